@@ -1,0 +1,1 @@
+"""What crosses a boundary: the policy file's manifest and the messages on the wire."""

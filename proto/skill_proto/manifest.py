@@ -1,0 +1,308 @@
+"""PolicyManifest: what a policy file says about itself.
+
+The manifest travels as JSON in the ONNX file's ``metadata_props`` under :data:`METADATA_KEY`. It is
+the whole contract between training and serving: whoever holds the file can feed it, interpret
+what comes out, and knows under which conditions it was shown to work. docs/policy-file.md is the
+prose version.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+METADATA_KEY = "skill_manifest"
+"""Key of the manifest in an ONNX file's ``metadata_props``."""
+
+SCHEMA_VERSION = 1
+"""The newest manifest version this code reads and the only one it writes."""
+
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class ManifestError(ValueError):
+    """A manifest is missing, is of a version we cannot read, or contradicts itself."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Range(_Part):
+    """A closed interval ``[low, high]`` with its unit."""
+
+    low: Finite
+    high: Finite
+    unit: str
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} exceeds high {self.high}")
+        return self
+
+
+class ObservationField(_Part):
+    """One named slice of the observation vector, in raw physical units."""
+
+    name: Name
+    size: Annotated[int, Field(ge=1, le=4096)]
+    unit: str
+    """SI unit, '1' for dimensionless."""
+    frame: str
+    """'world', 'joint' or 'none'."""
+
+
+class ActionPart(_Part):
+    """One named slice of the action vector; a policy puts out values in [-1, 1]."""
+
+    name: Literal[
+        "end_effector_displacement", "joint_displacement", "hand_width_displacement", "grasp"
+    ]
+    size: Annotated[int, Field(ge=1, le=64)]
+    scale: Positive
+    """Physical value of an action of 1, in ``unit`` per control step."""
+    unit: str
+    frame: str
+
+
+class SkillSpace(_Part):
+    """The skills a policy was trained on and how to draw one.
+
+    ``sphere``: a vector drawn from N(0, I) and divided by its norm. ``one_hot``: one entry is 1.
+    ``none``: the policy takes no skill.
+    """
+
+    kind: Literal["sphere", "one_hot", "none"]
+    size: Annotated[int, Field(ge=0, le=4096)]
+    hold_steps: Annotated[int, Field(ge=1)] = 1
+    """Control steps for which one skill was held in training."""
+
+    @model_validator(mode="after")
+    def _size_matches_kind(self) -> Self:
+        if (self.kind == "none") != (self.size == 0):
+            raise ValueError(f"a skill space of kind {self.kind!r} cannot have size {self.size}")
+        return self
+
+
+class GoalSpace(_Part):
+    """Goals that the graph itself turns into skills (zero-shot goal reaching)."""
+
+    field: Name
+    """Observation field that the goal is a desired value of."""
+    components: tuple[Annotated[int, Field(ge=0)], ...]
+    """Which components of the field, in order; their number is the size of the goal input."""
+    unit: str
+    frame: str
+    stop_radius: Positive
+    """Distance to the goal, in ``unit``, within which the goal counts as reached and the arm rests."""
+    low: tuple[Finite, ...]
+    high: tuple[Finite, ...]
+    """Box of goals the policy was evaluated on."""
+
+    @model_validator(mode="after")
+    def _box_matches(self) -> Self:
+        n = len(self.components)
+        if n == 0 or len(self.low) != n or len(self.high) != n:
+            raise ValueError("goal components, low and high must have the same, non-zero length")
+        return self
+
+
+class RecurrentState(_Part):
+    """One recurrent state tensor: input ``name`` is fed by output ``next_<name>``."""
+
+    name: Name
+    shape: tuple[Annotated[int, Field(ge=1)], ...]
+    """Shape without the batch axis."""
+    trained_horizon_steps: Annotated[int, Field(ge=1)]
+    """Longest unbroken sequence, in control steps, that training unrolled the state for."""
+
+
+class Context(_Part):
+    """The inferred context vector, where the policy carries an encoder."""
+
+    size: Annotated[int, Field(ge=1)]
+
+
+class Representation(_Part):
+    """The learned state representation phi behind the skills."""
+
+    inputs: tuple[Name, ...]
+    form: Literal["mlp", "linear", "rotation"]
+    size: Annotated[int, Field(ge=1)]
+    singular_value_ratio: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Smallest over largest singular value of phi's Jacobian; 1 = isotropic, 0 = a lost dimension."""
+
+
+class Plant(_Part):
+    """The arm and table the policy was trained on. docs/plant.md describes each number."""
+
+    robot: Name
+    task: Name
+    physics_step_s: Positive
+    joint_stiffness: tuple[Positive, ...]
+    """[N m/rad]."""
+    joint_damping: tuple[Positive, ...]
+    """[N m s/rad], on the velocity error."""
+    setpoint_leash_m: Positive
+    workspace_low_m: tuple[Finite, Finite, Finite]
+    workspace_high_m: tuple[Finite, Finite, Finite]
+    velocity_limit_share: Annotated[float, Field(gt=0, le=1)]
+    """Share of the arm's velocity, acceleration and jerk limits that the set-point shaper uses."""
+
+
+class Provenance(_Part):
+    """Where the file comes from; enough to train it again."""
+
+    command: str
+    code_revision: str
+    seed: int
+    environment_steps: Annotated[int, Field(ge=0)]
+    gradient_steps: Annotated[int, Field(ge=0)]
+    wall_time_s: Annotated[float, Field(ge=0)]
+    created: str
+    """ISO 8601, UTC."""
+    machine: str
+    versions: dict[str, str]
+    config: dict[str, Any]
+
+
+class Evaluation(_Part):
+    """The evaluation the file passed: metrics by name, and the command that gives them."""
+
+    command: str
+    metrics: dict[str, float]
+
+
+class TensorNames(_Part):
+    """Names of a foreign graph's tensors where they differ from ours (ours -> theirs)."""
+
+    inputs: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    batch_axis: int | None = 0
+    """Axis of the batch in every tensor, or None for a graph without one."""
+    action_low: Finite = -1.0
+    action_high: Finite = 1.0
+    """Bounds of the graph's own action output, mapped linearly to [-1, 1]."""
+
+
+class PolicyManifest(_Part):
+    """Everything the runtime must know of a policy file; it refuses a file that does not say.
+
+    Raises:
+        ManifestError: from the constructors below; the message lists every fault found.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    name: Name
+    algorithm: Name
+    description: str
+    license: str = "Apache-2.0"
+    control_rate_hz: Positive
+    observation: Annotated[tuple[ObservationField, ...], Field(min_length=1)]
+    action: Annotated[tuple[ActionPart, ...], Field(min_length=1)]
+    skill: SkillSpace
+    goal: GoalSpace | None = None
+    recurrent: tuple[RecurrentState, ...] = ()
+    context: Context | None = None
+    representation: Representation | None = None
+    plant: Plant
+    trained_on: dict[str, Range]
+    """Range of each varied quantity seen in training, e.g. 'cube_mass', 'cube_table_friction'."""
+    provenance: Provenance
+    evaluation: Evaluation | None = None
+    tensors: TensorNames = TensorNames()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [field.name for field in self.observation]
+        if len(set(names)) != len(names):
+            raise ValueError(f"observation names a field twice: {names}")
+        if self.goal is not None:
+            size = {field.name: field.size for field in self.observation}.get(self.goal.field)
+            if size is None:
+                raise ValueError(f"goal.field {self.goal.field!r} is not an observation field")
+            if max(self.goal.components) >= size:
+                raise ValueError(f"goal.components exceed the {size} entries of {self.goal.field!r}")
+        return self
+
+    @property
+    def observation_size(self) -> int:
+        """Length of the observation vector."""
+        return sum(field.size for field in self.observation)
+
+    @property
+    def action_size(self) -> int:
+        """Length of the action vector."""
+        return sum(part.size for part in self.action)
+
+    @property
+    def goal_size(self) -> int:
+        """Length of the goal vector, 0 where the policy takes none."""
+        return 0 if self.goal is None else len(self.goal.components)
+
+    @property
+    def observation_names(self) -> tuple[str, ...]:
+        """Names of the observation fields, in order."""
+        return tuple(field.name for field in self.observation)
+
+    def observation_slice(self, name: str) -> slice:
+        """Where field ``name`` lies in the observation vector.
+
+        Raises:
+            KeyError: the manifest names no such field.
+        """
+        start = 0
+        for field in self.observation:
+            if field.name == name:
+                return slice(start, start + field.size)
+            start += field.size
+        raise KeyError(f"no observation field {name!r}; there are {', '.join(self.observation_names)}")
+
+    def to_json(self) -> str:
+        """The JSON text that travels in the file."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> PolicyManifest:
+        """Reads a manifest.
+
+        Raises:
+            ManifestError: not JSON, of a newer version, or with missing or wrong fields.
+        """
+        try:
+            raw = json.loads(text)
+        except ValueError as error:
+            raise ManifestError(f"the manifest is not JSON: {error}") from None
+        if not isinstance(raw, dict):
+            raise ManifestError("the manifest must be a JSON object")
+        version = raw.get("schema_version", "missing")
+        if version != SCHEMA_VERSION:
+            hint = (
+                "upgrade skill-serve to read it"
+                if isinstance(version, int) and version > SCHEMA_VERSION
+                else "export the policy again"
+            )
+            raise ManifestError(
+                f"manifest schema_version is {version}, this program reads {SCHEMA_VERSION}; {hint}"
+            )
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ManifestError(f"the manifest is not valid: {describe_errors(error)}") from None
+
+
+def describe_errors(error: ValidationError, limit: int = 8) -> str:
+    """One line naming each faulty field, what was wrong and, where short, what was given."""
+    lines: list[str] = []
+    for item in error.errors()[:limit]:
+        place = ".".join(str(part) for part in item["loc"]) or "(whole)"
+        given = repr(item["input"])
+        tail = f", got {given}" if item["type"] != "missing" and len(given) <= 60 else ""
+        lines.append(f"{place}: {item['msg']}{tail}")
+    left = error.error_count() - limit
+    return "; ".join(lines) + (f"; and {left} more" if left > 0 else "")

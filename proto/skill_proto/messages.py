@@ -1,0 +1,350 @@
+"""Every message on the wire, one pydantic model each. docs/protocol.md is the prose version.
+
+Three families: *commands* (client to server, each answered by one *reply*), the *stop*, and the
+*telemetry* that the server publishes. All are flat JSON objects told apart by ``type``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from skill_proto.manifest import PolicyManifest
+
+PROTOCOL_VERSION = 1
+"""``v`` of every message; a server refuses any other."""
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Text = Annotated[str, Field(max_length=256)]
+Vector = Annotated[tuple[Finite, ...], Field(min_length=1, max_length=4096)]
+Mode = Literal["hold", "skill", "goal", "servo", "stopped", "fault"]
+
+
+class Message(BaseModel):
+    """What every message has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    v: Literal[1] = PROTOCOL_VERSION
+    id: Annotated[int, Field(ge=0, le=2**53)] = 0
+    """Chosen by the sender; the reply repeats it."""
+
+
+class Hello(Message):
+    """Asks who serves what; the first message of any client."""
+
+    type: Literal["hello"] = "hello"
+    client: Text = ""
+
+
+class Acquire(Message):
+    """Asks for the lease: the right to command, held by one client at a time."""
+
+    type: Literal["acquire"] = "acquire"
+    holder: Text
+    """Name shown to everyone who watches."""
+    ttl_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    """The lease ends this long after the last renewal [s]."""
+
+
+class _Leased(Message):
+    lease: Annotated[str, Field(min_length=1, max_length=64)]
+    """Token from the reply to ``acquire``."""
+
+
+class Renew(_Leased):
+    """Heartbeat: keeps the lease for another ``ttl_s``."""
+
+    type: Literal["renew"] = "renew"
+
+
+class Release(_Leased):
+    """Gives the lease back; the arm holds."""
+
+    type: Literal["release"] = "release"
+
+
+class _Command(_Leased):
+    """A command that moves the arm or its world."""
+
+    seq: Annotated[int, Field(ge=0, le=2**53)]
+    """Rises with each command of a lease; anything not above the last one is refused."""
+    basis: Finite
+    """Newest server time that the sender has seen [s]."""
+
+
+class _TimedCommand(_Command):
+    valid_for_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)]
+    """The command ends at ``basis + valid_for_s`` on the server's clock [s]."""
+    hand_width: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    """Opening of the hand [m]; None leaves it to the policy, or as it is."""
+    grasp: bool = False
+    """Close on the object and hold by force."""
+
+
+class Skill(_TimedCommand):
+    """Run the policy with this skill."""
+
+    type: Literal["skill"] = "skill"
+    skill: Vector
+
+
+class Goal(_TimedCommand):
+    """Run the policy towards this goal (zero-shot: the graph turns it into skills)."""
+
+    type: Literal["goal"] = "goal"
+    goal: Vector
+
+
+class ServoJoint(_TimedCommand):
+    """Move the joints to these positions through the shaper and the governor."""
+
+    type: Literal["servo_joint"] = "servo_joint"
+    joint_position: Vector
+    """[rad]."""
+
+
+class ServoPose(_TimedCommand):
+    """Move the end effector to this position, hand pointing down."""
+
+    type: Literal["servo_pose"] = "servo_pose"
+    end_effector_position: Annotated[tuple[Finite, Finite, Finite], Field()]
+    """World frame [m]."""
+
+
+class Hold(_Command):
+    """Stop moving and hold, powered, under the lease."""
+
+    type: Literal["hold"] = "hold"
+
+
+class Reset(_Command):
+    """Simulated arms: a fresh start of arm and objects."""
+
+    type: Literal["reset"] = "reset"
+    seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+
+
+class Scene(_Command):
+    """Simulated arms: change the object while serving; None leaves a value as it is."""
+
+    type: Literal["scene"] = "scene"
+    mass: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] | None = None
+    """[kg]."""
+    friction: Annotated[float, Field(ge=0.001, le=10, allow_inf_nan=False)] | None = None
+    """Effective object-table coefficient."""
+
+
+class Clear(Message):
+    """Takes back a latched stop or a cleared fault; moving again needs a new lease."""
+
+    type: Literal["clear"] = "clear"
+
+
+class Act(Message):
+    """Policy service: observations in, actions out, for robots that run elsewhere.
+
+    ``observation`` [n, O], ``previous_action`` [n, A], ``skill`` [n, Z] and ``goal`` [n, G] ride
+    behind the header as array frames, named in ``arrays`` (see wire.py).
+    """
+
+    type: Literal["act"] = "act"
+    session: Annotated[str, Field(min_length=1, max_length=64)]
+    """Recurrent state is kept per session."""
+    episode: Annotated[int, Field(ge=0, le=2**53)] = 0
+    """A new number resets the session's recurrent state."""
+    arrays: Annotated[tuple[ArraySpec, ...], Field(max_length=8)] = ()
+
+
+class Stop(Message):
+    """On the stop socket only: brings the arm to rest, revokes the lease, latches."""
+
+    type: Literal["stop"] = "stop"
+    reason: Text = ""
+
+
+class ArraySpec(BaseModel):
+    """Describes one raw frame behind the header: little-endian, C order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    dtype: Literal["float32", "float64"]
+    shape: Annotated[tuple[Annotated[int, Field(ge=0, le=65536)], ...], Field(max_length=4)]
+
+
+Command = Annotated[
+    Hello
+    | Acquire
+    | Renew
+    | Release
+    | Skill
+    | Goal
+    | ServoJoint
+    | ServoPose
+    | Hold
+    | Reset
+    | Scene
+    | Clear
+    | Act,
+    Field(discriminator="type"),
+]
+COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
+"""Reads any command: ``COMMAND.validate_json(frame)``."""
+
+
+class Ok(Message):
+    """The command was accepted."""
+
+    type: Literal["ok"] = "ok"
+    time: Finite
+    """Server time [s], usable as ``basis``."""
+
+
+class Welcome(Message):
+    """Reply to ``hello``."""
+
+    type: Literal["welcome"] = "welcome"
+    time: Finite
+    server: Text
+    """Name and version of the server program."""
+    robot: Text
+    backend: Text
+    """'mujoco', 'bullet', 'franka'."""
+    simulated: bool
+    mode: Mode
+    servo_period_s: float
+    policy_rate_hz: float
+    telemetry_rate_hz: float
+    telemetry_address: Text
+    stop_address: Text
+    lease_holder: Text | None
+    manifest: PolicyManifest
+
+
+class Granted(Message):
+    """Reply to ``acquire``."""
+
+    type: Literal["granted"] = "granted"
+    time: Finite
+    lease: str
+    ttl_s: float
+    seq: int = 0
+    """Commands under this lease must carry a higher ``seq``."""
+
+
+class Acted(Message):
+    """Reply to ``act``; ``action`` and, with an encoder, ``context`` ride behind as frames."""
+
+    type: Literal["acted"] = "acted"
+    time: Finite
+    inference_s: float
+    arrays: tuple[ArraySpec, ...] = ()
+
+
+ErrorCode = Literal[
+    "malformed",
+    "unknown_type",
+    "wrong_version",
+    "too_large",
+    "invalid",
+    "no_lease",
+    "lease_held",
+    "stale",
+    "out_of_order",
+    "not_supported",
+    "not_now",
+    "busy",
+    "internal",
+]
+
+
+class Error(Message):
+    """The command was refused and changed nothing."""
+
+    type: Literal["error"] = "error"
+    time: Finite
+    code: ErrorCode
+    message: str
+    """What was wrong and what was expected."""
+    fix: str
+    """What to do about it."""
+
+
+Reply = Annotated[Ok | Welcome | Granted | Acted | Error, Field(discriminator="type")]
+REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
+"""Reads any reply: ``REPLY.validate_json(frame)``."""
+
+
+class ObjectState(BaseModel):
+    """Where an object is, world frame."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    position: tuple[float, ...]
+    """[m]."""
+    quaternion: tuple[float, ...]
+    """w first."""
+
+
+class Timing(BaseModel):
+    """How well the loop keeps time; sums over the last second."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    work_p50_us: float
+    work_p99_us: float
+    late_p50_us: float
+    late_p99_us: float
+    missed: int
+    """Ticks since start that began more than one servo period late."""
+
+
+class Telemetry(Message):
+    """The state of everything, self-contained, one frame: a watcher may miss any number of them.
+
+    A number that is not finite is sent as null and its name listed in ``not_finite``.
+    """
+
+    type: Literal["telemetry"] = "telemetry"
+    seq: int
+    """Rises by one with each publication."""
+    time: float
+    """Server time [s]."""
+    tick: int
+    mode: Mode
+    lease_holder: str | None
+    command: str | None
+    """Type of the running command, 'show' for the internal show-off controller."""
+    command_expires: float | None
+    """Server time at which the command ends [s]."""
+    command_seq: int
+    joint_position: tuple[float | None, ...]
+    joint_velocity: tuple[float | None, ...]
+    joint_setpoint: tuple[float | None, ...]
+    end_effector_position: tuple[float | None, ...]
+    end_effector_velocity: tuple[float | None, ...]
+    hand_width: float | None
+    objects: dict[str, ObjectState]
+    skill: tuple[float | None, ...] | None
+    goal: tuple[float, ...] | None
+    action: tuple[float | None, ...] | None
+    context: tuple[float | None, ...] | None
+    scene: dict[str, float] | None
+    """True mass and friction, where the arm is simulated."""
+    timing: Timing
+    counters: dict[str, int]
+    """Events since start, by name: 'rejected.<code>', 'expired', 'lease_lost', 'stops', 'faults',
+    'governor', 'resets', 'episodes'. They only rise, so a watcher that missed messages still
+    sees that something happened."""
+    last_event: str
+    """The newest event in words."""
+    not_finite: tuple[str, ...] = ()
+
+
+Act.model_rebuild()
+ANY_MESSAGE: TypeAdapter[Any] = TypeAdapter(
+    Annotated[Command | Reply | Stop | Telemetry, Field(discriminator="type")]
+)
+"""Any message at all; the source of the committed JSON Schema."""

@@ -1,0 +1,1 @@
+"""Arms, and everything true of an arm whoever drives it."""

@@ -1,0 +1,150 @@
+"""Arm: what every backend, simulated or real, looks like to the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+"""A float64 array; its shape stands beside the name."""
+
+
+class ArmError(RuntimeError):
+    """An arm cannot be reached, refuses a target, or reports a fault of its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmSpec:
+    """Published facts of an arm. Vectors are ``(dof,)`` unless said otherwise."""
+
+    name: str
+    joint_names: tuple[str, ...]
+    position_low: Vector
+    """[rad]."""
+    position_high: Vector
+    """[rad]."""
+    velocity_limit: Vector
+    """[rad/s]."""
+    acceleration_limit: Vector
+    """[rad/s^2]."""
+    jerk_limit: Vector
+    """[rad/s^3]."""
+    torque_limit: Vector
+    """[N m]."""
+    stiffness: Vector
+    """Joint impedance of the plant that policies are trained on [N m/rad]."""
+    damping: Vector
+    """[N m s/rad], on the velocity error."""
+    hand_width_max: float
+    """Opening of the hand [m]."""
+
+    @property
+    def dof(self) -> int:
+        """Number of joints."""
+        return len(self.joint_names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pose:
+    """A pose in the world frame with its velocities."""
+
+    position: Vector
+    """``(3,)`` [m]."""
+    quaternion: Vector
+    """``(4,)``, w first, w >= 0."""
+    velocity: Vector
+    """``(3,)`` [m/s]."""
+    angular_velocity: Vector
+    """``(3,)`` [rad/s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmState:
+    """What was measured at one instant."""
+
+    time_s: float
+    """On the arm's own clock [s]."""
+    joint_position: Vector
+    """``(dof,)`` [rad]."""
+    joint_velocity: Vector
+    """``(dof,)`` [rad/s]."""
+    hand_width: float
+    """[m]."""
+    objects: Mapping[str, Pose] = field(default_factory=dict[str, Pose])
+    """Poses of the objects an arm's world can see, by name; a real arm sees none by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointTarget:
+    """One shaped set-point for the servo, valid for one servo period."""
+
+    position: Vector
+    """``(dof,)`` [rad]."""
+    velocity: Vector
+    """``(dof,)`` [rad/s], fed forward."""
+    acceleration: Vector
+    """``(dof,)`` [rad/s^2], for limit checks."""
+    hand_width: float | None = None
+    """[m]; None leaves the hand as it is."""
+    grasp: bool = False
+    """Close on the object and hold by force rather than by width."""
+
+
+class Arm(Protocol):
+    """One arm. Calls never block for longer than a fraction of a servo period.
+
+    Raises:
+        ArmError: from any method, when the arm cannot do what is asked.
+    """
+
+    @property
+    def spec(self) -> ArmSpec:
+        """Published facts of the arm."""
+        ...
+
+    @property
+    def servo_period_s(self) -> float:
+        """Time between two targets [s]."""
+        ...
+
+    @property
+    def is_simulated(self) -> bool:
+        """True where nothing real can be moved."""
+        ...
+
+    def read(self) -> ArmState:
+        """The newest measured state."""
+        ...
+
+    def command(self, target: JointTarget) -> None:
+        """Sends one set-point; in simulation this also advances time by one servo period."""
+        ...
+
+    def close(self) -> None:
+        """Leaves the arm at rest and frees what it holds."""
+        ...
+
+
+class Scene(Protocol):
+    """What a simulated world adds to an arm: its contents can be changed."""
+
+    def reset(self, seed: int | None = None) -> None:
+        """Puts arm and objects at a fresh random start and stops them."""
+        ...
+
+    def set_context(self, *, mass: float | None = None, friction: float | None = None) -> None:
+        """Changes the object's mass [kg] or the object-table friction coefficient at once.
+
+        Raises:
+            ValueError: a value is not finite or outside what the simulation can carry.
+        """
+        ...
+
+    @property
+    def context(self) -> Mapping[str, float]:
+        """True physical quantities, ``mass`` [kg] and ``friction``."""
+        ...

@@ -1,0 +1,1 @@
+"""The Franka Emika Panda (FER): model, kinematics, published limits."""

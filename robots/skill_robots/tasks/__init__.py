@@ -1,0 +1,1 @@
+"""The worlds a policy acts in, with rollouts and metrics over any callable policy."""

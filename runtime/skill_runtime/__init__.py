@@ -1,0 +1,1 @@
+"""Online serving of a policy file to an arm; never imports torch."""

@@ -1,0 +1,1 @@
+"""Offline training of robot skills; the only package that imports torch."""
