@@ -1,0 +1,231 @@
+"""Runs any policy on the tabletop, many scenes at a time, and keeps what the metrics need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skill_robots.observation import PUSH_OBSERVATION
+from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
+from skill_robots.tasks.trajectories import GoalTrajectories, Trajectories
+
+Array = NDArray[np.float64]
+
+MAX_SCENES = 256
+"""Scenes stepped together; more are run in turn."""
+
+GOAL_STEPS = 150
+"""Control steps that a goal is given: 6 s at 25 Hz."""
+
+GOAL_RANGE_M = 0.15
+"""Goals are drawn from +- this around the table's origin, in x and y [m]."""
+
+
+class Policy(Protocol):
+    """Anything that acts: an ONNX file, a network in training, a random baseline."""
+
+    def reset(self, n: int) -> None:
+        """Starts ``n`` new episodes: forgets recurrent state and the previous action."""
+        ...
+
+    def act(
+        self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
+    ) -> Array:
+        """Deterministic actions.
+
+        Args:
+            observation: ``(n, O)``, raw units.
+            skill: ``(n, Z)``, or None.
+            goal: ``(n, G)``, or None; takes the place of the skill.
+
+        Returns:
+            ``(n, A)`` in [-1, 1].
+        """
+        ...
+
+
+StepHook = Callable[[Tabletop], None]
+"""Called after each control step of a batch, e.g. to count or to show progress."""
+
+
+def evaluation_skills(
+    kind: Literal["sphere", "one_hot", "none"], size: int, count: int, seed: int
+) -> Array:
+    """``(count, size)`` skills that cover the space.
+
+    On the circle (a sphere of size 2) they are evenly spaced from a random offset; on larger
+    spheres uniform at random; one-hot skills are taken in turn.
+    """
+    generator = np.random.default_rng([seed, 1])
+    if kind == "one_hot":
+        return np.eye(size)[np.arange(count) % size]
+    if size == 0:
+        return np.zeros((count, 0))
+    if size == 2:
+        angle = 2 * np.pi * (np.arange(count) + generator.uniform()) / count
+        return np.column_stack([np.cos(angle), np.sin(angle)])
+    skills = generator.standard_normal((count, size))
+    return skills / np.linalg.norm(skills, axis=-1, keepdims=True)
+
+
+def evaluation_goals(count: int, seed: int, half_range: float = GOAL_RANGE_M) -> Array:
+    """``(count, 2)`` goals, uniform in the square of +- ``half_range`` [m]."""
+    return np.random.default_rng([seed, 2]).uniform(-half_range, half_range, (count, 2))
+
+
+def skill_rollouts(
+    policy: Policy,
+    config: TabletopConfig,
+    *,
+    skills: Array,
+    episodes: int,
+    seed: int,
+    observation_names: Sequence[str] = PUSH_OBSERVATION,
+    threads: int = 1,
+    on_step: StepHook | None = None,
+) -> Trajectories:
+    """Runs each skill in ``episodes`` episodes with random starts and contexts.
+
+    Args:
+        policy: What acts.
+        config: The task; an episode lasts ``config.episode_steps``.
+        skills: ``(k, Z)``; the same in each set of episodes.
+        episodes: Number of sets.
+        seed: Of starts and contexts.
+        observation_names: What the policy observes, in order.
+        threads: Physics threads.
+        on_step: Called after each control step of each batch of scenes.
+    """
+    k = len(skills)
+    run = _run(
+        policy,
+        config,
+        _Commands(count=episodes * k, skill=np.tile(skills, (episodes, 1)), goal=None),
+        steps=config.episode_steps,
+        seed=seed,
+        observation_names=observation_names,
+        threads=threads,
+        on_step=on_step,
+    )
+    shape = (episodes, k)
+    return Trajectories(
+        cube=run.cube.reshape(*shape, *run.cube.shape[1:]),
+        end_effector=run.end_effector.reshape(*shape, *run.end_effector.shape[1:]),
+        skills=np.array(skills, dtype=np.float64),
+        mass=run.mass.reshape(shape),
+        friction=run.friction.reshape(shape),
+    )
+
+
+def goal_rollouts(
+    policy: Policy,
+    config: TabletopConfig,
+    *,
+    goals: Array,
+    seed: int,
+    steps: int = GOAL_STEPS,
+    observation_names: Sequence[str] = PUSH_OBSERVATION,
+    threads: int = 1,
+    on_step: StepHook | None = None,
+) -> GoalTrajectories:
+    """Sends the policy to each of ``goals`` ``(n, 2)`` [m] from a random start and context.
+
+    The other arguments are those of :func:`skill_rollouts`.
+    """
+    run = _run(
+        policy,
+        config,
+        _Commands(count=len(goals), skill=None, goal=goals),
+        steps=steps,
+        seed=seed,
+        observation_names=observation_names,
+        threads=threads,
+        on_step=on_step,
+    )
+    return GoalTrajectories(
+        cube=run.cube,
+        end_effector=run.end_effector,
+        goals=np.array(goals, dtype=np.float64),
+        mass=run.mass,
+        friction=run.friction,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Commands:
+    count: int
+    skill: Array | None
+    goal: Array | None
+
+    def chunks(self) -> Iterator[_Commands]:
+        for start in range(0, self.count, MAX_SCENES):
+            part = slice(start, min(start + MAX_SCENES, self.count))
+            yield _Commands(
+                count=part.stop - part.start,
+                skill=None if self.skill is None else self.skill[part],
+                goal=None if self.goal is None else self.goal[part],
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    cube: Array
+    end_effector: Array
+    mass: Array
+    friction: Array
+
+
+def _run(
+    policy: Policy,
+    config: TabletopConfig,
+    commands: _Commands,
+    *,
+    steps: int,
+    seed: int,
+    observation_names: Sequence[str],
+    threads: int,
+    on_step: StepHook | None,
+) -> _Run:
+    names = tuple(observation_names)
+    parts: list[_Run] = []
+    for index, chunk in enumerate(commands.chunks()):
+        # A seed of its own for each chunk: equal ones would repeat the starts of the first.
+        chunk_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+        scene = Tabletop(config, chunk.count, seed=chunk_seed, threads=threads)
+        scene.reset()
+        parts.append(_run_chunk(policy, scene, chunk, steps, names, on_step))
+    return _Run(
+        cube=np.concatenate([part.cube for part in parts]),
+        end_effector=np.concatenate([part.end_effector for part in parts]),
+        mass=np.concatenate([part.mass for part in parts]),
+        friction=np.concatenate([part.friction for part in parts]),
+    )
+
+
+def _run_chunk(
+    policy: Policy,
+    scene: Tabletop,
+    commands: _Commands,
+    steps: int,
+    names: tuple[str, ...],
+    on_step: StepHook | None,
+) -> _Run:
+    cube = np.empty((scene.n, steps + 1, 2))
+    hand = np.empty((scene.n, steps + 1, 3))
+    cube[:, 0] = scene.cube_position[:, :2]
+    hand[:, 0] = scene.end_effector_position
+    policy.reset(scene.n)
+    for step in range(1, steps + 1):
+        observation = scene.observe(names)
+        scene.step(policy.act(observation, skill=commands.skill, goal=commands.goal))
+        cube[:, step] = scene.cube_position[:, :2]
+        hand[:, step] = scene.end_effector_position
+        if on_step is not None:
+            on_step(scene)
+    return _Run(
+        cube=cube, end_effector=hand, mass=scene.mass.copy(), friction=scene.friction.copy()
+    )
