@@ -8,10 +8,10 @@ prose version.
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import from_json
 
 METADATA_KEY = "skill_manifest"
 """Key of the manifest in an ONNX file's ``metadata_props``."""
@@ -29,7 +29,7 @@ class ManifestError(ValueError):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Range(_Part):
@@ -78,7 +78,7 @@ class SkillSpace(_Part):
     """
 
     kind: Literal["sphere", "one_hot", "none"]
-    size: Annotated[int, Field(ge=0, le=4096)]
+    size: Annotated[int, Field(ge=0, le=1024)]
     hold_steps: Annotated[int, Field(ge=1)] = 1
     """Control steps for which one skill was held in training."""
 
@@ -99,7 +99,7 @@ class GoalSpace(_Part):
     unit: str
     frame: str
     stop_radius: Positive
-    """Distance to the goal, in ``unit``, within which the goal counts as reached and the arm rests."""
+    """Distance to the goal, in ``unit``, within which it counts as reached and the arm rests."""
     low: tuple[Finite, ...]
     high: tuple[Finite, ...]
     """Box of goals the policy was evaluated on."""
@@ -109,6 +109,8 @@ class GoalSpace(_Part):
         n = len(self.components)
         if n == 0 or len(self.low) != n or len(self.high) != n:
             raise ValueError("goal components, low and high must have the same, non-zero length")
+        if any(low > high for low, high in zip(self.low, self.high, strict=True)):
+            raise ValueError(f"goal low {self.low} exceeds high {self.high}")
         return self
 
 
@@ -135,7 +137,7 @@ class Representation(_Part):
     form: Literal["mlp", "linear", "rotation"]
     size: Annotated[int, Field(ge=1)]
     singular_value_ratio: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Smallest over largest singular value of phi's Jacobian; 1 = isotropic, 0 = a lost dimension."""
+    """Smallest over largest singular value of phi's Jacobian: 1 isotropic, 0 a lost dimension."""
 
 
 class Plant(_Part):
@@ -154,6 +156,15 @@ class Plant(_Part):
     velocity_limit_share: Annotated[float, Field(gt=0, le=1)]
     """Share of the arm's velocity, acceleration and jerk limits that the set-point shaper uses."""
 
+    @model_validator(mode="after")
+    def _lengths_match(self) -> Self:
+        if len(self.joint_stiffness) != len(self.joint_damping):
+            raise ValueError(
+                f"joint_stiffness has {len(self.joint_stiffness)} entries, "
+                f"joint_damping {len(self.joint_damping)}"
+            )
+        return self
+
 
 class Provenance(_Part):
     """Where the file comes from; enough to train it again."""
@@ -163,7 +174,7 @@ class Provenance(_Part):
     seed: int
     environment_steps: Annotated[int, Field(ge=0)]
     gradient_steps: Annotated[int, Field(ge=0)]
-    wall_time_s: Annotated[float, Field(ge=0)]
+    wall_time_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     created: str
     """ISO 8601, UTC."""
     machine: str
@@ -175,7 +186,8 @@ class Evaluation(_Part):
     """The evaluation the file passed: metrics by name, and the command that gives them."""
 
     command: str
-    metrics: dict[str, float]
+    metrics: dict[str, float | None]
+    """None where a metric is undefined, as a fit to objects that never moved."""
 
 
 class TensorNames(_Part):
@@ -188,6 +200,14 @@ class TensorNames(_Part):
     action_low: Finite = -1.0
     action_high: Finite = 1.0
     """Bounds of the graph's own action output, mapped linearly to [-1, 1]."""
+
+    @model_validator(mode="after")
+    def _bounds_ordered(self) -> Self:
+        if self.action_low >= self.action_high:
+            raise ValueError(
+                f"action_low {self.action_low} is not below action_high {self.action_high}"
+            )
+        return self
 
 
 class PolicyManifest(_Part):
@@ -219,15 +239,22 @@ class PolicyManifest(_Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        names = [field.name for field in self.observation]
-        if len(set(names)) != len(names):
-            raise ValueError(f"observation names a field twice: {names}")
+        for kind, parts in (
+            ("observation", self.observation),
+            ("action", self.action),
+            ("recurrent", self.recurrent),
+        ):
+            names = [part.name for part in parts]
+            if len(set(names)) != len(names):
+                raise ValueError(f"{kind} gives a name twice: {names}")
         if self.goal is not None:
             size = {field.name: field.size for field in self.observation}.get(self.goal.field)
             if size is None:
                 raise ValueError(f"goal.field {self.goal.field!r} is not an observation field")
             if max(self.goal.components) >= size:
-                raise ValueError(f"goal.components exceed the {size} entries of {self.goal.field!r}")
+                raise ValueError(
+                    f"goal.components exceed the {size} entries of {self.goal.field!r}"
+                )
         return self
 
     @property
@@ -261,7 +288,9 @@ class PolicyManifest(_Part):
             if field.name == name:
                 return slice(start, start + field.size)
             start += field.size
-        raise KeyError(f"no observation field {name!r}; there are {', '.join(self.observation_names)}")
+        raise KeyError(
+            f"no observation field {name!r}; there are {', '.join(self.observation_names)}"
+        )
 
     def to_json(self) -> str:
         """The JSON text that travels in the file."""
@@ -275,12 +304,12 @@ class PolicyManifest(_Part):
             ManifestError: not JSON, of a newer version, or with missing or wrong fields.
         """
         try:
-            raw = json.loads(text)
+            raw: object = from_json(text)
         except ValueError as error:
-            raise ManifestError(f"the manifest is not JSON: {error}") from None
+            raise ManifestError(f"the manifest is not JSON: {_clip(str(error), 200)}") from None
         if not isinstance(raw, dict):
             raise ManifestError("the manifest must be a JSON object")
-        version = raw.get("schema_version", "missing")
+        version = cast("dict[str, object]", raw).get("schema_version", "missing")
         if version != SCHEMA_VERSION:
             hint = (
                 "upgrade skill-serve to read it"
@@ -288,7 +317,8 @@ class PolicyManifest(_Part):
                 else "export the policy again"
             )
             raise ManifestError(
-                f"manifest schema_version is {version}, this program reads {SCHEMA_VERSION}; {hint}"
+                f"manifest schema_version is {_clip(str(version), 60)}, this program reads "
+                f"{SCHEMA_VERSION}; {hint}"
             )
         try:
             return cls.model_validate_json(text)
@@ -297,12 +327,26 @@ class PolicyManifest(_Part):
 
 
 def describe_errors(error: ValidationError, limit: int = 8) -> str:
-    """One line naming each faulty field, what was wrong and, where short, what was given."""
+    """One line, of bounded length: each faulty field, its fault and, for a scalar, its value.
+
+    Args:
+        error: What pydantic found.
+        limit: Number of faults to name; the rest are counted.
+    """
+    found = error.errors(include_url=False)
+    # A container that complains of its length only because an entry was refused adds nothing.
+    containers = {item["loc"][:-1] for item in found if item["loc"]}
+    items = [item for item in found if not item["loc"] or item["loc"] not in containers]
     lines: list[str] = []
-    for item in error.errors()[:limit]:
+    for item in items[:limit]:
         place = ".".join(str(part) for part in item["loc"]) or "(whole)"
-        given = repr(item["input"])
-        tail = f", got {given}" if item["type"] != "missing" and len(given) <= 60 else ""
-        lines.append(f"{place}: {item['msg']}{tail}")
-    left = error.error_count() - limit
+        given = item["input"]
+        shown = item["type"] != "missing" and isinstance(given, str | int | float | None)
+        tail = f", got {_clip(repr(given), 60)}" if shown else ""
+        lines.append(f"{_clip(place, 80)}: {_clip(item['msg'], 200)}{tail}")
+    left = len(items) - limit
     return "; ".join(lines) + (f"; and {left} more" if left > 0 else "")
+
+
+def _clip(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}..."

@@ -15,19 +15,22 @@ from skill_proto.manifest import PolicyManifest
 PROTOCOL_VERSION = 1
 """``v`` of every message; a server refuses any other."""
 
+MAX_ID = 2**53
+"""Greatest integer that every JSON library carries exactly."""
+
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=256)]
-Vector = Annotated[tuple[Finite, ...], Field(min_length=1, max_length=4096)]
+Vector = Annotated[tuple[Finite, ...], Field(min_length=1, max_length=1024)]
 Mode = Literal["hold", "skill", "goal", "servo", "stopped", "fault"]
 
 
 class Message(BaseModel):
     """What every message has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     v: Literal[1] = PROTOCOL_VERSION
-    id: Annotated[int, Field(ge=0, le=2**53)] = 0
+    id: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
     """Chosen by the sender; the reply repeats it."""
 
 
@@ -68,7 +71,7 @@ class Release(_Leased):
 class _Command(_Leased):
     """A command that moves the arm or its world."""
 
-    seq: Annotated[int, Field(ge=0, le=2**53)]
+    seq: Annotated[int, Field(ge=0, le=MAX_ID)]
     """Rises with each command of a lease; anything not above the last one is refused."""
     basis: Finite
     """Newest server time that the sender has seen [s]."""
@@ -152,7 +155,7 @@ class Act(Message):
     type: Literal["act"] = "act"
     session: Annotated[str, Field(min_length=1, max_length=64)]
     """Recurrent state is kept per session."""
-    episode: Annotated[int, Field(ge=0, le=2**53)] = 0
+    episode: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
     """A new number resets the session's recurrent state."""
     arrays: Annotated[tuple[ArraySpec, ...], Field(max_length=8)] = ()
 
@@ -167,7 +170,7 @@ class Stop(Message):
 class ArraySpec(BaseModel):
     """Describes one raw frame behind the header: little-endian, C order."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     dtype: Literal["float32", "float64"]
@@ -280,18 +283,18 @@ REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
 class ObjectState(BaseModel):
     """Where an object is, world frame."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    position: tuple[float, ...]
+    position: tuple[float | None, ...]
     """[m]."""
-    quaternion: tuple[float, ...]
+    quaternion: tuple[float | None, ...]
     """w first."""
 
 
 class Timing(BaseModel):
     """How well the loop keeps time; sums over the last second."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     work_p50_us: float
     work_p99_us: float

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from skill_proto.manifest import describe_errors
-from skill_proto.messages import PROTOCOL_VERSION, ArraySpec, ErrorCode
+from skill_proto.messages import MAX_ID, PROTOCOL_VERSION, ArraySpec, ErrorCode
 
-MAX_HEADER_BYTES = 64 * 1024
-"""Longest header a server reads."""
+MAX_HEADER_BYTES = 32 * 1024
+"""Longest header a server reads: room for the longest vector at full precision."""
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 """Longest frame of any kind; set on the sockets, so that a longer one closes the connection."""
 
 MAX_PARTS = 9
 """Header and at most eight arrays."""
+
+MAX_FAULTS_LISTED = 64
+"""A header with more faults than this is refused without naming them."""
 
 Array = NDArray[np.float32] | NDArray[np.float64]
 M = TypeVar("M")
@@ -41,11 +45,19 @@ class WireError(ValueError):
 
 
 def pack(message: BaseModel, arrays: Mapping[str, Array] | None = None) -> list[bytes]:
-    """Frames of a message; arrays must be those that ``message.arrays`` names, in that order."""
-    frames = [message.model_dump_json().encode()]
-    for array in (arrays or {}).values():
-        frames.append(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
-    return frames
+    """Frames of a message; arrays must be those that ``message.arrays`` names, in that order.
+
+    Raises:
+        ValueError: ``arrays`` are not what the message says they are.
+    """
+    arrays = arrays or {}
+    specs: tuple[ArraySpec, ...] = getattr(message, "arrays", ())
+    if array_specs(arrays) != specs:
+        raise ValueError(f"the message names arrays {specs}, got {array_specs(arrays)}")
+    return [message.model_dump_json().encode()] + [
+        np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+        for array in arrays.values()
+    ]
 
 
 def array_specs(arrays: Mapping[str, Array]) -> tuple[ArraySpec, ...]:
@@ -56,8 +68,15 @@ def array_specs(arrays: Mapping[str, Array]) -> tuple[ArraySpec, ...]:
     )
 
 
-def unpack(frames: Sequence[bytes], kind: TypeAdapter[M]) -> tuple[M, dict[str, Array]]:
-    """Reads frames as a message of ``kind``.
+def unpack(
+    frames: Sequence[bytes], kind: TypeAdapter[M], *, max_header_bytes: int = MAX_HEADER_BYTES
+) -> tuple[M, dict[str, Array]]:
+    """Reads frames as a message of ``kind``, strictly: a string or a boolean is not a number.
+
+    Args:
+        frames: What arrived, without ZeroMQ's identity frame.
+        kind: ``COMMAND``, ``REPLY`` or another adapter from ``messages``.
+        max_header_bytes: A client reads longer ones, since a welcome carries a whole manifest.
 
     Raises:
         WireError: wrong number or size of frames, not JSON, or not a valid message.
@@ -69,14 +88,14 @@ def unpack(frames: Sequence[bytes], kind: TypeAdapter[M]) -> tuple[M, dict[str, 
             "send one JSON header and at most eight arrays",
         )
     header = frames[0]
-    if len(header) > MAX_HEADER_BYTES:
+    if len(header) > max_header_bytes:
         raise WireError(
             "too_large",
-            f"the header has {len(header)} bytes, at most {MAX_HEADER_BYTES} are read",
-            "send long vectors as array frames",
+            f"the header has {len(header)} bytes, at most {max_header_bytes} are read",
+            "send a shorter header",
         )
     try:
-        message = kind.validate_json(header)
+        message = kind.validate_json(header, strict=True)
     except ValidationError as error:
         raise _explain(header, error) from None
     specs: tuple[ArraySpec, ...] = getattr(message, "arrays", ())
@@ -91,6 +110,14 @@ def _arrays(
             "malformed",
             f"the header names {len(specs)} arrays, {len(frames)} frames follow it",
             "send exactly one frame per entry of 'arrays'",
+            message_id,
+        )
+    names = [spec.name for spec in specs]
+    if len(set(names)) != len(names):
+        raise WireError(
+            "invalid",
+            f"'arrays' gives a name twice: {names}",
+            "name every array once",
             message_id,
         )
     arrays: dict[str, Array] = {}
@@ -119,42 +146,59 @@ def _arrays(
 
 def _explain(header: bytes, error: ValidationError) -> WireError:
     """The most helpful error for a header that did not validate."""
-    first = error.errors()[0]["type"]
-    if first == "json_invalid":
+    if error.error_count() > MAX_FAULTS_LISTED:
+        # Listing them costs tens of microseconds each, in the server's loop.
+        return WireError(
+            "invalid",
+            f"the header has {error.error_count()} faults",
+            "send only the fields that docs/protocol.md names, with values of their types",
+            _peek(header)[0],
+        )
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "json_invalid":
         return WireError(
             "malformed",
-            f"frame 0 is not UTF-8 JSON: {error.errors()[0]['msg']}",
+            f"frame 0 is not UTF-8 JSON: {first['msg']}",
             "send one JSON object as the first frame; see docs/protocol.md",
         )
-    from_raw = _peek(header)
-    message_id, version, kind = from_raw
+    message_id, version, kind = _peek(header)
     if version is not None and version != PROTOCOL_VERSION:
         return WireError(
             "wrong_version",
-            f"the message is of protocol version {version}, this side speaks {PROTOCOL_VERSION}",
-            "use a client of the same protocol version",
+            f"the message's v is {_short(version)}, this side speaks version {PROTOCOL_VERSION}",
+            f'send "v": {PROTOCOL_VERSION}, or use a client of the server\'s version',
             message_id,
         )
-    if first in ("union_tag_invalid", "union_tag_not_found"):
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        expected = first.get("ctx", {}).get("expected_tags", "the types in docs/protocol.md")
         return WireError(
             "unknown_type",
-            f"there is no command of type {kind!r}",
-            "use one of: " + str(error.errors()[0].get("ctx", {}).get("expected_tags", "see docs")),
+            "the message has no type"
+            if kind is None
+            else f"no message of type {_short(kind)} here",
+            f"use one of: {expected}",
             message_id,
         )
     return WireError(
-        "invalid", describe_errors(error), "correct the named fields; see docs/protocol.md",
+        "invalid",
+        describe_errors(error),
+        "correct the named fields; see docs/protocol.md",
         message_id,
     )
 
 
 def _peek(header: bytes) -> tuple[int, object, object]:
     """``id``, ``v`` and ``type`` of a header that is JSON but not a message."""
-    import json
-
-    raw = json.loads(header)
+    # The parser that already read it: one that is stricter or laxer would disagree somewhere.
+    raw: object = from_json(header)
     if not isinstance(raw, dict):
         return 0, None, None
-    message_id = raw.get("id", 0)
-    usable = isinstance(message_id, int) and 0 <= message_id <= 2**53
-    return (message_id if usable else 0), raw.get("v", PROTOCOL_VERSION), raw.get("type")
+    fields = cast("dict[str, object]", raw)
+    given = fields.get("id")
+    message_id = given if isinstance(given, int) and 0 <= given <= MAX_ID else 0
+    return message_id, fields.get("v", PROTOCOL_VERSION), fields.get("type")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
