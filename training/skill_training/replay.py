@@ -1,0 +1,126 @@
+"""Replay: a ring of transitions in raw units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Rows = Tensor | NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Transitions, float32. There are no terminals: a time limit does not end the world."""
+
+    observation: Tensor
+    """``(n, O)``, raw."""
+    action: Tensor
+    """``(n, A)`` in [-1, 1]."""
+    next_observation: Tensor
+    """``(n, O)``, raw."""
+    skill: Tensor
+    """``(n, Z)``, held from the episode's first step to its last."""
+
+
+class ReplayBuffer:
+    """The newest ``capacity`` transitions, sampled uniformly.
+
+    A transition is one row of one tensor, so that a sample is a single gather.
+
+    Raises:
+        ValueError: the capacity or a size is not positive.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        observation_size: int,
+        action_size: int,
+        skill_size: int,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self._sizes = [observation_size, action_size, observation_size, skill_size]
+        if capacity < 1 or min(self._sizes) < 1:
+            raise ValueError(
+                f"replay needs a positive capacity and sizes, got capacity {capacity}, "
+                f"observation {observation_size}, action {action_size}, skill {skill_size}"
+            )
+        self._rows = torch.empty(capacity, sum(self._sizes), device=device)
+        self._next = 0
+        self._filled = 0
+
+    def __len__(self) -> int:
+        return self._filled
+
+    @property
+    def capacity(self) -> int:
+        """Most transitions held."""
+        return len(self._rows)
+
+    def add(self, observation: Rows, action: Rows, next_observation: Rows, skill: Rows) -> None:
+        """Appends ``n`` transitions, overwriting the oldest; arguments as in :class:`Batch`.
+
+        Raises:
+            ValueError: a width is wrong, or more rows than the capacity are given.
+        """
+        parts = [
+            torch.as_tensor(part, dtype=torch.float32, device=self._rows.device)
+            for part in (observation, action, next_observation, skill)
+        ]
+        widths = [part.shape[-1] for part in parts]
+        count = len(parts[0])
+        if widths != self._sizes or count > self.capacity:
+            raise ValueError(
+                f"cannot store {count} transitions of widths {widths}; the buffer holds "
+                f"{self.capacity} of widths {self._sizes}"
+            )
+        places = torch.arange(self._next, self._next + count, device=self._rows.device)
+        self._rows[places % self.capacity] = torch.cat(parts, dim=-1)
+        self._next = (self._next + count) % self.capacity
+        self._filled = min(self._filled + count, self.capacity)
+
+    def sample(self, n: int, generator: torch.Generator) -> Batch:
+        """Draws ``n`` transitions uniformly with replacement.
+
+        Args:
+            n: size of the batch.
+            generator: on the buffer's device.
+
+        Raises:
+            ValueError: the buffer is empty.
+        """
+        if not self._filled:
+            raise ValueError("cannot sample from an empty replay buffer")
+        index = torch.randint(self._filled, (n,), generator=generator, device=self._rows.device)
+        parts = self._rows[index].split(self._sizes, dim=-1)
+        return Batch(
+            observation=parts[0], action=parts[1], next_observation=parts[2], skill=parts[3]
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """The stored transitions (a copy), the place of the next one and the capacity."""
+        rows = self._rows[: self._filled].clone()
+        return {"rows": rows, "next": self._next, "capacity": self.capacity}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what :meth:`state_dict` gave.
+
+        Raises:
+            ValueError: the state comes from a buffer of another width or capacity.
+        """
+        rows: Tensor = state["rows"]
+        saved = (int(state["capacity"]), rows.shape[-1])
+        own = (self.capacity, self._rows.shape[-1])
+        if saved != own:
+            raise ValueError(
+                f"the saved replay has capacity and row width {saved}, this buffer has {own}"
+            )
+        self._rows[: len(rows)] = rows.to(self._rows.device)
+        self._filled = len(rows)
+        self._next = int(state["next"]) % self.capacity

@@ -1,0 +1,26 @@
+"""Skills and how to draw them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+SkillKind = Literal["sphere", "one_hot"]
+
+
+def sample_skills(
+    n: int, size: int, generator: torch.Generator, kind: SkillKind = "sphere"
+) -> Tensor:
+    """Draws ``n`` skills from the prior, ``(n, size)``, on the generator's device.
+
+    ``sphere``: N(0, I) divided by its norm, uniform on the unit sphere. ``one_hot``: one entry,
+    drawn uniformly, is 1.
+    """
+    device = generator.device
+    if kind == "one_hot":
+        index = torch.randint(size, (n,), generator=generator, device=device)
+        return functional.one_hot(index, size).to(torch.float32)
+    return functional.normalize(torch.randn(n, size, generator=generator, device=device), dim=-1)
