@@ -303,8 +303,9 @@ class PolicyManifest(_Part):
         Raises:
             ManifestError: not JSON, of a newer version, or with missing or wrong fields.
         """
+        data = text.encode(errors="surrogatepass")
         try:
-            raw: object = from_json(text)
+            raw: object = from_json(data)
         except ValueError as error:
             raise ManifestError(f"the manifest is not JSON: {_clip(str(error), 200)}") from None
         if not isinstance(raw, dict):
@@ -321,7 +322,7 @@ class PolicyManifest(_Part):
                 f"{SCHEMA_VERSION}; {hint}"
             )
         try:
-            return cls.model_validate_json(text)
+            return cls.model_validate_json(data)
         except ValidationError as error:
             raise ManifestError(f"the manifest is not valid: {describe_errors(error)}") from None
 

@@ -195,7 +195,9 @@ def _peek(header: bytes) -> tuple[int, object, object]:
         return 0, None, None
     fields = cast("dict[str, object]", raw)
     given = fields.get("id")
-    message_id = given if isinstance(given, int) and 0 <= given <= MAX_ID else 0
+    message_id = 0
+    if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= MAX_ID:
+        message_id = given
     return message_id, fields.get("v", PROTOCOL_VERSION), fields.get("type")
 
 
