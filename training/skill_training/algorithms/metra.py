@@ -100,7 +100,7 @@ class Metra(Sac):
         self.dual_optimizer = adam(self.dual, config.learning_rate)
 
     def constraint(self, step: Tensor) -> Tensor:
-        """The constraint c = min(eps, 1 - |d|^2), ``(n,)``: negative where the constraint is broken."""
+        """The slack c = min(eps, 1 - |d|^2), ``(n,)``: negative where a step is too long."""
         return (1.0 - step.square().sum(-1)).clamp(max=self.config.slack)
 
     def representation_loss(self, step: Tensor, skill: Tensor) -> Loss:
