@@ -104,7 +104,7 @@ def skill_rollouts(
     run = _run(
         policy,
         config,
-        _Commands(count=episodes * k, skill=np.tile(skills, (episodes, 1)), goal=None),
+        _Commands(count=episodes * k, skill=_tiled(skills, episodes), goal=None),
         steps=config.episode_steps,
         seed=seed,
         observation_names=observation_names,
@@ -153,6 +153,11 @@ def goal_rollouts(
         mass=run.mass,
         friction=run.friction,
     )
+
+
+def _tiled(skills: Array, episodes: int) -> Array | None:
+    """A row per scene, or None where the policy takes no skill."""
+    return np.tile(skills, (episodes, 1)) if skills.shape[1] else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,251 @@
+"""OnnxPolicy: a policy file that acts, with recurrent state and previous action kept per slot.
+
+A slot is one stream of observations: one arm, one session of the policy service, one scene of an
+evaluation. All slots of a policy can step together as one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skill_runtime.policy_file import (
+    Device,
+    PolicyFileError,
+    Tensor,
+    load_manifest,
+    open_policy_file,
+)
+
+__all__ = ["OnnxPolicy", "PolicyError", "PolicyFileError", "PolicyOutput", "load_manifest"]
+
+Array = NDArray[np.float64]
+Array32 = NDArray[np.float32]
+Tensors = dict[str, Array32]
+
+WARM_UP_RUNS = 10
+"""Inferences made on loading, so that the first real one finds memory allocated."""
+
+
+class PolicyError(ValueError):
+    """A policy was given what it does not take, or put out what is not a number."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolicyOutput:
+    """What one inference gives, a row per slot; the arrays are the caller's to keep."""
+
+    action: Array32
+    """``(n, A)`` in [-1, 1]; NaN where the graph put out NaN."""
+    skill_used: Array32
+    """``(n, Z)``: the skill given, or what the graph made of the goal."""
+    context: Array32 | None
+    """``(n, C)`` inferred context, where the policy has an encoder."""
+
+
+class OnnxPolicy:
+    """A policy file, run through ONNX Runtime.
+
+    Args:
+        path: The ``.onnx`` file.
+        device: ``"cpu"`` or ``"cuda"``; never falls back from one to the other.
+        slots: Streams of observations that are kept apart.
+
+    Raises:
+        PolicyFileError: the file cannot be served as it is.
+    """
+
+    def __init__(self, path: Path | str, *, device: Device = "cpu", slots: int = 1) -> None:
+        self._file = open_policy_file(path, device=device)
+        self.manifest = self._file.manifest
+        self.path = self._file.path
+        self._output_names = [tensor.graph_name for tensor in self._file.outputs]
+        self._state_names = tuple(state.name for state in self.manifest.recurrent)
+        tensors = self.manifest.tensors
+        self._low = np.float32(tensors.action_low)
+        self._to_unit = np.float32(2.0 / (tensors.action_high - tensors.action_low))
+        self.reset(slots)
+        self._warm_up()
+
+    @property
+    def slots(self) -> int:
+        """Number of streams kept apart."""
+        return len(self._inputs["observation"])
+
+    def reset(self, n: int) -> None:
+        """Starts ``n`` new episodes in ``n`` slots."""
+        sizes = {tensor.name: tensor.row_shape for tensor in self._file.inputs}
+        # Kept even where the graph does not ask for it: the previous action is part of the state.
+        sizes["previous_action"] = (self.manifest.action_size,)
+        self._inputs: Tensors = {
+            name: np.zeros((n, *row_shape), np.float32) for name, row_shape in sizes.items()
+        }
+
+    def reset_slot(self, slot: int) -> None:
+        """Starts a new episode in one slot: forgets recurrent state and the previous action."""
+        for name in ("previous_action", *self._state_names):
+            self._inputs[name][slot] = 0.0
+
+    def act(
+        self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
+    ) -> Array:
+        """``(n, A)`` actions for ``(n, O)`` observations, a row per slot.
+
+        Raises:
+            PolicyError: no skill and no goal, one that the policy does not take, wrong sizes, or
+                an action that is not a number.
+        """
+        action = self.step(observation, skill, goal).action
+        if not np.isfinite(action).all():
+            raise PolicyError(f"{self.path} put out an action that is not a finite number")
+        return action.astype(np.float64)
+
+    def step(
+        self, observation: ArrayLike, skill: ArrayLike | None = None, goal: ArrayLike | None = None
+    ) -> PolicyOutput:
+        """One control step of every slot.
+
+        Args:
+            observation: ``(slots, O)``, or ``(O,)`` with one slot; raw units.
+            skill: ``(slots, Z)`` or ``(Z,)``.
+            goal: ``(slots, G)`` or ``(G,)``; takes the place of the skill.
+
+        Raises:
+            PolicyError: no skill and no goal, one that the policy does not take, or wrong sizes.
+        """
+        self._fill(self._inputs, observation, skill, goal)
+        outputs = self._infer(self._inputs)
+        for name in self._state_names:
+            np.copyto(self._inputs[name], outputs[f"next_{name}"])
+        np.copyto(self._inputs["previous_action"], outputs["action"])
+        return self._output(outputs, self._inputs)
+
+    def step_slots(
+        self,
+        slots: Sequence[int],
+        observation: ArrayLike,
+        skill: ArrayLike | None = None,
+        goal: ArrayLike | None = None,
+        previous_action: ArrayLike | None = None,
+    ) -> PolicyOutput:
+        """One control step of some slots, a row of each argument per entry of ``slots``.
+
+        Args:
+            slots: Which; each at most once.
+            observation: ``(n, O)``, raw units.
+            skill: ``(n, Z)``.
+            goal: ``(n, G)``; takes the place of the skill.
+            previous_action: ``(n, A)`` in [-1, 1] where the caller did something else than what
+                this policy said last.
+
+        Raises:
+            PolicyError: as :meth:`step`, or a slot named twice.
+        """
+        index = np.asarray(slots, dtype=np.intp)
+        if len(np.unique(index)) != len(index):
+            raise PolicyError(f"slots {list(slots)} names a slot twice")
+        inputs = {name: array[index] for name, array in self._inputs.items()}
+        if previous_action is not None:
+            _put(inputs, "previous_action", self._to_graph(previous_action))
+        self._fill(inputs, observation, skill, goal)
+        outputs = self._infer(inputs)
+        for name in self._state_names:
+            self._inputs[name][index] = outputs[f"next_{name}"]
+        self._inputs["previous_action"][index] = outputs["action"]
+        return self._output(outputs, inputs)
+
+    def _to_graph(self, action: ArrayLike) -> Array32:
+        """An action in [-1, 1] in the graph's own bounds."""
+        return (np.asarray(action, np.float32) + 1.0) / self._to_unit + self._low
+
+    def _fill(
+        self,
+        inputs: Tensors,
+        observation: ArrayLike,
+        skill: ArrayLike | None,
+        goal: ArrayLike | None,
+    ) -> None:
+        if goal is not None and "goal" not in inputs:
+            raise PolicyError(f"{self.manifest.name} takes no goals")
+        if goal is None and "skill" not in inputs and "goal" in inputs:
+            raise PolicyError(f"{self.manifest.name} needs a goal of {self.manifest.goal_size}")
+        if goal is None and skill is None and "skill" in inputs:
+            raise PolicyError(
+                f"{self.manifest.name} needs a skill of {self.manifest.skill.size}"
+                + (" or a goal" if "goal" in inputs else "")
+            )
+        if skill is not None and "skill" not in inputs:
+            raise PolicyError(f"{self.manifest.name} takes no skills")
+        _put(inputs, "observation", observation)
+        if "skill" in inputs:
+            _put(inputs, "skill", 0.0 if skill is None else skill)
+        if "goal" in inputs:
+            _put(inputs, "goal", 0.0 if goal is None else goal)
+        if "use_goal" in inputs:
+            inputs["use_goal"][:] = 0.0 if goal is None else 1.0
+
+    def _infer(self, inputs: Tensors) -> Tensors:
+        n = len(inputs["observation"])
+        if n == 1 or self._file.batched:
+            return self._run(inputs, n)
+        rows = [
+            self._run({name: array[i : i + 1] for name, array in inputs.items()}, 1)
+            for i in range(n)
+        ]
+        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+    def _run(self, inputs: Tensors, n: int) -> Tensors:
+        feed = {
+            tensor.graph_name: inputs[tensor.name].reshape(_shape(tensor, n))
+            for tensor in self._file.inputs
+        }
+        values = self._file.session.run(self._output_names, feed)
+        return {
+            tensor.name: value.reshape((n, *tensor.row_shape))
+            for tensor, value in zip(self._file.outputs, values, strict=True)
+        }
+
+    def _output(self, outputs: Tensors, inputs: Tensors) -> PolicyOutput:
+        action = (outputs["action"] - self._low) * self._to_unit - np.float32(1.0)
+        skill_used = outputs.get("skill_used")
+        if skill_used is None:
+            given = inputs.get("skill")
+            n = len(action)
+            skill_used = np.zeros((n, 0), np.float32) if given is None else given.copy()
+        return PolicyOutput(
+            action=np.minimum(np.maximum(action, np.float32(-1.0)), np.float32(1.0)),
+            skill_used=skill_used,
+            context=outputs.get("context"),
+        )
+
+    def _warm_up(self) -> None:
+        """Runs the graph on zeros; the last check that it does what its file says."""
+        zeros = {name: np.zeros_like(array) for name, array in self._inputs.items()}
+        try:
+            for _ in range(WARM_UP_RUNS):
+                self._infer(zeros)
+        # onnxruntime's exceptions derive from Exception directly; numpy's reshape adds ValueError.
+        except Exception as error:
+            raise PolicyFileError(
+                self.path,
+                f"the graph fails on an input of zeros: {str(error).splitlines()[0][:300]}",
+                "a graph that runs on its declared inputs and gives its declared outputs",
+                "export the policy again and compare it with the network it came from",
+            ) from None
+
+
+def _shape(tensor: Tensor, n: int) -> tuple[int, ...]:
+    return tensor.shape_of_one if n == 1 else (n, *tensor.row_shape)
+
+
+def _put(inputs: Tensors, name: str, value: ArrayLike) -> None:
+    """Copies a value into a tensor; a wrong size is the caller's error."""
+    target = inputs[name]
+    array = np.asarray(value)
+    if array.ndim and array.shape not in (target.shape, target.shape[1:]):
+        raise PolicyError(f"{name} has shape {array.shape}, expected {target.shape}")
+    np.copyto(target, array, casting="same_kind")
