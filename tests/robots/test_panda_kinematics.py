@@ -156,6 +156,12 @@ def test_one_and_many_give_the_same(configurations: Array) -> None:
         assert np.array_equal(jacobian[0], jacobians[i])
 
 
+def test_point_of_one_arm_is_the_same(configurations: Array) -> None:
+    positions = kinematics.forward(configurations).position
+    for joints, position in zip(configurations, positions, strict=True):
+        assert kinematics.forward_point(joints.tolist()) == pytest.approx(position, abs=1e-12)
+
+
 def test_undamped_step_follows_the_twist(configurations: Array) -> None:
     joints = configurations[:200]
     _, jacobian = kinematics.forward_with_jacobian(joints)
