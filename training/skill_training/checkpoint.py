@@ -1,0 +1,100 @@
+"""Checkpoints: one file that holds all a run needs to continue, replaced atomically.
+
+A process killed at any instant leaves either the previous checkpoint or the new one, never a mix:
+the file is written beside its final name, flushed to the disk, and renamed over the old one.
+Reading uses torch's weights-only unpickler, so that a checkpoint cannot execute code.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from skill_training.errors import CheckpointError
+
+FORMAT = 1
+"""Version of the layout below; a checkpoint of another version is refused."""
+
+_MARK = "skill_training_checkpoint"
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Writes ``state`` (tensors, numbers, strings, and containers of them) to ``path``.
+
+    Raises:
+        CheckpointError: the disk is full, or the directory cannot be written.
+    """
+    temporary = path.with_name(path.name + ".writing")
+    try:
+        with temporary.open("wb") as file:
+            torch.save({_MARK: FORMAT, "state": state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _flush_directory(path.parent)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"cannot write the checkpoint {path}: {error}; free some space or choose another "
+            "--run-dir, then resume"
+        ) from None
+
+
+def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Reads what :func:`save` wrote, with its tensors on ``device``.
+
+    Raises:
+        CheckpointError: no such file, damaged, not a checkpoint, or of another format version.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint at {path}; give the directory of a run")
+    _verify_archive(path)
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise _damaged(path, reason) from None
+    version = content.get(_MARK) if isinstance(content, dict) else None
+    if version is None:
+        raise CheckpointError(f"{path} is not a checkpoint of skill-train")
+    if version != FORMAT:
+        raise CheckpointError(
+            f"{path} has checkpoint format {version}, this program reads {FORMAT}; resume it with "
+            "the version of skill-serve that wrote it"
+        )
+    state: dict[str, Any] = content["state"]
+    return state
+
+
+def _verify_archive(path: Path) -> None:
+    """Checks every record's CRC: torch itself reads a flipped bit without complaint."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise _damaged(path, str(error)) from None
+    if broken is not None:
+        raise _damaged(path, f"checksum mismatch in {broken}")
+
+
+def _damaged(path: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"the checkpoint {path} is damaged ({reason}); it cannot be resumed: delete the run "
+        "directory and train again"
+    )
+
+
+def _flush_directory(directory: Path) -> None:
+    """Makes the rename itself durable, where the system lets a directory be opened."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,147 @@
+"""The manifest of a trained policy: what the file will say about itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from skill_proto.manifest import (
+    ActionPart,
+    Evaluation,
+    GoalSpace,
+    Plant,
+    PolicyManifest,
+    Provenance,
+    Range,
+    Representation,
+    SkillSpace,
+)
+from skill_robots.action import ActionConfig, ShaperConfig
+from skill_robots.observation import FIELDS, manifest_fields
+from skill_robots.panda.limits import PANDA
+from skill_robots.tasks.rollouts import GOAL_RANGE_M
+from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
+
+from skill_training.build import OBSERVATION, STOP_RADIUS_M, pushes_to_goals
+from skill_training.config import TrainConfig, config_to_dict
+
+TITLES = {"csf": "contrastive successor features (CSF)", "metra": "METRA"}
+
+Scalars = dict[str, float]
+
+
+def build_manifest(
+    config: TrainConfig,
+    facts: dict[str, Any],
+    *,
+    env_steps: int,
+    updates: int,
+    wall_time_s: float,
+    metrics: Scalars,
+) -> PolicyManifest:
+    """The manifest of a run.
+
+    Args:
+        config: The run's configuration.
+        facts: What run.json holds: code_revision, machine, versions.
+        env_steps: Environment steps done.
+        updates: Gradient steps done.
+        wall_time_s: Time spent training, pauses left out [s].
+        metrics: Of the final evaluation; empty if there was none.
+    """
+    seen = config.algorithm.representation
+    return PolicyManifest(
+        name=f"{config.algorithm_name}_panda",
+        algorithm=config.algorithm_name,
+        description=(
+            f"Pushes a 4 cm cube over a table; the skill names the direction. Trained with "
+            f"{TITLES[config.algorithm_name]} without a reward."
+        ),
+        control_rate_hz=Tabletop.control_rate_hz,
+        observation=manifest_fields(OBSERVATION),
+        action=(_action(),),
+        skill=SkillSpace(kind="sphere", size=seen.size, hold_steps=config.task.episode_steps),
+        goal=_goal() if pushes_to_goals(config) else None,
+        representation=Representation(
+            inputs=tuple(f"{seen.field}.{component}" for component in seen.components),
+            form=seen.form,
+            size=seen.size,
+            singular_value_ratio=metrics.get("phi_singular_value_ratio"),
+        ),
+        plant=_plant(config.task),
+        trained_on=trained_on(config.task),
+        provenance=Provenance(
+            command=config.command,
+            code_revision=facts["code_revision"],
+            seed=config.run.seed,
+            environment_steps=env_steps,
+            gradient_steps=updates,
+            wall_time_s=round(wall_time_s, 1),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            machine=facts["machine"],
+            versions=facts["versions"],
+            config=config_to_dict(config),
+        ),
+        evaluation=_evaluation(config, metrics),
+    )
+
+
+def trained_on(task: TabletopConfig) -> dict[str, Range]:
+    """What varied between episodes, and how far."""
+    ranges = {
+        "cube_mass": (task.mass, "kg"),
+        "cube_table_friction": (task.friction, "1"),
+        "joint_stiffness_scale": (task.stiffness_scale, "1"),
+        "action_latency": (task.latency_s, "s"),
+        "sensor_noise_scale": ((task.sensor_noise, task.sensor_noise), "1"),
+    }
+    return {
+        name: Range(low=low, high=high, unit=unit) for name, ((low, high), unit) in ranges.items()
+    }
+
+
+def _action() -> ActionPart:
+    return ActionPart(
+        name="end_effector_displacement",
+        size=Tabletop.action_size,
+        scale=ActionConfig().displacement,
+        unit="m",
+        frame="world",
+    )
+
+
+def _goal() -> GoalSpace:
+    cube = FIELDS["cube_position"]
+    return GoalSpace(
+        field=cube.name,
+        components=(0, 1),
+        unit=cube.unit,
+        frame=cube.frame,
+        stop_radius=STOP_RADIUS_M,
+        low=(-GOAL_RANGE_M, -GOAL_RANGE_M),
+        high=(GOAL_RANGE_M, GOAL_RANGE_M),
+    )
+
+
+def _plant(task: TabletopConfig) -> Plant:
+    action = ActionConfig()
+    return Plant(
+        robot=PANDA.name,
+        task="tabletop",
+        physics_step_s=task.physics_step_s,
+        joint_stiffness=tuple(PANDA.stiffness.tolist()),
+        joint_damping=tuple(PANDA.damping.tolist()),
+        setpoint_leash_m=action.leash,
+        workspace_low_m=action.workspace_low,
+        workspace_high_m=action.workspace_high,
+        velocity_limit_share=ShaperConfig().limit_share,
+    )
+
+
+def _evaluation(config: TrainConfig, metrics: Scalars) -> Evaluation | None:
+    if not metrics:
+        return None
+    command = f"skill-eval --model policy.onnx --skills {config.run.eval_skills}"
+    if "goal_mean_distance_m" in metrics:
+        command += f" --goals {config.run.final_eval_goals}"
+    return Evaluation(command=command, metrics=metrics)

@@ -1,0 +1,30 @@
+"""Errors a user of the training program can act on; the CLI shows their message alone.
+
+TrainingError
+ ├── ConfigError        a setting, or a combination of settings, that cannot work
+ ├── CheckpointError    a checkpoint that cannot be read or does not fit
+ ├── RunDirectoryError  a run directory that is missing, incomplete or of another run
+ └── ExportError        an exported graph that does not do what the network does
+"""
+
+from __future__ import annotations
+
+
+class TrainingError(RuntimeError):
+    """Base of every error here; the message says what was wrong, what was expected, the fix."""
+
+
+class ConfigError(TrainingError):
+    """A setting, or a combination of settings, cannot work."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint cannot be read, or is not of this run."""
+
+
+class RunDirectoryError(TrainingError):
+    """A run directory is missing, incomplete, or holds another run."""
+
+
+class ExportError(TrainingError):
+    """The exported graph does not reproduce the network it came from."""

@@ -1,0 +1,157 @@
+"""A training job from start to exported policy: create or resume, train, export, write the card."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import torch
+from skill_proto.manifest import PolicyManifest
+
+from skill_training import checkpoint, provenance
+from skill_training.build import build_algorithm, build_graph, torch_device
+from skill_training.card import write_card
+from skill_training.config import TrainConfig
+from skill_training.describe import build_manifest
+from skill_training.errors import CheckpointError, RunDirectoryError
+from skill_training.export import export_policy
+from skill_training.metrics_log import MetricsLog
+from skill_training.progress import Progress
+from skill_training.run_directory import RunDirectory
+from skill_training.train import Trainer
+
+
+def start_or_continue(directory: RunDirectory, config: TrainConfig) -> TrainConfig:
+    """Creates the run, or makes sure that the one in ``directory`` is the same.
+
+    Raises:
+        ConfigError: the device is not there.
+        RunDirectoryError: the directory holds something else, or a run with other settings.
+    """
+    device = torch_device(config.run.device)
+    if directory.has_run:
+        directory.check_same(config)
+    else:
+        directory.create(config, _facts(config, device))
+    return config
+
+
+def train(directory: RunDirectory) -> bool:
+    """Trains the run in ``directory`` to its end and exports it, or until it is interrupted.
+
+    Ctrl-C and SIGTERM end it after the current round with a checkpoint; a second Ctrl-C at once.
+
+    Returns:
+        Whether the run is finished.
+
+    Raises:
+        TrainingError: whatever makes the run impossible.
+    """
+    config = directory.config()
+    trainer = Trainer(config, directory)
+    resumes = directory.checkpoint.is_file()
+    if resumes:
+        trainer.resume()
+    if not trainer.finished:
+        resume_at = trainer.env_steps if resumes else None
+        total, done = config.run.env_steps, trainer.env_steps
+        with (
+            MetricsLog(directory.path, resume_at=resume_at) as log,
+            Progress(total, done=min(done, total)) as progress,
+            _Interruption.caught() as interruption,
+        ):
+            if not trainer.run(log, progress, interruption.asked):
+                return False
+    if not directory.policy.is_file():
+        export(directory, directory.policy)
+    return True
+
+
+def export(directory: RunDirectory, path: Path) -> PolicyManifest:
+    """Exports the policy in a run's checkpoint, with its card beside it.
+
+    Raises:
+        TrainingError: there is no such run, its checkpoint is unusable, or the export fails.
+    """
+    config = directory.config()
+    device = torch.device("cpu")
+    algorithm = build_algorithm(config, device)
+    state = checkpoint.load(directory.checkpoint, device)
+    try:
+        # Networks only: a run trained on CUDA is exported where there is none, and the state of
+        # a CUDA generator cannot be loaded into one of the CPU.
+        for name in ("actor", "representation"):
+            getattr(algorithm, name).load_state_dict(state["algorithm"][name])
+        counters = {
+            "env_steps": int(state["collector"]["env_steps"]),
+            "updates": int(state["updates"]),
+        }
+        wall_time_s, metrics = float(state["wall_time_s"]), state["final_metrics"] or {}
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise CheckpointError(
+            f"{directory.checkpoint} does not fit the configuration beside it: {error}"
+        ) from None
+    manifest = build_manifest(
+        config, directory.facts(), **counters, wall_time_s=wall_time_s, metrics=metrics
+    )
+    export_policy(build_graph(config, algorithm), manifest, path)
+    write_card(manifest, path.with_suffix(".md"))
+    return manifest
+
+
+def open_run(path: Path) -> RunDirectory:
+    """The run directory at ``path``.
+
+    Raises:
+        RunDirectoryError: there is no run.
+    """
+    if not path.is_dir():
+        raise RunDirectoryError(f"there is no directory {path}")
+    directory = RunDirectory(path)
+    directory.config()
+    return directory
+
+
+def _facts(config: TrainConfig, device: torch.device) -> dict[str, object]:
+    accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {
+        "command": config.command,
+        "code_revision": provenance.code_revision(),
+        "machine": provenance.machine(accelerator),
+        "versions": provenance.versions(),
+    }
+
+
+class _Interruption:
+    """Remembers that someone asked the process to end."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def asked(self) -> bool:
+        return self._asked
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        if self._asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._asked = True
+
+    @classmethod
+    @contextmanager
+    def caught(cls) -> Iterator[_Interruption]:
+        """Catches SIGINT and SIGTERM inside the block, in the main thread; elsewhere nothing."""
+        interruption = cls()
+        if threading.current_thread() is not threading.main_thread():
+            yield interruption
+            return
+        signals = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, interruption.note) for number in signals}
+        try:
+            yield interruption
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,83 @@
+"""Metrics of a run: one JSON line per record in metrics.jsonl, and the same in TensorBoard."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from torch.utils.tensorboard import SummaryWriter
+
+from skill_training.errors import RunDirectoryError
+
+FILE_NAME = "metrics.jsonl"
+STEP = "env_steps"
+
+
+class MetricsLog:
+    """Appends records to ``directory``; a resumed run first drops what came after its checkpoint.
+
+    Args:
+        directory: Run directory.
+        resume_at: Environment steps of the checkpoint the run continues from, None for a new run.
+    """
+
+    def __init__(self, directory: Path, *, resume_at: int | None = None) -> None:
+        path = directory / FILE_NAME
+        kept: list[dict[str, float]] = []
+        if resume_at is not None and path.is_file():
+            kept = [row for row in read(path) if row[STEP] <= resume_at]
+        path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        self._file = path.open("a", encoding="utf-8")
+        purge = None if resume_at is None else resume_at + 1
+        self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=purge)
+
+    def write(self, env_steps: int, metrics: Mapping[str, float]) -> None:
+        """Adds one record; NaN and infinities are left out of it, as JSON has none."""
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        self._file.write(json.dumps({STEP: env_steps, **finite}) + "\n")
+        self._file.flush()
+        for name, value in finite.items():
+            self._board.add_scalar(name, value, env_steps)
+
+    def close(self) -> None:
+        """Flushes and closes both logs."""
+        self._file.close()
+        self._board.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def read(path: Path) -> list[dict[str, float]]:
+    """All records of a metrics.jsonl; a last line cut off by a killed process is left out.
+
+    Raises:
+        RunDirectoryError: there is no such file, or a line that is not a record.
+    """
+    if not path.is_file():
+        raise RunDirectoryError(f"there is no {path.name} in {path.parent}; give a run directory")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows: list[dict[str, float]] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            if number == len(lines):
+                break
+            row = None
+        if not isinstance(row, dict) or STEP not in row:
+            raise RunDirectoryError(f"{path}, line {number} is not a record of metrics")
+        rows.append(row)
+    return rows

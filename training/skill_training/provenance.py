@@ -1,0 +1,72 @@
+"""Where a run comes from: code revision, machine and library versions, for manifests and cards."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+DISTRIBUTION = "skill-serve"
+LIBRARIES = ("torch", "numpy", "mujoco", "onnx", "onnxscript")
+
+
+def code_revision() -> str:
+    """Git revision of this code, with '-dirty' for local changes; else the installed version.
+
+    A package installed inside some other project's repository must not report that project's
+    revision, so this file itself has to be tracked.
+    """
+    here = Path(__file__).resolve()
+    if _git(here.parent, "ls-files", "--error-unmatch", here.name) is None:
+        return f"{DISTRIBUTION} {_version(DISTRIBUTION)}"
+    revision = _git(here.parent, "rev-parse", "--short=12", "HEAD") or "unknown"
+    changed = _git(here.parent, "status", "--porcelain", "--untracked-files=no", "--", ":/")
+    return revision if changed == "" else f"{revision}-dirty"
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries that decide what a run computes."""
+    found = {"python": platform.python_version(), DISTRIBUTION: _version(DISTRIBUTION)}
+    return found | {name: _version(name) for name in LIBRARIES}
+
+
+def machine(accelerator: str | None = None) -> str:
+    """One line on the machine: system, processor, cores, accelerator; never its name."""
+    parts = [f"{platform.system()} {platform.machine()}", _processor(), f"{os.cpu_count()} cores"]
+    if accelerator is not None:
+        parts.append(accelerator)
+    return ", ".join(part for part in parts if part)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    for line in lines:
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _git(directory: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(directory), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
