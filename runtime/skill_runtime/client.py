@@ -1,0 +1,337 @@
+"""SkillClient: what a program imports to watch and steer an arm.
+
+::
+
+    with SkillClient() as client, client.acquire("my program"):
+        while True:
+            client.skill([1, 0], valid_for_s=0.3)
+            state = client.state()
+
+Every call waits at most ``timeout_s`` and raises one of the errors of client_errors.py. A client
+belongs to one thread; its lease is kept by a heartbeat behind the scenes. If the program dies, or
+only stops sending, the arm holds by itself: no call needs to be made for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Self, TypedDict, TypeVar, Unpack
+
+import numpy as np
+import zmq
+from numpy.typing import ArrayLike
+from pydantic import TypeAdapter, ValidationError
+from skill_proto.manifest import describe_errors
+from skill_proto.messages import (
+    Acquire,
+    Act,
+    Acted,
+    Clear,
+    Goal,
+    Granted,
+    Hello,
+    Hold,
+    Message,
+    Ok,
+    Reply,
+    Reset,
+    Scene,
+    ServoJoint,
+    ServoPose,
+    Skill,
+    Stop,
+    Telemetry,
+    Welcome,
+)
+from skill_proto.wire import MAX_FRAME_BYTES, Array, WireError, array_specs, unpack
+
+from skill_runtime.channel import Channel, open_socket
+from skill_runtime.client_errors import (
+    CommandRefusedError,
+    LeaseLostError,
+    NoLeaseError,
+    ProtocolError,
+    ServerUnreachableError,
+)
+from skill_runtime.held_lease import HeldLease
+
+DEFAULT_ADDRESS = "tcp://127.0.0.1:5555"
+"""Where skill-serve takes commands unless told otherwise."""
+
+STOP_PORT_OFFSET = 2
+"""Port of the stop socket above that of commands, unless the server says otherwise."""
+
+_TELEMETRY = TypeAdapter(Telemetry)
+M = TypeVar("M", bound=Message)
+R = TypeVar("R", bound=Reply)
+
+
+class Hand(TypedDict, total=False):
+    """What a command says of the hand; nothing leaves it to the policy, or as it is."""
+
+    hand_width: float | None
+    """Opening [m]."""
+    grasp: bool
+    """Close on the object and hold by force."""
+
+
+class SkillClient:
+    """One connection to a server; opening it sends nothing yet.
+
+    Args:
+        address: Where the server takes commands; the other sockets are found by asking there.
+        timeout_s: Longest wait of any call [s].
+        name: Who this is, for the server's log.
+    """
+
+    def __init__(
+        self, address: str = DEFAULT_ADDRESS, *, timeout_s: float = 2.0, name: str = "client"
+    ) -> None:
+        self.address = address
+        self.timeout_s = timeout_s
+        self._name = name
+        self._commands = Channel(address, timeout_s)
+        self._subscriber: zmq.Socket[bytes] | None = None
+        self._welcome: Welcome | None = None
+        self._lease: HeldLease | None = None
+        self._time = 0.0
+
+    # Asking and watching --------------------------------------------------------------------------
+
+    def hello(self) -> Welcome:
+        """Asks who serves what, afresh."""
+        self._welcome = self._ask(Hello(client=self._name), Welcome)
+        self._time = self._welcome.time
+        return self._welcome
+
+    @property
+    def server(self) -> Welcome:
+        """The first answer to :meth:`hello`."""
+        return self._welcome or self.hello()
+
+    def state(self) -> Telemetry:
+        """Waits for the next state; those that came while nobody asked are passed over.
+
+        Raises:
+            ServerUnreachableError: none came within the timeout.
+        """
+        subscriber = self._subscribed()
+        if not subscriber.poll(round(1000 * self.timeout_s)):
+            raise ServerUnreachableError(self.server.telemetry_address, self.timeout_s)
+        return self._read_state(subscriber)
+
+    def telemetry(self) -> Iterator[Telemetry]:
+        """States without end, each the newest there is."""
+        while True:
+            yield self.state()
+
+    def _subscribed(self) -> zmq.Socket[bytes]:
+        if self._subscriber is None:
+            options = {zmq.CONFLATE: 1}
+            socket = open_socket(zmq.SUB, self.server.telemetry_address, options)
+            socket.subscribe(b"")
+            self._subscriber = socket
+        return self._subscriber
+
+    def _read_state(self, subscriber: zmq.Socket[bytes]) -> Telemetry:
+        try:
+            state, _ = unpack([subscriber.recv()], _TELEMETRY, max_header_bytes=MAX_FRAME_BYTES)
+        except WireError as error:
+            raise ProtocolError(f"telemetry is not of this protocol: {error}") from None
+        self._time = state.time
+        return state
+
+    # The lease ------------------------------------------------------------------------------------
+
+    def acquire(self, holder: str, ttl_s: float = 1.0) -> HeldLease:
+        """Takes the lease and keeps it until it is released or its block is left.
+
+        Args:
+            holder: Name that everyone who watches sees.
+            ttl_s: How long the lease outlives this program, should it die [s].
+
+        Raises:
+            LeaseHeldError: another client has it.
+            CommandRefusedError: the arm is stopped or at fault; see :meth:`clear`.
+        """
+        self._subscribed()
+        granted = self._ask(_build(Acquire, holder=holder, ttl_s=ttl_s), Granted)
+        self._time = granted.time
+        self._lease = HeldLease(self.address, holder, granted, self.timeout_s)
+        return self._lease
+
+    # Commands under the lease ---------------------------------------------------------------------
+
+    def skill(self, skill: ArrayLike, valid_for_s: float = 0.5, **hand: Unpack[Hand]) -> None:
+        """Runs the policy with this skill ``(Z,)`` for ``valid_for_s`` [s]; repeat it to go on.
+
+        Args:
+            skill: The skill; on a sphere its length does not matter.
+            valid_for_s: When the arm holds unless another command comes [s].
+            hand: What the hand does meanwhile, see :class:`Hand`.
+        """
+        self._command(Skill, skill=_vector(skill), valid_for_s=valid_for_s, **hand)
+
+    def goal(self, goal: ArrayLike, valid_for_s: float = 0.5, **hand: Unpack[Hand]) -> None:
+        """Runs the policy towards this goal ``(G,)``; the manifest says of what."""
+        self._command(Goal, goal=_vector(goal), valid_for_s=valid_for_s, **hand)
+
+    def servo_joint(
+        self, position: ArrayLike, valid_for_s: float = 0.5, **hand: Unpack[Hand]
+    ) -> None:
+        """Moves the joints to ``position`` ``(dof,)`` [rad], within the arm's limits."""
+        self._command(ServoJoint, joint_position=_vector(position), valid_for_s=valid_for_s, **hand)
+
+    def servo_pose(
+        self, position: ArrayLike, valid_for_s: float = 0.5, **hand: Unpack[Hand]
+    ) -> None:
+        """Moves the end effector to ``position`` ``(3,)`` [m], world frame, hand down."""
+        self._command(
+            ServoPose, end_effector_position=_vector(position), valid_for_s=valid_for_s, **hand
+        )
+
+    def hold(self) -> None:
+        """Brings the arm to rest, powered; the lease stays."""
+        self._command(Hold)
+
+    def reset(self, seed: int | None = None) -> None:
+        """Simulated arms: a fresh start of arm and object."""
+        self._command(Reset, seed=seed)
+
+    def scene(self, mass: float | None = None, friction: float | None = None) -> None:
+        """Simulated arms: changes the object's mass [kg] and its friction on the table."""
+        self._command(Scene, mass=mass, friction=friction)
+
+    def _command(self, kind: type[Message], **fields: object) -> None:
+        lease = self._lease
+        if lease is None:
+            raise NoLeaseError("a command needs the lease: call acquire() first")
+        lease.check()
+        basis = self._newest_time(lease)
+        message = _build(kind, lease=lease.token, seq=lease.seq + 1, basis=basis, **fields)
+        lease.seq += 1
+        try:
+            self._time = max(self._time, self._ask(message, Ok).time)
+        except LeaseLostError as error:
+            lease.end(str(error))
+            raise
+
+    def _newest_time(self, lease: HeldLease) -> float:
+        """The newest server time seen, which says how old a command may be."""
+        subscriber = self._subscribed()
+        if subscriber.poll(0):
+            self._read_state(subscriber)
+        return max(self._time, lease.time)
+
+    # What anyone may do ---------------------------------------------------------------------------
+
+    def stop(self, reason: str = "") -> None:
+        """Stops the arm at once and for good: only :meth:`clear` and a new lease move it again.
+
+        Goes over the stop socket, which the server reads first, and needs no lease.
+        """
+        message = _build(Stop, reason=reason)
+        if self._welcome is None:
+            try:
+                _stop(_stop_address(self.address), self.timeout_s, message)
+                return
+            except ServerUnreachableError:
+                pass  # not where it is by default: ask
+        _stop(self.server.stop_address, self.timeout_s, message)
+
+    def clear(self) -> None:
+        """Takes back a stop or a fault. The arm holds until somebody has the lease."""
+        self._ask(Clear(), Ok)
+
+    def act(
+        self,
+        observation: ArrayLike,
+        *,
+        session: str,
+        episode: int = 0,
+        skill: ArrayLike | None = None,
+        goal: ArrayLike | None = None,
+        previous_action: ArrayLike | None = None,
+    ) -> dict[str, Array]:
+        """Asks the policy for the actions of ``n`` robots that run elsewhere.
+
+        Args:
+            observation: ``(n, O)``, raw units in the manifest's order.
+            session: Name of these robots; their recurrent state is kept under it.
+            episode: A new number forgets the recurrent state.
+            skill: ``(n, Z)``.
+            goal: ``(n, G)``, instead of a skill.
+            previous_action: ``(n, A)`` if not the action of the last reply.
+
+        Returns:
+            ``action`` ``(n, A)`` in [-1, 1] and, with an encoder, ``context`` ``(n, C)``.
+        """
+        given = {
+            "observation": observation,
+            "previous_action": previous_action,
+            "skill": skill,
+            "goal": goal,
+        }
+        arrays = {
+            name: np.asarray(values, np.float32)
+            for name, values in given.items()
+            if values is not None
+        }
+        message = _build(Act, session=session, episode=episode, arrays=array_specs(arrays))
+        reply, results = self._commands.ask(message, arrays)
+        _expect(reply, Acted)
+        return results
+
+    # The connection -------------------------------------------------------------------------------
+
+    def _ask(self, message: Message, kind: type[R]) -> R:
+        return _expect(self._commands.ask(message)[0], kind)
+
+    def close(self) -> None:
+        """Gives back the lease and closes the sockets."""
+        if self._lease is not None:
+            self._lease.release()
+        self._commands.close()
+        if self._subscriber is not None:
+            self._subscriber.close()
+            self._subscriber = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _stop(address: str, timeout_s: float, message: Message) -> None:
+    with Channel(address, timeout_s) as channel:
+        _expect(channel.ask(message)[0], Ok)
+
+
+def _stop_address(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if not port.isdigit():
+        raise ServerUnreachableError(address, 0.0)
+    return f"{host}:{int(port) + STOP_PORT_OFFSET}"
+
+
+def _build(kind: type[M], **fields: object) -> M:
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        raise CommandRefusedError("invalid", describe_errors(error), "") from None
+
+
+def _vector(values: ArrayLike) -> tuple[float, ...]:
+    vector = np.asarray(values, np.float64)
+    if vector.ndim != 1:
+        raise CommandRefusedError(
+            "invalid", f"expected a vector, got an array of shape {vector.shape}", ""
+        )
+    return tuple(vector.tolist())
+
+
+def _expect(reply: Reply, kind: type[R]) -> R:
+    if not isinstance(reply, kind):
+        raise ProtocolError(f"expected the reply {kind.__name__.lower()!r}, got {reply.type!r}")
+    return reply
