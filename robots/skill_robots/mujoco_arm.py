@@ -44,7 +44,7 @@ class MujocoArm:
         """The state after the last command, with the cube's pose."""
         table = self._table
         cube = table.cube_pose
-        state = ArmState(
+        return ArmState(
             time_s=table.time_s,
             joint_position=table.joint_position[0].copy(),
             joint_velocity=table.joint_velocity[0].copy(),
@@ -58,7 +58,6 @@ class MujocoArm:
                 )
             },
         )
-        return state
 
     def command(self, target: JointTarget) -> None:
         """Follows one set-point for one servo period.

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skill_robots.observation import PUSH_OBSERVATION
+from skill_robots.panda.limits import PANDA
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
 from skill_robots.tasks.trajectories import GoalTrajectories, Trajectories
+from skill_robots.tasks.watch import SetpointWatch
 
 Array = NDArray[np.float64]
 
@@ -118,6 +120,7 @@ def skill_rollouts(
         skills=np.array(skills, dtype=np.float64),
         mass=run.mass.reshape(shape),
         friction=run.friction.reshape(shape),
+        governor_interventions=run.interventions,
     )
 
 
@@ -152,6 +155,7 @@ def goal_rollouts(
         goals=np.array(goals, dtype=np.float64),
         mass=run.mass,
         friction=run.friction,
+        governor_interventions=run.interventions,
     )
 
 
@@ -182,6 +186,23 @@ class _Run:
     end_effector: Array
     mass: Array
     friction: Array
+    interventions: int
+
+
+class _WatchedTabletop(Tabletop):
+    """A tabletop whose set-points are tested as the governor would, at every servo period."""
+
+    def __init__(self, config: TabletopConfig, n: int, *, seed: int, threads: int) -> None:
+        super().__init__(config, n, seed=seed, threads=threads)
+        self.watch = SetpointWatch(
+            PANDA, self.actions, config.physics_step_s, self.setpoint.position
+        )
+
+    def physics_step(
+        self, position: Array, velocity: Array, hand_width: float | None = None
+    ) -> None:
+        self.watch.check(position, velocity)
+        super().physics_step(position, velocity, hand_width)
 
 
 def _run(
@@ -200,20 +221,20 @@ def _run(
     for index, chunk in enumerate(commands.chunks()):
         # A seed of its own for each chunk: equal ones would repeat the starts of the first.
         chunk_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
-        scene = Tabletop(config, chunk.count, seed=chunk_seed, threads=threads)
-        scene.reset()
+        scene = _WatchedTabletop(config, chunk.count, seed=chunk_seed, threads=threads)
         parts.append(_run_chunk(policy, scene, chunk, steps, names, on_step))
     return _Run(
         cube=np.concatenate([part.cube for part in parts]),
         end_effector=np.concatenate([part.end_effector for part in parts]),
         mass=np.concatenate([part.mass for part in parts]),
         friction=np.concatenate([part.friction for part in parts]),
+        interventions=sum(part.interventions for part in parts),
     )
 
 
 def _run_chunk(
     policy: Policy,
-    scene: Tabletop,
+    scene: _WatchedTabletop,
     commands: _Commands,
     steps: int,
     names: tuple[str, ...],
@@ -232,5 +253,9 @@ def _run_chunk(
         if on_step is not None:
             on_step(scene)
     return _Run(
-        cube=cube, end_effector=hand, mass=scene.mass.copy(), friction=scene.friction.copy()
+        cube=cube,
+        end_effector=hand,
+        mass=scene.mass.copy(),
+        friction=scene.friction.copy(),
+        interventions=scene.watch.total,
     )

@@ -220,6 +220,11 @@ class Tabletop:
         self._batch.step(nstep=1)
         self._hands = None
 
+    def push_cube(self, velocity: Array) -> None:
+        """Gives every cube this horizontal velocity ``(2,)`` [m/s]; for measuring friction."""
+        v = self._cube_v
+        self._qvel[:, v : v + 2] = velocity
+
     # What can be seen -----------------------------------------------------------------------------
 
     def observe(self, names: tuple[str, ...] = PUSH_OBSERVATION) -> Array:

@@ -24,6 +24,8 @@ class Trajectories:
     """``(e, k)`` cube mass [kg]."""
     friction: Array
     """``(e, k)`` cube-table friction coefficient."""
+    governor_interventions: int = 0
+    """Set-points that the governor would have corrected."""
 
     @property
     def displacement(self) -> Array:
@@ -45,6 +47,8 @@ class GoalTrajectories:
     """``(n,)`` cube mass [kg]."""
     friction: Array
     """``(n,)`` cube-table friction coefficient."""
+    governor_interventions: int = 0
+    """Set-points that the governor would have corrected."""
 
     @property
     def distance(self) -> Array:

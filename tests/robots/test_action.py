@@ -1,0 +1,145 @@
+"""The decoder's geometry and the shaper's limits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skill_robots.action import (
+    ActionConfig,
+    ActionDecoder,
+    Hands,
+    Setpoint,
+    SetpointShaper,
+    joints_for_hand,
+    locate_hands,
+)
+from skill_robots.panda import kinematics
+from skill_robots.panda.limits import PANDA
+
+BASE = np.array(ActionConfig().base_position)
+
+
+def _at(position: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Joints with the hand at a world position, and that position."""
+    world = np.array([position])
+    return joints_for_hand(world - BASE), world
+
+
+def _hands(joints: np.ndarray, setpoint: np.ndarray) -> Hands:
+    rest = np.zeros_like(joints)
+    return locate_hands(joints, rest, setpoint, rest, BASE)
+
+
+def test_joints_for_hand_reach_the_position_with_the_hand_down() -> None:
+    corners = np.array([[x, y, z] for x in (-0.3, 0.1) for y in (-0.3, 0.3) for z in (0.015, 0.25)])
+    ends = kinematics.forward(joints_for_hand(corners - BASE))
+    np.testing.assert_allclose(ends.position + BASE, corners, atol=1e-4)
+    np.testing.assert_allclose(ends.rotation[:, :, 2], [[0, 0, -1]] * 8, atol=1e-3)
+
+
+def test_an_action_of_one_asks_for_four_centimetres() -> None:
+    joints, world = _at([-0.1, 0.05, 0.06])
+    decoder = ActionDecoder(ActionConfig(), PANDA)
+    goal = decoder.displace(np.array([[0.0, 1.0, 0.0]]), joints, _hands(joints, joints))
+    moved = kinematics.forward(goal).position + BASE - world
+    np.testing.assert_allclose(moved, [[0.0, 0.04, 0.0]], atol=1.5e-3)
+
+
+def test_actions_beyond_one_count_as_one() -> None:
+    joints, _ = _at([-0.1, 0.0, 0.06])
+    decoder = ActionDecoder(ActionConfig(), PANDA)
+    hands = _hands(joints, joints)
+    np.testing.assert_array_equal(
+        decoder.displace(np.array([[7.0, -9.0, 0.0]]), joints, hands),
+        decoder.displace(np.array([[1.0, -1.0, 0.0]]), joints, hands),
+    )
+
+
+def test_the_goal_stays_on_the_leash_round_the_measured_hand() -> None:
+    measured, here = _at([-0.1, 0.0, 0.06])
+    setpoint, _ = _at([-0.05, 0.0, 0.06])
+    decoder = ActionDecoder(ActionConfig(), PANDA)
+    goal = decoder.displace(np.array([[1.0, 0.0, 0.0]]), setpoint, _hands(measured, setpoint))
+    gap = np.linalg.norm(kinematics.forward(goal).position + BASE - here)
+    assert gap == pytest.approx(0.06, abs=1e-3)
+
+
+def test_the_goal_stays_in_the_workspace() -> None:
+    joints, _ = _at([0.14, 0.31, 0.02])
+    decoder = ActionDecoder(ActionConfig(), PANDA)
+    goal = decoder.displace(np.array([[1.0, 1.0, -1.0]]), joints, _hands(joints, joints))
+    end = kinematics.forward(goal).position + BASE
+    assert (end <= np.array([0.15, 0.32, 0.25]) + 1e-3).all()
+    assert end[0, 2] >= 0.015 - 1e-3
+
+
+@pytest.mark.parametrize("period", [0.005, 0.001])
+@pytest.mark.parametrize("distance", [0.02, 0.5])
+def test_shaper_arrives_without_much_overshoot(period: float, distance: float) -> None:
+    shaper = SetpointShaper(PANDA, period)
+    state = Setpoint(np.zeros((1, 7)))
+    goal = np.full((1, 7), distance)
+    path = []
+    for _ in range(round(1.5 / period)):
+        shaper.step(state, goal)
+        path.append(state.position[0].copy())
+    assert np.max(path) <= distance * 1.03
+    np.testing.assert_allclose(path[-1], distance, rtol=0.01)
+    assert np.abs(state.velocity).max() < 0.02
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    period=st.sampled_from([0.001, 0.005]),
+    reach=st.floats(0.001, 5.0),
+)
+@settings(max_examples=30, deadline=None)
+def test_shaper_never_leaves_the_arms_limits(seed: int, period: float, reach: float) -> None:
+    """Whatever the goals, even ones that change at every step."""
+    rng = np.random.default_rng(seed)
+    shaper = SetpointShaper(PANDA, period)
+    state = Setpoint(np.zeros((4, 7)))
+    before = state.acceleration
+    for k in range(200):
+        if k % rng.integers(1, 9) == 0:
+            goal = rng.uniform(-reach, reach, (4, 7))
+        previous = state.position
+        shaper.step(state, goal)
+        assert (np.abs(state.velocity) <= PANDA.velocity_limit + 1e-9).all()
+        assert (np.abs(state.acceleration) <= PANDA.acceleration_limit + 1e-9).all()
+        assert (np.abs(state.acceleration - before) <= PANDA.jerk_limit * period + 1e-9).all()
+        np.testing.assert_allclose(state.position - previous, state.velocity * period, atol=1e-12)
+        before = state.acceleration
+
+
+def test_shaper_follows_the_same_path_at_1_and_at_5_ms() -> None:
+    rng = np.random.default_rng(3)
+    goals = np.cumsum(rng.uniform(-0.08, 0.08, (40, 1, 7)), axis=0)
+    paths = []
+    for period, substeps in ((0.005, 8), (0.001, 40)):
+        shaper, state = SetpointShaper(PANDA, period), Setpoint(np.zeros((1, 7)))
+        path = []
+        for goal in goals:
+            for _ in range(substeps):
+                shaper.step(state, goal)
+            path.append(state.position[0].copy())
+        paths.append(np.array(path))
+    travelled = np.abs(goals).max()
+    assert np.abs(paths[0] - paths[1]).max() < 0.02 * travelled
+
+
+def test_resting_point_lies_ahead_and_brings_the_shaper_to_rest() -> None:
+    shaper, state = SetpointShaper(PANDA, 0.005), Setpoint(np.zeros((1, 7)))
+    for _ in range(40):
+        shaper.step(state, np.full((1, 7), 2.0))
+    start = state.position.copy()
+    goal = shaper.resting_point(state)
+    assert (goal > start).all()
+    lowest = 0.0
+    for _ in range(200):
+        shaper.step(state, goal)
+        lowest = min(lowest, float(state.velocity.min()))
+    assert np.abs(state.velocity).max() < 1e-3
+    assert lowest > -0.15, "the arm should not swing back noticeably"
