@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from skill_robots.observation import PUSH_OBSERVATION, layout, scales
 from skill_robots.tasks.tabletop import Tabletop
@@ -42,18 +44,16 @@ def build_algorithm(config: TrainConfig, device: torch.device) -> Algorithm:
     Raises:
         ConfigError: the representation asks for something the observation does not have.
     """
-    arguments = {
-        "layout": layout(OBSERVATION),
-        "scale": scales(OBSERVATION).tolist(),
-        "action_size": Tabletop.action_size,
-        "device": device,
-        "seed": config.run.seed,
-    }
     settings = config.algorithm
+    build = partial(Csf, settings) if isinstance(settings, CsfConfig) else partial(Metra, settings)
     try:
-        if isinstance(settings, CsfConfig):
-            return Csf(settings, **arguments)
-        return Metra(settings, **arguments)
+        return build(
+            layout=layout(OBSERVATION),
+            scale=scales(OBSERVATION).tolist(),
+            action_size=Tabletop.action_size,
+            device=device,
+            seed=config.run.seed,
+        )
     except ValueError as error:
         raise ConfigError(str(error)) from None
 

@@ -67,8 +67,8 @@ def _interface(manifest: PolicyManifest) -> str:
         (
             "action",
             ", ".join(
-                f"{part.name} ({part.size}), {part.scale:g} {part.unit} per step at 1, {part.frame} "
-                "frame"
+                f"{part.name} ({part.size}), {part.scale:g} {part.unit} per step at 1, "
+                f"{part.frame} frame"
                 for part in manifest.action
             ),
         ),
@@ -124,8 +124,8 @@ def _metrics(manifest: PolicyManifest) -> str:
     return f"## Evaluation\n\n`{evaluation.command}`\n\n" + _table(("metric", "value"), rows)
 
 
-def _number(value: float) -> str:
-    return f"{value:.4g}"
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

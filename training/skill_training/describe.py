@@ -144,4 +144,4 @@ def _evaluation(config: TrainConfig, metrics: Scalars) -> Evaluation | None:
     command = f"skill-eval --model policy.onnx --skills {config.run.eval_skills}"
     if "goal_mean_distance_m" in metrics:
         command += f" --goals {config.run.final_eval_goals}"
-    return Evaluation(command=command, metrics=metrics)
+    return Evaluation(command=command, metrics=dict(metrics))

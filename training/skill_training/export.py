@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -136,7 +136,7 @@ def _session(path: Path) -> ort.InferenceSession:
 
 
 @contextmanager
-def _quiet_exporter() -> Iterator[None]:
+def _quiet_exporter() -> Generator[None]:
     """Hides what the exporter says about itself; real failures are exceptions."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

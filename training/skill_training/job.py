@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -142,7 +142,7 @@ class _Interruption:
 
     @classmethod
     @contextmanager
-    def caught(cls) -> Iterator[_Interruption]:
+    def caught(cls) -> Generator[_Interruption]:
         """Catches SIGINT and SIGTERM inside the block, in the main thread; elsewhere nothing."""
         interruption = cls()
         if threading.current_thread() is not threading.main_thread():

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self, TextIO
+from typing import NoReturn, Self, TextIO
 
 from tqdm import tqdm
 
@@ -31,7 +31,7 @@ class Progress:
         self._facts = ""
         self._start = time.monotonic()
         self._last_line = -PLAIN_INTERVAL_S
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[NoReturn] | None = None
         if self._stream.isatty():
             self._bar = tqdm(
                 total=total,

@@ -123,7 +123,7 @@ class RunDirectory:
 def default_path(config: TrainConfig) -> Path:
     """``logs/<algorithm>/<UTC time>_seed<seed>``."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return Path("logs") / config.algorithm_name / f"{stamp}_seed{config.seed}"
+    return Path("logs") / config.algorithm_name / f"{stamp}_seed{config.run.seed}"
 
 
 def _write(path: Path, text: str) -> None:
