@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
@@ -18,7 +18,7 @@ Form = Literal["rotation", "linear", "mlp"]
 DEFAULT_LEARNING_RATE: Mapping[Form, float] = {"rotation": 1e-3, "linear": 1e-3, "mlp": 3e-4}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class RepresentationConfig:
     """What phi sees and what kind of function it is."""
 

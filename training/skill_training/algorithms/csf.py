@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -47,7 +47,7 @@ from skill_training.representation import RepresentationConfig, StateRepresentat
 from skill_training.skills import sample_skills
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class CsfConfig(SacConfig):
     """Settings of contrastive successor features."""
 

@@ -22,6 +22,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import torch
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -45,7 +46,7 @@ from skill_training.replay import Batch
 from skill_training.representation import RepresentationConfig, StateRepresentation
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class MetraConfig(SacConfig):
     """Settings of METRA."""
 

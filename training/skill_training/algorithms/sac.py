@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from typing import Annotated, Any
 
 import torch
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
@@ -33,7 +33,7 @@ Loss = tuple[Tensor, Metrics]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SacConfig:
     """Settings of actor, critic and entropy coefficient."""
 

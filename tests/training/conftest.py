@@ -1,0 +1,93 @@
+"""Fixtures of the training tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from skill_robots.tasks.tabletop import TabletopConfig
+from skill_training.algorithms.csf import CsfConfig
+from skill_training.algorithms.metra import MetraConfig
+from skill_training.config import RunSettings, TrainConfig
+from skill_training.matmul import exact_matmul
+
+TINY_FLAGS = (
+    "--n-envs 4 --env-steps 320 --warmup-steps 80 --env-steps-per-update 8 --replay-capacity 200 "
+    "--log-interval 40 --eval-interval 160 --eval-skills 4 --final-eval-goals 2 "
+    "--checkpoint-interval 80 --task.episode-steps 10"
+).split()
+TINY_NETS = "--{0}.hidden 16 16 --{0}.batch-size 16"
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def exact_products() -> Iterator[None]:
+    """Numbers computed by hand need exact products, whatever a test before has configured."""
+    with exact_matmul():
+        yield
+
+
+@pytest.fixture
+def tiny_config() -> Callable[..., TrainConfig]:
+    """A run of a second: ``tiny_config("metra", seed=1)``; further settings as in RunSettings."""
+
+    def build(algorithm: str = "csf", **settings: object) -> TrainConfig:
+        kind = {"csf": CsfConfig, "metra": MetraConfig}[algorithm]
+        tiny = {
+            "n_envs": 4,
+            "env_steps": 320,
+            "warmup_steps": 80,
+            "env_steps_per_update": 8,
+            "replay_capacity": 200,
+            "log_interval": 40,
+            "eval_interval": 160,
+            "eval_skills": 4,
+            "final_eval_goals": 2,
+            "checkpoint_interval": 80,
+        }
+        return TrainConfig(
+            algorithm=kind(hidden=(16, 16), batch_size=16),
+            task=TabletopConfig(episode_steps=10, start="mixed", sensor_noise=1.0),
+            run=RunSettings(**{**tiny, **settings}),
+        )
+
+    return build
+
+
+@pytest.fixture
+def tiny_flags() -> Callable[[str], list[str]]:
+    """The same run as flags of ``skill-train``, with the training task's noise."""
+
+    def build(algorithm: str) -> list[str]:
+        return [*TINY_FLAGS, *TINY_NETS.format(algorithm).split()]
+
+    return build
+
+
+@pytest.fixture
+def skill_train_command() -> list[str]:
+    """How to start ``skill-train`` as a process of its own."""
+    return [sys.executable, "-c", "from skill_training.cli import main; main()"]
+
+
+@pytest.fixture
+def skill_train(tmp_path: Path, skill_train_command: list[str]) -> Cli:
+    """Runs ``skill-train`` with these arguments in a directory of its own, to its end."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*skill_train_command, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    return run
