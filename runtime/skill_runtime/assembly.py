@@ -1,0 +1,126 @@
+"""Assembly: an arm, a policy file and three addresses made into one running server."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import zmq
+from skill_proto.messages import Welcome
+
+from skill_runtime.authority import Authority
+from skill_runtime.clock import Clock, MonotonicClock
+from skill_runtime.dispatch import Dispatcher
+from skill_runtime.endpoints import Addresses, Endpoints
+from skill_runtime.loop import Loop, Pace
+from skill_runtime.pilot import Pilot
+from skill_runtime.policy import OnnxPolicy
+from skill_runtime.server import Server
+from skill_runtime.service import MAX_ROWS, PolicyService
+from skill_runtime.show import ShowOff
+
+if TYPE_CHECKING:
+    from skill_robots.arm import Arm
+
+    from skill_runtime.policy_file import Device
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig:
+    """What is served, and how."""
+
+    model: Path
+    device: Device = "cpu"
+    addresses: Addresses = field(default_factory=Addresses)
+    pace: Pace = field(default_factory=Pace)
+    show: bool = True
+    """Whether a simulated arm shows skills off until somebody takes the lease."""
+    seed: int = 0
+    backend: str = "mujoco"
+
+
+class ArmServer:
+    """One arm, one policy, one loop.
+
+    Attributes:
+        addresses: where it can be reached, with real ports.
+        authority, pilot, loop: its parts, for those who watch from inside the process.
+    """
+
+    def __init__(self, arm: Arm, config: ServeConfig, clock: Clock | None = None) -> None:
+        """Loads the policy and binds the sockets; nothing moves before :meth:`run`.
+
+        Raises:
+            PolicyFileError: the policy file cannot be served.
+            AddressError: an address cannot be served.
+            RateMismatchError, UnsupportedPolicyError, ArmError: arm and policy do not fit.
+        """
+        self._clock = clock or MonotonicClock()
+        self._config = config
+        self.authority = Authority()
+        self.pilot = Pilot(arm, OnnxPolicy(config.model, device=config.device))
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        try:
+            self._endpoints = Endpoints(config.addresses, self._context)
+        except Exception:
+            self._context.term()
+            raise
+        self.addresses = self._endpoints.addresses
+        service_policy = OnnxPolicy(config.model, device=config.device, slots=MAX_ROWS)
+        self._service = PolicyService(service_policy, self._context, self._clock)
+        dispatcher = Dispatcher(self.authority, self.pilot, self.welcome)
+        server = Server(
+            self._endpoints, self.authority, dispatcher.handle, self._service, self._clock
+        )
+        show = ShowOff(self.pilot.manifest, config.seed) if self._shows else None
+        self.loop = Loop(self.authority, self.pilot, server, show, self._clock, config.pace)
+        self._stopping = threading.Event()
+
+    @property
+    def _shows(self) -> bool:
+        return self._config.show and self.pilot.arm.is_simulated
+
+    def welcome(self, message_id: int, now: float) -> Welcome:
+        """The reply to ``hello``."""
+        arm, manifest, lease = self.pilot.arm, self.pilot.manifest, self.authority.lease
+        return Welcome(
+            id=message_id,
+            time=now,
+            server=f"skill-serve {program_version()}",
+            robot=arm.spec.name,
+            backend=self._config.backend,
+            simulated=arm.is_simulated,
+            mode=self.authority.mode,
+            servo_period_s=arm.servo_period_s,
+            policy_rate_hz=manifest.control_rate_hz,
+            telemetry_rate_hz=self._config.pace.telemetry_rate_hz,
+            telemetry_address=self.addresses.telemetry,
+            stop_address=self.addresses.stop,
+            lease_holder=None if lease is None else lease.holder,
+            manifest=manifest,
+        )
+
+    def run(self) -> None:
+        """Serves until :meth:`stop`, brings the arm to rest, and closes everything."""
+        try:
+            self.loop.run(self._stopping.is_set)
+        finally:
+            self.pilot.arm.close()
+            self._service.close()
+            self._endpoints.close()
+            self._context.term()
+
+    def stop(self) -> None:
+        """Makes :meth:`run` end; may be called from any thread."""
+        self._stopping.set()
+
+
+def program_version() -> str:
+    """Of the installed distribution."""
+    try:
+        return version("skill-serve")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,207 @@
+"""Authority: mode, lease and running command of one arm, changed only together.
+
+Every event goes through here, so that the mode never contradicts the lease or the command. Pure
+state: time is passed in, no sockets, no arm.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from skill_proto.messages import Acquire, Mode
+
+from skill_runtime.lease import Lease, LeaseKeeper
+from skill_runtime.modes import LATCHED, Event, next_mode
+from skill_runtime.refusal import Refusal
+
+SHOW = "show"
+"""``kind`` of the command of the internal show-off controller."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """The command that the arm carries out."""
+
+    kind: str
+    """Message type, or :data:`SHOW`."""
+    vector: NDArray[np.float64]
+    """Skill, goal [m], joint positions [rad] or end-effector position [m]."""
+    expires: float
+    """Server time at which it ends [s]."""
+    seq: int = 0
+    hand_width: float | None = None
+    grasp: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What every leased command says of itself."""
+
+    lease: str
+    seq: int
+    basis: float
+    valid_for_s: float | None = None
+
+
+class Authority:
+    """Who commands the arm, what it does, and what has happened so far.
+
+    Attributes:
+        mode: see modes.py.
+        command: the running command; None in hold, stopped and fault.
+        seq: number of the last command accepted, over all leases.
+        counters: events since the start by name; they only rise.
+        last_event: the newest event in words.
+    """
+
+    def __init__(self) -> None:
+        self.mode: Mode = "hold"
+        self.leases = LeaseKeeper()
+        self.command: Running | None = None
+        self.seq = 0
+        self.counters: Counter[str] = Counter()
+        self.last_event = "started"
+        self._show_allowed = True
+        self._latched_by = ""
+
+    @property
+    def lease(self) -> Lease | None:
+        """The lease in force."""
+        return self.leases.lease
+
+    @property
+    def show_allowed(self) -> bool:
+        """Whether the internal controller may move the arm.
+
+        Never again once anybody has had the lease, stopped the arm, or it had a fault.
+        """
+        return self._show_allowed
+
+    def note(self, event: str, counter: str = "") -> None:
+        """Records an event, and counts it under ``counter``."""
+        self.last_event = event
+        if counter:
+            self.counters[counter] += 1
+
+    def advance(self, now: float) -> None:
+        """Ends the lease and the command if they have run out."""
+        lease = self.leases.expire(now)
+        if lease is not None:
+            self._lease_ended(f"lease of {lease.holder!r} ran out", "lease_lost")
+        if self.command is not None and now >= self.command.expires:
+            self._enter("expire")
+            self.note(f"command {self.seq} expired", "expired")
+
+    # The lease ----------------------------------------------------------------------------------
+
+    def acquire(self, message: Acquire, now: float) -> Lease:
+        """Grants the lease.
+
+        Raises:
+            Refusal: ``lease_held``, or ``not_now`` while the arm is stopped or at fault.
+        """
+        self.advance(now)
+        self._allowed("acquire")
+        lease = self.leases.acquire(message.holder, message.ttl_s, now)
+        self._show_allowed = False
+        self._enter("acquire")
+        self.note(f"{lease.holder!r} took the lease", "leases")
+        return lease
+
+    def renew(self, token: str, now: float) -> Lease:
+        """Keeps the lease for another time to live.
+
+        Raises:
+            Refusal: ``no_lease``.
+        """
+        self.advance(now)
+        return self.leases.renew(token, now)
+
+    def release(self, token: str, now: float) -> None:
+        """Gives the lease back; the arm holds.
+
+        Raises:
+            Refusal: ``no_lease``.
+        """
+        self.advance(now)
+        lease = self.leases.release(token, now)
+        self._lease_ended(f"{lease.holder!r} gave the lease back")
+
+    def _lease_ended(self, event: str, counter: str = "") -> None:
+        self._enter("lease_end")
+        self.note(event, counter)
+
+    # Commands -----------------------------------------------------------------------------------
+
+    def check(self, order: Order, event: Event | None, now: float) -> float:
+        """Time at which the command would expire; changes nothing but what time itself ends.
+
+        ``event`` is None for a command that leaves the mode as it is.
+
+        Raises:
+            Refusal: the sender may not command, the command is stale, or the mode forbids it.
+        """
+        self.advance(now)
+        expires = self.leases.check_command(
+            order.lease, order.seq, order.basis, order.valid_for_s, now
+        )
+        if event is not None:
+            self._allowed(event)
+        return expires
+
+    def accept(self, order: Order, event: Event | None, command: Running | None = None) -> None:
+        """Carries out a command that :meth:`check` has passed."""
+        self.leases.accept(order.seq)
+        self.seq = order.seq
+        if event is not None:
+            self._enter(event)
+            self.command = command
+
+    def show(self, event: Event, vector: NDArray[np.float64]) -> None:
+        """Lets the internal controller run the policy; does nothing where it may not."""
+        if self._show_allowed:
+            self._enter(event)
+            self.command = Running(kind=SHOW, vector=vector, expires=math.inf)
+
+    def _allowed(self, event: Event) -> None:
+        if next_mode(self.mode, event) is None:
+            state = "stopped" if self.mode == "stopped" else "at fault"
+            raise Refusal(
+                "not_now",
+                f"the arm is {state} ({self._latched_by})",
+                "see that it is safe, send 'clear', then 'acquire' a new lease",
+            )
+
+    # What anyone, or the machine itself, may do -------------------------------------------------
+
+    def stop(self, reason: str) -> None:
+        """Latches ``stopped`` and revokes the lease."""
+        self._latch("stop", f"stop: {reason}" if reason else "stop", "stops")
+
+    def fault(self, reason: str) -> None:
+        """Latches ``fault`` and revokes the lease."""
+        self._latch("fault", f"fault: {reason}", "faults")
+
+    def _latch(self, event: Event, words: str, counter: str) -> None:
+        self._show_allowed = False
+        self.leases.end(words)
+        self._enter(event)
+        self._latched_by = words
+        self.note(words, counter)
+
+    def clear(self) -> None:
+        """Leaves ``stopped`` or ``fault``; elsewhere does nothing."""
+        if self.mode in LATCHED:
+            self._enter("clear")
+            self.note("cleared", "clears")
+
+    def _enter(self, event: Event) -> None:
+        mode = next_mode(self.mode, event)
+        if mode is None:
+            raise RuntimeError(f"event {event!r} is not allowed in mode {self.mode!r}")
+        self.mode = mode
+        self.command = None

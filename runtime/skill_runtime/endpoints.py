@@ -1,0 +1,122 @@
+"""Endpoints: the server's three sockets, bound and bounded.
+
+Only addresses on this machine are accepted: whoever can connect can move the arm.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+from dataclasses import dataclass
+
+import zmq
+from skill_proto.wire import MAX_FRAME_BYTES
+
+COMMAND_PORT = 5555
+TELEMETRY_PORT = COMMAND_PORT + 1
+STOP_PORT = COMMAND_PORT + 2
+
+QUEUE = 64
+"""Messages kept per connection and direction."""
+
+CUT_OFF_BYTES = 4 * MAX_FRAME_BYTES
+"""A frame longer than this ends its connection unread; up to here it is refused by a reply."""
+
+
+class AddressError(Exception):
+    """An address cannot be served; the text says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Where to listen; port ``*`` takes any free one."""
+
+    commands: str = f"tcp://127.0.0.1:{COMMAND_PORT}"
+    telemetry: str = f"tcp://127.0.0.1:{TELEMETRY_PORT}"
+    stop: str = f"tcp://127.0.0.1:{STOP_PORT}"
+
+
+class Endpoints:
+    """The bound sockets: commands and stop ROUTER, telemetry PUB.
+
+    Attributes:
+        addresses: what they are bound to, with real ports.
+    """
+
+    def __init__(self, addresses: Addresses, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        """Binds all three or none.
+
+        Raises:
+            AddressError: an address is in use, not on this machine, or no address.
+        """
+        self._open: list[zmq.Socket[bytes]] = []
+        try:
+            self.commands = self._bind(context, zmq.ROUTER, addresses.commands, "commands")
+            self.telemetry = self._bind(context, zmq.PUB, addresses.telemetry, "telemetry")
+            self.stop = self._bind(context, zmq.ROUTER, addresses.stop, "stop")
+        except AddressError:
+            self.close()
+            raise
+        self.addresses = Addresses(
+            commands=self.commands.getsockopt_string(zmq.LAST_ENDPOINT),
+            telemetry=self.telemetry.getsockopt_string(zmq.LAST_ENDPOINT),
+            stop=self.stop.getsockopt_string(zmq.LAST_ENDPOINT),
+        )
+
+    def _bind(
+        self, context: zmq.Context[zmq.Socket[bytes]], kind: int, address: str, flag: str
+    ) -> zmq.Socket[bytes]:
+        check_local(address, flag)
+        socket = context.socket(kind)
+        self._open.append(socket)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.SNDHWM, QUEUE)
+        socket.setsockopt(zmq.RCVHWM, QUEUE)
+        socket.setsockopt(zmq.MAXMSGSIZE, CUT_OFF_BYTES)
+        try:
+            socket.bind(address.replace("://localhost:", "://127.0.0.1:"))
+        except zmq.ZMQError as error:
+            raise AddressError(_why_not(address, flag, error)) from None
+        return socket
+
+    def close(self) -> None:
+        """Closes what is open; queued messages are dropped."""
+        for socket in self._open:
+            socket.close()
+        self._open.clear()
+
+
+def check_local(address: str, flag: str) -> None:
+    """Accepts loopback TCP and Unix-domain (``ipc://``) addresses.
+
+    Raises:
+        AddressError: any other address.
+    """
+    transport, _, place = address.partition("://")
+    if transport == "ipc" and place:
+        return
+    host, colon, port = place.rpartition(":")
+    if transport != "tcp" or not colon or not (port == "*" or port.isdecimal()):
+        raise AddressError(
+            f"--{flag} {address!r} is not an address; write tcp://127.0.0.1:PORT or ipc://PATH"
+        )
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise AddressError(
+            f"--{flag} {address!r} can be reached from other machines, and whoever reaches it can "
+            "move the arm; encrypted access is not there yet. Serve on tcp://127.0.0.1:PORT and "
+            "connect from elsewhere through an SSH tunnel"
+        )
+
+
+def _why_not(address: str, flag: str, error: zmq.ZMQError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        port = address.rpartition(":")[2]
+        return (
+            f"port {port} is in use ({address}, for {flag}); is another skill-serve running? "
+            f"Choose other ports with --port, or this one with --{flag} tcp://127.0.0.1:PORT"
+        )
+    return f"--{flag} {address!r} cannot be served: {error.strerror}"

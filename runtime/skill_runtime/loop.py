@@ -1,0 +1,155 @@
+"""The loop: one thread that ticks at the arm's servo rate and never waits on anyone.
+
+Each tick hears what has arrived (stops first), lets time end what it ends, moves the arm by one
+set-point, and publishes. Between two ticks the same thread goes on answering clients.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from skill_proto.messages import Telemetry, Timing
+
+from skill_runtime.authority import Authority
+from skill_runtime.clock import Clock
+from skill_runtime.pacing import Pacer, TickTimes
+from skill_runtime.pilot import Pilot
+from skill_runtime.realtime import QuietCollector
+from skill_runtime.server import Server
+from skill_runtime.show import ShowOff
+from skill_runtime.telemetry import make_telemetry
+
+log = logging.getLogger(__name__)
+
+TELEMETRY_RATE_HZ = 100.0
+HEARING_SHARE = 0.15
+"""Share of a servo period spent at most on incoming messages before the arm is moved."""
+
+WAKE_UP_S = 1.5e-3
+"""Answering clients between ticks ends this long before the next one [s]."""
+
+TIMING_INTERVAL_S = 0.25
+"""How often the percentiles in telemetry are computed anew [s]."""
+
+REST_VELOCITY = 0.01
+"""Joints slower than this are at rest [rad/s]."""
+
+STOPPING_TIME_S = 1.0
+"""Longest time that the arm is given to come to rest when the program ends [s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How the loop keeps time."""
+
+    spin_s: float = 0.0
+    """Busy waiting before each deadline [s]; see pacing.py."""
+    telemetry_rate_hz: float = TELEMETRY_RATE_HZ
+
+
+class Loop:
+    """Ticks until told to stop.
+
+    Args:
+        authority: who commands, and the mode.
+        pilot: moves the arm.
+        server: hears and answers.
+        show: the internal controller; None for none.
+        clock: server time.
+        pace: how to keep time.
+
+    Attributes:
+        latest: the newest telemetry, for a status line; None before the first.
+        times: work and lateness of the last second's ticks.
+        pacer: the deadlines.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        pilot: Pilot,
+        server: Server,
+        show: ShowOff | None,
+        clock: Clock,
+        pace: Pace,
+    ) -> None:
+        period_s = pilot.arm.servo_period_s
+        self.latest: Telemetry | None = None
+        self.times = TickTimes(round(1.0 / period_s))
+        self.pacer = Pacer(period_s, clock, pace.spin_s)
+        self._authority = authority
+        self._pilot = pilot
+        self._server = server
+        self._show = show
+        self._clock = clock
+        self._hearing_s = HEARING_SHARE * period_s
+        self._publish_every = max(1, round(1.0 / (pace.telemetry_rate_hz * period_s)))
+        self._tick = 0
+        self._published = 0
+        self._timing = self.times.timing(0)
+        self._timing_due = 0.0
+
+    def run(self, stopping: Callable[[], bool]) -> None:
+        """Ticks until ``stopping()``, then brings the arm to rest."""
+        with QuietCollector() as collector:
+            self.pacer.start()
+            while not stopping():
+                self._paced_tick(collector)
+            self._authority.stop("the server is shutting down")
+            ends = self._clock.now() + STOPPING_TIME_S
+            self._paced_tick(collector)
+            while not self._at_rest() and self._clock.now() < ends:
+                self._paced_tick(collector)
+            self._publish(self._clock.now())
+
+    def _paced_tick(self, collector: QuietCollector) -> None:
+        late = self.pacer.wait()
+        start = self._clock.now()
+        try:
+            self.tick(start)
+        except Exception as error:  # a fault of ours must leave the arm held, not the loop dead
+            log.exception("internal error")
+            self._authority.fault(f"internal error: {error}")
+        done = self._clock.now()
+        self.times.add(done - start, late)
+        self._server.attend(self.pacer.deadline - WAKE_UP_S)
+        now = self._clock.now()
+        collector.use_slack(now, self.pacer.deadline - now)
+
+    def tick(self, now: float) -> None:
+        """One servo period."""
+        self._server.hear(now + self._hearing_s)
+        now = self._clock.now()
+        self._authority.advance(now)
+        if self._show is not None:
+            self._show.step(self._authority, self._pilot, now)
+        self._pilot.step(self._authority)
+        self._authority.counters["governor"] = sum(self._pilot.governor.interventions.values())
+        if self._tick % self._publish_every == 0:
+            self._publish(now)
+        self._tick += 1
+
+    def _publish(self, now: float) -> None:
+        self.latest = make_telemetry(
+            authority=self._authority,
+            pilot=self._pilot,
+            timing=self._fresh_timing(now),
+            now=now,
+            tick=self._tick,
+            seq=self._published,
+        )
+        self._published += 1
+        self._server.publish(self.latest.model_dump_json().encode())
+
+    def _fresh_timing(self, now: float) -> Timing:
+        if now >= self._timing_due:
+            self._timing = self.times.timing(self.pacer.missed)
+            self._timing_due = now + TIMING_INTERVAL_S
+        return self._timing
+
+    def _at_rest(self) -> bool:
+        speed = np.abs(self._pilot.state.joint_velocity).max()
+        return not speed > REST_VELOCITY  # NaN ends the wait too

@@ -1,0 +1,92 @@
+"""Pacing: absolute deadlines at the servo period, and how well they are kept."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from skill_proto.messages import Timing
+
+from skill_runtime.clock import Clock
+
+
+class Pacer:
+    """Calls the tick at absolute deadlines, one servo period apart.
+
+    A deadline that has passed by a whole period is skipped and counted, never caught up with: a
+    burst of ticks would jerk a real arm.
+
+    Attributes:
+        deadline: when the next tick is due [s].
+        missed: ticks that began more than one period late.
+    """
+
+    def __init__(self, period_s: float, clock: Clock, spin_s: float = 0.0) -> None:
+        """Prepares the pacer.
+
+        Args:
+            period_s: servo period [s].
+            clock: whose time the deadlines are in.
+            spin_s: the last stretch before a deadline, in which the processor is kept busy rather
+                than slept through; takes the wake-up latency away at the price of that load [s].
+        """
+        self.period_s = period_s
+        self.missed = 0
+        self._clock = clock
+        self._spin_s = spin_s
+        self.deadline = clock.now()
+
+    def start(self) -> None:
+        """The first tick is due one period from now."""
+        self.deadline = self._clock.now() + self.period_s
+
+    def wait(self) -> float:
+        """Returns at the deadline and sets the next one.
+
+        Returns:
+            How late it is [s].
+        """
+        clock = self._clock
+        clock.sleep_until(self.deadline - self._spin_s)
+        now = clock.now()
+        while now < self.deadline:
+            now = clock.now()
+        late = now - self.deadline
+        self.deadline += self.period_s
+        if late > self.period_s:
+            behind = math.floor(late / self.period_s)
+            self.missed += behind
+            self.deadline += behind * self.period_s
+        return late
+
+
+class TickTimes:
+    """Work and lateness of the ticks of the last second, in preallocated rings."""
+
+    def __init__(self, ticks: int) -> None:
+        """Makes room for ``ticks`` ticks, at least one."""
+        self._work = np.zeros(max(ticks, 1))
+        self._late = np.zeros(max(ticks, 1))
+        self._count = 0
+
+    def add(self, work_s: float, late_s: float) -> None:
+        """Notes one tick."""
+        slot = self._count % len(self._work)
+        self._work[slot] = work_s
+        self._late[slot] = late_s
+        self._count += 1
+
+    def timing(self, missed: int) -> Timing:
+        """Percentiles over the ring, as telemetry carries them."""
+        n = min(self._count, len(self._work))
+        if n == 0:
+            return Timing(work_p50_us=0, work_p99_us=0, late_p50_us=0, late_p99_us=0, missed=missed)
+        work, late = np.sort(self._work[:n]) * 1e6, np.sort(self._late[:n]) * 1e6
+        middle, high = n // 2, min(n - 1, math.ceil(0.99 * n) - 1)
+        return Timing(
+            work_p50_us=round(float(work[middle]), 1),
+            work_p99_us=round(float(work[high]), 1),
+            late_p50_us=round(float(late[middle]), 1),
+            late_p99_us=round(float(late[high]), 1),
+            missed=missed,
+        )

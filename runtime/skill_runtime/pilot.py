@@ -1,0 +1,240 @@
+"""Pilot: carries out the running command, from mode and measurement to one set-point a tick.
+
+The policy runs at its own rate, every k-th tick from the moment a policy mode is entered; the
+shaper, the governor and the arm run at every tick. Whatever goes wrong ends in ``fault``, in
+which the arm is held.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from skill_proto.manifest import PolicyManifest
+from skill_proto.messages import Mode
+from skill_robots.arm import Arm, ArmError, ArmState, Scene
+from skill_robots.control import PolicyDriver
+from skill_robots.governor import Governor
+
+from skill_runtime.authority import Authority, Running
+from skill_runtime.modes import POLICY_MODES
+from skill_runtime.policy import PolicyOutput
+from skill_runtime.refusal import Refusal
+
+log = logging.getLogger(__name__)
+Vector = NDArray[np.float64]
+
+
+class TickPolicy(Protocol):
+    """What the tick needs of a policy; ``OnnxPolicy`` is one."""
+
+    @property
+    def manifest(self) -> PolicyManifest:
+        """What the policy says of itself."""
+        ...
+
+    def step(
+        self, observation: Vector, skill: Vector | None = None, goal: Vector | None = None
+    ) -> PolicyOutput:
+        """One action for one observation ``(O,)``."""
+        ...
+
+    def reset_slot(self, slot: int) -> None:
+        """Forgets recurrent state and previous action of one slot."""
+        ...
+
+
+class RateMismatchError(ValueError):
+    """The policy's period is not a whole number of servo periods."""
+
+
+class Pilot:
+    """Moves one arm as the authority says.
+
+    Attributes:
+        arm: the arm.
+        driver: from policy to set-points.
+        state: the newest measurement, None before the first.
+        output: what the policy put out last, None outside the policy modes.
+        ticks_per_action: servo periods per policy step.
+    """
+
+    def __init__(self, arm: Arm, policy: TickPolicy) -> None:
+        """Takes over ``arm``.
+
+        Raises:
+            RateMismatchError: the policy's rate does not fit the arm's.
+            UnsupportedPolicyError: the policy asks for what this robot does not have.
+            ArmError: the arm cannot be read.
+        """
+        manifest = policy.manifest
+        self.arm = arm
+        self.policy = policy
+        self.ticks_per_action = _ticks_per_action(manifest.control_rate_hz, arm.servo_period_s)
+        self.driver = PolicyDriver(arm.spec, manifest, arm.servo_period_s)
+        self.governor = Governor(
+            arm.spec,
+            manifest.plant.workspace_low_m,
+            manifest.plant.workspace_high_m,
+            arm.servo_period_s,
+        )
+        self.output: PolicyOutput | None = None
+        self.state: ArmState = arm.read()
+        self.driver.reset(self.state)
+        self.governor.reset(self.state)
+        self._followed: Running | None = None
+        self._phase = 0
+
+    @property
+    def manifest(self) -> PolicyManifest:
+        """Of the policy."""
+        return self.policy.manifest
+
+    # The tick -----------------------------------------------------------------------------------
+
+    def step(self, authority: Authority) -> None:
+        """One servo period: read, decide, shape, govern, command. Never raises for a fault."""
+        try:
+            self.state = self.arm.read()
+        except ArmError as error:
+            self._fault(authority, f"the arm cannot be read: {error}")
+            return
+        self._decide(authority)
+        verdict = self.governor.check(self.driver.step(), self.state)
+        try:
+            self.arm.command(verdict.target)
+        except ArmError as error:
+            self._fault(authority, f"the arm refuses to move: {error}")
+
+    def _decide(self, authority: Authority) -> None:
+        if authority.mode not in POLICY_MODES:
+            self.output = None
+        if authority.command is not self._followed:
+            self._begin(authority.command)
+        if self._phase == 0 and authority.command is not None:
+            try:
+                self._act(authority.command, authority.mode)
+            except Exception as error:  # a policy may raise anything; all of it is a fault
+                log.debug("fault", exc_info=True)
+                self._fault(authority, f"{_cause(error)}{error}")
+        self._phase = (self._phase + 1) % self.ticks_per_action
+
+    def _begin(self, command: Running | None) -> None:
+        """Notes a change of command: a new one starts at once, the end of one is a hold."""
+        self._followed = command
+        if command is None:
+            self.driver.hold()
+            self.driver.apply_hand(None, grasp=False)
+            return
+        self.driver.apply_hand(command.hand_width, grasp=command.grasp)
+        if self.output is None:
+            # Nothing ran just now, so there is no rhythm to keep and no history to go on from.
+            self._phase = 0
+            self.policy.reset_slot(0)
+
+    def _act(self, command: Running, mode: Mode) -> None:
+        if command.kind == "servo_joint":
+            self.driver.apply_joint_goal(command.vector)
+        elif command.kind == "servo_pose":
+            self.driver.apply_end_effector_goal(command.vector, self.state)
+        else:
+            self.output = self._run_policy(command.vector, by_goal=mode == "goal")
+            self.driver.apply_action(self.output.action[0], self.state)
+
+    def _run_policy(self, vector: Vector, *, by_goal: bool) -> PolicyOutput:
+        observation = self.driver.observation(self.state)
+        if by_goal:
+            output = self.policy.step(observation, goal=vector)
+        else:
+            output = self.policy.step(observation, skill=vector if len(vector) else None)
+        if not np.isfinite(output.action).all():
+            raise PolicyFaultError(f"its action is not finite: {output.action.tolist()}")
+        return output
+
+    def _fault(self, authority: Authority, reason: str) -> None:
+        if authority.mode not in ("fault", "stopped"):
+            log.error("fault: %s", reason)
+            authority.fault(reason)
+        self._begin(None)
+        self.output = None
+
+    # The world ----------------------------------------------------------------------------------
+
+    def reset(self, seed: int | None = None) -> None:
+        """A fresh start of a simulated scene, everything at rest.
+
+        Raises:
+            Refusal: ``not_supported``, the arm is real.
+        """
+        self._scene("reset").reset(seed)
+        self._settle()
+
+    def set_context(self, mass: float | None, friction: float | None) -> None:
+        """Changes the simulated object.
+
+        Raises:
+            Refusal: ``not_supported``, or ``invalid`` where the simulation cannot carry it.
+        """
+        try:
+            self._scene("scene").set_context(mass=mass, friction=friction)
+        except ValueError as error:
+            raise Refusal("invalid", str(error), "send a value the simulation can carry") from None
+
+    @property
+    def context(self) -> Mapping[str, float] | None:
+        """True mass and friction of a simulated object."""
+        return cast("Scene", self.arm).context if self.arm.is_simulated else None
+
+    def recover(self) -> None:
+        """After a fault is cleared: the set-point goes to where the arm is, at rest.
+
+        A simulation that has diverged is started afresh.
+        """
+        try:
+            state = self.arm.read()
+            if self.arm.is_simulated and not np.isfinite(state.joint_position).all():
+                self.reset()
+            else:
+                self._settle()
+        except ArmError as error:
+            log.error("the arm cannot be read: %s", error)  # the next tick says so as a fault
+
+    def _settle(self) -> None:
+        self.state = self.arm.read()
+        self.driver.reset(self.state)
+        self.governor.reset(self.state)
+        self._followed = None
+        self.output = None
+        self._phase = 0
+        self.policy.reset_slot(0)
+
+    def _scene(self, what: str) -> Scene:
+        if not self.arm.is_simulated:
+            raise Refusal(
+                "not_supported",
+                f"{what!r} needs a simulated arm, this one is real",
+                "move the object by hand",
+            )
+        return cast("Scene", self.arm)
+
+
+class PolicyFaultError(RuntimeError):
+    """The policy put out what no arm can follow."""
+
+
+def _cause(error: Exception) -> str:
+    return "" if isinstance(error, ArmError) else "the policy failed: "
+
+
+def _ticks_per_action(rate_hz: float, servo_period_s: float) -> int:
+    exact = 1.0 / (rate_hz * servo_period_s)
+    ticks = round(exact)
+    if ticks < 1 or abs(exact - ticks) > 1e-6 * exact:
+        raise RateMismatchError(
+            f"the policy runs at {rate_hz:g} Hz, the arm at {1 / servo_period_s:g} Hz: the arm's "
+            "rate must be a whole multiple of the policy's; choose another --servo-rate"
+        )
+    return ticks

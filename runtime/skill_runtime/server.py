@@ -1,0 +1,159 @@
+"""Server: messages from the sockets to the authority and the dispatcher, replies back.
+
+Called from the loop's thread only. Nothing here waits: reading and writing are bounded, and what
+takes long (``act``) goes to a thread of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import zmq
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+from skill_proto.messages import COMMAND, Act, Command, Error, ErrorCode, Message, Ok, Stop
+from skill_proto.wire import WireError, unpack
+
+from skill_runtime.authority import Authority
+from skill_runtime.clock import Clock
+from skill_runtime.endpoints import Endpoints
+from skill_runtime.inbox import Inbox, Incoming
+from skill_runtime.refusal import Refusal
+from skill_runtime.service import PolicyService
+
+log = logging.getLogger(__name__)
+
+STOP: TypeAdapter[Stop] = TypeAdapter(Stop)
+
+PARTS_AT_ONCE = 64
+"""Frames read from a socket before something else has its turn."""
+
+LONGEST_EVENT = 200
+"""Characters of a refusal that go into telemetry's ``last_event``."""
+
+
+class Server:
+    """Hears and answers.
+
+    Args:
+        endpoints: the sockets.
+        authority: takes the stops and keeps count of refusals.
+        handle: answers a command (``Dispatcher.handle``).
+        service: answers ``act``.
+        clock: server time.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        authority: Authority,
+        handle: Callable[[Command, float], Message],
+        service: PolicyService,
+        clock: Clock,
+    ) -> None:
+        self._sockets = endpoints
+        self._authority = authority
+        self._handle = handle
+        self._service = service
+        self._clock = clock
+        self._stops = Inbox(endpoints.stop)
+        self._commands = Inbox(endpoints.commands)
+        self._poller = zmq.Poller()
+        for socket in (endpoints.stop, endpoints.commands, service.replies):
+            self._poller.register(socket, zmq.POLLIN)
+
+    def hear(self, until: float) -> None:
+        """Answers what has arrived: stops first, then commands until server time ``until``."""
+        for incoming in self._stops.read(PARTS_AT_ONCE, until, self._clock.now):
+            self._send(self._sockets.stop, incoming.sender, self._answer_stop(incoming))
+        for incoming in self._commands.read(PARTS_AT_ONCE, until, self._clock.now):
+            reply = self._answer(incoming)
+            if reply is not None:
+                self._send(self._sockets.commands, incoming.sender, reply)
+        self._forward_acted()
+
+    def attend(self, until: float) -> None:
+        """Spends the time to ``until`` answering whatever comes in."""
+        while (left := until - self._clock.now()) >= 1e-3:
+            if not self._poller.poll(int(left * 1e3)):
+                return
+            self.hear(until)
+
+    def publish(self, frame: bytes) -> None:
+        """Sends a telemetry frame to whoever listens; a slow listener misses it."""
+        self._sockets.telemetry.send(frame, zmq.NOBLOCK)
+
+    # Stop ---------------------------------------------------------------------------------------
+
+    def _answer_stop(self, incoming: Incoming) -> Message:
+        try:
+            if incoming.problem is not None:
+                # Other stops may be waiting behind it: better one stop too many.
+                self._authority.stop("the stop socket was flooded")
+                raise incoming.problem
+            message, _ = unpack([frame.bytes for frame in incoming.frames], STOP)
+        except WireError as error:
+            if not _says_stop(incoming):
+                return self._refuse(error.message_id, error.code, str(error), error.fix)
+            message = Stop(id=error.message_id, reason="(in a message with faults)")
+        log.warning("stop: %s", message.reason or "no reason given")
+        self._authority.stop(message.reason)
+        return Ok(id=message.id, time=self._clock.now())
+
+    # Commands -----------------------------------------------------------------------------------
+
+    def _answer(self, incoming: Incoming) -> Message | None:
+        """The reply, or None where it comes later."""
+        message_id = 0
+        try:
+            if incoming.problem is not None:
+                raise incoming.problem
+            if len(incoming.frames) > 1:  # only 'act' has arrays, and they take long to read
+                return self._to_service(incoming)
+            message, _ = unpack([incoming.frames[0].bytes], COMMAND)
+            message_id = message.id
+            if isinstance(message, Act):
+                return self._to_service(incoming)
+            return self._handle(message, self._clock.now())
+        except WireError as error:
+            return self._refuse(error.message_id, error.code, str(error), error.fix)
+        except Refusal as refusal:
+            return self._refuse(message_id, refusal.code, refusal.message, refusal.fix)
+
+    def _to_service(self, incoming: Incoming) -> Message | None:
+        if self._service.submit(incoming.sender, incoming.frames):
+            return None
+        return self._refuse(
+            0, "busy", "the policy service has too many requests waiting", "send fewer at a time"
+        )
+
+    def _forward_acted(self) -> None:
+        for sender, refused, frames in self._service.finished():
+            if refused:
+                self._authority.counters[f"rejected.{refused}"] += 1
+            self._send_frames(self._sockets.commands, [sender, *frames])
+
+    # Replies ------------------------------------------------------------------------------------
+
+    def _refuse(self, message_id: int, code: ErrorCode, message: str, fix: str) -> Error:
+        self._authority.note(f"refused: {message}"[:LONGEST_EVENT], f"rejected.{code}")
+        return Error(id=message_id, time=self._clock.now(), code=code, message=message, fix=fix)
+
+    def _send(self, socket: zmq.Socket[bytes], receiver: bytes, message: Message) -> None:
+        self._send_frames(socket, [receiver, message.model_dump_json().encode()])
+
+    def _send_frames(self, socket: zmq.Socket[bytes], frames: list[bytes]) -> None:
+        try:
+            socket.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.ZMQError as error:  # the receiver is gone, or does not read what it is sent
+            log.debug("a reply was dropped: %s", error)
+
+
+def _says_stop(incoming: Incoming) -> bool:
+    """Whether a faulty message still means stop; a wrong version is no reason to go on moving."""
+    try:
+        header: object = from_json(incoming.frames[0].bytes) if incoming.frames else None
+    except (ValueError, ValidationError):
+        return False
+    return isinstance(header, dict) and header.get("type") == "stop"

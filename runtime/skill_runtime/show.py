@@ -1,0 +1,60 @@
+"""Show-off: what a simulated arm does while nobody commands it.
+
+One skill an episode, each from a fresh start, so that a watcher sees the fan of what the policy
+can do. It ends for good when anybody takes the lease or stops the arm (authority.py).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from skill_proto.manifest import PolicyManifest
+
+from skill_runtime.authority import Authority
+from skill_runtime.modes import Event
+from skill_runtime.pilot import Pilot
+
+EPISODE_S = 4.0
+"""Length of an episode where the manifest names none [s]."""
+
+GOLDEN_ANGLE = math.pi * (3.0 - math.sqrt(5.0))
+"""Turning by it covers a circle evenly after any number of turns (Vogel, 1979) [rad]."""
+
+
+class ShowOff:
+    """The internal controller, of lowest priority."""
+
+    def __init__(self, manifest: PolicyManifest, seed: int) -> None:
+        self._manifest = manifest
+        self._random = np.random.default_rng([seed, 3])
+        self._angle = float(self._random.uniform(0, 2 * np.pi))
+        held = manifest.skill.hold_steps
+        self._episode_s = held / manifest.control_rate_hz if held > 1 else EPISODE_S
+        self._ends = -math.inf
+        self._count = 0
+
+    def step(self, authority: Authority, pilot: Pilot, now: float) -> None:
+        """Starts the next episode when the last one is over."""
+        if not authority.show_allowed or now < self._ends:
+            return
+        self._ends = now + self._episode_s
+        if self._count > 0:  # the arm starts at a fresh start already
+            pilot.reset()
+        event, vector = self._next()
+        authority.show(event, vector)
+        authority.note(f"show episode {self._count}", "episodes")
+
+    def _next(self) -> tuple[Event, NDArray[np.float64]]:
+        space, goal = self._manifest.skill, self._manifest.goal
+        self._count += 1
+        if space.kind == "none" and goal is not None:
+            return "goal", self._random.uniform(goal.low, goal.high)
+        if space.kind == "one_hot":
+            return "skill", np.eye(space.size)[(self._count - 1) % space.size]
+        if space.size == 2:
+            angle = self._angle + GOLDEN_ANGLE * self._count
+            return "skill", np.array([np.cos(angle), np.sin(angle)])
+        skill = self._random.standard_normal(space.size)
+        return "skill", skill / max(float(np.linalg.norm(skill)), 1e-9)

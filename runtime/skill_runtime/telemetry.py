@@ -1,0 +1,90 @@
+"""Telemetry: one self-contained message made of everything the loop knows."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from skill_proto.messages import ObjectState, Telemetry, Timing
+
+from skill_runtime.authority import Authority
+from skill_runtime.pilot import Pilot
+
+Numbers = tuple[float | None, ...]
+Floats = NDArray[np.float32] | NDArray[np.float64]
+
+DECIMALS = 6
+"""Micrometres and microradians; more would be noise in the message."""
+
+
+class Gather:
+    """Turns measured numbers into JSON's, and remembers which were not finite."""
+
+    def __init__(self) -> None:
+        self.not_finite: list[str] = []
+
+    def all(self, name: str, values: Floats) -> Numbers:
+        """Every entry, None where it is not finite."""
+        listed: list[float] = values.tolist()
+        if math.isfinite(sum(listed)):
+            return tuple(round(value, DECIMALS) for value in listed)
+        self.not_finite.append(name)
+        return tuple(round(value, DECIMALS) if math.isfinite(value) else None for value in listed)
+
+    def maybe(self, name: str, values: Floats | None) -> Numbers | None:
+        """None for None."""
+        return None if values is None else self.all(name, values)
+
+    def one(self, name: str, value: float) -> float | None:
+        """A single number."""
+        return self.all(name, np.array([value]))[0]
+
+
+def make_telemetry(
+    *, authority: Authority, pilot: Pilot, timing: Timing, now: float, tick: int, seq: int
+) -> Telemetry:
+    """The state of everything at server time ``now``.
+
+    Built without validation, which the loop has no time for; a test validates its output.
+    """
+    gather = Gather()
+    state, output, command = pilot.state, pilot.output, authority.command
+    hands = pilot.driver.hands(state)
+    lease, context = authority.lease, pilot.context
+    return Telemetry.model_construct(
+        seq=seq,
+        time=now,
+        tick=tick,
+        mode=authority.mode,
+        lease_holder=None if lease is None else lease.holder,
+        command=None if command is None else command.kind,
+        command_expires=(
+            command.expires if command is not None and math.isfinite(command.expires) else None
+        ),
+        command_seq=authority.seq,
+        joint_position=gather.all("joint_position", state.joint_position),
+        joint_velocity=gather.all("joint_velocity", state.joint_velocity),
+        joint_setpoint=gather.all("joint_setpoint", pilot.driver.setpoint),
+        end_effector_position=gather.all("end_effector_position", hands.measured[0]),
+        end_effector_velocity=gather.all("end_effector_velocity", hands.measured_velocity[0]),
+        hand_width=gather.one("hand_width", state.hand_width),
+        objects={
+            name: ObjectState.model_construct(
+                position=gather.all(f"objects.{name}.position", pose.position),
+                quaternion=gather.all(f"objects.{name}.quaternion", pose.quaternion),
+            )
+            for name, pose in state.objects.items()
+        },
+        skill=gather.maybe("skill", None if output is None else output.skill_used[0]),
+        goal=tuple(command.vector.tolist()) if command and authority.mode == "goal" else None,
+        action=gather.maybe("action", None if output is None else output.action[0]),
+        context=gather.maybe(
+            "context", None if output is None or output.context is None else output.context[0]
+        ),
+        scene=None if context is None else dict(context),
+        timing=timing,
+        counters=dict(authority.counters),
+        last_event=authority.last_event,
+        not_finite=tuple(gather.not_finite),
+    )
