@@ -14,6 +14,7 @@ only stops sending, the arm holds by itself: no call needs to be made for that.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Self, TypedDict, TypeVar, Unpack
 
@@ -94,14 +95,13 @@ class SkillClient:
         self._subscriber: zmq.Socket[bytes] | None = None
         self._welcome: Welcome | None = None
         self._lease: HeldLease | None = None
-        self._time = 0.0
+        self._time = self._replied = 0.0
 
     # Asking and watching --------------------------------------------------------------------------
 
     def hello(self) -> Welcome:
         """Asks who serves what, afresh."""
         self._welcome = self._ask(Hello(client=self._name), Welcome)
-        self._time = self._welcome.time
         return self._welcome
 
     @property
@@ -110,15 +110,20 @@ class SkillClient:
         return self._welcome or self.hello()
 
     def state(self) -> Telemetry:
-        """Waits for the next state; those that came while nobody asked are passed over.
+        """Waits for the next state, one in which the last command was known already.
+
+        States that came while nobody asked are passed over.
 
         Raises:
             ServerUnreachableError: none came within the timeout.
         """
         subscriber = self._subscribed()
-        if not subscriber.poll(round(1000 * self.timeout_s)):
-            raise ServerUnreachableError(self.server.telemetry_address, self.timeout_s)
-        return self._read_state(subscriber)
+        deadline = time.monotonic() + self.timeout_s
+        while subscriber.poll(max(0, round(1000 * (deadline - time.monotonic())))):
+            state = self._read_state(subscriber)
+            if state.time >= self._replied:
+                return state
+        raise ServerUnreachableError(self.server.telemetry_address, self.timeout_s)
 
     def telemetry(self) -> Iterator[Telemetry]:
         """States without end, each the newest there is."""
@@ -138,7 +143,7 @@ class SkillClient:
             state, _ = unpack([subscriber.recv()], _TELEMETRY, max_header_bytes=MAX_FRAME_BYTES)
         except WireError as error:
             raise ProtocolError(f"telemetry is not of this protocol: {error}") from None
-        self._time = state.time
+        self._time = max(self._time, state.time)
         return state
 
     # The lease ------------------------------------------------------------------------------------
@@ -156,7 +161,6 @@ class SkillClient:
         """
         self._subscribed()
         granted = self._ask(_build(Acquire, holder=holder, ttl_s=ttl_s), Granted)
-        self._time = granted.time
         self._lease = HeldLease(self.address, holder, granted, self.timeout_s)
         return self._lease
 
@@ -211,7 +215,7 @@ class SkillClient:
         message = _build(kind, lease=lease.token, seq=lease.seq + 1, basis=basis, **fields)
         lease.seq += 1
         try:
-            self._time = max(self._time, self._ask(message, Ok).time)
+            self._ask(message, Ok)
         except LeaseLostError as error:
             lease.end(str(error))
             raise
@@ -285,7 +289,10 @@ class SkillClient:
     # The connection -------------------------------------------------------------------------------
 
     def _ask(self, message: Message, kind: type[R]) -> R:
-        return _expect(self._commands.ask(message)[0], kind)
+        reply = _expect(self._commands.ask(message)[0], kind)
+        # Set, not raised: after a restart of its machine a server's time starts low.
+        self._time = self._replied = reply.time
+        return reply
 
     def close(self) -> None:
         """Gives back the lease and closes the sockets."""

@@ -1,0 +1,269 @@
+"""skill-control: watch and steer a served arm from a terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from itertools import islice
+from types import FrameType
+from typing import Annotated, NoReturn, Protocol
+
+import tyro
+from pydantic.dataclasses import dataclass
+from skill_proto.messages import Telemetry
+from tyro.conf import Positional, arg, subcommand
+
+from skill_runtime.client import DEFAULT_ADDRESS, Hand, SkillClient
+from skill_runtime.client_errors import ClientError, CommandRefusedError
+from skill_runtime.control_text import watch_line, welcome_text
+from skill_runtime.steering import holder_name, steer
+
+OK, FAILED, USAGE = 0, 1, 2
+"""Exit codes: done; could not be done; what was typed cannot be done."""
+
+
+class Task(Protocol):
+    """One subcommand."""
+
+    def run(self, client: SkillClient) -> None:
+        """Does it."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hello:
+    """Say who serves what, and how to steer it."""
+
+    json: bool = False
+    """Print the server's answer as it came, one JSON object."""
+
+    def run(self, client: SkillClient) -> None:
+        """Prints the server's answer."""
+        welcome = client.hello()
+        print(welcome.model_dump_json() if self.json else welcome_text(welcome))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Print the state as it comes, a line each; needs no lease."""
+
+    count: int | None = None
+    """End after this many lines."""
+    json: bool = False
+    """Print whole messages, one JSON object a line."""
+
+    def run(self, client: SkillClient) -> None:
+        """Prints states until interrupted."""
+        previous: Telemetry | None = None
+        for state in islice(client.telemetry(), self.count):
+            print(state.model_dump_json() if self.json else watch_line(state, previous), flush=True)
+            previous = state
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Motion:
+    duration_s: Annotated[float | None, arg(name="for", metavar="SECONDS")] = None
+    """End after this long [s]; otherwise Ctrl-C ends it. Then the arm holds."""
+    hand_width: float | None = None
+    """Opening of the hand [m]; nothing leaves it to the policy, or as it is."""
+    grasp: bool = False
+    """Close the hand on the object and hold by force."""
+
+    @property
+    def hand(self) -> Hand:
+        """What the hand does meanwhile."""
+        return {"hand_width": self.hand_width, "grasp": self.grasp}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skill(_Motion):
+    """Run the policy with a skill, as: skill 1 0."""
+
+    skill: Positional[tuple[float, ...]]
+    """The skill; `hello` says of how many numbers."""
+
+    def run(self, client: SkillClient) -> None:
+        """Repeats the skill."""
+        if not self.skill:
+            size = client.server.manifest.skill.size
+            like = " ".join(["1"] + ["0"] * (size - 1))
+            raise CommandRefusedError(
+                "invalid", f"the skill is missing: {size} numbers, as {like}", ""
+            )
+        steer(client, lambda t: client.skill(self.skill, t, **self.hand), self.duration_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal(_Motion):
+    """Run the policy towards a goal, as: goal 0.1 -0.1."""
+
+    goal: Positional[tuple[float, ...]]
+    """The goal [m]; `hello` says of what and within which bounds."""
+
+    def run(self, client: SkillClient) -> None:
+        """Repeats the goal."""
+        steer(client, lambda t: client.goal(self.goal, t, **self.hand), self.duration_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pose(_Motion):
+    """Move the end effector, hand down, to X Y Z in the world frame."""
+
+    position: Positional[tuple[float, float, float]]
+    """Where to [m]."""
+
+    def run(self, client: SkillClient) -> None:
+        """Repeats the position."""
+        position = self.position
+        steer(client, lambda t: client.servo_pose(position, t, **self.hand), self.duration_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joints(_Motion):
+    """Move the joints to the given positions."""
+
+    position: Positional[tuple[float, ...]]
+    """Where to [rad], one number per joint."""
+
+    def run(self, client: SkillClient) -> None:
+        """Repeats the positions."""
+        position = self.position
+        steer(client, lambda t: client.servo_joint(position, t, **self.hand), self.duration_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold:
+    """Take the lease from the show-off, if it is free, and let the arm hold."""
+
+    def run(self, client: SkillClient) -> None:
+        """Holds."""
+        with client.acquire(holder_name()):
+            client.hold()
+        print("the arm holds; the lease is free")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stop:
+    """Stop the arm at once, whoever commands it; only `clear` makes it movable again."""
+
+    reason: Positional[tuple[str, ...]] = ()
+    """Why, for whoever watches."""
+
+    def run(self, client: SkillClient) -> None:
+        """Stops."""
+        client.stop(" ".join(self.reason) or "skill-control stop")
+        print("stopped; skill-control clear takes it back")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clear:
+    """Take back a stop or a fault; the arm holds until the next command."""
+
+    def run(self, client: SkillClient) -> None:
+        """Clears."""
+        client.clear()
+        print(f"cleared; mode {client.hello().mode}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reset:
+    """Simulated arms: put arm and object at a fresh start."""
+
+    seed: int | None = None
+    """Which start; nothing takes a random one."""
+
+    def run(self, client: SkillClient) -> None:
+        """Resets."""
+        with client.acquire(holder_name()):
+            client.reset(self.seed)
+        print("reset; the arm holds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Simulated arms: change the object while serving."""
+
+    mass: float | None = None
+    """Mass of the object [kg]."""
+    friction: float | None = None
+    """Friction coefficient between object and table."""
+
+    def run(self, client: SkillClient) -> None:
+        """Changes what was given and prints what is."""
+        if self.mass is None and self.friction is None:
+            raise CommandRefusedError("invalid", "give --mass, --friction or both", "")
+        with client.acquire(holder_name()):
+            client.scene(self.mass, self.friction)
+        scene = client.state().scene or {}
+        print(", ".join(f"{name} {value:g}" for name, value in scene.items()))
+
+
+Command = (
+    Annotated[Hello, subcommand("hello")]
+    | Annotated[Watch, subcommand("watch")]
+    | Annotated[Skill, subcommand("skill")]
+    | Annotated[Goal, subcommand("goal")]
+    | Annotated[Pose, subcommand("pose")]
+    | Annotated[Joints, subcommand("joints")]
+    | Annotated[Hold, subcommand("hold")]
+    | Annotated[Stop, subcommand("stop")]
+    | Annotated[Clear, subcommand("clear")]
+    | Annotated[Reset, subcommand("reset")]
+    | Annotated[Scene, subcommand("scene")]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """The whole command line."""
+
+    command: Command
+    address: str = DEFAULT_ADDRESS
+    """Where skill-serve takes commands."""
+
+
+def main() -> None:
+    """Runs one subcommand and ends the program with its exit code."""
+    arguments = tyro.cli(
+        Arguments,
+        prog="skill-control",
+        description="Watch and steer an arm that skill-serve serves.",
+        config=(
+            tyro.conf.OmitArgPrefixes,
+            tyro.conf.OmitSubcommandPrefixes,
+            tyro.conf.CascadeSubcommandArgs,
+        ),
+    )
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = _run(arguments.command, arguments.address)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, as in `| head`, has what it wanted; Python would complain at its own end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = OK
+    sys.exit(code)
+
+
+def _run(task: Task, address: str) -> int:
+    try:
+        with SkillClient(address, name=holder_name()) as client:
+            task.run(client)
+    except KeyboardInterrupt:
+        return OK if isinstance(task, Watch) else FAILED
+    except ClientError as error:
+        print(f"skill-control: {error}", file=sys.stderr)
+        invalid = isinstance(error, CommandRefusedError) and error.code == "invalid"
+        return USAGE if invalid else FAILED
+    return OK
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
+    """SIGTERM ends as Ctrl-C does: the lease is given back."""
+    del signal_number, frame
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

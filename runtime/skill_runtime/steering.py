@@ -1,0 +1,91 @@
+"""Steering: repeats one command under the lease, with a live line, until told to end.
+
+Each repetition is valid for a moment only, so that the arm holds soon after this program has
+gone, however it went.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable
+
+from skill_runtime.client import SkillClient
+from skill_runtime.client_errors import CommandRefusedError
+from skill_runtime.control_text import state_line
+
+PERIOD_S = 0.1
+"""Time between two repetitions [s]."""
+
+VALID_PERIODS = 5
+"""Repetitions that may be lost before the arm holds."""
+
+LOG_PERIOD_S = 1.0
+"""Time between two lines where the output is no terminal [s]."""
+
+
+def holder_name() -> str:
+    """The name under which this program takes the lease."""
+    return f"skill-control {os.getpid()}@{socket.gethostname()}"[:256]
+
+
+def steer(client: SkillClient, send: Callable[[float], None], duration_s: float | None) -> None:
+    """Calls ``send(valid_for_s)`` again and again while holding the lease.
+
+    Ends after ``duration_s``, or at a KeyboardInterrupt; both are a normal end.
+
+    Raises:
+        ClientError: the lease cannot be had or was lost, or the command was refused.
+    """
+    line = LiveLine()
+    try:
+        with client.acquire(holder_name()):
+            _repeat(client, send, duration_s, line)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        line.end()
+
+
+def _repeat(
+    client: SkillClient, send: Callable[[float], None], duration_s: float | None, line: LiveLine
+) -> None:
+    valid_for_s = VALID_PERIODS * PERIOD_S + 1 / client.server.telemetry_rate_hz
+    start = time.monotonic()
+    while duration_s is None or time.monotonic() < start + duration_s:
+        next_time = time.monotonic() + PERIOD_S
+        try:
+            send(valid_for_s)
+        except CommandRefusedError as error:
+            # This program was suspended for a while: what it knew of the time is old.
+            if error.code != "stale":
+                raise
+        line.show(state_line(client.state()))
+        time.sleep(max(0.0, next_time - time.monotonic()))
+
+
+class LiveLine:
+    """One line of a terminal, written over again and again; elsewhere a line a second."""
+
+    def __init__(self) -> None:
+        self._live = sys.stdout.isatty()
+        self._last = -LOG_PERIOD_S
+
+    def show(self, text: str) -> None:
+        """Shows ``text`` in place of what was there."""
+        if self._live:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stdout.write(f"\r\x1b[K{text[:width]}")
+        elif time.monotonic() >= self._last + LOG_PERIOD_S:
+            self._last = time.monotonic()
+            sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+    def end(self) -> None:
+        """Leaves the last line standing."""
+        if self._live:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
