@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def configure_matmul(device: torch.device | str) -> bool:
 
 
 @contextmanager
-def exact_matmul() -> Iterator[None]:
+def exact_matmul() -> Generator[None]:
     """Full float32 products inside the block, as a parity check needs them."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")

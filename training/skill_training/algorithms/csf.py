@@ -1,7 +1,7 @@
 """Contrastive successor features (CSF).
 
 Zheng, Tuyls, Peng, Eysenbach, "Can a MISL Fly? Analysis and Ingredients for Mutual Information
-Skill Learning", ICLR 2025, and its public code; section numbers of equations follow neither.
+Skill Learning", ICLR 2025, and its public code.
 
 Notation: phi the representation, d = phi(s') - phi(s), z a skill on the unit sphere, psi_1 and
 psi_2 the successor features, pi the actor.
@@ -9,8 +9,8 @@ psi_2 the successor features, pi the actor.
 What differs from the paper, and why:
     - Networks of two layers of 1024 -> 256: this fits one CPU core and suffices for the tabletop.
     - Actor with tanh hidden layers -> ReLU, one kind of network everywhere.
-    - Learning rate 1e-4 -> 3e-4, and 1e-3 for a representation of few numbers: runs of
-      minutes; at 1e-4 the skills had not formed in the time in which they do at 3e-4.
+    - Learning rate 1e-4 -> 3e-4, and 1e-3 for a representation of few numbers: runs of minutes
+      (50,000 gradient steps) rather than of days (2,000,000).
     - Representation of the full state -> of named observation entries (the cube's position): with
       the full state the skills become motions of the hand, which moves at every step, and the cube
       is left alone.
@@ -73,6 +73,7 @@ class Csf(SoftActorCritic):
         seed: of the networks' start and of all noise.
     """
 
+    config: CsfConfig
     critic: SuccessorFeatures
     target_critic: SuccessorFeatures
 
@@ -86,7 +87,6 @@ class Csf(SoftActorCritic):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
-        self.config = config
         self.skill_size = config.representation.size
         normalizer = ObservationNormalizer(scale)
         with torch.random.fork_rng(devices=[]):

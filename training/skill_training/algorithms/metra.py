@@ -51,7 +51,7 @@ class MetraConfig(SacConfig):
     """Settings of METRA."""
 
     slack: PositiveFloat = 1e-3
-    """eps: how far below one step of distance still counts as the constraint just held."""
+    """eps: the most that a step shorter than 1 counts for in the constraint."""
 
     initial_dual: PositiveFloat = 30.0
     """lambda at the start; its logarithm is learned from there."""
@@ -72,6 +72,8 @@ class Metra(Sac):
         seed: of the networks' start and of all noise.
     """
 
+    config: MetraConfig
+
     def __init__(
         self,
         config: MetraConfig,
@@ -82,7 +84,6 @@ class Metra(Sac):
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
-        self.config = config
         self.skill_size = config.representation.size
         normalizer = ObservationNormalizer(scale)
         with torch.random.fork_rng(devices=[]):

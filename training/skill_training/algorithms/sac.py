@@ -95,7 +95,7 @@ class SoftActorCritic(ABC):
         device: torch.device | str,
         seed: int,
     ) -> None:
-        self.sac_config = config
+        self.config = config
         self.device = torch.device(device)
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self.actor = actor.to(device)
@@ -144,7 +144,7 @@ class SoftActorCritic(ABC):
 
     def update_target(self) -> None:
         """Moves the target critic a little towards the critic."""
-        update_moving_average(self.target_critic, self.critic, self.sac_config.target_rate)
+        update_moving_average(self.target_critic, self.critic, self.config.target_rate)
 
     @torch.no_grad()
     def act(self, observation: Tensor, skill: Tensor, *, deterministic: bool = False) -> Tensor:
@@ -197,7 +197,7 @@ class Sac(SoftActorCritic):
         """The target r + gamma (min_j Q'_j(s', z, a') - alpha log pi(a'|s', z)), ``(n,)``."""
         action, log_prob = self.actor.sample(batch.next_observation, batch.skill, self.generator)
         values = self.target_critic(batch.next_observation, action, batch.skill).amin(0)
-        return reward + self.sac_config.discount * (values - self.entropy_coefficient() * log_prob)
+        return reward + self.config.discount * (values - self.entropy_coefficient() * log_prob)
 
     def critic_loss(self, batch: Batch, reward: Tensor) -> Loss:
         """sum_i 0.5 mean((Q_i - y)^2) for rewards ``(n,)``."""
