@@ -31,7 +31,10 @@ Intervention = Literal[
     "stale", "not_finite", "joint_velocity", "joint_position", "workspace", "hand_width"
 ]
 
-_ROUNDING = 1e-9
+WORKSPACE_MARGIN_M = 0.05
+"""How far a set-point may pass the workspace box before the governor acts [m]."""
+
+ROUNDING = 1e-9
 """Room for rounding when a set-point sits on a limit [rad, rad/s]."""
 
 
@@ -72,7 +75,7 @@ class Governor:
         servo_period_s: float,
         *,
         base_position: Point = ActionConfig.base_position,
-        margin_m: float = 0.05,
+        margin_m: float = WORKSPACE_MARGIN_M,
     ) -> None:
         self._period_s = servo_period_s
         self._spec = spec
@@ -198,4 +201,4 @@ def _is_finite(target: JointTarget) -> bool:
 def _outside(values: Vector, low: Vector, high: Vector) -> bool:
     # Plain floats: for seven numbers a loop is several times faster than numpy's reductions.
     bounds = zip(values.tolist(), low.tolist(), high.tolist(), strict=True)
-    return any(not a - _ROUNDING <= x <= b + _ROUNDING for x, a, b in bounds)
+    return any(not a - ROUNDING <= x <= b + ROUNDING for x, a, b in bounds)

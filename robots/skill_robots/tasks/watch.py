@@ -13,16 +13,11 @@ from numpy.typing import NDArray
 
 from skill_robots.action import ActionConfig
 from skill_robots.arm import ArmSpec
+from skill_robots.governor import ROUNDING, WORKSPACE_MARGIN_M
 from skill_robots.panda import kinematics
 
 Array = NDArray[np.float64]
 Kind = Literal["not_finite", "joint_velocity", "joint_position", "workspace"]
-
-MARGIN_M = 0.01
-"""How far a set-point may pass the workspace box, as in the governor [m]."""
-
-_ROUNDING = 1e-9
-"""Room for rounding when a set-point sits on a limit [rad, rad/s]."""
 
 
 class SetpointWatch:
@@ -38,9 +33,9 @@ class SetpointWatch:
         """Starts watching from ``setpoint`` ``(n, dof)``, at rest [rad]."""
         base = np.array(actions.base_position)
         self._spec = spec
-        self._step = spec.velocity_limit * period_s + _ROUNDING
-        self._low = np.array(actions.workspace_low) - base - MARGIN_M
-        self._high = np.array(actions.workspace_high) - base + MARGIN_M
+        self._step = spec.velocity_limit * period_s + ROUNDING
+        self._low = np.array(actions.workspace_low) - base - WORKSPACE_MARGIN_M
+        self._high = np.array(actions.workspace_high) - base + WORKSPACE_MARGIN_M
         self._last = setpoint.copy()
         self._last_excess = self._excess(setpoint)
         self.interventions: dict[Kind, int] = {
@@ -58,14 +53,16 @@ class SetpointWatch:
     def check(self, position: Array, velocity: Array) -> None:
         """Looks at the next set-points, both ``(n, dof)`` [rad, rad/s]."""
         spec = self._spec
-        finite = np.isfinite(position).all(axis=1) & np.isfinite(velocity).all(axis=1)
-        # A scene whose set-point is not a number would fail every other test as well.
-        position = np.where(finite[:, None], position, self._last)
-        too_fast = (np.abs(position - self._last) > self._step) | (
-            np.abs(velocity) > spec.velocity_limit + _ROUNDING
+        finite = np.isfinite(np.concatenate([position, velocity], axis=1)).all(
+            axis=1, keepdims=True
         )
-        too_far = (position < spec.position_low - _ROUNDING) | (
-            position > spec.position_high + _ROUNDING
+        # A scene whose set-point is not a number would fail every other test as well.
+        position = np.where(finite, position, self._last)
+        too_fast = (np.abs(position - self._last) > self._step) | (
+            np.abs(velocity) > spec.velocity_limit + ROUNDING
+        )
+        too_far = (position < spec.position_low - ROUNDING) | (
+            position > spec.position_high + ROUNDING
         )
         excess = self._excess(position)
         # Outside the box every way that leads back is open, and only those.
@@ -74,7 +71,7 @@ class SetpointWatch:
         self.interventions["joint_velocity"] += int(np.count_nonzero(too_fast.any(axis=1)))
         self.interventions["joint_position"] += int(np.count_nonzero(too_far.any(axis=1)))
         self.interventions["workspace"] += int(np.count_nonzero(leaves))
-        self._last = position.copy()
+        self._last = position
         self._last_excess = excess
 
     def _excess(self, joint_position: Array) -> Array:
