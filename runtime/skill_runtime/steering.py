@@ -7,24 +7,20 @@ gone, however it went.
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-import sys
 import time
 from collections.abc import Callable
 
 from skill_runtime.client import SkillClient
 from skill_runtime.client_errors import CommandRefusedError
 from skill_runtime.control_text import state_line
+from skill_runtime.live_line import LiveLine
 
 PERIOD_S = 0.1
 """Time between two repetitions [s]."""
 
 VALID_PERIODS = 5
 """Repetitions that may be lost before the arm holds."""
-
-LOG_PERIOD_S = 1.0
-"""Time between two lines where the output is no terminal [s]."""
 
 
 def holder_name() -> str:
@@ -65,27 +61,3 @@ def _repeat(
                 raise
         line.show(state_line(client.state()))
         time.sleep(max(0.0, next_time - time.monotonic()))
-
-
-class LiveLine:
-    """One line of a terminal, written over again and again; elsewhere a line a second."""
-
-    def __init__(self) -> None:
-        self._live = sys.stdout.isatty()
-        self._last = -LOG_PERIOD_S
-
-    def show(self, text: str) -> None:
-        """Shows ``text`` in place of what was there."""
-        if self._live:
-            width = shutil.get_terminal_size().columns - 1
-            sys.stdout.write(f"\r\x1b[K{text[:width]}")
-        elif time.monotonic() >= self._last + LOG_PERIOD_S:
-            self._last = time.monotonic()
-            sys.stdout.write(f"{text}\n")
-        sys.stdout.flush()
-
-    def end(self) -> None:
-        """Leaves the last line standing."""
-        if self._live:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
