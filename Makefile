@@ -1,0 +1,60 @@
+# `make serve`: install what serving needs, then serve the default model to a simulated arm.
+# `make test`:  install everything, then lint, type check, layer check and all tests.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+MODEL ?= models/csf_panda.onnx
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev serve test test-fast check format schema clean
+
+help: ## Show this list.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp per set of packages: installed again only when the pins or the project file change.
+$(VENV)/.serve: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing skill-serve into $(VENV) ..."
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing skill-serve with training, PyBullet and development tools into $(VENV) ..."
+	# First and alone, so that an index with a CPU build is asked for exactly this version.
+	$(PIP) "$$(grep '^torch==' constraints.txt)"
+	$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.serve
+
+install: $(VENV)/.serve ## Install what serving needs (no torch).
+
+install-dev: $(VENV)/.dev ## Install everything: training, PyBullet, tests, linters.
+
+serve: install ## Install, then serve MODEL to a simulated Panda (ARGS="--view" shows it).
+	$(BIN)/skill-serve --model $(MODEL) $(ARGS)
+
+test: check ## Install, then lint, types, layers and all tests.
+	$(BIN)/python -m pytest
+
+test-fast: install-dev ## All tests but the slow ones.
+	$(BIN)/python -m pytest -m "not slow"
+
+check: install-dev ## ruff, pyright (strict), import-linter.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: install-dev ## Format and fix what ruff can.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: install-dev ## Write the JSON Schemas again after a change of the messages or the manifest.
+	$(BIN)/python -m skill_proto.schema
+
+clean: ## Remove the virtual environment and caches.
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
