@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,11 @@ def push_graph(*, recurrent: bool = False) -> onnx.ModelProto:
     return model
 
 
-def push_manifest(*, recurrent: bool = False, **overrides: Any) -> PolicyManifest:  # noqa: ANN401  a manifest's fields have many types
+def push_manifest(
+    *,
+    recurrent: bool | list[dict[str, Any]] = False,
+    **overrides: Any,  # noqa: ANN401  a manifest's fields have many types
+) -> PolicyManifest:
     """A manifest for :func:`push_graph`, top-level fields replaced by ``overrides``."""
     fields: dict[str, Any] = {
         "name": "push_by_hand",
@@ -154,9 +159,11 @@ def push_manifest(*, recurrent: bool = False, **overrides: Any) -> PolicyManifes
             "config": {},
         },
     }
-    if recurrent:
+    if recurrent is True:
         fields["recurrent"] = [{"name": "memory", "shape": [2], "trained_horizon_steps": 100}]
         fields["context"] = {"size": 2}
+    elif recurrent:
+        fields["recurrent"] = recurrent
     return PolicyManifest.model_validate(fields | overrides)
 
 
@@ -164,9 +171,10 @@ def write_policy_file(
     directory: Path,
     *,
     filename: str = "push.onnx",
-    recurrent: bool = False,
+    recurrent: bool | list[dict[str, Any]] = False,
     model: onnx.ModelProto | None = None,
     manifest: str | None = None,
+    beside: bool = False,
     **overrides: Any,  # noqa: ANN401  a manifest's fields have many types
 ) -> Path:
     """Writes a policy file into ``directory`` and returns its path.
@@ -174,20 +182,50 @@ def write_policy_file(
     Args:
         directory: Where to write it.
         filename: Its name.
-        recurrent: Whether the policy has a state tensor ``memory`` and puts out a context.
+        recurrent: Whether the policy has a state tensor ``memory`` and puts out a context; or
+            the manifest's list of states, with a ``model`` that has them.
         model: The graph, instead of the hand-written pusher.
         manifest: Text to store as the manifest; an empty one stores none.
+        beside: Whether to store the manifest in a JSON file beside the graph instead of in it.
         overrides: Top-level fields of the manifest to replace, e.g. ``skill=...``.
     """
-    model = model or push_graph(recurrent=recurrent)
+    model = model or push_graph(recurrent=recurrent is True)
     if manifest is None:
         manifest = push_manifest(recurrent=recurrent, **overrides).to_json()
-    if manifest:
+    path = directory / filename
+    if beside:
+        path.with_suffix(".manifest.json").write_text(manifest)
+    elif manifest:
         entry = model.metadata_props.add()
         entry.key, entry.value = METADATA_KEY, manifest
-    path = directory / filename
     onnx.save(model, path)
     return path
+
+
+def cuda_device_count() -> int:
+    """CUDA devices of this machine, asked of the driver itself."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+        return 0
+    return count.value
+
+
+@pytest.fixture
+def cuda() -> None:
+    """Skips a test where there is no CUDA device."""
+    if not cuda_device_count():
+        pytest.skip("no CUDA device on this machine")
+
+
+@pytest.fixture
+def no_cuda() -> None:
+    """Skips a test of the absence of CUDA where there is a device."""
+    if cuda_device_count():
+        pytest.skip("this machine has a CUDA device")
 
 
 @pytest.fixture(scope="session")

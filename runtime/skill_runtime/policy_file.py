@@ -98,8 +98,6 @@ def open_policy_file(path: Path | str, *, device: Device = "cpu") -> PolicyFile:
         manifest.tensors.outputs,
         faults,
     )
-    if manifest.tensors.action_low >= manifest.tensors.action_high:
-        faults.append("tensors.action_low is not below tensors.action_high")
     if faults:
         raise PolicyFileError(
             path,
