@@ -197,7 +197,13 @@ COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 """Reads any command: ``COMMAND.validate_json(frame)``."""
 
 
-class Ok(Message):
+class _Outbound(Message):
+    """What a server sends; clients pass over fields that a newer server adds."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Ok(_Outbound):
     """The command was accepted."""
 
     type: Literal["ok"] = "ok"
@@ -205,7 +211,7 @@ class Ok(Message):
     """Server time [s], usable as ``basis``."""
 
 
-class Welcome(Message):
+class Welcome(_Outbound):
     """Reply to ``hello``."""
 
     type: Literal["welcome"] = "welcome"
@@ -226,7 +232,7 @@ class Welcome(Message):
     manifest: PolicyManifest
 
 
-class Granted(Message):
+class Granted(_Outbound):
     """Reply to ``acquire``."""
 
     type: Literal["granted"] = "granted"
@@ -237,7 +243,7 @@ class Granted(Message):
     """Commands under this lease must carry a higher ``seq``."""
 
 
-class Acted(Message):
+class Acted(_Outbound):
     """Reply to ``act``; ``action`` and, with an encoder, ``context`` ride behind as frames."""
 
     type: Literal["acted"] = "acted"
@@ -263,7 +269,7 @@ ErrorCode = Literal[
 ]
 
 
-class Error(Message):
+class Error(_Outbound):
     """The command was refused and changed nothing."""
 
     type: Literal["error"] = "error"
@@ -283,7 +289,7 @@ REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
 class ObjectState(BaseModel):
     """Where an object is, world frame."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     position: tuple[float | None, ...]
     """[m]."""
@@ -294,7 +300,7 @@ class ObjectState(BaseModel):
 class Timing(BaseModel):
     """How well the loop keeps time; sums over the last second."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     work_p50_us: float
     work_p99_us: float
@@ -304,7 +310,7 @@ class Timing(BaseModel):
     """Ticks since start that began more than one servo period late."""
 
 
-class Telemetry(Message):
+class Telemetry(_Outbound):
     """The state of everything, self-contained, one frame: a watcher may miss any number of them.
 
     A number that is not finite is sent as null and its name listed in ``not_finite``.

@@ -210,3 +210,8 @@ def test_minus_zero_and_the_smallest_number_survive() -> None:
 def test_numbers_that_are_not_finite_leave_as_null() -> None:
     pose = m.ObjectState(position=(math.nan, 0.0, math.inf), quaternion=(1.0, 0.0, 0.0, 0.0))
     assert json.loads(pose.model_dump_json())["position"] == [None, 0.0, None]
+
+
+def test_a_client_passes_over_what_a_newer_server_adds() -> None:
+    reply, _ = unpack([b'{"type":"ok","id":1,"time":2.5,"load":0.3}'], m.REPLY)
+    assert reply == m.Ok(id=1, time=2.5)
