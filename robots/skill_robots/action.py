@@ -197,16 +197,18 @@ class Setpoint:
 class SetpointShaper:
     """A velocity-, acceleration- and jerk-limited filter from joint goals to set-points.
 
-    Per joint, with distance ``e`` to the goal, every servo period ``dt``, open loop in its own
-    state ``(q, v, a)``::
+    Every servo period ``dt``, open loop in its own state ``(q, v, a)``, with ``e`` the distance
+    to the goal and, per joint, the speed ``u = min(k_p |e|, sqrt(2 b a_max |e|), v_max)`` at which
+    it may approach::
 
-        v_want = sign(e) min(k_p |e|, sqrt(2 b a_max |e|), v_max)
-        a_want = clip(k_v (v_want - v), +-a_max)
-        a += clip(a_want - a, +-j_max dt);   v += a dt, |v| <= v_max;   q += v dt
+        v_want = e min_j(u_j / |e_j|)
+        a_want = k_v (v_want - v), scaled to |a_want| <= a_max
+        a += (a_want - a), scaled to |change| <= j_max dt;   v += a dt;   q += v dt
 
-    The law has no time constant of its own: run finer (1 ms) it stays within a fraction of a
-    millimetre of its 5 ms self, and only there can the jerk limit bind
-    (``j_max dt`` against a full reversal of ``2 a_max``).
+    Each limit is kept by one factor for all joints, that of the joint nearest to its limit, so that
+    the joints stay in step and the hand on its way: limited joint by joint, a sideways push of the
+    hand becomes a dive. The law has no rate of its own; run finer (1 ms) it is the same filter, and
+    only there can the jerk limit bind (``j_max dt`` against a full reversal of ``2 a_max``).
     """
 
     def __init__(self, spec: ArmSpec, period_s: float, config: ShaperConfig | None = None) -> None:
@@ -222,17 +224,13 @@ class SetpointShaper:
     def step(self, state: Setpoint, goal: Array) -> None:
         """Advances ``state`` by one period towards ``goal`` ``(n, dof)`` [rad], in place."""
         error = goal - state.position
-        distance = np.abs(error)
+        distance = np.maximum(np.abs(error), _TINY)
         speed = np.minimum(self.config.position_gain * distance, np.sqrt(self._braking * distance))
-        velocity = np.copysign(np.minimum(speed, self._v_max), error)
-        wanted = self.config.velocity_gain * (velocity - state.velocity)
-        wanted = np.minimum(np.maximum(wanted, -self._a_max), self._a_max)
-        change = wanted - state.acceleration
-        acceleration = state.acceleration + np.minimum(
-            np.maximum(change, -self._j_step), self._j_step
-        )
+        pace = (np.minimum(speed, self._v_max) / distance).min(axis=1, keepdims=True)
+        wanted = _within(self.config.velocity_gain * (pace * error - state.velocity), self._a_max)
+        change = _within(wanted - state.acceleration, self._j_step)
         before = state.velocity
-        velocity = before + acceleration * self.period_s
+        velocity = before + (state.acceleration + change) * self.period_s
         velocity = np.minimum(np.maximum(velocity, -self._v_hard), self._v_hard)
         state.acceleration = (velocity - before) / self.period_s
         state.velocity = velocity
@@ -247,3 +245,12 @@ class SetpointShaper:
         speed = np.abs(state.velocity)
         distance = np.maximum(speed / self.config.position_gain, speed**2 / self._braking)
         return state.position + np.copysign(distance, state.velocity)
+
+
+_TINY = 1e-9
+
+
+def _within(wanted: Array, limit: Array) -> Array:
+    """``wanted`` ``(n, dof)``, each row scaled by one factor into ``+-limit`` ``(dof,)``."""
+    excess = (np.abs(wanted) / limit).max(axis=1, keepdims=True)
+    return wanted / np.maximum(excess, 1.0)

@@ -31,7 +31,7 @@ Intervention = Literal[
     "stale", "not_finite", "joint_velocity", "joint_position", "workspace", "hand_width"
 ]
 
-WORKSPACE_MARGIN_M = 0.05
+WORKSPACE_MARGIN_M = 0.02
 """How far a set-point may pass the workspace box before the governor acts [m]."""
 
 ROUNDING = 1e-9
