@@ -15,12 +15,19 @@ from skill_training.algorithms.metra import MetraConfig
 from skill_training.config import RunSettings, TrainConfig
 from skill_training.matmul import exact_matmul
 
-TINY_FLAGS = (
-    "--n-envs 4 --env-steps 320 --warmup-steps 80 --env-steps-per-update 8 --replay-capacity 200 "
-    "--log-interval 40 --eval-interval 160 --eval-skills 4 --final-eval-goals 2 "
-    "--checkpoint-interval 80 --task.episode-steps 10"
-).split()
-TINY_NETS = "--{0}.hidden 16 16 --{0}.batch-size 16"
+TINY: dict[str, int] = {
+    "n_envs": 4,
+    "env_steps": 320,
+    "warmup_steps": 80,
+    "env_steps_per_update": 8,
+    "replay_capacity": 200,
+    "log_interval": 40,
+    "eval_interval": 160,
+    "eval_skills": 4,
+    "final_eval_goals": 2,
+    "checkpoint_interval": 80,
+}
+"""A run of a second: eight rounds of four scenes with ten steps each."""
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -38,22 +45,10 @@ def tiny_config() -> Callable[..., TrainConfig]:
 
     def build(algorithm: str = "csf", **settings: object) -> TrainConfig:
         kind = {"csf": CsfConfig, "metra": MetraConfig}[algorithm]
-        tiny = {
-            "n_envs": 4,
-            "env_steps": 320,
-            "warmup_steps": 80,
-            "env_steps_per_update": 8,
-            "replay_capacity": 200,
-            "log_interval": 40,
-            "eval_interval": 160,
-            "eval_skills": 4,
-            "final_eval_goals": 2,
-            "checkpoint_interval": 80,
-        }
         return TrainConfig(
             algorithm=kind(hidden=(16, 16), batch_size=16),
             task=TabletopConfig(episode_steps=10, start="mixed", sensor_noise=1.0),
-            run=RunSettings(**{**tiny, **settings}),
+            run=RunSettings(**{**TINY, **settings}),
         )
 
     return build
@@ -64,7 +59,11 @@ def tiny_flags() -> Callable[[str], list[str]]:
     """The same run as flags of ``skill-train``, with the training task's noise."""
 
     def build(algorithm: str) -> list[str]:
-        return [*TINY_FLAGS, *TINY_NETS.format(algorithm).split()]
+        flags = ["--task.episode-steps", "10", f"--{algorithm}.batch-size", "16"]
+        flags += [f"--{algorithm}.hidden", "16", "16"]
+        for name, value in TINY.items():
+            flags += ["--" + name.replace("_", "-"), str(value)]
+        return flags
 
     return build
 

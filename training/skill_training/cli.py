@@ -112,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the program and exits: 0 done, 2 a mistake of the user's, 130 interrupted."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        sys.exit(_run(_parse(arguments)))
+        sys.exit(_run(parse(arguments)))
     except TrainingError as error:
         print(f"skill-train: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
@@ -121,7 +121,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
 
 
-def _parse(arguments: Sequence[str] | None) -> TrainCsf | TrainMetra | Export | Plot:
+def parse(arguments: Sequence[str] | None) -> TrainCsf | TrainMetra | Export | Plot:
+    """The command that these arguments (None: those of the process) give.
+
+    Raises:
+        ConfigError: a value is out of its range.
+        SystemExit: help was asked for, or a flag is unknown or unreadable; already explained.
+    """
     try:
         return tyro.cli(
             Command,
@@ -131,6 +137,15 @@ def _parse(arguments: Sequence[str] | None) -> TrainCsf | TrainMetra | Export | 
         )
     except ValidationError as error:
         raise ConfigError(f"{describe_errors(error)}; see --help") from None
+
+
+def train_config(command: TrainCsf | TrainMetra) -> TrainConfig:
+    """The configuration that a command asks for.
+
+    Raises:
+        ConfigError: its settings do not fit each other.
+    """
+    return TrainConfig(algorithm=command.algorithm, task=command.task, run=command.run)
 
 
 def _run(command: TrainCsf | TrainMetra | Export | Plot) -> int:
@@ -163,7 +178,7 @@ def _run_directory(command: TrainCsf | TrainMetra) -> RunDirectory:
     Raises:
         TrainingError: --resume with other flags or another algorithm, or an unusable directory.
     """
-    config = TrainConfig(algorithm=command.algorithm, task=command.task, run=command.run)
+    config = train_config(command)
     if command.resume is None:
         directory = RunDirectory(command.run_dir or default_path(config))
         job.start_or_continue(directory, config)

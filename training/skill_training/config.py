@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
@@ -90,8 +91,12 @@ class TrainConfig:
         """Refuses combinations that cannot work.
 
         Raises:
-            ConfigError: the replay is smaller than one round of episodes.
+            ConfigError: the replay is smaller than one round of episodes, or a range of the task
+                is empty or holds impossible values.
         """
+        for name in ("mass", "friction", "stiffness_scale"):
+            _check_range(name, getattr(self.task, name), positive=True)
+        _check_range("latency_s", self.task.latency_s, positive=False)
         per_round = self.run.n_envs * self.task.episode_steps
         if self.run.replay_capacity < per_round:
             raise ConfigError(
@@ -113,6 +118,16 @@ class TrainConfig:
             if path != "run.seed":
                 parts += [_flag(path, self.algorithm_name), *_words(now)]
         return " ".join(parts)
+
+
+def _check_range(name: str, interval: tuple[float, float], *, positive: bool) -> None:
+    low, high = interval
+    above = low > 0 if positive else low >= 0
+    if not (above and low <= high < math.inf):
+        raise ConfigError(
+            f"--task.{name.replace('_', '-')} {low} {high} is no range; give the lower bound, "
+            f"{'above' if positive else 'at least'} 0, and then the upper"
+        )
 
 
 def config_to_dict(config: TrainConfig) -> dict[str, Any]:

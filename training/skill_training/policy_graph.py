@@ -98,10 +98,12 @@ class GoalGraph(nn.Module):
         del previous_action
         wanted = use_goal > 0.5
         here = observation.index_select(-1, self.representation.indices)
-        way = self.representation.embed(goal) - self.representation.embed(here)
+        precision = self.representation.scale.dtype
+        phi_here = self.representation.embed(here.to(precision))
+        way = self.representation.embed(goal.to(precision)) - phi_here
         length = torch.linalg.vector_norm(way, dim=-1, keepdim=True)
         towards = torch.where(length > NO_WAY_LEFT, way / length.clamp_min(NO_WAY_LEFT), 0.0)
-        skill_used = torch.where(wanted, towards, skill)
+        skill_used = torch.where(wanted, towards.to(skill.dtype), skill)
         action = self.actor.mode(observation, skill_used)
         distance = torch.linalg.vector_norm(goal - here, dim=-1, keepdim=True)
         arrived = wanted & (distance < self._stop_radius)

@@ -1,0 +1,214 @@
+"""``skill-train`` as real processes: killed, interrupted, resumed, and asked for the impossible."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import onnxruntime as ort
+import pytest
+import torch
+from skill_proto.manifest import METADATA_KEY, PolicyManifest
+from skill_training.metrics_log import read
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+Flags = Callable[[str], list[str]]
+
+DEADLINE_S = 200.0
+
+
+def _assert_user_error(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    text = done.stdout + done.stderr
+    assert done.returncode == 2, text
+    assert "Traceback" not in text
+    for word in words:
+        assert word in text
+
+
+def _steady(directory: Path) -> list[dict[str, float]]:
+    return [
+        {name: value for name, value in row.items() if not name.startswith(("speed/", "wall"))}
+        for row in read(directory / "metrics.jsonl")
+    ]
+
+
+def _start_long_run(command: list[str], flags: list[str], cwd: Path) -> subprocess.Popen[str]:
+    """A run too long to end by itself, returned once it has trained a while."""
+    process = subprocess.Popen(
+        [*command, "csf", *flags, "--env-steps", "400000", "--run-dir", "run"],
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + DEADLINE_S
+    while not (cwd / "run" / "checkpoint.pt").is_file():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)
+    return process
+
+
+def _shorten(directory: Path, env_steps: int) -> None:
+    """Lets the run in ``directory`` end at ``env_steps``, so that a test can wait for its end."""
+    config = json.loads((directory / "config.json").read_text())
+    config["run"]["env_steps"] = env_steps
+    (directory / "config.json").write_text(json.dumps(config))
+
+
+@pytest.fixture
+def run_to_the_end(skill_train: Cli, tiny_flags: Flags, tmp_path: Path) -> Path:
+    done = skill_train("csf", *tiny_flags("csf"), "--run-dir", "run")
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "run"
+
+
+def test_a_run_leaves_a_policy_and_its_card(run_to_the_end: Path) -> None:
+    names = {entry.name for entry in run_to_the_end.iterdir()}
+    assert names == {
+        "checkpoint.pt",
+        "config.json",
+        "metrics.jsonl",
+        "policy.md",
+        "policy.onnx",
+        "run.json",
+        "tensorboard",
+    }
+    session = ort.InferenceSession(run_to_the_end / "policy.onnx")
+    text = session.get_modelmeta().custom_metadata_map[METADATA_KEY]
+    manifest = PolicyManifest.from_json(text)
+    assert manifest.provenance.environment_steps == 320
+    assert manifest.provenance.gradient_steps == 30
+    assert manifest.evaluation is not None
+    assert str(run_to_the_end.parent) not in text
+    card = (run_to_the_end / "policy.md").read_text()
+    assert manifest.provenance.command in card
+    assert "cube mass | 0.4 | 1.6 | kg" in card
+
+
+def test_a_finished_run_is_exported_again_and_plotted(
+    run_to_the_end: Path, skill_train: Cli
+) -> None:
+    done = skill_train("export", "run", "--out", "models/again.onnx")
+    assert done.returncode == 0, done.stderr
+    again = run_to_the_end.parent / "models" / "again.onnx"
+    assert again.is_file()
+    assert again.with_suffix(".md").is_file()
+    done = skill_train("plot", "run", "run", "--out", "curves.png")
+    assert done.returncode == 0, done.stderr
+    assert (run_to_the_end.parent / "curves.png").read_bytes().startswith(b"\x89PNG")
+    # Starting it again does nothing; without its policy it is exported once more.
+    (run_to_the_end / "policy.onnx").unlink()
+    done = skill_train("csf", "--resume", "run")
+    assert done.returncode == 0, done.stderr
+    assert (run_to_the_end / "policy.onnx").is_file()
+
+
+def test_a_run_killed_in_mid_training_continues_from_its_checkpoint(
+    skill_train: Cli, skill_train_command: list[str], tiny_flags: Flags, tmp_path: Path
+) -> None:
+    process = _start_long_run(skill_train_command, tiny_flags("csf"), tmp_path)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    logged = read(run / "metrics.jsonl")[-1]["env_steps"]
+    end = int(logged) + 400
+    _shorten(run, end)
+    # What the killed process had logged after its last checkpoint is done again, the same way.
+    done = skill_train("csf", "--resume", "run")
+    assert done.returncode == 0, done.stderr
+    assert (run / "policy.onnx").is_file()
+    whole.mkdir()
+    for name in ("config.json", "run.json"):
+        shutil.copy(run / name, whole)
+    assert skill_train("csf", "--resume", "whole").returncode == 0
+    assert _steady(run) == _steady(whole)
+
+
+@pytest.mark.parametrize("asked_by", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on(
+    asked_by: signal.Signals,
+    skill_train: Cli,
+    skill_train_command: list[str],
+    tiny_flags: Flags,
+    tmp_path: Path,
+) -> None:
+    process = _start_long_run(skill_train_command, tiny_flags("csf"), tmp_path)
+    process.send_signal(asked_by)
+    output = process.communicate(timeout=DEADLINE_S)[0]
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert "skill-train csf --resume run" in output
+    steps = read(tmp_path / "run" / "metrics.jsonl")[-1]["env_steps"]
+    _shorten(tmp_path / "run", int(steps) + 40)
+    done = skill_train("csf", "--resume", "run")
+    assert done.returncode == 0, done.stderr
+    assert [row["env_steps"] for row in read(tmp_path / "run" / "metrics.jsonl")] == sorted(
+        row["env_steps"] for row in read(tmp_path / "run" / "metrics.jsonl")
+    )
+
+
+def test_a_damaged_checkpoint_is_named(run_to_the_end: Path, skill_train: Cli) -> None:
+    path = run_to_the_end / "checkpoint.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    _assert_user_error(skill_train("csf", "--resume", "run"), "checkpoint.pt is damaged")
+    _assert_user_error(skill_train("export", "run", "--out", "a.onnx"), "checkpoint.pt is damaged")
+
+
+def test_a_run_is_not_continued_as_something_else(
+    run_to_the_end: Path, skill_train: Cli, tiny_flags: Flags
+) -> None:
+    other = skill_train("csf", *tiny_flags("csf"), "--seed", "1", "--run-dir", "run")
+    _assert_user_error(other, "run holds a run with other settings (run.seed is 0, not 1)")
+    _assert_user_error(skill_train("metra", "--resume", "run"), "skill-train csf --resume run")
+    _assert_user_error(skill_train("csf", "--resume", "run", "--seed", "1"), "no other flag")
+    same = skill_train("csf", *tiny_flags("csf"), "--run-dir", "run")
+    assert same.returncode == 0, same.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["csf", "--env-steps", "0"], ["env_steps", "greater than or equal to 1"]),
+        (["csf", "--csf.discount", "1.5"], ["discount", "less than 1"]),
+        (["csf", "--csf.representation.size", "3"], ["'rotation'", "size 2"]),
+        (["csf", "--csf.representation.field", "cube"], ["no field 'cube'", "cube_position"]),
+        (["metra", "--task.mass", "2", "1"], ["--task.mass 2.0 1.0 is no range"]),
+        (["csf", "--sede", "1"], ["--sede"]),
+        (["csf", "--device", "tpu"], ["cpu", "cuda"]),
+        (["csf", "--resume", "nowhere"], ["no directory nowhere"]),
+        (["export", "nowhere", "--out", "a.onnx"], ["no directory nowhere"]),
+        (["export", ".", "--out", "a.onnx"], ["not a run directory"]),
+        (["plot", "nowhere", "--out", "a.png"], ["no directory nowhere"]),
+        (["plot", "--out", "a.png"], ["at least one"]),
+        ([], ["csf", "metra", "export", "plot"]),
+    ],
+)
+def test_mistakes_are_explained(arguments: list[str], words: list[str], skill_train: Cli) -> None:
+    _assert_user_error(skill_train(*arguments), *words)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_cuda_is_asked_for_where_there_is_none(skill_train: Cli) -> None:
+    _assert_user_error(skill_train("csf", "--device", "cuda"), "no CUDA device", "--device cpu")
+
+
+def test_every_flag_has_a_sentence(skill_train: Cli) -> None:
+    for command in ("csf", "metra", "export", "plot"):
+        done = skill_train(command, "--help")
+        assert done.returncode == 0
+        lines = [line.strip("│ \n") for line in done.stdout.splitlines()]
+        flags = [index for index, line in enumerate(lines) if line.startswith("--")]
+        assert flags
+        for index in flags:
+            following = " ".join(lines[index : index + 2])
+            assert len(following.split()) > 4, following
