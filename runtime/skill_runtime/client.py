@@ -62,6 +62,9 @@ DEFAULT_ADDRESS = "tcp://127.0.0.1:5555"
 STOP_PORT_OFFSET = 2
 """Port of the stop socket above that of commands, unless the server says otherwise."""
 
+STOP_GUESS_S = 0.5
+"""Longest wait there for the reply to a stop before the server is asked for the address [s]."""
+
 _TELEMETRY = TypeAdapter(Telemetry)
 M = TypeVar("M", bound=Message)
 R = TypeVar("R", bound=Reply)
@@ -237,7 +240,7 @@ class SkillClient:
         message = _build(Stop, reason=reason)
         if self._welcome is None:
             try:
-                _stop(_stop_address(self.address), self.timeout_s, message)
+                _stop(_stop_address(self.address), min(self.timeout_s, STOP_GUESS_S), message)
                 return
             except ServerUnreachableError:
                 pass  # not where it is by default: ask
