@@ -47,7 +47,7 @@ def coast(config: Config, mass: float, friction: float) -> Array:
     angle = np.random.default_rng(config.seed).uniform(0, 2 * np.pi, config.repeats)
     table.push_cube(config.speed * np.stack([np.cos(angle), np.sin(angle)], axis=1))
     gravity = -float(table.model.opt.gravity[2])
-    duration_s = 0.2 + 1.5 * config.speed / (friction * gravity)
+    duration_s = 0.6 + 1.5 * config.speed / (friction * gravity)
     for _ in range(round(duration_s / table.config.physics_step_s)):
         table.physics_step(setpoint, rest)
     if table.cube_speed.max() > 1e-3:
