@@ -19,7 +19,8 @@ from skill_runtime.loop import Loop, Pace
 from skill_runtime.pilot import Pilot
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.server import Server
-from skill_runtime.service import MAX_ROWS, PolicyService
+from skill_runtime.service import PolicyService
+from skill_runtime.sessions import MAX_ROWS
 from skill_runtime.show import ShowOff
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class ArmServer:
         self._config = config
         self.authority = Authority()
         self.pilot = Pilot(arm, OnnxPolicy(config.model, device=config.device))
+        service_policy = OnnxPolicy(config.model, device=config.device, slots=MAX_ROWS)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
             self._endpoints = Endpoints(config.addresses, self._context)
@@ -69,7 +71,6 @@ class ArmServer:
             self._context.term()
             raise
         self.addresses = self._endpoints.addresses
-        service_policy = OnnxPolicy(config.model, device=config.device, slots=MAX_ROWS)
         self._service = PolicyService(service_policy, self._context, self._clock)
         dispatcher = Dispatcher(self.authority, self.pilot, self.welcome)
         server = Server(
@@ -78,6 +79,16 @@ class ArmServer:
         show = ShowOff(self.pilot.manifest, config.seed) if self._shows else None
         self.loop = Loop(self.authority, self.pilot, server, show, self._clock, config.pace)
         self._stopping = threading.Event()
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know beyond the reply to ``hello``."""
+        remarks = ["shows one skill after the other until somebody takes the lease"]
+        if not self._shows:
+            remarks = ["the arm holds until somebody takes the lease"]
+        if not self._config.pace.realtime:
+            remarks.append("ordinary scheduling; --realtime asks for better")
+        return remarks
 
     @property
     def _shows(self) -> bool:

@@ -17,7 +17,7 @@ from skill_runtime.authority import Authority
 from skill_runtime.clock import Clock
 from skill_runtime.pacing import Pacer, TickTimes
 from skill_runtime.pilot import Pilot
-from skill_runtime.realtime import QuietCollector
+from skill_runtime.realtime import QuietCollector, request_realtime
 from skill_runtime.server import Server
 from skill_runtime.show import ShowOff
 from skill_runtime.telemetry import make_telemetry
@@ -48,6 +48,8 @@ class Pace:
     spin_s: float = 0.0
     """Busy waiting before each deadline [s]; see pacing.py."""
     telemetry_rate_hz: float = TELEMETRY_RATE_HZ
+    realtime: bool = False
+    """Ask the system for real-time scheduling and locked memory."""
 
 
 class Loop:
@@ -85,6 +87,7 @@ class Loop:
         self._server = server
         self._show = show
         self._clock = clock
+        self._realtime = pace.realtime
         self._hearing_s = HEARING_SHARE * period_s
         self._publish_every = max(1, round(1.0 / (pace.telemetry_rate_hz * period_s)))
         self._tick = 0
@@ -94,6 +97,9 @@ class Loop:
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Ticks until ``stopping()``, then brings the arm to rest."""
+        if self._realtime:
+            for answer in request_realtime():
+                log.info("%s", answer)
         with QuietCollector() as collector:
             self.pacer.start()
             while not stopping():

@@ -1,0 +1,193 @@
+"""skill-serve: serves a policy file to an arm."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+from tyro.conf import arg
+
+if TYPE_CHECKING:
+    from skill_robots.mujoco_arm import MujocoArm
+
+    from skill_runtime.assembly import ArmServer
+    from skill_runtime.live_line import LiveLine
+
+# The rest of the runtime is imported where it is used: '--help' and a mistyped flag answer at once.
+
+OK, FAILED, USAGE = 0, 1, 2
+"""Exit codes: ended as asked; failed while serving; cannot serve what was asked."""
+
+STATUS_PERIOD_S = 0.2
+LOG_PERIOD_S = 5.0
+"""Time between two status lines where the output is no terminal [s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """The command line."""
+
+    model: Path
+    """The policy file, e.g. models/csf_panda.onnx."""
+    port: Annotated[int, Field(ge=1, le=65533)] = 5555
+    """Port for commands; telemetry takes the next one, stop the one after."""
+    commands: Annotated[str | None, arg(metavar="ADDRESS")] = None
+    """Address for commands instead, e.g. tcp://127.0.0.1:7000 or ipc:///run/arm."""
+    telemetry: Annotated[str | None, arg(metavar="ADDRESS")] = None
+    """Address for telemetry instead."""
+    stop: Annotated[str | None, arg(metavar="ADDRESS")] = None
+    """Address for stop instead."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the policy runs; never falls back from one to the other."""
+    mass: Annotated[float | None, Field(gt=0, le=100, allow_inf_nan=False), arg(metavar="KG")] = (
+        None
+    )
+    """Mass of the simulated cube [kg]; otherwise drawn anew for each episode."""
+    friction: Annotated[
+        float | None, Field(ge=0.001, le=10, allow_inf_nan=False), arg(metavar="MU")
+    ] = None
+    """Friction coefficient of the simulated cube on the table; otherwise drawn anew."""
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """Of the simulated starts and of the show."""
+    show: bool = True
+    """While nobody has taken the lease, show one skill after the other."""
+    view: bool = False
+    """Open MuJoCo's viewer, in a process of its own."""
+    servo_rate: Annotated[float, Field(ge=100, le=2000, allow_inf_nan=False)] = 200.0
+    """Set-points per second of the simulated arm, a multiple of the policy's rate [Hz]."""
+    realtime: bool = False
+    """Ask the system for real-time scheduling and locked memory; says so where it refuses."""
+    spin_us: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 0.0
+    """Keep the processor busy for this long before each tick, against late wake-ups [us]."""
+
+
+class Shutdown:
+    """Ctrl-C, SIGTERM and SIGHUP turned into an event; a second one ends the program at once."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):  # Windows has no SIGHUP
+                signal.signal(getattr(signal, name), self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        if self.asked.is_set():
+            os._exit(128 + number)
+        self.asked.set()
+
+
+def main() -> None:
+    """Serves until interrupted, and ends the program with its exit code."""
+    arguments = tyro.cli(
+        Arguments,
+        prog="skill-serve",
+        description="Serve a policy file to a simulated arm, steered over ZeroMQ.",
+    )
+    shutdown = Shutdown()
+    from skill_robots.arm import ArmError
+    from skill_robots.control import UnsupportedPolicyError
+
+    from skill_runtime.endpoints import AddressError
+    from skill_runtime.pilot import RateMismatchError
+    from skill_runtime.policy import PolicyFileError
+
+    try:
+        server = build(arguments)
+    except (
+        PolicyFileError,
+        AddressError,
+        RateMismatchError,
+        UnsupportedPolicyError,
+        ArmError,
+    ) as error:
+        print(f"skill-serve: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    sys.exit(serve(server, arguments, shutdown))
+
+
+def build(arguments: Arguments) -> ArmServer:
+    """The server that ``arguments`` ask for.
+
+    Raises:
+        PolicyFileError, AddressError, RateMismatchError, UnsupportedPolicyError, ArmError: it
+            cannot be had; the text says why.
+    """
+    from skill_runtime.assembly import ArmServer, ServeConfig
+    from skill_runtime.endpoints import Addresses
+    from skill_runtime.loop import Pace
+
+    first = arguments.port
+    config = ServeConfig(
+        model=arguments.model,
+        device=arguments.device,
+        addresses=Addresses(
+            commands=arguments.commands or f"tcp://127.0.0.1:{first}",
+            telemetry=arguments.telemetry or f"tcp://127.0.0.1:{first + 1}",
+            stop=arguments.stop or f"tcp://127.0.0.1:{first + 2}",
+        ),
+        pace=Pace(spin_s=arguments.spin_us * 1e-6, realtime=arguments.realtime),
+        show=arguments.show,
+        seed=arguments.seed,
+    )
+    return ArmServer(_simulated_arm(arguments), config)
+
+
+def _simulated_arm(arguments: Arguments) -> MujocoArm:
+    from skill_robots.mujoco_arm import MujocoArm
+    from skill_robots.tasks.tabletop import TabletopConfig
+
+    config = TabletopConfig(physics_step_s=1.0 / arguments.servo_rate)
+    arm = MujocoArm(config, seed=arguments.seed)
+    arm.set_context(mass=arguments.mass, friction=arguments.friction)
+    return arm
+
+
+def serve(server: ArmServer, arguments: Arguments, shutdown: Shutdown) -> int:
+    """Runs the loop in its thread and the status line in this one, until told to end."""
+    from skill_runtime.live_line import LiveLine
+    from skill_runtime.status import LogAbove, banner, status_line
+    from skill_runtime.viewer import Viewer
+
+    line = LiveLine(LOG_PERIOD_S)
+    loop = threading.Thread(target=server.run, name="loop")
+    viewer = Viewer(server.addresses.telemetry) if arguments.view else None
+    with LogAbove(line):
+        loop.start()
+        welcome = server.welcome(0, 0.0)
+        print(banner(welcome, server.addresses.commands, server.remarks), flush=True)
+        if viewer is not None:
+            viewer.open()
+        while loop.is_alive() and not shutdown.asked.wait(STATUS_PERIOD_S):
+            if server.loop.latest is not None:
+                _show(line, status_line(server.loop.latest))
+        server.stop()
+        loop.join()
+        if viewer is not None:
+            viewer.close()
+    line.end()
+    if not shutdown.asked.is_set():
+        print("skill-serve: the loop ended by itself; see above", file=sys.stderr)
+        return FAILED
+    print("skill-serve: the arm is at rest and the sockets are closed")
+    return OK
+
+
+def _show(line: LiveLine, text: str) -> None:
+    try:
+        line.show(text)
+    except BrokenPipeError:
+        # Whoever read the output, as in `| head`, is gone; the arm is none of their business.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    main()
