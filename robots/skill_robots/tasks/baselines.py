@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from skill_robots.tasks.rollouts import Policy
 
 Array = NDArray[np.float64]
-BaselineName = Literal["iid", "constant", "ou", "none"]
+BaselineName = Literal["iid", "constant", "ou", "still"]
 
 
 class IidPolicy:
@@ -82,7 +82,7 @@ class OrnsteinUhlenbeckPolicy:
         return action
 
 
-class ZeroPolicy:
+class StillPolicy:
     """Does nothing."""
 
     def __init__(self, action_size: int) -> None:
@@ -99,11 +99,11 @@ class ZeroPolicy:
 
 
 def make_baseline(name: BaselineName, action_size: int, seed: int = 0) -> Policy:
-    """The random policy of that name; ``ou`` is Ornstein-Uhlenbeck, ``none`` does nothing."""
+    """The random policy of that name; ``ou`` is Ornstein-Uhlenbeck, ``still`` does nothing."""
     if name == "iid":
         return IidPolicy(action_size, seed)
     if name == "constant":
         return ConstantPolicy(action_size, seed)
     if name == "ou":
         return OrnsteinUhlenbeckPolicy(action_size, seed)
-    return ZeroPolicy(action_size)
+    return StillPolicy(action_size)
