@@ -49,7 +49,7 @@ def test_constant_holds_until_the_next_episode() -> None:
 
 
 def test_ornstein_uhlenbeck_has_its_variance_and_memory_from_the_first_step() -> None:
-    """The process x' = (1 - t) x + sqrt(2 t) s e settles at variance 2 s^2 / (2 - t), correlation 1 - t."""
+    """Variance settles at 2 s^2 / (2 - t), correlation from step to step at 1 - t."""
     theta, sigma, n = 0.1, 0.2, 40_000
     policy = OrnsteinUhlenbeckPolicy(1, seed=0, theta=theta, sigma=sigma)
     policy.reset(n)
