@@ -12,13 +12,13 @@ from skill_robots.observation import WorldState
 STANDARD_DEVIATIONS: dict[str, float] = {
     "end_effector_position": 0.0005,
     "end_effector_velocity": 0.005,
-    "cube_position": 0.002,
+    "cube_position": 0.001,
     "cube_quaternion": 0.01,
     "cube_velocity": 0.02,
     "cube_angular_velocity": 0.1,
 }
 """Gaussian, independent per entry and step, in the field's own unit: a fiducial tracker at 25 Hz
-with about 2 mm and 1 degree, and the joint encoders carried through the arm's kinematics."""
+with about 1 mm and 1 degree, and the joint encoders carried through the arm's kinematics."""
 
 
 def add_sensor_noise(world: WorldState, factor: float, rng: np.random.Generator) -> WorldState:

@@ -43,6 +43,9 @@ LOW_START_M = 0.06
 HIGH_START_M = 0.20
 """Height of the end effector at a high start, about panda-gym's [m]."""
 
+BESIDE_M = (0.05, 0.09)
+"""Distance of the end effector from the cube's centre at a start beside it [m]; they do not touch."""
+
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class TabletopConfig:
@@ -59,8 +62,9 @@ class TabletopConfig:
     sensor_noise: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Factor on the standard deviations in tasks/noise.py; 0 measures exactly."""
     start: Literal["low", "high", "mixed"] = "low"
-    """low: hand at 6 cm, cube within 10 cm. high: hand at 20 cm, cube within 15 cm. mixed: half of
-    the episodes low, the others at any height between, cube within 15 cm."""
+    """low: hand at 6 cm, cube within 10 cm. high: hand at 20 cm, cube within 15 cm. mixed: a third of
+    the episodes low, a third with the hand at any height between and the cube within 15 cm, and a
+    third with the hand already down beside the cube, where exploring soon meets it."""
     episode_steps: Annotated[int, Field(ge=1)] = 100
     """Control steps in an episode (100 = 4 s)."""
     physics_step_s: Annotated[float, Field(gt=0, le=0.01)] = 0.005
@@ -144,17 +148,20 @@ class Tabletop:
         self._hands = None
 
     def _draw_start(self, n: int) -> tuple[Array, Array, Array]:
+        """Hand ``(n, 3)`` and cube ``(n, 2)`` in the world frame [m], and the cube's yaw [rad]."""
         rng, start = self.rng, self.config.start
-        low = np.full(n, start == "low")
-        if start == "mixed":
-            low = rng.random(n) < 0.5
-        height = np.full(n, HIGH_START_M)
-        if start == "mixed":
-            height = rng.uniform(LOW_START_M, HIGH_START_M, n)
+        kind = {"low": np.zeros, "high": np.ones}.get(start, lambda n: rng.integers(0, 3, n))(n)
+        low, beside = kind == 0, kind == 2
+        cube = rng.uniform(-1.0, 1.0, (n, 2)) * np.where(low, 0.10, 0.15)[:, None]
         hand = np.zeros((n, 3))
-        hand[:, 2] = np.where(low, LOW_START_M, height)
-        reach = np.where(low, 0.10, 0.15)[:, None]
-        cube = rng.uniform(-1.0, 1.0, (n, 2)) * reach
+        any_height = rng.uniform(LOW_START_M, HIGH_START_M, n)
+        above = any_height if start == "mixed" else np.full(n, HIGH_START_M)
+        hand[:, 2] = np.where(low, LOW_START_M, above)
+        offset = _on_circle(rng.uniform(*BESIDE_M, n), rng.uniform(-np.pi, np.pi, n))
+        beyond_reach = cube[:, 0] + offset[:, 0] > self.actions.workspace_high[0]
+        offset[beyond_reach] *= -1.0
+        hand[beside, :2] = (cube + offset)[beside]
+        hand[beside, 2] = rng.uniform(self.actions.workspace_low[2], LOW_START_M, n)[beside]
         return hand, cube, rng.uniform(-np.pi, np.pi, n)
 
     def _draw_context(self, ids: Ids) -> None:
@@ -309,6 +316,11 @@ class Tabletop:
         """``(n,)`` horizontal speed of the cube [m/s]."""
         v = self._cube_v
         return np.hypot(self._qvel[:, v], self._qvel[:, v + 1])
+
+
+def _on_circle(radius: Array, angle: Array) -> Array:
+    """``(n, 2)`` points."""
+    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 def _yaw_quaternion(yaw: Array) -> Array:
