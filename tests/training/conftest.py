@@ -54,7 +54,7 @@ def tiny_config() -> Callable[..., TrainConfig]:
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_flags() -> Callable[[str], list[str]]:
     """The same run as flags of ``skill-train``, with the training task's noise."""
 
@@ -68,7 +68,7 @@ def tiny_flags() -> Callable[[str], list[str]]:
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def skill_train_command() -> list[str]:
     """How to start ``skill-train`` as a process of its own."""
     return [sys.executable, "-c", "from skill_training.cli import main; main()"]

@@ -15,20 +15,13 @@ import onnxruntime as ort
 import pytest
 import torch
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
+from skill_training.cli import main
 from skill_training.metrics_log import read
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 Flags = Callable[[str], list[str]]
 
 DEADLINE_S = 200.0
-
-
-def _assert_user_error(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    text = done.stdout + done.stderr
-    assert done.returncode == 2, text
-    assert "Traceback" not in text
-    for word in words:
-        assert word in text
 
 
 def _steady(directory: Path) -> list[dict[str, float]]:
@@ -64,11 +57,49 @@ def _shorten(directory: Path, env_steps: int) -> None:
     (directory / "config.json").write_text(json.dumps(config))
 
 
-@pytest.fixture
-def run_to_the_end(skill_train: Cli, tiny_flags: Flags, tmp_path: Path) -> Path:
-    done = skill_train("csf", *tiny_flags("csf"), "--run-dir", "run")
+@pytest.fixture(scope="module")
+def finished_run(
+    skill_train_command: list[str], tiny_flags: Flags, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """One run of a real process; tests work on copies of it."""
+    directory = tmp_path_factory.mktemp("finished")
+    done = subprocess.run(
+        [*skill_train_command, "csf", *tiny_flags("csf"), "--run-dir", "run"],
+        cwd=directory,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
-    return tmp_path / "run"
+    assert f"wrote {Path('run/policy.onnx')}" in done.stderr
+    assert "100%" in done.stderr
+    return directory / "run"
+
+
+@pytest.fixture
+def run_to_the_end(finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A finished run at ``run`` in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))
+
+
+@pytest.fixture
+def ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Calls ``main`` with a user's mistake; returns what it says before it exits with 2."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as exit_info:
+            main(arguments)
+        said = "".join(capfd.readouterr())
+        assert exit_info.value.code == 2, said
+        return said
+
+    return call
 
 
 def test_a_run_leaves_a_policy_and_its_card(run_to_the_end: Path) -> None:
@@ -157,22 +188,32 @@ def test_an_interrupted_run_says_how_to_go_on(
     )
 
 
-def test_a_damaged_checkpoint_is_named(run_to_the_end: Path, skill_train: Cli) -> None:
-    path = run_to_the_end / "checkpoint.pt"
+@pytest.mark.usefixtures("run_to_the_end")
+def test_a_damaged_checkpoint_is_named(ask: Callable[..., str]) -> None:
+    path = Path("run/checkpoint.pt")
     path.write_bytes(path.read_bytes()[:1000])
-    _assert_user_error(skill_train("csf", "--resume", "run"), "checkpoint.pt is damaged")
-    _assert_user_error(skill_train("export", "run", "--out", "a.onnx"), "checkpoint.pt is damaged")
+    assert "checkpoint.pt is damaged" in ask("csf", "--resume", "run")
+    assert "checkpoint.pt is damaged" in ask("export", "run", "--out", "a.onnx")
 
 
+@pytest.mark.usefixtures("run_to_the_end")
 def test_a_run_is_not_continued_as_something_else(
-    run_to_the_end: Path, skill_train: Cli, tiny_flags: Flags
+    ask: Callable[..., str], tiny_flags: Flags, skill_train: Cli
 ) -> None:
-    other = skill_train("csf", *tiny_flags("csf"), "--seed", "1", "--run-dir", "run")
-    _assert_user_error(other, "run holds a run with other settings (run.seed is 0, not 1)")
-    _assert_user_error(skill_train("metra", "--resume", "run"), "skill-train csf --resume run")
-    _assert_user_error(skill_train("csf", "--resume", "run", "--seed", "1"), "no other flag")
+    said = ask("csf", *tiny_flags("csf"), "--seed", "1", "--run-dir", "run")
+    assert "run holds a run with other settings (run.seed is 0, not 1)" in said
+    assert "skill-train csf --resume run" in ask("metra", "--resume", "run")
+    assert "no other flag" in ask("csf", "--resume", "run", "--seed", "1")
     same = skill_train("csf", *tiny_flags("csf"), "--run-dir", "run")
     assert same.returncode == 0, same.stderr
+
+
+def test_a_directory_of_something_else_is_left_alone(
+    ask: Callable[..., str], tmp_path: Path
+) -> None:
+    (tmp_path / "thesis.tex").write_text("chapter 1")
+    assert "thesis.tex" in ask("csf", "--run-dir", str(tmp_path))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 @pytest.mark.parametrize(
@@ -193,22 +234,41 @@ def test_a_run_is_not_continued_as_something_else(
         ([], ["csf", "metra", "export", "plot"]),
     ],
 )
-def test_mistakes_are_explained(arguments: list[str], words: list[str], skill_train: Cli) -> None:
-    _assert_user_error(skill_train(*arguments), *words)
+def test_mistakes_are_explained(
+    arguments: list[str], words: list[str], ask: Callable[..., str]
+) -> None:
+    said = ask(*arguments)
+    for word in words:
+        assert word in said
+
+
+def test_a_mistake_gives_no_traceback(skill_train: Cli) -> None:
+    done = skill_train("csf", "--csf.representation.field", "cube")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "cube_position" in done.stderr
+
+
+def test_nothing_is_left_behind_by_a_refused_run(ask: Callable[..., str], tmp_path: Path) -> None:
+    ask("csf", "--csf.representation.field", "cube", "--run-dir", "run")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_cuda_is_asked_for_where_there_is_none(skill_train: Cli) -> None:
-    _assert_user_error(skill_train("csf", "--device", "cuda"), "no CUDA device", "--device cpu")
+def test_cuda_is_asked_for_where_there_is_none(ask: Callable[..., str]) -> None:
+    said = ask("csf", "--device", "cuda")
+    assert "no CUDA device" in said
+    assert "--device cpu" in said
 
 
-def test_every_flag_has_a_sentence(skill_train: Cli) -> None:
-    for command in ("csf", "metra", "export", "plot"):
-        done = skill_train(command, "--help")
-        assert done.returncode == 0
-        lines = [line.strip("│ \n") for line in done.stdout.splitlines()]
-        flags = [index for index, line in enumerate(lines) if line.startswith("--")]
-        assert flags
-        for index in flags:
-            following = " ".join(lines[index : index + 2])
-            assert len(following.split()) > 4, following
+@pytest.mark.parametrize("command", ["csf", "metra", "export", "plot"])
+def test_every_flag_has_a_sentence(command: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main([command, "--help"])
+    assert exit_info.value.code == 0
+    lines = [line.strip("│ \n") for line in capfd.readouterr().out.splitlines()]
+    flags = [index for index, line in enumerate(lines) if line.startswith("--")]
+    assert flags
+    for index in flags:
+        described = " ".join(lines[index : index + 2])
+        assert len(described.split()) > 4, described

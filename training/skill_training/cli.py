@@ -20,7 +20,6 @@ from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig
 from skill_training.config import TRAINING_TASK, AlgorithmConfig, RunSettings, TrainConfig
 from skill_training.errors import ConfigError, TrainingError
-from skill_training.plot import plot_runs
 from skill_training.run_directory import RunDirectory, default_path
 
 USER_ERROR = 2
@@ -154,6 +153,9 @@ def _run(command: TrainCsf | TrainMetra | Export | Plot) -> int:
         print(f"wrote {command.out} and {command.out.with_suffix('.md')}")
         return 0
     if isinstance(command, Plot):
+        # Here, so that a training process does not carry matplotlib.
+        from skill_training.plot import plot_runs
+
         plot_runs(command.run_dirs, command.out)
         print(f"wrote {command.out}")
         return 0

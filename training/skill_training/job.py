@@ -25,19 +25,20 @@ from skill_training.run_directory import RunDirectory
 from skill_training.train import Trainer
 
 
-def start_or_continue(directory: RunDirectory, config: TrainConfig) -> TrainConfig:
+def start_or_continue(directory: RunDirectory, config: TrainConfig) -> None:
     """Creates the run, or makes sure that the one in ``directory`` is the same.
 
     Raises:
-        ConfigError: the device is not there.
+        ConfigError: the device is not there, or the representation cannot be built.
         RunDirectoryError: the directory holds something else, or a run with other settings.
     """
     device = torch_device(config.run.device)
     if directory.has_run:
         directory.check_same(config)
-    else:
-        directory.create(config, _facts(config, device))
-    return config
+        return
+    # Built and thrown away: a run that cannot start leaves no directory behind.
+    build_algorithm(config, torch.device("cpu"))
+    directory.create(config, _facts(config, device))
 
 
 def train(directory: RunDirectory) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -30,17 +31,24 @@ class MetricsLog:
         kept: list[dict[str, float]] = []
         if resume_at is not None and path.is_file():
             kept = [row for row in read(path) if row[STEP] <= resume_at]
-        path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        _rewrite(path, kept)
         self._file = path.open("a", encoding="utf-8")
-        purge = None if resume_at is None else resume_at + 1
-        self._board = SummaryWriter(str(directory / "tensorboard"), purge_step=purge)
+        board = directory / "tensorboard"
+        # TensorBoard's own purge goes by the order of file names; writing anew is certain.
+        shutil.rmtree(board, ignore_errors=True)
+        self._board = SummaryWriter(str(board))
+        for row in kept:
+            self._show(int(row[STEP]), {name: row[name] for name in row if name != STEP})
 
     def write(self, env_steps: int, metrics: Mapping[str, float]) -> None:
         """Adds one record; NaN and infinities are left out of it, as JSON has none."""
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         self._file.write(json.dumps({STEP: env_steps, **finite}) + "\n")
         self._file.flush()
-        for name, value in finite.items():
+        self._show(env_steps, finite)
+
+    def _show(self, env_steps: int, metrics: Mapping[str, float]) -> None:
+        for name, value in metrics.items():
             self._board.add_scalar(name, value, env_steps)
 
     def close(self) -> None:
@@ -58,6 +66,13 @@ class MetricsLog:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _rewrite(path: Path, rows: list[dict[str, float]]) -> None:
+    """Replaces the file at once: a process killed here loses no record."""
+    temporary = path.with_name(path.name + ".writing")
+    temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    temporary.replace(path)
 
 
 def read(path: Path) -> list[dict[str, float]]:

@@ -44,11 +44,11 @@ def plot_runs(directories: Sequence[Path], out: Path) -> None:
     if not directories:
         raise RunDirectoryError("no run directory is given; name at least one")
     curves = [_evaluations(path) for path in directories]
-    labels = _labels(directories)
+    names = labels(directories)
     figure = Figure(figsize=(10.5, 5.6), layout="constrained")
     for panel, axes in zip(PANELS, figure.subplots(2, 3).flat, strict=True):
-        for rows, label in zip(curves, labels, strict=True):
-            _draw(axes, panel, rows, label)
+        for rows, name in zip(curves, names, strict=True):
+            _draw(axes, panel, rows, name)
     figure.axes[0].legend(frameon=False, fontsize="small", loc="lower right")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -66,8 +66,8 @@ def _evaluations(directory: Path) -> list[dict[str, float]]:
     return rows
 
 
-def _labels(directories: Sequence[Path]) -> list[str]:
-    """Algorithm and seed, and the settings in which the runs differ otherwise."""
+def labels(directories: Sequence[Path]) -> list[str]:
+    """Names of these runs: algorithm and seed, and the other settings in which they differ."""
     configs = [RunDirectory(path).config() for path in directories]
     labels: list[str] = []
     for config in configs:

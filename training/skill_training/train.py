@@ -195,6 +195,7 @@ class _Speed:
     def __init__(self) -> None:
         self._steps = self._updates = 0
         self._collecting = self._updating = 0.0
+        self.updates_per_s = 0.0
 
     def add(self, steps: int, collecting_s: float, updates: int, updating_s: float) -> None:
         self._steps += steps
@@ -202,16 +203,13 @@ class _Speed:
         if updates > 0:
             self._updates += updates
             self._updating += updating_s
-
-    @property
-    def updates_per_s(self) -> float:
-        return self._updates / self._updating if self._updating else 0.0
+            self.updates_per_s = self._updates / self._updating
 
     def read(self) -> Scalars:
         """Speeds by name; the next reading starts afresh."""
-        speeds = {
-            "speed/env_steps_per_s": self._steps / max(self._collecting, 1e-9),
-            "speed/updates_per_s": self.updates_per_s,
-        }
-        self.__init__()
+        speeds = {"speed/env_steps_per_s": self._steps / self._collecting}
+        if self._updates:
+            speeds["speed/updates_per_s"] = self.updates_per_s
+        self._steps = self._updates = 0
+        self._collecting = self._updating = 0.0
         return speeds
