@@ -64,11 +64,15 @@ class Channel:
     Args:
         address: ZeroMQ endpoint of a ROUTER socket.
         timeout_s: Longest wait for a reply [s].
+
+    Attributes:
+        time: server time of the newest reply, an error or not [s].
     """
 
     def __init__(self, address: str, timeout_s: float) -> None:
         self.address = address
         self.timeout_s = timeout_s
+        self.time = 0.0
         self._socket: zmq.Socket[bytes] | None = None
         self._count = 0
 
@@ -89,6 +93,7 @@ class Channel:
         except BaseException:
             self.close()
             raise
+        self.time = reply.time
         if isinstance(reply, Error):
             raise from_reply(reply)
         return reply, results

@@ -109,7 +109,7 @@ class SkillClient:
 
     @property
     def server(self) -> Welcome:
-        """The first answer to :meth:`hello`."""
+        """The newest answer to :meth:`hello`; asks if there is none yet."""
         return self._welcome or self.hello()
 
     def state(self) -> Telemetry:
@@ -164,7 +164,9 @@ class SkillClient:
         """
         self._subscribed()
         granted = self._ask(_build(Acquire, holder=holder, ttl_s=ttl_s), Granted)
-        self._lease = HeldLease(self.address, holder, granted, self.timeout_s)
+        self._lease = HeldLease(
+            self.address, holder, granted, lambda release: self._ask(release, Ok)
+        )
         return self._lease
 
     # Commands under the lease ---------------------------------------------------------------------
@@ -240,11 +242,12 @@ class SkillClient:
         message = _build(Stop, reason=reason)
         if self._welcome is None:
             try:
-                _stop(_stop_address(self.address), min(self.timeout_s, STOP_GUESS_S), message)
+                guess = _stop_address(self.address)
+                self._replied = _stop(guess, min(self.timeout_s, STOP_GUESS_S), message)
                 return
             except ServerUnreachableError:
                 pass  # not where it is by default: ask
-        _stop(self.server.stop_address, self.timeout_s, message)
+        self._replied = _stop(self.server.stop_address, self.timeout_s, message)
 
     def clear(self) -> None:
         """Takes back a stop or a fault. The arm holds until somebody has the lease."""
@@ -292,10 +295,11 @@ class SkillClient:
     # The connection -------------------------------------------------------------------------------
 
     def _ask(self, message: Message, kind: type[R]) -> R:
-        reply = _expect(self._commands.ask(message)[0], kind)
-        # Set, not raised: after a restart of its machine a server's time starts low.
-        self._time = self._replied = reply.time
-        return reply
+        try:
+            return _expect(self._commands.ask(message)[0], kind)
+        finally:
+            # Set, not raised: after a restart of its machine a server's time starts low.
+            self._time = self._replied = self._commands.time
 
     def close(self) -> None:
         """Gives back the lease and closes the sockets."""
@@ -313,9 +317,10 @@ class SkillClient:
         self.close()
 
 
-def _stop(address: str, timeout_s: float, message: Message) -> None:
+def _stop(address: str, timeout_s: float, message: Message) -> float:
+    """Server time of the stop."""
     with Channel(address, timeout_s) as channel:
-        _expect(channel.ask(message)[0], Ok)
+        return _expect(channel.ask(message)[0], Ok).time
 
 
 def _stop_address(address: str) -> str:

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Annotated, NoReturn, Protocol
 
 import tyro
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 from skill_proto.messages import Telemetry
 from tyro.conf import Positional, arg, subcommand
@@ -21,6 +22,10 @@ from skill_runtime.steering import holder_name, steer
 
 OK, FAILED, USAGE = 0, 1, 2
 """Exit codes: done; could not be done; what was typed cannot be done."""
+
+
+Numbers = Annotated[Positional[tuple[float, ...]], arg(metavar="NUMBER ...", help_behavior_hint="")]
+"""A vector on the command line; the server knows how long it has to be."""
 
 
 class Task(Protocol):
@@ -48,7 +53,7 @@ class Hello:
 class Watch:
     """Print the state as it comes, a line each; needs no lease."""
 
-    count: int | None = None
+    count: Annotated[int | None, Field(ge=0), arg(metavar="LINES")] = None
     """End after this many lines."""
     json: bool = False
     """Print whole messages, one JSON object a line."""
@@ -63,9 +68,9 @@ class Watch:
 
 @dataclass(frozen=True, kw_only=True)
 class _Motion:
-    duration_s: Annotated[float | None, arg(name="for", metavar="SECONDS")] = None
+    duration_s: Annotated[float | None, Field(gt=0), arg(name="for", metavar="SECONDS")] = None
     """End after this long [s]; otherwise Ctrl-C ends it. Then the arm holds."""
-    hand_width: float | None = None
+    hand_width: Annotated[float | None, arg(metavar="METRES")] = None
     """Opening of the hand [m]; nothing leaves it to the policy, or as it is."""
     grasp: bool = False
     """Close the hand on the object and hold by force."""
@@ -80,7 +85,7 @@ class _Motion:
 class Skill(_Motion):
     """Run the policy with a skill, as: skill 1 0."""
 
-    skill: Positional[tuple[float, ...]]
+    skill: Numbers
     """The skill; `hello` says of how many numbers."""
 
     def run(self, client: SkillClient) -> None:
@@ -98,7 +103,7 @@ class Skill(_Motion):
 class Goal(_Motion):
     """Run the policy towards a goal, as: goal 0.1 -0.1."""
 
-    goal: Positional[tuple[float, ...]]
+    goal: Numbers
     """The goal [m]; `hello` says of what and within which bounds."""
 
     def run(self, client: SkillClient) -> None:
@@ -110,7 +115,7 @@ class Goal(_Motion):
 class Pose(_Motion):
     """Move the end effector, hand down, to X Y Z in the world frame."""
 
-    position: Positional[tuple[float, float, float]]
+    position: Annotated[Positional[tuple[float, float, float]], arg(metavar="X Y Z")]
     """Where to [m]."""
 
     def run(self, client: SkillClient) -> None:
@@ -123,7 +128,7 @@ class Pose(_Motion):
 class Joints(_Motion):
     """Move the joints to the given positions."""
 
-    position: Positional[tuple[float, ...]]
+    position: Numbers
     """Where to [rad], one number per joint."""
 
     def run(self, client: SkillClient) -> None:
@@ -170,7 +175,7 @@ class Clear:
 class Reset:
     """Simulated arms: put arm and object at a fresh start."""
 
-    seed: int | None = None
+    seed: Annotated[int | None, arg(metavar="NUMBER")] = None
     """Which start; nothing takes a random one."""
 
     def run(self, client: SkillClient) -> None:
@@ -184,9 +189,9 @@ class Reset:
 class Scene:
     """Simulated arms: change the object while serving."""
 
-    mass: float | None = None
+    mass: Annotated[float | None, arg(metavar="KG")] = None
     """Mass of the object [kg]."""
-    friction: float | None = None
+    friction: Annotated[float | None, arg(metavar="MU")] = None
     """Friction coefficient between object and table."""
 
     def run(self, client: SkillClient) -> None:
@@ -233,6 +238,7 @@ def main() -> None:
             tyro.conf.OmitArgPrefixes,
             tyro.conf.OmitSubcommandPrefixes,
             tyro.conf.CascadeSubcommandArgs,
+            tyro.conf.FlagCreatePairsOff,
         ),
     )
     signal.signal(signal.SIGTERM, _interrupt)

@@ -7,6 +7,8 @@ each of which expires by itself. A program that dies stops both.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Self
 
 from skill_proto.messages import Granted, Ok, Release, Renew
@@ -24,8 +26,14 @@ LONGEST_WAIT_S = 1.0
 class HeldLease:
     """The right to command, from ``SkillClient.acquire``; leaving the block gives it back.
 
+    Args:
+        address: Where the heartbeat goes.
+        holder: Name that everyone who watches sees.
+        granted: The server's reply to ``acquire``.
+        give_back: Sends a release and waits for the reply.
+
     Attributes:
-        holder: name that everyone who watches sees.
+        holder: as given.
         token: proof of the lease, carried by every command.
         ttl_s: the lease ends this long after the last heartbeat [s].
         seq: number of the last command sent.
@@ -33,7 +41,9 @@ class HeldLease:
         lost: why the lease has ended, None while it is in force.
     """
 
-    def __init__(self, address: str, holder: str, granted: Granted, timeout_s: float) -> None:
+    def __init__(
+        self, address: str, holder: str, granted: Granted, give_back: Callable[[Release], object]
+    ) -> None:
         self.holder = holder
         self.token = granted.lease
         self.ttl_s = granted.ttl_s
@@ -41,7 +51,7 @@ class HeldLease:
         self.time = granted.time
         self.lost: str | None = None
         self._address = address
-        self._timeout_s = timeout_s
+        self._give_back = give_back
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="lease-heartbeat", daemon=True)
         self._thread.start()
@@ -80,11 +90,9 @@ class HeldLease:
             return
         self.end("the lease was given back; acquire() a new one")
         self._thread.join()
-        try:
-            with Channel(self._address, self._timeout_s) as channel:
-                channel.ask(Release(lease=self.token))
-        except (LeaseLostError, ServerUnreachableError):
-            pass  # it has ended without us, or runs out by itself
+        # Otherwise it has ended without us, or runs out by itself.
+        with suppress(LeaseLostError, ServerUnreachableError):
+            self._give_back(Release(lease=self.token))
 
     def __enter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable
 
@@ -44,6 +45,7 @@ def steer(client: SkillClient, send: Callable[[float], None], duration_s: float 
         pass
     finally:
         line.end()
+    sys.stdout.write("the arm holds; the lease is free\n")
 
 
 def _repeat(

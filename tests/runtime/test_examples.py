@@ -1,0 +1,87 @@
+"""The examples run against a real server, and are what they claim to be."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from skill_runtime.client import SkillClient
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+LONGEST_LINES = 60
+
+
+class Served(Protocol):
+    """See conftest.py."""
+
+    address: str
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[SkillClient]:
+    with SkillClient(served.address, timeout_s=10.0) as client:
+        yield client
+
+
+def run(name: str, *words: str) -> str:
+    """Output of an example; an error fails the test."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / name), *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["steer.py", "raw_client.py"])
+def test_the_example_moves_the_arm_and_lets_it_hold(client: SkillClient, name: str) -> None:
+    before = client.state()
+    out = run(name, "--address", client.address, "--seconds", "1.5")
+    assert "cube at" in out
+    client.hello()
+    after = client.state()
+    assert (after.mode, after.lease_holder) == ("hold", None)
+    assert after.command_seq > 3
+    assert after.counters.get("lease_lost", 0) == 0
+    assert not [name for name in after.counters if name.startswith("rejected")]
+    assert after.end_effector_position != before.end_effector_position
+
+
+def test_the_raw_client_says_why_it_may_not(client: SkillClient) -> None:
+    with client.acquire("the other one"):
+        done = subprocess.run(
+            [sys.executable, str(EXAMPLES / "raw_client.py"), "--address", client.address],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "lease_held: 'the other one' holds the lease" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_raw_client_needs_nothing_of_ours() -> None:
+    tree = ast.parse((EXAMPLES / "raw_client.py").read_text(encoding="utf-8"))
+    modules: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules.add((node.module or "").split(".")[0])
+    assert modules - set(sys.stdlib_module_names) == {"zmq"}
+
+
+def test_steering_fits_a_screen() -> None:
+    lines = (EXAMPLES / "steer.py").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= LONGEST_LINES
