@@ -10,8 +10,13 @@ from typing import Any
 import onnx
 import onnx.parser
 import pytest
+from hypothesis import settings
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.observation import PUSH_OBSERVATION, manifest_fields
+
+# No time limit per example: a busy machine is not a failure.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 PolicyFileFactory = Callable[..., Path]
 
