@@ -29,6 +29,7 @@ class MujocoArm:
         self._table = Tabletop(self._config, 1, seed=seed)
         self._mass: float | None = None
         self._friction: float | None = None
+        self._diverged = False
 
     @property
     def spec(self) -> ArmSpec:
@@ -41,7 +42,12 @@ class MujocoArm:
         return self._config.physics_step_s
 
     def read(self) -> ArmState:
-        """The state after the last command, with the cube's pose."""
+        """The state after the last command, with the cube's pose.
+
+        Raises:
+            ArmError: the simulation has diverged since the last reset.
+        """
+        self._check_sound()
         table = self._table
         cube = table.cube_pose
         return ArmState(
@@ -63,13 +69,19 @@ class MujocoArm:
         """Follows one set-point for one servo period.
 
         Raises:
-            ArmError: the target or the resulting state is not finite.
+            ArmError: the target is not finite, or the simulation has diverged.
         """
         if not (np.isfinite(target.position).all() and np.isfinite(target.velocity).all()):
             raise ArmError("the set-point is not finite")
         width = 0.0 if target.grasp else target.hand_width
+        before = self._table.time_s
         self._table.physics_step(target.position[None], target.velocity[None], width)
-        if not np.isfinite(self._table.joint_position).all():
+        # MuJoCo puts a simulation that has diverged back to time zero and its model's own pose.
+        self._diverged = self._table.time_s <= before
+        self._check_sound()
+
+    def _check_sound(self) -> None:
+        if self._diverged:
             raise ArmError("the simulation diverged; reset the scene")
 
     def reset(self, seed: int | None = None) -> None:
@@ -77,6 +89,7 @@ class MujocoArm:
         if seed is not None:
             self._table.rng = np.random.default_rng(seed)
         self._table.reset()
+        self._diverged = False
         self._table.set_context(mass=self._mass, friction=self._friction)
 
     def set_context(self, *, mass: float | None = None, friction: float | None = None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from skill_proto.manifest import GoalSpace, Plant, PolicyManifest
@@ -36,7 +38,7 @@ def skill(message: Skill, manifest: PolicyManifest) -> Vector:
                 "send one entry 1 and all others 0",
             )
         return vector
-    length = float(np.linalg.norm(vector))
+    length = math.hypot(*vector)
     if not SMALLEST_NORM <= length < np.inf:
         raise Refusal(
             "invalid",

@@ -194,13 +194,14 @@ class Pilot:
         A simulation that has diverged is started afresh.
         """
         try:
-            state = self.arm.read()
-            if self.arm.is_simulated and not np.isfinite(state.joint_position).all():
-                self.reset()
-            else:
+            try:
                 self._settle()
+            except ArmError:
+                if not self.arm.is_simulated:
+                    raise
+                self.reset()
         except ArmError as error:
-            log.error("the arm cannot be read: %s", error)  # the next tick says so as a fault
+            log.error("the arm has not recovered: %s", error)  # the next tick says so as a fault
 
     def _settle(self) -> None:
         self.state = self.arm.read()

@@ -1,0 +1,314 @@
+"""The pilot on the real simulated arm with real policy files, in simulated time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.parser
+import pytest
+from numpy.typing import NDArray
+from skill_proto.messages import Acquire
+from skill_robots.arm import ArmError, ArmState, JointTarget
+from skill_robots.mujoco_arm import MujocoArm
+from skill_robots.observation import PUSH_OBSERVATION
+from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
+from skill_runtime.authority import Authority, Order, Running
+from skill_runtime.modes import Event
+from skill_runtime.pilot import Pilot, RateMismatchError
+from skill_runtime.policy import OnnxPolicy
+from skill_runtime.refusal import Refusal
+
+PolicyFileFactory = Callable[..., Path]
+Array = NDArray[np.float64]
+
+# Behaves until the skill points along +x, then fails in one of two ways.
+FAULTY_GRAPH = """
+<ir_version: 10, opset_import: ["" : 20]>
+faulty (float[batch,28] observation, float[batch,3] previous_action, float[batch,2] skill,
+        float[batch,2] goal, float[batch,1] use_goal)
+  => (float[batch,3] action, float[batch,2] skill_used)
+<int64[1] x = {{0}}, int64[3] three = {{0, 0, 0}}, float much = {{0.9}}, float zero = {{0}}>
+{{
+  skill_x = Gather <axis = 1> (skill, x)
+  bad = Greater (skill_x, much)
+  thrice = Gather <axis = 1> (skill_x, three)
+  rest = Mul (thrice, zero)
+  {failure}
+  skill_used = Identity (skill)
+}}
+"""
+NAN = """
+  nan = Div (zero, zero)
+  action = Where (bad, nan, rest)
+"""
+CRASH = """
+  index = Cast <to = 7> (bad)
+  hundred = Constant <value_int = 100> ()
+  far = Mul (index, hundred)
+  flat = Squeeze (far)
+  picked = Gather <axis = 1> (rest, flat)
+  action = Add (rest, picked)
+"""
+
+
+@dataclass
+class Bench:
+    """A pilot, its authority, and simulated time."""
+
+    pilot: Pilot
+    authority: Authority = field(default_factory=Authority)
+    now: float = 0.0
+    seq: int = 0
+    token: str = ""
+
+    def command(
+        self, kind: str, vector: list[float] | Array, event: Event, valid_for_s: float = 60.0
+    ) -> None:
+        if self.authority.lease is None:
+            self.token = self.authority.acquire(Acquire(holder="t", ttl_s=60), self.now).token
+            self.seq = 0
+        self.seq += 1
+        order = Order(lease=self.token, seq=self.seq, basis=self.now, valid_for_s=valid_for_s)
+        expires = self.authority.check(order, event, self.now)
+        running = Running(kind=kind, vector=np.asarray(vector, float), expires=expires)
+        self.authority.accept(order, event, running)
+
+    def skill(self, *z: float, valid_for_s: float = 60.0) -> None:
+        self.command("skill", [*z], "skill", valid_for_s)
+
+    def run(self, seconds: float) -> None:
+        for _ in range(round(seconds / self.pilot.arm.servo_period_s)):
+            self.authority.advance(self.now)
+            self.pilot.step(self.authority)
+            self.now += self.pilot.arm.servo_period_s
+
+    @property
+    def speed(self) -> float:
+        return float(np.abs(self.pilot.arm.read().joint_velocity).max())
+
+
+def bench(model: Path, arm: MujocoArm | None = None) -> Bench:
+    return Bench(Pilot(arm or MujocoArm(), OnnxPolicy(model)))
+
+
+def faulty(make_policy_file: PolicyFileFactory, folder: Path, failure: str) -> Path:
+    model = onnx.parser.parse_model(FAULTY_GRAPH.format(failure=failure))
+    onnx.checker.check_model(model, full_check=True)
+    return make_policy_file(folder, model=model)
+
+
+def test_serving_gives_the_actions_that_evaluation_gives(policy_file: Path) -> None:
+    """Train/serve parity: same file, seed and scene; the tabletop is what training steps."""
+    skill = np.array([0.6, 0.8])
+    table = Tabletop(TabletopConfig(), 1, seed=5)
+    evaluated = OnnxPolicy(policy_file)
+    served = bench(policy_file, MujocoArm(TabletopConfig(), seed=5))
+    served.skill(*skill)
+    for _ in range(100):
+        action = evaluated.act(table.observe(PUSH_OBSERVATION), skill=skill[None])
+        table.step(action)
+        served.run(0.04)
+        assert served.pilot.output is not None
+        np.testing.assert_allclose(served.pilot.output.action, action, atol=1e-6)
+    cube = served.pilot.arm.read().objects["cube"].position
+    np.testing.assert_allclose(cube, table.cube_position[0], atol=1e-6)
+    assert np.linalg.norm(table.cube_position[0, :2]) > 0.1  # it did push
+    assert sum(served.pilot.governor.interventions.values()) == 0
+
+
+def test_the_policy_starts_at_once_and_keeps_its_rhythm(policy_file: Path) -> None:
+    served = bench(policy_file)
+    served.run(0.015)  # an odd number of servo periods
+    served.skill(1, 0)
+    outputs: list[object] = []
+    for _ in range(24):
+        served.run(0.005)
+        outputs.append(served.pilot.output)
+    changes = [i for i in range(24) if i == 0 or outputs[i] is not outputs[i - 1]]
+    assert changes == [0, 8, 16]
+
+
+def test_a_new_skill_neither_breaks_the_rhythm_nor_forgets(
+    make_policy_file: PolicyFileFactory, tmp_path: Path
+) -> None:
+    served = bench(make_policy_file(tmp_path, recurrent=True))
+    served.skill(1, 0)
+    served.run(0.4)
+    before = served.pilot.output
+    served.skill(0, 1)
+    served.run(0.02)
+    assert served.pilot.output is not None
+    assert before is not None
+    assert before.context is not None
+    assert served.pilot.output.context is not None
+    assert np.abs(served.pilot.output.context).max() > 0.5 * np.abs(before.context).max()
+
+
+def test_after_a_hold_the_policy_starts_without_memory(
+    make_policy_file: PolicyFileFactory, tmp_path: Path
+) -> None:
+    served = bench(make_policy_file(tmp_path, recurrent=True))
+    for _ in range(2):
+        served.skill(1, 0)
+        served.run(0.005)
+        cube = served.pilot.state.objects["cube"].position[:2]
+        assert served.pilot.output is not None
+        assert served.pilot.output.context is not None
+        np.testing.assert_allclose(served.pilot.output.context[0], cube, atol=1e-6)
+        served.run(0.5)
+        served.command("hold", [0.0], "hold")
+        served.authority.command = None
+        served.run(0.1)
+        assert served.pilot.output is None
+
+
+@pytest.mark.parametrize("ending", ["command", "lease", "stop"])
+def test_whatever_ends_a_command_brings_the_arm_to_rest(policy_file: Path, ending: str) -> None:
+    served = bench(policy_file)
+    served.skill(1, 0, valid_for_s=0.5 if ending == "command" else 60.0)
+    served.run(0.3)
+    assert served.speed > 0.1
+    if ending == "lease":
+        assert served.authority.lease is not None
+        served.authority.lease.ttl_s = 0.4
+    elif ending == "stop":
+        served.authority.stop("test")
+    served.run(1.2)
+    assert served.authority.mode == ("stopped" if ending == "stop" else "hold")
+    assert served.speed < 0.01
+    rest = served.pilot.driver.setpoint.copy()
+    served.run(1.0)
+    np.testing.assert_allclose(served.pilot.driver.setpoint, rest, atol=1e-7)
+
+
+def test_a_goal_is_reached(policy_file: Path) -> None:
+    arm = MujocoArm(seed=1)
+    arm.set_context(mass=0.8, friction=0.5)
+    served = bench(policy_file, arm)
+    goal = served.pilot.state.objects["cube"].position[:2] + np.array([0.0, 0.12])
+    served.command("goal", goal, "goal")
+    served.run(6.0)
+    assert np.linalg.norm(arm.read().objects["cube"].position[:2] - goal) < 0.05
+
+
+def test_servo_follows_joints_then_pose_at_once(policy_file: Path) -> None:
+    served = bench(policy_file)
+    joints = served.pilot.state.joint_position + 0.1
+    served.command("servo_joint", joints, "servo")
+    served.run(1.5)
+    np.testing.assert_allclose(served.pilot.arm.read().joint_position, joints, atol=5e-3)
+    served.command("servo_pose", [0.0, 0.1, 0.15], "servo")
+    served.run(3.0)
+    hand = served.pilot.driver.hands(served.pilot.arm.read()).measured[0]
+    np.testing.assert_allclose(hand, [0.0, 0.1, 0.15], atol=5e-3)
+
+
+@pytest.mark.parametrize(("failure", "words"), [(NAN, "not finite"), (CRASH, "indices")])
+def test_a_policy_that_fails_is_a_fault_and_the_arm_holds(
+    make_policy_file: PolicyFileFactory, tmp_path: Path, failure: str, words: str
+) -> None:
+    served = bench(faulty(make_policy_file, tmp_path, failure))
+    served.skill(0, 1)
+    served.run(0.5)
+    assert served.authority.mode == "skill"
+    served.skill(1, 0)
+    served.run(1.0)
+    assert served.authority.mode == "fault"
+    assert "the policy failed" in served.authority.last_event
+    assert words in served.authority.last_event
+    assert served.authority.counters["faults"] == 1
+    assert served.authority.lease is None
+    assert served.speed < 0.01
+    served.authority.clear()
+    served.pilot.recover()
+    served.skill(0, 1)
+    served.run(0.5)
+    assert served.authority.mode == "skill"
+
+
+class BrokenArm(MujocoArm):
+    """A simulated arm whose cable can be pulled, at either end."""
+
+    broken = ""
+
+    def read(self) -> ArmState:
+        if self.broken == "read":
+            raise ArmError("no connection")
+        return super().read()
+
+    def command(self, target: JointTarget) -> None:
+        if self.broken == "command":
+            raise ArmError("reflex")
+        super().command(target)
+
+
+@pytest.mark.parametrize(("broken", "words"), [("read", "no connection"), ("command", "reflex")])
+def test_an_arm_that_fails_is_a_fault_until_cleared(
+    policy_file: Path, broken: str, words: str
+) -> None:
+    arm = BrokenArm()
+    served = bench(policy_file, arm)
+    served.skill(1, 0)
+    served.run(0.3)
+    arm.broken = broken
+    served.run(0.3)
+    assert served.authority.mode == "fault"
+    assert words in served.authority.last_event
+    assert served.authority.counters["faults"] == 1  # one event, not one a tick
+    served.authority.clear()
+    served.pilot.recover()
+    served.run(0.01)
+    assert served.authority.mode == "fault"  # clearing does not mend a cable
+    arm.broken = ""
+    served.authority.clear()
+    served.pilot.recover()
+    served.run(0.2)
+    assert served.authority.mode == "hold"
+    assert served.speed < 0.05
+    served.skill(1, 0)
+    served.run(0.3)
+    assert served.authority.mode == "skill"
+
+
+def test_an_arm_that_fails_does_not_undo_a_stop(policy_file: Path) -> None:
+    arm = BrokenArm()
+    served = bench(policy_file, arm)
+    served.authority.stop("test")
+    arm.broken = "read"
+    served.run(0.1)
+    assert served.authority.mode == "stopped"
+
+
+def test_a_simulation_that_diverged_starts_afresh_when_cleared(policy_file: Path) -> None:
+    served = bench(policy_file)
+    table = served.pilot.arm._table  # type: ignore[attr-defined]  the only way to break it
+    served.run(0.1)
+    table._qpos[0, :7] = np.nan
+    served.run(0.1)
+    assert served.authority.mode == "fault"
+    served.authority.clear()
+    served.pilot.recover()
+    served.run(0.1)
+    assert served.authority.mode == "hold"
+    hand = served.pilot.driver.hands(served.pilot.state).measured[0]
+    np.testing.assert_allclose(hand, [0.0, 0.0, 0.06], atol=5e-3)
+
+
+def test_a_real_arm_has_no_scene(policy_file: Path) -> None:
+    arm = MujocoArm()
+    arm.is_simulated = False  # type: ignore[misc]  as far as the pilot can tell
+    pilot = Pilot(arm, OnnxPolicy(policy_file))
+    assert pilot.context is None
+    with pytest.raises(Refusal, match="simulated") as refused:
+        pilot.reset()
+    assert refused.value.code == "not_supported"
+
+
+def test_rates_that_do_not_fit_are_refused(policy_file: Path) -> None:
+    arm = MujocoArm(TabletopConfig(physics_step_s=0.006))
+    with pytest.raises(RateMismatchError, match=r"25 Hz.*multiple"):
+        Pilot(arm, OnnxPolicy(policy_file))
