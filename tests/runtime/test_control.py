@@ -315,3 +315,9 @@ def test_a_reader_that_has_enough_is_no_error(client: SkillClient) -> None:
     assert process.stderr.read() == ""
     process.stderr.close()
     assert process.wait(DEADLINE_S) == 0
+
+
+def test_it_starts_without_what_only_a_server_needs() -> None:
+    code = "import sys, skill_runtime.control; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"mujoco", "onnxruntime", "torch"} & set(done.stdout.split())
