@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 STOP: TypeAdapter[Stop] = TypeAdapter(Stop)
 
-PARTS_AT_ONCE = 64
+PARTS_AT_ONCE = 512
 """Frames read from a socket before something else has its turn."""
 
 LONGEST_EVENT = 200
