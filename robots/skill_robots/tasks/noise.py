@@ -1,4 +1,10 @@
-"""Sensor noise: what a tracker and joint encoders add to a measurement."""
+"""Sensor noise: what a tracker and joint encoders add to a measurement.
+
+Two parts, per named quantity: an offset drawn once an episode, as a camera's or an arm's calibration
+leaves it, and jitter drawn at every step. Position jitter is small because skills are about steps
+of the cube: white noise of a millimetre at 25 Hz is as large as the motion that a beginner
+causes, and a representation learned from it shrinks to nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +12,57 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skill_robots.observation import WorldState
 
-STANDARD_DEVIATIONS: dict[str, float] = {
-    "end_effector_position": 0.0005,
+Array = NDArray[np.float64]
+
+OFFSET: dict[str, float] = {
+    "end_effector_position": 0.001,
+    "cube_position": 0.002,
+}
+"""Standard deviation of the offset held through an episode, per entry [m]."""
+
+JITTER: dict[str, float] = {
+    "end_effector_position": 0.0001,
     "end_effector_velocity": 0.005,
-    "cube_position": 0.001,
+    "cube_position": 0.0002,
     "cube_quaternion": 0.01,
     "cube_velocity": 0.02,
     "cube_angular_velocity": 0.1,
 }
-"""Gaussian, independent per entry and step, in the field's own unit: a fiducial tracker at 25 Hz
-with about 1 mm and 1 degree, and the joint encoders carried through the arm's kinematics."""
+"""Standard deviation of the jitter, per entry and step, in the quantity's own unit."""
 
 
-def add_sensor_noise(world: WorldState, factor: float, rng: np.random.Generator) -> WorldState:
-    """``world`` with noise of ``factor`` times the standard deviations above."""
-    noisy: dict[str, Any] = {}
-    for name, deviation in STANDARD_DEVIATIONS.items():
-        exact = getattr(world, name)
-        noisy[name] = exact + rng.normal(0.0, factor * deviation, exact.shape)
-    quaternion = noisy["cube_quaternion"]
-    noisy["cube_quaternion"] = quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)
-    return dataclasses.replace(world, **noisy)
+class SensorNoise:
+    """Noise of n scenes.
+
+    Args:
+        n: number of scenes.
+        factor: on every standard deviation; 0 measures exactly.
+    """
+
+    def __init__(self, n: int, factor: float) -> None:
+        self._factor = factor
+        self._offset = {name: np.zeros((n, 3)) for name in OFFSET}
+
+    def reset(self, ids: NDArray[np.int64], rng: np.random.Generator) -> None:
+        """Draws new offsets for the scenes ``ids``."""
+        if self._factor > 0:
+            for name, deviation in OFFSET.items():
+                self._offset[name][ids] = rng.normal(0.0, self._factor * deviation, (len(ids), 3))
+
+    def add(self, world: WorldState, rng: np.random.Generator) -> WorldState:
+        """``world`` as measured."""
+        if self._factor == 0:
+            return world
+        noisy: dict[str, Any] = {}
+        for name, deviation in JITTER.items():
+            exact: Array = getattr(world, name)
+            noisy[name] = exact + rng.normal(0.0, self._factor * deviation, exact.shape)
+        for name, offset in self._offset.items():
+            noisy[name] = noisy[name] + offset
+        quaternion = noisy["cube_quaternion"]
+        noisy["cube_quaternion"] = quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)
+        return dataclasses.replace(world, **noisy)

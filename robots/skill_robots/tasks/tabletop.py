@@ -27,7 +27,7 @@ from skill_robots.action import (
 )
 from skill_robots.observation import PUSH_OBSERVATION, WorldState, observe, rotate, upright
 from skill_robots.panda.limits import PANDA
-from skill_robots.tasks.noise import add_sensor_noise
+from skill_robots.tasks.noise import SensorNoise
 from skill_robots.tasks.scene import CUBE_SIZE, CUBE_TABLE_PAIR, tabletop_model
 
 Array = NDArray[np.float64]
@@ -101,6 +101,7 @@ class Tabletop:
         self._goal = np.zeros((n, 7))
         self._feed_forward = np.zeros((n, 7))
         self._hands: Hands | None = None
+        self._noise = SensorNoise(n, config.sensor_noise)
         self._latency = np.zeros(n, dtype=np.int64)
         self.reset()
 
@@ -145,6 +146,7 @@ class Tabletop:
         ):
             array[ids] = value
         self._draw_context(ids)
+        self._noise.reset(ids, self.rng)
         self._hands = None
 
     def _draw_start(self, n: int) -> tuple[Array, Array, Array]:
@@ -255,9 +257,7 @@ class Tabletop:
             cube_velocity=velocity,
             cube_angular_velocity=angular_velocity,
         )
-        if self.config.sensor_noise > 0:
-            state = add_sensor_noise(state, self.config.sensor_noise, self.rng)
-        return state
+        return self._noise.add(state, self.rng)
 
     @property
     def time_s(self) -> float:
