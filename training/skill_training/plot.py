@@ -14,6 +14,8 @@ from skill_training.errors import RunDirectoryError
 from skill_training.metrics_log import FILE_NAME, STEP, read
 from skill_training.run_directory import RunDirectory
 
+Rows = list[dict[str, float]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
@@ -21,16 +23,16 @@ class Panel:
 
     metric: str
     title: str
-    top: float | None
-    """Upper end of the axis; None lets the data decide."""
+    top: float
+    """Upper end of the axis, unless values lie above it."""
 
 
 PANELS = (
     Panel(metric="moved_share_10cm", title="cube moved > 10 cm [share]", top=1.0),
-    Panel(metric="displacement_cells_2cm", title="2 cm cells reached", top=None),
+    Panel(metric="displacement_cells_2cm", title="2 cm cells reached", top=500.0),
     Panel(metric="octants", title="octants reached", top=8.0),
     Panel(metric="displacement_r2", title="R² of displacement from skill", top=1.0),
-    Panel(metric="median_displacement_m", title="median displacement [m]", top=None),
+    Panel(metric="median_displacement_m", title="median displacement [m]", top=0.4),
     Panel(metric="phi_singular_value_ratio", title="singular-value ratio of φ", top=1.0),
 )
 
@@ -47,8 +49,7 @@ def plot_runs(directories: Sequence[Path], out: Path) -> None:
     names = labels(directories)
     figure = Figure(figsize=(10.5, 5.6), layout="constrained")
     for panel, axes in zip(PANELS, figure.subplots(2, 3).flat, strict=True):
-        for rows, name in zip(curves, names, strict=True):
-            _draw(axes, panel, rows, name)
+        _draw(axes, panel, list(zip(names, curves, strict=True)))
     figure.axes[0].legend(frameon=False, fontsize="small", loc="lower right")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +58,7 @@ def plot_runs(directories: Sequence[Path], out: Path) -> None:
         raise RunDirectoryError(f"cannot write the picture {out}: {error}") from None
 
 
-def _evaluations(directory: Path) -> list[dict[str, float]]:
+def _evaluations(directory: Path) -> Rows:
     if not directory.is_dir():
         raise RunDirectoryError(f"there is no directory {directory}")
     rows = [row for row in read(directory / FILE_NAME) if f"eval/{PANELS[0].metric}" in row]
@@ -87,12 +88,15 @@ def _special(config: TrainConfig, others: Sequence[TrainConfig]) -> list[str]:
     return [f"{path.rpartition('.')[2]} {now}" for path, now in sorted(paths.items())]
 
 
-def _draw(axes: Axes, panel: Panel, rows: list[dict[str, float]], label: str) -> None:
-    name = f"eval/{panel.metric}"
-    points = [(row[STEP] / 1e6, row[name]) for row in rows if name in row]
-    axes.plot([x for x, _ in points], [y for _, y in points], linewidth=1.4, label=label)
+def _draw(axes: Axes, panel: Panel, runs: list[tuple[str, Rows]]) -> None:
+    name, top = f"eval/{panel.metric}", panel.top
+    for label, rows in runs:
+        points = [(row[STEP] / 1e6, row[name]) for row in rows if name in row]
+        axes.plot([x for x, _ in points], [y for _, y in points], linewidth=1.4, label=label)
+        top = max([top, *(y for _, y in points)])
     axes.set_title(panel.title, fontsize="medium", loc="left")
     axes.set_xlabel("million environment steps", fontsize="small")
-    axes.set_ylim(0.0, None if panel.top is None else panel.top * 1.03)
+    axes.set_xlim(left=0.0)
+    axes.set_ylim(0.0, 1.03 * top)
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
