@@ -45,13 +45,13 @@ class Config:
     """Range of the factor on joint stiffness."""
     sensor_noise: float = 0.0
     """Factor on the standard deviations of the sensor noise."""
-    episodes: int = 2048
+    episodes: int = 4096
     """Rollouts in all; a fifth of them is held out."""
     hidden: int = 64
     """Size of the LSTM."""
-    epochs: int = 60
+    epochs: int = 50
     """Passes over the training rollouts."""
-    batch: int = 64
+    batch: int = 32
     """Episodes in a batch."""
     learning_rate: float = 3e-3
     """Of Adam, annealed to zero along a cosine."""
