@@ -1,0 +1,273 @@
+"""skill-serve as a user starts it: a process of its own."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from skill_proto.messages import Telemetry
+from skill_runtime.client import SkillClient
+
+DEADLINE_S = 60.0
+COMMAND = [sys.executable, "-m", "skill_runtime.serve"]
+
+
+def free_port() -> int:
+    """The first of three ports in a row that nobody uses."""
+    while True:
+        with socket.socket() as first:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+        try:
+            for offset in (0, 1, 2):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port + offset))
+        except OSError:
+            continue
+        return port
+
+
+class Process:
+    """A skill-serve that runs."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.port = free_port()
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.popen = subprocess.Popen(
+            [*COMMAND, *arguments, "--port", str(self.port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def client(self) -> SkillClient:
+        return SkillClient(self.address, timeout_s=DEADLINE_S)
+
+    def wait(self) -> int:
+        """Exit code, once it has ended by itself."""
+        code = self.popen.wait(DEADLINE_S)
+        assert self.popen.stdout is not None
+        self.popen.stdout.close()
+        return code
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """Exit code and all output, after a signal."""
+        self.popen.send_signal(number)
+        output, _ = self.popen.communicate(timeout=DEADLINE_S)
+        return self.popen.returncode, output
+
+
+@contextmanager
+def process(*arguments: str) -> Iterator[Process]:
+    running = Process(*arguments)
+    try:
+        yield running
+    finally:
+        if running.popen.poll() is None:
+            running.popen.kill()
+            running.wait()
+
+
+def until(client: SkillClient, wanted: Callable[[Telemetry], bool]) -> Telemetry:
+    ends = time.monotonic() + DEADLINE_S
+    for state in client.telemetry():
+        if wanted(state):
+            return state
+        assert time.monotonic() < ends, f"never reached; the last state was {state}"
+    raise AssertionError
+
+
+def refused(*arguments: str) -> tuple[int, str]:
+    """Exit code and error text of a command that cannot be served."""
+    done = subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+    assert "Traceback" not in done.stderr + done.stdout
+    return done.returncode, done.stderr + done.stdout
+
+
+def test_it_shows_off_until_somebody_takes_the_lease_for_good(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        state = until(client, lambda state: state.action is not None)
+        assert (state.mode, state.command, state.lease_holder) == ("skill", "show", None)
+        assert state.scene is not None
+        with client.acquire("somebody"):
+            assert until(client, lambda state: state.command is None).mode == "hold"
+        state = until(client, lambda state: state.lease_holder is None)
+        assert (state.mode, state.command) == ("hold", None)
+        code, output = running.end()
+        assert code == 0, output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_told_to_end_it_rests_and_says_so(policy_file: Path, number: signal.Signals) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        until(client, lambda state: state.action is not None)
+        code, output = running.end(number)
+    assert code == 0, output
+    assert output.rstrip().endswith("skill-serve: the arm is at rest and the sockets are closed")
+    assert "Traceback" not in output
+
+
+def test_the_last_telemetry_says_that_it_stopped_at_rest(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        until(client, lambda state: state.action is not None)
+        running.popen.send_signal(signal.SIGTERM)
+        state = until(client, lambda state: state.mode == "stopped")
+        assert "shutting down" in state.last_event
+        assert running.wait() == 0
+
+
+def test_it_says_what_it_serves_where_and_how_to_steer_it(policy_file: Path) -> None:
+    with process("--model", str(policy_file), "--no-show") as running:
+        with running.client() as client:
+            until(client, lambda state: state.mode == "hold" and state.tick > 100)
+        _, output = running.end()
+    for words in (
+        "panda",
+        "mujoco",
+        "push_by_hand",
+        "200 Hz",
+        "25 Hz",
+        "cube_mass 0.4 to 1.6 kg",
+        f"tcp://127.0.0.1:{running.port}",
+        f"tcp://127.0.0.1:{running.port + 1}",
+        f"tcp://127.0.0.1:{running.port + 2}",
+        f"skill-control skill 1 0 --address tcp://127.0.0.1:{running.port}",
+    ):
+        assert words in output
+    assert re.search(r"hold .*lease free .*cube \[.* late .* missed \d", output)
+
+
+def test_mass_and_friction_stay_as_asked_from_episode_to_episode(policy_file: Path) -> None:
+    arguments = ("--model", str(policy_file), "--mass", "2.5", "--friction", "0.3")
+    with process(*arguments) as running, running.client() as client:
+        assert until(client, lambda state: True).scene == {"mass": 2.5, "friction": 0.3}
+        with client.acquire("test"):
+            client.reset()
+            client.scene(mass=3.0)
+            client.reset()
+        assert client.state().scene == {"mass": 3.0, "friction": 0.3}
+
+
+def test_it_serves_at_1_khz_when_asked(policy_file: Path) -> None:
+    arguments = ("--model", str(policy_file), "--servo-rate", "1000", "--spin-us", "50")
+    with process(*arguments) as running, running.client() as client:
+        assert client.server.servo_period_s == pytest.approx(0.001)
+        until(client, lambda state: state.action is not None)
+
+
+def test_realtime_is_granted_or_its_absence_is_put_into_words(policy_file: Path) -> None:
+    arguments = ("--model", str(policy_file), "--realtime", "--no-show")
+    with process(*arguments) as running:
+        with running.client() as client:
+            until(client, lambda state: state.tick > 10)
+        _, output = running.end()
+    assert re.search(r"real-time scheduling: (SCHED_FIFO at priority \d+|refused .*rtprio)", output)
+    assert re.search(r"locked memory: (yes|refused .*memlock)", output)
+
+
+def test_without_a_screen_view_says_so_and_serving_goes_on(
+    policy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with process("--model", str(policy_file), "--view") as running:
+        with running.client() as client:
+            until(client, lambda state: state.action is not None)
+        code, output = running.end()
+    assert code == 0
+    assert "--view: there is no screen" in output
+
+
+def test_it_is_light_and_knows_no_torch(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        until(client, lambda state: state.action is not None)
+        server = psutil.Process(running.popen.pid)
+        assert server.memory_info().rss < 250e6
+        loaded = {Path(mapped.path).name for mapped in server.memory_maps()}
+    assert not [name for name in loaded if name.startswith(("libtorch", "libc10"))]
+
+
+def test_a_port_in_use_names_the_port_and_the_flag(policy_file: Path) -> None:
+    with process("--model", str(policy_file), "--no-show") as running:
+        with running.client() as client:
+            client.hello()
+        code, text = refused("--model", str(policy_file), "--port", str(running.port))
+        assert code == 2
+        assert f"port {running.port} is in use" in text
+        assert "--port" in text
+        with running.client() as client:  # the first one has not noticed
+            client.hello()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--commands", "tcp://0.0.0.0:7777"], ["other machines", "SSH"]),
+        (["--telemetry", "nonsense"], ["--telemetry", "is not an address"]),
+        (["--servo-rate", "110"], ["25 Hz", "110 Hz", "--servo-rate"]),
+        (["--mass", "-1"], ["mass", "greater than 0"]),
+        (["--port", "70000"], ["port", "65533"]),
+        (["--device", "tpu"], ["--device", "cuda"]),
+    ],
+)
+def test_what_cannot_be_served_is_explained(
+    policy_file: Path, arguments: list[str], words: list[str]
+) -> None:
+    code, text = refused("--model", str(policy_file), *arguments)
+    assert code == 2
+    for word in words:
+        assert word in text
+
+
+def test_files_that_cannot_be_served_are_explained(
+    tmp_path: Path, policy_file: Path, make_policy_file: Callable[..., Path]
+) -> None:
+    whole = policy_file.read_bytes()
+    truncated = tmp_path / "truncated.onnx"
+    truncated.write_bytes(whole[: len(whole) // 2])
+    text = tmp_path / "text.onnx"
+    text.write_text("not a model")
+    newer = make_policy_file(tmp_path, filename="newer.onnx", manifest='{"schema_version": 9}')
+    bare = make_policy_file(tmp_path, filename="bare.onnx", manifest="")
+    for path, word in (
+        (tmp_path / "absent.onnx", "no such file"),
+        (truncated, "truncated.onnx"),
+        (text, "text.onnx"),
+        (newer, "schema_version"),
+        (bare, "manifest"),
+    ):
+        code, said = refused("--model", str(path))
+        assert code == 2, said
+        assert word in said
+
+
+def test_a_second_interrupt_ends_it_at_once(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        until(client, lambda state: state.action is not None)
+        server = psutil.Process(running.popen.pid)
+        server.send_signal(signal.SIGINT)
+        server.send_signal(signal.SIGINT)
+        # Whichever way the race goes, it ends, and soon.
+        assert running.wait() in (0, 128 + signal.SIGINT)
+
+
+def test_output_that_nobody_reads_does_not_stop_it(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        until(client, lambda state: state.action is not None)
+        assert running.popen.stdout is not None
+        running.popen.stdout.close()
+        first = client.state().tick
+        until(client, lambda state: state.tick > first + 1200)  # past the next status line
+        running.popen.send_signal(signal.SIGTERM)
+        assert running.wait() == 0
