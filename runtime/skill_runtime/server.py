@@ -125,7 +125,10 @@ class Server:
         if self._service.submit(incoming.sender, incoming.frames):
             return None
         return self._refuse(
-            0, "busy", "the policy service has too many requests waiting", "send fewer at a time"
+            _id_of(incoming),
+            "busy",
+            "the policy service has too many requests waiting",
+            "wait for a reply before sending the next request",
         )
 
     def _forward_acted(self) -> None:
@@ -148,6 +151,13 @@ class Server:
             socket.send_multipart(frames, zmq.NOBLOCK)
         except zmq.ZMQError as error:  # the receiver is gone, or does not read what it is sent
             log.debug("a reply was dropped: %s", error)
+
+
+def _id_of(incoming: Incoming) -> int:
+    try:
+        return COMMAND.validate_json(incoming.frames[0].bytes).id
+    except ValidationError:
+        return 0
 
 
 def _says_stop(incoming: Incoming) -> bool:

@@ -152,4 +152,8 @@ def _mark_goal(scene: Any, state: Telemetry) -> None:  # noqa: ANN401  mujoco ha
 
 
 if __name__ == "__main__":
+    problem = no_display()
+    if problem:
+        sys.stderr.write(f"{problem}\n")
+        sys.exit(2)
     run(sys.argv[1])

@@ -1,0 +1,81 @@
+"""What a simulated arm does while nobody commands it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skill_robots.mujoco_arm import MujocoArm
+from skill_runtime.authority import SHOW, Authority
+from skill_runtime.pilot import Pilot
+from skill_runtime.policy import OnnxPolicy, load_manifest
+from skill_runtime.show import ShowOff
+
+PolicyFileFactory = Callable[..., Path]
+
+
+def stage(model: Path, seed: int = 0) -> tuple[ShowOff, Authority, Pilot]:
+    pilot = Pilot(MujocoArm(seed=seed), OnnxPolicy(model))
+    return ShowOff(pilot.manifest, seed), Authority(), pilot
+
+
+def test_a_new_skill_and_a_fresh_start_each_episode(policy_file: Path) -> None:
+    show, authority, pilot = stage(policy_file)
+    skills, cubes = list[tuple[float, ...]](), list[tuple[float, ...]]()
+    for tick in range(2 * 800 + 1):  # 4 s each, as the manifest's hold_steps say
+        show.step(authority, pilot, tick * 0.005)
+        assert authority.command is not None
+        assert authority.command.kind == SHOW
+        pilot.step(authority)
+        skills.append(tuple(authority.command.vector))
+        cubes.append(tuple(pilot.state.objects["cube"].position))
+    assert skills[0] == skills[799] != skills[800] == skills[1599] != skills[1600]
+    assert np.linalg.norm(np.subtract(cubes[799], cubes[0])) > 0.05  # it was pushed
+    assert max(np.abs(cubes[800][:2])) <= 0.1 + 1e-6  # it is back
+    assert authority.counters["episodes"] == 3
+
+
+def test_the_skills_fill_the_circle_like_a_fan(policy_file: Path) -> None:
+    show = ShowOff(load_manifest(policy_file), 0)
+    vectors = np.array([show._next()[1] for _ in range(21)])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0)
+    angles = np.sort(np.arctan2(vectors[:, 1], vectors[:, 0]))
+    gaps = np.diff(np.append(angles, angles[0] + 2 * np.pi))
+    assert gaps.max() < 2 * 2 * np.pi / 21  # no gap of twice the even one
+
+
+@pytest.mark.parametrize("ending", ["stop", "fault"])
+def test_it_never_comes_back(policy_file: Path, ending: str) -> None:
+    show, authority, pilot = stage(policy_file)
+    show.step(authority, pilot, 0.0)
+    assert authority.mode == "skill"
+    getattr(authority, ending)("test")
+    authority.clear()
+    start = pilot.state.objects["cube"].position.copy()
+    show.step(authority, pilot, 100.0)
+    assert (authority.mode, authority.command) == ("hold", None)
+    np.testing.assert_array_equal(pilot.arm.read().objects["cube"].position, start)
+
+
+def test_other_kinds_of_policy_are_shown_too(policy_file: Path) -> None:
+    manifest = load_manifest(policy_file)
+    from skill_proto.manifest import SkillSpace
+
+    one_hot = manifest.model_copy(update={"skill": SkillSpace(kind="one_hot", size=3)})
+    show = ShowOff(one_hot, 0)
+    shown = np.array([show._next()[1] for _ in range(3)])
+    np.testing.assert_array_equal(shown, np.eye(3))
+
+    none = SkillSpace(kind="none", size=0)
+    event, goal = ShowOff(manifest.model_copy(update={"skill": none}), 0)._next()
+    assert event == "goal"
+    assert np.abs(goal).max() <= 0.15
+
+    plain = manifest.model_copy(update={"skill": none, "goal": None})
+    event, nothing = ShowOff(plain, 0)._next()
+    assert (event, len(nothing)) == ("skill", 0)
+
+    sphere = manifest.model_copy(update={"skill": SkillSpace(kind="sphere", size=8)})
+    assert np.linalg.norm(ShowOff(sphere, 0)._next()[1]) == pytest.approx(1.0)
