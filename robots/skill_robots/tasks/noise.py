@@ -1,8 +1,8 @@
 """Sensor noise: what a tracker and joint encoders add to a measurement.
 
-Two parts, per named quantity: an offset drawn once an episode, as a camera's or an arm's calibration
-leaves it, and jitter drawn at every step. Position jitter is small because skills are about steps
-of the cube: white noise of a millimetre at 25 Hz is as large as the motion that a beginner
+Two parts, per named quantity: an offset drawn once an episode, as the calibration of a camera or an
+arm leaves it, and jitter drawn at every step. Position jitter is small because skills are about
+steps of the cube: white noise of a millimetre at 25 Hz is as large as the motion that a beginner
 causes, and a representation learned from it shrinks to nothing.
 """
 

@@ -44,7 +44,7 @@ HIGH_START_M = 0.20
 """Height of the end effector at a high start, about panda-gym's [m]."""
 
 BESIDE_M = (0.05, 0.09)
-"""Distance of the end effector from the cube's centre at a start beside it [m]; they do not touch."""
+"""Distance of the end effector from the cube's centre at a start beside it [m]: no contact."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -62,9 +62,9 @@ class TabletopConfig:
     sensor_noise: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Factor on the standard deviations in tasks/noise.py; 0 measures exactly."""
     start: Literal["low", "high", "mixed"] = "low"
-    """low: hand at 6 cm, cube within 10 cm. high: hand at 20 cm, cube within 15 cm. mixed: a third of
-    the episodes low, a third with the hand at any height between and the cube within 15 cm, and a
-    third with the hand already down beside the cube, where exploring soon meets it."""
+    """low: hand at 6 cm, cube within 10 cm. high: hand at 20 cm, cube within 15 cm. mixed: a third
+    of the episodes low, a third with the hand at any height between and the cube within 15 cm, and
+    a third with the hand already down beside the cube, where exploring soon meets it."""
     episode_steps: Annotated[int, Field(ge=1)] = 100
     """Control steps in an episode (100 = 4 s)."""
     physics_step_s: Annotated[float, Field(gt=0, le=0.01)] = 0.005
