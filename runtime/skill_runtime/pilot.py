@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import Mode
+from skill_robots.action import Hands
 from skill_robots.arm import Arm, ArmError, ArmState, Scene
 from skill_robots.control import PolicyDriver
 from skill_robots.governor import Governor
@@ -86,12 +87,20 @@ class Pilot:
         self.driver.reset(self.state)
         self.governor.reset(self.state)
         self._followed: Running | None = None
+        self._located: tuple[ArmState, Hands] | None = None
         self._phase = 0
 
     @property
     def manifest(self) -> PolicyManifest:
         """Of the policy."""
         return self.policy.manifest
+
+    @property
+    def hands(self) -> Hands:
+        """Where the hand was measured at :attr:`state`, with its velocity."""
+        if self._located is None or self._located[0] is not self.state:
+            self._located = (self.state, self.driver.hands(self.state))
+        return self._located[1]
 
     # The tick -----------------------------------------------------------------------------------
 
@@ -138,11 +147,13 @@ class Pilot:
     def _act(self, command: Running, mode: Mode) -> None:
         if command.kind == "servo_joint":
             self.driver.apply_joint_goal(command.vector)
-        elif command.kind == "servo_pose":
+            return
+        if command.kind == "servo_pose":
             self.driver.apply_end_effector_goal(command.vector, self.state)
         else:
             self.output = self._run_policy(command.vector, by_goal=mode == "goal")
             self.driver.apply_action(self.output.action[0], self.state)
+        self._located = (self.state, self.driver.hands(self.state))  # known already: costs nothing
 
     def _run_policy(self, vector: Vector, *, by_goal: bool) -> PolicyOutput:
         observation = self.driver.observation(self.state)

@@ -66,8 +66,8 @@ class QuietCollector:
 
     def __init__(self, interval_s: float = 1.0) -> None:
         self._interval_s = interval_s
-        self._due = [0.0, 0.0]
-        self._expected_s = [2e-4, 5e-4]
+        self._due: list[float] = []
+        self._expected_s = [0.0, 0.0]
 
     def __enter__(self) -> QuietCollector:
         """Switches the collector off."""
@@ -88,12 +88,15 @@ class QuietCollector:
         """Collects if it is due and would fit three times into ``slack_s``.
 
         Young objects every interval, all of them every ten; how long each takes is learnt from
-        the last time.
+        the last time. What is overdue ten times over is done even if it does not fit.
         """
+        self._due = self._due or [now, now]
         for index, (generation, interval) in enumerate(
             ((2, 10 * self._interval_s), (1, self._interval_s))
         ):
-            if now >= self._due[index] and slack_s > 3 * self._expected_s[index]:
+            overdue_s = now - self._due[index]
+            fits = slack_s > 3 * self._expected_s[index]
+            if overdue_s >= 0 and (fits or overdue_s > 10 * interval):
                 start = time.perf_counter()
                 gc.collect(generation)
                 self._expected_s[index] = time.perf_counter() - start

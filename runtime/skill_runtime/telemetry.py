@@ -50,7 +50,7 @@ def make_telemetry(
     """
     gather = Gather()
     state, output, command = pilot.state, pilot.output, authority.command
-    hands = pilot.driver.hands(state)
+    hands = pilot.hands
     lease, context = authority.lease, pilot.context
     return Telemetry.model_construct(
         seq=seq,

@@ -1,0 +1,269 @@
+"""What a tick costs and how late it begins, beside a bare timer loop in the same run.
+
+The server is the real one: loop, sockets, policy, shaper, governor, simulated arm and telemetry at
+100 Hz, while a client in another process holds the lease, sends ten skills a second and reads the
+telemetry. Lateness is a property of the machine more than of the program, so a loop that does
+nothing takes turns with the server: what both have in common is the machine's.
+
+It also starts skill-serve as a user does, and takes the time to the first action and the memory.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import psutil
+import tyro
+from report import print_table, write_json
+from skill_proto.manifest import METADATA_KEY, PolicyManifest
+from skill_robots.mujoco_arm import MujocoArm
+from skill_robots.tasks.tabletop import TabletopConfig
+from skill_runtime.assembly import ArmServer, ServeConfig
+from skill_runtime.client import SkillClient
+from skill_runtime.clock import MonotonicClock
+from skill_runtime.endpoints import Addresses
+from skill_runtime.loop import Pace
+from skill_runtime.pacing import Pacer, TickTimes
+from skill_runtime.realtime import QuietCollector, request_realtime
+
+ANY_PORT = "tcp://127.0.0.1:*"
+
+CLIENT = """
+import sys, time
+from skill_runtime.client import SkillClient
+with SkillClient(sys.argv[1], timeout_s=10) as client, client.acquire("benchmark"):
+    size = client.server.manifest.skill.size
+    print("ready", flush=True)
+    while True:
+        client.skill([1.0] + [0.0] * (size - 1), valid_for_s=1.0)
+        client.state()
+        time.sleep(0.1)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Cost and lateness of the tick; time to the first action; memory."""
+
+    model: Path
+    """The policy file."""
+    seconds: float = 20.0
+    """Length of one measurement [s]."""
+    rounds: int = 3
+    """Measurements of each case, in turns."""
+    starts: int = 5
+    """Starts of skill-serve; the median counts."""
+    spin_us: float = 0.0
+    """Busy waiting before each deadline, in both loops [us]."""
+    realtime: bool = False
+    """Ask for real-time scheduling and locked memory, in both loops."""
+    json: Path | None = None
+    """Where to write the result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One loop at one rate, all rounds together; times in microseconds."""
+
+    loop: str
+    servo_hz: float
+    policy_hz: float | None
+    ticks: int
+    work_p50: float
+    work_p99: float
+    work_p999: float
+    late_p50: float
+    late_p99: float
+    late_p999: float
+    missed: int
+    """Ticks skipped because the one before began a whole period late."""
+
+
+class Record(TickTimes):
+    """Keeps every tick, besides what telemetry needs."""
+
+    def __init__(self, ticks_a_second: int, seconds: float) -> None:
+        super().__init__(ticks_a_second)
+        self.times = np.zeros((round(2 * ticks_a_second * (seconds + 5)), 2))
+        self.ticks = 0
+
+    def add(self, work_s: float, late_s: float) -> None:
+        """Notes one tick."""
+        super().add(work_s, late_s)
+        self.times[self.ticks] = work_s, late_s
+        self.ticks += 1
+
+
+def measure_bare(config: Config, servo_hz: float) -> tuple[np.ndarray, int]:
+    """Times ``(ticks, 2)`` and missed ticks of a loop that does nothing, in a thread like ours."""
+    clock = MonotonicClock()
+    record = Record(round(servo_hz), config.seconds)
+    pacer = Pacer(1.0 / servo_hz, clock, config.spin_us * 1e-6)
+
+    def run() -> None:
+        if config.realtime:
+            request_realtime()
+        with QuietCollector():
+            pacer.start()
+            ends = clock.now() + config.seconds
+            while clock.now() < ends:
+                late = pacer.wait()
+                record.add(0.0, late)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return record.times[: record.ticks], pacer.missed
+
+
+def measure_served(config: Config, model: Path, servo_hz: float) -> tuple[np.ndarray, int]:
+    """Times ``(ticks, 2)`` and missed ticks of the server, with a client at work."""
+    serve = ServeConfig(
+        model=model,
+        addresses=Addresses(commands=ANY_PORT, telemetry=ANY_PORT, stop=ANY_PORT),
+        pace=Pace(spin_s=config.spin_us * 1e-6, realtime=config.realtime),
+    )
+    server = ArmServer(MujocoArm(TabletopConfig(physics_step_s=1.0 / servo_hz)), serve)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    client = subprocess.Popen(
+        [sys.executable, "-c", CLIENT, server.addresses.commands], stdout=subprocess.PIPE
+    )
+    assert client.stdout is not None  # it was asked for
+    client.stdout.readline()
+    record = Record(round(servo_hz), config.seconds)
+    missed = server.loop.pacer.missed
+    server.loop.times = record
+    time.sleep(config.seconds)
+    server.loop.times = TickTimes(1)
+    missed = server.loop.pacer.missed - missed
+    if server.authority.mode != "skill":
+        raise SystemExit(f"the arm did not run the skill: {server.authority.last_event}")
+    client.terminate()
+    client.communicate()
+    server.stop()
+    thread.join()
+    return record.times[: record.ticks], missed
+
+
+def measure(config: Config, model: Path, servo_hz: float, policy_hz: float) -> list[Row]:
+    """Both loops at one rate, in turns."""
+    bare, served = list[np.ndarray](), list[np.ndarray]()
+    missed = [0, 0]
+    for _ in range(config.rounds):
+        times, more = measure_bare(config, servo_hz)
+        bare.append(times)
+        missed[0] += more
+        times, more = measure_served(config, model, servo_hz)
+        served.append(times)
+        missed[1] += more
+    return [
+        _row("bare timer", servo_hz, None, np.concatenate(bare), missed[0]),
+        _row("skill-serve", servo_hz, policy_hz, np.concatenate(served), missed[1]),
+    ]
+
+
+def _row(loop: str, servo: float, policy: float | None, times: np.ndarray, missed: int) -> Row:
+    work, late = np.percentile(times * 1e6, [50, 99, 99.9], axis=0).T
+    return Row(
+        loop=loop,
+        servo_hz=servo,
+        policy_hz=policy,
+        ticks=len(times),
+        work_p50=work[0],
+        work_p99=work[1],
+        work_p999=work[2],
+        late_p50=late[0],
+        late_p99=late[1],
+        late_p999=late[2],
+        missed=missed,
+    )
+
+
+def at_rate(model: Path, rate_hz: float, folder: Path) -> Path:
+    """A copy of the file whose manifest says that the policy runs at ``rate_hz``."""
+    graph = onnx.load(model)
+    for entry in graph.metadata_props:
+        if entry.key == METADATA_KEY:
+            manifest = PolicyManifest.from_json(entry.value)
+            entry.value = manifest.model_copy(update={"control_rate_hz": rate_hz}).to_json()
+    path = folder / f"{rate_hz:g}.onnx"
+    onnx.save(graph, path)
+    return path
+
+
+def start_once(model: Path, port: int) -> tuple[float, float]:
+    """Seconds from the command to the first action a subscriber sees, and memory [MB]."""
+    start = time.monotonic()
+    command = [sys.executable, "-m", "skill_runtime.serve", "--model", str(model)]
+    with subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL) as process:
+        with SkillClient(f"tcp://127.0.0.1:{port}", timeout_s=60) as client:
+            for state in client.telemetry():
+                if state.mode == "skill" and state.action is not None:
+                    break
+            first_action_s = time.monotonic() - start
+        time.sleep(1.0)
+        memory = psutil.Process(process.pid).memory_info().rss / 1e6
+        process.terminate()
+    return first_action_s, memory
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    """The table, in microseconds."""
+    headers = ["loop", "servo", "policy", "ticks", "work p50", "p99", "p99.9"]
+    headers += ["late p50", "p99", "p99.9", "missed"]
+    print_table(
+        headers,
+        [
+            [
+                row.loop,
+                f"{row.servo_hz:g} Hz",
+                "-" if row.policy_hz is None else f"{row.policy_hz:g} Hz",
+                str(row.ticks),
+                *(f"{value:.0f}" for value in (row.work_p50, row.work_p99, row.work_p999)),
+                *(f"{value:.0f}" for value in (row.late_p50, row.late_p99, row.late_p999)),
+                str(row.missed),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def main(config: Config) -> None:
+    """Measures, prints and writes."""
+    with tempfile.TemporaryDirectory() as name:
+        fast = at_rate(config.model, 1000.0, Path(name))
+        own_hz = 25.0
+        rows = measure(config, at_rate(config.model, own_hz, Path(name)), 200.0, own_hz)
+        rows += measure(config, fast, 1000.0, 1000.0)
+    print("times in microseconds")
+    print_rows(rows)
+    starts = [start_once(config.model, 20000 + 10 * i) for i in range(config.starts)]
+    first_action_s, memory_mb = np.median(starts, axis=0)
+    slowest = max(seconds for seconds, _ in starts)
+    print(
+        f"skill-serve: first action seen {first_action_s:.2f} s after the command "
+        f"(slowest of {config.starts}: {slowest:.2f} s), resident memory {memory_mb:.0f} MB"
+    )
+    write_json(
+        config.json,
+        {
+            "rows": [asdict(row) for row in rows],
+            "first_action_s": first_action_s,
+            "first_action_slowest_s": slowest,
+            "memory_mb": memory_mb,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))
