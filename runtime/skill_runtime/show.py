@@ -1,7 +1,8 @@
 """Show-off: what a simulated arm does while nobody commands it.
 
 One skill an episode, each from a fresh start, so that a watcher sees the fan of what the policy
-can do. It ends for good when anybody takes the lease or stops the arm (authority.py).
+can do. It ends for good when anybody takes the lease or stops the arm (authority.py); who takes the
+lease finds a fresh start too, for the show leaves the cube where the arm cannot get behind it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ class ShowOff:
 
     def step(self, authority: Authority, pilot: Pilot, now: float) -> None:
         """Starts the next episode when the last one is over."""
-        if not authority.show_allowed or now < self._ends:
+        if not authority.show_allowed:
+            self._end(authority, pilot)
+            return
+        if now < self._ends:
             return
         self._ends = now + self._episode_s
         if self._count > 0:  # the arm starts at a fresh start already
@@ -45,6 +49,11 @@ class ShowOff:
         event, vector = self._next()
         authority.show(event, vector)
         authority.note(f"show episode {self._count}", "episodes")
+
+    def _end(self, authority: Authority, pilot: Pilot) -> None:
+        if self._count > 0 and authority.lease is not None:
+            pilot.reset()
+        self._count = 0
 
     def _next(self) -> tuple[Event, NDArray[np.float64]]:
         space, goal = self._manifest.skill, self._manifest.goal

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from skill_proto.messages import Acquire
 from skill_robots.mujoco_arm import MujocoArm
 from skill_runtime.authority import SHOW, Authority
 from skill_runtime.pilot import Pilot
@@ -57,6 +58,21 @@ def test_it_never_comes_back(policy_file: Path, ending: str) -> None:
     show.step(authority, pilot, 100.0)
     assert (authority.mode, authority.command) == ("hold", None)
     np.testing.assert_array_equal(pilot.arm.read().objects["cube"].position, start)
+
+
+def test_who_takes_the_lease_finds_a_fresh_start(policy_file: Path) -> None:
+    show, authority, pilot = stage(policy_file)
+    for tick in range(600):
+        show.step(authority, pilot, tick * 0.005)
+        pilot.step(authority)
+    pushed = pilot.state.objects["cube"].position.copy()
+    authority.acquire(Acquire(holder="test"), 3.0)
+    show.step(authority, pilot, 3.0)
+    fresh = pilot.state.objects["cube"].position.copy()
+    assert np.linalg.norm(fresh - pushed) > 0.01
+    assert max(np.abs(fresh[:2])) <= 0.1 + 1e-6
+    show.step(authority, pilot, 3.005)
+    np.testing.assert_array_equal(pilot.state.objects["cube"].position, fresh)
 
 
 def test_other_kinds_of_policy_are_shown_too(policy_file: Path) -> None:
