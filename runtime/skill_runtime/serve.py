@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 OK, FAILED, USAGE = 0, 1, 2
 """Exit codes: ended as asked; failed while serving; cannot serve what was asked."""
+
+INSISTING_S = 0.5
+"""A second interrupt this long after the first means it [s]."""
 
 STATUS_PERIOD_S = 0.2
 LOG_PERIOD_S = 5.0
@@ -70,19 +74,25 @@ class Arguments:
 
 
 class Shutdown:
-    """Ctrl-C, SIGTERM and SIGHUP turned into an event; a second one ends the program at once."""
+    """Ctrl-C, SIGTERM and SIGHUP turned into an event; a second one ends the program at once.
+
+    Wrappers such as ``timeout`` send the same signal twice in a row; that counts as one.
+    """
 
     def __init__(self) -> None:
         self.asked = threading.Event()
+        self._asked_at = 0.0
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):  # Windows has no SIGHUP
                 signal.signal(getattr(signal, name), self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         del frame
-        if self.asked.is_set():
+        if not self.asked.is_set():
+            self._asked_at = time.monotonic()
+            self.asked.set()
+        elif time.monotonic() > self._asked_at + INSISTING_S:
             os._exit(128 + number)
-        self.asked.set()
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -107,6 +108,8 @@ def run(telemetry_address: str) -> None:
     """Shows what is published at ``telemetry_address`` until the window is closed."""
     import mujoco.viewer
 
+    # Ctrl-C in the terminal reaches this process too; ending it is the server's business.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     mirror = Mirror()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = context.socket(zmq.SUB)
@@ -118,8 +121,8 @@ def run(telemetry_address: str) -> None:
         mirror.model, mirror.data, show_left_ui=False, show_right_ui=False
     )
     with window:
-        window.cam.lookat[:] = (-0.1, 0.0, 0.15)
-        window.cam.distance, window.cam.azimuth, window.cam.elevation = 1.7, 150.0, -28.0
+        window.cam.lookat[:] = (-0.15, 0.0, 0.12)
+        window.cam.distance, window.cam.azimuth, window.cam.elevation = 1.6, 125.0, -32.0
         heard = time.monotonic()
         while window.is_running() and time.monotonic() < heard + ORPHANED_S:
             if socket.poll(100):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
 import re
 import signal
 import socket
@@ -16,6 +19,7 @@ import psutil
 import pytest
 from skill_proto.messages import Telemetry
 from skill_runtime.client import SkillClient
+from skill_runtime.serve import INSISTING_S
 
 DEADLINE_S = 60.0
 COMMAND = [sys.executable, "-m", "skill_runtime.serve"]
@@ -252,14 +256,57 @@ def test_files_that_cannot_be_served_are_explained(
         assert word in said
 
 
-def test_a_second_interrupt_ends_it_at_once(policy_file: Path) -> None:
+def test_the_same_signal_twice_in_a_row_counts_once(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
         until(client, lambda state: state.action is not None)
-        server = psutil.Process(running.popen.pid)
-        server.send_signal(signal.SIGINT)
-        server.send_signal(signal.SIGINT)
-        # Whichever way the race goes, it ends, and soon.
-        assert running.wait() in (0, 128 + signal.SIGINT)
+        running.popen.send_signal(signal.SIGINT)
+        running.popen.send_signal(signal.SIGINT)
+        assert running.wait() == 0
+
+
+HANGS = """
+import time
+from skill_runtime.serve import Shutdown
+shutdown = Shutdown()
+print("ready", flush=True)
+shutdown.asked.wait()
+print("asked", flush=True)
+time.sleep(60)
+"""
+
+
+def test_whoever_insists_ends_what_hangs() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS], stdout=subprocess.PIPE, text=True
+    ) as hanging:
+        assert hanging.stdout is not None
+        assert hanging.stdout.readline() == "ready\n"
+        hanging.send_signal(signal.SIGINT)
+        assert hanging.stdout.readline() == "asked\n"
+        time.sleep(2 * INSISTING_S)
+        hanging.send_signal(signal.SIGINT)
+        assert hanging.wait(DEADLINE_S) == 128 + signal.SIGINT
+
+
+def test_on_a_terminal_one_line_is_kept_up_to_date(policy_file: Path) -> None:
+    ours, theirs = pty.openpty()
+    port = free_port()
+    arguments = ["--model", str(policy_file), "--port", str(port)]
+    with subprocess.Popen([*COMMAND, *arguments], stdout=theirs, stderr=theirs) as running:
+        os.close(theirs)
+        output = b""
+        while output.count(b"\r\x1b[K") < 4:
+            output += os.read(ours, 4096)
+        running.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # the terminal's other end has closed
+            while more := os.read(ours, 4096):
+                output += more
+        os.close(ours)
+        assert running.wait(DEADLINE_S) == 0
+    head, *lines = output.decode().split("\r\x1b[K")
+    assert "push_by_hand" in head
+    assert all("\n" not in line for line in lines[:-1])
+    assert "the arm is at rest" in lines[-1]
 
 
 def test_output_that_nobody_reads_does_not_stop_it(policy_file: Path) -> None:
