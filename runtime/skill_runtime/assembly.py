@@ -119,9 +119,13 @@ class ArmServer:
         try:
             self.loop.run(self._stopping.is_set)
         finally:
+            self.close()
+
+    def close(self) -> None:
+        """Closes everything, where :meth:`run` has not been called or has ended."""
+        if self._endpoints.close():
             self.pilot.arm.close()
             self._service.close()
-            self._endpoints.close()
             self._context.term()
 
     def stop(self) -> None:

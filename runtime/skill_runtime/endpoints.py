@@ -79,11 +79,13 @@ class Endpoints:
             raise AddressError(_why_not(address, flag, error)) from None
         return socket
 
-    def close(self) -> None:
-        """Closes what is open; queued messages are dropped."""
+    def close(self) -> bool:
+        """Closes what is open; queued messages are dropped. False where nothing was."""
+        was_open = bool(self._open)
         for socket in self._open:
             socket.close()
         self._open.clear()
+        return was_open
 
 
 def check_local(address: str, flag: str) -> None:

@@ -1,0 +1,142 @@
+"""The loop, tick by tick and as a whole."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zmq
+from skill_proto.messages import Telemetry
+from skill_robots.mujoco_arm import MujocoArm
+from skill_runtime.assembly import ArmServer, ServeConfig
+from skill_runtime.authority import Authority
+from skill_runtime.endpoints import Addresses
+
+DEADLINE_S = 30.0
+FREE = Addresses(
+    commands="tcp://127.0.0.1:*", telemetry="tcp://127.0.0.1:*", stop="tcp://127.0.0.1:*"
+)
+
+
+@pytest.fixture
+def server(policy_file: Path) -> Iterator[ArmServer]:
+    """A server whose loop does not run by itself."""
+    server = ArmServer(MujocoArm(), ServeConfig(model=policy_file, addresses=FREE, show=False))
+    yield server
+    server.close()
+
+
+@contextmanager
+def socket(kind: int, address: str) -> Iterator[zmq.Socket[bytes]]:
+    with zmq.Context() as context, context.socket(kind) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.RCVTIMEO, int(DEADLINE_S * 1e3))
+        socket.connect(address)
+        yield socket
+
+
+def until(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < ends, "never happened"
+        time.sleep(0.005)
+
+
+def tick(server: ArmServer, count: int = 1) -> None:
+    for _ in range(count):
+        server.loop.tick(time.monotonic())
+
+
+def ask(server: ArmServer, client: zmq.Socket[bytes], **message: object) -> dict[str, Any]:
+    client.send(json.dumps(message).encode())
+    while not client.poll(1):
+        tick(server)
+    return json.loads(client.recv())
+
+
+def test_a_stop_is_heard_before_the_commands_that_came_first(server: ArmServer) -> None:
+    with (
+        socket(zmq.DEALER, server.addresses.commands) as client,
+        socket(zmq.DEALER, server.addresses.stop) as stop,
+    ):
+        granted = ask(server, client, type="acquire", holder="t")
+        tick(server)
+        before = server.authority.counters["stops"]
+        for seq in range(1, 4):
+            command = {"type": "skill", "lease": granted["lease"], "seq": seq}
+            command |= {"basis": granted["time"], "valid_for_s": 30, "skill": [1, 0]}
+            client.send(json.dumps(command).encode())
+        stop.send(b'{"type":"stop"}')
+        time.sleep(0.3)  # all of it has arrived
+        tick(server)
+        assert server.authority.counters["stops"] == before + 1
+        assert server.authority.mode == "stopped"
+        assert server.authority.seq == 0
+        until(lambda: (tick(server), server.authority.counters["rejected.no_lease"])[1] == 3)
+        assert server.authority.mode == "stopped"
+
+
+def test_every_other_tick_publishes_one_state_of_everything(server: ArmServer) -> None:
+    with socket(zmq.SUB, server.addresses.telemetry) as subscriber:
+        subscriber.subscribe(b"")
+        until(lambda: (tick(server), subscriber.poll(1))[1] > 0)
+        time.sleep(0.1)
+        while subscriber.poll(0):
+            subscriber.recv()
+        tick(server, 20)
+        states = [Telemetry.model_validate_json(subscriber.recv(), strict=True) for _ in range(10)]
+        assert not subscriber.poll(100)
+    assert np.all(np.diff([state.seq for state in states]) == 1)
+    assert np.all(np.diff([state.tick for state in states]) == 2)
+    assert states[-1] == server.loop.latest
+
+
+def test_an_error_of_ours_is_a_fault_and_the_loop_goes_on(
+    server: ArmServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    healthy = server.pilot.step
+
+    def broken(authority: Authority) -> None:
+        if authority.mode == "hold":
+            raise ZeroDivisionError("a bug")
+        healthy(authority)
+
+    monkeypatch.setattr(server.pilot, "step", broken)
+    with ExitStack() as stack:
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(server.stop)
+        until(lambda: server.authority.mode == "fault")
+        assert server.authority.last_event == "fault: internal error: a bug"
+        until(lambda: server.loop.latest is not None and server.loop.latest.mode == "fault")
+        client = stack.enter_context(socket(zmq.DEALER, server.addresses.commands))
+        client.send(b'{"type":"clear"}')
+        assert json.loads(client.recv())["type"] == "ok"
+        until(lambda: server.authority.counters["faults"] >= 2)  # it was not mended
+        monkeypatch.setattr(server.pilot, "step", healthy)
+        client.send(b'{"type":"clear"}')
+        client.recv()
+        until(lambda: server.authority.mode == "hold")
+    assert "ZeroDivisionError" in caplog.text
+    assert server.authority.counters["faults"] == 2
+
+
+def test_a_loop_that_ends_brings_a_moving_arm_to_rest(server: ArmServer) -> None:
+    server.authority.show("skill", np.array([1.0, 0.0]))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    until(lambda: np.abs(server.pilot.state.joint_velocity).max() > 0.2)
+    server.stop()
+    thread.join()
+    assert server.authority.mode == "stopped"
+    assert np.abs(server.pilot.arm.read().joint_velocity).max() < 0.05
+    assert server.loop.latest is not None
+    assert server.loop.latest.mode == "stopped"
