@@ -234,6 +234,24 @@ def test_what_cannot_be_served_is_explained(
         assert word in text
 
 
+@pytest.mark.usefixtures("no_cuda")
+def test_cuda_where_there_is_none_is_a_clear_failure(policy_file: Path) -> None:
+    code, text = refused("--model", str(policy_file), "--device", "cuda")
+    assert code == 2
+    assert "device 'cuda' was asked for" in text
+
+
+@pytest.mark.gpu
+@pytest.mark.usefixtures("cuda")
+def test_it_serves_on_cuda(policy_file: Path) -> None:
+    arguments = ("--model", str(policy_file), "--device", "cuda")
+    with process(*arguments) as running, running.client() as client:
+        state = until(client, lambda state: state.action is not None)
+        assert state.mode == "skill"
+        code, output = running.end()
+    assert code == 0, output
+
+
 def test_files_that_cannot_be_served_are_explained(
     tmp_path: Path, policy_file: Path, make_policy_file: Callable[..., Path]
 ) -> None:
