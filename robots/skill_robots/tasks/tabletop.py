@@ -62,9 +62,9 @@ class TabletopConfig:
     sensor_noise: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Factor on the standard deviations in tasks/noise.py; 0 measures exactly."""
     start: Literal["low", "high", "mixed"] = "low"
-    """low: hand at 6 cm, cube within 10 cm. high: hand at 20 cm, cube within 15 cm. mixed: a third
-    of the episodes low, a third with the hand at any height between and the cube within 15 cm, and
-    a third with the hand already down beside the cube, where exploring soon meets it."""
+    """low: hand at 6 cm, cube within 10 cm. high: hand at 20 cm, cube within 15 cm. mixed: half of
+    the episodes low, a quarter with the hand at any height between and the cube within 15 cm, and a
+    quarter with the hand already down beside the cube, where exploring soon meets it."""
     episode_steps: Annotated[int, Field(ge=1)] = 100
     """Control steps in an episode (100 = 4 s)."""
     physics_step_s: Annotated[float, Field(gt=0, le=0.01)] = 0.005
@@ -152,8 +152,8 @@ class Tabletop:
     def _draw_start(self, n: int) -> tuple[Array, Array, Array]:
         """Hand ``(n, 3)`` and cube ``(n, 2)`` in the world frame [m], and the cube's yaw [rad]."""
         rng, start = self.rng, self.config.start
-        kind = {"low": np.zeros, "high": np.ones}.get(start, lambda n: rng.integers(0, 3, n))(n)
-        low, beside = kind == 0, kind == 2
+        draw = rng.random(n) if start == "mixed" else np.full(n, 0.0 if start == "low" else 0.5)
+        low, beside = draw < 0.5, draw >= 0.75
         cube = rng.uniform(-1.0, 1.0, (n, 2)) * np.where(low, 0.10, 0.15)[:, None]
         hand = np.zeros((n, 3))
         any_height = rng.uniform(LOW_START_M, HIGH_START_M, n)
