@@ -13,6 +13,7 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 from report import print_table, write_json
+
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
 
 Array = NDArray[np.float64]

@@ -17,11 +17,12 @@ import tyro
 from numpy.typing import NDArray
 from report import print_table, write_json
 from scripted_pusher import ScriptedPusher
+from torch import Tensor, nn
+from tqdm import trange
+
 from skill_robots.observation import FIELDS, PUSH_OBSERVATION, layout
 from skill_robots.tasks.rollouts import Policy
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
-from torch import Tensor, nn
-from tqdm import trange
 
 Array = NDArray[np.float64]
 

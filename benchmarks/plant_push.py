@@ -15,6 +15,7 @@ import tyro
 from numpy.typing import NDArray
 from report import print_table, write_json
 from scripted_pusher import ScriptedPusher
+
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
 
 Array = NDArray[np.float64]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+
 from skill_robots.action import ActionConfig
 from skill_robots.observation import PUSH_OBSERVATION, layout
 

@@ -24,6 +24,7 @@ import onnx
 import psutil
 import tyro
 from report import print_table, write_json
+
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.mujoco_arm import MujocoArm
 from skill_robots.tasks.tabletop import TabletopConfig

@@ -11,6 +11,7 @@ import onnx
 import onnx.parser
 import pytest
 from hypothesis import settings
+
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.observation import PUSH_OBSERVATION, manifest_fields
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from skill_proto.manifest import PolicyManifest
 
+from skill_proto.manifest import PolicyManifest
 from skill_robots.action import (
     ActionConfig,
     ActionDecoder,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from skill_proto.manifest import ObservationField
 
 Array = NDArray[np.float64]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import zmq
-from skill_proto.messages import Welcome
 
+from skill_proto.messages import Welcome
 from skill_runtime.authority import Authority
 from skill_runtime.clock import Clock, MonotonicClock
 from skill_runtime.dispatch import Dispatcher
@@ -25,7 +25,6 @@ from skill_runtime.show import ShowOff
 
 if TYPE_CHECKING:
     from skill_robots.arm import Arm
-
     from skill_runtime.policy_file import Device
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from skill_proto.messages import Acquire, Mode
 
+from skill_proto.messages import Acquire, Mode
 from skill_runtime.lease import Lease, LeaseKeeper
 from skill_runtime.modes import LATCHED, Event, next_mode
 from skill_runtime.refusal import Refusal

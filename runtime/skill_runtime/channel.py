@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Self
 
 import zmq
+
 from skill_proto.messages import REPLY, Error, Message, Reply
 from skill_proto.wire import MAX_FRAME_BYTES, Array, WireError, pack, unpack
-
 from skill_runtime.client_errors import (
     CommandRefusedError,
     ProtocolError,

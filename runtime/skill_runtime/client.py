@@ -22,6 +22,7 @@ import numpy as np
 import zmq
 from numpy.typing import ArrayLike
 from pydantic import TypeAdapter, ValidationError
+
 from skill_proto.manifest import describe_errors
 from skill_proto.messages import (
     Acquire,
@@ -45,7 +46,6 @@ from skill_proto.messages import (
     Welcome,
 )
 from skill_proto.wire import MAX_FRAME_BYTES, Array, WireError, array_specs, unpack
-
 from skill_runtime.channel import Channel, open_socket
 from skill_runtime.client_errors import (
     CommandRefusedError,

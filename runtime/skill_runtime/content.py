@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+
 from skill_proto.manifest import GoalSpace, Plant, PolicyManifest
 from skill_proto.messages import Goal, ServoJoint, ServoPose, Skill
 from skill_robots.arm import ArmSpec
-
 from skill_runtime.refusal import Refusal
 
 Vector = NDArray[np.float64]

@@ -12,9 +12,9 @@ from typing import Annotated, NoReturn, Protocol
 import tyro
 from pydantic import Field
 from pydantic.dataclasses import dataclass
-from skill_proto.messages import Telemetry
 from tyro.conf import Positional, arg, subcommand
 
+from skill_proto.messages import Telemetry
 from skill_runtime.client import DEFAULT_ADDRESS, Hand, SkillClient
 from skill_runtime.client_errors import ClientError, CommandRefusedError
 from skill_runtime.control_text import watch_line, welcome_text

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+
 from skill_proto.messages import (
     Acquire,
     Act,
@@ -31,7 +32,6 @@ from skill_proto.messages import (
     Skill,
     Welcome,
 )
-
 from skill_runtime import content
 from skill_runtime.authority import Authority, Order, Running
 from skill_runtime.modes import Event

@@ -10,6 +10,7 @@ import ipaddress
 from dataclasses import dataclass
 
 import zmq
+
 from skill_proto.wire import MAX_FRAME_BYTES
 
 COMMAND_PORT = 5555

@@ -17,7 +17,6 @@ from tyro.conf import arg
 
 if TYPE_CHECKING:
     from skill_proto.manifest import PolicyManifest
-
     from skill_runtime.evaluation import EvaluationResult, EvaluationSettings
 
 # The rest is imported where it is used: '--help' and a mistyped flag answer at once.
@@ -73,7 +72,6 @@ def main() -> None:
         description="Score a policy file on the tabletop task, through ONNX Runtime.",
     )
     from skill_robots.control import UnsupportedPolicyError
-
     from skill_runtime.policy import PolicyError, PolicyFileError
 
     try:
@@ -155,11 +153,11 @@ def _settings(arguments: Arguments) -> EvaluationSettings:
 def _evaluate(
     arguments: Arguments, settings: EvaluationSettings
 ) -> tuple[PolicyManifest | None, EvaluationResult]:
+    from tqdm import tqdm
+
     from skill_robots.tasks.baselines import make_baseline
     from skill_robots.tasks.rollouts import Policy
     from skill_robots.tasks.tabletop import Tabletop
-    from tqdm import tqdm
-
     from skill_runtime.evaluation import evaluate, total_steps
     from skill_runtime.policy import OnnxPolicy
 

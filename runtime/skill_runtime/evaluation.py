@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
 from skill_proto.manifest import PolicyManifest
 from skill_robots.action import ActionConfig
 from skill_robots.control import PolicyDriver, UnsupportedPolicyError

@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle, Wedge
 from numpy.typing import NDArray
+
 from skill_robots.action import ActionConfig
 from skill_robots.tasks.trajectories import Trajectories
 

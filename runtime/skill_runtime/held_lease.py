@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import Self
 
 from skill_proto.messages import Granted, Ok, Release, Renew
-
 from skill_runtime.channel import Channel
 from skill_runtime.client_errors import ClientError, LeaseLostError, ServerUnreachableError
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import zmq
+
 from skill_proto.wire import MAX_FRAME_BYTES, MAX_PARTS, WireError
 
 

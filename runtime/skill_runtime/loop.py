@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from skill_proto.messages import Telemetry, Timing
 
+from skill_proto.messages import Telemetry, Timing
 from skill_runtime.authority import Authority
 from skill_runtime.clock import Clock
 from skill_runtime.pacing import Pacer, TickTimes

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from skill_proto.messages import Timing
 
+from skill_proto.messages import Timing
 from skill_runtime.clock import Clock
 
 

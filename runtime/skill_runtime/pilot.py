@@ -13,13 +13,13 @@ from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
+
 from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import Mode
 from skill_robots.action import Hands
 from skill_robots.arm import Arm, ArmError, ArmState, Scene
 from skill_robots.control import PolicyDriver
 from skill_robots.governor import Governor
-
 from skill_runtime.authority import Authority, Running
 from skill_runtime.modes import POLICY_MODES
 from skill_runtime.policy import PolicyOutput

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import onnxruntime as ort
+
 from skill_proto.manifest import METADATA_KEY, ManifestError, PolicyManifest
 
 Device = Literal["cpu", "cuda"]

@@ -18,7 +18,6 @@ from tyro.conf import arg
 
 if TYPE_CHECKING:
     from skill_robots.mujoco_arm import MujocoArm
-
     from skill_runtime.assembly import ArmServer
     from skill_runtime.live_line import LiveLine
 
@@ -105,7 +104,6 @@ def main() -> None:
     shutdown = Shutdown()
     from skill_robots.arm import ArmError
     from skill_robots.control import UnsupportedPolicyError
-
     from skill_runtime.endpoints import AddressError
     from skill_runtime.pilot import RateMismatchError
     from skill_runtime.policy import PolicyFileError

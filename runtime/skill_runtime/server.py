@@ -12,9 +12,9 @@ from collections.abc import Callable
 import zmq
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
+
 from skill_proto.messages import COMMAND, Act, Command, Error, ErrorCode, Message, Ok, Stop
 from skill_proto.wire import WireError, unpack
-
 from skill_runtime.authority import Authority
 from skill_runtime.clock import Clock
 from skill_runtime.endpoints import Endpoints

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import zmq
 from numpy.typing import NDArray
+
 from skill_proto.messages import COMMAND, Act, Acted, Error
 from skill_proto.wire import Array, WireError, array_specs, pack, unpack
-
 from skill_runtime.clock import Clock
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.sessions import Sessions

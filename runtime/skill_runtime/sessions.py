@@ -6,7 +6,6 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from skill_proto.wire import WireError
-
 from skill_runtime.policy import OnnxPolicy
 
 MAX_ROWS = 64

@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from skill_proto.manifest import PolicyManifest
 
+from skill_proto.manifest import PolicyManifest
 from skill_runtime.authority import Authority
 from skill_runtime.modes import Event
 from skill_runtime.pilot import Pilot

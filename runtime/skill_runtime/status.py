@@ -12,7 +12,6 @@ import queue
 from collections.abc import Sequence
 
 from skill_proto.messages import Telemetry, Welcome
-
 from skill_runtime.control_text import state_line, welcome_text
 from skill_runtime.live_line import LiveLine
 

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from skill_proto.messages import ObjectState, Telemetry, Timing
 
+from skill_proto.messages import ObjectState, Telemetry, Timing
 from skill_runtime.authority import Authority
 from skill_runtime.pilot import Pilot
 

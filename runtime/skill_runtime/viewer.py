@@ -18,6 +18,7 @@ import mujoco
 import numpy as np
 import zmq
 from pydantic import TypeAdapter
+
 from skill_proto.messages import Telemetry
 from skill_proto.wire import MAX_FRAME_BYTES, unpack
 

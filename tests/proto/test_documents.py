@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
+
 from skill_proto import manifest as manifests
 from skill_proto import messages, wire
 from skill_proto.manifest import PolicyManifest, TensorNames

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+
 from skill_proto.manifest import ManifestError, PolicyManifest
 from skill_proto.messages import REPLY, Welcome
 from skill_proto.wire import pack, unpack

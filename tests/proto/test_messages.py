@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic import BaseModel
+
 from skill_proto import messages as m
 from skill_proto.wire import MAX_HEADER_BYTES, WireError, pack, unpack
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+
 from skill_proto.messages import ANY_MESSAGE
 from skill_proto.schema import FOLDER, schemas
 

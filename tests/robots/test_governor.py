@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
+
 from skill_robots.action import ActionConfig, ActionDecoder, Setpoint, SetpointShaper, locate_hands
 from skill_robots.arm import ArmError, ArmState, JointTarget
 from skill_robots.governor import Governor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from skill_robots.tasks.metrics import (
     direction_consistency,
     displacement_cells,

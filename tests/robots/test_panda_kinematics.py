@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from skill_robots.panda import kinematics
 from skill_robots.panda.limits import PANDA
 from skill_robots.panda.model import panda_spec

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 import pytest
+
 from skill_robots.arm import ArmSpec
 from skill_robots.panda import kinematics
 from skill_robots.panda.limits import FR3, PANDA

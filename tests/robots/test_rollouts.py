@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from skill_robots.tasks import rollouts
 from skill_robots.tasks.baselines import make_baseline
 from skill_robots.tasks.rollouts import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from skill_proto.manifest import ActionPart, Plant, PolicyManifest, Provenance, SkillSpace
 from skill_robots.control import PolicyDriver, UnsupportedPolicyError
 from skill_robots.mujoco_arm import MujocoArm

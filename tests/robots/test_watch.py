@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from skill_robots.action import ActionConfig, joints_for_hand
 from skill_robots.arm import ArmState, JointTarget
 from skill_robots.governor import WORKSPACE_MARGIN_M, Governor

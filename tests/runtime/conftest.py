@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from skill_robots.mujoco_arm import MujocoArm
 from skill_runtime.assembly import ArmServer, ServeConfig
 from skill_runtime.endpoints import Addresses

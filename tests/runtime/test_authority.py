@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from skill_proto.messages import Acquire
 from skill_runtime.authority import SHOW, Authority, Order, Running
 from skill_runtime.modes import LATCHED, Event

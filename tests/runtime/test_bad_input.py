@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import pytest
 import zmq
+
 from skill_proto.wire import MAX_FRAME_BYTES, MAX_HEADER_BYTES
 from skill_runtime.assembly import ArmServer
 from skill_runtime.endpoints import CUT_OFF_BYTES

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 import zmq
+
 from skill_proto.messages import Act, Hello, Ok
 from skill_proto.wire import array_specs
 from skill_runtime.channel import AddressError, Channel

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 import pytest
+
 from skill_proto.messages import Telemetry
 from skill_runtime.client import SkillClient
 from skill_runtime.client_errors import (

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import Goal, ServoJoint, ServoPose, Skill
 from skill_robots.panda.limits import PANDA

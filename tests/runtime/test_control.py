@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, Protocol
 
 import pytest
+
 from skill_proto.messages import ANY_MESSAGE, Telemetry
 from skill_runtime import control
 from skill_runtime.client import SkillClient

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import zmq
+
 from skill_runtime.endpoints import AddressError, Addresses, Endpoints, check_local
 
 Context = zmq.Context[zmq.Socket[bytes]]

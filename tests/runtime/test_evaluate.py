@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from skill_robots.control import UnsupportedPolicyError
 from skill_robots.tasks.baselines import make_baseline
 from skill_runtime.evaluation import METRICS, EvaluationSettings, evaluate, task_for, total_steps

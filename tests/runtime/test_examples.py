@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+
 from skill_runtime.client import SkillClient
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

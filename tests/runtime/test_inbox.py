@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import zmq
+
 from skill_proto.wire import MAX_FRAME_BYTES, MAX_PARTS
 from skill_runtime.inbox import Inbox, Incoming
 

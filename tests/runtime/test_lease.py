@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from skill_runtime.lease import DEFAULT_VALIDITY_S, FUTURE_TOLERANCE_S, LeaseKeeper
 from skill_runtime.refusal import Refusal
 

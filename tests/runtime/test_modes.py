@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
+
 from skill_proto.messages import Mode
 from skill_runtime.modes import LATCHED, MODES, POLICY_MODES, TABLE, Event, next_mode
 

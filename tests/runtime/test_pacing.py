@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from skill_runtime.clock import ManualClock, MonotonicClock
 from skill_runtime.pacing import Pacer, TickTimes
 from skill_runtime.realtime import QuietCollector

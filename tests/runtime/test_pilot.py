@@ -11,6 +11,7 @@ import onnx
 import onnx.parser
 import pytest
 from numpy.typing import NDArray
+
 from skill_proto.messages import Acquire
 from skill_robots.arm import ArmError, ArmState, JointTarget
 from skill_robots.mujoco_arm import MujocoArm

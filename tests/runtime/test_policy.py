@@ -11,6 +11,7 @@ import onnx.parser
 import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
+
 from skill_robots.observation import PUSH_OBSERVATION, layout
 from skill_runtime.policy import OnnxPolicy, PolicyError, load_manifest
 

@@ -11,6 +11,7 @@ import onnx
 import onnx.parser
 import pytest
 from onnx import TensorProto, helper
+
 from skill_runtime.policy import OnnxPolicy, PolicyFileError, load_manifest
 
 PolicyFileFactory = Callable[..., Path]

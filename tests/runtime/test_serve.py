@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from skill_proto.messages import Telemetry
 from skill_runtime.client import SkillClient
 from skill_runtime.serve import INSISTING_S

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zmq
+
 from skill_proto.messages import REPLY, Act, Acted, Error
 from skill_proto.wire import Array, array_specs, pack, unpack
 from skill_runtime.clock import MonotonicClock

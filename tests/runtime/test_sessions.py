@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from skill_proto.wire import WireError
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.sessions import Sessions

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from skill_proto.messages import Telemetry
 from skill_robots.mujoco_arm import MujocoArm
 from skill_runtime.authority import Authority

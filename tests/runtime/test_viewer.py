@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 import pytest
+
 from skill_proto.messages import Telemetry
 from skill_robots.mujoco_arm import MujocoArm
 from skill_runtime.assembly import ArmServer

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from skill_training.card import METRIC_TEXTS, card, write_card
 from skill_training.config import TrainConfig
 from skill_training.describe import build_manifest

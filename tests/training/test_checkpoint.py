@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from skill_training import checkpoint
 from skill_training.errors import CheckpointError
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import onnxruntime as ort
 import pytest
 import torch
+
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_training.cli import main
 from skill_training.metrics_log import read

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from pydantic import ValidationError
+
 from skill_robots.tasks.tabletop import TabletopConfig
 from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+
 from skill_training.algorithms.csf import Csf, CsfConfig
 from skill_training.algorithms.sac import Loss, descend
 from skill_training.replay import Batch
 from skill_training.representation import RepresentationConfig
 from skill_training.skills import sample_skills
-from torch import Tensor, nn
 
 
 def make(representation: RepresentationConfig | None = None, **settings: float) -> Csf:

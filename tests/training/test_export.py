@@ -11,6 +11,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
+
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.observation import PUSH_OBSERVATION
 from skill_training.build import build_algorithm, build_graph

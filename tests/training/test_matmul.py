@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from skill_training.matmul import configure_matmul, cpu_has_bf16, exact_matmul
 
 

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+
 from skill_training.algorithms.metra import Metra, MetraConfig
 from skill_training.algorithms.sac import descend
 from skill_training.replay import Batch

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
 from skill_training.errors import RunDirectoryError
 from skill_training.metrics_log import MetricsLog, read
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
 def _log(directory: Path, steps: range, resume_at: int | None = None, factor: int = 1) -> None:

@@ -6,6 +6,9 @@ import math
 
 import pytest
 import torch
+from torch import nn
+from torch.distributions import Normal, TanhTransform, TransformedDistribution
+
 from skill_training.networks import (
     Critic,
     ObservationNormalizer,
@@ -16,8 +19,6 @@ from skill_training.networks import (
     tanh_gaussian_log_prob,
     update_moving_average,
 )
-from torch import nn
-from torch.distributions import Normal, TanhTransform, TransformedDistribution
 
 SCALE = [0.5, 2.0, 4.0]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from skill_training.config import TrainConfig
 from skill_training.errors import RunDirectoryError
 from skill_training.metrics_log import MetricsLog

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+
 from skill_robots.observation import PUSH_OBSERVATION, layout
 from skill_training.build import STOP_RADIUS_M, build_algorithm, build_graph
 from skill_training.config import TrainConfig
 from skill_training.policy_graph import GoalGraph, SkillGraph, TorchPolicy
-from torch import Tensor
 
 TinyConfig = Callable[..., TrainConfig]
 CUBE = layout(PUSH_OBSERVATION)["cube_position"].start

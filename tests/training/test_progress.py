@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+
 from skill_training import progress
 from skill_training.progress import Progress
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from skill_training.replay import Batch, ReplayBuffer
 
 SIZES = {"observation_size": 3, "action_size": 2, "skill_size": 1}

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
-from skill_training.representation import RepresentationConfig, StateRepresentation
 from torch import nn
+
+from skill_training.representation import RepresentationConfig, StateRepresentation
 
 LAYOUT = {"hand": slice(0, 2), "cube_position": slice(2, 5)}
 SCALE = [1.0, 1.0, 0.5, 0.25, 2.0]

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import Tensor, nn
+
 from skill_training.algorithms.metra import Metra, MetraConfig
 from skill_training.algorithms.sac import SacConfig, adam, descend
 from skill_training.replay import Batch
-from torch import Tensor, nn
 
 ALPHA = 0.5
 

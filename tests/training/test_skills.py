@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+
 from skill_training.skills import sample_skills
 
 

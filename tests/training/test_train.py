@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from skill_training import job
 from skill_training.config import TrainConfig
 from skill_training.errors import CheckpointError, ConfigError

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+
 from skill_training.algorithms.csf import Csf, CsfConfig
 from skill_training.algorithms.metra import Metra, MetraConfig
 from skill_training.algorithms.sac import descend
 from skill_training.replay import Batch
 from skill_training.representation import RepresentationConfig
 from skill_training.skills import sample_skills
-from torch import nn
 
 Algorithm = Csf | Metra
 

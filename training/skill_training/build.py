@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 import torch
+
 from skill_robots.observation import PUSH_OBSERVATION, layout, scales
 from skill_robots.tasks.tabletop import Tabletop
-
 from skill_training.algorithms.csf import Csf, CsfConfig
 from skill_training.algorithms.metra import Metra
 from skill_training.config import TrainConfig

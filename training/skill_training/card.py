@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from skill_proto.manifest import PolicyManifest
-
 from skill_training.errors import ExportError
 
 METRIC_TEXTS = {

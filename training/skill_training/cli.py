@@ -12,9 +12,9 @@ from typing import Annotated
 
 import tyro
 from pydantic import ValidationError
+
 from skill_proto.manifest import describe_errors
 from skill_robots.tasks.tabletop import TabletopConfig
-
 from skill_training import job
 from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig

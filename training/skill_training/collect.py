@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from skill_robots.tasks.tabletop import Tabletop
 from torch import Tensor
 
+from skill_robots.tasks.tabletop import Tabletop
 from skill_training.build import Algorithm
 from skill_training.replay import ReplayBuffer
 from skill_training.skills import sample_skills

@@ -21,7 +21,6 @@ from skill_robots.observation import FIELDS, manifest_fields
 from skill_robots.panda.limits import PANDA
 from skill_robots.tasks.rollouts import GOAL_RANGE_M
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
-
 from skill_training.build import OBSERVATION, STOP_RADIUS_M, pushes_to_goals
 from skill_training.config import TrainConfig, config_to_dict
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from skill_robots.tasks.metrics import goal_metrics, skill_metrics
 from skill_robots.tasks.rollouts import (
     evaluation_goals,
@@ -11,7 +12,6 @@ from skill_robots.tasks.rollouts import (
     skill_rollouts,
 )
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
-
 from skill_training.build import OBSERVATION
 from skill_training.config import TrainConfig
 from skill_training.matmul import exact_matmul

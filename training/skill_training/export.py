@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import torch
-from skill_proto.manifest import METADATA_KEY, PolicyManifest
-from skill_robots.observation import scales
 from torch import Tensor
 
+from skill_proto.manifest import METADATA_KEY, PolicyManifest
+from skill_robots.observation import scales
 from skill_training.errors import ExportError
 from skill_training.matmul import exact_matmul
 from skill_training.policy_graph import GoalGraph, Graph

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import FrameType
 
 import torch
-from skill_proto.manifest import PolicyManifest
 
+from skill_proto.manifest import PolicyManifest
 from skill_training import checkpoint, provenance
 from skill_training.build import build_algorithm, build_graph, torch_device
 from skill_training.card import write_card

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from skill_robots.tasks.tabletop import Tabletop
 
+from skill_robots.tasks.tabletop import Tabletop
 from skill_training import checkpoint
 from skill_training.build import OBSERVATION, build_algorithm, build_graph, torch_device
 from skill_training.collect import Collector
