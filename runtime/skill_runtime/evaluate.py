@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import shlex
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -79,6 +80,10 @@ def main() -> None:
     except (UsageError, UnsupportedPolicyError, PolicyFileError, PolicyError) as error:
         print(f"skill-eval: {error}", file=sys.stderr)
         sys.exit(USAGE)
+    except BrokenPipeError:
+        # Whoever read the table, `| head` say, has seen enough; the interpreter must not
+        # complain about it while it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         print("skill-eval: interrupted; nothing was written", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -1,0 +1,22 @@
+"""skill-train where the train extra is not installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def test_a_serving_install_is_told_what_to_install() -> None:
+    """A process in which torch cannot be found, as after a plain install."""
+    program = (
+        "import importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'torch' else find(name, *a)\n"
+        "from skill_training.entry import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "needs torch" in done.stderr
+    assert "skill-serve[train]" in done.stderr
+    assert "Traceback" not in done.stderr
