@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import shlex
 import os
+import shlex
 import sys
 import time
 from dataclasses import dataclass
