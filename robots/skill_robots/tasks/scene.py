@@ -54,17 +54,28 @@ def tabletop_model(
 
 
 def _strip(spec: mujoco.MjSpec) -> None:
-    for light in list(spec.lights):
-        spec.delete(light)
+    for part in (*spec.lights, *spec.textures):
+        spec.delete(part)
     for geom in list(spec.geoms):
         if geom.name not in (*_HAND_GEOMS, "table", "cube"):
             spec.delete(geom)
 
 
 def _add_surroundings(spec: mujoco.MjSpec) -> None:
+    spec.visual.global_.offwidth, spec.visual.global_.offheight = 1920, 1080
+    spec.visual.headlight.ambient = [0.35, 0.35, 0.35]
+    spec.visual.headlight.diffuse = [0.35, 0.35, 0.35]
+    spec.add_texture(
+        name="sky",
+        type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
+        rgb1=[0.75, 0.82, 0.90],
+        rgb2=[0.28, 0.36, 0.47],
+        width=256,
+        height=1536,
+    )
     world = spec.worldbody
-    world.add_light(pos=[0.3, -1.0, 2.0], dir=[-0.2, 0.5, -1.0], diffuse=[0.7, 0.7, 0.7])
-    world.add_light(pos=[-1.0, 1.0, 1.5], dir=[0.6, -0.6, -1.0], diffuse=[0.3, 0.3, 0.3])
+    world.add_light(pos=[0.4, -0.9, 2.2], dir=[-0.25, 0.35, -1.0], diffuse=[0.5, 0.5, 0.5])
     world.add_geom(
         # A plane never lets the cube fall off; the slab below it is what one sees.
         name="table",

@@ -1,0 +1,50 @@
+"""Renders the tabletop scene to a PNG, without a window.
+
+    MUJOCO_GL=egl python examples/render_scene.py --out scene.png
+
+Needs matplotlib (extra `viz`) and an OpenGL that MUJOCO_GL names: egl or osmesa where there is no
+screen, nothing at all on a desktop.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import matplotlib.image
+import mujoco
+import numpy as np
+
+from skill_robots.action import ActionConfig, joints_for_hand
+from skill_robots.tasks.scene import tabletop_model
+
+HAND = np.array([[-0.08, 0.05, 0.03]])
+"""End effector, world frame [m]."""
+CUBE = [-0.03, 0.09, 0.02]
+"""Centre of the cube, world frame [m]."""
+
+
+def main() -> None:
+    """Poses the arm beside the cube and takes a picture."""
+    parser = argparse.ArgumentParser(description="Render the tabletop scene to a PNG.")
+    parser.add_argument("--out", default="scene.png")
+    arguments = parser.parse_args()
+
+    base = ActionConfig().base_position
+    model = tabletop_model(0.005, base, visual=True)
+    data = mujoco.MjData(model)
+    data.qpos[:7] = joints_for_hand(HAND - np.array(base))[0]
+    place = int(model.joint("cube").qposadr[0])
+    data.qpos[place : place + 3] = CUBE
+    mujoco.mj_forward(model, data)
+
+    camera = mujoco.MjvCamera()
+    camera.lookat[:] = [-0.25, 0.0, 0.25]
+    camera.distance, camera.azimuth, camera.elevation = 1.5, 140, -22
+    renderer = mujoco.Renderer(model, height=720, width=1080)
+    renderer.update_scene(data, camera)
+    matplotlib.image.imsave(arguments.out, renderer.render())
+    print(f"wrote {arguments.out}")
+
+
+if __name__ == "__main__":
+    main()
