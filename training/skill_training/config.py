@@ -18,8 +18,8 @@ from skill_training.errors import ConfigError
 AlgorithmConfig = CsfConfig | MetraConfig
 ALGORITHMS: dict[str, type[AlgorithmConfig]] = {"csf": CsfConfig, "metra": MetraConfig}
 
-DEFAULT_ENV_STEPS = 1_280_000
-"""63,000 gradient steps; skills cover the tabletop after 15,000 and fill it out until the end."""
+DEFAULT_ENV_STEPS = 1_600_000
+"""50,000 gradient steps; skills reach every direction after 10,000 and fill out until the end."""
 
 TRAINING_TASK = TabletopConfig(
     stiffness_scale=(0.85, 1.15), latency_s=(0.0, 0.02), sensor_noise=1.0, start="mixed"
@@ -40,9 +40,8 @@ class RunSettings:
     env_steps: PositiveInt = DEFAULT_ENV_STEPS
     """Environment steps to collect, rounded up to whole episodes of all scenes."""
 
-    env_steps_per_update: PositiveInt = 20
-    """Environment steps per gradient step. The CSF and METRA papers take 32; on one core, where
-    collection and learning share the time, 20 reaches further in the same time."""
+    env_steps_per_update: PositiveInt = 32
+    """Environment steps per gradient step; 32 is the ratio of the CSF and METRA papers."""
 
     n_envs: PositiveInt = 32
     """Scenes stepped together."""
