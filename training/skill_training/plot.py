@@ -50,7 +50,10 @@ def plot_runs(directories: Sequence[Path], out: Path) -> None:
     figure = Figure(figsize=(10.5, 5.6), layout="constrained")
     for panel, axes in zip(PANELS, figure.subplots(2, 3).flat, strict=True):
         _draw(axes, panel, list(zip(names, curves, strict=True)))
-    figure.axes[0].legend(frameon=False, fontsize="small", loc="lower right")
+    lines, texts = figure.axes[0].get_legend_handles_labels()
+    figure.legend(
+        lines, texts, frameon=False, fontsize="small", loc="outside lower center", ncols=2
+    )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=150)
