@@ -41,7 +41,8 @@ class RunSettings:
     """Environment steps to collect, rounded up to whole episodes of all scenes."""
 
     env_steps_per_update: PositiveInt = 32
-    """Environment steps per gradient step; 32 is the ratio of the CSF and METRA papers."""
+    """Environment steps per gradient step. 32 is the ratio of the CSF and METRA codes where the
+    state is observed (Ant, HalfCheetah)."""
 
     n_envs: PositiveInt = 32
     """Scenes stepped together."""

@@ -6,7 +6,11 @@ Skill Learning", ICLR 2025, and its public code.
 Notation: phi the representation, d = phi(s') - phi(s), z a skill on the unit sphere, psi_1 and
 psi_2 the successor features, pi the actor.
 
-What differs from the paper, and why:
+As in the code, by default: xi 5 with 256 fresh negatives, batches of 256, discount .99, target
+rate .005, 32 environment steps per gradient step (its state-based environments), 1,000,000
+transitions of replay, entropy coefficient from .01 towards an entropy of -1/2 per action entry.
+
+What differs from the paper or its code, and why:
     - Networks of two layers of 1024 -> 256: this fits one CPU core and suffices for the tabletop.
     - Actor with tanh hidden layers -> ReLU, one kind of network everywhere.
     - Learning rate 1e-4 -> 3e-4, and 1e-3 for a representation of few numbers: runs of minutes
@@ -17,20 +21,24 @@ What differs from the paper, and why:
     - MLP representation -> a scaled rotation by default ('mlp' and 'linear' remain choices): an MLP
       bends from seed to seed, and a free matrix can lose a dimension.
     - log of the mean over the negatives rather than of their sum: a constant, it moves no gradient.
+    - The first 10,000 environment steps (whole rounds of episodes) take uniform random actions, not
+      the untrained policy's: what is learned first does not hang on how the actor happens to start.
+    - Rounds of 32 episodes of 100 steps -> 8 episodes of 200: the scenes are stepped as one batch.
+    - Observations divided by fixed typical magnitudes, not by statistics of random rollouts: the
+      same numbers hold in training, in the file and between runs.
+    - Weights start as torch.nn.Linear's; in the code the actor's last layer starts ten times
+      smaller.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from skill_training.algorithms.sac import (
     Loss,
@@ -38,12 +46,10 @@ from skill_training.algorithms.sac import (
     PositiveFloat,
     SacConfig,
     SoftActorCritic,
-    adam,
     descend,
 )
-from skill_training.networks import ObservationNormalizer, SuccessorFeatures, TanhGaussianActor
+from skill_training.networks import SuccessorFeatures
 from skill_training.replay import Batch
-from skill_training.representation import RepresentationConfig, StateRepresentation
 from skill_training.skills import sample_skills
 
 
@@ -57,50 +63,14 @@ class CsfConfig(SacConfig):
     negatives: Annotated[int, Field(ge=1)] = 256
     """Skills drawn afresh at each gradient step as negatives, shared by the whole batch."""
 
-    representation: RepresentationConfig = dataclasses.field(default_factory=RepresentationConfig)
-    """What the skills are about."""
-
 
 class Csf(SoftActorCritic):
-    """Contrastive successor features.
+    """Contrastive successor features."""
 
-    Args:
-        config: settings.
-        layout: where each observation field lies.
-        scale: ``(O,)`` typical magnitude of each observation entry.
-        action_size: A.
-        device: where networks live and batches must come from.
-        seed: of the networks' start and of all noise.
-    """
-
+    critic_kind = SuccessorFeatures
     config: CsfConfig
     critic: SuccessorFeatures
     target_critic: SuccessorFeatures
-
-    def __init__(
-        self,
-        config: CsfConfig,
-        *,
-        layout: Mapping[str, slice],
-        scale: Sequence[float],
-        action_size: int,
-        device: torch.device | str = "cpu",
-        seed: int = 0,
-    ) -> None:
-        self.skill_size = config.representation.size
-        normalizer = ObservationNormalizer(scale)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            sizes = {"skill_size": self.skill_size, "action_size": action_size}
-            actor = TanhGaussianActor(normalizer, **sizes, hidden=config.hidden)
-            critic = SuccessorFeatures(normalizer, **sizes, hidden=config.hidden)
-            self.representation = StateRepresentation(
-                config.representation, layout=layout, scale=scale
-            ).to(device)
-        super().__init__(
-            config, actor=actor, critic=critic, action_size=action_size, device=device, seed=seed
-        )
-        self.representation_optimizer = adam(self.representation, config.representation.step_size)
 
     def representation_loss(self, step: Tensor, skill: Tensor, negatives: Tensor) -> Loss:
         """-mean(d . z) + xi mean_i log mean_k exp(d_i . z'_k).
@@ -158,10 +128,3 @@ class Csf(SoftActorCritic):
 
         self.update_target()
         return metrics | critic_metrics | self.update_actor(batch)
-
-    def stateful(self) -> dict[str, nn.Module | Optimizer]:
-        """Adds the representation."""
-        return super().stateful() | {
-            "representation": self.representation,
-            "representation_optimizer": self.representation_optimizer,
-        }

@@ -7,8 +7,10 @@ input of actor and critic. There are no terminals: the critic always bootstraps.
 from __future__ import annotations
 
 import copy
+import dataclasses
 from abc import ABC, abstractmethod
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import ConfigDict, Field
@@ -18,12 +20,14 @@ from torch.optim import Adam, Optimizer
 
 from skill_training.networks import (
     Critic,
+    ObservationNormalizer,
     PositiveScalar,
     SuccessorFeatures,
     TanhGaussianActor,
     update_moving_average,
 )
 from skill_training.replay import Batch
+from skill_training.representation import RepresentationConfig, StateRepresentation
 
 Metrics = dict[str, Tensor]
 """Scalars by name, detached and left on their device: reading one waits for it."""
@@ -35,7 +39,7 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SacConfig:
-    """Settings of actor, critic and entropy coefficient."""
+    """Settings of actor, critic, entropy coefficient and representation."""
 
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (256, 256)
     """Hidden layers of actor and critic. ReLU, no layer normalisation."""
@@ -58,6 +62,9 @@ class SacConfig:
     target_entropy_per_action: Annotated[float, Field(allow_inf_nan=False)] = -0.5
     """Entropy, per action entry, that the entropy coefficient is learned to hold [nat]."""
 
+    representation: RepresentationConfig = dataclasses.field(default_factory=RepresentationConfig)
+    """What the skills are about."""
+
 
 def descend(loss: Tensor, optimizer: Optimizer) -> None:
     """One optimiser step; the gradient is computed for the optimiser's own parameters only."""
@@ -72,40 +79,53 @@ def adam(module: nn.Module, learning_rate: float) -> Adam:
 
 
 class SoftActorCritic(ABC):
-    """Actor, twin critic with its slow target, and entropy coefficient.
+    """Actor, twin critic with its slow target, entropy coefficient and representation phi.
 
-    A subclass says what its critic's values are and how to train it.
+    A subclass says what its critic's values are and how to train critic and representation.
 
     Args:
         config: settings.
-        actor: the policy.
-        critic: twin critic; a copy of it becomes the target.
+        layout: where each observation field lies.
+        scale: ``(O,)`` typical magnitude of each observation entry.
         action_size: A.
         device: where everything lives; batches must come from there.
-        seed: of the noise in sampled actions and skills.
+        seed: of the networks' start and of all noise.
     """
+
+    critic_kind: ClassVar[type[Critic] | type[SuccessorFeatures]]
+    """What the twin critic gives: values, or features whose product with the skill is the value."""
 
     def __init__(
         self,
         config: SacConfig,
         *,
-        actor: TanhGaussianActor,
-        critic: Critic | SuccessorFeatures,
+        layout: Mapping[str, slice],
+        scale: Sequence[float],
         action_size: int,
-        device: torch.device | str,
-        seed: int,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
     ) -> None:
         self.config = config
+        self.skill_size = config.representation.size
         self.device = torch.device(device)
         self.generator = torch.Generator(self.device).manual_seed(seed)
-        self.actor = actor.to(device)
-        self.critic = critic.to(device)
+        normalizer = ObservationNormalizer(scale)
+        # Drawn on the CPU, so that a seed gives the same start on every device.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            sizes = {"skill_size": self.skill_size, "action_size": action_size}
+            actor = TanhGaussianActor(normalizer, **sizes, hidden=config.hidden)
+            critic = self.critic_kind(normalizer, **sizes, hidden=config.hidden)
+            phi = StateRepresentation(config.representation, layout=layout, scale=scale)
+        self.actor, self.critic = actor.to(device), critic.to(device)
+        self.representation = phi.to(device)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         self.entropy_coefficient = PositiveScalar(config.initial_entropy_coefficient).to(device)
         self.target_entropy = config.target_entropy_per_action * action_size
         self.actor_optimizer = adam(self.actor, config.learning_rate)
         self.critic_optimizer = adam(self.critic, config.learning_rate)
         self.entropy_optimizer = adam(self.entropy_coefficient, config.learning_rate)
+        self.representation_optimizer = adam(self.representation, config.representation.step_size)
 
     @abstractmethod
     def twin_values(self, observation: Tensor, action: Tensor, skill: Tensor) -> Tensor:
@@ -160,9 +180,11 @@ class SoftActorCritic(ABC):
             "critic": self.critic,
             "target_critic": self.target_critic,
             "entropy_coefficient": self.entropy_coefficient,
+            "representation": self.representation,
             "actor_optimizer": self.actor_optimizer,
             "critic_optimizer": self.critic_optimizer,
             "entropy_optimizer": self.entropy_optimizer,
+            "representation_optimizer": self.representation_optimizer,
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -185,6 +207,7 @@ class SoftActorCritic(ABC):
 class Sac(SoftActorCritic):
     """SAC with a scalar twin critic."""
 
+    critic_kind = Critic
     critic: Critic
     target_critic: Critic
 
