@@ -235,6 +235,12 @@ def no_cuda() -> None:
 
 
 @pytest.fixture(scope="session")
+def make_manifest() -> Callable[..., PolicyManifest]:
+    """:func:`push_manifest`: ``make_manifest(**overrides) -> PolicyManifest``."""
+    return push_manifest
+
+
+@pytest.fixture(scope="session")
 def make_policy_file() -> PolicyFileFactory:
     """:func:`write_policy_file`: ``make_policy_file(tmp_path, **overrides) -> Path``."""
     return write_policy_file

@@ -24,7 +24,7 @@ class ActionConfig:
     """How far one action reaches, and where."""
 
     displacement: float = 0.04
-    """Set-point displacement for an action of 1 [m per control step]."""
+    """Set-point displacement along an axis for an action of 1 [m per control step]."""
     leash: float = 0.06
     """Largest distance of the commanded from the measured end effector [m]; with the plant's
     stiffness this caps the push at 72 / 46 N in x / y (docs/plant.md)."""
@@ -154,7 +154,8 @@ def joints_for_hand(position: Array, iterations: int = 20) -> Array:
 
     Args:
         position: ``(n, 3)`` in the arm's base frame [m], inside the workspace.
-        iterations: damped least-squares steps from the neutral pose; 20 reach 1e-5 m.
+        iterations: damped least-squares steps from the neutral pose. 20 reach every start of an
+            episode to rounding; in the workspace's far corners up to 1 cm may remain.
     """
     joints = np.tile(kinematics.NEUTRAL, (len(position), 1))
     for _ in range(iterations):
@@ -182,16 +183,18 @@ class ShaperConfig:
 
 @dataclass
 class Setpoint:
-    """A shaped set-point: position, velocity, acceleration, each ``(n, dof)``."""
+    """A shaped set-point, at rest when it is made."""
 
     position: Array
-    velocity: Array = field(default_factory=lambda: np.zeros((0, 0)))
-    acceleration: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    """``(n, dof)`` [rad]."""
+    velocity: Array = field(init=False)
+    """``(n, dof)`` [rad/s]."""
+    acceleration: Array = field(init=False)
+    """``(n, dof)`` [rad/s^2]."""
 
     def __post_init__(self) -> None:
-        if self.velocity.shape != self.position.shape:
-            self.velocity = np.zeros_like(self.position)
-            self.acceleration = np.zeros_like(self.position)
+        self.velocity = np.zeros_like(self.position)
+        self.acceleration = np.zeros_like(self.position)
 
 
 class SetpointShaper:
@@ -203,12 +206,21 @@ class SetpointShaper:
 
         v_want = e min_j(u_j / |e_j|)
         a_want = k_v (v_want - v), scaled to |a_want| <= a_max
-        a += (a_want - a), scaled to |change| <= j_max dt;   v += a dt;   q += v dt
+        a += (a_want - a), scaled to |change| <= j_max dt
+        v += a dt;   q += v dt
 
     Each limit is kept by one factor for all joints, that of the joint nearest to its limit, so that
     the joints stay in step and the hand on its way: limited joint by joint, a sideways push of the
     hand becomes a dive. The law has no rate of its own; run finer (1 ms) it is the same filter, and
     only there can the jerk limit bind (``j_max dt`` against a full reversal of ``2 a_max``).
+
+    ``v_max``, ``a_max`` and ``j_max`` are shares of the arm's limits. Last, and never yet needed,
+    each velocity is clipped at the arm's own limit.
+
+    Args:
+        spec: the arm's published limits.
+        period_s: servo period dt [s].
+        config: gains and shares.
     """
 
     def __init__(self, spec: ArmSpec, period_s: float, config: ShaperConfig | None = None) -> None:

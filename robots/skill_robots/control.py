@@ -16,6 +16,7 @@ from skill_robots.action import (
     Hands,
     Setpoint,
     SetpointShaper,
+    ShaperConfig,
     locate_hands,
 )
 from skill_robots.arm import ArmError, ArmSpec, ArmState, JointTarget, Pose
@@ -54,7 +55,8 @@ class PolicyDriver:
         )
         self._base = np.array(self.actions.base_position)
         self._decoder = ActionDecoder(self.actions, spec)
-        self._shaper = SetpointShaper(spec, servo_period_s)
+        self.shaping = ShaperConfig(limit_share=manifest.plant.velocity_limit_share)
+        self._shaper = SetpointShaper(spec, servo_period_s, self.shaping)
         self._setpoint = Setpoint(np.zeros((1, spec.dof)))
         self._goal = np.zeros((1, spec.dof))
         self._located: tuple[ArmState, Hands] | None = None

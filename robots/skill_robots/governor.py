@@ -61,7 +61,7 @@ class Governor:
         base_position: of the arm in the world frame [m].
         margin_m: how far a set-point may pass the box before the governor acts [m]. Policies aim
             inside the box, but the shaper cannot stop a moving set-point at once: abrupt random
-            actions carry it up to 42 mm past.
+            actions carry it up to 18 mm past.
 
     Attributes:
         interventions: corrections so far, by kind.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skill_proto.manifest import PolicyManifest
-from skill_robots.action import ActionConfig
+from skill_robots.action import ActionConfig, ShaperConfig
 from skill_robots.control import PolicyDriver, UnsupportedPolicyError
 from skill_robots.observation import PUSH_OBSERVATION
 from skill_robots.panda.limits import PANDA
@@ -169,10 +169,11 @@ def check_fits_tabletop(manifest: PolicyManifest) -> None:
     Raises:
         UnsupportedPolicyError: names what does not fit.
     """
-    actions = PolicyDriver(PANDA, manifest, TabletopConfig().physics_step_s).actions
-    if actions != ActionConfig():
+    driver = PolicyDriver(PANDA, manifest, TabletopConfig().physics_step_s)
+    trained, here = (driver.actions, driver.shaping), (ActionConfig(), ShaperConfig())
+    if trained != here:
         raise UnsupportedPolicyError(
-            f"{manifest.name} was trained with {actions}, the tabletop has {ActionConfig()}; "
+            f"{manifest.name} was trained with {trained}, the tabletop has {here}; "
             f"evaluate it on the plant it was trained on"
         )
     if manifest.control_rate_hz != Tabletop.control_rate_hz:

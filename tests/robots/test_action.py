@@ -76,6 +76,25 @@ def test_the_goal_stays_in_the_workspace() -> None:
     assert end[0, 2] >= 0.015 - 1e-3
 
 
+def test_joint_goals_stay_inside_the_joint_limits() -> None:
+    joints, _ = _at([-0.1, 0.0, 0.06])
+    setpoint = joints.copy()
+    setpoint[0, 6] = PANDA.position_high[6]
+    decoder = ActionDecoder(ActionConfig(), PANDA)
+    goal = decoder.displace(np.zeros((1, 3)), setpoint, _hands(joints, setpoint))
+    assert (goal <= PANDA.position_high - 0.02).all()
+    assert (goal >= PANDA.position_low + 0.02).all()
+
+
+def test_reach_goes_one_control_step_towards_a_far_goal_and_all_the_way_to_a_near_one() -> None:
+    joints, world = _at([-0.1, 0.0, 0.10])
+    decoder = ActionDecoder(ActionConfig(), PANDA)
+    for way, step in (([0.0, 0.2, 0.0], [0.0, 0.04, 0.0]), ([0.0, 0.02, 0.0], [0.0, 0.02, 0.0])):
+        goal = decoder.reach(world + np.array([way]), joints, _hands(joints, joints))
+        moved = kinematics.forward(goal).position + BASE - world
+        np.testing.assert_allclose(moved, [step], atol=1.5e-3)
+
+
 @pytest.mark.parametrize("period", [0.005, 0.001])
 @pytest.mark.parametrize("distance", [0.02, 0.5])
 def test_shaper_arrives_without_much_overshoot(period: float, distance: float) -> None:
@@ -96,7 +115,7 @@ def test_shaper_arrives_without_much_overshoot(period: float, distance: float) -
     period=st.sampled_from([0.001, 0.005]),
     reach=st.floats(0.001, 5.0),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_shaper_never_leaves_the_arms_limits(seed: int, period: float, reach: float) -> None:
     """Whatever the goals, even ones that change at every step."""
     rng = np.random.default_rng(seed)
@@ -143,4 +162,4 @@ def test_resting_point_lies_ahead_and_brings_the_shaper_to_rest() -> None:
         shaper.step(state, goal)
         lowest = min(lowest, float(state.velocity.min()))
     assert np.abs(state.velocity).max() < 1e-3
-    assert lowest > -0.15, "the arm should not swing back noticeably"
+    assert lowest > -0.02, "the arm should not swing back noticeably"

@@ -2,63 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from skill_proto.manifest import ActionPart, Plant, PolicyManifest, Provenance, SkillSpace
+from skill_proto.manifest import PolicyManifest
+from skill_robots.action import ActionConfig
 from skill_robots.control import PolicyDriver, UnsupportedPolicyError
 from skill_robots.mujoco_arm import MujocoArm
 from skill_robots.observation import (
     FIELDS,
     PUSH_OBSERVATION,
     layout,
-    manifest_fields,
     observe,
     rotate,
 )
 from skill_robots.panda.limits import PANDA
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
 
+MakeManifest = Callable[..., PolicyManifest]
 
-def manifest(names: tuple[str, ...] = PUSH_OBSERVATION) -> PolicyManifest:
-    """A manifest that says just what the driver reads."""
-    return PolicyManifest(
-        name="test",
-        algorithm="none",
-        description="",
-        control_rate_hz=25.0,
-        observation=manifest_fields(names),
-        action=(
-            ActionPart(
-                name="end_effector_displacement", size=3, scale=0.04, unit="m", frame="world"
-            ),
-        ),
-        skill=SkillSpace(kind="sphere", size=2),
-        plant=Plant(
-            robot="panda",
-            task="tabletop",
-            physics_step_s=0.005,
-            joint_stiffness=tuple(PANDA.stiffness),
-            joint_damping=tuple(PANDA.damping),
-            setpoint_leash_m=0.06,
-            workspace_low_m=(-0.30, -0.32, 0.015),
-            workspace_high_m=(0.15, 0.32, 0.25),
-            velocity_limit_share=0.9,
-        ),
-        trained_on={},
-        provenance=Provenance(
-            command="",
-            code_revision="",
-            seed=0,
-            environment_steps=0,
-            gradient_steps=0,
-            wall_time_s=0,
-            created="",
-            machine="",
-            versions={},
-            config={},
-        ),
-    )
+
+@pytest.fixture
+def manifest(make_manifest: MakeManifest) -> PolicyManifest:
+    return make_manifest()
 
 
 def test_observation_has_28_numbers_in_the_named_order() -> None:
@@ -129,6 +97,39 @@ def test_starts_are_where_the_config_says() -> None:
     assert 0.10 < np.abs(high.cube_position[:, :2]).max() <= 0.15
 
 
+def test_mixed_starts_are_half_low_and_a_quarter_beside_the_cube() -> None:
+    table = Tabletop(TabletopConfig(start="mixed"), 1000, seed=0)
+    hand, cube = table.end_effector_position, table.cube_position
+    distance = np.linalg.norm((hand - cube)[:, :2], axis=1)
+    middle = np.linalg.norm(hand[:, :2], axis=1) < 1e-6
+    low = middle & (np.abs(hand[:, 2] - 0.06) < 1e-6)
+    beside, above = ~middle, middle & ~low
+    assert [low.sum(), above.sum(), beside.sum()] == pytest.approx([500, 250, 250], abs=50)
+    assert np.abs(cube[low, :2]).max() <= 0.10
+    assert 0.10 < np.abs(cube[~low, :2]).max() <= 0.15
+    assert 0.06 < hand[above, 2].min() < 0.08 < 0.18 < hand[above, 2].max() < 0.20
+    assert 0.05 - 1e-6 < distance[beside].min() < distance[beside].max() < 0.09 + 1e-6
+    assert 0.015 - 1e-6 < hand[beside, 2].min() < hand[beside, 2].max() < 0.06
+    assert (hand >= np.array(ActionConfig.workspace_low) - 1e-6).all()
+    assert (hand <= np.array(ActionConfig.workspace_high) + 1e-6).all()
+    table.step(np.zeros((1000, 3)))
+    assert np.linalg.norm(table.cube_position - cube, axis=1).max() < 1e-3, "no start touches"
+
+
+def test_a_stiffer_arm_lags_as_the_law_of_its_servo_says() -> None:
+    """A force F on a joint moves it F / K: the sag is inverse to the stiffness factor."""
+    sag = []
+    for scale in (0.5, 1.0, 2.0):
+        table = Tabletop(TabletopConfig(stiffness_scale=(scale, scale)), 2, seed=0)
+        start = table.joint_position[:, 0].copy()
+        for _ in range(400):
+            table._batch.bind("qfrc_applied")[:, 0] = 3.0
+            table.physics_step(table.setpoint.position, table.setpoint.velocity)
+        sag.append(table.joint_position[:, 0] - start)
+    expected = 3.0 / (600.0 * np.array([0.5, 1.0, 2.0]))
+    np.testing.assert_allclose(sag, np.stack([expected, expected], axis=1), rtol=0.02)
+
+
 def test_the_arm_rests_while_the_policy_does_nothing() -> None:
     table = Tabletop(TabletopConfig(), 4, seed=0)
     start = table.end_effector_position.copy()
@@ -169,11 +170,11 @@ def _pushing_action(observation: np.ndarray) -> np.ndarray:
     return np.array([*ahead, np.clip(10.0 * (0.02 - height), -1, 1)])
 
 
-def test_serving_meets_the_plant_that_training_met() -> None:
+def test_serving_meets_the_plant_that_training_met(manifest: PolicyManifest) -> None:
     """Same policy, seed and scene: the same observations and actions, to the last bit."""
     table = Tabletop(TabletopConfig(), 1, seed=7)
     arm = MujocoArm(TabletopConfig(), seed=7)
-    driver = PolicyDriver(arm.spec, manifest(), arm.servo_period_s)
+    driver = PolicyDriver(arm.spec, manifest, arm.servo_period_s)
     driver.reset(arm.read())
     start = table.cube_position
     for _ in range(60):
@@ -194,23 +195,26 @@ def test_the_plant_is_the_same_with_the_servo_at_1_khz() -> None:
     At full speed (0.5 m/s) the two may be half a control step apart. Single pushes may part
     ways where the cube turns at an edge; the typical one must not.
     """
-    hands, cubes = [], []
+    paths, pushed = [], []
     for step in (0.005, 0.001):
         table = Tabletop(TabletopConfig(physics_step_s=step), 32, seed=11)
         start = table.cube_position
         beside = np.linalg.norm(start[:, :2], axis=1) > 0.06
+        path = []
         for _ in range(25):
             table.step(np.array([_pushing_action(row) for row in table.observe()]))
-        hands.append(table.end_effector_position[beside])
-        cubes.append(np.linalg.norm(table.cube_position - start, axis=1)[beside])
-    assert cubes[0].mean() > 0.05, "the hands should have pushed their cubes"
-    assert np.median(np.linalg.norm(hands[0] - hands[1], axis=1)) < 0.5 * 0.04 / 2
-    assert cubes[0].mean() == pytest.approx(cubes[1].mean(), rel=0.05)
+            path.append(table.end_effector_position[beside])
+        paths.append(np.array(path))
+        pushed.append(np.linalg.norm(table.cube_position - start, axis=1)[beside])
+    assert pushed[0].mean() > 0.05, "the hands should have pushed their cubes"
+    apart = np.linalg.norm(paths[0] - paths[1], axis=2).max(axis=0)
+    assert np.median(apart) < 0.5 * 0.04 / 2
+    assert pushed[0].mean() == pytest.approx(pushed[1].mean(), rel=0.05)
 
 
-def test_held_arm_comes_to_rest() -> None:
+def test_held_arm_comes_to_rest(manifest: PolicyManifest) -> None:
     arm = MujocoArm(seed=0)
-    driver = PolicyDriver(arm.spec, manifest(), arm.servo_period_s)
+    driver = PolicyDriver(arm.spec, manifest, arm.servo_period_s)
     driver.reset(arm.read())
     for _ in range(15):
         driver.apply_action(np.array([0.0, 1.0, 0.3]), arm.read())
@@ -223,9 +227,9 @@ def test_held_arm_comes_to_rest() -> None:
     assert np.abs(arm.read().joint_velocity).max() < 0.005
 
 
-def test_end_effector_goal_is_reached() -> None:
+def test_end_effector_goal_is_reached(manifest: PolicyManifest) -> None:
     arm = MujocoArm(seed=0)
-    driver = PolicyDriver(arm.spec, manifest(), arm.servo_period_s)
+    driver = PolicyDriver(arm.spec, manifest, arm.servo_period_s)
     driver.reset(arm.read())
     target = np.array([-0.1, 0.2, 0.15])
     for _ in range(60):
@@ -245,9 +249,9 @@ def test_scene_of_the_served_arm_can_be_changed_and_stays_changed() -> None:
         arm.set_context(mass=float("nan"))
 
 
-def test_hand_opens_to_the_width_asked_for() -> None:
+def test_hand_opens_to_the_width_asked_for(manifest: PolicyManifest) -> None:
     arm = MujocoArm(seed=0)
-    driver = PolicyDriver(arm.spec, manifest(), arm.servo_period_s)
+    driver = PolicyDriver(arm.spec, manifest, arm.servo_period_s)
     driver.reset(arm.read())
     driver.apply_hand(0.06, grasp=False)
     for _ in range(400):
@@ -255,14 +259,26 @@ def test_hand_opens_to_the_width_asked_for() -> None:
     assert arm.read().hand_width == pytest.approx(0.06, abs=0.003)
 
 
-def test_driver_refuses_what_the_robot_does_not_have() -> None:
-    foreign = manifest().model_copy(
-        update={
-            "observation": (
-                *manifest().observation,
-                manifest().observation[0].model_copy(update={"name": "tactile", "size": 8}),
-            )
-        }
-    )
-    with pytest.raises(UnsupportedPolicyError, match="tactile"):
-        PolicyDriver(PANDA, foreign, 0.005)
+def test_driver_refuses_what_the_robot_does_not_have(manifest: PolicyManifest) -> None:
+    field, part = manifest.observation[0], manifest.action[0]
+    tactile = field.model_copy(update={"name": "tactile", "size": 8})
+    gripper = part.model_copy(update={"name": "gripper", "size": 1})
+    for foreign, named in (
+        ({"observation": (*manifest.observation, tactile)}, "tactile"),
+        ({"action": (part, gripper)}, "gripper"),
+    ):
+        with pytest.raises(UnsupportedPolicyError, match=named):
+            PolicyDriver(PANDA, manifest.model_copy(update=foreign), 0.005)
+
+
+@pytest.mark.parametrize("share", [0.9, 0.2])
+def test_driver_uses_the_share_of_the_limits_that_the_policy_was_trained_with(
+    share: float, make_manifest: MakeManifest
+) -> None:
+    plant = make_manifest().plant.model_dump() | {"velocity_limit_share": share}
+    arm = MujocoArm(seed=0)
+    driver = PolicyDriver(arm.spec, make_manifest(plant=plant), arm.servo_period_s)
+    driver.reset(arm.read())
+    driver.apply_joint_goal(driver.setpoint + 0.5)
+    used = np.abs(driver.step().acceleration) / PANDA.acceleration_limit
+    assert used.max() == pytest.approx(share)

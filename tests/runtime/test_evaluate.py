@@ -200,6 +200,7 @@ def test_a_policy_without_goals_has_no_goal_metrics(policy_file: Path) -> None:
     [
         ({"control_rate_hz": 50.0}, "50 Hz"),
         ({"action.scale": 0.02}, "evaluate it on the plant it was trained on"),
+        ({"plant.velocity_limit_share": 0.5}, "limit_share=0.5"),
     ],
 )
 def test_a_policy_for_another_plant_is_refused(
@@ -209,6 +210,9 @@ def test_a_policy_for_another_plant_is_refused(
     if "action.scale" in changes:
         part = manifest.action[0].model_copy(update={"scale": changes["action.scale"]})
         changes = {"action": (part,)}
+    if "plant.velocity_limit_share" in changes:
+        share = changes["plant.velocity_limit_share"]
+        changes = {"plant": manifest.plant.model_copy(update={"velocity_limit_share": share})}
     with pytest.raises(UnsupportedPolicyError, match=said):
         evaluate(make_baseline("iid", 3), manifest.model_copy(update=changes), QUICK)
 

@@ -54,7 +54,7 @@ class SensorNoise:
                 self._offset[name][ids] = rng.normal(0.0, self._factor * deviation, (len(ids), 3))
 
     def add(self, world: WorldState, rng: np.random.Generator) -> WorldState:
-        """``world`` as measured."""
+        """``world`` as measured; a quaternion near w = 0 may come out with w just below it."""
         if self._factor == 0:
             return world
         noisy: dict[str, Any] = {}
