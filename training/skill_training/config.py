@@ -22,7 +22,7 @@ DEFAULT_ENV_STEPS = 1_600_000
 """50,000 gradient steps; skills reach every direction after 10,000 and fill out until the end."""
 
 TRAINING_TASK = TabletopConfig(
-    stiffness_scale=(0.85, 1.15), latency_s=(0.0, 0.02), sensor_noise=1.0, start="mixed"
+    stiffness_scale=(0.9, 1.1), latency_s=(0.0, 0.01), sensor_noise=0.5, start="mixed"
 )
 """What a policy must bear to leave the simulation it was trained in."""
 
