@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import onnxruntime as ort
@@ -32,23 +32,30 @@ def _steady(directory: Path) -> list[dict[str, float]]:
     ]
 
 
-def _start_long_run(command: list[str], flags: list[str], cwd: Path) -> subprocess.Popen[str]:
-    """A run too long to end by itself, returned once it has trained a while."""
-    process = subprocess.Popen(
-        [*command, "csf", *flags, "--env-steps", "400000", "--run-dir", "run"],
-        cwd=cwd,
+@pytest.fixture
+def long_run(
+    skill_train_command: list[str], tiny_flags: Flags, tmp_path: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """A run at ``run`` too long to end by itself, that has trained a while; killed afterwards."""
+    flags = [*tiny_flags("csf"), "--env-steps", "400000", "--run-dir", "run"]
+    with subprocess.Popen(
+        [*skill_train_command, "csf", *flags],
+        cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    deadline = time.monotonic() + DEADLINE_S
-    while not (cwd / "run" / "checkpoint.pt").is_file():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    time.sleep(0.5)
-    return process
+    ) as process:
+        try:
+            deadline = time.monotonic() + DEADLINE_S
+            while not (tmp_path / "run" / "checkpoint.pt").is_file():
+                assert process.poll() is None, process.communicate()[0]
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            time.sleep(0.5)
+            yield process
+        finally:
+            process.kill()
 
 
 def _shorten(directory: Path, env_steps: int) -> None:
@@ -145,12 +152,11 @@ def test_a_finished_run_is_exported_again_and_plotted(
 
 
 def test_a_run_killed_in_mid_training_continues_from_its_checkpoint(
-    skill_train: Cli, skill_train_command: list[str], tiny_flags: Flags, tmp_path: Path
+    long_run: subprocess.Popen[str], skill_train: Cli, tmp_path: Path
 ) -> None:
-    process = _start_long_run(skill_train_command, tiny_flags("csf"), tmp_path)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    long_run.kill()
+    long_run.wait()
+    assert long_run.returncode == -signal.SIGKILL
     run, whole = tmp_path / "run", tmp_path / "whole"
     logged = read(run / "metrics.jsonl")[-1]["env_steps"]
     end = int(logged) + 400
@@ -169,24 +175,21 @@ def test_a_run_killed_in_mid_training_continues_from_its_checkpoint(
 @pytest.mark.parametrize("asked_by", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_how_to_go_on(
     asked_by: signal.Signals,
+    long_run: subprocess.Popen[str],
     skill_train: Cli,
-    skill_train_command: list[str],
-    tiny_flags: Flags,
     tmp_path: Path,
 ) -> None:
-    process = _start_long_run(skill_train_command, tiny_flags("csf"), tmp_path)
-    process.send_signal(asked_by)
-    output = process.communicate(timeout=DEADLINE_S)[0]
-    assert process.returncode == 130, output
+    long_run.send_signal(asked_by)
+    output = long_run.communicate(timeout=DEADLINE_S)[0]
+    assert long_run.returncode == 130, output
     assert "Traceback" not in output
     assert "skill-train csf --resume run" in output
     steps = read(tmp_path / "run" / "metrics.jsonl")[-1]["env_steps"]
     _shorten(tmp_path / "run", int(steps) + 40)
     done = skill_train("csf", "--resume", "run")
     assert done.returncode == 0, done.stderr
-    assert [row["env_steps"] for row in read(tmp_path / "run" / "metrics.jsonl")] == sorted(
-        row["env_steps"] for row in read(tmp_path / "run" / "metrics.jsonl")
-    )
+    logged = [row["env_steps"] for row in read(tmp_path / "run" / "metrics.jsonl")]
+    assert logged == sorted(logged)
 
 
 @pytest.mark.usefixtures("run_to_the_end")
@@ -195,6 +198,14 @@ def test_a_damaged_checkpoint_is_named(ask: Callable[..., str]) -> None:
     path.write_bytes(path.read_bytes()[:1000])
     assert "checkpoint.pt is damaged" in ask("csf", "--resume", "run")
     assert "checkpoint.pt is damaged" in ask("export", "run", "--out", "a.onnx")
+
+
+@pytest.mark.usefixtures("run_to_the_end")
+@pytest.mark.parametrize("out", [".", "policy", "run/policy.md"])
+def test_a_policy_file_has_a_name_that_its_card_cannot_take(
+    out: str, ask: Callable[..., str]
+) -> None:
+    assert "ends in .onnx" in ask("export", "run", "--out", out)
 
 
 @pytest.mark.usefixtures("run_to_the_end")
@@ -230,6 +241,7 @@ def test_a_directory_of_something_else_is_left_alone(
         (["csf", "--resume", "nowhere"], ["no directory nowhere"]),
         (["export", "nowhere", "--out", "a.onnx"], ["no directory nowhere"]),
         (["export", ".", "--out", "a.onnx"], ["not a run directory"]),
+        (["csf", "--task.latency-s", "0", "0.1"], ["too long", "0.035 s late"]),
         (["plot", "nowhere", "--out", "a.png"], ["no directory nowhere"]),
         (["plot", "--out", "a.png"], ["at least one"]),
         ([], ["csf", "metra", "export", "plot"]),

@@ -91,8 +91,14 @@ def test_a_replay_smaller_than_a_round_is_refused() -> None:
         (TabletopConfig(friction=(0.0, 0.5)), "task.friction"),
         (TabletopConfig(stiffness_scale=(float("nan"), 1.0)), "task.stiffness-scale"),
         (TabletopConfig(latency_s=(-0.1, 0.0)), "task.latency-s"),
+        (TabletopConfig(latency_s=(0.0, 0.036)), r"task.latency-s 0 0\.036 .* 0\.035 s late"),
+        (TabletopConfig(physics_step_s=0.006), "task.physics-step-s"),
     ],
 )
 def test_an_impossible_range_is_refused(task: TabletopConfig, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         TrainConfig(algorithm=CsfConfig(), task=task)
+
+
+def test_the_longest_latency_that_the_tabletop_can_have_is_accepted() -> None:
+    TrainConfig(algorithm=CsfConfig(), task=TabletopConfig(latency_s=(0.0, 0.035)))

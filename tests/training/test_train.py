@@ -11,7 +11,7 @@ import torch
 
 from skill_training import job
 from skill_training.config import TrainConfig
-from skill_training.errors import CheckpointError, ConfigError
+from skill_training.errors import CheckpointError, ConfigError, RunDirectoryError
 from skill_training.metrics_log import MetricsLog, read
 from skill_training.progress import Progress
 from skill_training.run_directory import RunDirectory
@@ -118,6 +118,15 @@ def test_a_checkpoint_of_other_networks_is_refused(tiny_config: TinyConfig, tmp_
     Trainer(csf, directory).save()
     with pytest.raises(CheckpointError, match="does not fit"):
         Trainer(metra, directory).resume()
+
+
+def test_a_run_directory_that_cannot_be_written_is_named(
+    tiny_config: TinyConfig, tmp_path: Path
+) -> None:
+    directory = _start(tiny_config(), tmp_path / "run")
+    (directory.path / "metrics.jsonl").mkdir()
+    with pytest.raises(RunDirectoryError, match=r"cannot write into .*run"):
+        job.train(directory)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")

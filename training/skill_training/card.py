@@ -24,7 +24,7 @@ METRIC_TEXTS = {
 LIMITS = """\
 - Simulation only: the policy has not been run on a real arm.
 - One 4 cm cube on a flat table, the hand closed and pointing down; it pushes, it does not grasp.
-- Outside the ranges below nothing is promised. A cube that slides much further than trained ones
+- Outside the ranges above nothing is promised. A cube that slides much further than trained ones
   (low friction) overshoots goals; one that is too heavy for the plant's force limit stays put.
 - Pushes away from the base are short where the workspace ends.
 """

@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"skill-train: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
     except KeyboardInterrupt:
-        print("skill-train: interrupted; the last checkpoint is kept", file=sys.stderr)
+        print("skill-train: interrupted; a checkpoint already written is kept", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 

@@ -4,7 +4,7 @@ TrainingError
  ├── ConfigError        a setting, or a combination of settings, that cannot work
  ├── CheckpointError    a checkpoint that cannot be read or does not fit
  ├── RunDirectoryError  a run directory that is missing, incomplete or of another run
- └── ExportError        an exported graph that does not do what the network does
+ └── ExportError        a policy file or card that cannot be written, or does not do what it should
 """
 
 from __future__ import annotations
@@ -27,4 +27,4 @@ class RunDirectoryError(TrainingError):
 
 
 class ExportError(TrainingError):
-    """The exported graph does not reproduce the network it came from."""
+    """A policy file or card cannot be written, or the file does not do what the network does."""

@@ -17,7 +17,7 @@ from skill_training.build import build_algorithm, build_graph, torch_device
 from skill_training.card import write_card
 from skill_training.config import TrainConfig
 from skill_training.describe import build_manifest
-from skill_training.errors import CheckpointError, RunDirectoryError
+from skill_training.errors import CheckpointError, ExportError, RunDirectoryError
 from skill_training.export import export_policy
 from skill_training.metrics_log import MetricsLog
 from skill_training.progress import Progress
@@ -52,32 +52,45 @@ def train(directory: RunDirectory) -> bool:
     Raises:
         TrainingError: whatever makes the run impossible.
     """
-    config = directory.config()
-    trainer = Trainer(config, directory)
+    trainer = Trainer(directory.config(), directory)
     resumes = directory.checkpoint.is_file()
     if resumes:
         trainer.resume()
     if not trainer.finished:
-        resume_at = trainer.env_steps if resumes else None
-        total, done = config.run.env_steps, trainer.env_steps
-        with (
-            MetricsLog(directory.path, resume_at=resume_at) as log,
-            Progress(total, done=min(done, total)) as progress,
-            _Interruption.caught() as interruption,
-        ):
-            if not trainer.run(log, progress, interruption.asked):
+        try:
+            if not _run(trainer, resume_at=trainer.env_steps if resumes else None):
                 return False
+        except OSError as error:
+            raise RunDirectoryError(
+                f"cannot write into {directory.path}: {error}; mend that, then resume"
+            ) from None
     if not directory.policy.is_file():
         export(directory, directory.policy)
     return True
+
+
+def _run(trainer: Trainer, *, resume_at: int | None) -> bool:
+    """The training itself, with its log, its progress and its ear for signals."""
+    total, done = trainer.config.run.env_steps, trainer.env_steps
+    with (
+        MetricsLog(trainer.directory.path, resume_at=resume_at) as log,
+        Progress(total, done=min(done, total)) as progress,
+        _Interruption.caught() as interruption,
+    ):
+        return trainer.run(log, progress, interruption.asked)
 
 
 def export(directory: RunDirectory, path: Path) -> PolicyManifest:
     """Exports the policy in a run's checkpoint, with its card beside it.
 
     Raises:
-        TrainingError: there is no such run, its checkpoint is unusable, or the export fails.
+        TrainingError: there is no such run, its checkpoint is unusable, the name does not end in
+            .onnx, or the export fails.
     """
+    if path.suffix != ".onnx":
+        raise ExportError(
+            f"{path} is no name for a policy file: it ends in .onnx, such as models/csf_panda.onnx"
+        )
     config = directory.config()
     device = torch.device("cpu")
     algorithm = build_algorithm(config, device)

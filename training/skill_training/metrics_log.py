@@ -83,7 +83,7 @@ def read(path: Path) -> list[dict[str, float]]:
     """
     if not path.is_file():
         raise RunDirectoryError(f"there is no {path.name} in {path.parent}; give a run directory")
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     rows: list[dict[str, float]] = []
     for number, line in enumerate(lines, start=1):
         try:

@@ -88,7 +88,7 @@ class RunDirectory:
             )
         try:
             return config_from_json(self._config.read_text(encoding="utf-8"))
-        except (OSError, ConfigError) as error:
+        except (OSError, UnicodeDecodeError, ConfigError) as error:
             raise RunDirectoryError(f"cannot read {self._config}: {error}") from None
 
     def facts(self) -> dict[str, Any]:
