@@ -8,10 +8,12 @@ so that all cases see the same machine; the best round of each case counts.
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from statistics import median
@@ -22,6 +24,9 @@ from report import print_table, write_json
 
 Stepper = Callable[[], int]
 """Makes some control steps and returns how many."""
+
+Part = tuple[float, int, float]
+"""What one worker measured: steps per second, steps, seconds of processor time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +118,7 @@ def panda_gym_stepper(seed: int) -> Stepper:
     return step
 
 
-def worker(case: Case, config: Config, seed: int, barrier: Barrier, results: object) -> None:
+def worker(case: Case, config: Config, seed: int, barrier: Barrier, results: Queue[Part]) -> None:
     """Builds one environment, then measures once per round, in step with the other workers."""
     if case.name == "tabletop":
         step = tabletop_stepper(config.scenes, case.threads, seed)
@@ -127,7 +132,7 @@ def worker(case: Case, config: Config, seed: int, barrier: Barrier, results: obj
         count, cpu, start = 0, time.process_time(), time.perf_counter()
         while (elapsed := time.perf_counter() - start) < config.seconds:
             count += step()
-        results.put((count / elapsed, count, time.process_time() - cpu))  # pyright: ignore
+        results.put((count / elapsed, count, time.process_time() - cpu))
         barrier.wait()  # done
 
 
@@ -138,7 +143,8 @@ class Bench:
         context = multiprocessing.get_context("spawn")
         self.case = case
         self._barrier = context.Barrier(case.processes + 1)
-        self._results = context.Queue()
+        self._patience_s = 120.0 + config.seconds
+        self._results: Queue[Part] = context.Queue()
         self._workers = [
             context.Process(
                 target=worker, args=(case, config, seed, self._barrier, self._results), daemon=True
@@ -150,8 +156,8 @@ class Bench:
 
     def measure(self) -> Rate:
         """One round of this case."""
-        self._barrier.wait(timeout=120)
-        self._barrier.wait(timeout=120)
+        self._barrier.wait(self._patience_s)
+        self._barrier.wait(self._patience_s)
         parts = [self._results.get(timeout=10) for _ in self._workers]
         per_second = sum(rate for rate, _, _ in parts)
         cpu = sum(seconds for _, _, seconds in parts)
@@ -202,6 +208,8 @@ def summarise(rates: dict[Case, list[Rate]]) -> list[dict[str, object]]:
 
 def main(config: Config) -> None:
     """Measures, prints a table, and writes the result where asked."""
+    if importlib.util.find_spec("panda_gym") is None:
+        raise SystemExit("panda-gym is not installed; pip install 'skill-serve[bullet]'")
     rows = summarise(measure_all(config))
     headers = ["environment", "cores", "processes x threads", "steps/s best", "median",
                "per CPU s", "x panda-gym", "x per CPU s"]  # fmt: skip

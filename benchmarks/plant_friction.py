@@ -18,6 +18,9 @@ from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
 
 Array = NDArray[np.float64]
 
+GRAVITY = 9.81
+"""MuJoCo's default, which the scene keeps [m/s^2]."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -47,8 +50,7 @@ def coast(config: Config, mass: float, friction: float) -> Array:
     start = table.cube_position[:, :2]
     angle = np.random.default_rng(config.seed).uniform(0, 2 * np.pi, config.repeats)
     table.push_cube(config.speed * np.stack([np.cos(angle), np.sin(angle)], axis=1))
-    gravity = -float(table.model.opt.gravity[2])
-    duration_s = 0.6 + 1.5 * config.speed / (friction * gravity)
+    duration_s = 0.6 + 1.5 * config.speed / (friction * GRAVITY)
     for _ in range(round(duration_s / table.config.physics_step_s)):
         table.physics_step(setpoint, rest)
     if table.cube_speed.max() > 1e-3:
@@ -60,7 +62,7 @@ def main(config: Config) -> None:
     """Measures, prints a table, and writes the result where asked."""
     rows: list[dict[str, float]] = []
     for friction in config.friction:
-        theory = config.speed**2 / (2 * friction * 9.81)
+        theory = config.speed**2 / (2 * friction * GRAVITY)
         for mass in config.mass:
             distance = coast(config, mass, friction)
             rows.append(

@@ -20,9 +20,9 @@ from scripted_pusher import ScriptedPusher
 from torch import Tensor, nn
 from tqdm import trange
 
-from skill_robots.observation import FIELDS, PUSH_OBSERVATION, layout
-from skill_robots.tasks.rollouts import Policy
-from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
+from skill_robots.observation import PUSH_OBSERVATION, layout, scales
+from skill_robots.tasks.rollouts import MAX_SCENES, Policy
+from skill_robots.tasks.tabletop import CONTROL_PERIOD_S, Tabletop, TabletopConfig
 
 Array = NDArray[np.float64]
 
@@ -47,7 +47,7 @@ class Config:
     sensor_noise: float = 0.0
     """Factor on the standard deviations of the sensor noise."""
     episodes: int = 4096
-    """Rollouts in all; a fifth of them is held out."""
+    """Rollouts in all, rounded up to blocks of 256; a fifth of them is held out."""
     hidden: int = 64
     """Size of the LSTM."""
     epochs: int = 50
@@ -93,10 +93,9 @@ def collect(config: Config) -> Episodes:
     )
     inputs: list[Array] = []
     contexts: list[Array] = []
-    scenes = 256
-    for block in trange(0, config.episodes, scenes, desc="rollouts"):
-        table = Tabletop(task, scenes, seed=config.seed + block)
-        angle = np.random.default_rng([config.seed, block]).uniform(0, 2 * np.pi, scenes)
+    for block in trange(0, config.episodes, MAX_SCENES, desc="rollouts"):
+        table = Tabletop(task, MAX_SCENES, seed=config.seed + block)
+        angle = np.random.default_rng([config.seed, block]).uniform(0, 2 * np.pi, MAX_SCENES)
         inputs.append(_record(table, policy, names, angle))
         contexts.append(np.log(np.stack([table.mass, table.friction], axis=1)))
     low, high = np.log(np.array([task.mass, task.friction])).T
@@ -108,9 +107,9 @@ def collect(config: Config) -> Episodes:
 
 
 def _record(table: Tabletop, policy: Policy, names: Sequence[str], angle: Array) -> Array:
-    """One episode of every scene: ``(n, steps, O + 3)``, the layout's fields in PUSH order."""
+    """One episode of every scene: ``(n, steps, O + 3)``, whatever the policy itself observes."""
     skill = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    scale = np.concatenate([np.full(FIELDS[f].size, FIELDS[f].scale) for f in PUSH_OBSERVATION])
+    scale = scales(PUSH_OBSERVATION)
     action = np.zeros((table.n, table.action_size))
     steps: list[Array] = []
     policy.reset(table.n)
@@ -164,7 +163,7 @@ def fit(config: Config, episodes: Episodes, label: str) -> dict[float, tuple[flo
         estimate = reader(episodes.inputs[:held_out])
     result: dict[float, tuple[float, float]] = {}
     for seconds in READ_AT_S:
-        step = min(round(seconds / 0.04), estimate.shape[1]) - 1
+        step = min(round(seconds / CONTROL_PERIOD_S), estimate.shape[1]) - 1
         mass, friction = r_squared(estimate[:, step], episodes.targets[:held_out]).tolist()
         result[seconds] = (mass, friction)
     return result

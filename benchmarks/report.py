@@ -8,18 +8,13 @@ import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from skill_training.provenance import processor
+
 
 def machine() -> dict[str, str | int]:
     """What a measured number depends on, as far as the system tells."""
-    processor = platform.processor() or platform.machine()
-    cpu_info = Path("/proc/cpuinfo")
-    if cpu_info.exists():
-        names = [
-            line for line in cpu_info.read_text().splitlines() if line.startswith("model name")
-        ]
-        processor = names[0].split(":", 1)[1].strip() if names else processor
     return {
-        "processor": processor,
+        "processor": processor() or platform.machine(),
         "cores": os.cpu_count() or 0,
         "system": platform.system(),
         "python": platform.python_version(),

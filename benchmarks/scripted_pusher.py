@@ -34,8 +34,6 @@ class ScriptedPusher:
         side_gain: how strongly the hand is kept behind the cube's middle while it pushes [1/s].
     """
 
-    observation_names = PUSH_OBSERVATION
-
     def __init__(self, speed: float = 1.0, side_gain: float = 12.5) -> None:
         self._speed, self._side_gain = speed, side_gain
         self._fields = layout(PUSH_OBSERVATION)

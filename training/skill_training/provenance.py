@@ -34,13 +34,14 @@ def versions() -> dict[str, str]:
 
 def machine(accelerator: str | None = None) -> str:
     """One line on the machine: system, processor, cores, accelerator; never its name."""
-    parts = [f"{platform.system()} {platform.machine()}", _processor(), f"{os.cpu_count()} cores"]
+    parts = [f"{platform.system()} {platform.machine()}", processor(), f"{os.cpu_count()} cores"]
     if accelerator is not None:
         parts.append(accelerator)
     return ", ".join(part for part in parts if part)
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name, empty where the system does not tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
