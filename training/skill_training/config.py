@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from skill_proto.manifest import describe_errors
-from skill_robots.tasks.tabletop import TabletopConfig
+from skill_robots.tasks.tabletop import CONTROL_PERIOD_S, TabletopConfig
 from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig
 from skill_training.errors import ConfigError
@@ -41,7 +41,8 @@ class RunSettings:
     """Environment steps to collect, rounded up to whole episodes of all scenes."""
 
     env_steps_per_update: PositiveInt = 32
-    """Environment steps per gradient step; 32 is the ratio of the CSF and METRA papers."""
+    """Environment steps per gradient step. 32 is the ratio of the CSF and METRA codes where the
+    state is observed (Ant, HalfCheetah)."""
 
     n_envs: PositiveInt = 32
     """Scenes stepped together."""
@@ -91,12 +92,13 @@ class TrainConfig:
         """Refuses combinations that cannot work.
 
         Raises:
-            ConfigError: the replay is smaller than one round of episodes, or a range of the task
-                is empty or holds impossible values.
+            ConfigError: the replay is smaller than one round of episodes, a range of the task is
+                empty or holds impossible values, or its times do not fit the control period.
         """
         for name in ("mass", "friction", "stiffness_scale"):
             _check_range(name, getattr(self.task, name), positive=True)
         _check_range("latency_s", self.task.latency_s, positive=False)
+        _check_times(self.task)
         per_round = self.run.n_envs * self.task.episode_steps
         if self.run.replay_capacity < per_round:
             raise ConfigError(
@@ -127,6 +129,22 @@ def _check_range(name: str, interval: tuple[float, float], *, positive: bool) ->
         raise ConfigError(
             f"--task.{name.replace('_', '-')} {low} {high} is no range; give the lower bound, "
             f"{'above' if positive else 'at least'} 0, and then the upper"
+        )
+
+
+def _check_times(task: TabletopConfig) -> None:
+    """Refuses what the tabletop would round: the manifest would say another plant than it had."""
+    steps = CONTROL_PERIOD_S / task.physics_step_s
+    if abs(steps - round(steps)) > 1e-6:
+        raise ConfigError(
+            f"--task.physics-step-s {task.physics_step_s:g} is no whole part of the control period "
+            f"of {CONTROL_PERIOD_S:g} s; take 0.005, or another that divides it"
+        )
+    longest = CONTROL_PERIOD_S - task.physics_step_s
+    if task.latency_s[1] > longest + 1e-9:
+        raise ConfigError(
+            f"--task.latency-s {task.latency_s[0]:g} {task.latency_s[1]:g} is too long: an action "
+            f"takes effect within its own control step, {longest:g} s late at the most"
         )
 
 
