@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import threading
 import time
 
 _ERASE = "\r\x1b[K"
+
+
+def discard_output() -> None:
+    """After a BrokenPipeError: whoever read the output, as in `| head`, is gone; so is the rest.
+
+    Otherwise Python complains of what is left in its buffer when the program ends.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class LiveLine:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,7 +20,6 @@ from tyro.conf import arg
 if TYPE_CHECKING:
     from skill_robots.mujoco_arm import MujocoArm
     from skill_runtime.assembly import ArmServer
-    from skill_runtime.live_line import LiveLine
 
 # The rest of the runtime is imported where it is used: '--help' and a mistyped flag answer at once.
 
@@ -170,31 +170,38 @@ def serve(server: ArmServer, arguments: Arguments, shutdown: Shutdown) -> int:
     viewer = Viewer(server.addresses.telemetry) if arguments.view else None
     with LogAbove(line):
         loop.start()
-        welcome = server.welcome(0, 0.0)
-        print(banner(welcome, server.addresses.commands, server.remarks), flush=True)
-        if viewer is not None:
-            viewer.open()
-        while loop.is_alive() and not shutdown.asked.wait(STATUS_PERIOD_S):
-            if server.loop.latest is not None:
-                _show(line, status_line(server.loop.latest))
-        server.stop()
-        loop.join()
+        try:
+            welcome = server.welcome(0, 0.0)
+            _say(banner(welcome, server.addresses.commands, server.remarks))
+            if viewer is not None:
+                viewer.open()
+            while loop.is_alive() and not shutdown.asked.wait(STATUS_PERIOD_S):
+                if server.loop.latest is not None:
+                    _say(status_line(server.loop.latest), line.show)
+        finally:  # whatever fails here must not leave the arm moving
+            server.stop()
+            loop.join()
         if viewer is not None:
             viewer.close()
     line.end()
     if not shutdown.asked.is_set():
         print("skill-serve: the loop ended by itself; see above", file=sys.stderr)
         return FAILED
-    print("skill-serve: the arm is at rest and the sockets are closed")
+    _say("skill-serve: the arm is at rest and the sockets are closed")
     return OK
 
 
-def _show(line: LiveLine, text: str) -> None:
+def _print(text: str) -> None:
+    print(text, flush=True)
+
+
+def _say(text: str, write: Callable[[str], None] = _print) -> None:
+    from skill_runtime.live_line import discard_output
+
     try:
-        line.show(text)
-    except BrokenPipeError:
-        # Whoever read the output, as in `| head`, is gone; the arm is none of their business.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        write(text)
+    except BrokenPipeError:  # the arm is no business of those who read the output
+        discard_output()
 
 
 if __name__ == "__main__":

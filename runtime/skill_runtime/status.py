@@ -10,8 +10,10 @@ import logging
 import logging.handlers
 import queue
 from collections.abc import Sequence
+from contextlib import suppress
 
 from skill_proto.messages import Telemetry, Welcome
+from skill_runtime.client import DEFAULT_ADDRESS
 from skill_runtime.control_text import state_line, welcome_text
 from skill_runtime.live_line import LiveLine
 
@@ -21,8 +23,9 @@ LOG_QUEUE = 1000
 
 def banner(welcome: Welcome, commands_address: str, remarks: Sequence[str]) -> str:
     """What is served and where, and how to steer it."""
-    port = commands_address.rpartition(":")[2]
-    address = "" if port == "5555" else f" --address {commands_address}"
+    address = ""
+    if commands_address != DEFAULT_ADDRESS:
+        address = f" --address {commands_address}"
     ways = ["skill-control hello", "skill-control watch"]
     if welcome.manifest.skill.kind != "none":
         ones = " ".join(["1", *["0"] * (welcome.manifest.skill.size - 1)])
@@ -62,7 +65,8 @@ class LogAbove(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one record."""
-        self._line.above(f"skill-serve: {self.format(record)}")
+        with suppress(BrokenPipeError):  # nobody reads standard error; the listener must live on
+            self._line.above(f"skill-serve: {self.format(record)}")
 
     def __enter__(self) -> LogAbove:
         logging.raiseExceptions = False  # a full queue drops records; saying so would block too

@@ -55,7 +55,11 @@ class Viewer:
         """Ends it."""
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(timeout=5)
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:  # hangs in its graphics driver
+                self._process.kill()
+                self._process.wait()
 
 
 def no_display() -> str:

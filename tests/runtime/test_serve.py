@@ -328,6 +328,15 @@ def test_on_a_terminal_one_line_is_kept_up_to_date(policy_file: Path) -> None:
     assert "the arm is at rest" in lines[-1]
 
 
+def test_output_that_nobody_ever_reads_does_not_stop_it(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        assert running.popen.stdout is not None
+        running.popen.stdout.close()  # before it has said anything
+        until(client, lambda state: state.action is not None)
+        running.popen.send_signal(signal.SIGTERM)
+        assert running.wait() == 0
+
+
 def test_output_that_nobody_reads_does_not_stop_it(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
         until(client, lambda state: state.action is not None)
