@@ -16,6 +16,7 @@ from skill_proto.messages import REPLY, Error, Message, Reply
 from skill_proto.wire import MAX_FRAME_BYTES, Array, WireError, pack, unpack
 from skill_runtime.client_errors import (
     CommandRefusedError,
+    InvalidAddressError,
     ProtocolError,
     ServerUnreachableError,
     from_reply,
@@ -31,11 +32,12 @@ def open_socket(
     """A connected socket that never delays the end of the program.
 
     Raises:
-        ServerUnreachableError: ``address`` is not one that ZeroMQ can connect to.
+        InvalidAddressError: ``address`` is not one that ZeroMQ can connect to.
     """
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
     common = {
         zmq.LINGER: 0,
+        zmq.IPV6: int("[" in address),
         zmq.MAXMSGSIZE: MAX_FRAME_BYTES,
         zmq.HEARTBEAT_IVL: HEARTBEAT_MS,
         zmq.HEARTBEAT_TIMEOUT: 3 * HEARTBEAT_MS,
@@ -46,16 +48,8 @@ def open_socket(
         socket.connect(address)
     except zmq.ZMQError as error:
         socket.close()
-        raise AddressError(address, str(error)) from None
+        raise InvalidAddressError(address, error.strerror or str(error)) from None
     return socket
-
-
-class AddressError(ServerUnreachableError):
-    """The address is not one that ZeroMQ can connect to."""
-
-    def __init__(self, address: str, why: str) -> None:
-        Exception.__init__(self, f"{address!r} is not an address ({why}); expected tcp://HOST:PORT")
-        self.address = address
 
 
 class Channel:

@@ -3,7 +3,8 @@
 ::
 
     ClientError
-    ├── ServerUnreachableError      nobody answered in time, or the address is none
+    ├── ServerUnreachableError      nobody answered in time
+    │   └── InvalidAddressError     nobody could: the address is none
     ├── ProtocolError               somebody answered what is no message of ours
     ├── NoLeaseError                a command needs the lease, and acquire() was not called
     │   └── LeaseLostError          the lease ran out, a stop revoked it, or the server restarted
@@ -27,6 +28,17 @@ class ServerUnreachableError(ClientError):
         super().__init__(
             f"no answer from {address} within {timeout_s:g} s; "
             "is a server running there? Start one with: skill-serve --model MODEL.onnx"
+        )
+        self.address = address
+
+
+class InvalidAddressError(ServerUnreachableError):
+    """The address is not one that ZeroMQ can connect to."""
+
+    def __init__(self, address: str, why: str) -> None:
+        ClientError.__init__(
+            self,
+            f"{address!r} is not an address ({why}); expected tcp://HOST:PORT or ipc://PATH",
         )
         self.address = address
 

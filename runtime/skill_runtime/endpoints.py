@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import socket
 from dataclasses import dataclass
 
 import zmq
@@ -19,6 +20,8 @@ STOP_PORT = COMMAND_PORT + 2
 
 QUEUE = 64
 """Messages kept per connection and direction."""
+
+HIGHEST_PORT = 65535
 
 CUT_OFF_BYTES = 4 * MAX_FRAME_BYTES
 """A frame longer than this ends its connection unread; up to here it is refused by a reply."""
@@ -68,23 +71,26 @@ class Endpoints:
         self, context: zmq.Context[zmq.Socket[bytes]], kind: int, address: str, flag: str
     ) -> zmq.Socket[bytes]:
         check_local(address, flag)
-        socket = context.socket(kind)
-        self._open.append(socket)
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.SNDHWM, QUEUE)
-        socket.setsockopt(zmq.RCVHWM, QUEUE)
-        socket.setsockopt(zmq.MAXMSGSIZE, CUT_OFF_BYTES)
+        if address.startswith("ipc://") and _has_listener(address.removeprefix("ipc://")):
+            raise AddressError(_in_use(address, flag))
+        bound = context.socket(kind)
+        self._open.append(bound)
+        bound.setsockopt(zmq.LINGER, 0)
+        bound.setsockopt(zmq.IPV6, "[" in address)
+        bound.setsockopt(zmq.SNDHWM, QUEUE)
+        bound.setsockopt(zmq.RCVHWM, QUEUE)
+        bound.setsockopt(zmq.MAXMSGSIZE, CUT_OFF_BYTES)
         try:
-            socket.bind(address.replace("://localhost:", "://127.0.0.1:"))
+            bound.bind(address.replace("://localhost:", "://127.0.0.1:"))
         except zmq.ZMQError as error:
             raise AddressError(_why_not(address, flag, error)) from None
-        return socket
+        return bound
 
     def close(self) -> bool:
         """Closes what is open; queued messages are dropped. False where nothing was."""
         was_open = bool(self._open)
-        for socket in self._open:
-            socket.close()
+        for bound in self._open:
+            bound.close()
         self._open.clear()
         return was_open
 
@@ -99,9 +105,11 @@ def check_local(address: str, flag: str) -> None:
     if transport == "ipc" and place:
         return
     host, colon, port = place.rpartition(":")
-    if transport != "tcp" or not colon or not (port == "*" or port.isdecimal()):
+    is_port = port == "*" or (port.isdecimal() and int(port) <= HIGHEST_PORT)
+    if transport != "tcp" or not colon or not is_port:
         raise AddressError(
-            f"--{flag} {address!r} is not an address; write tcp://127.0.0.1:PORT or ipc://PATH"
+            f"--{flag} {address!r} is not an address; write tcp://127.0.0.1:PORT, with a PORT up "
+            f"to {HIGHEST_PORT}, or ipc://PATH"
         )
     try:
         local = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
@@ -117,9 +125,24 @@ def check_local(address: str, flag: str) -> None:
 
 def _why_not(address: str, flag: str, error: zmq.ZMQError) -> str:
     if error.errno == errno.EADDRINUSE:
-        port = address.rpartition(":")[2]
-        return (
-            f"port {port} is in use ({address}, for {flag}); is another skill-serve running? "
-            f"Choose other ports with --port, or this one with --{flag} tcp://127.0.0.1:PORT"
-        )
+        return _in_use(address, flag)
     return f"--{flag} {address!r} cannot be served: {error.strerror}"
+
+
+def _in_use(address: str, flag: str) -> str:
+    transport, _, place = address.partition("://")
+    what = f"port {place.rpartition(':')[2]}" if transport == "tcp" else place
+    return (
+        f"{what} is in use ({address}, for {flag}); is another skill-serve running? "
+        f"Choose other ports with --port, or another address for this one with --{flag}"
+    )
+
+
+def _has_listener(path: str) -> bool:
+    """Whether somebody listens at a Unix-domain path, which ZeroMQ would take from them."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True

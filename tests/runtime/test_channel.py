@@ -12,10 +12,11 @@ import zmq
 
 from skill_proto.messages import Act, Hello, Ok
 from skill_proto.wire import array_specs
-from skill_runtime.channel import AddressError, Channel
+from skill_runtime.channel import Channel
 from skill_runtime.client_errors import (
     ClientError,
     CommandRefusedError,
+    InvalidAddressError,
     LeaseHeldError,
     LeaseLostError,
     NoLeaseError,
@@ -123,7 +124,10 @@ def test_nothing_waits_for_a_server_that_is_not_there() -> None:
     "address", ["", "127.0.0.1:5555", "tcp://", "tcp://127.0.0.1", "udp://x:1"]
 )
 def test_an_address_that_is_none_is_named(address: str) -> None:
-    with Channel(address, 1.0) as channel, pytest.raises(AddressError, match="tcp://HOST:PORT"):
+    with (
+        Channel(address, 1.0) as channel,
+        pytest.raises(InvalidAddressError, match="tcp://HOST:PORT"),
+    ):
         channel.ask(Hello())
 
 

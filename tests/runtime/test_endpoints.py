@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import zmq
@@ -36,7 +38,16 @@ def test_other_machines_are_not(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["", "5555", "127.0.0.1:5555", "tcp://127.0.0.1", "tcp://127.0.0.1:x", "udp://a:1"]
+    "address",
+    [
+        "",
+        "5555",
+        "127.0.0.1:5555",
+        "tcp://127.0.0.1",
+        "tcp://127.0.0.1:x",
+        "udp://a:1",
+        "tcp://[::1]:65536",
+    ],
 )
 def test_what_is_no_address_is_named(address: str) -> None:
     with pytest.raises(AddressError, match="is not an address; write tcp://"):
@@ -53,6 +64,23 @@ def test_a_port_in_use_names_the_port_and_the_flag_and_leaves_nothing_bound(
     with pytest.raises(AddressError, match=rf"port {port} is in use.*--port.*--telemetry"):
         Endpoints(Addresses(commands=free, telemetry=taken, stop=free), context)
     first.close()
+
+
+def test_a_path_in_use_is_not_taken_from_who_listens_there(
+    context: Context, tmp_path: Path
+) -> None:
+    paths = {name: f"ipc://{tmp_path}/{name}" for name in ("commands", "telemetry", "stop")}
+    first = Endpoints(Addresses(**paths), context)
+    with pytest.raises(AddressError, match=r"commands is in use.*--commands"):
+        Endpoints(Addresses(**paths), context)
+    first.close()
+
+
+def test_a_path_that_a_killed_server_left_is_taken(context: Context, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as killed:
+        killed.bind(str(tmp_path / "commands"))
+    paths = {name: f"ipc://{tmp_path}/{name}" for name in ("commands", "telemetry", "stop")}
+    Endpoints(Addresses(**paths), context).close()
 
 
 def test_real_ports_are_reported_and_localhost_is_understood(context: Context) -> None:
