@@ -307,7 +307,7 @@ class Timing(BaseModel):
     late_p50_us: float
     late_p99_us: float
     missed: int
-    """Ticks since start that began more than one servo period late."""
+    """Ticks skipped since start because the loop was whole servo periods late."""
 
 
 class Telemetry(_Outbound):
@@ -344,9 +344,8 @@ class Telemetry(_Outbound):
     """True mass and friction, where the arm is simulated."""
     timing: Timing
     counters: dict[str, int]
-    """Events since start, by name: 'rejected.<code>', 'expired', 'lease_lost', 'stops', 'faults',
-    'governor', 'resets', 'episodes'. They only rise, so a watcher that missed messages still
-    sees that something happened."""
+    """Events since start by name, as 'stops' or 'rejected.<code>'; docs/protocol.md lists them.
+    They only rise, so a watcher that missed messages still sees that something happened."""
     last_event: str
     """The newest event in words."""
     not_finite: tuple[str, ...] = ()

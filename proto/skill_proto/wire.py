@@ -169,14 +169,15 @@ def _explain(header: bytes, error: ValidationError) -> WireError:
             f'send "v": {PROTOCOL_VERSION}, or use a client of the server\'s version',
             message_id,
         )
-    if first["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        expected = first.get("ctx", {}).get("expected_tags", "the types in docs/protocol.md")
+    if first["type"] in ("union_tag_invalid", "union_tag_not_found") or first["loc"] == ("type",):
+        context = first.get("ctx", {})
+        expected = context.get("expected_tags") or context.get("expected")
         return WireError(
             "unknown_type",
             "the message has no type"
             if kind is None
             else f"no message of type {_short(kind)} here",
-            f"use one of: {expected}",
+            f"use one of: {expected or 'the types in docs/protocol.md'}",
             message_id,
         )
     return WireError(

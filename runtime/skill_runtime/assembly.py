@@ -106,7 +106,7 @@ class ArmServer:
             mode=self.authority.mode,
             servo_period_s=arm.servo_period_s,
             policy_rate_hz=manifest.control_rate_hz,
-            telemetry_rate_hz=self._config.pace.telemetry_rate_hz,
+            telemetry_rate_hz=self.loop.telemetry_rate_hz,
             telemetry_address=self.addresses.telemetry,
             stop_address=self.addresses.stop,
             lease_holder=None if lease is None else lease.holder,

@@ -56,6 +56,7 @@ class Authority:
         seq: number of the last command accepted, over all leases.
         counters: events since the start by name; they only rise.
         last_event: the newest event in words.
+        had_fault: whether there was a fault since the last ``clear``; a stop may lie on top of it.
     """
 
     def __init__(self) -> None:
@@ -65,6 +66,7 @@ class Authority:
         self.seq = 0
         self.counters: Counter[str] = Counter()
         self.last_event = "started"
+        self.had_fault = False
         self._show_allowed = True
         self._latched_by = ""
 
@@ -185,6 +187,7 @@ class Authority:
     def fault(self, reason: str) -> None:
         """Latches ``fault`` and revokes the lease."""
         self._latch("fault", f"fault: {reason}", "faults")
+        self.had_fault = True
 
     def _latch(self, event: Event, words: str, counter: str) -> None:
         self._show_allowed = False
@@ -197,6 +200,7 @@ class Authority:
         """Leaves ``stopped`` or ``fault``; elsewhere does nothing."""
         if self.mode in LATCHED:
             self._enter("clear")
+            self.had_fault = False
             self.note("cleared", "clears")
 
     def _enter(self, event: Event) -> None:

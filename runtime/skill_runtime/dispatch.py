@@ -7,6 +7,7 @@ now, carry it out, and only then note it as accepted. Whatever fails on the way 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import numpy as np
@@ -38,6 +39,8 @@ from skill_runtime.modes import Event
 from skill_runtime.pilot import Pilot
 from skill_runtime.refusal import Refusal
 
+log = logging.getLogger(__name__)
+
 Motion = Skill | Goal | ServoJoint | ServoPose
 
 
@@ -65,6 +68,7 @@ class Dispatcher:
         """
         match message:
             case Hello():
+                log.debug("hello from %r", message.client)
                 return self._welcome(message.id, now)
             case Acquire():
                 lease = self._authority.acquire(message, now)
@@ -132,11 +136,11 @@ class Dispatcher:
         self._authority.check(order, event, now)
         if effect is not None:
             effect()
-            self._authority.note(message.type, f"{message.type}s")
+        self._authority.note(message.type, f"{message.type}s")
         self._authority.accept(order, event)
 
     def _clear(self) -> None:
-        was_at_fault = self._authority.mode == "fault"
+        had_fault = self._authority.had_fault
         self._authority.clear()
-        if was_at_fault:
+        if had_fault:
             self._pilot.recover()

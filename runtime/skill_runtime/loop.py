@@ -48,6 +48,7 @@ class Pace:
     spin_s: float = 0.0
     """Busy waiting before each deadline [s]; see pacing.py."""
     telemetry_rate_hz: float = TELEMETRY_RATE_HZ
+    """As nearly as the servo rate can be divided into it [Hz]."""
     realtime: bool = False
     """Ask the system for real-time scheduling and locked memory."""
 
@@ -67,6 +68,7 @@ class Loop:
         latest: the newest telemetry, for a status line; None before the first.
         times: work and lateness of the last second's ticks.
         pacer: the deadlines.
+        telemetry_rate_hz: how often it publishes: every so many ticks [Hz].
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Loop:
         self._realtime = pace.realtime
         self._hearing_s = HEARING_SHARE * period_s
         self._publish_every = max(1, round(1.0 / (pace.telemetry_rate_hz * period_s)))
+        self.telemetry_rate_hz = 1.0 / (self._publish_every * period_s)
         self._tick = 0
         self._published = 0
         self._timing = self.times.timing(0)
@@ -109,21 +112,24 @@ class Loop:
             self._paced_tick(collector)
             while not self._at_rest() and self._clock.now() < ends:
                 self._paced_tick(collector)
-            self._publish(self._clock.now())
+            self._guarded(self._publish)
 
     def _paced_tick(self, collector: QuietCollector) -> None:
         late = self.pacer.wait()
         start = self._clock.now()
+        self._guarded(self.tick)
+        done = self._clock.now()
+        self.times.add(done - start, late)
+        self._guarded(lambda _: self._server.attend(self.pacer.deadline - WAKE_UP_S))
+        now = self._clock.now()
+        collector.use_slack(now, self.pacer.deadline - now)
+
+    def _guarded(self, step: Callable[[float], None]) -> None:
         try:
-            self.tick(start)
+            step(self._clock.now())
         except Exception as error:  # a fault of ours must leave the arm held, not the loop dead
             log.exception("internal error")
             self._authority.fault(f"internal error: {error}")
-        done = self._clock.now()
-        self.times.add(done - start, late)
-        self._server.attend(self.pacer.deadline - WAKE_UP_S)
-        now = self._clock.now()
-        collector.use_slack(now, self.pacer.deadline - now)
 
     def tick(self, now: float) -> None:
         """One servo period."""

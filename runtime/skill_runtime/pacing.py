@@ -18,7 +18,7 @@ class Pacer:
 
     Attributes:
         deadline: when the next tick is due [s].
-        missed: ticks that began more than one period late.
+        missed: ticks skipped, one for each whole period by which another began late.
     """
 
     def __init__(self, period_s: float, clock: Clock, spin_s: float = 0.0) -> None:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from skill_proto.messages import COMMAND, Act, Command, Error, ErrorCode, Message, Ok, Stop
-from skill_proto.wire import WireError, unpack
+from skill_proto.wire import MAX_HEADER_BYTES, WireError, unpack
 from skill_runtime.authority import Authority
 from skill_runtime.clock import Clock
 from skill_runtime.endpoints import Endpoints
@@ -91,7 +91,8 @@ class Server:
             if incoming.problem is not None:
                 # Other stops may be waiting behind it: better one stop too many.
                 self._authority.stop("the stop socket was flooded")
-                raise incoming.problem
+                message = f"{incoming.problem}; the arm was stopped all the same"
+                raise WireError(incoming.problem.code, message, 'send {"type": "stop"}')
             message, _ = unpack([frame.bytes for frame in incoming.frames], STOP)
         except WireError as error:
             if not _says_stop(incoming):
@@ -120,6 +121,15 @@ class Server:
             return self._refuse(error.message_id, error.code, str(error), error.fix)
         except Refusal as refusal:
             return self._refuse(message_id, refusal.code, refusal.message, refusal.fix)
+        except Exception as error:  # a fault of ours: whoever asked must hear of it
+            log.exception("internal error")
+            self._authority.fault(f"internal error: {error}")
+            return self._refuse(
+                message_id,
+                "internal",
+                f"the server failed at it, and the arm is at fault: {error}",
+                "report it with the server's log; 'clear' takes the fault back",
+            )
 
     def _to_service(self, incoming: Incoming) -> Message | None:
         if self._service.submit(incoming.sender, incoming.frames):
@@ -154,6 +164,8 @@ class Server:
 
 
 def _id_of(incoming: Incoming) -> int:
+    if len(incoming.frames[0]) > MAX_HEADER_BYTES:
+        return 0
     try:
         return COMMAND.validate_json(incoming.frames[0].bytes).id
     except ValidationError:
@@ -161,9 +173,16 @@ def _id_of(incoming: Incoming) -> int:
 
 
 def _says_stop(incoming: Incoming) -> bool:
-    """Whether a faulty message still means stop; a wrong version is no reason to go on moving."""
+    """Whether a faulty message still means stop; a wrong version is no reason to go on moving.
+
+    Any frame will do: a REQ socket puts an empty one first.
+    """
+    return any(_is_stop(frame.bytes) for frame in incoming.frames)
+
+
+def _is_stop(frame: bytes) -> bool:
     try:
-        header: object = from_json(incoming.frames[0].bytes) if incoming.frames else None
-    except (ValueError, ValidationError):
+        header: object = from_json(frame)
+    except ValueError:
         return False
     return isinstance(header, dict) and header.get("type") == "stop"

@@ -263,6 +263,7 @@ def test_while_stopped_nothing_moves_the_arm(
         b'{"v":1,"id":7,"type":"stop","reason":"x"}',
         b'{"v":9,"id":7,"type":"stop"}',
         b'{"type":"stop","reason":5,"more":[]}',
+        b'{"type":"stop","reason":"%s"}' % (b"x" * 2 * MAX_HEADER_BYTES),
     ],
 )
 def test_a_stop_stops_whatever_else_is_wrong_with_it(
@@ -271,6 +272,21 @@ def test_a_stop_stops_whatever_else_is_wrong_with_it(
     assert served.server.authority.mode == "skill"
     assert connect(served.server.addresses.stop).ask(header)["type"] == "ok"
     assert served.server.authority.mode == "stopped"
+
+
+def test_a_stop_of_a_req_socket_stops(
+    served: Served, peer: Peer, connect: Callable[[str], Peer]
+) -> None:
+    assert connect(served.server.addresses.stop).ask(b"", b'{"type":"stop"}')["type"] == "ok"
+    assert served.server.authority.mode == "stopped"
+
+
+def test_the_stop_socket_says_that_it_takes_stops_only(
+    served: Served, connect: Callable[[str], Peer]
+) -> None:
+    reply = connect(served.server.addresses.stop).say(type="hello")
+    assert_refused(served, reply, "unknown_type", "hello")
+    assert "stop" in reply["fix"]
 
 
 @pytest.mark.parametrize("header", [b"", b"stop", b'{"v":1,"type":"hello"}', b"[]", b"\xff"])
@@ -301,7 +317,7 @@ def test_a_flooded_stop_socket_stops(
 ) -> None:
     flood = connect(served.server.addresses.stop)
     reply = flood.ask(*[b"x"] * 10_000)
-    assert_refused(served, reply, "too_large")
+    assert_refused(served, reply, "too_large", "stopped all the same")
     assert served.server.authority.mode == "stopped"
     assert flood.say(type="stop")["type"] == "ok"
 

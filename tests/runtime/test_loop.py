@@ -130,6 +130,64 @@ def test_an_error_of_ours_is_a_fault_and_the_loop_goes_on(
     assert server.authority.counters["faults"] == 2
 
 
+def test_a_command_that_fails_by_our_error_is_answered_and_the_loop_goes_on(
+    server: ArmServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(seed: int | None = None) -> None:
+        raise ZeroDivisionError(f"a bug, seed {seed}")
+
+    monkeypatch.setattr(server.pilot, "reset", broken)
+    with ExitStack() as stack:
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(server.stop)
+        client = stack.enter_context(socket(zmq.DEALER, server.addresses.commands))
+
+        def say(**message: object) -> dict[str, Any]:
+            client.send(json.dumps(message).encode())
+            return json.loads(client.recv())
+
+        for _ in range(5):  # within a tick and between two
+            granted = say(type="acquire", holder="t")
+            order = {"lease": granted["lease"], "seq": 1, "basis": granted["time"]}
+            reply = say(type="reset", id=7, seed=3, **order)
+            assert (reply["id"], reply["code"]) == (7, "internal")
+            assert "a bug, seed 3" in reply["message"]
+            assert server.authority.mode == "fault"
+            assert say(type="clear")["type"] == "ok"
+        assert thread.is_alive()
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_error_between_two_ticks_is_a_fault_and_the_loop_goes_on(
+    server: ArmServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(until: float) -> None:
+        raise ZeroDivisionError(f"a bug before {until}")
+
+    monkeypatch.setattr("skill_runtime.server.Server.attend", lambda _, until: broken(until))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    until(lambda: server.authority.counters["faults"] >= 2)
+    assert server.authority.mode == "fault"
+    server.stop()
+    thread.join()
+    assert server.authority.mode == "stopped"
+
+
+def test_one_clear_takes_back_a_stop_and_the_fault_below_it(server: ArmServer) -> None:
+    tick(server)
+    table = server.pilot.arm._table  # type: ignore[attr-defined]  the only way to break it
+    table._qpos[0, :7] = np.nan
+    until(lambda: (tick(server), server.authority.mode)[1] == "fault")
+    server.authority.stop("a hand")
+    with socket(zmq.DEALER, server.addresses.commands) as client:
+        assert ask(server, client, type="clear")["type"] == "ok"
+    tick(server, 5)
+    assert server.authority.mode == "hold"
+
+
 def test_a_loop_that_ends_brings_a_moving_arm_to_rest(server: ArmServer) -> None:
     server.authority.show("skill", np.array([1.0, 0.0]))
     thread = threading.Thread(target=server.run)
