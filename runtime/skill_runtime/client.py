@@ -48,6 +48,7 @@ from skill_proto.messages import (
 from skill_proto.wire import MAX_FRAME_BYTES, Array, WireError, array_specs, unpack
 from skill_runtime.channel import Channel, open_socket
 from skill_runtime.client_errors import (
+    ClientError,
     CommandRefusedError,
     LeaseLostError,
     NoLeaseError,
@@ -85,7 +86,7 @@ class SkillClient:
     Args:
         address: Where the server takes commands; the other sockets are found by asking there.
         timeout_s: Longest wait of any call [s].
-        name: Who this is, for the server's log.
+        name: Who this is, for the server's debug log.
     """
 
     def __init__(
@@ -240,14 +241,23 @@ class SkillClient:
         Goes over the stop socket, which the server reads first, and needs no lease.
         """
         message = _build(Stop, reason=reason)
-        if self._welcome is None:
-            try:
-                guess = _stop_address(self.address)
-                self._replied = _stop(guess, min(self.timeout_s, STOP_GUESS_S), message)
-                return
-            except ServerUnreachableError:
-                pass  # not where it is by default: ask
-        self._replied = _stop(self.server.stop_address, self.timeout_s, message)
+        guess = _usual_stop_address(self.address) if self._welcome is None else None
+        stopped = guess is not None and self._try_stop(guess, message)
+        # What answered there may be another arm's server: this arm's says where its socket is.
+        try:
+            address = self.server.stop_address
+            if not (stopped and address == guess):
+                self._replied = _stop(address, self.timeout_s, message)
+        except ClientError:
+            if not stopped:
+                raise
+
+    def _try_stop(self, address: str, message: Message) -> bool:
+        try:
+            self._replied = _stop(address, min(self.timeout_s, STOP_GUESS_S), message)
+        except ClientError:
+            return False
+        return True
 
     def clear(self) -> None:
         """Takes back a stop or a fault. The arm holds until somebody has the lease."""
@@ -323,11 +333,9 @@ def _stop(address: str, timeout_s: float, message: Message) -> float:
         return _expect(channel.ask(message)[0], Ok).time
 
 
-def _stop_address(address: str) -> str:
+def _usual_stop_address(address: str) -> str | None:
     host, _, port = address.rpartition(":")
-    if not port.isdigit():
-        raise ServerUnreachableError(address, 0.0)
-    return f"{host}:{int(port) + STOP_PORT_OFFSET}"
+    return f"{host}:{int(port) + STOP_PORT_OFFSET}" if port.isdecimal() else None
 
 
 def _build(kind: type[M], **fields: object) -> M:

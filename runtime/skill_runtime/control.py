@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from itertools import islice
@@ -18,6 +17,7 @@ from skill_proto.messages import Telemetry
 from skill_runtime.client import DEFAULT_ADDRESS, Hand, SkillClient
 from skill_runtime.client_errors import ClientError, CommandRefusedError
 from skill_runtime.control_text import watch_line, welcome_text
+from skill_runtime.live_line import discard_output
 from skill_runtime.steering import holder_name, steer
 
 OK, FAILED, USAGE = 0, 1, 2
@@ -66,6 +66,13 @@ class Watch:
             previous = state
 
 
+def _require(numbers: tuple[float, ...], what: str, size: int) -> None:
+    if size and not numbers:
+        raise CommandRefusedError(
+            "invalid", f"the {what} is missing: give {size} numbers; see skill-control hello", ""
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Motion:
     duration_s: Annotated[float | None, Field(gt=0), arg(name="for", metavar="SECONDS")] = None
@@ -90,12 +97,7 @@ class Skill(_Motion):
 
     def run(self, client: SkillClient) -> None:
         """Repeats the skill."""
-        if not self.skill:
-            size = client.server.manifest.skill.size
-            like = " ".join(["1"] + ["0"] * (size - 1))
-            raise CommandRefusedError(
-                "invalid", f"the skill is missing: {size} numbers, as {like}", ""
-            )
+        _require(self.skill, "skill", client.server.manifest.skill.size)
         steer(client, lambda t: client.skill(self.skill, t, **self.hand), self.duration_s)
 
 
@@ -108,6 +110,7 @@ class Goal(_Motion):
 
     def run(self, client: SkillClient) -> None:
         """Repeats the goal."""
+        _require(self.goal, "goal", client.server.manifest.goal_size)
         steer(client, lambda t: client.goal(self.goal, t, **self.hand), self.duration_s)
 
 
@@ -133,6 +136,7 @@ class Joints(_Motion):
 
     def run(self, client: SkillClient) -> None:
         """Repeats the positions."""
+        _require(self.position, "position of every joint", len(client.state().joint_position))
         position = self.position
         steer(client, lambda t: client.servo_joint(position, t, **self.hand), self.duration_s)
 
@@ -246,8 +250,7 @@ def main() -> None:
         code = _run(arguments.command, arguments.address)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader, as in `| head`, has what it wanted; Python would complain at its own end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()  # the reader has what it wanted
         code = OK
     sys.exit(code)
 
@@ -259,9 +262,11 @@ def _run(task: Task, address: str) -> int:
     except KeyboardInterrupt:
         return OK if isinstance(task, Watch) else FAILED
     except ClientError as error:
+        code = error.code if isinstance(error, CommandRefusedError) else None
         print(f"skill-control: {error}", file=sys.stderr)
-        invalid = isinstance(error, CommandRefusedError) and error.code == "invalid"
-        return USAGE if invalid else FAILED
+        if code == "not_now":
+            print("Once it is safe: skill-control clear, then this again", file=sys.stderr)
+        return USAGE if code == "invalid" else FAILED
     return OK
 
 

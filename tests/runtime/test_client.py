@@ -301,6 +301,21 @@ def test_stop_finds_its_socket_elsewhere(served: Served) -> None:
         assert client.state().mode == "stopped"
 
 
+def test_stop_is_not_content_with_another_arms_server(
+    serve: Callable[..., Served], policy_file: Path
+) -> None:
+    block = free_block()
+    free = "tcp://127.0.0.1:*"
+    # The other arm's stop socket is where this arm's would be by default.
+    other = serve(policy_file, addresses=Addresses(commands=free, telemetry=free, stop=block.stop))
+    serve(policy_file, addresses=Addresses(commands=block.commands, telemetry=free, stop=free))
+    with SkillClient(block.commands, timeout_s=10.0) as client:
+        client.stop()
+        assert client.state().mode == "stopped"
+    with SkillClient(other.address, timeout_s=10.0) as client:
+        assert client.state().mode == "stopped"
+
+
 def free_block() -> Addresses:
     """Three neighbouring ports that are free now."""
     for first in range(17000, 60000, 3):

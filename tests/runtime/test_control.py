@@ -135,7 +135,7 @@ def test_reset_and_hold_take_the_lease_for_a_moment(at: Control, client: SkillCl
     assert at("reset", "--seed", "3").code == 0
     assert at("hold").code == 0
     state = client.state()
-    assert state.counters["resets"] == 1
+    assert (state.counters["resets"], state.counters["holds"]) == (1, 1)
     assert state.counters["leases"] == 2
     assert state.lease_holder is None
 
@@ -157,7 +157,7 @@ def test_stop_latches_and_clear_takes_it_back(
     code, _, err = at("skill", "1", "0", "--for", "1")
     assert code == 1
     assert "the cat is on the table" in err
-    assert "clear" in err
+    assert "skill-control clear" in err
     assert at("clear").out == "cleared; mode hold\n"
     assert at("skill", "1", "0", "--for", "0.3").code == 0
 
@@ -196,6 +196,8 @@ def test_a_lease_in_other_hands_is_named(at: Control, client: SkillClient) -> No
         (("skill", "1", "inf"), "finite"),
         (("goal", "1", "0"), "outside -0.15 to 0.15"),
         (("goal", "0"), "takes 2"),
+        (("goal",), "2 numbers"),
+        (("joints",), "7 numbers"),
         (("pose", "0", "0", "5"), "outside"),
         (("joints", "0", "0"), "takes 7"),
         (("skill", "1", "0", "--hand-width", "0.5"), "hand_width"),
