@@ -58,20 +58,30 @@ def watch(address: str) -> zmq.Socket[bytes]:
 
 
 def main() -> None:
-    """Hello, lease, one skill, release."""
+    """Steers for a while, and says why if it cannot."""
     parser = argparse.ArgumentParser(description="Steer an arm through plain ZeroMQ and JSON.")
     parser.add_argument("--address", default="tcp://127.0.0.1:5555")
     parser.add_argument("--seconds", type=float, default=5.0)
     arguments = parser.parse_args()
 
-    server = Server(arguments.address)
+    try:
+        push(arguments.address, arguments.seconds)
+    except zmq.Again:
+        raise SystemExit(f"no answer from {arguments.address}; is skill-serve running?") from None
+    except KeyboardInterrupt:
+        print("the arm holds as soon as command or lease has run out")
+
+
+def push(address: str, seconds: float) -> None:
+    """Hello, lease, one skill, release."""
+    server = Server(address)
     welcome = server.ask(type="hello", client="raw_client.py")
     print(f"{welcome['robot']} runs {welcome['manifest']['name']}, mode {welcome['mode']}")
     skill = [1.0] + [0.0] * (welcome["manifest"]["skill"]["size"] - 1)
     telemetry = watch(welcome["telemetry_address"])
 
     lease = server.ask(type="acquire", holder="raw_client.py", ttl_s=1.0)["lease"]
-    for seq in range(1, 1 + round(arguments.seconds / PERIOD_S)):
+    for seq in range(1, 1 + round(seconds / PERIOD_S)):
         state = json.loads(telemetry.recv())
         basis = max(server.time, state["time"])
         command = {"lease": lease, "seq": seq, "basis": basis, "valid_for_s": 5 * PERIOD_S}

@@ -15,6 +15,7 @@ import math
 import time
 
 from skill_runtime.client import DEFAULT_ADDRESS, SkillClient
+from skill_runtime.client_errors import ClientError
 
 PERIOD_S = 0.1
 """Time between two commands [s]."""
@@ -23,23 +24,32 @@ TURN_S = 10.0
 
 
 def main() -> None:
-    """Repeats the skill, a little turned each time."""
+    """Steers until the time is over, Ctrl-C, or something that cannot be done."""
     parser = argparse.ArgumentParser(description="Steer an arm in circles through its skills.")
     parser.add_argument("--address", default=DEFAULT_ADDRESS)
     parser.add_argument("--seconds", type=float, default=20.0)
     arguments = parser.parse_args()
 
-    with SkillClient(arguments.address) as client:
+    try:
+        steer(arguments.address, arguments.seconds)
+    except ClientError as error:
+        raise SystemExit(f"steer.py: {error}") from None
+    except KeyboardInterrupt:
+        print("the arm holds")
+
+
+def steer(address: str, seconds: float) -> None:
+    """Repeats the skill, a little turned each time."""
+    with SkillClient(address) as client, client.acquire("steer.py"):
         size = client.server.manifest.skill.size
-        with client.acquire("steer.py"):
-            start = time.monotonic()
-            while (elapsed := time.monotonic() - start) < arguments.seconds:
-                angle = 2 * math.pi * elapsed / TURN_S
-                skill = [math.cos(angle), math.sin(angle)] + [0.0] * (size - 2)
-                client.skill(skill, valid_for_s=5 * PERIOD_S)
-                x, y, _ = client.state().objects["cube"].position
-                print(f"skill {math.degrees(angle):4.0f} deg, cube at {x:+.3f} {y:+.3f} m")
-                time.sleep(PERIOD_S)
+        start = time.monotonic()
+        while (elapsed := time.monotonic() - start) < seconds:
+            angle = 2 * math.pi * elapsed / TURN_S
+            skill = [math.cos(angle), math.sin(angle)] + [0.0] * (size - 2)
+            client.skill(skill, valid_for_s=5 * PERIOD_S)
+            x, y, _ = client.state().objects["cube"].position
+            print(f"skill {math.degrees(angle):4.0f} deg, cube at {x:+.3f} {y:+.3f} m")
+            time.sleep(PERIOD_S)
 
 
 if __name__ == "__main__":

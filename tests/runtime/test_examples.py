@@ -72,6 +72,20 @@ def test_the_raw_client_says_why_it_may_not(client: SkillClient) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("name", ["steer.py", "raw_client.py"])
+def test_without_a_server_the_example_says_so(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), "--address", "tcp://127.0.0.1:1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "no answer from tcp://127.0.0.1:1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_raw_client_needs_nothing_of_ours() -> None:
     tree = ast.parse((EXAMPLES / "raw_client.py").read_text(encoding="utf-8"))
     modules: set[str] = set()
