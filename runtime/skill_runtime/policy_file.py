@@ -186,7 +186,7 @@ def _read_manifest(path: Path, session: Any) -> PolicyManifest:  # noqa: ANN401
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     source = "the manifest in the file"
     if text is None and beside.is_file():
-        text, source = beside.read_text(encoding="utf-8", errors="replace"), str(beside)
+        text, source = _read_text(path, beside), str(beside)
     elif text is not None and beside.is_file():
         logger.warning("%s is ignored: %s carries its own manifest", beside, path)
     if text is None:
@@ -204,6 +204,18 @@ def _read_manifest(path: Path, session: Any) -> PolicyManifest:  # noqa: ANN401
             f"{source} cannot be used: {error}",
             "a manifest as in docs/policy-file.md",
             "correct the fields named, or export the policy again",
+        ) from None
+
+
+def _read_text(path: Path, beside: Path) -> str:
+    try:
+        return beside.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise PolicyFileError(
+            path,
+            f"the manifest beside it, {beside}, cannot be read: {error.strerror}",
+            "a readable JSON file",
+            "check its permissions",
         ) from None
 
 

@@ -46,7 +46,7 @@ def _request_locked_memory() -> str:
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         failed = libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
-    except (OSError, AttributeError):
+    except (OSError, AttributeError, TypeError):  # TypeError: Windows has no CDLL(None)
         return f"locked memory: {sys.platform} has no mlockall"
     if failed:
         reason = os.strerror(ctypes.get_errno())
