@@ -34,6 +34,7 @@ from skill_runtime.clock import MonotonicClock
 from skill_runtime.endpoints import Addresses
 from skill_runtime.loop import Pace
 from skill_runtime.pacing import Pacer, TickTimes
+from skill_runtime.policy import PolicyFileError, load_manifest
 from skill_runtime.realtime import QuietCollector, request_realtime
 
 ANY_PORT = "tcp://127.0.0.1:*"
@@ -55,7 +56,7 @@ with SkillClient(sys.argv[1], timeout_s=10) as client, client.acquire("benchmark
 class Config:
     """Cost and lateness of the tick; time to the first action; memory."""
 
-    model: Path
+    model: Path = Path("models/csf_panda.onnx")
     """The policy file."""
     seconds: float = 20.0
     """Length of one measurement [s]."""
@@ -140,19 +141,21 @@ def measure_served(config: Config, model: Path, servo_hz: float) -> tuple[np.nda
         [sys.executable, "-c", CLIENT, server.addresses.commands], stdout=subprocess.PIPE
     )
     assert client.stdout is not None  # it was asked for
-    client.stdout.readline()
-    record = Record(round(servo_hz), config.seconds)
-    missed = server.loop.pacer.missed
-    server.loop.times = record
-    time.sleep(config.seconds)
-    server.loop.times = TickTimes(1)
-    missed = server.loop.pacer.missed - missed
-    if server.authority.mode != "skill":
-        raise SystemExit(f"the arm did not run the skill: {server.authority.last_event}")
-    client.terminate()
-    client.communicate()
-    server.stop()
-    thread.join()
+    try:
+        client.stdout.readline()
+        record = Record(round(servo_hz), config.seconds)
+        missed = server.loop.pacer.missed
+        server.loop.times = record
+        time.sleep(config.seconds)
+        server.loop.times = TickTimes(1)
+        missed = server.loop.pacer.missed - missed
+        if server.authority.mode != "skill":
+            raise SystemExit(f"the arm did not run the skill: {server.authority.last_event}")
+    finally:
+        client.terminate()
+        client.communicate()
+        server.stop()
+        thread.join()
     return record.times[: record.ticks], missed
 
 
@@ -190,13 +193,11 @@ def _row(loop: str, servo: float, policy: float | None, times: np.ndarray, misse
     )
 
 
-def at_rate(model: Path, rate_hz: float, folder: Path) -> Path:
+def at_rate(model: Path, manifest: PolicyManifest, rate_hz: float, folder: Path) -> Path:
     """A copy of the file whose manifest says that the policy runs at ``rate_hz``."""
     graph = onnx.load(model)
-    for entry in graph.metadata_props:
-        if entry.key == METADATA_KEY:
-            manifest = PolicyManifest.from_json(entry.value)
-            entry.value = manifest.model_copy(update={"control_rate_hz": rate_hz}).to_json()
+    text = manifest.model_copy(update={"control_rate_hz": rate_hz}).to_json()
+    onnx.helper.set_model_props(graph, {METADATA_KEY: text})
     path = folder / f"{rate_hz:g}.onnx"
     onnx.save(graph, path)
     return path
@@ -241,10 +242,15 @@ def print_rows(rows: Sequence[Row]) -> None:
 
 def main(config: Config) -> None:
     """Measures, prints and writes."""
+    try:
+        manifest = load_manifest(config.model)
+    except PolicyFileError as error:
+        raise SystemExit(f"tick.py: {error} Another file: --model FILE") from None
+    if not manifest.skill.size:
+        raise SystemExit(f"tick.py: {config.model} takes no skill; name one that does with --model")
     with tempfile.TemporaryDirectory() as name:
-        fast = at_rate(config.model, 1000.0, Path(name))
-        own_hz = 25.0
-        rows = measure(config, at_rate(config.model, own_hz, Path(name)), 200.0, own_hz)
+        fast = at_rate(config.model, manifest, 1000.0, Path(name))
+        rows = measure(config, config.model, 200.0, manifest.control_rate_hz)
         rows += measure(config, fast, 1000.0, 1000.0)
     print("times in microseconds")
     print_rows(rows)
