@@ -83,22 +83,8 @@ def open_policy_file(path: Path | str, *, device: Device = "cpu") -> PolicyFile:
     session = _open_session(path, device)
     manifest = _read_manifest(path, session)
     faults: list[str] = []
-    inputs = _match(
-        "input",
-        session.get_inputs(),
-        _expected_inputs(manifest),
-        manifest,
-        manifest.tensors.inputs,
-        faults,
-    )
-    outputs = _match(
-        "output",
-        session.get_outputs(),
-        _expected_outputs(manifest),
-        manifest,
-        manifest.tensors.outputs,
-        faults,
-    )
+    inputs = _match("input", session.get_inputs(), manifest, faults)
+    outputs = _match("output", session.get_outputs(), manifest, faults)
     if faults:
         raise PolicyFileError(
             path,
@@ -181,7 +167,7 @@ def _no_cuda(path: Path, problem: str) -> PolicyFileError:
     )
 
 
-def _read_manifest(path: Path, session: Any) -> PolicyManifest:  # noqa: ANN401
+def _read_manifest(path: Path, session: Any) -> PolicyManifest:  # noqa: ANN401  as above
     beside = path.with_suffix(".manifest.json")
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     source = "the manifest in the file"
@@ -250,12 +236,14 @@ def _expected_outputs(manifest: PolicyManifest) -> dict[str, tuple[tuple[int, ..
 def _match(
     kind: Literal["input", "output"],
     nodes: Sequence[Any],
-    expected: dict[str, tuple[tuple[int, ...], bool]],
     manifest: PolicyManifest,
-    renamed: dict[str, str],
     faults: list[str],
 ) -> tuple[Tensor, ...]:
     """Pairs the graph's tensors with the manifest's; what does not fit goes into ``faults``."""
+    if kind == "input":
+        expected, renamed = _expected_inputs(manifest), manifest.tensors.inputs
+    else:
+        expected, renamed = _expected_outputs(manifest), manifest.tensors.outputs
     by_name = {node.name: node for node in nodes}
     faults.extend(
         f"tensors.{kind}s maps {ours!r}, which is none of {', '.join(expected)}"

@@ -165,7 +165,7 @@ def test_whatever_happens_the_three_agree(happenings: list[tuple[str, float]]) -
                 order = Order(lease=token, seq=seq, basis=now, valid_for_s=0.5)
                 expires = authority.check(order, what, now)  # type: ignore[arg-type]  an Event
                 running = Running(kind="skill", vector=Z, expires=expires, seq=seq)
-                authority.accept(order, what, running if what == "skill" else None)  # type: ignore[arg-type]
+                authority.accept(order, what, running if what == "skill" else None)  # type: ignore[arg-type]  as above
             elif what in ("stop", "fault"):
                 getattr(authority, what)("x")
             elif what == "clear":

@@ -59,7 +59,7 @@ def _sphere() -> PolicyManifest:
 def _space(kind: str, size: int) -> object:
     from skill_proto.manifest import SkillSpace
 
-    return SkillSpace(kind=kind, size=size)  # type: ignore[arg-type]
+    return SkillSpace(kind=kind, size=size)  # type: ignore[arg-type]  a Literal, from parameters
 
 
 def test_a_skill_so_long_that_its_length_overflows_is_refused(manifest: PolicyManifest) -> None:

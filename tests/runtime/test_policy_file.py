@@ -35,7 +35,7 @@ def contents(path: Path) -> dict[str, Any]:
     return json.loads(load_manifest(path).to_json())
 
 
-def identity(observation: str = "float[batch,28]", action: str = "float[batch,3]") -> Any:  # noqa: ANN401
+def identity(observation: str = "float[batch,28]", action: str = "float[batch,3]") -> Any:  # noqa: ANN401  onnx has no types
     return onnx.parser.parse_model(
         f"""<ir_version: 10, opset_import: ["" : 20]>
         g ({observation} observation) => ({action} action)
