@@ -118,6 +118,8 @@ def check(arguments: Arguments) -> None:
     for path in (arguments.json, arguments.plot):
         if path is not None and path.is_dir():
             raise UsageError(f"{path} is a folder; name a file to write")
+        if path is not None:
+            _make_folder(path)
     if arguments.plot is not None and importlib.util.find_spec("matplotlib") is None:
         raise UsageError("--plot needs matplotlib; install it with: pip install 'skill-serve[viz]'")
 
@@ -245,9 +247,18 @@ def _number(value: float | None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
+def _make_folder(path: Path) -> None:
+    """Now rather than after the evaluation, so that no result is lost to a mistyped path."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"cannot write {path}: the folder {path.parent} is not writable")
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    try:
         path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
