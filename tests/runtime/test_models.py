@@ -1,0 +1,74 @@
+"""The shipped models: each has a card, says what it is, and scores what docs/results.md claims."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from skill_runtime.policy import load_manifest
+
+MODELS = Path(__file__).parents[2] / "models"
+
+BARS = {
+    "csf_panda": {
+        "moved_share_10cm": 0.97,
+        "median_displacement_m": 0.33,
+        "displacement_r2": 0.87,
+        "displacement_cells_2cm": 520,
+        "octants": 8,
+        "direction_consistency": 0.95,
+        "goal_share_5cm": 0.80,
+        "phi_singular_value_ratio": 0.5,
+    },
+    "metra_panda": {
+        "moved_share_10cm": 0.90,
+        "median_displacement_m": 0.28,
+        "displacement_r2": 0.70,
+        "displacement_cells_2cm": 400,
+        "octants": 6,
+        "direction_consistency": 0.90,
+        "goal_share_5cm": 0.65,
+        "phi_singular_value_ratio": 0.5,
+    },
+}
+"""Least score of each shipped model in a default `skill-eval`."""
+
+
+def evaluate(model: str, result: Path, *flags: str) -> dict[str, float]:
+    program = Path(sys.executable).with_name("skill-eval")
+    command = [program, "--model", MODELS / f"{model}.onnx", "--json", result, *flags]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(result.read_text())
+
+
+def test_every_model_has_a_card_and_every_card_a_model() -> None:
+    files = {path.stem for path in MODELS.glob("*.onnx")}
+    assert files == {path.stem for path in MODELS.glob("*.md")} == set(BARS)
+
+
+@pytest.mark.parametrize("model", BARS)
+def test_the_card_says_what_the_file_says(model: str) -> None:
+    manifest = load_manifest(MODELS / f"{model}.onnx")
+    card = (MODELS / f"{model}.md").read_text()
+    assert manifest.name == model
+    assert f"`{manifest.provenance.command}`" in card
+    assert manifest.provenance.code_revision in card
+    assert "dirty" not in manifest.provenance.code_revision
+    assert f"| seed | {manifest.provenance.seed} |" in card
+
+
+@pytest.mark.parametrize("model", BARS)
+def test_scores(model: str, tmp_path: Path) -> None:
+    scores = evaluate(model, tmp_path / "scores.json")
+    short = {name: scores[name] for name, least in BARS[model].items() if scores[name] < least}
+    assert short == {}
+    assert scores["governor_interventions"] == 0
+
+
+def test_csf_pushes_from_high_starts_too(tmp_path: Path) -> None:
+    flags = ("--start", "high", "--goals", "0")
+    assert evaluate("csf_panda", tmp_path / "scores.json", *flags)["moved_share_10cm"] >= 0.80
