@@ -15,6 +15,7 @@ import numpy as np
 from skill_proto.messages import Telemetry, Timing
 from skill_runtime.authority import Authority
 from skill_runtime.clock import Clock
+from skill_runtime.modes import LATCHED
 from skill_runtime.pacing import Pacer, TickTimes
 from skill_runtime.pilot import Pilot
 from skill_runtime.realtime import QuietCollector, request_realtime
@@ -93,6 +94,7 @@ class Loop:
         self._hearing_s = HEARING_SHARE * period_s
         self._publish_every = max(1, round(1.0 / (pace.telemetry_rate_hz * period_s)))
         self.telemetry_rate_hz = 1.0 / (self._publish_every * period_s)
+        self._reported = ""
         self._tick = 0
         self._published = 0
         self._timing = self.times.timing(0)
@@ -128,8 +130,12 @@ class Loop:
         try:
             step(self._clock.now())
         except Exception as error:  # a fault of ours must leave the arm held, not the loop dead
-            log.exception("internal error")
-            self._authority.fault(f"internal error: {error}")
+            reason = f"internal error: {error}"
+            # One that comes back in every tick, the arm being held already, is told once.
+            if self._authority.mode not in LATCHED or reason != self._reported:
+                log.exception("internal error")
+                self._authority.fault(reason)
+            self._reported = reason
 
     def tick(self, now: float) -> None:
         """One servo period."""

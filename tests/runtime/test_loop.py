@@ -130,6 +130,28 @@ def test_an_error_of_ours_is_a_fault_and_the_loop_goes_on(
     assert server.authority.counters["faults"] == 2
 
 
+def test_an_error_in_every_tick_is_told_once(
+    server: ArmServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    ticks = 0
+
+    def broken(authority: Authority) -> None:
+        nonlocal ticks
+        ticks += 1
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(server.pilot, "step", broken)
+    with ExitStack() as stack:
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(server.stop)
+        until(lambda: ticks >= 20)
+        assert server.authority.mode == "fault"
+        assert server.authority.counters["faults"] == 1
+    assert caplog.text.count("Traceback") == 1
+
+
 def test_a_command_that_fails_by_our_error_is_answered_and_the_loop_goes_on(
     server: ArmServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
