@@ -277,21 +277,6 @@ class PolicyManifest(_Part):
         """Names of the observation fields, in order."""
         return tuple(field.name for field in self.observation)
 
-    def observation_slice(self, name: str) -> slice:
-        """Where field ``name`` lies in the observation vector.
-
-        Raises:
-            KeyError: the manifest names no such field.
-        """
-        start = 0
-        for field in self.observation:
-            if field.name == name:
-                return slice(start, start + field.size)
-            start += field.size
-        raise KeyError(
-            f"no observation field {name!r}; there are {', '.join(self.observation_names)}"
-        )
-
     def to_json(self) -> str:
         """The JSON text that travels in the file."""
         return self.model_dump_json()

@@ -47,12 +47,10 @@ class LeaseKeeper:
 
     Attributes:
         lease: the lease in force, or None. It may have run out already: :meth:`expire` ends it.
-        ever_held: whether anyone has ever had the lease.
     """
 
     def __init__(self) -> None:
         self.lease: Lease | None = None
-        self.ever_held = False
         self._last_token = ""
         self._last_end = ""
 
@@ -71,7 +69,6 @@ class LeaseKeeper:
             )
         token = secrets.token_hex(16)
         self.lease = Lease(token=token, holder=holder, ttl_s=ttl_s, renewed_at=now)
-        self.ever_held = True
         return self.lease
 
     def check(self, token: str, now: float) -> Lease:

@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from skill_proto.messages import Telemetry
 from skill_robots.mujoco_arm import MujocoArm
 from skill_runtime.assembly import ArmServer, ServeConfig
+from skill_runtime.authority import Authority
 from skill_runtime.endpoints import Addresses
+from skill_runtime.pacing import TickTimes
+from skill_runtime.pilot import Pilot
+from skill_runtime.policy import OnnxPolicy
+from skill_runtime.telemetry import make_telemetry
 
 FREE_PORTS = Addresses(
     commands="tcp://127.0.0.1:*", telemetry="tcp://127.0.0.1:*", stop="tcp://127.0.0.1:*"
@@ -64,3 +70,26 @@ def serve() -> Iterator[Callable[..., Served]]:
 def served(serve: Callable[..., Served], policy_file: Path) -> Served:
     """A server with the hand-written pusher and a simulated arm that holds."""
     return serve(policy_file)
+
+
+@pytest.fixture
+def pilot(policy_file: Path) -> Pilot:
+    """Of a simulated arm, without a server."""
+    return Pilot(MujocoArm(seed=4), OnnxPolicy(policy_file))
+
+
+@pytest.fixture
+def telemetry_of() -> Callable[..., Telemetry]:
+    """What would be published of a pilot, and of an authority where one is given."""
+
+    def make(pilot: Pilot, authority: Authority | None = None) -> Telemetry:
+        return make_telemetry(
+            authority=authority or Authority(),
+            pilot=pilot,
+            timing=TickTimes(1).timing(0),
+            now=1.0,
+            tick=1,
+            seq=1,
+        )
+
+    return make

@@ -119,11 +119,3 @@ def test_commands_without_a_validity_have_one_all_the_same() -> None:
     keeper.check_command(token, 1, 10.0, None, 10.0 + 0.9 * DEFAULT_VALIDITY_S)
     with pytest.raises(Refusal, match="old"):
         keeper.check_command(token, 1, 10.0, None, 10.0 + DEFAULT_VALIDITY_S)
-
-
-def test_ever_held_is_never_forgotten() -> None:
-    keeper = LeaseKeeper()
-    assert not keeper.ever_held
-    token = keeper.acquire("a", 1.0, 0.0).token
-    keeper.release(token, 0.0)
-    assert keeper.ever_held

@@ -11,30 +11,15 @@ import pytest
 from skill_proto.messages import Telemetry
 from skill_robots.mujoco_arm import MujocoArm
 from skill_runtime.authority import Authority
-from skill_runtime.pacing import TickTimes
 from skill_runtime.pilot import Pilot
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.status import status_line
-from skill_runtime.telemetry import make_telemetry
+
+TelemetryOf = Callable[..., Telemetry]
+"""See conftest.py."""
 
 
-def telemetry_of(pilot: Pilot, authority: Authority | None = None) -> Telemetry:
-    return make_telemetry(
-        authority=authority or Authority(),
-        pilot=pilot,
-        timing=TickTimes(1).timing(0),
-        now=1.0,
-        tick=1,
-        seq=1,
-    )
-
-
-@pytest.fixture
-def pilot(policy_file: Path) -> Pilot:
-    return Pilot(MujocoArm(seed=4), OnnxPolicy(policy_file))
-
-
-def test_the_status_line_tells_it_all(pilot: Pilot) -> None:
+def test_the_status_line_tells_it_all(telemetry_of: TelemetryOf, pilot: Pilot) -> None:
     authority = Authority()
     authority.note("refused: x", "rejected.invalid")
     line = status_line(telemetry_of(pilot, authority))
@@ -45,7 +30,7 @@ def test_the_status_line_tells_it_all(pilot: Pilot) -> None:
     assert "stop: smoke" in status_line(telemetry_of(pilot, authority))
 
 
-def test_what_is_not_finite_is_null_and_named(pilot: Pilot) -> None:
+def test_what_is_not_finite_is_null_and_named(telemetry_of: TelemetryOf, pilot: Pilot) -> None:
     pilot.state.joint_velocity[2] = np.nan
     state = telemetry_of(pilot)
     assert state.joint_velocity[2] is None
@@ -58,7 +43,7 @@ def test_what_is_not_finite_is_null_and_named(pilot: Pilot) -> None:
 
 
 def test_a_policy_with_memory_publishes_its_context(
-    make_policy_file: Callable[..., Path], tmp_path: Path
+    telemetry_of: TelemetryOf, make_policy_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     pilot = Pilot(MujocoArm(), OnnxPolicy(make_policy_file(tmp_path, recurrent=True)))
     authority = Authority()

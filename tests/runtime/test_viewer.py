@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 import pytest
 
 from skill_proto.messages import Telemetry
-from skill_robots.mujoco_arm import MujocoArm
 from skill_runtime.assembly import ArmServer
 from skill_runtime.authority import Authority
-from skill_runtime.pacing import TickTimes
 from skill_runtime.pilot import Pilot
-from skill_runtime.policy import OnnxPolicy
-from skill_runtime.telemetry import make_telemetry
 from skill_runtime.viewer import Mirror, no_display
+
+TelemetryOf = Callable[..., Telemetry]
+"""See conftest.py."""
 
 
 class Served(Protocol):
@@ -28,23 +27,7 @@ class Served(Protocol):
     address: str
 
 
-def telemetry_of(pilot: Pilot, authority: Authority | None = None) -> Telemetry:
-    return make_telemetry(
-        authority=authority or Authority(),
-        pilot=pilot,
-        timing=TickTimes(1).timing(0),
-        now=1.0,
-        tick=1,
-        seq=1,
-    )
-
-
-@pytest.fixture
-def pilot(policy_file: Path) -> Pilot:
-    return Pilot(MujocoArm(seed=4), OnnxPolicy(policy_file))
-
-
-def test_hand_and_cube_are_where_telemetry_says(pilot: Pilot) -> None:
+def test_hand_and_cube_are_where_telemetry_says(telemetry_of: TelemetryOf, pilot: Pilot) -> None:
     authority = Authority()
     authority.show("skill", np.array([0.0, 1.0]))
     for _ in range(300):
@@ -64,7 +47,9 @@ def test_hand_and_cube_are_where_telemetry_says(pilot: Pilot) -> None:
     assert np.linalg.norm(fingers[0] - fingers[1]) == pytest.approx(state.hand_width, abs=1e-3)
 
 
-def test_numbers_that_are_none_leave_the_mirror_as_it_was(pilot: Pilot) -> None:
+def test_numbers_that_are_none_leave_the_mirror_as_it_was(
+    telemetry_of: TelemetryOf, pilot: Pilot
+) -> None:
     mirror = Mirror()
     state = telemetry_of(pilot)
     mirror.follow(state)
@@ -74,7 +59,9 @@ def test_numbers_that_are_none_leave_the_mirror_as_it_was(pilot: Pilot) -> None:
     np.testing.assert_array_equal(mirror.data.qpos, before)
 
 
-def test_objects_it_has_no_model_of_are_passed_over(pilot: Pilot) -> None:
+def test_objects_it_has_no_model_of_are_passed_over(
+    telemetry_of: TelemetryOf, pilot: Pilot
+) -> None:
     state = telemetry_of(pilot)
     strange = state.model_copy(update={"objects": {"teapot": state.objects["cube"]}})
     Mirror().follow(strange)
