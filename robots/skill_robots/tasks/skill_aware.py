@@ -1,0 +1,340 @@
+"""The skill-aware benchmark: one cube to be brought to a goal, however heavy or slippery.
+
+The Panda task of SaMI (Yu et al., "Skill-aware Mutual Information Optimisation for Zero-shot
+Generalisation in Reinforcement Learning", NeurIPS 2024): panda-gym's pick-and-place with the goal
+on the table, over a grid of table friction and cube mass. This file is the part that no engine
+changes: the cells, the starts, what counts as success, and the evaluation.
+
+Friction here is the benchmark's *label*: the table's Bullet coefficient. Bullet multiplies the
+coefficients of the two bodies and the cube's is 0.5, so that the effective cube-table coefficient
+is half the label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skill_robots.tasks.rollouts import Policy
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Engine = Literal["bullet", "mujoco"]
+
+FRICTIONS: tuple[float, ...] = (0.1, 1.0, 5.0, 10.0, 30.0)
+"""Labels of the grid: the table's Bullet coefficient."""
+MASSES: tuple[float, ...] = (1.0, 5.0, 10.0, 30.0)
+"""Masses of the grid [kg]."""
+
+OBSERVATION: tuple[str, ...] = (
+    "end_effector_position",
+    "end_effector_velocity",
+    "hand_width",
+    "cube_position",
+    "cube_quaternion",
+    "cube_velocity",
+    "cube_angular_velocity",
+    "cube_from_end_effector",
+)
+"""What a policy sees: 23 numbers, fields of ``skill_robots.observation``."""
+
+ACTION_SIZE = 4
+"""Displacement of the end effector (x, y, z) and of the hand's width."""
+DISPLACEMENT_M = 0.05
+"""What an action of 1 adds to the measured end-effector position, per control step [m]."""
+HAND_WIDTH_STEP_M = 0.2
+"""What an action of 1 adds to the measured width of the hand, per control step [m]."""
+CONTROL_RATE_HZ = 25.0
+"""Actions a second."""
+EPISODE_STEPS = 50
+"""Actions an episode."""
+SUCCESS_RADIUS_M = 0.05
+"""How near the cube's centre must come to the goal, in space [m]."""
+AREA_M = 0.15
+"""Cube and goal start uniformly within +- this around the table's origin, in x and y [m]."""
+CUBE_REST_HEIGHT_M = 0.02
+"""Height of the centre of a cube that lies on the table, and of the goal [m]."""
+LIFTED_HEIGHT_M = 0.021
+"""Above this the cube counts as lifted or tilted [m]."""
+
+LABELS: tuple[str, ...] = ("push", "roll", "pick")
+"""Kinds of motion, by the numbers that :func:`label` gives."""
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One point of the grid."""
+
+    friction: float
+    """The table's Bullet coefficient (the label)."""
+    mass: float
+    """Of the cube [kg]."""
+
+
+def cell_name(cell: Cell) -> str:
+    """``"0.1,1"``: friction, then mass."""
+    return f"{cell.friction:g},{cell.mass:g}"
+
+
+TRAIN: tuple[Cell, ...] = tuple(
+    Cell(friction, mass)
+    for friction, mass in ((0.1, 1.0), (0.1, 5.0), (0.1, 10.0), (1.0, 1.0), (5.0, 1.0), (10.0, 1.0))
+)
+"""The cells that the published agents trained on."""
+MODERATE: tuple[Cell, ...] = tuple(
+    Cell(friction, mass) for friction in (1.0, 5.0, 10.0) for mass in (5.0, 10.0)
+)
+"""Combinations that were not trained on."""
+EXTREME: tuple[Cell, ...] = tuple(
+    Cell(friction, mass)
+    for friction in FRICTIONS
+    for mass in MASSES
+    if friction == FRICTIONS[-1] or mass == MASSES[-1]
+)
+"""Cells with a friction or a mass that was not trained on."""
+SPLITS: dict[str, tuple[Cell, ...]] = {"train": TRAIN, "moderate": MODERATE, "extreme": EXTREME}
+"""The published split by name."""
+CELLS: tuple[Cell, ...] = tuple(Cell(friction, mass) for friction in FRICTIONS for mass in MASSES)
+"""The whole grid: 20 cells."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Starts:
+    """Where episodes begin; the arm always starts in panda-gym's neutral pose, cubes unturned."""
+
+    cube: Array
+    """``(n, 2)`` [m]."""
+    goal: Array
+    """``(n, 2)`` [m]."""
+
+    def take(self, rows: NDArray[np.int64]) -> Starts:
+        """The starts of these rows."""
+        return Starts(cube=self.cube[rows], goal=self.goal[rows])
+
+
+def draw_starts(n: int, rng: np.random.Generator) -> Starts:
+    """``n`` starts, the same for every engine."""
+    return Starts(
+        cube=rng.uniform(-AREA_M, AREA_M, (n, 2)), goal=rng.uniform(-AREA_M, AREA_M, (n, 2))
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contacts:
+    """What touches the cubes."""
+
+    table: Flags
+    """``(n,)``."""
+    fingers: Flags
+    """``(n, 2)``."""
+
+
+class SkillAwareScenes(Protocol):
+    """``n`` scenes of one physics engine, stepped together."""
+
+    @property
+    def n(self) -> int:
+        """Number of scenes."""
+        ...
+
+    @property
+    def goal(self) -> Array:
+        """``(n, 2)`` [m]."""
+        ...
+
+    @property
+    def cube_position(self) -> Array:
+        """``(n, 3)`` [m]."""
+        ...
+
+    @property
+    def contacts(self) -> Contacts:
+        """What touches the cubes now."""
+        ...
+
+    def reset(self, starts: Starts, friction: Array, mass: Array) -> None:
+        """Begins an episode in every scene; friction (label) and mass [kg] are ``(n,)``."""
+        ...
+
+    def set_context(self, friction: Array, mass: Array) -> None:
+        """Changes friction (label) and mass [kg], each ``(n,)``, at once, in mid-episode."""
+        ...
+
+    def observe(self) -> Array:
+        """``(n, 23)``: the fields of ``OBSERVATION``, raw SI units."""
+        ...
+
+    def step(self, action: Array) -> None:
+        """One control step with ``(n, 4)`` actions in [-1, 1] (clipped)."""
+        ...
+
+    def close(self) -> None:
+        """Frees the engine."""
+        ...
+
+
+@runtime_checkable
+class Tellable(Protocol):
+    """A policy that is told what it deals with, once an episode, after ``reset``."""
+
+    def tell(self, friction: Array, mass: Array) -> None:
+        """Friction (label) and mass [kg] of every scene, each ``(n,)``."""
+        ...
+
+
+class EngineMissingError(RuntimeError):
+    """The physics engine asked for is not installed."""
+
+
+def success(cube: Array, goal: Array) -> Flags:
+    """Whether cubes ``(..., 3)`` are at goals ``(..., 2)`` that lie on the table."""
+    height = np.full((*goal.shape[:-1], 1), CUBE_REST_HEIGHT_M)
+    distance = np.linalg.norm(cube - np.concatenate([goal, height], axis=-1), axis=-1)
+    return np.asarray(distance < SUCCESS_RADIUS_M)
+
+
+def label(cube_height: Array, contacts: Contacts) -> NDArray[np.int64]:
+    """What kind of motion each scene is in: ``(n,)`` indices into ``LABELS``.
+
+    As the authors of SaMI label their rollouts: *pick* is a cube above 0.021 m that touches both
+    fingers and not the table, *roll* any other cube above 0.021 m, *push* the rest.
+    """
+    lifted = cube_height > LIFTED_HEIGHT_M
+    held = lifted & ~contacts.table & contacts.fingers.all(axis=1)
+    return lifted.astype(np.int64) + held
+
+
+def make_scenes(engine: Engine, n: int, threads: int = 1) -> SkillAwareScenes:
+    """``n`` scenes of that engine.
+
+    Args:
+        engine: ``bullet`` is the published benchmark, ``mujoco`` its twin.
+        n: Number of scenes.
+        threads: Physics threads; PyBullet's scenes are stepped in turn, whatever this says.
+
+    Raises:
+        EngineMissingError: the engine is not installed; the message says what to install.
+    """
+    if engine == "mujoco":
+        from skill_robots.tasks.skill_aware_mujoco import MujocoScenes
+
+        return MujocoScenes(n, threads=threads)
+    try:
+        from skill_robots.tasks.bullet import BulletScenes
+    except ModuleNotFoundError as error:
+        raise EngineMissingError(
+            f"the bullet engine needs {error.name}, which is not installed; "
+            "pip install 'skill-serve[bullet]' (Python 3.11), or take the mujoco engine"
+        ) from error
+    return BulletScenes(n)
+
+
+# Evaluation -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkResult:
+    """What a policy scored."""
+
+    success: dict[str, float]
+    """Mean over the cells of each split: train, moderate, extreme."""
+    cells: dict[str, float]
+    """Share of successful episodes by cell name."""
+    labels: dict[str, dict[str, float]]
+    """Share of episodes by cell name and kind of motion; see :func:`benchmark`."""
+    episodes: int
+    """Per cell."""
+    seed: int
+    """Of the starts."""
+
+
+StepHook = Callable[[SkillAwareScenes], None]
+"""Called after each control step of a batch, e.g. to show progress."""
+
+
+def benchmark(
+    policy: Policy,
+    scenes: SkillAwareScenes,
+    *,
+    cells: Sequence[Cell] = CELLS,
+    episodes: int = 50,
+    seed: int = 0,
+    on_step: StepHook | None = None,
+) -> BenchmarkResult:
+    """Runs the policy in every cell from the same starts.
+
+    An episode succeeds when the cube is at the goal after any of its 50 steps, as published: one
+    in thirteen starts is solved by doing nothing. The label of an episode is the highest of
+    push < roll < pick that occurred until it succeeded or ended.
+
+    Args:
+        policy: What acts, on ``OBSERVATION`` and the goal ``(n, 2)``. If it can be told
+            (:class:`Tellable`), it is.
+        scenes: Where; any number of scenes gives the same result.
+        cells: Where on the grid; splits are averaged over those of their cells that are here.
+        episodes: Per cell.
+        seed: Of the starts.
+        on_step: Called after each control step.
+    """
+    starts = draw_starts(episodes, np.random.default_rng([seed, 3]))
+    solved = np.zeros(len(cells) * episodes, dtype=np.bool_)
+    kind = np.zeros(len(cells) * episodes, dtype=np.int64)
+    friction = np.repeat([cell.friction for cell in cells], episodes)
+    mass = np.repeat([cell.mass for cell in cells], episodes)
+    for rows, real in _batches(len(solved), scenes.n):
+        scenes.reset(starts.take(rows % episodes), friction[rows], mass[rows])
+        policy.reset(scenes.n)
+        if isinstance(policy, Tellable):
+            policy.tell(friction[rows], mass[rows])
+        batch_solved, batch_kind = _episode(policy, scenes, on_step)
+        solved[rows[:real]], kind[rows[:real]] = batch_solved[:real], batch_kind[:real]
+    return _result(cells, solved.reshape(len(cells), -1), kind.reshape(len(cells), -1), seed)
+
+
+def _batches(count: int, n: int) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Rows to run together, ``n`` at a time, and how many of them are not padding."""
+    for start in range(0, count, n):
+        rows = np.arange(start, start + n)
+        yield np.minimum(rows, count - 1), min(n, count - start)
+
+
+def _episode(
+    policy: Policy, scenes: SkillAwareScenes, on_step: StepHook | None
+) -> tuple[Flags, NDArray[np.int64]]:
+    """Whether each scene succeeded, and the highest label until then."""
+    done = np.zeros(scenes.n, dtype=np.bool_)
+    kind = np.zeros(scenes.n, dtype=np.int64)
+    for _ in range(EPISODE_STEPS):
+        scenes.step(policy.act(scenes.observe(), goal=scenes.goal))
+        cube = scenes.cube_position
+        kind = np.where(done, kind, np.maximum(kind, label(cube[:, 2], scenes.contacts)))
+        done |= success(cube, scenes.goal)
+        if on_step is not None:
+            on_step(scenes)
+        if done.all():
+            break
+    return done, kind
+
+
+def _result(
+    cells: Sequence[Cell], solved: Flags, kind: NDArray[np.int64], seed: int
+) -> BenchmarkResult:
+    names = [cell_name(cell) for cell in cells]
+    rate = dict(zip(cells, solved.mean(axis=1).tolist(), strict=True))
+    splits = {
+        name: [rate[cell] for cell in split if cell in rate] for name, split in SPLITS.items()
+    }
+    return BenchmarkResult(
+        success={name: float(np.mean(rates)) for name, rates in splits.items() if rates},
+        cells=dict(zip(names, rate.values(), strict=True)),
+        labels={
+            name: {text: float(np.mean(row == number)) for number, text in enumerate(LABELS)}
+            for name, row in zip(names, kind, strict=True)
+        },
+        episodes=solved.shape[1],
+        seed=seed,
+    )
