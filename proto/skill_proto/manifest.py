@@ -90,7 +90,7 @@ class SkillSpace(_Part):
 
 
 class GoalSpace(_Part):
-    """Goals that the graph itself turns into skills (zero-shot goal reaching)."""
+    """Goals that a policy pursues, or that its graph turns into skills (zero-shot reaching)."""
 
     field: Name
     """Observation field that the goal is a desired value of."""
@@ -122,12 +122,53 @@ class RecurrentState(_Part):
     """Shape without the batch axis."""
     trained_horizon_steps: Annotated[int, Field(ge=1)]
     """Longest unbroken sequence, in control steps, that training unrolled the state for."""
+    beyond_horizon: Literal["stagger", "carry"] = "stagger"
+    """What to do with a state that would grow older. ``stagger``: a second state is begun half a
+    horizon later and takes over when the first has reached it, so that none acts that is older than
+    training saw. ``carry``: the state is kept for ever. All states of a policy say the same."""
+
+
+class ContextEstimate(_Part):
+    """One physical quantity that a head of the encoder estimates, in output ``estimate``."""
+
+    name: Name
+    """As in ``trained_on``, e.g. 'cube_mass'."""
+    unit: str
+    """SI unit, '1' for dimensionless."""
+    log_r2: Finite | None = None
+    """Share of the variance of its logarithm that was explained on held-out episodes, None where
+    that was not measured: how far to trust it."""
 
 
 class Context(_Part):
-    """The inferred context vector, where the policy carries an encoder."""
+    """The inferred context vector, where the policy carries an encoder.
 
-    size: Annotated[int, Field(ge=1)]
+    ``|whitening @ (context - center)| / typical_distance`` is its distance from what training saw;
+    above 1 it is unusual.
+    """
+
+    size: Annotated[int, Field(ge=1, le=1024)]
+    center: tuple[Finite, ...] = ()
+    """Mean of held-out contexts, ``(size,)``; empty where no distance was calibrated."""
+    whitening: tuple[tuple[Finite, ...], ...] = ()
+    """``(size, size)``: W with ``W^T W`` the inverse of their covariance; empty with ``center``."""
+    typical_distance: Positive = 1.0
+    """95 % quantile of ``|whitening @ (context - center)|`` over held-out contexts."""
+    estimates: tuple[ContextEstimate, ...] = ()
+    """What the entries of output ``estimate`` are, in order, in physical units."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        n, rows = len(self.center), [len(row) for row in self.whitening]
+        if (n, rows) != (0, []) and (n, rows) != (self.size, [self.size] * self.size):
+            raise ValueError(
+                f"center must have {self.size} entries and whitening {self.size} rows of "
+                f"{self.size}, or both none; they have {n}, and {len(rows)} rows of {set(rows)}"
+            )
+        names = [estimate.name for estimate in self.estimates]
+        if len(set(names)) != len(names):
+            raise ValueError(f"estimates gives a name twice: {names}")
+        return self
 
 
 class Representation(_Part):
@@ -247,6 +288,8 @@ class PolicyManifest(_Part):
             names = [part.name for part in parts]
             if len(set(names)) != len(names):
                 raise ValueError(f"{kind} gives a name twice: {names}")
+        if len({state.beyond_horizon for state in self.recurrent}) > 1:
+            raise ValueError("recurrent states differ in beyond_horizon")
         if self.goal is not None:
             size = {field.name: field.size for field in self.observation}.get(self.goal.field)
             if size is None:

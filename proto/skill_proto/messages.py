@@ -94,7 +94,7 @@ class Skill(_TimedCommand):
 
 
 class Goal(_TimedCommand):
-    """Run the policy towards this goal (zero-shot: the graph turns it into skills)."""
+    """Run the policy towards this goal."""
 
     type: Literal["goal"] = "goal"
     goal: Vector
@@ -244,7 +244,11 @@ class Granted(_Outbound):
 
 
 class Acted(_Outbound):
-    """Reply to ``act``; ``action`` and, with an encoder, ``context`` ride behind as frames."""
+    """Reply to ``act``; ``action`` rides behind as a frame.
+
+    With an encoder so do ``context`` [n, C] and, where the manifest has what they need,
+    ``context_distance`` [n, 1] and ``estimate`` [n, E].
+    """
 
     type: Literal["acted"] = "acted"
     time: Finite
@@ -340,6 +344,10 @@ class Telemetry(_Outbound):
     goal: tuple[float, ...] | None
     action: tuple[float | None, ...] | None
     context: tuple[float | None, ...] | None
+    context_distance: float | None = None
+    """Of the context from what training saw; above 1 it is unusual."""
+    context_estimate: dict[str, float | None] | None = None
+    """What the encoder takes the object for, by name in the manifest's ``context.estimates``."""
     scene: dict[str, float] | None
     """True mass and friction, where the arm is simulated."""
     timing: Timing

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from skill_proto.manifest import ManifestError, PolicyManifest
+from skill_proto.manifest import Context, ManifestError, PolicyManifest
 from skill_proto.messages import REPLY, Welcome
 from skill_proto.wire import pack, unpack
 
@@ -48,7 +48,16 @@ def fields() -> dict[str, Any]:
             "high": [0.15, 0.15],
         },
         "recurrent": [{"name": "hidden", "shape": [1, 64], "trained_horizon_steps": 200}],
-        "context": {"size": 4},
+        "context": {
+            "size": 2,
+            "center": [0.1, -0.2],
+            "whitening": [[1.0, 0.0], [0.5, 2.0]],
+            "typical_distance": 2.4,
+            "estimates": [
+                {"name": "cube_mass", "unit": "kg", "log_r2": 0.8},
+                {"name": "cube_table_friction", "unit": "1", "log_r2": None},
+            ],
+        },
         "representation": {
             "inputs": ["cube_position"],
             "form": "linear",
@@ -182,6 +191,15 @@ def test_a_missing_field_is_named(name: str) -> None:
         ("goal.stop_radius", 0, "greater than 0"),
         ("recurrent.0.shape", [0], "recurrent.0.shape.0"),
         ("recurrent.0.trained_horizon_steps", 0, "trained_horizon_steps"),
+        ("recurrent.0.beyond_horizon", "forget", "'stagger' or 'carry'"),
+        ("context.center", [0.1], "center must have 2 entries"),
+        ("context.center", [], "center must have 2 entries"),
+        ("context.whitening", [], "and 0 rows"),
+        ("context.whitening", [[1.0, 0.0], [1.0]], "whitening 2 rows of 2"),
+        ("context.whitening.0.0", math.nan, "finite"),
+        ("context.typical_distance", 0, "greater than 0"),
+        ("context.estimates.1.name", "cube_mass", "estimates gives a name twice"),
+        ("context.estimates.0.log_r2", math.inf, "finite"),
         ("representation.singular_value_ratio", 1.1, "less than or equal to 1"),
         ("plant.joint_damping", [1.0], "joint_damping 1"),
         ("plant.velocity_limit_share", 1.1, "velocity_limit_share"),
@@ -195,6 +213,21 @@ def test_a_missing_field_is_named(name: str) -> None:
 )
 def test_a_contradiction_is_refused_by_name(path: str, value: object, said: str) -> None:
     assert said in refusal(changed(path, value))
+
+
+def test_states_agree_on_what_happens_beyond_the_horizon() -> None:
+    states = [
+        {"name": name, "shape": [4], "trained_horizon_steps": 9, "beyond_horizon": rule}
+        for name, rule in (("h", "stagger"), ("c", "carry"))
+    ]
+    assert "differ in beyond_horizon" in refusal(changed("recurrent", states))
+
+
+def test_a_file_of_an_older_exporter_still_loads() -> None:
+    """What the first version 1 files said of memory and context, and no more."""
+    manifest = PolicyManifest.from_json(json.dumps(changed("context", {"size": 4})))
+    assert manifest.context == Context(size=4)
+    assert manifest.recurrent[0].beyond_horizon == "stagger"
 
 
 def test_every_fault_is_found_at_once() -> None:
