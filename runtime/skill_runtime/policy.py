@@ -1,4 +1,4 @@
-"""OnnxPolicy: a policy file that acts, with recurrent state and previous action kept per slot.
+"""OnnxPolicy: a policy file that acts, with memory and previous action kept per slot.
 
 A slot is one stream of observations: one arm, one session of the policy service, one scene of an
 evaluation. All slots of a policy can step together as one batch.
@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skill_runtime.context_distance import ContextDistance
+from skill_runtime.memory import Memory, Slots
 from skill_runtime.policy_file import (
     Device,
     PolicyFileError,
@@ -45,6 +47,13 @@ class PolicyOutput:
     """``(n, Z)``: the skill given, or what the graph made of the goal."""
     context: Array32 | None
     """``(n, C)`` inferred context, where the policy has an encoder."""
+    context_distance: Array32 | None = None
+    """``(n, 1)`` of the context from what training saw, where the manifest is calibrated for it."""
+    estimate: Array32 | None = None
+    """``(n, E)`` of the quantities in the manifest's ``context.estimates``, physical units."""
+    sound: NDArray[np.bool_]
+    """``(n,)``: action and recurrent state are finite numbers. Where they are not, the slot's
+    memory has been forgotten already."""
 
 
 class OnnxPolicy:
@@ -65,8 +74,10 @@ class OnnxPolicy:
         self.path = self._file.path
         self._output_names = [tensor.graph_name for tensor in self._file.outputs]
         self._state_names = tuple(state.name for state in self.manifest.recurrent)
-        tensors = self.manifest.tensors
+        context, tensors = self.manifest.context, self.manifest.tensors
+        self._distance = ContextDistance(context) if context and context.center else None
         self._low = np.float32(tensors.action_low)
+        self._high = np.float32(tensors.action_high)
         self._to_unit = np.float32(2.0 / (tensors.action_high - tensors.action_low))
         self.reset(slots)
         self._warm_up()
@@ -82,13 +93,20 @@ class OnnxPolicy:
         # Kept even where the graph does not ask for it: the previous action is part of the state.
         sizes["previous_action"] = (self.manifest.action_size,)
         self._inputs: Tensors = {
-            name: np.zeros((n, *row_shape), np.float32) for name, row_shape in sizes.items()
+            name: np.zeros((n, *row_shape), np.float32)
+            for name, row_shape in sizes.items()
+            if name not in self._state_names
         }
+        self._memory = Memory(self.manifest.recurrent, n)
+        self._everyone: Slots = np.arange(n)
 
     def reset_slot(self, slot: int) -> None:
         """Starts a new episode in one slot: forgets recurrent state and the previous action."""
-        for name in ("previous_action", *self._state_names):
-            self._inputs[name][slot] = 0.0
+        self._forget(slot)
+
+    def _forget(self, slots: Slots | int) -> None:
+        self._inputs["previous_action"][slots] = 0.0
+        self._memory.forget(slots)
 
     def act(
         self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
@@ -99,13 +117,19 @@ class OnnxPolicy:
             PolicyError: no skill and no goal, one that the policy does not take, wrong sizes, or
                 an action that is not a number.
         """
-        action = self.step(observation, skill, goal).action
-        if not np.isfinite(action).all():
-            raise PolicyError(f"{self.path} put out an action that is not a finite number")
-        return action.astype(np.float64)
+        output = self.step(observation, skill, goal)
+        if not output.sound.all():
+            raise PolicyError(
+                f"{self.path} put out an action or a recurrent state that is not a finite number"
+            )
+        return output.action.astype(np.float64)
 
     def step(
-        self, observation: ArrayLike, skill: ArrayLike | None = None, goal: ArrayLike | None = None
+        self,
+        observation: ArrayLike,
+        skill: ArrayLike | None = None,
+        goal: ArrayLike | None = None,
+        previous_action: ArrayLike | None = None,
     ) -> PolicyOutput:
         """One control step of every slot.
 
@@ -113,16 +137,16 @@ class OnnxPolicy:
             observation: ``(slots, O)``, or ``(O,)`` with one slot; raw units.
             skill: ``(slots, Z)`` or ``(Z,)``.
             goal: ``(slots, G)`` or ``(G,)``; takes the place of the skill.
+            previous_action: ``(slots, A)`` or ``(A,)`` in [-1, 1] where something else was done
+                than what this policy said last.
 
         Raises:
             PolicyError: no skill and no goal, one that the policy does not take, or wrong sizes.
         """
+        if previous_action is not None:
+            _put(self._inputs, "previous_action", self._to_graph(previous_action))
         self._fill(self._inputs, observation, skill, goal)
-        outputs = self._infer(self._inputs)
-        for name in self._state_names:
-            np.copyto(self._inputs[name], outputs[f"next_{name}"])
-        np.copyto(self._inputs["previous_action"], outputs["action"])
-        return self._output(outputs, self._inputs)
+        return self._step(self._everyone, self._inputs)
 
     def step_slots(
         self,
@@ -152,11 +176,20 @@ class OnnxPolicy:
         if previous_action is not None:
             _put(inputs, "previous_action", self._to_graph(previous_action))
         self._fill(inputs, observation, skill, goal)
-        outputs = self._infer(inputs)
-        for name in self._state_names:
-            self._inputs[name][index] = outputs[f"next_{name}"]
-        self._inputs["previous_action"][index] = outputs["action"]
-        return self._output(outputs, inputs)
+        return self._step(index, inputs)
+
+    def _step(self, slots: Slots, inputs: Tensors) -> PolicyOutput:
+        recall = self._memory.recall(slots)
+        feed = {name: recall.with_rows_for_successors(array) for name, array in inputs.items()}
+        outputs = self._infer(feed | recall.states)
+        sound = self._memory.keep(recall, outputs)
+        output = self._output(outputs, inputs, sound)
+        # What is done is the action within its bounds, whatever the graph said beyond them.
+        done = np.minimum(np.maximum(outputs["action"][: len(slots)], self._low), self._high)
+        self._inputs["previous_action"][slots] = done
+        if not output.sound.all():
+            self._forget(slots[~output.sound])
+        return output
 
     def _to_graph(self, action: ArrayLike) -> Array32:
         """An action in [-1, 1] in the graph's own bounds."""
@@ -209,25 +242,34 @@ class OnnxPolicy:
             for tensor, value in zip(self._file.outputs, values, strict=True)
         }
 
-    def _output(self, outputs: Tensors, inputs: Tensors) -> PolicyOutput:
-        action = (outputs["action"] - self._low) * self._to_unit - np.float32(1.0)
-        skill_used = outputs.get("skill_used")
+    def _output(self, outputs: Tensors, inputs: Tensors, sound: NDArray[np.bool_]) -> PolicyOutput:
+        n = len(sound)
+        action = (outputs["action"][:n] - self._low) * self._to_unit - np.float32(1.0)
+        skill_used, context = _first(outputs, "skill_used", n), _first(outputs, "context", n)
         if skill_used is None:
             given = inputs.get("skill")
-            n = len(action)
             skill_used = np.zeros((n, 0), np.float32) if given is None else given.copy()
         return PolicyOutput(
             action=np.minimum(np.maximum(action, np.float32(-1.0)), np.float32(1.0)),
             skill_used=skill_used,
-            context=outputs.get("context"),
+            context=context,
+            context_distance=(
+                None if self._distance is None or context is None else self._distance.of(context)
+            ),
+            estimate=_first(outputs, "estimate", n),
+            sound=sound & np.isfinite(action).all(axis=1),
         )
 
     def _warm_up(self) -> None:
         """Runs the graph on zeros; the last check that it does what its file says."""
-        zeros = {name: np.zeros_like(array) for name, array in self._inputs.items()}
+        one = {
+            tensor.name: np.zeros((1, *tensor.row_shape), np.float32)
+            for tensor in self._file.inputs
+        }
         try:
             for _ in range(WARM_UP_RUNS):
-                self._infer(zeros)
+                for n in {self.slots, 2 * self.slots} if self._state_names else {self.slots}:
+                    self._infer({name: np.repeat(row, n, axis=0) for name, row in one.items()})
         # onnxruntime's exceptions derive from Exception directly; numpy's reshape adds ValueError.
         except Exception as error:
             raise PolicyFileError(
@@ -240,6 +282,12 @@ class OnnxPolicy:
 
 def _shape(tensor: Tensor, n: int) -> tuple[int, ...]:
     return tensor.shape_of_one if n == 1 else (n, *tensor.row_shape)
+
+
+def _first(outputs: Tensors, name: str, n: int) -> Array32 | None:
+    """The first ``n`` rows, those of the acting states; None where there is no such output."""
+    rows = outputs.get(name)
+    return None if rows is None else rows[:n]
 
 
 def _put(inputs: Tensors, name: str, value: ArrayLike) -> None:

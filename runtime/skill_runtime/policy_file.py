@@ -230,6 +230,8 @@ def _expected_outputs(manifest: PolicyManifest) -> dict[str, tuple[tuple[int, ..
         expected[f"next_{state.name}"] = (state.shape, True)
     if manifest.context is not None:
         expected["context"] = ((manifest.context.size,), True)
+        if manifest.context.estimates:
+            expected["estimate"] = ((len(manifest.context.estimates),), True)
     return expected
 
 
