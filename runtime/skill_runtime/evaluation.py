@@ -40,6 +40,8 @@ METRICS: dict[str, str] = {
     "goal_share_5cm": "goals with the cube within 5 cm at the end",
     "goal_share_3cm": "the same, within 3 cm",
     "goal_mean_distance_m": "mean distance from the goal at the end [m]",
+    "goal_rest_share_3cm_by_1600ms": "goals over 5 cm away: cube within 3 cm, at rest, after 1.6 s",
+    "goal_rest_share_3cm_by_2400ms": "the same, after 2.4 s",
     "governor_interventions": "set-points that the governor would have corrected",
 }
 """Every metric and what it says, in the order of the report."""

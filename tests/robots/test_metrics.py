@@ -153,16 +153,40 @@ def test_goal_metrics_are_of_the_end() -> None:
     cube = np.zeros((4, 3, 2))
     cube[:, -1, 0] = [0.0, 0.04, 0.06, 0.10]
     cube[3, 1, 1] = -1.0
-    run = GoalTrajectories(
-        cube=cube,
-        end_effector=np.zeros((4, 3, 3)),
-        goals=np.zeros((4, 2)),
-        mass=np.ones(4),
-        friction=np.ones(4),
-    )
+    run = goals_run(cube, np.zeros((4, 3)))
     assert run.final_distance == pytest.approx([0.0, 0.04, 0.06, 0.10])
     assert goal_metrics(run) == {
         "goal_share_5cm": 0.5,
         "goal_share_3cm": 0.25,
         "goal_mean_distance_m": pytest.approx(0.05),
+        "goal_rest_share_3cm_by_1600ms": 0.0,
+        "goal_rest_share_3cm_by_2400ms": 0.0,
     }
+
+
+def test_goals_at_rest_are_near_and_slow_at_that_step_and_were_far() -> None:
+    """Six goals 10 cm away and one 4 cm away; what only happens at other steps does not count."""
+    cube, speed = np.zeros((7, 101, 2)), np.zeros((7, 101))
+    cube[:, :, 0] = 0.10
+    cube[6, :, 0] = 0.04
+    cube[0, 30:, 0] = 0.029
+    cube[1, 30:, 0] = 0.031
+    cube[2, 30:, 0], speed[2, 40] = 0.0, 0.021
+    cube[3, 50:, 0], speed[3, 60] = 0.02, 0.019
+    cube[4, 30:50, 0] = 0.0
+    cube[6, 30:, 0] = 0.0
+    metrics = goal_metrics(goals_run(cube, speed))
+    assert metrics["goal_rest_share_3cm_by_1600ms"] == pytest.approx(2 / 6)  # goals 0 and 4
+    assert metrics["goal_rest_share_3cm_by_2400ms"] == pytest.approx(3 / 6)  # goals 0, 2 and 3
+
+
+def goals_run(cube: Array, cube_speed: Array) -> GoalTrajectories:
+    n, points, _ = cube.shape
+    return GoalTrajectories(
+        cube=cube,
+        cube_speed=cube_speed,
+        end_effector=np.zeros((n, points, 3)),
+        goals=np.zeros((n, 2)),
+        mass=np.ones(n),
+        friction=np.ones(n),
+    )

@@ -118,6 +118,28 @@ def test_goals_are_passed_on_and_measured() -> None:
     assert run.distance.shape == (3, 8)
     expected = np.hypot(*(run.cube[:, -1] - goals).T)
     assert run.final_distance == pytest.approx(expected)
+    assert run.cube_speed.shape == (3, 8)
+
+
+class Thrower(Recorder):
+    """Reaches down and pushes forwards for a while, then does nothing."""
+
+    def act(
+        self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
+    ) -> Array:
+        action = super().act(observation, skill=skill, goal=goal)
+        action[:, 2 if len(self.goals) < 6 else 0] = -1.0
+        return action
+
+
+def test_the_recorded_speed_is_that_of_the_recorded_path() -> None:
+    run = goal_rollouts(
+        Thrower(), TabletopConfig(friction=(0.05, 0.05)), goals=np.zeros((8, 2)), seed=0
+    )
+    step = np.linalg.norm(np.diff(run.cube, axis=1), axis=2)
+    assert step.max() > 0.01
+    travelled = 0.04 * 0.5 * (run.cube_speed[:, 1:] + run.cube_speed[:, :-1]).sum(axis=1)
+    assert travelled == pytest.approx(step.sum(axis=1), rel=0.15, abs=0.01)
 
 
 def test_a_policy_without_skills_is_given_none() -> None:

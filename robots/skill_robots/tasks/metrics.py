@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from skill_robots.tasks.tabletop import CONTROL_PERIOD_S
 from skill_robots.tasks.trajectories import GoalTrajectories, Trajectories
 
 Array = NDArray[np.float64]
@@ -18,6 +19,15 @@ MOVED_M = 0.03
 
 CELL_M = 0.02
 """Side of a displacement cell [m]."""
+
+REST_STEPS = (40, 60)
+"""Control steps at which a cube may be at rest at its goal: 1.6 and 2.4 s."""
+
+FAR_M = 0.05
+"""Distance beyond which a goal takes more than a nudge [m]."""
+
+REST_DISTANCE_M, REST_M_S = 0.03, 0.02
+"""A cube this near to its goal [m] and slower than this [m/s] is at rest there."""
 
 
 def skill_metrics(trajectories: Trajectories) -> dict[str, float]:
@@ -41,13 +51,35 @@ def skill_metrics(trajectories: Trajectories) -> dict[str, float]:
 
 
 def goal_metrics(trajectories: GoalTrajectories) -> dict[str, float]:
-    """Metrics of :func:`~skill_robots.tasks.rollouts.goal_rollouts`: distances at the end."""
+    """Metrics of :func:`~skill_robots.tasks.rollouts.goal_rollouts`.
+
+    Distances are those at the end; ``goal_rest_*`` look at one step each (:func:`rest_share`).
+    """
     distance = trajectories.final_distance
     return {
         "goal_share_5cm": float(np.mean(distance < 0.05)),
         "goal_share_3cm": float(np.mean(distance < 0.03)),
         "goal_mean_distance_m": float(np.mean(distance)),
+    } | {
+        f"goal_rest_share_3cm_by_{step * CONTROL_PERIOD_S * 1000:.0f}ms": rest_share(
+            trajectories, step
+        )
+        for step in REST_STEPS
     }
+
+
+def rest_share(trajectories: GoalTrajectories, step: int) -> float:
+    """Of the goals that start more than 5 cm away, those with the cube at rest there at ``step``.
+
+    At rest there: within 3 cm and slower than 2 cm/s. 0 where no goal is that far away or no
+    episode that long.
+    """
+    distance = trajectories.distance
+    far = distance[:, 0] > FAR_M
+    if step >= distance.shape[1] or not far.any():
+        return 0.0
+    settled = (distance[:, step] < REST_DISTANCE_M) & (trajectories.cube_speed[:, step] < REST_M_S)
+    return float(np.mean(settled[far]))
 
 
 def displacement_cells(displacement: Array) -> float:

@@ -151,6 +151,7 @@ def goal_rollouts(
     )
     return GoalTrajectories(
         cube=run.cube,
+        cube_speed=run.cube_speed,
         end_effector=run.end_effector,
         goals=np.array(goals, dtype=np.float64),
         mass=run.mass,
@@ -183,6 +184,7 @@ class _Commands:
 @dataclass(frozen=True, kw_only=True)
 class _Run:
     cube: Array
+    cube_speed: Array
     end_effector: Array
     mass: Array
     friction: Array
@@ -225,6 +227,7 @@ def _run(
         parts.append(_run_chunk(policy, scene, chunk, steps, names, on_step))
     return _Run(
         cube=np.concatenate([part.cube for part in parts]),
+        cube_speed=np.concatenate([part.cube_speed for part in parts]),
         end_effector=np.concatenate([part.end_effector for part in parts]),
         mass=np.concatenate([part.mass for part in parts]),
         friction=np.concatenate([part.friction for part in parts]),
@@ -241,19 +244,23 @@ def _run_chunk(
     on_step: StepHook | None,
 ) -> _Run:
     cube = np.empty((scene.n, steps + 1, 2))
+    speed = np.empty((scene.n, steps + 1))
     hand = np.empty((scene.n, steps + 1, 3))
     cube[:, 0] = scene.cube_position[:, :2]
+    speed[:, 0] = scene.cube_speed
     hand[:, 0] = scene.end_effector_position
     policy.reset(scene.n)
     for step in range(1, steps + 1):
         observation = scene.observe(names)
         scene.step(policy.act(observation, skill=commands.skill, goal=commands.goal))
         cube[:, step] = scene.cube_position[:, :2]
+        speed[:, step] = scene.cube_speed
         hand[:, step] = scene.end_effector_position
         if on_step is not None:
             on_step(scene)
     return _Run(
         cube=cube,
+        cube_speed=speed,
         end_effector=hand,
         mass=scene.mass.copy(),
         friction=scene.friction.copy(),

@@ -39,6 +39,8 @@ class GoalTrajectories:
 
     cube: Array
     """``(n, T + 1, 2)`` true cube position in the table plane, world frame [m]."""
+    cube_speed: Array
+    """``(n, T + 1)`` true horizontal speed of the cube [m/s]."""
     end_effector: Array
     """``(n, T + 1, 3)`` measured hand position, world frame [m]."""
     goals: Array
