@@ -1,0 +1,71 @@
+"""Scripted policies for the skill-aware benchmark: what an engineer writes without learning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skill_robots.tasks.scripted_motion import Controller, see
+from skill_robots.tasks.scripted_pick import PickConfig, PickController
+from skill_robots.tasks.scripted_push import PushConfig, PushController
+
+Array = NDArray[np.float64]
+
+SLIDE = PushConfig()
+SCOOP = PushConfig(
+    behind_m=0.045, height_m=0.012, height_gain=0.65, up=0.86, speed=0.94, correction=0.6
+)
+
+
+class Scripted:
+    """A policy made of one controller per scene."""
+
+    def __init__(self, make: Callable[[], Controller]) -> None:
+        self._make = make
+        self._controllers: list[Controller] = []
+
+    def reset(self, n: int) -> None:
+        """Starts ``n`` new episodes."""
+        self._controllers = [self._make() for _ in range(n)]
+
+    def act(
+        self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
+    ) -> Array:
+        """``(n, 4)`` actions for ``(n, 23)`` observations and ``(n, 2)`` goals."""
+        if goal is None:
+            raise ValueError("the scripted controllers need a goal")
+        scenes = zip(self._controllers, see(observation, goal), strict=True)
+        return np.array([controller.act(seen) for controller, seen in scenes])
+
+
+class Pick(Scripted):
+    """One gentle pick in every cell."""
+
+    def __init__(self, config: PickConfig = PickConfig()) -> None:
+        super().__init__(lambda: PickController(config))
+
+
+class Push(Scripted):
+    """One push in every cell."""
+
+    def __init__(self, config: PushConfig = SLIDE) -> None:
+        super().__init__(lambda: PushController(config))
+
+
+class Rule(Scripted):
+    """Told friction and mass, chooses between pick, slide and scoop once an episode."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: PickController(PickConfig()))
+
+    def tell(self, friction: Array, mass: Array) -> None:
+        """Friction (label) and mass [kg] of every scene."""
+        self._controllers = [_choose(f, m) for f, m in zip(friction, mass, strict=True)]
+
+
+def _choose(friction: float, mass: float) -> Controller:
+    if mass <= 5.0 or friction < 0.5:
+        return PickController(PickConfig())
+    return PushController(SLIDE if friction < 2.5 else SCOOP)
