@@ -1,4 +1,4 @@
-"""Builds the parts of a run from its configuration."""
+"""Builds algorithm and policy of a skill-discovery run from its configuration."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from skill_robots.observation import PUSH_OBSERVATION, layout, scales
 from skill_robots.tasks.tabletop import Tabletop
 from skill_training.algorithms.csf import Csf, CsfConfig
 from skill_training.algorithms.metra import Metra
-from skill_training.config import TrainConfig
 from skill_training.errors import ConfigError
-from skill_training.policy_graph import GoalGraph, Graph, SkillGraph
+from skill_training.skill_config import SkillConfig
+from skill_training.skill_graph import GoalGraph, SkillGraph
 
 Algorithm = Csf | Metra
+Graph = SkillGraph | GoalGraph
 
 OBSERVATION = PUSH_OBSERVATION
 """What the policies trained here observe."""
@@ -23,22 +24,7 @@ STOP_RADIUS_M = 0.02
 """Distance to its goal within which a policy rests: about what a stopping cube still slides."""
 
 
-def torch_device(name: str) -> torch.device:
-    """The device of this name.
-
-    Raises:
-        ConfigError: CUDA is asked for and not there.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        reason = "this torch was built without CUDA" if torch.version.cuda is None else "none found"
-        raise ConfigError(
-            f"--device cuda: no CUDA device ({reason}); check nvidia-smi and the installed torch, "
-            "or train with --device cpu"
-        )
-    return torch.device(name)
-
-
-def build_algorithm(config: TrainConfig, device: torch.device) -> Algorithm:
+def build_algorithm(config: SkillConfig, device: torch.device) -> Algorithm:
     """The algorithm with freshly drawn networks.
 
     Raises:
@@ -58,13 +44,13 @@ def build_algorithm(config: TrainConfig, device: torch.device) -> Algorithm:
         raise ConfigError(str(error)) from None
 
 
-def pushes_to_goals(config: TrainConfig) -> bool:
+def pushes_to_goals(config: SkillConfig) -> bool:
     """Whether goals can be given: the representation sees the cube's place on the table."""
     seen = config.algorithm.representation
     return seen.field == "cube_position" and tuple(seen.components) == (0, 1)
 
 
-def build_graph(config: TrainConfig, algorithm: Algorithm) -> Graph:
+def build_graph(config: SkillConfig, algorithm: Algorithm) -> Graph:
     """The policy as it is evaluated and shipped; it shares the algorithm's networks."""
     if pushes_to_goals(config):
         return GoalGraph(algorithm.actor, algorithm.representation, STOP_RADIUS_M)

@@ -2,55 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from skill_proto.manifest import PolicyManifest
 from skill_training.errors import ExportError
-
-METRIC_TEXTS = {
-    "moved_share_3cm": "episodes with the cube moved > 3 cm",
-    "moved_share_10cm": "episodes with the cube moved > 10 cm",
-    "median_displacement_m": "median displacement of the cube [m]",
-    "displacement_cells_2cm": "distinct 2 cm cells of displacement per set of skills",
-    "octants": "octants of direction reached (of 8)",
-    "displacement_r2": "R2 of a linear fit from skill to displacement",
-    "direction_consistency": "consistency of direction per skill (0 to 1)",
-    "phi_singular_value_ratio": "singular-value ratio of the representation (1 = isotropic)",
-    "goal_share_5cm": "goals reached within 5 cm",
-    "goal_share_3cm": "goals reached within 3 cm",
-    "goal_mean_distance_m": "mean final distance to the goal [m]",
-}
-
-LIMITS = """\
-- Simulation only: the policy has not been run on a real arm.
-- One 4 cm cube on a flat table, the hand closed and pointing down; it pushes, it does not grasp.
-- Outside the ranges above nothing is promised. A cube that slides much further than trained ones
-  (low friction) overshoots goals; one that is too heavy for the plant's force limit stays put.
-- Pushes away from the base are short where the workspace ends.
-"""
+from skill_training.recipe import CardNotes
 
 
-def write_card(manifest: PolicyManifest, path: Path) -> None:
+def write_card(manifest: PolicyManifest, notes: CardNotes, path: Path) -> None:
     """Writes the card of ``manifest`` to ``path``.
 
     Raises:
         ExportError: the file cannot be written.
     """
     try:
-        path.write_text(card(manifest), encoding="utf-8")
+        path.write_text(card(manifest, notes), encoding="utf-8")
     except OSError as error:
         raise ExportError(f"cannot write the card {path}: {error}") from None
 
 
-def card(manifest: PolicyManifest) -> str:
+def card(manifest: PolicyManifest, notes: CardNotes) -> str:
     """The card as Markdown."""
     sections = (
         f"# {manifest.name}\n\n{manifest.description}\n",
         _interface(manifest),
         _training(manifest),
         _ranges(manifest),
-        _metrics(manifest),
-        f"## Limits of use\n\n{LIMITS}",
+        _metrics(manifest, notes.metric_texts),
+        *(f"## {heading}\n\n{text}" for heading, text in notes.sections.items()),
+        f"## Limits of use\n\n{notes.limits}",
         f"## Licence\n\n{manifest.license}\n",
     )
     return "\n".join(sections)
@@ -113,13 +94,11 @@ def _ranges(manifest: PolicyManifest) -> str:
     return "## Trained on\n\n" + _table(("quantity", "from", "to", "unit"), rows)
 
 
-def _metrics(manifest: PolicyManifest) -> str:
+def _metrics(manifest: PolicyManifest, texts: Mapping[str, str]) -> str:
     evaluation = manifest.evaluation
     if evaluation is None:
         return "## Evaluation\n\nNone: the run was not finished.\n"
-    rows = [
-        (METRIC_TEXTS.get(name, name), _number(value)) for name, value in evaluation.metrics.items()
-    ]
+    rows = [(texts.get(name, name), _number(value)) for name, value in evaluation.metrics.items()]
     return f"## Evaluation\n\n`{evaluation.command}`\n\n" + _table(("metric", "value"), rows)
 
 

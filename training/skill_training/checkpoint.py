@@ -17,7 +17,7 @@ import torch
 
 from skill_training.errors import CheckpointError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout below; a checkpoint of another version is refused."""
 
 _MARK = "skill_training_checkpoint"

@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import tyro
 from pydantic import ValidationError
 
 from skill_proto.manifest import describe_errors
-from skill_robots.tasks.tabletop import TabletopConfig
 from skill_training import job
-from skill_training.algorithms.csf import CsfConfig
-from skill_training.algorithms.metra import MetraConfig
-from skill_training.config import TRAINING_TASK, AlgorithmConfig, RunSettings, TrainConfig
+from skill_training.config import AlgorithmSettings, RunSettings, Settings, TrainConfig
 from skill_training.errors import ConfigError, TrainingError
+from skill_training.registry import RECIPES, default_config
 from skill_training.run_directory import RunDirectory, default_path
 
 USER_ERROR = 2
 INTERRUPTED = 130
 
+TRAINING = """
+
+Collects on CPU, learns on CPU or CUDA, and leaves policy.onnx with its card in the run directory.
+Ctrl-C saves a checkpoint and says how to go on.
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
-class _Train:
-    run: Annotated[RunSettings, tyro.conf.arg(name="")] = field(default_factory=RunSettings)
-    """Length, seed, device and bookkeeping."""
+class Train:
+    """Base of the training commands; those are made from the recipes, one for each algorithm."""
 
-    task: TabletopConfig = field(default_factory=lambda: TRAINING_TASK)
-    """What varies between episodes."""
+    algorithm: AlgorithmSettings
+    run: RunSettings
+    task: Settings
 
     run_dir: Path | None = None
     """Where the run is kept; logs/ALGORITHM/TIME_seedN unless given. If a run with the same
@@ -41,40 +48,6 @@ class _Train:
     resume: Path | None = None
     """Continue the run in this directory with the settings it was started with; no other flag
     may be given."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainCsf(_Train):
-    """Train skills with contrastive successor features (CSF).
-
-    Collects on CPU, learns on CPU or CUDA, and leaves policy.onnx with its card in the run
-    directory. Ctrl-C saves a checkpoint and says how to go on.
-    """
-
-    csf: CsfConfig = field(default_factory=CsfConfig)
-    """Settings of contrastive successor features."""
-
-    @property
-    def algorithm(self) -> AlgorithmConfig:
-        """The algorithm's settings."""
-        return self.csf
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainMetra(_Train):
-    """Train skills with METRA.
-
-    Collects on CPU, learns on CPU or CUDA, and leaves policy.onnx with its card in the run
-    directory. Ctrl-C saves a checkpoint and says how to go on.
-    """
-
-    metra: MetraConfig = field(default_factory=MetraConfig)
-    """Settings of METRA."""
-
-    @property
-    def algorithm(self) -> AlgorithmConfig:
-        """The algorithm's settings."""
-        return self.metra
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,16 +68,12 @@ class Plot:
     run_dirs: tyro.conf.Positional[tuple[Path, ...]]
     """Directories of the runs."""
 
+    curves: tuple[str, ...] = ()
+    """What to draw, as named in metrics.jsonl, such as train/critic/loss; the main curves of these
+    kinds of runs unless given."""
+
     out: Path
     """The picture to write, such as curves.png."""
-
-
-Command = (
-    Annotated[TrainCsf, tyro.conf.subcommand("csf")]
-    | Annotated[TrainMetra, tyro.conf.subcommand("metra")]
-    | Annotated[Export, tyro.conf.subcommand("export")]
-    | Annotated[Plot, tyro.conf.subcommand("plot")]
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -120,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
 
 
-def parse(arguments: Sequence[str] | None) -> TrainCsf | TrainMetra | Export | Plot:
+def parse(arguments: Sequence[str] | None) -> Train | Export | Plot:
     """The command that these arguments (None: those of the process) give.
 
     Raises:
@@ -129,7 +98,7 @@ def parse(arguments: Sequence[str] | None) -> TrainCsf | TrainMetra | Export | P
     """
     try:
         return tyro.cli(
-            Command,
+            _commands(),
             prog="skill-train",
             description="Train robot skills and export each as one self-describing ONNX file.",
             args=arguments,
@@ -138,16 +107,52 @@ def parse(arguments: Sequence[str] | None) -> TrainCsf | TrainMetra | Export | P
         raise ConfigError(f"{describe_errors(error)}; see --help") from None
 
 
-def train_config(command: TrainCsf | TrainMetra) -> TrainConfig:
+def train_config(command: Train) -> TrainConfig:
     """The configuration that a command asks for.
 
     Raises:
         ConfigError: its settings do not fit each other.
     """
-    return TrainConfig(algorithm=command.algorithm, task=command.task, run=command.run)
+    kind = type(default_config(command.algorithm.name))
+    return kind(algorithm=command.algorithm, task=command.task, run=command.run)
 
 
-def _run(command: TrainCsf | TrainMetra | Export | Plot) -> int:
+def _commands() -> type[Train | Export | Plot]:
+    """The union of all commands, as tyro reads it."""
+    commands: list[object] = [
+        _train_command(recipe.default_config(name), recipe.summaries[name])
+        for recipe in RECIPES
+        for name in recipe.config_types
+    ]
+    commands.append(Annotated[Export, tyro.conf.subcommand("export")])
+    commands.append(Annotated[Plot, tyro.conf.subcommand("plot")])
+    return cast("type[Train | Export | Plot]", reduce(or_, commands))
+
+
+def _train_command(default: TrainConfig, summary: str) -> object:
+    """The command of one algorithm: its flags carry its name, and its defaults are its own."""
+    name = default.algorithm_name
+    algorithm = tyro.conf.arg(name=name, help=f"Settings of {name}.")
+    run = tyro.conf.arg(name="", help="Length, seed, device and bookkeeping.")
+    task = tyro.conf.arg(help="What varies between episodes.")
+    kind = dataclasses.make_dataclass(
+        f"Train_{name}",
+        [
+            ("algorithm", Annotated[type(default.algorithm), algorithm]),
+            ("run", Annotated[type(default.run), run]),
+            ("task", Annotated[type(default.task), task]),
+        ],
+        bases=(Train,),
+        frozen=True,
+        kw_only=True,
+    )
+    start = kind(algorithm=default.algorithm, run=default.run, task=default.task)
+    return Annotated[
+        kind, tyro.conf.subcommand(name, default=start, description=summary + TRAINING)
+    ]
+
+
+def _run(command: Train | Export | Plot) -> int:
     if isinstance(command, Export):
         job.export(job.open_run(command.run_dir), command.out)
         print(f"wrote {command.out} and {command.out.with_suffix('.md')}")
@@ -156,13 +161,13 @@ def _run(command: TrainCsf | TrainMetra | Export | Plot) -> int:
         # Here, so that a training process does not carry matplotlib.
         from skill_training.plot import plot_runs
 
-        plot_runs(command.run_dirs, command.out)
+        plot_runs(command.run_dirs, command.out, command.curves)
         print(f"wrote {command.out}")
         return 0
     return _train(command)
 
 
-def _train(command: TrainCsf | TrainMetra) -> int:
+def _train(command: Train) -> int:
     directory = _run_directory(command)
     print(f"run directory: {directory.path}", file=sys.stderr)
     if job.train(directory):
@@ -174,7 +179,7 @@ def _train(command: TrainCsf | TrainMetra) -> int:
     return INTERRUPTED
 
 
-def _run_directory(command: TrainCsf | TrainMetra) -> RunDirectory:
+def _run_directory(command: Train) -> RunDirectory:
     """The directory to train in: of the run to continue, or of one that starts now.
 
     Raises:
@@ -185,7 +190,7 @@ def _run_directory(command: TrainCsf | TrainMetra) -> RunDirectory:
         directory = RunDirectory(command.run_dir or default_path(config))
         job.start_or_continue(directory, config)
         return directory
-    if command.run_dir is not None or config != TrainConfig(algorithm=type(config.algorithm)()):
+    if command.run_dir is not None or config != default_config(config.algorithm_name):
         raise ConfigError(
             "--resume continues a run with the settings it was started with; give no other flag"
         )

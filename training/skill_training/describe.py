@@ -1,9 +1,6 @@
-"""The manifest of a trained policy: what the file will say about itself."""
+"""The manifest of a policy from skill discovery: what the file will say about itself."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
-from typing import Any
 
 from skill_proto.manifest import (
     ActionPart,
@@ -11,7 +8,6 @@ from skill_proto.manifest import (
     GoalSpace,
     Plant,
     PolicyManifest,
-    Provenance,
     Range,
     Representation,
     SkillSpace,
@@ -22,32 +18,14 @@ from skill_robots.panda.limits import PANDA
 from skill_robots.tasks.rollouts import GOAL_RANGE_M
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
 from skill_training.build import OBSERVATION, STOP_RADIUS_M, pushes_to_goals
-from skill_training.config import TrainConfig, config_to_dict
+from skill_training.recipe import RunFacts, Scalars
+from skill_training.skill_config import SkillConfig
 
 TITLES = {"csf": "contrastive successor features (CSF)", "metra": "METRA"}
 
-Scalars = dict[str, float]
 
-
-def build_manifest(
-    config: TrainConfig,
-    facts: dict[str, Any],
-    *,
-    env_steps: int,
-    updates: int,
-    wall_time_s: float,
-    metrics: Scalars,
-) -> PolicyManifest:
-    """The manifest of a run.
-
-    Args:
-        config: The run's configuration.
-        facts: What run.json holds: code_revision, machine, versions.
-        env_steps: Environment steps done.
-        updates: Gradient steps done.
-        wall_time_s: Time spent training, pauses left out [s].
-        metrics: Of the final evaluation; empty if there was none.
-    """
+def build_manifest(config: SkillConfig, facts: RunFacts) -> PolicyManifest:
+    """The manifest of a run of CSF or METRA."""
     seen = config.algorithm.representation
     return PolicyManifest(
         name=f"{config.algorithm_name}_panda",
@@ -65,23 +43,12 @@ def build_manifest(
             inputs=tuple(f"{seen.field}.{component}" for component in seen.components),
             form=seen.form,
             size=seen.size,
-            singular_value_ratio=metrics.get("phi_singular_value_ratio"),
+            singular_value_ratio=facts.metrics.get("phi_singular_value_ratio"),
         ),
         plant=_plant(config.task),
         trained_on=trained_on(config.task),
-        provenance=Provenance(
-            command=config.command,
-            code_revision=facts["code_revision"],
-            seed=config.run.seed,
-            environment_steps=env_steps,
-            gradient_steps=updates,
-            wall_time_s=round(wall_time_s, 1),
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            machine=facts["machine"],
-            versions=facts["versions"],
-            config=config_to_dict(config),
-        ),
-        evaluation=_evaluation(config, metrics),
+        provenance=facts.provenance,
+        evaluation=_evaluation(config, facts.metrics),
     )
 
 
@@ -137,7 +104,7 @@ def _plant(task: TabletopConfig) -> Plant:
     )
 
 
-def _evaluation(config: TrainConfig, metrics: Scalars) -> Evaluation | None:
+def _evaluation(config: SkillConfig, metrics: Scalars) -> Evaluation | None:
     if not metrics:
         return None
     command = f"skill-eval --model policy.onnx --skills {config.run.eval_skills}"

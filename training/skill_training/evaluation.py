@@ -12,11 +12,12 @@ from skill_robots.tasks.rollouts import (
     skill_rollouts,
 )
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
-from skill_training.build import OBSERVATION
-from skill_training.config import TrainConfig
+from skill_training.build import OBSERVATION, Graph
 from skill_training.matmul import exact_matmul
-from skill_training.policy_graph import GoalGraph, Graph, TorchPolicy
+from skill_training.policy_graph import TorchPolicy
 from skill_training.representation import StateRepresentation
+from skill_training.skill_config import SkillConfig
+from skill_training.skill_graph import GoalGraph
 
 EVALUATION_SEED = 0
 """The default of ``skill-eval``, so that both report on the same starts and contexts."""
@@ -39,14 +40,17 @@ class Evaluator:
     """
 
     def __init__(
-        self, config: TrainConfig, graph: Graph, representation: StateRepresentation
+        self, config: SkillConfig, graph: Graph, representation: StateRepresentation
     ) -> None:
         self._task = nominal_task(config.task)
         self._skills = config.run.eval_skills
         self._goals = config.run.final_eval_goals if isinstance(graph, GoalGraph) else 0
         self._representation = representation
         self._policy = TorchPolicy(
-            graph, action_size=Tabletop.action_size, skill_size=representation.size
+            graph,
+            action_size=Tabletop.action_size,
+            skill_size=representation.size,
+            goal_size=len(representation.indices),
         )
 
     def quick(self) -> dict[str, float]:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import os
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import onnxruntime as ort
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
-from skill_robots.observation import scales
 from skill_training.errors import ExportError
+from skill_training.graph_inputs import check_names, random_inputs, zero_states
 from skill_training.matmul import exact_matmul
-from skill_training.policy_graph import GoalGraph, Graph
+from skill_training.policy_graph import PolicyGraph
 
 OPSET = 20
 """The dynamo exporter's own default in torch 2.13, named so that an upgrade does not move it."""
@@ -30,8 +31,15 @@ PARITY_TOLERANCE = 1e-5
 PARITY_BATCHES = (1, 64)
 PARITY_SAMPLES = 1000
 
+PARITY_STEPS = 100
+"""Steps of an episode with recurrent states: 4 s at 25 Hz."""
 
-def export_policy(graph: Graph, manifest: PolicyManifest, path: Path) -> float:
+SEQUENCE_BATCH = 16
+
+T = TypeVar("T")
+
+
+def export_policy(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> float:
     """Writes ``path``, replacing it only once the file has been checked against ``graph``.
 
     Args:
@@ -43,10 +51,11 @@ def export_policy(graph: Graph, manifest: PolicyManifest, path: Path) -> float:
         The largest difference from torch that was found.
 
     Raises:
-        ExportError: the exported graph differs from ``graph`` by more than
-            :data:`PARITY_TOLERANCE`, or cannot be written.
+        ExportError: the graph's tensors are not those of the manifest, the exported graph differs
+            from ``graph`` by more than :data:`PARITY_TOLERANCE`, or it cannot be written.
     """
-    graph = _for_shipping(graph)
+    check_names(graph, manifest)
+    graph = graph.for_shipping()
     temporary = path.with_name(path.name + ".writing")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,61 +74,76 @@ def export_policy(graph: Graph, manifest: PolicyManifest, path: Path) -> float:
     return worst
 
 
-def _for_shipping(graph: Graph) -> Graph:
-    """A copy on the CPU, with phi in float64.
+def parity(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> float:
+    """Largest difference between ``graph`` and the ONNX file, with torch in full float32.
 
-    Close to a goal the way there is a small difference of two embeddings, and float32 rounding
-    would show in its direction, differently in each runtime.
-    """
-    shipped = copy.deepcopy(graph).cpu().eval()
-    if isinstance(shipped, GoalGraph):
-        shipped.representation.double()
-    return shipped
-
-
-def parity(graph: Graph, manifest: PolicyManifest, path: Path) -> float:
-    """Largest difference between ``graph`` and the ONNX file on random inputs.
-
-    Half of the inputs ask for a goal. Runs :data:`PARITY_SAMPLES` inputs at each batch size of
-    :data:`PARITY_BATCHES`, with torch in full float32.
+    Measured on :data:`PARITY_SAMPLES` random inputs at each batch size of :data:`PARITY_BATCHES`,
+    and, where there are recurrent states, over :data:`PARITY_STEPS` steps in which each side is
+    fed its own. Relative to the value where that is above 1.
     """
     session = _session(path)
     generator = torch.Generator().manual_seed(0)
     worst = 0.0
     with exact_matmul(), torch.no_grad():
         for batch in PARITY_BATCHES:
-            inputs = random_inputs(manifest, PARITY_SAMPLES, generator)
+            inputs = random_inputs(graph, manifest, PARITY_SAMPLES, generator)
             for start in range(0, PARITY_SAMPLES, batch):
                 part = tuple(value[start : start + batch] for value in inputs)
-                feed = {name: x.numpy() for name, x in zip(graph.input_names, part, strict=True)}
-                expected = graph(*part)
-                for ours, theirs in zip(
-                    expected, session.run(graph.output_names, feed), strict=True
-                ):
-                    difference = np.abs(ours.numpy() - theirs).max()
-                    worst = max(worst, float(np.nan_to_num(difference, nan=np.inf)))
+                theirs = _run(session, graph, _feed(graph, part))
+                worst = max(worst, _difference(graph(*part), theirs))
+        if manifest.recurrent:
+            worst = max(worst, _sequence_parity(graph, manifest, session, generator))
     return worst
 
 
-def random_inputs(
-    manifest: PolicyManifest, n: int, generator: torch.Generator
-) -> tuple[Tensor, ...]:
-    """``n`` inputs of the graph in raw units, spread as the observation's fields typically are."""
-    scale = torch.as_tensor(scales(manifest.observation_names), dtype=torch.float32)
-    observation = torch.randn(n, manifest.observation_size, generator=generator) * scale
-    previous_action = 2 * torch.rand(n, manifest.action_size, generator=generator) - 1
-    skill = torch.randn(n, manifest.skill.size, generator=generator)
-    skill = skill / torch.linalg.vector_norm(skill, dim=1, keepdim=True)
-    if manifest.goal is None:
-        return observation, previous_action, skill
-    low, high = torch.tensor(manifest.goal.low), torch.tensor(manifest.goal.high)
-    goal = low + (high - low) * torch.rand(n, manifest.goal_size, generator=generator)
-    use_goal = torch.randint(0, 2, (n, 1), generator=generator).float()
-    return observation, previous_action, skill, goal, use_goal
+def _sequence_parity(
+    graph: PolicyGraph,
+    manifest: PolicyManifest,
+    session: ort.InferenceSession,
+    generator: torch.Generator,
+) -> float:
+    """Largest difference in episodes in which rounding can add up in the recurrent states."""
+    names = [state.name for state in manifest.recurrent]
+    ours = zero_states(manifest, SEQUENCE_BATCH)
+    theirs = {name: value.numpy() for name, value in ours.items()}
+    worst = 0.0
+    for _ in range(PARITY_STEPS):
+        drawn = random_inputs(graph, manifest, SEQUENCE_BATCH, generator)
+        inputs = dict(zip(graph.input_names, drawn, strict=True)) | ours
+        here = graph(*(inputs[name] for name in graph.input_names))
+        there = _run(session, graph, _feed(graph, drawn) | theirs)
+        worst = max(worst, _difference(here, there))
+        ours = _next_states(names, graph, here)
+        theirs = _next_states(names, graph, there)
+    return worst
 
 
-def _write(graph: Graph, manifest: PolicyManifest, path: Path) -> None:
-    example = random_inputs(manifest, 2, torch.Generator().manual_seed(0))
+def _run(
+    session: ort.InferenceSession, graph: PolicyGraph, feed: dict[str, NDArray[Any]]
+) -> list[NDArray[Any]]:
+    # Every output of ours is a dense tensor; ONNX Runtime's signature allows other things.
+    return cast("list[NDArray[Any]]", session.run(graph.output_names, feed))
+
+
+def _feed(graph: PolicyGraph, inputs: tuple[Tensor, ...]) -> dict[str, NDArray[Any]]:
+    return {name: value.numpy() for name, value in zip(graph.input_names, inputs, strict=True)}
+
+
+def _next_states(names: Sequence[str], graph: PolicyGraph, outputs: Sequence[T]) -> dict[str, T]:
+    return {name: outputs[graph.output_names.index(f"next_{name}")] for name in names}
+
+
+def _difference(ours: Sequence[Tensor], theirs: Sequence[NDArray[Any]]) -> float:
+    worst = 0.0
+    for here, there in zip(ours, theirs, strict=True):
+        expected = here.numpy()
+        difference = np.abs(expected - there) / np.maximum(np.abs(expected), 1.0)
+        worst = max(worst, float(np.nan_to_num(difference, nan=np.inf).max()))
+    return worst
+
+
+def _write(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> None:
+    example = random_inputs(graph, manifest, 2, torch.Generator().manual_seed(0))
     batch = torch.export.Dim("batch", min=1, max=1 << 16)
     with _quiet_exporter():
         program = torch.onnx.export(

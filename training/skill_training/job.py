@@ -6,21 +6,25 @@ import signal
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 
-from skill_proto.manifest import PolicyManifest
+from skill_proto.manifest import PolicyManifest, Provenance
 from skill_training import checkpoint, provenance
-from skill_training.build import build_algorithm, build_graph, torch_device
 from skill_training.card import write_card
-from skill_training.config import TrainConfig
-from skill_training.describe import build_manifest
+from skill_training.config import TrainConfig, config_to_dict
+from skill_training.config_io import shortest_command
+from skill_training.device import torch_device
 from skill_training.errors import CheckpointError, ExportError, RunDirectoryError
 from skill_training.export import export_policy
 from skill_training.metrics_log import MetricsLog
 from skill_training.progress import Progress
+from skill_training.recipe import RunFacts
+from skill_training.registry import recipe_for
 from skill_training.run_directory import RunDirectory
 from skill_training.train import Trainer
 
@@ -29,15 +33,15 @@ def start_or_continue(directory: RunDirectory, config: TrainConfig) -> None:
     """Creates the run, or makes sure that the one in ``directory`` is the same.
 
     Raises:
-        ConfigError: the device is not there, or the representation cannot be built.
+        ConfigError: the device is not there, or something of the run cannot be built.
         RunDirectoryError: the directory holds something else, or a run with other settings.
     """
     device = torch_device(config.run.device)
     if directory.has_run:
         directory.check_same(config)
         return
-    # Built and thrown away: a run that cannot start leaves no directory behind.
-    build_algorithm(config, torch.device("cpu"))
+    # Before the directory: a run that cannot start leaves none behind.
+    recipe_for(config).check(config)
     directory.create(config, _facts(config, device))
 
 
@@ -91,30 +95,36 @@ def export(directory: RunDirectory, path: Path) -> PolicyManifest:
         raise ExportError(
             f"{path} is no name for a policy file: it ends in .onnx, such as models/csf_panda.onnx"
         )
-    config = directory.config()
-    device = torch.device("cpu")
-    algorithm = build_algorithm(config, device)
-    state = checkpoint.load(directory.checkpoint, device)
+    config, facts = directory.config(), directory.facts()
+    recipe = recipe_for(config)
+    state = checkpoint.load(directory.checkpoint, torch.device("cpu"))
     try:
-        # Networks only: a run trained on CUDA is exported where there is none, and the state of
-        # a CUDA generator cannot be loaded into one of the CPU.
-        for name in ("actor", "representation"):
-            getattr(algorithm, name).load_state_dict(state["algorithm"][name])
-        counters = {
-            "env_steps": int(state["collector"]["env_steps"]),
-            "updates": int(state["updates"]),
-        }
-        wall_time_s, metrics = float(state["wall_time_s"]), state["final_metrics"] or {}
-    except (KeyError, RuntimeError, TypeError) as error:
+        of_run = RunFacts(
+            provenance=_provenance(config, facts, state), metrics=state["final_metrics"] or {}
+        )
+        graph, manifest = recipe.shipped(config, of_run, state["learner"])
+    except (KeyError, ValueError, RuntimeError, TypeError) as error:
         raise CheckpointError(
             f"{directory.checkpoint} does not fit the configuration beside it: {error}"
         ) from None
-    manifest = build_manifest(
-        config, directory.facts(), **counters, wall_time_s=wall_time_s, metrics=metrics
-    )
-    export_policy(build_graph(config, algorithm), manifest, path)
-    write_card(manifest, path.with_suffix(".md"))
+    export_policy(graph, manifest, path)
+    write_card(manifest, recipe.card_notes(config), path.with_suffix(".md"))
     return manifest
+
+
+def _provenance(config: TrainConfig, facts: dict[str, Any], state: dict[str, Any]) -> Provenance:
+    return Provenance(
+        command=shortest_command(config),
+        code_revision=facts["code_revision"],
+        seed=config.run.seed,
+        environment_steps=int(state["env_steps"]),
+        gradient_steps=int(state["updates"]),
+        wall_time_s=round(float(state["wall_time_s"]), 1),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=facts["machine"],
+        versions=facts["versions"],
+        config=config_to_dict(config),
+    )
 
 
 def open_run(path: Path) -> RunDirectory:
@@ -133,7 +143,7 @@ def open_run(path: Path) -> RunDirectory:
 def _facts(config: TrainConfig, device: torch.device) -> dict[str, object]:
     accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
-        "command": config.command,
+        "command": shortest_command(config),
         "code_revision": provenance.code_revision(),
         "machine": provenance.machine(accelerator),
         "versions": provenance.versions(),

@@ -14,8 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from skill_training.config import TrainConfig, config_from_json, config_to_json, differences
+from skill_training.config import TrainConfig, config_to_json, differences
+from skill_training.config_io import config_from_json
 from skill_training.errors import ConfigError, RunDirectoryError
+
+NEEDED_FACTS = ("code_revision", "machine", "versions")
+"""What run.json must tell for a policy to be exported."""
 
 
 class RunDirectory:
@@ -99,8 +103,11 @@ class RunDirectory:
         """
         try:
             facts: dict[str, Any] = json.loads(self._run.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            missing = [name for name in NEEDED_FACTS if name not in facts]
+        except (OSError, ValueError, TypeError) as error:
             raise RunDirectoryError(f"cannot read {self._run}: {error}") from None
+        if missing:
+            raise RunDirectoryError(f"{self._run} does not say {', '.join(missing)}")
         return facts
 
     def check_same(self, config: TrainConfig) -> None:

@@ -8,20 +8,16 @@ from typing import Any
 
 import torch
 
-from skill_robots.tasks.tabletop import Tabletop
 from skill_training import checkpoint
-from skill_training.build import OBSERVATION, build_algorithm, build_graph, torch_device
-from skill_training.collect import Collector
 from skill_training.config import TrainConfig
+from skill_training.device import torch_device
 from skill_training.errors import CheckpointError
-from skill_training.evaluation import Evaluator
 from skill_training.matmul import configure_matmul
 from skill_training.metrics_log import MetricsLog
 from skill_training.progress import Progress
-from skill_training.replay import ReplayBuffer
+from skill_training.recipe import Learner, Scalars
+from skill_training.registry import recipe_for
 from skill_training.run_directory import RunDirectory
-
-Scalars = dict[str, float]
 
 
 class Trainer:
@@ -40,35 +36,17 @@ class Trainer:
         self.config = config
         self.device = torch_device(run.device)
         configure_matmul(self.device)
-        self.algorithm = build_algorithm(config, self.device)
+        self.learner: Learner = recipe_for(config).build_learner(config, self.device)
         self.directory = directory
         self.updates = 0
         self.wall_time_s = 0.0
         self.final_metrics: Scalars | None = None
-        self._replay = ReplayBuffer(
-            run.replay_capacity,
-            observation_size=len(self.algorithm.actor.normalizer.scale),
-            action_size=Tabletop.action_size,
-            skill_size=self.algorithm.skill_size,
-            device=self.device,
-        )
-        self._batches = torch.Generator(self.device).manual_seed(run.seed)
-        self._collector = Collector(
-            Tabletop(config.task, run.n_envs, seed=run.seed, threads=run.threads),
-            self.algorithm,
-            self._replay,
-            observation_names=OBSERVATION,
-            warmup_steps=run.warmup_steps,
-            seed=run.seed,
-        )
-        graph = build_graph(config, self.algorithm)
-        self._evaluator = Evaluator(config, graph, self.algorithm.representation)
         self._speed = _Speed()
 
     @property
     def env_steps(self) -> int:
         """Environment steps collected."""
-        return self._collector.env_steps
+        return self.learner.env_steps
 
     @property
     def finished(self) -> bool:
@@ -89,7 +67,7 @@ class Trainer:
             if self._due(self.config.run.log_interval):
                 self._record(log, losses | self._speed.read())
             if self._due(self.config.run.eval_interval):
-                shown = self._evaluator.quick()
+                shown = self.learner.evaluate_quick()
                 self._record(log, {f"eval/{name}": value for name, value in shown.items()})
             progress.update(min(self.env_steps, total), self._facts(shown))
             if stop():
@@ -103,23 +81,22 @@ class Trainer:
     def _round(self) -> Scalars:
         """One round of episodes and the gradient steps that are due after it."""
         start = time.perf_counter()
-        self._collector.collect_round()
+        self.learner.collect_round()
         collected = time.perf_counter()
         run, losses = self.config.run, dict[str, torch.Tensor]()
         due = (self.env_steps - run.warmup_steps) // run.env_steps_per_update - self.updates
         for _ in range(due):
-            batch = self._replay.sample(self.config.algorithm.batch_size, self._batches)
-            losses = self.algorithm.update(batch)
+            losses = self.learner.update()
         self.updates += max(due, 0)
         scalars = {f"train/{name}": float(value) for name, value in losses.items()}
         end = time.perf_counter()
         self.wall_time_s += end - start
-        self._speed.add(self._collector.steps_per_round, collected - start, due, end - collected)
+        self._speed.add(self.learner.steps_per_round, collected - start, due, end - collected)
         return scalars
 
     def _finish(self, log: MetricsLog) -> None:
         start = time.perf_counter()
-        metrics = self._evaluator.full()
+        metrics = self.learner.evaluate_full()
         self.wall_time_s += time.perf_counter() - start
         self._record(log, {f"final/{name}": value for name, value in metrics.items()})
         self.final_metrics = metrics
@@ -127,7 +104,7 @@ class Trainer:
 
     def _due(self, interval: int) -> bool:
         """Whether the last round passed a multiple of ``interval`` environment steps."""
-        before = self.env_steps - self._collector.steps_per_round
+        before = self.env_steps - self.learner.steps_per_round
         return self.env_steps // interval > before // interval
 
     def _record(self, log: MetricsLog, metrics: Scalars) -> None:
@@ -135,19 +112,7 @@ class Trainer:
         log.write(self.env_steps, counters | metrics)
 
     def _facts(self, metrics: Scalars) -> dict[str, str]:
-        names = {
-            "moved>10cm": ("moved_share_10cm", "{:.2f}"),
-            "cells": ("displacement_cells_2cm", "{:.0f}"),
-            "octants": ("octants", "{:.0f}"),
-            "R2": ("displacement_r2", "{:.2f}"),
-            "sv": ("phi_singular_value_ratio", "{:.2f}"),
-        }
-        facts = {
-            short: form.format(metrics[name])
-            for short, (name, form) in names.items()
-            if name in metrics
-        }
-        return facts | {"upd/s": f"{self._speed.updates_per_s:.0f}"}
+        return self.learner.facts(metrics) | {"upd/s": f"{self._speed.updates_per_s:.0f}"}
 
     # Checkpoints --------------------------------------------------------------------------------
 
@@ -156,12 +121,10 @@ class Trainer:
         checkpoint.save(self.directory.checkpoint, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
-        """The whole state between two rounds; a finished run needs its replay no more."""
+        """The whole state between two rounds."""
         return {
-            "algorithm": self.algorithm.state_dict(),
-            "replay": None if self.finished else self._replay.state_dict(),
-            "collector": self._collector.state_dict(),
-            "batches": self._batches.get_state(),
+            "learner": self.learner.state_dict(finished=self.finished),
+            "env_steps": self.env_steps,
             "updates": self.updates,
             "wall_time_s": self.wall_time_s,
             "final_metrics": self.final_metrics,
@@ -175,11 +138,7 @@ class Trainer:
         """
         state = checkpoint.load(self.directory.checkpoint, self.device)
         try:
-            self.algorithm.load_state_dict(state["algorithm"])
-            if state["replay"] is not None:
-                self._replay.load_state_dict(state["replay"])
-            self._collector.load_state_dict(state["collector"])
-            self._batches.set_state(state["batches"].cpu())
+            self.learner.load_state_dict(state["learner"])
             self.updates = int(state["updates"])
             self.wall_time_s = float(state["wall_time_s"])
             self.final_metrics = state["final_metrics"]

@@ -33,7 +33,7 @@ What differs from the paper or its code, and why:
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import ConfigDict, Field
@@ -56,6 +56,8 @@ from skill_training.skills import sample_skills
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class CsfConfig(SacConfig):
     """Settings of contrastive successor features."""
+
+    name: ClassVar[str] = "csf"
 
     contrast_weight: PositiveFloat = 5.0
     """xi: weight of the negative term, which holds the steps of the representation together."""

@@ -21,6 +21,7 @@ What differs from the paper or its code, and why:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from pydantic import ConfigDict
@@ -44,6 +45,8 @@ from skill_training.replay import Batch
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class MetraConfig(SacConfig):
     """Settings of METRA."""
+
+    name: ClassVar[str] = "metra"
 
     slack: PositiveFloat = 1e-3
     """eps: the most that a step shorter than 1 counts for in the constraint."""

@@ -1,0 +1,1 @@
+"""Kinds of training runs, one file each; ``registry.py`` lists them."""
