@@ -122,7 +122,7 @@ class ActionDecoder:
 
     def _solve(self, goal: Array, setpoint: Array, hands: Hands) -> Array:
         goal = self._on_leash(goal, hands.measured)
-        rotation = _rotation_to_down(hands.setpoint_rotation)
+        rotation = rotation_to_down(hands.setpoint_rotation)
         twist = np.concatenate([goal - hands.setpoint, rotation], axis=1)
         dq = kinematics.damped_least_squares(
             hands.setpoint_jacobian, twist, setpoint, kinematics.NEUTRAL
@@ -136,7 +136,7 @@ class ActionDecoder:
         return np.clip(measured + gap, self._low, self._high)
 
 
-def _rotation_to_down(rotation: Array) -> Array:
+def rotation_to_down(rotation: Array) -> Array:
     """Small-angle rotation vector ``(n, 3)`` from ``rotation`` to :data:`DOWN`, world frame."""
     error = DOWN @ np.swapaxes(rotation, 1, 2)
     return 0.5 * np.stack(
@@ -160,7 +160,7 @@ def joints_for_hand(position: Array, iterations: int = 20) -> Array:
     joints = np.tile(kinematics.NEUTRAL, (len(position), 1))
     for _ in range(iterations):
         here, jacobian = kinematics.forward_with_jacobian(joints)
-        twist = np.concatenate([position - here.position, _rotation_to_down(here.rotation)], axis=1)
+        twist = np.concatenate([position - here.position, rotation_to_down(here.rotation)], axis=1)
         joints = joints + kinematics.damped_least_squares(
             jacobian, twist, joints, kinematics.NEUTRAL, rest_gain=0.0
         )

@@ -1,0 +1,206 @@
+"""The scene of the skill-aware benchmark in MuJoCo: panda-gym's arm, table and cube.
+
+Shapes and joints are those of our own Panda. Everything that decides how hard, how fast and how
+softly the arm acts is the benchmark's, not Franka's and not that of our plant (docs/plant.md):
+a policy is to meet on MuJoCo what it meets on PyBullet. Numbers are those of panda-gym 3.0.7 and of
+pybullet_data's ``franka_panda/panda.urdf``, read back from PyBullet 3.2.7 unless said otherwise.
+"""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from skill_robots.panda.model import panda_spec
+from skill_robots.tasks.scene import CUBE_SIZE
+
+PHYSICS_STEP_S = 0.002
+"""Physics step, that of panda-gym [s]."""
+
+BASE_POSITION = (-0.6, 0.0, 0.0)
+"""Of the arm in the world frame [m]."""
+
+NEUTRAL_JOINTS = (0.0, 0.41, 0.0, -1.85, 0.0, 2.26, 0.79)
+"""panda-gym's neutral pose [rad]: hand down, end effector at (0.038, 0, 0.197) m."""
+
+MOTOR_RATE = 50.0
+"""Speed a motor asks for per unit of distance to its target [1/s]. Bullet's position motor closes a
+tenth of the distance in a physics step, if its force limit allows."""
+
+JOINT_FORCE: NDArray[np.float64] = np.array([87.0, 87.0, 87.0, 87.0, 12.0, 120.0, 120.0])
+"""Torque limits of panda-gym's motors [N m]; the last two are ten times Franka's. They carry the
+arm's own weight too."""
+JOINT_FORCE.flags.writeable = False
+
+FINGER_FORCE = 170.0
+"""Force limit of each finger's motor [N]; Franka's hand has 70."""
+
+MOTOR_DAMPING: NDArray[np.float64] = np.array([1250.0, 1400.0, 850.0, 650.0, 28.0, 35.0, 14.0])
+"""Torque per error of speed [N m s/rad], a joint's inertia over the physics step: as stiff as a
+motor can be that does not chatter at its limit. Bullet's motors are constraints, stiffer still."""
+
+FINGER_DAMPING = 375.0
+"""The same of the fingers [N s/m]."""
+
+_FINGERS = ("left_finger", "right_finger")
+_FINGER_JOINTS = ("panda_finger_joint1", "panda_finger_joint2")
+_TOUCHED = ("table", *_FINGERS)
+
+_LINKS = {
+    # name: mass [kg], centre of mass [m], principal inertia about it [kg m2]; Bullet takes the
+    # inertia from the bounding box of the collision mesh.
+    "panda_link1": (2.7, (0.0, -0.04, -0.05), (0.02297, 0.01777, 0.01148)),
+    "panda_link2": (2.73, (0.0, -0.04, 0.06), (0.02349, 0.01161, 0.01823)),
+    "panda_link3": (2.04, (0.01, 0.01, -0.05), (0.01092, 0.01258, 0.01197)),
+    "panda_link4": (2.08, (-0.03, 0.03, 0.02), (0.01134, 0.01225, 0.01306)),
+    "panda_link5": (3.0, (0.0, 0.04, -0.12), (0.03568, 0.02985, 0.0128)),
+    "panda_link6": (1.3, (0.04, 0.0, 0.0), (0.00343, 0.00512, 0.00599)),
+    "panda_link7": (0.2, (0.0, 0.0, 0.08), (0.00036, 0.00036, 0.00059)),
+    "panda_hand": (0.81, (0.0, 0.0, 0.04), (0.00372, 0.00102, 0.00339)),
+    "panda_leftfinger": (0.1, (0.0, 0.01, 0.02), (4e-5, 4e-5, 2e-5)),
+    "panda_rightfinger": (0.1, (0.0, -0.01, 0.02), (4e-5, 4e-5, 2e-5)),
+}
+
+_ARMATURE = 0.03
+"""Of every joint [kg m2]; Bullet has none, but joint 7 alone would have 0.004."""
+_FINGER_ARMATURE = 0.4
+_NO_DAMPING = [0.0, 0.0, 0.0]  # coefficients of speed, its square and cube
+
+_FINGER_SIZE = (0.0088, 0.0071, 0.0264)
+"""Half sizes of a fingertip [m], those of the collision mesh near its end."""
+
+CONTACT_STIFFNESS = 4625.0
+CONTACT_RELAXATION_S = 0.06
+FINGER_INVERSE_WEIGHT = 0.924
+_SOFT_IMPEDANCE = (0.5, 0.5, 0.001, 0.5, 2.0)
+
+_FINGER_CUBE, _PALM_CUBE = 0.5, 0.25
+
+FINGER_TABLE_FRICTION = 1.0
+"""Finger-table coefficient per unit of friction label: Bullet multiplies, and a finger has 1."""
+
+TABLE_PAIRS = tuple(f"table_{finger}" for finger in _FINGERS)
+"""Names of the finger-table contact pairs."""
+
+
+def grasp_model() -> mujoco.MjModel:
+    """Compiles the scene; friction and the cube's mass are set for each scene of a batch."""
+    spec = panda_spec()
+    spec.option.timestep = PHYSICS_STEP_S
+    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    spec.option.impratio = 10.0
+    spec.option.iterations = 20
+    spec.option.ls_iterations = 20
+    spec.body("panda_link0").pos = BASE_POSITION
+    _make_arm(spec)
+    _make_hand(spec)
+    _add_table_and_cube(spec)
+    _add_pairs(spec)
+    _add_touch(spec)
+    return spec.compile()
+
+
+def _make_arm(spec: mujoco.MjSpec) -> None:
+    for name, (mass, centre, inertia) in _LINKS.items():
+        body = spec.body(name)
+        body.mass, body.ipos, body.inertia = mass, centre, inertia
+        body.fullinertia = [np.nan] * 6
+        body.iquat = [1.0, 0.0, 0.0, 0.0]
+    for body in spec.bodies:
+        body.gravcomp = 0.0
+    for i in range(7):
+        joint = spec.joint(f"panda_joint{i + 1}")
+        joint.armature, joint.damping = _ARMATURE, _NO_DAMPING
+        _make_motor(spec.actuator(f"joint{i + 1}"), MOTOR_DAMPING[i], JOINT_FORCE[i])
+
+
+def _make_motor(motor: mujoco.MjsActuator, damping: float, limit: float) -> None:
+    """Force = damping (rate (target - position) - speed), inside +-limit."""
+    motor.gainprm[0] = damping * MOTOR_RATE
+    motor.biasprm[1:3] = -damping * MOTOR_RATE, -damping
+    motor.forcerange = (-limit, limit)
+
+
+def _make_hand(spec: mujoco.MjSpec) -> None:
+    """Two motors that know nothing of each other: nothing centres the cube between them."""
+    spec.delete(spec.equality("finger_gear"))
+    spec.delete(spec.actuator("hand"))
+    spec.delete(spec.tendon("hand"))
+    for finger, name, side in zip(_FINGERS, _FINGER_JOINTS, (1.0, -1.0), strict=True):
+        joint = spec.joint(name)
+        joint.armature, joint.damping = _FINGER_ARMATURE, _NO_DAMPING
+        motor = spec.add_actuator(
+            name=finger,
+            target=name,
+            trntype=mujoco.mjtTrn.mjTRN_JOINT,
+            gaintype=mujoco.mjtGain.mjGAIN_FIXED,
+            biastype=mujoco.mjtBias.mjBIAS_AFFINE,
+            forcelimited=True,
+        )
+        _make_motor(motor, FINGER_DAMPING, FINGER_FORCE)
+        geom = spec.geom(finger)
+        geom.size = _FINGER_SIZE
+        geom.pos = (0.0, side * _FINGER_SIZE[1], 0.0274)
+    for geom in list(spec.geoms):
+        if geom.name not in ("palm", *_FINGERS):
+            spec.delete(geom)
+
+
+def _add_table_and_cube(spec: mujoco.MjSpec) -> None:
+    spec.worldbody.add_geom(
+        name="table",
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        size=[5.0, 5.0, 0.1],
+        contype=0,
+        conaffinity=0,
+    )
+    half = CUBE_SIZE / 2
+    cube = spec.worldbody.add_body(name="cube", pos=[0.0, 0.0, half])
+    cube.add_freejoint(name="cube")
+    cube.add_geom(
+        name="cube",
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[half, half, half],
+        mass=1.0,
+        contype=0,
+        conaffinity=0,
+    )
+
+
+def _add_pairs(spec: mujoco.MjSpec) -> None:
+    def pair(first: str, second: str, friction: float, *, soft: bool) -> None:
+        added = spec.add_pair(
+            name=f"{first}_{second}",
+            geomname1=first,
+            geomname2=second,
+            condim=3,
+            friction=[friction, friction, 0.0, 0.0, 0.0],
+        )
+        if soft:
+            added.solref, added.solimp = soft_contact(1.0), _SOFT_IMPEDANCE
+
+    pair("table", "cube", 0.5, soft=False)
+    pair("palm", "cube", _PALM_CUBE, soft=False)
+    for finger in _FINGERS:
+        pair(finger, "cube", _FINGER_CUBE, soft=True)
+        pair("table", finger, 1.0, soft=True)
+
+
+def soft_contact(mass):
+    stiffness = CONTACT_STIFFNESS * (FINGER_INVERSE_WEIGHT + 1.0 / np.asarray(mass))
+    return np.stack([-stiffness, -stiffness * CONTACT_RELAXATION_S], axis=-1)
+
+
+def _add_touch(spec: mujoco.MjSpec) -> None:
+    for other in _TOUCHED:
+        spec.add_sensor(
+            name=f"touch_{other}",
+            type=mujoco.mjtSensor.mjSENS_CONTACT,
+            objtype=mujoco.mjtObj.mjOBJ_GEOM,
+            objname="cube",
+            reftype=mujoco.mjtObj.mjOBJ_GEOM,
+            refname=other,
+            intprm=[1 << mujoco.mjtConDataField.mjCONDATA_FOUND.value, 0, 1],
+        )
