@@ -171,6 +171,16 @@ def check_fits_tabletop(manifest: PolicyManifest) -> None:
     Raises:
         UnsupportedPolicyError: names what does not fit.
     """
+    if manifest.plant.task == "skill_aware":
+        raise UnsupportedPolicyError(
+            f"{manifest.name} was trained on the skill-aware benchmark, whose arm is not the "
+            "tabletop's; evaluate it with --task skill-aware"
+        )
+    if manifest.action_size != Tabletop.action_size:
+        raise UnsupportedPolicyError(
+            f"{manifest.name} has {manifest.action_size} actions, the tabletop takes "
+            f"{Tabletop.action_size}: the displacement of the end effector"
+        )
     driver = PolicyDriver(PANDA, manifest, TabletopConfig().physics_step_s)
     trained, here = (driver.actions, driver.shaping), (ActionConfig(), ShaperConfig())
     if trained != here:

@@ -8,7 +8,11 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import onnx
+import onnx.parser
 import pytest
+from onnx import numpy_helper
 
 from skill_proto.messages import Telemetry
 from skill_robots.mujoco_arm import MujocoArm
@@ -70,6 +74,54 @@ def serve() -> Iterator[Callable[..., Served]]:
 def served(serve: Callable[..., Served], policy_file: Path) -> Served:
     """A server with the hand-written pusher and a simulated arm that holds."""
     return serve(policy_file)
+
+
+GOAL_EXTRA = """
+<ir_version: 10, opset_import: ["" : 20]>
+estimator (float[batch,2] context) => (float[batch,2] estimate)
+{ estimate = Exp (context) }
+"""
+
+
+@pytest.fixture(scope="session")
+def goal_file(
+    tmp_path_factory: pytest.TempPathFactory, make_policy_file: Callable[..., Path]
+) -> Path:
+    """The hand-written pusher as a policy of goals alone, with a memory, a context and estimates.
+
+    Its context is ``memory / 2 + cube xy`` and says nothing of mass or friction; ``estimate`` is
+    the exponential of it, so that a test can tell what to expect.
+    """
+    folder = tmp_path_factory.mktemp("goal_policy")
+    graph = onnx.load(make_policy_file(folder, recurrent=True))
+    del graph.metadata_props[:]
+    for name, value in (("skill", [[0.0, 0.0]]), ("use_goal", [[1.0]])):
+        graph.graph.input.remove(next(i for i in graph.graph.input if i.name == name))
+        graph.graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
+    graph.graph.output.remove(next(o for o in graph.graph.output if o.name == "skill_used"))
+    extra = onnx.parser.parse_model(GOAL_EXTRA).graph
+    graph.graph.node.extend(extra.node)
+    graph.graph.output.extend(extra.output)
+    onnx.checker.check_model(graph, full_check=True)
+    return make_policy_file(
+        folder,
+        filename="push_to_goal.onnx",
+        model=graph,
+        recurrent=True,
+        name="push_to_goal",
+        skill={"kind": "none", "size": 0},
+        representation=None,
+        context={
+            "size": 2,
+            "center": [0.0, 0.0],
+            "whitening": [[10.0, 0.0], [0.0, 10.0]],
+            "typical_distance": 2.0,
+            "estimates": [
+                {"name": "cube_mass", "unit": "kg", "log_r2": 0.8},
+                {"name": "cube_table_friction", "unit": "1", "log_r2": None},
+            ],
+        },
+    )
 
 
 @pytest.fixture

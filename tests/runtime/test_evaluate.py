@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx.parser
 import pytest
 
 from skill_robots.control import UnsupportedPolicyError
+from skill_robots.observation import manifest_fields
+from skill_robots.tasks import skill_aware
 from skill_robots.tasks.baselines import make_baseline
+from skill_runtime.evaluate_skill_aware import check_fits
 from skill_runtime.evaluation import METRICS, EvaluationSettings, evaluate, task_for, total_steps
 from skill_runtime.fan import skill_colours
 from skill_runtime.policy import OnnxPolicy, load_manifest
@@ -96,6 +101,14 @@ def test_neither_torch_nor_matplotlib_is_loaded(policy_file: Path) -> None:
         (["--baseline", "best"], "--baseline"),
         (["--baseline", "ou", "--skils", "3"], "--skils"),
         (["--baseline", "ou", "--json", "."], "is a folder"),
+        (["--baseline", "ou", "--task", "pour"], "--task"),
+        (["--baseline", "ou", "--engine", "bullet"], "--engine: for --task skill-aware, not for"),
+        (
+            ["--baseline", "ou", "--task", "skill-aware", "--skills", "3", "--plot", "a.png"],
+            "--skills, --plot: for --task tabletop, not for skill-aware",
+        ),
+        (["--baseline", "ou", "--task", "skill-aware", "--threads", "2"], "PyBullet has none"),
+        (["--baseline", "ou", "--task", "skill-aware", "--episodes", "0"], "--episodes takes"),
     ],
 )
 def test_mistyped_commands_are_explained(arguments: list[str], said: str) -> None:
@@ -226,3 +239,144 @@ def test_colours_are_of_equal_weight_and_inside_the_gamut() -> None:
     # Relative luminance (sRGB); that of a full hue circle at full saturation spans .07 to .93.
     luminance = colours**2.2 @ np.array([0.2126, 0.7152, 0.0722])
     assert np.ptp(luminance) < 0.15
+
+
+# Policies that take goals alone and remember -----------------------------------------------------
+
+
+def test_a_goal_policy_with_a_memory_is_scored_on_goals_alone(goal_file: Path) -> None:
+    policy = OnnxPolicy(goal_file)
+    result = evaluate(policy, policy.manifest, QUICK)
+    assert result.skills is None
+    assert result.metrics["moved_share_3cm"] is None
+    rest = result.metrics["goal_rest_share_3cm_by_2400ms"]
+    reached = result.metrics["goal_share_5cm"]
+    assert rest is not None
+    assert reached is not None
+    assert reached >= 0.75
+    assert 0.0 <= rest <= 1.0
+    assert evaluate(policy, policy.manifest, QUICK).metrics == result.metrics
+
+
+def test_what_a_goal_policy_cannot_do_is_refused_before_anything_runs(
+    goal_file: Path, tmp_path: Path
+) -> None:
+    for flag, value in (("--skills", 3), ("--episodes", 2), ("--plot", tmp_path / "fan.png")):
+        assert f"{flag}: push_to_goal takes goals, no skills" in refused(
+            "--model", goal_file, flag, value
+        )
+
+
+# The skill-aware benchmark -----------------------------------------------------------------------
+
+SKILL_AWARE_ACTION = [
+    {"name": "end_effector_displacement", "size": 3, "scale": 0.05, "unit": "m", "frame": "world"},
+    {"name": "hand_width_displacement", "size": 1, "scale": 0.2, "unit": "m", "frame": "none"},
+]
+
+
+@pytest.fixture
+def skill_aware_file(
+    tmp_path: Path, make_policy_file: PolicyFileFactory, make_manifest: Callable[..., Any]
+) -> Path:
+    """Moves the hand to above the goal: nobody's idea of a good policy, but a real file."""
+    model = onnx.parser.parse_model(
+        """<ir_version: 10, opset_import: ["" : 20]>
+        g (float[batch,23] observation, float[batch,4] previous_action, float[batch,2] goal)
+          => (float[batch,4] action)
+        <int64[2] hand = {0, 1}, float gain = {5}, int64[4] pads = {0, 0, 0, 2}>
+        { at = Gather <axis = 1> (observation, hand)
+          away = Sub (goal, at)
+          wanted = Mul (away, gain)
+          action = Pad (wanted, pads) }"""
+    )
+    plant = make_manifest().plant.model_dump() | {"task": "skill_aware"}
+    return make_policy_file(
+        tmp_path,
+        filename="reach.onnx",
+        model=model,
+        name="reach",
+        observation=[field.model_dump() for field in manifest_fields(skill_aware.OBSERVATION)],
+        action=SKILL_AWARE_ACTION,
+        skill={"kind": "none", "size": 0},
+        representation=None,
+        plant=plant,
+    )
+
+
+@pytest.fixture
+def bullet() -> None:
+    pytest.importorskip("panda_gym", reason="panda-gym is not installed")
+
+
+@pytest.mark.usefixtures("bullet")
+def test_the_benchmark_reports_every_cell_and_split(skill_aware_file: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    arguments = ("--model", skill_aware_file, "--task", "skill-aware", "--episodes", 2)
+    result = skill_eval(*arguments, "--seed", 5, "--json", report)
+    assert result.returncode == 0, result.stderr
+    content = json.loads(report.read_text())
+    names = [skill_aware.cell_name(cell) for cell in skill_aware.CELLS]
+    assert list(content["cells"]) == list(content["labels"]) == names
+    for split, cells in skill_aware.SPLITS.items():
+        mean = np.mean([content["cells"][skill_aware.cell_name(cell)] for cell in cells])
+        assert content["success"][split] == pytest.approx(mean)
+        assert f"{split} {mean:.3f}" in result.stdout
+    for shares in content["labels"].values():
+        assert sum(shares.values()) == pytest.approx(1.0)
+    settings = content["settings"]
+    assert (settings["task"], settings["engine"], settings["seed"]) == ("skill-aware", "bullet", 5)
+
+
+@pytest.mark.usefixtures("bullet")
+def test_the_benchmark_is_that_of_the_robots_package(skill_aware_file: Path) -> None:
+    """What skill-eval prints is what the benchmark gives for the file, run directly."""
+    scenes = skill_aware.make_scenes("bullet", 2)
+    cells = (skill_aware.Cell(0.1, 1.0), skill_aware.Cell(30.0, 30.0))
+    policy = OnnxPolicy(skill_aware_file)
+    first = skill_aware.benchmark(policy, scenes, cells=cells, episodes=2, seed=1)
+    again = skill_aware.benchmark(policy, scenes, cells=cells, episodes=2, seed=1)
+    scenes.close()
+    assert first == again
+
+
+def test_a_policy_of_another_task_is_sent_there(policy_file: Path, skill_aware_file: Path) -> None:
+    said = refused("--model", policy_file, "--task", "skill-aware")
+    assert "evaluate it with --task tabletop" in said
+    assert "evaluate it with --task skill-aware" in refused("--model", skill_aware_file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"control_rate_hz": 50.0}, "acts at \\[Hz\\] 50.0"),
+        ({"goal": None}, "aims at None"),
+        ({"action.scale": 0.04}, "acts by .*0.04"),
+        ({"observation": ()}, "observes"),
+    ],
+)
+def test_a_policy_that_does_not_fit_the_benchmark_is_refused(
+    skill_aware_file: Path, changes: dict[str, Any], said: str
+) -> None:
+    manifest = load_manifest(skill_aware_file)
+    if "action.scale" in changes:
+        part = manifest.action[0].model_copy(update={"scale": changes["action.scale"]})
+        changes = {"action": (part, manifest.action[1])}
+    with pytest.raises(UnsupportedPolicyError, match=said):
+        check_fits(manifest.model_copy(update=changes))
+
+
+def test_a_missing_engine_is_explained() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['panda_gym'] = sys.modules['pybullet'] = None\n"
+        "sys.argv = ['skill-eval', '--baseline', 'still', '--task', 'skill-aware']\n"
+        "from skill_runtime.evaluate import main\n"
+        "main()\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], check=False, timeout=120, capture_output=True, text=True
+    )
+    assert result.returncode == 2
+    assert "pip install 'skill-serve[bullet]'" in result.stderr
+    assert "Traceback" not in result.stderr
