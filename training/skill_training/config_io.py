@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
@@ -36,11 +37,18 @@ def config_from_json(text: str) -> TrainConfig:
 def shortest_command(config: TrainConfig) -> str:
     """The shortest command that gives this configuration; its seed is always told."""
     name = config.algorithm_name
-    parts = ["skill-train", name, "--seed", str(config.run.seed)]
-    for path, (_, now) in differences(default_config(name), config).items():
-        if path != "run.seed":
-            parts += _flag(path, name, now)
-    return shlex.join(parts)
+    default = default_config(name)
+    default = replace(default, run=replace(default.run, seed=config.run.seed))
+    start = ["skill-train", name, "--seed", str(config.run.seed)]
+    return shlex.join(start + flags_between(default, config))
+
+
+def flags_between(before: TrainConfig, after: TrainConfig) -> list[str]:
+    """The flags that turn one configuration of an algorithm into another."""
+    flags: list[str] = []
+    for path, (_, now) in differences(before, after).items():
+        flags += _flag(path, after.algorithm_name, now)
+    return flags
 
 
 def _flag(path: str, algorithm: str, value: object) -> list[str]:

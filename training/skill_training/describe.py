@@ -36,16 +36,16 @@ def build_manifest(config: SkillConfig, facts: RunFacts) -> PolicyManifest:
         ),
         control_rate_hz=Tabletop.control_rate_hz,
         observation=manifest_fields(OBSERVATION),
-        action=(_action(),),
+        action=(push_action(),),
         skill=SkillSpace(kind="sphere", size=seen.size, hold_steps=config.task.episode_steps),
-        goal=_goal() if pushes_to_goals(config) else None,
+        goal=goal_space() if pushes_to_goals(config) else None,
         representation=Representation(
             inputs=tuple(f"{seen.field}.{component}" for component in seen.components),
             form=seen.form,
             size=seen.size,
             singular_value_ratio=facts.metrics.get("phi_singular_value_ratio"),
         ),
-        plant=_plant(config.task),
+        plant=plant(config.task),
         trained_on=trained_on(config.task),
         provenance=facts.provenance,
         evaluation=_evaluation(config, facts.metrics),
@@ -66,7 +66,8 @@ def trained_on(task: TabletopConfig) -> dict[str, Range]:
     }
 
 
-def _action() -> ActionPart:
+def push_action() -> ActionPart:
+    """What an action of 1 does to the hand."""
     return ActionPart(
         name="end_effector_displacement",
         size=Tabletop.action_size,
@@ -76,7 +77,8 @@ def _action() -> ActionPart:
     )
 
 
-def _goal() -> GoalSpace:
+def goal_space() -> GoalSpace:
+    """Goals for the cube's place on the table."""
     cube = FIELDS["cube_position"]
     return GoalSpace(
         field=cube.name,
@@ -89,7 +91,8 @@ def _goal() -> GoalSpace:
     )
 
 
-def _plant(task: TabletopConfig) -> Plant:
+def plant(task: TabletopConfig) -> Plant:
+    """The arm and table of docs/plant.md."""
     action = ActionConfig()
     return Plant(
         robot=PANDA.name,

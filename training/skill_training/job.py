@@ -99,10 +99,7 @@ def export(directory: RunDirectory, path: Path) -> PolicyManifest:
     recipe = recipe_for(config)
     state = checkpoint.load(directory.checkpoint, torch.device("cpu"))
     try:
-        of_run = RunFacts(
-            provenance=_provenance(config, facts, state), metrics=state["final_metrics"] or {}
-        )
-        graph, manifest = recipe.shipped(config, of_run, state["learner"])
+        graph, manifest = recipe.shipped(config, run_facts(config, facts, state), state["learner"])
     except (KeyError, ValueError, RuntimeError, TypeError) as error:
         raise CheckpointError(
             f"{directory.checkpoint} does not fit the configuration beside it: {error}"
@@ -112,8 +109,15 @@ def export(directory: RunDirectory, path: Path) -> PolicyManifest:
     return manifest
 
 
-def _provenance(config: TrainConfig, facts: dict[str, Any], state: dict[str, Any]) -> Provenance:
-    return Provenance(
+def run_facts(config: TrainConfig, facts: dict[str, Any], state: dict[str, Any]) -> RunFacts:
+    """What a manifest says of a run, whatever was trained in it.
+
+    Args:
+        config: The run's configuration.
+        facts: What run.json holds.
+        state: Of the trainer, from a checkpoint.
+    """
+    origin = Provenance(
         command=shortest_command(config),
         code_revision=facts["code_revision"],
         seed=config.run.seed,
@@ -125,6 +129,7 @@ def _provenance(config: TrainConfig, facts: dict[str, Any], state: dict[str, Any
         versions=facts["versions"],
         config=config_to_dict(config),
     )
+    return RunFacts(provenance=origin, metrics=state["final_metrics"] or {})
 
 
 def open_run(path: Path) -> RunDirectory:

@@ -36,9 +36,8 @@ def plot_runs(directories: Sequence[Path], out: Path, names: Sequence[str] = ())
     """
     if not directories:
         raise RunDirectoryError("no run directory is given; name at least one")
-    configs = [RunDirectory(path).config() for path in map(_existing, directories)]
     logs = [_evaluated(path) for path in directories]
-    curves = _named(names, logs) if names else _main(configs, logs)
+    curves = _named(names, logs) if names else curves_of(directories)
     runs = list(zip(labels(directories), logs, strict=True))
     rows = -(-len(curves) // COLUMNS)
     columns = min(len(curves), COLUMNS)
@@ -52,6 +51,19 @@ def plot_runs(directories: Sequence[Path], out: Path, names: Sequence[str] = ())
     _write(figure, out)
 
 
+def curves_of(directories: Sequence[Path]) -> list[Curve]:
+    """The main curves of these runs' recipes that at least one run has logged, each once.
+
+    Raises:
+        RunDirectoryError: a run is missing or has no evaluation yet.
+    """
+    logged = _logged([_evaluated(path) for path in directories])
+    configs = [RunDirectory(path).config() for path in directories]
+    wanted = {curve.name: curve for config in configs for curve in recipe_for(config).curves}
+    found = [curve for name, curve in wanted.items() if name in logged]
+    return found or [Curve(name=name, title=name) for name in logged if name.startswith("eval/")]
+
+
 def labels(directories: Sequence[Path]) -> list[str]:
     """Names of these runs: algorithm and seed, and the other settings in which they differ."""
     configs = [RunDirectory(path).config() for path in directories]
@@ -62,25 +74,13 @@ def labels(directories: Sequence[Path]) -> list[str]:
     return labels
 
 
-def _existing(directory: Path) -> Path:
+def _evaluated(directory: Path) -> Rows:
     if not directory.is_dir():
         raise RunDirectoryError(f"there is no directory {directory}")
-    return directory
-
-
-def _evaluated(directory: Path) -> Rows:
     rows = read(directory / FILE_NAME)
     if not any(name.startswith("eval/") for row in rows for name in row):
         raise RunDirectoryError(f"the run in {directory} has no evaluation yet")
     return rows
-
-
-def _main(configs: Sequence[TrainConfig], logs: Sequence[Rows]) -> list[Curve]:
-    """The curves of all these runs' recipes that are there, each once."""
-    logged = _logged(logs)
-    wanted = {curve.name: curve for config in configs for curve in recipe_for(config).curves}
-    found = [curve for name, curve in wanted.items() if name in logged]
-    return found or [Curve(name=name, title=name) for name in logged if name.startswith("eval/")]
 
 
 def _named(names: Sequence[str], logs: Sequence[Rows]) -> list[Curve]:

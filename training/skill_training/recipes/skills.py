@@ -65,6 +65,8 @@ METRIC_TEXTS = {
     "phi_singular_value_ratio": "singular-value ratio of the representation (1 = isotropic)",
     "goal_share_5cm": "goals reached within 5 cm",
     "goal_share_3cm": "goals reached within 3 cm",
+    "goal_rest_share_3cm_by_1600ms": "far goals with the cube at rest within 3 cm after 1.6 s",
+    "goal_rest_share_3cm_by_2400ms": "far goals with the cube at rest within 3 cm after 2.4 s",
     "goal_mean_distance_m": "mean final distance to the goal [m]",
 }
 

@@ -1,0 +1,442 @@
+"""Goal-conditioned soft actor-critic with an inferred context: pi(a | s, g, c).
+
+TESAC's base agent, with the contrastive term of the method that is asked for: the critic's loss
+trains the context encoder (Yu et al., SaMI release: actor on the detached context, next contexts
+from the momentum encoder). Where the release takes an encoder step on the contrastive loss and
+then a critic step, both gradients are taken in one step here: half the unrolls for the same terms.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import field
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Adam, Optimizer
+
+from skill_training.algorithms.sac import Loss, Metrics, adam, descend
+from skill_training.context.encoder import ContextEncoder, EncoderConfig, MomentumEncoder
+from skill_training.context.objective import ContrastiveConfig, ContrastiveTerm
+from skill_training.episodes import EpisodeReplay, Episodes, concatenate
+from skill_training.goal_task import GoalTask
+from skill_training.networks import (
+    Critic,
+    ObservationNormalizer,
+    PositiveScalar,
+    TanhGaussianActor,
+    mlp,
+    update_moving_average,
+)
+
+Knowledge = Literal["inferred", "told", "untold"]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Size = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class ContextSacConfig:
+    """Settings of actor, critic, entropy coefficient and context."""
+
+    knowledge: Knowledge = "inferred"
+    """Where the context comes from. inferred: the encoder. told: true log mass and log friction.
+    untold: zeros. The last two bound what an encoder can lose and win."""
+
+    supervised: bool = False
+    """Also train the encoder to predict log mass and log friction, which only a simulation knows:
+    the bound for what an encoder can infer."""
+
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    """The context encoder."""
+
+    contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
+    """The contrastive term of the encoder's loss."""
+
+    hidden: tuple[Size, ...] = (256, 256)
+    """Hidden layers of actor and critic. ReLU."""
+
+    episodes_per_block: Size = 32
+    """Episodes that the encoder is unrolled over at once."""
+
+    updates_per_block: Size = 4
+    """Gradient steps of actor and critic on fresh transitions of the same episodes; the encoder
+    takes one, the first. The release unrolls anew for each: on a CPU, three quarters of the time."""
+
+    batch_size: Size = 256
+    """Transitions drawn from these episodes in one gradient step."""
+
+    demonstration_share: Share = 0.0
+    """Share of the episodes of a batch that are demonstrations."""
+
+    imitation_weight: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the imitation term of the actor on demonstrated transitions."""
+
+    hindsight_share: Share = 0.4
+    """Share of transitions whose goal is replaced by where the cube was later in the episode
+    (Andrychowicz et al. 2017, hindsight experience replay, "future")."""
+
+    learning_rate: PositiveFloat = 3e-4
+    """Adam's step size of critic and entropy coefficient."""
+
+    actor_learning_rate: PositiveFloat = 3e-4
+    """Adam's step size of the actor."""
+
+    actor_frozen_updates: Annotated[int, Field(ge=0)] = 0
+    """Gradient steps for which an actor that was trained before stays as it is, while the critic
+    learns to judge it."""
+
+    discount: Annotated[float, Field(ge=0, lt=1)] = 0.97
+    """Weight of the next control step against this one."""
+
+    target_rate: Annotated[float, Field(gt=0, le=1)] = 0.005
+    """Share by which the target critic moves towards the critic at each step."""
+
+    initial_entropy_coefficient: PositiveFloat = 0.01
+    """Weight of the policy's entropy at the start; learned from there."""
+
+    entropy_floor: Annotated[float, Field(ge=0)] = 0.0
+    """Least entropy coefficient used in the losses."""
+
+    target_entropy_per_action: Annotated[float, Field(allow_inf_nan=False)] = -1.0
+    """Entropy, per action entry, that the entropy coefficient is learned to hold [nat]."""
+
+
+@plain_dataclass(frozen=True, kw_only=True, slots=True)
+class Transitions:
+    """What one gradient step of actor and critic sees; ``n`` rows."""
+
+    observation: Tensor
+    action: Tensor
+    next_observation: Tensor
+    goal: Tensor
+    context: Tensor
+    """``(n, C)``, with the encoder's gradient."""
+    next_context: Tensor
+    """``(n, C)``, from the momentum encoder."""
+    imitate: Tensor
+    """``(n,)`` bool: a demonstrated action, under the goal it was meant for."""
+
+
+@plain_dataclass(slots=True)
+class _Block:
+    """Episodes that were unrolled, and for how many more gradient steps they serve."""
+
+    episodes: Episodes
+    contexts: Tensor
+    next_contexts: Tensor
+    left: int
+
+
+class ContextSac:
+    """Actor, twin critic with its slow target, entropy coefficient, encoder, estimation head.
+
+    Args:
+        config: settings.
+        task: goal features, rewards and hindsight goals.
+        scale: ``(O,)`` typical magnitude of each observation entry.
+        action_size: A.
+        truth_mean: ``(K,)`` and
+        truth_std: ``(K,)`` of the hidden quantities (log mass, log friction) over training.
+        device: where everything lives.
+        seed: of the networks' start and of all noise.
+    """
+
+    def __init__(
+        self,
+        config: ContextSacConfig,
+        task: GoalTask,
+        *,
+        scale: Sequence[float],
+        action_size: int,
+        truth_mean: Sequence[float],
+        truth_std: Sequence[float],
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+    ) -> None:
+        self.config = config
+        self.device = torch.device(device)
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.draws = torch.Generator().manual_seed(seed)
+        self.updates = 0
+        self._block: _Block | None = None
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._build(task, scale, action_size)
+        self.truth_mean = torch.tensor(truth_mean, device=device)
+        self.truth_std = torch.tensor(truth_std, device=device)
+        self.term = ContrastiveTerm(config.contrastive)
+        self.target_entropy = config.target_entropy_per_action * action_size
+
+    def _build(self, task: GoalTask, scale: Sequence[float], action_size: int) -> None:
+        config, device = self.config, self.device
+        normalizer = ObservationNormalizer(scale)
+        command = task.feature_size + config.encoder.size
+        sizes = {"skill_size": command, "action_size": action_size, "hidden": config.hidden}
+        self.task = task.to(device)
+        self.actor = TanhGaussianActor(normalizer, **sizes).to(device)
+        self.critic = Critic(normalizer, **sizes).to(device)
+        self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
+        encoder = ContextEncoder(config.encoder, scale=scale, action_size=action_size)
+        self.encoder = encoder.to(device)
+        self.momentum = MomentumEncoder(self.encoder, config.encoder.momentum_rate).to(device)
+        self.head = EstimationHead(config.encoder.size).to(device)
+        self.entropy_coefficient = PositiveScalar(config.initial_entropy_coefficient).to(device)
+        self.actor_optimizer = adam(self.actor, config.actor_learning_rate)
+        self.critic_optimizer = adam(self.critic, config.learning_rate)
+        self.entropy_optimizer = adam(self.entropy_coefficient, config.learning_rate)
+        self.encoder_optimizer = Adam(
+            self.encoder.parameters(), lr=config.encoder.learning_rate, eps=1e-5, fused=True
+        )
+        self.head_optimizer = adam(self.head, config.encoder.learning_rate)
+
+    # Acting -------------------------------------------------------------------------------------
+
+    def told(self, truth: Tensor) -> Tensor:
+        """True hidden quantities ``(..., K)`` in the place of a context, ``(..., C)``."""
+        known = (truth - self.truth_mean) / self.truth_std
+        return functional.pad(known, (0, self.config.encoder.size - known.shape[-1]))
+
+    @torch.no_grad()
+    def act(
+        self, observation: Tensor, goal: Tensor, context: Tensor, *, deterministic: bool = False
+    ) -> Tensor:
+        """``(n, O)``, ``(n, G)``, ``(n, C)`` -> ``(n, A)`` in [-1, 1]."""
+        command = self.command(observation, goal, context)
+        if deterministic:
+            return self.actor.mode(observation, command)
+        return self.actor.sample(observation, command, self.generator)[0]
+
+    def command(self, observation: Tensor, goal: Tensor, context: Tensor) -> Tensor:
+        """What actor and critic are given beside the observation, ``(n, F + C)``."""
+        return torch.cat((self.task.features(observation, goal), context), dim=-1)
+
+    # Learning -----------------------------------------------------------------------------------
+
+    def update(self, replay: EpisodeReplay) -> Metrics:
+        """One gradient step: of actor and critic, and where a block begins of the encoder too."""
+        if self._block is None or self._block.left == 0:
+            metrics, transitions = self._begin_block(replay)
+        else:
+            metrics, transitions = self._continue_block(self._block)
+        if self.updates >= self.config.actor_frozen_updates:
+            metrics |= self._update_actor(transitions)
+        update_moving_average(self.target_critic, self.critic, self.config.target_rate)
+        self.updates += 1
+        return metrics
+
+    def end_block(self) -> None:
+        """Has the next update draw new episodes, so that a block need not be part of the state."""
+        self._block = None
+
+    def _begin_block(self, replay: EpisodeReplay) -> tuple[Metrics, Transitions]:
+        """Unrolls new episodes; one step of critic, encoder and head."""
+        config = self.config
+        shown = round(config.episodes_per_block * config.demonstration_share)
+        batch = replay.sample(config.episodes_per_block, self.draws, demonstrated=shown)
+        inferred = config.knowledge == "inferred"
+        contrasted = self.term.draw(replay, self.draws) if inferred else None
+        contexts, next_contexts, keys = self._contexts(batch, contrasted and contrasted.episodes)
+        own = contexts[: len(batch)]
+        transitions = self._transitions(batch, own, next_contexts)
+        loss, metrics = self.critic_loss(transitions)
+        if contrasted is not None and keys is not None:
+            term = contrasted.loss(contexts[len(batch) :], keys, self.draws)
+            loss = loss + config.contrastive.weight * term
+            metrics["context/contrastive_loss"] = term.detach()
+        if inferred:
+            metrics |= self._learn_to_estimate(batch, own.detach())
+        if config.supervised:
+            loss = loss + self.estimation_loss(batch, own)
+        self._descend_critic(loss, with_encoder=inferred)
+        self.momentum.follow(self.encoder)
+        self._block = _Block(batch, own.detach(), next_contexts, config.updates_per_block - 1)
+        return metrics, transitions
+
+    def _continue_block(self, block: _Block) -> tuple[Metrics, Transitions]:
+        """One step of the critic on other transitions of the same episodes."""
+        block.left -= 1
+        transitions = self._transitions(block.episodes, block.contexts, block.next_contexts)
+        loss, metrics = self.critic_loss(transitions)
+        self._descend_critic(loss, with_encoder=False)
+        return metrics, transitions
+
+    def _contexts(
+        self, batch: Episodes, contrasted: Episodes | None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Contexts of all episodes ``(., T + 1, C)``; of the batch, and keys, by momentum."""
+        if self.config.knowledge != "inferred":
+            told = self.told(batch.truth)
+            told = told if self.config.knowledge == "told" else torch.zeros_like(told)
+            return told, told, None
+        every = batch if contrasted is None else concatenate(batch, contrasted)
+        inputs = (every.observation, every.previous_action, (every.hidden, every.cell))
+        slow = self.momentum(*inputs)
+        return self.encoder(*inputs)[0], slow[: len(batch)], slow[len(batch) :]
+
+    def _transitions(self, batch: Episodes, contexts: Tensor, next_contexts: Tensor) -> Transitions:
+        n, steps = self.config.batch_size, batch.action.shape[1]
+        b = torch.randint(len(batch), (n,), generator=self.draws).to(self.device)
+        t = torch.randint(steps, (n,), generator=self.draws).to(self.device)
+        later = t + 1 + (torch.rand(n, generator=self.draws).to(self.device) * (steps - t)).long()
+        hindsight = torch.rand(n, generator=self.draws) < self.config.hindsight_share
+        hindsight = hindsight.to(self.device)
+        achieved = self.task.achieved(batch.observation[b, later])
+        return Transitions(
+            observation=batch.observation[b, t],
+            action=batch.action[b, t],
+            next_observation=batch.observation[b, t + 1],
+            goal=torch.where(hindsight[:, None], achieved, batch.goal[b, t]),
+            context=contexts[b, t],
+            next_context=next_contexts[b, t + 1],
+            imitate=batch.demonstration[b] & ~hindsight,
+        )
+
+    def critic_loss(self, batch: Transitions) -> Loss:
+        """sum_i 0.5 mean((Q_i - y)^2), y = r + gamma (1 - end) (min_j Q'_j - alpha log pi)."""
+        with torch.no_grad():
+            command = self.command(batch.next_observation, batch.goal, batch.next_context)
+            action, log_prob = self.actor.sample(batch.next_observation, command, self.generator)
+            values = self.target_critic(batch.next_observation, action, command).amin(0)
+            reward, end = self.task.reward(batch.next_observation, batch.goal)
+            soft = values - self._alpha() * log_prob
+            target = reward + self.config.discount * (1.0 - end) * soft
+        command = self.command(batch.observation, batch.goal, batch.context)
+        values = self.critic(batch.observation, batch.action, command)
+        loss = 0.5 * (values - target).square().mean(-1).sum()
+        return loss, {
+            "critic/loss": loss.detach(),
+            "critic/value": values.detach().mean(),
+            "critic/reward": reward.mean(),
+        }
+
+    def actor_loss(self, batch: Transitions, action: Tensor, log_prob: Tensor) -> Loss:
+        """mean(alpha log pi - min_i Q_i), plus imitation where a demonstration was better.
+
+        The imitation term is the squared distance of the policy's mode from the demonstrated
+        action, where the critic values that action higher than the policy's own (Nair et al. 2018,
+        "Overcoming exploration in reinforcement learning with demonstrations", Q-filter).
+        """
+        command = self.command(batch.observation, batch.goal, batch.context.detach())
+        values = self.critic(batch.observation, action, command).amin(0)
+        loss = (self._alpha() * log_prob - values).mean()
+        metrics = {"actor/value": values.detach().mean(), "actor/entropy": -log_prob.mean()}
+        if self.config.imitation_weight > 0:
+            mode = self.actor.mode(batch.observation, command)
+            with torch.no_grad():
+                shown = self.critic(batch.observation, batch.action, command).amin(0)
+                own = self.critic(batch.observation, mode, command).amin(0)
+                better = (shown > own) & batch.imitate
+            distance = (mode - batch.action).square().sum(-1)
+            imitation = (distance * better).sum() / batch.imitate.sum().clamp_min(1)
+            loss = loss + self.config.imitation_weight * imitation
+            metrics["actor/imitation"] = imitation.detach()
+        return loss, {name: value.detach() for name, value in metrics.items()}
+
+    def estimation_loss(self, batch: Episodes, contexts: Tensor) -> Tensor:
+        """Squared error of the head's standardised log mass and log friction, over all steps."""
+        truth = (batch.truth - self.truth_mean) / self.truth_std
+        return (self.head(contexts) - truth).square().mean()
+
+    def _update_actor(self, batch: Transitions) -> Metrics:
+        command = self.command(batch.observation, batch.goal, batch.context.detach())
+        action, log_prob = self.actor.sample(batch.observation, command, self.generator)
+        loss, metrics = self.actor_loss(batch, action, log_prob)
+        descend(loss, self.actor_optimizer)
+        gap = (log_prob + self.target_entropy).mean().detach()
+        descend(-self.entropy_coefficient.log * gap, self.entropy_optimizer)
+        return metrics | {"actor/entropy_coefficient": self._alpha()}
+
+    def _descend_critic(self, loss: Tensor, *, with_encoder: bool) -> None:
+        optimizers = [self.critic_optimizer]
+        if with_encoder:
+            optimizers.append(self.encoder_optimizer)
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        loss.backward(inputs=[p for o in optimizers for p in o.param_groups[0]["params"]])
+        if with_encoder:
+            nn.utils.clip_grad_norm_(self.encoder.parameters(), ENCODER_GRADIENT_NORM)
+        for optimizer in optimizers:
+            optimizer.step()
+
+    def _learn_to_estimate(self, batch: Episodes, contexts: Tensor) -> Metrics:
+        """One step of the head on contexts it cannot change."""
+        loss = self.estimation_loss(batch, contexts)
+        descend(loss, self.head_optimizer)
+        return {"context/estimation_loss": loss.detach()}
+
+    def _alpha(self) -> Tensor:
+        return self.entropy_coefficient().detach().clamp_min(self.config.entropy_floor)
+
+    # State --------------------------------------------------------------------------------------
+
+    def stateful(self) -> dict[str, nn.Module | Optimizer]:
+        """Everything with a state dictionary, by name."""
+        return {
+            "actor": self.actor,
+            "critic": self.critic,
+            "target_critic": self.target_critic,
+            "encoder": self.encoder,
+            "momentum": self.momentum,
+            "head": self.head,
+            "entropy_coefficient": self.entropy_coefficient,
+            "actor_optimizer": self.actor_optimizer,
+            "critic_optimizer": self.critic_optimizer,
+            "entropy_optimizer": self.entropy_optimizer,
+            "encoder_optimizer": self.encoder_optimizer,
+            "head_optimizer": self.head_optimizer,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on exactly."""
+        state: dict[str, Any] = {name: part.state_dict() for name, part in self.stateful().items()}
+        return state | {
+            "generator": self.generator.get_state(),
+            "draws": self.draws.get_state(),
+            "updates": self.updates,
+        }
+
+    def load_networks(self, state: dict[str, Any]) -> None:
+        """Restores what a policy is made of, on any device; not what training goes on with.
+
+        Raises:
+            KeyError: a part is missing.
+            RuntimeError: a network has another shape.
+        """
+        for name in ("actor", "encoder", "head"):
+            self.stateful()[name].load_state_dict(state[name])
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what :meth:`state_dict` gave.
+
+        Raises:
+            KeyError: a part is missing.
+            RuntimeError: a network has another shape.
+        """
+        for name, part in self.stateful().items():
+            part.load_state_dict(state[name])
+        self.generator.set_state(state["generator"].cpu())
+        self.draws.set_state(state["draws"].cpu())
+        self.updates = int(state["updates"])
+
+
+ENCODER_GRADIENT_NORM = 10.0
+"""Largest norm of the encoder's gradient: through a hundred steps of an LSTM it can explode."""
+
+
+class EstimationHead(nn.Module):
+    """A small network from context to standardised log mass and log friction."""
+
+    def __init__(self, context_size: int, quantities: int = 2) -> None:
+        super().__init__()
+        self.body = mlp(context_size, (64,), quantities)
+
+    def forward(self, context: Tensor) -> Tensor:
+        """``(..., C)`` -> ``(..., K)``."""
+        return self.body(context)

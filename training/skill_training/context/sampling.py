@@ -1,0 +1,172 @@
+"""Which trajectories are contrasted with which: one class per published method.
+
+A task is a set of episodes in one context. Everything here works on indices into a pool of
+episodes whose tasks and returns are known; embeddings and losses come later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranked:
+    """Groups of good and bad trajectories, for :func:`~.contrastive.sance_loss`."""
+
+    positive: Tensor
+    """``(M, P)`` indices of episodes."""
+    negative: Tensor
+    """``(M, Q)``."""
+
+    @property
+    def episodes(self) -> Tensor:
+        """All indices in one row, positives first."""
+        return torch.cat((self.positive.flatten(), self.negative.flatten()))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pairs:
+    """Two trajectories each of many tasks, for :func:`~.contrastive.info_nce_loss`."""
+
+    query: Tensor
+    """``(N,)`` indices of episodes."""
+    key: Tensor
+    """``(N,)`` other episodes of the same tasks."""
+    task: Tensor
+    """``(N,)``."""
+
+    @property
+    def episodes(self) -> Tensor:
+        """All indices in one row, queries first."""
+        return torch.cat((self.query, self.key))
+
+
+class Sampling(Protocol):
+    """Draws the trajectories of one contrastive step."""
+
+    def draw(
+        self, task: Tensor, returns: Tensor, size: int, generator: torch.Generator
+    ) -> Ranked | Pairs | None:
+        """Draws about ``size`` trajectories.
+
+        Args:
+            task: ``(E,)`` task of each episode in the pool.
+            returns: ``(E,)`` return of each.
+            size: Number of trajectories, positives and negatives together.
+            generator: On the CPU, as are all indices.
+
+        Returns:
+            None where the pool has nothing to contrast yet.
+        """
+        ...
+
+
+class Tesac:
+    """TESAC: no contrastive term."""
+
+    def draw(
+        self, task: Tensor, returns: Tensor, size: int, generator: torch.Generator
+    ) -> None:
+        """Nothing."""
+
+
+class Ccm:
+    """CCM: pairs of trajectories of the same task, the other tasks' as negatives.
+
+    Returns play no part. The release takes one other task as negative; here, as InfoNCE is stated,
+    every other task in the batch is.
+    """
+
+    def draw(
+        self, task: Tensor, returns: Tensor, size: int, generator: torch.Generator
+    ) -> Pairs | None:
+        """``size / 2`` pairs, over tasks drawn in proportion to their episodes."""
+        del returns
+        order = torch.randperm(len(task), generator=generator)
+        order = order[torch.sort(task[order], stable=True).indices]
+        # Neighbours of one task in a shuffled order are a random pair of that task.
+        first, second = order[:-1:2], order[1::2]
+        paired = task[first] == task[second]
+        first, second = first[paired], second[paired]
+        chosen = torch.randperm(len(first), generator=generator)[: size // 2]
+        tasks = task[first[chosen]]
+        if len(tasks.unique()) < 2:
+            return None
+        return Pairs(query=first[chosen], key=second[chosen], task=tasks)
+
+
+class SaTesac:
+    """SaTESAC (SaSAC in the release): the better against the worse half of one task.
+
+    Where tasks have few episodes each, several tasks make up the batch; trajectories of different
+    tasks are never contrasted.
+    """
+
+    def draw(
+        self, task: Tensor, returns: Tensor, size: int, generator: torch.Generator
+    ) -> Ranked | None:
+        """Groups of one task each, of the same size, together ``size`` trajectories."""
+        per_task = min(size, _typical_count(task)) // 2 * 2
+        names, counts = task.unique(return_counts=True)
+        names = names[counts >= per_task]
+        if per_task < 4 or len(names) == 0:
+            return None
+        groups = max(1, size // per_task)
+        chosen = names[torch.randint(len(names), (groups,), generator=generator)]
+        rows = torch.stack([_draw(task == name, per_task, generator) for name in chosen.tolist()])
+        rows = rows.gather(1, returns[rows].argsort(dim=1, descending=True))
+        half = per_task // 2
+        return Ranked(positive=rows[:, :half], negative=rows[:, half:])
+
+
+class SaCcm:
+    """SaCCM: bad trajectories of all tasks against the good ones of one.
+
+    ``size`` trajectories over all tasks are ranked; the lower half are negatives. Positives are of
+    one random task, those of its trajectories that are better than the best negative. Tasks without
+    enough of them are passed over; without any such task there is nothing to contrast (the release
+    stops with an index error there).
+    """
+
+    def draw(
+        self, task: Tensor, returns: Tensor, size: int, generator: torch.Generator
+    ) -> Ranked | None:
+        """One group of ``size / 2`` positives and as many negatives."""
+        if len(task) < size or size < 4:
+            return None
+        drawn = torch.randperm(len(task), generator=generator)[:size]
+        negative = drawn[returns[drawn].argsort()][: size // 2]
+        good = returns > returns[negative].max()
+        names, counts = task[good].unique(return_counts=True)
+        names = names[counts >= 2]
+        if len(names) == 0:
+            return None
+        name = names[torch.randint(len(names), (1,), generator=generator)]
+        candidates = torch.nonzero(good & (task == name)).squeeze(-1)
+        count = min(size // 2, len(candidates))
+        positive = candidates[torch.randperm(len(candidates), generator=generator)[:count]]
+        return Ranked(positive=positive[None], negative=negative[None])
+
+
+SAMPLINGS: dict[str, Sampling] = {
+    "tesac": Tesac(),
+    "ccm": Ccm(),
+    "satesac": SaTesac(),
+    "saccm": SaCcm(),
+}
+"""Every strategy by the name of its method."""
+
+
+def _typical_count(task: Tensor) -> int:
+    """Median number of episodes of a task."""
+    return int(task.unique(return_counts=True)[1].median())
+
+
+def _draw(member: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """``(count,)`` different indices at which ``member`` holds."""
+    indices = torch.nonzero(member).squeeze(-1)
+    return indices[torch.randperm(len(indices), generator=generator)[:count]]

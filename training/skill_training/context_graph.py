@@ -1,0 +1,80 @@
+"""Graphs of policies pi(a | s, g, c): encoder, estimate and action in one file."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.policy_graph import PolicyGraph
+
+
+class ContextGraph(PolicyGraph):
+    """A goal-conditioned policy with its context encoder.
+
+    The graph shares the networks of the algorithm it is made from.
+
+    Args:
+        algorithm: Trained with the knowledge ``inferred``.
+    """
+
+    input_names = ("observation", "previous_action", "goal", "lstm_h", "lstm_c")
+    output_names = ("action", "context", "estimate", "next_lstm_h", "next_lstm_c")
+
+    truth_mean: Tensor
+    truth_std: Tensor
+
+    def __init__(self, algorithm: ContextSac) -> None:
+        super().__init__()
+        self.actor, self.encoder = algorithm.actor, algorithm.encoder
+        self.head, self.task = algorithm.head, algorithm.task
+        self.register_buffer("truth_mean", algorithm.truth_mean)
+        self.register_buffer("truth_std", algorithm.truth_std)
+
+    def forward(
+        self,
+        observation: Tensor,
+        previous_action: Tensor,
+        goal: Tensor,
+        lstm_h: Tensor,
+        lstm_c: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """One policy step.
+
+        Args:
+            observation: ``(n, O)``, raw units.
+            previous_action: ``(n, A)``: what was done before this observation.
+            goal: ``(n, G)``, raw units.
+            lstm_h: ``(n, H)`` hidden and
+            lstm_c: ``(n, H)`` cell state of the encoder.
+
+        Returns:
+            Action ``(n, A)`` in [-1, 1], context ``(n, C)``, estimated mass [kg] and friction
+            ``(n, 2)``, and the encoder's next state.
+        """
+        context, (hidden, cell) = self.encoder.step(observation, previous_action, (lstm_h, lstm_c))
+        command = torch.cat((self.task.features(observation, goal), context), dim=-1)
+        estimate = (self.head(context) * self.truth_std + self.truth_mean).exp()
+        return self.actor.mode(observation, command), context, estimate, hidden, cell
+
+
+class PlainGraph(PolicyGraph):
+    """The same policy with a context that is always zero: it was told nothing, and infers nothing."""
+
+    input_names = ("observation", "previous_action", "goal")
+    output_names = ("action",)
+
+    no_context: Tensor
+
+    def __init__(self, algorithm: ContextSac) -> None:
+        super().__init__()
+        self.actor, self.task = algorithm.actor, algorithm.task
+        size = algorithm.config.encoder.size
+        self.register_buffer("no_context", torch.zeros(1, size, device=algorithm.device))
+
+    def forward(self, observation: Tensor, previous_action: Tensor, goal: Tensor) -> tuple[Tensor]:
+        """One policy step; see :class:`ContextGraph`."""
+        del previous_action
+        context = self.no_context.expand(len(observation), -1)
+        command = torch.cat((self.task.features(observation, goal), context), dim=-1)
+        return (self.actor.mode(observation, command),)

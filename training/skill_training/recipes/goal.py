@@ -1,0 +1,283 @@
+"""The goal stage: SAC from a skill actor, with a context encoder, on the tabletop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skill_proto.manifest import Evaluation, PolicyManifest, RecurrentState, SkillSpace
+from skill_robots.observation import PUSH_OBSERVATION, layout, manifest_fields, scales
+from skill_robots.tasks.tabletop import Tabletop
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.calibration import calibrated_context, hold_out
+from skill_training.context_graph import ContextGraph, PlainGraph
+from skill_training.describe import goal_space, plant, push_action, trained_on
+from skill_training.episode_collect import EpisodeCollector
+from skill_training.episodes import EpisodeReplay
+from skill_training.errors import ExportError
+from skill_training.goal_config import GoalConfig, GoalSacConfig
+from skill_training.goal_evaluation import EVALUATION_SEED, evaluate_goals
+from skill_training.goal_task import RestAtGoal
+from skill_training.goal_world import GoalTaskConfig, GoalWorld
+from skill_training.matmul import exact_matmul
+from skill_training.policy_graph import PolicyGraph
+from skill_training.recipe import CardNotes, Curve, RunFacts, Scalars
+from skill_training.start_actor import SkillFile
+
+CURVES = (
+    Curve(name="eval/trained/by_2400ms", title="at rest by 2.4 s, trained range", top=1.0),
+    Curve(name="eval/mu0.06/by_2400ms", title="at rest by 2.4 s, friction .06", top=1.0),
+    Curve(name="eval/mu0.1/by_2400ms", title="at rest by 2.4 s, friction .1", top=1.0),
+    Curve(name="eval/mu0.4/by_2400ms", title="at rest by 2.4 s, friction .4", top=1.0),
+    Curve(name="eval/r2_friction/after_2400ms", title="R² of log friction, 2.4 s", top=1.0),
+    Curve(name="eval/r2_mass/after_2400ms", title="R² of log mass, 2.4 s", top=1.0),
+)
+
+SHOWN = {
+    "rest": "trained/by_2400ms",
+    "mu.06": "mu0.06/by_2400ms",
+    "mu.1": "mu0.1/by_2400ms",
+    "R2mu": "r2_friction/after_2400ms",
+    "R2m": "r2_mass/after_2400ms",
+}
+"""What the progress bar shows, by a short name."""
+
+LIMITS = """\
+- Simulation only: the policy has not been run on a real arm.
+- One 4 cm cube on a flat table, the hand closed and pointing down; it pushes, it does not grasp.
+- Friction is what it adapts to. Mass is estimated, but hardly changes what has to be done.
+- The context comes with contact: before the first push nothing is known, and a cube that was
+  exchanged while nobody touched it is known only after the next push.
+- Outside the ranges above nothing is promised.
+"""
+
+CALIBRATION_EPISODES = 256
+"""Held-out episodes from which the distance of a context is calibrated."""
+
+METRIC_TEXTS = {
+    "trained/by_1600ms": "cube at rest within 3 cm after 1.6 s, over the whole trained range",
+    "trained/by_2400ms": "the same after 2.4 s",
+}
+
+
+class GoalRecipe:
+    """``skill-train goal``."""
+
+    config_types: Mapping[str, type[GoalSacConfig]] = {"goal": GoalSacConfig}
+    summaries: Mapping[str, str] = {
+        "goal": "Train a skill policy further to bring the cube to rest at a goal, inferring mass "
+        "and friction."
+    }
+    curves: Sequence[Curve] = CURVES
+
+    def default_config(self, name: str) -> GoalConfig:
+        """What ``skill-train goal`` runs without flags."""
+        del name
+        return GoalConfig()
+
+    def check(self, config: GoalConfig) -> None:
+        """Builds the networks and throws them away.
+
+        Raises:
+            ConfigError: the policy file to start from is missing or does not fit.
+        """
+        build_algorithm(config, torch.device("cpu"))
+
+    def build_learner(self, config: GoalConfig, device: torch.device) -> GoalLearner:
+        """The learner at its start.
+
+        Raises:
+            ConfigError: the policy file to start from is missing or does not fit.
+        """
+        return GoalLearner(config, device)
+
+    def shipped(
+        self, config: GoalConfig, facts: RunFacts, state: dict[str, Any]
+    ) -> tuple[PolicyGraph, PolicyManifest]:
+        """The policy in a learner's ``state``, and what its file says about itself.
+
+        Raises:
+            ExportError: the policy was told mass and friction, which no served policy is.
+            KeyError, RuntimeError: the state does not fit the configuration.
+        """
+        knowledge = config.algorithm.knowledge
+        if knowledge == "told":
+            raise ExportError(
+                "a policy that is told mass and friction cannot be served; it is a bound to "
+                "compare with. Its figures are in metrics.jsonl"
+            )
+        algorithm = build_algorithm(config, torch.device("cpu"))
+        algorithm.load_networks(state["algorithm"])
+        if knowledge == "untold":
+            return PlainGraph(algorithm), manifest(config, facts)
+        with exact_matmul():
+            world = GoalWorld(config.task, CALIBRATION_EPISODES, seed=EVALUATION_SEED + 2)
+            context = calibrated_context(hold_out(algorithm, world))
+        hidden = config.algorithm.encoder.hidden
+        described = manifest(config, facts).model_copy(
+            update={
+                "context": context,
+                "recurrent": tuple(
+                    RecurrentState(
+                        name=name,
+                        shape=(hidden,),
+                        trained_horizon_steps=config.task.episode_steps,
+                        beyond_horizon="carry" if config.algorithm.carried_share > 0 else "stagger",
+                    )
+                    for name in ("lstm_h", "lstm_c")
+                ),
+            }
+        )
+        return ContextGraph(algorithm), described
+
+    def card_notes(self, config: GoalConfig) -> CardNotes:
+        """What the card says beyond the manifest."""
+        start = config.algorithm.start_from
+        learned = "the policy starts from nothing" if start is None else f"started from `{start}`"
+        return CardNotes(
+            limits=LIMITS,
+            metric_texts=METRIC_TEXTS,
+            sections={
+                "What it learned from": (
+                    f"Soft actor-critic; {learned}. Reward `0.1 exp(-(d / 2.5 cm)²) - 0.1 "
+                    f"min(d, 0.4 m) / 0.15 m` for the cube's distance d from the goal; "
+                    f"{config.algorithm.hindsight_share:.0%} of the goals in hindsight. Goals, "
+                    "masses and frictions change within training episodes. Mass and friction "
+                    "themselves were seen by the small head that estimates them, and by nothing "
+                    "else.\n"
+                    if not config.algorithm.supervised
+                    else f"Soft actor-critic; {learned}. The encoder was also trained on the true "
+                    "mass and friction.\n"
+                )
+            },
+        )
+
+
+def build_algorithm(config: GoalConfig, device: torch.device) -> ContextSac:
+    """The algorithm at its start.
+
+    Raises:
+        ConfigError: the policy file to start from is missing or does not fit.
+    """
+    settings = config.algorithm
+    skills = None if settings.start_from is None else SkillFile(settings.start_from, PUSH_OBSERVATION)
+    rotation = torch.eye(2) if skills is None else skills.rotation()
+    mean, std = log_spread(config.task)
+    algorithm = ContextSac(
+        settings,
+        RestAtGoal(rotation, layout(PUSH_OBSERVATION)["cube_position"].start),
+        scale=scales(PUSH_OBSERVATION).tolist(),
+        action_size=Tabletop.action_size,
+        truth_mean=mean,
+        truth_std=std,
+        device=device,
+        seed=config.run.seed,
+    )
+    if skills is not None:
+        skills.start(algorithm.actor)
+    return algorithm
+
+
+def log_spread(task: GoalTaskConfig) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of log mass and log friction over the task's ranges."""
+    ends = np.log(np.array([task.mass, task.friction]))
+    # A point range has no spread, and nothing to be told apart.
+    spread = np.maximum((ends[:, 1] - ends[:, 0]) / np.sqrt(12.0), 1e-3)
+    return ends.mean(1).tolist(), spread.tolist()
+
+
+def manifest(config: GoalConfig, facts: RunFacts) -> PolicyManifest:
+    """The manifest, without context and recurrent state."""
+    evaluation = None
+    if facts.metrics:
+        command = f"skill-train goal --seed {config.run.seed} (final evaluation)"
+        evaluation = Evaluation(command=command, metrics=dict(facts.metrics))
+    return PolicyManifest(
+        name="goal_panda",
+        algorithm="goal",
+        description=(
+            "Brings a 4 cm cube to rest at a goal on the table. Infers from its own pushes how "
+            "heavy the cube is and how slippery the table."
+        ),
+        control_rate_hz=Tabletop.control_rate_hz,
+        observation=manifest_fields(PUSH_OBSERVATION),
+        action=(push_action(),),
+        skill=SkillSpace(kind="none", size=0),
+        goal=goal_space(),
+        plant=plant(config.task),
+        trained_on=trained_on(config.task),
+        provenance=facts.provenance,
+        evaluation=evaluation,
+    )
+
+
+class GoalLearner:
+    """The goal stage's scenes, replay, algorithm and evaluation."""
+
+    def __init__(self, config: GoalConfig, device: torch.device) -> None:
+        run = config.run
+        self._config = config
+        self.algorithm = build_algorithm(config, device)
+        capacity = run.replay_capacity // config.task.episode_steps
+        self._replay = EpisodeReplay(capacity, device)
+        self._collector = EpisodeCollector(
+            GoalWorld(config.task, run.n_envs, seed=run.seed, threads=run.threads),
+            self.algorithm,
+            self._replay,
+            carried_share=config.algorithm.carried_share,
+            seed=run.seed,
+        )
+
+    @property
+    def env_steps(self) -> int:
+        """Environment steps collected."""
+        return self._collector.env_steps
+
+    @property
+    def steps_per_round(self) -> int:
+        """Environment steps that one round adds."""
+        return self._collector.steps_per_round
+
+    def collect_round(self) -> None:
+        """Runs one episode in every scene and stores it."""
+        self._collector.collect_round()
+
+    def update(self) -> dict[str, Tensor]:
+        """One gradient step."""
+        return self.algorithm.update(self._replay)
+
+    def evaluate_quick(self) -> Scalars:
+        """Rest shares in a few conditions."""
+        goals = self._config.run.eval_goals
+        return evaluate_goals(self.algorithm, self._config.task, goals=goals, full=False)
+
+    def evaluate_full(self) -> Scalars:
+        """Rest shares in all conditions, with and without the context."""
+        goals = self._config.run.final_eval_goals
+        with exact_matmul():
+            return evaluate_goals(self.algorithm, self._config.task, goals=goals, full=True)
+
+    def facts(self, scalars: Scalars) -> dict[str, str]:
+        """What the progress bar shows."""
+        return {
+            short: f"{scalars[name]:.2f}" for short, name in SHOWN.items() if name in scalars
+        }
+
+    def state_dict(self, *, finished: bool) -> dict[str, Any]:
+        """The whole state between two rounds; a finished run needs its replay no more."""
+        return {
+            "algorithm": self.algorithm.state_dict(),
+            "replay": None if finished else self._replay.state_dict(),
+            "collector": self._collector.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what :meth:`state_dict` gave."""
+        self.algorithm.load_state_dict(state["algorithm"])
+        if state["replay"] is not None:
+            self._replay.load_state_dict(state["replay"])
+        self._collector.load_state_dict(state["collector"])
