@@ -284,7 +284,9 @@ class SkillClient:
             previous_action: ``(n, A)`` if not the action of the last reply.
 
         Returns:
-            ``action`` ``(n, A)`` in [-1, 1] and, with an encoder, ``context`` ``(n, C)``.
+            ``action`` ``(n, A)`` in [-1, 1] and, with an encoder, ``context`` ``(n, C)``,
+            ``context_distance`` ``(n, 1)`` and ``estimate`` ``(n, E)``, as far as the manifest has
+            what they need.
         """
         given = {
             "observation": observation,

@@ -26,9 +26,8 @@ def skill(message: Skill, manifest: PolicyManifest) -> Vector:
     """
     space = manifest.skill
     if space.kind == "none":
-        raise Refusal(
-            "not_supported", f"policy {manifest.name!r} takes no skill", "send 'goal' or 'servo_*'"
-        )
+        fix = "send 'servo_*'" if manifest.goal is None else "send 'goal' or 'servo_*'"
+        raise Refusal("not_supported", f"policy {manifest.name!r} takes no skill", fix)
     vector = _sized(message.skill, space.size, "skill", f"policy {manifest.name!r}")
     if space.kind == "one_hot":
         if sorted(vector) != [0.0] * (space.size - 1) + [1.0]:

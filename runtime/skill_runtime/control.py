@@ -16,7 +16,7 @@ from tyro.conf import Positional, arg, subcommand
 from skill_proto.messages import Telemetry
 from skill_runtime.client import DEFAULT_ADDRESS, Hand, SkillClient
 from skill_runtime.client_errors import ClientError, CommandRefusedError
-from skill_runtime.control_text import watch_line, welcome_text
+from skill_runtime.control_text import example_goal, watch_line, welcome_text
 from skill_runtime.live_line import discard_output
 from skill_runtime.steering import holder_name, steer
 
@@ -61,8 +61,10 @@ class Watch:
     def run(self, client: SkillClient) -> None:
         """Prints states until interrupted."""
         previous: Telemetry | None = None
+        manifest = client.server.manifest
         for state in islice(client.telemetry(), self.count):
-            print(state.model_dump_json() if self.json else watch_line(state, previous), flush=True)
+            line = state.model_dump_json() if self.json else watch_line(state, previous, manifest)
+            print(line, flush=True)
             previous = state
 
 
@@ -97,7 +99,12 @@ class Skill(_Motion):
 
     def run(self, client: SkillClient) -> None:
         """Repeats the skill."""
-        _require(self.skill, "skill", client.server.manifest.skill.size)
+        manifest = client.server.manifest
+        if manifest.skill.kind == "none":
+            goal = manifest.goal
+            fix = f"send a goal, as: skill-control goal {example_goal(goal)}" if goal else ""
+            raise CommandRefusedError("not_supported", f"{manifest.name} takes no skills", fix)
+        _require(self.skill, "skill", manifest.skill.size)
         steer(client, lambda t: client.skill(self.skill, t, **self.hand), self.duration_s)
 
 
@@ -110,7 +117,11 @@ class Goal(_Motion):
 
     def run(self, client: SkillClient) -> None:
         """Repeats the goal."""
-        _require(self.goal, "goal", client.server.manifest.goal_size)
+        manifest = client.server.manifest
+        if manifest.goal is None:
+            fix = "send a skill; skill-control hello shows one"
+            raise CommandRefusedError("not_supported", f"{manifest.name} takes no goals", fix)
+        _require(self.goal, "goal", manifest.goal_size)
         steer(client, lambda t: client.goal(self.goal, t, **self.hand), self.duration_s)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from skill_proto.manifest import PolicyManifest
+from skill_proto.manifest import GoalSpace, PolicyManifest
 from skill_proto.messages import Telemetry, Welcome
 
 
@@ -47,32 +47,59 @@ def _goal_text(manifest: PolicyManifest) -> str:
     spans = " x ".join(
         f"{low:g} to {high:g}" for low, high in zip(goal.low, goal.high, strict=True)
     )
-    like = " ".join(f"{high:g}" for high in goal.high)
-    return f"{goal.field} within {spans} {goal.unit}, as: skill-control goal {like}"
+    return f"{goal.field} within {spans} {goal.unit}, as: skill-control goal {example_goal(goal)}"
 
 
-def state_line(state: Telemetry) -> str:
-    """One line: who does what, where everything is."""
+def example_goal(goal: GoalSpace) -> str:
+    """A goal that may be typed after ``skill-control goal``."""
+    return " ".join(f"{high:g}" for high in goal.high)
+
+
+def state_line(state: Telemetry, manifest: PolicyManifest | None = None) -> str:
+    """One line: who does what, where everything is, what the policy takes the object for.
+
+    ``manifest`` is the policy's, for the units of its estimates.
+    """
     parts = [f"{state.mode:<7}"]
     if state.command is not None and state.command != state.mode:
         parts.append(f"by {state.command}")
     parts.append(f"lease {state.lease_holder!r}" if state.lease_holder else "lease free")
     if state.goal is not None:
         parts.append(f"goal {_numbers(state.goal, 3)}")
-    if state.skill is not None:
+    if state.skill:
         parts.append(f"skill {_numbers(state.skill, 2)}")
     parts += [f"{name} {_numbers(pose.position, 3)} m" for name, pose in state.objects.items()]
     parts.append(f"hand {_numbers(state.end_effector_position, 3)} m")
-    if state.context is not None:
-        parts.append(f"context {_numbers(state.context, 2)}")
+    parts += _context_parts(state, manifest)
     if state.not_finite:
         parts.append(f"NOT FINITE: {', '.join(state.not_finite)}")
     return "  ".join(parts)
 
 
-def watch_line(state: Telemetry, previous: Telemetry | None) -> str:
+def _context_parts(state: Telemetry, manifest: PolicyManifest | None) -> list[str]:
+    known = manifest.context.estimates if manifest and manifest.context else ()
+    units = {item.name: f" {item.unit}" for item in known if item.unit != "1"}
+    if state.context_estimate:
+        parts = [
+            f"{name} ?" if value is None else f"{name} {value:#.3g}{units.get(name, '')}"
+            for name, value in state.context_estimate.items()
+        ]
+        parts[0] = f"takes {parts[0]}"
+    elif state.context is not None:
+        parts = [f"context {_numbers(state.context, 2)}"]
+    else:
+        return []
+    if state.context_distance is not None:
+        unusual = " (unusual)" if state.context_distance > 1.0 else ""
+        parts.append(f"distance {state.context_distance:.2f}{unusual}")
+    return [", ".join(parts)]
+
+
+def watch_line(
+    state: Telemetry, previous: Telemetry | None, manifest: PolicyManifest | None = None
+) -> str:
     """A state as one line of a list: with its time, and what happened since ``previous``."""
-    line = f"{state.time:12.3f}  {state_line(state)}"
+    line = f"{state.time:12.3f}  {state_line(state, manifest)}"
     if previous is None or state.counters == previous.counters:
         return line
     return f"{line}  * {state.last_event}"

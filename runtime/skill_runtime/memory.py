@@ -94,7 +94,7 @@ class Memory:
         for name, array in self._states.items():
             new = outputs[f"next_{name}"]
             array[ACTING, slots], array[SUCCESSOR, successors] = new[:n], new[n:]
-            row_finite = np.isfinite(new.reshape(len(new), -1).sum(axis=1))
+            row_finite = np.logical_and.reduce(np.isfinite(new.reshape(len(new), -1)), axis=1)
             finite &= row_finite[:n]
             finite[recall.with_successor] &= row_finite[n:]
         self._age[slots] += 1

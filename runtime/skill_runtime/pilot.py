@@ -8,6 +8,7 @@ which the arm is held.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Protocol, cast
 
@@ -28,6 +29,11 @@ from skill_runtime.refusal import Refusal
 log = logging.getLogger(__name__)
 Vector = NDArray[np.float64]
 
+LONGEST_PAUSE_S = 0.5
+"""Holds no longer than this [s], as between two commands of a slow client, leave the policy its
+memory: the arm and what it touches have hardly done anything meanwhile. After longer ones, and
+after anything but a hold, it does not know what has happened and starts anew."""
+
 
 class TickPolicy(Protocol):
     """What the tick needs of a policy; ``OnnxPolicy`` is one."""
@@ -38,9 +44,16 @@ class TickPolicy(Protocol):
         ...
 
     def step(
-        self, observation: Vector, skill: Vector | None = None, goal: Vector | None = None
+        self,
+        observation: Vector,
+        skill: Vector | None = None,
+        goal: Vector | None = None,
+        previous_action: Vector | None = None,
     ) -> PolicyOutput:
-        """One action for one observation ``(O,)``."""
+        """One action for one observation ``(O,)``.
+
+        ``previous_action`` is given where something else was done than what it said last.
+        """
         ...
 
     def reset_slot(self, slot: int) -> None:
@@ -89,6 +102,8 @@ class Pilot:
         self._followed: Running | None = None
         self._located: tuple[ArmState, Hands] | None = None
         self._phase = 0
+        self._paused_s = math.inf
+        self._done: Vector | None = None
 
     @property
     def manifest(self) -> PolicyManifest:
@@ -121,6 +136,7 @@ class Pilot:
     def _decide(self, authority: Authority) -> None:
         if authority.mode not in POLICY_MODES:
             self.output = None
+            self._paused_s += self.arm.servo_period_s if authority.mode == "hold" else math.inf
         if authority.command is not self._followed:
             self._begin(authority.command)
         if self._phase == 0 and authority.command is not None:
@@ -140,9 +156,12 @@ class Pilot:
             return
         self.driver.apply_hand(command.hand_width, grasp=command.grasp)
         if self.output is None:
-            # Nothing ran just now, so there is no rhythm to keep and no history to go on from.
+            # Nothing ran just now, so there is no rhythm to keep.
             self._phase = 0
-            self.policy.reset_slot(0)
+            if self._paused_s > LONGEST_PAUSE_S:
+                self.policy.reset_slot(0)
+            else:  # what was done last is not what the policy said last, but nothing
+                self._done = np.zeros(self.manifest.action_size)
 
     def _act(self, command: Running, mode: Mode) -> None:
         if command.kind == "servo_joint":
@@ -157,12 +176,14 @@ class Pilot:
 
     def _run_policy(self, vector: Vector, *, by_goal: bool) -> PolicyOutput:
         observation = self.driver.observation(self.state)
-        if by_goal:
-            output = self.policy.step(observation, goal=vector)
-        else:
-            output = self.policy.step(observation, skill=vector if len(vector) else None)
+        done, self._done, self._paused_s = self._done, None, 0.0
+        goal = vector if by_goal else None
+        skill = vector if len(vector) and not by_goal else None
+        output = self.policy.step(observation, skill, goal, done)
         if not np.isfinite(output.action).all():
             raise PolicyFaultError(f"its action is not finite: {output.action.tolist()}")
+        if not output.sound.all():
+            raise PolicyFaultError("its recurrent state is not finite")
         return output
 
     def _fault(self, authority: Authority, reason: str) -> None:
@@ -170,7 +191,11 @@ class Pilot:
             log.error("fault: %s", reason)
             authority.fault(reason)
         self._begin(None)
-        self.output = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self.output, self._done, self._paused_s = None, None, math.inf
+        self.policy.reset_slot(0)
 
     # The world ----------------------------------------------------------------------------------
 
@@ -184,7 +209,7 @@ class Pilot:
         self._settle()
 
     def set_context(self, mass: float | None, friction: float | None) -> None:
-        """Changes the simulated object.
+        """Changes the simulated object; what the policy remembers stays: it is to notice.
 
         Raises:
             Refusal: ``not_supported``, or ``invalid`` where the simulation cannot carry it.
@@ -219,9 +244,8 @@ class Pilot:
         self.driver.reset(self.state)
         self.governor.reset(self.state)
         self._followed = None
-        self.output = None
         self._phase = 0
-        self.policy.reset_slot(0)
+        self._forget()
 
     def _scene(self, what: str) -> Scene:
         if not self.arm.is_simulated:

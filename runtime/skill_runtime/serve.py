@@ -177,7 +177,7 @@ def serve(server: ArmServer, arguments: Arguments, shutdown: Shutdown) -> int:
                 viewer.open()
             while loop.is_alive() and not shutdown.asked.wait(STATUS_PERIOD_S):
                 if server.loop.latest is not None:
-                    _say(status_line(server.loop.latest), line.show)
+                    _say(status_line(server.loop.latest, welcome.manifest), line.show)
         finally:  # whatever fails here must not leave the arm moving
             server.stop()
             loop.join()

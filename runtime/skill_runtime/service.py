@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from skill_proto.messages import COMMAND, Act, Acted, Error
 from skill_proto.wire import Array, WireError, array_specs, pack, unpack
 from skill_runtime.clock import Clock
-from skill_runtime.policy import OnnxPolicy
+from skill_runtime.policy import OnnxPolicy, PolicyOutput
 from skill_runtime.sessions import Sessions
 
 QUEUE = 64
@@ -140,7 +140,8 @@ class PolicyService:
         if "observation" not in arrays:
             raise WireError("invalid", "the request has no observation", usage)
         if any(commands.values()) and not commands.keys() & arrays.keys():
-            raise WireError("invalid", "the request has neither a skill nor a goal", usage)
+            missing = " and no ".join(name for name, size in commands.items() if size)
+            raise WireError("invalid", f"the request has no {missing}", usage)
         rows = len(arrays["observation"]) if arrays["observation"].ndim == 2 else 0
         for name, array in arrays.items():
             if name not in takes or array.shape != (max(rows, 1), takes[name]):
@@ -162,28 +163,32 @@ class PolicyService:
         slots = [slot for request in batch for slot in request.slots]
         try:
             output = self._policy.step_slots(slots, **joined)
-            if not np.isfinite(output.action).all():
-                raise ValueError("its action is not finite")
         except Exception as error:  # a policy may raise anything; its clients must hear of it
-            problem = WireError("internal", f"the policy failed: {error}", "start a new episode")
             for request in batch:
-                self._refuse(request.sender, request.message.id, problem)
+                self._fail(request, str(error))
             return
         took = time.perf_counter() - start
         first = 0
         for request in batch:
             rows = slice(first, first + len(request.slots))
             first = rows.stop
-            arrays: dict[str, Array] = {"action": output.action[rows]}
-            if output.context is not None:
-                arrays["context"] = output.context[rows]
-            reply = Acted(
-                id=request.message.id,
-                time=self._clock.now(),
-                inference_s=took,
-                arrays=array_specs(arrays),
-            )
-            self._answers.send_multipart([request.sender, b"", *pack(reply, arrays)])
+            if output.sound[rows].all():
+                self._reply(request, _rows_of(output, rows), took)
+            else:  # the others in the batch have nothing to do with it
+                self._fail(request, "its action or recurrent state is not finite")
+
+    def _reply(self, request: Request, arrays: dict[str, Array], took: float) -> None:
+        reply = Acted(
+            id=request.message.id,
+            time=self._clock.now(),
+            inference_s=took,
+            arrays=array_specs(arrays),
+        )
+        self._answers.send_multipart([request.sender, b"", *pack(reply, arrays)])
+
+    def _fail(self, request: Request, reason: str) -> None:
+        problem = WireError("internal", f"the policy failed: {reason}", "start a new episode")
+        self._refuse(request.sender, request.message.id, problem)
 
     def _refuse(self, sender: bytes, message_id: int, error: WireError) -> None:
         reply = Error(
@@ -194,6 +199,17 @@ class PolicyService:
             fix=error.fix,
         )
         self._answers.send_multipart([sender, error.code.encode(), *pack(reply)])
+
+
+def _rows_of(output: PolicyOutput, rows: slice) -> dict[str, Array]:
+    """What a reply carries: whatever the policy gives of these."""
+    given: dict[str, Array | None] = {
+        "action": output.action,
+        "context": output.context,
+        "context_distance": output.context_distance,
+        "estimate": output.estimate,
+    }
+    return {name: array[rows] for name, array in given.items() if array is not None}
 
 
 def _pipe(

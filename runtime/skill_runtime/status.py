@@ -12,9 +12,10 @@ import queue
 from collections.abc import Sequence
 from contextlib import suppress
 
+from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import Telemetry, Welcome
 from skill_runtime.client import DEFAULT_ADDRESS
-from skill_runtime.control_text import state_line, welcome_text
+from skill_runtime.control_text import example_goal, state_line, welcome_text
 from skill_runtime.live_line import LiveLine
 
 LOG_QUEUE = 1000
@@ -27,24 +28,26 @@ def banner(welcome: Welcome, commands_address: str, remarks: Sequence[str]) -> s
     if commands_address != DEFAULT_ADDRESS:
         address = f" --address {commands_address}"
     ways = ["skill-control hello", "skill-control watch"]
-    if welcome.manifest.skill.kind != "none":
-        ones = " ".join(["1", *["0"] * (welcome.manifest.skill.size - 1)])
-        ways.insert(0, f"skill-control skill {ones}")
+    manifest = welcome.manifest
+    if manifest.skill.kind != "none":
+        ways.insert(0, f"skill-control skill {' '.join(['1', *['0'] * (manifest.skill.size - 1)])}")
+    elif manifest.goal is not None:
+        ways.insert(0, f"skill-control goal {example_goal(manifest.goal)}")
     lines = [welcome_text(welcome), f"{'commands':<11}{commands_address}"]
     lines += [f"{'note':<11}{remark}" for remark in remarks]
     lines.append(f"{'steer it':<11}" + ", ".join(f"{way}{address}" for way in ways))
     return "\n".join(lines)
 
 
-def status_line(state: Telemetry) -> str:
-    """Mode, controller, command, positions, then how the loop keeps time."""
+def status_line(state: Telemetry, manifest: PolicyManifest | None = None) -> str:
+    """Mode, controller, command, positions, context, then how the loop keeps time."""
     timing = state.timing
     refused = sum(count for name, count in state.counters.items() if name.startswith("rejected."))
     tail = f"  refused {refused}" if refused else ""
     if state.mode in ("stopped", "fault"):
         tail += f"  {state.last_event}"
     return (
-        f"{state_line(state)}"
+        f"{state_line(state, manifest)}"
         f"  tick {timing.work_p50_us / 1e3:.2f}/{timing.work_p99_us / 1e3:.2f} ms"
         f"  late {timing.late_p50_us / 1e3:.2f}/{timing.late_p99_us / 1e3:.2f} ms"
         f"  missed {timing.missed}{tail}"

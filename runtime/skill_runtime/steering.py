@@ -61,5 +61,5 @@ def _repeat(
             # This program was suspended for a while: what it knew of the time is old.
             if error.code != "stale":
                 raise
-        line.show(state_line(client.state()))
+        line.show(state_line(client.state(), client.server.manifest))
         time.sleep(max(0.0, next_time - time.monotonic()))

@@ -82,9 +82,26 @@ def make_telemetry(
         context=gather.maybe(
             "context", None if output is None or output.context is None else output.context[0]
         ),
+        context_distance=(
+            None
+            if output is None or output.context_distance is None
+            else gather.all("context_distance", output.context_distance[0])[0]
+        ),
+        context_estimate=_estimate(pilot, gather),
         scene=None if context is None else dict(context),
         timing=timing,
         counters=dict(authority.counters),
         last_event=authority.last_event,
         not_finite=tuple(gather.not_finite),
     )
+
+
+def _estimate(pilot: Pilot, gather: Gather) -> dict[str, float | None] | None:
+    output, context = pilot.output, pilot.manifest.context
+    if output is None or output.estimate is None or context is None:
+        return None
+    values: list[float] = output.estimate[0].tolist()
+    return {
+        estimate.name: gather.one(f"context_estimate.{estimate.name}", value)
+        for estimate, value in zip(context.estimates, values, strict=True)
+    }

@@ -19,7 +19,7 @@ from skill_robots.observation import PUSH_OBSERVATION
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
 from skill_runtime.authority import Authority, Order, Running
 from skill_runtime.modes import Event
-from skill_runtime.pilot import Pilot, RateMismatchError
+from skill_runtime.pilot import LONGEST_PAUSE_S, Pilot, RateMismatchError
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.refusal import Refusal
 
@@ -149,22 +149,114 @@ def test_a_new_skill_neither_breaks_the_rhythm_nor_forgets(
     assert np.abs(served.pilot.output.context).max() > 0.5 * np.abs(before.context).max()
 
 
-def test_after_a_hold_the_policy_starts_without_memory(
+def memory_is_fresh(served: Bench) -> bool:
+    """Runs a skill for one step: a fresh context is cube xy, any other more than that."""
+    served.skill(1, 0)
+    served.run(0.005)
+    cube = served.pilot.state.objects["cube"].position[:2]
+    assert served.pilot.output is not None
+    assert served.pilot.output.context is not None
+    return bool(np.allclose(served.pilot.output.context[0], cube, atol=1e-6))
+
+
+@pytest.fixture
+def remembering(make_policy_file: PolicyFileFactory, tmp_path: Path) -> Bench:
+    """A pilot whose policy has acted for half a second and remembers it."""
+    served = bench(make_policy_file(tmp_path, recurrent=True))
+    assert memory_is_fresh(served)
+    served.run(0.5)
+    return served
+
+
+def hold(served: Bench, seconds: float) -> None:
+    served.command("hold", [0.0], "hold")
+    served.authority.command = None
+    served.run(seconds)
+    assert served.pilot.output is None
+
+
+def test_the_memory_outlasts_a_short_hold_and_no_long_one(remembering: Bench) -> None:
+    hold(remembering, LONGEST_PAUSE_S - 0.01)
+    assert not memory_is_fresh(remembering)
+    hold(remembering, LONGEST_PAUSE_S + 0.01)
+    assert memory_is_fresh(remembering)
+
+
+def test_after_a_hold_what_was_done_last_is_nothing(
     make_policy_file: PolicyFileFactory, tmp_path: Path
 ) -> None:
-    served = bench(make_policy_file(tmp_path, recurrent=True))
-    for _ in range(2):
-        served.skill(1, 0)
-        served.run(0.005)
-        cube = served.pilot.state.objects["cube"].position[:2]
-        assert served.pilot.output is not None
-        assert served.pilot.output.context is not None
-        np.testing.assert_allclose(served.pilot.output.context[0], cube, atol=1e-6)
-        served.run(0.5)
-        served.command("hold", [0.0], "hold")
-        served.authority.command = None
-        served.run(0.1)
-        assert served.pilot.output is None
+    tells = onnx.parser.parse_model(
+        """<ir_version: 10, opset_import: ["" : 20]>
+        g (float[batch,28] observation, float[batch,3] previous_action) => (float[batch,3] action)
+        <float step = {0.1}>
+        { action = Add (previous_action, step) }"""
+    )
+    nothing = {"kind": "none", "size": 0}
+    path = make_policy_file(tmp_path, model=tells, goal=None, skill=nothing, representation=None)
+    served = bench(path)
+    served.command("skill", [], "skill")
+    served.run(0.12)
+    assert served.pilot.output is not None
+    np.testing.assert_allclose(served.pilot.output.action, 0.3, rtol=1e-6)
+    hold(served, 0.1)
+    served.command("skill", [], "skill")
+    served.run(0.08)
+    assert served.pilot.output is not None
+    np.testing.assert_allclose(served.pilot.output.action, 0.2, rtol=1e-6)
+
+
+def test_a_servo_command_however_short_ends_what_the_policy_knows(remembering: Bench) -> None:
+    remembering.command("servo_pose", [0.0, 0.1, 0.15], "servo")
+    remembering.run(0.05)
+    assert memory_is_fresh(remembering)
+
+
+@pytest.mark.parametrize("ending", ["stop", "fault", "reset"])
+def test_stops_faults_and_resets_end_what_the_policy_knows(remembering: Bench, ending: str) -> None:
+    if ending == "reset":
+        remembering.pilot.reset(3)
+    else:
+        getattr(remembering.authority, ending)("test")
+        remembering.run(0.005)
+        remembering.authority.clear()
+    assert memory_is_fresh(remembering)
+
+
+def test_a_changed_object_is_for_the_policy_to_notice(remembering: Bench) -> None:
+    assert remembering.pilot.output is not None
+    before = remembering.pilot.output.context
+    assert before is not None
+    remembering.pilot.set_context(mass=5.0, friction=0.1)
+    remembering.run(0.04)
+    cube = remembering.pilot.state.objects["cube"].position[:2]
+    after = remembering.pilot.output.context
+    assert after is not None
+    np.testing.assert_allclose(after, before / 2 + cube, atol=2e-3)  # the cube moves meanwhile
+
+
+def test_a_memory_that_is_not_finite_is_a_fault_and_forgotten(
+    make_policy_file: PolicyFileFactory, tmp_path: Path
+) -> None:
+    """The action stays finite; what would act next is infinite."""
+    grows = onnx.parser.parse_model(
+        """<ir_version: 10, opset_import: ["" : 20]>
+        g (float[batch,28] observation, float[batch,2] skill, float[batch,2] memory)
+          => (float[batch,3] action, float[batch,2] next_memory, float[batch,2] context)
+        <int64[3] first = {0, 1, 2}, float huge = {1e38}, float zero = {0}>
+        { much = Mul (skill, huge)
+          more = Mul (much, huge)
+          next_memory = Add (more, memory)
+          context = Identity (memory)
+          x = Gather <axis = 1> (observation, first)
+          action = Mul (x, zero) }"""
+    )
+    path = make_policy_file(tmp_path, model=grows, recurrent=True, goal=None)
+    served = bench(path)
+    served.skill(1, 0)
+    served.run(0.02)
+    assert served.authority.mode == "fault"
+    assert "the policy failed: its recurrent state is not finite" in served.authority.last_event
+    assert served.pilot.policy.step(np.zeros(28), [0.0, 0.0]).sound.all()  # type: ignore[arg-type]  what OnnxPolicy takes
 
 
 @pytest.mark.parametrize("ending", ["command", "lease", "stop"])

@@ -92,6 +92,49 @@ def test_sessions_that_push_one_another_out_still_get_right_answers(
             np.testing.assert_allclose(arrays["context"], np.full((MAX_ROWS // 2, 2), reply.id))
 
 
+def test_a_goal_policy_says_what_it_takes_the_object_for(goal_file: Path) -> None:
+    """Context = memory / 2 + cube xy, estimate its exponential, distance 10 |context| / 2."""
+    observation = np.full((2, 28), 0.1, np.float32)
+    goal = np.array([[0.1, 0.0], [0.0, 0.1]], np.float32)
+    with running(goal_file) as service:
+        for _ in range(2):
+            service.submit(b"x", request("g", observation=observation, goal=goal))
+        *_, (*_, arrays) = receive(service, 2)
+        service.submit(b"x", request("g", message_id=7, observation=observation))
+        ((_, refused, error, _),) = receive(service, 1)
+    context = np.full((2, 2), 0.15)
+    np.testing.assert_allclose(arrays["context"], context, rtol=1e-5)
+    np.testing.assert_allclose(arrays["estimate"], np.exp(context), rtol=1e-5)
+    distance = np.full((2, 1), 0.15 * np.sqrt(2) * 5)
+    np.testing.assert_allclose(arrays["context_distance"], distance, rtol=1e-5)
+    assert refused == "invalid"
+    assert isinstance(error, Error)
+    assert "the request has no goal" in error.message
+
+
+def test_one_clients_broken_sensor_is_nobody_elses_fault(
+    make_policy_file: PolicyFileFactory, tmp_path: Path
+) -> None:
+    """Memory / 2 + cube xy overflows at the second 3e38: infinity stays in nobody's memory."""
+    broken = np.zeros((1, 28), np.float32)
+    broken[0, 6:8] = 3e38
+    skill = np.array([[1, 0]], np.float32)
+    with running(make_policy_file(tmp_path, recurrent=True)) as service:
+        for _ in range(6):
+            service.submit(b"good", request("good", message_id=4))
+            service.submit(b"bad", request("bad", message_id=5, observation=broken, skill=skill))
+        service.submit(b"bad", request("bad", message_id=6))
+        replies = receive(service, 13)
+    good = [arrays["context"][0, 0] for sender, _, _, arrays in replies if sender == b"good"]
+    np.testing.assert_allclose(good, 8 - 8 / 2 ** np.arange(1, 7), rtol=1e-6)
+    bad = [reply for sender, _, reply, _ in replies if sender == b"bad"]
+    assert [reply.type for reply in bad] == ["acted", "error"] * 3 + ["acted"]
+    assert isinstance(bad[1], Error)
+    assert "not finite" in bad[1].message
+    last = next(arrays for _, _, reply, arrays in replies if reply.id == 6)
+    assert last["context"][0, 0] == pytest.approx(6)
+
+
 def test_skills_and_goals_in_one_breath(policy_file: Path) -> None:
     zeros = np.zeros((1, 28), np.float32)
     goal = np.array([[0.1, 0.0]], np.float32)
@@ -111,7 +154,7 @@ def test_skills_and_goals_in_one_breath(policy_file: Path) -> None:
     ("arrays", "words"),
     [
         ({}, "no observation"),
-        ({"observation": (1, 28)}, "neither a skill nor a goal"),
+        ({"observation": (1, 28)}, "no skill and no goal"),
         ({"observation": (1, 27), "skill": (1, 2)}, "'observation' of shape [1, 27]"),
         ({"observation": (28,), "skill": (2,)}, "'observation'"),
         ({"observation": (2, 28), "skill": (1, 2)}, "'skill' of shape [1, 2]"),

@@ -11,6 +11,7 @@ import pytest
 from skill_proto.messages import Telemetry
 from skill_robots.mujoco_arm import MujocoArm
 from skill_runtime.authority import Authority
+from skill_runtime.control_text import state_line, watch_line
 from skill_runtime.pilot import Pilot
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.status import status_line
@@ -51,3 +52,65 @@ def test_a_policy_with_memory_publishes_its_context(
     pilot.step(authority)
     state = telemetry_of(pilot, authority)
     assert state.context == pytest.approx(pilot.state.objects["cube"].position[:2], abs=1e-6)
+    assert state.context_distance is None
+    assert state.context_estimate is None
+
+
+@pytest.fixture
+def goal_pilot(goal_file: Path) -> tuple[Pilot, Authority]:
+    """Has acted once: the context is cube xy, the distance 5 times its length."""
+    pilot, authority = Pilot(MujocoArm(seed=4), OnnxPolicy(goal_file)), Authority()
+    authority.show("goal", np.array([0.1, 0.1]))
+    pilot.step(authority)
+    return pilot, authority
+
+
+def test_estimates_and_distance_are_published_by_name(
+    telemetry_of: TelemetryOf, goal_pilot: tuple[Pilot, Authority]
+) -> None:
+    pilot, authority = goal_pilot
+    cube = pilot.state.objects["cube"].position[:2]
+    state = telemetry_of(pilot, authority)
+    assert state.context_estimate == {
+        "cube_mass": pytest.approx(np.exp(cube[0]), abs=1e-5),
+        "cube_table_friction": pytest.approx(np.exp(cube[1]), abs=1e-5),
+    }
+    assert state.context_distance == pytest.approx(5 * np.linalg.norm(cube), abs=1e-5)
+    assert Telemetry.model_validate_json(state.model_dump_json(), strict=True) == state
+    authority.stop("test")
+    pilot.step(authority)
+    held = telemetry_of(pilot, authority)
+    assert (held.context, held.context_distance, held.context_estimate) == (None, None, None)
+
+
+def test_an_estimate_that_is_not_finite_is_null_and_named(
+    telemetry_of: TelemetryOf, goal_pilot: tuple[Pilot, Authority]
+) -> None:
+    pilot, authority = goal_pilot
+    assert pilot.output is not None
+    assert pilot.output.estimate is not None
+    pilot.output.estimate[0, 1] = np.inf
+    state = telemetry_of(pilot, authority)
+    assert state.context_estimate is not None
+    assert state.context_estimate["cube_table_friction"] is None
+    assert state.not_finite == ("context_estimate.cube_table_friction",)
+
+
+def test_the_line_says_what_the_policy_takes_the_object_for(
+    telemetry_of: TelemetryOf, goal_pilot: tuple[Pilot, Authority]
+) -> None:
+    pilot, authority = goal_pilot
+    state = telemetry_of(pilot, authority)
+    usual = state.model_copy(
+        update={
+            "context_estimate": {"cube_mass": 1.234, "cube_table_friction": 0.06},
+            "context_distance": 0.9,
+        }
+    )
+    line = status_line(usual, pilot.manifest)
+    assert "takes cube_mass 1.23 kg, cube_table_friction 0.0600, distance 0.90" in line
+    assert "unusual" not in line
+    unusual = usual.model_copy(update={"context_distance": 1.7})
+    assert "distance 1.70 (unusual)" in watch_line(unusual, None, pilot.manifest)
+    unknown = usual.model_copy(update={"context_estimate": {"cube_mass": None}})
+    assert "takes cube_mass ?" in state_line(unknown)
