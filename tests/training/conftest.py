@@ -13,8 +13,8 @@ import pytest
 from skill_robots.tasks.tabletop import TabletopConfig
 from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig
-from skill_training.config import RunSettings, TrainConfig
 from skill_training.matmul import exact_matmul
+from skill_training.skill_config import SkillConfig, SkillRunSettings
 
 TINY: dict[str, int] = {
     "n_envs": 4,
@@ -41,15 +41,15 @@ def exact_products() -> Iterator[None]:
 
 
 @pytest.fixture
-def tiny_config() -> Callable[..., TrainConfig]:
-    """A run of a second: ``tiny_config("metra", seed=1)``; further settings as in RunSettings."""
+def tiny_config() -> Callable[..., SkillConfig]:
+    """A run of a second: ``tiny_config("metra", seed=1)``; settings as in SkillRunSettings."""
 
-    def build(algorithm: str = "csf", **settings: object) -> TrainConfig:
+    def build(algorithm: str = "csf", **settings: object) -> SkillConfig:
         kind = {"csf": CsfConfig, "metra": MetraConfig}[algorithm]
-        return TrainConfig(
+        return SkillConfig(
             algorithm=kind(hidden=(16, 16), batch_size=16),
             task=TabletopConfig(episode_steps=10, start="mixed", sensor_noise=1.0),
-            run=RunSettings(**{**TINY, **settings}),
+            run=SkillRunSettings(**{**TINY, **settings}),
         )
 
     return build

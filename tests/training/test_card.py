@@ -7,22 +7,33 @@ from pathlib import Path
 
 import pytest
 
-from skill_training.card import METRIC_TEXTS, card, write_card
-from skill_training.config import TrainConfig
+from skill_proto.manifest import PolicyManifest
+from skill_training.card import card, write_card
+from skill_training.config_io import shortest_command
 from skill_training.describe import build_manifest
 from skill_training.errors import ExportError
+from skill_training.job import run_facts
+from skill_training.recipe import CardNotes
+from skill_training.recipes.skills import METRIC_TEXTS, SkillRecipe
+from skill_training.skill_config import SkillConfig
 
-TinyConfig = Callable[..., TrainConfig]
+TinyConfig = Callable[..., SkillConfig]
 
 FACTS = {"code_revision": "0123abcd", "machine": "Linux, a processor", "versions": {"torch": "2.9"}}
 
 
-def _card(config: TrainConfig, metrics: dict[str, float]) -> str:
-    return card(
-        build_manifest(
-            config, FACTS, env_steps=1_600_000, updates=49_687, wall_time_s=630.0, metrics=metrics
-        )
-    )
+def _manifest(config: SkillConfig, metrics: dict[str, float]) -> PolicyManifest:
+    state = {
+        "env_steps": 1_600_000,
+        "updates": 49_687,
+        "wall_time_s": 630.0,
+        "final_metrics": metrics,
+    }
+    return build_manifest(config, run_facts(config, FACTS, state))
+
+
+def _card(config: SkillConfig, metrics: dict[str, float]) -> str:
+    return card(_manifest(config, metrics), SkillRecipe().card_notes(config))
 
 
 def test_everything_a_reader_needs_is_there(tiny_config: TinyConfig) -> None:
@@ -30,7 +41,7 @@ def test_everything_a_reader_needs_is_there(tiny_config: TinyConfig) -> None:
     text = _card(config, dict.fromkeys(METRIC_TEXTS, 0.12345))
     for fact in (
         "# csf_panda",
-        f"`{config.command}`",
+        f"`{shortest_command(config)}`",
         "| code revision | 0123abcd |",
         "| seed | 2 |",
         "| environment steps | 1,600,000 |",
@@ -52,9 +63,17 @@ def test_an_unfinished_run_claims_nothing(tiny_config: TinyConfig) -> None:
     assert "None: the run was not finished." in _card(tiny_config(), {})
 
 
-def test_a_card_that_cannot_be_written_is_an_error(tiny_config: TinyConfig, tmp_path: Path) -> None:
-    manifest = build_manifest(
-        tiny_config(), FACTS, env_steps=1, updates=1, wall_time_s=1.0, metrics={}
+def test_a_recipe_adds_sections_of_its_own(tiny_config: TinyConfig) -> None:
+    notes = CardNotes(
+        limits="- Only on Sundays.\n", metric_texts={}, sections={"Learned from": "One script.\n"}
     )
+    text = card(_manifest(tiny_config(), {"octants": 8.0}), notes)
+    assert "## Learned from\n\nOne script.\n\n## Limits of use\n\n- Only on Sundays.\n" in text
+    assert "| octants | 8 |" in text
+
+
+def test_a_card_that_cannot_be_written_is_an_error(tiny_config: TinyConfig, tmp_path: Path) -> None:
+    manifest = _manifest(tiny_config(), {})
+    notes = SkillRecipe().card_notes(tiny_config())
     with pytest.raises(ExportError, match="cannot write the card"):
-        write_card(manifest, tmp_path / "nowhere" / "policy.md")
+        write_card(manifest, notes, tmp_path / "nowhere" / "policy.md")

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, cast
 
+import onnxruntime as ort
 import pytest
 from pydantic import ValidationError
 
+from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.tasks.tabletop import TabletopConfig
 from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig
@@ -16,45 +21,128 @@ from skill_training.cli import parse, train_config
 from skill_training.config import (
     RunSettings,
     TrainConfig,
-    config_from_json,
+    config_to_dict,
     config_to_json,
     differences,
 )
+from skill_training.config_io import config_from_json, flags_between, shortest_command
 from skill_training.errors import ConfigError
+from skill_training.registry import RECIPES, default_config
 from skill_training.representation import RepresentationConfig
+from skill_training.skill_config import SkillConfig, SkillRunSettings
 
-TinyConfig = Callable[..., TrainConfig]
+TinyConfig = Callable[..., SkillConfig]
+SettingsT = TypeVar("SettingsT")
 
-UNUSUAL = TrainConfig(
+MODELS = Path(__file__).resolve().parents[2] / "models"
+
+NAMES = [name for recipe in RECIPES for name in recipe.config_types]
+
+UNUSUAL = SkillConfig(
     algorithm=MetraConfig(
         slack=0.01, hidden=(64,), representation=RepresentationConfig(form="mlp", size=3)
     ),
     task=TabletopConfig(mass=(0.1, 4.8), start="high"),
-    run=RunSettings(seed=7, env_steps=10),
+    run=SkillRunSettings(seed=7, env_steps=10),
 )
 
 
 def test_json_keeps_everything(tiny_config: TinyConfig) -> None:
-    for config in (UNUSUAL, tiny_config("csf"), TrainConfig(algorithm=CsfConfig())):
+    for config in (UNUSUAL, tiny_config("csf"), SkillConfig(algorithm=CsfConfig())):
         assert config_from_json(config_to_json(config)) == config
 
 
 def test_the_command_gives_the_configuration_back(tiny_config: TinyConfig) -> None:
-    for config in (UNUSUAL, tiny_config("csf", seed=3), TrainConfig(algorithm=MetraConfig())):
-        program, *arguments = shlex.split(config.command)
+    for config in (UNUSUAL, tiny_config("csf", seed=3), SkillConfig(algorithm=MetraConfig())):
+        program, *arguments = shlex.split(shortest_command(config))
         assert program == "skill-train"
         assert train_config(parse(arguments)) == config
 
 
 def test_the_default_command_is_short() -> None:
-    assert TrainConfig(algorithm=CsfConfig()).command == "skill-train csf --seed 0"
+    assert shortest_command(SkillConfig(algorithm=CsfConfig())) == "skill-train csf --seed 0"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_algorithm_runs_without_flags(name: str) -> None:
+    config = default_config(name)
+    assert config.algorithm_name == name
+    assert shortest_command(config) == f"skill-train {name} --seed 0"
+    assert train_config(parse([name])) == config
+    assert config_from_json(config_to_json(config)) == config
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_has_a_flag_that_the_command_knows(name: str) -> None:
+    default = default_config(name)
+    config = replace(
+        default,
+        algorithm=_altered(default.algorithm),
+        task=_altered(default.task),
+        run=replace(default.run, seed=3, threads=2, replay_capacity=1_234_567),
+    )
+    changed = {path.partition(".")[0] for path in differences(default, config)}
+    assert changed == {"algorithm", "task", "run"}
+    assert train_config(parse(shlex.split(shortest_command(config))[1:])) == config
+
+
+def _altered(settings: SettingsT) -> SettingsT:
+    """The same settings with every switch turned and every float a little smaller."""
+    changes: dict[str, object] = {}
+    for field in fields(cast("Any", settings)):
+        value = getattr(settings, field.name)
+        if isinstance(value, bool):
+            changes[field.name] = not value
+        elif isinstance(value, float):
+            changes[field.name] = 0.999 * value
+        elif isinstance(value, tuple) and value and all(isinstance(x, float) for x in value):
+            changes[field.name] = tuple(0.999 * x for x in value)
+    changes.pop("physics_step_s", None)  # only whole parts of the control period will do
+    return replace(cast("Any", settings), **changes)
+
+
+@dataclass(frozen=True)
+class _Switches:
+    """Settings of the kinds that no algorithm of today has."""
+
+    name: ClassVar[str] = "switches"
+    on: bool = False
+    off: bool = True
+    pairs: tuple[tuple[int, int], ...] = ()
+    path: Path | None = None
+
+
+def test_switches_pairs_and_paths_are_written_as_flags() -> None:
+    run = RunSettings()
+    before = TrainConfig(algorithm=_Switches(), task=_Switches(), run=run)
+    after = TrainConfig(
+        algorithm=_Switches(on=True, pairs=((1, 2), (3, 4)), path=Path("a b")),
+        task=_Switches(off=False),
+        run=run,
+    )
+    assert flags_between(before, after) == [
+        "--switches.on",
+        *("--switches.pairs", "1", "2", "3", "4"),
+        *("--switches.path", "a b"),
+        "--task.no-off",
+    ]
+
+
+@pytest.mark.parametrize("name", ["csf", "metra"])
+def test_configurations_of_the_first_release_are_still_read(name: str) -> None:
+    session = ort.InferenceSession(MODELS / f"{name}_panda.onnx")
+    text = session.get_modelmeta().custom_metadata_map[METADATA_KEY]
+    origin = PolicyManifest.from_json(text).provenance
+    config = config_from_json(json.dumps(origin.config))
+    assert shortest_command(config) == origin.command
+    assert config_to_dict(config) == origin.config
 
 
 def test_differences_are_named_by_path() -> None:
-    before = TrainConfig(algorithm=CsfConfig())
-    after = TrainConfig(
+    before = SkillConfig(algorithm=CsfConfig())
+    after = SkillConfig(
         algorithm=CsfConfig(representation=RepresentationConfig(form="linear")),
-        run=RunSettings(seed=1),
+        run=SkillRunSettings(seed=1),
     )
     assert differences(before, after) == {
         "algorithm.representation.form": ("rotation", "linear"),
@@ -64,7 +152,7 @@ def test_differences_are_named_by_path() -> None:
 
 
 def test_a_misspelt_or_missing_setting_is_refused() -> None:
-    plain = json.loads(config_to_json(TrainConfig(algorithm=CsfConfig())))
+    plain = json.loads(config_to_json(SkillConfig(algorithm=CsfConfig())))
     plain["run"]["sede"] = 1
     with pytest.raises(ConfigError, match="sede"):
         config_from_json(json.dumps(plain))
@@ -76,12 +164,12 @@ def test_a_misspelt_or_missing_setting_is_refused() -> None:
 def test_out_of_range_settings_are_refused() -> None:
     for wrong in ({"env_steps": 0}, {"seed": -1}, {"threads": 0}, {"eval_skills": 1}):
         with pytest.raises(ValidationError, match=next(iter(wrong))):
-            RunSettings(**wrong)
+            SkillRunSettings(**wrong)
 
 
 def test_a_replay_smaller_than_a_round_is_refused() -> None:
     with pytest.raises(ConfigError, match="3199 is less than one round"):
-        TrainConfig(algorithm=CsfConfig(), run=RunSettings(replay_capacity=3199))
+        SkillConfig(algorithm=CsfConfig(), run=SkillRunSettings(replay_capacity=3199))
 
 
 @pytest.mark.parametrize(
@@ -97,8 +185,8 @@ def test_a_replay_smaller_than_a_round_is_refused() -> None:
 )
 def test_an_impossible_range_is_refused(task: TabletopConfig, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
-        TrainConfig(algorithm=CsfConfig(), task=task)
+        SkillConfig(algorithm=CsfConfig(), task=task)
 
 
 def test_the_longest_latency_that_the_tabletop_can_have_is_accepted() -> None:
-    TrainConfig(algorithm=CsfConfig(), task=TabletopConfig(latency_s=(0.0, 0.035)))
+    SkillConfig(algorithm=CsfConfig(), task=TabletopConfig(latency_s=(0.0, 0.035)))

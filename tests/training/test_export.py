@@ -14,30 +14,29 @@ import torch
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.observation import PUSH_OBSERVATION
-from skill_training.build import build_algorithm, build_graph
-from skill_training.config import TrainConfig
+from skill_training.build import Graph, build_algorithm, build_graph
 from skill_training.describe import build_manifest
 from skill_training.errors import ExportError
 from skill_training.export import PARITY_TOLERANCE, export_policy, parity
-from skill_training.policy_graph import Graph
+from skill_training.job import run_facts
+from skill_training.skill_config import SkillConfig
 
-TinyConfig = Callable[..., TrainConfig]
+TinyConfig = Callable[..., SkillConfig]
 
 FACTS = {"code_revision": "abc", "machine": "a machine", "versions": {"torch": "2"}}
 METRICS = {"moved_share_10cm": 0.97, "phi_singular_value_ratio": 0.9, "goal_mean_distance_m": 0.02}
+STATE = {"env_steps": 320, "updates": 30, "wall_time_s": 1.0, "final_metrics": METRICS}
 
 
-def _manifest(config: TrainConfig) -> PolicyManifest:
-    return build_manifest(
-        config, FACTS, env_steps=320, updates=30, wall_time_s=1.0, metrics=METRICS
-    )
+def _manifest(config: SkillConfig) -> PolicyManifest:
+    return build_manifest(config, run_facts(config, FACTS, STATE))
 
 
-def _graph(config: TrainConfig) -> Graph:
+def _graph(config: SkillConfig) -> Graph:
     return build_graph(config, build_algorithm(config, torch.device("cpu")))
 
 
-def _of_form(config: TrainConfig, form: str) -> TrainConfig:
+def _of_form(config: SkillConfig, form: str) -> SkillConfig:
     seen = replace(config.algorithm.representation, form=form)
     return replace(config, algorithm=replace(config.algorithm, representation=seen))
 

@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from skill_training.config import TrainConfig
 from skill_training.errors import RunDirectoryError
 from skill_training.metrics_log import MetricsLog
-from skill_training.plot import PANELS, labels, plot_runs
+from skill_training.plot import curves_of, labels, plot_runs
+from skill_training.recipes.skills import CURVES
 from skill_training.run_directory import RunDirectory
+from skill_training.skill_config import SkillConfig
 
-TinyConfig = Callable[..., TrainConfig]
+TinyConfig = Callable[..., SkillConfig]
 
 
-def _run(path: Path, config: TrainConfig, evaluations: int) -> Path:
+def _run(path: Path, config: SkillConfig, evaluations: int) -> Path:
     RunDirectory(path).create(config, {})
     with MetricsLog(path) as log:
         for index in range(evaluations):
-            row = {f"eval/{panel.metric}": 0.1 * index for panel in PANELS}
+            row = {curve.name: 0.1 * index for curve in CURVES}
             log.write(1000 * index, row)
             log.write(1000 * index, {"train/critic/loss": 1.0})
     return path
@@ -40,6 +41,23 @@ def test_a_picture_is_written(tiny_config: TinyConfig, tmp_path: Path) -> None:
     out = tmp_path / "pictures" / "curves.png"
     plot_runs([run], out)
     assert out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_any_logged_curve_can_be_asked_for(tiny_config: TinyConfig, tmp_path: Path) -> None:
+    run = _run(tmp_path / "a", tiny_config(), 3)
+    out = tmp_path / "curves.png"
+    plot_runs([run], out, ["train/critic/loss"])
+    assert out.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(RunDirectoryError, match=r"no run has logged nosuch; .*train/critic/loss"):
+        plot_runs([run], out, ["nosuch", "train/critic/loss"])
+
+
+def test_a_curve_that_no_run_has_is_left_out(tiny_config: TinyConfig, tmp_path: Path) -> None:
+    run = tmp_path / "a"
+    RunDirectory(run).create(tiny_config(), {})
+    with MetricsLog(run) as log:
+        log.write(1000, {CURVES[1].name: 40.0, CURVES[0].name: 0.5, "eval/other": 1.0})
+    assert curves_of([run]) == list(CURVES[:2])
 
 
 def test_runs_without_curves_are_named(tiny_config: TinyConfig, tmp_path: Path) -> None:

@@ -10,21 +10,22 @@ import pytest
 import torch
 
 from skill_training import job
-from skill_training.config import TrainConfig
 from skill_training.errors import CheckpointError, ConfigError, RunDirectoryError
 from skill_training.metrics_log import MetricsLog, read
 from skill_training.progress import Progress
+from skill_training.recipes.skills import SkillLearner
 from skill_training.run_directory import RunDirectory
+from skill_training.skill_config import SkillConfig
 from skill_training.train import Trainer
 
-TinyConfig = Callable[..., TrainConfig]
+TinyConfig = Callable[..., SkillConfig]
 
 
 def _never() -> bool:
     return False
 
 
-def _start(config: TrainConfig, path: Path) -> RunDirectory:
+def _start(config: SkillConfig, path: Path) -> RunDirectory:
     directory = RunDirectory(path)
     job.start_or_continue(directory, config)
     return directory
@@ -40,10 +41,12 @@ def _train(trainer: Trainer, stop: Callable[[], bool] = _never, at: int | None =
 
 
 def _weights(trainer: Trainer) -> torch.Tensor:
+    assert isinstance(trainer.learner, SkillLearner)
+    algorithm = trainer.learner.algorithm
     parts = [
-        *trainer.algorithm.actor.parameters(),
-        *trainer.algorithm.critic.parameters(),
-        *trainer.algorithm.representation.parameters(),
+        *algorithm.actor.parameters(),
+        *algorithm.critic.parameters(),
+        *algorithm.representation.parameters(),
     ]
     return torch.cat([part.detach().flatten() for part in parts])
 

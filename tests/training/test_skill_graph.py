@@ -11,10 +11,11 @@ from torch import Tensor
 
 from skill_robots.observation import PUSH_OBSERVATION, layout
 from skill_training.build import STOP_RADIUS_M, build_algorithm, build_graph
-from skill_training.config import TrainConfig
-from skill_training.policy_graph import GoalGraph, SkillGraph, TorchPolicy
+from skill_training.policy_graph import TorchPolicy
+from skill_training.skill_config import SkillConfig
+from skill_training.skill_graph import GoalGraph, SkillGraph
 
-TinyConfig = Callable[..., TrainConfig]
+TinyConfig = Callable[..., SkillConfig]
 CUBE = layout(PUSH_OBSERVATION)["cube_position"].start
 
 
@@ -86,7 +87,7 @@ def test_each_row_of_a_batch_follows_its_own_command(graph: GoalGraph) -> None:
 
 
 def test_a_torch_policy_gives_what_the_graph_gives(graph: GoalGraph) -> None:
-    policy = TorchPolicy(graph, action_size=3, skill_size=2)
+    policy = TorchPolicy(graph, action_size=3, skill_size=2, goal_size=2)
     policy.reset(2)
     observation = np.full((2, 28), 0.3)
     goal = np.array([[0.3, 0.3], [0.0, 0.0]])
