@@ -181,7 +181,7 @@ def run_episodes(
         cell=start[1],
         task=torch.as_tensor(world.task, device=device),
         returns=reward.unflatten(0, (n, steps)).sum(1),
-        demonstration=torch.zeros(n, dtype=torch.bool, device=device),
+        demonstrated=torch.zeros(n, steps, dtype=torch.bool, device=device),
     )
     return episodes, state
 

@@ -34,8 +34,8 @@ class Episodes:
     """``(B,)`` int64; episodes of one task went through the same contexts at the same steps."""
     returns: Tensor
     """``(B,)`` sum of rewards."""
-    demonstration: Tensor
-    """``(B,)`` bool: acted by a scripted controller."""
+    demonstrated: Tensor
+    """``(B, T)`` bool: the action is what a scripted controller wanted."""
 
     @property
     def previous_action(self) -> Tensor:

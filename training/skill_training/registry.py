@@ -5,9 +5,10 @@ from __future__ import annotations
 from skill_training.config import TrainConfig
 from skill_training.recipe import AnyRecipe
 from skill_training.recipes.goal import GoalRecipe
+from skill_training.recipes.skill_aware import SkillAwareRecipe
 from skill_training.recipes.skills import SkillRecipe
 
-RECIPES: tuple[AnyRecipe, ...] = (SkillRecipe(), GoalRecipe())
+RECIPES: tuple[AnyRecipe, ...] = (SkillRecipe(), GoalRecipe(), SkillAwareRecipe())
 """In the order of ``skill-train --help``."""
 
 

@@ -76,7 +76,11 @@ class ContextSacConfig:
     """Share of the episodes of a batch that are demonstrations."""
 
     imitation_weight: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the imitation term of the actor on demonstrated transitions."""
+    """Weight of the imitation term of the actor on demonstrated transitions; the term trains the
+    encoder too, for what a demonstrator remembers must be in the context."""
+
+    imitation_filter: bool = True
+    """Imitate only where the critic values the demonstrated action above the policy's own."""
 
     hindsight_share: Share = 0.4
     """Share of transitions whose goal is replaced by where the cube was later in the episode
@@ -94,6 +98,10 @@ class ContextSacConfig:
 
     discount: Annotated[float, Field(ge=0, lt=1)] = 0.97
     """Weight of the next control step against this one."""
+
+    return_steps: Size = 3
+    """Steps whose rewards the critic's target counts before it bootstraps, without correction for
+    what the policy would do differently by now (Hessel et al. 2018, Rainbow)."""
 
     target_rate: Annotated[float, Field(gt=0, le=1)] = 0.005
     """Share by which the target critic moves towards the critic at each step."""
@@ -114,12 +122,16 @@ class Transitions:
 
     observation: Tensor
     action: Tensor
-    next_observation: Tensor
     goal: Tensor
+    arrivals: Tensor
+    """``(n, N, O)`` observations after each of the next N steps; the last ones repeat where the
+    episode ends earlier."""
+    steps: Tensor
+    """``(n,)`` how many of them the episode had, N or fewer."""
     context: Tensor
     """``(n, C)``, with the encoder's gradient."""
     next_context: Tensor
-    """``(n, C)``, from the momentum encoder."""
+    """``(n, C)`` after the last step, from the momentum encoder."""
     imitate: Tensor
     """``(n,)`` bool: a demonstrated action, under the goal it was meant for."""
 
@@ -254,6 +266,9 @@ class ContextSac:
             metrics |= self._learn_to_estimate(batch, own.detach())
         if config.supervised:
             loss = loss + self.estimation_loss(batch, own)
+        if config.imitation_weight > 0:
+            imitation = self._imitation(transitions, transitions.context)
+            loss = loss + config.imitation_weight * imitation
         self._descend_critic(loss, with_encoder=inferred)
         self.momentum.follow(self.encoder)
         self._block = _Block(batch, own.detach(), next_contexts, config.updates_per_block - 1)
@@ -288,56 +303,81 @@ class ContextSac:
         hindsight = torch.rand(n, generator=self.draws) < self.config.hindsight_share
         hindsight = hindsight.to(self.device)
         achieved = self.task.achieved(batch.observation[b, later])
+        window = torch.arange(1, self.config.return_steps + 1, device=self.device)
+        ahead = (t[:, None] + window).clamp_max(steps)
         return Transitions(
             observation=batch.observation[b, t],
             action=batch.action[b, t],
-            next_observation=batch.observation[b, t + 1],
             goal=torch.where(hindsight[:, None], achieved, batch.goal[b, t]),
+            arrivals=batch.observation[b[:, None], ahead],
+            steps=ahead[:, -1] - t,
             context=contexts[b, t],
-            next_context=next_contexts[b, t + 1],
-            imitate=batch.demonstration[b] & ~hindsight,
+            next_context=next_contexts[b, ahead[:, -1]],
+            imitate=batch.demonstrated[b, t] & ~hindsight,
         )
 
     def critic_loss(self, batch: Transitions) -> Loss:
-        """sum_i 0.5 mean((Q_i - y)^2), y = r + gamma (1 - end) (min_j Q'_j - alpha log pi)."""
-        with torch.no_grad():
-            command = self.command(batch.next_observation, batch.goal, batch.next_context)
-            action, log_prob = self.actor.sample(batch.next_observation, command, self.generator)
-            values = self.target_critic(batch.next_observation, action, command).amin(0)
-            reward, end = self.task.reward(batch.next_observation, batch.goal)
-            soft = values - self._alpha() * log_prob
-            target = reward + self.config.discount * (1.0 - end) * soft
+        """sum_i 0.5 mean((Q_i - y)^2), y as :meth:`soft_target` gives it."""
+        target = self.soft_target(batch)
         command = self.command(batch.observation, batch.goal, batch.context)
         values = self.critic(batch.observation, batch.action, command)
         loss = 0.5 * (values - target).square().mean(-1).sum()
         return loss, {
             "critic/loss": loss.detach(),
             "critic/value": values.detach().mean(),
-            "critic/reward": reward.mean(),
         }
 
-    def actor_loss(self, batch: Transitions, action: Tensor, log_prob: Tensor) -> Loss:
-        """mean(alpha log pi - min_i Q_i), plus imitation where a demonstration was better.
+    @torch.no_grad()
+    def soft_target(self, batch: Transitions) -> Tensor:
+        """The n-step soft target, ``(n,)``.
 
-        The imitation term is the squared distance of the policy's mode from the demonstrated
-        action, where the critic values that action higher than the policy's own (Nair et al. 2018,
-        "Overcoming exploration in reinforcement learning with demonstrations", Q-filter).
+        ``sum_{k<N} gamma^k r_k + gamma^N (min_j Q'_j(s_N, a') - alpha log pi(a' | s_N))``, with
+        nothing after a step that ends the episode.
         """
+        n, window = batch.arrivals.shape[:2]
+        goals = batch.goal[:, None].expand(-1, window, -1)
+        reward, end = self.task.reward(batch.arrivals.flatten(0, 1), goals.flatten(0, 1))
+        order = torch.arange(window, device=self.device)
+        counts = (order < batch.steps[:, None]).float()
+        end = end.unflatten(0, (n, window)) * counts
+        # 1 until a step that ends the episode, which still counts itself.
+        alive = torch.cat((torch.ones_like(end[:, :1]), (1.0 - end).cumprod(1)), dim=1)
+        discounts = self.config.discount**order
+        rewards = (discounts * counts * alive[:, :-1] * reward.unflatten(0, (n, window))).sum(1)
+        last = batch.arrivals[:, -1]
+        command = self.command(last, batch.goal, batch.next_context)
+        action, log_prob = self.actor.sample(last, command, self.generator)
+        values = self.target_critic(last, action, command).amin(0) - self._alpha() * log_prob
+        return rewards + self.config.discount**batch.steps * alive[:, -1] * values
+
+    def actor_loss(self, batch: Transitions, action: Tensor, log_prob: Tensor) -> Loss:
+        """mean(alpha log pi - min_i Q_i), plus imitation on demonstrated transitions."""
         command = self.command(batch.observation, batch.goal, batch.context.detach())
         values = self.critic(batch.observation, action, command).amin(0)
         loss = (self._alpha() * log_prob - values).mean()
         metrics = {"actor/value": values.detach().mean(), "actor/entropy": -log_prob.mean()}
         if self.config.imitation_weight > 0:
-            mode = self.actor.mode(batch.observation, command)
+            imitation = self._imitation(batch, batch.context.detach())
+            loss = loss + self.config.imitation_weight * imitation
+            metrics["actor/imitation"] = imitation
+        return loss, {name: value.detach() for name, value in metrics.items()}
+
+    def _imitation(self, batch: Transitions, context: Tensor) -> Tensor:
+        """Squared distance of the policy's mode from the demonstrated action.
+
+        With the filter, only where the critic values that action higher than the policy's own
+        (Nair et al. 2018, "Overcoming exploration in reinforcement learning with demonstrations").
+        """
+        command = self.command(batch.observation, batch.goal, context)
+        mode = self.actor.mode(batch.observation, command)
+        chosen = batch.imitate
+        if self.config.imitation_filter:
             with torch.no_grad():
                 shown = self.critic(batch.observation, batch.action, command).amin(0)
                 own = self.critic(batch.observation, mode, command).amin(0)
-                better = (shown > own) & batch.imitate
-            distance = (mode - batch.action).square().sum(-1)
-            imitation = (distance * better).sum() / batch.imitate.sum().clamp_min(1)
-            loss = loss + self.config.imitation_weight * imitation
-            metrics["actor/imitation"] = imitation.detach()
-        return loss, {name: value.detach() for name, value in metrics.items()}
+            chosen = chosen & (shown > own)
+        distance = (mode - batch.action).square().sum(-1)
+        return (distance * chosen).sum() / batch.imitate.sum().clamp_min(1)
 
     def estimation_loss(self, batch: Episodes, contexts: Tensor) -> Tensor:
         """Squared error of the head's standardised log mass and log friction, over all steps."""

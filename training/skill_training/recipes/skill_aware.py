@@ -1,0 +1,373 @@
+"""The skill-aware benchmark: TESAC, CCM, SaTESAC and SaCCM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skill_proto.manifest import (
+    ActionPart,
+    Evaluation,
+    GoalSpace,
+    Plant,
+    PolicyManifest,
+    Range,
+    RecurrentState,
+    SkillSpace,
+)
+from skill_robots.action import ActionConfig, ShaperConfig
+from skill_robots.observation import FIELDS, layout, manifest_fields, scales
+from skill_robots.panda.limits import PANDA
+from skill_robots.tasks import skill_aware
+from skill_robots.tasks.scripted import Switch
+from skill_robots.tasks.skill_aware import EngineMissingError, benchmark, make_scenes
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.calibration import calibrated_context, hold_out
+from skill_training.context_graph import ContextGraph
+from skill_training.demonstrations import demonstrate
+from skill_training.episode_collect import EpisodeCollector
+from skill_training.episodes import EpisodeReplay
+from skill_training.errors import ConfigError, ExportError
+from skill_training.goal_task import BringToGoal
+from skill_training.matmul import exact_matmul
+from skill_training.policy_graph import PolicyGraph, TorchPolicy
+from skill_training.recipe import CardNotes, Curve, RunFacts, Scalars
+from skill_training.skill_aware_config import METHODS, BenchmarkConfig, BenchmarkSacConfig
+from skill_training.skill_aware_world import SkillAwareTaskConfig, SkillAwareWorld
+
+TITLES = {
+    "tesac": "TESAC (no contrastive term)",
+    "ccm": "CCM (InfoNCE over tasks)",
+    "satesac": "SaTESAC (SaNCE within a task)",
+    "saccm": "SaCCM (SaNCE over tasks)",
+}
+
+CURVES = tuple(
+    Curve(name=f"eval/success.{split}", title=f"success, {split} cells", top=1.0)
+    for split in skill_aware.SPLITS
+)
+
+SCENES = 20
+"""Scenes of an evaluation, stepped together."""
+
+EVALUATION_SEED = 100
+"""Of the starts of evaluations in training; ``skill-eval`` begins at 0."""
+
+CALIBRATION_SCENES = 32
+
+LIMITS = """\
+- Simulation only, on panda-gym's robot: its arm answers at once and with more force than a Panda's
+  joint impedance would, and its solver lets heavy bodies sink into each other by millimetres.
+- Friction here is the benchmark's label, the table's Bullet coefficient; the effective cube-table
+  coefficient is half of it.
+- Heavy cubes on rough tables can neither be lifted nor pushed by this arm; docs/results.md says
+  which cells are out of reach for any controller that was tried.
+"""
+
+
+class SkillAwareRecipe:
+    """``skill-train satesac|saccm|ccm|tesac``."""
+
+    config_types: Mapping[str, type[BenchmarkSacConfig]] = METHODS
+    summaries: Mapping[str, str] = {
+        name: f"Train {TITLES[name]} on the skill-aware pick-and-place benchmark."
+        for name in METHODS
+    }
+    curves: Sequence[Curve] = CURVES
+
+    def default_config(self, name: str) -> BenchmarkConfig:
+        """What ``skill-train <name>`` runs without flags."""
+        return BenchmarkConfig(algorithm=METHODS[name]())  # type: ignore[arg-type]  # one of the union's own
+
+    def check(self, config: BenchmarkConfig) -> None:
+        """Tries the engine.
+
+        Raises:
+            ConfigError: it is not installed.
+        """
+        _world(config, scenes=1, seed=0).close()
+
+    def build_learner(self, config: BenchmarkConfig, device: torch.device) -> BenchmarkLearner:
+        """The learner at its start, demonstrations included.
+
+        Raises:
+            ConfigError: the engine is not installed.
+        """
+        return BenchmarkLearner(config, device)
+
+    def shipped(
+        self, config: BenchmarkConfig, facts: RunFacts, state: dict[str, Any]
+    ) -> tuple[PolicyGraph, PolicyManifest]:
+        """The policy in a learner's ``state``, and what its file says about itself.
+
+        Raises:
+            ExportError: the policy was told mass and friction.
+            KeyError, RuntimeError: the state does not fit the configuration.
+        """
+        if config.algorithm.knowledge != "inferred":
+            raise ExportError(
+                f"a policy that is {config.algorithm.knowledge} mass and friction is a bound to "
+                "compare with, and is not exported; its figures are in metrics.jsonl"
+            )
+        algorithm = build_algorithm(config, torch.device("cpu"))
+        algorithm.load_networks(state["algorithm"])
+        world = _world(config, scenes=CALIBRATION_SCENES, seed=EVALUATION_SEED)
+        with exact_matmul():
+            context = calibrated_context(hold_out(algorithm, world))
+        world.close()
+        hidden, horizon = config.algorithm.encoder.hidden, config.task.episode_steps
+        states = tuple(
+            RecurrentState(name=name, shape=(hidden,), trained_horizon_steps=horizon)
+            for name in ("lstm_h", "lstm_c")
+        )
+        described = manifest(config, facts)
+        return ContextGraph(algorithm), described.model_copy(
+            update={"context": context, "recurrent": states}
+        )
+
+    def card_notes(self, config: BenchmarkConfig) -> CardNotes:
+        """What the card says beyond the manifest."""
+        return CardNotes(
+            limits=LIMITS,
+            metric_texts={
+                f"success.{split}": f"success over the {len(cells)} cells of the {split} split"
+                for split, cells in skill_aware.SPLITS.items()
+            },
+            sections={"What it learned from": _learned_from(config)},
+        )
+
+
+def build_algorithm(config: BenchmarkConfig, device: torch.device) -> ContextSac:
+    """The algorithm at its start."""
+    place = layout(skill_aware.OBSERVATION)
+    mean, std = _log_spread(config.task)
+    return ContextSac(
+        config.algorithm,
+        BringToGoal(
+            place["cube_position"].start,
+            place["cube_from_end_effector"].start,
+            rest_height=skill_aware.CUBE_REST_HEIGHT_M,
+            success_radius=skill_aware.SUCCESS_RADIUS_M,
+        ),
+        scale=scales(skill_aware.OBSERVATION).tolist(),
+        action_size=skill_aware.ACTION_SIZE,
+        truth_mean=mean,
+        truth_std=std,
+        device=device,
+        seed=config.run.seed,
+    )
+
+
+def _log_spread(task: SkillAwareTaskConfig) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of log mass and log friction in training."""
+    if task.contexts == "cells":
+        cells = np.log([(cell.mass, cell.friction) for cell in skill_aware.TRAIN])
+        return cells.mean(0).tolist(), cells.std(0).tolist()
+    ends = np.log(np.array([task.mass, task.friction]))
+    spread = np.maximum((ends[:, 1] - ends[:, 0]) / np.sqrt(12.0), 1e-3)
+    return ends.mean(1).tolist(), spread.tolist()
+
+
+def _world(config: BenchmarkConfig, *, scenes: int, seed: int) -> SkillAwareWorld:
+    try:
+        return SkillAwareWorld(config.task, scenes, seed=seed, threads=config.run.threads)
+    except EngineMissingError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _learned_from(config: BenchmarkConfig) -> str:
+    settings, task = config.algorithm, config.task
+    contexts = "the six training cells of the benchmark" if task.contexts == "cells" else (
+        f"frictions {task.friction[0]:g} to {task.friction[1]:g} and masses {task.mass[0]:g} to "
+        f"{task.mass[1]:g} kg, log-uniform, without the box of frictions "
+        f"{task.held_out_friction[0]:g} to {task.held_out_friction[1]:g} and masses "
+        f"{task.held_out_mass[0]:g} to {task.held_out_mass[1]:g} kg"
+    )
+    return (
+        f"Physics: {task.engine}. Contexts, of demonstrations too: {contexts}. Reward: minus the "
+        "cube's distance from the goal, minus 0.3 of the hand's from the cube, minus a constant "
+        f"per step. {settings.demonstrations} demonstrations of a scripted controller that is told "
+        f"nothing (`skill_robots.tasks.scripted.Switch`), {settings.demonstration_share:.0%} of "
+        f"the episodes of a batch, imitated with weight {settings.imitation_weight:g}"
+        f"{' where the critic prefers them' if settings.imitation_filter else ''}; "
+        f"{settings.hindsight_share:.0%} of the goals in hindsight; entropy coefficient at least "
+        f"{settings.entropy_floor:g}.\n"
+    )
+
+
+def manifest(config: BenchmarkConfig, facts: RunFacts) -> PolicyManifest:
+    """The manifest, without context and recurrent state."""
+    name, area = config.algorithm_name, skill_aware.AREA_M
+    cube = FIELDS["cube_position"]
+    evaluation = None
+    if facts.metrics:
+        command = f"skill-train {name} --seed {config.run.seed} (final evaluation)"
+        evaluation = Evaluation(command=command, metrics=dict(facts.metrics))
+    return PolicyManifest(
+        name=f"{name}_panda",
+        algorithm=name,
+        description=(
+            "Brings a cube to a goal on the table by picking, pushing or tumbling it, whichever "
+            f"its weight and the table's friction allow. Trained with {TITLES[name]}."
+        ),
+        control_rate_hz=skill_aware.CONTROL_RATE_HZ,
+        observation=manifest_fields(skill_aware.OBSERVATION),
+        action=_actions(),
+        skill=SkillSpace(kind="none", size=0),
+        goal=GoalSpace(
+            field=cube.name,
+            components=(0, 1),
+            unit=cube.unit,
+            frame=cube.frame,
+            stop_radius=skill_aware.SUCCESS_RADIUS_M,
+            low=(-area, -area),
+            high=(area, area),
+        ),
+        plant=_plant(),
+        trained_on=_trained_on(config.task),
+        provenance=facts.provenance,
+        evaluation=evaluation,
+    )
+
+
+def _actions() -> tuple[ActionPart, ...]:
+    return (
+        ActionPart(
+            name="end_effector_displacement",
+            size=3,
+            scale=skill_aware.DISPLACEMENT_M,
+            unit="m",
+            frame="world",
+        ),
+        ActionPart(
+            name="hand_width_displacement",
+            size=1,
+            scale=skill_aware.HAND_WIDTH_STEP_M,
+            unit="m",
+            frame="none",
+        ),
+    )
+
+
+def _plant() -> Plant:
+    action = ActionConfig()
+    return Plant(
+        robot=PANDA.name,
+        task="skill_aware",
+        physics_step_s=0.002,
+        joint_stiffness=tuple(PANDA.stiffness.tolist()),
+        joint_damping=tuple(PANDA.damping.tolist()),
+        setpoint_leash_m=action.leash,
+        workspace_low_m=action.workspace_low,
+        workspace_high_m=action.workspace_high,
+        velocity_limit_share=ShaperConfig().limit_share,
+    )
+
+
+def _trained_on(task: SkillAwareTaskConfig) -> dict[str, Range]:
+    if task.contexts == "cells":
+        cells = [(cell.mass, cell.friction) for cell in skill_aware.TRAIN]
+        mass, friction = [(min(values), max(values)) for values in zip(*cells, strict=True)]
+    else:
+        mass, friction = task.mass, task.friction
+    return {
+        "cube_mass": Range(low=mass[0], high=mass[1], unit="kg"),
+        # The label is Bullet's coefficient of the table; half of it acts on the cube.
+        "cube_table_friction": Range(low=friction[0] / 2, high=friction[1] / 2, unit="1"),
+    }
+
+
+class BenchmarkLearner:
+    """The benchmark's scenes, demonstrations, replay, algorithm and evaluation."""
+
+    def __init__(self, config: BenchmarkConfig, device: torch.device) -> None:
+        run = config.run
+        self._config, self._device = config, device
+        self.algorithm = build_algorithm(config, device)
+        self._replay = EpisodeReplay(run.replay_capacity // config.task.episode_steps, device)
+        self._world = _world(config, scenes=run.n_envs, seed=run.seed)
+        self._collector = EpisodeCollector(
+            self._world, self.algorithm, self._replay, carried_share=0.0, seed=run.seed
+        )
+
+    @property
+    def env_steps(self) -> int:
+        """Environment steps collected, demonstrations left out."""
+        return self._collector.env_steps
+
+    @property
+    def steps_per_round(self) -> int:
+        """Environment steps that one round adds."""
+        return self._collector.steps_per_round
+
+    def collect_round(self) -> None:
+        """Runs one episode in every scene and stores it; demonstrations before the first."""
+        settings = self._config.algorithm
+        if settings.demonstrations and self._replay.demonstrations is None:
+            episodes = demonstrate(
+                self._world,
+                Switch(),
+                self.algorithm.task,
+                episodes=settings.demonstrations,
+                hidden=settings.encoder.hidden,
+                seed=self._config.run.seed,
+                device=self._device,
+            )
+            self._replay.keep_demonstrations(episodes)
+        self._collector.collect_round()
+
+    def update(self) -> dict[str, Tensor]:
+        """One gradient step."""
+        return self.algorithm.update(self._replay)
+
+    def evaluate_quick(self) -> Scalars:
+        """Success by split, a few episodes per cell."""
+        return self._evaluate(self._config.run.eval_episodes, cells=False)
+
+    def evaluate_full(self) -> Scalars:
+        """Success by split and cell."""
+        with exact_matmul():
+            return self._evaluate(self._config.run.final_eval_episodes, cells=True)
+
+    def facts(self, scalars: Scalars) -> dict[str, str]:
+        """What the progress bar shows."""
+        return {
+            split: f"{scalars[f'success.{split}']:.2f}"
+            for split in skill_aware.SPLITS
+            if f"success.{split}" in scalars
+        }
+
+    def state_dict(self, *, finished: bool) -> dict[str, Any]:
+        """The whole state between two rounds; a finished run needs its replay no more."""
+        return {
+            "algorithm": self.algorithm.state_dict(),
+            "replay": None if finished else self._replay.state_dict(),
+            "collector": self._collector.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what :meth:`state_dict` gave."""
+        self.algorithm.load_state_dict(state["algorithm"])
+        if state["replay"] is not None:
+            self._replay.load_state_dict(state["replay"])
+        self._collector.load_state_dict(state["collector"])
+
+    def _evaluate(self, episodes: int, *, cells: bool) -> Scalars:
+        hidden = self._config.algorithm.encoder.hidden
+        policy = TorchPolicy(
+            ContextGraph(self.algorithm),
+            action_size=skill_aware.ACTION_SIZE,
+            goal_size=2,
+            states={"lstm_h": (hidden,), "lstm_c": (hidden,)},
+        )
+        scenes = make_scenes(self._config.task.engine, SCENES, self._config.run.threads)
+        result = benchmark(policy, scenes, episodes=episodes, seed=EVALUATION_SEED)
+        scenes.close()
+        metrics = {f"success.{split}": value for split, value in result.success.items()}
+        if cells:
+            metrics |= {f"cell.{name}": value for name, value in result.cells.items()}
+        return metrics

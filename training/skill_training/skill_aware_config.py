@@ -1,0 +1,154 @@
+"""Configuration of the benchmark's methods: TESAC, CCM, SaTESAC and SaCCM."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import ClassVar
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from skill_training.algorithms.context_sac import ContextSacConfig
+from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
+from skill_training.context.objective import ContrastiveConfig
+from skill_training.skill_aware_world import SkillAwareTaskConfig
+from skill_training.task_checks import check_range, check_replay
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class BenchmarkSacConfig(ContextSacConfig):
+    """What the four methods share on the benchmark."""
+
+    name: ClassVar[str]
+
+    demonstrations: Count = 1200
+    """Episodes of the scripted controller that switches from picking to pushing, told nothing; they
+    stay in replay. 0 learns from the reward alone."""
+
+    demonstration_share: float = 0.5
+    """Share of the episodes of a batch that are demonstrations."""
+
+    imitation_weight: float = 1.0
+    """Weight of the imitation term on demonstrated transitions, in actor and encoder."""
+
+    discount: float = 0.95
+    """Weight of the next control step against this one; the release's."""
+
+    target_rate: float = 0.01
+    """Share by which the target critic moves towards the critic at each step."""
+
+    initial_entropy_coefficient: float = 0.005
+    """Weight of the policy's entropy at the start; learned from there."""
+
+    entropy_floor: float = 0.0005
+    """Least entropy coefficient used in the losses."""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class TesacConfig(BenchmarkSacConfig):
+    """Settings of TESAC."""
+
+    name: ClassVar[str] = "tesac"
+
+    contrastive: ContrastiveConfig = field(
+        default_factory=lambda: ContrastiveConfig(sampling="tesac")
+    )
+    """The contrastive term of the encoder's loss: none."""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class CcmConfig(BenchmarkSacConfig):
+    """Settings of CCM."""
+
+    name: ClassVar[str] = "ccm"
+
+    contrastive: ContrastiveConfig = field(
+        default_factory=lambda: ContrastiveConfig(sampling="ccm")
+    )
+    """The contrastive term of the encoder's loss."""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class SaTesacConfig(BenchmarkSacConfig):
+    """Settings of SaTESAC."""
+
+    name: ClassVar[str] = "satesac"
+
+    contrastive: ContrastiveConfig = field(
+        default_factory=lambda: ContrastiveConfig(sampling="satesac")
+    )
+    """The contrastive term of the encoder's loss."""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class SaCcmConfig(BenchmarkSacConfig):
+    """Settings of SaCCM."""
+
+    name: ClassVar[str] = "saccm"
+
+    contrastive: ContrastiveConfig = field(
+        default_factory=lambda: ContrastiveConfig(sampling="saccm")
+    )
+    """The contrastive term of the encoder's loss."""
+
+
+METHODS: dict[str, type[BenchmarkSacConfig]] = {
+    kind.name: kind for kind in (SaTesacConfig, SaCcmConfig, CcmConfig, TesacConfig)
+}
+"""Every method's settings by its name."""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class BenchmarkRunSettings(RunSettings):
+    """Run settings on the benchmark."""
+
+    env_steps: PositiveInt = 160_000
+    """Environment steps to collect beside the demonstrations, rounded up to whole episodes."""
+
+    env_steps_per_update: PositiveInt = 8
+    """Environment steps per gradient step; the release's."""
+
+    warmup_steps: Count = 1_600
+    """Environment steps of the first policy, and no gradient steps, at the start."""
+
+    replay_capacity: PositiveInt = 200_000
+    """Transitions kept in replay beside the demonstrations; the oldest make room."""
+
+    log_interval: PositiveInt = 4_000
+    """Environment steps between two records of losses and speed."""
+
+    eval_interval: PositiveInt = 40_000
+    """Environment steps between two evaluations."""
+
+    checkpoint_interval: PositiveInt = 40_000
+    """Environment steps between two checkpoints."""
+
+    eval_episodes: PositiveInt = 8
+    """Episodes per cell in an evaluation in mid-training."""
+
+    final_eval_episodes: PositiveInt = 50
+    """Episodes per cell in the final evaluation."""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class BenchmarkConfig(TrainConfig):
+    """Everything that decides what a run on the benchmark computes."""
+
+    algorithm: TesacConfig | CcmConfig | SaTesacConfig | SaCcmConfig
+    """The method's own settings."""
+
+    task: SkillAwareTaskConfig = field(default_factory=SkillAwareTaskConfig)
+    """Frictions and masses of training."""
+
+    run: BenchmarkRunSettings = field(default_factory=BenchmarkRunSettings)
+    """Length, seed, device and bookkeeping."""
+
+    def __post_init__(self) -> None:
+        """Refuses combinations that cannot work.
+
+        Raises:
+            ConfigError: a range is impossible, or the replay smaller than one round of episodes.
+        """
+        for name in ("friction", "mass", "held_out_friction", "held_out_mass"):
+            check_range(name, getattr(self.task, name), positive=True)
+        check_replay(self.run, episode_steps=self.task.episode_steps)
