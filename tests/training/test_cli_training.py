@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import onnxruntime as ort
 import pytest
@@ -17,12 +18,20 @@ import torch
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_training.cli import main
+from skill_training.errors import NothingToShipError
 from skill_training.metrics_log import read
+from skill_training.policy_graph import PolicyGraph
+from skill_training.recipe import RunFacts
+from skill_training.recipes.skills import SkillRecipe
+from skill_training.registry import RECIPES
+from skill_training.skill_config import SkillConfig
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 Flags = Callable[[str], list[str]]
 
 DEADLINE_S = 200.0
+
+NAMES = [name for recipe in RECIPES for name in recipe.config_types]
 
 
 def _steady(directory: Path) -> list[dict[str, float]]:
@@ -244,7 +253,8 @@ def test_a_directory_of_something_else_is_left_alone(
         (["csf", "--task.latency-s", "0", "0.1"], ["too long", "0.035 s late"]),
         (["plot", "nowhere", "--out", "a.png"], ["no directory nowhere"]),
         (["plot", "--out", "a.png"], ["at least one"]),
-        ([], ["csf", "metra", "export", "plot"]),
+        ([], [*NAMES, "export", "plot"]),
+        (["plot", "nowhere", "--curves", "eval/x", "--out", "a.png"], ["no directory nowhere"]),
     ],
 )
 def test_mistakes_are_explained(
@@ -253,6 +263,31 @@ def test_mistakes_are_explained(
     said = ask(*arguments)
     for word in words:
         assert word in said
+
+
+class _Bound(SkillRecipe):
+    """CSF, as a bound to compare with."""
+
+    def shipped(
+        self, config: SkillConfig, facts: RunFacts, state: dict[str, Any]
+    ) -> tuple[PolicyGraph, PolicyManifest]:
+        raise NothingToShipError("it is told what nobody can know")
+
+
+def test_a_run_that_ships_nothing_ends_well(
+    tiny_flags: Flags,
+    ask: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("skill_training.registry.RECIPES", (_Bound(),))
+    with pytest.raises(SystemExit) as exit_info:
+        main(["csf", *tiny_flags("csf"), "--run-dir", "bound"])
+    assert exit_info.value.code == 0
+    assert "finished without a policy file: it is told" in capsys.readouterr().err
+    assert (Path("bound") / "checkpoint.pt").is_file()
+    assert not (Path("bound") / "policy.onnx").exists()
+    assert "it is told what nobody can know" in ask("export", "bound", "--out", "a.onnx")
 
 
 def test_a_mistake_gives_no_traceback(skill_train: Cli) -> None:
@@ -274,7 +309,7 @@ def test_cuda_is_asked_for_where_there_is_none(ask: Callable[..., str]) -> None:
     assert "--device cpu" in said
 
 
-@pytest.mark.parametrize("command", ["csf", "metra", "export", "plot"])
+@pytest.mark.parametrize("command", [*NAMES, "export", "plot"])
 def test_every_flag_has_a_sentence(command: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:
         main([command, "--help"])

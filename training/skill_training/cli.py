@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from skill_proto.manifest import describe_errors
 from skill_training import job
 from skill_training.config import AlgorithmSettings, RunSettings, Settings, TrainConfig
-from skill_training.errors import ConfigError, TrainingError
+from skill_training.errors import ConfigError, NothingToShipError, TrainingError
 from skill_training.registry import RECIPES, default_config
 from skill_training.run_directory import RunDirectory, default_path
 
@@ -170,8 +170,12 @@ def _run(command: Train | Export | Plot) -> int:
 def _train(command: Train) -> int:
     directory = _run_directory(command)
     print(f"run directory: {directory.path}", file=sys.stderr)
-    if job.train(directory):
-        print(f"wrote {directory.policy} and {directory.card}", file=sys.stderr)
+    try:
+        if job.train(directory):
+            print(f"wrote {directory.policy} and {directory.card}", file=sys.stderr)
+            return 0
+    except NothingToShipError as reason:
+        print(f"finished without a policy file: {reason}", file=sys.stderr)
         return 0
     algorithm = directory.config().algorithm_name
     resume = shlex.join(["skill-train", algorithm, "--resume", str(directory.path)])

@@ -5,6 +5,7 @@ TrainingError
  ├── CheckpointError    a checkpoint that cannot be read or does not fit
  ├── RunDirectoryError  a run directory that is missing, incomplete or of another run
  └── ExportError        a policy file or card that cannot be written, or does not do what it should
+      └── NothingToShipError  a run whose policy no program could serve, and that is finished without one
 """
 
 from __future__ import annotations
@@ -28,3 +29,10 @@ class RunDirectoryError(TrainingError):
 
 class ExportError(TrainingError):
     """A policy file or card cannot be written, or the file does not do what the network does."""
+
+
+class NothingToShipError(ExportError):
+    """A run's policy cannot be served by design, such as one that is told what nobody can know.
+
+    Training ends well without a policy file; an export that is asked for is refused.
+    """

@@ -19,7 +19,12 @@ from skill_training.card import write_card
 from skill_training.config import TrainConfig, config_to_dict
 from skill_training.config_io import shortest_command
 from skill_training.device import torch_device
-from skill_training.errors import CheckpointError, ExportError, RunDirectoryError
+from skill_training.errors import (
+    CheckpointError,
+    ExportError,
+    RunDirectoryError,
+    TrainingError,
+)
 from skill_training.export import export_policy
 from skill_training.metrics_log import MetricsLog
 from skill_training.progress import Progress
@@ -54,6 +59,7 @@ def train(directory: RunDirectory) -> bool:
         Whether the run is finished.
 
     Raises:
+        NothingToShipError: the run is finished, and has no policy that could be served.
         TrainingError: whatever makes the run impossible.
     """
     trainer = Trainer(directory.config(), directory)
@@ -100,6 +106,8 @@ def export(directory: RunDirectory, path: Path) -> PolicyManifest:
     state = checkpoint.load(directory.checkpoint, torch.device("cpu"))
     try:
         graph, manifest = recipe.shipped(config, run_facts(config, facts, state), state["learner"])
+    except TrainingError:
+        raise
     except (KeyError, ValueError, RuntimeError, TypeError) as error:
         raise CheckpointError(
             f"{directory.checkpoint} does not fit the configuration beside it: {error}"

@@ -162,6 +162,7 @@ class Recipe(Protocol[ConfigT]):
         state of a CUDA generator cannot be loaded into one of the CPU.
 
         Raises:
+            NothingToShipError: the policy is not one that could be served.
             KeyError, ValueError, TypeError, RuntimeError: the state does not fit the configuration.
         """
         ...
