@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from skill_proto.manifest import PolicyManifest
+from skill_proto.manifest import (
+    Context,
+    ContextEstimate,
+    PolicyManifest,
+    RecurrentState,
+    SkillSpace,
+)
 from skill_training.card import card, write_card
 from skill_training.config_io import shortest_command
 from skill_training.describe import build_manifest
@@ -57,6 +63,23 @@ def test_everything_a_reader_needs_is_there(tiny_config: TinyConfig) -> None:
         assert fact in text
     for meaning in METRIC_TEXTS.values():
         assert f"| {meaning} | 0.1235 |" in text
+
+
+def test_memory_and_context_are_told(tiny_config: TinyConfig) -> None:
+    state = RecurrentState(name="lstm_h", shape=(64,), trained_horizon_steps=120)
+    mass = ContextEstimate(name="cube_mass", unit="kg", log_r2=0.875)
+    manifest = _manifest(tiny_config(), {}).model_copy(
+        update={
+            "recurrent": (state,),
+            "context": Context(size=6, estimates=(mass,)),
+            "skill": SkillSpace(kind="none", size=0),
+        }
+    )
+    text = card(manifest, SkillRecipe().card_notes(tiny_config()))
+    assert "| memory | lstm_h [64], trained for 120 steps (stagger) |" in text
+    assert "| context | 6 numbers |" in text
+    assert "| estimate of cube mass | [kg], R2 of its logarithm 0.875 |" in text
+    assert "| skill |" not in text
 
 
 def test_an_unfinished_run_claims_nothing(tiny_config: TinyConfig) -> None:

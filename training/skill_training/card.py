@@ -52,8 +52,9 @@ def _interface(manifest: PolicyManifest) -> str:
                 for part in manifest.action
             ),
         ),
-        ("skill", f"{manifest.skill.kind}, {manifest.skill.size} numbers"),
     ]
+    if manifest.skill.size:
+        rows.append(("skill", f"{manifest.skill.kind}, {manifest.skill.size} numbers"))
     goal = manifest.goal
     if goal is not None:
         rows.append(
@@ -66,7 +67,28 @@ def _interface(manifest: PolicyManifest) -> str:
     if manifest.representation is not None:
         phi = manifest.representation
         rows.append(("representation", f"{phi.form} of {', '.join(phi.inputs)}"))
-    return "## Interface\n\n" + _table(("", ""), rows)
+    return "## Interface\n\n" + _table(("", ""), [*rows, *_memory(manifest)])
+
+
+def _memory(manifest: PolicyManifest) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    if manifest.recurrent:
+        shapes = ", ".join(
+            f"{state.name} {list(state.shape)}, trained for {state.trained_horizon_steps} steps "
+            f"({state.beyond_horizon})"
+            for state in manifest.recurrent
+        )
+        rows.append(("memory", shapes))
+    if manifest.context is not None:
+        rows.append(("context", f"{manifest.context.size} numbers"))
+        rows += [
+            (
+                f"estimate of {estimate.name.replace('_', ' ')}",
+                f"[{estimate.unit}], R2 of its logarithm {_number(estimate.log_r2)}",
+            )
+            for estimate in manifest.context.estimates
+        ]
+    return rows
 
 
 def _training(manifest: PolicyManifest) -> str:

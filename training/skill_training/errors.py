@@ -5,7 +5,7 @@ TrainingError
  ├── CheckpointError    a checkpoint that cannot be read or does not fit
  ├── RunDirectoryError  a run directory that is missing, incomplete or of another run
  └── ExportError        a policy file or card that cannot be written, or does not do what it should
-      └── NothingToShipError  a run whose policy no program could serve, and that is finished without one
+      └── NothingToShipError  a finished run whose policy no program could serve
 """
 
 from __future__ import annotations
