@@ -23,7 +23,6 @@ from skill_robots.action import ActionConfig, ShaperConfig
 from skill_robots.observation import FIELDS, layout, manifest_fields, scales
 from skill_robots.panda.limits import PANDA
 from skill_robots.tasks import skill_aware
-from skill_robots.tasks.scripted import Switch
 from skill_robots.tasks.skill_aware import EngineMissingError, benchmark, make_scenes
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.calibration import calibrated_context, hold_out
@@ -308,6 +307,8 @@ class BenchmarkLearner:
         """Runs one episode in every scene and stores it; demonstrations before the first."""
         settings = self._config.algorithm
         if settings.demonstrations and self._replay.demonstrations is None:
+            from skill_robots.tasks.scripted import Switch
+
             episodes = demonstrate(
                 self._world,
                 Switch(),
