@@ -81,7 +81,12 @@ def calibrated_context(held: HeldOut) -> Context:
 
 
 def log_r2(truth: Array, estimate: Array) -> list[float]:
-    """Share of the variance of each log quantity that is explained, for ``(n, K)`` arrays."""
+    """Share of the variance of each log quantity that is explained, for ``(n, K)`` arrays.
+
+    0 for a quantity that does not vary, and where there is nothing to explain.
+    """
+    if not len(truth):
+        return [0.0] * truth.shape[1]
     error = ((estimate - truth) ** 2).mean(0)
     spread = truth.var(0)
     return [float(1.0 - e / s) if s > 0 else 0.0 for e, s in zip(error, spread, strict=True)]

@@ -59,7 +59,7 @@ class ContextGraph(PolicyGraph):
 
 
 class PlainGraph(PolicyGraph):
-    """The same policy with a context that is always zero: it was told nothing, and infers nothing."""
+    """The same policy with a context that is always zero: told nothing, and inferring nothing."""
 
     input_names = ("observation", "previous_action", "goal")
     output_names = ("action",)

@@ -1,4 +1,4 @@
-"""Recurrent replay: whole episodes in raw units, so that an encoder can be unrolled from their start.
+"""Recurrent replay: whole episodes in raw units, for an encoder to be unrolled from their start.
 
 Shapes: ``B`` episodes of ``T`` steps, ``O`` observation, ``A`` action, ``G`` goal, ``K`` hidden
 quantities (log mass, log friction), ``H`` hidden units of the encoder.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from skill_robots.observation import PUSH_OBSERVATION, layout
 from skill_robots.tasks.metrics import FAR_M, REST_DISTANCE_M, REST_M_S, REST_STEPS
@@ -15,6 +17,8 @@ from skill_training.episode_collect import ContextUse, run_episodes
 from skill_training.episodes import Episodes
 from skill_training.goal_world import GoalTaskConfig, GoalWorld
 
+Array = NDArray[np.float64]
+Ids = NDArray[np.int64]
 Scalars = dict[str, float]
 
 EVALUATION_SEED = 1000
@@ -39,11 +43,13 @@ AFTER_CONTACT_STEPS = (15, 25, 60)
 """Steps after the first contact at which estimates are judged: 0.6, 1 and 2.4 s."""
 
 CONTACT_M_S = 0.02
-"""A cube that is faster than this has been touched."""
+"""A cube that is truly faster than this has been touched."""
+
+NEVER = 1 << 32
 
 
 def nominal(task: GoalTaskConfig, mass: Interval, friction: Interval) -> GoalTaskConfig:
-    """As ``skill-eval`` runs it: nominal arm, exact sensors, one goal and one context an episode."""
+    """As ``skill-eval`` runs it: nominal arm, exact sensors, one goal and context an episode."""
     return GoalTaskConfig(
         mass=mass,
         friction=friction,
@@ -80,7 +86,7 @@ def rest_shares(
 
 
 def rest_share(episodes: Episodes, step: int) -> float:
-    """The same measure as ``skill_robots.tasks.metrics.rest_share``, on episodes of exact sensors."""
+    """As ``skill_robots.tasks.metrics.rest_share`` measures it, on episodes of exact sensors."""
     place = layout(PUSH_OBSERVATION)
     cube = episodes.observation[:, :, place["cube_position"]][..., :2]
     speed = torch.linalg.vector_norm(
@@ -115,25 +121,38 @@ def _without_context(algorithm: ContextSac, task: GoalTaskConfig, goals: int) ->
         f"{name}/{use}_{key}": value
         for use in uses
         for name, (mass, friction) in CONTEXTS.items()
-        for key, value in rest_shares(
-            algorithm, task, mass, friction, goals=goals, use=use
-        ).items()
+        for key, value in rest_shares(algorithm, task, mass, friction, goals=goals, use=use).items()
     }
+
+
+class _ContactWorld(GoalWorld):
+    """Remembers when each cube first moved, as no sensor's noise can tell."""
+
+    first_contact: Ids
+    """``(n,)`` step of the first observation after it; far beyond the episode if there was none."""
+
+    def reset(self) -> None:
+        super().reset()
+        self._steps = 0
+        self.first_contact = np.full(self.n, NEVER)
+
+    def step(self, action: Array) -> None:
+        super().step(action)
+        self._steps += 1
+        moves = (self.cube_speed > CONTACT_M_S) & (self.first_contact == NEVER)
+        self.first_contact[moves] = self._steps
 
 
 def identification(algorithm: ContextSac, task: GoalTaskConfig, *, episodes: int) -> Scalars:
     """R2 of log mass and log friction some time after the first contact, with sensor noise."""
     steady = dataclasses.replace(task, context_change_share=0.0, scenes_per_task=1)
-    held = hold_out(algorithm, GoalWorld(steady, episodes, seed=EVALUATION_SEED + 1))
-    velocity = held.episodes.observation[:, :, layout(PUSH_OBSERVATION)["cube_velocity"]]
-    moving = torch.linalg.vector_norm(velocity[..., :2], dim=-1) > CONTACT_M_S
-    first = moving.float().argmax(1).cpu().numpy()
-    touched = moving.any(1).cpu().numpy()
+    world = _ContactWorld(steady, episodes, seed=EVALUATION_SEED + 1)
+    held = hold_out(algorithm, world)
     metrics: Scalars = {}
     for delay in AFTER_CONTACT_STEPS:
-        rows = touched & (first + delay < held.truth.shape[1])
-        at = first[rows] + delay
-        index = rows.nonzero()[0]
+        at = world.first_contact + delay
+        index = (at < held.truth.shape[1]).nonzero()[0]
+        at = at[index]
         shares = log_r2(held.truth[index, at], held.estimates[index, at])
         after = f"after_{delay * CONTROL_PERIOD_S * 1000:.0f}ms"
         metrics |= {f"r2_mass/{after}": shares[0], f"r2_friction/{after}": shares[1]}

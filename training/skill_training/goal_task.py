@@ -106,7 +106,7 @@ class BringToGoal(GoalTask):
         return torch.cat((way / distance.clamp_min(self.SHRINK_M), way / self.WAY_SCALE_M), dim=-1)
 
     def reward(self, next_observation: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
-        """``-0.1 (1 + d / 0.15 m + 0.3 h / 0.15 m)``, d the cube's, h the hand's distance; 0 there."""
+        """``-0.1 (1 + d / 0.15 m + 0.3 h / 0.15 m)``, d the cube's, h the hand's way; 0 there."""
         cube = next_observation[..., self._cube : self._cube + 3]
         flat = torch.linalg.vector_norm(goal - cube[..., :2], dim=-1)
         distance = torch.hypot(flat, cube[..., 2] - self._rest_height)

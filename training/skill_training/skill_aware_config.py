@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from skill_training.algorithms.context_sac import ContextSacConfig
 from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
 from skill_training.context.objective import ContrastiveConfig
+from skill_training.errors import ConfigError
 from skill_training.skill_aware_world import SkillAwareTaskConfig
 from skill_training.task_checks import check_range, check_replay
 
@@ -147,8 +148,26 @@ class BenchmarkConfig(TrainConfig):
         """Refuses combinations that cannot work.
 
         Raises:
-            ConfigError: a range is impossible, or the replay smaller than one round of episodes.
+            ConfigError: a range is impossible, nothing of it is left beside what is held out, or
+                the replay is smaller than one round of episodes.
         """
         for name in ("friction", "mass", "held_out_friction", "held_out_mass"):
             check_range(name, getattr(self.task, name), positive=True)
+        self._check_something_is_left()
         check_replay(self.run, episode_steps=self.task.episode_steps)
+
+    def _check_something_is_left(self) -> None:
+        task = self.task
+        covered = all(
+            outer[0] <= inner[0] and inner[1] <= outer[1]
+            for inner, outer in (
+                (task.friction, task.held_out_friction),
+                (task.mass, task.held_out_mass),
+            )
+        )
+        if task.contexts == "range" and covered:
+            raise ConfigError(
+                f"--task.friction {task.friction[0]:g} {task.friction[1]:g} and --task.mass "
+                f"{task.mass[0]:g} {task.mass[1]:g} lie within what is held out "
+                f"(--task.held-out-friction, --task.held-out-mass); widen them, or move that box"
+            )

@@ -22,6 +22,10 @@ Array = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Interval = tuple[float, float]
 
+LABEL_PER_FRICTION = 2.0
+"""The benchmark's label is the table's Bullet coefficient; half of it acts between cube and table.
+Policies estimate the effective coefficient, as everywhere else."""
+
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SkillAwareTaskConfig:
@@ -109,8 +113,8 @@ class SkillAwareWorld:
 
     @property
     def truth(self) -> Array:
-        """``(n, 2)``: log mass [kg] and log friction (label)."""
-        return np.log(self._context[:, ::-1])
+        """``(n, 2)``: log mass [kg] and log friction, the effective coefficient."""
+        return np.log(self._context[:, ::-1] / [1.0, LABEL_PER_FRICTION])
 
     @property
     def task(self) -> Ids:

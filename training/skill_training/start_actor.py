@@ -91,7 +91,7 @@ class SkillFile:
         """
         own = dict(actor.named_parameters())
         for name, parameter in own.items():
-            weights = self._weights[f"actor.{name}"] if f"actor.{name}" in self._weights else None
+            weights = self._weights.get(f"actor.{name}")
             last = weights is not None and weights.shape[-1]
             if name == "body.0.weight" and weights is not None:
                 parameter.zero_()

@@ -67,7 +67,7 @@ class ContextSacConfig:
 
     updates_per_block: Size = 4
     """Gradient steps of actor and critic on fresh transitions of the same episodes; the encoder
-    takes one, the first. The release unrolls anew for each: on a CPU, three quarters of the time."""
+    takes one, the first. The release unrolls anew for each: three quarters of a CPU's time."""
 
     batch_size: Size = 256
     """Transitions drawn from these episodes in one gradient step."""
@@ -189,11 +189,10 @@ class ContextSac:
     def _build(self, task: GoalTask, scale: Sequence[float], action_size: int) -> None:
         config, device = self.config, self.device
         normalizer = ObservationNormalizer(scale)
-        command = task.feature_size + config.encoder.size
-        sizes = {"skill_size": command, "action_size": action_size, "hidden": config.hidden}
+        sizes = {"skill_size": task.feature_size + config.encoder.size, "action_size": action_size}
         self.task = task.to(device)
-        self.actor = TanhGaussianActor(normalizer, **sizes).to(device)
-        self.critic = Critic(normalizer, **sizes).to(device)
+        self.actor = TanhGaussianActor(normalizer, **sizes, hidden=config.hidden).to(device)
+        self.critic = Critic(normalizer, **sizes, hidden=config.hidden).to(device)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
         encoder = ContextEncoder(config.encoder, scale=scale, action_size=action_size)
         self.encoder = encoder.to(device)
@@ -250,7 +249,8 @@ class ContextSac:
     def _begin_block(self, replay: EpisodeReplay) -> tuple[Metrics, Transitions]:
         """Unrolls new episodes; one step of critic, encoder and head."""
         config = self.config
-        shown = round(config.episodes_per_block * config.demonstration_share)
+        share = 0.0 if replay.demonstrations is None else config.demonstration_share
+        shown = round(config.episodes_per_block * share)
         batch = replay.sample(config.episodes_per_block, self.draws, demonstrated=shown)
         inferred = config.knowledge == "inferred"
         contrasted = self.term.draw(replay, self.draws) if inferred else None
@@ -425,6 +425,7 @@ class ContextSac:
             "encoder": self.encoder,
             "momentum": self.momentum,
             "head": self.head,
+            "task": self.task,
             "entropy_coefficient": self.entropy_coefficient,
             "actor_optimizer": self.actor_optimizer,
             "critic_optimizer": self.critic_optimizer,
@@ -449,7 +450,7 @@ class ContextSac:
             KeyError: a part is missing.
             RuntimeError: a network has another shape.
         """
-        for name in ("actor", "encoder", "head"):
+        for name in ("actor", "encoder", "head", "task"):
             self.stateful()[name].load_state_dict(state[name])
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -84,7 +84,7 @@ def pairwise_sigmoid_loss(
 def return_gap_weight(
     positive_return: Tensor, negative_return: Tensor, coefficient: float
 ) -> Tensor:
-    """w of the release: ``clip(coefficient (mean R+ - mean R-), 0, 1)``."""
+    """The release's w: ``clip(coefficient (mean R+ - mean R-), 0, 1)``."""
     return (coefficient * (positive_return.mean() - negative_return.mean())).clamp(0.0, 1.0)
 
 

@@ -96,8 +96,8 @@ class ContextEncoder(nn.Module):
             Context ``(B, C)`` and the state after it.
         """
         inputs = torch.cat((self.normalizer(observation), previous_action), dim=-1)
-        weights = self.lstm.weight_ih_l0, self.lstm.weight_hh_l0
-        gates = inputs @ weights[0].T + state[0] @ weights[1].T
+        from_inputs, from_hidden = self.lstm.all_weights[0]
+        gates = inputs @ from_inputs.T + state[0] @ from_hidden.T
         # The order of torch.nn.LSTM: input, forget, cell, output.
         i, f, g, o = gates.chunk(4, dim=-1)
         cell = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()

@@ -68,9 +68,7 @@ class Sampling(Protocol):
 class Tesac:
     """TESAC: no contrastive term."""
 
-    def draw(
-        self, task: Tensor, returns: Tensor, size: int, generator: torch.Generator
-    ) -> None:
+    def draw(self, task: Tensor, returns: Tensor, size: int, generator: torch.Generator) -> None:
         """Nothing."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ from skill_training.context_graph import ContextGraph, PlainGraph
 from skill_training.describe import goal_space, plant, push_action, trained_on
 from skill_training.episode_collect import EpisodeCollector
 from skill_training.episodes import EpisodeReplay
-from skill_training.errors import ExportError
+from skill_training.errors import NothingToShipError
 from skill_training.goal_config import GoalConfig, GoalSacConfig
 from skill_training.goal_evaluation import EVALUATION_SEED, evaluate_goals
 from skill_training.goal_task import RestAtGoal
@@ -101,16 +102,19 @@ class GoalRecipe:
         """The policy in a learner's ``state``, and what its file says about itself.
 
         Raises:
-            ExportError: the policy was told mass and friction, which no served policy is.
+            NothingToShipError: the policy was told mass and friction, which no served policy is.
             KeyError, RuntimeError: the state does not fit the configuration.
         """
         knowledge = config.algorithm.knowledge
         if knowledge == "told":
-            raise ExportError(
+            raise NothingToShipError(
                 "a policy that is told mass and friction cannot be served; it is a bound to "
                 "compare with. Its figures are in metrics.jsonl"
             )
-        algorithm = build_algorithm(config, torch.device("cpu"))
+        # What was taken from the file at the start is in the state; the file may be another by now.
+        settings = dataclasses.replace(config.algorithm, start_from=None)
+        fresh = dataclasses.replace(config, algorithm=settings)
+        algorithm = build_algorithm(fresh, torch.device("cpu"))
         algorithm.load_networks(state["algorithm"])
         if knowledge == "untold":
             return PlainGraph(algorithm), manifest(config, facts)
@@ -164,7 +168,9 @@ def build_algorithm(config: GoalConfig, device: torch.device) -> ContextSac:
         ConfigError: the policy file to start from is missing or does not fit.
     """
     settings = config.algorithm
-    skills = None if settings.start_from is None else SkillFile(settings.start_from, PUSH_OBSERVATION)
+    skills = (
+        None if settings.start_from is None else SkillFile(settings.start_from, PUSH_OBSERVATION)
+    )
     rotation = torch.eye(2) if skills is None else skills.rotation()
     mean, std = log_spread(config.task)
     algorithm = ContextSac(
@@ -263,9 +269,7 @@ class GoalLearner:
 
     def facts(self, scalars: Scalars) -> dict[str, str]:
         """What the progress bar shows."""
-        return {
-            short: f"{scalars[name]:.2f}" for short, name in SHOWN.items() if name in scalars
-        }
+        return {short: f"{scalars[name]:.2f}" for short, name in SHOWN.items() if name in scalars}
 
     def state_dict(self, *, finished: bool) -> dict[str, Any]:
         """The whole state between two rounds; a finished run needs its replay no more."""

@@ -30,13 +30,17 @@ from skill_training.context_graph import ContextGraph
 from skill_training.demonstrations import demonstrate
 from skill_training.episode_collect import EpisodeCollector
 from skill_training.episodes import EpisodeReplay
-from skill_training.errors import ConfigError, ExportError
+from skill_training.errors import ConfigError, NothingToShipError
 from skill_training.goal_task import BringToGoal
 from skill_training.matmul import exact_matmul
 from skill_training.policy_graph import PolicyGraph, TorchPolicy
 from skill_training.recipe import CardNotes, Curve, RunFacts, Scalars
 from skill_training.skill_aware_config import METHODS, BenchmarkConfig, BenchmarkSacConfig
-from skill_training.skill_aware_world import SkillAwareTaskConfig, SkillAwareWorld
+from skill_training.skill_aware_world import (
+    LABEL_PER_FRICTION,
+    SkillAwareTaskConfig,
+    SkillAwareWorld,
+)
 
 TITLES = {
     "tesac": "TESAC (no contrastive term)",
@@ -104,11 +108,11 @@ class SkillAwareRecipe:
         """The policy in a learner's ``state``, and what its file says about itself.
 
         Raises:
-            ExportError: the policy was told mass and friction.
+            NothingToShipError: the policy was told mass and friction, or nothing at all.
             KeyError, RuntimeError: the state does not fit the configuration.
         """
         if config.algorithm.knowledge != "inferred":
-            raise ExportError(
+            raise NothingToShipError(
                 f"a policy that is {config.algorithm.knowledge} mass and friction is a bound to "
                 "compare with, and is not exported; its figures are in metrics.jsonl"
             )
@@ -163,12 +167,13 @@ def build_algorithm(config: BenchmarkConfig, device: torch.device) -> ContextSac
 
 def _log_spread(task: SkillAwareTaskConfig) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of log mass and log friction in training."""
+    to_effective = np.log([1.0, LABEL_PER_FRICTION])
     if task.contexts == "cells":
         cells = np.log([(cell.mass, cell.friction) for cell in skill_aware.TRAIN])
-        return cells.mean(0).tolist(), cells.std(0).tolist()
+        return (cells.mean(0) - to_effective).tolist(), cells.std(0).tolist()
     ends = np.log(np.array([task.mass, task.friction]))
     spread = np.maximum((ends[:, 1] - ends[:, 0]) / np.sqrt(12.0), 1e-3)
-    return ends.mean(1).tolist(), spread.tolist()
+    return (ends.mean(1) - to_effective).tolist(), spread.tolist()
 
 
 def _world(config: BenchmarkConfig, *, scenes: int, seed: int) -> SkillAwareWorld:
@@ -180,11 +185,15 @@ def _world(config: BenchmarkConfig, *, scenes: int, seed: int) -> SkillAwareWorl
 
 def _learned_from(config: BenchmarkConfig) -> str:
     settings, task = config.algorithm, config.task
-    contexts = "the six training cells of the benchmark" if task.contexts == "cells" else (
-        f"frictions {task.friction[0]:g} to {task.friction[1]:g} and masses {task.mass[0]:g} to "
-        f"{task.mass[1]:g} kg, log-uniform, without the box of frictions "
-        f"{task.held_out_friction[0]:g} to {task.held_out_friction[1]:g} and masses "
-        f"{task.held_out_mass[0]:g} to {task.held_out_mass[1]:g} kg"
+    contexts = (
+        "the six training cells of the benchmark"
+        if task.contexts == "cells"
+        else (
+            f"frictions {task.friction[0]:g} to {task.friction[1]:g} and masses "
+            f"{task.mass[0]:g} to {task.mass[1]:g} kg, log-uniform, without the box of frictions "
+            f"{task.held_out_friction[0]:g} to {task.held_out_friction[1]:g} and masses "
+            f"{task.held_out_mass[0]:g} to {task.held_out_mass[1]:g} kg"
+        )
     )
     return (
         f"Physics: {task.engine}. Contexts, of demonstrations too: {contexts}. Reward: minus the "
@@ -275,8 +284,9 @@ def _trained_on(task: SkillAwareTaskConfig) -> dict[str, Range]:
         mass, friction = task.mass, task.friction
     return {
         "cube_mass": Range(low=mass[0], high=mass[1], unit="kg"),
-        # The label is Bullet's coefficient of the table; half of it acts on the cube.
-        "cube_table_friction": Range(low=friction[0] / 2, high=friction[1] / 2, unit="1"),
+        "cube_table_friction": Range(
+            low=friction[0] / LABEL_PER_FRICTION, high=friction[1] / LABEL_PER_FRICTION, unit="1"
+        ),
     }
 
 
