@@ -9,6 +9,7 @@ trained on (docs/plant.md).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ class ActionConfig:
     workspace_high: tuple[float, float, float] = (0.15, 0.32, 0.25)
     base_position: tuple[float, float, float] = (-0.6, 0.0, 0.0)
     """Of the arm in the world frame [m]."""
+    origin: Literal["setpoint", "measured"] = "setpoint"
+    """What an action displaces: the set-point, which so integrates the actions, or the measured end
+    effector, as the skill-aware benchmark has it."""
 
 
 DOWN = np.diag([1.0, -1.0, -1.0])
@@ -98,9 +102,9 @@ class ActionDecoder:
     def displace(self, action: Array, setpoint: Array, hands: Hands) -> Array:
         """Joint goal for a displacement action.
 
-        The set-point integrates the action: the goal is the end effector of the current set-point
-        plus ``displacement * action``, kept on the leash round the measured end effector and
-        inside the workspace, the hand pointing down.
+        The goal is the end effector of the current set-point (or the measured one, see
+        ``ActionConfig.origin``) plus ``displacement * action``, kept on the leash round the
+        measured end effector and inside the workspace, the hand pointing down.
 
         Args:
             action: ``(n, 3)`` in [-1, 1], world frame.
@@ -111,7 +115,8 @@ class ActionDecoder:
             ``(n, 7)`` joint goal [rad].
         """
         step = self.config.displacement * np.clip(action, -1.0, 1.0)
-        return self._solve(hands.setpoint + step, setpoint, hands)
+        origin = hands.setpoint if self.config.origin == "setpoint" else hands.measured
+        return self._solve(origin + step, setpoint, hands)
 
     def reach(self, goal: Array, setpoint: Array, hands: Hands) -> Array:
         """Joint goal of one control step towards end-effector positions ``(n, 3)``, world [m]."""

@@ -27,6 +27,11 @@ Array = NDArray[np.float64]
 CUBE = "cube"
 """Name of the object that the pushing policies act on."""
 
+SKILL_AWARE_TASK = "skill_aware"
+"""What a manifest's ``plant.task`` calls the skill-aware benchmark."""
+
+_ACTION_PARTS = [("end_effector_displacement", 3), ("hand_width_displacement", 1)]
+
 
 class UnsupportedPolicyError(ValueError):
     """A policy asks for observation fields or actions that this robot does not have."""
@@ -52,7 +57,10 @@ class PolicyDriver:
             leash=manifest.plant.setpoint_leash_m,
             workspace_low=manifest.plant.workspace_low_m,
             workspace_high=manifest.plant.workspace_high_m,
+            origin="measured" if manifest.plant.task == SKILL_AWARE_TASK else "setpoint",
         )
+        self._hand_step = manifest.action[1].scale if len(manifest.action) > 1 else 0.0
+        self._hand_width_max = spec.hand_width_max
         self._base = np.array(self.actions.base_position)
         self._decoder = ActionDecoder(self.actions, spec)
         self.shaping = ShaperConfig(limit_share=manifest.plant.velocity_limit_share)
@@ -62,6 +70,7 @@ class PolicyDriver:
         self._located: tuple[ArmState, Hands] | None = None
         self._hand_width: float | None = None
         self._grasp = False
+        self._hand_is_the_policys = True
 
     def reset(self, state: ArmState) -> None:
         """Puts the set-point on the measured joints, at rest."""
@@ -118,11 +127,17 @@ class PolicyDriver:
         return observe(self.names, self.world(state))[0]
 
     def apply_action(self, action: Array, state: ArmState) -> None:
-        """Sets the joint goal from a policy's action ``(A,)`` in [-1, 1]."""
-        displacement = np.asarray(action, np.float64)[None, :3]
+        """Sets the joint goal, and the hand's width, from a policy's action ``(A,)`` in [-1, 1].
+
+        The hand is left to whoever commanded it (:meth:`apply_hand`).
+        """
+        action = np.asarray(action, np.float64)
         self._goal = self._decoder.displace(
-            displacement, self._setpoint.position, self.hands(state)
+            action[None, :3], self._setpoint.position, self.hands(state)
         )
+        if self._hand_step and self._hand_is_the_policys:
+            width = state.hand_width + self._hand_step * float(action[3])
+            self._hand_width = min(max(width, 0.0), self._hand_width_max)
 
     def apply_joint_goal(self, joint_position: Array) -> None:
         """Sets the joint goal itself, ``(dof,)`` [rad]."""
@@ -134,8 +149,9 @@ class PolicyDriver:
         self._goal = self._decoder.reach(goal, self._setpoint.position, self.hands(state))
 
     def apply_hand(self, width: float | None, *, grasp: bool) -> None:
-        """Sets the hand's opening [m]; None leaves it as it is."""
+        """Sets the hand's opening [m]; None leaves it to the policy, or as it is."""
         self._hand_width, self._grasp = width, grasp
+        self._hand_is_the_policys = width is None and not grasp
 
     def hold(self) -> None:
         """Comes to rest as fast as the shaper brakes, and stays there."""
@@ -174,8 +190,8 @@ def _check_supported(manifest: PolicyManifest) -> None:
             f"{', '.join(unknown)}; it has {', '.join(FIELDS)}"
         )
     parts = [(part.name, part.size) for part in manifest.action]
-    if parts != [("end_effector_displacement", 3)]:
+    if parts not in (_ACTION_PARTS[:1], _ACTION_PARTS):
         raise UnsupportedPolicyError(
-            f"the policy's action is {parts}; this robot takes one part, "
-            "('end_effector_displacement', 3)"
+            f"the policy's action is {parts}; this robot takes {_ACTION_PARTS[:1]} or "
+            f"{_ACTION_PARTS}"
         )

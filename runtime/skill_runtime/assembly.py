@@ -47,6 +47,7 @@ class ArmServer:
 
     Attributes:
         addresses: where it can be reached, with real ports.
+        remarks: what a user should know beyond the reply to ``hello``.
         authority, pilot, loop: its parts, for those who watch from inside the process.
     """
 
@@ -78,11 +79,11 @@ class ArmServer:
         show = ShowOff(self.pilot.manifest, config.seed) if self._shows else None
         self.loop = Loop(self.authority, self.pilot, server, show, self._clock, config.pace)
         self._stopping = threading.Event()
+        self.remarks = self._remarks()
 
-    @property
-    def remarks(self) -> list[str]:
-        """What a user should know beyond the reply to ``hello``."""
-        remarks = ["shows one skill after the other until somebody takes the lease"]
+    def _remarks(self) -> list[str]:
+        what = "goal" if self.pilot.manifest.skill.kind == "none" else "skill"
+        remarks = [f"shows one {what} after the other until somebody takes the lease"]
         if not self._shows:
             remarks = ["the arm holds until somebody takes the lease"]
         if not self._config.pace.realtime:

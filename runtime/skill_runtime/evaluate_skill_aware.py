@@ -8,7 +8,7 @@ from typing import Any
 from tqdm import tqdm
 
 from skill_proto.manifest import PolicyManifest
-from skill_robots.control import UnsupportedPolicyError
+from skill_robots.control import SKILL_AWARE_TASK, UnsupportedPolicyError
 from skill_robots.tasks.skill_aware import (
     ACTION_SIZE,
     CELLS,
@@ -36,9 +36,6 @@ EPISODES = 50
 
 SCENES: dict[Engine, int] = {"bullet": 20, "mujoco": 50}
 """Scenes stepped together; the result does not depend on it."""
-
-TASK = "skill_aware"
-"""What the manifest of a policy of this benchmark calls it."""
 
 
 def evaluate_skill_aware(arguments: Arguments) -> Outcome:
@@ -95,7 +92,7 @@ def check_fits(manifest: PolicyManifest) -> None:
     Raises:
         UnsupportedPolicyError: names what does not fit.
     """
-    if manifest.plant.task != TASK:
+    if manifest.plant.task != SKILL_AWARE_TASK:
         raise UnsupportedPolicyError(
             f"{manifest.name} was trained on the task {manifest.plant.task!r}, not on the "
             "skill-aware benchmark; evaluate it with --task tabletop"

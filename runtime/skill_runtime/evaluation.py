@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from skill_proto.manifest import PolicyManifest
 from skill_robots.action import ActionConfig, ShaperConfig
-from skill_robots.control import PolicyDriver, UnsupportedPolicyError
+from skill_robots.control import SKILL_AWARE_TASK, PolicyDriver, UnsupportedPolicyError
 from skill_robots.observation import PUSH_OBSERVATION
 from skill_robots.panda.limits import PANDA
 from skill_robots.tasks.metrics import goal_metrics, skill_metrics
@@ -171,7 +171,7 @@ def check_fits_tabletop(manifest: PolicyManifest) -> None:
     Raises:
         UnsupportedPolicyError: names what does not fit.
     """
-    if manifest.plant.task == "skill_aware":
+    if manifest.plant.task == SKILL_AWARE_TASK:
         raise UnsupportedPolicyError(
             f"{manifest.name} was trained on the skill-aware benchmark, whose arm is not the "
             "tabletop's; evaluate it with --task skill-aware"

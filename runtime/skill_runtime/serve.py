@@ -18,7 +18,6 @@ from pydantic.dataclasses import dataclass
 from tyro.conf import arg
 
 if TYPE_CHECKING:
-    from skill_robots.mujoco_arm import MujocoArm
     from skill_runtime.assembly import ArmServer
 
 # The rest of the runtime is imported where it is used: '--help' and a mistyped flag answer at once.
@@ -53,7 +52,8 @@ class Arguments:
     mass: Annotated[float | None, Field(gt=0, le=100, allow_inf_nan=False), arg(metavar="KG")] = (
         None
     )
-    """Mass of the simulated cube [kg]; otherwise drawn anew for each episode."""
+    """Mass of the simulated cube [kg]; otherwise drawn anew for each episode, from the range that
+    the policy was trained on."""
     friction: Annotated[
         float | None, Field(ge=0.001, le=10, allow_inf_nan=False), arg(metavar="MU")
     ] = None
@@ -61,7 +61,7 @@ class Arguments:
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Of the simulated starts and of the show."""
     show: bool = True
-    """While nobody has taken the lease, show one skill after the other."""
+    """While nobody has taken the lease, show one skill (or goal) after the other."""
     view: bool = False
     """Open MuJoCo's viewer, in a process of its own."""
     servo_rate: Annotated[float, Field(ge=100, le=2000, allow_inf_nan=False)] = 200.0
@@ -132,6 +132,8 @@ def build(arguments: Arguments) -> ArmServer:
     from skill_runtime.assembly import ArmServer, ServeConfig
     from skill_runtime.endpoints import Addresses
     from skill_runtime.loop import Pace
+    from skill_runtime.policy import load_manifest
+    from skill_runtime.simulated import mismatches, simulated_arm
 
     first = arguments.port
     config = ServeConfig(
@@ -146,17 +148,12 @@ def build(arguments: Arguments) -> ArmServer:
         show=arguments.show,
         seed=arguments.seed,
     )
-    return ArmServer(_simulated_arm(arguments), config)
-
-
-def _simulated_arm(arguments: Arguments) -> MujocoArm:
-    from skill_robots.mujoco_arm import MujocoArm
-    from skill_robots.tasks.tabletop import TabletopConfig
-
-    config = TabletopConfig(physics_step_s=1.0 / arguments.servo_rate)
-    arm = MujocoArm(config, seed=arguments.seed)
+    manifest = load_manifest(arguments.model)
+    arm = simulated_arm(manifest, servo_rate_hz=arguments.servo_rate, seed=arguments.seed)
     arm.set_context(mass=arguments.mass, friction=arguments.friction)
-    return arm
+    server = ArmServer(arm, config)
+    server.remarks += mismatches(manifest, arm, arguments.mass, arguments.friction)
+    return server
 
 
 def serve(server: ArmServer, arguments: Arguments, shutdown: Shutdown) -> int:

@@ -1,8 +1,10 @@
 """Show-off: what a simulated arm does while nobody commands it.
 
 One skill an episode, each from a fresh start, so that a watcher sees the fan of what the policy
-can do. It ends for good when anybody takes the lease or stops the arm (authority.py); who takes the
-lease finds a fresh start too, for the show leaves the cube where the arm cannot get behind it.
+can do; a policy that takes goals alone is sent to several from each start, drawn from the
+manifest's box, with time to come to rest at each. It ends for good when anybody takes the lease or
+stops the arm (authority.py); who takes the lease finds a fresh start too, for the show leaves the
+cube where the arm cannot get behind it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,12 @@ from skill_runtime.pilot import Pilot
 EPISODE_S = 4.0
 """Length of an episode where the manifest names none [s]."""
 
+GOAL_S = 6.0
+"""Time for one goal: that of an evaluation (tasks/rollouts.py) [s]."""
+
+GOALS_A_START = 4
+"""Goals from one start: enough to see a policy with a memory act on what it has found out."""
+
 GOLDEN_ANGLE = math.pi * (3.0 - math.sqrt(5.0))
 """Turning by it covers a circle evenly after any number of turns (Vogel, 1979) [rad]."""
 
@@ -32,7 +40,11 @@ class ShowOff:
         self._random = np.random.default_rng([seed, 3])
         self._angle = float(self._random.uniform(0, 2 * np.pi))
         held = manifest.skill.hold_steps
-        self._episode_s = held / manifest.control_rate_hz if held > 1 else EPISODE_S
+        self._by_goal = manifest.skill.kind == "none" and manifest.goal is not None
+        self._command_s = held / manifest.control_rate_hz if held > 1 else EPISODE_S
+        if self._by_goal:
+            self._command_s = GOAL_S
+        self._per_start = GOALS_A_START if self._by_goal else 1
         self._ends = -math.inf
         self._count = 0
 
@@ -43,12 +55,14 @@ class ShowOff:
             return
         if now < self._ends:
             return
-        self._ends = now + self._episode_s
-        if self._count > 0:  # the arm starts at a fresh start already
+        self._ends = now + self._command_s
+        fresh = self._count % self._per_start == 0
+        if fresh and self._count > 0:  # the arm starts at a fresh start already
             pilot.reset()
         event, vector = self._next()
         authority.show(event, vector)
-        authority.note(f"show episode {self._count}", "episodes")
+        episode = (self._count - 1) // self._per_start + 1
+        authority.note(f"show episode {episode}", "episodes" if fresh else "")
 
     def _end(self, authority: Authority, pilot: Pilot) -> None:
         if self._count > 0 and authority.lease is not None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import onnx
+import onnx.parser
 import pytest
 
 from skill_proto.messages import ANY_MESSAGE, Telemetry
@@ -160,6 +164,57 @@ def test_stop_latches_and_clear_takes_it_back(
     assert "skill-control clear" in err
     assert at("clear").out == "cleared; mode hold\n"
     assert at("skill", "1", "0", "--for", "0.3").code == 0
+
+
+@pytest.fixture
+def at_goals(serve: Callable[..., Served], run: Control, goal_file: Path) -> Control:
+    """``at_goals(*words)`` runs skill-control against a policy that takes goals alone."""
+    address = serve(goal_file).address
+    return lambda *words: run("--address", address, *words)
+
+
+def test_a_policy_of_goals_says_so_and_is_sent_to_them(at_goals: Control) -> None:
+    out = at_goals("hello").out
+    assert "skill-control goal 0.15 0.15" in out
+    code, out, err = at_goals("goal", "0.1", "-0.1", "--for", "0.8")
+    assert (code, err) == (0, "")
+    assert "takes cube_mass " in out
+    assert " kg, cube_table_friction " in out
+    for words in (("skill", "1", "0"), ("skill",)):
+        code, out, err = at_goals(*words)
+        assert (code, out) == (1, "")
+        assert "push_to_goal takes no skills" in err
+        assert "skill-control goal 0.15 0.15" in err
+
+
+def test_watching_shows_what_the_policy_takes_the_object_for(
+    serve: Callable[..., Served], run: Control, goal_file: Path
+) -> None:
+    address = serve(goal_file, show=True).address
+    with SkillClient(address, timeout_s=10.0) as client:
+        wait(client, lambda state: state.action is not None)
+    code, out, _ = run("--address", address, "watch", "--count", "2")
+    assert code == 0
+    for line in out.splitlines():
+        assert re.search(r"goal +by show .* takes cube_mass \S+ kg, .* distance \d", line)
+
+
+def test_a_policy_of_skills_refuses_goals_with_what_it_takes(
+    serve: Callable[..., Served],
+    run: Control,
+    make_policy_file: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    graph = onnx.parser.parse_model(
+        """<ir_version: 10, opset_import: ["" : 20]>
+        g (float[batch,28] observation, float[batch,2] skill) => (float[batch,3] action)
+        <int64[2] pads = {0, 0}, int64[4] wide = {0, 0, 0, 1}>
+        { action = Pad (skill, wide) }"""
+    )
+    address = serve(make_policy_file(tmp_path, model=graph, goal=None)).address
+    code, _, err = run("--address", address, "goal", "0", "0")
+    assert code == 1
+    assert "takes no goals (send a skill" in err
 
 
 # What goes wrong ----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -58,6 +58,18 @@ def test_the_example_moves_the_arm_and_lets_it_hold(client: SkillClient, name: s
     assert after.end_effector_position != before.end_effector_position
 
 
+def test_adapting_changes_the_object_and_prints_what_the_policy_takes_it_for(
+    serve: Callable[[Path], Served], goal_file: Path
+) -> None:
+    served = serve(goal_file)
+    out = run("adapt.py", "--address", served.address, "--seconds", "3", "--friction", "0.1")
+    first, *_, last = out.splitlines()
+    assert "'friction': 0.1}" not in first
+    assert "'friction': 0.1}" in last
+    assert "taken for {'cube_mass': " in last
+    assert "distance 0." in last or "distance 1." in last
+
+
 def test_the_raw_client_says_why_it_may_not(client: SkillClient) -> None:
     with client.acquire("the other one"):
         done = subprocess.run(
@@ -72,7 +84,7 @@ def test_the_raw_client_says_why_it_may_not(client: SkillClient) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["steer.py", "raw_client.py"])
+@pytest.mark.parametrize("name", ["steer.py", "raw_client.py", "adapt.py"])
 def test_without_a_server_the_example_says_so(name: str) -> None:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / name), "--address", "tcp://127.0.0.1:1"],

@@ -164,6 +164,25 @@ def test_mass_and_friction_stay_as_asked_from_episode_to_episode(policy_file: Pa
         assert client.state().scene == {"mass": 3.0, "friction": 0.3}
 
 
+def test_a_goal_policy_shows_goals_and_says_how_to_send_one(goal_file: Path) -> None:
+    arguments = ("--model", str(goal_file), "--mass", "10", "--friction", "5")
+    with process(*arguments) as running, running.client() as client:
+        state = until(client, lambda state: state.context_estimate is not None)
+        assert (state.mode, state.command) == ("goal", "show")
+        assert state.scene == {"mass": 10.0, "friction": 5.0}
+        assert state.context_distance is not None
+        with client.acquire("test"):
+            client.scene(mass=0.5)
+            goal = until(client, lambda state: state.mode == "hold")
+            assert goal.context_estimate is None
+        code, output = running.end()
+    assert code == 0, output
+    assert "shows one goal after the other" in output
+    assert "skill-control goal 0.15 0.15" in output
+    assert "--mass 10 kg is outside the 0.4 to 1.6 kg of training" in output
+    assert "--friction 5 is outside the 0.2 to 0.8 of training" in output
+
+
 def test_it_serves_at_1_khz_when_asked(policy_file: Path) -> None:
     arguments = ("--model", str(policy_file), "--servo-rate", "1000", "--spin-us", "50")
     with process(*arguments) as running, running.client() as client:
@@ -222,6 +241,9 @@ def test_a_port_in_use_names_the_port_and_the_flag(policy_file: Path) -> None:
         (["--telemetry", "nonsense"], ["--telemetry", "is not an address"]),
         (["--servo-rate", "110"], ["25 Hz", "110 Hz", "--servo-rate"]),
         (["--mass", "-1"], ["mass", "greater than 0"]),
+        (["--mass", "101"], ["mass", "less than or equal to 100"]),
+        (["--friction", "0"], ["friction", "greater than or equal to 0.001"]),
+        (["--friction", "slippery"], ["friction"]),
         (["--port", "70000"], ["port", "65533"]),
         (["--device", "tpu"], ["--device", "cuda"]),
     ],

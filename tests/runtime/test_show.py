@@ -39,6 +39,28 @@ def test_a_new_skill_and_a_fresh_start_each_episode(policy_file: Path) -> None:
     assert authority.counters["episodes"] == 3
 
 
+def test_a_goal_policy_pursues_several_goals_from_each_start(goal_file: Path) -> None:
+    show, authority, pilot = stage(goal_file)
+    goals, fresh, rests = list[tuple[float, ...]](), 0, list[float]()
+    for tick in range(6 * 1200):
+        before = pilot.state.time_s
+        show.step(authority, pilot, tick * 0.005)
+        fresh += pilot.state.time_s < before
+        pilot.step(authority)
+        assert authority.mode == "goal"
+        assert authority.command is not None
+        goal = tuple(authority.command.vector)
+        if not goals or goal != goals[-1]:
+            goals.append(goal)
+        if tick % 1200 == 1199:
+            rests.append(float(np.linalg.norm(pilot.state.objects["cube"].position[:2] - goal)))
+    assert len(goals) == 6  # 6 s each
+    assert np.abs(goals).max() <= 0.15
+    assert fresh == 1  # the fifth goal begins from a fresh start
+    assert authority.counters["episodes"] == 2
+    assert np.median(rests) < 0.05  # it has time to get there
+
+
 def test_the_skills_fill_the_circle_like_a_fan(policy_file: Path) -> None:
     show = ShowOff(load_manifest(policy_file), 0)
     vectors = np.array([show._next()[1] for _ in range(21)])

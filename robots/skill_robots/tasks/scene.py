@@ -46,7 +46,7 @@ def tabletop_model(
     _add_cube(spec)
     _add_pairs(spec)
     # The fingers' gear matters only to a grasp; a closed fist rests on the fingers' stops, and an
-    # active equality would cost a tenth of every step.
+    # active equality would cost a tenth of every step. Whoever uses the hand switches it on.
     spec.equality("finger_gear").active = False
     if not visual:
         _strip(spec)

@@ -110,6 +110,7 @@ class Tabletop:
         self._qpos, self._qvel = batch.bind("qpos"), batch.bind("qvel")
         self._ctrl = batch.bind("ctrl")
         self._time = batch.bind("time")
+        self._finger_gear = batch.bind("eq_active")
         self._pair_friction = batch.expand("pair_friction")
         self._body_mass, self._body_inertia = (
             batch.expand("body_mass"),
@@ -226,6 +227,7 @@ class Tabletop:
         self._ctrl[:, :7] = position + self._feed_forward * velocity
         if hand_width is not None:
             self._ctrl[:, self._hand] = hand_width / 2
+            self._finger_gear[:] = 1.0  # off until the hand is used: see scene.py
         self._batch.step(nstep=1)
         self._hands = None
 
