@@ -53,6 +53,9 @@ class ContextSacConfig:
     """Also train the encoder to predict log mass and log friction, which only a simulation knows:
     the bound for what an encoder can infer."""
 
+    critic_gradient: Annotated[float, Field(ge=0)] = 1.0
+    """Factor on the gradient that the critic's loss sends into the encoder."""
+
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """The context encoder."""
 
@@ -256,7 +259,9 @@ class ContextSac:
         contrasted = self.term.draw(replay, self.draws) if inferred else None
         contexts, next_contexts, keys = self._contexts(batch, contrasted and contrasted.episodes)
         own = contexts[: len(batch)]
-        transitions = self._transitions(batch, own, next_contexts)
+        share = config.critic_gradient
+        judged = share * own + (1.0 - share) * own.detach()
+        transitions = self._transitions(batch, judged, next_contexts)
         loss, metrics = self.critic_loss(transitions)
         if contrasted is not None and keys is not None:
             term = contrasted.loss(contexts[len(batch) :], keys, self.draws)
