@@ -6,6 +6,8 @@ telemetry. Lateness is a property of the machine more than of the program, so a 
 nothing takes turns with the server: what both have in common is the machine's.
 
 It also starts skill-serve as a user does, and takes the time to the first action and the memory.
+With --plain it compares the policy's inference with that of another file, in turns: what a context
+encoder costs, say (inference.py).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import numpy as np
 import onnx
 import psutil
 import tyro
+from inference import Inference, compare
 from report import print_table, write_json
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
@@ -33,6 +36,7 @@ from skill_runtime.client import SkillClient
 from skill_runtime.clock import MonotonicClock
 from skill_runtime.endpoints import Addresses
 from skill_runtime.loop import Pace
+from skill_runtime.modes import POLICY_MODES
 from skill_runtime.pacing import Pacer, TickTimes
 from skill_runtime.policy import PolicyFileError, load_manifest
 from skill_runtime.realtime import QuietCollector, request_realtime
@@ -43,10 +47,14 @@ CLIENT = """
 import sys, time
 from skill_runtime.client import SkillClient
 with SkillClient(sys.argv[1], timeout_s=10) as client, client.acquire("benchmark"):
-    size = client.server.manifest.skill.size
+    manifest = client.server.manifest
+    size = manifest.skill.size
     print("ready", flush=True)
     while True:
-        client.skill([1.0] + [0.0] * (size - 1), valid_for_s=1.0)
+        if size:
+            client.skill([1.0] + [0.0] * (size - 1), valid_for_s=1.0)
+        else:
+            client.goal(manifest.goal.high, valid_for_s=1.0)
         client.state()
         time.sleep(0.1)
 """
@@ -58,6 +66,8 @@ class Config:
 
     model: Path = Path("models/csf_panda.onnx")
     """The policy file."""
+    plain: Path | None = None
+    """Another policy file, without an encoder, to compare inference with."""
     seconds: float = 20.0
     """Length of one measurement [s]."""
     rounds: int = 3
@@ -149,8 +159,8 @@ def measure_served(config: Config, model: Path, servo_hz: float) -> tuple[np.nda
         time.sleep(config.seconds)
         server.loop.times = TickTimes(1)
         missed = server.loop.pacer.missed - missed
-        if server.authority.mode != "skill":
-            raise SystemExit(f"the arm did not run the skill: {server.authority.last_event}")
+        if server.authority.mode not in POLICY_MODES:
+            raise SystemExit(f"the arm did not run the policy: {server.authority.last_event}")
     finally:
         client.terminate()
         client.communicate()
@@ -210,7 +220,7 @@ def start_once(model: Path, port: int) -> tuple[float, float]:
     with subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL) as process:
         with SkillClient(f"tcp://127.0.0.1:{port}", timeout_s=60) as client:
             for state in client.telemetry():
-                if state.mode == "skill" and state.action is not None:
+                if state.mode in POLICY_MODES and state.action is not None:
                     break
             first_action_s = time.monotonic() - start
         time.sleep(1.0)
@@ -240,14 +250,28 @@ def print_rows(rows: Sequence[Row]) -> None:
     )
 
 
+def print_inferences(inferences: Sequence[Inference]) -> None:
+    """The table, in microseconds, and the ratio of the first to the last."""
+    print("one inference, in microseconds")
+    print_table(
+        ["model", "rows", "p50", "p99"],
+        [[row.model, str(row.rows), f"{row.p50:.0f}", f"{row.p99:.0f}"] for row in inferences],
+    )
+    if len(inferences) > 1:
+        print(f"ratio of the medians: {inferences[0].p50 / inferences[-1].p50:.2f}")
+
+
 def main(config: Config) -> None:
     """Measures, prints and writes."""
     try:
         manifest = load_manifest(config.model)
+        files = [config.model, *([config.plain] if config.plain else [])]
+        inferences = compare(files)
     except PolicyFileError as error:
-        raise SystemExit(f"tick.py: {error} Another file: --model FILE") from None
-    if not manifest.skill.size:
-        raise SystemExit(f"tick.py: {config.model} takes no skill; name one that does with --model")
+        raise SystemExit(f"tick.py: {error} Another file: --model or --plain FILE") from None
+    print_inferences(inferences)
+    if manifest.goal is None and not manifest.skill.size:
+        raise SystemExit(f"tick.py: {config.model} takes neither skill nor goal; name another")
     with tempfile.TemporaryDirectory() as name:
         fast = at_rate(config.model, manifest, 1000.0, Path(name))
         rows = measure(config, config.model, 200.0, manifest.control_rate_hz)
@@ -264,6 +288,7 @@ def main(config: Config) -> None:
     write_json(
         config.json,
         {
+            "inference": [asdict(inference) for inference in inferences],
             "rows": [asdict(row) for row in rows],
             "first_action_s": first_action_s,
             "first_action_slowest_s": slowest,

@@ -25,4 +25,5 @@ class ContextDistance:
     def of(self, context: Array32) -> Array32:
         """``(n, 1)`` for contexts ``(n, C)``; above 1 is unusual, NaN where a context is."""
         with np.errstate(invalid="ignore", over="ignore"):  # what is not finite comes out so
-            return np.linalg.norm((context - self._center) @ self._map, axis=1, keepdims=True)
+            away = (context - self._center) @ self._map
+            return np.sqrt((away * away).sum(axis=1, keepdims=True))

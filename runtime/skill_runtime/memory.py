@@ -70,7 +70,9 @@ class Memory:
 
     def recall(self, slots: Slots) -> Recall:
         """What to feed for the next step of ``slots`` ``(n,)``, each named once."""
-        grown = np.flatnonzero(self._age[slots] >= self._half) if self._staggers else slots[:0]
+        grown = slots[:0]
+        if self._staggers:
+            grown = np.flatnonzero(self._age[slots] >= self._half)
         states = {name: array[ACTING, slots] for name, array in self._states.items()}
         if len(grown):
             successors = slots[grown]
@@ -89,14 +91,16 @@ class Memory:
             ``(n,)``: whether all that is stored of a slot are finite numbers.
         """
         slots, n = recall.slots, len(recall.slots)
-        successors = slots[recall.with_successor]
         finite = np.ones(n, np.bool_)
         for name, array in self._states.items():
             new = outputs[f"next_{name}"]
-            array[ACTING, slots], array[SUCCESSOR, successors] = new[:n], new[n:]
-            row_finite = np.logical_and.reduce(np.isfinite(new.reshape(len(new), -1)), axis=1)
-            finite &= row_finite[:n]
-            finite[recall.with_successor] &= row_finite[n:]
+            array[ACTING, slots] = new[:n]
+            if len(new) > n:
+                array[SUCCESSOR, slots[recall.with_successor]] = new[n:]
+            if not np.isfinite(new).all():
+                row_finite = np.logical_and.reduce(np.isfinite(new.reshape(len(new), -1)), axis=1)
+                finite &= row_finite[:n]
+                finite[recall.with_successor] &= row_finite[n:]
         self._age[slots] += 1
         if self._staggers:
             self._replace(slots[self._age[slots] >= self._horizon])
