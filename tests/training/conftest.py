@@ -9,10 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from skill_robots.tasks.tabletop import TabletopConfig
+from skill_training.algorithms.context_sac import ContextSac, ContextSacConfig
 from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig
+from skill_training.context.encoder import EncoderConfig
+from skill_training.episodes import Episodes
+from skill_training.goal_task import BringToGoal, RestAtGoal
 from skill_training.matmul import exact_matmul
 from skill_training.skill_config import SkillConfig, SkillRunSettings
 
@@ -91,3 +96,63 @@ def skill_train(tmp_path: Path, skill_train_command: list[str]) -> Cli:
         )
 
     return run
+
+
+@pytest.fixture
+def make_episodes() -> Callable[..., Episodes]:
+    """``make_episodes(count, steps=10, seed=0)``: random, and each step tells where it is from.
+
+    Observations are cube (3), way from hand to cube (3), number of the episode, step; the cube is
+    at (number, step / 100). Actions are (number, step, noise). Returns are the episode's number.
+    """
+
+    def build(count: int, *, steps: int = 10, first: int = 0, seed: int = 0) -> Episodes:
+        generator = torch.Generator().manual_seed(seed)
+        number = torch.arange(first, first + count, dtype=torch.float32)
+        observation = torch.randn(count, steps + 1, 8, generator=generator)
+        observation[..., 6] = number[:, None]
+        observation[..., 7] = torch.arange(steps + 1.0)
+        observation[..., 0] = observation[..., 6]
+        observation[..., 1] = observation[..., 7] / 100
+        action = torch.rand(count, steps, 3, generator=generator)
+        action[..., 0], action[..., 1] = number[:, None], torch.arange(float(steps))
+        return Episodes(
+            observation=observation,
+            action=action,
+            goal=torch.randn(count, steps, 2, generator=generator),
+            truth=torch.randn(count, 1, 2, generator=generator).repeat(1, steps + 1, 1),
+            hidden=0.1 * torch.randn(count, 8, generator=generator),
+            cell=0.1 * torch.randn(count, 8, generator=generator),
+            task=number.long() // 4,
+            returns=number.clone(),
+            demonstrated=torch.zeros(count, steps, dtype=torch.bool),
+        )
+
+    return build
+
+
+@pytest.fixture
+def make_sac() -> Callable[..., ContextSac]:
+    """A small algorithm for :func:`make_episodes`; ``ends``: on the task whose goals end episodes.
+
+    ``make_sac(ends=True, seed=1, **settings)``; settings as in ContextSacConfig.
+    """
+
+    def build(*, ends: bool = False, seed: int = 0, **settings: object) -> ContextSac:
+        small = {"hidden": (16, 16), "episodes_per_block": 6, "batch_size": 64}
+        config = ContextSacConfig(
+            **{"encoder": EncoderConfig(size=4, hidden=8), **small, **settings}
+        )
+        rests = RestAtGoal(torch.eye(2), 0)
+        brings = BringToGoal(0, 3, rest_height=0.02, success_radius=0.05)
+        return ContextSac(
+            config,
+            brings if ends else rests,
+            scale=[1.0] * 8,
+            action_size=3,
+            truth_mean=[0.5, -1.0],
+            truth_std=[2.0, 0.5],
+            seed=seed,
+        )
+
+    return build

@@ -115,4 +115,4 @@ def test_the_momentum_copy_is_apart_and_without_gradient() -> None:
 @pytest.mark.parametrize("wrong", [{"size": 0}, {"hidden": 0}, {"momentum_rate": 0.0}])
 def test_impossible_sizes_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        EncoderConfig(**wrong)  # pyright: ignore[reportArgumentType]  what is refused
+        EncoderConfig(**wrong)
