@@ -30,8 +30,15 @@ class PickConfig:
     lift_speed: float = 0.3
     """Largest vertical action while carrying."""
     close_steps: int = 3
-    lift_wait_steps: int = 6
+    lift_wait_steps: int = 3
     """How long to wait for the cube to leave the table before setting off regardless."""
+    close_speed: float = 0.5
+    slack_x_m: float = 0.012
+    slack_y_m: float = 1.0
+    slip_gain: float = 1.0
+    offset_x: float = 0.0
+    hold_gain: float = 1.0
+    offset_x: float = 0.0
     grip: float = 1.0
     """Closing action."""
     align_m: float = 0.012
@@ -68,7 +75,7 @@ class PickController:
 
     def _advance(self, seen: Seen) -> None:
         config = self._config
-        away = math.hypot(*seen.hand_offset)
+        away = math.hypot(seen.hand_offset[0] - config.offset_x, seen.hand_offset[1])
         if self.phase == "approach":
             if seen.hand[2] < config.grasp_height_m + 0.012 and away < 0.02:
                 self._enter("close")
@@ -84,6 +91,7 @@ class PickController:
     def _approach(self, seen: Seen) -> Action:
         config = self._config
         x, y = seen.cube_in(config.lead_steps)
+        x += config.offset_x
         error = math.hypot(x - seen.hand[0], y - seen.hand[1])
         low = error < config.align_m or (seen.hand[2] < CLEAR_HEIGHT_M - 0.015 and error < 0.02)
         height = config.grasp_height_m if low else CLEAR_HEIGHT_M + max(0.0, 0.5 * (error - 0.03))
@@ -91,15 +99,30 @@ class PickController:
 
     def _close(self, seen: Seen) -> Action:
         x, y = seen.cube_in(0.5)
+        config = self._config
+        x += config.offset_x
         return (
-            *travel(seen, x, y, self._config.grasp_height_m, speed=0.2),
-            -self._config.grip,
+            *travel(seen, x, y, config.grasp_height_m, speed=config.close_speed),
+            -config.grip,
         )
 
     def _carry(self, seen: Seen, *, moving: bool) -> Action:
         config = self._config
-        dx, dy = (offset / DISPLACEMENT_M for offset in seen.goal_offset)
-        length = math.hypot(dx, dy)
-        scale = min(1.0, config.carry_speed / length) if moving and length > 0 else 0.0
+        dx, dy = seen.goal_offset
+        length = math.hypot(dx, dy) or 1.0
+        hx, hy = seen.hand_offset
+        scale = min(config.carry_speed, length / DISPLACEMENT_M) / length if moving else 0.0
+        slack_x, slack_y = (config.slack_x_m, config.slack_y_m) if moving else (0.0, 0.0)
+        back = (config.slip_gain if moving else config.hold_gain) / DISPLACEMENT_M
         up = (config.grasp_height_m + config.lift_m - seen.hand[2]) / DISPLACEMENT_M
-        return dx * scale, dy * scale, limited(up, config.lift_speed), -config.grip
+        return (
+            dx * scale - back * _beyond(hx, slack_x),
+            dy * scale - back * _beyond(hy, slack_y),
+            limited(up, config.lift_speed),
+            -config.grip,
+        )
+
+
+def _beyond(value: float, slack: float) -> float:
+    """What of ``value`` lies outside +- ``slack``."""
+    return value - limited(value, slack)
