@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from skill_training.algorithms.context_sac import ContextSacConfig
+from skill_training.algorithms.context_sac import ContextSacConfig, PositiveFloat, Share
 from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
 from skill_training.context.encoder import EncoderConfig
 from skill_training.errors import ConfigError
@@ -26,11 +26,22 @@ class GoalSacConfig(ContextSacConfig):
     start_from: Path | None = Path("models/csf_panda.onnx")
     """Policy file of a skill policy whose actor this one begins as; None begins from nothing."""
 
-    encoder: EncoderConfig = field(default_factory=lambda: EncoderConfig(hidden=64))
+    encoder: EncoderConfig = field(
+        default_factory=lambda: EncoderConfig(hidden=64, learning_rate=3e-3)
+    )
     """The context encoder."""
 
-    actor_learning_rate: float = 1e-4
-    """Adam's step size of the actor: small, for it begins with something to lose."""
+    learning_rate: PositiveFloat = 1e-3
+    """Adam's step size of critic and entropy coefficient."""
+
+    target_rate: Share = 0.01
+    """Share by which the target critic moves towards the critic at each step."""
+
+    return_steps: PositiveInt = 5
+    """Steps whose rewards the critic's target counts before it bootstraps."""
+
+    initial_entropy_coefficient: PositiveFloat = 0.005
+    """Weight of the policy's entropy at the start; learned from there."""
 
     actor_frozen_updates: Count = 2500
     """Gradient steps before the actor begins to move."""
@@ -43,11 +54,20 @@ class GoalSacConfig(ContextSacConfig):
 class GoalRunSettings(RunSettings):
     """Run settings of the goal stage."""
 
-    env_steps: PositiveInt = 640_000
+    env_steps: PositiveInt = 320_000
     """Environment steps to collect, rounded up to whole episodes of all scenes."""
+
+    env_steps_per_update: PositiveInt = 16
+    """Environment steps per gradient step."""
 
     warmup_steps: Count = 10_000
     """Environment steps of the first policy, and no gradient steps, at the start."""
+
+    eval_interval: PositiveInt = 40_000
+    """Environment steps between two evaluations."""
+
+    checkpoint_interval: PositiveInt = 80_000
+    """Environment steps between two checkpoints."""
 
     eval_goals: PositiveInt = 96
     """Goals per condition in an evaluation in mid-training."""
