@@ -276,18 +276,22 @@ class _Bound(SkillRecipe):
 
 def test_a_run_that_ships_nothing_ends_well(
     tiny_flags: Flags,
-    ask: Callable[..., str],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("skill_training.registry.RECIPES", (_Bound(),))
     with pytest.raises(SystemExit) as exit_info:
         main(["csf", *tiny_flags("csf"), "--run-dir", "bound"])
     assert exit_info.value.code == 0
-    assert "finished without a policy file: it is told" in capsys.readouterr().err
+    assert "finished without a policy file: it is told" in capfd.readouterr().err
     assert (Path("bound") / "checkpoint.pt").is_file()
     assert not (Path("bound") / "policy.onnx").exists()
-    assert "it is told what nobody can know" in ask("export", "bound", "--out", "a.onnx")
+    with pytest.raises(SystemExit) as exit_info:
+        main(["export", "bound", "--out", "a.onnx"])
+    assert exit_info.value.code == 2
+    assert "skill-train: it is told what nobody can know" in capfd.readouterr().err
 
 
 def test_a_mistake_gives_no_traceback(skill_train: Cli) -> None:
