@@ -305,6 +305,20 @@ def test_the_critics_loss_trains_the_encoder_and_the_actors_does_not(
     assert all(gradient is None for gradient in by_actor)
 
 
+def test_how_much_of_the_critics_gradient_reaches_the_encoder(
+    make_sac: MakeSac, replay: EpisodeReplay
+) -> None:
+    def gradient(share: float) -> Tensor:
+        algorithm = make_sac(critic_gradient=share, contrastive=ContrastiveConfig(sampling="tesac"))
+        algorithm.update(replay)
+        return torch.cat([weight.grad.flatten() for weight in algorithm.encoder.parameters()])
+
+    whole = gradient(1.0)
+    assert float(whole.norm()) < 10.0  # not clipped
+    torch.testing.assert_close(gradient(0.25), 0.25 * whole, rtol=1e-3, atol=1e-7)
+    assert not gradient(0.0).any()
+
+
 def test_the_encoder_learns_once_a_block_and_its_slow_copy_follows(
     make_sac: MakeSac, replay: EpisodeReplay
 ) -> None:
