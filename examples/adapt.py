@@ -15,6 +15,7 @@ import time
 
 from skill_runtime.client import DEFAULT_ADDRESS, SkillClient
 from skill_runtime.client_errors import ClientError
+from skill_runtime.control_text import state_line
 
 PERIOD_S = 0.1
 """Time between two commands [s]."""
@@ -52,11 +53,8 @@ def adapt(address: str, seconds: float, friction: float) -> None:
             state = client.state()
             if elapsed >= printed:
                 printed += 0.5
-                taken = state.context_estimate or {}
-                print(
-                    f"{elapsed:5.1f} s  cube {state.objects['cube'].position[:2]} to {goal}, "
-                    f"is {state.scene}, taken for {taken}, distance {state.context_distance}"
-                )
+                true = ", ".join(f"{key} {value:g}" for key, value in (state.scene or {}).items())
+                print(f"{elapsed:5.1f} s  is {true}  {state_line(state, client.server.manifest)}")
             time.sleep(PERIOD_S)
 
 

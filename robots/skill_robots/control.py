@@ -126,6 +126,15 @@ class PolicyDriver:
         """
         return observe(self.names, self.world(state))[0]
 
+    def done(self, action: Array) -> Array | None:
+        """What was done where a policy said ``action`` ``(A,)``; None where that is what was done.
+
+        A hand that somebody else commands stays where it is told to be, whatever the policy says.
+        """
+        if not self._hand_step or self._hand_is_the_policys:
+            return None
+        return np.concatenate([action[:3], np.zeros(len(action) - 3)])
+
     def apply_action(self, action: Array, state: ArmState) -> None:
         """Sets the joint goal, and the hand's width, from a policy's action ``(A,)`` in [-1, 1].
 

@@ -21,7 +21,7 @@ def welcome_text(welcome: Welcome) -> str:
         "skill": _skill_text(manifest),
         "goal": _goal_text(manifest),
         "trained on": ", ".join(
-            f"{name} {span.low:g} to {span.high:g} {span.unit}"
+            f"{name} {span.low:g} to {span.high:g}" + _unit(span.unit)
             for name, span in manifest.trained_on.items()
         ),
         "lease": f"held by {welcome.lease_holder!r}" if welcome.lease_holder else "free",
@@ -78,7 +78,7 @@ def state_line(state: Telemetry, manifest: PolicyManifest | None = None) -> str:
 
 def _context_parts(state: Telemetry, manifest: PolicyManifest | None) -> list[str]:
     known = manifest.context.estimates if manifest and manifest.context else ()
-    units = {item.name: f" {item.unit}" for item in known if item.unit != "1"}
+    units = {item.name: _unit(item.unit) for item in known}
     if state.context_estimate:
         parts = [
             f"{name} ?" if value is None else f"{name} {value:#.3g}{units.get(name, '')}"
@@ -103,6 +103,10 @@ def watch_line(
     if previous is None or state.counters == previous.counters:
         return line
     return f"{line}  * {state.last_event}"
+
+
+def _unit(unit: str) -> str:
+    return "" if unit == "1" else f" {unit}"
 
 
 def _numbers(values: Sequence[float | None], decimals: int) -> str:

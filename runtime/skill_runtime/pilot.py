@@ -172,6 +172,7 @@ class Pilot:
         else:
             self.output = self._run_policy(command.vector, by_goal=mode == "goal")
             self.driver.apply_action(self.output.action[0], self.state)
+            self._done = self.driver.done(self.output.action[0])
         self._located = (self.state, self.driver.hands(self.state))  # known already: costs nothing
 
     def _run_policy(self, vector: Vector, *, by_goal: bool) -> PolicyOutput:

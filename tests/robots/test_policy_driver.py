@@ -110,9 +110,12 @@ def test_the_hand_opens_by_the_action_and_no_further_than_it_can(
 def test_a_command_has_the_hand_until_it_gives_it_back(make_manifest: MakeManifest) -> None:
     bench = Bench(hand_manifest(make_manifest))
     opening = np.array([0.0, 0.0, 0.0, 1.0])
+    said = np.array([0.1, -0.2, 0.3, 1.0])
+    assert bench.driver.done(said) is None
     bench.driver.apply_hand(0.01, grasp=False)
     bench.act(opening)
     assert bench.driver.step().hand_width == 0.01
+    np.testing.assert_array_equal(bench.driver.done(said), [0.1, -0.2, 0.3, 0.0])
     bench.driver.apply_hand(None, grasp=True)
     bench.act(opening)
     assert bench.driver.step().grasp

@@ -328,6 +328,15 @@ def test_the_benchmark_reports_every_cell_and_split(skill_aware_file: Path, tmp_
     assert (settings["task"], settings["engine"], settings["seed"]) == ("skill-aware", "bullet", 5)
 
 
+def test_the_benchmark_runs_on_mujoco_too(skill_aware_file: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    arguments = ("--model", skill_aware_file, "--task", "skill-aware", "--engine", "mujoco")
+    result = skill_eval(*arguments, "--episodes", 2, "--threads", 2, "--json", report)
+    assert result.returncode == 0, result.stderr
+    assert "skill-aware benchmark on mujoco, 2 episodes a cell" in result.stdout
+    assert json.loads(report.read_text())["settings"]["engine"] == "mujoco"
+
+
 @pytest.mark.usefixtures("bullet")
 def test_the_benchmark_is_that_of_the_robots_package(skill_aware_file: Path) -> None:
     """What skill-eval prints is what the benchmark gives for the file, run directly."""
