@@ -46,8 +46,8 @@ def hold_out(algorithm: ContextSac, world: World) -> HeldOut:
     start = algorithm.encoder.initial_state(world.n)
     episodes, _ = run_episodes(world, algorithm, start, deterministic=True)
     inputs = (episodes.observation, episodes.previous_action, start)
-    contexts = algorithm.encoder(*inputs)[0]
-    estimates = algorithm.head(contexts) * algorithm.truth_std + algorithm.truth_mean
+    contexts = algorithm.average.encoder(*inputs)[0]
+    estimates = algorithm.average.head(contexts) * algorithm.truth_std + algorithm.truth_mean
     return HeldOut(
         contexts=_array(contexts),
         estimates=_array(estimates),

@@ -26,8 +26,9 @@ class ContextGraph(PolicyGraph):
 
     def __init__(self, algorithm: ContextSac) -> None:
         super().__init__()
-        self.actor, self.encoder = algorithm.actor, algorithm.encoder
-        self.head, self.task = algorithm.head, algorithm.task
+        policy = algorithm.average
+        self.actor, self.encoder, self.head = policy.actor, policy.encoder, policy.head
+        self.task = algorithm.task
         self.register_buffer("truth_mean", algorithm.truth_mean)
         self.register_buffer("truth_std", algorithm.truth_std)
 
@@ -68,13 +69,13 @@ class PlainGraph(PolicyGraph):
 
     def __init__(self, algorithm: ContextSac) -> None:
         super().__init__()
-        self.actor, self.task = algorithm.actor, algorithm.task
+        self.actor, self.task = algorithm.average.actor, algorithm.task
         size = algorithm.config.encoder.size
         self.register_buffer("no_context", torch.zeros(1, size, device=algorithm.device))
 
     def forward(self, observation: Tensor, previous_action: Tensor, goal: Tensor) -> tuple[Tensor]:
         """One policy step; see :class:`ContextGraph`."""
         del previous_action
-        context = self.no_context.expand(len(observation), -1)
+        context = self.no_context.expand(observation.shape[0], -1)
         command = torch.cat((self.task.features(observation, goal), context), dim=-1)
         return (self.actor.mode(observation, command),)

@@ -156,7 +156,9 @@ def run_episodes(
     for _ in range(steps):
         observation, truth = _tensor(world.observe(), device), _tensor(world.truth, device)
         goal = _tensor(world.goal, device)
-        context, state = infer(algorithm, observation, previous, truth, state)
+        context, state = infer(
+            algorithm, observation, previous, truth, state, deterministic=deterministic
+        )
         if use == "zeroed":
             context = torch.zeros_like(context)
         used = used if use == "frozen" and used is not None else context
@@ -187,12 +189,22 @@ def run_episodes(
 
 
 def infer(
-    algorithm: ContextSac, observation: Tensor, previous: Tensor, truth: Tensor, state: State
+    algorithm: ContextSac,
+    observation: Tensor,
+    previous: Tensor,
+    truth: Tensor,
+    state: State,
+    *,
+    deterministic: bool = False,
 ) -> tuple[Tensor, State]:
-    """The context ``(n, C)`` that the policy is to act on, and the encoder's next state."""
+    """The context ``(n, C)`` that the policy is to act on, and the encoder's next state.
+
+    Deterministic: from the averaged encoder, as it is shipped.
+    """
     knowledge = algorithm.config.knowledge
     if knowledge == "inferred":
-        context, state = algorithm.encoder(observation[:, None], previous[:, None], state)
+        encoder = algorithm.average.encoder if deterministic else algorithm.encoder
+        context, state = encoder(observation[:, None], previous[:, None], state)
         return context[:, 0], state
     told = algorithm.told(truth)
     return (told if knowledge == "told" else torch.zeros_like(told)), state

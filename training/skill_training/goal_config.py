@@ -54,7 +54,7 @@ class GoalSacConfig(ContextSacConfig):
 class GoalRunSettings(RunSettings):
     """Run settings of the goal stage."""
 
-    env_steps: PositiveInt = 320_000
+    env_steps: PositiveInt = 400_000
     """Environment steps to collect, rounded up to whole episodes of all scenes."""
 
     env_steps_per_update: PositiveInt = 16

@@ -109,6 +109,10 @@ class ContextSacConfig:
     target_rate: Annotated[float, Field(gt=0, le=1)] = 0.005
     """Share by which the target critic moves towards the critic at each step."""
 
+    average_rate: Annotated[float, Field(gt=0, le=1)] = 0.002
+    """Share by which the policy that is evaluated and shipped - a running average of actor, encoder
+    and head (Polyak and Juditsky 1992) - moves at each step: single snapshots wander."""
+
     initial_entropy_coefficient: PositiveFloat = 0.01
     """Weight of the policy's entropy at the start; learned from there."""
 
@@ -201,6 +205,7 @@ class ContextSac:
         self.encoder = encoder.to(device)
         self.momentum = MomentumEncoder(self.encoder, config.encoder.momentum_rate).to(device)
         self.head = EstimationHead(config.encoder.size).to(device)
+        self.average = LearnedPolicy(self.actor, self.encoder, self.head).to(device)
         self.entropy_coefficient = PositiveScalar(config.initial_entropy_coefficient).to(device)
         self.actor_optimizer = adam(self.actor, config.actor_learning_rate)
         self.critic_optimizer = adam(self.critic, config.learning_rate)
@@ -221,15 +226,22 @@ class ContextSac:
     def act(
         self, observation: Tensor, goal: Tensor, context: Tensor, *, deterministic: bool = False
     ) -> Tensor:
-        """``(n, O)``, ``(n, G)``, ``(n, C)`` -> ``(n, A)`` in [-1, 1]."""
+        """``(n, O)``, ``(n, G)``, ``(n, C)`` -> ``(n, A)`` in [-1, 1].
+
+        Deterministic: the mode of the averaged policy, as it is shipped.
+        """
         command = self.command(observation, goal, context)
         if deterministic:
-            return self.actor.mode(observation, command)
+            return self.average.actor.mode(observation, command)
         return self.actor.sample(observation, command, self.generator)[0]
 
     def command(self, observation: Tensor, goal: Tensor, context: Tensor) -> Tensor:
         """What actor and critic are given beside the observation, ``(n, F + C)``."""
         return torch.cat((self.task.features(observation, goal), context), dim=-1)
+
+    def restart_average(self) -> None:
+        """Takes the networks as they are for the policy, after they were given other weights."""
+        self.average.follow(self.actor, self.encoder, self.head, 1.0)
 
     # Learning -----------------------------------------------------------------------------------
 
@@ -242,6 +254,7 @@ class ContextSac:
         if self.updates >= self.config.actor_frozen_updates:
             metrics |= self._update_actor(transitions)
         update_moving_average(self.target_critic, self.critic, self.config.target_rate)
+        self.average.follow(self.actor, self.encoder, self.head, self.config.average_rate)
         self.updates += 1
         return metrics
 
@@ -430,6 +443,7 @@ class ContextSac:
             "encoder": self.encoder,
             "momentum": self.momentum,
             "head": self.head,
+            "average": self.average,
             "task": self.task,
             "entropy_coefficient": self.entropy_coefficient,
             "actor_optimizer": self.actor_optimizer,
@@ -455,7 +469,7 @@ class ContextSac:
             KeyError: a part is missing.
             RuntimeError: a network has another shape.
         """
-        for name in ("actor", "encoder", "head", "task"):
+        for name in ("average", "task"):
             self.stateful()[name].load_state_dict(state[name])
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -486,3 +500,21 @@ class EstimationHead(nn.Module):
     def forward(self, context: Tensor) -> Tensor:
         """``(..., C)`` -> ``(..., K)``."""
         return self.body(context)
+
+
+class LearnedPolicy(nn.Module):
+    """What a policy is made of: a running average of the learned networks."""
+
+    def __init__(
+        self, actor: TanhGaussianActor, encoder: ContextEncoder, head: EstimationHead
+    ) -> None:
+        super().__init__()
+        self.actor, self.encoder, self.head = copy.deepcopy((actor, encoder, head))
+        self.requires_grad_(False)
+
+    def follow(
+        self, actor: TanhGaussianActor, encoder: ContextEncoder, head: EstimationHead, rate: float
+    ) -> None:
+        """Moves by the share ``rate`` towards the networks in training; 1 takes them as they are."""
+        for slow, fast in ((self.actor, actor), (self.encoder, encoder), (self.head, head)):
+            update_moving_average(slow, fast, rate)

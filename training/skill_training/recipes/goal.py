@@ -185,6 +185,7 @@ def build_algorithm(config: GoalConfig, device: torch.device) -> ContextSac:
     )
     if skills is not None:
         skills.start(algorithm.actor)
+        algorithm.restart_average()
     return algorithm
 
 
