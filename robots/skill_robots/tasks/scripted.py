@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 
 from skill_robots.tasks.scripted_motion import Controller, see
 from skill_robots.tasks.scripted_pick import PickConfig, PickController
-from skill_robots.tasks.scripted_push import PushConfig, PushController
+from skill_robots.tasks.scripted_push import SCOOP, SLIDE, PushConfig, PushController
+from skill_robots.tasks.scripted_switch import SwitchConfig, SwitchController
 
 Array = NDArray[np.float64]
 
-SLIDE = PushConfig()
-SCOOP = PushConfig(
-    behind_m=0.045, height_m=0.012, height_gain=0.65, up=0.86, speed=0.94, correction=0.6
-)
+_PICK, _SWITCH = PickConfig(), SwitchConfig()
 
 
 class Scripted:
@@ -43,7 +41,7 @@ class Scripted:
 class Pick(Scripted):
     """One gentle pick in every cell."""
 
-    def __init__(self, config: PickConfig = PickConfig()) -> None:
+    def __init__(self, config: PickConfig = _PICK) -> None:
         super().__init__(lambda: PickController(config))
 
 
@@ -69,3 +67,10 @@ def _choose(friction: float, mass: float) -> Controller:
     if mass <= 5.0 or friction < 0.5:
         return PickController(PickConfig())
     return PushController(SLIDE if friction < 2.5 else SCOOP)
+
+
+class Switch(Scripted):
+    """Told nothing: picks, and changes to the scoop where the cube does not follow."""
+
+    def __init__(self, config: SwitchConfig = _SWITCH) -> None:
+        super().__init__(lambda: SwitchController(config))

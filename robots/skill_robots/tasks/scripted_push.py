@@ -29,6 +29,8 @@ class PushConfig:
     """Share of the height error that is commanded."""
     up: float = 0.0
     """Constant upward part of the action: friction then lifts the near edge, the cube tumbles."""
+    ceiling_m: float = 1.0
+    """Above this the upward part gives way, or the hand climbs over the cube [m]."""
     speed: float = 0.8
     correction: float = 0.6
     """Share of the sideways error that is commanded."""
@@ -38,6 +40,11 @@ class PushConfig:
     """Steps without progress after which to go round again."""
     approach_speed: float = 1.0
 
+
+SLIDE = PushConfig()
+"""For cubes that slide."""
+SCOOP = PushConfig(behind_m=0.045, height_m=0.012, height_gain=0.65, up=0.86, speed=0.94)
+"""For cubes that do not: they tumble, a quarter turn at a time."""
 
 Phase = Literal["round", "down", "push"]
 
@@ -101,4 +108,5 @@ class PushController:
         side = limited(-config.correction * across / DISPLACEMENT_M, 0.8)
         x, y = config.speed * ux + side * uy, config.speed * uy - side * ux
         z = config.up + config.height_gain * (config.height_m - seen.hand[2]) / DISPLACEMENT_M
+        z = min(z, 2.0 * (config.ceiling_m - seen.hand[2]) / DISPLACEMENT_M)
         return limited(x, 1.0), limited(y, 1.0), limited(z, 1.0)

@@ -1,0 +1,67 @@
+"""SWITCH: told nothing, picks first, and changes to the scoop when the cube does not follow."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from skill_robots.tasks.scripted_motion import Action, Seen
+from skill_robots.tasks.scripted_pick import PickConfig, PickController
+from skill_robots.tasks.scripted_push import SCOOP, PushConfig, PushController
+
+
+@dataclass(frozen=True, kw_only=True)
+class SwitchConfig:
+    """When to change the skill, and between which."""
+
+    pick: PickConfig = field(default_factory=PickConfig)
+    push: PushConfig = SCOOP
+    patience_steps: int = 4
+    """Steps of carrying in which the cube must make the progress below."""
+    progress_m: float = 0.012
+    """Towards the goal, within the patience [m]."""
+    coasting_m_s: float = 0.15
+    """A cube that is this fast two steps after it was lost slides well: pick it again [m/s]."""
+
+
+class SwitchController:
+    """Picks in one scene, and pushes once picking has failed."""
+
+    def __init__(self, config: SwitchConfig) -> None:
+        self._config = config
+        self._pick = PickController(config.pick)
+        self._push: PushController | None = None
+        self._history: list[float] = []
+        """Distances to the goal, one per step since the cube was first carried."""
+        self._lost_steps = 0
+
+    @property
+    def phase(self) -> str:
+        """What the skill in charge is doing."""
+        return self._pick.phase if self._push is None else self._push.phase
+
+    def act(self, seen: Seen) -> Action:
+        """The next action."""
+        if self._push is not None:
+            return self._push.act(seen)
+        action = self._pick.act(seen)
+        if not self._failed(seen):
+            return action
+        self._push = PushController(self._config.push)
+        return self._push.act(seen)
+
+    def _failed(self, seen: Seen) -> bool:
+        config, pick = self._config, self._pick
+        if pick.phase == "carry":
+            self._lost_steps = 0
+            self._history.append(math.hypot(*seen.goal_offset))
+            if len(self._history) <= config.patience_steps:
+                return False
+            gained = self._history[-1 - config.patience_steps] - self._history[-1]
+            return gained < config.progress_m
+        if self._history:
+            self._lost_steps += 1
+            if self._lost_steps == 2:
+                self._history.clear()
+                return math.hypot(*seen.cube_velocity[:2]) < config.coasting_m_s
+        return False
