@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from skill_robots.panda.model import panda_spec
 from skill_robots.tasks.scene import CUBE_SIZE
 
+Array = NDArray[np.float64]
+
 PHYSICS_STEP_S = 0.002
 """Physics step, that of panda-gym [s]."""
 
@@ -28,7 +30,7 @@ MOTOR_RATE = 50.0
 """Speed a motor asks for per unit of distance to its target [1/s]. Bullet's position motor closes a
 tenth of the distance in a physics step, if its force limit allows."""
 
-JOINT_FORCE: NDArray[np.float64] = np.array([87.0, 87.0, 87.0, 87.0, 12.0, 120.0, 120.0])
+JOINT_FORCE: Array = np.array([87.0, 87.0, 87.0, 87.0, 12.0, 120.0, 120.0])
 """Torque limits of panda-gym's motors [N m]; the last two are ten times Franka's. They carry the
 arm's own weight too."""
 JOINT_FORCE.flags.writeable = False
@@ -36,7 +38,7 @@ JOINT_FORCE.flags.writeable = False
 FINGER_FORCE = 170.0
 """Force limit of each finger's motor [N]; Franka's hand has 70."""
 
-MOTOR_DAMPING: NDArray[np.float64] = np.array([1250.0, 1400.0, 850.0, 650.0, 28.0, 35.0, 14.0])
+MOTOR_DAMPING: Array = np.array([1250.0, 1400.0, 850.0, 650.0, 28.0, 130.0, 110.0])
 """Torque per error of speed [N m s/rad], a joint's inertia over the physics step: as stiff as a
 motor can be that does not chatter at its limit. Bullet's motors are constraints, stiffer still."""
 
@@ -62,26 +64,41 @@ _LINKS = {
     "panda_rightfinger": (0.1, (0.0, -0.01, 0.02), (4e-5, 4e-5, 2e-5)),
 }
 
-_ARMATURE = 0.03
+_ARMATURE = (0.03, 0.03, 0.03, 0.03, 0.03, 0.15, 0.15)
 """Of every joint [kg m2]; Bullet has none, but joint 7 alone would have 0.004."""
 _FINGER_ARMATURE = 0.4
 _NO_DAMPING = [0.0, 0.0, 0.0]  # coefficients of speed, its square and cube
 
-_FINGER_SIZE = (0.0088, 0.0071, 0.0264)
-"""Half sizes of a fingertip [m], those of the collision mesh near its end."""
+_FINGER_HULL = tuple(
+    (side * x, y, z)
+    for x, y, z in (
+        (0.0104, 0.0025, 0.0),
+        (0.0104, 0.0264, 0.0),
+        (0.0104, 0.0253, 0.019),
+        (0.0087, 0.0, 0.036),
+        (0.0087, 0.0, 0.051),
+        (0.0087, 0.014, 0.051),
+        (0.0058, 0.0, 0.0538),
+        (0.0058, 0.0143, 0.0538),
+    )
+    for side in (-1.0, 1.0)
+)
+"""Corners of the left finger in its own frame [m], those that matter of the collision mesh's hull.
+Its outer faces lean: a fist meets a cube at the upper edge, where a push tips it over."""
 
-CONTACT_STIFFNESS = 4625.0
-CONTACT_RELAXATION_S = 0.06
-FINGER_INVERSE_WEIGHT = 0.924
 _SOFT_IMPEDANCE = (0.5, 0.5, 0.001, 0.5, 2.0)
+_SOFT_STIFFNESS = 4625.0
+_SOFT_RELAXATION_S = 0.06
+_FINGER_INVERSE_MASS = 0.924
 
 _FINGER_CUBE, _PALM_CUBE = 0.5, 0.25
 
 FINGER_TABLE_FRICTION = 1.0
 """Finger-table coefficient per unit of friction label: Bullet multiplies, and a finger has 1."""
 
-TABLE_PAIRS = tuple(f"table_{finger}" for finger in _FINGERS)
-"""Names of the finger-table contact pairs."""
+CUBE_TABLE_PAIR = "table_cube"
+FINGER_TABLE_PAIRS = tuple(f"table_{finger}" for finger in _FINGERS)
+FINGER_CUBE_PAIRS = tuple(f"{finger}_cube" for finger in _FINGERS)
 
 
 def grasp_model() -> mujoco.MjModel:
@@ -90,6 +107,7 @@ def grasp_model() -> mujoco.MjModel:
     spec.option.timestep = PHYSICS_STEP_S
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    # Without it a held cube creeps out of the fingers, which Bullet's friction anchors keep from.
     spec.option.impratio = 10.0
     spec.option.iterations = 20
     spec.option.ls_iterations = 20
@@ -102,6 +120,21 @@ def grasp_model() -> mujoco.MjModel:
     return spec.compile()
 
 
+def soft_contact(mass: Array) -> Array:
+    """``solref`` ``(n, 2)`` of the contacts between fingers and cubes, mass ``(n,)`` [kg].
+
+    The URDF's fingers give: 30 kN/m and 1 kN s/m a contact point. A cube held with 170 N is pressed
+    in by 4.5 mm on each side, within a tenth of a second, and the hand's width shows it. MuJoCo
+    scales a contact's stiffness by the effective mass of the two bodies; the factor undoes that.
+    Damping stops where it would stop a body within one physics step, beyond which it is unstable.
+    The three constants are fitted to PyBullet's hand width over the first 0.24 s of a grasp, at 1,
+    5 and 30 kg.
+    """
+    stiffness = _SOFT_STIFFNESS * (_FINGER_INVERSE_MASS + 1.0 / mass)
+    damping = np.minimum(_SOFT_RELAXATION_S * stiffness, 1.0 / PHYSICS_STEP_S)
+    return np.stack([-stiffness, -damping], axis=-1)
+
+
 def _make_arm(spec: mujoco.MjSpec) -> None:
     for name, (mass, centre, inertia) in _LINKS.items():
         body = spec.body(name)
@@ -112,7 +145,7 @@ def _make_arm(spec: mujoco.MjSpec) -> None:
         body.gravcomp = 0.0
     for i in range(7):
         joint = spec.joint(f"panda_joint{i + 1}")
-        joint.armature, joint.damping = _ARMATURE, _NO_DAMPING
+        joint.armature, joint.damping = _ARMATURE[i], _NO_DAMPING
         _make_motor(spec.actuator(f"joint{i + 1}"), MOTOR_DAMPING[i], JOINT_FORCE[i])
 
 
@@ -128,7 +161,9 @@ def _make_hand(spec: mujoco.MjSpec) -> None:
     spec.delete(spec.equality("finger_gear"))
     spec.delete(spec.actuator("hand"))
     spec.delete(spec.tendon("hand"))
-    for finger, name, side in zip(_FINGERS, _FINGER_JOINTS, (1.0, -1.0), strict=True):
+    spec.add_mesh(name="finger_hull", uservert=np.ravel(_FINGER_HULL))
+    turned = ((1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
+    for finger, name, turn in zip(_FINGERS, _FINGER_JOINTS, turned, strict=True):
         joint = spec.joint(name)
         joint.armature, joint.damping = _FINGER_ARMATURE, _NO_DAMPING
         motor = spec.add_actuator(
@@ -141,8 +176,8 @@ def _make_hand(spec: mujoco.MjSpec) -> None:
         )
         _make_motor(motor, FINGER_DAMPING, FINGER_FORCE)
         geom = spec.geom(finger)
-        geom.size = _FINGER_SIZE
-        geom.pos = (0.0, side * _FINGER_SIZE[1], 0.0274)
+        geom.type, geom.meshname = mujoco.mjtGeom.mjGEOM_MESH, "finger_hull"
+        geom.pos, geom.quat = np.zeros(3), turn
     for geom in list(spec.geoms):
         if geom.name not in ("palm", *_FINGERS):
             spec.delete(geom)
@@ -179,18 +214,13 @@ def _add_pairs(spec: mujoco.MjSpec) -> None:
             friction=[friction, friction, 0.0, 0.0, 0.0],
         )
         if soft:
-            added.solref, added.solimp = soft_contact(1.0), _SOFT_IMPEDANCE
+            added.solref, added.solimp = soft_contact(np.ones(1))[0], _SOFT_IMPEDANCE
 
     pair("table", "cube", 0.5, soft=False)
     pair("palm", "cube", _PALM_CUBE, soft=False)
     for finger in _FINGERS:
         pair(finger, "cube", _FINGER_CUBE, soft=True)
         pair("table", finger, 1.0, soft=True)
-
-
-def soft_contact(mass):
-    stiffness = CONTACT_STIFFNESS * (FINGER_INVERSE_WEIGHT + 1.0 / np.asarray(mass))
-    return np.stack([-stiffness, -stiffness * CONTACT_RELAXATION_S], axis=-1)
 
 
 def _add_touch(spec: mujoco.MjSpec) -> None:

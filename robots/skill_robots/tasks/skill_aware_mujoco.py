@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from skill_robots.observation import WorldState, observe, rotate, upright
 from skill_robots.tasks.grasp_scene import (
     BASE_POSITION,
+    CUBE_TABLE_PAIR,
+    FINGER_CUBE_PAIRS,
     FINGER_TABLE_FRICTION,
+    FINGER_TABLE_PAIRS,
+    JOINT_FORCE,
     MOTOR_DAMPING,
     MOTOR_RATE,
     NEUTRAL_JOINTS,
     PHYSICS_STEP_S,
-    TABLE_PAIRS,
     grasp_model,
     soft_contact,
 )
@@ -68,7 +71,7 @@ class MujocoScenes:
             raise ValueError(f"at least one scene is needed, not {n}")
         self._n = n
         self.model = grasp_model()
-        self._batch = Batch(self.model, n, nthread=threads, persistent=True)
+        self.batch = Batch(self.model, n, nthread=threads, persistent=True)
         self._base = np.array(BASE_POSITION)
         self._goal = np.zeros((n, 2))
         self._friction, self._mass = np.ones(n), np.ones(n)
@@ -78,17 +81,18 @@ class MujocoScenes:
         self.reset(middle, np.ones(n), np.ones(n))
 
     def _bind(self) -> None:
-        batch, model = self._batch, self.model
+        batch, model = self.batch, self.model
         self._qpos, self._qvel = batch.bind("qpos"), batch.bind("qvel")
         self._ctrl, self._bias = batch.bind("ctrl"), batch.bind("qfrc_bias")
+        self._constraint = batch.bind("qfrc_constraint")
         self._touch = batch.bind("sensordata")
         self._pair_friction = batch.expand("pair_friction")
         self._pair_solref = batch.expand("pair_solref")
         self._body_mass = batch.expand("body_mass")
         self._body_inertia = batch.expand("body_inertia")
-        self._table_cube = model.pair("table_cube").id
-        self._table_fingers = [model.pair(name).id for name in TABLE_PAIRS]
-        self._finger_cube = [model.pair(f"{x}_cube").id for x in ("left_finger", "right_finger")]
+        self._table_cube = model.pair(CUBE_TABLE_PAIR).id
+        self._table_fingers = [model.pair(name).id for name in FINGER_TABLE_PAIRS]
+        self._finger_cube = [model.pair(name).id for name in FINGER_CUBE_PAIRS]
         self._cube = model.body("cube").id
         self._cube_q = int(model.joint("cube").qposadr[0])
         self._cube_v = int(model.joint("cube").dofadr[0])
@@ -119,14 +123,14 @@ class MujocoScenes:
 
     def reset(self, starts: Starts, friction: Array, mass: Array) -> None:
         """Begins an episode in every scene; friction (label) and mass [kg] are ``(n,)``."""
-        self._batch.reset(stage=mujoco.mjtStage.mjSTAGE_NONE.value)
+        self.batch.reset(stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         q = self._cube_q
         self._qpos[:, :7] = NEUTRAL_JOINTS
         self._qpos[:, q : q + 2] = starts.cube
         self._qpos[:, q + 2] = CUBE_REST_HEIGHT_M
         self._goal[:] = starts.goal
         self.set_context(friction, mass)
-        self._batch.forward()
+        self.batch.forward()
         self._located = None
 
     def set_context(self, friction: Array, mass: Array) -> None:
@@ -139,7 +143,7 @@ class MujocoScenes:
         self._pair_solref[:, self._finger_cube] = soft_contact(mass)[:, None]
         self._body_mass[:, self._cube] = mass
         self._body_inertia[:, self._cube] = np.asarray(mass)[:, None] * self._unit_inertia
-        self._batch.set_const()
+        self.batch.set_const()
 
     # Time ---------------------------------------------------------------------------------------
 
@@ -151,12 +155,13 @@ class MujocoScenes:
         hand = self._hand[0] + DISPLACEMENT_M * clipped[:, :3]
         hand[:, 2] = np.maximum(hand[:, 2], 0.0)
         joints = joint_targets(self._qpos[:, :7], hand, self._base)
-        # Bullet's motors, being constraints, hold the arm up without an error to act on.
-        weight = self._bias[:, :7] / (MOTOR_RATE * MOTOR_DAMPING)
-        self._ctrl[:, :7] = joints + weight
+        # Bullet's motors, being constraints, need no error to bear a load: it is fed forward.
+        load = self._bias[:, :7] - self._constraint[:, :7]
+        load = np.clip(load, -JOINT_FORCE, JOINT_FORCE) / (MOTOR_RATE * MOTOR_DAMPING)
+        self._ctrl[:, :7] = joints + load
         width = self._width + HAND_WIDTH_STEP_M * clipped[:, 3]
         self._ctrl[:, 7:9] = np.clip(width, 0.0, HAND_WIDTH_MAX_M)[:, None] / 2
-        self._batch.step(nstep=SUBSTEPS, stage=mujoco.mjtStage.mjSTAGE_VEL.value)
+        self.batch.step(nstep=SUBSTEPS, stage=mujoco.mjtStage.mjSTAGE_VEL.value)
         self._located = None
 
     # What can be seen -----------------------------------------------------------------------------
