@@ -4,6 +4,10 @@ Shapes and joints are those of our own Panda. Everything that decides how hard, 
 softly the arm acts is the benchmark's, not Franka's and not that of our plant (docs/plant.md):
 a policy is to meet on MuJoCo what it meets on PyBullet. Numbers are those of panda-gym 3.0.7 and of
 pybullet_data's ``franka_panda/panda.urdf``, read back from PyBullet 3.2.7 unless said otherwise.
+
+Two things stay different. Bullet limits friction along two tangents one by one, MuJoCo the whole of
+it, so that a cube jerked in one direction creeps in the other. And this table has no edge: in
+Bullet a cube falls off at y = +-0.35 m and x = 0.25 m.
 """
 
 from __future__ import annotations
@@ -39,8 +43,8 @@ FINGER_FORCE = 170.0
 """Force limit of each finger's motor [N]; Franka's hand has 70."""
 
 MOTOR_DAMPING: Array = np.array([1250.0, 1400.0, 850.0, 650.0, 28.0, 130.0, 110.0])
-"""Torque per error of speed [N m s/rad], a joint's inertia over the physics step: as stiff as a
-motor can be that does not chatter at its limit. Bullet's motors are constraints, stiffer still."""
+"""Torque per error of speed [N m s/rad]: about 1.4 times a joint's inertia over the physics step.
+Stiffer, a motor chatters at its limit; softer, it lags behind Bullet's, which are constraints."""
 
 FINGER_DAMPING = 375.0
 """The same of the fingers [N s/m]."""
@@ -65,8 +69,9 @@ _LINKS = {
 }
 
 _ARMATURE = (0.03, 0.03, 0.03, 0.03, 0.03, 0.15, 0.15)
-"""Of every joint [kg m2]; Bullet has none, but joint 7 alone would have 0.004."""
-_FINGER_ARMATURE = 0.4
+"""Of every joint [kg m2]. Bullet has none; here it lets the light wrist, whose limits are high,
+have motors stiff enough to reach them."""
+_FINGER_ARMATURE = 0.4  # [kg], likewise
 _NO_DAMPING = [0.0, 0.0, 0.0]  # coefficients of speed, its square and cube
 
 _FINGER_HULL = tuple(

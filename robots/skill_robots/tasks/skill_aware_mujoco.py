@@ -64,7 +64,12 @@ def finger_table_friction(label: Array) -> Array:
 
 
 class MujocoScenes:
-    """``n`` scenes, stepped together on ``threads`` threads."""
+    """``n`` scenes, stepped together on ``threads`` threads.
+
+    Attributes:
+        model: the scene, before friction and mass are set for each.
+        batch: the simulations, for those who measure them.
+    """
 
     def __init__(self, n: int, threads: int = 1) -> None:
         if n < 1:
@@ -74,7 +79,6 @@ class MujocoScenes:
         self.batch = Batch(self.model, n, nthread=threads, persistent=True)
         self._base = np.array(BASE_POSITION)
         self._goal = np.zeros((n, 2))
-        self._friction, self._mass = np.ones(n), np.ones(n)
         self._located: tuple[Array, Array] | None = None
         self._bind()
         middle = Starts(cube=np.zeros((n, 2)), goal=np.zeros((n, 2)))
