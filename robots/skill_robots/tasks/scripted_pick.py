@@ -32,6 +32,8 @@ class PickConfig:
     close_steps: int = 3
     lift_wait_steps: int = 3
     """How long to wait for the cube to leave the table before setting off regardless."""
+    centred_m: float = 0.008
+    settle_steps: int = 3
     close_speed: float = 0.5
     slack_x_m: float = 0.012
     slack_y_m: float = 1.0
@@ -59,6 +61,7 @@ class PickController:
         self.phase: Phase = "approach"
         self.steps = 0
         """In the present phase."""
+        self._low_steps = 0
 
     def act(self, seen: Seen) -> Action:
         """The next action."""
@@ -77,7 +80,10 @@ class PickController:
         config = self._config
         away = math.hypot(seen.hand_offset[0] - config.offset_x, seen.hand_offset[1])
         if self.phase == "approach":
-            if seen.hand[2] < config.grasp_height_m + 0.012 and away < 0.02:
+            down = seen.hand[2] < config.grasp_height_m + 0.012
+            self._low_steps = self._low_steps + 1 if down else 0
+            patient = self._low_steps < config.settle_steps
+            if down and away < (config.centred_m if patient else 0.02):
                 self._enter("close")
         elif away > _LOST_M or (self.phase != "close" and seen.width < 0.02):
             self._enter("approach")
