@@ -412,6 +412,41 @@ def test_the_target_critic_moves_by_its_share(make_sac: MakeSac, replay: Episode
         torch.testing.assert_close(_copy(algorithm.target_critic), slow)
 
 
+def test_the_policy_that_is_shipped_is_a_running_average(
+    make_sac: MakeSac, replay: EpisodeReplay
+) -> None:
+    algorithm = make_sac(average_rate=0.25)
+    names = ("actor", "encoder", "head")
+
+    def learned() -> list[Tensor]:
+        return [_copy(getattr(algorithm, name)) for name in names]
+
+    average = learned()
+    for _ in range(3):
+        algorithm.update(replay)
+        average = [
+            slow + 0.25 * (fast - slow) for slow, fast in zip(average, learned(), strict=True)
+        ]
+        for name, slow in zip(names, average, strict=True):
+            torch.testing.assert_close(_copy(getattr(algorithm.average, name)), slow)
+    assert not any(parameter.requires_grad for parameter in algorithm.average.parameters())
+    algorithm.restart_average()
+    for name, fast in zip(names, learned(), strict=True):
+        torch.testing.assert_close(_copy(getattr(algorithm.average, name)), fast)
+
+
+@torch.no_grad()
+def test_exploration_is_the_learners_and_the_mode_the_averages(make_sac: MakeSac) -> None:
+    algorithm = make_sac()
+    given = (torch.randn(50, 8), torch.randn(50, 2), torch.randn(50, 4))
+    mode = algorithm.act(*given, deterministic=True)
+    command = algorithm.command(*given)
+    torch.testing.assert_close(mode, algorithm.average.actor.mode(given[0], command))
+    algorithm.actor.body[-1].bias[:3] += 20.0
+    assert torch.equal(algorithm.act(*given, deterministic=True), mode)
+    assert float(algorithm.act(*given).min()) > 0.99
+
+
 # Imitation ----------------------------------------------------------------------------------------
 
 
@@ -557,7 +592,7 @@ def test_a_policys_networks_load_alone(make_sac: MakeSac, replay: EpisodeReplay)
     first.task.rotation.copy_(torch.tensor([[0.0, 1.0], [-1.0, 0.0]]))
     first.update(replay)
     second.load_networks(_saved(first))
-    for name in ("actor", "encoder", "head", "task"):
+    for name in ("average", "task"):
         mine, theirs = first.stateful()[name], second.stateful()[name]
         assert isinstance(mine, nn.Module)
         assert isinstance(theirs, nn.Module)
