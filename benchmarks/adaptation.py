@@ -22,8 +22,8 @@ from goal_serving import (
     GoalService,
     check_adapts,
     quantities,
-    trained_range,
 )
+from identification import AFTER_CONTACT_STEPS, identify
 from inputs import open_policy
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -32,7 +32,6 @@ from tqdm import tqdm
 
 from skill_robots.tasks.tabletop import CONTROL_PERIOD_S, TabletopConfig
 from skill_runtime.policy import OnnxPolicy
-from skill_training.calibration import log_r2
 
 Array = NDArray[np.float64]
 
@@ -55,12 +54,6 @@ WITHIN = 0.9
 """Adapted is who reaches this share of the rate in the new context."""
 SPANS = ((0, 30), (30, 60), (60, 120), (120, 240))
 """Steps after the change, for the table."""
-AFTER_CONTACT_STEPS = (15, 25, 60)
-"""0.6, 1 and 2.4 s."""
-CONTACT_M_S = 0.02
-"""A cube that is faster than this has been touched."""
-EPISODE_STEPS = 120
-"""Of an identification: first contacts come within the first second or two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,31 +142,6 @@ def known_after(served: Served, column: int, truth: float) -> float:
     return float(np.median(np.where(near.any(axis=0), near.argmax(axis=0), never)))
 
 
-def identify(policy: OnnxPolicy, config: Config) -> list[list[float]]:
-    """R2 of each log quantity at each delay after the first contact."""
-    ranges = [trained_range(policy, name) for name in ("cube_mass", "cube_table_friction")]
-    task = TabletopConfig(mass=ranges[0], friction=ranges[1], sensor_noise=1.0)
-    truths: list[Array] = []
-    said: list[Array] = []
-    for seed in config.seeds:
-        # The period is longer than the episode: one goal each, and all episodes begin together.
-        service = GoalService(policy, task, config.goals, seed=seed + 1000, period_steps=10**6)
-        estimates: list[Array] = []
-        speeds: list[Array] = []
-        for _ in range(EPISODE_STEPS):
-            estimates.append(np.asarray(service.step().estimate, np.float64))
-            speeds.append(service.table.cube_speed.copy())
-        moving = np.stack(speeds) > CONTACT_M_S
-        first = moving.argmax(axis=0)
-        fits = moving.any(axis=0) & (first + AFTER_CONTACT_STEPS[-1] < EPISODE_STEPS)
-        rows = np.flatnonzero(fits)
-        at = [np.stack(estimates)[first[rows] + delay, rows] for delay in AFTER_CONTACT_STEPS]
-        said.append(np.stack(at))
-        truths.append(np.stack([service.table.mass, service.table.friction], axis=1)[rows])
-    truth, estimate = np.log(np.concatenate(truths)), np.log(np.concatenate(said, axis=1))
-    return [log_r2(truth, estimate[i]) for i in range(len(AFTER_CONTACT_STEPS))]
-
-
 def draw(served: dict[str, Served], fresh: dict[Context, Served], path: Path) -> None:
     """One panel per change: the rate after it, and that in the new context throughout."""
     figure = Figure(figsize=(2.6 * len(served), 2.9), layout="constrained")
@@ -242,7 +210,7 @@ def main(config: Config) -> None:
     found = print_changes(served, fresh, known)
     in_time = [float(AFTER_STEPS) if step is None else float(step) for step in found]
     print(f"\nadapted (within 10 %) after a median of {np.median(in_time):.0f} steps")
-    r2 = identify(policy, config) if known else []
+    r2 = identify(policy, config.goals, config.seeds) if known else []
     if r2:
         print("\nR2 of the estimates some time after the first contact, with sensor noise\n")
         times = [f"{delay * CONTROL_PERIOD_S:g} s" for delay in AFTER_CONTACT_STEPS]
