@@ -114,7 +114,7 @@ class SkillAwareWorld:
     @property
     def truth(self) -> Array:
         """``(n, 2)``: log mass [kg] and log friction, the effective coefficient."""
-        return np.log(self._context[:, ::-1] / [1.0, LABEL_PER_FRICTION])
+        return log_truth(*self.context)
 
     @property
     def task(self) -> Ids:
@@ -157,6 +157,11 @@ class SkillAwareWorld:
                 _inside(friction, config.held_out_friction) and _inside(mass, config.held_out_mass)
             ):
                 return friction, mass
+
+
+def log_truth(friction: Array, mass: Array) -> Array:
+    """``(n, 2)``: log mass [kg] and log effective friction, of labels and masses ``(n,)``."""
+    return np.log(np.stack([mass, friction / LABEL_PER_FRICTION], axis=1))
 
 
 def _inside(value: float, interval: Interval) -> bool:

@@ -272,9 +272,7 @@ class ContextSac:
         contrasted = self.term.draw(replay, self.draws) if inferred else None
         contexts, next_contexts, keys = self._contexts(batch, contrasted and contrasted.episodes)
         own = contexts[: len(batch)]
-        share = config.critic_gradient
-        judged = share * own + (1.0 - share) * own.detach()
-        transitions = self._transitions(batch, judged, next_contexts)
+        transitions = self._transitions(batch, own, next_contexts)
         loss, metrics = self.critic_loss(transitions)
         if contrasted is not None and keys is not None:
             term = contrasted.loss(contexts[len(batch) :], keys, self.draws)
@@ -336,8 +334,9 @@ class ContextSac:
 
     def critic_loss(self, batch: Transitions) -> Loss:
         """sum_i 0.5 mean((Q_i - y)^2), y as :meth:`soft_target` gives it."""
-        target = self.soft_target(batch)
-        command = self.command(batch.observation, batch.goal, batch.context)
+        target, share = self.soft_target(batch), self.config.critic_gradient
+        context = share * batch.context + (1.0 - share) * batch.context.detach()
+        command = self.command(batch.observation, batch.goal, context)
         values = self.critic(batch.observation, batch.action, command)
         loss = 0.5 * (values - target).square().mean(-1).sum()
         return loss, {
@@ -515,6 +514,6 @@ class LearnedPolicy(nn.Module):
     def follow(
         self, actor: TanhGaussianActor, encoder: ContextEncoder, head: EstimationHead, rate: float
     ) -> None:
-        """Moves by the share ``rate`` towards the networks in training; 1 takes them as they are."""
+        """Moves by the share ``rate`` towards the networks in training; 1 takes them over."""
         for slow, fast in ((self.actor, actor), (self.encoder, encoder), (self.head, head)):
             update_moving_average(slow, fast, rate)

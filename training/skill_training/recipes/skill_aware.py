@@ -33,9 +33,10 @@ from skill_training.episodes import EpisodeReplay
 from skill_training.errors import ConfigError, NothingToShipError
 from skill_training.goal_task import BringToGoal
 from skill_training.matmul import exact_matmul
-from skill_training.policy_graph import PolicyGraph, TorchPolicy
+from skill_training.policy_graph import PolicyGraph
 from skill_training.recipe import CardNotes, Curve, RunFacts, Scalars
 from skill_training.skill_aware_config import METHODS, BenchmarkConfig, BenchmarkSacConfig
+from skill_training.skill_aware_policy import evaluation_policy
 from skill_training.skill_aware_world import (
     LABEL_PER_FRICTION,
     SkillAwareTaskConfig,
@@ -368,13 +369,7 @@ class BenchmarkLearner:
         self._collector.load_state_dict(state["collector"])
 
     def _evaluate(self, episodes: int, *, cells: bool) -> Scalars:
-        hidden = self._config.algorithm.encoder.hidden
-        policy = TorchPolicy(
-            ContextGraph(self.algorithm),
-            action_size=skill_aware.ACTION_SIZE,
-            goal_size=2,
-            states={"lstm_h": (hidden,), "lstm_c": (hidden,)},
-        )
+        policy = evaluation_policy(self.algorithm)
         scenes = make_scenes(self._config.task.engine, SCENES, self._config.run.threads)
         result = benchmark(policy, scenes, episodes=episodes, seed=EVALUATION_SEED)
         scenes.close()
