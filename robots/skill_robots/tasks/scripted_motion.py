@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from skill_robots.observation import layout
 from skill_robots.tasks.skill_aware import (
     CONTROL_RATE_HZ,
-    CUBE_REST_HEIGHT_M,
     DISPLACEMENT_M,
     HAND_WIDTH_STEP_M,
     OBSERVATION,
@@ -23,8 +22,6 @@ Action = tuple[float, float, float, float]
 Point = tuple[float, float]
 Point3 = tuple[float, float, float]
 
-CUBE_M = 2 * CUBE_REST_HEIGHT_M
-"""Edge of the cube [m]."""
 CLEAR_HEIGHT_M = 0.065
 """A hand at this height passes over a cube that lies on the table [m]."""
 COAST_S = (0.009, 0.020, 0.029)
@@ -44,7 +41,6 @@ class Seen:
     width: float
     cube: tuple[float, float, float]
     cube_velocity: tuple[float, float, float]
-    spin: tuple[float, float, float]
     goal: Point
 
     @property
@@ -75,7 +71,6 @@ def see(observation: Array, goal: Array) -> list[Seen]:
         observation[:, _LAYOUT["hand_width"]][:, 0],
         observation[:, _LAYOUT["cube_position"]],
         observation[:, _LAYOUT["cube_velocity"]],
-        observation[:, _LAYOUT["cube_angular_velocity"]],
         goal,
     )
     rows = zip(*(column.tolist() for column in columns), strict=True)
@@ -85,10 +80,9 @@ def see(observation: Array, goal: Array) -> list[Seen]:
             width=width,
             cube=tuple(cube),
             cube_velocity=tuple(velocity),
-            spin=tuple(spin),
             goal=tuple(target),
         )
-        for hand, width, cube, velocity, spin, target in rows
+        for hand, width, cube, velocity, target in rows
     ]
 
 

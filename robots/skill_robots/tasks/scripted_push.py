@@ -10,6 +10,7 @@ from skill_robots.tasks.scripted_motion import (
     CLEAR_HEIGHT_M,
     Action,
     Point,
+    Point3,
     Seen,
     limited,
     to_width,
@@ -25,13 +26,13 @@ class PushConfig:
     behind_m: float = 0.055
     """Where the hand goes down, behind the cube's centre [m]."""
     height_m: float = 0.02
+    """Height of the end effector that the push aims at, before its upward part [m]."""
     height_gain: float = 1.5
     """Share of the height error that is commanded."""
     up: float = 0.0
     """Constant upward part of the action: friction then lifts the near edge, the cube tumbles."""
-    ceiling_m: float = 1.0
-    """Above this the upward part gives way, or the hand climbs over the cube [m]."""
     speed: float = 0.8
+    """Action along the way."""
     correction: float = 0.6
     """Share of the sideways error that is commanded."""
     lost_m: float = 0.03
@@ -39,14 +40,32 @@ class PushConfig:
     stall_steps: int = 6
     """Steps without progress after which to go round again."""
     approach_speed: float = 1.0
+    """Largest horizontal action on the way round the cube."""
 
 
 SLIDE = PushConfig()
 """For cubes that slide."""
-SCOOP = PushConfig(behind_m=0.045, height_m=0.012, height_gain=0.65, up=0.86, speed=0.94)
-"""For cubes that do not: they tumble, a quarter turn at a time."""
+SCOOP = PushConfig(
+    behind_m=0.06,
+    height_m=0.005,
+    height_gain=0.65,
+    up=1.0,
+    speed=0.95,
+    correction=1.0,
+    lost_m=0.04,
+)
+"""For cubes that do not: they tumble, a quarter turn at a time. Found by random search."""
 
 Phase = Literal["round", "down", "push"]
+
+_AT_START_M = 0.02
+"""How near the place behind the cube the hand goes down [m]."""
+_OFF_START_M = 0.035
+"""How far from there it gives up and goes round again [m]."""
+_BEHIND_M = 0.09
+"""A cube this far ahead has been lost [m]."""
+_PROGRESS_M = 0.002
+_LARGEST_CORRECTION = 0.8
 
 
 class PushController:
@@ -55,58 +74,55 @@ class PushController:
     def __init__(self, config: PushConfig) -> None:
         self._config = config
         self.phase: Phase = "round"
+        """What it is about to do."""
         self._stalled = 0
-        self._best = math.inf
+        self._nearest = math.inf
 
     def act(self, seen: Seen) -> Action:
         """The next action."""
-        along, across, direction = self._line(seen)
-        self._advance(seen, along, across)
-        closing = to_width(seen, 0.0, 0.5)
-        if self.phase == "push":
-            return (*self._push(seen, across, direction), closing)
-        config = self._config
-        cube = seen.cube_in(1.0)
-        x = cube[0] - config.behind_m * direction[0]
-        y = cube[1] - config.behind_m * direction[1]
-        height = config.height_m
-        if self.phase == "round":
-            error = math.hypot(x - seen.hand[0], y - seen.hand[1])
-            height = CLEAR_HEIGHT_M + max(0.0, 0.5 * (error - 0.03))
-        return (*travel(seen, x, y, height, speed=config.approach_speed), closing)
-
-    def _line(self, seen: Seen) -> tuple[float, float, Point]:
-        """Hand along and across the line from the cube to the goal, and the line's direction."""
         dx, dy = seen.goal_offset
         length = math.hypot(dx, dy) or 1.0
-        ux, uy = dx / length, dy / length
+        way = (dx / length, dy / length)
         hx, hy = seen.hand_offset
-        return hx * ux + hy * uy, hx * uy - hy * ux, (ux, uy)
+        along, across = hx * way[0] + hy * way[1], hx * way[1] - hy * way[0]
+        self._advance(seen, length, along, across)
+        move = self._push(seen, way, across) if self.phase == "push" else self._approach(seen, way)
+        return (*move, to_width(seen, 0.0, 0.5))
 
-    def _advance(self, seen: Seen, along: float, across: float) -> None:
+    def _advance(self, seen: Seen, left: float, along: float, across: float) -> None:
         config = self._config
+        off = math.hypot(along + config.behind_m, across)
         if self.phase == "round":
-            gap = math.hypot(along + config.behind_m, across)
-            if gap < 0.02:
+            if off < _AT_START_M:
                 self.phase = "down"
         elif self.phase == "down":
-            if math.hypot(along + config.behind_m, across) > 0.035:
+            if off > _OFF_START_M:
                 self.phase = "round"
             elif seen.hand[2] < config.height_m + 0.015:
-                self.phase, self._stalled, self._best = "push", 0, math.inf
+                self.phase, self._stalled, self._nearest = "push", 0, math.inf
         else:
-            left = math.hypot(*seen.goal_offset)
-            self._stalled = 0 if left < self._best - 0.002 else self._stalled + 1
-            self._best = min(left, self._best)
-            lost = abs(across) > config.lost_m or along > 0.0 or along < -0.09
+            self._stalled = 0 if left < self._nearest - _PROGRESS_M else self._stalled + 1
+            self._nearest = min(left, self._nearest)
+            lost = abs(across) > config.lost_m or along > 0.0 or along < -_BEHIND_M
             if lost or self._stalled >= config.stall_steps:
                 self.phase = "round"
 
-    def _push(self, seen: Seen, across: float, direction: Point) -> tuple[float, float, float]:
+    def _approach(self, seen: Seen, way: Point) -> Point3:
         config = self._config
-        ux, uy = direction
-        side = limited(-config.correction * across / DISPLACEMENT_M, 0.8)
-        x, y = config.speed * ux + side * uy, config.speed * uy - side * ux
+        cube = seen.cube_in(1.0)
+        x, y = cube[0] - config.behind_m * way[0], cube[1] - config.behind_m * way[1]
+        error = math.hypot(x - seen.hand[0], y - seen.hand[1])
+        height = config.height_m
+        # Down only where it is clear of the cube: pressed onto its edge the hand would stay there.
+        high = seen.hand[2] > CLEAR_HEIGHT_M - 0.03
+        if self.phase == "round" or (high and error > _AT_START_M):
+            height = CLEAR_HEIGHT_M + max(0.0, 0.5 * (error - 0.03))
+        return travel(seen, x, y, height, speed=config.approach_speed)
+
+    def _push(self, seen: Seen, way: Point, across: float) -> Point3:
+        config = self._config
+        side = limited(-config.correction * across / DISPLACEMENT_M, _LARGEST_CORRECTION)
+        x = config.speed * way[0] + side * way[1]
+        y = config.speed * way[1] - side * way[0]
         z = config.up + config.height_gain * (config.height_m - seen.hand[2]) / DISPLACEMENT_M
-        z = min(z, 2.0 * (config.ceiling_m - seen.hand[2]) / DISPLACEMENT_M)
         return limited(x, 1.0), limited(y, 1.0), limited(z, 1.0)
