@@ -22,15 +22,19 @@ class BenchmarkSacConfig(ContextSacConfig):
 
     name: ClassVar[str]
 
-    demonstrations: Count = 1200
+    demonstrations: Count = 2400
     """Episodes of the scripted controller that switches from picking to pushing, told nothing; they
     stay in replay. 0 learns from the reward alone."""
 
     demonstration_share: float = 0.5
     """Share of the episodes of a batch that are demonstrations."""
 
-    imitation_weight: float = 1.0
+    imitation_weight: float = 10.0
     """Weight of the imitation term on demonstrated transitions, in actor and encoder."""
+
+    imitation_filter: bool = False
+    """Imitate only where the critic values the demonstrated action above the policy's own. Off: it
+    does not value the demonstrations soon enough, and the policy stays at half their success."""
 
     discount: float = 0.95
     """Weight of the next control step against this one; the release's."""
@@ -103,7 +107,7 @@ METHODS: dict[str, type[BenchmarkSacConfig]] = {
 class BenchmarkRunSettings(RunSettings):
     """Run settings on the benchmark."""
 
-    env_steps: PositiveInt = 160_000
+    env_steps: PositiveInt = 200_000
     """Environment steps to collect beside the demonstrations, rounded up to whole episodes."""
 
     env_steps_per_update: PositiveInt = 8
