@@ -39,9 +39,11 @@ class Seen:
     hand: tuple[float, float, float]
     """Where the hand will come to rest: its position and what it coasts."""
     width: float
+    """Between the fingers."""
     cube: tuple[float, float, float]
     cube_velocity: tuple[float, float, float]
     goal: Point
+    """On the table."""
 
     @property
     def goal_offset(self) -> Point:

@@ -15,7 +15,9 @@ class SwitchConfig:
     """When to change the skill, and between which."""
 
     pick: PickConfig = field(default_factory=PickConfig)
+    """What is tried first."""
     push: PushConfig = SCOOP
+    """What is tried for the rest of the episode once picking has failed."""
     patience_steps: int = 4
     """Steps of carrying in which the cube must make the progress below."""
     progress_m: float = 0.012
