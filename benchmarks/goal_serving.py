@@ -28,6 +28,9 @@ for the next one [m]."""
 REACH_M = (0.12, 0.25)
 """Beyond this in x or y the hand does not get behind a cube; it is put back [m]."""
 
+ESTIMATED = ("cube_mass", "cube_table_friction")
+"""What a goal policy may estimate."""
+
 
 class Context(NamedTuple):
     """What is hidden from the policy."""
@@ -175,6 +178,9 @@ def trained_range(policy: OnnxPolicy, name: str) -> tuple[float, float]:
 
 
 def quantities(policy: OnnxPolicy) -> tuple[str, ...]:
-    """Names of what the policy estimates, in order."""
+    """Names of what the policy estimates: mass and friction, in that order, or nothing."""
     context = policy.manifest.context
-    return () if context is None else tuple(part.name for part in context.estimates)
+    names = () if context is None else tuple(part.name for part in context.estimates)
+    if names not in ((), ESTIMATED):
+        raise SystemExit(f"{policy.path} estimates {', '.join(names)}, not {', '.join(ESTIMATED)}")
+    return names

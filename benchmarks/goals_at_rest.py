@@ -209,7 +209,7 @@ def print_shares(scores: Scores, time: str) -> None:
 
 
 def print_gains(scores: Scores, time: str) -> dict[str, dict[str, float]]:
-    """What each row gains on untold, and its share of what told gains."""
+    """What each row gains on untold, and, of those that infer, the share of what told gains."""
     told, untold = scores.get("told"), scores.get("untold")
     if told is None or untold is None:
         return {}
@@ -223,7 +223,7 @@ def print_gains(scores: Scores, time: str) -> dict[str, dict[str, float]]:
         for key in (f"{condition}/{time}" for condition in CONTEXTS):
             gap = float(np.mean(told[key]) - np.mean(untold[key]))
             gain = float(np.mean(row[key]) - np.mean(untold[key]))
-            share = gain / gap if gap >= WORTH else None
+            share = gain / gap if gap >= WORTH and R2[0] in row else None
             if share is not None:
                 closed.setdefault(name, {})[key] = share
             cells.append(f"{gain:+.2f}" + ("" if share is None else f" ({share:.0%})"))
