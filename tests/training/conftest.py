@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from skill_robots.tasks.tabletop import TabletopConfig
-from skill_training.algorithms.context_sac import ContextSac, ContextSacConfig
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig
 from skill_training.context.encoder import EncoderConfig

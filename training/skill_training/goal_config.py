@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from skill_training.algorithms.context_sac import ContextSacConfig, PositiveFloat, Share
+from skill_training.algorithms.context_sac_config import ContextSacConfig, PositiveFloat, Share
 from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
 from skill_training.context.encoder import EncoderConfig
 from skill_training.errors import ConfigError

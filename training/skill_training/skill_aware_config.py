@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from skill_training.algorithms.context_sac import ContextSacConfig
+from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.errors import ConfigError

@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass as plain_dataclass
-from dataclasses import field
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
+from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.algorithms.sac import Loss, Metrics, adam, descend
-from skill_training.context.encoder import ContextEncoder, EncoderConfig, MomentumEncoder
-from skill_training.context.objective import ContrastiveConfig, ContrastiveTerm
+from skill_training.context.encoder import ContextEncoder, MomentumEncoder
+from skill_training.context.learned_policy import EstimationHead, LearnedPolicy
+from skill_training.context.objective import ContrastiveTerm
 from skill_training.episodes import EpisodeReplay, Episodes, concatenate
 from skill_training.goal_task import GoalTask
 from skill_training.networks import (
@@ -31,99 +30,14 @@ from skill_training.networks import (
     ObservationNormalizer,
     PositiveScalar,
     TanhGaussianActor,
-    mlp,
     update_moving_average,
 )
 
-Knowledge = Literal["inferred", "told", "untold"]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Size = Annotated[int, Field(ge=1)]
+ENCODER_GRADIENT_NORM = 10.0
+"""Largest norm of the encoder's gradient: through a hundred steps of an LSTM it can explode."""
 
 
-@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
-class ContextSacConfig:
-    """Settings of actor, critic, entropy coefficient and context."""
-
-    knowledge: Knowledge = "inferred"
-    """Where the context comes from. inferred: the encoder. told: true log mass and log friction.
-    untold: zeros. The last two bound what an encoder can lose and win."""
-
-    supervised: bool = False
-    """Also train the encoder to predict log mass and log friction, which only a simulation knows:
-    the bound for what an encoder can infer."""
-
-    critic_gradient: Annotated[float, Field(ge=0)] = 1.0
-    """Factor on the gradient that the critic's loss sends into the encoder."""
-
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    """The context encoder."""
-
-    contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
-    """The contrastive term of the encoder's loss."""
-
-    hidden: tuple[Size, ...] = (256, 256)
-    """Hidden layers of actor and critic. ReLU."""
-
-    episodes_per_block: Size = 32
-    """Episodes that the encoder is unrolled over at once."""
-
-    updates_per_block: Size = 4
-    """Gradient steps of actor and critic on fresh transitions of the same episodes; the encoder
-    takes one, the first. The release unrolls anew for each: three quarters of a CPU's time."""
-
-    batch_size: Size = 256
-    """Transitions drawn from these episodes in one gradient step."""
-
-    demonstration_share: Share = 0.0
-    """Share of the episodes of a batch that are demonstrations."""
-
-    imitation_weight: Annotated[float, Field(ge=0)] = 0.0
-    """Weight of the imitation term of the actor on demonstrated transitions; the term trains the
-    encoder too, for what a demonstrator remembers must be in the context."""
-
-    imitation_filter: bool = True
-    """Imitate only where the critic values the demonstrated action above the policy's own."""
-
-    hindsight_share: Share = 0.4
-    """Share of transitions whose goal is replaced by where the cube was later in the episode
-    (Andrychowicz et al. 2017, hindsight experience replay, "future")."""
-
-    learning_rate: PositiveFloat = 3e-4
-    """Adam's step size of critic and entropy coefficient."""
-
-    actor_learning_rate: PositiveFloat = 3e-4
-    """Adam's step size of the actor."""
-
-    actor_frozen_updates: Annotated[int, Field(ge=0)] = 0
-    """Gradient steps for which an actor that was trained before stays as it is, while the critic
-    learns to judge it."""
-
-    discount: Annotated[float, Field(ge=0, lt=1)] = 0.97
-    """Weight of the next control step against this one."""
-
-    return_steps: Size = 3
-    """Steps whose rewards the critic's target counts before it bootstraps, without correction for
-    what the policy would do differently by now (Hessel et al. 2018, Rainbow)."""
-
-    target_rate: Annotated[float, Field(gt=0, le=1)] = 0.005
-    """Share by which the target critic moves towards the critic at each step."""
-
-    average_rate: Annotated[float, Field(gt=0, le=1)] = 0.002
-    """Share by which the policy that is evaluated and shipped - a running average of actor, encoder
-    and head (Polyak and Juditsky 1992) - moves at each step: single snapshots wander."""
-
-    initial_entropy_coefficient: PositiveFloat = 0.01
-    """Weight of the policy's entropy at the start; learned from there."""
-
-    entropy_floor: Annotated[float, Field(ge=0)] = 0.0
-    """Least entropy coefficient used in the losses."""
-
-    target_entropy_per_action: Annotated[float, Field(allow_inf_nan=False)] = -1.0
-    """Entropy, per action entry, that the entropy coefficient is learned to hold [nat]."""
-
-
-@plain_dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Transitions:
     """What one gradient step of actor and critic sees; ``n`` rows."""
 
@@ -143,7 +57,7 @@ class Transitions:
     """``(n,)`` bool: a demonstrated action, under the goal it was meant for."""
 
 
-@plain_dataclass(slots=True)
+@dataclass(slots=True)
 class _Block:
     """Episodes that were unrolled, and for how many more gradient steps they serve."""
 
@@ -483,37 +397,3 @@ class ContextSac:
         self.generator.set_state(state["generator"].cpu())
         self.draws.set_state(state["draws"].cpu())
         self.updates = int(state["updates"])
-
-
-ENCODER_GRADIENT_NORM = 10.0
-"""Largest norm of the encoder's gradient: through a hundred steps of an LSTM it can explode."""
-
-
-class EstimationHead(nn.Module):
-    """A small network from context to standardised log mass and log friction."""
-
-    def __init__(self, context_size: int, quantities: int = 2) -> None:
-        super().__init__()
-        self.body = mlp(context_size, (64,), quantities)
-
-    def forward(self, context: Tensor) -> Tensor:
-        """``(..., C)`` -> ``(..., K)``."""
-        return self.body(context)
-
-
-class LearnedPolicy(nn.Module):
-    """What a policy is made of: a running average of the learned networks."""
-
-    def __init__(
-        self, actor: TanhGaussianActor, encoder: ContextEncoder, head: EstimationHead
-    ) -> None:
-        super().__init__()
-        self.actor, self.encoder, self.head = copy.deepcopy((actor, encoder, head))
-        self.requires_grad_(False)
-
-    def follow(
-        self, actor: TanhGaussianActor, encoder: ContextEncoder, head: EstimationHead, rate: float
-    ) -> None:
-        """Moves by the share ``rate`` towards the networks in training; 1 takes them over."""
-        for slow, fast in ((self.actor, actor), (self.encoder, encoder), (self.head, head)):
-            update_moving_average(slow, fast, rate)
