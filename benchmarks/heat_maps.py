@@ -21,7 +21,8 @@ from skill_aware_scores import PUBLISHED_CELLS, read_scores
 
 from skill_robots.tasks.skill_aware import CELLS, FRICTIONS, MASSES, TRAIN, Cell
 
-COLUMNS = 4
+COLUMNS = (4, 5, 3)
+"""Panels in a row, the first that leaves fewest places empty."""
 PANEL_INCHES = (2.3, 2.5)
 LIGHT = 0.55
 """Success from which the map is too light for white figures."""
@@ -65,7 +66,8 @@ def main(config: Config) -> None:
         for name, score in read_scores(config.scores).items()
     }
     maps = {**scores, "SaCCM, published": PUBLISHED_CELLS}
-    rows, columns = -(-len(maps) // COLUMNS), min(len(maps), COLUMNS)
+    columns = min(COLUMNS, key=lambda count: -len(maps) % count)
+    rows = -(-len(maps) // columns)
     size = (columns * PANEL_INCHES[0] + 0.6, rows * PANEL_INCHES[1] + 0.3)
     figure = Figure(figsize=size, layout="constrained")
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)

@@ -123,7 +123,8 @@ def main(config: Config) -> None:
         ["friction,mass", "split", *scores, "SaCCM published", gain_title, "skill-aware"], cells
     )
     shown = [row[0] for row in cells if row[-1] == "yes"]
-    print(f"\n{config.subject} shows skill-awareness in {len(shown)} cells: {'; '.join(shown)}")
+    listed = "; ".join(shown) or "none"
+    print(f"\n{config.subject} shows skill-awareness in {len(shown)} cells: {listed}")
     write_json(config.json, {"splits": rows, "cells": cells, "skill_aware_cells": shown})
 
 
