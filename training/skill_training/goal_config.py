@@ -12,6 +12,7 @@ from pydantic.dataclasses import dataclass
 from skill_training.algorithms.context_sac_config import ContextSacConfig, PositiveFloat, Share
 from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
 from skill_training.context.encoder import EncoderConfig
+from skill_training.context.objective import ContrastiveConfig
 from skill_training.errors import ConfigError
 from skill_training.goal_world import GoalTaskConfig
 from skill_training.task_checks import check_replay, check_tabletop
@@ -30,6 +31,9 @@ class GoalSacConfig(ContextSacConfig):
         default_factory=lambda: EncoderConfig(hidden=64, learning_rate=3e-3)
     )
     """The context encoder."""
+
+    contrastive: ContrastiveConfig = field(default_factory=lambda: ContrastiveConfig(batch=128))
+    """The contrastive term of the encoder's loss."""
 
     learning_rate: PositiveFloat = 1e-3
     """Adam's step size of critic and entropy coefficient."""
