@@ -96,7 +96,7 @@ class Served:
         """Middles of the windows, and the rate in each."""
         first = np.arange(-JUDGED_STEPS, AFTER_STEPS - WINDOW_STEPS + 1, WINDOW_STEPS // 3)
         rates = [self.rate(start, start + WINDOW_STEPS) for start in first.tolist()]
-        return first + WINDOW_STEPS / 2, np.array(rates)
+        return first.astype(np.float64) + WINDOW_STEPS / 2, np.array(rates)
 
 
 def serve(

@@ -156,7 +156,15 @@ def _line(axes: Axes, values: dict[int, list[float]], style: dict[str, str]) -> 
     """Means over the seeds, with their range."""
     batches, runs = list(values), list(values.values())
     means = [float(np.mean(numbers)) for numbers in runs]
-    axes.plot(batches, means, "o-", linewidth=1.5, markersize=4, **style)
+    axes.plot(
+        batches,
+        means,
+        "o-",
+        linewidth=1.5,
+        markersize=4,
+        color=style["color"],
+        label=style["label"],
+    )
     lowest, highest = [min(numbers) for numbers in runs], [max(numbers) for numbers in runs]
     axes.vlines(batches, lowest, highest, color=style["color"])
 
