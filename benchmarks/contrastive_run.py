@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
+from torch import Tensor, nn
 
 from skill_robots.observation import PUSH_OBSERVATION, scales
 from skill_training.calibration import log_r2
-from skill_training.context.encoder import ContextEncoder, EncoderConfig, MomentumEncoder
+from skill_training.context.encoder import ContextEncoder, EncoderConfig, MomentumEncoder, State
 from skill_training.context.objective import Contrasted, ContrastiveConfig, ContrastiveTerm
 from skill_training.context.sampling import Pairs
 from skill_training.episodes import EpisodeReplay, Episodes
@@ -23,6 +22,10 @@ Array = NDArray[np.float64]
 
 ENCODER = EncoderConfig(hidden=64)
 """The goal stage's."""
+QUANTITIES = 2
+"""Log mass and log friction."""
+CENTRE = (-0.28, -1.17)
+"""Of both over the goal stage's range; their standard deviations are 1.06 and 0.95."""
 GRADIENT_NORM = 10.0
 """As in training."""
 PROBE_RIDGE = 1e-2
@@ -32,52 +35,66 @@ BOUND_DRAWS = 20
 
 
 class Run:
-    """Training and probing of one encoder."""
+    """Training and probing of one encoder.
+
+    Args:
+        objective: Sampling and loss; None regresses the truth itself, the most that these steps on
+            these episodes could teach.
+        batch: Episodes in a gradient step.
+        seed: Of encoder and batches.
+        device: Where the encoder trains.
+    """
 
     def __init__(
-        self, objective: ContrastiveConfig, batch: int, seed: int, device: torch.device
+        self, objective: ContrastiveConfig | None, batch: int, seed: int, device: torch.device
     ) -> None:
         torch.manual_seed(seed)
         config = ENCODER
         scale, size = scales(PUSH_OBSERVATION).tolist(), GoalWorld.action_size
         self._encoder = ContextEncoder(config, scale=scale, action_size=size).to(device)
         self._momentum = MomentumEncoder(self._encoder, config.momentum_rate).to(device)
-        self._optimizer = torch.optim.Adam(self._encoder.parameters(), lr=config.learning_rate)
+        self._head = nn.Linear(config.size, QUANTITIES).to(device)
+        self._parameters = [*self._encoder.parameters(), *self._head.parameters()]
+        self._optimizer = torch.optim.Adam(self._parameters, lr=config.learning_rate)
         self._generator = torch.Generator().manual_seed(seed)
-        self._term = ContrastiveTerm(replace(objective, batch=batch, pool=10**6))
+        self._batch = batch
+        self._term = objective and ContrastiveTerm(replace(objective, batch=batch, pool=10**6))
 
     def train(self, replay: EpisodeReplay, steps: int) -> None:
-        """Nothing but the contrastive term; draws that have nothing to contrast are passed over."""
+        """Nothing but this objective; draws that have nothing to contrast are passed over."""
         for _ in range(steps):
-            drawn = self._term.draw(replay, self._generator)
-            if drawn is None:
-                continue
-            loss = self._loss(drawn)
+            if self._term is None:
+                loss = self._regression(replay.sample(self._batch, self._generator))
+            else:
+                drawn = self._term.draw(replay, self._generator)
+                if drawn is None:
+                    continue
+                loss = self._contrast(drawn)
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            clip_grad_norm_(self._encoder.parameters(), GRADIENT_NORM)
+            nn.utils.clip_grad_norm_(self._parameters, GRADIENT_NORM)
             self._optimizer.step()
             self._momentum.follow(self._encoder)
 
-    def _loss(self, drawn: Contrasted) -> Tensor:
-        episodes = drawn.episodes
-        inputs = (
-            episodes.observation,
-            episodes.previous_action,
-            (episodes.hidden, episodes.cell),
-        )
+    def _regression(self, episodes: Episodes) -> Tensor:
+        """Squared error of centred log mass and log friction, over all steps."""
+        known = self._head(self._encoder(*_inputs(episodes))[0])
+        return (known + known.new_tensor(CENTRE) - episodes.truth).square().mean()
+
+    def _contrast(self, drawn: Contrasted) -> Tensor:
+        inputs = _inputs(drawn.episodes)
         return drawn.loss(self._encoder(*inputs)[0], self._momentum(*inputs), self._generator)
 
     @torch.no_grad()
     def bound(self, replay: EpisodeReplay) -> tuple[float, float] | None:
-        """Nats certified and log K, means over held-out batches; None for the sigmoid form."""
-        if self._term.config.loss == "sigmoid":
+        """Nats certified and log K, means over held-out batches; None where there is no bound."""
+        if self._term is None or self._term.config.loss == "sigmoid":
             return None
         found: list[tuple[float, float]] = []
         for _ in range(BOUND_DRAWS):
             drawn = self._term.draw(replay, self._generator)
             if drawn is not None:
-                loss, ceiling = float(self._loss(drawn)), log_candidates(drawn)
+                loss, ceiling = float(self._contrast(drawn)), log_candidates(drawn)
                 # InfoNCE leaves log K out of its loss; the K-sample form has it in.
                 paired = isinstance(drawn.sample, Pairs)
                 found.append((ceiling - loss if paired else -loss, ceiling))
@@ -88,10 +105,15 @@ class Run:
     def contexts(self, episodes: Episodes) -> Array:
         """``(B, C)`` at the end of each episode."""
         parts = [
-            self._encoder(part.observation, part.previous_action, (part.hidden, part.cell))[0]
+            self._encoder(*_inputs(part))[0]
             for part in (episodes.take(rows) for rows in torch.arange(len(episodes)).split(256))
         ]
         return torch.cat([part[:, -1] for part in parts]).cpu().numpy().astype(np.float64)
+
+
+def _inputs(episodes: Episodes) -> tuple[Tensor, Tensor, State]:
+    state = (episodes.hidden, episodes.cell)
+    return episodes.observation, episodes.previous_action, state
 
 
 def log_candidates(drawn: Contrasted) -> float:
