@@ -21,6 +21,7 @@ from goal_serving import (
     Goals,
     GoalService,
     check_adapts,
+    columns,
     quantities,
 )
 from identification import AFTER_CONTACT_STEPS, identify
@@ -179,7 +180,7 @@ def print_changes(
                 *(f"{run.rate(*span):.2f}" for span in ((-120, -60), (-60, 0), *SPANS)),
                 f"{reference:.2f}",
                 "-" if steps[-1] is None else str(steps[-1]),
-                *(known_after(run, i, before[i], after[i]) for i in range(len(known))),
+                *(known_after(run, i, before[c], after[c]) for i, c in enumerate(columns(known))),
             ]
         )
     spans = ["before", "straddling", *(f"{first}-{last - 1}" for first, last in SPANS)]

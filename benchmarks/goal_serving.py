@@ -28,16 +28,13 @@ for the next one [m]."""
 REACH_M = (0.12, 0.25)
 """Beyond this in x or y the hand does not get behind a cube; it is put back [m]."""
 
-ESTIMATED = ("cube_mass", "cube_table_friction")
-"""What a goal policy may estimate."""
-
 
 class Context(NamedTuple):
-    """What is hidden from the policy."""
+    """What is hidden from the policy, under the names of its manifest."""
 
-    mass: float
+    cube_mass: float
     """[kg]."""
-    friction: float
+    cube_table_friction: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +46,7 @@ class Goals:
     at_rest: Flags
     """``(k,)``: the cube was within 3 cm and slower than 2 cm/s, 60 steps later."""
     estimate: Array
-    """``(k, E)`` of mass [kg] and friction then; no columns where the policy has no estimate."""
+    """``(k, E)`` of what the policy estimates, then; physical units."""
     truth: Array
     """``(k, 2)`` mass [kg] and friction then."""
 
@@ -178,9 +175,17 @@ def trained_range(policy: OnnxPolicy, name: str) -> tuple[float, float]:
 
 
 def quantities(policy: OnnxPolicy) -> tuple[str, ...]:
-    """Names of what the policy estimates: mass and friction, in that order, or nothing."""
+    """Names of what the policy estimates, in the order of its output."""
     context = policy.manifest.context
     names = () if context is None else tuple(part.name for part in context.estimates)
-    if names not in ((), ESTIMATED):
-        raise SystemExit(f"{policy.path} estimates {', '.join(names)}, not {', '.join(ESTIMATED)}")
+    if not set(names) <= set(Context._fields):
+        raise SystemExit(
+            f"{policy.path} estimates {', '.join(names)}; only {', '.join(Context._fields)} "
+            "can be judged here"
+        )
     return names
+
+
+def columns(names: tuple[str, ...]) -> list[int]:
+    """Where quantities stand in a :class:`Context` and in :attr:`Goals.truth`."""
+    return [Context._fields.index(name) for name in names]

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import tyro
-from goal_serving import Goals, GoalService, check_adapts, quantities, trained_range
+from goal_serving import Goals, GoalService, check_adapts, columns, quantities, trained_range
 from inputs import open_policy
 from numpy.typing import NDArray
 from report import print_table, write_json
@@ -99,12 +99,13 @@ def serve(
     return service.goals
 
 
-def r2_by_minute(goals: Goals, minutes: int) -> list[list[float]]:
+def r2_by_minute(goals: Goals, minutes: int, known: tuple[str, ...]) -> list[list[float]]:
     """R2 of each estimated log quantity, minute by minute."""
     found: list[list[float]] = []
     for minute in range(minutes):
         rows = goals.given // MINUTE == minute
-        found.append(log_r2(np.log(goals.truth[rows]), np.log(goals.estimate[rows])))
+        truth = goals.truth[rows][:, columns(known)]
+        found.append(log_r2(np.log(truth), np.log(goals.estimate[rows])))
     return found
 
 
@@ -138,7 +139,9 @@ def main(config: Config) -> None:
         ],
     )
     known = quantities(policy)
-    r2 = {name: r2_by_minute(goals, config.minutes) for name, goals in found.items() if known}
+    r2 = {
+        name: r2_by_minute(goals, config.minutes, known) for name, goals in found.items() if known
+    }
     for index, quantity in enumerate(known):
         print(f"\nR2 of log {quantity}, by minute of serving\n")
         print_table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from goal_serving import GoalService, trained_range
+from goal_serving import GoalService, columns, quantities, trained_range
 from numpy.typing import NDArray
 
 from skill_robots.tasks.tabletop import TabletopConfig
@@ -27,7 +27,7 @@ def identify(policy: OnnxPolicy, scenes: int, seeds: Sequence[int]) -> list[list
     """R2 of each log quantity, for each delay after the first contact.
 
     Args:
-        policy: Estimates mass and friction.
+        policy: Estimates mass, friction or both.
         scenes: Episodes of one seed, each towards one goal.
         seeds: Of starts, goals and contexts; all are pooled.
     """
@@ -49,6 +49,7 @@ def identify(policy: OnnxPolicy, scenes: int, seeds: Sequence[int]) -> list[list
         rows = np.flatnonzero(fits)
         at = [np.stack(estimates)[first[rows] + delay, rows] for delay in AFTER_CONTACT_STEPS]
         said.append(np.stack(at))
-        truths.append(np.stack([service.table.mass, service.table.friction], axis=1)[rows])
-    truth, estimate = np.log(np.concatenate(truths)), np.log(np.concatenate(said, axis=1))
-    return [log_r2(truth, estimate[i]) for i in range(len(AFTER_CONTACT_STEPS))]
+        truth = np.stack([service.table.mass, service.table.friction], axis=1)
+        truths.append(truth[rows][:, columns(quantities(policy))])
+    known, estimate = np.log(np.concatenate(truths)), np.log(np.concatenate(said, axis=1))
+    return [log_r2(known, estimate[i]) for i in range(len(AFTER_CONTACT_STEPS))]

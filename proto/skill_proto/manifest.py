@@ -156,6 +156,9 @@ class Context(_Part):
     """95 % quantile of ``|whitening @ (context - center)|`` over held-out contexts."""
     estimates: tuple[ContextEstimate, ...] = ()
     """What the entries of output ``estimate`` are, in order, in physical units."""
+    unidentified: tuple[ContextEstimate, ...] = ()
+    """Quantities that differed in training and of which the contexts tell too little: there is no
+    estimate of them; ``log_r2`` is what one would have explained."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -165,9 +168,9 @@ class Context(_Part):
                 f"center must have {self.size} entries and whitening {self.size} rows of "
                 f"{self.size}, or both none; they have {n}, and {len(rows)} rows of {set(rows)}"
             )
-        names = [estimate.name for estimate in self.estimates]
+        names = [estimate.name for estimate in (*self.estimates, *self.unidentified)]
         if len(set(names)) != len(names):
-            raise ValueError(f"estimates gives a name twice: {names}")
+            raise ValueError(f"estimates and unidentified give a name twice: {names}")
         return self
 
 

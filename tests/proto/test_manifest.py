@@ -198,7 +198,7 @@ def test_a_missing_field_is_named(name: str) -> None:
         ("context.whitening", [[1.0, 0.0], [1.0]], "whitening 2 rows of 2"),
         ("context.whitening.0.0", math.nan, "finite"),
         ("context.typical_distance", 0, "greater than 0"),
-        ("context.estimates.1.name", "cube_mass", "estimates gives a name twice"),
+        ("context.estimates.1.name", "cube_mass", "estimates and unidentified give a name twice"),
         ("context.estimates.0.log_r2", math.inf, "finite"),
         ("representation.singular_value_ratio", 1.1, "less than or equal to 1"),
         ("plant.joint_damping", [1.0], "joint_damping 1"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skill_training.calibration import HeldOut, calibrated_context, hold_out, log_r2
+from skill_training.calibration import HeldOut, calibrated_context, estimated, hold_out, log_r2
 from skill_training.episodes import Episodes
 from skill_training.goal_config import GoalConfig, GoalSacConfig
 from skill_training.goal_world import GoalTaskConfig, GoalWorld
@@ -50,7 +50,9 @@ def test_distances_are_mahalanobis_and_95_percent_lie_within_one(held: HeldOut) 
 
 
 def test_release_fault_5_numbers_stand_under_their_own_names(held: HeldOut) -> None:
-    mass, friction = calibrated_context(held).estimates
+    context = calibrated_context(held)
+    (mass,), (friction,) = context.estimates, context.unidentified
+    assert estimated(context) == (0,)
     assert (mass.name, mass.unit, mass.log_r2) == ("cube_mass", "kg", 1.0)
     assert (friction.name, friction.unit) == ("cube_table_friction", "1")
     assert friction.log_r2 == pytest.approx(0.0, abs=0.01)

@@ -68,10 +68,11 @@ def test_everything_a_reader_needs_is_there(tiny_config: TinyConfig) -> None:
 def test_memory_and_context_are_told(tiny_config: TinyConfig) -> None:
     state = RecurrentState(name="lstm_h", shape=(64,), trained_horizon_steps=120)
     mass = ContextEstimate(name="cube_mass", unit="kg", log_r2=0.875)
+    friction = ContextEstimate(name="cube_table_friction", unit="1", log_r2=-0.082)
     manifest = _manifest(tiny_config(), {}).model_copy(
         update={
             "recurrent": (state,),
-            "context": Context(size=6, estimates=(mass,)),
+            "context": Context(size=6, estimates=(mass,), unidentified=(friction,)),
             "skill": SkillSpace(kind="none", size=0),
         }
     )
@@ -79,6 +80,8 @@ def test_memory_and_context_are_told(tiny_config: TinyConfig) -> None:
     assert "| memory | lstm_h [64], trained for 120 steps (stagger) |" in text
     assert "| context | 6 numbers |" in text
     assert "| estimate of cube mass | [kg], R2 of its logarithm 0.875 |" in text
+    assert "| not estimated: cube table friction | " in text
+    assert "R2 of its logarithm would be -0.082 |" in text
     assert "| skill |" not in text
 
 

@@ -55,6 +55,18 @@ def test_an_episode_of_the_graph_is_one_of_the_algorithm(algorithm: ContextSac) 
 
 
 @torch.no_grad()
+def test_what_is_not_identifiable_is_not_put_out(algorithm: ContextSac) -> None:
+    whole, friction, none = (ContextGraph(algorithm, kept) for kept in ((0, 1), (1,), ()))
+    inputs = (torch.randn(3, 8), torch.randn(3, 3), torch.randn(3, 2), *torch.randn(2, 3, 8))
+    action, context, estimate, *states = whole(*inputs)
+    assert friction.output_names == whole.output_names
+    torch.testing.assert_close(friction(*inputs)[2], estimate[:, 1:])
+    assert "estimate" not in none.output_names
+    assert len(none(*inputs)) == len(none.output_names)
+    torch.testing.assert_close(none(*inputs), (action, context, *states))
+
+
+@torch.no_grad()
 def test_a_plain_graph_has_a_context_of_zeros(algorithm: ContextSac) -> None:
     observation, goal = torch.randn(6, 8), torch.randn(6, 2)
     (action,) = PlainGraph(algorithm)(observation, torch.randn(6, 3), goal)

@@ -88,6 +88,14 @@ def _memory(manifest: PolicyManifest) -> list[tuple[str, str]]:
             )
             for estimate in manifest.context.estimates
         ]
+        rows += [
+            (
+                f"not estimated: {estimate.name.replace('_', ' ')}",
+                "the contexts do not tell it: R2 of its logarithm would be "
+                f"{_number(estimate.log_r2)}",
+            )
+            for estimate in manifest.context.unidentified
+        ]
     return rows
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -16,16 +18,21 @@ class ContextGraph(PolicyGraph):
 
     Args:
         algorithm: Trained with the knowledge ``inferred``.
+        estimated: Which of log mass (0) and log friction (1) the head's estimates are put out of;
+            with none the graph has no output ``estimate``.
     """
 
     input_names = ("observation", "previous_action", "goal", "lstm_h", "lstm_c")
-    output_names = ("action", "context", "estimate", "next_lstm_h", "next_lstm_c")
 
     truth_mean: Tensor
     truth_std: Tensor
+    estimated: Tensor
 
-    def __init__(self, algorithm: ContextSac) -> None:
+    def __init__(self, algorithm: ContextSac, estimated: Sequence[int] = (0, 1)) -> None:
         super().__init__()
+        estimate = ("estimate",) if estimated else ()
+        self.output_names = ("action", "context", *estimate, "next_lstm_h", "next_lstm_c")
+        self.register_buffer("estimated", torch.tensor(estimated, dtype=torch.long))
         policy = algorithm.average
         self.actor, self.encoder, self.head = policy.actor, policy.encoder, policy.head
         self.task = algorithm.task
@@ -39,7 +46,7 @@ class ContextGraph(PolicyGraph):
         goal: Tensor,
         lstm_h: Tensor,
         lstm_c: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """One policy step.
 
         Args:
@@ -51,12 +58,15 @@ class ContextGraph(PolicyGraph):
 
         Returns:
             Action ``(n, A)`` in [-1, 1], context ``(n, C)``, estimated mass [kg] and friction
-            ``(n, 2)``, and the encoder's next state.
+            ``(n, 2)`` or what there is of them, and the encoder's next state.
         """
         context, (hidden, cell) = self.encoder.step(observation, previous_action, (lstm_h, lstm_c))
         command = torch.cat((self.task.features(observation, goal), context), dim=-1)
+        action = self.actor.mode(observation, command)
+        if not len(self.estimated):
+            return action, context, hidden, cell
         estimate = (self.head(context) * self.truth_std + self.truth_mean).exp()
-        return self.actor.mode(observation, command), context, estimate, hidden, cell
+        return action, context, estimate[:, self.estimated], hidden, cell
 
 
 class PlainGraph(PolicyGraph):

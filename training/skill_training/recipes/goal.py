@@ -14,7 +14,7 @@ from skill_proto.manifest import Evaluation, PolicyManifest, RecurrentState, Ski
 from skill_robots.observation import PUSH_OBSERVATION, layout, manifest_fields, scales
 from skill_robots.tasks.tabletop import Tabletop
 from skill_training.algorithms.context_sac import ContextSac
-from skill_training.calibration import calibrated_context, hold_out
+from skill_training.calibration import calibrated_context, estimated, hold_out
 from skill_training.context_graph import ContextGraph, PlainGraph
 from skill_training.describe import goal_space, plant, push_action, trained_on
 from skill_training.episode_collect import EpisodeCollector
@@ -136,7 +136,7 @@ class GoalRecipe:
                 ),
             }
         )
-        return ContextGraph(algorithm), described
+        return ContextGraph(algorithm, estimated(context)), described
 
     def card_notes(self, config: GoalConfig) -> CardNotes:
         """What the card says beyond the manifest."""

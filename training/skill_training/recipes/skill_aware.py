@@ -25,7 +25,7 @@ from skill_robots.panda.limits import PANDA
 from skill_robots.tasks import skill_aware
 from skill_robots.tasks.skill_aware import EngineMissingError, benchmark, make_scenes
 from skill_training.algorithms.context_sac import ContextSac
-from skill_training.calibration import calibrated_context, hold_out
+from skill_training.calibration import calibrated_context, estimated, hold_out
 from skill_training.context_graph import ContextGraph
 from skill_training.demonstrations import demonstrate
 from skill_training.episode_collect import EpisodeCollector
@@ -129,7 +129,7 @@ class SkillAwareRecipe:
             for name in ("lstm_h", "lstm_c")
         )
         described = manifest(config, facts)
-        return ContextGraph(algorithm), described.model_copy(
+        return ContextGraph(algorithm, estimated(context)), described.model_copy(
             update={"context": context, "recurrent": states}
         )
 
