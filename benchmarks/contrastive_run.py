@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from skill_robots.observation import PUSH_OBSERVATION, scales
+from skill_training.algorithms.context_sac import encoder_inputs
 from skill_training.calibration import log_r2
-from skill_training.context.encoder import ContextEncoder, EncoderConfig, MomentumEncoder, State
+from skill_training.context.encoder import ContextEncoder, EncoderConfig, MomentumEncoder
 from skill_training.context.objective import Contrasted, ContrastiveConfig, ContrastiveTerm
 from skill_training.context.sampling import Pairs
 from skill_training.episodes import EpisodeReplay, Episodes
@@ -78,12 +79,13 @@ class Run:
 
     def _regression(self, episodes: Episodes) -> Tensor:
         """Squared error of centred log mass and log friction, over all steps."""
-        known = self._head(self._encoder(*_inputs(episodes))[0])
+        known = self._head(self._encoder(*encoder_inputs(episodes))[0])
         return (known + known.new_tensor(CENTRE) - episodes.truth).square().mean()
 
     def _contrast(self, drawn: Contrasted) -> Tensor:
-        inputs = _inputs(drawn.episodes)
-        return drawn.loss(self._encoder(*inputs)[0], self._momentum(*inputs), self._generator)
+        queries = self._encoder(*encoder_inputs(drawn.queries))[0]
+        keys = self._momentum(*encoder_inputs(drawn.keys))
+        return drawn.loss(queries, keys, self._generator)
 
     @torch.no_grad()
     def bound(self, replay: EpisodeReplay) -> tuple[float, float] | None:
@@ -105,15 +107,10 @@ class Run:
     def contexts(self, episodes: Episodes) -> Array:
         """``(B, C)`` at the end of each episode."""
         parts = [
-            self._encoder(*_inputs(part))[0]
+            self._encoder(*encoder_inputs(part))[0]
             for part in (episodes.take(rows) for rows in torch.arange(len(episodes)).split(256))
         ]
         return torch.cat([part[:, -1] for part in parts]).cpu().numpy().astype(np.float64)
-
-
-def _inputs(episodes: Episodes) -> tuple[Tensor, Tensor, State]:
-    state = (episodes.hidden, episodes.cell)
-    return episodes.observation, episodes.previous_action, state
 
 
 def log_candidates(drawn: Contrasted) -> float:

@@ -79,6 +79,7 @@ def evaluate_skill_aware(arguments: Arguments) -> Outcome:
         table=_table(report, result),
         content={
             "success": result.success,
+            "at_end": result.at_end,
             "cells": result.cells,
             "labels": result.labels,
             "settings": report,
@@ -123,6 +124,7 @@ def _table(report: dict[str, Any], result: BenchmarkResult) -> str:
         f"seed {report['seed']}, {report['wall_time_s']:.1f} s",
         "",
         "  success    " + "   ".join(f"{name} {rate:.3f}" for name, rate in result.success.items()),
+        "  at the end " + "   ".join(f"{name} {rate:.3f}" for name, rate in result.at_end.items()),
         "",
         *_grid("success", {name: f"{rate:.2f}" for name, rate in result.cells.items()}),
         "",

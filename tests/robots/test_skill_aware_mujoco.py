@@ -13,20 +13,18 @@ from skill_robots.tasks.grasp_scene import BASE_POSITION, JOINT_FORCE
 from skill_robots.tasks.panda_gym_inverse import DAMPING, ITERATIONS, joint_targets, locate
 from skill_robots.tasks.skill_aware import (
     CUBE_REST_HEIGHT_M,
+    FRICTION_LIMIT,
     LABELS,
     OBSERVATION,
     Cell,
     Starts,
     benchmark,
+    cube_table_friction,
     draw_starts,
     label,
     make_scenes,
 )
-from skill_robots.tasks.skill_aware_mujoco import (
-    FRICTION_LIMIT,
-    MujocoScenes,
-    cube_table_friction,
-)
+from skill_robots.tasks.skill_aware_mujoco import MujocoScenes
 
 Array = NDArray[np.float64]
 

@@ -119,7 +119,7 @@ def test_every_objective_trains(sampling: str, loss: str, tmp_path: Path) -> Non
 
 
 def test_the_contrastive_term_is_in_the_log(tmp_path: Path) -> None:
-    config = _config(updates_per_block=1)  # the last update of a round is what is logged
+    config = _config()
     trainer = Trainer(config, _start(config, tmp_path / "run"))
     _train(trainer)
     rows = read(tmp_path / "run" / "metrics.jsonl")

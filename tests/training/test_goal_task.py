@@ -113,3 +113,18 @@ def test_the_achieved_goal_is_one_that_the_observation_fulfils() -> None:
     bring, there = _bring(), _brought((0.12, -0.07, 0.02), (0.1, 0.0, 0.0))
     assert float(bring.reward(there, bring.achieved(there))[1]) == 1.0
     assert bring.achieved(there[None]).shape == (1, 1, 2)
+
+
+def test_a_cube_that_is_to_stay_is_worth_nothing_less_and_nothing_ends() -> None:
+    there, away = torch.zeros(1, 6), torch.tensor([[0.2, 0.0, 0.02, 0.0, 0.0, 0.0]])
+    there[:, 2] = 0.02
+    goal = torch.zeros(1, 2)
+    staying, passing = (
+        BringToGoal(0, 3, rest_height=0.02, success_radius=0.05, success_ends=ends)
+        for ends in (False, True)
+    )
+    for observation in (there, away):
+        kept, end = staying.reward(observation, goal)
+        torch.testing.assert_close(kept, passing.reward(observation, goal)[0])
+        assert end.item() == 0.0
+    assert passing.reward(there, goal)[1].item() == 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -57,7 +58,7 @@ def pairs() -> Pairs:
 def test_ranked_queries_meet_another_good_trajectory_and_their_groups_bad_ones(
     ranked: Ranked, make_episodes: MakeEpisodes
 ) -> None:
-    contexts, keys = _steady(10, 1), _steady(10, 2)
+    contexts, keys = _steady(6, 1), _steady(10, 2)
     contrasted = _contrasted(ranked, make_episodes(10), "nce")
     # Rows in the order of ``ranked.episodes``: 0-2 and 3-5 good, 6-7 and 8-9 bad.
     terms = [
@@ -79,14 +80,16 @@ def test_ranked_queries_meet_another_good_trajectory_and_their_groups_bad_ones(
 def test_the_release_form_is_weighed_by_the_return_gap(
     ranked: Ranked, make_episodes: MakeEpisodes
 ) -> None:
-    contexts, keys = _steady(10, 1), _steady(10, 2)
+    contexts, keys = _steady(6, 1), _steady(10, 2)
     episodes = make_episodes(10).take(ranked.episodes)
+    # What counts is mean rewards: a return is their sum over the steps.
+    episodes = replace(episodes, returns=episodes.returns * episodes.action.shape[1])
     contrasted = _contrasted(ranked, episodes, "sigmoid", coefficient=0.1)
     good, bad = torch.tensor([9.0, 8, 7, 4, 3, 2]), torch.tensor([6.0, 5, 1, 0])
     weight = return_gap_weight(good, bad, 0.1)
     assert float(weight) == pytest.approx(0.25)
     query, positive, negative = (
-        contexts[:6, 0].reshape(2, 3, 4),
+        contexts[:, 0].reshape(2, 3, 4),
         keys[:6, 0].reshape(2, 3, 4),
         keys[6:, 0].reshape(2, 2, 4),
     )
@@ -99,8 +102,8 @@ def test_the_release_form_is_weighed_by_the_return_gap(
 def test_pairs_meet_their_own_key_and_those_of_other_tasks(
     pairs: Pairs, make_episodes: MakeEpisodes
 ) -> None:
-    contexts, keys = _steady(6, 1), _steady(6, 2)
-    query, key = contexts[:3, 0], keys[3:, 0]
+    contexts, keys = _steady(3, 1), _steady(3, 2)
+    query, key = contexts[:, 0], keys[:, 0]
     nce = _contrasted(pairs, make_episodes(6), "nce").loss(contexts, keys, _generator())
     torch.testing.assert_close(nce, info_nce_loss(query, key, pairs.task))
     sigmoid = _contrasted(pairs, make_episodes(6), "sigmoid").loss(contexts, keys, _generator())
@@ -111,10 +114,21 @@ def test_pairs_meet_their_own_key_and_those_of_other_tasks(
     torch.testing.assert_close(sigmoid, torch.stack(terms).mean())
 
 
+def test_only_queries_and_keys_are_to_be_unrolled(
+    ranked: Ranked, pairs: Pairs, make_episodes: MakeEpisodes
+) -> None:
+    two = _contrasted(pairs, make_episodes(6), "nce")
+    assert two.queries.returns.tolist() == make_episodes(6).returns[:3].tolist()
+    assert two.keys.returns.tolist() == make_episodes(6).returns[3:].tolist()
+    groups = _contrasted(ranked, make_episodes(10), "nce")
+    assert groups.queries.returns.tolist() == make_episodes(10).returns[:6].tolist()
+    assert len(groups.keys) == 10
+
+
 def test_the_first_fifth_of_an_episode_is_left_out(
     ranked: Ranked, make_episodes: MakeEpisodes
 ) -> None:
-    contexts, keys = _steady(10, 1).clone(), _steady(10, 2).clone()
+    contexts, keys = _steady(6, 1).clone(), _steady(10, 2).clone()
     contexts[:, :2], keys[:, :2] = torch.nan, torch.nan
     contrasted = _contrasted(ranked, make_episodes(10), "nce")
     for seed in range(20):
@@ -124,7 +138,7 @@ def test_the_first_fifth_of_an_episode_is_left_out(
 def test_all_contexts_of_a_batch_are_equally_old(pairs: Pairs, make_episodes: MakeEpisodes) -> None:
     # Contexts that only tell the time: equal at equal times, orthogonal otherwise. Compared at
     # equal times nothing tells tasks apart, and the loss is that of equal contexts.
-    clock = torch.eye(STEPS + 1).expand(6, -1, -1)
+    clock = torch.eye(STEPS + 1).expand(3, -1, -1)
     loss = _contrasted(pairs, make_episodes(6), "nce").loss(clock, clock, _generator())
     same = torch.ones(3, 4)
     torch.testing.assert_close(loss, info_nce_loss(same, same, pairs.task))

@@ -11,7 +11,7 @@ from skill_robots.tasks import skill_aware
 from skill_robots.tasks.skill_aware import EXTREME, TRAIN, Cell
 from skill_training.errors import ConfigError
 from skill_training.skill_aware_config import METHODS, BenchmarkConfig
-from skill_training.skill_aware_world import SkillAwareTaskConfig, SkillAwareWorld
+from skill_training.skill_aware_world import SkillAwareTaskConfig, SkillAwareWorld, log_truth
 
 MakeWorld = Callable[..., SkillAwareWorld]
 
@@ -110,6 +110,9 @@ def test_the_truth_is_in_units_of_everywhere_else(make_world: MakeWorld) -> None
     label, mass = world.context
     # The label is twice the effective coefficient.
     np.testing.assert_allclose(np.exp(world.truth), np.stack([mass, label / 2], axis=1))
+    # Beyond what Bullet's solver bears, the label changes nothing, and there is nothing to know.
+    beyond = np.exp(log_truth(np.array([14.0, 20.0]), np.array([1.0, 2.0])))
+    np.testing.assert_allclose(beyond, [[1.0, 7.0], [2.0, 7.0]])
 
 
 def test_the_physics_gets_what_was_drawn(make_world: MakeWorld) -> None:

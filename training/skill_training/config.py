@@ -14,6 +14,7 @@ DEFAULT_ENV_STEPS = 1_600_000
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=1 << 31)]
 
 
 class Settings(Protocol):
@@ -33,7 +34,7 @@ class AlgorithmSettings(Settings, Protocol):
 class RunSettings:
     """Length, seed, device and bookkeeping of a run; a recipe may add to them."""
 
-    seed: Count = 0
+    seed: Seed = 0
     """Seed of networks, skills, scenes and batches. A run repeats exactly on one machine."""
 
     env_steps: PositiveInt = DEFAULT_ENV_STEPS

@@ -9,13 +9,21 @@ from typing import ClassVar
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from skill_training.algorithms.context_sac_config import ContextSacConfig, PositiveFloat, Share
+from skill_training.algorithms.context_sac_config import (
+    ContextSacConfig,
+    PositiveFloat,
+    Rate,
+    Share,
+)
 from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
 from skill_training.context.encoder import EncoderConfig
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.errors import ConfigError
 from skill_training.goal_world import GoalTaskConfig
-from skill_training.task_checks import check_replay, check_tabletop
+from skill_training.task_checks import check_contrastive, check_replay, check_tabletop
+
+EVALUATION_SEEDS = range(1000, 1003)
+"""Of starts, goals and contexts in evaluations and calibration; no run may have them."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -38,7 +46,7 @@ class GoalSacConfig(ContextSacConfig):
     learning_rate: PositiveFloat = 1e-3
     """Adam's step size of critic and entropy coefficient."""
 
-    target_rate: Share = 0.01
+    target_rate: Rate = 0.01
     """Share by which the target critic moves towards the critic at each step."""
 
     return_steps: PositiveInt = 5
@@ -50,7 +58,7 @@ class GoalSacConfig(ContextSacConfig):
     actor_frozen_updates: Count = 2500
     """Gradient steps before the actor begins to move."""
 
-    carried_share: float = 0.5
+    carried_share: Share = 0.5
     """Share of episodes that begin with the encoder's state of the episode before."""
 
 
@@ -102,8 +110,14 @@ class GoalConfig(TrainConfig):
         """
         check_tabletop(self.task)
         check_replay(self.run, episode_steps=self.task.episode_steps)
-        if self.run.n_envs % self.task.scenes_per_task:
+        check_contrastive(
+            self.algorithm,
+            self.run,
+            scenes_per_task=self.task.scenes_per_task,
+            episode_steps=self.task.episode_steps,
+        )
+        if self.run.seed in EVALUATION_SEEDS:
             raise ConfigError(
-                f"--n-envs {self.run.n_envs} is no multiple of --task.scenes-per-task "
-                f"{self.task.scenes_per_task}"
+                f"--seed {self.run.seed} draws the scenes of the evaluation; take another than "
+                f"{EVALUATION_SEEDS[0]} to {EVALUATION_SEEDS[-1]}"
             )

@@ -73,7 +73,7 @@ class RestAtGoal(GoalTask):
 
 
 class BringToGoal(GoalTask):
-    """The skill-aware benchmark: bring the cube within 5 cm of the goal, which ends the episode.
+    """The skill-aware benchmark: bring the cube within 5 cm of the goal.
 
     The published reward is minus the distance. Alone it taught nothing here within minutes: until
     the cube is touched it does not change. So the hand's distance from the cube costs too, and
@@ -85,6 +85,9 @@ class BringToGoal(GoalTask):
         cube: Index of the cube's x in the observation; y and z follow.
         cube_from_hand: Index of the way from hand to cube, three entries.
         rest_height: Of the cube's centre and of the goal [m].
+        success_radius: How near the cube must come [m].
+        success_ends: Whether that ends the episode, so that the cube may as well fly through;
+            otherwise it is to stay.
     """
 
     feature_size = 4
@@ -93,11 +96,18 @@ class BringToGoal(GoalTask):
     WAY_SCALE_M = 0.15
 
     def __init__(
-        self, cube: int, cube_from_hand: int, *, rest_height: float, success_radius: float
+        self,
+        cube: int,
+        cube_from_hand: int,
+        *,
+        rest_height: float,
+        success_radius: float,
+        success_ends: bool = True,
     ) -> None:
         super().__init__()
         self._cube, self._reach = cube, slice(cube_from_hand, cube_from_hand + 3)
         self._rest_height, self._radius = rest_height, success_radius
+        self._success_ends = success_ends
 
     def features(self, observation: Tensor, goal: Tensor) -> Tensor:
         """``(n, 4)``."""
@@ -111,9 +121,10 @@ class BringToGoal(GoalTask):
         flat = torch.linalg.vector_norm(goal - cube[..., :2], dim=-1)
         distance = torch.hypot(flat, cube[..., 2] - self._rest_height)
         reach = torch.linalg.vector_norm(next_observation[..., self._reach], dim=-1)
-        end = (distance < self._radius).float()
+        there = (distance < self._radius).float()
         cost = 1.0 + (distance + 0.3 * reach) / self.WAY_SCALE_M
-        return -0.1 * cost * (1.0 - end), end
+        end = there if self._success_ends else torch.zeros_like(there)
+        return -0.1 * cost * (1.0 - there), end
 
     def achieved(self, observation: Tensor) -> Tensor:
         """The cube's place on the table, ``(..., 2)`` [m]."""

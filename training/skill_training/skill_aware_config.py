@@ -8,12 +8,19 @@ from typing import ClassVar
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from skill_training.algorithms.context_sac_config import ContextSacConfig
+from skill_training.algorithms.context_sac_config import (
+    ContextSacConfig,
+    Discount,
+    PositiveFloat,
+    Rate,
+    Share,
+    Weight,
+)
 from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.errors import ConfigError
 from skill_training.skill_aware_world import SkillAwareTaskConfig
-from skill_training.task_checks import check_range, check_replay
+from skill_training.task_checks import check_contrastive, check_range, check_replay
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -26,26 +33,26 @@ class BenchmarkSacConfig(ContextSacConfig):
     """Episodes of the scripted controller that switches from picking to pushing, told nothing; they
     stay in replay. 0 learns from the reward alone."""
 
-    demonstration_share: float = 0.5
+    demonstration_share: Share = 0.5
     """Share of the episodes of a batch that are demonstrations."""
 
-    imitation_weight: float = 10.0
+    imitation_weight: Weight = 10.0
     """Weight of the imitation term on demonstrated transitions, in actor and encoder."""
 
     imitation_filter: bool = False
     """Imitate only where the critic values the demonstrated action above the policy's own. Off: it
     does not value the demonstrations soon enough, and the policy stays at half their success."""
 
-    discount: float = 0.95
+    discount: Discount = 0.95
     """Weight of the next control step against this one; the release's."""
 
-    target_rate: float = 0.01
+    target_rate: Rate = 0.01
     """Share by which the target critic moves towards the critic at each step."""
 
-    initial_entropy_coefficient: float = 0.005
+    initial_entropy_coefficient: PositiveFloat = 0.005
     """Weight of the policy's entropy at the start; learned from there."""
 
-    entropy_floor: float = 0.0005
+    entropy_floor: Weight = 0.0005
     """Least entropy coefficient used in the losses."""
 
 
@@ -159,6 +166,20 @@ class BenchmarkConfig(TrainConfig):
             check_range(name, getattr(self.task, name), positive=True)
         self._check_something_is_left()
         check_replay(self.run, episode_steps=self.task.episode_steps)
+        if self.algorithm.contrastive.sampling != self.algorithm.name:
+            name, sampling = self.algorithm.name, self.algorithm.contrastive.sampling
+            raise ConfigError(
+                f"--{name}.contrastive.sampling {sampling} is another method; run "
+                f"`skill-train {sampling}`"
+            )
+        # Cells are six tasks, each with more episodes than any sampling needs.
+        ranges = self.task.contexts == "range"
+        check_contrastive(
+            self.algorithm,
+            self.run,
+            scenes_per_task=self.task.scenes_per_task if ranges else self.run.n_envs,
+            episode_steps=self.task.episode_steps,
+        )
 
     def _check_something_is_left(self) -> None:
         task = self.task

@@ -11,9 +11,12 @@ from pydantic.dataclasses import dataclass
 
 from skill_robots.tasks.skill_aware import (
     ACTION_SIZE,
+    CELLS,
     EPISODE_STEPS,
     TRAIN,
+    Cell,
     Engine,
+    cube_table_friction,
     draw_starts,
     make_scenes,
 )
@@ -21,10 +24,6 @@ from skill_robots.tasks.skill_aware import (
 Array = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Interval = tuple[float, float]
-
-LABEL_PER_FRICTION = 2.0
-"""The benchmark's label is the table's Bullet coefficient; half of it acts between cube and table.
-Policies estimate the effective coefficient, as everywhere else."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -52,6 +51,10 @@ class SkillAwareTaskConfig:
 
     scenes_per_task: Annotated[int, Field(ge=1)] = 4
     """Scenes that share a context drawn from the range."""
+
+    success_ends: bool = True
+    """Whether an episode ends with the cube at the goal, as published: then nothing is learned of
+    keeping it there. Without, every step away from the goal costs, before and after."""
 
     episode_steps: Annotated[int, Field(ge=1)] = EPISODE_STEPS
     """Control steps in an episode."""
@@ -153,15 +156,32 @@ class SkillAwareWorld:
                 float(np.exp(self._random.uniform(np.log(low), np.log(high))))
                 for low, high in (config.friction, config.mass)
             )
-            if not (
-                _inside(friction, config.held_out_friction) and _inside(mass, config.held_out_mass)
-            ):
+            if not _held_out(friction, mass, config):
                 return friction, mass
 
 
+def unseen_cells(config: SkillAwareTaskConfig) -> tuple[Cell, ...]:
+    """The cells of the grid that training cannot have met: those of zero-shot figures."""
+    if config.contexts == "cells":
+        return tuple(cell for cell in CELLS if cell not in TRAIN)
+    return tuple(
+        cell
+        for cell in CELLS
+        if not (_inside(cell.friction, config.friction) and _inside(cell.mass, config.mass))
+        or _held_out(cell.friction, cell.mass, config)
+    )
+
+
 def log_truth(friction: Array, mass: Array) -> Array:
-    """``(n, 2)``: log mass [kg] and log effective friction, of labels and masses ``(n,)``."""
-    return np.log(np.stack([mass, friction / LABEL_PER_FRICTION], axis=1))
+    """``(n, 2)``: log mass [kg] and log friction, of labels and masses ``(n,)``.
+
+    The effective coefficient between cube and table, as everywhere else, not the label.
+    """
+    return np.log(np.stack([mass, cube_table_friction(friction)], axis=1))
+
+
+def _held_out(friction: float, mass: float, config: SkillAwareTaskConfig) -> bool:
+    return _inside(friction, config.held_out_friction) and _inside(mass, config.held_out_mass)
 
 
 def _inside(value: float, interval: Interval) -> bool:

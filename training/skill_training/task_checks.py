@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 
 from skill_robots.tasks.tabletop import CONTROL_PERIOD_S, TabletopConfig
+from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.config import RunSettings
 from skill_training.errors import ConfigError
+
+LEAST_PER_TASK = {"ccm": 2, "satesac": 4, "saccm": 2}
+"""Episodes of one task that a sampling needs before it draws anything."""
 
 
 def check_tabletop(task: TabletopConfig) -> None:
@@ -33,6 +37,45 @@ def check_replay(run: RunSettings, *, episode_steps: int) -> None:
         raise ConfigError(
             f"--replay-capacity {run.replay_capacity} is less than one round of episodes "
             f"({run.n_envs} scenes x {episode_steps} steps = {per_round})"
+        )
+
+
+def check_contrastive(
+    algorithm: ContextSacConfig, run: RunSettings, *, scenes_per_task: int, episode_steps: int
+) -> None:
+    """Refuses settings under which the encoder would quietly be trained on something else.
+
+    Args:
+        algorithm: What the encoder learns from.
+        run: Scenes, and episodes kept.
+        scenes_per_task: Episodes that a task has in one round.
+        episode_steps: Steps of each.
+
+    Raises:
+        ConfigError: trajectories are never enough for a contrastive step, scenes do not divide into
+            tasks, or something is asked of an encoder that is not there.
+    """
+    term, flag = algorithm.contrastive, f"--{algorithm.name}"
+    if algorithm.supervised and algorithm.knowledge != "inferred":
+        raise ConfigError(
+            f"{flag}.supervised trains the encoder, and {flag}.knowledge {algorithm.knowledge} has "
+            "none; leave one of them out"
+        )
+    if run.n_envs % scenes_per_task:
+        raise ConfigError(
+            f"--n-envs {run.n_envs} is no multiple of --task.scenes-per-task {scenes_per_task}"
+        )
+    needed = LEAST_PER_TASK.get(term.sampling, 1)
+    if scenes_per_task < needed:
+        raise ConfigError(
+            f"--task.scenes-per-task {scenes_per_task} leaves {term.sampling} nothing to contrast: "
+            f"it needs {needed} episodes of a task"
+        )
+    held = min(term.pool, run.replay_capacity // episode_steps)
+    if term.sampling != "tesac" and term.batch > held:
+        raise ConfigError(
+            f"{flag}.contrastive.batch {term.batch} is more than the {held} newest episodes it "
+            f"draws from; lower it, or raise {flag}.contrastive.pool and --replay-capacity"
         )
 
 

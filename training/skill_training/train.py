@@ -86,7 +86,8 @@ class Trainer:
         run, losses = self.config.run, dict[str, torch.Tensor]()
         due = (self.env_steps - run.warmup_steps) // run.env_steps_per_update - self.updates
         for _ in range(due):
-            losses = self.learner.update()
+            # Not every update has every loss: the newest of each is kept.
+            losses |= self.learner.update()
         self.updates += max(due, 0)
         scalars = {f"train/{name}": float(value) for name, value in losses.items()}
         end = time.perf_counter()

@@ -34,10 +34,12 @@ from skill_robots.tasks.skill_aware import (
     CONTROL_RATE_HZ,
     CUBE_REST_HEIGHT_M,
     DISPLACEMENT_M,
+    FRICTION_LIMIT,
     HAND_WIDTH_STEP_M,
     OBSERVATION,
     Contacts,
     Starts,
+    cube_table_friction,
 )
 
 Array = NDArray[np.float64]
@@ -47,15 +49,6 @@ SUBSTEPS = round(1.0 / (CONTROL_RATE_HZ * PHYSICS_STEP_S))
 
 HAND_WIDTH_MAX_M = 0.08
 """Stops of the fingers, to which Bullet confines the targets of its motors [m]."""
-
-FRICTION_LIMIT = 7.0
-"""Largest effective cube-table coefficient. Bullet's cube slips at half the label up to label 10,
-but at 6.4 (pushed along its diagonal) to 7.5 (along its edge) at 20 and 30 alike."""
-
-
-def cube_table_friction(label: Array) -> Array:
-    """Effective cube-table coefficient of a friction label."""
-    return np.minimum(0.5 * label, FRICTION_LIMIT)
 
 
 def finger_table_friction(label: Array) -> Array:

@@ -9,6 +9,7 @@ then a critic step, both gradients are taken in one step here: half the unrolls 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +21,9 @@ from torch.optim import Adam, Optimizer
 
 from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.algorithms.sac import Loss, Metrics, adam, descend
-from skill_training.context.encoder import ContextEncoder, MomentumEncoder
+from skill_training.context.encoder import ContextEncoder, MomentumEncoder, State
 from skill_training.context.learned_policy import EstimationHead, LearnedPolicy
-from skill_training.context.objective import ContrastiveTerm
+from skill_training.context.objective import Contrasted, ContrastiveTerm
 from skill_training.episodes import EpisodeReplay, Episodes, concatenate
 from skill_training.goal_task import GoalTask
 from skill_training.networks import (
@@ -50,7 +51,7 @@ class Transitions:
     steps: Tensor
     """``(n,)`` how many of them the episode had, N or fewer."""
     context: Tensor
-    """``(n, C)``, with the encoder's gradient."""
+    """``(n, C)``, with the encoder's gradient in the first step of a block."""
     next_context: Tensor
     """``(n, C)`` after the last step, from the momentum encoder."""
     imitate: Tensor
@@ -184,7 +185,7 @@ class ContextSac:
         batch = replay.sample(config.episodes_per_block, self.draws, demonstrated=shown)
         inferred = config.knowledge == "inferred"
         contrasted = self.term.draw(replay, self.draws) if inferred else None
-        contexts, next_contexts, keys = self._contexts(batch, contrasted and contrasted.episodes)
+        contexts, next_contexts, keys = self._contexts(batch, contrasted)
         own = contexts[: len(batch)]
         transitions = self._transitions(batch, own, next_contexts)
         loss, metrics = self.critic_loss(transitions)
@@ -213,17 +214,18 @@ class ContextSac:
         return metrics, transitions
 
     def _contexts(
-        self, batch: Episodes, contrasted: Episodes | None
+        self, batch: Episodes, contrasted: Contrasted | None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Contexts of all episodes ``(., T + 1, C)``; of the batch, and keys, by momentum."""
+        """Contexts ``(., T + 1, C)`` of batch and queries, momentum ones of the batch, keys."""
         if self.config.knowledge != "inferred":
             told = self.told(batch.truth)
             told = told if self.config.knowledge == "told" else torch.zeros_like(told)
             return told, told, None
-        every = batch if contrasted is None else concatenate(batch, contrasted)
-        inputs = (every.observation, every.previous_action, (every.hidden, every.cell))
-        slow = self.momentum(*inputs)
-        return self.encoder(*inputs)[0], slow[: len(batch)], slow[len(batch) :]
+        online = batch if contrasted is None else concatenate(batch, contrasted.queries)
+        slow = batch if contrasted is None else concatenate(batch, contrasted.keys)
+        momentum = self.momentum(*encoder_inputs(slow))
+        own = self.encoder(*encoder_inputs(online))[0]
+        return own, momentum[: len(batch)], momentum[len(batch) :]
 
     def _transitions(self, batch: Episodes, contexts: Tensor, next_contexts: Tensor) -> Transitions:
         n, steps = self.config.batch_size, batch.action.shape[1]
@@ -322,6 +324,10 @@ class ContextSac:
         descend(loss, self.actor_optimizer)
         gap = (log_prob + self.target_entropy).mean().detach()
         descend(-self.entropy_coefficient.log * gap, self.entropy_optimizer)
+        if self.config.entropy_floor > 0:
+            # Below its floor it would go on falling, and be late when entropy runs short.
+            with torch.no_grad():
+                self.entropy_coefficient.log.clamp_(min=math.log(self.config.entropy_floor))
         return metrics | {"actor/entropy_coefficient": self._alpha()}
 
     def _descend_critic(self, loss: Tensor, *, with_encoder: bool) -> None:
@@ -397,3 +403,9 @@ class ContextSac:
         self.generator.set_state(state["generator"].cpu())
         self.draws.set_state(state["draws"].cpu())
         self.updates = int(state["updates"])
+
+
+def encoder_inputs(episodes: Episodes) -> tuple[Tensor, Tensor, State]:
+    """What an encoder is unrolled over: observations, previous actions, the state to begin with."""
+    state = (episodes.hidden, episodes.cell)
+    return episodes.observation, episodes.previous_action, state

@@ -82,10 +82,10 @@ def pairwise_sigmoid_loss(
 
 
 def return_gap_weight(
-    positive_return: Tensor, negative_return: Tensor, coefficient: float
+    positive_reward: Tensor, negative_reward: Tensor, coefficient: float
 ) -> Tensor:
-    """The release's w: ``clip(coefficient (mean R+ - mean R-), 0, 1)``."""
-    return (coefficient * (positive_return.mean() - negative_return.mean())).clamp(0.0, 1.0)
+    """The release's w: ``clip(coefficient (mean r+ - mean r-), 0, 1)``, mean rewards per step."""
+    return (coefficient * (positive_reward.mean() - negative_reward.mean())).clamp(0.0, 1.0)
 
 
 def _unit(vectors: Tensor) -> Tensor:

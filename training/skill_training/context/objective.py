@@ -16,7 +16,7 @@ from skill_training.context.contrastive import (
     return_gap_weight,
     sance_loss,
 )
-from skill_training.context.sampling import SAMPLINGS, Pairs, Ranked
+from skill_training.context.sampling import SAMPLINGS, Pairs, Ranked, SaCcm, SaTesac
 from skill_training.episodes import EpisodeReplay, Episodes
 
 TIMES = 4
@@ -61,39 +61,67 @@ class Contrasted:
     episodes: Episodes
     """Those of ``sample.episodes``, in that order."""
 
-    def loss(self, contexts: Tensor, keys: Tensor, generator: torch.Generator) -> Tensor:
-        """The loss of contexts ``(E, T + 1, C)`` against momentum keys of the same shape."""
-        last = contexts.shape[1] - 1
+    @property
+    def queries(self) -> Episodes:
+        """Whose contexts are pulled, ``Q`` of them: the first; the others are only compared to."""
+        return self.episodes.take(torch.arange(self._split))
+
+    @property
+    def keys(self) -> Episodes:
+        """Whose contexts from the momentum encoder they are pulled to and pushed from, ``E``."""
+        if isinstance(self.sample, Ranked):
+            return self.episodes
+        return self.episodes.take(torch.arange(self._split, len(self.episodes)))
+
+    def loss(self, queries: Tensor, keys: Tensor, generator: torch.Generator) -> Tensor:
+        """The loss of contexts ``(Q, T + 1, C)`` against momentum keys ``(E, T + 1, C)``."""
+        last = queries.shape[1] - 1
         first = round(EARLIEST * last)
         times = torch.randint(first, last + 1, (TIMES,), generator=generator)
-        terms = [self._at(contexts[:, t], keys[:, t]) for t in times.tolist()]
+        terms = [self._at(queries[:, t], keys[:, t]) for t in times.tolist()]
         return torch.stack(terms).mean()
+
+    @property
+    def _split(self) -> int:
+        sample = self.sample
+        return len(sample.query) if isinstance(sample, Pairs) else sample.positive.numel()
 
     def _at(self, context: Tensor, key: Tensor) -> Tensor:
         if isinstance(self.sample, Pairs):
             return self._pairs(self.sample, context, key)
         groups, good = self.sample.positive.shape
-        split = groups * good
-        query = context[:split].unflatten(0, (groups, good))
+        split = self._split
+        query = context.unflatten(0, (groups, good))
         positive = key[:split].unflatten(0, (groups, good))
         negative = key[split:].unflatten(0, (groups, -1))
         if self.config.loss == "sigmoid":
-            returns = self.episodes.returns
-            gap = return_gap_weight(returns[:split], returns[split:], self.config.gap_coefficient)
+            reward = self.episodes.returns / self.episodes.action.shape[1]
+            gap = return_gap_weight(reward[:split], reward[split:], self.config.gap_coefficient)
             return pairwise_sigmoid_loss(query, positive, negative, gap)
         # The positive of a query is another good trajectory of its task.
         return sance_loss(query, positive.roll(1, dims=1), negative)
 
     def _pairs(self, sample: Pairs, context: Tensor, key: Tensor) -> Tensor:
-        n = len(sample.task)
-        query, positive, task = context[:n], key[n:], sample.task.to(context.device)
+        task = sample.task.to(context.device)
         if self.config.loss == "nce":
-            return info_nce_loss(query, positive, task)
+            return info_nce_loss(context, key, task)
         terms = [
-            pairwise_sigmoid_loss(query[None, mine], positive[None, mine], positive[None, ~mine])
+            pairwise_sigmoid_loss(context[None, mine], key[None, mine], key[None, ~mine])
             for mine in (task == name for name in task.unique())
         ]
         return torch.stack(terms).mean()
+
+
+def describe(config: ContrastiveConfig) -> str:
+    """What a card says of the term, one clause."""
+    if config.sampling == "tesac" or config.weight == 0:
+        return "no contrastive term"
+    ranked = isinstance(SAMPLINGS[config.sampling], SaTesac | SaCcm)
+    loss = "pairwise sigmoids" if config.loss == "sigmoid" else "SaNCE" if ranked else "InfoNCE"
+    return (
+        f"contrastive term {config.sampling}, {loss}, {config.batch} trajectories, weight "
+        f"{config.weight:g}"
+    )
 
 
 class ContrastiveTerm:

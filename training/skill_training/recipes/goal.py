@@ -14,6 +14,7 @@ from skill_proto.manifest import Evaluation, PolicyManifest, RecurrentState, Ski
 from skill_robots.observation import PUSH_OBSERVATION, layout, manifest_fields, scales
 from skill_robots.tasks.tabletop import Tabletop
 from skill_training.algorithms.context_sac import ContextSac
+from skill_training.algorithms.context_sac_config import Knowledge, contrastive_note
 from skill_training.calibration import calibrated_context, estimated, hold_out
 from skill_training.context_graph import ContextGraph, PlainGraph
 from skill_training.describe import goal_space, plant, push_action, trained_on
@@ -47,13 +48,24 @@ SHOWN = {
 }
 """What the progress bar shows, by a short name."""
 
+DESCRIPTIONS: dict[Knowledge, str] = {
+    "inferred": "Brings a 4 cm cube to rest at a goal on the table. Infers from its own pushes how "
+    "heavy the cube is and how slippery the table.",
+    "told": "Brings a 4 cm cube to rest at a goal on the table, told mass and friction.",
+    "untold": "Brings a 4 cm cube to rest at a goal on the table, whatever it weighs or slides on: "
+    "it neither knows nor infers mass and friction.",
+}
+
 LIMITS = """\
 - Simulation only: the policy has not been run on a real arm.
 - One 4 cm cube on a flat table, the hand closed and pointing down; it pushes, it does not grasp.
-- Friction is what it adapts to. Mass is estimated, but hardly changes what has to be done.
+- Outside the ranges above nothing is promised.
+"""
+
+CONTEXT_LIMITS = """\
+- Friction is what it adapts to. Mass hardly changes what has to be done.
 - The context comes with contact: before the first push nothing is known, and a cube that was
   exchanged while nobody touched it is known only after the next push.
-- Outside the ranges above nothing is promised.
 """
 
 CALIBRATION_EPISODES = 256
@@ -119,7 +131,8 @@ class GoalRecipe:
         if knowledge == "untold":
             return PlainGraph(algorithm), manifest(config, facts)
         with exact_matmul():
-            world = GoalWorld(config.task, CALIBRATION_EPISODES, seed=EVALUATION_SEED + 2)
+            single = dataclasses.replace(config.task, scenes_per_task=1)
+            world = GoalWorld(single, CALIBRATION_EPISODES, seed=EVALUATION_SEED + 2)
             context = calibrated_context(hold_out(algorithm, world))
         hidden = config.algorithm.encoder.hidden
         described = manifest(config, facts).model_copy(
@@ -143,19 +156,15 @@ class GoalRecipe:
         start = config.algorithm.start_from
         learned = "the policy starts from nothing" if start is None else f"started from `{start}`"
         return CardNotes(
-            limits=LIMITS,
+            limits=LIMITS + (CONTEXT_LIMITS if config.algorithm.knowledge == "inferred" else ""),
             metric_texts=METRIC_TEXTS,
             sections={
                 "What it learned from": (
                     f"Soft actor-critic; {learned}. Reward `0.1 exp(-(d / 2.5 cm)²) - 0.1 "
                     f"min(d, 0.4 m) / 0.15 m` for the cube's distance d from the goal; "
                     f"{config.algorithm.hindsight_share:.0%} of the goals in hindsight. Goals, "
-                    "masses and frictions change within training episodes. Mass and friction "
-                    "themselves were seen by the small head that estimates them, and by nothing "
-                    "else.\n"
-                    if not config.algorithm.supervised
-                    else f"Soft actor-critic; {learned}. The encoder was also trained on the true "
-                    "mass and friction.\n"
+                    "masses and frictions change within training episodes. "
+                    f"{contrastive_note(config.algorithm)}\n"
                 )
             },
         )
@@ -201,15 +210,12 @@ def manifest(config: GoalConfig, facts: RunFacts) -> PolicyManifest:
     """The manifest, without context and recurrent state."""
     evaluation = None
     if facts.metrics:
-        command = f"skill-train goal --seed {config.run.seed} (final evaluation)"
+        command = f"{facts.provenance.command} (final evaluation)"
         evaluation = Evaluation(command=command, metrics=dict(facts.metrics))
     return PolicyManifest(
         name="goal_panda",
         algorithm="goal",
-        description=(
-            "Brings a 4 cm cube to rest at a goal on the table. Infers from its own pushes how "
-            "heavy the cube is and how slippery the table."
-        ),
+        description=DESCRIPTIONS[config.algorithm.knowledge],
         control_rate_hz=Tabletop.control_rate_hz,
         observation=manifest_fields(PUSH_OBSERVATION),
         action=(push_action(),),

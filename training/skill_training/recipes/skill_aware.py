@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from skill_robots.panda.limits import PANDA
 from skill_robots.tasks import skill_aware
 from skill_robots.tasks.skill_aware import EngineMissingError, benchmark, make_scenes
 from skill_training.algorithms.context_sac import ContextSac
+from skill_training.algorithms.context_sac_config import contrastive_note
 from skill_training.calibration import calibrated_context, estimated, hold_out
 from skill_training.context_graph import ContextGraph
 from skill_training.demonstrations import demonstrate
@@ -38,9 +41,10 @@ from skill_training.recipe import CardNotes, Curve, RunFacts, Scalars
 from skill_training.skill_aware_config import METHODS, BenchmarkConfig, BenchmarkSacConfig
 from skill_training.skill_aware_policy import evaluation_policy
 from skill_training.skill_aware_world import (
-    LABEL_PER_FRICTION,
     SkillAwareTaskConfig,
     SkillAwareWorld,
+    log_truth,
+    unseen_cells,
 )
 
 TITLES = {
@@ -61,7 +65,11 @@ SCENES = 20
 EVALUATION_SEED = 100
 """Of the starts of evaluations in training; ``skill-eval`` begins at 0."""
 
-CALIBRATION_SCENES = 32
+CALIBRATION_SCENES = 128
+"""Held-out episodes, each in a context of its own, from which distance and estimates are judged."""
+
+CALIBRATION_SEED = 1 << 31
+"""Of their contexts and starts; no run can have it."""
 
 LIMITS = """\
 - Simulation only, on panda-gym's robot: its arm answers at once and with more force than a Panda's
@@ -119,10 +127,12 @@ class SkillAwareRecipe:
             )
         algorithm = build_algorithm(config, torch.device("cpu"))
         algorithm.load_networks(state["algorithm"])
-        world = _world(config, scenes=CALIBRATION_SCENES, seed=EVALUATION_SEED)
-        with exact_matmul():
+        single = dataclasses.replace(
+            config, task=dataclasses.replace(config.task, scenes_per_task=1)
+        )
+        world = _world(single, scenes=CALIBRATION_SCENES, seed=CALIBRATION_SEED)
+        with closing(world), exact_matmul():
             context = calibrated_context(hold_out(algorithm, world))
-        world.close()
         hidden, horizon = config.algorithm.encoder.hidden, config.task.episode_steps
         states = tuple(
             RecurrentState(name=name, shape=(hidden,), trained_horizon_steps=horizon)
@@ -137,10 +147,7 @@ class SkillAwareRecipe:
         """What the card says beyond the manifest."""
         return CardNotes(
             limits=LIMITS,
-            metric_texts={
-                f"success.{split}": f"success over the {len(cells)} cells of the {split} split"
-                for split, cells in skill_aware.SPLITS.items()
-            },
+            metric_texts=_metric_texts(config),
             sections={"What it learned from": _learned_from(config)},
         )
 
@@ -156,6 +163,7 @@ def build_algorithm(config: BenchmarkConfig, device: torch.device) -> ContextSac
             place["cube_from_end_effector"].start,
             rest_height=skill_aware.CUBE_REST_HEIGHT_M,
             success_radius=skill_aware.SUCCESS_RADIUS_M,
+            success_ends=config.task.success_ends,
         ),
         scale=scales(skill_aware.OBSERVATION).tolist(),
         action_size=skill_aware.ACTION_SIZE,
@@ -168,13 +176,13 @@ def build_algorithm(config: BenchmarkConfig, device: torch.device) -> ContextSac
 
 def _log_spread(task: SkillAwareTaskConfig) -> tuple[list[float], list[float]]:
     """Mean and standard deviation of log mass and log friction in training."""
-    to_effective = np.log([1.0, LABEL_PER_FRICTION])
     if task.contexts == "cells":
-        cells = np.log([(cell.mass, cell.friction) for cell in skill_aware.TRAIN])
-        return (cells.mean(0) - to_effective).tolist(), cells.std(0).tolist()
-    ends = np.log(np.array([task.mass, task.friction]))
-    spread = np.maximum((ends[:, 1] - ends[:, 0]) / np.sqrt(12.0), 1e-3)
-    return (ends.mean(1) - to_effective).tolist(), spread.tolist()
+        cells = np.array([(cell.friction, cell.mass) for cell in skill_aware.TRAIN])
+        known = log_truth(*cells.T)
+        return known.mean(0).tolist(), known.std(0).tolist()
+    ends = log_truth(np.array(task.friction), np.array(task.mass))
+    spread = np.maximum((ends[1] - ends[0]) / np.sqrt(12.0), 1e-3)
+    return ends.mean(0).tolist(), spread.tolist()
 
 
 def _world(config: BenchmarkConfig, *, scenes: int, seed: int) -> SkillAwareWorld:
@@ -182,6 +190,24 @@ def _world(config: BenchmarkConfig, *, scenes: int, seed: int) -> SkillAwareWorl
         return SkillAwareWorld(config.task, scenes, seed=seed, threads=config.run.threads)
     except EngineMissingError as error:
         raise ConfigError(str(error)) from None
+
+
+def _metric_texts(config: BenchmarkConfig) -> dict[str, str]:
+    engine = {"mujoco": "the MuJoCo twin", "bullet": "PyBullet"}[config.task.engine]
+    texts = {
+        f"success.{split}": f"success over the {len(cells)} cells of the {split} split, {engine}"
+        for split, cells in skill_aware.SPLITS.items()
+    }
+    texts |= {
+        f"at_end.{split}": f"cube at the goal after the last step, {split} split"
+        for split in skill_aware.SPLITS
+    }
+    unseen = [skill_aware.cell_name(cell) for cell in unseen_cells(config.task)]
+    texts["success.unseen"] = (
+        f"the same over the {len(unseen)} cells outside of training (friction label,mass in kg: "
+        f"{'; '.join(unseen)})"
+    )
+    return texts
 
 
 def _learned_from(config: BenchmarkConfig) -> str:
@@ -196,15 +222,23 @@ def _learned_from(config: BenchmarkConfig) -> str:
             f"{task.held_out_mass[0]:g} to {task.held_out_mass[1]:g} kg"
         )
     )
+    shown = (
+        f"{settings.demonstrations} demonstrations of a scripted controller that is told nothing "
+        f"(`skill_robots.tasks.scripted.Switch`), {settings.demonstration_share:.0%} of the "
+        f"episodes of a batch, imitated with weight {settings.imitation_weight:g}"
+        f"{' where the critic prefers them' if settings.imitation_filter else ''}"
+        if settings.demonstrations
+        else "No demonstrations"
+    )
+    after = (
+        "where an episode ends" if task.success_ends else "where the cube is to stay till the end"
+    )
     return (
         f"Physics: {task.engine}. Contexts, of demonstrations too: {contexts}. Reward: minus the "
         "cube's distance from the goal, minus 0.3 of the hand's from the cube, minus a constant "
-        f"per step. {settings.demonstrations} demonstrations of a scripted controller that is told "
-        f"nothing (`skill_robots.tasks.scripted.Switch`), {settings.demonstration_share:.0%} of "
-        f"the episodes of a batch, imitated with weight {settings.imitation_weight:g}"
-        f"{' where the critic prefers them' if settings.imitation_filter else ''}; "
-        f"{settings.hindsight_share:.0%} of the goals in hindsight; entropy coefficient at least "
-        f"{settings.entropy_floor:g}.\n"
+        f"per step, and nothing within 5 cm of the goal, {after}. {shown}; "
+        f"{settings.hindsight_share:.0%} of the goals in hindsight; entropy coefficient "
+        f"at least {settings.entropy_floor:g}. {contrastive_note(settings)}\n"
     )
 
 
@@ -214,7 +248,7 @@ def manifest(config: BenchmarkConfig, facts: RunFacts) -> PolicyManifest:
     cube = FIELDS["cube_position"]
     evaluation = None
     if facts.metrics:
-        command = f"skill-train {name} --seed {config.run.seed} (final evaluation)"
+        command = f"{facts.provenance.command} (final evaluation)"
         evaluation = Evaluation(command=command, metrics=dict(facts.metrics))
     return PolicyManifest(
         name=f"{name}_panda",
@@ -283,11 +317,10 @@ def _trained_on(task: SkillAwareTaskConfig) -> dict[str, Range]:
         mass, friction = [(min(values), max(values)) for values in zip(*cells, strict=True)]
     else:
         mass, friction = task.mass, task.friction
+    effective = skill_aware.cube_table_friction(np.array(friction)).tolist()
     return {
         "cube_mass": Range(low=mass[0], high=mass[1], unit="kg"),
-        "cube_table_friction": Range(
-            low=friction[0] / LABEL_PER_FRICTION, high=friction[1] / LABEL_PER_FRICTION, unit="1"
-        ),
+        "cube_table_friction": Range(low=effective[0], high=effective[1], unit="1"),
     }
 
 
@@ -370,10 +403,14 @@ class BenchmarkLearner:
 
     def _evaluate(self, episodes: int, *, cells: bool) -> Scalars:
         policy = evaluation_policy(self.algorithm)
-        scenes = make_scenes(self._config.task.engine, SCENES, self._config.run.threads)
-        result = benchmark(policy, scenes, episodes=episodes, seed=EVALUATION_SEED)
-        scenes.close()
+        with closing(
+            make_scenes(self._config.task.engine, SCENES, self._config.run.threads)
+        ) as scenes:
+            result = benchmark(policy, scenes, episodes=episodes, seed=EVALUATION_SEED)
         metrics = {f"success.{split}": value for split, value in result.success.items()}
+        metrics |= {f"at_end.{split}": value for split, value in result.at_end.items()}
         if cells:
+            unseen = [skill_aware.cell_name(cell) for cell in unseen_cells(self._config.task)]
+            metrics["success.unseen"] = float(np.mean([result.cells[name] for name in unseen]))
             metrics |= {f"cell.{name}": value for name, value in result.cells.items()}
         return metrics
