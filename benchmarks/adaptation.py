@@ -8,6 +8,7 @@ after the first contact, with sensor noise.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from goal_serving import (
 from identification import AFTER_CONTACT_STEPS, identify
 from inputs import open_policy
 from matplotlib.figure import Figure
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from report import print_table, write_json
 from tqdm import tqdm
@@ -35,6 +37,7 @@ from skill_robots.tasks.tabletop import CONTROL_PERIOD_S, TabletopConfig
 from skill_runtime.policy import OnnxPolicy
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 CHANGES: dict[str, tuple[Context, Context]] = {
     "mu .4 -> .06": (Context(0.8, 0.4), Context(0.8, 0.06)),
@@ -53,6 +56,10 @@ WINDOW_STEPS = 30
 """Goals given within a window of this length are one rate."""
 WITHIN = 0.9
 """Adapted is who reaches this share of the rate in the new context."""
+REACHED = 0.05
+"""A context in which fewer goals are reached has nothing to adapt to."""
+HELD_STEPS = 10
+"""Steps for which an estimate must stay near the truth to count as known."""
 SPANS = ((0, 30), (30, 60), (60, 120), (120, 240))
 """Steps after the change, for the table."""
 
@@ -80,6 +87,11 @@ class Served:
     goals: tuple[Goals, ...]
     estimates: Array
     """``(steps, scenes, E)`` from the change on; E may be 0."""
+
+    @property
+    def put_back(self) -> float:
+        """Cubes put back, out of reach, per goal given."""
+        return float(np.mean([part.put_back for part in self.goals]))
 
     def rate(self, first: int, last: int) -> float:
         """Share at rest of the goals given from ``first`` to ``last - 1`` after the change."""
@@ -127,19 +139,38 @@ def serve(
     return Served(goals=tuple(goals), estimates=np.concatenate(said, axis=1))
 
 
-def adapted_after(changed: Served, reference: float) -> int | None:
-    """Steps since the change from which goals are reached as in the new context, nearly."""
-    for first in range(0, AFTER_STEPS - WINDOW_STEPS + 1, WINDOW_STEPS // 6):
-        if changed.rate(first, first + WINDOW_STEPS) >= WITHIN * reference:
-            return first
-    return None
+def adapted_after(changed: Served, reference: float) -> float:
+    """Steps since the change from which goals are reached as in the new context, nearly.
+
+    The first window that is, if all goals after it are so too, taken together. Infinite where that
+    never comes, NaN where hardly any goal is reached in the new context anyway.
+    """
+    if reference < REACHED:
+        return math.nan
+    for first in range(0, AFTER_STEPS - 2 * WINDOW_STEPS + 1, WINDOW_STEPS // 6):
+        now = changed.rate(first, first + WINDOW_STEPS)
+        later = changed.rate(first + WINDOW_STEPS, AFTER_STEPS)
+        if min(now, later) >= WITHIN * reference:
+            return float(first)
+    return math.inf
+
+
+def in_steps(value: float) -> str:
+    """For the tables."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.0f}" if math.isfinite(value) else f"> {AFTER_STEPS}"
 
 
 def known_after(run: Served, column: int, before: float, after: float) -> str:
-    """Median, over the scenes, of the steps until an estimate is within a quarter of the truth."""
+    """Median, over the scenes, of the steps until an estimate is near the truth for 0.4 s.
+
+    Near is within a quarter.
+    """
     if before == after:
         return "-"
-    near = np.abs(np.log(run.estimates[:, :, column] / after)) < np.log(1.25)
+    close = np.abs(np.log(run.estimates[:, :, column] / after)) < np.log(1.25)
+    near: Flags = np.asarray(sliding_window_view(close, HELD_STEPS, axis=0).all(axis=-1), np.bool_)
     steps = float(np.median(np.where(near.any(axis=0), near.argmax(axis=0), len(near))))
     return f"{steps:.0f}" if steps < len(near) else f"> {len(near)}"
 
@@ -166,9 +197,9 @@ def draw(served: dict[str, Served], fresh: dict[Context, Served], path: Path) ->
 
 def print_changes(
     served: dict[str, Served], fresh: dict[Context, Served], known: tuple[str, ...]
-) -> list[int | None]:
+) -> list[float]:
     """The table of changes; gives the steps of adaptation."""
-    steps: list[int | None] = []
+    steps: list[float] = []
     rows: list[list[str]] = []
     for name, run in served.items():
         before, after = CHANGES[name]
@@ -179,7 +210,7 @@ def print_changes(
                 name,
                 *(f"{run.rate(*span):.2f}" for span in ((-120, -60), (-60, 0), *SPANS)),
                 f"{reference:.2f}",
-                "-" if steps[-1] is None else str(steps[-1]),
+                in_steps(steps[-1]),
                 *(known_after(run, i, before[c], after[c]) for i, c in enumerate(columns(known))),
             ]
         )
@@ -193,6 +224,8 @@ def main(config: Config) -> None:
     """Measures, prints tables, draws, and writes the result where asked."""
     policy = open_policy(config.model)
     check_adapts(policy)
+    if config.goals < 1 or not config.seeds:
+        raise SystemExit("--goals must be 1 or more, and --seeds name one or more")
     known = quantities(policy)
     contexts = dict.fromkeys(after for _, after in CHANGES.values())
     steps = (BEFORE_STEPS + AFTER_STEPS + JUDGED_STEPS) * len(config.seeds)
@@ -206,10 +239,12 @@ def main(config: Config) -> None:
     print("share of goals with the cube at rest 2.4 s later, by step since the change they were")
     print("given at; last columns in control steps of 40 ms since the change\n")
     found = print_changes(served, fresh, known)
-    in_time = [float(AFTER_STEPS) if step is None else float(step) for step in found]
+    median = in_steps(float(np.nanmedian(found)))
     print(
-        f"\nadapted: goals given from then on are reached within 10 % of the rate of goals served "
-        f"in the new context\nfrom the start; after a median of {np.median(in_time):.0f} steps"
+        "\nadapted: goals given from then on are reached within 10 % of the rate of goals served "
+        f"in the new context\nfrom the start; after a median of {median} steps\n"
+        f"cubes out of reach, put back: {max(run.put_back for run in served.values()):.1%} of the "
+        "goals of a change at most"
     )
     r2 = identify(policy, config.goals, config.seeds) if known else []
     if r2:
@@ -230,7 +265,12 @@ def main(config: Config) -> None:
     }
     write_json(
         config.json,
-        {"model": config.model.name, "adapted_after": found, "rates": rates, "r2": r2},
+        {
+            "model": config.model.name,
+            "adapted_after": [step if math.isfinite(step) else None for step in found],
+            "rates": rates,
+            "r2": r2,
+        },
     )
 
 

@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,8 @@ class Contexts:
     """``(m,)`` [kg]."""
     friction: Array
     """``(m,)`` label."""
+    cell: Ids
+    """``(m,)`` index into CELLS."""
     kind: Ids
     """``(m,)`` index into LABELS: the highest up to that step, or until success."""
 
@@ -98,14 +100,15 @@ def gather(policy: OnnxPolicy, config: Config) -> Contexts:
     parts: list[Contexts] = []
     try:
         with tqdm(total=len(CELLS) * EPISODE_STEPS, unit="step", disable=None, leave=False) as bar:
-            for cell in CELLS:
+            for number, cell in enumerate(CELLS):
                 friction = np.full(config.episodes, cell.friction)
                 mass = np.full(config.episodes, cell.mass)
                 scenes.reset(starts, friction, mass)
-                parts.append(_episodes(policy, scenes, friction, mass, bar.update))
+                kept = _episodes(policy, scenes, friction, mass, bar.update)
+                parts.append(replace(kept, cell=np.full(len(kept.step), number)))
     finally:
         scenes.close()
-    columns = ("context", "step", "mass", "friction", "kind")
+    columns = ("context", "step", "mass", "friction", "cell", "kind")
     return Contexts(**{c: np.concatenate([getattr(p, c) for p in parts]) for c in columns})
 
 
@@ -135,15 +138,20 @@ def _episodes(
         step=np.repeat(STEPS, scenes.n),
         mass=np.tile(mass, len(STEPS)),
         friction=np.tile(friction, len(STEPS)),
+        cell=np.zeros(len(STEPS) * scenes.n, dtype=np.int64),
         kind=np.concatenate(kinds),
     )
 
 
-def linear_r2(context: Array, value: Array, seed: int) -> float:
-    """R2 of a linear read-out, each fold of cells' episodes predicted by the others."""
+def linear_r2(context: Array, value: Array, cell: Ids, seed: int) -> float:
+    """R2 of a linear read-out, each fold of cells predicted by the others.
+
+    Whole cells are held out: within one, what can be read is which cell it is.
+    """
     inputs = np.column_stack([(context - context.mean(0)) / (context.std(0) + 1e-8),
                               np.ones(len(context))])  # fmt: skip
-    fold = np.random.default_rng(seed).integers(FOLDS, size=len(context))
+    order = np.random.default_rng(seed).permutation(len(CELLS))
+    fold = (order % FOLDS)[cell]
     estimate = np.empty_like(value)
     for held in range(FOLDS):
         known, unseen = inputs[fold != held], inputs[fold == held]
@@ -226,6 +234,8 @@ def main(config: Config) -> None:
     """Runs, prints a table, draws, and writes the result where asked."""
     if importlib.util.find_spec("umap") is None:
         raise SystemExit("umap-learn is not installed; pip install 'skill-serve[figures]'")
+    if config.episodes < 1:
+        raise SystemExit("--episodes must be 1 or more")
     policy = open_policy(config.model)
     try:
         check_fits(policy.manifest)
@@ -239,7 +249,7 @@ def main(config: Config) -> None:
         at = contexts.step == step
         context, kind = contexts.context[at], contexts.kind[at]
         for name, value in (("mass", contexts.mass), ("friction", contexts.friction)):
-            score = linear_r2(context, np.log(value[at]), config.seed)
+            score = linear_r2(context, np.log(value[at]), contexts.cell[at], config.seed)
             rows.setdefault(f"R2 of log {name}, linear", []).append(score)
         agree = rows.setdefault(f"label as that of the {NEIGHBOURS} nearest", [])
         agree.append(neighbours_agree(context, kind))

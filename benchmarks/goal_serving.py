@@ -49,6 +49,8 @@ class Goals:
     """``(k, E)`` of what the policy estimates, then; physical units."""
     truth: Array
     """``(k, 2)`` mass [kg] and friction then."""
+    put_back: float
+    """Cubes put back, out of reach, per goal given."""
 
     def rate(self, first: int, last: int) -> float:
         """Share at rest of the goals given at steps ``first`` to ``last - 1``; NaN without any."""
@@ -82,7 +84,7 @@ class GoalService:
         forgetful: bool = False,
     ) -> None:
         self.table = Tabletop(config, n, seed=seed)
-        self.steps = self.put_back = 0
+        self.steps = self._gave = self._put_back = 0
         self._policy, self._names = policy, policy.manifest.observation_names
         self._period, self._forgetful = period_steps, forgetful
         self._random = np.random.default_rng([seed, 11])
@@ -113,7 +115,10 @@ class GoalService:
         given, at_rest, estimate, truth = (
             np.concatenate(part) for part in zip(*self._judged, strict=True)
         )
-        return Goals(given=given, at_rest=at_rest, estimate=estimate, truth=truth)
+        put_back = self._put_back / max(self._gave, 1)
+        return Goals(
+            given=given, at_rest=at_rest, estimate=estimate, truth=truth, put_back=put_back
+        )
 
     def _judge(self, ids: Ids, output: PolicyOutput) -> None:
         ids = ids[self._far[ids] & (self._given[ids] >= 0)]
@@ -127,13 +132,14 @@ class GoalService:
         if not len(ids):
             return
         self._given[ids] = self.steps
+        self._gave += len(ids)
         self._goal[ids] = self._draw(len(ids))
         lost = ids[(np.abs(self.table.cube_position[ids, :2]) > REACH_M).any(axis=1)]
         if len(lost):
             mass, friction = self.table.mass.copy(), self.table.friction.copy()
             self.table.reset(lost)
             self.table.set_context(mass=mass, friction=friction)
-            self.put_back += len(lost)
+            self._put_back += len(lost)
         self._far[ids] = self._distance()[ids] > FAR_M
         if self._forgetful:
             for slot in ids.tolist():

@@ -134,7 +134,7 @@ def measure_speeds(config: Config, task: GoalTaskConfig, goals: int) -> Scores:
     best: dict[str, list[float]] = {}
     for key in next(iter(scores.values()), {}):
         best[key] = [max(row[key][0] for row in scores.values())]
-    return scores | {"best fixed speed": best}
+    return scores | {"best speed of each column": best}
 
 
 def final_metrics(directory: Path) -> dict[str, float]:

@@ -113,8 +113,10 @@ def main(config: Config) -> None:
     """Measures, prints tables, and writes the result where asked."""
     policy = open_policy(config.model)
     check_adapts(policy)
-    if round(config.goal_s / CONTROL_PERIOD_S) < 60 or config.minutes < 1:
-        raise SystemExit("--goal-s must be 2.4 or more, a goal is judged then; --minutes 1 or more")
+    if round(config.goal_s / CONTROL_PERIOD_S) < 60 or min(config.minutes, config.scenes) < 1:
+        raise SystemExit(
+            "--goal-s must be 2.4 or more, a goal is judged then; --minutes and --scenes 1 or more"
+        )
     found: dict[str, Goals] = {}
     total = config.minutes * MINUTE * len(RULES)
     with (
@@ -132,9 +134,14 @@ def main(config: Config) -> None:
     }
     print("cubes at rest at their goals after 2.4 s, by minute of serving\n")
     print_table(
-        ["rule", *(f"min {m + 1}" for m in minutes), "all"],
+        ["rule", *(f"min {m + 1}" for m in minutes), "all", "put back"],
         [
-            [name, *(f"{rate:.2f}" for rate in row), f"{np.mean(found[name].at_rest):.3f}"]
+            [
+                name,
+                *(f"{rate:.2f}" for rate in row),
+                f"{np.mean(found[name].at_rest):.3f}",
+                f"{found[name].put_back:.1%}",
+            ]
             for name, row in rates.items()
         ],
     )

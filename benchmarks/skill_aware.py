@@ -102,6 +102,8 @@ def print_cells(name: Name, result: BenchmarkResult) -> None:
 
 def main(config: Config) -> None:
     """Runs the controllers in turn and prints their scores."""
+    if min(config.episodes, config.scenes, config.threads) < 1 or not config.policies:
+        raise SystemExit("--episodes, --scenes and --threads must be 1 or more, --policies one too")
     try:
         scenes = make_scenes(config.engine, config.scenes, config.threads)
     except EngineMissingError as error:
