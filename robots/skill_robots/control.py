@@ -68,15 +68,14 @@ class PolicyDriver:
         self._setpoint = Setpoint(np.zeros((1, spec.dof)))
         self._goal = np.zeros((1, spec.dof))
         self._located: tuple[ArmState, Hands] | None = None
-        self._hand_width: float | None = None
-        self._grasp = False
-        self._hand_is_the_policys = True
+        self.apply_hand(None, grasp=False)
 
     def reset(self, state: ArmState) -> None:
-        """Puts the set-point on the measured joints, at rest."""
+        """Puts the set-point on the measured joints, at rest, and lets go of the hand."""
         self._setpoint = Setpoint(state.joint_position[None].copy())
         self._goal = self._setpoint.position.copy()
         self._located = None
+        self.apply_hand(None, grasp=False)
 
     @property
     def setpoint(self) -> Array:

@@ -12,6 +12,7 @@ import onnx.parser
 import pytest
 from numpy.typing import NDArray
 
+from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import Acquire
 from skill_robots.arm import ArmError, ArmState, JointTarget
 from skill_robots.mujoco_arm import MujocoArm
@@ -286,6 +287,53 @@ def test_a_goal_is_reached(policy_file: Path) -> None:
     served.command("goal", goal, "goal")
     served.run(6.0)
     assert np.linalg.norm(arm.read().objects["cube"].position[:2] - goal) < 0.05
+
+
+OPENS = """
+<ir_version: 10, opset_import: ["" : 20]>
+opens (float[batch,28] observation, float[batch,2] skill) => (float[batch,4] action)
+<int64[4] four = {0, 1, 2, 3}, float[4] open = {0, 0, 0, 1}, float zero = {0}>
+{
+  some = Gather <axis = 1> (observation, four)
+  rest = Mul (some, zero)
+  action = Add (rest, open)
+}
+"""
+HAND_STEP = {
+    "name": "hand_width_displacement",
+    "size": 1,
+    "scale": 0.2,
+    "unit": "m",
+    "frame": "none",
+}
+
+
+@pytest.mark.parametrize("grasp", [False, True], ids=["width", "grasp"])
+def test_a_reset_in_mid_command_is_the_same_start_hand_included(
+    make_policy_file: PolicyFileFactory,
+    make_manifest: Callable[..., PolicyManifest],
+    tmp_path: Path,
+    grasp: bool,
+) -> None:
+    action = [part.model_dump() for part in make_manifest().action]
+    graph = onnx.parser.parse_model(OPENS)
+    path = make_policy_file(tmp_path, model=graph, goal=None, action=[*action, HAND_STEP])
+    served = bench(path)
+    served.pilot.reset(3)
+    start = served.pilot.state.hand_width
+    order = Order(lease="", seq=1, basis=0.0)
+    served.skill(1, 0)
+    command = Running(kind="skill", vector=np.array([1.0, 0.0]), expires=60.0, grasp=grasp)
+    served.authority.accept(order, "skill", command)
+    served.run(0.3)
+    if not grasp:
+        assert served.pilot.arm.read().hand_width > 0.07
+    served.pilot.reset(3)
+    served.authority.accept(order, "reset")
+    target = served.pilot.driver.step()
+    assert (target.hand_width, target.grasp) == (None, False)
+    served.run(0.2)
+    assert served.pilot.arm.read().hand_width == pytest.approx(start, abs=1e-4) == 0.0
 
 
 def test_servo_follows_joints_then_pose_at_once(policy_file: Path) -> None:
