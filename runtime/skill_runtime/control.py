@@ -17,6 +17,7 @@ from skill_proto.messages import Telemetry
 from skill_runtime.client import DEFAULT_ADDRESS, Hand, SkillClient
 from skill_runtime.client_errors import ClientError, CommandRefusedError
 from skill_runtime.control_text import example_goal, watch_line, welcome_text
+from skill_runtime.entry import raise_at_interrupt
 from skill_runtime.live_line import discard_output
 from skill_runtime.steering import holder_name, steer
 
@@ -268,6 +269,7 @@ def main() -> None:
 
 def _run(task: Task, address: str) -> int:
     try:
+        raise_at_interrupt()
         with SkillClient(address, name=holder_name()) as client:
             task.run(client)
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from skill_runtime.entry import INTERRUPTED, raise_at_interrupt
 from skill_runtime.evaluate_options import Arguments, UsageError, check
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 USAGE = 2
 """Exit code where what was asked cannot be done."""
-
-INTERRUPTED = 130
 
 
 def main() -> None:
@@ -73,12 +72,11 @@ def run(arguments: Arguments) -> None:
 
 def _evaluate(arguments: Arguments) -> Outcome:
     if arguments.task == "skill-aware":
-        from skill_runtime.evaluate_skill_aware import evaluate_skill_aware
-
-        return evaluate_skill_aware(arguments)
-    from skill_runtime.evaluate_tabletop import evaluate_tabletop
-
-    return evaluate_tabletop(arguments)
+        from skill_runtime.evaluate_skill_aware import evaluate_skill_aware as score
+    else:
+        from skill_runtime.evaluate_tabletop import evaluate_tabletop as score
+    raise_at_interrupt()
+    return score(arguments)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -76,10 +76,15 @@ class Shutdown:
     """Ctrl-C, SIGTERM and SIGHUP turned into an event; a second one ends the program at once.
 
     Wrappers such as ``timeout`` send the same signal twice in a row; that counts as one.
+
+    Attributes:
+        asked: set by the first signal.
+        number: which signal that was; 0 before it.
     """
 
     def __init__(self) -> None:
         self.asked = threading.Event()
+        self.number = 0
         self._asked_at = 0.0
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):  # Windows has no SIGHUP
@@ -89,6 +94,7 @@ class Shutdown:
         del frame
         if not self.asked.is_set():
             self._asked_at = time.monotonic()
+            self.number = number
             self.asked.set()
         elif time.monotonic() > self._asked_at + INSISTING_S:
             os._exit(128 + number)
@@ -119,6 +125,9 @@ def main() -> None:
     ) as error:
         print(f"skill-serve: {error}", file=sys.stderr)
         sys.exit(USAGE)
+    if shutdown.asked.is_set():
+        server.close()
+        sys.exit(128 + shutdown.number)
     sys.exit(serve(server, arguments, shutdown))
 
 
