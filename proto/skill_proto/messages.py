@@ -6,10 +6,11 @@ Three families: *commands* (client to server, each answered by one *reply*), the
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from skill_proto.bounds import FRICTION, MASS_KG
 from skill_proto.manifest import PolicyManifest
 
 PROTOCOL_VERSION = 1
@@ -69,7 +70,7 @@ class Release(_Leased):
 
 
 class _Command(_Leased):
-    """A command that moves the arm or its world."""
+    """A command that moves the arm."""
 
     seq: Annotated[int, Field(ge=0, le=MAX_ID)]
     """Rises with each command of a lease; anything not above the last one is refused."""
@@ -129,14 +130,32 @@ class Reset(_Command):
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
 
 
-class Scene(_Command):
-    """Simulated arms: change the object while serving; None leaves a value as it is."""
+class Scene(Message):
+    """Simulated arms: change the object while serving; None leaves a value as it is.
+
+    Needs no lease: whoever steers goes on. One that has a lease may send it among its commands.
+    """
 
     type: Literal["scene"] = "scene"
-    mass: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] | None = None
+    lease: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """Token from the reply to ``acquire``; with it come ``seq`` and ``basis``."""
+    seq: Annotated[int, Field(ge=0, le=MAX_ID)] | None = None
+    """As in any command under the lease."""
+    basis: Finite | None = None
+    """As in any command under the lease [s]."""
+    mass: Annotated[float, Field(ge=MASS_KG[0], le=MASS_KG[1], allow_inf_nan=False)] | None = None
     """[kg]."""
-    friction: Annotated[float, Field(ge=0.001, le=10, allow_inf_nan=False)] | None = None
+    friction: (
+        Annotated[float, Field(ge=FRICTION[0], le=FRICTION[1], allow_inf_nan=False)] | None
+    ) = None
     """Effective object-table coefficient."""
+
+    @model_validator(mode="after")
+    def _lease_whole_or_absent(self) -> Self:
+        given = [value is not None for value in (self.lease, self.seq, self.basis)]
+        if any(given) and not all(given):
+            raise ValueError("lease, seq and basis go together: give all three, or none")
+        return self
 
 
 class Clear(Message):

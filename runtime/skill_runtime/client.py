@@ -208,10 +208,6 @@ class SkillClient:
         """Simulated arms: a fresh start of arm and object."""
         self._command(Reset, seed=seed)
 
-    def scene(self, mass: float | None = None, friction: float | None = None) -> None:
-        """Simulated arms: changes the object's mass [kg] and its friction on the table."""
-        self._command(Scene, mass=mass, friction=friction)
-
     def _command(self, kind: type[Message], **fields: object) -> None:
         lease = self._lease
         if lease is None:
@@ -262,6 +258,13 @@ class SkillClient:
     def clear(self) -> None:
         """Takes back a stop or a fault. The arm holds until somebody has the lease."""
         self._ask(Clear(), Ok)
+
+    def scene(self, mass: float | None = None, friction: float | None = None) -> None:
+        """Simulated arms: changes the object's mass [kg] and its friction on the table.
+
+        Whoever steers goes on, and a policy with a memory keeps it: it is to notice.
+        """
+        self._ask(_build(Scene, mass=mass, friction=friction), Ok)
 
     def act(
         self,

@@ -203,19 +203,18 @@ class Reset:
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """Simulated arms: change the object while serving."""
+    """Simulated arms: change the object while it is moved, whoever steers; needs no lease."""
 
     mass: Annotated[float | None, arg(metavar="KG")] = None
     """Mass of the object [kg]."""
     friction: Annotated[float | None, arg(metavar="MU")] = None
-    """Friction coefficient between object and table."""
+    """Effective coefficient between object and table; half of a skill-aware benchmark label."""
 
     def run(self, client: SkillClient) -> None:
         """Changes what was given and prints what is."""
         if self.mass is None and self.friction is None:
             raise CommandRefusedError("invalid", "give --mass, --friction or both", "")
-        with client.acquire(holder_name()):
-            client.scene(self.mass, self.friction)
+        client.scene(self.mass, self.friction)
         scene = client.state().scene or {}
         print(", ".join(f"{name} {value:g}" for name, value in scene.items()))
 

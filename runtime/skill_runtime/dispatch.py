@@ -86,8 +86,7 @@ class Dispatcher:
             case Reset():
                 self._do(message, "reset", now, lambda: self._pilot.reset(message.seed))
             case Scene():
-                change = (message.mass, message.friction)
-                self._do(message, None, now, lambda: self._pilot.set_context(*change))
+                self._change_scene(message, now)
             case Clear():
                 self._clear()
             case Act():
@@ -127,8 +126,8 @@ class Dispatcher:
 
     def _do(
         self,
-        message: Hold | Reset | Scene,
-        event: Event | None,
+        message: Hold | Reset,
+        event: Event,
         now: float,
         effect: Callable[[], None] | None = None,
     ) -> None:
@@ -138,6 +137,17 @@ class Dispatcher:
             effect()
         self._authority.note(message.type, f"{message.type}s")
         self._authority.accept(order, event)
+
+    def _change_scene(self, message: Scene, now: float) -> None:
+        """Changes the object; what runs goes on, whoever commands it, with what it remembers."""
+        order = None
+        if message.lease is not None and message.seq is not None and message.basis is not None:
+            order = Order(lease=message.lease, seq=message.seq, basis=message.basis)
+            self._authority.check(order, None, now)
+        self._pilot.set_context(message.mass, message.friction)
+        self._authority.note("scene", "scenes")
+        if order is not None:
+            self._authority.accept(order, None)
 
     def _clear(self) -> None:
         had_fault = self._authority.had_fault

@@ -190,6 +190,18 @@ def test_a_missing_field_is_named(kind: str) -> None:
             unpack([json.dumps(message).encode()], m.COMMAND)
 
 
+@pytest.mark.parametrize("missing", ["lease", "seq", "basis"])
+def test_a_scene_is_under_a_lease_or_not_at_all(missing: str) -> None:
+    whole = valid("scene")
+    part = {name: value for name, value in whole.items() if name != missing}
+    with pytest.raises(WireError, match="lease, seq and basis go together") as caught:
+        unpack([json.dumps(part).encode()], m.COMMAND)
+    assert caught.value.code == "invalid"
+    message, _ = unpack([b'{"type": "scene", "mass": 2.0}'], m.COMMAND)
+    assert isinstance(message, m.Scene)
+    assert message.lease is None
+
+
 def test_the_longest_vector_fits_a_header() -> None:
     longest = {**valid("skill"), "skill": [-1.2345678901234567e-100] * 1024}
     header = json.dumps(longest, separators=(",", ":")).encode()

@@ -225,6 +225,7 @@ def test_motions_out_of_reach(served: Served, peer: Peer) -> None:
         {"type": "goal", "goal": [9, 9]},
         {"type": "skill", "skill": [1, 0], "hand_width": 0.5},
         {"type": "scene", "mass": -1},
+        {"type": "scene", "mass": 0.0005},
         {"type": "scene", "friction": 0},
     ):
         assert_refused(served, peer.command(**fields), "invalid")

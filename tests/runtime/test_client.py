@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from skill_proto.messages import Telemetry
+from skill_runtime.assembly import ArmServer
 from skill_runtime.client import SkillClient
 from skill_runtime.client_errors import (
     CommandRefusedError,
@@ -33,6 +34,7 @@ DEADLINE_S = 30.0
 class Served(Protocol):
     """See conftest.py."""
 
+    server: ArmServer
     address: str
 
 
@@ -227,6 +229,37 @@ def test_a_seed_gives_the_same_start_again(client: SkillClient) -> None:
             starts.append(cube(client.state())[:2])
     np.testing.assert_allclose(starts[0], starts[2], atol=2e-3)
     assert np.linalg.norm(starts[0] - starts[1]) > 2e-3
+
+
+def test_the_object_is_changed_under_the_hands_of_whoever_steers(
+    client: SkillClient, other: SkillClient
+) -> None:
+    with client.acquire("me"):
+        client.skill([1, 0], valid_for_s=30.0)
+        other.scene(mass=0.7, friction=0.3)
+        state = other.state()
+        assert state.scene == {"mass": 0.7, "friction": 0.3}
+        assert (state.mode, state.lease_holder, state.command_seq) == ("skill", "me", 1)
+        assert state.counters["scenes"] == 1
+        client.skill([0, 1], valid_for_s=30.0)
+        assert client.state().command_seq == 2
+
+
+def test_the_object_is_changed_in_the_show_and_the_policy_remembers(
+    serve: Callable[..., Served], goal_file: Path
+) -> None:
+    served = serve(goal_file, show=True)
+    with SkillClient(served.address, timeout_s=10.0) as client:
+        before = until(client, lambda state: state.action is not None)
+        memory = served.server.pilot.policy._memory  # type: ignore[attr-defined]  what remembers
+        age = memory.age[0]
+        client.scene(friction=0.06)
+        after = until(client, lambda state: state.time > before.time + 0.5)
+        assert memory.age[0] > age > 0
+    assert (after.mode, after.command, after.lease_holder) == ("goal", "show", None)
+    assert after.scene is not None
+    assert after.scene["friction"] == 0.06
+    assert after.counters["episodes"] == before.counters["episodes"]
 
 
 def test_a_refusal_changes_nothing(client: SkillClient) -> None:

@@ -135,6 +135,20 @@ def test_scene_changes_the_object(at: Control, client: SkillClient) -> None:
     assert at("scene", "--mass", "1").out == "mass 1, friction 0.3\n"
 
 
+def test_scene_leaves_the_show_and_the_lease_alone(
+    serve: Callable[..., Served], run: Control, policy_file: Path
+) -> None:
+    address = serve(policy_file, show=True).address
+    with SkillClient(address, timeout_s=10.0) as client:
+        wait(client, lambda state: state.command == "show")
+        assert run("--address", address, "scene", "--mass", "2").code == 0
+        state = client.state()
+        assert (state.command, state.counters.get("leases", 0)) == ("show", 0)
+        with client.acquire("somebody"):
+            assert run("--address", address, "scene", "--mass", "1").code == 0
+            assert client.state().lease_holder == "somebody"
+
+
 def test_reset_and_hold_take_the_lease_for_a_moment(at: Control, client: SkillClient) -> None:
     assert at("reset", "--seed", "3").code == 0
     assert at("hold").code == 0
@@ -235,7 +249,7 @@ def test_an_address_that_is_none(run: Control) -> None:
 
 def test_a_lease_in_other_hands_is_named(at: Control, client: SkillClient) -> None:
     with client.acquire("the other one"):
-        for words in (("skill", "1", "0"), ("reset",), ("scene", "--mass", "1"), ("hold",)):
+        for words in (("skill", "1", "0"), ("reset",), ("hold",)):
             code, _, err = at(*words)
             assert code == 1
             assert "'the other one' holds the lease" in err
@@ -258,7 +272,7 @@ def test_a_lease_in_other_hands_is_named(at: Control, client: SkillClient) -> No
         (("skill", "1", "0", "--hand-width", "0.5"), "hand_width"),
         (("skill", "1", "0", "--for", "-1"), "for"),
         (("scene",), "--mass"),
-        (("scene", "--mass", "-1"), "greater than 0"),
+        (("scene", "--mass", "-1"), "greater than or equal to 0.001"),
         (("scene", "--friction", "99"), "less than or equal to 10"),
         (("reset", "--seed", "-1"), "seed"),
         (("watch", "--count", "-1"), "count"),
