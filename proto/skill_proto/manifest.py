@@ -143,8 +143,11 @@ class ContextEstimate(_Part):
 class Context(_Part):
     """The inferred context vector, where the policy carries an encoder.
 
-    ``|whitening @ (context - center)| / typical_distance`` is its distance from what training saw;
-    above 1 it is unusual.
+    ``|whitening @ (context - center)| / typical_distance`` is its distance from what training saw:
+    a Mahalanobis distance in context space; above 1 it is unusual. A large one says that the
+    encoder is in a state that training did not produce, a small one does not prove that mass and
+    friction lie inside the trained range. It is calibrated on recurrent states that are at least
+    half of the shortest ``trained_horizon_steps`` old, and says nothing of younger ones.
     """
 
     size: Annotated[int, Field(ge=1, le=1024)]

@@ -266,7 +266,8 @@ class Acted(_Outbound):
     """Reply to ``act``; ``action`` rides behind as a frame.
 
     With an encoder so do ``context`` [n, C] and, where the manifest has what they need,
-    ``context_distance`` [n, 1] and ``estimate`` [n, E].
+    ``context_distance`` [n, 1] and ``estimate`` [n, E]. There are no distances while the recurrent
+    state of a row is younger than half of the shortest ``trained_horizon_steps``.
     """
 
     type: Literal["acted"] = "acted"
@@ -364,7 +365,10 @@ class Telemetry(_Outbound):
     action: tuple[float | None, ...] | None
     context: tuple[float | None, ...] | None
     context_distance: float | None = None
-    """Of the context from what training saw; above 1 it is unusual."""
+    """Mahalanobis distance in context space from what training saw; above 1 it is unusual. A large
+    one says that the encoder is in a state that training did not produce, a small one does not
+    prove that mass and friction lie inside the trained range. None while the state that acts is
+    younger than half of the shortest ``trained_horizon_steps``."""
     context_estimate: dict[str, float | None] | None = None
     """What the encoder takes the object for, by name in the manifest's ``context.estimates``."""
     scene: dict[str, float] | None

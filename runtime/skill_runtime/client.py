@@ -289,7 +289,8 @@ class SkillClient:
         Returns:
             ``action`` ``(n, A)`` in [-1, 1] and, with an encoder, ``context`` ``(n, C)``,
             ``context_distance`` ``(n, 1)`` and ``estimate`` ``(n, E)``, as far as the manifest has
-            what they need.
+            what they need. There are no distances while the recurrent state of a robot is younger
+            than half of the shortest horizon in the manifest.
         """
         given = {
             "observation": observation,

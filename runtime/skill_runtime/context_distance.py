@@ -1,4 +1,8 @@
-"""How far an inferred context lies from those that training saw."""
+"""How far an inferred context lies from those that training saw.
+
+A large distance says that the encoder is in a state that training did not produce; a small one
+does not prove that mass and friction lie inside the trained range.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ Array32 = NDArray[np.float32]
 
 
 class ContextDistance:
-    """Mahalanobis distance in units of the 95 % quantile over held-out contexts.
+    """Mahalanobis distance in context space, in units of the 95 % quantile over held-out contexts.
 
     Args:
         context: of the manifest, calibrated: with center and whitening.

@@ -62,6 +62,13 @@ class Memory:
         """``(slots,)`` steps that the acting state has seen; a copy."""
         return self._age.copy()
 
+    def is_settled(self, slots: Slots) -> NDArray[np.bool_]:
+        """``(n,)``: whether the acting state of each slot is half a horizon old, or older.
+
+        After the first half horizon of an episode it stays so.
+        """
+        return self._age[slots] >= self._horizon // 2
+
     def forget(self, slots: Slots | int) -> None:
         """Starts anew in these slots."""
         for array in self._states.values():

@@ -48,7 +48,9 @@ class PolicyOutput:
     context: Array32 | None
     """``(n, C)`` inferred context, where the policy has an encoder."""
     context_distance: Array32 | None = None
-    """``(n, 1)`` of the context from what training saw, where the manifest is calibrated for it."""
+    """``(n, 1)`` of the context from what training saw, where the manifest is calibrated for it.
+    NaN where the acting state is younger than half of the shortest horizon: it was calibrated on
+    states of the second half, and would call every younger one unusual."""
     estimate: Array32 | None = None
     """``(n, E)`` of the quantities in the manifest's ``context.estimates``, physical units."""
     sound: NDArray[np.bool_]
@@ -183,7 +185,7 @@ class OnnxPolicy:
         feed = {name: recall.with_rows_for_successors(array) for name, array in inputs.items()}
         outputs = self._infer(feed | recall.states)
         sound = self._memory.keep(recall, outputs)
-        output = self._output(outputs, inputs, sound)
+        output = self._output(outputs, inputs, sound, slots)
         # What is done is the action within its bounds, whatever the graph said beyond them.
         done = np.minimum(np.maximum(outputs["action"][: len(slots)], self._low), self._high)
         self._inputs["previous_action"][slots] = done
@@ -242,7 +244,9 @@ class OnnxPolicy:
             for tensor, value in zip(self._file.outputs, values, strict=True)
         }
 
-    def _output(self, outputs: Tensors, inputs: Tensors, sound: NDArray[np.bool_]) -> PolicyOutput:
+    def _output(
+        self, outputs: Tensors, inputs: Tensors, sound: NDArray[np.bool_], slots: Slots
+    ) -> PolicyOutput:
         n = len(sound)
         action = (outputs["action"][:n] - self._low) * self._to_unit - np.float32(1.0)
         skill_used, context = _first(outputs, "skill_used", n), _first(outputs, "context", n)
@@ -253,12 +257,17 @@ class OnnxPolicy:
             action=np.minimum(np.maximum(action, np.float32(-1.0)), np.float32(1.0)),
             skill_used=skill_used,
             context=context,
-            context_distance=(
-                None if self._distance is None or context is None else self._distance.of(context)
-            ),
+            context_distance=self._distance_of(context, slots),
             estimate=_first(outputs, "estimate", n),
             sound=sound & np.isfinite(action).all(axis=1),
         )
+
+    def _distance_of(self, context: Array32 | None, slots: Slots) -> Array32 | None:
+        if self._distance is None or context is None:
+            return None
+        distance = self._distance.of(context)
+        distance[~self._memory.is_settled(slots)] = np.nan
+        return distance
 
     def _warm_up(self) -> None:
         """Runs the graph on zeros; the last check that it does what its file says."""

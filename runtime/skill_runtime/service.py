@@ -202,14 +202,19 @@ class PolicyService:
 
 
 def _rows_of(output: PolicyOutput, rows: slice) -> dict[str, Array]:
-    """What a reply carries: whatever the policy gives of these."""
+    """What a reply carries: whatever the policy gives of these, no distance of a young state."""
+    distance = output.context_distance
     given: dict[str, Array | None] = {
         "action": output.action,
         "context": output.context,
-        "context_distance": output.context_distance,
+        "context_distance": distance if _is_finite(distance, rows) else None,
         "estimate": output.estimate,
     }
     return {name: array[rows] for name, array in given.items() if array is not None}
+
+
+def _is_finite(array: Array | None, rows: slice) -> bool:
+    return array is not None and bool(np.isfinite(array[rows]).all())
 
 
 def _pipe(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from skill_proto.messages import ObjectState, Telemetry, Timing
 from skill_runtime.authority import Authority
 from skill_runtime.pilot import Pilot
+from skill_runtime.policy import PolicyOutput
 
 Numbers = tuple[float | None, ...]
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -82,11 +83,7 @@ def make_telemetry(
         context=gather.maybe(
             "context", None if output is None or output.context is None else output.context[0]
         ),
-        context_distance=(
-            None
-            if output is None or output.context_distance is None
-            else gather.all("context_distance", output.context_distance[0])[0]
-        ),
+        context_distance=_distance(output),
         context_estimate=_estimate(pilot, gather),
         scene=None if context is None else dict(context),
         timing=timing,
@@ -94,6 +91,14 @@ def make_telemetry(
         last_event=authority.last_event,
         not_finite=tuple(gather.not_finite),
     )
+
+
+def _distance(output: PolicyOutput | None) -> float | None:
+    """None while the state that acts is young; a context that is not finite is named itself."""
+    if output is None or output.context_distance is None:
+        return None
+    value = float(output.context_distance[0, 0])
+    return round(value, DECIMALS) if math.isfinite(value) else None
 
 
 def _estimate(pilot: Pilot, gather: Gather) -> dict[str, float | None] | None:

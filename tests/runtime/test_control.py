@@ -206,7 +206,7 @@ def test_watching_shows_what_the_policy_takes_the_object_for(
 ) -> None:
     address = serve(goal_file, show=True).address
     with SkillClient(address, timeout_s=10.0) as client:
-        wait(client, lambda state: state.action is not None)
+        wait(client, lambda state: state.context_distance is not None)
     code, out, _ = run("--address", address, "watch", "--count", "2")
     assert code == 0
     for line in out.splitlines():

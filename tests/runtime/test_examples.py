@@ -62,7 +62,7 @@ def test_adapting_changes_the_object_and_prints_what_the_policy_takes_it_for(
     serve: Callable[[Path], Served], goal_file: Path
 ) -> None:
     served = serve(goal_file)
-    out = run("adapt.py", "--address", served.address, "--seconds", "3", "--friction", "0.1")
+    out = run("adapt.py", "--address", served.address, "--seconds", "6", "--friction", "0.1")
     first, *_, last = out.splitlines()
     assert "friction 0.1 " not in first
     assert "friction 0.1 " in last

@@ -280,6 +280,7 @@ def test_distance_and_estimates_are_of_the_context_that_acts(
 ) -> None:
     policy = OnnxPolicy(encoder_file(4), slots=2)
     weights = {item.name: numpy_helper.to_array(item) for item in encoder_graph().graph.initializer}
+    policy.step(observations(1, 2)[0], goal=np.tile(GOAL, (2, 1)))
     for rows in observations(11, 2):
         output = policy.step(rows, goal=np.tile(GOAL, (2, 1)))
         assert output.context is not None
@@ -290,6 +291,28 @@ def test_distance_and_estimates_are_of_the_context_that_acts(
         assert output.estimate == pytest.approx(
             np.exp(output.context @ weights["estimator"]), rel=1e-5
         )
+
+
+@pytest.mark.parametrize("rule", ["stagger", "carry"])
+def test_a_young_state_has_no_distance_but_a_context(
+    encoder_file: Callable[..., Path], rule: str
+) -> None:
+    """Half of a horizon of 7 is 3: what follows a state that has grown too old is not younger."""
+    policy = OnnxPolicy(encoder_file(7, rule), slots=2)
+    known: list[list[bool]] = []
+    for step, rows in enumerate(observations(20, 2)):
+        if step == 5:
+            policy.reset_slot(1)
+        output = policy.step(rows, goal=np.tile(GOAL, (2, 1)))
+        assert output.context is not None
+        assert output.estimate is not None
+        assert output.context_distance is not None
+        assert np.isfinite(output.context).all()
+        assert np.isfinite(output.estimate).all()
+        known.append(np.isfinite(output.context_distance[:, 0]).tolist())
+    first, second = zip(*known, strict=True)
+    assert first == (False,) * 2 + (True,) * 18
+    assert second == (False,) * 2 + (True,) * 3 + (False,) * 2 + (True,) * 13
 
 
 def test_an_uncalibrated_context_has_no_distance(encoder_file: Callable[..., Path]) -> None:

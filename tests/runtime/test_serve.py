@@ -167,10 +167,10 @@ def test_mass_and_friction_stay_as_asked_from_episode_to_episode(policy_file: Pa
 def test_a_goal_policy_shows_goals_and_says_how_to_send_one(goal_file: Path) -> None:
     arguments = ("--model", str(goal_file), "--mass", "10", "--friction", "5")
     with process(*arguments) as running, running.client() as client:
-        state = until(client, lambda state: state.context_estimate is not None)
+        state = until(client, lambda state: state.context_distance is not None)
         assert (state.mode, state.command) == ("goal", "show")
         assert state.scene == {"mass": 10.0, "friction": 5.0}
-        assert state.context_distance is not None
+        assert state.context_estimate is not None
         with client.acquire("test"):
             client.scene(mass=0.5)
             goal = until(client, lambda state: state.mode == "hold")

@@ -93,7 +93,10 @@ def test_sessions_that_push_one_another_out_still_get_right_answers(
 
 
 def test_a_goal_policy_says_what_it_takes_the_object_for(goal_file: Path) -> None:
-    """Context = memory / 2 + cube xy, estimate its exponential, distance 10 |context| / 2."""
+    """Context = memory / 2 + cube xy, estimate its exponential, distance 10 |context| / 2.
+
+    Of a young state the distance says nothing.
+    """
     observation = np.full((2, 28), 0.1, np.float32)
     goal = np.array([[0.1, 0.0], [0.0, 0.1]], np.float32)
     with running(goal_file) as service:
@@ -105,11 +108,16 @@ def test_a_goal_policy_says_what_it_takes_the_object_for(goal_file: Path) -> Non
     context = np.full((2, 2), 0.15)
     np.testing.assert_allclose(arrays["context"], context, rtol=1e-5)
     np.testing.assert_allclose(arrays["estimate"], np.exp(context), rtol=1e-5)
-    distance = np.full((2, 1), 0.15 * np.sqrt(2) * 5)
-    np.testing.assert_allclose(arrays["context_distance"], distance, rtol=1e-5)
+    assert "context_distance" not in arrays
     assert refused == "invalid"
     assert isinstance(error, Error)
     assert "the request has no goal" in error.message
+    with running(goal_file) as service:
+        for _ in range(50):
+            service.submit(b"x", request("g", observation=observation, goal=goal))
+        *_, (*_, arrays) = receive(service, 50)
+    distance = np.full((2, 1), 0.2 * np.sqrt(2) * 5)
+    np.testing.assert_allclose(arrays["context_distance"], distance, rtol=1e-5)
 
 
 def test_one_clients_broken_sensor_is_nobody_elses_fault(

@@ -58,7 +58,7 @@ def test_a_policy_with_memory_publishes_its_context(
 
 @pytest.fixture
 def goal_pilot(goal_file: Path) -> tuple[Pilot, Authority]:
-    """Has acted once: the context is cube xy, the distance 5 times its length."""
+    """Has acted once: the context is cube xy; its distance will be 5 times its length."""
     pilot, authority = Pilot(MujocoArm(seed=4), OnnxPolicy(goal_file)), Authority()
     authority.show("goal", np.array([0.1, 0.1]))
     pilot.step(authority)
@@ -75,7 +75,11 @@ def test_estimates_and_distance_are_published_by_name(
         "cube_mass": pytest.approx(np.exp(cube[0]), abs=1e-5),
         "cube_table_friction": pytest.approx(np.exp(cube[1]), abs=1e-5),
     }
-    assert state.context_distance == pytest.approx(5 * np.linalg.norm(cube), abs=1e-5)
+    assert (state.context_distance, state.not_finite) == (None, ())  # the memory is too young
+    for _ in range(49 * pilot.ticks_per_action):
+        pilot.step(authority)
+    state = telemetry_of(pilot, authority)
+    assert state.context_distance == pytest.approx(5 * np.linalg.norm(state.context), abs=1e-4)
     assert Telemetry.model_validate_json(state.model_dump_json(), strict=True) == state
     authority.stop("test")
     pilot.step(authority)
