@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from skill_proto.manifest import GoalSpace, PolicyManifest
+from skill_proto.manifest import Context, ContextEstimate, GoalSpace, PolicyManifest
 from skill_proto.messages import Telemetry, Welcome
 
 
@@ -24,11 +24,12 @@ def welcome_text(welcome: Welcome) -> str:
             f"{name} {span.low:g} to {span.high:g}" + _unit(span.unit)
             for name, span in manifest.trained_on.items()
         ),
+        "estimates": _estimates_text(manifest.context),
         "lease": f"held by {welcome.lease_holder!r}" if welcome.lease_holder else "free",
         "telemetry": f"{welcome.telemetry_address} at {welcome.telemetry_rate_hz:g} Hz",
         "stop": welcome.stop_address,
     }
-    return "\n".join(f"{name:<11}{text}" for name, text in rows.items())
+    return "\n".join(f"{name:<11}{text}" for name, text in rows.items() if text)
 
 
 def _skill_text(manifest: PolicyManifest) -> str:
@@ -48,6 +49,23 @@ def _goal_text(manifest: PolicyManifest) -> str:
         f"{low:g} to {high:g}" for low, high in zip(goal.low, goal.high, strict=True)
     )
     return f"{goal.field} within {spans} {goal.unit}, as: skill-control goal {example_goal(goal)}"
+
+
+def _estimates_text(context: Context | None) -> str:
+    """What is estimated and how far to trust it, and what is not; nothing without a context."""
+    if context is None:
+        return ""
+    parts: list[str] = []
+    if context.estimates:
+        parts.append(", ".join(f"{item.name} ({_trust(item)})" for item in context.estimates))
+    if context.unidentified:
+        missing = ", ".join(f"{item.name} ({_trust(item)})" for item in context.unidentified)
+        parts.append(f"not estimated: {missing}")
+    return "; ".join(parts)
+
+
+def _trust(estimate: ContextEstimate) -> str:
+    return "R2 not measured" if estimate.log_r2 is None else f"R2 {estimate.log_r2:.2f}"
 
 
 def example_goal(goal: GoalSpace) -> str:

@@ -17,9 +17,11 @@ import onnx
 import onnx.parser
 import pytest
 
+from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import ANY_MESSAGE, Telemetry
 from skill_runtime import control
 from skill_runtime.client import SkillClient
+from skill_runtime.control_text import welcome_text
 
 DEADLINE_S = 30.0
 
@@ -190,6 +192,7 @@ def at_goals(serve: Callable[..., Served], run: Control, goal_file: Path) -> Con
 def test_a_policy_of_goals_says_so_and_is_sent_to_them(at_goals: Control) -> None:
     out = at_goals("hello").out
     assert "skill-control goal 0.15 0.15" in out
+    assert "estimates  cube_mass (R2 0.80), cube_table_friction (R2 not measured)\n" in out
     code, out, err = at_goals("goal", "0.1", "-0.1", "--for", "0.8")
     assert (code, err) == (0, "")
     assert "takes cube_mass " in out
@@ -199,6 +202,25 @@ def test_a_policy_of_goals_says_so_and_is_sent_to_them(at_goals: Control) -> Non
         assert (code, out) == (1, "")
         assert "push_to_goal takes no skills" in err
         assert "skill-control goal 0.15 0.15" in err
+
+
+def test_what_is_not_estimated_is_said(
+    client: SkillClient, make_manifest: Callable[..., PolicyManifest]
+) -> None:
+    context = {
+        "size": 2,
+        "estimates": [{"name": "cube_mass", "unit": "kg", "log_r2": 0.86}],
+        "unidentified": [{"name": "cube_table_friction", "unit": "1", "log_r2": 0.031}],
+    }
+
+    def text(context: object) -> str:
+        manifest = make_manifest(context=context)
+        return welcome_text(client.hello().model_copy(update={"manifest": manifest}))
+
+    said = "estimates  cube_mass (R2 0.86); not estimated: cube_table_friction (R2 0.03)\n"
+    assert said in text(context)
+    assert "\nestimates  not estimated: cube_table_friction" in text(context | {"estimates": []})
+    assert "estimate" not in text(None)
 
 
 def test_watching_shows_what_the_policy_takes_the_object_for(
