@@ -99,7 +99,8 @@ class GoalSpace(_Part):
     unit: str
     frame: str
     stop_radius: Positive
-    """Distance to the goal, in ``unit``, within which it counts as reached and the arm rests."""
+    """Distance to the goal, in ``unit``, within which it counts as reached; a policy that pursues
+    goals by its skills rests there."""
     low: tuple[Finite, ...]
     high: tuple[Finite, ...]
     """Box of goals the policy was evaluated on."""
