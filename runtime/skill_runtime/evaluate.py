@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from skill_runtime.entry import INTERRUPTED, raise_at_interrupt
-from skill_runtime.evaluate_options import Arguments, UsageError, check
+from skill_runtime.evaluate_options import Arguments, check
+from skill_runtime.usage import UsageError
 
 if TYPE_CHECKING:
     from skill_runtime.evaluate_report import Outcome

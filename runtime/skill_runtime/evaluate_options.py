@@ -13,6 +13,9 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
+from skill_proto.bounds import FRICTION, MASS_KG
+from skill_runtime.usage import UsageError, check_number
+
 Span = tuple[float, float]
 
 
@@ -45,7 +48,8 @@ class Arguments:
     mass: Annotated[Span | None, arg(metavar="LO HI")] = None
     """tabletop only. Range of the cube's mass [kg]; as trained unless given."""
     friction: Annotated[Span | None, arg(metavar="LO HI")] = None
-    """tabletop only. Range of the cube-table friction coefficient; as trained unless given."""
+    """tabletop only. Range of the effective coefficient between cube and table, half of a
+    skill-aware benchmark label; as trained unless given."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the policy runs; never falls back from one to the other."""
     threads: Annotated[int | None, arg(metavar="INT")] = None
@@ -54,10 +58,6 @@ class Arguments:
     """Write metrics and settings here."""
     plot: Annotated[Path | None, arg(metavar="FILE.png")] = None
     """tabletop only. Draw the fan of pushes here."""
-
-
-class UsageError(Exception):
-    """Something that was asked cannot be done; the text says what to do instead."""
 
 
 def check(arguments: Arguments) -> None:
@@ -103,11 +103,10 @@ def _check_numbers(arguments: Arguments) -> None:
         ("seed", arguments.seed, 0, 2**32 - 1),
         ("threads", arguments.threads, 1, 256),
     ):
-        if value is not None and not low <= value <= high:
-            raise UsageError(f"--{flag} takes a number from {low} to {high}, got {value}")
+        check_number(flag, value, low, high)
     for flag, interval, least, most in (
-        ("mass", arguments.mass, 0.001, 100.0),
-        ("friction", arguments.friction, 0.001, 10.0),
+        ("mass", arguments.mass, *MASS_KG),
+        ("friction", arguments.friction, *FRICTION),
     ):
         if interval is not None and not least <= interval[0] <= interval[1] <= most:
             raise UsageError(

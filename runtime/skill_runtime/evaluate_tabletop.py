@@ -11,7 +11,7 @@ from tqdm import tqdm
 from skill_proto.manifest import PolicyManifest
 from skill_robots.tasks.rollouts import GOAL_STEPS
 from skill_robots.tasks.tabletop import Tabletop
-from skill_runtime.evaluate_options import Arguments, UsageError
+from skill_runtime.evaluate_options import Arguments
 from skill_runtime.evaluate_report import Outcome, identity, load, title
 from skill_runtime.evaluation import (
     METRICS,
@@ -22,6 +22,7 @@ from skill_runtime.evaluation import (
     takes_skills,
     total_steps,
 )
+from skill_runtime.usage import UsageError
 
 
 def evaluate_tabletop(arguments: Arguments) -> Outcome:

@@ -8,14 +8,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, NoReturn
 
 import tyro
-from pydantic import Field
-from pydantic.dataclasses import dataclass
-from tyro.conf import arg
+
+from skill_runtime.serve_options import Arguments, check
+from skill_runtime.usage import UsageError
 
 if TYPE_CHECKING:
     from skill_runtime.assembly import ArmServer
@@ -31,45 +30,6 @@ INSISTING_S = 0.5
 STATUS_PERIOD_S = 0.2
 LOG_PERIOD_S = 5.0
 """Time between two status lines where the output is no terminal [s]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arguments:
-    """The command line."""
-
-    model: Path
-    """The policy file, e.g. models/csf_panda.onnx."""
-    port: Annotated[int, Field(ge=1, le=65533)] = 5555
-    """Port for commands; telemetry takes the next one, stop the one after."""
-    commands: Annotated[str | None, arg(metavar="ADDRESS")] = None
-    """Address for commands instead, e.g. tcp://127.0.0.1:7000 or ipc:///run/arm."""
-    telemetry: Annotated[str | None, arg(metavar="ADDRESS")] = None
-    """Address for telemetry instead."""
-    stop: Annotated[str | None, arg(metavar="ADDRESS")] = None
-    """Address for stop instead."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Where the policy runs; never falls back from one to the other."""
-    mass: Annotated[float | None, Field(gt=0, le=100, allow_inf_nan=False), arg(metavar="KG")] = (
-        None
-    )
-    """Mass of the simulated cube [kg]; otherwise drawn anew for each episode, from the range that
-    the policy was trained on."""
-    friction: Annotated[
-        float | None, Field(ge=0.001, le=10, allow_inf_nan=False), arg(metavar="MU")
-    ] = None
-    """Friction coefficient of the simulated cube on the table; otherwise drawn anew."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Of the simulated starts and of the show."""
-    show: bool = True
-    """While nobody has taken the lease, show one skill (or goal) after the other."""
-    view: bool = False
-    """Open MuJoCo's viewer, in a process of its own."""
-    servo_rate: Annotated[float, Field(ge=100, le=2000, allow_inf_nan=False)] = 200.0
-    """Set-points per second of the simulated arm, a multiple of the policy's rate [Hz]."""
-    realtime: bool = False
-    """Ask the system for real-time scheduling and locked memory; says so where it refuses."""
-    spin_us: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 0.0
-    """Keep the processor busy for this long before each tick, against late wake-ups [us]."""
 
 
 class Shutdown:
@@ -107,6 +67,10 @@ def main() -> None:
         prog="skill-serve",
         description="Serve a policy file to a simulated arm, steered over ZeroMQ.",
     )
+    try:
+        check(arguments)
+    except UsageError as error:
+        _refuse(error)
     shutdown = Shutdown()
     from skill_robots.arm import ArmError
     from skill_robots.control import UnsupportedPolicyError
@@ -123,12 +87,16 @@ def main() -> None:
         UnsupportedPolicyError,
         ArmError,
     ) as error:
-        print(f"skill-serve: {error}", file=sys.stderr)
-        sys.exit(USAGE)
+        _refuse(error)
     if shutdown.asked.is_set():
         server.close()
         sys.exit(128 + shutdown.number)
     sys.exit(serve(server, arguments, shutdown))
+
+
+def _refuse(error: Exception) -> NoReturn:
+    print(f"skill-serve: {error}", file=sys.stderr)
+    sys.exit(USAGE)
 
 
 def build(arguments: Arguments) -> ArmServer:

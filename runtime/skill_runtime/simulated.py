@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skill_proto.bounds import FRICTION, MASS_KG
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import Arm
 from skill_robots.control import SKILL_AWARE_TASK
@@ -21,16 +22,16 @@ def simulated_arm(manifest: PolicyManifest, *, servo_rate_hz: float, seed: int) 
     default = TabletopConfig()
     config = TabletopConfig(
         physics_step_s=1.0 / servo_rate_hz,
-        mass=_trained(manifest, "mass", 100.0) or default.mass,
-        friction=_trained(manifest, "friction", 10.0) or default.friction,
+        mass=_trained(manifest, "mass", MASS_KG) or default.mass,
+        friction=_trained(manifest, "friction", FRICTION) or default.friction,
         start="high" if manifest.plant.task == SKILL_AWARE_TASK else default.start,
     )
     return MujocoArm(config, seed=seed)
 
 
-def _trained(manifest: PolicyManifest, quantity: str, most: float) -> Interval | None:
+def _trained(manifest: PolicyManifest, quantity: str, bounds: Interval) -> Interval | None:
     seen = manifest.trained_on.get(QUANTITIES[quantity])
-    if seen is None or not 0.001 <= seen.low <= seen.high <= most:
+    if seen is None or not bounds[0] <= seen.low <= seen.high <= bounds[1]:
         return None
     return (seen.low, seen.high)
 
