@@ -62,12 +62,42 @@ def test_adapting_changes_the_object_and_prints_what_the_policy_takes_it_for(
     serve: Callable[[Path], Served], goal_file: Path
 ) -> None:
     served = serve(goal_file)
-    out = run("adapt.py", "--address", served.address, "--seconds", "6", "--friction", "0.1")
+    with SkillClient(served.address, timeout_s=10.0) as client:
+        before = client.state().scene
+        changes = ("--friction", "0.1", "--mass", "0.9")
+        out = run("adapt.py", "--address", served.address, "--seconds", "6", *changes)
+        client.hello()
+        assert client.state().scene == before
     first, *_, last = out.splitlines()
     assert "friction 0.1 " not in first
-    assert "friction 0.1 " in last
+    assert "is mass 0.9, friction 0.1 " in last
     assert "takes cube_mass " in last
     assert "distance " in last
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--friction", "99"), 2, "--friction: takes a number from 0.001 to 10, got 99"),
+        (("--mass", "-1"), 2, "--mass: takes a number from 0.001 to 100, got -1"),
+        (("--mass", "heavy"), 2, "--mass: invalid number value: 'heavy'"),
+        ((), 1, "push_by_hand does not pursue goals with a context encoder"),
+    ],
+)
+def test_adapting_says_what_it_cannot_do(
+    served: Served, words: tuple[str, ...], code: int, said: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "adapt.py"), "--address", served.address, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert code == 2 or "serve models/goal_panda.onnx" in done.stderr
 
 
 def test_the_raw_client_says_why_it_may_not(client: SkillClient) -> None:
