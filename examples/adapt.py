@@ -4,8 +4,8 @@ Start `skill-serve --model models/goal_panda.onnx --mass 0.8 --friction 0.4` and
 
     python examples/adapt.py --seconds 36 --friction 0.06
 
-The policy is not told. What it takes the object for comes from its context encoder, what is true
-from the simulation. The distance is Mahalanobis', in context space: a large one (above 1) says that
+The policy is not told. What it takes the object for (or, where it estimates nothing, the context
+itself) comes from its encoder, what is true from the simulation. The distance is Mahalanobis', in context space: a large one (above 1) says that
 the encoder is in a state that training did not produce, a small one does not prove that mass and
 friction lie inside the trained range. At the end the cube is as it was.
 """
@@ -69,8 +69,8 @@ def check(client: SkillClient) -> None:
     server = client.server
     if server.manifest.context is None or server.manifest.goal is None:
         raise SystemExit(
-            f"adapt.py: {server.manifest.name} does not pursue goals with a context encoder, so it "
-            "has no estimate to show; serve models/goal_panda.onnx"
+            f"adapt.py: {server.manifest.name} does not pursue goals with a context encoder, so "
+            "there is nothing to watch; serve models/goal_panda.onnx"
         )
     if not server.simulated:
         raise SystemExit("adapt.py: a real object cannot be changed from here; serve without one")
