@@ -5,9 +5,10 @@ Start `skill-serve --model models/goal_panda.onnx --mass 0.8 --friction 0.4` and
     python examples/adapt.py --seconds 36 --friction 0.06
 
 The policy is not told. What it takes the object for (or, where it estimates nothing, the context
-itself) comes from its encoder, what is true from the simulation. The distance is Mahalanobis', in context space: a large one (above 1) says that
-the encoder is in a state that training did not produce, a small one does not prove that mass and
-friction lie inside the trained range. At the end the cube is as it was.
+itself) comes from its encoder, what is true from the simulation. The distance is Mahalanobis', in
+context space: a large one (above 1) says that the encoder is in a state that training did not
+produce, a small one does not prove that mass and friction lie inside the trained range. At the end
+the cube is as it was.
 """
 
 from __future__ import annotations
