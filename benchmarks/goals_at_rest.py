@@ -2,7 +2,8 @@
 
 Reads the final evaluations of `skill-train goal` runs, several seeds of each kind, and puts beside
 them what a skill policy does that is told nothing and only pushes more gently near the cube: on the
-same goals, from the same starts, by the same measure.
+same goals, from the same starts, by the same measure. Then what the runs' policy files do with the
+next goal in the same context, their memory carried on: what serving one goal after another is.
 
     python benchmarks/goals_at_rest.py --runs told=RUN,RUN,RUN untold=RUN,RUN,RUN sance=RUN,RUN,RUN
 """
@@ -62,6 +63,8 @@ class Config:
     """Skill policy that goes at fixed speeds; None leaves it out."""
     speeds: tuple[float, ...] = (0.3, 0.5, 1.0)
     """Its actions near the cube are scaled by these."""
+    next_goal: bool = True
+    """Also measure the goal after the first one, of runs with an encoder."""
     json: Path | None = None
     """Where to write the result."""
 
@@ -91,10 +94,21 @@ class FixedSpeed:
         return self._done
 
 
-def fixed_speed(policy: FixedSpeed, world: GoalWorld) -> dict[str, float]:
+class Live:
+    """A run's policy file; its memory lasts from one episode to the next."""
+
+    def __init__(self, policy: OnnxPolicy, n: int) -> None:
+        self._policy = policy
+        policy.reset(n)
+
+    def act(self, observation: Array, goal: Array) -> Array:
+        """``(n, A)``."""
+        return self._policy.act(observation, goal=goal)
+
+
+def episode(policy: FixedSpeed | Live, world: GoalWorld) -> dict[str, float]:
     """Rest shares of one condition, as a run's final evaluation has them."""
     world.reset()
-    policy.reset(world.n)
     goals = world.goal
     cube, speed = [world.cube_position], [world.cube_speed]
     for _ in range(world.episode_steps):
@@ -128,13 +142,42 @@ def measure_speeds(config: Config, task: GoalTaskConfig, goals: int) -> Scores:
             row = scores.setdefault(f"fixed speed x{speed:g}", {})
             for name, (mass, friction) in CONTEXTS.items():
                 world = GoalWorld(nominal(task, mass, friction), goals, seed=EVALUATION_SEED)
-                shares = fixed_speed(FixedSpeed(policy, speed), world)
+                fixed = FixedSpeed(policy, speed)
+                fixed.reset(goals)
+                shares = episode(fixed, world)
                 row |= {f"{name}/{key}": [value] for key, value in shares.items()}
                 bar.update()
     best: dict[str, list[float]] = {}
     for key in next(iter(scores.values()), {}):
         best[key] = [max(row[key][0] for row in scores.values())]
     return scores | {"best speed of each column": best}
+
+
+def measure_next_goals(runs: Mapping[str, list[Path]], task: GoalTaskConfig, goals: int) -> Scores:
+    """The second of two goals in one context, of every run whose policy has a memory."""
+    files = {
+        name: [open_policy(path) for run in part if (path := run / "policy.onnx").exists()]
+        for name, part in runs.items()
+    }
+    remembering = {
+        name: part
+        for name, part in files.items()
+        if part and all(policy.manifest.recurrent for policy in part)
+    }
+    scores: Scores = {}
+    total = len(CONTEXTS) * sum(map(len, remembering.values()))
+    with tqdm(total=total, disable=None, leave=False) as bar:
+        for name, part in remembering.items():
+            row = scores.setdefault(f"{name}, next goal", {})
+            for policy in part:
+                for condition, (mass, friction) in CONTEXTS.items():
+                    world = GoalWorld(nominal(task, mass, friction), goals, seed=EVALUATION_SEED)
+                    live = Live(policy, goals)
+                    episode(live, world)
+                    for key, value in episode(live, world).items():
+                        row.setdefault(f"{condition}/{key}", []).append(value)
+                    bar.update()
+    return scores
 
 
 def final_metrics(directory: Path) -> dict[str, float]:
@@ -223,7 +266,8 @@ def print_gains(scores: Scores, time: str) -> dict[str, dict[str, float]]:
         for key in (f"{condition}/{time}" for condition in CONTEXTS):
             gap = float(np.mean(told[key]) - np.mean(untold[key]))
             gain = float(np.mean(row[key]) - np.mean(untold[key]))
-            share = gain / gap if gap >= WORTH and R2[0] in row else None
+            infers = R2[0] in row or name.endswith("next goal")
+            share = gain / gap if gap >= WORTH and infers else None
             if share is not None:
                 closed.setdefault(name, {})[key] = share
             cells.append(f"{gain:+.2f}" + ("" if share is None else f" ({share:.0%})"))
@@ -237,6 +281,8 @@ def main(config: Config) -> None:
     runs = named(config.runs, "DIR")
     scores = read_runs(runs)
     task, goals = settings([directory for part in runs.values() for directory in part])
+    if config.next_goal:
+        scores |= measure_next_goals(runs, task, goals)
     scores |= measure_speeds(config, task, goals)
     print(f"{goals} goals a condition, those over 5 cm away count; mu at 0.8 kg, 4.8kg at mu 0.4")
     closed: dict[str, dict[str, float]] = {}

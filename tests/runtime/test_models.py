@@ -41,7 +41,19 @@ BARS = {
 SKILL_AWARE_BARS = {"saccm_panda": {"train": 0.90, "moderate": 0.82, "extreme": 0.45}}
 """Least success by split on the skill-aware benchmark, with what few episodes can tell."""
 
-SHIPPED = (*BARS, *SKILL_AWARE_BARS)
+GOAL_BARS = {
+    "goal_panda": {
+        (): {"goal_share_5cm": 0.94, "goal_rest_share_3cm_by_2400ms": 0.80},
+        ("--mass", "0.8", "0.8", "--friction", "0.06", "0.06"): {
+            "goal_share_5cm": 0.85,
+            # A policy that knows nothing has .17 there.
+            "goal_rest_share_3cm_by_2400ms": 0.40,
+        },
+    }
+}
+"""Least share of goals, by flags of `skill-eval`."""
+
+SHIPPED = (*BARS, *GOAL_BARS, *SKILL_AWARE_BARS)
 
 
 def evaluate(model: str, result: Path, *flags: str) -> dict[str, Any]:
@@ -73,6 +85,15 @@ def test_scores(model: str, tmp_path: Path) -> None:
     short = {name: scores[name] for name, least in BARS[model].items() if scores[name] < least}
     assert short == {}
     assert scores["governor_interventions"] == 0
+
+
+@pytest.mark.parametrize("model", GOAL_BARS)
+def test_goals(model: str, tmp_path: Path) -> None:
+    for flags, bars in GOAL_BARS[model].items():
+        scores = evaluate(model, tmp_path / "scores.json", *flags)
+        short = {name: scores[name] for name, least in bars.items() if scores[name] < least}
+        assert short == {}, flags
+        assert scores["governor_interventions"] == 0
 
 
 def test_csf_pushes_from_high_starts_too(tmp_path: Path) -> None:

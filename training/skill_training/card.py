@@ -60,7 +60,7 @@ def _interface(manifest: PolicyManifest) -> str:
         rows.append(
             (
                 "goal",
-                f"{goal.field} {list(goal.components)} [{goal.unit}], rests within "
+                f"{goal.field} {list(goal.components)} [{goal.unit}], reached within "
                 f"{goal.stop_radius:g} {goal.unit}",
             )
         )

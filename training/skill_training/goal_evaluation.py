@@ -49,6 +49,16 @@ CONTACT_M_S = 0.02
 NEVER = 1 << 32
 
 
+def time_key(step: int) -> str:
+    """Name of the share at rest at a control step: ``by_2400ms``."""
+    return f"by_{step * CONTROL_PERIOD_S * 1000:.0f}ms"
+
+
+def contact_key(delay: int) -> str:
+    """Name of what is known so many control steps after the first contact: ``after_600ms``."""
+    return f"after_{delay * CONTROL_PERIOD_S * 1000:.0f}ms"
+
+
 def nominal(task: GoalTaskConfig, mass: Interval, friction: Interval) -> GoalTaskConfig:
     """As ``skill-eval`` runs it: nominal arm, exact sensors, one goal and context an episode."""
     return GoalTaskConfig(
@@ -80,10 +90,7 @@ def rest_shares(
     world.reset()
     start = algorithm.encoder.initial_state(goals)
     episodes, _ = run_episodes(world, algorithm, start, deterministic=True, use=use)
-    return {
-        f"by_{step * CONTROL_PERIOD_S * 1000:.0f}ms": rest_share(episodes, step)
-        for step in REST_STEPS
-    }
+    return {time_key(step): rest_share(episodes, step) for step in REST_STEPS}
 
 
 def rest_share(episodes: Episodes, step: int) -> float:
@@ -155,6 +162,6 @@ def identification(algorithm: ContextSac, task: GoalTaskConfig, *, episodes: int
         index = (at < held.truth.shape[1]).nonzero()[0]
         at = at[index]
         shares = log_r2(held.truth[index, at], held.estimates[index, at])
-        after = f"after_{delay * CONTROL_PERIOD_S * 1000:.0f}ms"
+        after = contact_key(delay)
         metrics |= {f"r2_mass/{after}": shares[0], f"r2_friction/{after}": shares[1]}
     return metrics

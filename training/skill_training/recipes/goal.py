@@ -12,7 +12,8 @@ from torch import Tensor
 
 from skill_proto.manifest import Evaluation, PolicyManifest, RecurrentState, SkillSpace
 from skill_robots.observation import PUSH_OBSERVATION, layout, manifest_fields, scales
-from skill_robots.tasks.tabletop import Tabletop
+from skill_robots.tasks.metrics import REST_STEPS
+from skill_robots.tasks.tabletop import CONTROL_PERIOD_S, Tabletop
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.algorithms.context_sac_config import Knowledge, contrastive_note
 from skill_training.calibration import calibrated_context, estimated, hold_out
@@ -22,7 +23,14 @@ from skill_training.episode_collect import EpisodeCollector
 from skill_training.episodes import EpisodeReplay
 from skill_training.errors import NothingToShipError
 from skill_training.goal_config import GoalConfig, GoalSacConfig
-from skill_training.goal_evaluation import EVALUATION_SEED, evaluate_goals
+from skill_training.goal_evaluation import (
+    AFTER_CONTACT_STEPS,
+    CONTEXTS,
+    EVALUATION_SEED,
+    contact_key,
+    evaluate_goals,
+    time_key,
+)
 from skill_training.goal_task import RestAtGoal
 from skill_training.goal_world import GoalTaskConfig, GoalWorld
 from skill_training.matmul import exact_matmul
@@ -71,10 +79,27 @@ CONTEXT_LIMITS = """\
 CALIBRATION_EPISODES = 256
 """Held-out episodes from which the distance of a context is calibrated."""
 
-METRIC_TEXTS = {
-    "trained/by_1600ms": "cube at rest within 3 cm after 1.6 s, over the whole trained range",
-    "trained/by_2400ms": "the same after 2.4 s",
-}
+
+def metric_texts() -> dict[str, str]:
+    """What the metrics of a final evaluation are, by name."""
+    seconds = {step: f"{step * CONTROL_PERIOD_S:.1f} s" for step in REST_STEPS}
+    places = {"trained": "at rest within 3 cm, trained range"} | {
+        name: f"at rest, friction {friction[0]:g}, {mass[0]:g} kg"
+        for name, (mass, friction) in CONTEXTS.items()
+    }
+    uses = {"": "", "zeroed_": ", context zeroed", "frozen_": ", context frozen"}
+    texts = {
+        f"{name}/{use}{time_key(step)}": f"{place}, after {time}{how}"
+        for name, place in places.items()
+        for use, how in uses.items()
+        for step, time in seconds.items()
+    }
+    return texts | {
+        f"r2_{quantity}/{contact_key(delay)}": f"R2 of log {quantity}, "
+        f"{delay * CONTROL_PERIOD_S:.1f} s after the first contact, sensors noisy"
+        for quantity in ("mass", "friction")
+        for delay in AFTER_CONTACT_STEPS
+    }
 
 
 class GoalRecipe:
@@ -131,7 +156,7 @@ class GoalRecipe:
         if knowledge == "untold":
             return PlainGraph(algorithm), manifest(config, facts)
         with exact_matmul():
-            single = dataclasses.replace(config.task, scenes_per_task=1)
+            single = dataclasses.replace(config.task, scenes_per_task=1, context_change_share=0.0)
             world = GoalWorld(single, CALIBRATION_EPISODES, seed=EVALUATION_SEED + 2)
             context = calibrated_context(hold_out(algorithm, world))
         hidden = config.algorithm.encoder.hidden
@@ -157,7 +182,7 @@ class GoalRecipe:
         learned = "the policy starts from nothing" if start is None else f"started from `{start}`"
         return CardNotes(
             limits=LIMITS + (CONTEXT_LIMITS if config.algorithm.knowledge == "inferred" else ""),
-            metric_texts=METRIC_TEXTS,
+            metric_texts=metric_texts(),
             sections={
                 "What it learned from": (
                     f"Soft actor-critic; {learned}. Reward `0.1 exp(-(d / 2.5 cm)²) - 0.1 "
