@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from skill_robots.tasks.scripted_motion import Action, Seen
+from skill_robots.tasks.scripted_motion import Action, Seen, to_width
 from skill_robots.tasks.scripted_pick import PickConfig, PickController
 from skill_robots.tasks.scripted_push import SCOOP, PushConfig, PushController
 
@@ -22,6 +22,9 @@ class SwitchConfig:
     """Steps of carrying in which the cube must make the progress below."""
     progress_m: float = 0.012
     """Towards the goal, within the patience [m]."""
+    arrived_m: float = 0.03
+    """A cube this near the goal is left there: held by a hand that picked it, let be by one that
+    pushed it [m]."""
     coasting_m_s: float = 0.15
     """A cube that is this fast two steps after it was lost slides well: pick it again [m/s]."""
 
@@ -45,17 +48,26 @@ class SwitchController:
     def act(self, seen: Seen) -> Action:
         """The next action."""
         if self._push is not None:
-            return self._push.act(seen)
+            return self._rest(seen) if self._arrived(seen) else self._push.act(seen)
         action = self._pick.act(seen)
         if not self._failed(seen):
             return action
         self._push = PushController(self._config.push)
         return self._push.act(seen)
 
+    def _arrived(self, seen: Seen) -> bool:
+        return math.hypot(*seen.goal_offset) < self._config.arrived_m
+
+    def _rest(self, seen: Seen) -> Action:
+        return 0.0, 0.0, 0.0, to_width(seen, 0.0, 0.5)
+
     def _failed(self, seen: Seen) -> bool:
         config, pick = self._config, self._pick
         if pick.phase == "carry":
             self._lost_steps = 0
+            if self._arrived(seen):
+                self._history.clear()
+                return False
             self._history.append(math.hypot(*seen.goal_offset))
             if len(self._history) <= config.patience_steps:
                 return False

@@ -29,6 +29,7 @@ from skill_robots.tasks.skill_aware import EngineMissingError, benchmark, make_s
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.algorithms.context_sac_config import contrastive_note
 from skill_training.calibration import calibrated_context, estimated, hold_out
+from skill_training.config import RunSettings
 from skill_training.context_graph import ContextGraph
 from skill_training.demonstrations import demonstrate
 from skill_training.episode_collect import EpisodeCollector
@@ -127,10 +128,8 @@ class SkillAwareRecipe:
             )
         algorithm = build_algorithm(config, torch.device("cpu"))
         algorithm.load_networks(state["algorithm"])
-        single = dataclasses.replace(
-            config, task=dataclasses.replace(config.task, scenes_per_task=1)
-        )
-        world = _world(single, scenes=CALIBRATION_SCENES, seed=CALIBRATION_SEED)
+        single = dataclasses.replace(config.task, scenes_per_task=1)
+        world = _world(single, config.run, scenes=CALIBRATION_SCENES, seed=CALIBRATION_SEED)
         with closing(world), exact_matmul():
             context = calibrated_context(hold_out(algorithm, world))
         hidden, horizon = config.algorithm.encoder.hidden, config.task.episode_steps
@@ -185,9 +184,11 @@ def _log_spread(task: SkillAwareTaskConfig) -> tuple[list[float], list[float]]:
     return ends.mean(0).tolist(), spread.tolist()
 
 
-def _world(config: BenchmarkConfig, *, scenes: int, seed: int) -> SkillAwareWorld:
+def _world(
+    task: SkillAwareTaskConfig, run: RunSettings, *, scenes: int, seed: int
+) -> SkillAwareWorld:
     try:
-        return SkillAwareWorld(config.task, scenes, seed=seed, threads=config.run.threads)
+        return SkillAwareWorld(task, scenes, seed=seed, threads=run.threads)
     except EngineMissingError as error:
         raise ConfigError(str(error)) from None
 
@@ -332,7 +333,7 @@ class BenchmarkLearner:
         self._config, self._device = config, device
         self.algorithm = build_algorithm(config, device)
         self._replay = EpisodeReplay(run.replay_capacity // config.task.episode_steps, device)
-        self._world = _world(config, scenes=run.n_envs, seed=run.seed)
+        self._world = _world(config.task, run, scenes=run.n_envs, seed=run.seed)
         self._collector = EpisodeCollector(
             self._world, self.algorithm, self._replay, carried_share=0.0, seed=run.seed
         )
