@@ -102,7 +102,7 @@ class SkillAwareRecipe:
         Raises:
             ConfigError: it is not installed.
         """
-        _world(config, scenes=1, seed=0).close()
+        _world(config.task, config.run, scenes=1, seed=0).close()
 
     def build_learner(self, config: BenchmarkConfig, device: torch.device) -> BenchmarkLearner:
         """The learner at its start, demonstrations included.
