@@ -272,6 +272,17 @@ def test_the_card_names_what_it_learned_from(exported: RunDirectory) -> None:
         assert words in card, words
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_trained_on_a_range_is_shipped(method: str, tmp_path: Path) -> None:
+    config = _config(method, contexts="range", scenes_per_task=4)
+    directory = _start(config, tmp_path / "run")
+    Trainer(config, directory).save()
+    job.export(directory, directory.policy)
+    context = _session(directory)[1].context
+    assert context is not None
+    assert len((*context.estimates, *context.unidentified)) == 2
+
+
 @pytest.mark.parametrize("knowledge", ["told", "untold"])
 def test_bounds_are_trained_and_not_served(knowledge: str, tmp_path: Path) -> None:
     config = _config(knowledge=knowledge)

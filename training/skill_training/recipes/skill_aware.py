@@ -29,7 +29,6 @@ from skill_robots.tasks.skill_aware import EngineMissingError, benchmark, make_s
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.algorithms.context_sac_config import contrastive_note
 from skill_training.calibration import calibrated_context, estimated, hold_out
-from skill_training.config import RunSettings
 from skill_training.context_graph import ContextGraph
 from skill_training.demonstrations import demonstrate
 from skill_training.episode_collect import EpisodeCollector
@@ -102,7 +101,7 @@ class SkillAwareRecipe:
         Raises:
             ConfigError: it is not installed.
         """
-        _world(config.task, config.run, scenes=1, seed=0).close()
+        _world(config, config.task, scenes=1, seed=0).close()
 
     def build_learner(self, config: BenchmarkConfig, device: torch.device) -> BenchmarkLearner:
         """The learner at its start, demonstrations included.
@@ -128,8 +127,9 @@ class SkillAwareRecipe:
             )
         algorithm = build_algorithm(config, torch.device("cpu"))
         algorithm.load_networks(state["algorithm"])
+        # Not a configuration that could be trained: nothing is contrasted here.
         single = dataclasses.replace(config.task, scenes_per_task=1)
-        world = _world(single, config.run, scenes=CALIBRATION_SCENES, seed=CALIBRATION_SEED)
+        world = _world(config, single, scenes=CALIBRATION_SCENES, seed=CALIBRATION_SEED)
         with closing(world), exact_matmul():
             context = calibrated_context(hold_out(algorithm, world))
         hidden, horizon = config.algorithm.encoder.hidden, config.task.episode_steps
@@ -185,10 +185,10 @@ def _log_spread(task: SkillAwareTaskConfig) -> tuple[list[float], list[float]]:
 
 
 def _world(
-    task: SkillAwareTaskConfig, run: RunSettings, *, scenes: int, seed: int
+    config: BenchmarkConfig, task: SkillAwareTaskConfig, *, scenes: int, seed: int
 ) -> SkillAwareWorld:
     try:
-        return SkillAwareWorld(task, scenes, seed=seed, threads=run.threads)
+        return SkillAwareWorld(task, scenes, seed=seed, threads=config.run.threads)
     except EngineMissingError as error:
         raise ConfigError(str(error)) from None
 
@@ -333,7 +333,7 @@ class BenchmarkLearner:
         self._config, self._device = config, device
         self.algorithm = build_algorithm(config, device)
         self._replay = EpisodeReplay(run.replay_capacity // config.task.episode_steps, device)
-        self._world = _world(config.task, run, scenes=run.n_envs, seed=run.seed)
+        self._world = _world(config, config.task, scenes=run.n_envs, seed=run.seed)
         self._collector = EpisodeCollector(
             self._world, self.algorithm, self._replay, carried_share=0.0, seed=run.seed
         )
