@@ -35,28 +35,16 @@ class GoalSacConfig(ContextSacConfig):
     start_from: Path | None = Path("models/csf_panda.onnx")
     """Policy file of a skill policy whose actor this one begins as; None begins from nothing."""
 
+    # Other defaults of inherited settings.
     encoder: EncoderConfig = field(
         default_factory=lambda: EncoderConfig(hidden=64, learning_rate=3e-3)
     )
-    """The context encoder."""
-
     contrastive: ContrastiveConfig = field(default_factory=lambda: ContrastiveConfig(batch=128))
-    """The contrastive term of the encoder's loss."""
-
     learning_rate: PositiveFloat = 1e-3
-    """Adam's step size of critic and entropy coefficient."""
-
     target_rate: Rate = 0.01
-    """Share by which the target critic moves towards the critic at each step."""
-
     return_steps: PositiveInt = 5
-    """Steps whose rewards the critic's target counts before it bootstraps."""
-
     initial_entropy_coefficient: PositiveFloat = 0.005
-    """Weight of the policy's entropy at the start; learned from there."""
-
     actor_frozen_updates: Count = 2500
-    """Gradient steps before the actor begins to move."""
 
     carried_share: Share = 0.5
     """Share of episodes that begin with the encoder's state of the episode before."""
@@ -66,20 +54,16 @@ class GoalSacConfig(ContextSacConfig):
 class GoalRunSettings(RunSettings):
     """Run settings of the goal stage."""
 
+    # Other defaults of inherited settings.
     env_steps: PositiveInt = 400_000
-    """Environment steps to collect, rounded up to whole episodes of all scenes."""
+    eval_interval: PositiveInt = 40_000
+    checkpoint_interval: PositiveInt = 80_000
 
     env_steps_per_update: PositiveInt = 16
     """Environment steps per gradient step."""
 
     warmup_steps: Count = 10_000
     """Environment steps of the first policy, and no gradient steps, at the start."""
-
-    eval_interval: PositiveInt = 40_000
-    """Environment steps between two evaluations."""
-
-    checkpoint_interval: PositiveInt = 80_000
-    """Environment steps between two checkpoints."""
 
     eval_goals: PositiveInt = 96
     """Goals per condition in an evaluation in mid-training."""

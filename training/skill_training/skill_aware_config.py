@@ -33,12 +33,6 @@ class BenchmarkSacConfig(ContextSacConfig):
     """Episodes of the scripted controller that switches from picking to pushing, told nothing; they
     stay in replay. 0 learns from the reward alone."""
 
-    demonstration_share: Share = 0.5
-    """Share of the episodes of a batch that are demonstrations."""
-
-    imitation_weight: Weight = 10.0
-    """Weight of the imitation term on demonstrated transitions, in actor and encoder."""
-
     imitation_filter: bool = False
     """Imitate only where the critic values the demonstrated action above the policy's own. Off: it
     does not value the demonstrations soon enough, and the policy stays at half their success."""
@@ -46,14 +40,12 @@ class BenchmarkSacConfig(ContextSacConfig):
     discount: Discount = 0.95
     """Weight of the next control step against this one; the release's."""
 
+    # Other defaults of inherited settings.
+    demonstration_share: Share = 0.5
+    imitation_weight: Weight = 10.0
     target_rate: Rate = 0.01
-    """Share by which the target critic moves towards the critic at each step."""
-
     initial_entropy_coefficient: PositiveFloat = 0.005
-    """Weight of the policy's entropy at the start; learned from there."""
-
     entropy_floor: Weight = 0.0005
-    """Least entropy coefficient used in the losses."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -65,7 +57,6 @@ class TesacConfig(BenchmarkSacConfig):
     contrastive: ContrastiveConfig = field(
         default_factory=lambda: ContrastiveConfig(sampling="tesac")
     )
-    """The contrastive term of the encoder's loss: none."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -77,7 +68,6 @@ class CcmConfig(BenchmarkSacConfig):
     contrastive: ContrastiveConfig = field(
         default_factory=lambda: ContrastiveConfig(sampling="ccm")
     )
-    """The contrastive term of the encoder's loss."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -89,7 +79,6 @@ class SaTesacConfig(BenchmarkSacConfig):
     contrastive: ContrastiveConfig = field(
         default_factory=lambda: ContrastiveConfig(sampling="satesac")
     )
-    """The contrastive term of the encoder's loss."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -101,7 +90,6 @@ class SaCcmConfig(BenchmarkSacConfig):
     contrastive: ContrastiveConfig = field(
         default_factory=lambda: ContrastiveConfig(sampling="saccm")
     )
-    """The contrastive term of the encoder's loss."""
 
 
 METHODS: dict[str, type[BenchmarkSacConfig]] = {
@@ -126,14 +114,10 @@ class BenchmarkRunSettings(RunSettings):
     replay_capacity: PositiveInt = 200_000
     """Transitions kept in replay beside the demonstrations; the oldest make room."""
 
+    # Other defaults of inherited settings.
     log_interval: PositiveInt = 4_000
-    """Environment steps between two records of losses and speed."""
-
     eval_interval: PositiveInt = 40_000
-    """Environment steps between two evaluations."""
-
     checkpoint_interval: PositiveInt = 40_000
-    """Environment steps between two checkpoints."""
 
     eval_episodes: PositiveInt = 8
     """Episodes per cell in an evaluation in mid-training."""
