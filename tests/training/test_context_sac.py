@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from skill_training.algorithms.context_sac import ContextSac, Transitions
+from skill_training.algorithms.context_sac import ENCODER_GRADIENT_NORM, ContextSac
 from skill_training.context.objective import ContrastiveConfig
+from skill_training.context.transitions import Transitions
 from skill_training.episodes import EpisodeReplay, Episodes
 
 MakeEpisodes = Callable[..., Episodes]
@@ -55,42 +56,6 @@ def _copy(module: nn.Module) -> Tensor:
 
 
 # Transitions --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("return_steps", [1, 3])
-def test_a_transition_is_a_piece_of_one_episode(
-    return_steps: int, make_sac: MakeSac, replay: EpisodeReplay
-) -> None:
-    algorithm = make_sac(return_steps=return_steps, hindsight_share=0.0, batch_size=500)
-    (batch,) = _seen(algorithm, replay)
-    episode, step = _where(batch)
-    assert torch.equal(batch.action[:, :2], torch.stack((episode, step), 1).float())
-    assert torch.equal(batch.steps, (STEPS - step).clamp_max(return_steps))
-    for k in range(return_steps):
-        assert torch.equal(batch.arrivals[:, k, 6].long(), episode)
-        assert torch.equal(batch.arrivals[:, k, 7].long(), (step + 1 + k).clamp_max(STEPS))
-    assert torch.equal(batch.goal, replay.at(episode).goal[torch.arange(500), step])
-    assert set(step.tolist()) == set(range(STEPS))
-
-
-def test_hindsight_goals_come_from_later_in_the_same_episode(
-    make_sac: MakeSac, replay: EpisodeReplay
-) -> None:
-    (batch,) = _seen(make_sac(hindsight_share=1.0, batch_size=2000), replay)
-    episode, step = _where(batch)
-    # The cube of episode b at step t is at (b, t / 100).
-    goal_step = (batch.goal[:, 1] * 100).round().long()
-    assert torch.equal(batch.goal[:, 0].long(), episode)
-    assert bool((goal_step > step).all())
-    assert bool((goal_step <= STEPS).all())
-    assert set((goal_step - step).tolist()) == set(range(1, STEPS + 1))
-
-
-def test_the_share_of_hindsight(make_sac: MakeSac, replay: EpisodeReplay) -> None:
-    (batch,) = _seen(make_sac(hindsight_share=0.4, batch_size=4000), replay)
-    episode, step = _where(batch)
-    own = (batch.goal == replay.at(episode).goal[torch.arange(4000), step]).all(1)
-    assert float(own.float().mean()) == pytest.approx(0.6, abs=0.04)
 
 
 def test_contexts_are_those_of_the_step_and_next_ones_the_slow_encoders(
@@ -278,6 +243,33 @@ def test_the_entropy_coefficient_has_a_floor(make_sac: MakeSac) -> None:
     assert float((high - low).detach()) == pytest.approx((0.5 - 0.01) * 2.0, abs=1e-5)
 
 
+def test_the_entropy_coefficient_rises_only_while_entropy_is_short(
+    make_sac: MakeSac, replay: EpisodeReplay
+) -> None:
+    # No policy on [-1, 1] has more than log 2 per entry; this one starts with more than -5.
+    for target, rises in ((1.0, True), (-5.0, False)):
+        algorithm = make_sac(target_entropy_per_action=target)
+        metrics = [algorithm.update(replay)["actor/entropy_coefficient"] for _ in range(5)]
+        steps = np.diff([0.01, *map(float, metrics)])
+        assert bool((steps > 0).all() if rises else (steps < 0).all())
+
+
+def test_the_entropy_coefficient_does_not_wind_up_below_its_floor(
+    make_sac: MakeSac, replay: EpisodeReplay
+) -> None:
+    algorithm = make_sac(
+        target_entropy_per_action=-5.0, entropy_floor=0.0099, initial_entropy_coefficient=0.01
+    )
+    for _ in range(60):
+        algorithm.update(replay)
+    assert float(algorithm.entropy_coefficient().detach()) == pytest.approx(0.0099)
+    algorithm.target_entropy = 3.0
+    # Adam has to forget where it was going; what it has gone beyond the floor would cost more.
+    for _ in range(20):
+        algorithm.update(replay)
+    assert float(algorithm.entropy_coefficient().detach()) > 0.0099
+
+
 # Who learns from what -----------------------------------------------------------------------------
 
 
@@ -317,6 +309,23 @@ def test_how_much_of_the_critics_gradient_reaches_the_encoder(
     assert float(whole.norm()) < 10.0  # not clipped
     torch.testing.assert_close(gradient(0.25), 0.25 * whole, rtol=1e-3, atol=1e-7)
     assert not gradient(0.0).any()
+
+
+def test_the_encoders_gradient_is_clipped(make_sac: MakeSac, replay: EpisodeReplay) -> None:
+    def gradient(weight: float) -> tuple[float, Tensor]:
+        term = ContrastiveConfig(sampling="saccm", batch=8, weight=weight)
+        algorithm = make_sac(contrastive=term, actor_frozen_updates=1)
+        algorithm.update(replay)
+        parts = (algorithm.encoder, algorithm.critic)
+        encoder, critic = (
+            torch.cat([weight.grad.flatten() for weight in part.parameters()]) for part in parts
+        )
+        return float(encoder.norm()), critic
+
+    usual, strong = gradient(1.0), gradient(1e4)
+    assert usual[0] < ENCODER_GRADIENT_NORM
+    assert strong[0] == pytest.approx(ENCODER_GRADIENT_NORM, rel=1e-4)
+    assert torch.equal(usual[1], strong[1])
 
 
 def test_the_encoder_learns_once_a_block_and_its_slow_copy_follows(

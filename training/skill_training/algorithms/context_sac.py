@@ -24,6 +24,7 @@ from skill_training.algorithms.sac import Loss, Metrics, adam, descend
 from skill_training.context.encoder import ContextEncoder, MomentumEncoder, State
 from skill_training.context.learned_policy import EstimationHead, LearnedPolicy
 from skill_training.context.objective import Contrasted, ContrastiveTerm
+from skill_training.context.transitions import Transitions, draw_transitions
 from skill_training.episodes import EpisodeReplay, Episodes, concatenate
 from skill_training.goal_task import GoalTask
 from skill_training.networks import (
@@ -36,26 +37,6 @@ from skill_training.networks import (
 
 ENCODER_GRADIENT_NORM = 10.0
 """Largest norm of the encoder's gradient: through a hundred steps of an LSTM it can explode."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Transitions:
-    """What one gradient step of actor and critic sees; ``n`` rows."""
-
-    observation: Tensor
-    action: Tensor
-    goal: Tensor
-    arrivals: Tensor
-    """``(n, N, O)`` observations after each of the next N steps; the last ones repeat where the
-    episode ends earlier."""
-    steps: Tensor
-    """``(n,)`` how many of them the episode had, N or fewer."""
-    context: Tensor
-    """``(n, C)``, with the encoder's gradient in the first step of a block."""
-    next_context: Tensor
-    """``(n, C)`` after the last step, from the momentum encoder."""
-    imitate: Tensor
-    """``(n,)`` bool: a demonstrated action, under the goal it was meant for."""
 
 
 @dataclass(slots=True)
@@ -228,25 +209,8 @@ class ContextSac:
         return own, momentum[: len(batch)], momentum[len(batch) :]
 
     def _transitions(self, batch: Episodes, contexts: Tensor, next_contexts: Tensor) -> Transitions:
-        n, steps = self.config.batch_size, batch.action.shape[1]
-        b = torch.randint(len(batch), (n,), generator=self.draws).to(self.device)
-        t = torch.randint(steps, (n,), generator=self.draws).to(self.device)
-        later = t + 1 + (torch.rand(n, generator=self.draws).to(self.device) * (steps - t)).long()
-        hindsight = torch.rand(n, generator=self.draws) < self.config.hindsight_share
-        hindsight = hindsight.to(self.device)
-        achieved = self.task.achieved(batch.observation[b, later])
-        window = torch.arange(1, self.config.return_steps + 1, device=self.device)
-        ahead = (t[:, None] + window).clamp_max(steps)
-        return Transitions(
-            observation=batch.observation[b, t],
-            action=batch.action[b, t],
-            goal=torch.where(hindsight[:, None], achieved, batch.goal[b, t]),
-            arrivals=batch.observation[b[:, None], ahead],
-            steps=ahead[:, -1] - t,
-            context=contexts[b, t],
-            next_context=next_contexts[b, ahead[:, -1]],
-            imitate=batch.demonstrated[b, t] & ~hindsight,
-        )
+        given = (batch, contexts, next_contexts)
+        return draw_transitions(*given, self.task, self.config, self.draws)
 
     def critic_loss(self, batch: Transitions) -> Loss:
         """sum_i 0.5 mean((Q_i - y)^2), y as :meth:`soft_target` gives it."""
@@ -265,7 +229,8 @@ class ContextSac:
         """The n-step soft target, ``(n,)``.
 
         ``sum_{k<N} gamma^k r_k + gamma^N (min_j Q'_j(s_N, a') - alpha log pi(a' | s_N))``, with
-        nothing after a step that ends the episode.
+        nothing after a step that ends the episode. The entropies of the steps between, which the
+        soft value has, are left out.
         """
         n, window = batch.arrivals.shape[:2]
         goals = batch.goal[:, None].expand(-1, window, -1)

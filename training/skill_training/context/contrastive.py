@@ -22,8 +22,9 @@ def sance_loss(query: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
     """Skill-aware noise-contrastive estimation in the paper's K-sample form.
 
     ``-E[log(K f(q, k+) / (f(q, k+) + sum_{k=2..K} f(q, k-_k)))]``: its negative is a lower bound
-    on the skill-aware mutual information, and can reach log K at the most. Positives and negatives
-    are of one task: what was done well in it, and what was not.
+    on the skill-aware mutual information, and can reach log K at the most. The positives of a group
+    are of one task, what was done well in it. Its negatives were done badly: in the same task
+    (SaTESAC), or in any (SaCCM).
 
     Args:
         query: ``(M, P, C)``.
