@@ -76,4 +76,4 @@ def _episodes(policy: OnnxPolicy, world: GoalWorld, reward: RestAtGoal, hidden: 
 def _renumbered(part: Episodes, first: int) -> Episodes:
     """The same with tasks numbered from ``first``: blocks must not share numbers."""
     task = part.task - part.task.min() + first
-    return Episodes(**{**part.items(), "task": task})
+    return Episodes(**{**part.as_dict(), "task": task})

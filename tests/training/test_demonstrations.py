@@ -111,6 +111,27 @@ def test_what_is_shown_is_worth_imitating(shown: Shown) -> None:
     assert float(solved.float().mean()) > 0.7
 
 
+def test_nothing_is_shown_of_a_held_out_context(shown: Shown) -> None:
+    config = SkillAwareTaskConfig(
+        engine="mujoco",
+        contexts="range",
+        friction=(2.0, 10.0),
+        mass=(6.0, 16.0),
+        scenes_per_task=1,
+        episode_steps=1,
+    )
+    world = SkillAwareWorld(config, 16, seed=0)
+    episodes = demonstrate(
+        world, Pick(), shown[2], episodes=64, hidden=5, seed=0, device=torch.device("cpu")
+    )
+    world.close()
+    mass, label = episodes.truth[:, 0, 0].exp(), 2.0 * episodes.truth[:, 0, 1].exp()
+    heavy, rough = (mass > 7) & (mass < 14), (label > 3) & (label < 8)
+    assert bool(heavy.any())
+    assert bool(rough.any())
+    assert not bool((heavy & rough).any())
+
+
 def test_a_seed_repeats(shown: Shown) -> None:
     world = SkillAwareWorld(SkillAwareTaskConfig(engine="mujoco"), 8, seed=0)
     again = demonstrate(

@@ -176,8 +176,8 @@ def test_a_collector_goes_on_exactly_from_its_state(build: Build) -> None:
         collector.collect_round()
     assert first.env_steps == second.env_steps == 3 * N * STEPS
     newest = torch.arange(2 * N, 3 * N)
-    for name, value in one.at(newest).items().items():
-        assert torch.equal(value, other.at(newest).items()[name]), name
+    for name, value in one.at(newest).as_dict().items():
+        assert torch.equal(value, other.at(newest).as_dict()[name]), name
 
 
 def test_a_round_ends_the_block(build: Build) -> None:

@@ -17,8 +17,8 @@ def _generator(seed: int = 0) -> torch.Generator:
 
 
 def _same(left: Episodes, right: Episodes) -> None:
-    for name, value in left.items().items():
-        torch.testing.assert_close(value, right.items()[name], rtol=0, atol=0)
+    for name, value in left.as_dict().items():
+        torch.testing.assert_close(value, right.as_dict()[name], rtol=0, atol=0)
 
 
 def test_release_fault_1_the_previous_action_is_the_same_episodes_one_step_before(
@@ -73,10 +73,17 @@ def test_before_the_first_round_all_that_is_drawn_is_demonstrated(
     make_episodes: MakeEpisodes,
 ) -> None:
     replay = EpisodeReplay(4)
-    with pytest.raises(ValueError, match="empty replay"):
+    with pytest.raises(ValueError, match="cannot sample 2 episodes from this replay: it is empty"):
         replay.sample(2, _generator())
     replay.keep_demonstrations(make_episodes(2, first=100))
     assert set(replay.sample(20, _generator()).returns.tolist()) == {100, 101}
+
+
+def test_demonstrations_that_are_not_there_are_missed_by_name(make_episodes: MakeEpisodes) -> None:
+    replay = EpisodeReplay(4)
+    replay.add(make_episodes(4))
+    with pytest.raises(ValueError, match="sample 3 episodes from this replay: it has no demonstr"):
+        replay.sample(8, _generator(), demonstrated=3)
 
 
 def test_state_goes_on_exactly(make_episodes: MakeEpisodes) -> None:

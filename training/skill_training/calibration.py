@@ -11,7 +11,8 @@ from torch import Tensor
 
 from skill_proto.manifest import Context, ContextEstimate
 from skill_training.algorithms.context_sac import ContextSac
-from skill_training.episode_collect import World, run_episodes
+from skill_training.episode_collect import run_episodes
+from skill_training.episode_recorder import World
 from skill_training.episodes import Episodes
 
 Array = NDArray[np.float64]

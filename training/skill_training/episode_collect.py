@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -11,54 +11,11 @@ from torch import Tensor
 
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.context.encoder import State
+from skill_training.episode_recorder import Recorder, World
 from skill_training.episodes import EpisodeReplay, Episodes
 
 Array = NDArray[np.float64]
-Ids = NDArray[np.int64]
 ContextUse = Literal["live", "zeroed", "frozen"]
-
-
-class World(Protocol):
-    """Scenes that run through episodes of one length together, goals and contexts included."""
-
-    n: int
-    episode_steps: int
-    action_size: int
-
-    def reset(self) -> None:
-        """Starts an episode in every scene."""
-        ...
-
-    def observe(self) -> Array:
-        """``(n, O)``, raw."""
-        ...
-
-    def step(self, action: Array) -> None:
-        """One control step; goals and contexts may change in it."""
-        ...
-
-    @property
-    def goal(self) -> Array:
-        """``(n, G)``, what the next action is after."""
-        ...
-
-    @property
-    def truth(self) -> Array:
-        """``(n, K)``: log mass [kg] and log friction."""
-        ...
-
-    @property
-    def task(self) -> Ids:
-        """``(n,)`` number of the task of this episode."""
-        ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """Its generators, between two rounds."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave."""
-        ...
 
 
 class EpisodeCollector:
@@ -149,43 +106,21 @@ def run_episodes(
         The episodes, and the encoder's state after their last observation but one: the last
         observation is the next episode's business where the state is carried.
     """
-    device, n, steps = algorithm.device, world.n, world.episode_steps
-    observations, actions, goals, truths = [], [], [], []
-    state, previous = start, torch.zeros(n, world.action_size, device=device)
+    recorder, device = Recorder(world), algorithm.device
+    state, previous = start, torch.zeros(world.n, world.action_size, device=device)
     used: Tensor | None = None
-    for _ in range(steps):
-        observation, truth = _tensor(world.observe(), device), _tensor(world.truth, device)
-        goal = _tensor(world.goal, device)
+    for _ in range(world.episode_steps):
+        observation, truth = _tensor(recorder.observe(), device), _tensor(world.truth, device)
         context, state = infer(
             algorithm, observation, previous, truth, state, deterministic=deterministic
         )
         if use == "zeroed":
             context = torch.zeros_like(context)
         used = used if use == "frozen" and used is not None else context
+        goal = _tensor(world.goal, device)
         previous = algorithm.act(observation, goal, used, deterministic=deterministic)
-        world.step(previous.cpu().numpy().astype(np.float64))
-        for kept, value in zip(
-            (observations, actions, goals, truths),
-            (observation, previous, goal, truth),
-            strict=True,
-        ):
-            kept.append(value)
-    observations.append(_tensor(world.observe(), device))
-    truths.append(_tensor(world.truth, device))
-    goal, observation = torch.stack(goals, 1), torch.stack(observations, 1)
-    reward = algorithm.task.reward(observation[:, 1:].flatten(0, 1), goal.flatten(0, 1))[0]
-    episodes = Episodes(
-        observation=observation,
-        action=torch.stack(actions, 1),
-        goal=goal,
-        truth=torch.stack(truths, 1),
-        hidden=start[0],
-        cell=start[1],
-        task=torch.as_tensor(world.task, device=device),
-        returns=reward.unflatten(0, (n, steps)).sum(1),
-        demonstrated=torch.zeros(n, steps, dtype=torch.bool, device=device),
-    )
-    return episodes, state
+        recorder.step(previous.cpu().numpy().astype(np.float64))
+    return recorder.episodes(algorithm.task, start), state
 
 
 def infer(

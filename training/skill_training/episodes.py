@@ -27,7 +27,9 @@ class Episodes:
     truth: Tensor
     """``(B, T + 1, K)``: log mass [kg] and log friction at each observation."""
     hidden: Tensor
-    """``(B, H)`` state of the encoder before the first observation."""
+    """``(B, H)`` state of the encoder before the first observation: zero, or carried from the
+    episode before. A carried one is of the encoder of its time, not refreshed by a burn-in
+    (Kapturowski et al. 2019, R2D2, discuss it), and its first input has previous action 0."""
     cell: Tensor
     """``(B, H)``."""
     task: Tensor
@@ -51,13 +53,13 @@ class Episodes:
 
     def take(self, index: Tensor) -> Episodes:
         """The episodes at these places."""
-        return Episodes(**{name: value[index] for name, value in self.items().items()})
+        return Episodes(**{name: value[index] for name, value in self.as_dict().items()})
 
     def to(self, device: torch.device) -> Episodes:
         """The same on another device."""
-        return Episodes(**{name: value.to(device) for name, value in self.items().items()})
+        return Episodes(**{name: value.to(device) for name, value in self.as_dict().items()})
 
-    def items(self) -> dict[str, Tensor]:
+    def as_dict(self) -> dict[str, Tensor]:
         """Tensors by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
@@ -116,7 +118,7 @@ class EpisodeReplay:
         if not self._store:
             self._store = _allocate(episodes, self._capacity, self._device)
         places = torch.arange(self._next, self._next + count) % self._capacity
-        for name, value in episodes.items().items():
+        for name, value in episodes.as_dict().items():
             held = self._store[name]
             if value.shape[1:] != held.shape[1:]:
                 raise ValueError(
@@ -136,7 +138,7 @@ class EpisodeReplay:
             demonstrated: how many of them are demonstrations.
 
         Raises:
-            ValueError: there is nothing to draw from.
+            ValueError: there is nothing to draw from, or there are no demonstrations.
         """
         own = n - demonstrated if self._filled else 0
         parts: list[Episodes] = []
@@ -145,7 +147,8 @@ class EpisodeReplay:
         if n > own:
             shown = self._demonstrations
             if shown is None:
-                raise ValueError("cannot sample from an empty replay")
+                missing = "it has no demonstrations" if self._filled else "it is empty"
+                raise ValueError(f"cannot sample {n - own} episodes from this replay: {missing}")
             index = torch.randint(len(shown), (n - own,), generator=generator)
             parts.append(shown.take(index.to(self._device)))
         return concatenate(*parts)
@@ -171,7 +174,7 @@ class EpisodeReplay:
         shown = self._demonstrations
         return {
             "store": store,
-            "demonstrations": None if shown is None else shown.items(),
+            "demonstrations": None if shown is None else shown.as_dict(),
             "next": self._next,
             "filled": self._filled,
             "capacity": self._capacity,
@@ -194,12 +197,12 @@ class EpisodeReplay:
         if self._filled:
             held = Episodes(**state["store"])
             self._store = _allocate(held, self._capacity, self._device)
-            for name, value in held.items().items():
+            for name, value in held.as_dict().items():
                 self._store[name][: self._filled] = value.to(self._device)
 
 
 def _allocate(like: Episodes, capacity: int, device: torch.device) -> dict[str, Tensor]:
     return {
         name: torch.zeros((capacity, *value.shape[1:]), dtype=value.dtype, device=device)
-        for name, value in like.items().items()
+        for name, value in like.as_dict().items()
     }
