@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
+from skill_robots.action import ActionConfig
 from skill_robots.tasks import skill_aware
+from skill_robots.tasks.grasp_scene import MOTOR_DAMPING, MOTOR_RATE
 from skill_robots.tasks.skill_aware import CELLS, SPLITS, Tellable, cell_name
 from skill_training import checkpoint, job
 from skill_training.algorithms.context_sac import ContextSac
@@ -237,7 +239,12 @@ def test_the_file_reproduces_contexts_and_actions_of_an_episode(exported: RunDir
 def test_the_manifest(exported: RunDirectory) -> None:
     _, manifest = _session(exported)
     assert manifest.name == "saccm_panda"
-    assert manifest.plant.task == "skill_aware"
+    plant = manifest.plant
+    assert plant.task == "skill_aware"
+    # The benchmark's motors, and what the policy is served with on our arm.
+    assert plant.joint_damping == tuple(MOTOR_DAMPING)
+    assert plant.joint_stiffness == tuple(MOTOR_RATE * MOTOR_DAMPING)
+    assert plant.setpoint_leash_m == ActionConfig().leash
     assert manifest.observation_names == skill_aware.OBSERVATION
     assert [(part.name, part.size, part.scale) for part in manifest.action] == [
         ("end_effector_displacement", 3, 0.05),
@@ -248,11 +255,10 @@ def test_the_manifest(exported: RunDirectory) -> None:
     mass, friction = manifest.trained_on["cube_mass"], manifest.trained_on["cube_table_friction"]
     assert (mass.low, mass.high) == (1.0, 10.0)
     assert (friction.low, friction.high) == (0.05, 5.0)
-    assert manifest.context is not None
-    assert [estimate.name for estimate in manifest.context.estimates] == [
-        "cube_mass",
-        "cube_table_friction",
-    ]
+    context = manifest.context
+    assert context is not None
+    judged = {estimate.name for estimate in (*context.estimates, *context.unidentified)}
+    assert judged == {"cube_mass", "cube_table_friction"}
     assert manifest.evaluation is not None
     assert set(SPLITS) <= {name.removeprefix("success.") for name in manifest.evaluation.metrics}
 

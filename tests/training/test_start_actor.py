@@ -10,20 +10,27 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.observation import PUSH_OBSERVATION, layout, scales
+from skill_training.algorithms.context_sac import ContextSac
 from skill_training.cli import main
 from skill_training.errors import ConfigError
 from skill_training.goal_config import GoalConfig, GoalSacConfig
-from skill_training.recipes.goal import build_algorithm
+from skill_training.recipes.goal import build_algorithm, start
 from skill_training.start_actor import SkillFile
 
 MODELS = Path(__file__).parents[2] / "models"
 CSF, METRA = MODELS / "csf_panda.onnx", MODELS / "metra_panda.onnx"
 
 PolicyFileFactory = Callable[..., Path]
+
+
+def _begun(settings: GoalSacConfig) -> ContextSac:
+    algorithm = build_algorithm(GoalConfig(algorithm=settings), torch.device("cpu"))
+    start(algorithm, settings.start_from)
+    return algorithm
 
 
 def _inputs(n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,8 +58,7 @@ def test_the_first_policy_pushes_to_far_goals_as_the_skill_policy_does(knowledge
     }
     names = {tensor.name for tensor in session.get_inputs()}
     theirs = session.run(["action"], {key: feed[key] for key in names})[0]
-    settings = GoalSacConfig(start_from=CSF, knowledge=knowledge)
-    algorithm = build_algorithm(GoalConfig(algorithm=settings), torch.device("cpu"))
+    algorithm = _begun(GoalSacConfig(start_from=CSF, knowledge=knowledge))
     context = torch.randn(200, 6, generator=torch.Generator().manual_seed(0))
     given = torch.from_numpy(observation), torch.from_numpy(goal)
     ours = algorithm.act(*given, context, deterministic=True)
@@ -75,8 +81,7 @@ def test_directions_are_turned_into_the_files_own_skills(path: Path) -> None:
 
 
 def test_from_nothing_is_possible() -> None:
-    config = GoalConfig(algorithm=GoalSacConfig(start_from=None, hidden=(8,)))
-    algorithm = build_algorithm(config, torch.device("cpu"))
+    algorithm = _begun(GoalSacConfig(start_from=None, hidden=(8,)))
     assert torch.equal(algorithm.task.rotation, torch.eye(2))
 
 
@@ -84,9 +89,8 @@ def test_from_nothing_is_possible() -> None:
 
 
 def _refused(path: Path, **settings: object) -> str:
-    config = GoalConfig(algorithm=GoalSacConfig(start_from=path, **settings))
     with pytest.raises(ConfigError) as error:
-        build_algorithm(config, torch.device("cpu"))
+        _begun(GoalSacConfig(start_from=path, **settings))
     said = str(error.value)
     assert str(path) in said
     return said
@@ -139,6 +143,22 @@ def test_an_actor_of_other_sizes(hidden: tuple[int, ...]) -> None:
     said = _refused(CSF, hidden=hidden)
     assert "actor of other sizes" in said
     assert "--goal.hidden" in said
+
+
+@pytest.mark.parametrize(("renamed", "words"), [(False, "other scales"), (True, "nothing")])
+def test_an_actor_behind_another_normalisation(renamed: bool, words: str, tmp_path: Path) -> None:
+    model, name = onnx.load(CSF), "actor.normalizer.scale"
+    (tensor,) = [one for one in model.graph.initializer if one.name == name]
+    if renamed:
+        tensor.name = "scale"
+        for node in model.graph.node:
+            node.input[:] = ["scale" if given == name else given for given in node.input]
+    else:
+        scale = numpy_helper.to_array(tensor).copy()
+        scale[3] *= 2
+        tensor.CopyFrom(numpy_helper.from_array(scale, name))
+    onnx.save(model, tmp_path / "scaled.onnx")
+    assert f"divides its observation by {words}" in _refused(tmp_path / "scaled.onnx")
 
 
 def test_the_program_says_so_and_leaves_nothing_behind(

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from skill_proto.manifest import Context, RecurrentState
 from skill_training.algorithms.context_sac import ContextSac
+from skill_training.calibration import calibrated_context, estimated, hold_out
+from skill_training.episode_recorder import World
+from skill_training.matmul import exact_matmul
 from skill_training.policy_graph import PolicyGraph
+
+STATES = ("lstm_h", "lstm_c")
+"""Hidden and cell state of the encoder."""
 
 
 class ContextGraph(PolicyGraph):
@@ -22,7 +30,7 @@ class ContextGraph(PolicyGraph):
             with none the graph has no output ``estimate``.
     """
 
-    input_names = ("observation", "previous_action", "goal", "lstm_h", "lstm_c")
+    input_names = ("observation", "previous_action", "goal", *STATES)
 
     truth_mean: Tensor
     truth_std: Tensor
@@ -31,13 +39,18 @@ class ContextGraph(PolicyGraph):
     def __init__(self, algorithm: ContextSac, estimated: Sequence[int] = (0, 1)) -> None:
         super().__init__()
         estimate = ("estimate",) if estimated else ()
-        self.output_names = ("action", "context", *estimate, "next_lstm_h", "next_lstm_c")
+        self.output_names = ("action", "context", *estimate, *(f"next_{name}" for name in STATES))
         self.register_buffer("estimated", torch.tensor(estimated, dtype=torch.long))
         policy = algorithm.average
         self.actor, self.encoder, self.head = policy.actor, policy.encoder, policy.head
         self.task = algorithm.task
         self.register_buffer("truth_mean", algorithm.truth_mean)
         self.register_buffer("truth_std", algorithm.truth_std)
+
+    @property
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each recurrent state without the batch axis, by name."""
+        return dict.fromkeys(STATES, (self.encoder.hidden,))
 
     def forward(
         self,
@@ -89,3 +102,29 @@ class PlainGraph(PolicyGraph):
         context = self.no_context.expand(observation.shape[0], -1)
         command = torch.cat((self.task.features(observation, goal), context), dim=-1)
         return (self.actor.mode(observation, command),)
+
+
+def calibrate(
+    algorithm: ContextSac,
+    world: World,
+    *,
+    beyond_horizon: Literal["stagger", "carry"] = "stagger",
+) -> tuple[ContextGraph, Context, tuple[RecurrentState, ...]]:
+    """A policy that infers its context, and what its manifest says of context and memory.
+
+    Args:
+        algorithm: Trained with the knowledge ``inferred``.
+        world: Scenes that nothing was trained on, with episodes as long as in training: one in
+            every scene tells what contexts and estimates are worth.
+        beyond_horizon: What becomes of a state that is older.
+    """
+    with exact_matmul():
+        context = calibrated_context(hold_out(algorithm, world))
+    graph, horizon = ContextGraph(algorithm, estimated(context)), world.episode_steps
+    states = tuple(
+        RecurrentState(
+            name=name, shape=shape, trained_horizon_steps=horizon, beyond_horizon=beyond_horizon
+        )
+        for name, shape in graph.state_shapes.items()
+    )
+    return graph, context, states

@@ -1,6 +1,9 @@
-"""The manifest of a policy from skill discovery: what the file will say about itself."""
+"""The manifest of a policy from skill discovery, and the parts that other recipes share."""
 
 from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
 
 from skill_proto.manifest import (
     ActionPart,
@@ -20,6 +23,8 @@ from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
 from skill_training.build import OBSERVATION, STOP_RADIUS_M, pushes_to_goals
 from skill_training.recipe import RunFacts, Scalars
 from skill_training.skill_config import SkillConfig
+
+Array = NDArray[np.float64]
 
 TITLES = {"csf": "contrastive successor features (CSF)", "metra": "METRA"}
 
@@ -45,7 +50,7 @@ def build_manifest(config: SkillConfig, facts: RunFacts) -> PolicyManifest:
             size=seen.size,
             singular_value_ratio=facts.metrics.get("phi_singular_value_ratio"),
         ),
-        plant=plant(config.task),
+        plant=plant("tabletop", physics_step_s=config.task.physics_step_s),
         trained_on=trained_on(config.task),
         provenance=facts.provenance,
         evaluation=_evaluation(config, facts.metrics),
@@ -77,29 +82,44 @@ def push_action() -> ActionPart:
     )
 
 
-def goal_space() -> GoalSpace:
-    """Goals for the cube's place on the table."""
+def goal_space(*, stop_radius: float = STOP_RADIUS_M, reach: float = GOAL_RANGE_M) -> GoalSpace:
+    """Goals for the cube's place on the table, up to ``reach`` from its middle either way [m]."""
     cube = FIELDS["cube_position"]
     return GoalSpace(
         field=cube.name,
         components=(0, 1),
         unit=cube.unit,
         frame=cube.frame,
-        stop_radius=STOP_RADIUS_M,
-        low=(-GOAL_RANGE_M, -GOAL_RANGE_M),
-        high=(GOAL_RANGE_M, GOAL_RANGE_M),
+        stop_radius=stop_radius,
+        low=(-reach, -reach),
+        high=(reach, reach),
     )
 
 
-def plant(task: TabletopConfig) -> Plant:
-    """The arm and table of docs/plant.md."""
+def plant(
+    task: str,
+    *,
+    physics_step_s: float,
+    stiffness: Array = PANDA.stiffness,
+    damping: Array = PANDA.damping,
+) -> Plant:
+    """The arm and table of docs/plant.md, or an arm with other motors.
+
+    Leash, workspace and share of the limits are those with which any of them is served.
+
+    Args:
+        task: Which world it is.
+        physics_step_s: [s].
+        stiffness: Of each joint [N m/rad].
+        damping: Of each joint [N m s/rad].
+    """
     action = ActionConfig()
     return Plant(
         robot=PANDA.name,
-        task="tabletop",
-        physics_step_s=task.physics_step_s,
-        joint_stiffness=tuple(PANDA.stiffness.tolist()),
-        joint_damping=tuple(PANDA.damping.tolist()),
+        task=task,
+        physics_step_s=physics_step_s,
+        joint_stiffness=tuple(stiffness.tolist()),
+        joint_damping=tuple(damping.tolist()),
         setpoint_leash_m=action.leash,
         workspace_low_m=action.workspace_low,
         workspace_high_m=action.workspace_high,

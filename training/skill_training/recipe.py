@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from skill_proto.manifest import PolicyManifest, Provenance
+from skill_proto.manifest import Evaluation, PolicyManifest, Provenance
 from skill_training.config import AlgorithmSettings, TrainConfig
 from skill_training.policy_graph import PolicyGraph
 
@@ -87,6 +87,14 @@ class RunFacts:
 
     metrics: Scalars
     """Of the final evaluation; empty if there was none."""
+
+    @property
+    def evaluation(self) -> Evaluation | None:
+        """The final evaluation, where the training program alone can repeat it."""
+        if not self.metrics:
+            return None
+        command = f"{self.provenance.command} (final evaluation)"
+        return Evaluation(command=command, metrics=dict(self.metrics))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,14 +55,10 @@ class ToldPolicy:
 
 def evaluation_policy(algorithm: ContextSac) -> Policy:
     """What ``algorithm`` has learned, on what its knowledge lets it know."""
-    knowledge, hidden = algorithm.config.knowledge, algorithm.config.encoder.hidden
+    knowledge = algorithm.config.knowledge
     if knowledge == "told":
         return ToldPolicy(algorithm)
     if knowledge == "untold":
         return TorchPolicy(PlainGraph(algorithm), action_size=ACTION_SIZE, goal_size=2)
-    return TorchPolicy(
-        ContextGraph(algorithm),
-        action_size=ACTION_SIZE,
-        goal_size=2,
-        states={"lstm_h": (hidden,), "lstm_c": (hidden,)},
-    )
+    graph = ContextGraph(algorithm)
+    return TorchPolicy(graph, action_size=ACTION_SIZE, goal_size=2, states=graph.state_shapes)

@@ -87,23 +87,30 @@ class SkillFile:
         The actor's command must begin with the skill.
 
         Raises:
-            ConfigError: the hidden layers have other sizes.
+            ConfigError: the hidden layers have other sizes, or observations are scaled differently.
         """
-        own = dict(actor.named_parameters())
-        for name, parameter in own.items():
+        self._check_scale(actor)
+        for name, parameter in actor.named_parameters():
             weights = self._weights.get(f"actor.{name}")
-            last = weights is not None and weights.shape[-1]
+            target = parameter
             if name == "body.0.weight" and weights is not None:
+                # What the command holds beside the skill comes last.
                 parameter.zero_()
-                same = weights.shape[0] == parameter.shape[0] and last <= parameter.shape[1]
                 target = parameter[:, : weights.shape[1]]
-            else:
-                same = weights is not None and weights.shape == parameter.shape
-                target = parameter
-            if weights is None or not same:
+            if weights is None or weights.shape != target.shape:
                 raise ConfigError(
                     f"{self._path} has an actor of other sizes: {name} is "
                     f"{None if weights is None else tuple(weights.shape)}, not "
                     f"{tuple(parameter.shape)}; take its --goal.hidden, or another file"
                 )
             target.copy_(weights)
+
+    def _check_scale(self, actor: TanhGaussianActor) -> None:
+        """Its weights are worth nothing behind another normalisation."""
+        theirs, ours = self._weights.get("actor.normalizer.scale"), actor.normalizer.scale.cpu()
+        if theirs is None or not torch.equal(theirs, ours):
+            raise ConfigError(
+                f"{self._path} divides its observation by "
+                f"{'nothing' if theirs is None else 'other scales'} than this version of "
+                "skill-serve; train it again with `skill-train csf`, or take another file"
+            )

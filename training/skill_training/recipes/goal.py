@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from skill_proto.manifest import Evaluation, PolicyManifest, RecurrentState, SkillSpace
+from skill_proto.manifest import Context, PolicyManifest, RecurrentState, SkillSpace
 from skill_robots.observation import PUSH_OBSERVATION, layout, manifest_fields, scales
 from skill_robots.tasks.metrics import REST_STEPS
 from skill_robots.tasks.tabletop import CONTROL_PERIOD_S, Tabletop
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.algorithms.context_sac_config import Knowledge, contrastive_note
-from skill_training.calibration import calibrated_context, estimated, hold_out
-from skill_training.context_graph import ContextGraph, PlainGraph
+from skill_training.context_graph import PlainGraph, calibrate
+from skill_training.context_learner import ContextLearner, log_uniform_moments
 from skill_training.describe import goal_space, plant, push_action, trained_on
-from skill_training.episode_collect import EpisodeCollector
-from skill_training.episodes import EpisodeReplay
 from skill_training.errors import NothingToShipError
 from skill_training.goal_config import GoalConfig, GoalSacConfig
 from skill_training.goal_evaluation import (
@@ -32,7 +30,7 @@ from skill_training.goal_evaluation import (
     time_key,
 )
 from skill_training.goal_task import RestAtGoal
-from skill_training.goal_world import GoalTaskConfig, GoalWorld
+from skill_training.goal_world import GoalWorld
 from skill_training.matmul import exact_matmul
 from skill_training.policy_graph import PolicyGraph
 from skill_training.recipe import CardNotes, Curve, RunFacts, Scalars
@@ -123,14 +121,10 @@ class GoalRecipe:
         Raises:
             ConfigError: the policy file to start from is missing or does not fit.
         """
-        build_algorithm(config, torch.device("cpu"))
+        start(build_algorithm(config, torch.device("cpu")), config.algorithm.start_from)
 
     def build_learner(self, config: GoalConfig, device: torch.device) -> GoalLearner:
-        """The learner at its start.
-
-        Raises:
-            ConfigError: the policy file to start from is missing or does not fit.
-        """
+        """The learner; the policy file it starts from is read before its first round."""
         return GoalLearner(config, device)
 
     def shipped(
@@ -148,33 +142,17 @@ class GoalRecipe:
                 "a policy that is told mass and friction cannot be served; it is a bound to "
                 "compare with. Its figures are in metrics.jsonl"
             )
-        # What was taken from the file at the start is in the state; the file may be another by now.
-        settings = dataclasses.replace(config.algorithm, start_from=None)
-        fresh = dataclasses.replace(config, algorithm=settings)
-        algorithm = build_algorithm(fresh, torch.device("cpu"))
+        algorithm = build_algorithm(config, torch.device("cpu"))
         algorithm.load_networks(state["algorithm"])
         if knowledge == "untold":
             return PlainGraph(algorithm), manifest(config, facts)
-        with exact_matmul():
-            single = dataclasses.replace(config.task, scenes_per_task=1, context_change_share=0.0)
-            world = GoalWorld(single, CALIBRATION_EPISODES, seed=EVALUATION_SEED + 2)
-            context = calibrated_context(hold_out(algorithm, world))
-        hidden = config.algorithm.encoder.hidden
-        described = manifest(config, facts).model_copy(
-            update={
-                "context": context,
-                "recurrent": tuple(
-                    RecurrentState(
-                        name=name,
-                        shape=(hidden,),
-                        trained_horizon_steps=config.task.episode_steps,
-                        beyond_horizon="carry" if config.algorithm.carried_share > 0 else "stagger",
-                    )
-                    for name in ("lstm_h", "lstm_c")
-                ),
-            }
+        single = dataclasses.replace(config.task, scenes_per_task=1, context_change_share=0.0)
+        graph, context, recurrent = calibrate(
+            algorithm,
+            GoalWorld(single, CALIBRATION_EPISODES, seed=EVALUATION_SEED + 2),
+            beyond_horizon="carry" if config.algorithm.carried_share > 0 else "stagger",
         )
-        return ContextGraph(algorithm, estimated(context)), described
+        return graph, manifest(config, facts, context, recurrent)
 
     def card_notes(self, config: GoalConfig) -> CardNotes:
         """What the card says beyond the manifest."""
@@ -196,20 +174,11 @@ class GoalRecipe:
 
 
 def build_algorithm(config: GoalConfig, device: torch.device) -> ContextSac:
-    """The algorithm at its start.
-
-    Raises:
-        ConfigError: the policy file to start from is missing or does not fit.
-    """
-    settings = config.algorithm
-    skills = (
-        None if settings.start_from is None else SkillFile(settings.start_from, PUSH_OBSERVATION)
-    )
-    rotation = torch.eye(2) if skills is None else skills.rotation()
-    mean, std = log_spread(config.task)
-    algorithm = ContextSac(
-        settings,
-        RestAtGoal(rotation, layout(PUSH_OBSERVATION)["cube_position"].start),
+    """The algorithm with freshly drawn networks, whatever it is to start from."""
+    mean, std = log_uniform_moments(np.log([config.task.mass, config.task.friction]).T)
+    return ContextSac(
+        config.algorithm,
+        RestAtGoal(torch.eye(2), layout(PUSH_OBSERVATION)["cube_position"].start),
         scale=scales(PUSH_OBSERVATION).tolist(),
         action_size=Tabletop.action_size,
         truth_mean=mean,
@@ -217,26 +186,31 @@ def build_algorithm(config: GoalConfig, device: torch.device) -> ContextSac:
         device=device,
         seed=config.run.seed,
     )
-    if skills is not None:
-        skills.start(algorithm.actor)
-        algorithm.restart_average()
-    return algorithm
 
 
-def log_spread(task: GoalTaskConfig) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of log mass and log friction over the task's ranges."""
-    ends = np.log(np.array([task.mass, task.friction]))
-    # A point range has no spread, and nothing to be told apart.
-    spread = np.maximum((ends[:, 1] - ends[:, 0]) / np.sqrt(12.0), 1e-3)
-    return ends.mean(1).tolist(), spread.tolist()
+def start(algorithm: ContextSac, path: Path | None) -> None:
+    """Gives an algorithm the actor of a skill policy and turns ways to goals as its skills are.
+
+    None: leaves it as it is.
+
+    Raises:
+        ConfigError: the file is missing or does not fit.
+    """
+    if path is None:
+        return
+    skills = SkillFile(path, PUSH_OBSERVATION)
+    algorithm.task.load_state_dict({"rotation": skills.rotation()})
+    skills.start(algorithm.actor)
+    algorithm.restart_average()
 
 
-def manifest(config: GoalConfig, facts: RunFacts) -> PolicyManifest:
-    """The manifest, without context and recurrent state."""
-    evaluation = None
-    if facts.metrics:
-        command = f"{facts.provenance.command} (final evaluation)"
-        evaluation = Evaluation(command=command, metrics=dict(facts.metrics))
+def manifest(
+    config: GoalConfig,
+    facts: RunFacts,
+    context: Context | None = None,
+    recurrent: tuple[RecurrentState, ...] = (),
+) -> PolicyManifest:
+    """The manifest; without an encoder there is neither context nor recurrent state."""
     return PolicyManifest(
         name="goal_panda",
         algorithm="goal",
@@ -246,47 +220,31 @@ def manifest(config: GoalConfig, facts: RunFacts) -> PolicyManifest:
         action=(push_action(),),
         skill=SkillSpace(kind="none", size=0),
         goal=goal_space(),
-        plant=plant(config.task),
+        recurrent=recurrent,
+        context=context,
+        plant=plant("tabletop", physics_step_s=config.task.physics_step_s),
         trained_on=trained_on(config.task),
         provenance=facts.provenance,
-        evaluation=evaluation,
+        evaluation=facts.evaluation,
     )
 
 
-class GoalLearner:
+class GoalLearner(ContextLearner):
     """The goal stage's scenes, replay, algorithm and evaluation."""
 
     def __init__(self, config: GoalConfig, device: torch.device) -> None:
         run = config.run
         self._config = config
-        self.algorithm = build_algorithm(config, device)
-        capacity = run.replay_capacity // config.task.episode_steps
-        self._replay = EpisodeReplay(capacity, device)
-        self._collector = EpisodeCollector(
+        super().__init__(
+            build_algorithm(config, device),
             GoalWorld(config.task, run.n_envs, seed=run.seed, threads=run.threads),
-            self.algorithm,
-            self._replay,
+            run,
             carried_share=config.algorithm.carried_share,
-            seed=run.seed,
         )
 
-    @property
-    def env_steps(self) -> int:
-        """Environment steps collected."""
-        return self._collector.env_steps
-
-    @property
-    def steps_per_round(self) -> int:
-        """Environment steps that one round adds."""
-        return self._collector.steps_per_round
-
-    def collect_round(self) -> None:
-        """Runs one episode in every scene and stores it."""
-        self._collector.collect_round()
-
-    def update(self) -> dict[str, Tensor]:
-        """One gradient step."""
-        return self.algorithm.update(self._replay)
+    def begin(self) -> None:
+        """Takes the actor of the policy file to start from; a run that goes on has it."""
+        start(self.algorithm, self._config.algorithm.start_from)
 
     def evaluate_quick(self) -> Scalars:
         """Rest shares in a few conditions."""
@@ -302,18 +260,3 @@ class GoalLearner:
     def facts(self, scalars: Scalars) -> dict[str, str]:
         """What the progress bar shows."""
         return {short: f"{scalars[name]:.2f}" for short, name in SHOWN.items() if name in scalars}
-
-    def state_dict(self, *, finished: bool) -> dict[str, Any]:
-        """The whole state between two rounds; a finished run needs its replay no more."""
-        return {
-            "algorithm": self.algorithm.state_dict(),
-            "replay": None if finished else self._replay.state_dict(),
-            "collector": self._collector.state_dict(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave."""
-        self.algorithm.load_state_dict(state["algorithm"])
-        if state["replay"] is not None:
-            self._replay.load_state_dict(state["replay"])
-        self._collector.load_state_dict(state["collector"])
