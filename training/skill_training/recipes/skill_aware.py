@@ -15,6 +15,7 @@ from skill_robots.observation import layout, scales
 from skill_robots.tasks import skill_aware
 from skill_robots.tasks.skill_aware import EngineMissingError, benchmark, make_scenes
 from skill_training.algorithms.context_sac import ContextSac
+from skill_training.config import RunSettings
 from skill_training.context_graph import calibrate
 from skill_training.context_learner import ContextLearner, log_uniform_moments
 from skill_training.demonstrations import demonstrate
@@ -77,7 +78,7 @@ class SkillAwareRecipe:
         Raises:
             ConfigError: it is not installed.
         """
-        _world(config, config.task, scenes=1, seed=0).close()
+        _world(config.task, config.run, scenes=1, seed=0).close()
 
     def build_learner(self, config: BenchmarkConfig, device: torch.device) -> BenchmarkLearner:
         """The learner; demonstrations are made before its first round.
@@ -105,7 +106,7 @@ class SkillAwareRecipe:
         algorithm.load_networks(state["algorithm"])
         # Not a configuration that could be trained: nothing is contrasted here.
         single = dataclasses.replace(config.task, scenes_per_task=1)
-        world = _world(config, single, scenes=CALIBRATION_SCENES, seed=CALIBRATION_SEED)
+        world = _world(single, config.run, scenes=CALIBRATION_SCENES, seed=CALIBRATION_SEED)
         with closing(world):
             graph, context, recurrent = calibrate(algorithm, world)
         return graph, manifest(config, facts, context, recurrent)
@@ -150,10 +151,10 @@ def _log_moments(task: SkillAwareTaskConfig) -> tuple[list[float], list[float]]:
 
 
 def _world(
-    config: BenchmarkConfig, task: SkillAwareTaskConfig, *, scenes: int, seed: int
+    task: SkillAwareTaskConfig, run: RunSettings, *, scenes: int, seed: int
 ) -> SkillAwareWorld:
     try:
-        return SkillAwareWorld(task, scenes, seed=seed, threads=config.run.threads)
+        return SkillAwareWorld(task, scenes, seed=seed, threads=run.threads)
     except EngineMissingError as error:
         raise ConfigError(str(error)) from None
 
@@ -164,7 +165,7 @@ class BenchmarkLearner(ContextLearner):
     def __init__(self, config: BenchmarkConfig, device: torch.device) -> None:
         run = config.run
         self._config = config
-        self._world = _world(config, config.task, scenes=run.n_envs, seed=run.seed)
+        self._world = _world(config.task, run, scenes=run.n_envs, seed=run.seed)
         super().__init__(build_algorithm(config, device), self._world, run)
 
     def begin(self) -> None:
