@@ -72,19 +72,30 @@ def test_whole_rounds_are_shown(shown: Shown) -> None:
     assert not episodes.hidden.any()
 
 
-def test_undisturbed_actions_are_what_the_controller_wanted(shown: Shown) -> None:
+def _as_wanted(shown: Shown) -> np.ndarray:
+    """``(16, STEPS)``: the action is what the controller wanted."""
     episodes, controller, *_ = shown
     wanted = np.clip(np.array(controller.wanted), -1, 1).reshape(2, STEPS, 8, 4)
     wanted = wanted.transpose(0, 2, 1, 3).reshape(16, STEPS, 4)
+    return (np.abs(episodes.action.numpy() - wanted) < 1e-6).all(-1)
+
+
+def test_undisturbed_actions_up_to_success_are_to_be_imitated(shown: Shown) -> None:
+    episodes, controller, task, _ = shown
     seen = np.array(controller.seen).reshape(2, STEPS, 8, 23).transpose(0, 2, 1, 3)
     np.testing.assert_allclose(episodes.observation[:, :-1], seen.reshape(16, STEPS, 23), atol=1e-5)
-    same = (np.abs(episodes.action.numpy() - wanted) < 1e-6).all(-1)
-    np.testing.assert_array_equal(same, episodes.demonstrated.numpy())
+    over = np.zeros((16, STEPS), dtype=bool)
+    for b in range(16):
+        _, end = task.reward(episodes.observation[b, 1:], episodes.goal[b])
+        first = int(end.argmax()) if bool(end.any()) else STEPS
+        over[b, first + 1 :] = True
+    assert over.any()
+    np.testing.assert_array_equal(_as_wanted(shown) & ~over, episodes.demonstrated.numpy())
     assert float(episodes.action.abs().max()) <= 1.0
 
 
 def test_disturbances_are_rare_and_short(shown: Shown) -> None:
-    disturbed = ~shown[0].demonstrated.numpy()
+    disturbed = ~_as_wanted(shown)
     begins = DISTURBED_SHARE / (1 + DISTURBED_SHARE * (DISTURBANCE_STEPS - 1))
     assert disturbed.mean() == pytest.approx(begins * DISTURBANCE_STEPS, abs=0.03)
     for row in disturbed:

@@ -115,16 +115,11 @@ def test_the_achieved_goal_is_one_that_the_observation_fulfils() -> None:
     assert bring.achieved(there[None]).shape == (1, 1, 2)
 
 
-def test_a_cube_that_is_to_stay_is_worth_nothing_less_and_nothing_ends() -> None:
-    there, away = torch.zeros(1, 6), torch.tensor([[0.2, 0.0, 0.02, 0.0, 0.0, 0.0]])
-    there[:, 2] = 0.02
-    goal = torch.zeros(1, 2)
-    staying, passing = (
-        BringToGoal(0, 3, rest_height=0.02, success_radius=0.05, success_ends=ends)
-        for ends in (False, True)
-    )
-    for observation in (there, away):
-        kept, end = staying.reward(observation, goal)
-        torch.testing.assert_close(kept, passing.reward(observation, goal)[0])
-        assert end.item() == 0.0
-    assert passing.reward(there, goal)[1].item() == 1.0
+def test_a_policy_rests_where_the_cube_is_at_the_goal() -> None:
+    task = BringToGoal(0, 3, rest_height=0.02, success_radius=0.05)
+    # 4 cm beside it; 3 cm beside it and as far above; 6 cm beside it.
+    cube = torch.tensor([[0.04, 0.0, 0.02], [0.03, 0.0, 0.05], [0.06, 0.0, 0.02]])
+    observation = torch.cat((cube, torch.zeros(3, 3)), dim=1)
+    assert task.moves(observation, torch.zeros(3, 2)).tolist() == [[0.0], [0.0], [1.0]]
+    table = RestAtGoal(torch.eye(2), 0)
+    assert table.moves(observation, torch.zeros(3, 2)).tolist() == [[1.0]] * 3

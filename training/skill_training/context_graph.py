@@ -75,7 +75,7 @@ class ContextGraph(PolicyGraph):
         """
         context, (hidden, cell) = self.encoder.step(observation, previous_action, (lstm_h, lstm_c))
         command = torch.cat((self.task.features(observation, goal), context), dim=-1)
-        action = self.actor.mode(observation, command)
+        action = self.actor.mode(observation, command) * self.task.moves(observation, goal)
         if not len(self.estimated):
             return action, context, hidden, cell
         estimate = (self.head(context) * self.truth_std + self.truth_mean).exp()
@@ -101,7 +101,8 @@ class PlainGraph(PolicyGraph):
         del previous_action
         context = self.no_context.expand(observation.shape[0], -1)
         command = torch.cat((self.task.features(observation, goal), context), dim=-1)
-        return (self.actor.mode(observation, command),)
+        action = self.actor.mode(observation, command) * self.task.moves(observation, goal)
+        return (action,)
 
 
 def calibrate(

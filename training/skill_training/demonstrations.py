@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -69,4 +71,13 @@ def _round(
         left[disturbed] -= 1
         action = np.where(disturbed[:, None], disturbance, np.clip(wanted, -1.0, 1.0))
         recorder.step(action, demonstrated=~disturbed)
-    return recorder.episodes(task, start)
+    return _until_the_end(recorder.episodes(task, start), task)
+
+
+def _until_the_end(episodes: Episodes, task: GoalTask) -> Episodes:
+    """What is done after a step that ends the episode is nothing to imitate."""
+    shape = episodes.action.shape[:2]
+    arrivals = episodes.observation[:, 1:].flatten(0, 1)
+    end = task.reward(arrivals, episodes.goal.flatten(0, 1))[1].unflatten(0, shape)
+    ended = torch.cat((torch.zeros_like(end[:, :1]), end[:, :-1]), dim=1).cumsum(1) > 0
+    return replace(episodes, demonstrated=episodes.demonstrated & ~ended)

@@ -24,6 +24,10 @@ class GoalTask(nn.Module, ABC):
     def reward(self, next_observation: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
         """Reward ``(n,)`` of arriving at an observation, and 1.0 where that ends the episode."""
 
+    def moves(self, observation: Tensor, goal: Tensor) -> Tensor:
+        """What a shipped policy's actions are multiplied by, ``(n, 1)``: 1, or 0 where it rests."""
+        return torch.ones_like(observation[..., :1])
+
     @abstractmethod
     def achieved(self, observation: Tensor) -> Tensor:
         """The goal ``(..., G)`` that an observation ``(..., O)`` fulfils."""
@@ -73,7 +77,9 @@ class RestAtGoal(GoalTask):
 
 
 class BringToGoal(GoalTask):
-    """The skill-aware benchmark: bring the cube within 5 cm of the goal.
+    """The skill-aware benchmark: bring the cube within 5 cm of the goal, which ends the episode.
+
+    What the policy would do from there it never learns: so it rests (:meth:`moves`).
 
     The published reward is minus the distance. Alone it taught nothing here within minutes: until
     the cube is touched it does not change. So the hand's distance from the cube costs too, and
@@ -86,8 +92,6 @@ class BringToGoal(GoalTask):
         cube_from_hand: Index of the way from hand to cube, three entries.
         rest_height: Of the cube's centre and of the goal [m].
         success_radius: How near the cube must come [m].
-        success_ends: Whether that ends the episode, so that the cube may as well fly through;
-            otherwise it is to stay.
     """
 
     feature_size = 4
@@ -96,18 +100,11 @@ class BringToGoal(GoalTask):
     WAY_SCALE_M = 0.15
 
     def __init__(
-        self,
-        cube: int,
-        cube_from_hand: int,
-        *,
-        rest_height: float,
-        success_radius: float,
-        success_ends: bool = True,
+        self, cube: int, cube_from_hand: int, *, rest_height: float, success_radius: float
     ) -> None:
         super().__init__()
         self._cube, self._reach = cube, slice(cube_from_hand, cube_from_hand + 3)
         self._rest_height, self._radius = rest_height, success_radius
-        self._success_ends = success_ends
 
     def features(self, observation: Tensor, goal: Tensor) -> Tensor:
         """``(n, 4)``."""
@@ -117,15 +114,22 @@ class BringToGoal(GoalTask):
 
     def reward(self, next_observation: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
         """``-0.1 (1 + d / 0.15 m + 0.3 h / 0.15 m)``, d the cube's, h the hand's way; 0 there."""
-        cube = next_observation[..., self._cube : self._cube + 3]
-        flat = torch.linalg.vector_norm(goal - cube[..., :2], dim=-1)
-        distance = torch.hypot(flat, cube[..., 2] - self._rest_height)
+        distance = self._distance(next_observation, goal)
         reach = torch.linalg.vector_norm(next_observation[..., self._reach], dim=-1)
-        there = (distance < self._radius).float()
+        end = (distance < self._radius).float()
         cost = 1.0 + (distance + 0.3 * reach) / self.WAY_SCALE_M
-        end = there if self._success_ends else torch.zeros_like(there)
-        return -0.1 * cost * (1.0 - there), end
+        return -0.1 * cost * (1.0 - end), end
+
+    def moves(self, observation: Tensor, goal: Tensor) -> Tensor:
+        """``(n, 1)``: 0 where the cube is at the goal."""
+        return (self._distance(observation, goal) >= self._radius).float()[..., None]
 
     def achieved(self, observation: Tensor) -> Tensor:
         """The cube's place on the table, ``(..., 2)`` [m]."""
         return observation[..., self._cube : self._cube + 2]
+
+    def _distance(self, observation: Tensor, goal: Tensor) -> Tensor:
+        """From the cube to the goal, in space."""
+        cube = observation[..., self._cube : self._cube + 3]
+        flat = torch.linalg.vector_norm(goal - cube[..., :2], dim=-1)
+        return torch.hypot(flat, cube[..., 2] - self._rest_height)

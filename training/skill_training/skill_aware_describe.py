@@ -145,13 +145,10 @@ def learned_from(config: BenchmarkConfig) -> str:
         if settings.demonstrations
         else "No demonstrations"
     )
-    after = (
-        "where an episode ends" if task.success_ends else "where the cube is to stay till the end"
-    )
     return (
         f"Physics: {task.engine}. Contexts, of demonstrations too: {contexts}. Reward: minus the "
         "cube's distance from the goal, minus 0.3 of the hand's from the cube, minus a constant "
-        f"per step, and nothing within 5 cm of the goal, {after}. {shown}; "
+        f"per step, until the cube is within 5 cm of the goal; there the policy rests. {shown}; "
         f"{settings.hindsight_share:.0%} of the goals in hindsight; entropy coefficient "
         f"at least {settings.entropy_floor:g}. {contrastive_note(settings)}\n"
     )

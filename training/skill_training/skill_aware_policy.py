@@ -45,9 +45,10 @@ class ToldPolicy:
         """
         if goal is None:
             raise ValueError("a policy of the benchmark needs a goal")
-        given = (self._tensor(observation), self._tensor(goal), self._context)
-        action: Array = self._algorithm.act(*given, deterministic=True).cpu().numpy()
-        return action.astype(np.float64)
+        given = self._tensor(observation), self._tensor(goal)
+        action = self._algorithm.act(*given, self._context, deterministic=True)
+        moves = self._algorithm.task.moves(*given)
+        return (action * moves).cpu().numpy().astype(np.float64)
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self._algorithm.device)

@@ -52,10 +52,6 @@ class SkillAwareTaskConfig:
     scenes_per_task: Annotated[int, Field(ge=1)] = 4
     """Scenes that share a context drawn from the range."""
 
-    success_ends: bool = True
-    """Whether an episode ends with the cube at the goal, as published: then nothing is learned of
-    keeping it there. Without, every step away from the goal costs, before and after."""
-
     episode_steps: Annotated[int, Field(ge=1)] = EPISODE_STEPS
     """Control steps in an episode."""
 

@@ -131,7 +131,6 @@ def build_algorithm(config: BenchmarkConfig, device: torch.device) -> ContextSac
             place["cube_from_end_effector"].start,
             rest_height=skill_aware.CUBE_REST_HEIGHT_M,
             success_radius=skill_aware.SUCCESS_RADIUS_M,
-            success_ends=config.task.success_ends,
         ),
         scale=scales(skill_aware.OBSERVATION).tolist(),
         action_size=skill_aware.ACTION_SIZE,
