@@ -382,3 +382,14 @@ def test_the_program_refuses_scenes_that_do_not_divide(capfd: pytest.CaptureFixt
         main(["goal", "--goal.start-from", "None", "--n-envs", "12", "--run-dir", "nowhere/run"])
     assert exit_info.value.code == 2
     assert "--n-envs 12 is no multiple" in "".join(capfd.readouterr())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_run_on_cuda_resumes_and_exports(tmp_path: Path) -> None:
+    config = _config()
+    config = replace(config, run=replace(config.run, device="cuda"))
+    directory = _start(config, tmp_path / "run")
+    _train(Trainer(config, directory), until=3 * ROUND)
+    assert job.train(directory)
+    assert directory.policy.is_file()

@@ -8,6 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from skill_training.algorithms.context_sac_config import ContextSacConfig
+from skill_training.context.encoder import EncoderConfig
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.errors import ConfigError
 from skill_training.goal_config import GoalConfig, GoalRunSettings, GoalSacConfig
@@ -45,6 +46,12 @@ def test_a_share_of_carried_episodes_is_a_share() -> None:
     ("algorithm", "task", "run", "message"),
     [
         ({"supervised": True, "knowledge": "told"}, {}, {}, "--goal.supervised trains the encoder"),
+        (
+            {"knowledge": "told", "encoder": EncoderConfig(size=1)},
+            {},
+            {},
+            "--goal.encoder.size 1 has no room",
+        ),
         ({}, {"scenes_per_task": 3}, {}, "no multiple of --task.scenes-per-task 3"),
         ({}, {"scenes_per_task": 1}, {}, "leaves ccm nothing to contrast: it needs 2"),
         ({}, {}, {"replay_capacity": 6000}, "--goal.contrastive.batch 128 is more than the 60"),

@@ -9,6 +9,9 @@ from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.config import RunSettings
 from skill_training.errors import ConfigError
 
+HIDDEN_QUANTITIES = 2
+"""Log mass and log friction."""
+
 LEAST_PER_TASK = {"ccm": 2, "satesac": 4, "saccm": 2}
 """Episodes of one task that a sampling needs before it draws anything."""
 
@@ -60,6 +63,11 @@ def check_contrastive(
         raise ConfigError(
             f"{flag}.supervised trains the encoder, and {flag}.knowledge {algorithm.knowledge} has "
             "none; leave one of them out"
+        )
+    if algorithm.knowledge == "told" and algorithm.encoder.size < HIDDEN_QUANTITIES:
+        raise ConfigError(
+            f"{flag}.encoder.size {algorithm.encoder.size} has no room for what {flag}.knowledge "
+            f"told tells, mass and friction; give {HIDDEN_QUANTITIES} or more"
         )
     if run.n_envs % scenes_per_task:
         raise ConfigError(
