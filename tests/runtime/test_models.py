@@ -79,6 +79,18 @@ def test_the_card_says_what_the_file_says(model: str) -> None:
     assert f"| seed | {manifest.provenance.seed} |" in card
 
 
+LEAST_LOG_R2 = 0.4
+"""Of an estimate worth putting out: below it the manifest names the quantity as not identified."""
+
+
+@pytest.mark.parametrize("model", SHIPPED)
+def test_what_is_estimated_is_estimated_well_enough(model: str) -> None:
+    context = load_manifest(MODELS / f"{model}.onnx").context
+    estimates = () if context is None else context.estimates
+    poor = {item.name: item.log_r2 for item in estimates if (item.log_r2 or 0.0) < LEAST_LOG_R2}
+    assert poor == {}
+
+
 @pytest.mark.parametrize("model", BARS)
 def test_scores(model: str, tmp_path: Path) -> None:
     scores = evaluate(model, tmp_path / "scores.json")

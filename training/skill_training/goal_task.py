@@ -131,5 +131,5 @@ class BringToGoal(GoalTask):
     def _distance(self, observation: Tensor, goal: Tensor) -> Tensor:
         """From the cube to the goal, in space."""
         cube = observation[..., self._cube : self._cube + 3]
-        flat = torch.linalg.vector_norm(goal - cube[..., :2], dim=-1)
-        return torch.hypot(flat, cube[..., 2] - self._rest_height)
+        way = torch.cat((goal - cube[..., :2], self._rest_height - cube[..., 2:]), dim=-1)
+        return torch.linalg.vector_norm(way, dim=-1)

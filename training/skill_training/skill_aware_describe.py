@@ -118,7 +118,7 @@ def metric_texts(config: BenchmarkConfig) -> dict[str, str]:
     }
     unseen = [skill_aware.cell_name(cell) for cell in unseen_cells(config.task)]
     texts["success.unseen"] = (
-        f"the same over the {len(unseen)} cells outside of training (friction label,mass in kg: "
+        f"success over the {len(unseen)} cells outside of training (friction label,mass in kg: "
         f"{'; '.join(unseen)})"
     )
     return texts
