@@ -13,6 +13,7 @@ from hypothesis.strategies import SearchStrategy
 from pydantic import BaseModel
 
 from skill_proto import messages as m
+from skill_proto.bounds import FRICTION, MASS_KG
 from skill_proto.wire import MAX_HEADER_BYTES, WireError, pack, unpack
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -46,8 +47,8 @@ FIELDS: dict[type[m.Message], dict[str, SearchStrategy[Any]]] = {
     m.Reset: {**command, "seed": st.none() | st.integers(0, 2**32 - 1)},
     m.Scene: {
         **command,
-        "mass": st.none() | st.floats(0, 100, exclude_min=True),
-        "friction": st.none() | st.floats(0.001, 10),
+        "mass": st.none() | st.floats(*MASS_KG),
+        "friction": st.none() | st.floats(*FRICTION),
     },
     m.Clear: {"id": whole},
     m.Act: {"id": whole, "session": token, "episode": whole},
