@@ -236,14 +236,13 @@ def spread(values: list[float] | None) -> str:
     if not values:
         return "-"
     text = f"{np.mean(values):.2f}"
-    return text if len(values) == 1 else f"{text} ({min(values):.2f}..{max(values):.2f})"
+    return text if len(values) == 1 else f"{text} ({min(values):.2f} to {max(values):.2f})"
 
 
 def print_shares(scores: Scores, time: str) -> None:
     """One row per policy, one column per condition."""
-    print(
-        f"\nat rest within 3 cm {time.replace('_', ' ')}, mean (least..most) over training seeds\n"
-    )
+    when = time.replace("_", " ")
+    print(f"\nat rest within 3 cm {when}, mean (least to most) over training seeds\n")
     columns = ("trained", *CONTEXTS)
     rows = [
         [name, *(spread(row.get(f"{c}/{time}")) for c in columns)] for name, row in scores.items()

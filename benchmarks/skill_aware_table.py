@@ -44,7 +44,7 @@ class Config:
 def spread(values: list[float]) -> str:
     """Mean, and the range where there are several."""
     text = f"{np.mean(values):.3f}"
-    return text if len(values) == 1 else f"{text} ({min(values):.2f}..{max(values):.2f})"
+    return text if len(values) == 1 else f"{text} ({min(values):.2f} to {max(values):.2f})"
 
 
 def split_rows(scores: dict[str, Score]) -> list[list[str]]:
