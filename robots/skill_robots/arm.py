@@ -18,6 +18,19 @@ class ArmError(RuntimeError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EndZone:
+    """How the speed towards a joint's end falls with the distance ``d`` to it.
+
+    The bound is ``max(0, sqrt(2 deceleration d) - offset)``, where that is below the joint's limit.
+    """
+
+    offset: Vector
+    """``(dof,)`` [rad/s]."""
+    deceleration: Vector
+    """``(dof,)`` [rad/s^2]."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ArmSpec:
     """Published facts of an arm. Vectors are ``(dof,)`` unless said otherwise."""
 
@@ -41,6 +54,10 @@ class ArmSpec:
     """[N m s/rad], on the velocity error."""
     hand_width_max: float
     """Opening of the hand [m]."""
+    end_effector_speed: float
+    """Highest speed of the end effector's origin [m/s]."""
+    end_zone: EndZone | None = None
+    """Where speed towards a joint's end is bounded further; None where it is not."""
 
     @property
     def dof(self) -> int:

@@ -67,6 +67,7 @@ class PolicyDriver:
         self._shaper = SetpointShaper(spec, servo_period_s, self.shaping)
         self._setpoint = Setpoint(np.zeros((1, spec.dof)))
         self._goal = np.zeros((1, spec.dof))
+        self._holding = True
         self._located: tuple[ArmState, Hands] | None = None
         self.apply_hand(None, grasp=False)
 
@@ -74,6 +75,7 @@ class PolicyDriver:
         """Puts the set-point on the measured joints, at rest, and lets go of the hand."""
         self._setpoint = Setpoint(state.joint_position[None].copy())
         self._goal = self._setpoint.position.copy()
+        self._holding = True
         self._located = None
         self.apply_hand(None, grasp=False)
 
@@ -140,6 +142,7 @@ class PolicyDriver:
         The hand is left to whoever commanded it (:meth:`apply_hand`).
         """
         action = np.asarray(action, np.float64)
+        self._holding = False
         self._goal = self._decoder.displace(
             action[None, :3], self._setpoint.position, self.hands(state)
         )
@@ -149,11 +152,13 @@ class PolicyDriver:
 
     def apply_joint_goal(self, joint_position: Array) -> None:
         """Sets the joint goal itself, ``(dof,)`` [rad]."""
+        self._holding = False
         self._goal = np.array(joint_position, np.float64)[None]
 
     def apply_end_effector_goal(self, position: Array, state: ArmState) -> None:
         """Moves the goal one control step towards ``position`` ``(3,)``, world frame [m]."""
         goal = np.asarray(position, np.float64)[None]
+        self._holding = False
         self._goal = self._decoder.reach(goal, self._setpoint.position, self.hands(state))
 
     def apply_hand(self, width: float | None, *, grasp: bool) -> None:
@@ -164,6 +169,16 @@ class PolicyDriver:
     def hold(self) -> None:
         """Comes to rest as fast as the shaper brakes, and stays there."""
         self._goal = self._shaper.resting_point(self._setpoint)
+        self._holding = True
+
+    def resume(self, target: JointTarget) -> None:
+        """Goes on from ``target``, which the governor sent in place of the last set-point."""
+        self._setpoint.position = target.position[None].copy()
+        self._setpoint.velocity = target.velocity[None].copy()
+        self._setpoint.acceleration = target.acceleration[None].copy()
+        self._located = None
+        if self._holding:
+            self.hold()
 
     def step(self) -> JointTarget:
         """The shaped set-point for the coming servo period."""

@@ -1,14 +1,18 @@
 """Governor: the last word before the motors, for one arm.
 
-It checks each shaped set-point against what the arm may never be told, corrects what is outside,
-and counts every correction. Behind a working shaper it does nothing at all; its count is evidence
-of that.
+At each servo period it is given the set-point that the shaper wants next. It adopts it only if the
+arm could still be brought to rest from there, acceleration and jerk limited, without leaving any
+limit on the way. Otherwise it follows the last such stop, which it has kept ready, to its end. By
+induction there is a verified stop at every instant, whatever it is given: limits that work against
+each other (the FR3's velocity bound falls near a joint's end faster than a jerk limit lets an arm
+brake) cannot trap it.
 
-What it does not do: it does not bound acceleration or jerk (the shaper does), it does not look
-ahead (a set-point may run up to a limit at full speed and is cut there, with no promise that the
-arm could have stopped), and it knows nothing of forces, of self-collision or of how far the
-measured arm lags behind. Verified stops, which keep a feasible braking trajectory ready at every
-tick, belong here too: they would replace the simple brake of :meth:`Governor._hold`.
+A set-point that is refused once costs a whole stop: half a stop, then on again, would be a jerk in
+each period as long as somebody pushes against a limit. Whoever shapes the set-points must go on
+from where the stop has led (:attr:`Verdict.braking`).
+
+Behind a working shaper it does nothing at all; its count is evidence of that. It knows nothing of
+forces, of what stands on the table, or of how far the measured arm lags behind.
 """
 
 from __future__ import annotations
@@ -22,20 +26,34 @@ from numpy.typing import NDArray
 
 from skill_robots.action import ActionConfig
 from skill_robots.arm import ArmError, ArmSpec, ArmState, JointTarget
-from skill_robots.panda import kinematics
+from skill_robots.motion_limits import (
+    ROUNDING,
+    Motion,
+    MotionLimit,
+    MotionLimits,
+    Room,
+    Surroundings,
+)
+from skill_robots.stopping import Stop, StopPlanner
 
 Vector = NDArray[np.float64]
 Point = tuple[float, float, float]
 
-Intervention = Literal[
-    "stale", "not_finite", "joint_velocity", "joint_position", "workspace", "hand_width"
-]
+Intervention = MotionLimit | Literal["stale", "not_finite", "inconsistent", "hand_width"]
+INTERVENTIONS: tuple[Intervention, ...] = (
+    "stale",
+    "not_finite",
+    "inconsistent",
+    *get_args(MotionLimit),
+    "hand_width",
+)
+"""``inconsistent``: the velocity fed forward is not that of the positions."""
 
 WORKSPACE_MARGIN_M = 0.02
 """How far a set-point may pass the workspace box before the governor acts [m]."""
 
-ROUNDING = 1e-9
-"""Room for rounding when a set-point sits on a limit [rad, rad/s]."""
+CONSISTENT = 1e-3
+"""Share of its limit by which a velocity fed forward may differ from that of the positions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,28 +61,48 @@ class Verdict:
     """What may be sent, and what had to be corrected for it."""
 
     target: JointTarget
-    interventions: tuple[Intervention, ...] = ()
-    """Empty where the target passed unchanged."""
+    intervention: Intervention | None = None
+    """What was wrong, in the period in which it was found; a stop that goes on has none."""
+    braking: bool = False
+    """Whether the target is of a stop rather than the one that was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headroom:
+    """How far the set-point is from its limits."""
+
+    joint_position: float
+    """Of the joint nearest to an end of its range [rad]."""
+    joint_velocity: float
+    """Of the joint nearest to its bound, as a share of its limit."""
+    workspace: float
+    """From the end effector to the walls of its box [m]."""
+    table: float
+    """From the lowest point of the arm to the clearance it keeps of the table [m]."""
+    itself: float
+    """From the nearest two links to the clearance they keep of each other [m]."""
 
 
 class Governor:
-    """Keeps set-points finite, fresh, and inside joint, velocity and workspace limits.
+    """Keeps set-points, and the stops from them, inside every limit.
 
-    It measures steps against the set-point that it let through last. Call :meth:`reset` whenever
-    the arm was moved by other means (a new episode in simulation, a recovery on a real arm).
+    Call :meth:`reset` whenever the arm was moved by other means (a new episode in simulation, a
+    recovery on a real arm): it is then at rest where it was measured. If that is outside of the
+    workspace, too near to the table or beyond a joint's end, every way that leads no farther out
+    is open.
 
     Args:
         spec: the arm's published limits.
         workspace_low: lower corner of the box for the end effector, world frame [m].
         workspace_high: its upper corner [m].
         servo_period_s: time between two checks [s].
-        base_position: of the arm in the world frame [m].
+        base_position: of the arm in the world frame [m]; it stands on the table.
         margin_m: how far a set-point may pass the box before the governor acts [m]. Policies aim
             inside the box, but the shaper cannot stop a moving set-point at once: abrupt random
             actions carry it up to 18 mm past.
 
     Attributes:
-        interventions: corrections so far, by kind.
+        interventions: set-points refused so far, by reason.
     """
 
     def __init__(
@@ -77,18 +115,21 @@ class Governor:
         base_position: Point = ActionConfig.base_position,
         margin_m: float = WORKSPACE_MARGIN_M,
     ) -> None:
-        self._period_s = servo_period_s
         self._spec = spec
-        self._low, self._high = spec.position_low, spec.position_high
-        self._speed = spec.velocity_limit
-        self._step = spec.velocity_limit * servo_period_s
-        self._box = tuple(
-            (low - base - margin_m, high - base + margin_m)
-            for low, high, base in zip(workspace_low, workspace_high, base_position, strict=True)
-        )
-        self._last: JointTarget | None = None
-        self._last_excess = 0.0
-        self.interventions: dict[Intervention, int] = dict.fromkeys(get_args(Intervention), 0)
+        self._period_s = servo_period_s
+        in_base = np.array(base_position)
+        low, high = np.array(workspace_low) - in_base, np.array(workspace_high) - in_base
+        around = Surroundings(low=_point(low - margin_m), high=_point(high + margin_m))
+        self.limits = MotionLimits(spec, around, servo_period_s)
+        self._longest_step = spec.velocity_limit * servo_period_s * (1.0 + ROUNDING)
+        self._planner = StopPlanner(spec.acceleration_limit, spec.jerk_limit, servo_period_s)
+        self._now: Motion | None = None
+        self._room = Room(0.0, 0.0, 0.0)
+        self._stop = Stop(*(np.empty((0, spec.dof)),) * 3)
+        self._followed = 0
+        self._braking = False
+        self._hand: tuple[float | None, bool] = (None, False)
+        self.interventions: dict[Intervention, int] = dict.fromkeys(INTERVENTIONS, 0)
 
     def reset(self, state: ArmState) -> None:
         """Takes the measured joint positions, at rest, as the last good set-point.
@@ -100,11 +141,13 @@ class Governor:
         if not np.isfinite(position).all():
             raise ArmError("the measured joint positions are not finite")
         rest = np.zeros(self._spec.dof)
-        self._last = JointTarget(position=position, velocity=rest, acceleration=rest)
-        self._last_excess = self._excess(position)
+        self._now = Motion(position, rest, rest)
+        self._room = self.limits.room(position)
+        self._end_stop()
+        self._hand = (None, False)
 
     def check(self, target: JointTarget | None, state: ArmState) -> Verdict:
-        """Lets a set-point through, corrected where it must be.
+        """Lets a set-point through, or brakes.
 
         Args:
             target: the set-point for the coming servo period; None where there is no new one.
@@ -112,93 +155,108 @@ class Governor:
 
         Returns:
             A target that is always safe to send in the sense of this class, and what was done.
-            Without a usable target the arm brakes from the last good one and stays there.
 
         Raises:
             ArmError: before the first set-point, the measured joint positions are not finite.
         """
-        if self._last is None:
+        if self._now is None:
             self.reset(state)
-        last = self._last
-        assert last is not None  # reset() has just seen to it
-        found: list[Intervention] = []
-        allowed = self._judge(target, last, found)
-        for intervention in found:
-            self.interventions[intervention] += 1
-        self._last = replace(
-            allowed, position=allowed.position.copy(), velocity=allowed.velocity.copy()
+        now = self._now
+        assert now is not None  # reset() has just seen to it
+        if target is not None and _is_finite(target):
+            self._hand = (target.hand_width, target.grasp)
+        if self._braking:
+            return self._brake(now)
+        problem = self._adopt(target, now)
+        if problem is not None:
+            self.interventions[problem] += 1
+            self._braking = True
+            return self._brake(now, problem)
+        assert target is not None  # else 'stale'
+        return self._with_hand(target)
+
+    def headroom(self) -> Headroom | None:
+        """Of the last set-point; None before the first."""
+        now, spec = self._now, self._spec
+        if now is None:
+            return None
+        low, high = self.limits.speed_bounds(now.position)
+        ends = np.minimum(now.position - spec.position_low, spec.position_high - now.position)
+        speeds = np.minimum(now.velocity - low, high - now.velocity) / spec.velocity_limit
+        return Headroom(
+            joint_position=float(ends.min()),
+            joint_velocity=float(speeds.min()),
+            workspace=self._room.workspace,
+            table=self._room.table,
+            itself=self._room.itself,
         )
-        return Verdict(target=allowed, interventions=tuple(found))
 
-    def _judge(
-        self, target: JointTarget | None, last: JointTarget, found: list[Intervention]
-    ) -> JointTarget:
+    def _adopt(self, target: JointTarget | None, now: Motion) -> Intervention | None:
+        """Makes ``target`` the present set-point, or says why not."""
         if target is None:
-            found.append("stale")
-            return self._hold(last)
+            return "stale"
         if not _is_finite(target):
-            found.append("not_finite")
-            return self._hold(last)
-        target = self._limit_hand(self._limit_joints(target, last, found), found)
-        excess = self._excess(target.position)
-        # Outside the box every way that leads back is open, and only those.
-        if excess > max(self._last_excess, 0.0):
-            found.append("workspace")
-            target = self._hold(last)
-            excess = self._excess(target.position)
-        self._last_excess = excess
-        return target
+            return "not_finite"
+        step = np.abs(target.position - now.position)
+        if (step > self._longest_step).any():
+            return "joint_velocity"  # before it is divided by: it may be as long as floats go
+        after = now.then(np.array(target.position), self._period_s)
+        if (
+            np.abs(target.velocity - after.velocity) > CONSISTENT * self._spec.velocity_limit
+        ).any():
+            return "inconsistent"
+        problem = self.limits.broken_by_step(now, after)
+        if problem is not None:
+            return problem
+        stop = self._planner.plan(*after)
+        least = Room(*(min(0.0, room) for room in self._room))
+        problem, room = self.limits.judge_way(after, stop, now.position, least)
+        if problem is not None or room is None:
+            return problem
+        self._now, self._room, self._stop, self._followed = after, room, stop, 0
+        return None
 
-    def _limit_joints(
-        self, target: JointTarget, last: JointTarget, found: list[Intervention]
-    ) -> JointTarget:
-        """Cuts velocities first, then positions; a joint at its end does not go on outwards."""
-        position, velocity = target.position, target.velocity
-        step = position - last.position
-        if _outside(step, -self._step, self._step) or _outside(velocity, -self._speed, self._speed):
-            found.append("joint_velocity")
-            position = last.position + np.clip(step, -self._step, self._step)
-            velocity = np.clip(velocity, -self._speed, self._speed)
-        if _outside(position, self._low, self._high):
-            found.append("joint_position")
-            position, velocity = self._inside(position, velocity)
-        if position is target.position:
-            return target
-        return replace(target, position=position, velocity=velocity)
+    def _brake(self, now: Motion, problem: Intervention | None = None) -> Verdict:
+        """One period of the stop that is ready; at its end the arm rests where it is."""
+        if self._followed < len(self._stop):
+            index = self._followed
+            self._followed += 1
+            now = Motion(*(part[index] for part in self._stop.parts))
+            self._room = self.limits.room(now.position)
+        else:
+            rest = np.zeros(self._spec.dof)
+            now = Motion(now.position, rest, rest)
+            self._end_stop()
+        self._now = now
+        width, grasp = self._hand
+        target = JointTarget(
+            position=now.position.copy(),
+            velocity=now.velocity.copy(),
+            acceleration=now.acceleration.copy(),
+            hand_width=width,
+            grasp=grasp,
+        )
+        return replace(self._with_hand(target), intervention=problem, braking=True)
 
-    def _inside(self, position: Vector, velocity: Vector) -> tuple[Vector, Vector]:
-        velocity = np.where(position > self._high, np.minimum(velocity, 0.0), velocity)
-        velocity = np.where(position < self._low, np.maximum(velocity, 0.0), velocity)
-        return np.clip(position, self._low, self._high), velocity
+    def _end_stop(self) -> None:
+        self._stop = Stop(*(np.empty((0, self._spec.dof)),) * 3)
+        self._followed, self._braking = 0, False
 
-    def _limit_hand(self, target: JointTarget, found: list[Intervention]) -> JointTarget:
+    def _with_hand(self, target: JointTarget) -> Verdict:
         width = target.hand_width
         if width is None or 0.0 <= width <= self._spec.hand_width_max:
-            return target
-        found.append("hand_width")
-        return replace(target, hand_width=min(max(width, 0.0), self._spec.hand_width_max))
+            return Verdict(target=target)
+        self.interventions["hand_width"] += 1
+        inside = min(max(width, 0.0), self._spec.hand_width_max)
+        return Verdict(target=replace(target, hand_width=inside), intervention="hand_width")
 
-    def _hold(self, last: JointTarget) -> JointTarget:
-        """One servo period of braking at the acceleration limit, from the last good set-point."""
-        most = self._spec.acceleration_limit * self._period_s
-        velocity = last.velocity - np.clip(last.velocity, -most, most)
-        acceleration = (velocity - last.velocity) / self._period_s
-        position, velocity = self._inside(last.position + velocity * self._period_s, velocity)
-        return replace(last, position=position, velocity=velocity, acceleration=acceleration)
 
-    def _excess(self, joint_position: Vector) -> float:
-        """How far the end effector is outside the box [m]; negative inside."""
-        point = kinematics.forward_point(joint_position.tolist())
-        return max(max(low - x, x - high) for x, (low, high) in zip(point, self._box, strict=True))
+def _point(vector: Vector) -> Point:
+    x, y, z = vector.tolist()
+    return x, y, z
 
 
 def _is_finite(target: JointTarget) -> bool:
     # A sum is finite only if every part is; inf - inf is NaN.
     numbers = target.position.tolist() + target.velocity.tolist() + target.acceleration.tolist()
     return isfinite(sum(numbers)) and (target.hand_width is None or isfinite(target.hand_width))
-
-
-def _outside(values: Vector, low: Vector, high: Vector) -> bool:
-    # Plain floats: for seven numbers a loop is several times faster than numpy's reductions.
-    bounds = zip(values.tolist(), low.tolist(), high.tolist(), strict=True)
-    return any(not a - ROUNDING <= x <= b + ROUNDING for x, a, b in bounds)

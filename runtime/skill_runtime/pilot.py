@@ -128,6 +128,8 @@ class Pilot:
             return
         self._decide(authority)
         verdict = self.governor.check(self.driver.step(), self.state)
+        if verdict.braking:
+            self.driver.resume(verdict.target)
         try:
             self.arm.command(verdict.target)
         except ArmError as error:

@@ -1,4 +1,4 @@
-"""The batched count agrees with the governor that runs in the tick."""
+"""What is counted over a batch of scenes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from skill_robots.action import ActionConfig, joints_for_hand
-from skill_robots.arm import ArmState, JointTarget
-from skill_robots.governor import WORKSPACE_MARGIN_M, Governor
+from skill_robots.governor import WORKSPACE_MARGIN_M
 from skill_robots.panda import kinematics
 from skill_robots.panda.limits import PANDA
 from skill_robots.tasks.watch import SetpointWatch
@@ -19,7 +18,8 @@ ACTIONS = ActionConfig()
 
 
 def watch(n: int = 1) -> SetpointWatch:
-    return SetpointWatch(PANDA, ACTIONS, PERIOD_S, np.tile(kinematics.NEUTRAL, (n, 1)))
+    start = np.tile(kinematics.NEUTRAL, (n, 1))
+    return SetpointWatch(PANDA, ACTIONS, PERIOD_S, start, governed=0)
 
 
 def rest(position: Array) -> tuple[Array, Array]:
@@ -40,12 +40,7 @@ def test_a_jump_is_too_fast_in_the_scenes_that_jump() -> None:
     position = np.tile(kinematics.NEUTRAL, (3, 1))
     position[1, 6] += 1.1 * PANDA.velocity_limit[6] * PERIOD_S
     seen.check(*rest(position))
-    assert seen.interventions == {
-        "not_finite": 0,
-        "joint_velocity": 1,
-        "joint_position": 0,
-        "workspace": 0,
-    }
+    assert {kind: n for kind, n in seen.interventions.items() if n} == {"joint_velocity": 1}
 
 
 def test_a_velocity_above_the_limit_counts_without_a_jump() -> None:
@@ -57,7 +52,7 @@ def test_a_velocity_above_the_limit_counts_without_a_jump() -> None:
 def test_a_joint_beyond_its_end_counts() -> None:
     start = kinematics.NEUTRAL[None].copy()
     start[0, 6] = PANDA.position_high[6] - 0.001
-    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, start)
+    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, start, governed=0)
     beyond = start.copy()
     beyond[0, 6] += 0.002
     seen.check(*rest(beyond))
@@ -80,7 +75,7 @@ def test_leaving_the_workspace_counts_but_the_way_back_does_not() -> None:
     low = joints_for_hand(np.array([[0.6, 0.0, ACTIONS.workspace_low[2]]]))
     depth = WORKSPACE_MARGIN_M + 0.01
     down = joints_for_hand(np.array([[0.6, 0.0, ACTIONS.workspace_low[2] - depth]]))
-    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, low)
+    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, low, governed=0)
     path = low + np.linspace(0.0, 1.0, 81)[:, None] * (down - low)
     for position in path:
         seen.check(*rest(position[None]))
@@ -92,30 +87,15 @@ def test_leaving_the_workspace_counts_but_the_way_back_does_not() -> None:
     assert seen.total == outward
 
 
-def test_agrees_with_the_governor_up_to_its_first_correction() -> None:
-    """After a correction the governor goes on from the corrected set-point, the watch does not."""
-    generator = np.random.default_rng(0)
-    compared = 0
-    for _ in range(30):
-        governor = Governor(PANDA, ACTIONS.workspace_low, ACTIONS.workspace_high, PERIOD_S)
-        start = kinematics.NEUTRAL.copy()
-        rest_state = ArmState(
-            time_s=0.0, joint_position=start, joint_velocity=np.zeros(7), hand_width=0.0
-        )
-        governor.reset(rest_state)
-        seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, start[None])
-        position = start.copy()
-        drift = generator.uniform(-0.012, 0.012, 7)
-        for _ in range(100):
-            position = position + drift
-            velocity = drift / PERIOD_S
-            target = JointTarget(position=position, velocity=velocity, acceleration=np.zeros(7))
-            verdict = governor.check(target, rest_state)
-            seen.check(position[None], velocity[None])
-            assert {k for k, count in seen.interventions.items() if count} == set(
-                verdict.interventions
-            )
-            compared += 1
-            if verdict.interventions:
-                break
-    assert compared > 100
+def test_a_governed_scene_is_judged_by_its_governor() -> None:
+    """A speed that no stop is possible from is within every limit that arrays test."""
+    turn = 2.0 * np.eye(7)[0]
+    path = kinematics.NEUTRAL + turn * PERIOD_S
+    quick = SetpointWatch(PANDA, ACTIONS, PERIOD_S, kinematics.NEUTRAL[None], governed=0)
+    quick.check(path[None], turn[None])
+    assert quick.total == 0
+    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, np.tile(kinematics.NEUTRAL, (3, 1)), governed=2)
+    seen.check(np.tile(path, (3, 1)), np.tile(turn, (3, 1)))
+    assert seen.interventions["joint_acceleration"] == 2
+    seen.check(np.tile(path, (3, 1)), np.zeros((3, 7)))
+    assert seen.total == 2

@@ -2,8 +2,9 @@
 
 Limits: Franka Control Interface documentation, "Robot and interface specifications", and the
 constants of libfranka's ``rate_limiting.h``; the FR3 rows are those of robot systems from 5.9 on.
-Not a field of :class:`~skill_robots.arm.ArmSpec`: the FR3 also bounds velocity by the distance to
-a joint's end, with numbers that each robot reports itself.
+The FR3 also bounds velocity by the distance to a joint's end. Each robot reports the numbers of
+that bound itself (``position_based_velocity_limits`` of its URDF); those here are the
+documentation's.
 
 The impedance is ours, not a datasheet's: soft enough that pushing forces stay near those a contact
 reflex allows, stiff enough to push the training range of objects (docs/plant.md).
@@ -14,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from skill_robots.arm import ArmSpec
+from skill_robots.arm import ArmSpec, EndZone
 
 
 def _vector(*values: float) -> NDArray[np.float64]:
@@ -40,6 +41,7 @@ PANDA = ArmSpec(
     stiffness=_STIFFNESS,
     damping=_DAMPING,
     hand_width_max=_HAND_WIDTH,
+    end_effector_speed=1.7,
 )
 """Franka Emika Panda, also sold as Franka Emika Robot (FER)."""
 
@@ -55,5 +57,10 @@ FR3 = ArmSpec(
     stiffness=_STIFFNESS,
     damping=_DAMPING,
     hand_width_max=_HAND_WIDTH,
+    end_effector_speed=3.0,
+    end_zone=EndZone(
+        offset=_vector(0.6599, 0.2517, 0.2000, 0.3533, 0.5757, 0.4878, 0.4628),
+        deceleration=_vector(6.0, 2.585, 3.5, 4.0, 17.0, 5.5, 17.0),
+    ),
 )
 """Franka Research 3, robot system 5.9 or newer."""

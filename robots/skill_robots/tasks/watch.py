@@ -1,36 +1,54 @@
-"""Counts, over a batch of scenes, the set-points that the governor would have corrected.
+"""Counts, over a batch of scenes, the set-points that the governor would have refused.
 
-The governor looks at one arm in the tick. This is the same test over arrays, so that an
-evaluation of hundreds of scenes can publish the count; it corrects nothing.
+Some scenes, evenly spread, have a governor of their own, which sees every set-point up to the first
+that it refuses. Over all scenes goes what is quick to test with arrays: velocities, joints' ends
+and the workspace. Nothing is corrected.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skill_robots.action import ActionConfig
-from skill_robots.arm import ArmSpec
-from skill_robots.governor import ROUNDING, WORKSPACE_MARGIN_M
+from skill_robots.arm import ArmSpec, ArmState, JointTarget
+from skill_robots.governor import INTERVENTIONS, WORKSPACE_MARGIN_M, Governor, Intervention
 from skill_robots.panda import kinematics
 
 Array = NDArray[np.float64]
-Kind = Literal["not_finite", "joint_velocity", "joint_position", "workspace"]
+Flags = NDArray[np.bool_]
+
+GOVERNED = 8
+"""Scenes with a governor: it takes some 150 us a set-point."""
+
+ROUNDING = 1e-9
+"""Room for rounding when a set-point sits on a limit [rad, rad/s]."""
 
 
 class SetpointWatch:
     """Tests set-points ``(n, dof)`` against an arm's limits and the workspace.
 
+    Args:
+        spec: the arm's published limits.
+        actions: with the workspace.
+        period_s: servo period [s].
+        setpoint: ``(n, dof)``, at rest [rad]; watching starts there.
+        governed: scenes that have a governor.
+
     Attributes:
-        interventions: set-points so far that broke each kind of limit.
+        interventions: set-points so far that broke each kind of limit. Of a governed scene at most
+            one counts.
     """
 
     def __init__(
-        self, spec: ArmSpec, actions: ActionConfig, period_s: float, setpoint: Array
+        self,
+        spec: ArmSpec,
+        actions: ActionConfig,
+        period_s: float,
+        setpoint: Array,
+        *,
+        governed: int = GOVERNED,
     ) -> None:
-        """Starts watching from ``setpoint`` ``(n, dof)``, at rest [rad]."""
         base = np.array(actions.base_position)
         self._spec = spec
         self._step = spec.velocity_limit * period_s + ROUNDING
@@ -38,12 +56,14 @@ class SetpointWatch:
         self._high = np.array(actions.workspace_high) - base + WORKSPACE_MARGIN_M
         self._last = setpoint.copy()
         self._last_excess = self._excess(setpoint)
-        self.interventions: dict[Kind, int] = {
-            "not_finite": 0,
-            "joint_velocity": 0,
-            "joint_position": 0,
-            "workspace": 0,
-        }
+        self.interventions: dict[Intervention, int] = dict.fromkeys(INTERVENTIONS, 0)
+        self._rest = np.zeros(spec.dof)
+        chosen = np.linspace(0, len(setpoint) - 1, min(governed, len(setpoint))).round()
+        self._governors: dict[int, Governor] = {}
+        for scene in dict.fromkeys(int(index) for index in chosen):
+            governor = Governor(spec, actions.workspace_low, actions.workspace_high, period_s)
+            governor.reset(self._state(setpoint[scene]))
+            self._governors[scene] = governor
 
     @property
     def total(self) -> int:
@@ -52,12 +72,26 @@ class SetpointWatch:
 
     def check(self, position: Array, velocity: Array) -> None:
         """Looks at the next set-points, both ``(n, dof)`` [rad, rad/s]."""
-        spec = self._spec
-        finite = np.isfinite(np.concatenate([position, velocity], axis=1)).all(
-            axis=1, keepdims=True
+        finite: Flags = np.asarray(
+            np.isfinite(np.concatenate([position, velocity], axis=1)).all(axis=1), np.bool_
         )
+        governed = np.zeros(len(position), np.bool_)
+        for scene in list(self._governors):
+            governed[scene] = True
+            self._ask_governor(scene, position[scene], velocity[scene])
         # A scene whose set-point is not a number would fail every other test as well.
-        position = np.where(finite, position, self._last)
+        self._test(np.where(finite[:, None], position, self._last), velocity, ~finite, ~governed)
+
+    def _ask_governor(self, scene: int, position: Array, velocity: Array) -> None:
+        target = JointTarget(position=position, velocity=velocity, acceleration=self._rest)
+        found = self._governors[scene].check(target, self._state(position)).intervention
+        if found is not None:
+            self.interventions[found] += 1
+            # It would go on from its stop, the scene goes on from here.
+            del self._governors[scene]
+
+    def _test(self, position: Array, velocity: Array, broken: Flags, chosen: Flags) -> None:
+        spec = self._spec
         too_fast = (np.abs(position - self._last) > self._step) | (
             np.abs(velocity) > spec.velocity_limit + ROUNDING
         )
@@ -67,12 +101,20 @@ class SetpointWatch:
         excess = self._excess(position)
         # Outside the box every way that leads back is open, and only those.
         leaves = excess > np.maximum(self._last_excess, 0.0)
-        self.interventions["not_finite"] += int(np.count_nonzero(~finite))
-        self.interventions["joint_velocity"] += int(np.count_nonzero(too_fast.any(axis=1)))
-        self.interventions["joint_position"] += int(np.count_nonzero(too_far.any(axis=1)))
-        self.interventions["workspace"] += int(np.count_nonzero(leaves))
-        self._last = position
-        self._last_excess = excess
+        found: dict[Intervention, Flags] = {
+            "not_finite": broken,
+            "joint_velocity": np.asarray(too_fast.any(axis=1), np.bool_),
+            "joint_position": np.asarray(too_far.any(axis=1), np.bool_),
+            "workspace": leaves,
+        }
+        for kind, scenes in found.items():
+            self.interventions[kind] += int(np.count_nonzero(scenes & chosen))
+        self._last, self._last_excess = position, excess
+
+    def _state(self, position: Array) -> ArmState:
+        return ArmState(
+            time_s=0.0, joint_position=position, joint_velocity=self._rest, hand_width=0.0
+        )
 
     def _excess(self, joint_position: Array) -> Array:
         """``(n,)``: how far each end effector is outside the box [m]; negative inside."""
