@@ -23,6 +23,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=256)]
 Vector = Annotated[tuple[Finite, ...], Field(min_length=1, max_length=1024)]
 Mode = Literal["hold", "skill", "goal", "servo", "stopped", "fault"]
+FaultClass = Literal["policy", "arm", "contact", "silent", "tracker", "internal"]
 
 
 class Message(BaseModel):
@@ -50,6 +51,8 @@ class Acquire(Message):
     """Name shown to everyone who watches."""
     ttl_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     """The lease ends this long after the last renewal [s]."""
+    priority: Annotated[int, Field(ge=0, le=9)] = 0
+    """A lease of lower priority is taken over, one of the same or a higher is not."""
 
 
 class _Leased(Message):
@@ -158,6 +161,28 @@ class Scene(Message):
         return self
 
 
+class Track(Message):
+    """Where an object is, as seen from outside: for arms that do not see it by themselves.
+
+    Needs no lease: a tracker is not who steers.
+    """
+
+    type: Literal["track"] = "track"
+    object: Annotated[str, Field(min_length=1, max_length=64)]
+    """Its name, e.g. ``cube``."""
+    captured: Finite
+    """Server time at which it was there [s]: a ``time`` that you have seen, plus what has passed on
+    your own clock since."""
+    position: tuple[Finite, Finite, Finite]
+    """World frame [m]."""
+    quaternion: tuple[Finite, Finite, Finite, Finite] = (1.0, 0.0, 0.0, 0.0)
+    """w first; of any length but 0."""
+    velocity: tuple[Finite, Finite, Finite] | None = None
+    """[m/s]; None leaves it to the server, which takes it from the poses."""
+    angular_velocity: tuple[Finite, Finite, Finite] | None = None
+    """[rad/s]; None likewise."""
+
+
 class Clear(Message):
     """Takes back a latched stop or a cleared fault; moving again needs a new lease."""
 
@@ -208,6 +233,7 @@ Command = Annotated[
     | Hold
     | Reset
     | Scene
+    | Track
     | Clear
     | Act,
     Field(discriminator="type"),
@@ -319,6 +345,28 @@ class ObjectState(BaseModel):
     """[m]."""
     quaternion: tuple[float | None, ...]
     """w first."""
+    age_s: float | None = None
+    """Time since a tracker saw it there [s]; None where the arm itself reports it, just now."""
+
+
+class Headroom(BaseModel):
+    """How far the set-point is from what the governor does not let it pass.
+
+    Below 0 it is beyond, and may only come back.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    joint_position: float
+    """Of the joint nearest to an end of its range [rad]."""
+    joint_velocity: float
+    """Of the joint nearest to its bound, as a share of its limit."""
+    workspace: float
+    """From the end effector to the walls of its box [m]."""
+    table: float
+    """From the lowest point of the arm to the table's limit [m], as far as 5 cm."""
+    itself: float
+    """From the nearest two links to the limit between them [m], as far as 5 cm."""
 
 
 class Timing(BaseModel):
@@ -347,6 +395,8 @@ class Telemetry(_Outbound):
     """Server time [s]."""
     tick: int
     mode: Mode
+    fault: FaultClass | None = None
+    """What kind of fault, in the mode ``fault``."""
     lease_holder: str | None
     command: str | None
     """Type of the running command, 'show' for the internal show-off controller."""
@@ -373,6 +423,10 @@ class Telemetry(_Outbound):
     """What the encoder takes the object for, by name in the manifest's ``context.estimates``."""
     scene: dict[str, float] | None
     """True mass and friction, where the arm is simulated."""
+    braking: bool = False
+    """Whether the governor follows a stop instead of what was asked for."""
+    headroom: Headroom | None = None
+    """Of the set-point."""
     timing: Timing
     counters: dict[str, int]
     """Events since start by name, as 'stops' or 'rejected.<code>'; docs/protocol.md lists them.

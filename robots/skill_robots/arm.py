@@ -9,12 +9,38 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from skill_proto.messages import FaultClass
+
 Vector = NDArray[np.float64]
 """A float64 array; its shape stands beside the name."""
 
 
 class ArmError(RuntimeError):
-    """An arm cannot be reached, refuses a target, or reports a fault of its own."""
+    """An arm cannot be reached, refuses a target, or reports a fault of its own.
+
+    Attributes:
+        kind: the class of fault that it means for who drives the arm.
+    """
+
+    kind: FaultClass = "arm"
+
+
+class ArmSilentError(ArmError):
+    """An arm does not answer, for the moment."""
+
+    kind = "silent"
+
+
+class ArmContactError(ArmError):
+    """An arm has stopped itself because it touched something."""
+
+    kind = "contact"
+
+
+class ObjectUnseenError(ArmError):
+    """Nothing reports the pose of an object that is needed."""
+
+    kind = "tracker"
 
 
 @dataclass(frozen=True, kw_only=True)

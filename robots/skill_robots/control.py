@@ -19,7 +19,7 @@ from skill_robots.action import (
     ShaperConfig,
     locate_hands,
 )
-from skill_robots.arm import ArmError, ArmSpec, ArmState, JointTarget, Pose
+from skill_robots.arm import ArmSpec, ArmState, JointTarget, ObjectUnseenError, Pose
 from skill_robots.observation import FIELDS, WorldState, observe, upright
 
 Array = NDArray[np.float64]
@@ -88,7 +88,7 @@ class PolicyDriver:
         """The measured world as a batch of one.
 
         Raises:
-            ArmError: nothing reports the pose of the cube.
+            ObjectUnseenError: nothing reports the pose of the cube.
         """
         cube = _pose_of_cube(state)
         hands = self.hands(state)
@@ -197,7 +197,9 @@ def _pose_of_cube(state: ArmState) -> Pose:
     cube = state.objects.get(CUBE)
     if cube is None:
         seen = ", ".join(state.objects) or "none"
-        raise ArmError(f"the policy needs the pose of {CUBE!r}, but the objects seen are: {seen}")
+        raise ObjectUnseenError(
+            f"the policy needs the pose of {CUBE!r}, but the objects seen are: {seen}"
+        )
     return cube
 
 

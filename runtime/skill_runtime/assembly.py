@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import zmq
 
 from skill_proto.messages import Welcome
-from skill_runtime.authority import Authority
+from skill_runtime.authority import Authority, Patience
 from skill_runtime.clock import Clock, MonotonicClock
 from skill_runtime.dispatch import Dispatcher
 from skill_runtime.endpoints import Addresses, Endpoints
@@ -22,6 +22,7 @@ from skill_runtime.server import Server
 from skill_runtime.service import PolicyService
 from skill_runtime.sessions import MAX_ROWS
 from skill_runtime.show import ShowOff
+from skill_runtime.tracker import TrackConfig, Tracker
 
 if TYPE_CHECKING:
     from skill_robots.arm import Arm
@@ -40,6 +41,8 @@ class ServeConfig:
     """Whether a simulated arm shows skills off until somebody takes the lease."""
     seed: int = 0
     backend: str = "mujoco"
+    patience: Patience = field(default_factory=Patience)
+    track: TrackConfig = field(default_factory=TrackConfig)
 
 
 class ArmServer:
@@ -61,8 +64,9 @@ class ArmServer:
         """
         self._clock = clock or MonotonicClock()
         self._config = config
-        self.authority = Authority()
-        self.pilot = Pilot(arm, OnnxPolicy(config.model, device=config.device))
+        self.authority = Authority(config.patience)
+        policy = OnnxPolicy(config.model, device=config.device)
+        self.pilot = Pilot(arm, policy, Tracker(config.track))
         service_policy = OnnxPolicy(config.model, device=config.device, slots=MAX_ROWS)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
@@ -92,7 +96,11 @@ class ArmServer:
 
     @property
     def _shows(self) -> bool:
-        return self._config.show and self.pilot.arm.is_simulated
+        return (
+            self._config.show
+            and self.pilot.arm.is_simulated
+            and not self._config.track.objects  # nobody may be sending them yet
+        )
 
     def welcome(self, message_id: int, now: float) -> Welcome:
         """The reply to ``hello``."""

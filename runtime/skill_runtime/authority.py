@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from skill_proto.messages import Acquire, Mode
+from skill_proto.messages import Acquire, FaultClass, Mode
+from skill_runtime.faults import FAULTS, graver
 from skill_runtime.lease import Lease, LeaseKeeper
 from skill_runtime.modes import LATCHED, Event, next_mode
 from skill_runtime.refusal import Refusal
@@ -47,8 +48,19 @@ class Order:
     valid_for_s: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long things may stay as they are."""
+
+    stop_after_s: float = 60.0
+    """An arm whose lease has ended holds for this long, then it is stopped; may be infinite [s]."""
+
+
 class Authority:
     """Who commands the arm, what it does, and what has happened so far.
+
+    Args:
+        patience: how long an arm that nobody commands holds.
 
     Attributes:
         mode: see modes.py.
@@ -57,9 +69,13 @@ class Authority:
         counters: events since the start by name; they only rise.
         last_event: the newest event in words.
         had_fault: whether there was a fault since the last ``clear``; a stop may lie on top of it.
+        fault_class: of the gravest fault since then; None without one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Patience | None = None) -> None:
+        self.patience = patience or Patience()
+        self.fault_class: FaultClass | None = None
+        self._unled_since: float | None = None
         self.mode: Mode = "hold"
         self.leases = LeaseKeeper()
         self.command: Running | None = None
@@ -93,10 +109,13 @@ class Authority:
         """Ends the lease and the command if they have run out."""
         lease = self.leases.expire(now)
         if lease is not None:
-            self._lease_ended(f"lease of {lease.holder!r} ran out", "lease_lost")
+            self._lease_ended(f"lease of {lease.holder!r} ran out", now, "lease_lost")
         if self.command is not None and now >= self.command.expires:
             self._enter("expire")
             self.note(f"command {self.seq} expired", "expired")
+        unled, limit = self._unled_since, self.patience.stop_after_s
+        if unled is not None and now - unled >= limit and self.mode not in LATCHED:
+            self.stop(f"nobody has had the lease for {limit:g} s")
 
     # The lease ----------------------------------------------------------------------------------
 
@@ -108,10 +127,15 @@ class Authority:
         """
         self.advance(now)
         self._allowed("acquire")
-        lease = self.leases.acquire(message.holder, message.ttl_s, now)
-        self._show_allowed = False
+        before = self.lease
+        lease = self.leases.acquire(message.holder, message.ttl_s, now, message.priority)
+        self._show_allowed, self._unled_since = False, None
         self._enter("acquire")
-        self.note(f"{lease.holder!r} took the lease", "leases")
+        if before is None:
+            self.note(f"{lease.holder!r} took the lease", "leases")
+        else:
+            self.counters["leases"] += 1
+            self.note(f"{lease.holder!r} took the lease over from {before.holder!r}", "takeovers")
         return lease
 
     def renew(self, token: str, now: float) -> Lease:
@@ -131,9 +155,10 @@ class Authority:
         """
         self.advance(now)
         lease = self.leases.release(token, now)
-        self._lease_ended(f"{lease.holder!r} gave the lease back")
+        self._lease_ended(f"{lease.holder!r} gave the lease back", now)
 
-    def _lease_ended(self, event: str, counter: str = "") -> None:
+    def _lease_ended(self, event: str, now: float, counter: str = "") -> None:
+        self._unled_since = now
         self._enter("lease_end")
         self.note(event, counter)
 
@@ -172,11 +197,23 @@ class Authority:
     def _allowed(self, event: Event) -> None:
         if next_mode(self.mode, event) is None:
             state = "stopped" if self.mode == "stopped" else "at fault"
-            raise Refusal(
-                "not_now",
-                f"the arm is {state} ({self._latched_by})",
-                "see that it is safe, send 'clear', then 'acquire' a new lease",
-            )
+            fix = "see that it is safe, send 'clear', then 'acquire' a new lease"
+            if self.may_recover:
+                fix = f"send it again once the fault has ended by itself, with {self._ends}"
+            raise Refusal("not_now", f"the arm is {state} ({self._latched_by})", fix)
+
+    @property
+    def may_recover(self) -> bool:
+        """Whether the arm is at a fault that ends with its cause."""
+        return (
+            self.mode == "fault"
+            and self.fault_class is not None
+            and FAULTS[self.fault_class].recovers
+        )
+
+    @property
+    def _ends(self) -> str:
+        return "" if self.fault_class is None else FAULTS[self.fault_class].ends
 
     # What anyone, or the machine itself, may do -------------------------------------------------
 
@@ -184,13 +221,29 @@ class Authority:
         """Latches ``stopped`` and revokes the lease."""
         self._latch("stop", f"stop: {reason}" if reason else "stop", "stops")
 
-    def fault(self, reason: str) -> None:
-        """Latches ``fault`` and revokes the lease."""
-        self._latch("fault", f"fault: {reason}", "faults")
-        self.had_fault = True
+    def fault(self, reason: str, kind: FaultClass = "internal") -> None:
+        """Latches ``fault``; revokes the lease unless the fault may end by itself."""
+        kind = graver(kind, self.fault_class)
+        self.fault_class, self.had_fault = kind, True
+        self.counters[f"faults.{kind}"] += 1
+        words = f"fault: {reason}"
+        if not FAULTS[kind].recovers or self.mode == "stopped":
+            self._latch("fault", words, "faults")
+            return
+        self._show_allowed = False
+        self._enter("fault")
+        self._latched_by = words
+        self.note(words, "faults")
+
+    def recover(self) -> None:
+        """Ends a fault whose cause is gone; does nothing where it needs ``clear``."""
+        if self.may_recover:
+            self._enter("recover")
+            self.fault_class, self.had_fault = None, False
+            self.note("the fault has ended by itself", "recoveries")
 
     def _latch(self, event: Event, words: str, counter: str) -> None:
-        self._show_allowed = False
+        self._show_allowed, self._unled_since = False, None
         self.leases.end(words)
         self._enter(event)
         self._latched_by = words
@@ -200,7 +253,7 @@ class Authority:
         """Leaves ``stopped`` or ``fault``; elsewhere does nothing."""
         if self.mode in LATCHED:
             self._enter("clear")
-            self.had_fault = False
+            self.fault_class, self.had_fault = None, False
             self.note("cleared", "clears")
 
     def _enter(self, event: Event) -> None:

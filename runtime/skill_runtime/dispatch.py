@@ -31,6 +31,7 @@ from skill_proto.messages import (
     ServoJoint,
     ServoPose,
     Skill,
+    Track,
     Welcome,
 )
 from skill_runtime import content
@@ -87,6 +88,8 @@ class Dispatcher:
                 self._do(message, "reset", now, lambda: self._pilot.reset(message.seed))
             case Scene():
                 self._change_scene(message, now)
+            case Track():
+                self._pilot.tracker.put(message, now)
             case Clear():
                 self._clear()
             case Act():

@@ -33,6 +33,7 @@ class Lease:
     ttl_s: float
     """The lease ends this long after the last renewal [s]."""
     renewed_at: float
+    priority: int = 0
     seq: int = 0
     """``seq`` of the last command accepted."""
 
@@ -54,21 +55,27 @@ class LeaseKeeper:
         self._last_token = ""
         self._last_end = ""
 
-    def acquire(self, holder: str, ttl_s: float, now: float) -> Lease:
-        """Grants a lease.
+    def acquire(self, holder: str, ttl_s: float, now: float, priority: int = 0) -> Lease:
+        """Grants a lease; one of lower priority that is in force ends.
 
         Raises:
-            Refusal: ``lease_held``, another lease is in force.
+            Refusal: ``lease_held``, a lease of the same or a higher priority is in force.
         """
         self.expire(now)
-        if self.lease is not None:
-            raise Refusal(
-                "lease_held",
-                f"{self.lease.holder!r} holds the lease",
-                f"wait until it is released; it ends {self.lease.ttl_s:g} s after its last renewal",
-            )
+        held = self.lease
+        if held is not None:
+            if held.priority >= priority:
+                raise Refusal(
+                    "lease_held",
+                    f"{held.holder!r} holds the lease, with priority {held.priority}",
+                    f"wait until it is released (it ends {held.ttl_s:g} s after its last renewal), "
+                    "or take it over with a higher 'priority' if that is yours to do",
+                )
+            self.end(f"{holder!r} took it over, with priority {priority}")
         token = secrets.token_hex(16)
-        self.lease = Lease(token=token, holder=holder, ttl_s=ttl_s, renewed_at=now)
+        self.lease = Lease(
+            token=token, holder=holder, ttl_s=ttl_s, renewed_at=now, priority=priority
+        )
         return self.lease
 
     def check(self, token: str, now: float) -> Lease:

@@ -144,11 +144,20 @@ class Loop:
         self._authority.advance(now)
         if self._show is not None:
             self._show.step(self._authority, self._pilot, now)
-        self._pilot.step(self._authority)
-        self._authority.counters["governor"] = sum(self._pilot.governor.interventions.values())
+        self._pilot.step(self._authority, now)
+        self._count_interventions()
         if self._tick % self._publish_every == 0:
             self._publish(now)
         self._tick += 1
+
+    def _count_interventions(self) -> None:
+        counters, found = self._authority.counters, self._pilot.governor.interventions
+        total = sum(found.values())
+        if total != counters["governor"]:
+            counters["governor"] = total
+            for kind, count in found.items():
+                if count:
+                    counters[f"governor.{kind}"] = count
 
     def _publish(self, now: float) -> None:
         self.latest = make_telemetry(

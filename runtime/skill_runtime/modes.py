@@ -1,6 +1,7 @@
 """The modes of one arm: a table from mode and event to the next mode.
 
-``stopped`` and ``fault`` are latched: only ``clear`` leads out of them, and it leads to ``hold``.
+``stopped`` and ``fault`` are latched: ``clear`` leads out of them, to ``hold``; out of a fault of
+some classes its end does too (faults.py).
 In every other mode whoever holds the lease may ask for any motion, and whatever ends a command or
 a lease leads to ``hold``.
 """
@@ -22,6 +23,7 @@ Event = Literal[
     "lease_end",  # released, run out, or revoked
     "stop",
     "fault",
+    "recover",  # the cause of a fault that may end by itself is gone
     "clear",
 ]
 """What can happen to an arm."""
@@ -46,10 +48,10 @@ _FREE: dict[Event, Mode] = {
 }
 
 TABLE: dict[Mode, dict[Event, Mode | None]] = {
-    "hold": {**_FREE, "clear": "hold"},
-    "skill": {**_FREE, "clear": "skill"},
-    "goal": {**_FREE, "clear": "goal"},
-    "servo": {**_FREE, "clear": "servo"},
+    "hold": {**_FREE, "recover": "hold", "clear": "hold"},
+    "skill": {**_FREE, "recover": "skill", "clear": "skill"},
+    "goal": {**_FREE, "recover": "goal", "clear": "goal"},
+    "servo": {**_FREE, "recover": "servo", "clear": "servo"},
     "stopped": {
         "acquire": None,
         "hold": None,
@@ -61,6 +63,7 @@ TABLE: dict[Mode, dict[Event, Mode | None]] = {
         "lease_end": "stopped",
         "stop": "stopped",
         "fault": "stopped",
+        "recover": "stopped",
         "clear": "hold",
     },
     "fault": {
@@ -74,6 +77,7 @@ TABLE: dict[Mode, dict[Event, Mode | None]] = {
         "lease_end": "fault",
         "stop": "stopped",
         "fault": "fault",
+        "recover": "hold",
         "clear": "hold",
     },
 }

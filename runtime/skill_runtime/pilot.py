@@ -16,15 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skill_proto.manifest import PolicyManifest
-from skill_proto.messages import Mode
+from skill_proto.messages import FaultClass, Mode
 from skill_robots.action import Hands
-from skill_robots.arm import Arm, ArmError, ArmState, Scene
+from skill_robots.arm import (
+    Arm,
+    ArmError,
+    ArmSilentError,
+    ArmState,
+    JointTarget,
+    ObjectUnseenError,
+    Scene,
+)
 from skill_robots.control import PolicyDriver
 from skill_robots.governor import Governor
 from skill_runtime.authority import Authority, Running
-from skill_runtime.modes import POLICY_MODES
+from skill_runtime.faults import graver
+from skill_runtime.modes import LATCHED, POLICY_MODES
 from skill_runtime.policy import PolicyOutput
 from skill_runtime.refusal import Refusal
+from skill_runtime.senses import ANSWERING_S, Senses
+from skill_runtime.tracker import Tracker
 
 log = logging.getLogger(__name__)
 Vector = NDArray[np.float64]
@@ -71,13 +82,15 @@ class Pilot:
     Attributes:
         arm: the arm.
         driver: from policy to set-points.
-        state: the newest measurement, None before the first.
         output: what the policy put out last, None outside the policy modes.
+        braking: whether the governor follows a stop.
+        tracker: objects that are reported from outside.
+        senses: what is measured.
         ticks_per_action: servo periods per policy step.
     """
 
-    def __init__(self, arm: Arm, policy: TickPolicy) -> None:
-        """Takes over ``arm``.
+    def __init__(self, arm: Arm, policy: TickPolicy, tracker: Tracker | None = None) -> None:
+        """Takes over ``arm``; ``tracker`` knows of objects that are reported from outside.
 
         Raises:
             RateMismatchError: the policy's rate does not fit the arm's.
@@ -96,9 +109,12 @@ class Pilot:
             arm.servo_period_s,
         )
         self.output: PolicyOutput | None = None
-        self.state: ArmState = arm.read()
+        self.braking = False
+        self.tracker = tracker or Tracker()
+        self.senses = Senses(arm, self.tracker)
         self.driver.reset(self.state)
         self.governor.reset(self.state)
+        self._needs_objects = any("cube" in field.name for field in manifest.observation)
         self._followed: Running | None = None
         self._located: tuple[ArmState, Hands] | None = None
         self._phase = 0
@@ -111,6 +127,11 @@ class Pilot:
         return self.policy.manifest
 
     @property
+    def state(self) -> ArmState:
+        """The newest measurement."""
+        return self.senses.state
+
+    @property
     def hands(self) -> Hands:
         """Where the hand was measured at :attr:`state`, with its velocity."""
         if self._located is None or self._located[0] is not self.state:
@@ -119,23 +140,47 @@ class Pilot:
 
     # The tick -----------------------------------------------------------------------------------
 
-    def step(self, authority: Authority) -> None:
-        """One servo period: read, decide, shape, govern, command. Never raises for a fault."""
+    def step(self, authority: Authority, now: float) -> None:
+        """One servo period at server time ``now``: read, decide, shape, govern, command.
+
+        Never raises for a fault.
+        """
         try:
-            self.state = self.arm.read()
+            self.senses.read()
+        except ArmSilentError as error:
+            self._fault(authority, f"the arm does not answer: {error}", "silent")
         except ArmError as error:
-            self._fault(authority, f"the arm cannot be read: {error}")
+            self._fault(authority, f"the arm cannot be read: {error}", error.kind)
             return
-        self._decide(authority)
+        self._recover_by_itself(authority, now)
+        self._decide(authority, now)
         verdict = self.governor.check(self.driver.step(), self.state)
+        self.braking = verdict.braking
         if verdict.braking:
             self.driver.resume(verdict.target)
-        try:
-            self.arm.command(verdict.target)
-        except ArmError as error:
-            self._fault(authority, f"the arm refuses to move: {error}")
+        if verdict.intervention is not None:
+            authority.note(f"governor: {verdict.intervention}")
+        self._command(authority, verdict.target)
 
-    def _decide(self, authority: Authority) -> None:
+    def _command(self, authority: Authority, target: JointTarget) -> None:
+        try:
+            self.arm.command(target)
+        except ArmSilentError:
+            return  # the next look at it counts
+        except ArmError as error:
+            self._fault(authority, f"the arm refuses to move: {error}", error.kind)
+
+    def _recover_by_itself(self, authority: Authority, now: float) -> None:
+        if not authority.may_recover:
+            return
+        if authority.fault_class == "tracker" and self.tracker.late(now) is None:
+            authority.recover()
+        elif authority.fault_class == "silent" and self.senses.answering_s >= ANSWERING_S:
+            # Where it stands now is where it goes on from, whatever it was told meanwhile.
+            self._settle()
+            authority.recover()
+
+    def _decide(self, authority: Authority, now: float) -> None:
         if authority.mode not in POLICY_MODES:
             self.output = None
             self._paused_s += self.arm.servo_period_s if authority.mode == "hold" else math.inf
@@ -143,10 +188,14 @@ class Pilot:
             self._begin(authority.command)
         if self._phase == 0 and authority.command is not None:
             try:
+                if authority.mode in POLICY_MODES:
+                    self._check_objects(now)
                 self._act(authority.command, authority.mode)
+            except ArmError as error:
+                self._fault(authority, str(error), error.kind)
             except Exception as error:  # a policy may raise anything; all of it is a fault
                 log.debug("fault", exc_info=True)
-                self._fault(authority, f"{_cause(error)}{error}")
+                self._fault(authority, f"the policy failed: {error}", "policy")
         self._phase = (self._phase + 1) % self.ticks_per_action
 
     def _begin(self, command: Running | None) -> None:
@@ -189,10 +238,16 @@ class Pilot:
             raise PolicyFaultError("its recurrent state is not finite")
         return output
 
-    def _fault(self, authority: Authority, reason: str) -> None:
-        if authority.mode not in ("fault", "stopped"):
+    def _check_objects(self, now: float) -> None:
+        late = self.tracker.late(now) if self._needs_objects else None
+        if late is not None:
+            raise ObjectUnseenError(late)
+
+    def _fault(self, authority: Authority, reason: str, kind: FaultClass) -> None:
+        known = authority.fault_class
+        if authority.mode not in LATCHED or graver(kind, known) != known:
             log.error("fault: %s", reason)
-            authority.fault(reason)
+            authority.fault(reason, kind)
         self._begin(None)
         self._forget()
 
@@ -243,7 +298,7 @@ class Pilot:
             log.error("the arm has not recovered: %s", error)  # the next tick says so as a fault
 
     def _settle(self) -> None:
-        self.state = self.arm.read()
+        self.senses.restart()
         self.driver.reset(self.state)
         self.governor.reset(self.state)
         self._followed = None
@@ -262,10 +317,6 @@ class Pilot:
 
 class PolicyFaultError(RuntimeError):
     """The policy put out what no arm can follow."""
-
-
-def _cause(error: Exception) -> str:
-    return "" if isinstance(error, ArmError) else "the policy failed: "
 
 
 def _ticks_per_action(rate_hz: float, servo_period_s: float) -> int:

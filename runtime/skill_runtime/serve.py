@@ -107,10 +107,12 @@ def build(arguments: Arguments) -> ArmServer:
             cannot be had; the text says why.
     """
     from skill_runtime.assembly import ArmServer, ServeConfig
+    from skill_runtime.authority import Patience
     from skill_runtime.endpoints import Addresses
     from skill_runtime.loop import Pace
     from skill_runtime.policy import load_manifest
     from skill_runtime.simulated import mismatches, simulated_arm
+    from skill_runtime.tracker import TrackConfig
 
     first = arguments.port
     config = ServeConfig(
@@ -124,6 +126,8 @@ def build(arguments: Arguments) -> ArmServer:
         pace=Pace(spin_s=arguments.spin_us * 1e-6, realtime=arguments.realtime),
         show=arguments.show,
         seed=arguments.seed,
+        patience=Patience(stop_after_s=arguments.stop_after),
+        track=TrackConfig(objects=arguments.track, timeout_s=arguments.tracker_timeout),
     )
     manifest = load_manifest(arguments.model)
     arm = simulated_arm(manifest, servo_rate_hz=arguments.servo_rate, seed=arguments.seed)

@@ -5,6 +5,7 @@ Nothing heavy is imported: '--help' and a mistyped flag answer at once.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -40,6 +41,12 @@ class Arguments:
     """Of the simulated starts and of the show."""
     show: bool = True
     """While nobody has taken the lease, show one skill (or goal) after the other."""
+    stop_after: float = 60.0
+    """An arm whose lease has ended holds for this long, then it is stopped [s]; inf never."""
+    track: Annotated[tuple[str, ...], arg(metavar="OBJECT ...")] = ()
+    """Objects whose poses come from outside, e.g. cube; the arm's own view of them is not used."""
+    tracker_timeout: float = 0.2
+    """The policy is not run on a tracked pose older than this [s]."""
     view: bool = False
     """Open MuJoCo's viewer, in a process of its own."""
     servo_rate: float = 200.0
@@ -59,5 +66,8 @@ def check(arguments: Arguments) -> None:
     check_number("port", arguments.port, 1, 65533)
     check_object(arguments.mass, arguments.friction)
     check_number("seed", arguments.seed, 0, 2**32 - 1)
+    if not math.isinf(arguments.stop_after):
+        check_number("stop-after", arguments.stop_after, 0.1, 86400, unit="s")
+    check_number("tracker-timeout", arguments.tracker_timeout, 0.01, 10, unit="s")
     check_number("servo-rate", arguments.servo_rate, 100, 2000, unit="Hz")
     check_number("spin-us", arguments.spin_us, 0, 1000, unit="us")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from skill_proto.messages import ObjectState, Telemetry, Timing
+from skill_proto.messages import Headroom, ObjectState, Telemetry, Timing
 from skill_runtime.authority import Authority
 from skill_runtime.pilot import Pilot
 from skill_runtime.policy import PolicyOutput
@@ -58,6 +58,7 @@ def make_telemetry(
         time=now,
         tick=tick,
         mode=authority.mode,
+        fault=authority.fault_class if authority.mode == "fault" else None,
         lease_holder=None if lease is None else lease.holder,
         command=None if command is None else command.kind,
         command_expires=(
@@ -74,6 +75,7 @@ def make_telemetry(
             name: ObjectState.model_construct(
                 position=gather.all(f"objects.{name}.position", pose.position),
                 quaternion=gather.all(f"objects.{name}.quaternion", pose.quaternion),
+                age_s=_age(pilot, name, now),
             )
             for name, pose in state.objects.items()
         },
@@ -86,6 +88,8 @@ def make_telemetry(
         context_distance=_distance(output),
         context_estimate=_estimate(pilot, gather),
         scene=None if context is None else dict(context),
+        braking=pilot.braking,
+        headroom=_headroom(pilot),
         timing=timing,
         counters=dict(authority.counters),
         last_event=authority.last_event,
@@ -99,6 +103,24 @@ def _distance(output: PolicyOutput | None) -> float | None:
         return None
     value = float(output.context_distance[0, 0])
     return round(value, DECIMALS) if math.isfinite(value) else None
+
+
+def _age(pilot: Pilot, name: str, now: float) -> float | None:
+    tracked = name in pilot.tracker.config.objects
+    return round(pilot.tracker.age_s(name, now), DECIMALS) if tracked else None
+
+
+def _headroom(pilot: Pilot) -> Headroom | None:
+    found = pilot.governor.headroom()
+    if found is None:
+        return None
+    return Headroom.model_construct(
+        joint_position=round(found.joint_position, DECIMALS),
+        joint_velocity=round(found.joint_velocity, DECIMALS),
+        workspace=round(found.workspace, DECIMALS),
+        table=round(found.table, DECIMALS),
+        itself=round(found.itself, DECIMALS),
+    )
 
 
 def _estimate(pilot: Pilot, gather: Gather) -> dict[str, float | None] | None:

@@ -36,7 +36,12 @@ timed: dict[str, Any] = {
 
 FIELDS: dict[type[m.Message], dict[str, SearchStrategy[Any]]] = {
     m.Hello: {"id": whole, "client": text},
-    m.Acquire: {"id": whole, "holder": text, "ttl_s": st.floats(0.1, 60)},
+    m.Acquire: {
+        "id": whole,
+        "holder": text,
+        "ttl_s": st.floats(0.1, 60),
+        "priority": st.integers(0, 9),
+    },
     m.Renew: leased,
     m.Release: leased,
     m.Skill: {**timed, "skill": vector},
@@ -49,6 +54,15 @@ FIELDS: dict[type[m.Message], dict[str, SearchStrategy[Any]]] = {
         **command,
         "mass": st.none() | st.floats(*MASS_KG),
         "friction": st.none() | st.floats(*FRICTION),
+    },
+    m.Track: {
+        "id": whole,
+        "object": token,
+        "captured": finite,
+        "position": st.tuples(finite, finite, finite),
+        "quaternion": st.tuples(finite, finite, finite, finite),
+        "velocity": st.none() | st.tuples(finite, finite, finite),
+        "angular_velocity": st.none() | st.tuples(finite, finite, finite),
     },
     m.Clear: {"id": whole},
     m.Act: {"id": whole, "session": token, "episode": whole},

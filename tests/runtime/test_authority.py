@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skill_proto.messages import Acquire
-from skill_runtime.authority import SHOW, Authority, Order, Running
+from skill_proto.messages import Acquire, FaultClass
+from skill_runtime.authority import SHOW, Authority, Order, Patience, Running
+from skill_runtime.faults import FAULTS
 from skill_runtime.modes import LATCHED, Event
 from skill_runtime.refusal import Refusal
 
@@ -186,3 +187,101 @@ def test_whatever_happens_the_three_agree(happenings: list[tuple[str, float]]) -
             assert now < authority.command.expires
         assert all(authority.counters[name] >= count for name, count in counters.items())
         counters = dict(authority.counters)
+
+
+# Priorities, patience and faults that end -------------------------------------------------------
+
+
+def test_a_higher_priority_takes_the_lease_over_and_the_arm_holds() -> None:
+    authority = Authority()
+    token = take(authority)
+    command(authority, token, 1, 0.0)
+    chief = authority.acquire(Acquire(holder="chief", priority=3), 0.1)
+    assert (authority.mode, authority.command) == ("hold", None)
+    assert authority.counters["takeovers"] == 1
+    with pytest.raises(Refusal, match="'chief' took it over, with priority 3") as refusal:
+        command(authority, token, 2, 0.2)
+    assert refusal.value.code == "no_lease"
+    command(authority, chief.token, 1, 0.2)
+    assert authority.mode == "skill"
+
+
+@pytest.mark.parametrize("priority", [0, 2, 3])
+def test_the_same_or_a_lower_priority_does_not(priority: int) -> None:
+    authority = Authority()
+    token = authority.acquire(Acquire(holder="chief", priority=3), 0.0).token
+    command(authority, token, 1, 0.0)
+    with pytest.raises(Refusal, match="with priority 3") as refusal:
+        authority.acquire(Acquire(holder="b", priority=priority), 0.1)
+    assert refusal.value.code == "lease_held"
+    command(authority, token, 2, 0.1)
+    assert authority.mode == "skill"
+
+
+def test_an_arm_that_nobody_commands_any_more_is_stopped_after_a_while() -> None:
+    authority = Authority(Patience(stop_after_s=5.0))
+    authority.advance(100.0)
+    assert authority.mode == "hold"  # nobody ever commanded it
+    take(authority, now=100.0)
+    authority.advance(101.0)  # the lease has run out
+    authority.advance(105.9)
+    assert authority.mode == "hold"
+    authority.advance(106.0)
+    assert authority.mode == "stopped"
+    assert authority.last_event == "stop: nobody has had the lease for 5 s"
+
+
+def test_a_new_lease_in_time_keeps_it_from_being_stopped() -> None:
+    authority = Authority(Patience(stop_after_s=5.0))
+    authority.release(take(authority), 0.9)
+    take(authority, now=5.0, ttl_s=60.0)
+    authority.advance(50.0)
+    assert authority.mode == "hold"
+
+
+def test_a_fault_that_may_end_keeps_the_lease_and_ends_with_its_cause() -> None:
+    authority = Authority()
+    token = take(authority, ttl_s=10.0)
+    command(authority, token, 1, 0.0)
+    authority.fault("no pose", "tracker")
+    assert (authority.mode, authority.command) == ("fault", None)
+    assert authority.lease is not None
+    with pytest.raises(Refusal, match="no pose") as refusal:
+        command(authority, token, 2, 0.1)
+    assert "a fresh pose" in refusal.value.fix
+    authority.recover()
+    assert (authority.mode, authority.fault_class) == ("hold", None)
+    assert authority.counters["recoveries"] == 1
+    command(authority, token, 2, 0.2)
+    assert authority.mode == "skill"
+
+
+@pytest.mark.parametrize("kind", [kind for kind, rule in FAULTS.items() if not rule.recovers])
+def test_a_fault_that_may_not_revokes_the_lease_and_waits_for_clear(kind: FaultClass) -> None:
+    authority = Authority()
+    take(authority)
+    authority.fault("it broke", kind)
+    authority.recover()
+    assert (authority.mode, authority.lease) == ("fault", None)
+    authority.clear()
+    assert (authority.mode, authority.fault_class) == ("hold", None)
+
+
+def test_a_contact_on_top_of_a_silence_does_not_end_by_itself() -> None:
+    authority = Authority()
+    take(authority)
+    authority.fault("no answer", "silent")
+    authority.fault("touched", "contact")
+    authority.fault("no answer", "silent")
+    assert authority.fault_class == "contact"
+    assert authority.lease is None
+    authority.recover()
+    assert authority.mode == "fault"
+
+
+def test_a_stop_during_a_fault_that_may_end_stays() -> None:
+    authority = Authority()
+    authority.fault("no pose", "tracker")
+    authority.stop("me")
+    authority.recover()
+    assert authority.mode == "stopped"

@@ -104,10 +104,10 @@ def test_an_error_of_ours_is_a_fault_and_the_loop_goes_on(
 ) -> None:
     healthy = server.pilot.step
 
-    def broken(authority: Authority) -> None:
+    def broken(authority: Authority, now: float) -> None:
         if authority.mode == "hold":
             raise ZeroDivisionError("a bug")
-        healthy(authority)
+        healthy(authority, now)
 
     monkeypatch.setattr(server.pilot, "step", broken)
     with ExitStack() as stack:
@@ -135,7 +135,7 @@ def test_an_error_in_every_tick_is_told_once(
 ) -> None:
     ticks = 0
 
-    def broken(authority: Authority) -> None:
+    def broken(authority: Authority, now: float) -> None:
         nonlocal ticks
         ticks += 1
         raise ZeroDivisionError("a bug")

@@ -21,10 +21,10 @@ def test_every_mode_answers_every_event() -> None:
 
 
 @pytest.mark.parametrize("mode", sorted(LATCHED))
-def test_only_clear_leaves_a_latched_mode(mode: Mode) -> None:
+def test_only_clear_leaves_a_latched_mode_and_recovery_a_fault(mode: Mode) -> None:
     for event in EVENTS:
         after = next_mode(mode, event)
-        if event == "clear":
+        if event == "clear" or (mode, event) == ("fault", "recover"):
             assert after == "hold"
         else:
             assert after is None or after in LATCHED
@@ -49,7 +49,7 @@ def test_whatever_ends_a_motion_holds(mode: Mode, event: Event) -> None:
 @pytest.mark.parametrize("mode", FREE)
 def test_a_free_arm_refuses_nothing(mode: Mode) -> None:
     assert None not in TABLE[mode].values()
-    assert next_mode(mode, "clear") == mode
+    assert next_mode(mode, "clear") == next_mode(mode, "recover") == mode
     for event in ("skill", "goal", "servo"):
         assert next_mode(mode, event) == event
 

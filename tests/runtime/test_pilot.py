@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from skill_proto.manifest import PolicyManifest
-from skill_proto.messages import Acquire
-from skill_robots.arm import ArmError, ArmState, JointTarget
+from skill_proto.messages import Acquire, Track
+from skill_robots.arm import ArmContactError, ArmError, ArmSilentError, ArmState, JointTarget
 from skill_robots.mujoco_arm import MujocoArm
 from skill_robots.observation import PUSH_OBSERVATION
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
@@ -23,6 +23,7 @@ from skill_runtime.modes import Event
 from skill_runtime.pilot import LONGEST_PAUSE_S, Pilot, RateMismatchError
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.refusal import Refusal
+from skill_runtime.tracker import TrackConfig, Tracker
 
 PolicyFileFactory = Callable[..., Path]
 Array = NDArray[np.float64]
@@ -85,7 +86,7 @@ class Bench:
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds / self.pilot.arm.servo_period_s)):
             self.authority.advance(self.now)
-            self.pilot.step(self.authority)
+            self.pilot.step(self.authority, self.now)
             self.now += self.pilot.arm.servo_period_s
 
     @property
@@ -384,6 +385,8 @@ class BrokenArm(MujocoArm):
     def command(self, target: JointTarget) -> None:
         if self.broken == "command":
             raise ArmError("reflex")
+        if self.broken == "contact":
+            raise ArmContactError("reflex")
         super().command(target)
 
 
@@ -453,3 +456,103 @@ def test_rates_that_do_not_fit_are_refused(policy_file: Path) -> None:
     arm = MujocoArm(TabletopConfig(physics_step_s=0.006))
     with pytest.raises(RateMismatchError, match=r"25 Hz.*multiple"):
         Pilot(arm, OnnxPolicy(policy_file))
+
+
+# Silence, and objects seen from outside ---------------------------------------------------------
+
+
+class SilentArm(MujocoArm):
+    """A simulated arm that stops answering: it raises, or repeats itself, or both ways."""
+
+    silence = ""
+    last: ArmState | None = None
+
+    def read(self) -> ArmState:
+        if self.silence == "raise":
+            raise ArmSilentError("no packet")
+        if self.silence != "repeat" or self.last is None:
+            self.last = super().read()
+        return self.last
+
+    def command(self, target: JointTarget) -> None:
+        if self.silence == "raise":
+            raise ArmSilentError("no packet")
+        super().command(target)
+
+
+@pytest.mark.parametrize("silence", ["raise", "repeat"])
+def test_an_arm_that_does_not_answer_is_held_and_goes_on_when_it_answers(
+    policy_file: Path, silence: str
+) -> None:
+    arm = SilentArm()
+    served = bench(policy_file, arm)
+    served.skill(1, 0)
+    served.run(0.3)
+    arm.silence = silence
+    served.run(0.02)
+    assert served.authority.mode == "skill"  # a few lost answers are no fault
+    served.run(0.02)
+    assert served.authority.fault_class == "silent"
+    assert served.authority.lease is not None
+    served.run(0.5)
+    arm.silence = ""
+    served.run(0.5)
+    assert served.authority.mode == "fault"  # it has not answered for long enough yet
+    served.run(1.5)
+    assert served.authority.mode == "hold"
+    assert served.speed < 0.01
+    served.skill(1, 0)
+    served.run(0.3)
+    assert served.authority.mode == "skill"
+
+
+def test_an_arm_that_touched_something_is_a_fault_for_a_person(policy_file: Path) -> None:
+    arm = BrokenArm()
+    served = bench(policy_file, arm)
+    served.skill(1, 0)
+    served.run(0.1)
+    arm.broken = "contact"
+    served.run(0.1)
+    arm.broken = ""
+    served.run(3.0)
+    assert (served.authority.mode, served.authority.fault_class) == ("fault", "contact")
+
+
+def track(served: Bench, captured: float | None = None) -> None:
+    message = Track(
+        object="cube",
+        captured=served.now if captured is None else captured,
+        position=(0.1, 0.0, 0.02),
+    )
+    served.pilot.tracker.put(message, served.now)
+
+
+def test_a_silent_tracker_holds_the_arm_until_it_speaks(policy_file: Path) -> None:
+    tracker = Tracker(TrackConfig(objects=("cube",)))
+    served = Bench(Pilot(MujocoArm(), OnnxPolicy(policy_file), tracker))
+    assert "cube" not in served.pilot.state.objects  # what the arm sees is not used
+    served.skill(1, 0)
+    served.run(0.04)
+    assert served.authority.fault_class == "tracker"
+    assert served.authority.last_event == "fault: no pose of 'cube' has come yet"
+    track(served)
+    served.run(0.01)
+    assert served.authority.mode == "hold"
+    assert served.pilot.state.objects["cube"].position.tolist() == [0.1, 0.0, 0.02]
+    served.skill(1, 0)
+    for _ in range(10):
+        track(served)
+        served.run(0.04)
+    assert served.authority.mode == "skill"
+    served.run(0.3)
+    assert served.authority.fault_class == "tracker"
+    served.run(0.4)
+    assert served.speed < 0.01
+
+
+def test_servo_needs_no_tracker(policy_file: Path) -> None:
+    tracker = Tracker(TrackConfig(objects=("cube",)))
+    served = Bench(Pilot(MujocoArm(), OnnxPolicy(policy_file), tracker))
+    served.command("servo_joint", served.pilot.state.joint_position, "servo")
+    served.run(0.2)
+    assert served.authority.mode == "servo"

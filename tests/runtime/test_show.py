@@ -30,7 +30,7 @@ def test_a_new_skill_and_a_fresh_start_each_episode(policy_file: Path) -> None:
         show.step(authority, pilot, tick * 0.005)
         assert authority.command is not None
         assert authority.command.kind == SHOW
-        pilot.step(authority)
+        pilot.step(authority, 0.0)
         skills.append(tuple(authority.command.vector))
         cubes.append(tuple(pilot.state.objects["cube"].position))
     assert skills[0] == skills[799] != skills[800] == skills[1599] != skills[1600]
@@ -46,7 +46,7 @@ def test_a_goal_policy_pursues_several_goals_from_each_start(goal_file: Path) ->
         before = pilot.state.time_s
         show.step(authority, pilot, tick * 0.005)
         fresh += pilot.state.time_s < before
-        pilot.step(authority)
+        pilot.step(authority, 0.0)
         assert authority.mode == "goal"
         assert authority.command is not None
         goal = tuple(authority.command.vector)
@@ -87,7 +87,7 @@ def test_who_takes_the_lease_finds_a_fresh_start(policy_file: Path) -> None:
     show, authority, pilot = stage(policy_file)
     for tick in range(600):
         show.step(authority, pilot, tick * 0.005)
-        pilot.step(authority)
+        pilot.step(authority, 0.0)
     pushed = pilot.state.objects["cube"].position.copy()
     authority.acquire(Acquire(holder="test"), 3.0)
     show.step(authority, pilot, 3.0)

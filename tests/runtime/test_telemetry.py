@@ -49,7 +49,7 @@ def test_a_policy_with_memory_publishes_its_context(
     pilot = Pilot(MujocoArm(), OnnxPolicy(make_policy_file(tmp_path, recurrent=True)))
     authority = Authority()
     authority.show("skill", np.array([0.0, 1.0]))
-    pilot.step(authority)
+    pilot.step(authority, 0.0)
     state = telemetry_of(pilot, authority)
     assert state.context == pytest.approx(pilot.state.objects["cube"].position[:2], abs=1e-6)
     assert state.context_distance is None
@@ -61,7 +61,7 @@ def goal_pilot(goal_file: Path) -> tuple[Pilot, Authority]:
     """Has acted once: the context is cube xy; its distance will be 5 times its length."""
     pilot, authority = Pilot(MujocoArm(seed=4), OnnxPolicy(goal_file)), Authority()
     authority.show("goal", np.array([0.1, 0.1]))
-    pilot.step(authority)
+    pilot.step(authority, 0.0)
     return pilot, authority
 
 
@@ -77,12 +77,12 @@ def test_estimates_and_distance_are_published_by_name(
     }
     assert (state.context_distance, state.not_finite) == (None, ())  # the memory is too young
     for _ in range(49 * pilot.ticks_per_action):
-        pilot.step(authority)
+        pilot.step(authority, 0.0)
     state = telemetry_of(pilot, authority)
     assert state.context_distance == pytest.approx(5 * np.linalg.norm(state.context), abs=1e-4)
     assert Telemetry.model_validate_json(state.model_dump_json(), strict=True) == state
     authority.stop("test")
-    pilot.step(authority)
+    pilot.step(authority, 0.0)
     held = telemetry_of(pilot, authority)
     assert (held.context, held.context_distance, held.context_estimate) == (None, None, None)
 

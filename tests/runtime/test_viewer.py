@@ -31,8 +31,8 @@ def test_hand_and_cube_are_where_telemetry_says(telemetry_of: TelemetryOf, pilot
     authority = Authority()
     authority.show("skill", np.array([0.0, 1.0]))
     for _ in range(300):
-        pilot.step(authority)
-    pilot.step(authority)
+        pilot.step(authority, 0.0)
+    pilot.step(authority, 0.0)
     state = telemetry_of(pilot, authority)
     mirror = Mirror()
     mirror.follow(state)
