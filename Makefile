@@ -7,9 +7,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 MODEL ?= models/csf_panda.onnx
 ARGS ?=
+SEED ?= 0
+TICKS ?= 200000
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev serve test test-fast check format schema clean
+.PHONY: help install install-dev serve simulate test test-fast check format schema clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +38,9 @@ install-dev: $(VENV)/.dev ## Install everything: training, PyBullet, tests, lint
 
 serve: install ## Install, then serve MODEL to a simulated Panda (ARGS="--view" shows it).
 	$(BIN)/skill-serve --model $(MODEL) $(ARGS)
+
+simulate: install ## Run the server on virtual time with faults injected (SEED=0 TICKS=200000).
+	$(BIN)/python -m skill_runtime.simulation --seed $(SEED) --ticks $(TICKS) $(ARGS)
 
 test: check ## Install, then lint, types, layers and all tests.
 	$(BIN)/python -m pytest

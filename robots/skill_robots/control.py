@@ -84,6 +84,11 @@ class PolicyDriver:
         """The current shaped joint set-point, ``(dof,)`` [rad]."""
         return self._setpoint.position[0]
 
+    @property
+    def setpoint_velocity(self) -> Array:
+        """Its velocity, ``(dof,)`` [rad/s]."""
+        return self._setpoint.velocity[0]
+
     def world(self, state: ArmState) -> WorldState:
         """The measured world as a batch of one.
 
@@ -167,8 +172,13 @@ class PolicyDriver:
         self._hand_is_the_policys = width is None and not grasp
 
     def hold(self) -> None:
-        """Comes to rest as fast as the shaper brakes, and stays there."""
-        self._goal = self._shaper.resting_point(self._setpoint)
+        """Comes to rest as fast as the shaper brakes, and stays there.
+
+        Said again and again it changes nothing: the resting point is that of the moment in which
+        the hold began, or it would move on with the set-point for ever.
+        """
+        if not self._holding:
+            self._goal = self._shaper.resting_point(self._setpoint)
         self._holding = True
 
     def resume(self, target: JointTarget) -> None:
@@ -178,7 +188,7 @@ class PolicyDriver:
         self._setpoint.acceleration = target.acceleration[None].copy()
         self._located = None
         if self._holding:
-            self.hold()
+            self._goal = self._shaper.resting_point(self._setpoint)
 
     def step(self) -> JointTarget:
         """The shaped set-point for the coming servo period."""

@@ -99,11 +99,14 @@ class MotionLimits:
         spec: the arm's published limits.
         surroundings: where it may be.
         period_s: servo period [s].
+
+    Attributes:
+        surroundings: as given.
     """
 
     def __init__(self, spec: ArmSpec, surroundings: Surroundings, period_s: float) -> None:
         self._spec = spec
-        self._around = surroundings
+        self.surroundings = surroundings
         self._period_s = period_s
         self._clearance = ClearanceModel()
         self._low = np.array(surroundings.low)
@@ -141,8 +144,8 @@ class MotionLimits:
         inside = float(np.minimum(point - self._low, self._high - point).min())
         return Room(
             inside,
-            clearance.table - self._around.table_clearance_m,
-            clearance.itself - self._around.self_clearance_m,
+            clearance.table - self.surroundings.table_clearance_m,
+            clearance.itself - self.surroundings.self_clearance_m,
         )
 
     # A way to rest ------------------------------------------------------------------------------

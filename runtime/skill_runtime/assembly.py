@@ -76,6 +76,7 @@ class ArmServer:
             raise
         self.addresses = self._endpoints.addresses
         self._service = PolicyService(service_policy, self._context, self._clock)
+        self._endpoints.also_wake_for(self._service.replies)
         dispatcher = Dispatcher(self.authority, self.pilot, self.welcome)
         server = Server(
             self._endpoints, self.authority, dispatcher.handle, self._service, self._clock

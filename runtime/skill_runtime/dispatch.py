@@ -154,6 +154,8 @@ class Dispatcher:
 
     def _clear(self) -> None:
         had_fault = self._authority.had_fault
+        if had_fault:
+            self._pilot.check_at_rest()
         self._authority.clear()
         if had_fault:
             self._pilot.recover()

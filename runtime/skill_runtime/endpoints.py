@@ -61,6 +61,9 @@ class Endpoints:
         except AddressError:
             self.close()
             raise
+        self._poller = zmq.Poller()
+        self._poller.register(self.commands, zmq.POLLIN)
+        self._poller.register(self.stop, zmq.POLLIN)
         self.addresses = Addresses(
             commands=self.commands.getsockopt_string(zmq.LAST_ENDPOINT),
             telemetry=self.telemetry.getsockopt_string(zmq.LAST_ENDPOINT),
@@ -85,6 +88,14 @@ class Endpoints:
         except zmq.ZMQError as error:
             raise AddressError(_why_not(address, flag, error)) from None
         return bound
+
+    def also_wake_for(self, other: zmq.Socket[bytes]) -> None:
+        """Makes :meth:`wait` return for what arrives at another socket, too."""
+        self._poller.register(other, zmq.POLLIN)
+
+    def wait(self, milliseconds: int) -> bool:
+        """Waits until a command, a stop or something else to wake for is there."""
+        return bool(self._poller.poll(milliseconds))
 
     def close(self) -> bool:
         """Closes what is open; queued messages are dropped. False where nothing was."""

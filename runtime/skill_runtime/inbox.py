@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import zmq
 
 from skill_proto.wire import MAX_FRAME_BYTES, MAX_PARTS, WireError
+from skill_runtime.transport import Port
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Incoming:
 class Inbox:
     """Reads messages from one ROUTER socket without ever waiting."""
 
-    def __init__(self, socket: zmq.Socket[bytes]) -> None:
+    def __init__(self, socket: Port) -> None:
         self._socket = socket
         self._parts: list[zmq.Frame] = []
         self._dropping = False

@@ -69,6 +69,7 @@ class Loop:
         latest: the newest telemetry, for a status line; None before the first.
         times: work and lateness of the last second's ticks.
         pacer: the deadlines.
+        decided: server time at which the last tick looked at the clock [s].
         telemetry_rate_hz: how often it publishes: every so many ticks [Hz].
     """
 
@@ -94,6 +95,7 @@ class Loop:
         self._hearing_s = HEARING_SHARE * period_s
         self._publish_every = max(1, round(1.0 / (pace.telemetry_rate_hz * period_s)))
         self.telemetry_rate_hz = 1.0 / (self._publish_every * period_s)
+        self.decided = clock.now()
         self._reported = ""
         self._tick = 0
         self._published = 0
@@ -140,7 +142,7 @@ class Loop:
     def tick(self, now: float) -> None:
         """One servo period."""
         self._server.hear(now + self._hearing_s)
-        now = self._clock.now()
+        self.decided = now = self._clock.now()
         self._authority.advance(now)
         if self._show is not None:
             self._show.step(self._authority, self._pilot, now)

@@ -34,7 +34,7 @@ from skill_runtime.faults import graver
 from skill_runtime.modes import LATCHED, POLICY_MODES
 from skill_runtime.policy import PolicyOutput
 from skill_runtime.refusal import Refusal
-from skill_runtime.senses import ANSWERING_S, Senses
+from skill_runtime.senses import ANSWERING_S, REST_VELOCITY, Senses
 from skill_runtime.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,10 @@ LONGEST_PAUSE_S = 0.5
 """Holds no longer than this [s], as between two commands of a slow client, leave the policy its
 memory: the arm and what it touches have hardly done anything meanwhile. After longer ones, and
 after anything but a hold, it does not know what has happened and starts anew."""
+
+
+STOPPED_ITSELF: frozenset[FaultClass] = frozenset({"arm", "contact"})
+"""Faults in which the arm has let go of its set-points."""
 
 
 class TickPolicy(Protocol):
@@ -153,6 +157,10 @@ class Pilot:
             self._fault(authority, f"the arm cannot be read: {error}", error.kind)
             return
         self._recover_by_itself(authority, now)
+        if authority.fault_class in STOPPED_ITSELF:
+            # Where the arm has come to is where it is told to be: it follows nobody any more.
+            self.driver.reset(self.state)
+            self.governor.reset(self.state)
         self._decide(authority, now)
         verdict = self.governor.check(self.driver.step(), self.state)
         self.braking = verdict.braking
@@ -261,10 +269,25 @@ class Pilot:
         """A fresh start of a simulated scene, everything at rest.
 
         Raises:
-            Refusal: ``not_supported``, the arm is real.
+            Refusal: ``not_supported``, the arm is real; ``not_now``, it does not answer.
         """
-        self._scene("reset").reset(seed)
-        self._settle()
+        scene = self._scene("reset")
+        try:
+            self._check_answers()
+            scene.reset(seed)
+            self._settle()
+        except ArmError as error:
+            fix = "wait until the arm answers, then send it again"
+            raise Refusal("not_now", f"the scene does not come back: {error}", fix) from None
+
+    def _check_answers(self) -> None:
+        """Raises where the arm is silent; anything else a fresh start may mend."""
+        try:
+            self.arm.read()
+        except ArmSilentError:
+            raise
+        except ArmError:
+            return
 
     def set_context(self, mass: float | None, friction: float | None) -> None:
         """Changes the simulated object; what the policy remembers stays: it is to notice.
@@ -282,6 +305,21 @@ class Pilot:
         """True mass and friction of a simulated object."""
         return cast("Scene", self.arm).context if self.arm.is_simulated else None
 
+    def check_at_rest(self) -> None:
+        """A fault is taken back only from an arm at rest: its set-point is put where it is.
+
+        Raises:
+            Refusal: ``not_now``, it still moves.
+        """
+        try:
+            measured = self.arm.read().joint_velocity
+        except ArmError:
+            return  # what cannot be read is not known to move; it is a fault again if it stays so
+        speed = max(np.abs(measured).max(), np.abs(self.driver.setpoint_velocity).max())
+        if speed > REST_VELOCITY:
+            fix = "send it again in a moment"
+            raise Refusal("not_now", f"the arm still moves, at {speed:.2f} rad/s", fix)
+
     def recover(self) -> None:
         """After a fault is cleared: the set-point goes to where the arm is, at rest.
 
@@ -294,7 +332,7 @@ class Pilot:
                 if not self.arm.is_simulated:
                     raise
                 self.reset()
-        except ArmError as error:
+        except (ArmError, Refusal) as error:
             log.error("the arm has not recovered: %s", error)  # the next tick says so as a fault
 
     def _settle(self) -> None:

@@ -17,10 +17,10 @@ from skill_proto.messages import COMMAND, Act, Command, Error, ErrorCode, Messag
 from skill_proto.wire import MAX_HEADER_BYTES, WireError, unpack
 from skill_runtime.authority import Authority
 from skill_runtime.clock import Clock
-from skill_runtime.endpoints import Endpoints
 from skill_runtime.inbox import Inbox, Incoming
 from skill_runtime.refusal import Refusal
 from skill_runtime.service import PolicyService
+from skill_runtime.transport import Port, Transport
 
 log = logging.getLogger(__name__)
 
@@ -37,31 +37,28 @@ class Server:
     """Hears and answers.
 
     Args:
-        endpoints: the sockets.
+        transport: the sockets.
         authority: takes the stops and keeps count of refusals.
         handle: answers a command (``Dispatcher.handle``).
-        service: answers ``act``.
+        service: answers ``act``; None for none.
         clock: server time.
     """
 
     def __init__(
         self,
-        endpoints: Endpoints,
+        transport: Transport,
         authority: Authority,
         handle: Callable[[Command, float], Message],
-        service: PolicyService,
+        service: PolicyService | None,
         clock: Clock,
     ) -> None:
-        self._sockets = endpoints
+        self._sockets = transport
         self._authority = authority
         self._handle = handle
         self._service = service
         self._clock = clock
-        self._stops = Inbox(endpoints.stop)
-        self._commands = Inbox(endpoints.commands)
-        self._poller = zmq.Poller()
-        for socket in (endpoints.stop, endpoints.commands, service.replies):
-            self._poller.register(socket, zmq.POLLIN)
+        self._stops = Inbox(transport.stop)
+        self._commands = Inbox(transport.commands)
 
     def hear(self, until: float) -> None:
         """Answers what has arrived: stops first, then commands until server time ``until``."""
@@ -76,7 +73,7 @@ class Server:
     def attend(self, until: float) -> None:
         """Spends the time to ``until`` answering whatever comes in."""
         while (left := until - self._clock.now()) >= 1e-3:
-            if not self._poller.poll(int(left * 1e3)):
+            if not self._sockets.wait(int(left * 1e3)):
                 return
             self.hear(until)
 
@@ -132,6 +129,13 @@ class Server:
             )
 
     def _to_service(self, incoming: Incoming) -> Message | None:
+        if self._service is None:
+            return self._refuse(
+                _id_of(incoming),
+                "not_supported",
+                "this server has no policy service",
+                "ask one that skill-serve started",
+            )
         if self._service.submit(incoming.sender, incoming.frames):
             return None
         return self._refuse(
@@ -142,6 +146,8 @@ class Server:
         )
 
     def _forward_acted(self) -> None:
+        if self._service is None:
+            return
         for sender, refused, frames in self._service.finished():
             if refused:
                 self._authority.counters[f"rejected.{refused}"] += 1
@@ -153,10 +159,10 @@ class Server:
         self._authority.note(f"refused: {message}"[:LONGEST_EVENT], f"rejected.{code}")
         return Error(id=message_id, time=self._clock.now(), code=code, message=message, fix=fix)
 
-    def _send(self, socket: zmq.Socket[bytes], receiver: bytes, message: Message) -> None:
+    def _send(self, socket: Port, receiver: bytes, message: Message) -> None:
         self._send_frames(socket, [receiver, message.model_dump_json().encode()])
 
-    def _send_frames(self, socket: zmq.Socket[bytes], frames: list[bytes]) -> None:
+    def _send_frames(self, socket: Port, frames: list[bytes]) -> None:
         try:
             socket.send_multipart(frames, zmq.NOBLOCK)
         except zmq.ZMQError as error:  # the receiver is gone, or does not read what it is sent

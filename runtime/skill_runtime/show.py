@@ -18,6 +18,7 @@ from skill_proto.manifest import PolicyManifest
 from skill_runtime.authority import Authority
 from skill_runtime.modes import Event
 from skill_runtime.pilot import Pilot
+from skill_runtime.refusal import Refusal
 
 EPISODE_S = 4.0
 """Length of an episode where the manifest names none [s]."""
@@ -55,6 +56,12 @@ class ShowOff:
             return
         if now < self._ends:
             return
+        try:
+            self._start(authority, pilot, now)
+        except Refusal as refusal:  # the arm does not answer: the pilot makes a fault of it
+            authority.note(str(refusal))
+
+    def _start(self, authority: Authority, pilot: Pilot, now: float) -> None:
         self._ends = now + self._command_s
         fresh = self._count % self._per_start == 0
         if fresh and self._count > 0:  # the arm starts at a fresh start already
@@ -65,9 +72,12 @@ class ShowOff:
         authority.note(f"show episode {episode}", "episodes" if fresh else "")
 
     def _end(self, authority: Authority, pilot: Pilot) -> None:
-        if self._count > 0 and authority.lease is not None:
-            pilot.reset()
-        self._count = 0
+        started, self._count = self._count > 0, 0
+        if started and authority.lease is not None:
+            try:
+                pilot.reset()
+            except Refusal as refusal:
+                authority.note(str(refusal))
 
     def _next(self) -> tuple[Event, NDArray[np.float64]]:
         space, goal = self._manifest.skill, self._manifest.goal

@@ -1,0 +1,170 @@
+"""Many runs of the simulation over many seeds: ``make simulate SEED=0 TICKS=1000000``.
+
+A run that breaks an invariant is named by its seed and can be had again exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import tyro
+from tqdm import tqdm
+
+from skill_runtime.policy import PolicyFileError, load_manifest
+from skill_runtime.simulation.judge import InvariantError
+from skill_runtime.simulation.world import RunConfig, World
+from skill_runtime.usage import UsageError, check_number
+
+OK, BROKEN, USAGE = 0, 1, 2
+"""Exit codes: nothing broken; an invariant is; cannot run what was asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """The command line."""
+
+    seed: int = 0
+    """Of the first run; the runs after it take the seeds after it."""
+    ticks: int = 200_000
+    """Servo periods in all."""
+    run_ticks: int = 100_000
+    """Servo periods of a run."""
+    model: Path = Path("models/csf_panda.onnx")
+    """The policy that is served."""
+    physics: bool = False
+    """Simulate the arm with MuJoCo; otherwise it follows its set-points exactly, which is faster."""
+    workers: int = 0
+    """Processes; 0 takes one for each processor."""
+    json: Path | None = None
+    """Where to write what happened."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Of one run."""
+
+    config: RunConfig
+    broken: str = ""
+    seen: dict[str, int]
+    digest: str = ""
+
+
+def attempt(config: RunConfig) -> Outcome:
+    """One run, in a process of its own."""
+    logging.disable(logging.CRITICAL)
+    world = World(config)
+    try:
+        result = world.run()
+    except InvariantError as error:
+        return Outcome(config=config, broken=str(error), seen=dict(world.judge.seen))
+    return Outcome(config=config, seen=dict(result.seen), digest=result.digest)
+
+
+def runs(arguments: Arguments) -> Iterator[RunConfig]:
+    """As many as the ticks need; the last may be shorter."""
+    first = RunConfig(
+        seed=arguments.seed, ticks=0, model=arguments.model, physics=arguments.physics
+    )
+    for index, start in enumerate(range(0, arguments.ticks, arguments.run_ticks)):
+        ticks = min(arguments.run_ticks, arguments.ticks - start)
+        yield replace(first, seed=arguments.seed + index, ticks=ticks)
+
+
+def simulate(arguments: Arguments) -> list[Outcome]:
+    """All runs, over processes; ends early with the first that breaks something."""
+    configs = list(runs(arguments))
+    workers = min(arguments.workers or os.cpu_count() or 1, len(configs))
+    outcomes: list[Outcome] = []
+    with (
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+        tqdm(total=arguments.ticks, unit="tick", unit_scale=True, disable=None) as bar,
+    ):
+        futures = [pool.submit(attempt, config) for config in configs]
+        for future in as_completed(futures):
+            outcome = future.result()
+            outcomes.append(outcome)
+            bar.update(outcome.config.ticks)
+            if outcome.broken:
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
+    return sorted(outcomes, key=lambda outcome: outcome.config.seed)
+
+
+def report(arguments: Arguments, outcomes: list[Outcome], took_s: float) -> int:
+    """Prints what happened, and how to have a failure again; gives the exit code."""
+    seen: Counter[str] = Counter()
+    for outcome in outcomes:
+        seen.update(outcome.seen)
+    ticks = sum(outcome.config.ticks for outcome in outcomes)
+    print(f"{ticks:,} ticks, {len(outcomes)} runs from seed {arguments.seed}, {took_s:.0f} s")
+    for name, count in sorted(seen.items()):
+        print(f"  {name:<24} {count:>10,}")
+    broken = [outcome for outcome in outcomes if outcome.broken]
+    for outcome in broken:
+        config = outcome.config
+        print(f"\nBROKEN, seed {config.seed}: {outcome.broken}")
+        flags = " --physics" if config.physics else ""
+        print(
+            f"  again: make simulate SEED={config.seed} TICKS={config.ticks} "
+            f'ARGS="--run-ticks {config.ticks}{flags}"'
+        )
+    if not broken:
+        print("no invariant broken")
+    if arguments.json is not None:
+        content = {
+            "ticks": ticks,
+            "seen": dict(seen),
+            "broken": {str(outcome.config.seed): outcome.broken for outcome in broken},
+            "digests": {str(outcome.config.seed): outcome.digest for outcome in outcomes},
+            "arguments": {key: str(value) for key, value in asdict(arguments).items()},
+        }
+        arguments.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return BROKEN if broken else OK
+
+
+def check(arguments: Arguments) -> None:
+    """Refuses what cannot be run.
+
+    Raises:
+        UsageError: names the flag.
+        PolicyFileError: the policy file cannot be served.
+    """
+    check_number("seed", arguments.seed, 0, 2**31)
+    check_number("ticks", arguments.ticks, 1, 10**12)
+    check_number("run-ticks", arguments.run_ticks, 100, 10**9)
+    check_number("workers", arguments.workers, 0, 1024)
+    load_manifest(arguments.model)
+
+
+def main() -> None:
+    """Runs, and ends the program with its exit code."""
+    arguments = tyro.cli(
+        Arguments,
+        prog="make simulate",
+        description="Run the server on virtual time with faults, and check it at every tick.",
+    )
+    try:
+        check(arguments)
+    except (UsageError, PolicyFileError) as error:
+        print(f"simulate: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    start = time.perf_counter()
+    try:
+        outcomes = simulate(arguments)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(report(arguments, outcomes, time.perf_counter() - start))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""The arm and the policy of the simulation, and how they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skill_proto.manifest import PolicyManifest
+from skill_robots.arm import (
+    Arm,
+    ArmContactError,
+    ArmError,
+    ArmSilentError,
+    ArmSpec,
+    ArmState,
+    JointTarget,
+    Pose,
+    Scene,
+)
+from skill_robots.control import CUBE
+from skill_robots.panda import kinematics
+from skill_runtime.policy import OnnxPolicy, PolicyOutput
+
+Vector = NDArray[np.float64]
+
+ArmTrouble = Literal["", "silent", "repeat", "contact", "error"]
+"""Nothing; no answer; the same answer again and again; a reflex; an error of its own."""
+PolicyTrouble = Literal["", "nan", "raise"]
+
+
+class FollowerArm:
+    """An arm that is, one servo period later, where it was told to be; with a cube that lies still.
+
+    Quick, so that many ticks fit into an hour; physics has no part in what is judged.
+    """
+
+    is_simulated = True
+
+    def __init__(self, spec: ArmSpec, servo_period_s: float, seed: int) -> None:
+        self.spec = spec
+        self.servo_period_s = servo_period_s
+        self._random = np.random.default_rng([seed, 11])
+        self._ticks = 0
+        self._context = {"mass": 0.8, "friction": 0.4}
+        self.reset()
+
+    def read(self) -> ArmState:
+        """The state after the last set-point."""
+        return ArmState(
+            time_s=self._ticks * self.servo_period_s,
+            joint_position=self._now.copy(),
+            joint_velocity=(self._now - self._before) / self.servo_period_s,
+            hand_width=self._width,
+            objects={CUBE: self._cube},
+        )
+
+    def command(self, target: JointTarget) -> None:
+        """One servo period."""
+        self._ticks += 1
+        self._before, self._now = self._now, target.position.copy()
+        if target.hand_width is not None:
+            self._width = target.hand_width
+
+    def reset(self, seed: int | None = None) -> None:
+        """A start near the neutral one, at rest."""
+        if seed is not None:
+            self._random = np.random.default_rng([seed, 11])
+        self._now = kinematics.NEUTRAL + self._random.uniform(-0.02, 0.02, self.spec.dof)
+        self._before, self._width = self._now, 0.04
+        x, y = self._random.uniform((-0.15, -0.2), (0.05, 0.2))
+        self._cube = Pose(
+            position=np.array([x, y, 0.02]),
+            quaternion=np.array([1.0, 0.0, 0.0, 0.0]),
+            velocity=np.zeros(3),
+            angular_velocity=np.zeros(3),
+        )
+        self._ticks += 1
+
+    def set_context(self, *, mass: float | None = None, friction: float | None = None) -> None:
+        """Remembers it."""
+        for name, value in (("mass", mass), ("friction", friction)):
+            if value is not None:
+                self._context[name] = value
+
+    @property
+    def context(self) -> Mapping[str, float]:
+        """What was set last."""
+        return dict(self._context)
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+class SimulatedArm(Arm, Scene, Protocol):
+    """What can be simulated is both."""
+
+
+@dataclass
+class FaultyArm:
+    """An arm whose troubles are switched on and off.
+
+    Attributes:
+        trouble: what it has at present.
+        on_command: is told of every set-point that is sent.
+        on_reset: is told when the arm was put elsewhere.
+    """
+
+    inner: SimulatedArm
+    on_command: Callable[[JointTarget], None]
+    on_reset: Callable[[], None]
+    trouble: ArmTrouble = ""
+    is_simulated: bool = True
+    _last: ArmState | None = None
+
+    @property
+    def spec(self) -> ArmSpec:
+        """Of the arm."""
+        return self.inner.spec
+
+    @property
+    def servo_period_s(self) -> float:
+        """Of the arm [s]."""
+        return self.inner.servo_period_s
+
+    def read(self) -> ArmState:
+        """As the arm says, unless in trouble."""
+        self._raise()
+        if self.trouble != "repeat" or self._last is None:
+            self._last = self.inner.read()
+        return self._last
+
+    def command(self, target: JointTarget) -> None:
+        """As the arm does, unless in trouble."""
+        self.on_command(target)  # lost or not: it was sent
+        self._raise()
+        self.inner.command(target)
+
+    def _raise(self) -> None:
+        if self.trouble == "silent":
+            raise ArmSilentError("no packet")
+        if self.trouble == "contact":
+            raise ArmContactError("joint reflex")
+        if self.trouble == "error":
+            raise ArmError("power limit")
+
+    def reset(self, seed: int | None = None) -> None:
+        """As the arm does."""
+        self.inner.reset(seed)
+        self.on_reset()
+
+    def set_context(self, *, mass: float | None = None, friction: float | None = None) -> None:
+        """As the arm does."""
+        self.inner.set_context(mass=mass, friction=friction)
+
+    @property
+    def context(self) -> Mapping[str, float]:
+        """As the arm says."""
+        return self.inner.context
+
+    def close(self) -> None:
+        """As the arm does."""
+        self.inner.close()
+
+
+@dataclass
+class FaultyPolicy:
+    """A policy that may put out NaN, or fail."""
+
+    inner: OnnxPolicy
+    on_trouble: Callable[[], None]
+    trouble: PolicyTrouble = ""
+
+    @property
+    def manifest(self) -> PolicyManifest:
+        """Of the policy."""
+        return self.inner.manifest
+
+    def step(
+        self,
+        observation: Vector,
+        skill: Vector | None = None,
+        goal: Vector | None = None,
+        previous_action: Vector | None = None,
+    ) -> PolicyOutput:
+        """As the policy does, unless in trouble."""
+        output = self.inner.step(observation, skill, goal, previous_action)
+        if not self.trouble:
+            return output
+        self.on_trouble()
+        if self.trouble == "raise":
+            raise RuntimeError("out of memory")
+        return replace(output, action=np.full_like(output.action, np.nan))
+
+    def reset_slot(self, slot: int) -> None:
+        """As the policy does."""
+        self.inner.reset_slot(slot)

@@ -1,0 +1,270 @@
+"""One run: the server's own loop, lease, governor and transport on virtual time, with faults.
+
+Nothing of the server is replaced but its sockets and its clock. Everything is drawn from one seed,
+so that a run that fails can be had again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from skill_proto.messages import FaultClass, Welcome
+from skill_robots.arm import ArmState, JointTarget
+from skill_robots.governor import Governor
+from skill_robots.motion_limits import MotionLimits
+from skill_robots.mujoco_arm import MujocoArm
+from skill_robots.panda.limits import FR3, PANDA
+from skill_robots.tasks.tabletop import TabletopConfig
+from skill_runtime.authority import Authority, Patience
+from skill_runtime.dispatch import Dispatcher
+from skill_runtime.loop import Loop, Pace
+from skill_runtime.pilot import STOPPED_ITSELF, Pilot
+from skill_runtime.policy import OnnxPolicy
+from skill_runtime.refusal import Refusal
+from skill_runtime.server import Server
+from skill_runtime.show import ShowOff
+from skill_runtime.simulation.actors import (
+    Actor,
+    Controller,
+    Forger,
+    PoseSource,
+    Reply,
+    Supervisor,
+)
+from skill_runtime.simulation.clock import VirtualClock
+from skill_runtime.simulation.judge import Judge
+from skill_runtime.simulation.machines import (
+    ArmTrouble,
+    FaultyArm,
+    FaultyPolicy,
+    FollowerArm,
+    PolicyTrouble,
+    SimulatedArm,
+)
+from skill_runtime.simulation.network import Network
+from skill_runtime.simulation.transport import PortName, Sent, VirtualTransport
+from skill_runtime.tracker import TrackConfig, Tracker
+
+EXPECTED: frozenset[FaultClass] = frozenset({"silent", "policy", "arm", "contact"})
+"""Classes of faults that every run brings about."""
+WITH_TRACKER: frozenset[FaultClass] = frozenset({"tracker"})
+
+SILENCE_FOUND_S = 0.03
+"""A silent arm is a fault by then: 20 ms, and the ticks at both ends [s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run; its seed says what arm it has, and whether a tracker."""
+
+    seed: int
+    ticks: int
+    model: Path
+    physics: bool = False
+    """Simulate the arm with MuJoCo; otherwise it follows its set-points exactly."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What a run has shown."""
+
+    seen: Counter[str]
+    digest: str
+    """Of every mode and set-point, in order: equal for equal seeds."""
+
+
+class World:
+    """Builds a server and everything round it, and runs them.
+
+    Attributes:
+        authority, pilot, loop: the server's.
+        judge: what is held against it.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self._config = config
+        self._random = np.random.default_rng([config.seed, 1])
+        self.clock = VirtualClock(self._lateness_s)
+        self.transport = VirtualTransport(self.clock, self._replied, self._delivered)
+        arm = self._arm()
+        self.arm = FaultyArm(arm, self._commanded, self._moved)
+        self.policy = FaultyPolicy(OnnxPolicy(config.model), self._policy_failed)
+        tracked = config.seed % 2 == 1
+        self.authority = Authority(Patience(stop_after_s=20.0))
+        self.pilot = Pilot(
+            self.arm,
+            self.policy,
+            Tracker(TrackConfig(objects=("cube",) if tracked else ())),
+        )
+        around = self.pilot.governor.limits
+        self.judge = Judge(
+            limits=MotionLimits(arm.spec, around.surroundings, arm.servo_period_s),
+            period_s=arm.servo_period_s,
+            expected=EXPECTED | WITH_TRACKER if tracked else EXPECTED,
+            pose_timeout_s=self.pilot.tracker.config.timeout_s if tracked else None,
+        )
+        self._watch_resets(self.pilot.governor)
+        self.judge.settled(self.pilot.state.joint_position, released=True)
+        dispatcher = Dispatcher(self.authority, self.pilot, self._no_welcome)
+        server = Server(self.transport, self.authority, dispatcher.handle, None, self.clock)
+        manifest = self.policy.manifest
+        show = None if tracked else ShowOff(manifest, config.seed)
+        self.loop = Loop(self.authority, self.pilot, server, show, self.clock, Pace())
+        self._digest = hashlib.sha256()
+        self._policy_failed_now = False
+        self._silent_ticks = 0
+        self._clears = 0
+        self._started = False
+        self._published = 0
+        self._inboxes: dict[bytes, Callable[[Reply], None]] = {}
+        self._actors: list[tuple[float, int, Actor]] = []
+        self._people(tracked)
+        self._next_trouble = self.clock.time_s + 2.0
+        self._trouble_ends = np.inf
+
+    def _arm(self) -> SimulatedArm:
+        seed = self._config.seed
+        period_s = 0.001 if seed % 5 == 4 else 0.005
+        if self._config.physics:
+            return MujocoArm(TabletopConfig(physics_step_s=period_s), seed=seed)
+        return FollowerArm(FR3 if seed % 3 == 2 else PANDA, period_s, seed)
+
+    def _people(self, tracked: bool) -> None:
+        network = Network(self.transport, self._random)
+        manifest, spec = self.policy.manifest, self.arm.spec
+        people: list[Actor] = [
+            Controller(f"controller {i}".encode(), network, self._random, manifest, spec)
+            for i in range(3)
+        ]
+        people.append(Supervisor(b"supervisor", network, self._random))
+        people.append(Forger(b"forger", network, self._random, spec))
+        if tracked:
+            people.append(PoseSource(b"tracker", network, self._random))
+        begin = self.clock.time_s
+        for order, actor in enumerate(people):
+            self._inboxes[actor.name] = actor.hear
+            # The show has some moments to itself.
+            start = begin + (6.0 if not tracked and order < 3 else 0.1)
+            self._actors.append((start + order * 0.1, order, actor))
+        heapq.heapify(self._actors)
+
+    # The run ------------------------------------------------------------------------------------
+
+    def run(self) -> RunResult:
+        """Ticks to the end.
+
+        Raises:
+            InvariantError: at the first thing that must never be.
+        """
+        self.loop.run(self._between_ticks)
+        self.judge.end_of_run(self.authority.counters)
+        return RunResult(seen=self.judge.seen, digest=self._digest.hexdigest())
+
+    def _between_ticks(self) -> bool:
+        """What the loop takes for the question whether it is to end."""
+        if self._started:
+            self._judge_tick()
+        self._started = True
+        if self.judge.tick >= self._config.ticks:
+            return True
+        now = self.clock.time_s
+        while self._actors[0][0] <= now:
+            _, order, actor = heapq.heappop(self._actors)
+            seen = self.loop.latest
+            again = actor.act(now, now if seen is None else seen.time)
+            heapq.heappush(self._actors, (max(again, now + 1e-4), order, actor))
+        self._make_trouble(now)
+        return False
+
+    def _judge_tick(self) -> None:
+        authority, judge = self.authority, self.judge
+        mode, fault = authority.mode, authority.fault_class
+        if self._policy_failed_now:
+            judge.must_be_at_fault("policy", mode, fault)
+            self._policy_failed_now = False
+        self._judge_arm_trouble()
+        latest = self.loop.latest if self.transport.telemetry.count != self._published else None
+        self._published = self.transport.telemetry.count
+        judge.end_of_tick(mode, fault, self.loop.decided, latest)
+        self._digest.update(mode.encode())
+
+    def _judge_arm_trouble(self) -> None:
+        trouble, mode, fault = self.arm.trouble, self.authority.mode, self.authority.fault_class
+        if not trouble or self.judge.seen["clear"] != self._clears:
+            self._silent_ticks, self._clears = 0, self.judge.seen["clear"]
+            return
+        self._silent_ticks += 1
+        if trouble in ("contact", "error"):
+            kind = "contact" if trouble == "contact" else "arm"
+            self.judge.must_be_at_fault(kind, mode, fault)
+        elif self._silent_ticks * self.arm.servo_period_s > SILENCE_FOUND_S:
+            self.judge.must_be_at_fault("silent", mode, fault)
+
+    # Trouble ------------------------------------------------------------------------------------
+
+    def _lateness_s(self) -> float:
+        chance = self._random.random()
+        if chance < 1e-5:
+            return float(self._random.uniform(1.0, 100.0))  # the machine slept
+        if chance < 1e-3:
+            return float(self._random.uniform(0.0, 0.05))
+        return float(self._random.exponential(5e-5))
+
+    def _make_trouble(self, now: float) -> None:
+        if now >= self._trouble_ends:
+            self.arm.trouble, self.policy.trouble = "", ""
+            self._trouble_ends = np.inf
+        if now < self._next_trouble:
+            return
+        self._next_trouble = now + float(self._random.exponential(6.0))
+        self._trouble_ends = now + float(self._random.exponential(0.3))
+        arm: list[ArmTrouble] = ["silent", "silent", "repeat", "contact", "error"]
+        policy: list[PolicyTrouble] = ["nan", "nan", "raise"]
+        choice = int(self._random.integers(len(arm) + len(policy)))
+        if choice < len(arm):
+            self.arm.trouble = arm[choice]
+        else:
+            self.policy.trouble = policy[choice - len(arm)]
+
+    # What it hears ------------------------------------------------------------------------------
+
+    def _delivered(self, port: PortName, message: Sent) -> None:
+        self.judge.delivered(port, message)
+
+    def _replied(self, port: PortName, receiver: bytes, content: bytes) -> None:
+        reply = self.judge.replied(port, receiver, content)
+        hear = self._inboxes.get(receiver)
+        if hear is not None:
+            hear(reply)
+
+    def _commanded(self, target: JointTarget) -> None:
+        self._digest.update(target.position.tobytes())
+        self.judge.commanded(target)
+
+    def _moved(self) -> None:
+        self._silent_ticks = 0
+        self.judge.started_afresh()
+
+    def _policy_failed(self) -> None:
+        self._policy_failed_now = True
+
+    def _watch_resets(self, governor: Governor) -> None:
+        reset = governor.reset
+
+        def watched(state: ArmState) -> None:
+            reset(state)
+            released = self.authority.fault_class in STOPPED_ITSELF
+            self.judge.settled(state.joint_position, released=released)
+
+        governor.reset = watched  # type: ignore[method-assign]
+
+    def _no_welcome(self, message_id: int, now: float) -> Welcome:
+        del message_id, now
+        raise Refusal("not_supported", "nobody asks in a simulation", "send a command")
