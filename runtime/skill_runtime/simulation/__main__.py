@@ -6,23 +6,17 @@ A run that breaks an invariant is named by its seed and can be had again exactly
 from __future__ import annotations
 
 import json
-import logging
-import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import tyro
-from tqdm import tqdm
 
 from skill_runtime.policy import PolicyFileError, load_manifest
-from skill_runtime.simulation.judge import InvariantError
-from skill_runtime.simulation.world import RunConfig, World
+from skill_runtime.simulation.campaign import Outcome, simulate, split
+from skill_runtime.simulation.world import RunConfig
 from skill_runtime.usage import UsageError, check_number
 
 OK, BROKEN, USAGE = 0, 1, 2
@@ -42,62 +36,11 @@ class Arguments:
     model: Path = Path("models/csf_panda.onnx")
     """The policy that is served."""
     physics: bool = False
-    """Simulate the arm with MuJoCo; otherwise it follows its set-points exactly, which is faster."""
+    """Simulate the arm with MuJoCo; otherwise, faster, it follows its set-points exactly."""
     workers: int = 0
     """Processes; 0 takes one for each processor."""
     json: Path | None = None
     """Where to write what happened."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """Of one run."""
-
-    config: RunConfig
-    broken: str = ""
-    seen: dict[str, int]
-    digest: str = ""
-
-
-def attempt(config: RunConfig) -> Outcome:
-    """One run, in a process of its own."""
-    logging.disable(logging.CRITICAL)
-    world = World(config)
-    try:
-        result = world.run()
-    except InvariantError as error:
-        return Outcome(config=config, broken=str(error), seen=dict(world.judge.seen))
-    return Outcome(config=config, seen=dict(result.seen), digest=result.digest)
-
-
-def runs(arguments: Arguments) -> Iterator[RunConfig]:
-    """As many as the ticks need; the last may be shorter."""
-    first = RunConfig(
-        seed=arguments.seed, ticks=0, model=arguments.model, physics=arguments.physics
-    )
-    for index, start in enumerate(range(0, arguments.ticks, arguments.run_ticks)):
-        ticks = min(arguments.run_ticks, arguments.ticks - start)
-        yield replace(first, seed=arguments.seed + index, ticks=ticks)
-
-
-def simulate(arguments: Arguments) -> list[Outcome]:
-    """All runs, over processes; ends early with the first that breaks something."""
-    configs = list(runs(arguments))
-    workers = min(arguments.workers or os.cpu_count() or 1, len(configs))
-    outcomes: list[Outcome] = []
-    with (
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
-        tqdm(total=arguments.ticks, unit="tick", unit_scale=True, disable=None) as bar,
-    ):
-        futures = [pool.submit(attempt, config) for config in configs]
-        for future in as_completed(futures):
-            outcome = future.result()
-            outcomes.append(outcome)
-            bar.update(outcome.config.ticks)
-            if outcome.broken:
-                pool.shutdown(wait=False, cancel_futures=True)
-                break
-    return sorted(outcomes, key=lambda outcome: outcome.config.seed)
 
 
 def report(arguments: Arguments, outcomes: list[Outcome], took_s: float) -> int:
@@ -160,7 +103,13 @@ def main() -> None:
         sys.exit(USAGE)
     start = time.perf_counter()
     try:
-        outcomes = simulate(arguments)
+        whole = RunConfig(
+            seed=arguments.seed,
+            ticks=arguments.ticks,
+            model=arguments.model,
+            physics=arguments.physics,
+        )
+        outcomes = simulate(list(split(whole, arguments.run_ticks)), arguments.workers)
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(report(arguments, outcomes, time.perf_counter() - start))

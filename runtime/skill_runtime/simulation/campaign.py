@@ -1,0 +1,71 @@
+"""Many runs over many seeds, in several processes."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+
+from tqdm import tqdm
+
+from skill_runtime.simulation.judge import InvariantError
+from skill_runtime.simulation.world import RunConfig, World
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Of one run."""
+
+    config: RunConfig
+    broken: str = ""
+    seen: dict[str, int]
+    digest: str = ""
+
+
+def attempt(config: RunConfig) -> Outcome:
+    """One run, in a process of its own."""
+    logging.disable(logging.CRITICAL)
+    world = World(config)
+    try:
+        result = world.run()
+    except InvariantError as error:
+        return Outcome(config=config, broken=str(error), seen=dict(world.judge.seen))
+    return Outcome(config=config, seen=dict(result.seen), digest=result.digest)
+
+
+def split(whole: RunConfig, run_ticks: int) -> Iterator[RunConfig]:
+    """Runs of ``run_ticks`` with the seeds from that of ``whole`` on; the last may be shorter."""
+    for index, start in enumerate(range(0, whole.ticks, run_ticks)):
+        ticks = min(run_ticks, whole.ticks - start)
+        yield replace(whole, seed=whole.seed + index, ticks=ticks)
+
+
+def simulate(configs: Sequence[RunConfig], workers: int) -> list[Outcome]:
+    """All runs, over processes; ends early with the first that breaks something.
+
+    Args:
+        configs: what to run.
+        workers: processes; 0 takes one for each processor.
+
+    Returns:
+        What came of those that ended, by seed.
+    """
+    workers = min(workers or os.cpu_count() or 1, len(configs))
+    ticks = sum(config.ticks for config in configs)
+    outcomes: list[Outcome] = []
+    with (
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+        tqdm(total=ticks, unit="tick", unit_scale=True, disable=None) as bar,
+    ):
+        futures = [pool.submit(attempt, config) for config in configs]
+        for future in as_completed(futures):
+            outcome = future.result()
+            outcomes.append(outcome)
+            bar.update(outcome.config.ticks)
+            if outcome.broken:
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
+    return sorted(outcomes, key=lambda outcome: outcome.config.seed)
