@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
+from skill_runtime.processors import check_cpu
 from skill_runtime.usage import check_number, check_object
 
 
@@ -48,6 +49,8 @@ class Arguments:
     """Ask the system for real-time scheduling and locked memory; says so where it refuses."""
     spin_us: float = 0.0
     """Keep the processor busy for this long before each tick, against late wake-ups [us]."""
+    cpu: Annotated[int | None, arg(metavar="N")] = None
+    """Keep the loop, and nothing else of this program, on processor N."""
 
 
 def check(arguments: Arguments) -> None:
@@ -61,3 +64,4 @@ def check(arguments: Arguments) -> None:
     check_number("seed", arguments.seed, 0, 2**32 - 1)
     check_number("servo-rate", arguments.servo_rate, 100, 2000, unit="Hz")
     check_number("spin-us", arguments.spin_us, 0, 1000, unit="us")
+    check_cpu(arguments.cpu)
