@@ -38,6 +38,14 @@ def evaluate() -> None:
     main()
 
 
+def doctor() -> None:
+    """Runs ``skill-doctor``."""
+    end_at_interrupt()
+    from skill_runtime.doctor import main
+
+    main()
+
+
 def end_at_interrupt() -> None:
     """From here on an interrupt ends the program at once, with :data:`INTERRUPTED`.
 

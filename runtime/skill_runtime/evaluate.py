@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import tyro
 
 from skill_runtime.entry import INTERRUPTED, raise_at_interrupt
 from skill_runtime.evaluate_options import Arguments, check
+from skill_runtime.report_file import write_json
 from skill_runtime.usage import UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +64,8 @@ def run(arguments: Arguments) -> None:
     outcome = _evaluate(arguments)
     print(outcome.table)
     if arguments.json is not None:
-        _write_json(arguments.json, outcome.content)
+        write_json(arguments.json, outcome.content)
+        print(f"wrote {arguments.json}")
     if arguments.plot is not None and outcome.draw is not None:
         outcome.draw(arguments.plot)
         print(f"wrote {arguments.plot}")
@@ -78,11 +78,3 @@ def _evaluate(arguments: Arguments) -> Outcome:
         from skill_runtime.evaluate_tabletop import evaluate_tabletop as score
     raise_at_interrupt()
     return score(arguments)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    print(f"wrote {path}")

@@ -6,7 +6,6 @@ Nothing heavy is imported: '--help' and a mistyped flag answer at once.
 from __future__ import annotations
 
 import importlib.util
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +13,7 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from skill_proto.bounds import FRICTION, MASS_KG
+from skill_runtime.report_file import check_writable
 from skill_runtime.usage import UsageError, check_number
 
 Span = tuple[float, float]
@@ -71,10 +71,8 @@ def check(arguments: Arguments) -> None:
     _check_task(arguments)
     _check_numbers(arguments)
     for path in (arguments.json, arguments.plot):
-        if path is not None and path.is_dir():
-            raise UsageError(f"{path} is a folder; name a file to write")
         if path is not None:
-            _make_folder(path)
+            check_writable(path)
     if arguments.plot is not None and importlib.util.find_spec("matplotlib") is None:
         raise UsageError("--plot needs matplotlib; install it with: pip install 'skill-serve[viz]'")
 
@@ -113,13 +111,3 @@ def _check_numbers(arguments: Arguments) -> None:
                 f"--{flag} LO HI takes a range from {least:g} to {most:g} with LO not above HI, "
                 f"got {interval[0]:g} {interval[1]:g}"
             )
-
-
-def _make_folder(path: Path) -> None:
-    """Now rather than after the evaluation, so that no result is lost to a mistyped path."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"cannot write {path}: the folder {path.parent} is not writable")

@@ -7,6 +7,7 @@ set-point, and publishes. Between two ticks the same thread goes on answering cl
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from skill_runtime.clock import Clock
 from skill_runtime.modes import LATCHED
 from skill_runtime.pacing import Pacer, TickTimes
 from skill_runtime.pilot import Pilot
-from skill_runtime.realtime import QuietCollector, request_realtime
+from skill_runtime.realtime import Answer, QuietCollector, ask_system
 from skill_runtime.server import Server
 from skill_runtime.show import ShowOff
 from skill_runtime.telemetry import make_telemetry
@@ -52,6 +53,8 @@ class Pace:
     """As nearly as the servo rate can be divided into it [Hz]."""
     realtime: bool = False
     """Ask the system for real-time scheduling and locked memory."""
+    cpu: int | None = None
+    """Processor to keep the loop's thread on; None for any."""
 
 
 class Loop:
@@ -71,6 +74,8 @@ class Loop:
         pacer: the deadlines.
         decided: server time at which the last tick looked at the clock [s].
         telemetry_rate_hz: how often it publishes: every so many ticks [Hz].
+        started: set once it has asked the system for what its pace wants.
+        answers: what the system said to that.
     """
 
     def __init__(
@@ -84,6 +89,8 @@ class Loop:
     ) -> None:
         period_s = pilot.arm.servo_period_s
         self.latest: Telemetry | None = None
+        self.started = threading.Event()
+        self.answers: list[Answer] = []
         self.times = TickTimes(round(1.0 / period_s))
         self.pacer = Pacer(period_s, clock, pace.spin_s)
         self._authority = authority
@@ -91,7 +98,7 @@ class Loop:
         self._server = server
         self._show = show
         self._clock = clock
-        self._realtime = pace.realtime
+        self._pace = pace
         self._hearing_s = HEARING_SHARE * period_s
         self._publish_every = max(1, round(1.0 / (pace.telemetry_rate_hz * period_s)))
         self.telemetry_rate_hz = 1.0 / (self._publish_every * period_s)
@@ -104,9 +111,9 @@ class Loop:
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Ticks until ``stopping()``, then brings the arm to rest."""
-        if self._realtime:
-            for answer in request_realtime():
-                log.info("%s", answer)
+        # In this thread: a processor and a scheduling class are a thread's own.
+        self.answers = ask_system(cpu=self._pace.cpu, realtime=self._pace.realtime)
+        self.started.set()
         with QuietCollector() as collector:
             self.pacer.start()
             while not stopping():

@@ -1,4 +1,4 @@
-"""Real-time scheduling asked of the operating system, and the garbage collector kept out.
+"""Real-time scheduling and a processor asked of the system, and the garbage collector kept out.
 
 Nothing here fails: what the system does not grant is reported in words, with what would grant it.
 """
@@ -10,6 +10,9 @@ import gc
 import os
 import sys
 import time
+from typing import NamedTuple
+
+from skill_runtime.processors import allowed, listed
 
 FIFO_PRIORITY = 80
 """SCHED_FIFO priority of the loop: above all ordinary work, below the kernel's own threads."""
@@ -17,44 +20,100 @@ FIFO_PRIORITY = 80
 SWITCH_INTERVAL_S = 1e-4
 """How long another Python thread may keep the interpreter once the loop wants it [s]."""
 
+PROCESSOR, SCHEDULING, MEMORY = "processor", "real-time scheduling", "locked memory"
+"""What is asked for, as answers name it."""
+
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4  # sys/mman.h on Linux
 
 
-def request_realtime() -> list[str]:
+class Answer(NamedTuple):
+    """What the system said to one request; as text, a sentence for the user."""
+
+    what: str
+    granted: bool
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.detail}"
+
+
+def ask_system(*, cpu: int | None = None, realtime: bool = False) -> list[Answer]:
+    """Asks for what is named, for the calling thread; locked memory is for the whole process.
+
+    Args:
+        cpu: the only processor to run on; None for any.
+        realtime: SCHED_FIFO and locked memory.
+
+    Returns:
+        One answer for each: granted, or why not and what to do.
+    """
+    answers = [] if cpu is None else [pin_thread(cpu)]
+    return answers + (request_realtime() if realtime else [])
+
+
+def pin_thread(cpu: int) -> Answer:
+    """Asks that the calling thread runs on processor ``cpu`` and on no other.
+
+    Other threads of the process stay where they are; threads that this one starts follow it.
+    """
+    what = PROCESSOR
+    if not hasattr(os, "sched_setaffinity"):
+        return Answer(what, False, f"{sys.platform} cannot keep a thread on one; it runs on any")
+    try:
+        os.sched_setaffinity(0, {cpu})  # 0 is the calling thread, not its process
+    except OSError as error:
+        return Answer(
+            what,
+            False,
+            f"{cpu} refused ({error.strerror}); this process may use {listed(allowed())}: choose "
+            "one of these, or widen the cpuset of its container or service",
+        )
+    return Answer(what, True, f"{cpu}, for the loop alone; other threads run where they like")
+
+
+def request_realtime() -> list[Answer]:
     """Asks for SCHED_FIFO for the calling thread and for locked memory.
 
     Returns:
-        One sentence for each: granted, or why not and what to do.
+        One answer for each: granted, or why not and what to do.
     """
     return [_request_fifo(), _request_locked_memory()]
 
 
-def _request_fifo() -> str:
+def _request_fifo() -> Answer:
+    what = SCHEDULING
     if not hasattr(os, "sched_setscheduler"):
-        return f"real-time scheduling: {sys.platform} has no SCHED_FIFO"
+        return Answer(what, False, f"{sys.platform} has no SCHED_FIFO")
     try:
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(FIFO_PRIORITY))
+        # Whatever this thread may start is ordinary again: only the loop comes before all else.
+        policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(0, policy, os.sched_param(FIFO_PRIORITY))
     except OSError as error:
-        return (
-            f"real-time scheduling: refused ({error.strerror}); grant it with "
-            f"'rtprio {FIFO_PRIORITY}' in /etc/security/limits.conf or CAP_SYS_NICE"
+        return Answer(
+            what,
+            False,
+            f"refused ({error.strerror}); grant it with 'rtprio {FIFO_PRIORITY}' in "
+            "/etc/security/limits.conf or CAP_SYS_NICE",
         )
-    return f"real-time scheduling: SCHED_FIFO at priority {FIFO_PRIORITY}"
+    return Answer(what, True, f"SCHED_FIFO at priority {FIFO_PRIORITY}")
 
 
-def _request_locked_memory() -> str:
+def _request_locked_memory() -> Answer:
+    what = MEMORY
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         failed = libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
     except (OSError, AttributeError, TypeError):  # TypeError: Windows has no CDLL(None)
-        return f"locked memory: {sys.platform} has no mlockall"
+        return Answer(what, False, f"{sys.platform} has no mlockall")
     if failed:
         reason = os.strerror(ctypes.get_errno())
-        return (
-            f"locked memory: refused ({reason}); grant it with 'memlock unlimited' in "
-            "/etc/security/limits.conf or CAP_IPC_LOCK"
+        return Answer(
+            what,
+            False,
+            f"refused ({reason}); grant it with 'memlock unlimited' in "
+            "/etc/security/limits.conf or CAP_IPC_LOCK",
         )
-    return "locked memory: yes"
+    return Answer(what, True, "yes")
 
 
 class QuietCollector:

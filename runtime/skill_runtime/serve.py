@@ -31,6 +31,9 @@ STATUS_PERIOD_S = 0.2
 LOG_PERIOD_S = 5.0
 """Time between two status lines where the output is no terminal [s]."""
 
+STARTING_S = 1.0
+"""Longest wait for what the system grants the loop, before the banner is printed without it [s]."""
+
 
 class Shutdown:
     """Ctrl-C, SIGTERM and SIGHUP turned into an event; a second one ends the program at once.
@@ -123,7 +126,11 @@ def build(arguments: Arguments) -> ArmServer:
             telemetry=arguments.telemetry or f"tcp://127.0.0.1:{first + 1}",
             stop=arguments.stop or f"tcp://127.0.0.1:{first + 2}",
         ),
-        pace=Pace(spin_s=arguments.spin_us * 1e-6, realtime=arguments.realtime),
+        pace=Pace(
+            spin_s=arguments.spin_us * 1e-6,
+            realtime=arguments.realtime,
+            cpu=arguments.cpu,
+        ),
         show=arguments.show,
         seed=arguments.seed,
         patience=Patience(stop_after_s=arguments.stop_after),
@@ -150,7 +157,9 @@ def serve(server: ArmServer, arguments: Arguments, shutdown: Shutdown) -> int:
         loop.start()
         try:
             welcome = server.welcome(0, 0.0)
-            _say(banner(welcome, server.addresses.commands, server.remarks))
+            server.loop.started.wait(STARTING_S)
+            remarks = [*server.remarks, *map(str, server.loop.answers)]
+            _say(banner(welcome, server.addresses.commands, remarks))
             if viewer is not None:
                 viewer.open()
             while loop.is_alive() and not shutdown.asked.wait(STATUS_PERIOD_S):

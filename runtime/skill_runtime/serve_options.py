@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
+from skill_runtime.processors import check_cpu
 from skill_runtime.usage import check_number, check_object
 
 
@@ -55,6 +56,8 @@ class Arguments:
     """Ask the system for real-time scheduling and locked memory; says so where it refuses."""
     spin_us: float = 0.0
     """Keep the processor busy for this long before each tick, against late wake-ups [us]."""
+    cpu: Annotated[int | None, arg(metavar="N")] = None
+    """Keep the loop, and nothing else of this program, on processor N."""
 
 
 def check(arguments: Arguments) -> None:
@@ -71,3 +74,4 @@ def check(arguments: Arguments) -> None:
     check_number("tracker-timeout", arguments.tracker_timeout, 0.01, 10, unit="s")
     check_number("servo-rate", arguments.servo_rate, 100, 2000, unit="Hz")
     check_number("spin-us", arguments.spin_us, 0, 1000, unit="us")
+    check_cpu(arguments.cpu)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,6 +19,7 @@ from skill_proto.messages import Telemetry
 from skill_robots.mujoco_arm import MujocoArm
 from skill_runtime.assembly import ArmServer, ServeConfig
 from skill_runtime.authority import Authority
+from skill_runtime.doctor_machine import Limits, Machine
 from skill_runtime.endpoints import Addresses
 from skill_runtime.pacing import TickTimes
 from skill_runtime.pilot import Pilot
@@ -143,5 +145,28 @@ def telemetry_of() -> Callable[..., Telemetry]:
             tick=1,
             seq=1,
         )
+
+    return make
+
+
+@pytest.fixture
+def make_machine() -> Callable[..., Machine]:
+    """A real-time machine with nothing to change, fields replaced by those given."""
+
+    def make(**fields: Any) -> Machine:  # noqa: ANN401  a machine's fields have many types
+        good = Machine(
+            kernel="6.12.1-rt5",
+            preempt_rt=True,
+            announces_rt=True,
+            processors=tuple(range(8)),
+            isolated=(),
+            governors=("performance",),
+            hypervisor="",
+            container=False,
+            clock_source="tsc",
+            load=0.1,
+            limits=Limits(rtprio=99, memlock_bytes=None),
+        )
+        return replace(good, **fields)
 
     return make

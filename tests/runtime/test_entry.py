@@ -83,6 +83,13 @@ def test_evaluating(after_s: float) -> None:
     assert "Traceback" not in output
 
 
+@pytest.mark.parametrize("after_s", [0.05, 0.4, 2.0])
+def test_examining(policy_file: Path, after_s: float) -> None:
+    code, output = interrupt("doctor", ["--model", str(policy_file), "--seconds", "60"], after_s)
+    assert code == 130
+    assert "Traceback" not in output
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_the_server_is_built_ends_it_before_it_serves(
     policy_file: Path, number: signal.Signals

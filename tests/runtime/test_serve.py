@@ -200,6 +200,22 @@ def test_realtime_is_granted_or_its_absence_is_put_into_words(policy_file: Path)
     assert re.search(r"locked memory: (yes|refused .*memlock)", output)
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no thread is kept anywhere here")
+def test_the_loop_and_nothing_else_is_kept_on_a_processor(policy_file: Path) -> None:
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        pytest.skip("with one processor everything is on it")
+    with process("--model", str(policy_file), "--cpu", str(cpus[-1])) as running:
+        with running.client() as client:
+            until(client, lambda state: state.action is not None)
+        threads = psutil.Process(running.popen.pid).threads()
+        kept = [thread for thread in threads if os.sched_getaffinity(thread.id) == {cpus[-1]}]
+        _, output = running.end()
+    assert len(threads) > 2
+    assert len(kept) == 1
+    assert f"note       processor: {cpus[-1]}, for the loop alone" in output
+
+
 def test_without_a_screen_view_says_so_and_serving_goes_on(
     policy_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +268,7 @@ def test_a_port_in_use_names_the_port_and_the_flag(policy_file: Path) -> None:
         (["--friction", "slippery"], ["friction"]),
         (["--port", "70000"], ["port", "65533"]),
         (["--device", "tpu"], ["--device", "cuda"]),
+        (["--cpu", "4096"], ["--cpu takes one of this machine's processors, 0", "got 4096; give"]),
     ],
 )
 def test_what_cannot_be_served_is_explained(
