@@ -101,11 +101,12 @@ class MotionLimits:
         period_s: servo period [s].
 
     Attributes:
+        spec: as given.
         surroundings: as given.
     """
 
     def __init__(self, spec: ArmSpec, surroundings: Surroundings, period_s: float) -> None:
-        self._spec = spec
+        self.spec = spec
         self.surroundings = surroundings
         self._period_s = period_s
         self._clearance = ClearanceModel()
@@ -116,11 +117,11 @@ class MotionLimits:
 
     def speed_bounds(self, position: Vector) -> tuple[Vector, Vector]:
         """Lowest and highest joint velocity at joint positions ``(..., dof)`` [rad/s]."""
-        most, zone = self._spec.velocity_limit, self._spec.end_zone
+        most, zone = self.spec.velocity_limit, self.spec.end_zone
         if zone is None:
             return -most, most
-        up = np.maximum(self._spec.position_high - position, 0.0)
-        down = np.maximum(position - self._spec.position_low, 0.0)
+        up = np.maximum(self.spec.position_high - position, 0.0)
+        down = np.maximum(position - self.spec.position_low, 0.0)
         twice = 2.0 * zone.deceleration
         return (
             -np.minimum(most, np.maximum(np.sqrt(twice * down) - zone.offset, 0.0)),
@@ -129,7 +130,7 @@ class MotionLimits:
 
     def broken_by_step(self, before: Motion, after: Motion) -> MotionLimit | None:
         """What acceleration and jerk from one servo period to the next break."""
-        spec, room = self._spec, 1.0 + ROUNDING
+        spec, room = self.spec, 1.0 + ROUNDING
         if (np.abs(after.acceleration) > spec.acceleration_limit * room).any():
             return "joint_acceleration"
         change = np.abs(after.acceleration - before.acceleration)
@@ -168,7 +169,7 @@ class MotionLimits:
         """
         positions = np.concatenate([start.position[None], way.position])
         velocities = np.concatenate([start.velocity[None], way.velocity])
-        spec = self._spec
+        spec = self.spec
         if (positions < np.minimum(spec.position_low, now) - ROUNDING).any() or (
             positions > np.maximum(spec.position_high, now) + ROUNDING
         ).any():
@@ -183,7 +184,7 @@ class MotionLimits:
         return self._first_short_of_room(positions, velocities, pushes, least)
 
     def _too_fast(self, now: Vector, positions: Vector, velocities: Vector) -> bool:
-        most = self._spec.end_effector_speed
+        most = self.spec.end_effector_speed
         if float((np.abs(velocities) @ _REACH).max()) <= most:
             return False
         points = kinematics.forward(np.concatenate([now[None], positions])).position

@@ -98,6 +98,7 @@ class Judge:
     _mode_before: Mode = "hold"
     _old_pose_ticks: int = 0
     _let_go: bool = False
+    _most_excess: float = 0.0
 
     def fail(self, what: str) -> None:
         """Ends the run.
@@ -217,6 +218,7 @@ class Judge:
         if speed > AT_REST and not released:
             self.fail(f"the set-point was moved at {speed:.3f} rad/s")
         rest = np.zeros_like(position)
+        self._most_excess = max(0.0, self._excess(position)) + ROUNDING
         self._least_room = min(0.0, *self.limits.room(position)) - ROUNDING
         self._told = Motion(position.copy(), rest, rest)
 
@@ -232,6 +234,7 @@ class Judge:
             return
         after = self._told.then(position, self.period_s)
         self._check_limits(self._told, after)
+        self._check_range(position)
         self._told = after
 
     def _check_limits(self, before: Motion, after: Motion) -> None:
@@ -245,6 +248,17 @@ class Judge:
             return  # where it is was looked at when it came here
         if min(self.limits.room(after.position)) < self._least_room:
             self.fail(f"too near: {self.limits.room(after.position)}")
+
+    def _check_range(self, position: Vector) -> None:
+        excess = self._excess(position)
+        if excess > self._most_excess:
+            self.fail(f"a joint is {excess:.2g} rad beyond its end")
+
+    def _excess(self, position: Vector) -> float:
+        """By how much the joint farthest out is beyond its end [rad]; negative inside."""
+        spec = self.limits.spec
+        beyond = np.maximum(spec.position_low - position, position - spec.position_high)
+        return float(beyond.max())
 
     def end_of_tick(
         self, mode: Mode, fault: FaultClass | None, decided: float, latest: Telemetry | None

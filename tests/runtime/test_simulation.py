@@ -1,0 +1,121 @@
+"""The server on virtual time: nothing breaks, runs repeat exactly, and planted bugs are found."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+from planted import PLANTS, TRACKED, found
+
+from skill_runtime.simulation.clock import VirtualClock
+from skill_runtime.simulation.transport import Sent, VirtualTransport
+from skill_runtime.simulation.world import RunConfig, RunResult, World
+
+MODEL = Path(__file__).parents[2] / "models" / "csf_panda.onnx"
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Thousands of faults are reported in each run."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def run(seed: int, ticks: int, *, physics: bool = False) -> RunResult:
+    return World(RunConfig(seed=seed, ticks=ticks, model=MODEL, physics=physics)).run()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_no_invariant_breaks(seed: int) -> None:
+    seen = run(seed, 12_000).seen
+    # A run in which nothing happens would show nothing.
+    for name in ("acquire", "renew", "skill", "goal", "servo_joint", "stop", "clear", "takeover"):
+        assert seen[name] > 0, name
+    for code in ("no_lease", "lease_held", "stale", "malformed", "too_large", "not_now"):
+        assert seen[f"refused {code}"] > 0, code
+    assert sum(count for name, count in seen.items() if name.startswith("fault ")) > 2
+
+
+def test_none_breaks_with_physics_either() -> None:
+    assert run(8, 2_000, physics=True).seen["acquire"] > 0
+
+
+def test_a_seed_is_a_run() -> None:
+    first, again, other = run(7, 1_500), run(7, 1_500), run(9, 1_500)
+    assert first == again
+    assert first.digest != other.digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_planted_bug_is_found(name: str) -> None:
+    seeds = (1, 3) if name in TRACKED else (0, 1, 2, 3)
+    assert any(found(name, RunConfig(seed=seed, ticks=40_000, model=MODEL)) for seed in seeds)
+
+
+def test_the_command_says_how_to_have_a_failure_again_and_refuses_nonsense() -> None:
+    command = [sys.executable, "-m", "skill_runtime.simulation", "--model", str(MODEL)]
+    good = subprocess.run(
+        [*command, "--ticks", "600", "--run-ticks", "300", "--workers", "1"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert good.returncode == 0
+    assert "600 ticks, 2 runs" in good.stdout
+    assert "no invariant broken" in good.stdout
+    bad = subprocess.run(
+        [*command, "--ticks", "0"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert bad.returncode == 2
+    assert bad.stderr.startswith("simulate: --ticks takes a number from 1")
+
+
+# The parts --------------------------------------------------------------------------------------
+
+
+def transport(heard: list[Sent]) -> VirtualTransport:
+    clock = VirtualClock(lambda: 0.0)
+    return VirtualTransport(clock, lambda *_: None, lambda _, message: heard.append(message))
+
+
+def test_messages_arrive_in_their_time_part_by_part() -> None:
+    heard: list[Sent] = []
+    wire = transport(heard)
+    begin = wire.clock.time_s
+    wire.post("commands", begin + 0.02, b"late", b"x")
+    wire.post("commands", begin + 0.01, b"early", b"a", b"b")
+    with pytest.raises(zmq.Again):
+        wire.commands.recv()
+    assert wire.wait(50)
+    assert wire.clock.time_s == pytest.approx(begin + 0.01, abs=1e-4)
+    parts = [wire.commands.recv() for _ in range(3)]
+    assert [(part.bytes, part.more) for part in parts] == [
+        (b"early", True),
+        (b"a", True),
+        (b"b", False),
+    ]
+    assert [message.sender for message in heard] == [b"early"]
+
+
+def test_waiting_for_nothing_passes_the_time() -> None:
+    wire = transport([])
+    begin = wire.clock.time_s
+    assert not wire.wait(7)
+    assert wire.clock.time_s == pytest.approx(begin + 0.007, abs=1e-4)
+
+
+def test_a_sleeper_wakes_late_and_time_passes_with_every_look() -> None:
+    clock = VirtualClock(lambda: 0.5)
+    begin = clock.time_s
+    clock.sleep_until(begin + 1.0)
+    assert clock.time_s == begin + 1.5
+    assert clock.now() < clock.now()
