@@ -161,7 +161,11 @@ class PolicyDriver:
         self._goal = np.array(joint_position, np.float64)[None]
 
     def apply_end_effector_goal(self, position: Array, state: ArmState) -> None:
-        """Moves the goal one control step towards ``position`` ``(3,)``, world frame [m]."""
+        """Moves the goal one control step towards ``position`` ``(3,)``, world frame [m].
+
+        The step is how far the goal lies ahead of the set-point, not how far the set-point gets:
+        called at every servo period this leads it on at the shaper's speed for that distance.
+        """
         goal = np.asarray(position, np.float64)[None]
         self._holding = False
         self._goal = self._decoder.reach(goal, self._setpoint.position, self.hands(state))

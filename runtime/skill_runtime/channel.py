@@ -1,13 +1,14 @@
 """Channel: one request, one reply over a DEALER socket; every wait has an end.
 
 A channel belongs to one thread. Whatever interrupts a request closes the socket, and the next
-request opens a new one, so that neither half a message nor an old reply is left in it.
+request opens a new one, so that neither half a message nor an old reply is left in it. A channel
+used for a stream posts its messages and reads the replies when they have come.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Self
 
 import zmq
@@ -109,6 +110,37 @@ class Channel:
                     return reply, arrays
         except zmq.Again:
             raise ServerUnreachableError(self.address, self.timeout_s) from None
+
+    def post(self, message: Message) -> int | None:
+        """Sends one message without waiting.
+
+        Returns:
+            The id that its reply will carry, None where it cannot be sent now: there is no
+            connection, or too much is waiting to be sent.
+        """
+        self._count += 1
+        try:
+            frames = pack(message.model_copy(update={"id": self._count}))
+            self._connected().send_multipart(frames, zmq.NOBLOCK)
+        except zmq.Again:
+            return None
+        return self._count
+
+    def replies(self, wait_s: float = 0.0) -> Iterator[Reply]:
+        """Replies to what was posted, errors among them, that are there after ``wait_s`` [s].
+
+        The wait, to a millisecond, ends with the first of them.
+
+        Raises:
+            ProtocolError: one is not a message of this protocol version.
+        """
+        socket = self._connected()
+        wait_ms = int(1000 * wait_s)
+        while socket.poll(wait_ms):
+            reply, _ = _read(socket.recv_multipart(), self.address)
+            self.time = reply.time
+            wait_ms = 0
+            yield reply
 
     def _connected(self) -> zmq.Socket[bytes]:
         if self._socket is None:

@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Self, TypedDict, TypeVar, Unpack
+from typing import Self, TypeVar, Unpack
 
 import numpy as np
 import zmq
 from numpy.typing import ArrayLike
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from skill_proto.manifest import describe_errors
 from skill_proto.messages import (
     Acquire,
     Act,
@@ -49,13 +48,14 @@ from skill_proto.wire import MAX_FRAME_BYTES, Array, WireError, array_specs, unp
 from skill_runtime.channel import Channel, open_socket
 from skill_runtime.client_errors import (
     ClientError,
-    CommandRefusedError,
     LeaseLostError,
     NoLeaseError,
     ProtocolError,
     ServerUnreachableError,
 )
+from skill_runtime.compose import Hand, build, vector
 from skill_runtime.held_lease import HeldLease
+from skill_runtime.stream import ServoStream
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5555"
 """Where skill-serve takes commands unless told otherwise."""
@@ -67,17 +67,7 @@ STOP_GUESS_S = 0.5
 """Longest wait there for the reply to a stop before the server is asked for the address [s]."""
 
 _TELEMETRY = TypeAdapter(Telemetry)
-M = TypeVar("M", bound=Message)
 R = TypeVar("R", bound=Reply)
-
-
-class Hand(TypedDict, total=False):
-    """What a command says of the hand; nothing leaves it to the policy, or as it is."""
-
-    hand_width: float | None
-    """Opening [m]."""
-    grasp: bool
-    """Close on the object and hold by force."""
 
 
 class SkillClient:
@@ -87,6 +77,9 @@ class SkillClient:
         address: Where the server takes commands; the other sockets are found by asking there.
         timeout_s: Longest wait of any call [s].
         name: Who this is, for the server's debug log.
+
+    Attributes:
+        latest: the newest state read so far; each command reads what has come before it is sent.
     """
 
     def __init__(
@@ -99,6 +92,7 @@ class SkillClient:
         self._subscriber: zmq.Socket[bytes] | None = None
         self._welcome: Welcome | None = None
         self._lease: HeldLease | None = None
+        self.latest: Telemetry | None = None
         self._time = self._replied = 0.0
 
     # Asking and watching --------------------------------------------------------------------------
@@ -148,6 +142,7 @@ class SkillClient:
         except WireError as error:
             raise ProtocolError(f"telemetry is not of this protocol: {error}") from None
         self._time = max(self._time, state.time)
+        self.latest = state
         return state
 
     # The lease ------------------------------------------------------------------------------------
@@ -164,7 +159,7 @@ class SkillClient:
             CommandRefusedError: the arm is stopped or at fault; see :meth:`clear`.
         """
         self._subscribed()
-        granted = self._ask(_build(Acquire, holder=holder, ttl_s=ttl_s), Granted)
+        granted = self._ask(build(Acquire, holder=holder, ttl_s=ttl_s), Granted)
         self._lease = HeldLease(
             self.address, holder, granted, lambda release: self._ask(release, Ok)
         )
@@ -180,24 +175,24 @@ class SkillClient:
             valid_for_s: When the arm holds unless another command comes [s].
             hand: What the hand does meanwhile, see :class:`Hand`.
         """
-        self._command(Skill, skill=_vector(skill), valid_for_s=valid_for_s, **hand)
+        self._command(Skill, skill=vector(skill), valid_for_s=valid_for_s, **hand)
 
     def goal(self, goal: ArrayLike, valid_for_s: float = 0.5, **hand: Unpack[Hand]) -> None:
         """Runs the policy towards this goal ``(G,)``; the manifest says of what."""
-        self._command(Goal, goal=_vector(goal), valid_for_s=valid_for_s, **hand)
+        self._command(Goal, goal=vector(goal), valid_for_s=valid_for_s, **hand)
 
     def servo_joint(
         self, position: ArrayLike, valid_for_s: float = 0.5, **hand: Unpack[Hand]
     ) -> None:
         """Moves the joints to ``position`` ``(dof,)`` [rad], within the arm's limits."""
-        self._command(ServoJoint, joint_position=_vector(position), valid_for_s=valid_for_s, **hand)
+        self._command(ServoJoint, joint_position=vector(position), valid_for_s=valid_for_s, **hand)
 
     def servo_pose(
         self, position: ArrayLike, valid_for_s: float = 0.5, **hand: Unpack[Hand]
     ) -> None:
         """Moves the end effector to ``position`` ``(3,)`` [m], world frame, hand down."""
         self._command(
-            ServoPose, end_effector_position=_vector(position), valid_for_s=valid_for_s, **hand
+            ServoPose, end_effector_position=vector(position), valid_for_s=valid_for_s, **hand
         )
 
     def hold(self) -> None:
@@ -209,18 +204,32 @@ class SkillClient:
         self._command(Reset, seed=seed)
 
     def _command(self, kind: type[Message], **fields: object) -> None:
-        lease = self._lease
-        if lease is None:
-            raise NoLeaseError("a command needs the lease: call acquire() first")
-        lease.check()
+        lease = self._held()
         basis = self._newest_time(lease)
-        message = _build(kind, lease=lease.token, seq=lease.seq + 1, basis=basis, **fields)
+        message = build(kind, lease=lease.token, seq=lease.seq + 1, basis=basis, **fields)
         lease.seq += 1
         try:
             self._ask(message, Ok)
         except LeaseLostError as error:
             lease.end(str(error))
             raise
+
+    def stream(self) -> ServoStream:
+        """Servo targets at up to 1 kHz, without a wait for each reply; see stream.py.
+
+        Raises:
+            NoLeaseError: it needs the lease, as any command.
+        """
+        lease = self._held()
+        return ServoStream(
+            self.address, self.timeout_s, lease, lambda: self._newest_time(lease), self._note_reply
+        )
+
+    def _held(self) -> HeldLease:
+        if self._lease is None:
+            raise NoLeaseError("a command needs the lease: call acquire() first")
+        self._lease.check()
+        return self._lease
 
     def _newest_time(self, lease: HeldLease) -> float:
         """The newest server time seen, which says how old a command may be."""
@@ -236,7 +245,7 @@ class SkillClient:
 
         Goes over the stop socket, which the server reads first, and needs no lease.
         """
-        message = _build(Stop, reason=reason)
+        message = build(Stop, reason=reason)
         guess = _usual_stop_address(self.address) if self._welcome is None else None
         stopped = guess is not None and self._try_stop(guess, message)
         # What answered there may be another arm's server: this arm's says where its socket is.
@@ -264,7 +273,7 @@ class SkillClient:
 
         Whoever steers goes on, and a policy with a memory keeps it: it is to notice.
         """
-        self._ask(_build(Scene, mass=mass, friction=friction), Ok)
+        self._ask(build(Scene, mass=mass, friction=friction), Ok)
 
     def act(
         self,
@@ -303,7 +312,7 @@ class SkillClient:
             for name, values in given.items()
             if values is not None
         }
-        message = _build(Act, session=session, episode=episode, arrays=array_specs(arrays))
+        message = build(Act, session=session, episode=episode, arrays=array_specs(arrays))
         reply, results = self._commands.ask(message, arrays)
         _expect(reply, Acted)
         return results
@@ -314,8 +323,11 @@ class SkillClient:
         try:
             return _expect(self._commands.ask(message)[0], kind)
         finally:
-            # Set, not raised: after a restart of its machine a server's time starts low.
-            self._time = self._replied = self._commands.time
+            self._note_reply(self._commands.time)
+
+    def _note_reply(self, time_s: float) -> None:
+        # Set, not raised: after a restart of its machine a server's time starts low.
+        self._time = self._replied = time_s
 
     def close(self) -> None:
         """Gives back the lease and closes the sockets."""
@@ -342,22 +354,6 @@ def _stop(address: str, timeout_s: float, message: Message) -> float:
 def _usual_stop_address(address: str) -> str | None:
     host, _, port = address.rpartition(":")
     return f"{host}:{int(port) + STOP_PORT_OFFSET}" if port.isdecimal() else None
-
-
-def _build(kind: type[M], **fields: object) -> M:
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as error:
-        raise CommandRefusedError("invalid", describe_errors(error), "") from None
-
-
-def _vector(values: ArrayLike) -> tuple[float, ...]:
-    vector = np.asarray(values, np.float64)
-    if vector.ndim != 1:
-        raise CommandRefusedError(
-            "invalid", f"expected a vector, got an array of shape {vector.shape}", ""
-        )
-    return tuple(vector.tolist())
 
 
 def _expect(reply: Reply, kind: type[R]) -> R:

@@ -1,8 +1,8 @@
 """Pilot: carries out the running command, from mode and measurement to one set-point a tick.
 
-The policy runs at its own rate, every k-th tick from the moment a policy mode is entered; the
-shaper, the governor and the arm run at every tick. Whatever goes wrong ends in ``fault``, in
-which the arm is held.
+The policy runs at its own rate, every k-th tick from the moment a policy mode is entered; a target
+of ``servo`` is followed, shaped and governed at every tick. Whatever goes wrong ends in ``fault``,
+in which the arm is held.
 """
 
 from __future__ import annotations
@@ -194,7 +194,8 @@ class Pilot:
             self._paused_s += self.arm.servo_period_s if authority.mode == "hold" else math.inf
         if authority.command is not self._followed:
             self._begin(authority.command)
-        if self._phase == 0 and authority.command is not None:
+        due = self._phase == 0 or authority.mode == "servo"
+        if due and authority.command is not None:
             try:
                 if authority.mode in POLICY_MODES:
                     self._check_objects(now)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 import zmq
 
-from skill_proto.messages import Act, Hello, Ok
+from skill_proto.messages import Act, Error, Hello, Ok, Reply
 from skill_proto.wire import array_specs
 from skill_runtime.channel import Channel
 from skill_runtime.client_errors import (
@@ -103,6 +104,33 @@ def test_a_late_reply_is_not_taken_for_the_next_one(peer: Peer) -> None:
         # Had the first reply been waiting in the socket, it would come first.
         peer.answer = lambda frames: [ok(1, 1.0), ok(ids(frames), 2.0)]
         assert channel.ask(Hello())[0].time == 2.0
+
+
+def test_what_was_posted_is_answered_later(peer: Peer) -> None:
+    error = {"type": "error", "time": 3.0, "code": "stale", "message": "m", "fix": "f"}
+    peer.answer = lambda frames: [ok(ids(frames), float(ids(frames)))]
+    with Channel(peer.address, 10.0) as channel:
+        channel.ask(Hello())
+        assert list(channel.replies()) == []
+        assert [channel.post(Hello()) for _ in range(2)] == [2, 3]
+        ends = time.monotonic() + 30.0
+        seen: list[Reply] = []
+        while len(seen) < 2 and time.monotonic() < ends:
+            seen += channel.replies(1.0)
+        assert [(reply.id, reply.time) for reply in seen] == [(2, 2.0), (3, 3.0)]
+        assert channel.time == 3.0
+        # An error is a reply like any other: whose fault it was, only the sender knows.
+        peer.answer = lambda frames: [[json.dumps({"id": ids(frames), **error}).encode()]]
+        assert channel.post(Hello()) == 4
+        (refused,) = channel.replies(10.0)
+        assert isinstance(refused, Error)
+        assert (refused.id, refused.code) == (4, "stale")
+
+
+def test_nothing_is_posted_to_a_server_that_is_not_there() -> None:
+    with Channel("tcp://127.0.0.1:1", 0.3) as channel:
+        assert channel.post(Hello()) is None
+        assert list(channel.replies()) == []
 
 
 def test_nothing_waits_for_a_server_that_is_not_there() -> None:

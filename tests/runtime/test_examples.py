@@ -114,7 +114,7 @@ def test_the_raw_client_says_why_it_may_not(client: SkillClient) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["steer.py", "raw_client.py", "adapt.py"])
+@pytest.mark.parametrize("name", ["steer.py", "raw_client.py", "adapt.py", "servo.py"])
 def test_without_a_server_the_example_says_so(name: str) -> None:
     done = subprocess.run(
         [sys.executable, str(EXAMPLES / name), "--address", "tcp://127.0.0.1:1"],

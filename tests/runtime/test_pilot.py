@@ -349,6 +349,126 @@ def test_servo_follows_joints_then_pose_at_once(policy_file: Path) -> None:
     np.testing.assert_allclose(hand, [0.0, 0.1, 0.15], atol=5e-3)
 
 
+@pytest.mark.parametrize("kind", ["servo_joint", "servo_pose"])
+def test_a_new_servo_target_acts_at_the_next_tick(policy_file: Path, kind: str) -> None:
+    """Whatever the policy's rhythm: each of 24 targets, one a tick, turns the set-point at once."""
+    served = bench(policy_file)
+    served.skill(1, 0)
+    served.run(0.015)  # so that the policy's turn would come in the middle of a period
+    served.command("hold", [0.0], "hold")
+    served.authority.command = None
+    served.run(1.0)
+    start = served.pilot.driver.setpoint.copy()
+    if kind == "servo_pose":
+        start = served.pilot.driver.hands(served.pilot.state).setpoint[0]
+    for tick in range(24):
+        sign = 1.0 if tick % 2 == 0 else -1.0
+        step = [0.2] * 7 if kind == "servo_joint" else [0.0, 0.04, 0.0]
+        served.command(kind, start + sign * np.array(step), "servo")
+        before = served.pilot.driver._setpoint.acceleration[0].copy()
+        served.run(0.005)
+        change = served.pilot.driver._setpoint.acceleration[0] - before
+        assert sign * change[0] > 1.0  # rad/s^2; joint 1 takes the hand to +y
+
+
+def fine_bench(model: Path) -> Bench:
+    """An arm at 1 kHz, 1 ms a tick."""
+    return bench(model, MujocoArm(TabletopConfig(physics_step_s=0.001)))
+
+
+def trailing(
+    signal: Array, amplitude: float, period_s: float, step_s: float
+) -> tuple[float, float]:
+    """Lag [s] and gain of ``signal`` behind ``amplitude sin(2 pi t / period)``."""
+    angle = 2 * np.pi * step_s * np.arange(len(signal)) / period_s
+    waves = np.stack([np.sin(angle), np.cos(angle), np.ones_like(angle)], axis=1)
+    whole = len(signal) // 2  # the first half is for the transient to die away
+    sine, cosine, _ = np.linalg.lstsq(waves[whole:], signal[whole:], rcond=None)[0]
+    lag = float(np.arctan2(-cosine, sine)) * period_s / (2 * np.pi)
+    return lag, float(np.hypot(sine, cosine)) / amplitude
+
+
+@pytest.mark.parametrize("kind", ["servo_joint", "servo_pose"])
+def test_a_stream_of_targets_at_1_khz_is_tracked_with_the_shapers_own_lag(
+    policy_file: Path, kind: str
+) -> None:
+    """Far from its limits the shaper is ``k / (s^2 + k_v s + k)`` with ``k = k_v k_p``."""
+    served = fine_bench(policy_file)
+    joints = served.pilot.state.joint_position.copy()
+    amplitude, period_s = (0.2, 2.0) if kind == "servo_joint" else (0.05, 2.0)
+    signals: list[tuple[float, float]] = []
+    for tick in range(4000):
+        wave = amplitude * np.sin(2 * np.pi * 0.001 * tick / period_s)
+        joint_target, hand_target = [joints[0] + wave, *joints[1:]], [0.0, wave, 0.12]
+        target = joint_target if kind == "servo_joint" else hand_target
+        served.command(kind, target, "servo", valid_for_s=0.05)
+        served.run(0.001)
+        if kind == "servo_joint":
+            here = served.pilot.driver.setpoint[0], served.pilot.state.joint_position[0]
+        else:
+            hands = served.pilot.driver.hands(served.pilot.state)
+            here = hands.setpoint[0, 1], hands.measured[0, 1]
+        signals.append((float(here[0]), float(here[1])))
+    setpoint, measured = np.array(signals).T
+    shaping, turn = served.pilot.driver.shaping, 2 * np.pi / period_s
+    k = shaping.velocity_gain * shaping.position_gain
+    response = k / (k - turn**2 + 1j * turn * shaping.velocity_gain)
+    lag, gain = trailing(setpoint, amplitude, period_s, 0.001)
+    assert lag == pytest.approx(-np.angle(response) / turn, abs=2e-3)  # 84 ms
+    assert gain == pytest.approx(abs(response), abs=5e-3)
+    lag, gain = trailing(measured, amplitude, period_s, 0.001)
+    assert 0.08 < lag < 0.10
+    assert 0.95 < gain < 1.10
+    assert sum(served.pilot.governor.interventions.values()) == 0
+
+
+def test_the_hand_goes_from_corner_to_corner_at_one_speed_whatever_the_servo_rate(
+    policy_file: Path,
+) -> None:
+    low, high = [-0.25, -0.25, 0.06], [0.0, 0.25, 0.2]
+    ways: list[Array] = []
+    for served in (bench(policy_file), fine_bench(policy_file)):
+        way: list[Array] = []
+        for corner in (low, high):
+            served.command("servo_pose", corner, "servo")
+            for _ in range(18):
+                served.run(0.1)
+                way.append(served.pilot.driver.hands(served.pilot.state).setpoint[0])
+            np.testing.assert_allclose(way[-1], corner, atol=1e-3)
+        assert sum(served.pilot.governor.interventions.values()) == 0
+        ways.append(np.array(way))
+    np.testing.assert_allclose(ways[0], ways[1], atol=5e-3)
+
+
+def test_when_the_targets_stop_the_arm_comes_to_rest(policy_file: Path) -> None:
+    served = fine_bench(policy_file)
+    for tick in range(500):
+        y = 0.05 * np.sin(2 * np.pi * 0.001 * tick)
+        served.command("servo_pose", [0.0, y, 0.12], "servo", valid_for_s=0.02)
+        served.run(0.001)
+    assert served.speed > 0.1
+    served.run(0.03)
+    assert served.authority.mode == "hold"
+    assert served.authority.counters["expired"] == 1
+    served.run(1.0)
+    assert served.speed < 0.01
+    assert sum(served.pilot.governor.interventions.values()) == 0
+
+
+def test_joint_targets_cost_no_kinematics(
+    policy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("located the hand")
+
+    served = bench(policy_file)
+    monkeypatch.setattr("skill_robots.control.locate_hands", never)
+    for _ in range(10):
+        served.command("servo_joint", served.pilot.state.joint_position + 0.1, "servo")
+        served.run(0.01)
+    assert served.authority.mode == "servo"
+
+
 @pytest.mark.parametrize(("failure", "words"), [(NAN, "not finite"), (CRASH, "indices")])
 def test_a_policy_that_fails_is_a_fault_and_the_arm_holds(
     make_policy_file: PolicyFileFactory, tmp_path: Path, failure: str, words: str

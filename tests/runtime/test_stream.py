@@ -1,0 +1,249 @@
+"""ServoStream against a real server: targets without a wait, and what becomes of refusals."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pytest
+import zmq
+
+from skill_proto.messages import COMMAND, Granted, Ok, Telemetry
+from skill_runtime.assembly import ArmServer
+from skill_runtime.client import SkillClient
+from skill_runtime.client_errors import (
+    CommandRefusedError,
+    LeaseLostError,
+    NoLeaseError,
+    ServerUnreachableError,
+)
+from skill_runtime.held_lease import HeldLease
+from skill_runtime.stream import MAX_UNANSWERED, ServoStream
+
+DEADLINE_S = 30.0
+"""Generous: the machine may be busy."""
+
+
+class Served(Protocol):
+    """See conftest.py."""
+
+    server: ArmServer
+    address: str
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[SkillClient]:
+    with SkillClient(served.address, timeout_s=10.0) as client:
+        yield client
+
+
+def joints(state: Telemetry) -> np.ndarray:
+    return np.array(state.joint_position, float)
+
+
+def test_a_stream_moves_the_arm_and_every_target_is_answered(client: SkillClient) -> None:
+    start = joints(client.state())
+    with client.acquire("me"):
+        with client.stream() as stream:
+            due = time.monotonic()
+            for i in range(400):
+                stream.servo_joint(start + 0.2 * i / 400, valid_for_s=30.0)
+                due += 0.002
+                stream.sleep_until(due)
+            assert client.latest is not None
+            assert client.latest.mode == "servo"
+        assert stream.sent + stream.passed_over == 400
+        assert len(stream.round_trips_s) == stream.sent
+        assert not stream.refused
+        assert client.state().command_seq == stream.sent
+        next(state for state in client.telemetry() if (joints(state) > start + 0.1).all())
+        client.hold()  # in the same numbering
+        assert client.state().command_seq == stream.sent + 1
+
+
+def test_a_stream_of_poses_takes_the_hand_along(client: SkillClient) -> None:
+    target, ends = np.array([0.05, 0.1, 0.15]), time.monotonic() + DEADLINE_S
+    with client.acquire("me"), client.stream() as stream:
+        while time.monotonic() < ends:
+            stream.servo_pose(target, hand_width=0.05)
+            stream.sleep_until(time.monotonic() + 0.005)
+            state = client.latest
+            if state is not None and state.mode == "servo":
+                position = np.array(state.end_effector_position, float)
+                width = state.hand_width or 0.0
+                if np.linalg.norm(position - target) < 0.01 and abs(width - 0.05) < 0.005:
+                    return
+    raise AssertionError("never there")
+
+
+def test_when_the_stream_ends_the_arm_holds(client: SkillClient) -> None:
+    with client.acquire("me"):
+        with client.stream() as stream:
+            stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=1.0)
+        state = next(state for state in client.telemetry() if state.mode == "hold")
+        assert state.counters["expired"] == 1
+
+
+def test_a_stream_needs_the_lease(client: SkillClient) -> None:
+    with pytest.raises(NoLeaseError, match="acquire"):
+        client.stream()
+
+
+def test_what_is_no_target_is_refused_at_once(client: SkillClient) -> None:
+    with client.acquire("me"), client.stream() as stream:
+        with pytest.raises(CommandRefusedError):
+            stream.servo_pose([0.0, 0.1])
+        assert stream.sent == 0
+
+
+def test_a_target_that_the_server_refuses_is_raised_when_its_reply_has_come(
+    client: SkillClient,
+) -> None:
+    with client.acquire("me"):
+        stream = client.stream()
+        stream.servo_pose([0.0, 0.1, 9.0])
+        with pytest.raises(CommandRefusedError, match="outside") as caught, stream:
+            pass
+        assert caught.value.code == "invalid"
+        assert stream.refused == {"invalid": 1}
+        client.hold()
+
+
+def test_a_target_that_comes_too_late_is_counted_and_the_stream_goes_on(
+    client: SkillClient,
+) -> None:
+    with client.acquire("me") as lease, client.stream() as stream:
+        stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=1e-9)
+        stream.finish()
+        assert stream.refused == {"stale": 1}
+        stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=30.0)
+        stream.finish()
+        lease.seq = 0  # as if overtaken
+        stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=30.0)
+        stream.finish()
+        assert stream.refused == {"stale": 1, "out_of_order": 1}
+
+
+def test_a_pause_does_not_make_the_next_target_stale(client: SkillClient) -> None:
+    # With so long a time to live the heartbeat brings no news of the time.
+    with client.acquire("me", ttl_s=30), client.stream() as stream:
+        stream.servo_pose([0.0, 0.1, 0.15])
+        stream.sleep_until(time.monotonic() + 2.0)
+        stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=1.0)
+        stream.finish()
+        assert not stream.refused
+
+
+def go_on(stream: ServoStream) -> None:
+    """Sends targets until something is raised."""
+    ends = time.monotonic() + DEADLINE_S
+    while time.monotonic() < ends:
+        stream.servo_pose([0.0, 0.1, 0.15])
+        stream.sleep_until(time.monotonic() + 0.01)
+
+
+def test_a_stop_ends_the_stream_and_the_lease(served: Served, client: SkillClient) -> None:
+    with SkillClient(served.address, timeout_s=10.0) as other, client.acquire("me") as lease:
+        stream = client.stream()
+        stream.servo_pose([0.0, 0.1, 0.15])
+        other.stop("a hand in the way")
+        with pytest.raises(LeaseLostError, match="a hand in the way"), stream:
+            go_on(stream)
+        assert lease.lost is not None
+        with pytest.raises(LeaseLostError):
+            client.stream()
+    assert client.state().mode == "stopped"
+
+
+def test_a_server_that_has_gone_is_noticed(
+    make_server: Callable[..., AbstractContextManager[Served]],
+    policy_file: Path,
+) -> None:
+    with make_server(policy_file) as served:
+        client = SkillClient(served.address, timeout_s=1.0)
+        client.acquire("me", ttl_s=60.0)
+        stream = client.stream()
+        stream.servo_pose([0.0, 0.1, 0.15])
+        stream.finish()
+    with pytest.raises((ServerUnreachableError, LeaseLostError)), stream:
+        go_on(stream)
+    client.close()
+
+
+class Slow:
+    """A server that takes targets and answers them only when told, each one with ``ok``."""
+
+    def __init__(self) -> None:
+        self.answering = threading.Event()
+        self._socket = zmq.Context.instance().socket(zmq.ROUTER)
+        self._socket.linger = 0
+        port = self._socket.bind_to_random_port("tcp://127.0.0.1")
+        self.address = f"tcp://127.0.0.1:{port}"
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        held: list[tuple[bytes, int]] = []
+        while not self._ended.is_set():
+            if self._socket.poll(5):
+                sender, frame = self._socket.recv_multipart()
+                message = COMMAND.validate_json(frame)
+                if message.type == "renew":
+                    self._answer(sender, message.id)
+                else:
+                    held.append((sender, message.id))
+            if self.answering.is_set():
+                for sender, message_id in held:
+                    self._answer(sender, message_id)
+                held.clear()
+        self._socket.close()
+
+    def _answer(self, receiver: bytes, message_id: int) -> None:
+        reply = Ok(id=message_id, time=1.0)
+        self._socket.send_multipart([receiver, reply.model_dump_json().encode()])
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+@pytest.fixture
+def slow() -> Iterator[Slow]:
+    slow = Slow()
+    yield slow
+    slow.close()
+
+
+@pytest.fixture
+def lease(slow: Slow) -> Iterator[HeldLease]:
+    granted = Granted(time=1.0, lease="token", ttl_s=60.0)
+    with HeldLease(slow.address, "me", granted, lambda release: None) as lease:
+        yield lease
+
+
+def test_a_server_that_does_not_keep_up_is_sent_no_backlog(slow: Slow, lease: HeldLease) -> None:
+    with ServoStream(slow.address, 60.0, lease, lambda: 1.0, lambda _: None) as stream:
+        ends = time.monotonic() + DEADLINE_S
+        while stream.sent < MAX_UNANSWERED and time.monotonic() < ends:
+            stream.servo_pose([0.0, 0.0, 0.1])
+        before = stream.passed_over
+        assert not any(stream.servo_pose([0.0, 0.0, 0.1]) for _ in range(5))
+        assert (stream.sent, stream.passed_over) == (MAX_UNANSWERED, before + 5)
+        assert lease.seq == MAX_UNANSWERED  # what was passed over leaves no gap
+        slow.answering.set()
+        stream.finish()
+        assert len(stream.round_trips_s) == MAX_UNANSWERED
+        assert stream.servo_pose([0.0, 0.0, 0.1])
+
+
+def test_a_server_that_never_answers_is_given_up(slow: Slow, lease: HeldLease) -> None:
+    stream = ServoStream(slow.address, 0.5, lease, lambda: 1.0, lambda _: None)
+    stream.servo_pose([0.0, 0.0, 0.1])
+    with pytest.raises(ServerUnreachableError, match=slow.address), stream:
+        pass
