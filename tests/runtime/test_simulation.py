@@ -56,8 +56,8 @@ def test_a_seed_is_a_run() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTS)
 def test_a_planted_bug_is_found(name: str) -> None:
-    seeds = (1, 3) if name in TRACKED else (0, 1, 2, 3)
-    assert any(found(name, RunConfig(seed=seed, ticks=40_000, model=MODEL)) for seed in seeds)
+    seeds = (3, 5) if name in TRACKED else (1, 2, 4)
+    assert any(found(name, RunConfig(seed=seed, ticks=20_000, model=MODEL)) for seed in seeds)
 
 
 def test_the_command_says_how_to_have_a_failure_again_and_refuses_nonsense() -> None:

@@ -302,8 +302,11 @@ class Judge:
                 self.fail(f"mode {mode!r}, commanded was {allowed[0]!r}")
         if mode in ("skill", "goal") and self.pose_timeout_s is not None:
             age = decided - self._pose
-            # Time may have been lost since the policy ran last.
-            if self._mode_before == mode and age > self.pose_timeout_s + POLICY_PERIOD_S + 0.01:
+            # It looks once in a period of its own, and time may have been lost since.
+            if (
+                self._mode_before in ("skill", "goal")
+                and age > self.pose_timeout_s + POLICY_PERIOD_S + 0.01
+            ):
                 self._old_pose_ticks += 1
                 if self._old_pose_ticks * self.period_s > POLICY_PERIOD_S + 0.01:
                     self.fail(f"the policy runs on a pose {age:.3f} s old")
