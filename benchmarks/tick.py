@@ -2,8 +2,9 @@
 
 The server is the real one: loop, sockets, policy, shaper, governor, simulated arm and telemetry at
 100 Hz, while a client in another process holds the lease, sends ten skills a second and reads the
-telemetry. Lateness is a property of the machine more than of the program, so a loop that does
-nothing takes turns with the server: what both have in common is the machine's.
+telemetry. It takes turns with itself without the governor, and with a loop that does nothing:
+lateness is a property of the machine more than of the program, and what all have in common is the
+machine's.
 
 It also starts skill-serve as a user does, and takes the time to the first action and the memory.
 With --plain it compares the policy's inference with that of another file, in turns: what a context
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from inference import Inference, compare
 from report import print_table, write_json
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
+from skill_robots.arm import ArmState, JointTarget
+from skill_robots.governor import Governor, Verdict
 from skill_robots.mujoco_arm import MujocoArm
 from skill_robots.tasks.tabletop import TabletopConfig
 from skill_runtime.assembly import ArmServer, ServeConfig
@@ -137,7 +140,26 @@ def measure_bare(config: Config, servo_hz: float) -> tuple[np.ndarray, int]:
     return record.times[: record.ticks], pacer.missed
 
 
-def measure_served(config: Config, model: Path, servo_hz: float) -> tuple[np.ndarray, int]:
+class LaxGovernor(Governor):
+    """Lets everything pass: what the tick costs without one."""
+
+    def check(self, target: JointTarget | None, state: ArmState) -> Verdict:
+        """The target as it is."""
+        assert target is not None  # the shaper always has one
+        return Verdict(target=target)
+
+
+def lax(server: ArmServer, servo_hz: float) -> None:
+    """Takes the governor out of a server."""
+    plant, spec = server.pilot.manifest.plant, server.pilot.arm.spec
+    governor = LaxGovernor(spec, plant.workspace_low_m, plant.workspace_high_m, 1.0 / servo_hz)
+    governor.reset(server.pilot.state)
+    server.pilot.governor = governor
+
+
+def measure_served(
+    config: Config, model: Path, servo_hz: float, *, governed: bool
+) -> tuple[np.ndarray, int]:
     """Times ``(ticks, 2)`` and missed ticks of the server, with a client at work."""
     serve = ServeConfig(
         model=model,
@@ -145,6 +167,8 @@ def measure_served(config: Config, model: Path, servo_hz: float) -> tuple[np.nda
         pace=Pace(spin_s=config.spin_us * 1e-6, realtime=config.realtime),
     )
     server = ArmServer(MujocoArm(TabletopConfig(physics_step_s=1.0 / servo_hz)), serve)
+    if not governed:
+        lax(server, servo_hz)
     thread = threading.Thread(target=server.run)
     thread.start()
     client = subprocess.Popen(
@@ -170,19 +194,25 @@ def measure_served(config: Config, model: Path, servo_hz: float) -> tuple[np.nda
 
 
 def measure(config: Config, model: Path, servo_hz: float, policy_hz: float) -> list[Row]:
-    """Both loops at one rate, in turns."""
-    bare, served = list[np.ndarray](), list[np.ndarray]()
-    missed = [0, 0]
-    for _ in range(config.rounds):
-        times, more = measure_bare(config, servo_hz)
-        bare.append(times)
-        missed[0] += more
-        times, more = measure_served(config, model, servo_hz)
-        served.append(times)
-        missed[1] += more
+    """A bare loop, the server, and the server without its governor, in turns."""
+    cases: dict[str, Callable[[], tuple[np.ndarray, int]]] = {
+        "bare timer": lambda: measure_bare(config, servo_hz),
+        "skill-serve": lambda: measure_served(config, model, servo_hz, governed=True),
+        "without governor": lambda: measure_served(config, model, servo_hz, governed=False),
+    }
+    found = {name: [case()] for name, case in cases.items()}
+    for _ in range(config.rounds - 1):
+        for name, case in cases.items():
+            found[name].append(case())
     return [
-        _row("bare timer", servo_hz, None, np.concatenate(bare), missed[0]),
-        _row("skill-serve", servo_hz, policy_hz, np.concatenate(served), missed[1]),
+        _row(
+            name,
+            servo_hz,
+            None if name == "bare timer" else policy_hz,
+            np.concatenate([times for times, _ in parts]),
+            sum(missed for _, missed in parts),
+        )
+        for name, parts in found.items()
     ]
 
 
