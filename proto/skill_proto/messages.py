@@ -364,9 +364,9 @@ class Headroom(BaseModel):
     workspace: float
     """From the end effector to the walls of its box [m]."""
     table: float
-    """From the lowest point of the arm to the table's limit [m], as far as 5 cm."""
+    """From the lowest point of the arm to the table's limit [m], told while within 2 cm of it."""
     itself: float
-    """From the nearest two links to the limit between them [m], as far as 5 cm."""
+    """From the nearest two links to the limit between them [m], told while within 5 cm."""
 
 
 class Timing(BaseModel):

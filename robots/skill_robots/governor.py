@@ -125,7 +125,7 @@ class Governor:
         self._planner = StopPlanner(spec.acceleration_limit, spec.jerk_limit, servo_period_s)
         self._now: Motion | None = None
         self._room = Room(0.0, 0.0, 0.0)
-        self._stop = Stop(*(np.empty((0, spec.dof)),) * 3)
+        self._stop: Stop | None = None
         self._followed = 0
         self._braking = False
         self._hand: tuple[float | None, bool] = (None, False)
@@ -210,7 +210,7 @@ class Governor:
             return problem
         stop = self._planner.plan(*after)
         least = Room(*(min(0.0, room) for room in self._room))
-        problem, room = self.limits.judge_way(after, stop, now.position, least)
+        problem, room = self.limits.judge_way(stop, now.position, least)
         if problem is not None or room is None:
             return problem
         self._now, self._room, self._stop, self._followed = after, room, stop, 0
@@ -218,10 +218,9 @@ class Governor:
 
     def _brake(self, now: Motion, problem: Intervention | None = None) -> Verdict:
         """One period of the stop that is ready; at its end the arm rests where it is."""
-        if self._followed < len(self._stop):
-            index = self._followed
+        if self._stop is not None and self._followed < len(self._stop):
             self._followed += 1
-            now = Motion(*(part[index] for part in self._stop.parts))
+            now = Motion(*self._stop.after(self._followed))
             self._room = self.limits.room(now.position)
         else:
             rest = np.zeros(self._spec.dof)
@@ -239,8 +238,7 @@ class Governor:
         return replace(self._with_hand(target), intervention=problem, braking=True)
 
     def _end_stop(self) -> None:
-        self._stop = Stop(*(np.empty((0, self._spec.dof)),) * 3)
-        self._followed, self._braking = 0, False
+        self._stop, self._followed, self._braking = None, 0, False
 
     def _with_hand(self, target: JointTarget) -> Verdict:
         width = target.hand_width

@@ -42,6 +42,7 @@ REACH_M = (1.05, 1.05, 0.8, 0.75, 0.4, 0.35, 0.15)
 the link lengths beyond it (Franka's Denavit-Hartenberg table) and of half the hand's width."""
 
 _REACH = np.array(REACH_M)
+_REACH_AND_ONE = np.stack([_REACH, np.ones_like(_REACH)], axis=1)
 
 MOST_SAG_M = 0.001
 """Samples are so near to each other that no point sinks farther than this between them [m]."""
@@ -110,8 +111,6 @@ class MotionLimits:
         self.surroundings = surroundings
         self._period_s = period_s
         self._clearance = ClearanceModel()
-        self._low = np.array(surroundings.low)
-        self._high = np.array(surroundings.high)
 
     # One state and one step ---------------------------------------------------------------------
 
@@ -141,63 +140,67 @@ class MotionLimits:
     def room(self, position: Vector) -> Room:
         """At joint positions ``(dof,)``."""
         clearance = self._clearance.measure(position)
-        point = np.array(clearance.end_effector)
-        inside = float(np.minimum(point - self._low, self._high - point).min())
+        around = self.surroundings
+        sides = zip(clearance.end_effector, around.low, around.high, strict=True)
         return Room(
-            inside,
-            clearance.table - self.surroundings.table_clearance_m,
-            clearance.itself - self.surroundings.self_clearance_m,
+            min(min(x - low, high - x) for x, low, high in sides),
+            clearance.table - around.table_clearance_m,
+            clearance.itself - around.self_clearance_m,
         )
 
     # A way to rest ------------------------------------------------------------------------------
 
     def judge_way(
-        self, start: Motion, way: Stop, now: Vector, least: Room
+        self, way: Stop, now: Vector, least: Room
     ) -> tuple[MotionLimit | None, Room | None]:
-        """What a motion and the stop from it break.
+        """What a motion, and the stop from it, break.
 
         Args:
-            start: the motion to be adopted.
-            way: the stop from it.
+            way: the stop; it begins with the motion that is to be adopted.
             now: joint positions ``(dof,)`` that the arm is told at present; where these are outside
                 of a joint's range, every way back is open.
             least: room that must be left everywhere on the way [m].
 
         Returns:
-            The first limit that is broken, None where none is; and the room at ``start``, where it
-            came to that.
+            The first limit that is broken, None where none is; and the room at the beginning, where
+            it came to that.
         """
-        positions = np.concatenate([start.position[None], way.position])
-        velocities = np.concatenate([start.velocity[None], way.velocity])
-        spec = self.spec
-        if (positions < np.minimum(spec.position_low, now) - ROUNDING).any() or (
-            positions > np.maximum(spec.position_high, now) + ROUNDING
-        ).any():
+        spec, positions = self.spec, way.position
+        low, high = np.minimum(spec.position_low, now), np.maximum(spec.position_high, now)
+        if np.maximum(low - positions, positions - high).max() > ROUNDING:
             return "joint_position", None
-        low, high = self.speed_bounds(positions)
-        slack = ROUNDING * spec.velocity_limit
-        if (velocities < low - slack).any() or (velocities > high + slack).any():
+        turning = np.abs(way.velocity)
+        if self._too_fast(way, turning):
             return "joint_velocity", None
-        if self._too_fast(now, positions, velocities):
+        speed, sum_of_turns = (turning @ _REACH_AND_ONE).max(axis=0).tolist()
+        if speed > spec.end_effector_speed and self._hand_too_fast(now, positions):
             return "end_effector_speed", None
-        pushes = np.concatenate([start.acceleration[None], way.acceleration])
-        return self._first_short_of_room(positions, velocities, pushes, least)
-
-    def _too_fast(self, now: Vector, positions: Vector, velocities: Vector) -> bool:
-        most = self.spec.end_effector_speed
-        if float((np.abs(velocities) @ _REACH).max()) <= most:
-            return False
-        points = kinematics.forward(np.concatenate([now[None], positions])).position
-        steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-        return float(steps.max()) > most * self._period_s * (1.0 + ROUNDING)
-
-    def _first_short_of_room(
-        self, positions: Vector, velocities: Vector, pushes: Vector, least: Room
-    ) -> tuple[MotionLimit | None, Room]:
-        last = len(positions) - 1
         stride, sag, drift = 1, 0.0, 0.0
         if min(least) >= 0.0:  # on a way back from beyond a limit no room can be spared
-            stride, sag, drift = self._spacing(velocities, pushes)
+            bend = float((np.abs(way.acceleration) @ _REACH).max()) + sum_of_turns * speed
+            stride, sag, drift = self._spacing(speed, bend, len(way))
+        return self._first_short_of_room(positions, stride, least, sag, drift)
+
+    def _too_fast(self, way: Stop, turning: Vector) -> bool:
+        """Whether a joint is; the bound is the same everywhere where there is no end zone."""
+        slack = ROUNDING * self.spec.velocity_limit
+        if (turning > self.spec.velocity_limit + slack).any():
+            return True
+        if self.spec.end_zone is None:
+            return False
+        low, high = self.speed_bounds(way.position)
+        return bool(np.maximum(low - way.velocity, way.velocity - high).max() > slack.min())
+
+    def _hand_too_fast(self, now: Vector, positions: Vector) -> bool:
+        points = kinematics.forward(np.concatenate([now[None], positions])).position
+        steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+        most = self.spec.end_effector_speed * self._period_s * (1.0 + ROUNDING)
+        return float(steps.max()) > most
+
+    def _first_short_of_room(
+        self, positions: Vector, stride: int, least: Room, sag: float, drift: float
+    ) -> tuple[MotionLimit | None, Room | None]:
+        last = len(positions) - 1
         first: Room | None = None
         for index in (*range(0, last, stride), last):
             room = self.room(positions[index])
@@ -208,18 +211,20 @@ class MotionLimits:
                 return "table", first
             if room.itself < least.itself + drift:
                 return "self_collision", first
-        assert first is not None  # there is always the last
         return None, first
 
-    def _spacing(self, velocities: Vector, pushes: Vector) -> tuple[int, float, float]:
-        """Servo periods between two samples, and the room that this asks for [m]."""
-        turning = np.abs(velocities)
-        speed = float((turning @ _REACH).max())
-        bend = float((np.abs(pushes) @ _REACH).max()) + float(turning.sum(axis=1).max()) * speed
+    def _spacing(self, speed: float, bend: float, periods: int) -> tuple[int, float, float]:
+        """Servo periods between two samples of a way, and the room that this asks for [m].
+
+        Args:
+            speed: that no point of the arm exceeds [m/s].
+            bend: acceleration that none exceeds [m/s^2].
+            periods: length of the way.
+        """
         between = min(
             sqrt(8.0 * MOST_SAG_M / max(bend, TINY)), 2.0 * MOST_DRIFT_M / max(speed, TINY)
         )
-        stride = min(max(1, floor(between / self._period_s)), max(1, len(velocities) - 1))
+        stride = min(max(1, floor(between / self._period_s)), max(1, periods))
         if stride == 1:
             return 1, 0.0, 0.0
         between = stride * self._period_s

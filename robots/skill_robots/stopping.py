@@ -23,29 +23,31 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
+USUAL_S = 0.6
+"""Longer stops than any arm of ours needs [s]; room for them is made once."""
+
 _ROUNDING = 1e-9
 """Share of a limit by which a joint may miss it for lack of digits."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """Set-points from the first period after now to rest, ``(n, dof)`` each; n may be 0."""
+    """A way to rest: set-points from now on, one per servo period, ``(n + 1, dof)`` each."""
 
     position: Vector
-    """[rad]."""
+    """[rad]; the first row is where the way begins."""
     velocity: Vector
     """[rad/s]."""
     acceleration: Vector
     """[rad/s^2]."""
 
-    @property
-    def parts(self) -> tuple[Vector, Vector, Vector]:
-        """Position, velocity and acceleration."""
-        return self.position, self.velocity, self.acceleration
-
     def __len__(self) -> int:
-        """Servo periods to rest."""
-        return len(self.position)
+        """Servo periods to rest, n; may be 0."""
+        return len(self.position) - 1
+
+    def after(self, periods: int) -> tuple[Vector, Vector, Vector]:
+        """Position, velocity and acceleration so many servo periods from now."""
+        return self.position[periods], self.velocity[periods], self.acceleration[periods]
 
 
 class StopPlanner:
@@ -64,26 +66,37 @@ class StopPlanner:
         self._limits: list[tuple[float, float]] = list(
             zip(acceleration_limit.tolist(), self._step.tolist(), strict=True)
         )
+        self._make_ramp(round(USUAL_S / period_s))
+
+    def _make_ramp(self, periods: int) -> None:
+        """``k D`` for every k up to ``periods``, and the same cut at the limit."""
+        self._ramp = np.arange(0.0, periods + 1.0)[:, None] * self._step
+        self._cut = np.minimum(self._ramp, self._most)
 
     def plan(self, position: Vector, velocity: Vector, acceleration: Vector) -> Stop:
         """The shortest common stop from a state whose acceleration is within its limit."""
-        needed = (-velocity / self.period_s).tolist()
-        now: list[float] = acceleration.tolist()
-        n = self._periods(needed, now)
-        left = np.arange(n, 0.0, -1.0)[:, None] * self._step
-        gone = np.arange(1.0, n + 1.0)[:, None] * self._step
-        ends = np.minimum(left, self._most)
-        high = np.minimum(ends, acceleration + gone)
-        low = np.maximum(-ends, acceleration - gone)
-        sum_low = low.sum(axis=0)
-        spread = high.sum(axis=0) - sum_low
-        share = (np.array(needed) - sum_low) / np.where(spread > 0.0, spread, 1.0)
-        chosen = low + np.clip(share, 0.0, 1.0) * (high - low)
-        speeds = velocity + np.cumsum(chosen, axis=0) * self.period_s
+        needed = -velocity / self.period_s
+        n = self._periods(needed.tolist(), acceleration.tolist())
+        if n >= len(self._ramp):
+            self._make_ramp(2 * n)
+        ends, gone = self._cut[n:0:-1], self._ramp[1 : n + 1]
+        high = np.minimum(ends, gone + acceleration)
+        low = np.minimum(ends, gone - acceleration)  # of which the lowest profile is the negative
+        sum_low, span = low.sum(axis=0), high + low
+        reach = span.sum(axis=0)
+        share = (needed + sum_low) / np.where(reach > 0.0, reach, 1.0)
+        pushes = np.empty((n + 1, len(position)))
+        pushes[0] = acceleration
+        pushes[1:] = np.minimum(np.maximum(share, 0.0), 1.0) * span - low
+        speeds = np.empty_like(pushes)
+        speeds[0] = velocity
+        speeds[1:] = np.cumsum(pushes[1:], axis=0) * self.period_s + velocity
         if n > 0:
             speeds[-1] = 0.0  # to the last digit
-        path = position + np.cumsum(speeds, axis=0) * self.period_s
-        return Stop(path, speeds, chosen)
+        path = np.empty_like(pushes)
+        path[0] = position
+        path[1:] = np.cumsum(speeds[1:], axis=0) * self.period_s + position
+        return Stop(path, speeds, pushes)
 
     def _periods(self, needed: Sequence[float], now: Sequence[float]) -> int:
         n = 0

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from skill_robots.panda import kinematics
-from skill_robots.panda.clearance import HORIZON_M, ClearanceModel
+from skill_robots.panda.clearance import HORIZON_M, TABLE_HORIZON_M, ClearanceModel
 
 
 def test_fingertips_reach_nine_millimetres_below_the_end_effector() -> None:
-    found = ClearanceModel(table_height_m=0.03).measure(kinematics.NEUTRAL)
+    found = ClearanceModel(table_height_m=0.04).measure(kinematics.NEUTRAL)
     # End effector at .06; fingertips at .0584 + .0274 + .0264 along the hand, it at .1034.
-    assert found.table == pytest.approx(0.03 - (0.1122 - 0.1034), abs=1e-6)
+    assert found.table == pytest.approx(0.02 - (0.1122 - 0.1034), abs=1e-6)
     assert found.end_effector == pytest.approx((0.6, 0.0, 0.06), abs=1e-6)
 
 
 def test_what_is_far_is_at_the_horizon() -> None:
     ready = np.array([0.0, -np.pi / 4, 0.0, -3 * np.pi / 4, 0.0, np.pi / 2, np.pi / 4])
     found = ClearanceModel().measure(ready)
-    assert found.table == HORIZON_M
+    assert found.table == TABLE_HORIZON_M
     assert found.itself == HORIZON_M
 
 

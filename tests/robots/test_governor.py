@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from skill_robots.action import ActionConfig, ActionDecoder, Setpoint, SetpointShaper, locate_hands
 from skill_robots.arm import ArmError, ArmSpec, ArmState, JointTarget
 from skill_robots.governor import WORKSPACE_MARGIN_M, Governor, Verdict
-from skill_robots.motion_limits import MotionLimits, Surroundings
+from skill_robots.motion_limits import MotionLimits, Room, Surroundings
 from skill_robots.panda import kinematics
 from skill_robots.panda.clearance import ClearanceModel
 from skill_robots.panda.limits import FR3, PANDA
@@ -246,8 +246,7 @@ def test_a_joint_comes_to_rest_before_its_end(spec: ArmSpec, side: float, joint:
     start[joint] = end[joint] - side * 0.4
     driven = Driven(spec, PERIOD, start, EVERYWHERE)
     driven.governor.limits = limits
-    limits.room = lambda _: (9.0, 9.0, 9.0)  # type: ignore[method-assign, assignment]
-    limits._first_short_of_room = lambda *_: (None, (9.0, 9.0, 9.0))  # type: ignore[method-assign]
+    limits.room = lambda _: Room(9.0, 9.0, 9.0)  # type: ignore[method-assign]
     goal = start.copy()
     goal[joint] = end[joint] + side
     found = set(driven.run(goal, 400))

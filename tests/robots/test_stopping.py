@@ -21,7 +21,7 @@ def one_joint(most: float, jerk: float, period_s: float) -> StopPlanner:
 
 def plan(planner: StopPlanner, speed: float, acceleration: float = 0.0) -> list[float]:
     stop = planner.plan(np.zeros(1), np.array([speed]), np.array([acceleration]))
-    return stop.acceleration[:, 0].tolist()
+    return stop.acceleration[1:, 0].tolist()
 
 
 def test_rest_needs_no_stop() -> None:
@@ -73,14 +73,14 @@ def test_every_stop_keeps_its_limits_and_ends_at_rest(
     )
     planner = StopPlanner(spec.acceleration_limit, spec.jerk_limit, period_s)
     stop = planner.plan(np.zeros(7), velocity, acceleration)
-    way = np.concatenate([acceleration[None], stop.acceleration, np.zeros((1, 7))])
+    way = np.concatenate([stop.acceleration, np.zeros((1, 7))])
     assert (np.abs(way) <= spec.acceleration_limit * (1 + 1e-9)).all()
     assert (np.abs(np.diff(way, axis=0)) <= spec.jerk_limit * period_s * (1 + 1e-6)).all()
-    assert velocity + stop.acceleration.sum(axis=0) * period_s == pytest.approx(0.0, abs=1e-9)
-    speeds = np.concatenate([velocity[None], stop.velocity])
-    assert np.diff(speeds, axis=0) == pytest.approx(stop.acceleration * period_s, abs=1e-9)
-    places = np.concatenate([np.zeros((1, 7)), stop.position])
-    assert np.diff(places, axis=0) == pytest.approx(stop.velocity * period_s, abs=1e-12)
+    pushes, speeds, places = stop.acceleration, stop.velocity, stop.position
+    assert np.array_equal(pushes[0], acceleration)
+    assert velocity + pushes[1:].sum(axis=0) * period_s == pytest.approx(0.0, abs=1e-9)
+    assert np.diff(speeds, axis=0) == pytest.approx(pushes[1:] * period_s, abs=1e-9)
+    assert np.diff(places, axis=0) == pytest.approx(speeds[1:] * period_s, abs=1e-12)
 
 
 @settings(max_examples=100, deadline=None)

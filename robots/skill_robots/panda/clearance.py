@@ -18,7 +18,11 @@ from skill_robots.panda.model import panda_spec
 Vector = NDArray[np.float64]
 
 HORIZON_M = 0.05
-"""Distances are told up to here; what is farther away counts as this far [m]."""
+"""Distances between links are told up to here; what is farther away counts as this far [m]."""
+
+TABLE_HORIZON_M = 0.02
+"""The same above the table. Shorter: a hand that pushes is always near it, and each corner of each
+shape within the horizon costs time."""
 
 _LINKS = (
     *(f"panda_link{i}" for i in range(8)),
@@ -36,7 +40,7 @@ class Clearance(NamedTuple):
     """Of one configuration; negative where shapes overlap."""
 
     table: float
-    """From the lowest point of links 2 and up to the table's plane [m], at most ``HORIZON_M``."""
+    """From the lowest point of links 2 and up to the table [m], at most ``TABLE_HORIZON_M``."""
     itself: float
     """Between the nearest shapes of two links [m], at most ``HORIZON_M``."""
     end_effector: tuple[float, float, float]
@@ -69,7 +73,8 @@ class ClearanceModel:
             if "hand" not in first and "finger" not in first
         ]
         for one, other in pairs:
-            spec.add_pair(geomname1=one, geomname2=other, margin=HORIZON_M)
+            margin = TABLE_HORIZON_M if one == "table" else HORIZON_M
+            spec.add_pair(geomname1=one, geomname2=other, margin=margin)
         self._model = spec.compile()
         self._data = mujoco.MjData(self._model)
         self._data.qpos[7:9] = _FINGERS_OPEN_M
@@ -82,12 +87,14 @@ class ClearanceModel:
         data.qpos[:7] = joint_position
         mujoco.mj_kinematics(model, data)
         mujoco.mj_collision(model, data)
-        table = itself = HORIZON_M
+        table, itself = TABLE_HORIZON_M, HORIZON_M
         if data.ncon:
             contact = data.contact
-            distance = contact.dist
-            is_table = (contact.geom == self._table).any(axis=1)
-            table = min(HORIZON_M, float(distance[is_table].min(initial=HORIZON_M)))
-            itself = min(HORIZON_M, float(distance[~is_table].min(initial=HORIZON_M)))
+            distances: list[float] = contact.dist.tolist()
+            for distance, (first, _) in zip(distances, contact.geom.tolist(), strict=True):
+                if first == self._table:  # a plane comes first in its pair
+                    table = min(table, distance)
+                else:
+                    itself = min(itself, distance)
         x, y, z = data.site_xpos[self._site].tolist()
         return Clearance(table, itself, (x, y, z))
