@@ -25,6 +25,10 @@ class ArmError(RuntimeError):
     kind: FaultClass = "arm"
 
 
+class SimulationDivergedError(ArmError):
+    """A simulated arm is no longer anywhere sensible; a fresh start mends it."""
+
+
 class ArmSilentError(ArmError):
     """An arm does not answer, for the moment."""
 

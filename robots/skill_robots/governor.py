@@ -125,9 +125,8 @@ class Governor:
         self._planner = StopPlanner(spec.acceleration_limit, spec.jerk_limit, servo_period_s)
         self._now: Motion | None = None
         self._room = Room(0.0, 0.0, 0.0)
-        self._stop: Stop | None = None
-        self._followed = 0
-        self._braking = False
+        self._end_stop()
+        self._kept: tuple[Motion, Room, Stop | None, int, bool] | None = None
         self._hand: tuple[float | None, bool] = (None, False)
         self.interventions: dict[Intervention, int] = dict.fromkeys(INTERVENTIONS, 0)
 
@@ -163,6 +162,7 @@ class Governor:
             self.reset(state)
         now = self._now
         assert now is not None  # reset() has just seen to it
+        self._kept = (now, self._room, self._stop, self._followed, self._braking)
         if target is not None and _is_finite(target):
             self._hand = (target.hand_width, target.grasp)
         if self._braking:
@@ -174,6 +174,36 @@ class Governor:
             return self._brake(now, problem)
         assert target is not None  # else 'stale'
         return self._with_hand(target)
+
+    def take_back(self, *, at_rest: bool) -> None:
+        """Forgets the last set-point: it did not reach the arm.
+
+        Args:
+            at_rest: the arm has come to rest by itself, where the one before has led it.
+        """
+        if self._kept is None:
+            return
+        now, self._room, self._stop, self._followed, self._braking = self._kept
+        self._now = now
+        if at_rest:
+            rest = np.zeros(self._spec.dof)
+            self._now = Motion(now.position, rest, rest)
+            self._end_stop()
+
+    @property
+    def last(self) -> JointTarget:
+        """The last set-point; before the first, that of :meth:`reset`."""
+        now = self._now
+        if now is None:
+            raise RuntimeError("there is no set-point before the first")
+        width, grasp = self._hand
+        return JointTarget(
+            position=now.position.copy(),
+            velocity=now.velocity.copy(),
+            acceleration=now.acceleration.copy(),
+            hand_width=width,
+            grasp=grasp,
+        )
 
     def headroom(self) -> Headroom | None:
         """Of the last set-point; None before the first."""
@@ -227,18 +257,11 @@ class Governor:
             now = Motion(now.position, rest, rest)
             self._end_stop()
         self._now = now
-        width, grasp = self._hand
-        target = JointTarget(
-            position=now.position.copy(),
-            velocity=now.velocity.copy(),
-            acceleration=now.acceleration.copy(),
-            hand_width=width,
-            grasp=grasp,
-        )
-        return replace(self._with_hand(target), intervention=problem, braking=True)
+        return replace(self._with_hand(self.last), intervention=problem, braking=True)
 
     def _end_stop(self) -> None:
-        self._stop, self._followed, self._braking = None, 0, False
+        self._stop: Stop | None = None
+        self._followed, self._braking = 0, False
 
     def _with_hand(self, target: JointTarget) -> Verdict:
         width = target.hand_width

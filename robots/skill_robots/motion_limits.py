@@ -166,8 +166,10 @@ class MotionLimits:
             it came to that.
         """
         spec, positions = self.spec, way.position
-        low, high = np.minimum(spec.position_low, now), np.maximum(spec.position_high, now)
-        if np.maximum(low - positions, positions - high).max() > ROUNDING:
+        # Rounding is for the range, not for the way back: it would add up.
+        low = np.minimum(spec.position_low - ROUNDING, now)
+        high = np.maximum(spec.position_high + ROUNDING, now)
+        if np.maximum(low - positions, positions - high).max() > 0.0:
             return "joint_position", None
         turning = np.abs(way.velocity)
         if self._too_fast(way, turning):

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from skill_robots.arm import ArmError, ArmSpec, ArmState, JointTarget, Pose
+from skill_robots.arm import (
+    ArmError,
+    ArmSpec,
+    ArmState,
+    JointTarget,
+    Pose,
+    SimulationDivergedError,
+)
 from skill_robots.control import CUBE
 from skill_robots.panda.limits import PANDA
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
@@ -45,7 +52,7 @@ class MujocoArm:
         """The state after the last command, with the cube's pose.
 
         Raises:
-            ArmError: the simulation has diverged since the last reset.
+            SimulationDivergedError: it has diverged since the last reset.
         """
         self._check_sound()
         table = self._table
@@ -69,7 +76,8 @@ class MujocoArm:
         """Follows one set-point for one servo period.
 
         Raises:
-            ArmError: the target is not finite, or the simulation has diverged.
+            ArmError: the target is not finite.
+            SimulationDivergedError: the simulation has diverged.
         """
         if not (np.isfinite(target.position).all() and np.isfinite(target.velocity).all()):
             raise ArmError("the set-point is not finite")
@@ -77,12 +85,13 @@ class MujocoArm:
         before = self._table.time_s
         self._table.physics_step(target.position[None], target.velocity[None], width)
         # MuJoCo puts a simulation that has diverged back to time zero and its model's own pose.
-        self._diverged = self._table.time_s <= before
+        # It stays so: going on from there would drive the arm from one pose into the other.
+        self._diverged = self._diverged or self._table.time_s <= before
         self._check_sound()
 
     def _check_sound(self) -> None:
         if self._diverged:
-            raise ArmError("the simulation diverged; reset the scene")
+            raise SimulationDivergedError("the simulation diverged; reset the scene")
 
     def reset(self, seed: int | None = None) -> None:
         """A fresh random start; a mass or friction that was set stays."""

@@ -68,8 +68,8 @@ class Authority:
         seq: number of the last command accepted, over all leases.
         counters: events since the start by name; they only rise.
         last_event: the newest event in words.
-        had_fault: whether there was a fault since the last ``clear``; a stop may lie on top of it.
-        fault_class: of the gravest fault since then; None without one.
+        fault_class: of the gravest fault since the last ``clear``, on top of which a stop may lie;
+            None without one.
     """
 
     def __init__(self, patience: Patience | None = None) -> None:
@@ -82,7 +82,6 @@ class Authority:
         self.seq = 0
         self.counters: Counter[str] = Counter()
         self.last_event = "started"
-        self.had_fault = False
         self._show_allowed = True
         self._latched_by = ""
 
@@ -224,7 +223,7 @@ class Authority:
     def fault(self, reason: str, kind: FaultClass = "internal") -> None:
         """Latches ``fault``; revokes the lease unless the fault may end by itself."""
         kind = graver(kind, self.fault_class)
-        self.fault_class, self.had_fault = kind, True
+        self.fault_class = kind
         self.counters[f"faults.{kind}"] += 1
         words = f"fault: {reason}"
         if not FAULTS[kind].recovers or self.mode == "stopped":
@@ -239,7 +238,7 @@ class Authority:
         """Ends a fault whose cause is gone; does nothing where it needs ``clear``."""
         if self.may_recover:
             self._enter("recover")
-            self.fault_class, self.had_fault = None, False
+            self.fault_class = None
             self.note("the fault has ended by itself", "recoveries")
 
     def _latch(self, event: Event, words: str, counter: str) -> None:
@@ -249,11 +248,12 @@ class Authority:
         self._latched_by = words
         self.note(words, counter)
 
-    def clear(self) -> None:
-        """Leaves ``stopped`` or ``fault``; elsewhere does nothing."""
+    def clear(self, now: float) -> None:
+        """Leaves ``stopped`` or ``fault``, and ends the lease; elsewhere does nothing."""
         if self.mode in LATCHED:
             self._enter("clear")
-            self.fault_class, self.had_fault = None, False
+            self.leases.end("the arm was stopped or at fault, and cleared")
+            self.fault_class, self._unled_since = None, now
             self.note("cleared", "clears")
 
     def _enter(self, event: Event) -> None:

@@ -91,7 +91,7 @@ class Dispatcher:
             case Track():
                 self._pilot.tracker.put(message, now)
             case Clear():
-                self._clear()
+                self._clear(now)
             case Act():
                 raise Refusal("not_supported", "this server has no policy service", "start one")
         return Ok(id=message.id, time=now)
@@ -152,10 +152,10 @@ class Dispatcher:
         if order is not None:
             self._authority.accept(order, None)
 
-    def _clear(self) -> None:
-        had_fault = self._authority.had_fault
-        if had_fault:
+    def _clear(self, now: float) -> None:
+        kind = self._authority.fault_class
+        if kind is not None:
             self._pilot.check_at_rest()
-        self._authority.clear()
-        if had_fault:
-            self._pilot.recover()
+        self._authority.clear(now)
+        if kind is not None:
+            self._pilot.recover(kind)

@@ -11,8 +11,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from skill_proto.messages import Telemetry, Timing
 from skill_runtime.authority import Authority
 from skill_runtime.clock import Clock
@@ -35,9 +33,6 @@ WAKE_UP_S = 1.5e-3
 
 TIMING_INTERVAL_S = 0.25
 """How often the percentiles in telemetry are computed anew [s]."""
-
-REST_VELOCITY = 0.01
-"""Joints slower than this are at rest [rad/s]."""
 
 STOPPING_TIME_S = 1.0
 """Longest time that the arm is given to come to rest when the program ends [s]."""
@@ -121,14 +116,14 @@ class Loop:
             self._authority.stop("the server is shutting down")
             ends = self._clock.now() + STOPPING_TIME_S
             self._paced_tick(collector)
-            while not self._at_rest() and self._clock.now() < ends:
+            while not self._pilot.at_rest and self._clock.now() < ends:
                 self._paced_tick(collector)
             self._guarded(self._publish)
 
     def _paced_tick(self, collector: QuietCollector) -> None:
         late = self.pacer.wait()
         start = self._clock.now()
-        self._guarded(self.tick)
+        self.tick(start)
         done = self._clock.now()
         self.times.add(done - start, late)
         self._guarded(lambda _: self._server.attend(self.pacer.deadline - WAKE_UP_S))
@@ -140,23 +135,29 @@ class Loop:
             step(self._clock.now())
         except Exception as error:  # a fault of ours must leave the arm held, not the loop dead
             reason = f"internal error: {error}"
-            # One that comes back in every tick, the arm being held already, is told once.
-            if self._authority.mode not in LATCHED or reason != self._reported:
+            authority = self._authority
+            # One that comes back in every tick is told once.
+            known = authority.mode in LATCHED and authority.fault_class == "internal"
+            if not known or reason != self._reported:
                 log.exception("internal error")
-                self._authority.fault(reason)
+                authority.fault(reason)
             self._reported = reason
 
     def tick(self, now: float) -> None:
-        """One servo period."""
-        self._server.hear(now + self._hearing_s)
-        self.decided = now = self._clock.now()
-        self._authority.advance(now)
+        """One servo period.
+
+        Each part is on its own: what fails in one must not keep the set-point from the arm.
+        """
+        self._guarded(lambda _: self._server.hear(now + self._hearing_s))
+        self.decided = decided = self._clock.now()
+        self._guarded(lambda _: self._authority.advance(decided))
         if self._show is not None:
-            self._show.step(self._authority, self._pilot, now)
-        self._pilot.step(self._authority, now)
+            show = self._show
+            self._guarded(lambda _: show.step(self._authority, self._pilot, decided))
+        self._guarded(lambda _: self._pilot.step(self._authority, decided))
         self._count_interventions()
         if self._tick % self._publish_every == 0:
-            self._publish(now)
+            self._guarded(self._publish)
         self._tick += 1
 
     def _count_interventions(self) -> None:
@@ -185,7 +186,3 @@ class Loop:
             self._timing = self.times.timing(self.pacer.missed)
             self._timing_due = now + TIMING_INTERVAL_S
         return self._timing
-
-    def _at_rest(self) -> bool:
-        speed = np.abs(self._pilot.state.joint_velocity).max()
-        return not speed > REST_VELOCITY  # NaN ends the wait too

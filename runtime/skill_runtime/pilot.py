@@ -26,8 +26,9 @@ from skill_robots.arm import (
     JointTarget,
     ObjectUnseenError,
     Scene,
+    SimulationDivergedError,
 )
-from skill_robots.control import PolicyDriver
+from skill_robots.control import CUBE, PolicyDriver
 from skill_robots.governor import Governor
 from skill_runtime.authority import Authority, Running
 from skill_runtime.faults import graver
@@ -46,8 +47,8 @@ memory: the arm and what it touches have hardly done anything meanwhile. After l
 after anything but a hold, it does not know what has happened and starts anew."""
 
 
-STOPPED_ITSELF: frozenset[FaultClass] = frozenset({"arm", "contact"})
-"""Faults in which the arm has let go of its set-points."""
+LETS_GO: frozenset[FaultClass] = frozenset({"arm", "contact", "silent"})
+"""Faults in which the arm may be elsewhere than it was told to be."""
 
 
 class TickPolicy(Protocol):
@@ -118,7 +119,9 @@ class Pilot:
         self.senses = Senses(arm, self.tracker)
         self.driver.reset(self.state)
         self.governor.reset(self.state)
-        self._needs_objects = any("cube" in field.name for field in manifest.observation)
+        sees_cube = any(CUBE in field.name for field in manifest.observation)
+        self._needed = (CUBE,) if sees_cube else ()
+        self._caught = False
         self._followed: Running | None = None
         self._located: tuple[ArmState, Hands] | None = None
         self._phase = 0
@@ -147,45 +150,76 @@ class Pilot:
     def step(self, authority: Authority, now: float) -> None:
         """One servo period at server time ``now``: read, decide, shape, govern, command.
 
-        Never raises for a fault.
+        Whatever fails on the way to a set-point, one is sent: of the stop that is ready.
         """
+        verdict = self.governor.check(self._aim(authority, now), self.state)
+        self.braking = verdict.braking
+        if verdict.braking:
+            self.driver.resume(verdict.target)
+        if verdict.intervention is not None and authority.mode not in LATCHED:
+            authority.note(f"governor: {verdict.intervention}")
+        self._command(authority, verdict.target)
+
+    def _aim(self, authority: Authority, now: float) -> JointTarget | None:
+        """The set-point that is wanted; None where something failed that it depends on."""
+        try:
+            if not self._look(authority):
+                return None
+            self._recover_by_itself(authority, now)
+            self._decide(authority, now)
+            return self.driver.step()
+        except Exception as error:  # a fault of ours must leave the arm braking
+            log.debug("fault", exc_info=True)
+            self._fault(authority, f"internal error: {error}", "internal")
+            return None
+
+    def _look(self, authority: Authority) -> bool:
+        """Reads the arm; False where it cannot be told what it does."""
         try:
             self.senses.read()
         except ArmSilentError as error:
             self._fault(authority, f"the arm does not answer: {error}", "silent")
         except ArmError as error:
             self._fault(authority, f"the arm cannot be read: {error}", error.kind)
-            return
-        self._recover_by_itself(authority, now)
-        if authority.fault_class in STOPPED_ITSELF:
-            # Where the arm has come to is where it is told to be: it follows nobody any more.
-            self.driver.reset(self.state)
-            self.governor.reset(self.state)
-        self._decide(authority, now)
-        verdict = self.governor.check(self.driver.step(), self.state)
-        self.braking = verdict.braking
-        if verdict.braking:
-            self.driver.resume(verdict.target)
-        if verdict.intervention is not None:
-            authority.note(f"governor: {verdict.intervention}")
-        self._command(authority, verdict.target)
+            return False
+        if authority.fault_class != "contact":
+            self._caught = False
+        elif not self._caught:
+            # An arm that stopped itself follows nobody: where it comes to rest it is held.
+            self._stay_here()
+            self._caught = self.senses.at_rest
+        return True
 
     def _command(self, authority: Authority, target: JointTarget) -> None:
         try:
             self.arm.command(target)
+            self.senses.took_command()
         except ArmSilentError:
-            return  # the next look at it counts
+            self._take_back()
+            if self.senses.missed_command():
+                self._fault(authority, "the arm takes no set-point", "silent")
         except ArmError as error:
+            self._take_back()
+            self.senses.missed_command()
             self._fault(authority, f"the arm refuses to move: {error}", error.kind)
+
+    def _take_back(self) -> None:
+        """What has not reached the arm was never said: it goes on from what did.
+
+        An arm that has been out of reach for longer has come to rest by itself.
+        """
+        self.governor.take_back(at_rest=self.senses.out_of_reach)
+        self.driver.resume(self.governor.last)
 
     def _recover_by_itself(self, authority: Authority, now: float) -> None:
         if not authority.may_recover:
             return
-        if authority.fault_class == "tracker" and self.tracker.late(now) is None:
+        if authority.fault_class == "tracker" and self._unseen(now) is None:
             authority.recover()
         elif authority.fault_class == "silent" and self.senses.answering_s >= ANSWERING_S:
             # Where it stands now is where it goes on from, whatever it was told meanwhile.
-            self._settle()
+            self._stay_here()
+            self._start_anew()
             authority.recover()
 
     def _decide(self, authority: Authority, now: float) -> None:
@@ -248,9 +282,20 @@ class Pilot:
         return output
 
     def _check_objects(self, now: float) -> None:
-        late = self.tracker.late(now) if self._needs_objects else None
-        if late is not None:
-            raise ObjectUnseenError(late)
+        unseen = self._unseen(now)
+        if unseen is not None:
+            raise ObjectUnseenError(unseen)
+
+    def _unseen(self, now: float) -> str | None:
+        """Which object that the policy needs is not seen, in words; None where all are."""
+        for name in self._needed:
+            if name in self.tracker.config.objects:
+                late = self.tracker.late(name, now)
+                if late is not None:
+                    return late
+            elif name not in self.state.objects:
+                return f"nothing reports the pose of {name!r}"
+        return None
 
     def _fault(self, authority: Authority, reason: str, kind: FaultClass) -> None:
         known = authority.fault_class
@@ -306,40 +351,55 @@ class Pilot:
         """True mass and friction of a simulated object."""
         return cast("Scene", self.arm).context if self.arm.is_simulated else None
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether the arm was measured at rest, and is told to be."""
+        told = float(np.abs(self.driver.setpoint_velocity).max())
+        return self.senses.at_rest and told <= REST_VELOCITY
+
     def check_at_rest(self) -> None:
-        """A fault is taken back only from an arm at rest: its set-point is put where it is.
+        """A fault is taken back only from an arm at rest.
 
         Raises:
-            Refusal: ``not_now``, it still moves.
+            Refusal: ``not_now``, it moves or does not answer.
         """
+        fix = "send it again in a moment"
         try:
-            measured = self.arm.read().joint_velocity
+            self.senses.look()
+        except ArmSilentError as error:
+            raise Refusal("not_now", f"the arm does not answer: {error}", fix) from None
         except ArmError:
-            return  # what cannot be read is not known to move; it is a fault again if it stays so
-        speed = max(np.abs(measured).max(), np.abs(self.driver.setpoint_velocity).max())
-        if speed > REST_VELOCITY:
-            fix = "send it again in a moment"
-            raise Refusal("not_now", f"the arm still moves, at {speed:.2f} rad/s", fix)
+            return  # what it reports is told as a fault again, if it stays so
+        if not self.at_rest:
+            raise Refusal("not_now", "the arm still moves", fix)
 
-    def recover(self) -> None:
-        """After a fault is cleared: the set-point goes to where the arm is, at rest.
+    def recover(self, kind: FaultClass) -> None:
+        """After a fault was cleared: an arm that had let go of its set-points takes them up again.
 
         A simulation that has diverged is started afresh.
         """
+        if kind not in LETS_GO:
+            self._start_anew()
+            return
         try:
             try:
                 self._settle()
-            except ArmError:
-                if not self.arm.is_simulated:
-                    raise
+            except SimulationDivergedError:
                 self.reset()
         except (ArmError, Refusal) as error:
             log.error("the arm has not recovered: %s", error)  # the next tick says so as a fault
 
     def _settle(self) -> None:
         self.senses.restart()
+        self._stay_here()
+        self._start_anew()
+
+    def _stay_here(self) -> None:
+        """The set-point goes to where the arm was measured, at rest."""
         self.driver.reset(self.state)
         self.governor.reset(self.state)
+
+    def _start_anew(self) -> None:
         self._followed = None
         self._phase = 0
         self._forget()

@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from skill_robots.arm import Arm, ArmSilentError, ArmState
+from skill_robots.arm import Arm, ArmError, ArmSilentError, ArmState
 from skill_runtime.tracker import Tracker
 
 SILENT_S = 0.02
 """How long an arm may not answer, or send one state again and again [s]. The Franka control
 interface gives up after 20 periods of 1 ms (docs/safety.md)."""
+
+LONE_S = 0.0075
+"""A single period without a new state, of 1 to 5 ms, is shorter [s]."""
 
 ANSWERING_S = 1.0
 """An arm that was silent must answer for this long, at rest, before it is moved again [s]."""
@@ -26,8 +29,7 @@ class Senses:
 
     Attributes:
         state: the newest measurement, with tracked objects in it.
-        silent_s: for how long the arm has not answered [s].
-        answering_s: for how long it has answered, at rest, since it last did not [s].
+        answering_s: for how long it has answered, at rest, since it last was silent [s].
     """
 
     def __init__(self, arm: Arm, tracker: Tracker) -> None:
@@ -37,8 +39,9 @@ class Senses:
             ArmError: the arm cannot be read.
         """
         self.tracker = tracker
-        self.silent_s = 0.0
         self.answering_s = math.inf
+        self._silent_s = 0.0
+        self._unreached_s = 0.0
         self._arm = arm
         self.state = self._with_tracked(arm.read())
 
@@ -47,31 +50,47 @@ class Senses:
 
         Raises:
             ArmSilentError: the arm has been silent for longer than :data:`SILENT_S`.
-            ArmError: it reports something else.
+            ArmError: it reports something else, or what is no number.
         """
         try:
             state = self._arm.read()
         except ArmSilentError as error:
-            self.miss(str(error))
+            self._miss(str(error))
             return
         if state.time_s == self.state.time_s:
-            self.miss("its state does not change")
+            self._miss("its state does not change")
             return
-        self.silent_s = 0.0
-        moving = not np.abs(state.joint_velocity).max() <= REST_VELOCITY  # NaN moves
-        self.answering_s = 0.0 if moving else self.answering_s + self._arm.servo_period_s
-        self.state = self._with_tracked(state)
+        self._take(state)
+        self._silent_s = 0.0
+        self.answering_s = self.answering_s + self._arm.servo_period_s if self.at_rest else 0.0
 
-    def miss(self, why: str) -> None:
-        """Notes a servo period in which the arm did not answer.
+    def look(self) -> None:
+        """A look between two ticks.
 
         Raises:
-            ArmSilentError: it is one too many.
+            ArmSilentError, ArmError: as the arm says; nothing is tolerated.
         """
-        self.silent_s += self._arm.servo_period_s
+        self._take(self._arm.read())
+
+    def took_command(self) -> None:
+        """A set-point has reached the arm."""
+        self._unreached_s = 0.0
+
+    def missed_command(self) -> bool:
+        """A set-point has not; whether that has been so for longer than :data:`SILENT_S`."""
+        self._unreached_s += self._arm.servo_period_s
         self.answering_s = 0.0
-        if self.silent_s > SILENT_S:
-            raise ArmSilentError(why)
+        return self.out_of_reach
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether set-points have not reached the arm for longer than :data:`SILENT_S`."""
+        return self._unreached_s > SILENT_S
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the arm was measured at rest."""
+        return float(np.abs(self.state.joint_velocity).max()) <= REST_VELOCITY
 
     def restart(self) -> None:
         """Takes what is measured now as the first of a new life: the arm was moved by other means.
@@ -79,8 +98,21 @@ class Senses:
         Raises:
             ArmError: the arm cannot be read.
         """
-        self.state = self._with_tracked(self._arm.read())
-        self.silent_s, self.answering_s = 0.0, math.inf
+        self._take(self._arm.read())
+        self._silent_s, self._unreached_s, self.answering_s = 0.0, 0.0, math.inf
+
+    def _miss(self, why: str) -> None:
+        self._silent_s += self._arm.servo_period_s
+        if self._silent_s > LONE_S:  # one answer that comes twice is no silence
+            self.answering_s = 0.0
+        if self._silent_s > SILENT_S:
+            raise ArmSilentError(why)
+
+    def _take(self, state: ArmState) -> None:
+        numbers = state.joint_position.tolist() + state.joint_velocity.tolist()
+        if not math.isfinite(sum(numbers)):
+            raise ArmError("what it measures of its joints is not finite")
+        self.state = self._with_tracked(state)
 
     def _with_tracked(self, state: ArmState) -> ArmState:
         tracked = self.tracker.config.objects

@@ -95,8 +95,8 @@ class Server:
             if not _says_stop(incoming):
                 return self._refuse(error.message_id, error.code, str(error), error.fix)
             message = Stop(id=error.message_id, reason="(in a message with faults)")
-        log.warning("stop: %s", message.reason or "no reason given")
         self._authority.stop(message.reason)
+        log.warning("stop: %s", message.reason or "no reason given")
         return Ok(id=message.id, time=self._clock.now())
 
     # Commands -----------------------------------------------------------------------------------

@@ -90,15 +90,14 @@ class Tracker:
         sighting = self._seen.get(name)
         return math.inf if sighting is None else max(0.0, now - sighting.captured)
 
-    def late(self, now: float) -> str | None:
+    def late(self, name: str, now: float) -> str | None:
         """What is wrong where a tracked object has no fresh pose, in words."""
-        for name in self.config.objects:
-            age = self.age_s(name, now)
-            if age > self.config.timeout_s:
-                if math.isinf(age):
-                    return f"no pose of {name!r} has come yet"
-                return f"the newest pose of {name!r} is {age:.2f} s old"
-        return None
+        age = self.age_s(name, now)
+        if age <= self.config.timeout_s:
+            return None
+        if math.isinf(age):
+            return f"no pose of {name!r} has come yet"
+        return f"the newest pose of {name!r} is {age:.2f} s old"
 
     def _check_time(self, message: Track, now: float) -> None:
         ahead = message.captured - now

@@ -81,7 +81,7 @@ def test_stop_revokes_latches_and_says_why() -> None:
     with pytest.raises(Refusal, match="smoke") as refused:
         take(authority, 0.1)
     assert refused.value.code == "not_now"
-    authority.clear()
+    authority.clear(0.0)
     assert authority.mode == "hold"
     with pytest.raises(Refusal) as refused:
         command(authority, token, 2, 0.1)
@@ -101,7 +101,7 @@ def test_a_refusal_does_not_hide_why_the_arm_is_stopped() -> None:
 def test_clear_does_nothing_to_a_moving_arm() -> None:
     authority = Authority()
     command(authority, take(authority), 1, 0.0)
-    authority.clear()
+    authority.clear(0.0)
     assert authority.mode == "skill"
     assert authority.command is not None
     assert authority.counters["clears"] == 0
@@ -120,7 +120,7 @@ def test_the_show_never_comes_back(ending: str) -> None:
         authority.release(token, 0.1)
     else:
         getattr(authority, ending)("x")
-        authority.clear()
+        authority.clear(0.0)
     authority.show("skill", Z)
     assert (authority.mode, authority.command) == ("hold", None)
     assert not authority.show_allowed
@@ -170,7 +170,7 @@ def test_whatever_happens_the_three_agree(happenings: list[tuple[str, float]]) -
             elif what in ("stop", "fault"):
                 getattr(authority, what)("x")
             elif what == "clear":
-                authority.clear()
+                authority.clear(0.0)
             else:
                 authority.show("skill", Z)
         except Refusal:
@@ -263,7 +263,7 @@ def test_a_fault_that_may_not_revokes_the_lease_and_waits_for_clear(kind: FaultC
     authority.fault("it broke", kind)
     authority.recover()
     assert (authority.mode, authority.lease) == ("fault", None)
-    authority.clear()
+    authority.clear(0.0)
     assert (authority.mode, authority.fault_class) == ("hold", None)
 
 

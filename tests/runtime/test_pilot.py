@@ -89,6 +89,15 @@ class Bench:
             self.pilot.step(self.authority, self.now)
             self.now += self.pilot.arm.servo_period_s
 
+    def clear(self) -> None:
+        """As the dispatcher does."""
+        kind = self.authority.fault_class
+        if kind is not None:
+            self.pilot.check_at_rest()
+        self.authority.clear(self.now)
+        if kind is not None:
+            self.pilot.recover(kind)
+
     @property
     def speed(self) -> float:
         return float(np.abs(self.pilot.arm.read().joint_velocity).max())
@@ -220,7 +229,7 @@ def test_stops_faults_and_resets_end_what_the_policy_knows(remembering: Bench, e
     else:
         getattr(remembering.authority, ending)("test")
         remembering.run(0.005)
-        remembering.authority.clear()
+        remembering.authority.clear(0.0)
     assert memory_is_fresh(remembering)
 
 
@@ -485,8 +494,7 @@ def test_a_policy_that_fails_is_a_fault_and_the_arm_holds(
     assert served.authority.counters["faults"] == 1
     assert served.authority.lease is None
     assert served.speed < 0.01
-    served.authority.clear()
-    served.pilot.recover()
+    served.clear()
     served.skill(0, 1)
     served.run(0.5)
     assert served.authority.mode == "skill"
@@ -523,13 +531,16 @@ def test_an_arm_that_fails_is_a_fault_until_cleared(
     assert served.authority.mode == "fault"
     assert words in served.authority.last_event
     assert served.authority.counters["faults"] == 1  # one event, not one a tick
-    served.authority.clear()
-    served.pilot.recover()
-    served.run(0.01)
+    if broken == "read":
+        served.clear()
+        served.run(0.01)
+    else:  # it moved when it was seen last, and what it is told does not reach it
+        with pytest.raises(Refusal, match="still moves"):
+            served.clear()
     assert served.authority.mode == "fault"  # clearing does not mend a cable
     arm.broken = ""
-    served.authority.clear()
-    served.pilot.recover()
+    served.run(1.0)
+    served.clear()
     served.run(0.2)
     assert served.authority.mode == "hold"
     assert served.speed < 0.05
@@ -554,8 +565,7 @@ def test_a_simulation_that_diverged_starts_afresh_when_cleared(policy_file: Path
     table._qpos[0, :7] = np.nan
     served.run(0.1)
     assert served.authority.mode == "fault"
-    served.authority.clear()
-    served.pilot.recover()
+    served.clear()
     served.run(0.1)
     assert served.authority.mode == "hold"
     hand = served.pilot.driver.hands(served.pilot.state).measured[0]

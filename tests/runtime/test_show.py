@@ -76,7 +76,7 @@ def test_it_never_comes_back(policy_file: Path, ending: str) -> None:
     show.step(authority, pilot, 0.0)
     assert authority.mode == "skill"
     getattr(authority, ending)("test")
-    authority.clear()
+    authority.clear(0.0)
     start = pilot.state.objects["cube"].position.copy()
     show.step(authority, pilot, 100.0)
     assert (authority.mode, authority.command) == ("hold", None)

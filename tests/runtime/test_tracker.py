@@ -25,11 +25,11 @@ def tracker() -> Tracker:
 def test_a_pose_ages() -> None:
     seen = tracker()
     assert seen.age_s("cube", 1.0) == math.inf
-    assert seen.late(1.0) == "no pose of 'cube' has come yet"
+    assert seen.late("cube", 1.0) == "no pose of 'cube' has come yet"
     seen.put(sighting(1.0), 1.05)
     assert seen.age_s("cube", 1.15) == pytest.approx(0.15)
-    assert seen.late(1.15) is None
-    assert seen.late(1.25) == "the newest pose of 'cube' is 0.25 s old"
+    assert seen.late("cube", 1.15) is None
+    assert seen.late("cube", 1.25) == "the newest pose of 'cube' is 0.25 s old"
 
 
 def test_velocity_is_taken_over_a_time_that_noise_does_not_rule() -> None:

@@ -1,8 +1,8 @@
 """How near the arm is to the table and to itself, from the shapes of its MuJoCo model.
 
-The model's shapes are drawn a little outside of the real links (panda.xml). Links less than three
-joints apart are not compared: their shapes overlap by design, and the joints' own limits keep them
-from each other.
+The model's shapes are drawn a little outside of the real links (panda.xml). Bodies less than three
+apart in the list of links below are not compared: their shapes overlap by design, and the joints'
+own limits keep them from each other.
 """
 
 from __future__ import annotations

@@ -60,6 +60,7 @@ class SetpointWatch:
         self._rest = np.zeros(spec.dof)
         chosen = np.linspace(0, len(setpoint) - 1, min(governed, len(setpoint))).round()
         self._governors: dict[int, Governor] = {}
+        self._spent: set[int] = set()
         for scene in dict.fromkeys(int(index) for index in chosen):
             governor = Governor(spec, actions.workspace_low, actions.workspace_high, period_s)
             governor.reset(self._state(setpoint[scene]))
@@ -76,6 +77,7 @@ class SetpointWatch:
             np.isfinite(np.concatenate([position, velocity], axis=1)).all(axis=1), np.bool_
         )
         governed = np.zeros(len(position), np.bool_)
+        governed[list(self._spent)] = True
         for scene in list(self._governors):
             governed[scene] = True
             self._ask_governor(scene, position[scene], velocity[scene])
@@ -89,6 +91,7 @@ class SetpointWatch:
             self.interventions[found] += 1
             # It would go on from its stop, the scene goes on from here.
             del self._governors[scene]
+            self._spent.add(scene)
 
     def _test(self, position: Array, velocity: Array, broken: Flags, chosen: Flags) -> None:
         spec = self._spec

@@ -5,7 +5,6 @@ A run that breaks an invariant is named by its seed and can be had again exactly
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from pathlib import Path
 import tyro
 
 from skill_runtime.policy import PolicyFileError, load_manifest
+from skill_runtime.report_file import check_writable, write_json
 from skill_runtime.simulation.campaign import Outcome, simulate, split
 from skill_runtime.simulation.world import RunConfig
 from skill_runtime.usage import UsageError, check_number
@@ -71,7 +71,7 @@ def report(arguments: Arguments, outcomes: list[Outcome], took_s: float) -> int:
             "digests": {str(outcome.config.seed): outcome.digest for outcome in outcomes},
             "arguments": {key: str(value) for key, value in asdict(arguments).items()},
         }
-        arguments.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_json(arguments.json, content)
     return BROKEN if broken else OK
 
 
@@ -86,6 +86,8 @@ def check(arguments: Arguments) -> None:
     check_number("ticks", arguments.ticks, 1, 10**12)
     check_number("run-ticks", arguments.run_ticks, 100, 10**9)
     check_number("workers", arguments.workers, 0, 1024)
+    if arguments.json is not None:
+        check_writable(arguments.json)
     load_manifest(arguments.model)
 
 

@@ -33,6 +33,8 @@ def attempt(config: RunConfig) -> Outcome:
         result = world.run()
     except InvariantError as error:
         return Outcome(config=config, broken=str(error), seen=dict(world.judge.seen))
+    except Exception as error:  # a fault of the simulation itself must name its seed as well
+        return Outcome(config=config, broken=f"crashed: {error!r}", seen=dict(world.judge.seen))
     return Outcome(config=config, seen=dict(result.seen), digest=result.digest)
 
 

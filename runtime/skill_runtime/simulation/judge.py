@@ -18,17 +18,21 @@ from numpy.typing import NDArray
 from skill_proto.messages import FaultClass, Mode, Telemetry
 from skill_robots.arm import JointTarget
 from skill_robots.motion_limits import Motion, MotionLimits
+from skill_robots.panda import kinematics
 from skill_runtime.faults import FAULTS
 from skill_runtime.lease import DEFAULT_VALIDITY_S, FUTURE_TOLERANCE_S
-from skill_runtime.pilot import STOPPED_ITSELF
+from skill_runtime.pilot import LETS_GO
 from skill_runtime.simulation.transport import PortName, Sent
 
 Vector = NDArray[np.float64]
 
 REST_WITHIN_S = 0.5
 """Time from the end of what allowed a motion to a set-point at rest [s]."""
+CONSISTENT_RAD_S = 0.01
 AT_REST = 0.01
 """A set-point slower than this is at rest: the shaper comes to its end exponentially [rad/s]."""
+REST_ALONE_S = 0.02
+"""An arm that no set-point reaches for this long is taken to rest where the last one led it [s]."""
 STILL = 1e-6
 """A set-point slower than this has not moved to speak of [rad/s]."""
 POLICY_PERIOD_S = 0.04
@@ -97,6 +101,10 @@ class Judge:
     _fault_in_force: bool = False
     _mode_before: Mode = "hold"
     _old_pose_ticks: int = 0
+    _lost: int = 0
+    _fresh: bool = False
+    _fault_class: FaultClass | None = None
+    _clears: int = 0
     _let_go: bool = False
     _most_excess: float = 0.0
 
@@ -146,6 +154,8 @@ class Judge:
         if kind == "acquire":
             self._granted(asked, reply, now)
         elif kind == "clear":
+            if self._stopped or self._fault_in_force:
+                self._lease = self._allowed = None
             self._stopped, self._fault_in_force = False, False
         elif kind == "track":
             self._pose = float(asked["captured"])
@@ -160,8 +170,8 @@ class Judge:
 
     def _granted(self, asked: dict[str, Any], reply: dict[str, Any], now: float) -> None:
         priority, held = int(asked.get("priority", 0)), self._lease
-        if self._stopped:
-            self.fail("a lease was granted while stopped")
+        if self._stopped or self._fault_in_force:
+            self.fail("a lease was granted while stopped or at fault")
         if held is not None and now < held.ends:
             self.seen["takeover"] += 1
             if priority <= held.priority:
@@ -205,9 +215,16 @@ class Judge:
             return
         self.fail(f"a fault of class {kind!r} was not reported: mode {mode!r}, fault {found!r}")
 
+    def lost(self) -> None:
+        """A set-point may not have reached the motors; after some an arm rests by itself."""
+        self._lost += 1
+        if self._told is not None and self._lost * self.period_s > REST_ALONE_S:
+            rest = np.zeros_like(self._told.position)
+            self._told = Motion(self._told.position, rest, rest)
+
     def started_afresh(self) -> None:
         """The simulated scene was put at a new start, arm and all."""
-        self._told = None
+        self._fresh = True
 
     def settled(self, position: Vector, *, released: bool) -> None:
         """The set-point was put on the measured joints.
@@ -215,8 +232,9 @@ class Judge:
         Only an arm at rest may bear that, or one that has let go of its set-points.
         """
         speed = 0.0 if self._told is None else float(np.abs(self._told.velocity).max())
-        if speed > AT_REST and not released:
+        if speed > AT_REST and not released and not self._fresh:
             self.fail(f"the set-point was moved at {speed:.3f} rad/s")
+        self._fresh = False
         rest = np.zeros_like(position)
         self._most_excess = max(0.0, self._excess(position)) + ROUNDING
         self._least_room = min(0.0, *self.limits.room(position)) - ROUNDING
@@ -229,10 +247,16 @@ class Judge:
         position = target.position.copy()
         if not np.isfinite(position).all():
             self.fail(f"a set-point is not finite: {position.tolist()}")
+        self._lost = 0
         if self._told is None:
             self.fail("a set-point before any start")
             return
+        width = target.hand_width
+        if width is not None and not 0.0 <= width <= self.limits.spec.hand_width_max:
+            self.fail(f"the hand is told to open {width} m")
         after = self._told.then(position, self.period_s)
+        if np.abs(target.velocity - after.velocity).max() > CONSISTENT_RAD_S:
+            self.fail(f"the velocity fed forward is not that of the set-points: {target.velocity}")
         self._check_limits(self._told, after)
         self._check_range(position)
         self._told = after
@@ -244,6 +268,10 @@ class Judge:
         low, high = self.limits.speed_bounds(after.position)
         if (after.velocity < low - ROUNDING).any() or (after.velocity > high + ROUNDING).any():
             self.fail(f"a joint is too fast: {after.velocity.tolist()}")
+        points = kinematics.forward(np.stack([before.position, after.position])).position
+        speed = float(np.linalg.norm(points[1] - points[0])) / self.period_s
+        if speed > self.limits.spec.end_effector_speed * (1.0 + ROUNDING):
+            self.fail(f"the end effector is told to go {speed:.2f} m/s")
         if np.abs(after.velocity).max() <= STILL:
             return  # where it is was looked at when it came here
         if min(self.limits.room(after.position)) < self._least_room:
@@ -265,10 +293,16 @@ class Judge:
     ) -> None:
         """Looks at everything; ``decided`` is the time at which the tick looked at the clock."""
         self.tick += 1
-        self._let_go = fault in STOPPED_ITSELF
+        self._let_go = fault in LETS_GO
         if mode == "fault" and not self._fault_in_force:
             self._new_fault(fault)
+        cleared, self._clears = self.seen["clear"] != self._clears, self.seen["clear"]
+        if self._fault_in_force and mode not in ("fault", "stopped") and not cleared:
+            known = self._fault_class
+            if known is None or not FAULTS[known].recovers:
+                self.fail(f"a fault of class {known!r} has ended by itself")
         self._fault_in_force = mode == "fault"
+        self._fault_class = fault
         if self._stopped and mode != "stopped":
             self.fail(f"stopped, but the mode is {mode!r}")
         if mode == "stopped" and not self._stopped:

@@ -27,8 +27,9 @@ from skill_runtime.policy import OnnxPolicy, PolicyOutput
 
 Vector = NDArray[np.float64]
 
-ArmTrouble = Literal["", "silent", "repeat", "contact", "error"]
-"""Nothing; no answer; the same answer again and again; a reflex; an error of its own."""
+ArmTrouble = Literal["", "silent", "deaf", "repeat", "nan", "contact", "error"]
+"""Nothing; no answer; no set-point taken; the same answer again and again; answers that are no
+number; a reflex; an error of its own."""
 PolicyTrouble = Literal["", "nan", "raise"]
 
 
@@ -105,12 +106,14 @@ class FaultyArm:
 
     Attributes:
         trouble: what it has at present.
-        on_command: is told of every set-point that is sent.
+        on_command: is told of every set-point that reaches the motors.
+        on_lost: is told when one may not.
         on_reset: is told when the arm was put elsewhere.
     """
 
     inner: SimulatedArm
     on_command: Callable[[JointTarget], None]
+    on_lost: Callable[[], None]
     on_reset: Callable[[], None]
     trouble: ArmTrouble = ""
     is_simulated: bool = True
@@ -128,19 +131,24 @@ class FaultyArm:
 
     def read(self) -> ArmState:
         """As the arm says, unless in trouble."""
-        self._raise()
+        self._raise(reading=True)
+        if self.trouble == "nan":
+            state = self.inner.read()
+            return replace(state, joint_velocity=np.full_like(state.joint_velocity, np.nan))
         if self.trouble != "repeat" or self._last is None:
             self._last = self.inner.read()
         return self._last
 
     def command(self, target: JointTarget) -> None:
         """As the arm does, unless in trouble."""
-        self.on_command(target)  # lost or not: it was sent
-        self._raise()
+        if self.trouble:
+            self.on_lost()
+        self._raise(reading=False)
+        self.on_command(target)
         self.inner.command(target)
 
-    def _raise(self) -> None:
-        if self.trouble == "silent":
+    def _raise(self, *, reading: bool) -> None:
+        if self.trouble == "silent" or (self.trouble == "deaf" and not reading):
             raise ArmSilentError("no packet")
         if self.trouble == "contact":
             raise ArmContactError("joint reflex")

@@ -25,7 +25,7 @@ from skill_robots.tasks.tabletop import TabletopConfig
 from skill_runtime.authority import Authority, Patience
 from skill_runtime.dispatch import Dispatcher
 from skill_runtime.loop import Loop, Pace
-from skill_runtime.pilot import STOPPED_ITSELF, Pilot
+from skill_runtime.pilot import LETS_GO, Pilot
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.refusal import Refusal
 from skill_runtime.server import Server
@@ -94,7 +94,7 @@ class World:
         self.clock = VirtualClock(self._lateness_s)
         self.transport = VirtualTransport(self.clock, self._replied, self._delivered)
         arm = self._arm()
-        self.arm = FaultyArm(arm, self._commanded, self._moved)
+        self.arm = FaultyArm(arm, self._commanded, self._lost, self._moved)
         self.policy = FaultyPolicy(OnnxPolicy(config.model), self._policy_failed)
         tracked = config.seed % 2 == 1
         self.authority = Authority(Patience(stop_after_s=20.0))
@@ -201,7 +201,7 @@ class World:
             self._silent_ticks, self._clears = 0, self.judge.seen["clear"]
             return
         self._silent_ticks += 1
-        if trouble in ("contact", "error"):
+        if trouble in ("contact", "error", "nan"):
             kind = "contact" if trouble == "contact" else "arm"
             self.judge.must_be_at_fault(kind, mode, fault)
         elif self._silent_ticks * self.arm.servo_period_s > SILENCE_FOUND_S:
@@ -225,7 +225,7 @@ class World:
             return
         self._next_trouble = now + float(self._random.exponential(6.0))
         self._trouble_ends = now + float(self._random.exponential(0.3))
-        arm: list[ArmTrouble] = ["silent", "silent", "repeat", "contact", "error"]
+        arm: list[ArmTrouble] = ["silent", "deaf", "repeat", "nan", "contact", "error"]
         policy: list[PolicyTrouble] = ["nan", "nan", "raise"]
         choice = int(self._random.integers(len(arm) + len(policy)))
         if choice < len(arm):
@@ -248,6 +248,9 @@ class World:
         self._digest.update(target.position.tobytes())
         self.judge.commanded(target)
 
+    def _lost(self) -> None:
+        self.judge.lost()
+
     def _moved(self) -> None:
         self._silent_ticks = 0
         self.judge.started_afresh()
@@ -260,7 +263,7 @@ class World:
 
         def watched(state: ArmState) -> None:
             reset(state)
-            released = self.authority.fault_class in STOPPED_ITSELF
+            released = self.authority.fault_class in LETS_GO
             self.judge.settled(state.joint_position, released=released)
 
         governor.reset = watched  # type: ignore[method-assign]
