@@ -1,0 +1,165 @@
+"""What docs/safety.md states, with real processes that are killed, stopped, cut off and flooded.
+
+The scenarios are those of benchmarks/failures.py. Times are the server's own; a second is allowed
+on top of each stated one, for a machine that does other things as well.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from failure_network import Cable, NoNamespacesError
+from failure_outcome import POLICY_PERIOD_S, TRACKER_TIMEOUT_S, TTL_S, VALID_FOR_S, Outcome
+from failures import FAILURES, Config, main
+
+ALLOWANCE_S = 1.0
+STOPPING_S = 0.5
+"""Of the set-point, from the speeds that policies move at."""
+
+
+def check(outcome: Outcome, state: str, *, swings_out: bool = True) -> None:
+    """It came to that state, and to rest for good, in the time stated."""
+    assert outcome.state == state
+    assert outcome.state_s is not None
+    assert outcome.bound_s is not None
+    assert outcome.rest is not None
+    assert 0.0 <= outcome.state_s <= outcome.bound_s + ALLOWANCE_S
+    assert outcome.rest.setpoint_s <= outcome.bound_s + STOPPING_S + ALLOWANCE_S
+    if swings_out:
+        assert outcome.rest.joints_s <= outcome.bound_s + STOPPING_S + 2 * ALLOWANCE_S
+
+
+@pytest.fixture
+def namespaces() -> None:
+    """Skips a test where the network cannot be cut."""
+    try:
+        with Cable():
+            pass
+    except NoNamespacesError as error:
+        pytest.skip(str(error))
+
+
+def test_a_killed_controller_leaves_the_arm_at_rest(policy_file: Path) -> None:
+    outcome = FAILURES["controller-killed"](policy_file)
+    assert outcome.bound_s == VALID_FOR_S
+    check(outcome, "hold")
+    assert outcome.facts["lease lost"] == 1
+
+
+@pytest.mark.slow
+def test_a_stopped_controller_that_goes_on_moves_nothing(policy_file: Path) -> None:
+    outcome = FAILURES["controller-stopped"](policy_file)
+    check(outcome, "hold")
+    assert outcome.facts["lease lost"] == 1
+
+
+@pytest.mark.slow
+def test_a_lease_that_nobody_renews_ends_a_long_command_and_then_stops(policy_file: Path) -> None:
+    outcome = FAILURES["lease-unrenewed"](policy_file)
+    assert outcome.bound_s == TTL_S
+    check(outcome, "hold")
+    assert outcome.state_s is not None
+    stopped_s = outcome.facts["stopped [s]"]
+    assert isinstance(stopped_s, float)
+    assert stopped_s > outcome.state_s
+
+
+@pytest.mark.slow
+def test_after_a_server_killed_the_next_one_moves_for_no_old_lease(policy_file: Path) -> None:
+    outcome = FAILURES["server-killed"](policy_file)
+    assert outcome.state_s is not None
+    assert outcome.bound_s is not None
+    assert outcome.state_s <= outcome.bound_s + ALLOWANCE_S
+    assert outcome.facts["modes of the next server"] == "hold"
+    assert outcome.facts["its commands"] == 0
+    assert outcome.facts["client there"] == "LeaseLostError"
+
+
+def test_a_server_stopped_for_long_holds_when_it_goes_on(policy_file: Path) -> None:
+    outcome = FAILURES["server-stopped"](policy_file)
+    check(outcome, "hold")
+    assert outcome.facts["first mode"] == "hold"
+    assert outcome.facts["commands accepted after"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["watchers-killed", "watchers-stopped"])
+def test_who_only_watches_may_die_or_stop(policy_file: Path, name: str) -> None:
+    outcome = FAILURES[name](policy_file)
+    assert outcome.facts["modes"] == "skill"
+    assert outcome.facts["rejected"] == 0
+    assert outcome.facts["expired"] == 0
+    commands = outcome.facts["commands after"]
+    assert isinstance(commands, int)
+    assert commands > 0
+
+
+def test_a_policy_that_is_not_a_number_is_a_fault(policy_file: Path) -> None:
+    outcome = FAILURES["policy-nan"](policy_file)
+    assert outcome.bound_s == POLICY_PERIOD_S
+    check(outcome, "fault policy")
+    assert outcome.facts["mode in the end"] == "fault"
+    assert outcome.facts["lease"] == "revoked"
+
+
+def test_a_silent_tracker_is_a_fault_until_it_speaks_again(policy_file: Path) -> None:
+    outcome = FAILURES["tracker-silent"](policy_file)
+    assert outcome.bound_s == TRACKER_TIMEOUT_S + POLICY_PERIOD_S
+    check(outcome, "fault tracker")
+    assert outcome.facts["leases"] == 1  # who steers has kept it all the time
+    assert outcome.facts["lease"] == "controller"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("namespaces")
+def test_a_network_cut_for_a_second_holds_and_goes_on(policy_file: Path) -> None:
+    outcome = FAILURES["network-cut-1s"](policy_file)
+    check(outcome, "hold", swings_out=False)  # for which a second may be too short
+    assert outcome.facts["leases"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("namespaces")
+def test_a_network_cut_for_good_holds_for_good(policy_file: Path) -> None:
+    outcome = FAILURES["network-cut"](policy_file)
+    check(outcome, "hold")
+    assert outcome.facts["lease lost"] == 1
+
+
+@pytest.mark.slow
+def test_a_stop_behind_a_flood_stops(policy_file: Path) -> None:
+    outcome = FAILURES["flood"](policy_file)
+    check(outcome, "stopped")
+    assert outcome.facts["mode in the end"] == "stopped"
+    assert outcome.facts["controller"] == "LeaseLostError"
+    sent = outcome.facts["sent a second"]
+    assert isinstance(sent, int)
+    assert sent > 1000
+
+
+def test_without_namespaces_the_benchmark_says_what_is_missing(
+    policy_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    result = tmp_path / "result.json"
+    main(Config(model=policy_file, only=("network-cut",), json=result))
+    out = capsys.readouterr().out
+    assert "network-cut is left out: " in out
+    assert "root" in out or "iproute2" in out
+    assert '"failures": []' in result.read_text()
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (Config(only=("earthquake",)), "controller-killed.*got earthquake"),
+        (Config(model=Path("none.onnx")), "none.onnx is no file; .*--model"),
+    ],
+)
+def test_what_cannot_be_brought_about_is_explained(config: Config, words: str) -> None:
+    with pytest.raises(SystemExit, match=words):
+        main(config)
