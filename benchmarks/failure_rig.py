@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skill_proto.messages import Telemetry
-from skill_runtime.loop import REST_VELOCITY
+from skill_runtime.senses import REST_VELOCITY
 
 PEERS = Path(__file__).with_name("failure_peers.py")
 
