@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from types import FrameType
+
+LAST_WORDS_S = 0.15
+"""Time for a process that prints to us [s]."""
 
 INTERRUPTED = 128 + signal.SIGINT
 """Exit code of a program that was interrupted before it had begun."""
@@ -65,4 +69,6 @@ def raise_at_interrupt() -> None:
 def _end(number: int, frame: FrameType | None) -> None:
     # Not the signal's default action: that one passes over the first process of a container.
     del number, frame
+    # mujoco imports glfw, which has another process print its version: without us, into nothing.
+    time.sleep(LAST_WORDS_S)
     os._exit(INTERRUPTED)

@@ -21,7 +21,6 @@ from skill_robots.motion_limits import Motion, MotionLimits
 from skill_robots.panda import kinematics
 from skill_runtime.faults import FAULTS
 from skill_runtime.lease import DEFAULT_VALIDITY_S, FUTURE_TOLERANCE_S
-from skill_runtime.pilot import LETS_GO
 from skill_runtime.simulation.transport import PortName, Sent
 
 Vector = NDArray[np.float64]
@@ -105,7 +104,6 @@ class Judge:
     _fresh: bool = False
     _fault_class: FaultClass | None = None
     _clears: int = 0
-    _let_go: bool = False
     _most_excess: float = 0.0
 
     def fail(self, what: str) -> None:
@@ -293,7 +291,6 @@ class Judge:
     ) -> None:
         """Looks at everything; ``decided`` is the time at which the tick looked at the clock."""
         self.tick += 1
-        self._let_go = fault in LETS_GO
         if mode == "fault" and not self._fault_in_force:
             self._new_fault(fault)
         cleared, self._clears = self.seen["clear"] != self._clears, self.seen["clear"]
@@ -347,7 +344,7 @@ class Judge:
             else:
                 self._old_pose_ticks = 0
         self._mode_before = mode
-        if self._show or self._let_go or (led and fresh and mode in MODE_OF.values()):
+        if self._show or (led and fresh and mode in MODE_OF.values()):
             self._unled_ticks = 0
             return
         self._unled_ticks += 1  # not in time: a clock that jumps leaves an arm no time to brake

@@ -223,8 +223,8 @@ class World:
             self._trouble_ends = np.inf
         if now < self._next_trouble:
             return
-        self._next_trouble = now + float(self._random.exponential(6.0))
-        self._trouble_ends = now + float(self._random.exponential(0.3))
+        self._next_trouble = now + float(self._random.exponential(4.0))
+        self._trouble_ends = now + float(self._random.exponential(0.6))
         arm: list[ArmTrouble] = ["silent", "deaf", "repeat", "nan", "contact", "error"]
         policy: list[PolicyTrouble] = ["nan", "nan", "raise"]
         choice = int(self._random.integers(len(arm) + len(policy)))
