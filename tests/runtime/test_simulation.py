@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,15 +33,17 @@ def run(seed: int, ticks: int, *, physics: bool = False) -> RunResult:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100, 106))
-def test_no_invariant_breaks(seed: int) -> None:
-    seen = run(seed, 12_000).seen
-    # A run in which nothing happens would show nothing.
+def test_no_invariant_breaks() -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(100, 106):
+        seen.update(run(seed, 12_000).seen)
+    # Runs in which nothing happens would show nothing.
     for name in ("acquire", "renew", "skill", "goal", "servo_joint", "stop", "clear", "takeover"):
         assert seen[name] > 0, name
     for code in ("no_lease", "lease_held", "stale", "malformed", "too_large", "not_now"):
         assert seen[f"refused {code}"] > 0, code
-    assert sum(count for name, count in seen.items() if name.startswith("fault ")) > 2
+    for kind in ("silent", "tracker", "policy", "arm", "contact"):
+        assert seen[f"fault {kind}"] > 0, kind
 
 
 def test_none_breaks_with_physics_either() -> None:
@@ -56,7 +59,7 @@ def test_a_seed_is_a_run() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PLANTS)
 def test_a_planted_bug_is_found(name: str) -> None:
-    seeds = (3, 5) if name in TRACKED else (1, 2, 4)
+    seeds = (1, 3) if name in TRACKED else (1, 2)
     assert any(found(name, RunConfig(seed=seed, ticks=20_000, model=MODEL)) for seed in seeds)
 
 
