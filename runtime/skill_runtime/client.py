@@ -228,6 +228,9 @@ class SkillClient:
     def _held(self) -> HeldLease:
         if self._lease is None:
             raise NoLeaseError("a command needs the lease: call acquire() first")
+        if self._lease.lost is not None:
+            # The heartbeat may have heard of it first: the next state is one that knows it too.
+            self._replied = max(self._replied, self._lease.time)
         self._lease.check()
         return self._lease
 

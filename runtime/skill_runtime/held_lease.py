@@ -36,7 +36,7 @@ class HeldLease:
         token: proof of the lease, carried by every command.
         ttl_s: the lease ends this long after the last heartbeat [s].
         seq: number of the last command sent.
-        time: newest server time that the heartbeat has seen [s].
+        time: server time of the heartbeat's newest reply, a refusal too [s].
         lost: why the lease has ended, None while it is in force.
     """
 
@@ -64,6 +64,7 @@ class HeldLease:
                 except ServerUnreachableError:
                     continue  # it may answer again before the lease has run out, or say that it has
                 except ClientError as error:
+                    self.time = channel.time or self.time
                     self.end(str(error))
                     return
                 if isinstance(reply, Ok):

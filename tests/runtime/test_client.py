@@ -315,7 +315,10 @@ def test_the_heartbeat_hears_of_a_stop(client: SkillClient, other: SkillClient) 
         while lease.lost is None and time.monotonic() < ends:
             time.sleep(0.05)
         with pytest.raises(LeaseLostError, match="enough"):
-            lease.check()
+            client.skill([1, 0])
+        state = client.state()
+        assert state.mode == "stopped"
+        assert state.time >= lease.time
 
 
 def test_stop_finds_its_socket_without_hello(
