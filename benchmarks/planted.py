@@ -25,7 +25,7 @@ from skill_runtime import modes
 from skill_runtime.authority import Authority
 from skill_runtime.lease import Lease, LeaseKeeper
 from skill_runtime.pilot import Pilot
-from skill_runtime.simulation.judge import InvariantError
+from skill_runtime.simulation.invariant import InvariantError
 from skill_runtime.simulation.world import RunConfig, World
 
 Plant = Callable[[World], Any]

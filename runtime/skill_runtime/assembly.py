@@ -91,6 +91,11 @@ class ArmServer:
         remarks = [f"shows one {what} after the other until somebody takes the lease"]
         if not self._shows:
             remarks = ["the arm holds until somebody takes the lease"]
+        seen = self.pilot.needed_objects
+        for name in self._config.track.objects:
+            if name not in seen:
+                what = f"observes {', '.join(seen)}" if seen else "observes no object"
+                remarks.append(f"--track {name}: the policy {what}, so nothing needs that pose")
         if not self._config.pace.realtime:
             remarks.append("ordinary scheduling; --realtime asks for better")
         return remarks

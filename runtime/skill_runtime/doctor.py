@@ -35,8 +35,8 @@ def main() -> None:
     from skill_robots.arm import ArmError
     from skill_robots.control import UnsupportedPolicyError
     from skill_runtime.live_line import discard_output
-    from skill_runtime.pilot import RateMismatchError
     from skill_runtime.policy import PolicyError, PolicyFileError
+    from skill_runtime.policy_runner import RateMismatchError
 
     _end_with_a_word_at_interrupt()
     try:

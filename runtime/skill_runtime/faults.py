@@ -23,7 +23,7 @@ class FaultRule:
     """What must be so for it to end, in words."""
 
 
-BY_HAND = "`clear`, and a new lease"
+BY_HAND = "`clear`, from an arm at rest, and a new lease"
 
 FAULTS: dict[FaultClass, FaultRule] = {
     "tracker": FaultRule(
@@ -33,7 +33,8 @@ FAULTS: dict[FaultClass, FaultRule] = {
         ends="a fresh pose",
     ),
     "silent": FaultRule(
-        cause="the arm does not answer, or sends the same state again and again",
+        cause="the arm does not answer, sends the same state again and again, or takes no "
+        "set-point",
         recovers=True,
         ends="a second of answers, from an arm at rest",
     ),
@@ -44,7 +45,9 @@ FAULTS: dict[FaultClass, FaultRule] = {
     ),
     "internal": FaultRule(cause="an error of the server itself", recovers=False, ends=BY_HAND),
     "arm": FaultRule(
-        cause="the arm reports an error, or refuses a set-point", recovers=False, ends=BY_HAND
+        cause="the arm reports an error, refuses a set-point, or measures what is not a number",
+        recovers=False,
+        ends=BY_HAND,
     ),
     "contact": FaultRule(
         cause="the arm stopped itself because it touched something", recovers=False, ends=BY_HAND

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
-from typing import Protocol, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ from skill_runtime.authority import Authority, Running
 from skill_runtime.faults import graver
 from skill_runtime.modes import LATCHED, POLICY_MODES
 from skill_runtime.policy import PolicyOutput
+from skill_runtime.policy_runner import PolicyRunner, TickPolicy, ticks_per_action
 from skill_runtime.refusal import Refusal
 from skill_runtime.senses import ANSWERING_S, REST_VELOCITY, Senses
 from skill_runtime.tracker import Tracker
@@ -41,44 +42,8 @@ from skill_runtime.tracker import Tracker
 log = logging.getLogger(__name__)
 Vector = NDArray[np.float64]
 
-LONGEST_PAUSE_S = 0.5
-"""Holds no longer than this [s], as between two commands of a slow client, leave the policy its
-memory: the arm and what it touches have hardly done anything meanwhile. After longer ones, and
-after anything but a hold, it does not know what has happened and starts anew."""
-
-
 LETS_GO: frozenset[FaultClass] = frozenset({"arm", "contact", "silent"})
 """Faults in which the arm may be elsewhere than it was told to be."""
-
-
-class TickPolicy(Protocol):
-    """What the tick needs of a policy; ``OnnxPolicy`` is one."""
-
-    @property
-    def manifest(self) -> PolicyManifest:
-        """What the policy says of itself."""
-        ...
-
-    def step(
-        self,
-        observation: Vector,
-        skill: Vector | None = None,
-        goal: Vector | None = None,
-        previous_action: Vector | None = None,
-    ) -> PolicyOutput:
-        """One action for one observation ``(O,)``.
-
-        ``previous_action`` is given where something else was done than what it said last.
-        """
-        ...
-
-    def reset_slot(self, slot: int) -> None:
-        """Forgets recurrent state and previous action of one slot."""
-        ...
-
-
-class RateMismatchError(ValueError):
-    """The policy's period is not a whole number of servo periods."""
 
 
 class Pilot:
@@ -87,10 +52,11 @@ class Pilot:
     Attributes:
         arm: the arm.
         driver: from policy to set-points.
-        output: what the policy put out last, None outside the policy modes.
+        runner: runs the policy.
         braking: whether the governor follows a stop.
         tracker: objects that are reported from outside.
         senses: what is measured.
+        needed_objects: names of those whose poses the policy observes.
         ticks_per_action: servo periods per policy step.
     """
 
@@ -104,8 +70,8 @@ class Pilot:
         """
         manifest = policy.manifest
         self.arm = arm
-        self.policy = policy
-        self.ticks_per_action = _ticks_per_action(manifest.control_rate_hz, arm.servo_period_s)
+        self.runner = PolicyRunner(policy)
+        self.ticks_per_action = ticks_per_action(manifest.control_rate_hz, arm.servo_period_s)
         self.driver = PolicyDriver(arm.spec, manifest, arm.servo_period_s)
         self.governor = Governor(
             arm.spec,
@@ -113,25 +79,27 @@ class Pilot:
             manifest.plant.workspace_high_m,
             arm.servo_period_s,
         )
-        self.output: PolicyOutput | None = None
         self.braking = False
         self.tracker = tracker or Tracker()
         self.senses = Senses(arm, self.tracker)
         self.driver.reset(self.state)
         self.governor.reset(self.state)
         sees_cube = any(CUBE in field.name for field in manifest.observation)
-        self._needed = (CUBE,) if sees_cube else ()
+        self.needed_objects: tuple[str, ...] = (CUBE,) if sees_cube else ()
         self._caught = False
         self._followed: Running | None = None
         self._located: tuple[ArmState, Hands] | None = None
         self._phase = 0
-        self._paused_s = math.inf
-        self._done: Vector | None = None
 
     @property
     def manifest(self) -> PolicyManifest:
         """Of the policy."""
-        return self.policy.manifest
+        return self.runner.policy.manifest
+
+    @property
+    def output(self) -> PolicyOutput | None:
+        """What the policy put out last, None outside the policy modes."""
+        return self.runner.output
 
     @property
     def state(self) -> ArmState:
@@ -224,8 +192,8 @@ class Pilot:
 
     def _decide(self, authority: Authority, now: float) -> None:
         if authority.mode not in POLICY_MODES:
-            self.output = None
-            self._paused_s += self.arm.servo_period_s if authority.mode == "hold" else math.inf
+            held = authority.mode == "hold"
+            self.runner.pause(self.arm.servo_period_s if held else math.inf)
         if authority.command is not self._followed:
             self._begin(authority.command)
         due = self._phase == 0 or authority.mode == "servo"
@@ -252,10 +220,7 @@ class Pilot:
         if self.output is None:
             # Nothing ran just now, so there is no rhythm to keep.
             self._phase = 0
-            if self._paused_s > LONGEST_PAUSE_S:
-                self.policy.reset_slot(0)
-            else:  # what was done last is not what the policy said last, but nothing
-                self._done = np.zeros(self.manifest.action_size)
+            self.runner.resume()
 
     def _act(self, command: Running, mode: Mode) -> None:
         if command.kind == "servo_joint":
@@ -264,22 +229,11 @@ class Pilot:
         if command.kind == "servo_pose":
             self.driver.apply_end_effector_goal(command.vector, self.state)
         else:
-            self.output = self._run_policy(command.vector, by_goal=mode == "goal")
-            self.driver.apply_action(self.output.action[0], self.state)
-            self._done = self.driver.done(self.output.action[0])
+            observation = self.driver.observation(self.state)
+            output = self.runner.run(observation, command.vector, by_goal=mode == "goal")
+            self.driver.apply_action(output.action[0], self.state)
+            self.runner.did(self.driver.done(output.action[0]))
         self._located = (self.state, self.driver.hands(self.state))  # known already: costs nothing
-
-    def _run_policy(self, vector: Vector, *, by_goal: bool) -> PolicyOutput:
-        observation = self.driver.observation(self.state)
-        done, self._done, self._paused_s = self._done, None, 0.0
-        goal = vector if by_goal else None
-        skill = vector if len(vector) and not by_goal else None
-        output = self.policy.step(observation, skill, goal, done)
-        if not np.isfinite(output.action).all():
-            raise PolicyFaultError(f"its action is not finite: {output.action.tolist()}")
-        if not output.sound.all():
-            raise PolicyFaultError("its recurrent state is not finite")
-        return output
 
     def _check_objects(self, now: float) -> None:
         unseen = self._unseen(now)
@@ -288,7 +242,7 @@ class Pilot:
 
     def _unseen(self, now: float) -> str | None:
         """Which object that the policy needs is not seen, in words; None where all are."""
-        for name in self._needed:
+        for name in self.needed_objects:
             if name in self.tracker.config.objects:
                 late = self.tracker.late(name, now)
                 if late is not None:
@@ -303,11 +257,7 @@ class Pilot:
             log.error("fault: %s", reason)
             authority.fault(reason, kind)
         self._begin(None)
-        self._forget()
-
-    def _forget(self) -> None:
-        self.output, self._done, self._paused_s = None, None, math.inf
-        self.policy.reset_slot(0)
+        self.runner.forget()
 
     # The world ----------------------------------------------------------------------------------
 
@@ -402,7 +352,7 @@ class Pilot:
     def _start_anew(self) -> None:
         self._followed = None
         self._phase = 0
-        self._forget()
+        self.runner.forget()
 
     def _scene(self, what: str) -> Scene:
         if not self.arm.is_simulated:
@@ -412,18 +362,3 @@ class Pilot:
                 "move the object by hand",
             )
         return cast("Scene", self.arm)
-
-
-class PolicyFaultError(RuntimeError):
-    """The policy put out what no arm can follow."""
-
-
-def _ticks_per_action(rate_hz: float, servo_period_s: float) -> int:
-    exact = 1.0 / (rate_hz * servo_period_s)
-    ticks = round(exact)
-    if ticks < 1 or abs(exact - ticks) > 1e-6 * exact:
-        raise RateMismatchError(
-            f"the policy runs at {rate_hz:g} Hz, the arm at {1 / servo_period_s:g} Hz: the arm's "
-            "rate must be a whole multiple of the policy's; choose another --servo-rate"
-        )
-    return ticks

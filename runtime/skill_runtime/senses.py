@@ -43,7 +43,7 @@ class Senses:
         self._silent_s = 0.0
         self._unreached_s = 0.0
         self._arm = arm
-        self.state = self._with_tracked(arm.read())
+        self.state = self._with_tracked(self._ask())
 
     def read(self) -> None:
         """A new look. Short silences leave the state as it is.
@@ -53,7 +53,7 @@ class Senses:
             ArmError: it reports something else, or what is no number.
         """
         try:
-            state = self._arm.read()
+            state = self._ask()
         except ArmSilentError as error:
             self._miss(str(error))
             return
@@ -70,7 +70,7 @@ class Senses:
         Raises:
             ArmSilentError, ArmError: as the arm says; nothing is tolerated.
         """
-        self._take(self._arm.read())
+        self._take(self._ask())
 
     def took_command(self) -> None:
         """A set-point has reached the arm."""
@@ -98,7 +98,7 @@ class Senses:
         Raises:
             ArmError: the arm cannot be read.
         """
-        self._take(self._arm.read())
+        self._take(self._ask())
         self._silent_s, self._unreached_s, self.answering_s = 0.0, 0.0, math.inf
 
     def _miss(self, why: str) -> None:
@@ -108,10 +108,14 @@ class Senses:
         if self._silent_s > SILENT_S:
             raise ArmSilentError(why)
 
-    def _take(self, state: ArmState) -> None:
+    def _ask(self) -> ArmState:
+        state = self._arm.read()
         numbers = state.joint_position.tolist() + state.joint_velocity.tolist()
         if not math.isfinite(sum(numbers)):
             raise ArmError("what it measures of its joints is not finite")
+        return state
+
+    def _take(self, state: ArmState) -> None:
         self.state = self._with_tracked(state)
 
     def _with_tracked(self, state: ArmState) -> ArmState:

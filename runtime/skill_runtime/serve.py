@@ -78,8 +78,8 @@ def main() -> None:
     from skill_robots.arm import ArmError
     from skill_robots.control import UnsupportedPolicyError
     from skill_runtime.endpoints import AddressError
-    from skill_runtime.pilot import RateMismatchError
     from skill_runtime.policy import PolicyFileError
+    from skill_runtime.policy_runner import RateMismatchError
 
     try:
         server = build(arguments)
@@ -134,7 +134,7 @@ def build(arguments: Arguments) -> ArmServer:
         show=arguments.show,
         seed=arguments.seed,
         patience=Patience(stop_after_s=arguments.stop_after),
-        track=TrackConfig(objects=arguments.track, timeout_s=arguments.tracker_timeout),
+        track=TrackConfig(objects=arguments.track or (), timeout_s=arguments.tracker_timeout),
     )
     manifest = load_manifest(arguments.model)
     arm = simulated_arm(manifest, servo_rate_hz=arguments.servo_rate, seed=arguments.seed)

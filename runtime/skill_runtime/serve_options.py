@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from skill_runtime.processors import check_cpu
-from skill_runtime.usage import check_number, check_object
+from skill_runtime.usage import UsageError, check_number, check_object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Arguments:
     """While nobody has taken the lease, show one skill (or goal) after the other."""
     stop_after: float = 60.0
     """An arm whose lease has ended holds for this long, then it is stopped [s]; inf never."""
-    track: Annotated[tuple[str, ...], arg(metavar="OBJECT ...")] = ()
+    track: Annotated[tuple[str, ...] | None, arg(metavar="OBJECT ...")] = None
     """Objects whose poses come from outside, e.g. cube; the arm's own view of them is not used."""
     tracker_timeout: float = 0.2
     """The policy is not run on a tracked pose older than this [s]."""
@@ -71,6 +71,11 @@ def check(arguments: Arguments) -> None:
     check_number("seed", arguments.seed, 0, 2**32 - 1)
     if not math.isinf(arguments.stop_after):
         check_number("stop-after", arguments.stop_after, 0.1, 86400, unit="s")
+    if arguments.track is not None and not all(arguments.track or ("",)):
+        raise UsageError(
+            "--track takes the names of the objects whose poses come from outside, "
+            "e.g. --track cube; name one, or leave the flag out to use what the arm sees"
+        )
     check_number("tracker-timeout", arguments.tracker_timeout, 0.01, 10, unit="s")
     check_number("servo-rate", arguments.servo_rate, 100, 2000, unit="Hz")
     check_number("spin-us", arguments.spin_us, 0, 1000, unit="us")

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 
 class Port(Protocol):
-    """A socket that is read and written without ever waiting.
+    """A ROUTER socket that is read and written without ever waiting.
 
     Raises:
         zmq.Again: nothing has arrived, or there is no room for what is to be sent.
@@ -19,12 +19,16 @@ class Port(Protocol):
         """The next frame of a message; without a copy it says whether ``more`` follow."""
         ...
 
-    def send(self, data: Any, flags: int = 0) -> Any:  # noqa: ANN401
-        """A message of one frame."""
+    def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401
+        """A message; its first frame is the receiver's name."""
         ...
 
-    def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401
-        """A message; of a ROUTER, its first frame is the receiver's name."""
+
+class Publisher(Protocol):
+    """A PUB socket, which never waits for those who listen."""
+
+    def send(self, data: Any, flags: int = 0) -> Any:  # noqa: ANN401  pyzmq's signature
+        """A message of one frame."""
         ...
 
 
@@ -33,17 +37,17 @@ class Transport(Protocol):
 
     @property
     def commands(self) -> Port:
-        """ROUTER: commands come in, replies go out."""
+        """Commands come in, replies go out."""
         ...
 
     @property
     def stop(self) -> Port:
-        """ROUTER: the same for stops."""
+        """The same for stops."""
         ...
 
     @property
-    def telemetry(self) -> Port:
-        """PUB."""
+    def telemetry(self) -> Publisher:
+        """States go out."""
         ...
 
     def wait(self, milliseconds: int) -> bool:

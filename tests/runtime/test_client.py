@@ -251,7 +251,7 @@ def test_the_object_is_changed_in_the_show_and_the_policy_remembers(
     served = serve(goal_file, show=True)
     with SkillClient(served.address, timeout_s=10.0) as client:
         before = until(client, lambda state: state.action is not None)
-        memory = served.server.pilot.policy._memory  # type: ignore[attr-defined]  what remembers
+        memory = served.server.pilot.runner.policy._memory  # type: ignore[attr-defined]  what remembers
         age = memory.age[0]
         client.scene(friction=0.06)
         after = until(client, lambda state: state.time > before.time + 0.5)

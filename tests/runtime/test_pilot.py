@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +20,9 @@ from skill_robots.observation import PUSH_OBSERVATION
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
 from skill_runtime.authority import Authority, Order, Running
 from skill_runtime.modes import Event
-from skill_runtime.pilot import LONGEST_PAUSE_S, Pilot, RateMismatchError
+from skill_runtime.pilot import Pilot
 from skill_runtime.policy import OnnxPolicy
+from skill_runtime.policy_runner import LONGEST_PAUSE_S, RateMismatchError
 from skill_runtime.refusal import Refusal
 from skill_runtime.tracker import TrackConfig, Tracker
 
@@ -267,7 +268,7 @@ def test_a_memory_that_is_not_finite_is_a_fault_and_forgotten(
     served.run(0.02)
     assert served.authority.mode == "fault"
     assert "the policy failed: its recurrent state is not finite" in served.authority.last_event
-    assert served.pilot.policy.step(np.zeros(28), [0.0, 0.0]).sound.all()  # type: ignore[arg-type]  what OnnxPolicy takes
+    assert served.pilot.runner.policy.step(np.zeros(28), [0.0, 0.0]).sound.all()  # type: ignore[arg-type]  what OnnxPolicy takes
 
 
 @pytest.mark.parametrize("ending", ["command", "lease", "stop"])
@@ -634,6 +635,19 @@ def test_an_arm_that_does_not_answer_is_held_and_goes_on_when_it_answers(
     served.skill(1, 0)
     served.run(0.3)
     assert served.authority.mode == "skill"
+
+
+def test_what_is_no_number_is_a_fault_even_where_the_time_stands_still(policy_file: Path) -> None:
+    arm = SilentArm()
+    served = bench(policy_file, arm)
+    served.skill(1, 0)
+    served.run(0.1)
+    assert arm.last is not None
+    broken = np.full_like(arm.last.joint_velocity, np.nan)
+    arm.last = replace(arm.last, joint_velocity=broken)
+    arm.silence = "repeat"
+    served.run(0.005)
+    assert (served.authority.mode, served.authority.fault_class) == ("fault", "arm")
 
 
 def test_an_arm_that_touched_something_is_a_fault_for_a_person(policy_file: Path) -> None:

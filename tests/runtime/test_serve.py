@@ -190,6 +190,16 @@ def test_it_serves_at_1_khz_when_asked(policy_file: Path) -> None:
         until(client, lambda state: state.action is not None)
 
 
+def test_an_object_that_the_policy_does_not_observe_is_tracked_with_a_note(
+    policy_file: Path,
+) -> None:
+    with process("--model", str(policy_file), "--track", "cupe") as running:
+        with running.client() as client:
+            until(client, lambda state: state.tick > 10)
+        _, output = running.end()
+    assert "--track cupe: the policy observes cube, so nothing needs that pose" in output
+
+
 def test_realtime_is_granted_or_its_absence_is_put_into_words(policy_file: Path) -> None:
     arguments = ("--model", str(policy_file), "--realtime", "--no-show")
     with process(*arguments) as running:
@@ -268,6 +278,8 @@ def test_a_port_in_use_names_the_port_and_the_flag(policy_file: Path) -> None:
         (["--friction", "slippery"], ["friction"]),
         (["--port", "70000"], ["port", "65533"]),
         (["--device", "tpu"], ["--device", "cuda"]),
+        (["--track"], ["--track takes the names of the objects", "e.g. --track cube"]),
+        (["--track", ""], ["--track takes the names of the objects"]),
         (["--cpu", "4096"], ["--cpu takes one of this machine's processors, 0", "got 4096; give"]),
     ],
 )

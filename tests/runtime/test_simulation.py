@@ -13,6 +13,7 @@ import pytest
 import zmq
 from planted import PLANTS, TRACKED, found
 
+from skill_runtime.faults import FAULTS
 from skill_runtime.simulation.clock import VirtualClock
 from skill_runtime.simulation.transport import Sent, VirtualTransport
 from skill_runtime.simulation.world import RunConfig, RunResult, World
@@ -38,11 +39,14 @@ def test_no_invariant_breaks() -> None:
     for seed in range(100, 106):
         seen.update(run(seed, 12_000).seen)
     # Runs in which nothing happens would show nothing.
-    for name in ("acquire", "renew", "skill", "goal", "servo_joint", "stop", "clear", "takeover"):
+    for name in (
+        *("acquire", "renew", "skill", "goal", "servo_joint", "stop", "clear", "takeover"),
+        "stopped by patience",
+    ):
         assert seen[name] > 0, name
     for code in ("no_lease", "lease_held", "stale", "malformed", "too_large", "not_now"):
         assert seen[f"refused {code}"] > 0, code
-    for kind in ("silent", "tracker", "policy", "arm", "contact"):
+    for kind in FAULTS:
         assert seen[f"fault {kind}"] > 0, kind
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -129,7 +129,7 @@ class Controller:
             return np.clip(near, self.spec.position_low, self.spec.position_high).tolist()
         return self.random.uniform(self.spec.position_low, self.spec.position_high).tolist()
 
-    def _send(self, now: float, **fields: Any) -> None:  # noqa: ANN401
+    def _send(self, now: float, **fields: Any) -> None:  # noqa: ANN401  as frame()
         self._ids += 1
         self.network.send("commands", self.name, frame(v=1, id=self._ids, **fields), now)
 
@@ -186,7 +186,6 @@ class Forger:
     network: Network
     random: np.random.Generator
     spec: ArmSpec
-    _order: list[int] = field(default_factory=list[int])
 
     def act(self, now: float, server_time: float) -> float:
         """One attempt."""

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 
 from tqdm import tqdm
 
-from skill_runtime.simulation.judge import InvariantError
+from skill_runtime.simulation.invariant import InvariantError
 from skill_runtime.simulation.world import RunConfig, World
 
 

@@ -86,10 +86,6 @@ class VirtualPort:
             self._parts.extend(VirtualPart(frame, i < last) for i, frame in enumerate(frames))
         return self._parts.popleft()
 
-    def send(self, data: bytes, flags: int = 0) -> None:
-        """Not of a ROUTER's kind; a message needs a receiver."""
-        raise NotImplementedError
-
     def send_multipart(self, msg_parts: Sequence[bytes], flags: int = 0) -> None:
         """A reply."""
         del flags
@@ -104,18 +100,10 @@ class VirtualPublisher:
     newest: bytes = b""
     count: int = 0
 
-    def recv(self, flags: int = 0, copy: bool = True) -> VirtualPart:
-        """A PUB socket has nothing to read."""
-        raise zmq.Again
-
     def send(self, data: bytes, flags: int = 0) -> None:
         """Publishes."""
         del flags
         self.newest, self.count = data, self.count + 1
-
-    def send_multipart(self, msg_parts: Sequence[bytes], flags: int = 0) -> None:
-        """Telemetry has one frame."""
-        raise NotImplementedError
 
 
 @dataclass

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,7 @@ from skill_runtime.simulation.actors import (
     Supervisor,
 )
 from skill_runtime.simulation.clock import VirtualClock
+from skill_runtime.simulation.invariant import InvariantError
 from skill_runtime.simulation.judge import Judge
 from skill_runtime.simulation.machines import (
     ArmTrouble,
@@ -48,11 +50,12 @@ from skill_runtime.simulation.machines import (
     PolicyTrouble,
     SimulatedArm,
 )
+from skill_runtime.simulation.motion_judge import MotionJudge
 from skill_runtime.simulation.network import Network
 from skill_runtime.simulation.transport import PortName, Sent, VirtualTransport
 from skill_runtime.tracker import TrackConfig, Tracker
 
-EXPECTED: frozenset[FaultClass] = frozenset({"silent", "policy", "arm", "contact"})
+EXPECTED: frozenset[FaultClass] = frozenset({"silent", "policy", "internal", "arm", "contact"})
 """Classes of faults that every run brings about."""
 WITH_TRACKER: frozenset[FaultClass] = frozenset({"tracker"})
 
@@ -97,7 +100,7 @@ class World:
         self.arm = FaultyArm(arm, self._commanded, self._lost, self._moved)
         self.policy = FaultyPolicy(OnnxPolicy(config.model), self._policy_failed)
         tracked = config.seed % 2 == 1
-        self.authority = Authority(Patience(stop_after_s=20.0))
+        self.authority = Authority(Patience(stop_after_s=1.0 if config.seed % 4 == 2 else 20.0))
         self.pilot = Pilot(
             self.arm,
             self.policy,
@@ -105,20 +108,34 @@ class World:
         )
         around = self.pilot.governor.limits
         self.judge = Judge(
-            limits=MotionLimits(arm.spec, around.surroundings, arm.servo_period_s),
-            period_s=arm.servo_period_s,
+            motion=MotionJudge(
+                MotionLimits(arm.spec, around.surroundings, arm.servo_period_s),
+                arm.servo_period_s,
+            ),
             expected=EXPECTED | WITH_TRACKER if tracked else EXPECTED,
+            patience=self.authority.patience,
             pose_timeout_s=self.pilot.tracker.config.timeout_s if tracked else None,
         )
         self._watch_resets(self.pilot.governor)
-        self.judge.settled(self.pilot.state.joint_position, released=True)
+        self.judge.motion.settled(self.pilot.state.joint_position, released=True)
         dispatcher = Dispatcher(self.authority, self.pilot, self._no_welcome)
+        self._breakable: list[str] = []
+        self._broken = ""
+        self._make_breakable(dispatcher, "handle")
         server = Server(self.transport, self.authority, dispatcher.handle, None, self.clock)
         manifest = self.policy.manifest
         show = None if tracked else ShowOff(manifest, config.seed)
         self.loop = Loop(self.authority, self.pilot, server, show, self.clock, Pace())
+        for part, method in (
+            (server, "hear"),
+            (server, "publish"),
+            (self.pilot.driver, "step"),
+            (show, "step"),
+        ):
+            if part is not None:
+                self._make_breakable(part, method)
         self._digest = hashlib.sha256()
-        self._policy_failed_now = False
+        self._policy_failed_now = self._broke_now = False
         self._silent_ticks = 0
         self._clears = 0
         self._started = False
@@ -161,10 +178,13 @@ class World:
         """Ticks to the end.
 
         Raises:
-            InvariantError: at the first thing that must never be.
+            InvariantError: at the first thing that must never be; its text begins with the tick.
         """
-        self.loop.run(self._between_ticks)
-        self.judge.end_of_run(self.authority.counters)
+        try:
+            self.loop.run(self._between_ticks)
+            self.judge.end_of_run(self.authority.counters)
+        except InvariantError as error:
+            raise InvariantError(f"tick {self.judge.tick}: {error}") from None
         return RunResult(seen=self.judge.seen, digest=self._digest.hexdigest())
 
     def _between_ticks(self) -> bool:
@@ -189,16 +209,21 @@ class World:
         if self._policy_failed_now:
             judge.must_be_at_fault("policy", mode, fault)
             self._policy_failed_now = False
-        self._judge_arm_trouble()
+        # What was cleared after the set-point was sent is found again in the next tick.
+        cleared, self._clears = judge.seen["clear"] != self._clears, judge.seen["clear"]
+        if self._broke_now and not cleared:
+            judge.must_be_at_fault("internal", mode, fault)
+        self._broke_now = False
+        self._judge_arm_trouble(cleared=cleared)
         latest = self.loop.latest if self.transport.telemetry.count != self._published else None
         self._published = self.transport.telemetry.count
         judge.end_of_tick(mode, fault, self.loop.decided, latest)
         self._digest.update(mode.encode())
 
-    def _judge_arm_trouble(self) -> None:
+    def _judge_arm_trouble(self, *, cleared: bool) -> None:
         trouble, mode, fault = self.arm.trouble, self.authority.mode, self.authority.fault_class
-        if not trouble or self.judge.seen["clear"] != self._clears:
-            self._silent_ticks, self._clears = 0, self.judge.seen["clear"]
+        if not trouble or cleared:
+            self._silent_ticks = 0
             return
         self._silent_ticks += 1
         if trouble in ("contact", "error", "nan"):
@@ -219,7 +244,7 @@ class World:
 
     def _make_trouble(self, now: float) -> None:
         if now >= self._trouble_ends:
-            self.arm.trouble, self.policy.trouble = "", ""
+            self.arm.trouble, self.policy.trouble, self._broken = "", "", ""
             self._trouble_ends = np.inf
         if now < self._next_trouble:
             return
@@ -227,33 +252,36 @@ class World:
         self._trouble_ends = now + float(self._random.exponential(0.6))
         arm: list[ArmTrouble] = ["silent", "deaf", "repeat", "nan", "contact", "error"]
         policy: list[PolicyTrouble] = ["nan", "nan", "raise"]
-        choice = int(self._random.integers(len(arm) + len(policy)))
+        choice = int(self._random.integers(len(arm) + len(policy) + 2))
         if choice < len(arm):
             self.arm.trouble = arm[choice]
-        else:
+        elif choice < len(arm) + len(policy):
             self.policy.trouble = policy[choice - len(arm)]
+        else:
+            self._broken = str(self._random.choice(self._breakable))
 
     # What it hears ------------------------------------------------------------------------------
 
     def _delivered(self, port: PortName, message: Sent) -> None:
+        self.judge.saw(self.authority.mode, self.authority.fault_class, self.clock.time_s)
         self.judge.delivered(port, message)
 
     def _replied(self, port: PortName, receiver: bytes, content: bytes) -> None:
-        reply = self.judge.replied(port, receiver, content)
+        reply = self.judge.replied(port, receiver, content, broken=self._broke_now)
         hear = self._inboxes.get(receiver)
         if hear is not None:
             hear(reply)
 
     def _commanded(self, target: JointTarget) -> None:
         self._digest.update(target.position.tobytes())
-        self.judge.commanded(target)
+        self.judge.motion.commanded(target)
 
     def _lost(self) -> None:
-        self.judge.lost()
+        self.judge.motion.lost()
 
     def _moved(self) -> None:
         self._silent_ticks = 0
-        self.judge.started_afresh()
+        self.judge.motion.started_afresh()
 
     def _policy_failed(self) -> None:
         self._policy_failed_now = True
@@ -264,9 +292,24 @@ class World:
         def watched(state: ArmState) -> None:
             reset(state)
             released = self.authority.fault_class in LETS_GO
-            self.judge.settled(state.joint_position, released=released)
+            self.judge.motion.settled(state.joint_position, released=released)
 
+        # It has nobody to tell: that its set-point was moved is no event of the server's.
         governor.reset = watched  # type: ignore[method-assign]
+
+    def _make_breakable(self, part: object, method: str) -> None:
+        """Lets a method of the server's own fail, as a bug in it would."""
+        name = f"{type(part).__name__}.{method}"
+        whole = getattr(part, method)
+
+        def breakable(*given: Any) -> Any:  # noqa: ANN401  whatever the method takes
+            if self._broken == name:
+                self._broke_now = True
+                raise RuntimeError(f"{name} is broken")
+            return whole(*given)
+
+        setattr(part, method, breakable)
+        self._breakable.append(name)
 
     def _no_welcome(self, message_id: int, now: float) -> Welcome:
         del message_id, now

@@ -1,0 +1,132 @@
+"""What must hold of the set-points that reach the motors.
+
+They are held against the published limits by formulas that the governor has too (motion_limits.py
+has each once); what the judge has by itself is the sequence: derivatives are taken from what
+arrived, and nothing here knows of stops, verdicts or what the server meant to send.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skill_robots.arm import JointTarget
+from skill_robots.motion_limits import Motion, MotionLimits, Room
+from skill_robots.panda import kinematics
+from skill_runtime.simulation.invariant import InvariantError
+
+Vector = NDArray[np.float64]
+
+CONSISTENT_RAD_S = 0.01
+"""A velocity that is fed forward may differ this much from that of the set-points [rad/s]."""
+AT_REST = 0.01
+"""A set-point slower than this is at rest: the shaper comes to its end exponentially [rad/s]."""
+REST_ALONE_S = 0.02
+"""An arm that no set-point reaches for this long is taken to rest where the last one led it [s]."""
+STILL = 1e-6
+"""A set-point slower than this has not moved to speak of [rad/s]."""
+ROUNDING = 1e-5
+"""By how much a limit may be passed: a share of a speed, metres or radians of a distance."""
+NO_LEAST = Room(0.0, 0.0, 0.0)
+
+
+@dataclass
+class MotionJudge:
+    """Follows the set-points, and raises :class:`InvariantError` at one that must not be.
+
+    Args:
+        limits: of the arm; its surroundings are those of the governor.
+        period_s: servo period [s].
+    """
+
+    limits: MotionLimits
+    period_s: float
+    _told: Motion | None = None
+    _lost: int = 0
+    _fresh: bool = False
+    _most_excess: float = 0.0
+    _least: Room = NO_LEAST
+
+    @property
+    def moves(self) -> bool:
+        """Whether the arm is told to move."""
+        return self._speed > AT_REST
+
+    @property
+    def _speed(self) -> float:
+        return 0.0 if self._told is None else float(np.abs(self._told.velocity).max())
+
+    def lost(self) -> None:
+        """A set-point may not have reached the motors; after some an arm rests by itself."""
+        self._lost += 1
+        if self._told is not None and self._lost * self.period_s > REST_ALONE_S:
+            rest = np.zeros_like(self._told.position)
+            self._told = Motion(self._told.position, rest, rest)
+
+    def started_afresh(self) -> None:
+        """The simulated scene was put at a new start, arm and all."""
+        self._fresh = True
+
+    def settled(self, position: Vector, *, released: bool) -> None:
+        """The set-point was put on the measured joints.
+
+        Only an arm at rest may bear that, or one that has let go of its set-points.
+        """
+        if self.moves and not released and not self._fresh:
+            raise InvariantError(f"the set-point was moved at {self._speed:.3f} rad/s")
+        self._fresh = False
+        rest = np.zeros_like(position)
+        self._most_excess = max(0.0, self._excess(position)) + ROUNDING
+        # An arm that starts beyond a limit may come back, but go no farther.
+        self._least = Room(*(min(0.0, room) - ROUNDING for room in self.limits.room(position)))
+        self._told = Motion(position.copy(), rest, rest)
+
+    def commanded(self, target: JointTarget) -> None:
+        """A set-point reaches the motors."""
+        position = target.position.copy()
+        if not np.isfinite(position).all():
+            raise InvariantError(f"a set-point is not finite: {position.tolist()}")
+        self._lost = 0
+        if self._told is None:
+            raise InvariantError("a set-point before any start")
+        width = target.hand_width
+        if width is not None and not 0.0 <= width <= self.limits.spec.hand_width_max:
+            raise InvariantError(f"the hand is told to open {width} m")
+        after = self._told.then(position, self.period_s)
+        if np.abs(target.velocity - after.velocity).max() > CONSISTENT_RAD_S:
+            raise InvariantError(
+                f"the velocity fed forward is not that of the set-points: {target.velocity}"
+            )
+        self._check_step(self._told, after)
+        self._check_place(after)
+        self._told = after
+
+    def _check_step(self, before: Motion, after: Motion) -> None:
+        broken = self.limits.broken_by_step(before, after)
+        if broken is not None:
+            raise InvariantError(f"a set-point breaks {broken}")
+        low, high = self.limits.speed_bounds(after.position)
+        if (after.velocity < low - ROUNDING).any() or (after.velocity > high + ROUNDING).any():
+            raise InvariantError(f"a joint is too fast: {after.velocity.tolist()}")
+        points = kinematics.forward(np.stack([before.position, after.position])).position
+        speed = float(np.linalg.norm(points[1] - points[0])) / self.period_s
+        if speed > self.limits.spec.end_effector_speed * (1.0 + ROUNDING):
+            raise InvariantError(f"the end effector is told to go {speed:.2f} m/s")
+
+    def _check_place(self, after: Motion) -> None:
+        excess = self._excess(after.position)
+        if excess > self._most_excess:
+            raise InvariantError(f"a joint is {excess:.2g} rad beyond its end")
+        if np.abs(after.velocity).max() <= STILL:
+            return  # where it is was looked at when it came here
+        room = self.limits.room(after.position)
+        if any(left < least for left, least in zip(room, self._least, strict=True)):
+            raise InvariantError(f"too near: {room}, at least {self._least}")
+
+    def _excess(self, position: Vector) -> float:
+        """By how much the joint farthest out is beyond its end [rad]; negative inside."""
+        spec = self.limits.spec
+        beyond = np.maximum(spec.position_low - position, position - spec.position_high)
+        return float(beyond.max())
