@@ -129,15 +129,13 @@ def order_ignored(world: World) -> Generator[None, None, None]:
 
 
 @contextmanager
-def hold_goes_on(world: World) -> Generator[None, None, None]:
-    """A hold that is said again begins again."""
-    hold = PolicyDriver.hold
+def hold_finishes(world: World) -> Generator[None, None, None]:
+    """A hold goes on to the goal of what it ended."""
 
-    def again(self: PolicyDriver) -> None:
-        self._holding = False  # pyright: ignore[reportPrivateUsage]
-        hold(self)
+    def content(_: PolicyDriver) -> None:
+        """The goal stays."""
 
-    with patch.object(PolicyDriver, "hold", again):
+    with patch.object(PolicyDriver, "hold", content):
         yield
 
 
@@ -162,7 +160,7 @@ PLANTS: dict[str, tuple[str, Plant]] = {
     "age_from_arrival": ("staleness", age_from_arrival),
     "order_ignored": ("staleness", order_ignored),
     "old_poses_are_used": ("staleness", old_poses_are_used),
-    "hold_goes_on": ("pilot", hold_goes_on),
+    "hold_finishes": ("driver", hold_finishes),
 }
 """Where each is, and how it gets there."""
 

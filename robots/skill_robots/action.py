@@ -245,6 +245,18 @@ class SetpointShaper:
         speed = np.minimum(self.config.position_gain * distance, np.sqrt(self._braking * distance))
         pace = (np.minimum(speed, self._v_max) / distance).min(axis=1, keepdims=True)
         wanted = _within(self.config.velocity_gain * (pace * error - state.velocity), self._a_max)
+        self._accelerate(state, wanted)
+
+    def brake(self, state: Setpoint) -> None:
+        """Advances ``state`` by one period towards rest, in place.
+
+        The same law with ``v_want = 0``: every joint slows down in proportion, so that the hand
+        stays on its way, and none turns back. There is no goal, so it may begin at any time.
+        """
+        wanted = _within(-self.config.velocity_gain * state.velocity, self._a_max)
+        self._accelerate(state, wanted)
+
+    def _accelerate(self, state: Setpoint, wanted: Array) -> None:
         change = _within(wanted - state.acceleration, self._j_step)
         before = state.velocity
         velocity = before + (state.acceleration + change) * self.period_s
@@ -252,16 +264,6 @@ class SetpointShaper:
         state.acceleration = (velocity - before) / self.period_s
         state.velocity = velocity
         state.position = state.position + velocity * self.period_s
-
-    def resting_point(self, state: Setpoint) -> Array:
-        """Where ``state`` can come to rest without turning back, ``(n, dof)`` [rad].
-
-        The inverse of the approach profile: the distance at which the velocity it asks for is the
-        present one.
-        """
-        speed = np.abs(state.velocity)
-        distance = np.maximum(speed / self.config.position_gain, speed**2 / self._braking)
-        return state.position + np.copysign(distance, state.velocity)
 
 
 _TINY = 1e-9

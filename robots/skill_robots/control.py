@@ -74,7 +74,6 @@ class PolicyDriver:
     def reset(self, state: ArmState) -> None:
         """Puts the set-point on the measured joints, at rest, and lets go of the hand."""
         self._setpoint = Setpoint(state.joint_position[None].copy())
-        self._goal = self._setpoint.position.copy()
         self._holding = True
         self._located = None
         self.apply_hand(None, grasp=False)
@@ -176,13 +175,7 @@ class PolicyDriver:
         self._hand_is_the_policys = width is None and not grasp
 
     def hold(self) -> None:
-        """Comes to rest as fast as the shaper brakes, and stays there.
-
-        Said again and again it changes nothing: the resting point is that of the moment in which
-        the hold began, or it would move on with the set-point for ever.
-        """
-        if not self._holding:
-            self._goal = self._shaper.resting_point(self._setpoint)
+        """Comes to rest as fast as the shaper brakes, and stays there."""
         self._holding = True
 
     def resume(self, target: JointTarget) -> None:
@@ -191,12 +184,13 @@ class PolicyDriver:
         self._setpoint.velocity = target.velocity[None].copy()
         self._setpoint.acceleration = target.acceleration[None].copy()
         self._located = None
-        if self._holding:
-            self._goal = self._shaper.resting_point(self._setpoint)
 
     def step(self) -> JointTarget:
         """The shaped set-point for the coming servo period."""
-        self._shaper.step(self._setpoint, self._goal)
+        if self._holding:
+            self._shaper.brake(self._setpoint)
+        else:
+            self._shaper.step(self._setpoint, self._goal)
         self._located = None
         return JointTarget(
             position=self._setpoint.position[0],

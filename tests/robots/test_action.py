@@ -150,16 +150,40 @@ def test_shaper_follows_the_same_path_at_1_and_at_5_ms() -> None:
     assert np.abs(paths[0] - paths[1]).max() < 0.02 * travelled
 
 
-def test_resting_point_lies_ahead_and_brings_the_shaper_to_rest() -> None:
-    shaper, state = SetpointShaper(PANDA, 0.005), Setpoint(np.zeros((1, 7)))
-    for _ in range(40):
-        shaper.step(state, np.full((1, 7), 2.0))
-    start = state.position.copy()
-    goal = shaper.resting_point(state)
-    assert (goal > start).all()
-    lowest = 0.0
-    for _ in range(200):
+@pytest.mark.parametrize("period", [0.001, 0.005])
+def test_braking_comes_to_rest_on_a_straight_line_without_turning_back(period: float) -> None:
+    shaper, state = SetpointShaper(PANDA, period), Setpoint(np.zeros((1, 7)))
+    rng = np.random.default_rng(4)
+    goal = rng.uniform(-2.0, 2.0, (1, 7))
+    for _ in range(round(0.6 / period)):  # fast by then, and no longer speeding up
         shaper.step(state, goal)
-        lowest = min(lowest, float(state.velocity.min()))
-    assert np.abs(state.velocity).max() < 1e-3
-    assert lowest > -0.02, "the arm should not swing back noticeably"
+    start, velocity = state.position.copy(), state.velocity.copy()
+    assert np.abs(velocity).max() > 1.0
+    for _ in range(round(0.4 / period)):
+        before = state.acceleration
+        shaper.brake(state)
+        assert (state.velocity * velocity >= -1e-6).all()
+        assert (np.abs(state.acceleration) <= PANDA.acceleration_limit + 1e-9).all()
+        change = np.abs(state.acceleration - before)
+        assert (change <= PANDA.jerk_limit * period + 1e-9).all()
+    assert np.abs(state.velocity).max() < 0.01
+    way = state.position - start
+    aligned = float((way * velocity).sum())
+    assert aligned / np.linalg.norm(way) / np.linalg.norm(velocity) > 0.99
+
+
+@pytest.mark.parametrize("period", [0.001, 0.005])
+def test_braking_takes_as_long_as_the_law_says(period: float) -> None:
+    """v falls by a_max t, until a_max = k_v v; from there as exp(-k_v t)."""
+    shaper, state = SetpointShaper(PANDA, period), Setpoint(np.zeros((1, 7)))
+    state.velocity[:] = 2.0
+    most = 0.9 * PANDA.acceleration_limit.min()
+    gain = shaper.config.velocity_gain
+    line = (2.0 - most / gain) / most
+    tail = np.log(most / gain / 0.01) / gain
+    times = 0.0
+    while state.velocity.max() > 0.01:
+        shaper.brake(state)
+        times += period
+    # The jerk limit takes some milliseconds to build up the deceleration.
+    assert times == pytest.approx(line + tail, abs=0.02)
