@@ -164,11 +164,10 @@ class Pilot:
             self.senses.took_command()
         except ArmSilentError:
             self._take_back()
-            if self.senses.missed_command():
+            if self.senses.out_of_reach:
                 self._fault(authority, "the arm takes no set-point", "silent")
         except ArmError as error:
             self._take_back()
-            self.senses.missed_command()
             self._fault(authority, f"the arm refuses to move: {error}", error.kind)
 
     def _take_back(self) -> None:
@@ -176,6 +175,7 @@ class Pilot:
 
         An arm that has been out of reach for longer has come to rest by itself.
         """
+        self.senses.missed_command()
         self.governor.take_back(at_rest=self.senses.out_of_reach)
         self.driver.resume(self.governor.last)
 

@@ -76,11 +76,10 @@ class Senses:
         """A set-point has reached the arm."""
         self._unreached_s = 0.0
 
-    def missed_command(self) -> bool:
-        """A set-point has not; whether that has been so for longer than :data:`SILENT_S`."""
+    def missed_command(self) -> None:
+        """A set-point has not."""
         self._unreached_s += self._arm.servo_period_s
         self.answering_s = 0.0
-        return self.out_of_reach
 
     @property
     def out_of_reach(self) -> bool:

@@ -174,7 +174,7 @@ def test_braking_comes_to_rest_on_a_straight_line_without_turning_back(period: f
 
 @pytest.mark.parametrize("period", [0.001, 0.005])
 def test_braking_takes_as_long_as_the_law_says(period: float) -> None:
-    """v falls by a_max t, until a_max = k_v v; from there as exp(-k_v t)."""
+    """Speed falls by a_max t until a_max = k_v v, and from there on as exp(-k_v t)."""
     shaper, state = SetpointShaper(PANDA, period), Setpoint(np.zeros((1, 7)))
     state.velocity[:] = 2.0
     most = 0.9 * PANDA.acceleration_limit.min()

@@ -196,6 +196,11 @@ class Judge:
         told = f"mode {mode!r}, fault {found!r}"
         raise InvariantError(f"a fault of class {kind!r} was not reported: {told}")
 
+    def shut_down(self) -> None:
+        """The server was told to end, which is a stop."""
+        self._stopped = True
+        self._lease = self._allowed = self._unled = None
+
     # Every tick ---------------------------------------------------------------------------------
 
     def saw(self, mode: Mode, fault: FaultClass | None, now: float) -> None:

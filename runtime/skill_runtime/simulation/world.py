@@ -193,6 +193,7 @@ class World:
             self._judge_tick()
         self._started = True
         if self.judge.tick >= self._config.ticks:
+            self.judge.shut_down()
             return True
         now = self.clock.time_s
         while self._actors[0][0] <= now:
