@@ -13,7 +13,7 @@ import subprocess
 import time
 from typing import Self
 
-from failure_rig import Peer, Rig
+from failure_rig import Rig
 
 SERVER_ADDRESS = "10.213.77.1"
 CONTROLLER_ADDRESS = "10.213.77.2"
@@ -58,16 +58,11 @@ class Cable:
             _ip("-n", name, "address", "add", f"{address}/30", "dev", end)
             _ip("-n", name, "link", "set", end, "up")
 
-    def tunnel(self, rig: Rig) -> list[Peer]:
+    def tunnel(self, rig: Rig) -> None:
         """Carries the rig's ports to the same ports on the controller's side."""
         port = str(rig.port)
-        ends = [
-            rig.peer("forward", SERVER_ADDRESS, "127.0.0.1", port, prefix=self.server),
-            rig.peer("forward", "127.0.0.1", SERVER_ADDRESS, port, prefix=self.controller),
-        ]
-        for end in ends:
-            end.wait_for("ok")
-        return ends
+        rig.peer("forward", SERVER_ADDRESS, "127.0.0.1", port, prefix=self.server)
+        rig.peer("forward", "127.0.0.1", SERVER_ADDRESS, port, prefix=self.controller)
 
     def pull(self) -> float:
         """Cuts the connection; returns the time just before [s]."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from failure_rig import Rest, Rig, measured_speed
@@ -29,8 +30,19 @@ WATCHED_S = 3.0
 LONG = ("--valid-for-s", "2", "--ttl-s", "5")
 """Options of a controller that is to be cut short by nothing but the failure in question."""
 
-
 Fact = float | int | str
+
+
+class Bound(NamedTuple):
+    """A time that is stated."""
+
+    seconds: float
+    stated: str
+    """What it consists of."""
+
+
+COMMAND_VALID = Bound(VALID_FOR_S, "valid_for_s 0.3")
+LEASE_LASTS = Bound(TTL_S, "ttl_s 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,17 +64,65 @@ class Outcome:
     """What else was seen."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Aftermath:
+    """What the arm did after a failure."""
+
+    failed: float
+    """Server time of the failure [s]."""
+    speed: float
+    """Of the fastest joint in the last state before [rad/s]."""
+    first: Telemetry
+    """The first state of the mode that was waited for."""
+    rest: Rest
+    """Times until rest."""
+    last: Telemetry
+    """The last state watched."""
+
+    def outcome(self, name: str, bound: Bound, facts: Mapping[str, Fact]) -> Outcome:
+        """The time to the mode, and to rest, under the name of the failure."""
+        mode, fault = self.first.mode, self.first.fault
+        return Outcome(
+            name=name,
+            state=f"fault {fault}" if mode == "fault" else mode,
+            state_s=self.first.time - self.failed,
+            bound_s=bound.seconds,
+            stated=bound.stated,
+            rest=self.rest,
+            facts={"rad/s": round(self.speed, 2), **facts},
+        )
+
+    def passed(self, instant: float) -> float:
+        """Time from the failure to a server time, for the facts [s]."""
+        return round(instant - self.failed, 3)
+
+
+def aftermath(rig: Rig, mode: str, failed: float, *, watched_s: float = WATCHED_S) -> Aftermath:
+    """Waits for the mode, and watches the arm for a while after it.
+
+    Args:
+        rig: what has failed.
+        mode: what should become of it.
+        failed: server time of the failure [s].
+        watched_s: for how long to watch once the mode has come [s].
+
+    Raises:
+        NeverHappenedError: the mode did not come.
+    """
+    first = rig.recording.wait_for_mode(mode, failed)
+    until = rig.observe(watched_s)
+    return Aftermath(
+        failed=failed,
+        speed=measured_speed(rig.recording.last_before(failed)),
+        first=first,
+        rest=rig.recording.rest_after(failed, until),
+        last=rig.recording.states[-1],
+    )
+
+
 def counted(state: Telemetry, prefix: str) -> int:
     """Events since the server's start whose counters' names begin so."""
     return sum(n for name, n in state.counters.items() if name.startswith(prefix))
-
-
-def held_after(rig: Rig, failed: float, mode: str) -> tuple[float, Rest, Telemetry]:
-    """Times until the mode [s] and until rest, and the last state watched."""
-    state = rig.recording.wait_for(lambda state: state.mode == mode, failed)
-    until = rig.observe(WATCHED_S)
-    rest = rig.recording.rest_after(failed, until)
-    return state.time - failed, rest, rig.recording.states[-1]
 
 
 def added(states: Sequence[Telemetry], prefix: str) -> int:
@@ -80,6 +140,11 @@ def pace(states: Sequence[Telemetry], when: str) -> dict[str, Fact]:
     }
 
 
-def speed_at(rig: Rig, failed: float) -> float:
-    """Of the fastest joint when it happened [rad/s]."""
-    return round(measured_speed(rig.recording.between(failed - 1.0, failed)[-1]), 2)
+def modes(states: Sequence[Telemetry]) -> str:
+    """All that occurred."""
+    return ", ".join(sorted({state.mode for state in states}))
+
+
+def commands(states: Sequence[Telemetry]) -> int:
+    """Commands that were accepted in the course of these states."""
+    return states[-1].command_seq - states[0].command_seq

@@ -144,6 +144,10 @@ class Recording(Process):
         """States of server time after ``since``, up to ``until`` [s]."""
         return [state for state in list(self.states) if since < state.time <= until]
 
+    def last_before(self, instant: float) -> Telemetry:
+        """The newest state at that server time [s]."""
+        return self.between(-math.inf, instant)[-1]
+
     def wait_for(self, wanted: Callable[[Telemetry], bool], since: float = 0.0) -> Telemetry:
         """The first state after ``since`` that is wanted.
 
@@ -154,6 +158,14 @@ class Recording(Process):
             lambda: next(filter(wanted, self.between(since)), None),
             lambda: f"that state; the last was {self.states[-1:]}",
         )
+
+    def wait_for_mode(self, mode: str, since: float) -> Telemetry:
+        """The first state after ``since`` with that mode.
+
+        Raises:
+            NeverHappenedError: none came.
+        """
+        return self.wait_for(lambda state: state.mode == mode, since)
 
     def rest_after(self, since: float, until: float) -> Rest:
         """Times from ``since`` to rest that lasts, as far as ``until`` [s]."""
@@ -225,12 +237,16 @@ class Rig:
     Attributes:
         port: where it takes commands; telemetry and stop are the next two.
         address: the same as an address.
+        telemetry_address: of its telemetry.
+        stop_address: of its stop socket.
         recording: of its telemetry.
     """
 
     def __init__(self, model: Path, *options: str, prefix: Sequence[str] = ()) -> None:
         self.port = free_port()
-        self.address = f"tcp://{ADDRESS}:{self.port}"
+        self.address, self.telemetry_address, self.stop_address = (
+            f"tcp://{ADDRESS}:{self.port + offset}" for offset in range(3)
+        )
         self._model = model
         self._options = options
         self._prefix = prefix
@@ -245,15 +261,19 @@ class Rig:
         self._server = subprocess.Popen([*self._prefix, *command], stdout=subprocess.DEVNULL)
 
     def peer(self, *words: str, prefix: Sequence[str] = ()) -> Peer:
-        """Starts one of failure_peers.py."""
+        """Starts one of failure_peers.py and returns once it does what it is there for.
+
+        Raises:
+            NeverHappenedError: it does not.
+        """
         peer = Peer([*prefix, sys.executable, str(PEERS), *words])
         self._started.append(peer)
+        peer.wait_for("ok")
         return peer
 
     def controller(self, *options: str, prefix: Sequence[str] = ()) -> Peer:
         """Starts a controller and returns once it steers an arm that moves."""
         peer = self.peer("controller", self.address, *options, prefix=prefix)
-        peer.wait_for("ok")
         self.wait_moving()
         return peer
 
@@ -286,7 +306,7 @@ class Rig:
     def __enter__(self) -> Self:
         try:
             self.start_server()
-            words = [sys.executable, str(PEERS), "record", f"tcp://{ADDRESS}:{self.port + 1}"]
+            words = [sys.executable, str(PEERS), "record", self.telemetry_address]
             self.recording = Recording([*self._prefix, *words])
             self._started.append(self.recording)
             self.recording.wait_for(lambda state: True)

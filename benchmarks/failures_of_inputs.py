@@ -15,18 +15,19 @@ import onnx
 from failure_network import Cable
 from failure_outcome import (
     AWAY_S,
+    COMMAND_VALID,
     LONG,
     POLICY_PERIOD_S,
     SERVO_PERIOD_S,
     TRACKER_TIMEOUT_S,
-    VALID_FOR_S,
     WATCHED_S,
+    Bound,
     Outcome,
     added,
+    aftermath,
+    commands,
     counted,
-    held_after,
     pace,
-    speed_at,
 )
 from failure_rig import Peer, Rig
 from onnx import helper, numpy_helper
@@ -49,22 +50,14 @@ def policy_nan(model: Path) -> Outcome:
             rig.wait_moving()
             failed = time.monotonic()
             client.skill([-1.0, 0.0] + [0.0] * (size - 2), valid_for_s=30.0)
-            fault = rig.recording.wait_for(lambda state: state.mode == "fault", failed)
-            state_s, rest, last = held_after(rig, failed, "fault")
-            return Outcome(
-                name="policy: NaN",
-                state=f"fault {fault.fault}",
-                state_s=state_s,
-                bound_s=POLICY_PERIOD_S,
-                stated="the policy's next step, 0.04",
-                rest=rest,
-                facts={
-                    "rad/s": speed_at(rig, failed),
-                    "mode in the end": last.mode,
-                    "lease": last.lease_holder or "revoked",
-                    "event": fault.last_event,
-                },
-            )
+            after = aftermath(rig, "fault", failed)
+    facts = {
+        "mode in the end": after.last.mode,
+        "lease": after.last.lease_holder or "revoked",
+        "event": after.first.last_event,
+    }
+    bound = Bound(POLICY_PERIOD_S, "the policy's next step, 0.04")
+    return after.outcome("policy: NaN", bound, facts)
 
 
 def break_policy(model: Path, path: Path) -> Path:
@@ -97,30 +90,20 @@ def tracker_silent(model: Path) -> Outcome:
     """SIGSTOP of the tracker, and SIGCONT two seconds later."""
     with Rig(model, "--track", "cube") as rig:
         tracker = rig.peer("tracker", rig.address)
-        tracker.wait_for("ok")
         rig.controller()
         failed = tracker.signal(signal.SIGSTOP)
-        fault = rig.recording.wait_for(lambda state: state.mode == "fault", failed)
-        until = rig.observe(AWAY_S)
-        rest = rig.recording.rest_after(failed, until)
+        after = aftermath(rig, "fault", failed, watched_s=AWAY_S)
         resumed = tracker.signal(signal.SIGCONT)
         recovered = rig.recording.wait_for(lambda state: state.mode != "fault", resumed)
         goes_on = rig.wait_moving(resumed)
-        return Outcome(
-            name="tracker: SIGSTOP",
-            state=f"fault {fault.fault}",
-            state_s=fault.time - failed,
-            bound_s=TRACKER_TIMEOUT_S + POLICY_PERIOD_S,
-            stated="--tracker-timeout 0.2, policy period 0.04",
-            rest=rest,
-            facts={
-                "rad/s": speed_at(rig, failed),
-                "recovered after SIGCONT [s]": round(recovered.time - resumed, 3),
-                "moves again [s]": round(goes_on.time - resumed, 3),
-                "leases": goes_on.counters["leases"],
-                "lease": goes_on.lease_holder or "",
-            },
-        )
+    facts = {
+        "recovered after SIGCONT [s]": round(recovered.time - resumed, 3),
+        "moves again [s]": round(goes_on.time - resumed, 3),
+        "leases": goes_on.counters["leases"],
+        "lease": goes_on.lease_holder or "",
+    }
+    bound = Bound(TRACKER_TIMEOUT_S + POLICY_PERIOD_S, "--tracker-timeout 0.2, policy period 0.04")
+    return after.outcome("tracker: SIGSTOP", bound, facts)
 
 
 # The network --------------------------------------------------------------------------------------
@@ -132,25 +115,17 @@ def network_cut_1s(model: Path) -> Outcome:
         cable.tunnel(rig)
         rig.controller("--ttl-s", "5", prefix=cable.controller)
         failed = cable.pull()
-        held = rig.recording.wait_for(lambda state: state.mode == "hold", failed)
-        ends = rig.observe(max(0.0, failed + 1.0 - time.monotonic()))
-        rest = rig.recording.rest_after(failed, ends)
+        rig.recording.wait_for_mode("hold", failed)
+        left = max(0.0, failed + 1.0 - time.monotonic())  # of the second
+        after = aftermath(rig, "hold", failed, watched_s=left)
         plugged = cable.plug()
         goes_on = rig.wait_moving(plugged)
-        return Outcome(
-            name="network: cut for 1 s, ttl_s 5",
-            state="hold",
-            state_s=held.time - failed,
-            bound_s=VALID_FOR_S,
-            stated="valid_for_s 0.3",
-            rest=rest,
-            facts={
-                "rad/s": speed_at(rig, failed),
-                "moves again after it is back [s]": round(goes_on.time - plugged, 3),
-                "leases": goes_on.counters["leases"],
-                "refused as stale": counted(goes_on, "rejected.stale"),
-            },
-        )
+    facts = {
+        "moves again after it is back [s]": round(goes_on.time - plugged, 3),
+        "leases": goes_on.counters["leases"],
+        "refused as stale": counted(goes_on, "rejected.stale"),
+    }
+    return after.outcome("network: cut for 1 s, ttl_s 5", COMMAND_VALID, facts)
 
 
 def network_cut(model: Path) -> Outcome:
@@ -160,22 +135,14 @@ def network_cut(model: Path) -> Outcome:
         controller = rig.controller(prefix=cable.controller)
         failed = cable.pull()
         said = controller.wait_for("ServerUnreachableError", failed)
-        state_s, rest, last = held_after(rig, failed, "hold")
+        after = aftermath(rig, "hold", failed)
         free = rig.recording.wait_for(lambda state: state.lease_holder is None, failed)
-        return Outcome(
-            name="network: cut for good",
-            state="hold",
-            state_s=state_s,
-            bound_s=VALID_FOR_S,
-            stated="valid_for_s 0.3",
-            rest=rest,
-            facts={
-                "rad/s": speed_at(rig, failed),
-                "lease free [s]": round(free.time - failed, 3),
-                "lease lost": last.counters["lease_lost"],
-                "client: ServerUnreachableError [s]": round(said["at"] - failed, 3),
-            },
-        )
+    facts = {
+        "lease free [s]": after.passed(free.time),
+        "lease lost": after.last.counters["lease_lost"],
+        "client: ServerUnreachableError [s]": after.passed(said["at"]),
+    }
+    return after.outcome("network: cut for good", COMMAND_VALID, facts)
 
 
 # A flood ------------------------------------------------------------------------------------------
@@ -187,40 +154,30 @@ def flood(model: Path) -> Outcome:
         controller = rig.controller(*LONG)
         quiet_from, quiet_to = time.monotonic(), rig.observe(WATCHED_S)
         flooder = rig.peer("flood", rig.address)
-        flooder.wait_for("ok")
         began = time.monotonic()
         rig.observe(WATCHED_S)
         rig.wait_moving()
-        with Channel(f"tcp://127.0.0.1:{rig.port + 2}", 30.0) as channel:
+        with Channel(rig.stop_address, 30.0) as channel:
             failed = time.monotonic()
             channel.ask(Stop(reason="behind a flood"))
             reply_s = time.monotonic() - failed
-        state_s, rest, last = held_after(rig, failed, "stopped")
+        after = aftermath(rig, "stopped", failed)
         quiet = rig.recording.between(quiet_from, quiet_to)
         flooded = rig.recording.between(began, failed)
-        seconds = flooded[-1].time - flooded[0].time
-        return Outcome(
-            name="flood, then stop",
-            state="stopped",
-            state_s=state_s,
-            bound_s=SERVO_PERIOD_S,
-            stated="next servo period, 0.005",
-            rest=rest,
-            facts={
-                "rad/s": speed_at(rig, failed),
-                "sent a second": _rate(flooder, began, failed),
-                "answered a second": round(added(flooded, "rejected") / seconds),
-                "reply to stop [s]": round(reply_s, 3),
-                **pace(quiet, "before"),
-                **pace(flooded, "meanwhile"),
-                "expired meanwhile": added(flooded, "expired"),
-                "controller's commands a second": round(
-                    (flooded[-1].command_seq - flooded[0].command_seq) / seconds, 1
-                ),
-                "mode in the end": last.mode,
-                "controller": controller.lines[-1]["what"],
-            },
-        )
+    seconds = flooded[-1].time - flooded[0].time
+    facts = {
+        "sent a second": _rate(flooder, began, failed),
+        "answered a second": round(added(flooded, "rejected") / seconds),
+        "reply to stop [s]": round(reply_s, 3),
+        **pace(quiet, "before"),
+        **pace(flooded, "meanwhile"),
+        "expired meanwhile": added(flooded, "expired"),
+        "controller's commands a second": round(commands(flooded) / seconds, 1),
+        "mode in the end": after.last.mode,
+        "controller": controller.lines[-1]["what"],
+    }
+    bound = Bound(SERVO_PERIOD_S, "next servo period, 0.005")
+    return after.outcome("flood, then stop", bound, facts)
 
 
 def _rate(flooder: Peer, since: float, until: float) -> int:

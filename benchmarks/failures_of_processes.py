@@ -8,18 +8,20 @@ from pathlib import Path
 
 from failure_outcome import (
     AWAY_S,
+    COMMAND_VALID,
+    LEASE_LASTS,
     LONG,
     SERVO_PERIOD_S,
     STOP_AFTER_S,
     TIMEOUT_S,
-    TTL_S,
-    VALID_FOR_S,
     WATCHED_S,
+    Bound,
     Outcome,
     added,
-    held_after,
+    aftermath,
+    commands,
+    modes,
     pace,
-    speed_at,
 )
 from failure_rig import Rig, measured_speed, way
 
@@ -30,16 +32,9 @@ def controller_killed(model: Path) -> Outcome:
     """Kill -9 of whoever steers."""
     with Rig(model) as rig:
         failed = rig.controller().signal(signal.SIGKILL)
-        state_s, rest, last = held_after(rig, failed, "hold")
-        return Outcome(
-            name="controller: kill -9",
-            state="hold",
-            state_s=state_s,
-            bound_s=VALID_FOR_S,
-            stated="valid_for_s 0.3",
-            rest=rest,
-            facts={"rad/s": speed_at(rig, failed), "lease lost": last.counters["lease_lost"]},
-        )
+        after = aftermath(rig, "hold", failed)
+    facts = {"lease lost": after.last.counters["lease_lost"]}
+    return after.outcome("controller: kill -9", COMMAND_VALID, facts)
 
 
 def controller_stopped(model: Path) -> Outcome:
@@ -50,41 +45,25 @@ def controller_stopped(model: Path) -> Outcome:
         rig.observe(AWAY_S)
         resumed = controller.signal(signal.SIGCONT)
         said = controller.wait_for("LeaseLostError", resumed)
-        state_s, rest, last = held_after(rig, failed, "hold")
-        return Outcome(
-            name="controller: SIGSTOP",
-            state="hold",
-            state_s=state_s,
-            bound_s=VALID_FOR_S,
-            stated="valid_for_s 0.3",
-            rest=rest,
-            facts={
-                "rad/s": speed_at(rig, failed),
-                "lease lost": last.counters["lease_lost"],
-                "told so after SIGCONT [s]": round(said["at"] - resumed, 3),
-            },
-        )
+        after = aftermath(rig, "hold", failed)
+    facts = {
+        "lease lost": after.last.counters["lease_lost"],
+        "told so after SIGCONT [s]": round(said["at"] - resumed, 3),
+    }
+    return after.outcome("controller: SIGSTOP", COMMAND_VALID, facts)
 
 
 def lease_unrenewed(model: Path) -> Outcome:
     """Kill -9 of a controller whose last command would have lasted for long; nobody comes."""
     with Rig(model, "--stop-after", str(STOP_AFTER_S)) as rig:
         failed = rig.controller("--valid-for-s", "20").signal(signal.SIGKILL)
-        stopped = rig.recording.wait_for(lambda state: state.mode == "stopped", failed)
-        state_s, rest, last = held_after(rig, failed, "hold")
-        return Outcome(
-            name="controller: kill -9, command valid for 20 s",
-            state="hold",
-            state_s=state_s,
-            bound_s=TTL_S,
-            stated="ttl_s 1",
-            rest=rest,
-            facts={
-                "rad/s": speed_at(rig, failed),
-                "lease lost": last.counters["lease_lost"],
-                "stopped [s]": round(stopped.time - failed, 3),
-            },
-        )
+        stopped = rig.recording.wait_for_mode("stopped", failed)
+        after = aftermath(rig, "hold", failed)
+    facts = {
+        "lease lost": after.last.counters["lease_lost"],
+        "stopped [s]": after.passed(stopped.time),
+    }
+    return after.outcome("controller: kill -9, command valid for 20 s", LEASE_LASTS, facts)
 
 
 # The server ---------------------------------------------------------------------------------------
@@ -100,20 +79,19 @@ def server_killed(model: Path) -> Outcome:
         restarted = time.monotonic()
         rig.start_server()
         lost = controller.wait_for("LeaseLostError", restarted)
-        until = rig.observe(1.0)
-        after = rig.recording.between(restarted, until)
-        return Outcome(
-            name="server: kill -9",
-            state="client: ServerUnreachableError",
-            state_s=said["at"] - failed,
-            bound_s=0.1 + TIMEOUT_S,
-            stated="client's timeout_s 0.5, a call each 0.1",
-            facts={
-                "modes of the next server": ", ".join(sorted({state.mode for state in after})),
-                "its commands": after[-1].command_seq,
-                "client there": lost["what"],
-            },
-        )
+        states = rig.recording.between(restarted, rig.observe(1.0))
+    return Outcome(
+        name="server: kill -9",
+        state="client: ServerUnreachableError",
+        state_s=said["at"] - failed,
+        bound_s=0.1 + TIMEOUT_S,
+        stated="client's timeout_s 0.5, a call each 0.1",
+        facts={
+            "modes of the next server": modes(states),
+            "its commands": states[-1].command_seq,
+            "client there": lost["what"],
+        },
+    )
 
 
 def server_stopped(model: Path) -> Outcome:
@@ -125,25 +103,18 @@ def server_stopped(model: Path) -> Outcome:
         time.sleep(max(0.0, stopped + AWAY_S - time.monotonic()))
         failed = rig.signal_server(signal.SIGCONT)
         controller.wait_for("LeaseLostError", failed)
-        state_s, rest, last = held_after(rig, failed, "hold")
-        before = rig.recording.between(stopped - 1.0, stopped)[-1]
-        after = rig.recording.between(failed)
-        return Outcome(
-            name="server: SIGSTOP 2 s, then SIGCONT",
-            state="hold",
-            state_s=state_s,
-            bound_s=SERVO_PERIOD_S,
-            stated="first servo period after SIGCONT",
-            rest=rest,
-            facts={
-                "rad/s": round(measured_speed(before), 2),
-                "first mode": after[0].mode,
-                "moved in coming to rest [rad]": round(way(before, last), 4),
-                "fastest after [rad/s]": round(max(map(measured_speed, after)), 2),
-                "client: ServerUnreachableError [s]": round(said["at"] - stopped, 3),
-                "commands accepted after": last.command_seq - before.command_seq,
-            },
-        )
+        after = aftermath(rig, "hold", failed)
+        before = rig.recording.last_before(failed)
+        states = rig.recording.between(failed)
+    facts = {
+        "first mode": states[0].mode,
+        "moved in coming to rest [rad]": round(way(before, after.last), 4),
+        "fastest after [rad/s]": round(max(map(measured_speed, states)), 2),
+        "client: ServerUnreachableError [s]": round(said["at"] - stopped, 3),
+        "commands accepted after": commands([before, after.last]),
+    }
+    bound = Bound(SERVO_PERIOD_S, "first servo period after SIGCONT")
+    return after.outcome("server: SIGSTOP 2 s, then SIGCONT", bound, facts)
 
 
 # Watchers -----------------------------------------------------------------------------------------
@@ -161,10 +132,7 @@ def watchers_stopped(model: Path) -> Outcome:
 
 def _watchers(model: Path, number: signal.Signals, name: str) -> Outcome:
     with Rig(model) as rig:
-        telemetry = f"tcp://127.0.0.1:{rig.port + 1}"
-        watchers = [rig.peer("watch", telemetry) for _ in range(3)]
-        for watcher in watchers:
-            watcher.wait_for("ok")
+        watchers = [rig.peer("watch", rig.telemetry_address) for _ in range(3)]
         rig.controller(*LONG)
         rig.observe(WATCHED_S)
         failed = max(watcher.signal(number) for watcher in watchers)
@@ -175,21 +143,21 @@ def _watchers(model: Path, number: signal.Signals, name: str) -> Outcome:
             watcher.signal(signal.SIGCONT)
         rig.observe(1.0)  # they read what was kept for them, and find out what was not
         missed = sum(line["missed"] for watcher in watchers for line in watcher.lines)
-        return Outcome(
-            name=name,
-            state="skill goes on",
-            state_s=None,
-            bound_s=None,
-            stated="nothing changes",
-            facts={
-                "modes": ", ".join(sorted({state.mode for state in after})),
-                "rejected": added(after, "rejected"),
-                "expired": added(after, "expired"),
-                "commands before": before[-1].command_seq - before[0].command_seq,
-                "commands after": after[-1].command_seq - after[0].command_seq,
-                **pace(before, "before"),
-                **pace(after, "after"),
-                "states another subscriber missed": after[-1].seq - after[0].seq + 1 - len(after),
-                "states they missed": missed,
-            },
-        )
+    return Outcome(
+        name=name,
+        state="skill goes on",
+        state_s=None,
+        bound_s=None,
+        stated="nothing changes",
+        facts={
+            "modes": modes(after),
+            "rejected": added(after, "rejected"),
+            "expired": added(after, "expired"),
+            "commands before": commands(before),
+            "commands after": commands(after),
+            **pace(before, "before"),
+            **pace(after, "after"),
+            "states another subscriber missed": after[-1].seq - after[0].seq + 1 - len(after),
+            "states they missed": missed,
+        },
+    )

@@ -1,11 +1,10 @@
-"""Real servers on free ports, for tests of what talks to them."""
+"""Servers, clients and parts of them, for the tests of the runtime."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,13 @@ import onnx
 import onnx.parser
 import pytest
 from onnx import numpy_helper
+from router_peer import Peer
+from served import FREE_PORTS, Served, serving
 
 from skill_proto.messages import Telemetry
 from skill_robots.mujoco_arm import MujocoArm
-from skill_runtime.assembly import ArmServer, ServeConfig
 from skill_runtime.authority import Authority
+from skill_runtime.client import SkillClient
 from skill_runtime.doctor_machine import Limits, Machine
 from skill_runtime.endpoints import Addresses
 from skill_runtime.pacing import TickTimes
@@ -26,44 +27,10 @@ from skill_runtime.pilot import Pilot
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.telemetry import make_telemetry
 
-FREE_PORTS = Addresses(
-    commands="tcp://127.0.0.1:*", telemetry="tcp://127.0.0.1:*", stop="tcp://127.0.0.1:*"
-)
-
-
-@dataclass(frozen=True)
-class Served:
-    """A server that runs in a thread of this process."""
-
-    server: ArmServer
-    address: str
-    """Where it takes commands."""
-
-
-@contextmanager
-def serving(
-    model: Path, *, show: bool = False, addresses: Addresses = FREE_PORTS
-) -> Iterator[Served]:
-    config = ServeConfig(model=model, show=show, addresses=addresses)
-    server = ArmServer(MujocoArm(), config)
-    thread = threading.Thread(target=server.run, name="server")
-    thread.start()
-    try:
-        yield Served(server, server.addresses.commands)
-    finally:
-        server.stop()
-        thread.join()
-
-
-@pytest.fixture(scope="session")
-def make_server() -> Callable[..., AbstractContextManager[Served]]:
-    """A context manager that serves a model; options ``show`` and ``addresses``."""
-    return serving
-
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Served]]:
-    """The same, until the test ends."""
+    """Serves a model until the test ends; options as in :func:`serving`."""
     with ExitStack() as running:
 
         def start(model: Path, *, show: bool = False, addresses: Addresses = FREE_PORTS) -> Served:
@@ -76,6 +43,21 @@ def serve() -> Iterator[Callable[..., Served]]:
 def served(serve: Callable[..., Served], policy_file: Path) -> Served:
     """A server with the hand-written pusher and a simulated arm that holds."""
     return serve(policy_file)
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[SkillClient]:
+    """A client of that server, with nothing asked yet."""
+    with SkillClient(served.address, timeout_s=10.0) as client:
+        yield client
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    """Stands for a server; answers as the test says."""
+    peer = Peer()
+    yield peer
+    peer.close()
 
 
 GOAL_EXTRA = """

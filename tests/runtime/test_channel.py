@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 import zmq
+from router_peer import Peer, ids, ok
+from served import DEADLINE_S
 
-from skill_proto.messages import Act, Error, Hello, Ok, Reply
+from skill_proto.messages import Act, Error, Hello, Reply
 from skill_proto.wire import array_specs
 from skill_runtime.channel import Channel
 from skill_runtime.client_errors import (
@@ -25,53 +25,6 @@ from skill_runtime.client_errors import (
     ServerUnreachableError,
     from_reply,
 )
-
-Answer = Callable[[list[bytes]], list[list[bytes]]]
-"""From the frames of a request to the messages sent back, each a list of frames."""
-
-
-class Peer:
-    """A ROUTER in a thread that answers as it is told."""
-
-    def __init__(self) -> None:
-        self.answer: Answer = lambda frames: [frames]
-        self.heard: list[list[bytes]] = []
-        self.changed = threading.Event()
-        self._socket = zmq.Context.instance().socket(zmq.ROUTER)
-        self._socket.linger = 0
-        port = self._socket.bind_to_random_port("tcp://127.0.0.1")
-        self.address = f"tcp://127.0.0.1:{port}"
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            if self._socket.poll(20):
-                sender, *frames = self._socket.recv_multipart()
-                self.heard.append(frames)
-                for reply in self.answer(frames):
-                    self._socket.send_multipart([sender, *reply])
-        self._socket.close()
-
-    def close(self) -> None:
-        self._ended.set()
-        self._thread.join()
-
-
-@pytest.fixture
-def peer() -> Iterator[Peer]:
-    peer = Peer()
-    yield peer
-    peer.close()
-
-
-def ok(message_id: int, time_s: float = 1.0) -> list[bytes]:
-    return [Ok(id=message_id, time=time_s).model_dump_json().encode()]
-
-
-def ids(frames: list[bytes]) -> int:
-    return json.loads(frames[0])["id"]
 
 
 def test_each_request_has_a_new_id_and_its_own_reply(peer: Peer) -> None:
@@ -113,7 +66,7 @@ def test_what_was_posted_is_answered_later(peer: Peer) -> None:
         channel.ask(Hello())
         assert list(channel.replies()) == []
         assert [channel.post(Hello()) for _ in range(2)] == [2, 3]
-        ends = time.monotonic() + 30.0
+        ends = time.monotonic() + DEADLINE_S
         seen: list[Reply] = []
         while len(seen) < 2 and time.monotonic() < ends:
             seen += channel.replies(1.0)

@@ -6,16 +6,14 @@ import math
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pytest
+from served import DEADLINE_S, Served, serving, state_when
 
 from skill_proto.messages import Telemetry
-from skill_runtime.assembly import ArmServer
 from skill_runtime.client import SkillClient
 from skill_runtime.client_errors import (
     CommandRefusedError,
@@ -27,38 +25,11 @@ from skill_runtime.client_errors import (
 from skill_runtime.endpoints import Addresses
 from skill_runtime.policy import OnnxPolicy
 
-DEADLINE_S = 30.0
-"""Generous: the machine may be busy."""
-
-
-class Served(Protocol):
-    """See conftest.py."""
-
-    server: ArmServer
-    address: str
-
-
-@pytest.fixture
-def client(served: Served) -> Iterator[SkillClient]:
-    with SkillClient(served.address, timeout_s=10.0) as client:
-        yield client
-
 
 @pytest.fixture
 def other(served: Served) -> Iterator[SkillClient]:
     with SkillClient(served.address, timeout_s=10.0) as client:
         yield client
-
-
-def until(client: SkillClient, wanted: Callable[[Telemetry], bool]) -> Telemetry:
-    """The first state that is wanted."""
-    ends = time.monotonic() + DEADLINE_S
-    for state in client.telemetry():
-        if wanted(state):
-            return state
-        if time.monotonic() > ends:
-            raise AssertionError(f"never reached; the last state was {state}")
-    raise AssertionError
 
 
 def cube(state: Telemetry) -> np.ndarray:
@@ -119,7 +90,7 @@ def test_the_heartbeat_keeps_the_lease_of_a_silent_program(client: SkillClient) 
 def test_without_its_heartbeat_a_lease_runs_out(client: SkillClient, other: SkillClient) -> None:
     lease = client.acquire("me", ttl_s=0.5)
     lease._ended.set()  # as if the thread had died
-    state = until(other, lambda state: state.lease_holder is None)
+    state = state_when(other, lambda state: state.lease_holder is None)
     assert state.counters["lease_lost"] == 1
     with pytest.raises(LeaseLostError, match="not renewed for"):
         client.hold()
@@ -158,20 +129,20 @@ def test_a_skill_moves_the_cube_its_way_and_then_the_arm_holds(client: SkillClie
             client.skill([0.0, -3.0], valid_for_s=1.0)
             return bool(np.linalg.norm(cube(state) - start) > 0.1)
 
-        state = until(client, pushed)
+        state = state_when(client, pushed)
         assert state.skill == (0.0, -1.0)
         assert state.mode == state.command == "skill"
     x, y, _ = cube(state) - start
     assert y < -abs(x)
     state = client.state()
     assert (state.mode, state.lease_holder) == ("hold", None)
-    until(client, lambda state: max(abs(v or 0) for v in state.joint_velocity) < 0.01)
+    state_when(client, lambda state: max(abs(v or 0) for v in state.joint_velocity) < 0.01)
 
 
 def test_a_command_that_is_not_repeated_ends(client: SkillClient) -> None:
     with client.acquire("me"):
         client.skill([1, 0], valid_for_s=0.5)
-        state = until(client, lambda state: state.mode == "hold")
+        state = state_when(client, lambda state: state.mode == "hold")
         assert state.counters["expired"] == 1
         assert state.lease_holder == "me"
 
@@ -191,7 +162,7 @@ def test_a_goal_is_pursued(client: SkillClient) -> None:
             client.goal([0.05, 0.05], valid_for_s=1.0)
             return bool(np.linalg.norm(cube(state)[:2] - 0.05) < 0.03)
 
-        state = until(client, reached)
+        state = state_when(client, reached)
     assert state.goal == (0.05, 0.05)
 
 
@@ -204,7 +175,7 @@ def test_servo_pose_moves_the_end_effector(client: SkillClient) -> None:
             position = np.array(state.end_effector_position, float)
             return bool(np.linalg.norm(position - target) < 0.01)
 
-        assert until(client, there).mode == "servo"
+        assert state_when(client, there).mode == "servo"
 
 
 def test_servo_joint_moves_the_joints_and_the_hand(client: SkillClient) -> None:
@@ -218,7 +189,7 @@ def test_servo_joint_moves_the_joints_and_the_hand(client: SkillClient) -> None:
             error = np.abs(np.array(state.joint_position, float) - target).max()
             return bool(error < 0.02 and abs((state.hand_width or 0) - 0.06) < 0.005)
 
-        until(client, there)
+        state_when(client, there)
 
 
 def test_a_seed_gives_the_same_start_again(client: SkillClient) -> None:
@@ -250,11 +221,11 @@ def test_the_object_is_changed_in_the_show_and_the_policy_remembers(
 ) -> None:
     served = serve(goal_file, show=True)
     with SkillClient(served.address, timeout_s=10.0) as client:
-        before = until(client, lambda state: state.action is not None)
+        before = state_when(client, lambda state: state.action is not None)
         memory = served.server.pilot.runner.policy._memory  # type: ignore[attr-defined]  what remembers
         age = memory.age[0]
         client.scene(friction=0.06)
-        after = until(client, lambda state: state.time > before.time + 0.5)
+        after = state_when(client, lambda state: state.time > before.time + 0.5)
         assert memory.age[0] > age > 0
     assert (after.mode, after.command, after.lease_holder) == ("goal", "show", None)
     assert after.scene is not None
@@ -436,20 +407,18 @@ def test_act_refuses_what_does_not_fit(
 # Servers that come and go -------------------------------------------------------------------------
 
 
-def test_the_client_outlives_the_server(
-    make_server: Callable[..., AbstractContextManager[Served]], policy_file: Path
-) -> None:
+def test_the_client_outlives_the_server(policy_file: Path) -> None:
     addresses = free_block()
     with SkillClient(addresses.commands, timeout_s=3.0) as client:
         with pytest.raises(ServerUnreachableError, match=addresses.commands):
             client.hello()
-        with make_server(policy_file, addresses=addresses):
+        with serving(policy_file, addresses=addresses):
             client.hello()
             client.acquire("me")
             client.skill([1, 0])
         with pytest.raises((ServerUnreachableError, LeaseLostError)):
             client.skill([1, 0])
-        with make_server(policy_file, addresses=addresses):
+        with serving(policy_file, addresses=addresses):
             client.hello()
             with pytest.raises(LeaseLostError):
                 client.skill([1, 0])

@@ -11,25 +11,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import onnx
 import onnx.parser
 import pytest
+from served import DEADLINE_S, Served, state_when
 
 from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import ANY_MESSAGE, Telemetry
 from skill_runtime import control
 from skill_runtime.client import SkillClient
 from skill_runtime.control_text import welcome_text
-
-DEADLINE_S = 30.0
-
-
-class Served(Protocol):
-    """See conftest.py."""
-
-    address: str
 
 
 class Outcome(NamedTuple):
@@ -61,12 +54,6 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 def at(run: Control, served: Served) -> Control:
     """``at(*words)`` runs skill-control against the server."""
     return lambda *words: run("--address", served.address, *words)
-
-
-@pytest.fixture
-def client(served: Served) -> Iterator[SkillClient]:
-    with SkillClient(served.address, timeout_s=10.0) as client:
-        yield client
 
 
 # What it does -------------------------------------------------------------------------------------
@@ -142,7 +129,7 @@ def test_scene_leaves_the_show_and_the_lease_alone(
 ) -> None:
     address = serve(policy_file, show=True).address
     with SkillClient(address, timeout_s=10.0) as client:
-        wait(client, lambda state: state.command == "show")
+        state_when(client, lambda state: state.command == "show")
         assert run("--address", address, "scene", "--mass", "2").code == 0
         state = client.state()
         assert (state.command, state.counters.get("leases", 0)) == ("show", 0)
@@ -163,7 +150,7 @@ def test_reset_and_hold_take_the_lease_for_a_moment(at: Control, client: SkillCl
 def test_hold_ends_the_show(serve: Callable[..., Served], run: Control, policy_file: str) -> None:
     served = serve(policy_file, show=True)
     with SkillClient(served.address, timeout_s=10.0) as client:
-        wait(client, lambda state: state.command == "show")
+        state_when(client, lambda state: state.command == "show")
         assert run("--address", served.address, "hold").code == 0
         client.hello()
         assert client.state().mode == "hold"
@@ -228,7 +215,7 @@ def test_watching_shows_what_the_policy_takes_the_object_for(
 ) -> None:
     address = serve(goal_file, show=True).address
     with SkillClient(address, timeout_s=10.0) as client:
-        wait(client, lambda state: state.context_distance is not None)
+        state_when(client, lambda state: state.context_distance is not None)
     code, out, _ = run("--address", address, "watch", "--count", "2")
     assert code == 0
     for line in out.splitlines():
@@ -344,17 +331,8 @@ def finish(process: subprocess.Popen[str]) -> Outcome:
 def steering(client: SkillClient) -> subprocess.Popen[str]:
     """A process that steers: ``skill 1 0``."""
     process = start("--address", client.address, "skill", "1", "0")
-    wait(client, lambda state: state.mode == "skill")
+    state_when(client, lambda state: state.mode == "skill")
     return process
-
-
-def wait(client: SkillClient, wanted: Callable[[Telemetry], bool]) -> Telemetry:
-    ends = time.monotonic() + DEADLINE_S
-    for state in client.telemetry():
-        if wanted(state):
-            return state
-        assert time.monotonic() < ends, state
-    raise AssertionError
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -364,7 +342,7 @@ def test_told_to_end_it_gives_the_lease_back(client: SkillClient, number: signal
     code, out, err = finish(process)
     assert (code, err) == (0, "")
     assert "the arm holds" in out
-    state = wait(client, lambda state: state.lease_holder is None)
+    state = state_when(client, lambda state: state.lease_holder is None)
     assert state.mode == "hold"
     assert "lease_lost" not in state.counters
 
@@ -373,10 +351,10 @@ def test_killed_in_mid_command_the_arm_holds_and_the_lease_runs_out(client: Skil
     process = steering(client)
     process.kill()
     finish(process)
-    state = wait(client, lambda state: state.lease_holder is None)
+    state = state_when(client, lambda state: state.lease_holder is None)
     assert state.mode == "hold"
     assert state.counters["lease_lost"] == 1
-    wait(client, lambda state: max(abs(v or 0) for v in state.joint_velocity) < 0.01)
+    state_when(client, lambda state: max(abs(v or 0) for v in state.joint_velocity) < 0.01)
     with client.acquire("the next one"):
         client.skill([0, 1])
 
@@ -384,7 +362,7 @@ def test_killed_in_mid_command_the_arm_holds_and_the_lease_runs_out(client: Skil
 def test_suspended_it_loses_the_lease_and_says_so(client: SkillClient) -> None:
     process = steering(client)
     process.send_signal(signal.SIGSTOP)
-    wait(client, lambda state: state.lease_holder is None)
+    state_when(client, lambda state: state.lease_holder is None)
     process.send_signal(signal.SIGCONT)
     code, _, err = finish(process)
     assert code == 1

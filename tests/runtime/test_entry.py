@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from served import DEADLINE_S
 
 from skill_runtime import entry
-
-DEADLINE_S = 60.0
 
 PROGRAM = """
 import sys

@@ -6,28 +6,16 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import pytest
+from served import Served
 
 from skill_runtime.client import SkillClient
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LONGEST_LINES = 60
-
-
-class Served(Protocol):
-    """See conftest.py."""
-
-    address: str
-
-
-@pytest.fixture
-def client(served: Served) -> Iterator[SkillClient]:
-    with SkillClient(served.address, timeout_s=10.0) as client:
-        yield client
 
 
 def run(name: str, *words: str) -> str:

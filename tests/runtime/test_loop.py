@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 import zmq
+from served import DEADLINE_S, FREE_PORTS, until
 
 from skill_proto.messages import Telemetry
 from skill_robots.mujoco_arm import MujocoArm
 from skill_runtime.assembly import ArmServer, ServeConfig
 from skill_runtime.authority import Authority
-from skill_runtime.endpoints import Addresses
-
-DEADLINE_S = 30.0
-FREE = Addresses(
-    commands="tcp://127.0.0.1:*", telemetry="tcp://127.0.0.1:*", stop="tcp://127.0.0.1:*"
-)
 
 
 @pytest.fixture
 def server(policy_file: Path) -> Iterator[ArmServer]:
     """A server whose loop does not run by itself."""
-    server = ArmServer(MujocoArm(), ServeConfig(model=policy_file, addresses=FREE, show=False))
+    server = ArmServer(
+        MujocoArm(), ServeConfig(model=policy_file, addresses=FREE_PORTS, show=False)
+    )
     yield server
     server.close()
 
@@ -41,13 +38,6 @@ def socket(kind: int, address: str) -> Iterator[zmq.Socket[bytes]]:
         socket.setsockopt(zmq.RCVTIMEO, int(DEADLINE_S * 1e3))
         socket.connect(address)
         yield socket
-
-
-def until(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < ends, "never happened"
-        time.sleep(0.005)
 
 
 def tick(server: ArmServer, count: int = 1) -> None:

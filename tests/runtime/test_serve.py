@@ -17,12 +17,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from served import DEADLINE_S, state_when
 
-from skill_proto.messages import Telemetry
 from skill_runtime.client import SkillClient
 from skill_runtime.serve import INSISTING_S
 
-DEADLINE_S = 60.0
 COMMAND = [sys.executable, "-m", "skill_runtime.serve"]
 
 
@@ -82,15 +81,6 @@ def process(*arguments: str) -> Iterator[Process]:
             running.wait()
 
 
-def until(client: SkillClient, wanted: Callable[[Telemetry], bool]) -> Telemetry:
-    ends = time.monotonic() + DEADLINE_S
-    for state in client.telemetry():
-        if wanted(state):
-            return state
-        assert time.monotonic() < ends, f"never reached; the last state was {state}"
-    raise AssertionError
-
-
 def refused(*arguments: str) -> tuple[int, str]:
     """Exit code and error text of a command that cannot be served."""
     done = subprocess.run(
@@ -102,12 +92,12 @@ def refused(*arguments: str) -> tuple[int, str]:
 
 def test_it_shows_off_until_somebody_takes_the_lease_for_good(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
-        state = until(client, lambda state: state.action is not None)
+        state = state_when(client, lambda state: state.action is not None)
         assert (state.mode, state.command, state.lease_holder) == ("skill", "show", None)
         assert state.scene is not None
         with client.acquire("somebody"):
-            assert until(client, lambda state: state.command is None).mode == "hold"
-        state = until(client, lambda state: state.lease_holder is None)
+            assert state_when(client, lambda state: state.command is None).mode == "hold"
+        state = state_when(client, lambda state: state.lease_holder is None)
         assert (state.mode, state.command) == ("hold", None)
         code, output = running.end()
         assert code == 0, output
@@ -116,7 +106,7 @@ def test_it_shows_off_until_somebody_takes_the_lease_for_good(policy_file: Path)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_told_to_end_it_rests_and_says_so(policy_file: Path, number: signal.Signals) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
-        until(client, lambda state: state.action is not None)
+        state_when(client, lambda state: state.action is not None)
         code, output = running.end(number)
     assert code == 0, output
     assert output.rstrip().endswith("skill-serve: the arm is at rest and the sockets are closed")
@@ -125,9 +115,9 @@ def test_told_to_end_it_rests_and_says_so(policy_file: Path, number: signal.Sign
 
 def test_the_last_telemetry_says_that_it_stopped_at_rest(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
-        until(client, lambda state: state.action is not None)
+        state_when(client, lambda state: state.action is not None)
         running.popen.send_signal(signal.SIGTERM)
-        state = until(client, lambda state: state.mode == "stopped")
+        state = state_when(client, lambda state: state.mode == "stopped")
         assert "shutting down" in state.last_event
         assert running.wait() == 0
 
@@ -135,7 +125,7 @@ def test_the_last_telemetry_says_that_it_stopped_at_rest(policy_file: Path) -> N
 def test_it_says_what_it_serves_where_and_how_to_steer_it(policy_file: Path) -> None:
     with process("--model", str(policy_file), "--no-show") as running:
         with running.client() as client:
-            until(client, lambda state: state.mode == "hold" and state.tick > 100)
+            state_when(client, lambda state: state.mode == "hold" and state.tick > 100)
         _, output = running.end()
     for words in (
         "panda",
@@ -156,7 +146,7 @@ def test_it_says_what_it_serves_where_and_how_to_steer_it(policy_file: Path) -> 
 def test_mass_and_friction_stay_as_asked_from_episode_to_episode(policy_file: Path) -> None:
     arguments = ("--model", str(policy_file), "--mass", "2.5", "--friction", "0.3")
     with process(*arguments) as running, running.client() as client:
-        assert until(client, lambda state: True).scene == {"mass": 2.5, "friction": 0.3}
+        assert state_when(client, lambda state: True).scene == {"mass": 2.5, "friction": 0.3}
         with client.acquire("test"):
             client.reset()
             client.scene(mass=3.0)
@@ -167,13 +157,13 @@ def test_mass_and_friction_stay_as_asked_from_episode_to_episode(policy_file: Pa
 def test_a_goal_policy_shows_goals_and_says_how_to_send_one(goal_file: Path) -> None:
     arguments = ("--model", str(goal_file), "--mass", "10", "--friction", "5")
     with process(*arguments) as running, running.client() as client:
-        state = until(client, lambda state: state.context_distance is not None)
+        state = state_when(client, lambda state: state.context_distance is not None)
         assert (state.mode, state.command) == ("goal", "show")
         assert state.scene == {"mass": 10.0, "friction": 5.0}
         assert state.context_estimate is not None
         with client.acquire("test"):
             client.scene(mass=0.5)
-            goal = until(client, lambda state: state.mode == "hold")
+            goal = state_when(client, lambda state: state.mode == "hold")
             assert goal.context_estimate is None
         code, output = running.end()
     assert code == 0, output
@@ -187,7 +177,7 @@ def test_it_serves_at_1_khz_when_asked(policy_file: Path) -> None:
     arguments = ("--model", str(policy_file), "--servo-rate", "1000", "--spin-us", "50")
     with process(*arguments) as running, running.client() as client:
         assert client.server.servo_period_s == pytest.approx(0.001)
-        until(client, lambda state: state.action is not None)
+        state_when(client, lambda state: state.action is not None)
 
 
 def test_an_object_that_the_policy_does_not_observe_is_tracked_with_a_note(
@@ -195,7 +185,7 @@ def test_an_object_that_the_policy_does_not_observe_is_tracked_with_a_note(
 ) -> None:
     with process("--model", str(policy_file), "--track", "cupe") as running:
         with running.client() as client:
-            until(client, lambda state: state.tick > 10)
+            state_when(client, lambda state: state.tick > 10)
         _, output = running.end()
     assert "--track cupe: the policy observes cube, so nothing needs that pose" in output
 
@@ -204,7 +194,7 @@ def test_realtime_is_granted_or_its_absence_is_put_into_words(policy_file: Path)
     arguments = ("--model", str(policy_file), "--realtime", "--no-show")
     with process(*arguments) as running:
         with running.client() as client:
-            until(client, lambda state: state.tick > 10)
+            state_when(client, lambda state: state.tick > 10)
         _, output = running.end()
     assert re.search(r"real-time scheduling: (SCHED_FIFO at priority \d+|refused .*rtprio)", output)
     assert re.search(r"locked memory: (yes|refused .*memlock)", output)
@@ -217,7 +207,7 @@ def test_the_loop_and_nothing_else_is_kept_on_a_processor(policy_file: Path) -> 
         pytest.skip("with one processor everything is on it")
     with process("--model", str(policy_file), "--cpu", str(cpus[-1])) as running:
         with running.client() as client:
-            until(client, lambda state: state.action is not None)
+            state_when(client, lambda state: state.action is not None)
         threads = psutil.Process(running.popen.pid).threads()
         kept = [thread for thread in threads if os.sched_getaffinity(thread.id) == {cpus[-1]}]
         _, output = running.end()
@@ -233,7 +223,7 @@ def test_without_a_screen_view_says_so_and_serving_goes_on(
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with process("--model", str(policy_file), "--view") as running:
         with running.client() as client:
-            until(client, lambda state: state.action is not None)
+            state_when(client, lambda state: state.action is not None)
         code, output = running.end()
     assert code == 0
     assert "--view: there is no screen" in output
@@ -241,7 +231,7 @@ def test_without_a_screen_view_says_so_and_serving_goes_on(
 
 def test_it_is_light_and_knows_no_torch(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
-        until(client, lambda state: state.action is not None)
+        state_when(client, lambda state: state.action is not None)
         server = psutil.Process(running.popen.pid)
         assert server.memory_info().rss < 250e6
         loaded = {Path(mapped.path).name for mapped in server.memory_maps()}
@@ -306,7 +296,7 @@ def test_cuda_where_there_is_none_is_a_clear_failure(policy_file: Path) -> None:
 def test_it_serves_on_cuda(policy_file: Path) -> None:
     arguments = ("--model", str(policy_file), "--device", "cuda")
     with process(*arguments) as running, running.client() as client:
-        state = until(client, lambda state: state.action is not None)
+        state = state_when(client, lambda state: state.action is not None)
         assert state.mode == "skill"
         code, output = running.end()
     assert code == 0, output
@@ -336,7 +326,7 @@ def test_files_that_cannot_be_served_are_explained(
 
 def test_the_same_signal_twice_in_a_row_counts_once(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
-        until(client, lambda state: state.action is not None)
+        state_when(client, lambda state: state.action is not None)
         running.popen.send_signal(signal.SIGINT)
         running.popen.send_signal(signal.SIGINT)
         assert running.wait() == 0
@@ -391,17 +381,17 @@ def test_output_that_nobody_ever_reads_does_not_stop_it(policy_file: Path) -> No
     with process("--model", str(policy_file)) as running, running.client() as client:
         assert running.popen.stdout is not None
         running.popen.stdout.close()  # before it has said anything
-        until(client, lambda state: state.action is not None)
+        state_when(client, lambda state: state.action is not None)
         running.popen.send_signal(signal.SIGTERM)
         assert running.wait() == 0
 
 
 def test_output_that_nobody_reads_does_not_stop_it(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
-        until(client, lambda state: state.action is not None)
+        state_when(client, lambda state: state.action is not None)
         assert running.popen.stdout is not None
         running.popen.stdout.close()
         first = client.state().tick
-        until(client, lambda state: state.tick > first + 1200)  # past the next status line
+        state_when(client, lambda state: state.tick > first + 1200)  # past the next status line
         running.popen.send_signal(signal.SIGTERM)
         assert running.wait() == 0

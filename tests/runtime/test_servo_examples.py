@@ -9,12 +9,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pytest
+from served import DEADLINE_S
 
 from skill_runtime.client import SkillClient
 
@@ -23,23 +22,8 @@ PACKAGES = "cmake g++ cppzmq-dev libzmq3-dev nlohmann-json3-dev"
 """What Debian calls all that the C++ example needs."""
 
 NOT_INSTALLED = re.compile(r"could not find|no CMAKE_CXX_COMPILER could be found", re.IGNORECASE)
-DEADLINE_S = 30.0
-"""Generous: the machine may be busy."""
-
 BUILD_TIME_S = 250.0
 """Longest time for the compiler."""
-
-
-class Served(Protocol):
-    """See conftest.py."""
-
-    address: str
-
-
-@pytest.fixture
-def client(served: Served) -> Iterator[SkillClient]:
-    with SkillClient(served.address, timeout_s=10.0) as client:
-        yield client
 
 
 def start(*words: str) -> subprocess.Popen[str]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pytest
-import zmq
+from router_peer import Peer, ids, ok
+from served import DEADLINE_S, Served, serving
 
-from skill_proto.messages import COMMAND, Granted, Ok, Telemetry
-from skill_runtime.assembly import ArmServer
+from skill_proto.messages import COMMAND, Granted, Telemetry
 from skill_runtime.client import SkillClient
 from skill_runtime.client_errors import (
     CommandRefusedError,
@@ -24,22 +21,6 @@ from skill_runtime.client_errors import (
 )
 from skill_runtime.held_lease import HeldLease
 from skill_runtime.stream import MAX_UNANSWERED, ServoStream
-
-DEADLINE_S = 30.0
-"""Generous: the machine may be busy."""
-
-
-class Served(Protocol):
-    """See conftest.py."""
-
-    server: ArmServer
-    address: str
-
-
-@pytest.fixture
-def client(served: Served) -> Iterator[SkillClient]:
-    with SkillClient(served.address, timeout_s=10.0) as client:
-        yield client
 
 
 def joints(state: Telemetry) -> np.ndarray:
@@ -160,11 +141,8 @@ def test_a_stop_ends_the_stream_and_the_lease(served: Served, client: SkillClien
     assert client.state().mode == "stopped"
 
 
-def test_a_server_that_has_gone_is_noticed(
-    make_server: Callable[..., AbstractContextManager[Served]],
-    policy_file: Path,
-) -> None:
-    with make_server(policy_file) as served:
+def test_a_server_that_has_gone_is_noticed(policy_file: Path) -> None:
+    with serving(policy_file) as served:
         client = SkillClient(served.address, timeout_s=1.0)
         client.acquire("me", ttl_s=60.0)
         stream = client.stream()
@@ -175,59 +153,27 @@ def test_a_server_that_has_gone_is_noticed(
     client.close()
 
 
-class Slow:
-    """A server that takes targets and answers them only when told, each one with ``ok``."""
-
-    def __init__(self) -> None:
-        self.answering = threading.Event()
-        self._socket = zmq.Context.instance().socket(zmq.ROUTER)
-        self._socket.linger = 0
-        port = self._socket.bind_to_random_port("tcp://127.0.0.1")
-        self.address = f"tcp://127.0.0.1:{port}"
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        held: list[tuple[bytes, int]] = []
-        while not self._ended.is_set():
-            if self._socket.poll(5):
-                sender, frame = self._socket.recv_multipart()
-                message = COMMAND.validate_json(frame)
-                if message.type == "renew":
-                    self._answer(sender, message.id)
-                else:
-                    held.append((sender, message.id))
-            if self.answering.is_set():
-                for sender, message_id in held:
-                    self._answer(sender, message_id)
-                held.clear()
-        self._socket.close()
-
-    def _answer(self, receiver: bytes, message_id: int) -> None:
-        reply = Ok(id=message_id, time=1.0)
-        self._socket.send_multipart([receiver, reply.model_dump_json().encode()])
-
-    def close(self) -> None:
-        self._ended.set()
-        self._thread.join()
+def renewals_alone(frames: list[bytes]) -> list[list[bytes]] | None:
+    (frame,) = frames
+    message = COMMAND.validate_json(frame)
+    return [ok(message.id)] if message.type == "renew" else None
 
 
 @pytest.fixture
-def slow() -> Iterator[Slow]:
-    slow = Slow()
-    yield slow
-    slow.close()
+def slow(peer: Peer) -> Peer:
+    """A server that takes targets and leaves them unanswered until told otherwise."""
+    peer.answer = renewals_alone
+    return peer
 
 
 @pytest.fixture
-def lease(slow: Slow) -> Iterator[HeldLease]:
+def lease(slow: Peer) -> Iterator[HeldLease]:
     granted = Granted(time=1.0, lease="token", ttl_s=60.0)
     with HeldLease(slow.address, "me", granted, lambda release: None) as lease:
         yield lease
 
 
-def test_a_server_that_does_not_keep_up_is_sent_no_backlog(slow: Slow, lease: HeldLease) -> None:
+def test_a_server_that_does_not_keep_up_is_sent_no_backlog(slow: Peer, lease: HeldLease) -> None:
     with ServoStream(slow.address, 60.0, lease, lambda: 1.0, lambda _: None) as stream:
         ends = time.monotonic() + DEADLINE_S
         while stream.sent < MAX_UNANSWERED and time.monotonic() < ends:
@@ -236,13 +182,13 @@ def test_a_server_that_does_not_keep_up_is_sent_no_backlog(slow: Slow, lease: He
         assert not any(stream.servo_pose([0.0, 0.0, 0.1]) for _ in range(5))
         assert (stream.sent, stream.passed_over) == (MAX_UNANSWERED, before + 5)
         assert lease.seq == MAX_UNANSWERED  # what was passed over leaves no gap
-        slow.answering.set()
+        slow.answer = lambda frames: [ok(ids(frames))]
         stream.finish()
         assert len(stream.round_trips_s) == MAX_UNANSWERED
         assert stream.servo_pose([0.0, 0.0, 0.1])
 
 
-def test_a_server_that_never_answers_is_given_up(slow: Slow, lease: HeldLease) -> None:
+def test_a_server_that_never_answers_is_given_up(slow: Peer, lease: HeldLease) -> None:
     stream = ServoStream(slow.address, 0.5, lease, lambda: 1.0, lambda _: None)
     stream.servo_pose([0.0, 0.0, 0.1])
     with pytest.raises(ServerUnreachableError, match=slow.address), stream:

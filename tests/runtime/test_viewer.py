@@ -5,26 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 import pytest
+from served import Served
 
 from skill_proto.messages import Telemetry
-from skill_runtime.assembly import ArmServer
 from skill_runtime.authority import Authority
 from skill_runtime.pilot import Pilot
 from skill_runtime.viewer import Mirror, no_display
 
 TelemetryOf = Callable[..., Telemetry]
 """See conftest.py."""
-
-
-class Served(Protocol):
-    """See conftest.py."""
-
-    server: ArmServer
-    address: str
 
 
 def test_hand_and_cube_are_where_telemetry_says(telemetry_of: TelemetryOf, pilot: Pilot) -> None:
