@@ -29,7 +29,7 @@ def joints(state: Telemetry) -> np.ndarray:
 
 def test_a_stream_moves_the_arm_and_every_target_is_answered(client: SkillClient) -> None:
     start = joints(client.state())
-    with client.acquire("me"):
+    with client.acquire("me", ttl_s=30):
         with client.stream() as stream:
             due = time.monotonic()
             for i in range(400):
@@ -49,7 +49,7 @@ def test_a_stream_moves_the_arm_and_every_target_is_answered(client: SkillClient
 
 def test_a_stream_of_poses_takes_the_hand_along(client: SkillClient) -> None:
     target, ends = np.array([0.05, 0.1, 0.15]), time.monotonic() + DEADLINE_S
-    with client.acquire("me"), client.stream() as stream:
+    with client.acquire("me", ttl_s=30), client.stream() as stream:
         while time.monotonic() < ends:
             stream.servo_pose(target, hand_width=0.05)
             stream.sleep_until(time.monotonic() + 0.005)
@@ -63,7 +63,7 @@ def test_a_stream_of_poses_takes_the_hand_along(client: SkillClient) -> None:
 
 
 def test_when_the_stream_ends_the_arm_holds(client: SkillClient) -> None:
-    with client.acquire("me"):
+    with client.acquire("me", ttl_s=30):
         with client.stream() as stream:
             stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=1.0)
         state = next(state for state in client.telemetry() if state.mode == "hold")
@@ -76,7 +76,7 @@ def test_a_stream_needs_the_lease(client: SkillClient) -> None:
 
 
 def test_what_is_no_target_is_refused_at_once(client: SkillClient) -> None:
-    with client.acquire("me"), client.stream() as stream:
+    with client.acquire("me", ttl_s=30), client.stream() as stream:
         with pytest.raises(CommandRefusedError):
             stream.servo_pose([0.0, 0.1])
         assert stream.sent == 0
@@ -85,7 +85,7 @@ def test_what_is_no_target_is_refused_at_once(client: SkillClient) -> None:
 def test_a_target_that_the_server_refuses_is_raised_when_its_reply_has_come(
     client: SkillClient,
 ) -> None:
-    with client.acquire("me"):
+    with client.acquire("me", ttl_s=30):
         stream = client.stream()
         stream.servo_pose([0.0, 0.1, 9.0])
         with pytest.raises(CommandRefusedError, match="outside") as caught, stream:
@@ -98,7 +98,7 @@ def test_a_target_that_the_server_refuses_is_raised_when_its_reply_has_come(
 def test_a_target_that_comes_too_late_is_counted_and_the_stream_goes_on(
     client: SkillClient,
 ) -> None:
-    with client.acquire("me") as lease, client.stream() as stream:
+    with client.acquire("me", ttl_s=30) as lease, client.stream() as stream:
         stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=1e-9)
         stream.finish()
         assert stream.refused == {"stale": 1}
@@ -129,7 +129,10 @@ def go_on(stream: ServoStream) -> None:
 
 
 def test_a_stop_ends_the_stream_and_the_lease(served: Served, client: SkillClient) -> None:
-    with SkillClient(served.address, timeout_s=10.0) as other, client.acquire("me") as lease:
+    with (
+        SkillClient(served.address, timeout_s=10.0) as other,
+        client.acquire("me", ttl_s=30) as lease,
+    ):
         stream = client.stream()
         stream.servo_pose([0.0, 0.1, 0.15])
         other.stop("a hand in the way")
