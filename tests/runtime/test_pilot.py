@@ -17,6 +17,7 @@ from skill_proto.messages import Acquire, Track
 from skill_robots.arm import ArmContactError, ArmError, ArmSilentError, ArmState, JointTarget
 from skill_robots.mujoco_arm import MujocoArm
 from skill_robots.observation import PUSH_OBSERVATION
+from skill_robots.panda.limits import PANDA
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
 from skill_runtime.authority import Authority, Order, Running
 from skill_runtime.modes import Event
@@ -635,6 +636,43 @@ def test_an_arm_that_does_not_answer_is_held_and_goes_on_when_it_answers(
     served.skill(1, 0)
     served.run(0.3)
     assert served.authority.mode == "skill"
+
+
+class DeafArm(MujocoArm):
+    """A simulated arm that takes no set-points for a while, and notes those it takes."""
+
+    deaf_for = 0
+    taken: list[JointTarget]
+
+    def command(self, target: JointTarget) -> None:
+        if self.deaf_for:
+            self.deaf_for -= 1
+            raise ArmSilentError("no packet")
+        self.taken.append(target)
+        super().command(target)
+
+
+@pytest.mark.parametrize(("lost", "rests"), [(2, False), (4, False), (5, True), (30, True)])
+def test_after_lost_set_points_it_goes_on_from_the_last_that_arrived(
+    policy_file: Path, lost: int, *, rests: bool
+) -> None:
+    """Or, where the arm has come to rest by itself meanwhile (20 ms), from rest there."""
+    arm = DeafArm()
+    arm.taken = []
+    served = bench(policy_file, arm)
+    served.skill(1, 0)
+    served.run(0.5)
+    before = arm.taken[-1]
+    assert np.abs(before.velocity).max() > 0.1
+    arm.deaf_for, arm.taken = lost, []
+    served.run((lost + 1) * arm.servo_period_s)
+    (after,) = arm.taken
+    start = np.zeros_like(before.velocity) if rests else before.velocity
+    step = (after.position - before.position) / arm.servo_period_s
+    np.testing.assert_allclose(step, after.velocity, atol=1e-9)
+    bound = PANDA.acceleration_limit * arm.servo_period_s * (1 + 1e-6)
+    assert (np.abs(after.velocity - start) <= bound).all()
+    assert (served.authority.fault_class == "silent") is rests
 
 
 def test_what_is_no_number_is_a_fault_even_where_the_time_stands_still(policy_file: Path) -> None:
