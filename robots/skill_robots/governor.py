@@ -98,8 +98,8 @@ class Governor:
         servo_period_s: time between two checks [s].
         base_position: of the arm in the world frame [m]; it stands on the table.
         margin_m: how far a set-point may pass the box before the governor acts [m]. Policies aim
-            inside the box, but the shaper cannot stop a moving set-point at once: abrupt random
-            actions carry it up to 18 mm past.
+            inside the box, but the shaper cannot stop a moving set-point at once: shipped
+            policies and random actions carry it 14 mm past (``benchmarks/governor.py``).
 
     Attributes:
         interventions: set-points refused so far, by reason.

@@ -25,6 +25,7 @@ from skill_robots.tasks.rollouts import (
 )
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
 from skill_robots.tasks.trajectories import GoalTrajectories, Trajectories
+from skill_robots.tasks.watch import GOVERNED, MakeWatch, SetpointWatch
 
 Interval = tuple[float, float]
 
@@ -42,7 +43,7 @@ METRICS: dict[str, str] = {
     "goal_mean_distance_m": "mean distance from the goal at the end [m]",
     "goal_rest_share_3cm_by_1600ms": "goals over 5 cm away: cube within 3 cm, at rest, after 1.6 s",
     "goal_rest_share_3cm_by_2400ms": "the same, after 2.4 s",
-    "governor_interventions": "set-points that the governor would have corrected",
+    "governor_interventions": f"set-points beyond a limit ({GOVERNED} scenes a batch: of any kind)",
 }
 """Every metric and what it says, in the order of the report."""
 
@@ -86,6 +87,7 @@ def evaluate(
     settings: EvaluationSettings,
     *,
     on_steps: Callable[[int], object] | None = None,
+    watch: MakeWatch = SetpointWatch,
 ) -> EvaluationResult:
     """Runs skills and goals and computes the metrics.
 
@@ -94,6 +96,7 @@ def evaluate(
         manifest: Of the policy; None for a baseline, which is given skills on a circle and goals.
         settings: How much and where.
         on_steps: Told the number of control steps, over all scenes, after each batch step.
+        watch: Makes what tests the set-points of a batch of scenes.
 
     Raises:
         UnsupportedPolicyError: the policy cannot act on the tabletop.
@@ -118,6 +121,7 @@ def evaluate(
             observation_names=names,
             threads=settings.threads,
             on_step=on_step,
+            watch=watch,
         )
     goals: GoalTrajectories | None = None
     if settings.goals and takes_goals(manifest):
@@ -129,6 +133,7 @@ def evaluate(
             observation_names=names,
             threads=settings.threads,
             on_step=on_step,
+            watch=watch,
         )
     return EvaluationResult(
         metrics=_metrics(manifest, skills, goals), task=task, skills=skills, goals=goals

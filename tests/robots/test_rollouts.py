@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from skill_robots.action import ActionConfig
+from skill_robots.arm import ArmSpec
 from skill_robots.tasks import rollouts
 from skill_robots.tasks.baselines import make_baseline
 from skill_robots.tasks.rollouts import (
@@ -15,6 +17,7 @@ from skill_robots.tasks.rollouts import (
     skill_rollouts,
 )
 from skill_robots.tasks.tabletop import TabletopConfig
+from skill_robots.tasks.watch import SetpointWatch
 
 Array = NDArray[np.float64]
 SHORT = TabletopConfig(episode_steps=5)
@@ -173,3 +176,20 @@ def test_goals_fill_the_square() -> None:
     assert np.abs(goals).max() <= 0.15
     assert goals.min(axis=0) == pytest.approx([-0.15, -0.15], abs=0.002)
     assert goals.max(axis=0) == pytest.approx([0.15, 0.15], abs=0.002)
+
+
+def test_every_batch_is_watched_by_one_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollouts, "MAX_SCENES", 4)
+    sizes: list[int] = []
+
+    def make(
+        spec: ArmSpec, actions: ActionConfig, period_s: float, setpoint: Array
+    ) -> SetpointWatch:
+        sizes.append(len(setpoint))
+        return SetpointWatch(spec, actions, period_s, setpoint, governed=0)
+
+    still = make_baseline("still", 3, 0)
+    skills = evaluation_skills("sphere", 2, 3, seed=0)
+    skill_rollouts(still, SHORT, skills=skills, episodes=2, seed=0, watch=make)
+    goal_rollouts(still, SHORT, goals=evaluation_goals(3, 0), seed=0, steps=1, watch=make)
+    assert sizes == [4, 2, 3]

@@ -7,10 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from skill_robots.action import ActionConfig, joints_for_hand
-from skill_robots.governor import WORKSPACE_MARGIN_M
+from skill_robots.arm import ArmSpec
+from skill_robots.governor import WORKSPACE_MARGIN_M, Governor
 from skill_robots.panda import kinematics
 from skill_robots.panda.limits import PANDA
-from skill_robots.tasks.watch import SetpointWatch
+from skill_robots.tasks.watch import Point, SetpointWatch
 
 Array = NDArray[np.float64]
 PERIOD_S = 0.005
@@ -99,3 +100,18 @@ def test_a_governed_scene_is_judged_by_its_governor() -> None:
     assert seen.interventions["joint_acceleration"] == 2
     seen.check(np.tile(path, (3, 1)), np.zeros((3, 7)))
     assert seen.total == 2
+
+
+def test_whoever_watches_may_bring_governors_of_their_own() -> None:
+    made: list[Governor] = []
+
+    def make(spec: ArmSpec, low: Point, high: Point, period_s: float) -> Governor:
+        made.append(Governor(spec, low, high, period_s))
+        return made[-1]
+
+    start = np.tile(kinematics.NEUTRAL, (3, 1))
+    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, start, governed=256, governor=make)
+    turn = 2.0 * np.eye(7)[0]
+    seen.check(start + turn * PERIOD_S, np.tile(turn, (3, 1)))
+    assert [governor.interventions["joint_acceleration"] for governor in made] == [1, 1, 1]
+    assert seen.total == 3

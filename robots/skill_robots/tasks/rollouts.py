@@ -13,7 +13,7 @@ from skill_robots.observation import PUSH_OBSERVATION
 from skill_robots.panda.limits import PANDA
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
 from skill_robots.tasks.trajectories import GoalTrajectories, Trajectories
-from skill_robots.tasks.watch import SetpointWatch
+from skill_robots.tasks.watch import MakeWatch, SetpointWatch
 
 Array = NDArray[np.float64]
 
@@ -89,6 +89,7 @@ def skill_rollouts(
     observation_names: Sequence[str] = PUSH_OBSERVATION,
     threads: int = 1,
     on_step: StepHook | None = None,
+    watch: MakeWatch = SetpointWatch,
 ) -> Trajectories:
     """Runs each skill in ``episodes`` episodes with random starts and contexts.
 
@@ -101,6 +102,7 @@ def skill_rollouts(
         observation_names: What the policy observes, in order.
         threads: Physics threads.
         on_step: Called after each control step of each batch of scenes.
+        watch: Makes what tests the set-points of a batch.
     """
     k = len(skills)
     run = _run(
@@ -112,6 +114,7 @@ def skill_rollouts(
         observation_names=observation_names,
         threads=threads,
         on_step=on_step,
+        watch=watch,
     )
     shape = (episodes, k)
     return Trajectories(
@@ -134,6 +137,7 @@ def goal_rollouts(
     observation_names: Sequence[str] = PUSH_OBSERVATION,
     threads: int = 1,
     on_step: StepHook | None = None,
+    watch: MakeWatch = SetpointWatch,
 ) -> GoalTrajectories:
     """Sends the policy to each of ``goals`` ``(n, 2)`` [m] from a random start and context.
 
@@ -148,6 +152,7 @@ def goal_rollouts(
         observation_names=observation_names,
         threads=threads,
         on_step=on_step,
+        watch=watch,
     )
     return GoalTrajectories(
         cube=run.cube,
@@ -194,11 +199,11 @@ class _Run:
 class _WatchedTabletop(Tabletop):
     """A tabletop whose set-points are tested as the governor would, at every servo period."""
 
-    def __init__(self, config: TabletopConfig, n: int, *, seed: int, threads: int) -> None:
+    def __init__(
+        self, config: TabletopConfig, n: int, *, seed: int, threads: int, watch: MakeWatch
+    ) -> None:
         super().__init__(config, n, seed=seed, threads=threads)
-        self.watch = SetpointWatch(
-            PANDA, self.actions, config.physics_step_s, self.setpoint.position
-        )
+        self.watch = watch(PANDA, self.actions, config.physics_step_s, self.setpoint.position)
 
     def physics_step(
         self, position: Array, velocity: Array, hand_width: float | None = None
@@ -217,13 +222,14 @@ def _run(
     observation_names: Sequence[str],
     threads: int,
     on_step: StepHook | None,
+    watch: MakeWatch,
 ) -> _Run:
     names = tuple(observation_names)
     parts: list[_Run] = []
     for index, chunk in enumerate(commands.chunks()):
         # A seed of its own for each chunk: equal ones would repeat the starts of the first.
         chunk_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
-        scene = _WatchedTabletop(config, chunk.count, seed=chunk_seed, threads=threads)
+        scene = _WatchedTabletop(config, chunk.count, seed=chunk_seed, threads=threads, watch=watch)
         parts.append(_run_chunk(policy, scene, chunk, steps, names, on_step))
     return _Run(
         cube=np.concatenate([part.cube for part in parts]),

@@ -25,7 +25,7 @@ class Trajectories:
     friction: Array
     """``(e, k)`` cube-table friction coefficient."""
     governor_interventions: int = 0
-    """Set-points that the governor would have corrected."""
+    """Set-points that a watch found beyond a limit (tasks/watch.py)."""
 
     @property
     def displacement(self) -> Array:
@@ -50,7 +50,7 @@ class GoalTrajectories:
     friction: Array
     """``(n,)`` cube-table friction coefficient."""
     governor_interventions: int = 0
-    """Set-points that the governor would have corrected."""
+    """Set-points that a watch found beyond a limit (tasks/watch.py)."""
 
     @property
     def distance(self) -> Array:

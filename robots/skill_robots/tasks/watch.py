@@ -1,11 +1,13 @@
 """Counts, over a batch of scenes, the set-points that the governor would have refused.
 
 Some scenes, evenly spread, have a governor of their own, which sees every set-point up to the first
-that it refuses. Over all scenes goes what is quick to test with arrays: velocities, joints' ends
-and the workspace. Nothing is corrected.
+that it refuses. The others are tested for what is quick with arrays: velocities, joints' ends and
+the workspace. Nothing is corrected.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +20,13 @@ from skill_robots.panda import kinematics
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+Point = tuple[float, float, float]
+MakeGovernor = Callable[[ArmSpec, Point, Point, float], Governor]
+"""From the arm's limits, the corners of its workspace [m] and the servo period [s]."""
+
 GOVERNED = 8
-"""Scenes with a governor: it takes some 150 us a set-point."""
+"""Scenes of a batch that have a governor, which costs more than all else that a scene does
+(``benchmarks/governor.py`` measures it, and governs every scene)."""
 
 ROUNDING = 1e-9
 """Room for rounding when a set-point sits on a limit [rad, rad/s]."""
@@ -34,6 +41,7 @@ class SetpointWatch:
         period_s: servo period [s].
         setpoint: ``(n, dof)``, at rest [rad]; watching starts there.
         governed: scenes that have a governor.
+        governor: makes the governor of one of them.
 
     Attributes:
         interventions: set-points so far that broke each kind of limit. Of a governed scene at most
@@ -48,6 +56,7 @@ class SetpointWatch:
         setpoint: Array,
         *,
         governed: int = GOVERNED,
+        governor: MakeGovernor = Governor,
     ) -> None:
         base = np.array(actions.base_position)
         self._spec = spec
@@ -62,9 +71,9 @@ class SetpointWatch:
         self._governors: dict[int, Governor] = {}
         self._spent: set[int] = set()
         for scene in dict.fromkeys(int(index) for index in chosen):
-            governor = Governor(spec, actions.workspace_low, actions.workspace_high, period_s)
-            governor.reset(self._state(setpoint[scene]))
-            self._governors[scene] = governor
+            made = governor(spec, actions.workspace_low, actions.workspace_high, period_s)
+            made.reset(self._state(setpoint[scene]))
+            self._governors[scene] = made
 
     @property
     def total(self) -> int:
@@ -123,3 +132,7 @@ class SetpointWatch:
         """``(n,)``: how far each end effector is outside the box [m]; negative inside."""
         point = kinematics.forward(joint_position).position
         return np.maximum(self._low - point, point - self._high).max(axis=1)
+
+
+MakeWatch = Callable[[ArmSpec, ActionConfig, float, Array], SetpointWatch]
+"""From the arguments of :class:`SetpointWatch` that depend on the batch."""
