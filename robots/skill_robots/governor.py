@@ -99,7 +99,8 @@ class Governor:
         base_position: of the arm in the world frame [m]; it stands on the table.
         margin_m: how far a set-point may pass the box before the governor acts [m]. Policies aim
             inside the box, but the shaper cannot stop a moving set-point at once: shipped
-            policies and random actions carry it 14 mm past (``benchmarks/governor.py``).
+            policies carry it up to 14 mm past (``benchmarks/governor.py``), abrupt random
+            actions farther now and then.
 
     Attributes:
         interventions: set-points refused so far, by reason.
