@@ -32,7 +32,7 @@ def main(config: Loaded | Soak) -> None:
         check_number("servo-rate", config.servo_rate, 100.0, 2000.0, unit="Hz")
         if isinstance(config, Loaded):
             check_number("blocks", config.blocks, 1, 1000)
-            check_number("flood", config.flood, 1.0, math.inf)
+            check_number("flood", config.flood, 1000.0, math.inf)
             endurance_loaded.run(config)
         else:
             endurance_soak.run(config)

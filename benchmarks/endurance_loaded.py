@@ -44,7 +44,7 @@ class Loaded:
     servo_rate: float = 1000.0
     """Ticks a second, in both loops [Hz]."""
     flood: float = 20_000.0
-    """Most messages a second that the flooding client sends; inf for as fast as it can."""
+    """Most messages a second that the flooding client sends, at least 1000; inf for no limit."""
     spin_us: float = 0.0
     """Busy waiting before each deadline, in both loops [us]."""
     realtime: bool = False

@@ -28,7 +28,7 @@ TIMEOUT_S = 5.0
 LONGEST_TURN = 6
 """Motions in one turn of a visitor."""
 
-RESETS, STOPS, TAKES, PAUSES = 0.3, 0.15, 0.1, 0.1
+RESETS, STOPS, TAKES, PAUSES = 0.3, 0.3, 0.1, 0.1
 """How often: a turn begins with a fresh scene, ends with a stop; a visitor takes the lease from
 whoever has it; a motion is followed by nothing for as long as a command lasts and longer."""
 
