@@ -1,5 +1,7 @@
 """The processes that failures.py kills, stops, cuts off and floods with; each role is a command.
 
+Some of them load the server of endurance.py as well.
+
 What a peer has to say it prints, one JSON object a line.
 """
 
@@ -11,6 +13,7 @@ import math
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import tyro
 import zmq
@@ -85,14 +88,14 @@ def _wait_for(client: SkillClient, patience_s: float = 30.0) -> None:
                 raise
 
 
-def record(address: str, /) -> None:
-    """Prints every telemetry message as it comes."""
+def record(address: str, /, path: Path | None = None) -> None:
+    """Prints every telemetry message as it comes, or appends it to the file ``path``."""
     socket = open_socket(zmq.SUB, address, {zmq.RCVHWM: 100_000})
     socket.subscribe(b"")
-    write = sys.stdout.buffer
-    while True:
-        write.write(socket.recv() + b"\n")
-        write.flush()
+    with sys.stdout.buffer if path is None else path.open("ab") as write:
+        while True:
+            write.write(socket.recv() + b"\n")
+            write.flush()
 
 
 def watch(address: str, /) -> None:
@@ -127,19 +130,27 @@ def tracker(address: str, /) -> None:
             time.sleep(TRACK_PERIOD_S)
 
 
-def flood(address: str, /) -> None:
-    """Sends well-formed commands of nobody as fast as it can, and reads no reply."""
+def flood(address: str, /, rate: float = math.inf) -> None:
+    """Sends well-formed commands of nobody, and reads no reply.
+
+    Args:
+        address: where to.
+        rate: Most messages a second; as fast as it can where infinite.
+    """
     frame = b'{"v":1,"type":"renew","id":1,"lease":"nobody"}'
     options = {zmq.SNDHWM: 10_000, zmq.RCVHWM: 1}
     sockets = [open_socket(zmq.DEALER, address, options) for _ in range(FLOOD_CONNECTIONS)]
-    sent = 0
-    next_line = time.monotonic()
+    sent, burst_s = 0, FLOOD_BURST / rate
+    next_line = next_burst = time.monotonic()
     while True:
         for socket in sockets:
             with suppress(zmq.Again):
                 for _ in range(FLOOD_BURST):
                     socket.send(frame, zmq.NOBLOCK)
                     sent += 1
+            next_burst += burst_s
+            if (pause_s := next_burst - time.monotonic()) > 0:
+                time.sleep(pause_s)
         if time.monotonic() >= next_line:
             say("ok", sent=sent)
             next_line += 0.1

@@ -1,4 +1,6 @@
-"""One skill-serve process, its peers, and a recording of its telemetry, for failures.py.
+"""One skill-serve process, its peers, and a recording of its telemetry.
+
+For failures.py and endurance.py.
 
 The server's clock is the machine's monotonic one (clock.py), also in another network namespace, so
 that the time at which a signal is sent here is a server time.
@@ -15,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
@@ -26,6 +29,7 @@ from skill_proto.messages import Telemetry
 from skill_runtime.senses import REST_VELOCITY
 
 PEERS = Path(__file__).with_name("failure_peers.py")
+SKILL_SERVE = ("-m", "skill_runtime.serve")
 
 PATIENCE_S = 60.0
 """Longest wait for anything that should happen, on a machine that is busy with other things [s]."""
@@ -79,6 +83,11 @@ class Process:
             if line.endswith(b"\n"):  # else it was killed in the middle
                 self._note(line)
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._popen.pid
+
     def signal(self, number: signal.Signals) -> float:
         """Sends it and returns the time just before [s]."""
         now = time.monotonic()
@@ -126,16 +135,29 @@ class Peer(Process):
 
         return wait_for(find, f"{what!r} from {self._popen.args}")
 
+    def check(self) -> None:
+        """Returns if it still runs.
+
+        Raises:
+            NeverHappenedError: it has ended.
+        """
+        if self._popen.poll() is not None:
+            raise NeverHappenedError(f"{self._popen.args} ended; it said {self.lines[-1:]}")
+
 
 class Recording(Process):
-    """A subscriber that keeps every state.
+    """A subscriber that keeps every state, or the newest ones.
+
+    Args:
+        command: prints the states.
+        keep: how many to keep; None for all.
 
     Attributes:
         states: in the order they came.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self.states: list[Telemetry] = []
+    def __init__(self, command: Sequence[str], keep: int | None = None) -> None:
+        self.states: deque[Telemetry] = deque(maxlen=keep)
         super().__init__(
             command, lambda line: self.states.append(Telemetry.model_validate_json(line))
         )
@@ -156,7 +178,7 @@ class Recording(Process):
         """
         return wait_for(
             lambda: next(filter(wanted, self.between(since)), None),
-            lambda: f"that state; the last was {self.states[-1:]}",
+            lambda: f"that state; the last was {list(self.states)[-1:]}",
         )
 
     def wait_for_mode(self, mode: str, since: float) -> Telemetry:
@@ -233,6 +255,8 @@ class Rig:
         model: the policy file.
         options: more words of skill-serve's command line.
         prefix: words before the commands of server and recording, such as ``ip netns exec NAME``.
+        program: of the server, in words for Python.
+        keep: states to keep in the recording; None for all.
 
     Attributes:
         port: where it takes commands; telemetry and stop are the next two.
@@ -242,7 +266,14 @@ class Rig:
         recording: of its telemetry.
     """
 
-    def __init__(self, model: Path, *options: str, prefix: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        model: Path,
+        *options: str,
+        prefix: Sequence[str] = (),
+        program: Sequence[str] = SKILL_SERVE,
+        keep: int | None = None,
+    ) -> None:
         self.port = free_port()
         self.address, self.telemetry_address, self.stop_address = (
             f"tcp://{ADDRESS}:{self.port + offset}" for offset in range(3)
@@ -250,23 +281,31 @@ class Rig:
         self._model = model
         self._options = options
         self._prefix = prefix
+        self._program = program
+        self._keep = keep
         self._started: list[Process] = []
         self._server: subprocess.Popen[bytes] | None = None
 
     def start_server(self) -> None:
         """Starts skill-serve, also again on the same ports."""
-        command = [sys.executable, "-m", "skill_runtime.serve", "--model", str(self._model)]
+        command = [sys.executable, *self._program, "--model", str(self._model)]
         command += ["--no-show", "--port", str(self.port), *self._options]
         # Not their own text, but their failure is of interest: standard error is left as it is.
         self._server = subprocess.Popen([*self._prefix, *command], stdout=subprocess.DEVNULL)
 
-    def peer(self, *words: str, prefix: Sequence[str] = ()) -> Peer:
-        """Starts one of failure_peers.py and returns once it does what it is there for.
+    @property
+    def server_pid(self) -> int:
+        """Number of the server's process."""
+        assert self._server is not None  # started on entry
+        return self._server.pid
+
+    def peer(self, *words: str, prefix: Sequence[str] = (), roles: Path = PEERS) -> Peer:
+        """Starts one of failure_peers.py, or of ``roles``; returns once it does what it is for.
 
         Raises:
             NeverHappenedError: it does not.
         """
-        peer = Peer([*prefix, sys.executable, str(PEERS), *words])
+        peer = Peer([*prefix, sys.executable, str(roles), *words])
         self._started.append(peer)
         peer.wait_for("ok")
         return peer
@@ -307,7 +346,7 @@ class Rig:
         try:
             self.start_server()
             words = [sys.executable, str(PEERS), "record", self.telemetry_address]
-            self.recording = Recording([*self._prefix, *words])
+            self.recording = Recording([*self._prefix, *words], self._keep)
             self._started.append(self.recording)
             self.recording.wait_for(lambda state: True)
         except BaseException:
