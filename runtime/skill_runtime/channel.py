@@ -24,7 +24,10 @@ from skill_runtime.client_errors import (
 )
 
 HEARTBEAT_MS = 1000
-"""Interval of ZeroMQ's own heartbeat, which finds out about connections that died silently."""
+"""Interval of ZeroMQ's own heartbeat, by which a subscriber, who sends nothing, finds out about a
+connection that died silently. Whoever sends commands has none: a request finds out by itself, and
+libzmq (4.3.5) aborts the *server* where a connection whose messages it has not read is reset with
+a heartbeat among them (``Assertion failed: !_io_error``)."""
 
 
 def open_socket(
@@ -40,9 +43,10 @@ def open_socket(
         zmq.LINGER: 0,
         zmq.IPV6: int("[" in address),
         zmq.MAXMSGSIZE: MAX_FRAME_BYTES,
-        zmq.HEARTBEAT_IVL: HEARTBEAT_MS,
-        zmq.HEARTBEAT_TIMEOUT: 3 * HEARTBEAT_MS,
     }
+    beats = {zmq.HEARTBEAT_IVL: HEARTBEAT_MS, zmq.HEARTBEAT_TIMEOUT: 3 * HEARTBEAT_MS}
+    if kind == zmq.SUB:
+        common |= beats
     for option, value in {**common, **options}.items():
         socket.setsockopt(option, value)
     try:

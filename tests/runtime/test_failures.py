@@ -6,11 +6,14 @@ on top of each stated one, for a machine that does other things as well.
 
 from __future__ import annotations
 
+import signal
+import time
 from pathlib import Path
 
 import pytest
 from failure_network import Cable, NoNamespacesError
 from failure_outcome import POLICY_PERIOD_S, TRACKER_TIMEOUT_S, TTL_S, VALID_FOR_S, Outcome
+from failure_rig import Rig
 from failures import FAILURES, Config, main
 
 ALLOWANCE_S = 1.0
@@ -163,3 +166,17 @@ def test_without_namespaces_the_benchmark_says_what_is_missing(
 def test_what_cannot_be_brought_about_is_explained(config: Config, words: str) -> None:
     with pytest.raises(SystemExit, match=words):
         main(config)
+
+
+def test_a_paused_server_outlives_a_client_that_died_meanwhile(policy_file: Path) -> None:
+    # Its messages are still to be read, more than the server's queue takes at once. With one of
+    # libzmq's own heartbeats among them libzmq aborted the server (see channel.py).
+    with Rig(policy_file) as rig:
+        client = rig.peer("flood", rig.address, "--rate", "1000")
+        client.wait_for("ok")
+        rig.observe(1.0)
+        rig.signal_server(signal.SIGSTOP)
+        time.sleep(2.0)  # two heartbeats
+        client.end()
+        goes_on = rig.signal_server(signal.SIGCONT)
+        rig.recording.wait_for(lambda state: True, goes_on + 1.0)
