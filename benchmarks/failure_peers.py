@@ -35,6 +35,8 @@ TRACK_PERIOD_S = 1 / 30
 FLOOD_CONNECTIONS = 8
 FLOOD_BURST = 100
 """Messages sent to one connection before the next has its turn."""
+FLOOD_PATIENCE_S = 0.05
+"""A connection that takes nothing for this long is given up [s]."""
 
 CHUNK_BYTES = 65536
 
@@ -92,10 +94,14 @@ def record(address: str, /, path: Path | None = None) -> None:
     """Prints every telemetry message as it comes, or appends it to the file ``path``."""
     socket = open_socket(zmq.SUB, address, {zmq.RCVHWM: 100_000})
     socket.subscribe(b"")
+    first = socket.recv()
+    if path is not None:
+        say("ok")
     with sys.stdout.buffer if path is None else path.open("ab") as write:
+        write.write(first + b"\n")
         while True:
-            write.write(socket.recv() + b"\n")
             write.flush()
+            write.write(socket.recv() + b"\n")
 
 
 def watch(address: str, /) -> None:
@@ -133,23 +139,37 @@ def tracker(address: str, /) -> None:
 def flood(address: str, /, rate: float = math.inf) -> None:
     """Sends well-formed commands of nobody, and reads no reply.
 
+    A connection takes no more than the server reads once all buffers on the way are full: one that
+    is full is given up for a new one.
+
     Args:
         address: where to.
         rate: Most messages a second; as fast as it can where infinite.
     """
     frame = b'{"v":1,"type":"renew","id":1,"lease":"nobody"}'
-    options = {zmq.SNDHWM: 10_000, zmq.RCVHWM: 1}
-    sockets = [open_socket(zmq.DEALER, address, options) for _ in range(FLOOD_CONNECTIONS)]
+
+    def connect() -> zmq.Socket[bytes]:
+        return open_socket(zmq.DEALER, address, {zmq.SNDHWM: 100, zmq.RCVHWM: 1})
+
+    sockets = [connect() for _ in range(FLOOD_CONNECTIONS)]
+    given_up_s = [time.monotonic() + FLOOD_PATIENCE_S] * FLOOD_CONNECTIONS
     sent, burst_s = 0, FLOOD_BURST / rate
     next_line = next_burst = time.monotonic()
     while True:
-        for socket in sockets:
+        for i, socket in enumerate(sockets):
+            before = sent
             with suppress(zmq.Again):
                 for _ in range(FLOOD_BURST):
                     socket.send(frame, zmq.NOBLOCK)
                     sent += 1
-            next_burst += burst_s
-            if (pause_s := next_burst - time.monotonic()) > 0:
+            now = time.monotonic()
+            if sent > before:
+                given_up_s[i] = now + FLOOD_PATIENCE_S
+            elif now > given_up_s[i]:
+                socket.close()
+                sockets[i], given_up_s[i] = connect(), now + FLOOD_PATIENCE_S
+            next_burst = max(next_burst + burst_s, now - 0.1)
+            if (pause_s := next_burst - now) > 0:
                 time.sleep(pause_s)
         if time.monotonic() >= next_line:
             say("ok", sent=sent)
