@@ -149,8 +149,9 @@ class Observed(Governor):
         )
         for kind, left in zip(KINDS, found, strict=True):
             tally.least[kind] = min(tally.least[kind], left)
-        if self._stop is not None:
-            tally.longest_stop_s = max(tally.longest_stop_s, len(self._stop) * self._period_s)
+        if self._ready is not None:
+            longest_s = len(self._ready.way) * self._period_s
+            tally.longest_stop_s = max(tally.longest_stop_s, longest_s)
         self._before = now
 
 

@@ -19,8 +19,8 @@ from report import print_table, write_json
 from tqdm import tqdm
 
 from skill_robots.control import PolicyDriver
-from skill_robots.motion_limits import Room
-from skill_robots.stopping import StopPlanner
+from skill_robots.motion_limits import MotionLimits, SafeWay
+from skill_robots.stopping import Stop, StopPlanner
 from skill_runtime import modes
 from skill_runtime.authority import Authority
 from skill_runtime.lease import Lease, LeaseKeeper
@@ -63,10 +63,10 @@ def priority_ignored(world: World) -> Generator[None, None, None]:
 def governor_without_stops(world: World) -> Generator[None, None, None]:
     """A set-point is looked at where it is, not on its way to rest."""
 
-    def content(*_: object) -> tuple[None, Room]:
-        return None, Room(1.0, 1.0, 1.0)
+    def content(_: MotionLimits, way: Stop, *__: object) -> SafeWay:
+        return SafeWay(way, math.inf, None)
 
-    with patch.object(world.pilot.governor.limits, "judge_way", content):
+    with patch.object(MotionLimits, "judge_way", content):
         yield
 
 

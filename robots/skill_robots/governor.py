@@ -32,9 +32,10 @@ from skill_robots.motion_limits import (
     MotionLimit,
     MotionLimits,
     Room,
+    SafeWay,
     Surroundings,
 )
-from skill_robots.stopping import Stop, StopPlanner
+from skill_robots.stopping import StopPlanner
 
 Vector = NDArray[np.float64]
 Point = tuple[float, float, float]
@@ -51,6 +52,8 @@ INTERVENTIONS: tuple[Intervention, ...] = (
 
 WORKSPACE_MARGIN_M = 0.02
 """How far a set-point may pass the workspace box before the governor acts [m]."""
+
+NO_LESS = Room(0.0, 0.0, 0.0)
 
 CONSISTENT = 1e-3
 """Share of its limit by which a velocity fed forward may differ from that of the positions."""
@@ -125,9 +128,9 @@ class Governor:
         self._longest_step = spec.velocity_limit * servo_period_s * (1.0 + ROUNDING)
         self._planner = StopPlanner(spec.acceleration_limit, spec.jerk_limit, servo_period_s)
         self._now: Motion | None = None
-        self._room = Room(0.0, 0.0, 0.0)
+        self._least = NO_LESS
         self._end_stop()
-        self._kept: tuple[Motion, Room, Stop | None, int, bool] | None = None
+        self._kept: tuple[Motion, Room, SafeWay | None, int, bool] | None = None
         self._hand: tuple[float | None, bool] = (None, False)
         self.interventions: dict[Intervention, int] = dict.fromkeys(INTERVENTIONS, 0)
 
@@ -142,7 +145,7 @@ class Governor:
             raise ArmError("the measured joint positions are not finite")
         rest = np.zeros(self._spec.dof)
         self._now = Motion(position, rest, rest)
-        self._room = self.limits.room(position)
+        self._least = _no_less_than(self.limits.room(position))
         self._end_stop()
         self._hand = (None, False)
 
@@ -163,7 +166,7 @@ class Governor:
             self.reset(state)
         now = self._now
         assert now is not None  # reset() has just seen to it
-        self._kept = (now, self._room, self._stop, self._followed, self._braking)
+        self._kept = (now, self._least, self._ready, self._followed, self._braking)
         if target is not None and _is_finite(target):
             self._hand = (target.hand_width, target.grasp)
         if self._braking:
@@ -184,7 +187,7 @@ class Governor:
         """
         if self._kept is None:
             return
-        now, self._room, self._stop, self._followed, self._braking = self._kept
+        now, self._least, self._ready, self._followed, self._braking = self._kept
         self._now = now
         if at_rest:
             rest = np.zeros(self._spec.dof)
@@ -214,12 +217,13 @@ class Governor:
         low, high = self.limits.speed_bounds(now.position)
         ends = np.minimum(now.position - spec.position_low, spec.position_high - now.position)
         speeds = np.minimum(now.velocity - low, high - now.velocity) / spec.velocity_limit
+        room = self.limits.room(now.position)
         return Headroom(
             joint_position=float(ends.min()),
             joint_velocity=float(speeds.min()),
-            workspace=self._room.workspace,
-            table=self._room.table,
-            itself=self._room.itself,
+            workspace=room.workspace,
+            table=room.table,
+            itself=room.itself,
         )
 
     def _adopt(self, target: JointTarget | None, now: Motion) -> Intervention | None:
@@ -240,19 +244,21 @@ class Governor:
         if problem is not None:
             return problem
         stop = self._planner.plan(*after)
-        least = Room(*(min(0.0, room) for room in self._room))
-        problem, room = self.limits.judge_way(stop, now.position, least)
-        if problem is not None or room is None:
-            return problem
-        self._now, self._room, self._stop, self._followed = after, room, stop, 0
+        near = self._ready if self._least == NO_LESS else None
+        found = self.limits.judge_way(stop, now.position, self._least, near)
+        if not isinstance(found, SafeWay):
+            return found
+        if found.room is not None:
+            self._least = _no_less_than(found.room)
+        self._now, self._ready, self._followed = after, found, 0
         return None
 
     def _brake(self, now: Motion, problem: Intervention | None = None) -> Verdict:
         """One period of the stop that is ready; at its end the arm rests where it is."""
-        if self._stop is not None and self._followed < len(self._stop):
+        if self._ready is not None and self._followed < len(self._ready.way):
             self._followed += 1
-            now = Motion(*self._stop.after(self._followed))
-            self._room = self.limits.room(now.position)
+            now = Motion(*self._ready.way.after(self._followed))
+            self._least = _no_less_than(self.limits.room(now.position))
         else:
             rest = np.zeros(self._spec.dof)
             now = Motion(now.position, rest, rest)
@@ -261,7 +267,7 @@ class Governor:
         return replace(self._with_hand(self.last), intervention=problem, braking=True)
 
     def _end_stop(self) -> None:
-        self._stop: Stop | None = None
+        self._ready: SafeWay | None = None
         self._followed, self._braking = 0, False
 
     def _with_hand(self, target: JointTarget) -> Verdict:
@@ -271,6 +277,11 @@ class Governor:
         self.interventions["hand_width"] += 1
         inside = min(max(width, 0.0), self._spec.hand_width_max)
         return Verdict(target=replace(target, hand_width=inside), intervention="hand_width")
+
+
+def _no_less_than(room: Room) -> Room:
+    """What must be left where there is ``room``: beyond a limit, no way may lead farther out."""
+    return Room(*(min(0.0, left) for left in room))
 
 
 def _point(vector: Vector) -> Point:

@@ -9,7 +9,7 @@ their speed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor, sqrt
+from math import floor, inf, sqrt
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -41,8 +41,11 @@ REACH_M = (1.05, 1.05, 0.8, 0.75, 0.4, 0.35, 0.15)
 """No point of arm and open hand is farther than this from the axis of each joint [m]: the sums of
 the link lengths beyond it (Franka's Denavit-Hartenberg table) and of half the hand's width."""
 
+END_EFFECTOR_REACH_M = (1.02, 1.02, 0.704, 0.621, 0.229, 0.229, 0.0)
+"""Nor is the end effector from these [m], by the same table: it lies on the last joint's axis."""
+
 _REACH = np.array(REACH_M)
-_REACH_AND_ONE = np.stack([_REACH, np.ones_like(_REACH)], axis=1)
+_REACHES_AND_ONE = np.stack([_REACH, np.array(END_EFFECTOR_REACH_M), np.ones_like(_REACH)], axis=1)
 
 MOST_SAG_M = 0.001
 """Samples are so near to each other that no point sinks farther than this between them [m]."""
@@ -92,6 +95,16 @@ class Room(NamedTuple):
     workspace: float
     table: float
     itself: float
+
+
+class SafeWay(NamedTuple):
+    """A way that was found to leave room enough."""
+
+    way: Stop
+    spare: float
+    """How much farther than on this way everything may go [m]."""
+    room: Room | None
+    """At its beginning; None where that was not measured."""
 
 
 class MotionLimits:
@@ -152,37 +165,40 @@ class MotionLimits:
     # A way to rest ------------------------------------------------------------------------------
 
     def judge_way(
-        self, way: Stop, now: Vector, least: Room
-    ) -> tuple[MotionLimit | None, Room | None]:
-        """What a motion, and the stop from it, break.
+        self, way: Stop, now: Vector, least: Room, near: SafeWay | None = None
+    ) -> MotionLimit | SafeWay:
+        """The first limit that a motion, or the stop from it, breaks; or that the way is safe.
 
         Args:
             way: the stop; it begins with the motion that is to be adopted.
             now: joint positions ``(dof,)`` that the arm is told at present; where these are outside
                 of a joint's range, every way back is open.
             least: room that must be left everywhere on the way [m].
-
-        Returns:
-            The first limit that is broken, None where none is; and the room at the beginning, where
-            it came to that.
+            near: a way that began one period before this one and leaves that room; one that stays
+                near enough to it need not be measured.
         """
         spec, positions = self.spec, way.position
         # Rounding is for the range, not for the way back: it would add up.
         low = np.minimum(spec.position_low - ROUNDING, now)
         high = np.maximum(spec.position_high + ROUNDING, now)
         if np.maximum(low - positions, positions - high).max() > 0.0:
-            return "joint_position", None
+            return "joint_position"
         turning = np.abs(way.velocity)
         if self._too_fast(way, turning):
-            return "joint_velocity", None
-        speed, sum_of_turns = (turning @ _REACH_AND_ONE).max(axis=0).tolist()
-        if speed > spec.end_effector_speed and self._hand_too_fast(now, positions):
-            return "end_effector_speed", None
+            return "joint_velocity"
+        speed, hand_speed, sum_of_turns = (turning @ _REACHES_AND_ONE).max(axis=0).tolist()
+        if hand_speed > spec.end_effector_speed and self._hand_too_fast(now, positions):
+            return "end_effector_speed"
+        if near is not None:
+            spare = near.spare - _farthest_apart(positions, near.way.position)
+            if spare >= 0.0:
+                return SafeWay(way, spare, None)
         stride, sag, drift = 1, 0.0, 0.0
         if min(least) >= 0.0:  # on a way back from beyond a limit no room can be spared
             bend = float((np.abs(way.acceleration) @ _REACH).max()) + sum_of_turns * speed
             stride, sag, drift = self._spacing(speed, bend, len(way))
-        return self._first_short_of_room(positions, stride, least, sag, drift)
+        needed = Room(least.workspace + sag, least.table + sag, least.itself + drift)
+        return self._measure_way(way, stride, needed)
 
     def _too_fast(self, way: Stop, turning: Vector) -> bool:
         """Whether a joint is; the bound is the same everywhere where there is no end zone."""
@@ -200,21 +216,24 @@ class MotionLimits:
         most = self.spec.end_effector_speed * self._period_s * (1.0 + ROUNDING)
         return float(steps.max()) > most
 
-    def _first_short_of_room(
-        self, positions: Vector, stride: int, least: Room, sag: float, drift: float
-    ) -> tuple[MotionLimit | None, Room | None]:
-        last = len(positions) - 1
+    def _measure_way(self, way: Stop, stride: int, needed: Room) -> MotionLimit | SafeWay:
+        positions, last = way.position, len(way)
         first: Room | None = None
+        spare = inf
         for index in (*range(0, last, stride), last):
             room = self.room(positions[index])
             first = first or room
-            if room.workspace < least.workspace + sag:
-                return "workspace", first
-            if room.table < least.table + sag:
-                return "table", first
-            if room.itself < least.itself + drift:
-                return "self_collision", first
-        return None, first
+            workspace = room.workspace - needed.workspace
+            table = room.table - needed.table
+            itself = room.itself - needed.itself
+            if workspace < 0.0:
+                return "workspace"
+            if table < 0.0:
+                return "table"
+            if itself < 0.0:
+                return "self_collision"
+            spare = min(spare, workspace, table, itself)
+        return SafeWay(way, spare, first)
 
     def _spacing(self, speed: float, bend: float, periods: int) -> tuple[int, float, float]:
         """Servo periods between two samples of a way, and the room that this asks for [m].
@@ -232,3 +251,15 @@ class MotionLimits:
             return 1, 0.0, 0.0
         between = stride * self._period_s
         return stride, bend * between**2 / 8.0, speed * between / 2.0
+
+
+def _farthest_apart(positions: Vector, others: Vector) -> float:
+    """What no point of the arm is farther apart [m] on two ways; the other began a period ago."""
+    after = others[1:]
+    both = min(len(positions), len(after))
+    apart = np.abs(positions[:both] - after[:both])
+    farthest = float((apart @ _REACH).max()) if both else 0.0
+    if both == len(positions):
+        return farthest
+    apart = np.abs(positions[both:] - others[-1])
+    return max(farthest, float((apart @ _REACH).max()))

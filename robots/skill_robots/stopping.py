@@ -67,6 +67,8 @@ class StopPlanner:
             zip(acceleration_limit.tolist(), self._step.tolist(), strict=True)
         )
         self._make_ramp(round(USUAL_S / period_s))
+        self._slack = _ROUNDING * acceleration_limit
+        self._slowest = 0
 
     def _make_ramp(self, periods: int) -> None:
         """``k D`` for every k up to ``periods``, and the same cut at the limit."""
@@ -76,14 +78,19 @@ class StopPlanner:
     def plan(self, position: Vector, velocity: Vector, acceleration: Vector) -> Stop:
         """The shortest common stop from a state whose acceleration is within its limit."""
         needed = -velocity / self.period_s
-        n = self._periods(needed.tolist(), acceleration.tolist())
-        if n >= len(self._ramp):
-            self._make_ramp(2 * n)
-        ends, gone = self._cut[n:0:-1], self._ramp[1 : n + 1]
-        high = np.minimum(ends, gone + acceleration)
-        low = np.minimum(ends, gone - acceleration)  # of which the lowest profile is the negative
-        sum_low, span = low.sum(axis=0), high + low
-        reach = span.sum(axis=0)
+        wanted, now = needed.tolist(), acceleration.tolist()
+        # The joint that took longest last time mostly does so again.
+        n = self._periods_of(self._slowest, 0, wanted, now)
+        low, span, sum_low, reach = self._profiles(n, acceleration)
+        over, slack = needed + sum_low, self._slack
+        if (
+            (over < -slack) | (over > reach + slack) | (np.abs(acceleration) > (n + 1) * self._step)
+        ).any():
+            for joint in range(len(wanted)):
+                longer = self._periods_of(joint, n, wanted, now)
+                if longer > n:
+                    n, self._slowest = longer, joint
+            low, span, sum_low, reach = self._profiles(n, acceleration)
         share = (needed + sum_low) / np.where(reach > 0.0, reach, 1.0)
         pushes = np.empty((n + 1, len(position)))
         pushes[0] = acceleration
@@ -98,17 +105,32 @@ class StopPlanner:
         path[1:] = np.cumsum(speeds[1:], axis=0) * self.period_s + position
         return Stop(path, speeds, pushes)
 
-    def _periods(self, needed: Sequence[float], now: Sequence[float]) -> int:
-        n = 0
-        for want, a, (most, step) in zip(needed, now, self._limits, strict=True):
-            tolerance = _ROUNDING * most
-            n = max(n, ceil((abs(want) - tolerance) / most), ceil((abs(a) - tolerance) / step) - 1)
-            while not (
-                -_highest_sum(n, -a, most, step) - tolerance
-                <= want
-                <= _highest_sum(n, a, most, step) + tolerance
-            ):
-                n += 1
+    def _profiles(self, n: int, acceleration: Vector) -> tuple[Vector, Vector, Vector, Vector]:
+        """The lowest profile's negative, what the highest has on top of it, the sums of both."""
+        if n >= len(self._ramp):
+            self._make_ramp(2 * n)
+        ends, gone = self._cut[n:0:-1], self._ramp[1 : n + 1]
+        low = np.minimum(ends, gone - acceleration)
+        span = np.minimum(ends, gone + acceleration) + low
+        return low, span, low.sum(axis=0), span.sum(axis=0)
+
+    def _periods_of(
+        self, joint: int, least: int, needed: Sequence[float], now: Sequence[float]
+    ) -> int:
+        """The smallest number, from ``least`` on, that is enough for one joint."""
+        want, a, (most, step) = needed[joint], now[joint], self._limits[joint]
+        tolerance = _ROUNDING * most
+        n = max(
+            least,
+            ceil((abs(want) - tolerance) / most),
+            ceil((abs(a) - tolerance) / step) - 1,
+        )
+        while not (
+            -_highest_sum(n, -a, most, step) - tolerance
+            <= want
+            <= _highest_sum(n, a, most, step) + tolerance
+        ):
+            n += 1
         return n
 
 

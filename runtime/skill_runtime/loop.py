@@ -34,6 +34,14 @@ WAKE_UP_S = 1.5e-3
 TIMING_INTERVAL_S = 0.25
 """How often the percentiles in telemetry are computed anew [s]."""
 
+SHORT_S = 2e-3
+"""A servo period of no more than this has no room for everything at once [s]: in a tick that begins
+late, or in which the policy runs, commands (never a stop) and telemetry wait for the next."""
+LATE_SHARE = 0.2
+"""Of a short period: a tick that begins later than this is late."""
+MOST_WAITS = 4
+"""Ticks in a row in which they wait at most."""
+
 STOPPING_TIME_S = 1.0
 """Longest time that the arm is given to come to rest when the program ends [s]."""
 
@@ -95,11 +103,15 @@ class Loop:
         self._clock = clock
         self._pace = pace
         self._hearing_s = HEARING_SHARE * period_s
+        self._late_s = LATE_SHARE * period_s
+        self._short = period_s <= SHORT_S
+        self._waits = 0
         self._publish_every = max(1, round(1.0 / (pace.telemetry_rate_hz * period_s)))
         self.telemetry_rate_hz = 1.0 / (self._publish_every * period_s)
         self.decided = clock.now()
         self._reported = ""
         self._tick = 0
+        self._due = False
         self._published = 0
         self._timing = self.times.timing(0)
         self._timing_due = 0.0
@@ -123,7 +135,7 @@ class Loop:
     def _paced_tick(self, collector: QuietCollector) -> None:
         late = self.pacer.wait()
         start = self._clock.now()
-        self.tick(start)
+        self.tick(start, late)
         done = self._clock.now()
         self.times.add(done - start, late)
         self._guarded(lambda _: self._server.attend(self.pacer.deadline - WAKE_UP_S))
@@ -143,12 +155,14 @@ class Loop:
                 authority.fault(reason)
             self._reported = reason
 
-    def tick(self, now: float) -> None:
-        """One servo period.
+    def tick(self, now: float, late_s: float = 0.0) -> None:
+        """One servo period, which begins at server time ``now`` and so late [s].
 
         Each part is on its own: what fails in one must not keep the set-point from the arm.
         """
-        self._guarded(lambda _: self._server.hear(now + self._hearing_s))
+        hurries = self._hurries(late_s)
+        hear = self._server.hear_stops if hurries else self._server.hear
+        self._guarded(lambda _: hear(now + self._hearing_s))
         self.decided = decided = self._clock.now()
         self._guarded(lambda _: self._authority.advance(decided))
         if self._show is not None:
@@ -156,9 +170,21 @@ class Loop:
             self._guarded(lambda _: show.step(self._authority, self._pilot, decided))
         self._guarded(lambda _: self._pilot.step(self._authority, decided))
         self._count_interventions()
-        if self._tick % self._publish_every == 0:
+        self._due = self._due or self._tick % self._publish_every == 0
+        if self._due and not hurries:
             self._guarded(self._publish)
+            self._due = False
         self._tick += 1
+
+    def _hurries(self, late_s: float) -> bool:
+        """Whether what can wait has to, in a tick that begins so late [s]."""
+        if self._short and self._waits < MOST_WAITS:
+            late = late_s > self._late_s
+            if late or self._pilot.acts_next(self._authority):
+                self._waits += 1
+                return True
+        self._waits = 0
+        return False
 
     def _count_interventions(self) -> None:
         counters, found = self._authority.counters, self._pilot.governor.interventions

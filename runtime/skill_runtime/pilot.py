@@ -113,6 +113,10 @@ class Pilot:
             self._located = (self.state, self.driver.hands(self.state))
         return self._located[1]
 
+    def acts_next(self, authority: Authority) -> bool:
+        """Whether the policy is due in the coming tick, as far as is known before it."""
+        return self._phase == 0 and authority.mode in POLICY_MODES
+
     # The tick -----------------------------------------------------------------------------------
 
     def step(self, authority: Authority, now: float) -> None:

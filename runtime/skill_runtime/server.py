@@ -62,13 +62,17 @@ class Server:
 
     def hear(self, until: float) -> None:
         """Answers what has arrived: stops first, then commands until server time ``until``."""
-        for incoming in self._stops.read(PARTS_AT_ONCE, until, self._clock.now):
-            self._send(self._sockets.stop, incoming.sender, self._answer_stop(incoming))
+        self.hear_stops(until)
         for incoming in self._commands.read(PARTS_AT_ONCE, until, self._clock.now):
             reply = self._answer(incoming)
             if reply is not None:
                 self._send(self._sockets.commands, incoming.sender, reply)
         self._forward_acted()
+
+    def hear_stops(self, until: float) -> None:
+        """Answers the stops alone."""
+        for incoming in self._stops.read(PARTS_AT_ONCE, until, self._clock.now):
+            self._send(self._sockets.stop, incoming.sender, self._answer_stop(incoming))
 
     def attend(self, until: float) -> None:
         """Spends the time to ``until`` answering whatever comes in."""

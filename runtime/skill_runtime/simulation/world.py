@@ -100,7 +100,7 @@ class World:
         self.arm = FaultyArm(arm, self._commanded, self._lost, self._moved)
         self.policy = FaultyPolicy(OnnxPolicy(config.model), self._policy_failed)
         tracked = config.seed % 2 == 1
-        self.authority = Authority(Patience(stop_after_s=1.0 if config.seed % 4 == 2 else 20.0))
+        self.authority = Authority(Patience(stop_after_s=0.25 if config.seed % 4 == 2 else 20.0))
         self.pilot = Pilot(
             self.arm,
             self.policy,
