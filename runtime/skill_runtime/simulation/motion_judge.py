@@ -7,6 +7,7 @@ arrived, and nothing here knows of stops, verdicts or what the server meant to s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,8 +111,8 @@ class MotionJudge:
         low, high = self.limits.speed_bounds(after.position)
         if (after.velocity < low - ROUNDING).any() or (after.velocity > high + ROUNDING).any():
             raise InvariantError(f"a joint is too fast: {after.velocity.tolist()}")
-        points = kinematics.forward(np.stack([before.position, after.position])).position
-        speed = float(np.linalg.norm(points[1] - points[0])) / self.period_s
+        way = (kinematics.forward_point(each.position.tolist()) for each in (before, after))
+        speed = math.dist(*way) / self.period_s
         if speed > self.limits.spec.end_effector_speed * (1.0 + ROUNDING):
             raise InvariantError(f"the end effector is told to go {speed:.2f} m/s")
 
