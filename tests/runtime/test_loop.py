@@ -17,8 +17,10 @@ from served import DEADLINE_S, FREE_PORTS, until
 
 from skill_proto.messages import Telemetry
 from skill_robots.mujoco_arm import MujocoArm
+from skill_robots.tasks.tabletop import TabletopConfig
 from skill_runtime.assembly import ArmServer, ServeConfig
 from skill_runtime.authority import Authority
+from skill_runtime.loop import MOST_WAITS
 
 
 @pytest.fixture
@@ -87,6 +89,49 @@ def test_every_other_tick_publishes_one_state_of_everything(server: ArmServer) -
     assert np.all(np.diff([state.seq for state in states]) == 1)
     assert np.all(np.diff([state.tick for state in states]) == 2)
     assert states[-1] == server.loop.latest
+
+
+@pytest.fixture
+def hasty(policy_file: Path) -> Iterator[ArmServer]:
+    """The same at 1 kHz."""
+    config = ServeConfig(model=policy_file, addresses=FREE_PORTS, show=False)
+    server = ArmServer(MujocoArm(TabletopConfig(physics_step_s=0.001)), config)
+    yield server
+    server.close()
+
+
+def test_at_1_khz_commands_and_telemetry_wait_for_a_tick_in_time_but_a_stop_does_not(
+    hasty: ArmServer,
+) -> None:
+    with (
+        socket(zmq.DEALER, hasty.addresses.commands) as client,
+        socket(zmq.DEALER, hasty.addresses.stop) as stop,
+    ):
+        ask(hasty, client, type="hello")
+        tick(hasty, 20)
+        client.send(b'{"type":"renew","lease":"nobody"}')
+        time.sleep(0.3)  # it has arrived
+        assert hasty.loop.latest is not None
+        published = hasty.loop.latest.seq
+        for waits in range(1, MOST_WAITS + 1):
+            tick_late(hasty)
+            assert hasty.authority.counters["rejected.no_lease"] == 0, waits
+        # For ever they do not wait.
+        until(lambda: (tick_late(hasty), hasty.authority.counters["rejected.no_lease"])[1] == 1)
+        until(lambda: (tick_late(hasty), latest_seq(hasty) > published)[1])
+        stop.send(b'{"type":"stop"}')
+        time.sleep(0.3)
+        tick_late(hasty)
+        assert hasty.authority.counters["stops"] == 1
+
+
+def tick_late(server: ArmServer) -> None:
+    server.loop.tick(time.monotonic(), late_s=0.0005)
+
+
+def latest_seq(server: ArmServer) -> int:
+    assert server.loop.latest is not None
+    return server.loop.latest.seq
 
 
 def test_an_error_of_ours_is_a_fault_and_the_loop_goes_on(
