@@ -48,10 +48,12 @@ class WorldState:
 
 def rotate(quaternion: Array, vector: Array) -> Array:
     """``vector`` ``(n, 3)`` turned by ``quaternion`` ``(n, 4)``, w first."""
-    w, x, y, z = quaternion.T
-    a, b, c = vector.T
+    one = len(quaternion) == 1  # at every servo period: plain floats are faster than numpy's calls
+    w, x, y, z = quaternion[0].tolist() if one else quaternion.T
+    a, b, c = vector[0].tolist() if one else vector.T
     p, q, r = y * c - z * b + w * a, z * a - x * c + w * b, x * b - y * a + w * c
-    return vector + 2.0 * np.stack([y * r - z * q, z * p - x * r, x * q - y * p], axis=1)
+    turn = np.array([y * r - z * q, z * p - x * r, x * q - y * p])
+    return vector + 2.0 * (turn[None] if one else turn.T)
 
 
 def upright(quaternion: Array) -> Array:

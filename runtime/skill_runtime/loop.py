@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from skill_proto.messages import Telemetry, Timing
 from skill_runtime.authority import Authority
 from skill_runtime.clock import Clock
-from skill_runtime.modes import LATCHED
+from skill_runtime.modes import LATCHED, POLICY_MODES
 from skill_runtime.pacing import Pacer, TickTimes
 from skill_runtime.pilot import Pilot
 from skill_runtime.realtime import Answer, QuietCollector, ask_system
@@ -35,8 +35,8 @@ TIMING_INTERVAL_S = 0.25
 """How often the percentiles in telemetry are computed anew [s]."""
 
 SHORT_S = 2e-3
-"""A servo period of no more than this has no room for everything at once [s]: in a tick that begins
-late, or in which the policy runs, commands (never a stop) and telemetry wait for the next."""
+"""A servo period of no more than this has no room for all at once while a policy moves the arm [s]:
+in a tick that begins late, or in which it runs, commands (never a stop) and telemetry wait."""
 LATE_SHARE = 0.2
 """Of a short period: a tick that begins later than this is late."""
 MOST_WAITS = 4
@@ -178,7 +178,8 @@ class Loop:
 
     def _hurries(self, late_s: float) -> bool:
         """Whether what can wait has to, in a tick that begins so late [s]."""
-        if self._short and self._waits < MOST_WAITS:
+        acting = self._authority.mode in POLICY_MODES
+        if self._short and acting and self._waits < MOST_WAITS:
             late = late_s > self._late_s
             if late or self._pilot.acts_next(self._authority):
                 self._waits += 1

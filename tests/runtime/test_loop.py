@@ -93,8 +93,8 @@ def test_every_other_tick_publishes_one_state_of_everything(server: ArmServer) -
 
 @pytest.fixture
 def hasty(policy_file: Path) -> Iterator[ArmServer]:
-    """The same at 1 kHz."""
-    config = ServeConfig(model=policy_file, addresses=FREE_PORTS, show=False)
+    """At 1 kHz, and moved by its policy."""
+    config = ServeConfig(model=policy_file, addresses=FREE_PORTS, show=True)
     server = ArmServer(MujocoArm(TabletopConfig(physics_step_s=0.001)), config)
     yield server
     server.close()

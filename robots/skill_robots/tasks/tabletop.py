@@ -310,11 +310,7 @@ class Tabletop:
         q, v = self._cube_q, self._cube_v
         quaternion = self._qpos[:, q + 3 : q + 7].copy()
         # A free joint's angular velocity is in the body's own frame.
-        if self.n == 1:  # read at every servo period, and numpy's calls add up
-            spin = np.empty((1, 3))
-            mujoco.mju_rotVecQuat(spin[0], self._qvel[0, v + 3 : v + 6], quaternion[0])
-        else:
-            spin = rotate(quaternion, self._qvel[:, v + 3 : v + 6])
+        spin = rotate(quaternion, self._qvel[:, v + 3 : v + 6])
         return self.cube_position, quaternion, self._qvel[:, v : v + 3].copy(), spin
 
     @property
