@@ -16,7 +16,7 @@ from skill_runtime.authority import Authority
 from skill_runtime.clock import Clock
 from skill_runtime.modes import LATCHED, POLICY_MODES
 from skill_runtime.pacing import Pacer, TickTimes
-from skill_runtime.pilot import Pilot
+from skill_runtime.pilot import SHORT_S, Pilot
 from skill_runtime.realtime import Answer, QuietCollector, ask_system
 from skill_runtime.server import Server
 from skill_runtime.show import ShowOff
@@ -34,11 +34,9 @@ WAKE_UP_S = 1.5e-3
 TIMING_INTERVAL_S = 0.25
 """How often the percentiles in telemetry are computed anew [s]."""
 
-SHORT_S = 2e-3
-"""A servo period of no more than this has no room for all at once while a policy moves the arm [s]:
-in a tick that begins late, or in which it runs, commands (never a stop) and telemetry wait."""
 LATE_SHARE = 0.2
-"""Of a short period: a tick that begins later than this is late."""
+"""While a policy moves the arm at a short period (``pilot.SHORT_S``), commands (never a stop) and
+telemetry wait in a tick in which the policy runs, and in one that begins later than this share."""
 MOST_WAITS = 4
 """Ticks in a row in which they wait at most."""
 

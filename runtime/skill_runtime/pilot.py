@@ -42,6 +42,11 @@ from skill_runtime.tracker import Tracker
 log = logging.getLogger(__name__)
 Vector = NDArray[np.float64]
 
+SHORT_S = 2e-3
+"""A servo period of no more than this has no room for all that is to be done at times [s]: an
+action is carried out one period after the policy has run, which every policy of ours bears (a delay
+of up to 20 ms was drawn in its training)."""
+
 LETS_GO: frozenset[FaultClass] = frozenset({"arm", "contact", "silent"})
 """Faults in which the arm may be elsewhere than it was told to be."""
 
@@ -90,6 +95,8 @@ class Pilot:
         self._followed: Running | None = None
         self._located: tuple[ArmState, Hands] | None = None
         self._phase = 0
+        self._defers = arm.servo_period_s <= SHORT_S
+        self._deferred: Vector | None = None
 
     @property
     def manifest(self) -> PolicyManifest:
@@ -198,8 +205,11 @@ class Pilot:
         if authority.mode not in POLICY_MODES:
             held = authority.mode == "hold"
             self.runner.pause(self.arm.servo_period_s if held else math.inf)
+            self._deferred = None
         if authority.command is not self._followed:
             self._begin(authority.command)
+        if self._deferred is not None:
+            self._carry_out(self._deferred)
         due = self._phase == 0 or authority.mode == "servo"
         if due and authority.command is not None:
             try:
@@ -235,9 +245,16 @@ class Pilot:
         else:
             observation = self.driver.observation(self.state)
             output = self.runner.run(observation, command.vector, by_goal=mode == "goal")
-            self.driver.apply_action(output.action[0], self.state)
-            self.runner.did(self.driver.done(output.action[0]))
+            if self._defers:
+                self._deferred = output.action[0]
+            else:
+                self._carry_out(output.action[0])
         self._located = (self.state, self.driver.hands(self.state))  # known already: costs nothing
+
+    def _carry_out(self, action: Vector) -> None:
+        self.driver.apply_action(action, self.state)
+        self.runner.did(self.driver.done(action))
+        self._deferred = None
 
     def _check_objects(self, now: float) -> None:
         unseen = self._unseen(now)

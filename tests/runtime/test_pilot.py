@@ -590,6 +590,34 @@ def test_rates_that_do_not_fit_are_refused(policy_file: Path) -> None:
         Pilot(arm, OnnxPolicy(policy_file))
 
 
+def test_at_1_khz_an_action_is_carried_out_one_period_after_the_policy_ran(
+    policy_file: Path,
+) -> None:
+    served = bench(policy_file, MujocoArm(TabletopConfig(physics_step_s=0.001)))
+    served.skill(1, 0)
+    served.run(0.001)
+    assert served.pilot.output is not None
+    assert np.abs(served.pilot.driver.setpoint_velocity).max() == 0.0
+    served.run(0.001)
+    assert np.abs(served.pilot.driver.setpoint_velocity).max() > 0.0
+
+
+@pytest.mark.parametrize("how", ["stop", "servo"])
+def test_at_1_khz_what_comes_in_between_takes_the_actions_place(
+    policy_file: Path, how: str
+) -> None:
+    served = bench(policy_file, MujocoArm(TabletopConfig(physics_step_s=0.001)))
+    served.skill(1, 0)
+    served.run(0.001)
+    here = served.pilot.driver.setpoint.copy()
+    if how == "stop":
+        served.authority.stop("a hand in the way")
+    else:
+        served.command("servo_joint", here, "servo")
+    served.run(0.1)
+    np.testing.assert_array_equal(served.pilot.driver.setpoint, here)
+
+
 # Silence, and objects seen from outside ---------------------------------------------------------
 
 
