@@ -593,7 +593,7 @@ def test_rates_that_do_not_fit_are_refused(policy_file: Path) -> None:
 def test_at_1_khz_an_action_is_carried_out_one_period_after_the_policy_ran(
     policy_file: Path,
 ) -> None:
-    served = bench(policy_file, MujocoArm(TabletopConfig(physics_step_s=0.001)))
+    served = fine_bench(policy_file)
     served.skill(1, 0)
     served.run(0.001)
     assert served.pilot.output is not None
@@ -606,7 +606,7 @@ def test_at_1_khz_an_action_is_carried_out_one_period_after_the_policy_ran(
 def test_at_1_khz_what_comes_in_between_takes_the_actions_place(
     policy_file: Path, how: str
 ) -> None:
-    served = bench(policy_file, MujocoArm(TabletopConfig(physics_step_s=0.001)))
+    served = fine_bench(policy_file)
     served.skill(1, 0)
     served.run(0.001)
     here = served.pilot.driver.setpoint.copy()
