@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +88,25 @@ def test_the_command_says_how_to_have_a_failure_again_and_refuses_nonsense() -> 
     )
     assert bad.returncode == 2
     assert bad.stderr.startswith("simulate: --ticks takes a number from 1")
+
+
+def test_an_interrupt_loses_no_run_that_has_ended() -> None:
+    command = [sys.executable, "-m", "skill_runtime.simulation", "--model", str(MODEL)]
+    command += ["--ticks", "1000000", "--run-ticks", "100", "--workers", "2"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        time.sleep(10.0)  # some runs of 100 ticks
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in out + err
+    assert int(re.findall(r"ticks, (\d+) runs", out)[0]) >= 1
+    assert out.endswith("interrupted: runs that had not ended are not counted\n")
 
 
 # The parts --------------------------------------------------------------------------------------

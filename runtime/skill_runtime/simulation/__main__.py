@@ -19,8 +19,8 @@ from skill_runtime.simulation.campaign import Outcome, simulate, split
 from skill_runtime.simulation.world import RunConfig
 from skill_runtime.usage import UsageError, check_number
 
-OK, BROKEN, USAGE = 0, 1, 2
-"""Exit codes: nothing broken; an invariant is; cannot run what was asked."""
+OK, BROKEN, USAGE, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: nothing broken; an invariant is; cannot run what was asked; ended by Ctrl-C."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +104,8 @@ def main() -> None:
         print(f"simulate: {error}", file=sys.stderr)
         sys.exit(USAGE)
     start = time.perf_counter()
+    outcomes: list[Outcome] = []
+    interrupted = False
     try:
         whole = RunConfig(
             seed=arguments.seed,
@@ -111,10 +113,16 @@ def main() -> None:
             model=arguments.model,
             physics=arguments.physics,
         )
-        outcomes = simulate(list(split(whole, arguments.run_ticks)), arguments.workers)
+        # One by one, so that an interrupt loses none.
+        for outcome in simulate(list(split(whole, arguments.run_ticks)), arguments.workers):
+            outcomes.append(outcome)  # noqa: PERF402
     except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(report(arguments, outcomes, time.perf_counter() - start))
+        interrupted = True
+    outcomes.sort(key=lambda outcome: outcome.config.seed)
+    code = report(arguments, outcomes, time.perf_counter() - start)
+    if interrupted:
+        print("interrupted: runs that had not ended are not counted")
+    sys.exit(code or INTERRUPTED if interrupted else code)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 from tqdm import tqdm
 
@@ -45,29 +46,33 @@ def split(whole: RunConfig, run_ticks: int) -> Iterator[RunConfig]:
         yield replace(whole, seed=whole.seed + index, ticks=ticks)
 
 
-def simulate(configs: Sequence[RunConfig], workers: int) -> list[Outcome]:
-    """All runs, over processes; ends early with the first that breaks something.
+def simulate(configs: Sequence[RunConfig], workers: int) -> Iterator[Outcome]:
+    """All runs, over processes, each as it ends; no more after one that breaks something.
 
     Args:
         configs: what to run.
         workers: processes; 0 takes one for each processor.
-
-    Returns:
-        What came of those that ended, by seed.
     """
     workers = min(workers or os.cpu_count() or 1, len(configs))
     ticks = sum(config.ticks for config in configs)
-    outcomes: list[Outcome] = []
     with (
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(workers, get_context("spawn"), _ignore_interrupts) as pool,
         tqdm(total=ticks, unit="tick", unit_scale=True, disable=None) as bar,
     ):
         futures = [pool.submit(attempt, config) for config in configs]
-        for future in as_completed(futures):
-            outcome = future.result()
-            outcomes.append(outcome)
-            bar.update(outcome.config.ticks)
-            if outcome.broken:
-                pool.shutdown(wait=False, cancel_futures=True)
-                break
-    return sorted(outcomes, key=lambda outcome: outcome.config.seed)
+        try:
+            for future in as_completed(futures):
+                outcome = future.result()
+                bar.update(outcome.config.ticks)
+                yield outcome
+                if outcome.broken:
+                    break
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in active_children():  # what they run is of no use any more
+                worker.terminate()
+
+
+def _ignore_interrupts() -> None:
+    """In a worker: Ctrl-C reaches it too, but it is the parent that ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
