@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from skill_robots.observation import PUSH_OBSERVATION, manifest_fields
 # No time limit per example: a busy machine is not a failure.
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
+
+# A shell's background job starts with SIGINT ignored, and so would all that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PolicyFileFactory = Callable[..., Path]
 
