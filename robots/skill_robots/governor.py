@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from skill_robots.action import ActionConfig
 from skill_robots.arm import ArmError, ArmSpec, ArmState, JointTarget
 from skill_robots.motion_limits import (
+    NO_LESS,
     ROUNDING,
     Motion,
     MotionLimit,
@@ -35,10 +36,10 @@ from skill_robots.motion_limits import (
     SafeWay,
     Surroundings,
 )
+from skill_robots.panda.kinematics import Point
 from skill_robots.stopping import StopPlanner
 
 Vector = NDArray[np.float64]
-Point = tuple[float, float, float]
 
 Intervention = MotionLimit | Literal["stale", "not_finite", "inconsistent", "hand_width"]
 INTERVENTIONS: tuple[Intervention, ...] = (
@@ -52,8 +53,6 @@ INTERVENTIONS: tuple[Intervention, ...] = (
 
 WORKSPACE_MARGIN_M = 0.02
 """How far a set-point may pass the workspace box before the governor acts [m]."""
-
-NO_LESS = Room(0.0, 0.0, 0.0)
 
 CONSISTENT = 1e-3
 """Share of its limit by which a velocity fed forward may differ from that of the positions."""

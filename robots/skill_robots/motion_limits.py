@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from skill_robots.arm import ArmSpec
 from skill_robots.panda import kinematics
 from skill_robots.panda.clearance import ClearanceModel
+from skill_robots.panda.kinematics import Point
 from skill_robots.stopping import Stop
 
 Vector = NDArray[np.float64]
-Point = tuple[float, float, float]
 
 MotionLimit = Literal[
     "joint_position",
@@ -95,6 +95,10 @@ class Room(NamedTuple):
     workspace: float
     table: float
     itself: float
+
+
+NO_LESS = Room(0.0, 0.0, 0.0)
+"""What must be left everywhere by an arm that is inside all limits."""
 
 
 class SafeWay(NamedTuple):

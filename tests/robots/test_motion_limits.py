@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from skill_robots.motion_limits import (
     END_EFFECTOR_REACH_M,
+    NO_LESS,
     REACH_M,
     Motion,
     MotionLimits,
-    Room,
     SafeWay,
     Surroundings,
 )
@@ -21,7 +21,6 @@ from skill_robots.stopping import StopPlanner
 
 Array = NDArray[np.float64]
 
-NO_LESS = Room(0.0, 0.0, 0.0)
 EVERYWHERE = Surroundings(low=(-9.0, -9.0, -9.0), high=(9.0, 9.0, 9.0))
 
 

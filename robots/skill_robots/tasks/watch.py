@@ -16,11 +16,11 @@ from skill_robots.action import ActionConfig
 from skill_robots.arm import ArmSpec, ArmState, JointTarget
 from skill_robots.governor import INTERVENTIONS, WORKSPACE_MARGIN_M, Governor, Intervention
 from skill_robots.panda import kinematics
+from skill_robots.panda.kinematics import Point
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-Point = tuple[float, float, float]
 MakeGovernor = Callable[[ArmSpec, Point, Point, float], Governor]
 """From the arm's limits, the corners of its workspace [m] and the servo period [s]."""
 

@@ -113,9 +113,8 @@ def main() -> None:
             model=arguments.model,
             physics=arguments.physics,
         )
-        # One by one, so that an interrupt loses none.
         for outcome in simulate(list(split(whole, arguments.run_ticks)), arguments.workers):
-            outcomes.append(outcome)  # noqa: PERF402
+            outcomes.append(outcome)  # noqa: PERF402  an interrupt is to lose none
     except KeyboardInterrupt:
         interrupted = True
     outcomes.sort(key=lambda outcome: outcome.config.seed)

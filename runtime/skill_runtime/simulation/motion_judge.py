@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skill_robots.arm import JointTarget
-from skill_robots.motion_limits import Motion, MotionLimits, Room
+from skill_robots.motion_limits import NO_LESS, Motion, MotionLimits, Room
 from skill_robots.panda import kinematics
 from skill_runtime.simulation.invariant import InvariantError
 
@@ -30,7 +30,6 @@ STILL = 1e-6
 """A set-point slower than this has not moved to speak of [rad/s]."""
 ROUNDING = 1e-5
 """By how much a limit may be passed: a share of a speed, metres or radians of a distance."""
-NO_LEAST = Room(0.0, 0.0, 0.0)
 
 
 @dataclass
@@ -48,7 +47,7 @@ class MotionJudge:
     _lost: int = 0
     _fresh: bool = False
     _most_excess: float = 0.0
-    _least: Room = NO_LEAST
+    _least: Room = NO_LESS
 
     @property
     def moves(self) -> bool:

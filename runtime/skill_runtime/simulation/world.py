@@ -296,7 +296,7 @@ class World:
             self.judge.motion.settled(state.joint_position, released=released)
 
         # It has nobody to tell: that its set-point was moved is no event of the server's.
-        governor.reset = watched  # type: ignore[method-assign]
+        governor.reset = watched  # type: ignore[method-assign]  as just said
 
     def _make_breakable(self, part: object, method: str) -> None:
         """Lets a method of the server's own fail, as a bug in it would."""
