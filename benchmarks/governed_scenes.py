@@ -17,6 +17,7 @@ from skill_robots.control import PolicyDriver
 from skill_robots.governor import Governor, Intervention, Verdict
 from skill_robots.motion_limits import Motion
 from skill_robots.panda import kinematics
+from skill_robots.panda.kinematics import Point
 from skill_robots.panda.limits import PANDA
 from skill_robots.tasks.rollouts import MAX_SCENES, Policy
 from skill_robots.tasks.skill_aware import (
@@ -27,7 +28,7 @@ from skill_robots.tasks.skill_aware import (
 )
 from skill_robots.tasks.skill_aware_mujoco import MujocoScenes
 from skill_robots.tasks.tabletop import TabletopConfig
-from skill_robots.tasks.watch import MakeWatch, Point, SetpointWatch
+from skill_robots.tasks.watch import MakeWatch, SetpointWatch
 from skill_runtime.evaluation import EvaluationSettings, evaluate
 from skill_runtime.policy import OnnxPolicy
 
