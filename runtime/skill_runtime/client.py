@@ -147,19 +147,21 @@ class SkillClient:
 
     # The lease ------------------------------------------------------------------------------------
 
-    def acquire(self, holder: str, ttl_s: float = 1.0) -> HeldLease:
+    def acquire(self, holder: str, ttl_s: float = 1.0, *, priority: int = 0) -> HeldLease:
         """Takes the lease and keeps it until it is released or its block is left.
 
         Args:
             holder: Name that everyone who watches sees.
             ttl_s: How long the lease outlives this program, should it die [s].
+            priority: 0 to 9; takes the lease from a holder of a lower one, who is told by whom.
 
         Raises:
-            LeaseHeldError: another client has it.
-            CommandRefusedError: the arm is stopped or at fault; see :meth:`clear`.
+            LeaseHeldError: another client has it, with the same or a higher priority.
+            CommandRefusedError: the arm is stopped or at fault, see :meth:`clear`; or an argument
+                is out of bounds.
         """
         self._subscribed()
-        granted = self._ask(build(Acquire, holder=holder, ttl_s=ttl_s), Granted)
+        granted = self._ask(build(Acquire, holder=holder, ttl_s=ttl_s, priority=priority), Granted)
         self._lease = HeldLease(
             self.address, holder, granted, lambda release: self._ask(release, Ok)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from itertools import islice
 from types import FrameType
 from typing import Annotated, NoReturn, Protocol
@@ -77,7 +78,13 @@ def _require(numbers: tuple[float, ...], what: str, size: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Motion:
+class _Commanding:
+    priority: Annotated[int, Field(ge=0, le=9), arg(metavar="0-9")] = 0
+    """Takes the lease from a holder of a lower one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Motion(_Commanding):
     duration_s: Annotated[float | None, Field(gt=0), arg(name="for", metavar="SECONDS")] = None
     """End after this long [s]; otherwise Ctrl-C ends it. Then the arm holds."""
     hand_width: Annotated[float | None, arg(metavar="METRES")] = None
@@ -89,6 +96,10 @@ class _Motion:
     def hand(self) -> Hand:
         """What the hand does meanwhile."""
         return {"hand_width": self.hand_width, "grasp": self.grasp}
+
+    def repeat(self, client: SkillClient, send: Callable[[float], None]) -> None:
+        """Calls ``send(valid_for_s)`` under the lease until this is over."""
+        steer(client, send, self.duration_s, priority=self.priority)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +117,7 @@ class Skill(_Motion):
             fix = f"send a goal, as: skill-control goal {example_goal(goal)}" if goal else ""
             raise CommandRefusedError("not_supported", f"{manifest.name} takes no skills", fix)
         _require(self.skill, "skill", manifest.skill.size)
-        steer(client, lambda t: client.skill(self.skill, t, **self.hand), self.duration_s)
+        self.repeat(client, lambda t: client.skill(self.skill, t, **self.hand))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +134,7 @@ class Goal(_Motion):
             fix = "send a skill; skill-control hello shows one"
             raise CommandRefusedError("not_supported", f"{manifest.name} takes no goals", fix)
         _require(self.goal, "goal", manifest.goal_size)
-        steer(client, lambda t: client.goal(self.goal, t, **self.hand), self.duration_s)
+        self.repeat(client, lambda t: client.goal(self.goal, t, **self.hand))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +147,7 @@ class Pose(_Motion):
     def run(self, client: SkillClient) -> None:
         """Repeats the position."""
         position = self.position
-        steer(client, lambda t: client.servo_pose(position, t, **self.hand), self.duration_s)
+        self.repeat(client, lambda t: client.servo_pose(position, t, **self.hand))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,16 +161,16 @@ class Joints(_Motion):
         """Repeats the positions."""
         _require(self.position, "position of every joint", len(client.state().joint_position))
         position = self.position
-        steer(client, lambda t: client.servo_joint(position, t, **self.hand), self.duration_s)
+        self.repeat(client, lambda t: client.servo_joint(position, t, **self.hand))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hold:
+class Hold(_Commanding):
     """Take the lease from the show-off, if it is free, and let the arm hold."""
 
     def run(self, client: SkillClient) -> None:
         """Holds."""
-        with client.acquire(holder_name()):
+        with client.acquire(holder_name(), priority=self.priority):
             client.hold()
         print("the arm holds; the lease is free")
 
@@ -188,7 +199,7 @@ class Clear:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reset:
+class Reset(_Commanding):
     """Simulated arms: put arm and object at a fresh start."""
 
     seed: Annotated[int | None, arg(metavar="NUMBER")] = None
@@ -196,7 +207,7 @@ class Reset:
 
     def run(self, client: SkillClient) -> None:
         """Resets."""
-        with client.acquire(holder_name()):
+        with client.acquire(holder_name(), priority=self.priority):
             client.reset(self.seed)
         print("reset; the arm holds")
 

@@ -11,6 +11,7 @@ Time is passed in; nothing here reads a clock.
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from dataclasses import dataclass
 
 from skill_runtime.refusal import Refusal
@@ -20,6 +21,9 @@ FUTURE_TOLERANCE_S = 0.05
 
 DEFAULT_VALIDITY_S = 2.0
 """How old a command without ``valid_for_s`` (hold, reset, scene) may be on arrival [s]."""
+
+ENDS_KEPT = 16
+"""Ended leases whose holders, should they still command, are told how it ended."""
 
 _ACQUIRE = "send 'acquire' and use the token of its reply"
 
@@ -52,8 +56,7 @@ class LeaseKeeper:
 
     def __init__(self) -> None:
         self.lease: Lease | None = None
-        self._last_token = ""
-        self._last_end = ""
+        self._ends: deque[tuple[str, str]] = deque(maxlen=ENDS_KEPT)
 
     def acquire(self, holder: str, ttl_s: float, now: float, priority: int = 0) -> Lease:
         """Grants a lease; one of lower priority that is in force ends.
@@ -89,8 +92,9 @@ class LeaseKeeper:
             if now < lease.ends_at:
                 return lease
             raise Refusal("no_lease", f"the lease ran out ({lease.ttl_s:g} s)", _ACQUIRE)
-        if token == self._last_token:
-            raise Refusal("no_lease", f"the lease has ended: {self._last_end}", _ACQUIRE)
+        for ended, why in self._ends:
+            if token == ended:
+                raise Refusal("no_lease", f"the lease has ended: {why}", _ACQUIRE)
         raise Refusal("no_lease", "the token is not that of the lease in force", _ACQUIRE)
 
     def check_command(
@@ -167,5 +171,5 @@ class LeaseKeeper:
         """Ends the lease whatever it is; returns it."""
         lease, self.lease = self.lease, None
         if lease is not None:
-            self._last_token, self._last_end = lease.token, why
+            self._ends.append((lease.token, why))
         return lease

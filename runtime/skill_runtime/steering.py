@@ -29,7 +29,13 @@ def holder_name() -> str:
     return f"skill-control {os.getpid()}@{socket.gethostname()}"[:256]
 
 
-def steer(client: SkillClient, send: Callable[[float], None], duration_s: float | None) -> None:
+def steer(
+    client: SkillClient,
+    send: Callable[[float], None],
+    duration_s: float | None,
+    *,
+    priority: int = 0,
+) -> None:
     """Calls ``send(valid_for_s)`` again and again while holding the lease.
 
     Ends after ``duration_s``, or at a KeyboardInterrupt; both are a normal end.
@@ -39,7 +45,7 @@ def steer(client: SkillClient, send: Callable[[float], None], duration_s: float 
     """
     line = LiveLine()
     try:
-        with client.acquire(holder_name()):
+        with client.acquire(holder_name(), priority=priority):
             _repeat(client, send, duration_s, line)
     except KeyboardInterrupt:
         pass

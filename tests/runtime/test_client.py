@@ -80,6 +80,17 @@ def test_only_one_client_has_the_lease(client: SkillClient, other: SkillClient) 
         client.hold()
 
 
+def test_a_higher_priority_takes_the_lease_over(client: SkillClient, other: SkillClient) -> None:
+    with client.acquire("me", priority=3):
+        with pytest.raises(LeaseHeldError, match="with priority 3"):
+            other.acquire("you", priority=3)
+        with other.acquire("you", priority=4):
+            with pytest.raises(LeaseLostError, match="'you' took it over, with priority 4"):
+                client.hold()
+            other.hold()
+            assert client.hello().lease_holder == "you"
+
+
 def test_the_heartbeat_keeps_the_lease_of_a_silent_program(client: SkillClient) -> None:
     with client.acquire("me", ttl_s=0.5):
         time.sleep(2.0)

@@ -22,6 +22,7 @@ from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import ANY_MESSAGE, Telemetry
 from skill_runtime import control
 from skill_runtime.client import SkillClient
+from skill_runtime.client_errors import LeaseLostError
 from skill_runtime.control_text import welcome_text
 
 
@@ -264,6 +265,14 @@ def test_a_lease_in_other_hands_is_named(at: Control, client: SkillClient) -> No
             assert "'the other one' holds the lease" in err
 
 
+def test_a_priority_takes_the_lease_over(at: Control, client: SkillClient) -> None:
+    with client.acquire("the other one"):
+        assert at("hold", "--priority", "1").code == 0
+        with pytest.raises(LeaseLostError, match="took it over, with priority 1"):
+            client.hold()
+    assert at("skill", "1", "0", "--for", "0.2", "--priority", "9").code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -284,6 +293,7 @@ def test_a_lease_in_other_hands_is_named(at: Control, client: SkillClient) -> No
         (("scene", "--mass", "-1"), "greater than or equal to 0.001"),
         (("scene", "--friction", "99"), "less than or equal to 10"),
         (("reset", "--seed", "-1"), "seed"),
+        (("hold", "--priority", "10"), "priority"),
         (("watch", "--count", "-1"), "count"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skill_runtime.lease import DEFAULT_VALIDITY_S, FUTURE_TOLERANCE_S, LeaseKeeper
+from skill_runtime.lease import DEFAULT_VALIDITY_S, ENDS_KEPT, FUTURE_TOLERANCE_S, LeaseKeeper
 from skill_runtime.refusal import Refusal
 
 times = st.floats(0, 1e6, allow_nan=False)
@@ -64,6 +64,19 @@ def test_the_refusal_says_how_the_lease_ended() -> None:
     keeper.end("stop: smoke")
     with pytest.raises(Refusal, match="stop: smoke"):
         keeper.check(token, 10.1)
+
+
+def test_it_says_so_for_a_while_after_other_leases_too() -> None:
+    keeper, token = held()
+    for _ in range(ENDS_KEPT - 1):
+        keeper.acquire("b", 1.0, 10.0, priority=1)
+        keeper.end("released")
+        with pytest.raises(Refusal, match="'b' took it over"):
+            keeper.check(token, 10.0)
+    keeper.acquire("b", 1.0, 10.0)
+    keeper.end("released")
+    with pytest.raises(Refusal, match="not that of the lease in force"):
+        keeper.check(token, 10.0)
 
 
 @pytest.mark.parametrize("token", ["", "x", "0" * 32, "\N{SNOWMAN}"])
