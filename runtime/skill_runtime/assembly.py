@@ -39,6 +39,8 @@ class ServeConfig:
     pace: Pace = field(default_factory=Pace)
     show: bool = True
     """Whether a simulated arm shows skills off until somebody takes the lease."""
+    stopped: bool = False
+    """Whether it begins stopped, so that nothing moves before a ``clear``."""
     seed: int = 0
     backend: str = "mujoco"
     patience: Patience = field(default_factory=Patience)
@@ -65,6 +67,8 @@ class ArmServer:
         self._clock = clock or MonotonicClock()
         self._config = config
         self.authority = Authority(config.patience)
+        if config.stopped:
+            self.authority.stop("it was started so")
         policy = OnnxPolicy(config.model, device=config.device)
         self.pilot = Pilot(arm, policy, Tracker(config.track))
         service_policy = OnnxPolicy(config.model, device=config.device, slots=MAX_ROWS)
@@ -91,6 +95,8 @@ class ArmServer:
         remarks = [f"shows one {what} after the other until somebody takes the lease"]
         if not self._shows:
             remarks = ["the arm holds until somebody takes the lease"]
+        if self._config.stopped:
+            remarks = ["stopped until somebody sends 'clear': skill-control clear"]
         seen = self.pilot.needed_objects
         for name in self._config.track.objects:
             if name not in seen:
@@ -105,6 +111,7 @@ class ArmServer:
         return (
             self._config.show
             and self.pilot.arm.is_simulated
+            and not self._config.stopped
             and not self._config.track.objects  # nobody may be sending them yet
         )
 

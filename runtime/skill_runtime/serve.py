@@ -132,6 +132,7 @@ def build(arguments: Arguments) -> ArmServer:
             cpu=arguments.cpu,
         ),
         show=arguments.show,
+        stopped=arguments.stopped,
         seed=arguments.seed,
         patience=Patience(stop_after_s=arguments.stop_after),
         track=TrackConfig(objects=arguments.track or (), timeout_s=arguments.tracker_timeout),
@@ -148,6 +149,7 @@ def serve(server: ArmServer, arguments: Arguments, shutdown: Shutdown) -> int:
     """Runs the loop in its thread and the status line in this one, until told to end."""
     from skill_runtime.live_line import LiveLine
     from skill_runtime.status import LogAbove, banner, status_line
+    from skill_runtime.supervision import Supervision
     from skill_runtime.viewer import Viewer
 
     line = LiveLine(LOG_PERIOD_S)
@@ -162,9 +164,10 @@ def serve(server: ArmServer, arguments: Arguments, shutdown: Shutdown) -> int:
             _say(banner(welcome, server.addresses.commands, remarks))
             if viewer is not None:
                 viewer.open()
-            while loop.is_alive() and not shutdown.asked.wait(STATUS_PERIOD_S):
-                if server.loop.latest is not None:
-                    _say(status_line(server.loop.latest, welcome.manifest), line.show)
+            with Supervision(lambda: server.loop.decided):
+                while loop.is_alive() and not shutdown.asked.wait(STATUS_PERIOD_S):
+                    if server.loop.latest is not None:
+                        _say(status_line(server.loop.latest, welcome.manifest), line.show)
         finally:  # whatever fails here must not leave the arm moving
             server.stop()
             loop.join()

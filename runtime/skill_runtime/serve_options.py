@@ -42,6 +42,9 @@ class Arguments:
     """Of the simulated starts and of the show."""
     show: bool = True
     """While nobody has taken the lease, show one skill (or goal) after the other."""
+    stopped: bool = False
+    """Begin stopped: nothing moves before somebody has sent 'clear'; for servers that are started
+    again by a supervisor, see docs/realtime.md."""
     stop_after: float = 60.0
     """An arm whose lease has ended holds for this long, then it is stopped [s]; inf never."""
     track: Annotated[tuple[str, ...] | None, arg(metavar="OBJECT ...")] = None

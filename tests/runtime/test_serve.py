@@ -20,6 +20,7 @@ import pytest
 from served import DEADLINE_S, state_when
 
 from skill_runtime.client import SkillClient
+from skill_runtime.client_errors import CommandRefusedError, LeaseLostError
 from skill_runtime.serve import INSISTING_S
 
 COMMAND = [sys.executable, "-m", "skill_runtime.serve"]
@@ -43,14 +44,15 @@ def free_port() -> int:
 class Process:
     """A skill-serve that runs."""
 
-    def __init__(self, *arguments: str) -> None:
-        self.port = free_port()
+    def __init__(self, *arguments: str, port: int | None = None, **environment: str) -> None:
+        self.port = port or free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self.popen = subprocess.Popen(
             [*COMMAND, *arguments, "--port", str(self.port)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env=os.environ | environment,
         )
 
     def client(self) -> SkillClient:
@@ -71,8 +73,8 @@ class Process:
 
 
 @contextmanager
-def process(*arguments: str) -> Iterator[Process]:
-    running = Process(*arguments)
+def process(*arguments: str, port: int | None = None, **environment: str) -> Iterator[Process]:
+    running = Process(*arguments, port=port, **environment)
     try:
         yield running
     finally:
@@ -395,3 +397,53 @@ def test_output_that_nobody_reads_does_not_stop_it(policy_file: Path) -> None:
         state_when(client, lambda state: state.tick > first + 1200)  # past the next status line
         running.popen.send_signal(signal.SIGTERM)
         assert running.wait() == 0
+
+
+# Under a supervisor -------------------------------------------------------------------------------
+
+
+def test_started_again_after_kill_9_nothing_moves_before_a_clear(policy_file: Path) -> None:
+    with process("--model", str(policy_file), "--stopped") as running:
+        port, client = running.port, running.client()
+        with client:
+            client.clear()
+            client.acquire("before")
+            client.skill([1, 0], valid_for_s=10.0)
+            state_when(client, lambda state: state.action is not None)
+            running.popen.kill()
+            running.wait()
+            with process("--model", str(policy_file), "--stopped", port=port) as again:
+                with pytest.raises(LeaseLostError):
+                    client.hold()
+                with pytest.raises(CommandRefusedError, match=r"stopped \(stop: it was started so"):
+                    client.acquire("after")
+                state = client.state()
+                assert (state.mode, state.command) == ("stopped", None)
+                assert max(map(abs, state.joint_velocity)) < 0.01
+                client.clear()
+                with client.acquire("after"):
+                    client.skill([1, 0], valid_for_s=10.0)
+                    state_when(client, lambda state: state.action is not None)
+                code, output = again.end()
+    assert code == 0, output
+    assert "stopped until somebody sends 'clear'" in output
+
+
+def test_a_supervisor_hears_that_it_serves_and_that_it_ends(
+    policy_file: Path, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(path)
+        supervisor.settimeout(DEADLINE_S)
+        with process("--model", str(policy_file), NOTIFY_SOCKET=path) as running:
+            assert supervisor.recv(100) == b"READY=1"
+            with SkillClient(running.address, timeout_s=1.0) as client:
+                assert client.hello().mode in {"hold", "skill"}
+            assert supervisor.recv(100) == b"WATCHDOG=1"
+            code, output = running.end()
+            assert code == 0, output
+        said = supervisor.recv(100)
+        while said == b"WATCHDOG=1":
+            said = supervisor.recv(100)
+        assert said == b"STOPPING=1"
