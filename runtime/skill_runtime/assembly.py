@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from skill_robots.arm import Arm
     from skill_runtime.policy_file import Device
 
+INFERENCE_SHARE = 0.5
+"""Share of a servo period that an inference may take before a remark is made of it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig:
@@ -88,9 +91,9 @@ class ArmServer:
         show = ShowOff(self.pilot.manifest, config.seed) if self._shows else None
         self.loop = Loop(self.authority, self.pilot, server, show, self._clock, config.pace)
         self._stopping = threading.Event()
-        self.remarks = self._remarks()
+        self.remarks = self._remarks(policy.inference_s)
 
-    def _remarks(self) -> list[str]:
+    def _remarks(self, inference_s: float) -> list[str]:
         what = "goal" if self.pilot.manifest.skill.kind == "none" else "skill"
         remarks = [f"shows one {what} after the other until somebody takes the lease"]
         if not self._shows:
@@ -102,6 +105,13 @@ class ArmServer:
             if name not in seen:
                 what = f"observes {', '.join(seen)}" if seen else "observes no object"
                 remarks.append(f"--track {name}: the policy {what}, so nothing needs that pose")
+        period_s = self.pilot.arm.servo_period_s
+        if inference_s > INFERENCE_SHARE * period_s:
+            remarks.append(
+                f"an inference takes {1e3 * inference_s:.1f} ms, and set-points are "
+                f"{1e3 * period_s:.1f} ms apart: ticks will be missed; a smaller policy, a lower "
+                "servo rate or another device would help"
+            )
         if not self._config.pace.realtime:
             remarks.append("ordinary scheduling; --realtime asks for better")
         return remarks

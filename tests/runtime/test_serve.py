@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import onnx.parser
 import psutil
 import pytest
 from served import DEADLINE_S, state_when
@@ -22,6 +23,8 @@ from served import DEADLINE_S, state_when
 from skill_runtime.client import SkillClient
 from skill_runtime.client_errors import CommandRefusedError, LeaseLostError
 from skill_runtime.serve import INSISTING_S
+
+PolicyFileFactory = Callable[..., Path]
 
 COMMAND = [sys.executable, "-m", "skill_runtime.serve"]
 
@@ -447,3 +450,31 @@ def test_a_supervisor_hears_that_it_serves_and_that_it_ends(
         while said == b"WATCHDOG=1":
             said = supervisor.recv(100)
         assert said == b"STOPPING=1"
+
+
+SLOW = """<ir_version: 10, opset_import: ["" : 20]>
+g (float[batch,28] observation) => (float[batch,3] action)
+<int64[3] first = {0, 1, 2}, int64 times = {20000}, bool always = {1}> {
+    start = Gather <axis = 1> (observation, first)
+    action = Loop (times, always, start) <body =
+        again (int64 i, bool before, float[batch,3] x) => (bool after, float[batch,3] y) {
+            after = Identity (before)
+            y = Identity (x)
+        }>
+}"""
+
+
+def test_a_policy_too_slow_for_the_servo_rate_is_remarked_on_and_not_fatal(
+    tmp_path: Path, make_policy_file: PolicyFileFactory
+) -> None:
+    path = make_policy_file(
+        tmp_path,
+        model=onnx.parser.parse_model(SLOW),
+        goal=None,
+        skill={"kind": "none", "size": 0},
+    )
+    with process("--model", str(path)) as running, running.client() as client:
+        client.state()
+        code, output = running.end()
+    assert code == 0, output
+    assert re.search(r"an inference takes [\d.]+ ms, and set-points are 5.0 ms apart", output)
