@@ -18,15 +18,19 @@ import tyro
 from report import print_table, write_json
 from tqdm import tqdm
 
+from skill_proto.messages import FaultClass, Telemetry
 from skill_robots.control import PolicyDriver
 from skill_robots.motion_limits import MotionLimits, SafeWay
 from skill_robots.stopping import Stop, StopPlanner
-from skill_runtime import modes
+from skill_runtime import loop, modes
 from skill_runtime.authority import Authority
 from skill_runtime.lease import Lease, LeaseKeeper
 from skill_runtime.pilot import Pilot
+from skill_runtime.server import Server
 from skill_runtime.simulation.invariant import InvariantError
+from skill_runtime.simulation.machines import FaultyArm
 from skill_runtime.simulation.world import RunConfig, World
+from skill_runtime.telemetry import make_telemetry
 
 Plant = Callable[[World], Any]
 """Makes a context manager: while it is entered, the bug is in the server of that world."""
@@ -150,19 +154,87 @@ def old_poses_are_used(world: World) -> Generator[None, None, None]:
         yield
 
 
-PLANTS: dict[str, tuple[str, Plant]] = {
-    "lease_never_ends": ("lease", lease_never_ends),
-    "priority_ignored": ("lease", priority_ignored),
-    "governor_without_stops": ("governor", governor_without_stops),
-    "governor_brakes_too_hard": ("governor", governor_brakes_too_hard),
-    "stop_does_not_latch": ("modes", stop_does_not_latch),
-    "fault_does_not_latch": ("modes", fault_does_not_latch),
-    "age_from_arrival": ("staleness", age_from_arrival),
-    "order_ignored": ("staleness", order_ignored),
-    "old_poses_are_used": ("staleness", old_poses_are_used),
-    "hold_finishes": ("driver", hold_finishes),
+@contextmanager
+def stop_read_seldom(world: World) -> Generator[None, None, None]:
+    """Stops are read in every twentieth tick."""
+    hear_stops = Server.hear_stops
+
+    def seldom(self: Server, until: float) -> None:
+        if world.judge.tick % 20 == 0:
+            hear_stops(self, until)
+
+    with patch.object(Server, "hear_stops", seldom):
+        yield
+
+
+@contextmanager
+def lost_arm_goes_on(world: World) -> Generator[None, None, None]:
+    """An arm that was out of reach is sent on from where it was told to be."""
+
+    def nowhere(_: Pilot) -> None:
+        """The set-point stays."""
+
+    with patch.object(Pilot, "_stay_here", nowhere):
+        yield
+
+
+@contextmanager
+def stall_unseen(world: World) -> Generator[None, None, None]:
+    """Nobody notices that the loop stood still."""
+    with patch.object(FaultyArm, "keeps_time", False):
+        yield
+
+
+@contextmanager
+def telemetry_always_well(world: World) -> Generator[None, None, None]:
+    """Telemetry says that the arm holds, whatever it does."""
+
+    def well(**given: Any) -> Telemetry:  # noqa: ANN401  whatever it takes
+        return make_telemetry(**given).model_copy(update={"mode": "hold", "fault": None})
+
+    with patch.object(loop, "make_telemetry", well):
+        yield
+
+
+@contextmanager
+def faults_not_counted(world: World) -> Generator[None, None, None]:
+    """Faults are not counted."""
+    fault = Authority.fault
+
+    def untold(self: Authority, reason: str, kind: FaultClass = "internal") -> None:
+        fault(self, reason, kind)
+        self.counters[f"faults.{kind}"] = 0
+
+    with patch.object(Authority, "fault", untold):
+        yield
+
+
+PLANTS: dict[str, tuple[str, Plant, str]] = {
+    "lease_never_ends": ("lease", lease_never_ends, "after the lease|without a lease"),
+    "priority_ignored": ("lease", priority_ignored, "same or a higher priority"),
+    "governor_without_stops": (
+        "governor",
+        governor_without_stops,
+        "too near|breaks|too fast|beyond its end",
+    ),
+    "governor_brakes_too_hard": ("governor", governor_brakes_too_hard, "breaks"),
+    "stop_does_not_latch": ("modes", stop_does_not_latch, "stopped"),
+    "fault_does_not_latch": (
+        "modes",
+        fault_does_not_latch,
+        "was not reported|ended by itself|at fault",
+    ),
+    "age_from_arrival": ("staleness", age_from_arrival, "fresh command|after its end"),
+    "order_ignored": ("staleness", order_ignored, "out of order"),
+    "old_poses_are_used": ("staleness", old_poses_are_used, "on a pose"),
+    "hold_finishes": ("driver", hold_finishes, "still moving"),
+    "lost_arm_goes_on": ("pilot", lost_arm_goes_on, "fed forward|breaks"),
+    "stall_unseen": ("pilot", stall_unseen, "fed forward|breaks"),
+    "stop_read_seldom": ("server", stop_read_seldom, "was not read"),
+    "telemetry_always_well": ("telemetry", telemetry_always_well, "telemetry says"),
+    "faults_not_counted": ("telemetry", faults_not_counted, "counted|counter"),
 }
-"""Where each is, and how it gets there."""
+"""Where each is, how it gets there, and what it is to be found by (a regular expression)."""
 
 TRACKED = ("old_poses_are_used",)
 """These need a run with a tracker: an odd seed."""
@@ -198,7 +270,7 @@ def main(config: Config) -> None:
     logging.disable(logging.CRITICAL)
     rows: list[list[str]] = []
     with tqdm(total=len(PLANTS) * len(config.seeds), disable=None, leave=False) as bar:
-        for name, (where, _) in PLANTS.items():
+        for name, (where, *_) in PLANTS.items():
             said: list[str | None] = []
             for seed in config.seeds:
                 skipped = name in TRACKED and seed % 2 == 0

@@ -396,7 +396,7 @@ class Telemetry(_Outbound):
     tick: int
     mode: Mode
     fault: FaultClass | None = None
-    """What kind of fault, in the mode ``fault``."""
+    """What kind of fault, in the mode ``fault``, or below a stop: ``clear`` takes both back."""
     lease_holder: str | None
     command: str | None
     """Type of the running command, 'show' for the internal show-off controller."""

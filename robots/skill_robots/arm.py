@@ -163,6 +163,11 @@ class Arm(Protocol):
         """True where nothing real can be moved."""
         ...
 
+    @property
+    def keeps_time(self) -> bool:
+        """Whether its time goes on without set-points, as a real arm's does."""
+        ...
+
     def read(self) -> ArmState:
         """The newest measured state."""
         ...

@@ -30,6 +30,7 @@ class MujocoArm:
     """
 
     is_simulated = True
+    keeps_time = False
 
     def __init__(self, config: TabletopConfig | None = None, *, seed: int = 0) -> None:
         self._config = config or TabletopConfig()

@@ -83,7 +83,8 @@ class Authority:
         self.counters: Counter[str] = Counter()
         self.last_event = "started"
         self._show_allowed = True
-        self._latched_by = ""
+        self._stopped_by = self._fault_by = ""
+        self._causes: set[FaultClass] = set()
 
     @property
     def lease(self) -> Lease | None:
@@ -196,10 +197,11 @@ class Authority:
     def _allowed(self, event: Event) -> None:
         if next_mode(self.mode, event) is None:
             state = "stopped" if self.mode == "stopped" else "at fault"
+            why = "; ".join(filter(None, (self._stopped_by, self._fault_by)))
             fix = "see that it is safe, send 'clear', then 'acquire' a new lease"
             if self.may_recover:
                 fix = f"send it again once the fault has ended by itself, with {self._ends}"
-            raise Refusal("not_now", f"the arm is {state} ({self._latched_by})", fix)
+            raise Refusal("not_now", f"the arm is {state} ({why})", fix)
 
     @property
     def may_recover(self) -> bool:
@@ -218,34 +220,40 @@ class Authority:
 
     def stop(self, reason: str) -> None:
         """Latches ``stopped`` and revokes the lease."""
-        self._latch("stop", f"stop: {reason}" if reason else "stop", "stops")
+        self._stopped_by = f"stop: {reason}" if reason else "stop"
+        self._latch("stop", self._stopped_by, "stops")
 
     def fault(self, reason: str, kind: FaultClass = "internal") -> None:
         """Latches ``fault``; revokes the lease unless the fault may end by itself."""
-        kind = graver(kind, self.fault_class)
-        self.fault_class = kind
+        self._causes.add(kind)
         self.counters[f"faults.{kind}"] += 1
         words = f"fault: {reason}"
+        if graver(kind, self.fault_class) != kind:
+            self.counters["faults"] += 1  # what it lies below is what is to be told
+            return
+        self.fault_class, self._fault_by = kind, words
         if not FAULTS[kind].recovers or self.mode == "stopped":
             self._latch("fault", words, "faults")
             return
         self._show_allowed = False
         self._enter("fault")
-        self._latched_by = words
         self.note(words, "faults")
+
+    def at_fault_of(self, kind: FaultClass) -> bool:
+        """Whether a fault of this class is known, if only below a graver one or a stop."""
+        return self.mode in LATCHED and kind in self._causes
 
     def recover(self) -> None:
         """Ends a fault whose cause is gone; does nothing where it needs ``clear``."""
         if self.may_recover:
             self._enter("recover")
-            self.fault_class = None
+            self._forget_faults()
             self.note("the fault has ended by itself", "recoveries")
 
     def _latch(self, event: Event, words: str, counter: str) -> None:
         self._show_allowed, self._unled_since = False, None
         self.leases.end(words)
         self._enter(event)
-        self._latched_by = words
         self.note(words, counter)
 
     def clear(self, now: float) -> None:
@@ -253,8 +261,13 @@ class Authority:
         if self.mode in LATCHED:
             self._enter("clear")
             self.leases.end("the arm was stopped or at fault, and cleared")
-            self.fault_class, self._unled_since = None, now
+            self._forget_faults()
+            self._stopped_by, self._unled_since = "", now
             self.note("cleared", "clears")
+
+    def _forget_faults(self) -> None:
+        self.fault_class, self._fault_by = None, ""
+        self._causes.clear()
 
     def _enter(self, event: Event) -> None:
         mode = next_mode(self.mode, event)

@@ -22,16 +22,20 @@ class MonotonicClock:
     """The machine's monotonic clock.
 
     It goes on counting when a server is started again, so that a command from before the restart
-    looks old to the new server rather than from the future.
+    looks old to the new server rather than from the future; and, on Linux, while the machine is
+    suspended, so that what was fresh before has expired after.
     """
+
+    def __init__(self) -> None:
+        self._clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
     def now(self) -> float:
         """The present time [s]."""
-        return time.monotonic()
+        return time.clock_gettime(self._clock)
 
     def sleep_until(self, time_s: float) -> None:
         """Sleeps until ``time_s``."""
-        left = time_s - time.monotonic()
+        left = time_s - self.now()
         if left > 0:
             time.sleep(left)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from skill_proto.messages import Telemetry, Timing
 from skill_runtime.authority import Authority
 from skill_runtime.clock import Clock
-from skill_runtime.modes import LATCHED, POLICY_MODES
+from skill_runtime.modes import POLICY_MODES
 from skill_runtime.pacing import Pacer, TickTimes
 from skill_runtime.pilot import SHORT_S, Pilot
 from skill_runtime.realtime import Answer, QuietCollector, ask_system
@@ -147,8 +147,7 @@ class Loop:
             reason = f"internal error: {error}"
             authority = self._authority
             # One that comes back in every tick is told once.
-            known = authority.mode in LATCHED and authority.fault_class == "internal"
-            if not known or reason != self._reported:
+            if not authority.at_fault_of("internal") or reason != self._reported:
                 log.exception("internal error")
                 authority.fault(reason)
             self._reported = reason

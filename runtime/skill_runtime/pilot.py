@@ -31,12 +31,11 @@ from skill_robots.arm import (
 from skill_robots.control import CUBE, PolicyDriver
 from skill_robots.governor import Governor
 from skill_runtime.authority import Authority, Running
-from skill_runtime.faults import graver
 from skill_runtime.modes import LATCHED, POLICY_MODES
 from skill_runtime.policy import PolicyOutput
 from skill_runtime.policy_runner import PolicyRunner, TickPolicy, ticks_per_action
 from skill_runtime.refusal import Refusal
-from skill_runtime.senses import ANSWERING_S, REST_VELOCITY, Senses
+from skill_runtime.senses import ANSWERING_S, REST_VELOCITY, SILENT_S, Senses
 from skill_runtime.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -59,6 +58,9 @@ class Pilot:
         driver: from policy to set-points.
         runner: runs the policy.
         braking: whether the governor follows a stop.
+        adrift: whether the arm may be elsewhere than it was told to be: it stopped itself, or was
+            without set-points for so long that it rests by itself. Until it is seen at rest, the
+            set-point is where it is measured; unseen, it is sent nothing.
         tracker: objects that are reported from outside.
         senses: what is measured.
         needed_objects: names of those whose poses the policy observes.
@@ -84,14 +86,15 @@ class Pilot:
             manifest.plant.workspace_high_m,
             arm.servo_period_s,
         )
-        self.braking = False
+        self.braking = self.adrift = False
         self.tracker = tracker or Tracker()
         self.senses = Senses(arm, self.tracker)
         self.driver.reset(self.state)
         self.governor.reset(self.state)
         sees_cube = any(CUBE in field.name for field in manifest.observation)
         self.needed_objects: tuple[str, ...] = (CUBE,) if sees_cube else ()
-        self._caught = False
+        self._seen = False
+        self._led_at = math.inf
         self._followed: Running | None = None
         self._located: tuple[ArmState, Hands] | None = None
         self._phase = 0
@@ -129,20 +132,24 @@ class Pilot:
     def step(self, authority: Authority, now: float) -> None:
         """One servo period at server time ``now``: read, decide, shape, govern, command.
 
-        Whatever fails on the way to a set-point, one is sent: of the stop that is ready.
+        Whatever fails on the way to a set-point, one is sent: of the stop that is ready. Only an
+        arm that is :attr:`adrift` and not seen is sent none.
         """
-        verdict = self.governor.check(self._aim(authority, now), self.state)
+        aim = self._aim(authority, now)
+        if self.adrift and not self._seen and self.arm.keeps_time:
+            return
+        verdict = self.governor.check(aim, self.state)
         self.braking = verdict.braking
         if verdict.braking:
             self.driver.resume(verdict.target)
         if verdict.intervention is not None and authority.mode not in LATCHED:
             authority.note(f"governor: {verdict.intervention}")
-        self._command(authority, verdict.target)
+        self._command(authority, verdict.target, now)
 
     def _aim(self, authority: Authority, now: float) -> JointTarget | None:
         """The set-point that is wanted; None where something failed that it depends on."""
         try:
-            if not self._look(authority):
+            if not self._look(authority, now):
                 return None
             self._recover_by_itself(authority, now)
             self._decide(authority, now)
@@ -152,27 +159,31 @@ class Pilot:
             self._fault(authority, f"internal error: {error}", "internal")
             return None
 
-    def _look(self, authority: Authority) -> bool:
+    def _look(self, authority: Authority, now: float) -> bool:
         """Reads the arm; False where it cannot be told what it does."""
+        self._seen, readable = False, True
         try:
-            self.senses.read()
+            self._seen = self.senses.read()
         except ArmSilentError as error:
             self._fault(authority, f"the arm does not answer: {error}", "silent")
         except ArmError as error:
             self._fault(authority, f"the arm cannot be read: {error}", error.kind)
-            return False
-        if authority.fault_class != "contact":
-            self._caught = False
-        elif not self._caught:
-            # An arm that stopped itself follows nobody: where it comes to rest it is held.
+            readable = False
+        alone_s = now - self._led_at
+        too_long = alone_s > SILENT_S + self.arm.servo_period_s and self.arm.keeps_time
+        if too_long and not self.adrift:
+            self.adrift = True
+            self._fault(authority, f"the arm had no set-point for {alone_s:.3f} s", "silent")
+        if self.adrift and self._seen:
             self._stay_here()
-            self._caught = self.senses.at_rest
-        return True
+            self.adrift = not self.senses.at_rest
+        return readable
 
-    def _command(self, authority: Authority, target: JointTarget) -> None:
+    def _command(self, authority: Authority, target: JointTarget, now: float) -> None:
         try:
             self.arm.command(target)
             self.senses.took_command()
+            self._led_at = now
         except ArmSilentError:
             self._take_back()
             if self.senses.out_of_reach:
@@ -184,10 +195,11 @@ class Pilot:
     def _take_back(self) -> None:
         """What has not reached the arm was never said: it goes on from what did.
 
-        An arm that has been out of reach for longer has come to rest by itself.
+        An arm that has been out of reach for longer has come to rest by itself, who knows where.
         """
         self.senses.missed_command()
-        self.governor.take_back(at_rest=self.senses.out_of_reach)
+        self.adrift = self.adrift or self.senses.out_of_reach
+        self.governor.take_back(at_rest=self.adrift)
         self.driver.resume(self.governor.last)
 
     def _recover_by_itself(self, authority: Authority, now: float) -> None:
@@ -195,11 +207,13 @@ class Pilot:
             return
         if authority.fault_class == "tracker" and self._unseen(now) is None:
             authority.recover()
-        elif authority.fault_class == "silent" and self.senses.answering_s >= ANSWERING_S:
-            # Where it stands now is where it goes on from, whatever it was told meanwhile.
-            self._stay_here()
+        elif authority.fault_class == "silent" and self._answers:
             self._start_anew()
             authority.recover()
+
+    @property
+    def _answers(self) -> bool:
+        return not self.adrift and self.senses.answering_s >= ANSWERING_S
 
     def _decide(self, authority: Authority, now: float) -> None:
         if authority.mode not in POLICY_MODES:
@@ -273,8 +287,9 @@ class Pilot:
         return None
 
     def _fault(self, authority: Authority, reason: str, kind: FaultClass) -> None:
-        known = authority.fault_class
-        if authority.mode not in LATCHED or graver(kind, known) != known:
+        if kind == "contact":
+            self.adrift = True  # an arm that stopped itself follows nobody
+        if not authority.at_fault_of(kind):
             log.error("fault: %s", reason)
             authority.fault(reason, kind)
         self._begin(None)
@@ -341,6 +356,8 @@ class Pilot:
             raise Refusal("not_now", f"the arm does not answer: {error}", fix) from None
         except ArmError:
             return  # what it reports is told as a fault again, if it stays so
+        if self.senses.is_silent:
+            raise Refusal("not_now", "the state that the arm sends does not change", fix)
         if not self.at_rest:
             raise Refusal("not_now", "the arm still moves", fix)
 
@@ -363,6 +380,7 @@ class Pilot:
     def _settle(self) -> None:
         self.senses.restart()
         self._stay_here()
+        self.adrift, self._led_at = False, math.inf
         self._start_anew()
 
     def _stay_here(self) -> None:

@@ -11,8 +11,8 @@ from skill_robots.arm import Arm, ArmError, ArmSilentError, ArmState
 from skill_runtime.tracker import Tracker
 
 SILENT_S = 0.02
-"""How long an arm may not answer, or send one state again and again [s]. The Franka control
-interface gives up after 20 periods of 1 ms (docs/safety.md)."""
+"""How long an arm may not answer, send one state again and again, or be without set-points [s]. The
+Franka control interface gives up after 20 periods of 1 ms (docs/safety.md)."""
 
 LONE_S = 0.0075
 """A single period without a new state, of 1 to 5 ms, is shorter [s]."""
@@ -44,9 +44,12 @@ class Senses:
         self._unreached_s = 0.0
         self._arm = arm
         self.state = self._with_tracked(self._ask())
+        self._read_s = self.state.time_s
 
-    def read(self) -> None:
-        """A new look. Short silences leave the state as it is.
+    def read(self) -> bool:
+        """A new look; whether there was something new to see.
+
+        Short silences leave the state as it is.
 
         Raises:
             ArmSilentError: the arm has been silent for longer than :data:`SILENT_S`.
@@ -56,13 +59,18 @@ class Senses:
             state = self._ask()
         except ArmSilentError as error:
             self._miss(str(error))
-            return
-        if state.time_s == self.state.time_s:
+            return False
+        except ArmError:
+            self._silent_s = 0.0
+            raise
+        if state.time_s == self._read_s:
             self._miss("its state does not change")
-            return
+            return False
         self._take(state)
+        self._read_s = state.time_s
         self._silent_s = 0.0
         self.answering_s = self.answering_s + self._arm.servo_period_s if self.at_rest else 0.0
+        return True
 
     def look(self) -> None:
         """A look between two ticks.
@@ -87,6 +95,11 @@ class Senses:
         return self._unreached_s > SILENT_S
 
     @property
+    def is_silent(self) -> bool:
+        """Whether the last few :meth:`read` heard nothing new."""
+        return self._silent_s > LONE_S
+
+    @property
     def at_rest(self) -> bool:
         """Whether the arm was measured at rest."""
         return float(np.abs(self.state.joint_velocity).max()) <= REST_VELOCITY
@@ -98,6 +111,7 @@ class Senses:
             ArmError: the arm cannot be read.
         """
         self._take(self._ask())
+        self._read_s = self.state.time_s
         self._silent_s, self._unreached_s, self.answering_s = 0.0, 0.0, math.inf
 
     def _miss(self, why: str) -> None:

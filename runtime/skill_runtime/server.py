@@ -29,6 +29,9 @@ STOP: TypeAdapter[Stop] = TypeAdapter(Stop)
 PARTS_AT_ONCE = 512
 """Frames read from a socket before something else has its turn."""
 
+LARGEST_STOP_BYTES = 4 * MAX_HEADER_BYTES
+"""A longer message on the stop socket stops the arm unread: reading it might outlast a tick."""
+
 LONGEST_EVENT = 200
 """Characters of a refusal that go into telemetry's ``last_event``."""
 
@@ -89,11 +92,12 @@ class Server:
 
     def _answer_stop(self, incoming: Incoming) -> Message:
         try:
-            if incoming.problem is not None:
+            if incoming.problem is not None or _is_large(incoming):
                 # Other stops may be waiting behind it: better one stop too many.
                 self._authority.stop("the stop socket was flooded")
-                message = f"{incoming.problem}; the arm was stopped all the same"
-                raise WireError(incoming.problem.code, message, 'send {"type": "stop"}')
+                problem = incoming.problem or WireError("too_large", "too long for a stop", "")
+                message = f"{problem}; the arm was stopped all the same"
+                raise WireError(problem.code, message, 'send {"type": "stop"}')
             message, _ = unpack([frame.bytes for frame in incoming.frames], STOP)
         except WireError as error:
             if not _says_stop(incoming):
@@ -180,6 +184,11 @@ def _id_of(incoming: Incoming) -> int:
         return COMMAND.validate_json(incoming.frames[0].bytes).id
     except ValidationError:
         return 0
+
+
+def _is_large(incoming: Incoming) -> bool:
+    """Whether reading it would keep the loop from its work."""
+    return sum(map(len, incoming.frames)) > LARGEST_STOP_BYTES
 
 
 def _says_stop(incoming: Incoming) -> bool:

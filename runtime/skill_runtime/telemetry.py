@@ -58,7 +58,7 @@ def make_telemetry(
         time=now,
         tick=tick,
         mode=authority.mode,
-        fault=authority.fault_class if authority.mode == "fault" else None,
+        fault=authority.fault_class,
         lease_holder=None if lease is None else lease.holder,
         command=None if command is None else command.kind,
         command_expires=(

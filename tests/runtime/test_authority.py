@@ -279,6 +279,31 @@ def test_a_contact_on_top_of_a_silence_does_not_end_by_itself() -> None:
     assert authority.mode == "fault"
 
 
+def test_each_kind_of_fault_is_counted_once_and_the_gravest_told() -> None:
+    authority = Authority()
+    authority.fault("touched", "contact")
+    assert not authority.at_fault_of("silent")
+    authority.fault("no answer", "silent")
+    assert authority.at_fault_of("silent")
+    assert authority.counters["faults.contact"] == authority.counters["faults.silent"] == 1
+    assert authority.last_event == "fault: touched"
+    authority.clear(0.0)
+    assert not authority.at_fault_of("silent")
+
+
+def test_a_stop_and_the_fault_below_it_are_both_told() -> None:
+    authority = Authority()
+    authority.stop("a hand in the way")
+    authority.fault("touched", "contact")
+    assert (authority.mode, authority.fault_class) == ("stopped", "contact")
+    with pytest.raises(Refusal, match=r"stopped \(stop: a hand in the way; fault: touched\)"):
+        authority.acquire(Acquire(holder="a"), 0.0)
+    authority.clear(0.0)
+    authority.fault("no answer", "silent")
+    with pytest.raises(Refusal, match=r"at fault \(fault: no answer\)"):
+        authority.acquire(Acquire(holder="a"), 0.0)
+
+
 def test_a_stop_during_a_fault_that_may_end_stays() -> None:
     authority = Authority()
     authority.fault("no pose", "tracker")

@@ -298,6 +298,16 @@ def test_a_message_of_a_million_parts(
     assert flood.say(type="hello")["type"] == "welcome"
 
 
+def test_what_takes_long_to_read_stops_unread(
+    served: Served, connect: Callable[[str], Peer]
+) -> None:
+    peer = connect(served.server.addresses.stop)
+    arrays = b"[" + b"[]," * 1_000_000 + b"[]]"
+    reply = peer.ask(*[arrays] * 9)
+    assert_refused(served, reply, "too_large", "stopped all the same")
+    assert served.server.authority.mode == "stopped"
+
+
 def test_a_flooded_stop_socket_stops(
     served: Served, peer: Peer, connect: Callable[[str], Peer]
 ) -> None:

@@ -165,9 +165,15 @@ def test_an_error_of_ours_is_a_fault_and_the_loop_goes_on(
     assert server.authority.counters["faults"] == 2
 
 
+@pytest.mark.parametrize("below", [None, "a contact"])
 def test_an_error_in_every_tick_is_told_once(
-    server: ArmServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: ArmServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    below: str | None,
 ) -> None:
+    if below is not None:
+        server.authority.fault(below, "contact")
     ticks = 0
 
     def broken(authority: Authority, now: float) -> None:
@@ -183,7 +189,7 @@ def test_an_error_in_every_tick_is_told_once(
         stack.callback(server.stop)
         until(lambda: ticks >= 20)
         assert server.authority.mode == "fault"
-        assert server.authority.counters["faults"] == 1
+        assert server.authority.counters["faults.internal"] == 1
     assert caplog.text.count("Traceback") == 1
 
 

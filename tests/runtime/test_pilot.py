@@ -20,11 +20,13 @@ from skill_robots.observation import PUSH_OBSERVATION
 from skill_robots.panda.limits import PANDA
 from skill_robots.tasks.tabletop import Tabletop, TabletopConfig
 from skill_runtime.authority import Authority, Order, Running
+from skill_runtime.clock import ManualClock
 from skill_runtime.modes import Event
 from skill_runtime.pilot import Pilot
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.policy_runner import LONGEST_PAUSE_S, RateMismatchError
 from skill_runtime.refusal import Refusal
+from skill_runtime.simulation.machines import ArmTrouble, FaultyArm, FollowerArm
 from skill_runtime.tracker import TrackConfig, Tracker
 
 PolicyFileFactory = Callable[..., Path]
@@ -532,12 +534,12 @@ def test_an_arm_that_fails_is_a_fault_until_cleared(
     served.run(0.3)
     assert served.authority.mode == "fault"
     assert words in served.authority.last_event
-    assert served.authority.counters["faults"] == 1  # one event, not one a tick
+    assert served.authority.counters["faults.arm"] == 1  # one event, not one a tick
     if broken == "read":
         served.clear()
         served.run(0.01)
-    else:  # it moved when it was seen last, and what it is told does not reach it
-        with pytest.raises(Refusal, match="still moves"):
+    else:  # a simulation whose set-points do not reach it stands still in time
+        with pytest.raises(Refusal, match="does not change"):
             served.clear()
     assert served.authority.mode == "fault"  # clearing does not mend a cable
     arm.broken = ""
@@ -701,6 +703,115 @@ def test_after_lost_set_points_it_goes_on_from_the_last_that_arrived(
     bound = PANDA.acceleration_limit * arm.servo_period_s * (1 + 1e-6)
     assert (np.abs(after.velocity - start) <= bound).all()
     assert (served.authority.fault_class == "silent") is rests
+
+
+class Followed:
+    """An arm that keeps time and comes to rest when left alone, and what reaches it."""
+
+    def __init__(self, model: Path, seed: int) -> None:
+        self.clock = ManualClock()
+        self.taken: list[tuple[JointTarget, Array]] = []
+        follower = FollowerArm(PANDA, 0.005, seed, self.clock.now)
+        self.arm = FaultyArm(follower, lambda *what: self.taken.append(what), lambda: None)
+        self.bench = Bench(Pilot(self.arm, OnnxPolicy(model)))
+
+    def run(self, seconds: float) -> None:
+        for _ in range(round(seconds / 0.005)):
+            self.bench.run(0.005)
+            self.clock.time_s = self.bench.now
+
+    def move(self, by: float = 0.5) -> None:
+        """Servo to somewhere else, until it is on its way."""
+        there = self.bench.pilot.state.joint_position + by
+        self.bench.command("servo_joint", there, "servo")
+        self.run(0.3)
+        assert np.abs(self.taken[-1][0].velocity).max() > 0.3
+
+    def sleep(self, seconds: float) -> None:
+        self.bench.now += seconds
+        self.clock.time_s = self.bench.now
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])  # in some of them it is pushed meanwhile
+@pytest.mark.parametrize("trouble", ["silent", "deaf", "error", "contact"])
+def test_an_arm_out_of_reach_goes_on_from_where_it_is_found(
+    policy_file: Path, trouble: ArmTrouble, seed: int
+) -> None:
+    served = Followed(policy_file, seed)
+    served.move()
+    served.arm.trouble = trouble
+    served.run(0.2)
+    served.arm.trouble, served.taken = "", []
+    served.run(0.05)
+    for target, measured in served.taken:
+        np.testing.assert_array_equal(target.position, measured)
+        np.testing.assert_array_equal(target.velocity, np.zeros(7))
+    assert len(served.taken) == 10
+
+
+def test_a_loop_that_stood_still_leaves_an_arm_at_rest_and_says_so(policy_file: Path) -> None:
+    served = Followed(policy_file, 0)
+    served.move()
+    served.sleep(2.0)
+    served.taken = []
+    served.run(0.05)
+    authority = served.bench.authority
+    assert authority.last_event == "fault: the arm had no set-point for 2.005 s"
+    assert (authority.fault_class, authority.lease is not None) == ("silent", True)
+    target, measured = served.taken[0]
+    np.testing.assert_array_equal(target.position, measured)
+    np.testing.assert_array_equal(target.velocity, np.zeros(7))
+    served.run(1.1)
+    assert authority.mode == "hold"
+    served.move(-0.5)
+
+
+def test_a_short_delay_is_none(policy_file: Path) -> None:
+    served = Followed(policy_file, 0)
+    served.move()
+    served.sleep(0.015)
+    served.run(0.05)
+    assert served.bench.authority.mode == "servo"
+
+
+def test_the_time_of_a_simulation_waits_for_its_set_points(policy_file: Path) -> None:
+    served = bench(policy_file)
+    served.skill(1, 0)
+    served.run(0.3)
+    speed = np.abs(served.pilot.driver.setpoint_velocity).max()
+    served.now += 2.0
+    served.run(0.005)
+    assert served.authority.mode == "skill"
+    assert np.abs(served.pilot.driver.setpoint_velocity).max() == pytest.approx(speed, rel=0.5)
+
+
+def test_a_silence_below_a_graver_fault_is_counted_and_settled(policy_file: Path) -> None:
+    served = Followed(policy_file, 0)
+    served.move()
+    served.bench.authority.fault("it is broken", "policy")
+    served.arm.trouble = "deaf"
+    served.run(0.2)
+    authority = served.bench.authority
+    assert (authority.fault_class, authority.counters["faults.silent"]) == ("policy", 1)
+    assert authority.last_event == "fault: it is broken"
+    served.arm.trouble, served.taken = "", []
+    served.run(0.1)
+    served.bench.clear()
+    served.run(0.1)
+    for target, measured in served.taken:
+        np.testing.assert_allclose(target.position, measured, atol=1e-12)
+
+
+def test_no_fault_is_taken_back_from_an_arm_that_repeats_itself(policy_file: Path) -> None:
+    served = Followed(policy_file, 0)
+    served.bench.authority.fault("it is broken", "policy")
+    served.arm.trouble = "repeat"
+    served.run(0.1)
+    with pytest.raises(Refusal, match="does not change"):
+        served.bench.clear()
+    served.arm.trouble = ""
+    served.run(0.01)
+    served.bench.clear()
 
 
 def test_what_is_no_number_is_a_fault_even_where_the_time_stands_still(policy_file: Path) -> None:

@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tyro
 import zmq
 from planted import PLANTS, TRACKED, found
 
 from skill_runtime.faults import FAULTS
+from skill_runtime.simulation.__main__ import Arguments, check, report
+from skill_runtime.simulation.campaign import Outcome, split
 from skill_runtime.simulation.clock import VirtualClock
 from skill_runtime.simulation.transport import Sent, VirtualTransport
 from skill_runtime.simulation.world import RunConfig, RunResult, World
@@ -68,7 +71,32 @@ def test_a_seed_is_a_run() -> None:
 @pytest.mark.parametrize("name", PLANTS)
 def test_a_planted_bug_is_found(name: str) -> None:
     seeds = (1, 3) if name in TRACKED else (1, 2)
-    assert any(found(name, RunConfig(seed=seed, ticks=20_000, model=MODEL)) for seed in seeds)
+    said = [found(name, RunConfig(seed=seed, ticks=20_000, model=MODEL)) for seed in seeds]
+    assert any(said)
+    _, _, expected = PLANTS[name]
+    assert all(re.search(expected, text) for text in said if text), said
+
+
+@pytest.mark.slow
+def test_without_a_planted_bug_those_runs_are_sound() -> None:
+    for seed in (1, 2, 3):
+        run(seed, 20_000)
+
+
+def test_a_failure_says_how_to_have_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+    config = RunConfig(seed=7, ticks=60, model=Path("models/goal_panda.onnx"), physics=True)
+    outcome = Outcome(config=config, broken="tick 3: too near", seen={})
+    assert report(Arguments(model=config.model), [outcome], 1.0) == 1
+    out = capsys.readouterr().out
+    assert "BROKEN, seed 7: tick 3: too near" in out
+    seed, ticks, flags = re.findall(r'make simulate SEED=(\d+) TICKS=(\d+) ARGS="(.*)"', out)[0]
+    again = tyro.cli(Arguments, args=["--seed", seed, "--ticks", ticks, *flags.split()])
+    check(again)
+    (same,) = split(
+        RunConfig(seed=again.seed, ticks=again.ticks, model=again.model, physics=again.physics),
+        again.run_ticks,
+    )
+    assert same == config
 
 
 def test_the_command_says_how_to_have_a_failure_again_and_refuses_nonsense() -> None:

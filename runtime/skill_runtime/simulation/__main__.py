@@ -56,11 +56,12 @@ def report(arguments: Arguments, outcomes: list[Outcome], took_s: float) -> int:
     for outcome in broken:
         config = outcome.config
         print(f"\nBROKEN, seed {config.seed}: {outcome.broken}")
-        flags = " --physics" if config.physics else ""
-        print(
-            f"  again: make simulate SEED={config.seed} TICKS={config.ticks} "
-            f'ARGS="--run-ticks {config.ticks}{flags}"'
-        )
+        flags = f"--run-ticks {config.ticks}"
+        if config.physics:
+            flags += " --physics"
+        if config.model != Arguments.model:
+            flags += f" --model {config.model}"
+        print(f'  again: make simulate SEED={config.seed} TICKS={config.ticks} ARGS="{flags}"')
     if not broken:
         print("no invariant broken")
     if arguments.json is not None:
@@ -84,7 +85,7 @@ def check(arguments: Arguments) -> None:
     """
     check_number("seed", arguments.seed, 0, 2**31)
     check_number("ticks", arguments.ticks, 1, 10**12)
-    check_number("run-ticks", arguments.run_ticks, 100, 10**9)
+    check_number("run-ticks", arguments.run_ticks, 1, 10**9)
     check_number("workers", arguments.workers, 0, 1024)
     if arguments.json is not None:
         check_writable(arguments.json)

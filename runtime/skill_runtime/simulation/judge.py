@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from skill_proto.messages import FaultClass, Mode, Telemetry
+from skill_proto.messages import FaultClass, Mode
 from skill_runtime.authority import Patience
 from skill_runtime.faults import FAULTS
 from skill_runtime.lease import DEFAULT_VALIDITY_S, FUTURE_TOLERANCE_S
@@ -25,6 +25,8 @@ REST_WITHIN_S = 0.5
 """Time from the end of what allowed a motion to a set-point at rest [s]."""
 POLICY_PERIOD_S = 0.04
 """Of the shipped policies [s]."""
+CAUSE_LASTS_S = 0.05
+"""A fault comes this soon after its cause, or has another [s]."""
 LOOKS_S = 1e-3
 """Time that the clock may move on between a decision and the set-point it leads to [s]."""
 
@@ -62,7 +64,6 @@ class Judge:
 
     Args:
         motion: looks at the set-points.
-        expected: classes of faults that are brought about in this run.
         patience: how long an arm that nobody commands may hold.
         pose_timeout_s: the policy may not run on a tracked pose older than this; None without a
             tracker [s].
@@ -73,7 +74,6 @@ class Judge:
     """
 
     motion: MotionJudge
-    expected: frozenset[FaultClass]
     patience: Patience
     pose_timeout_s: float | None = None
     seen: Counter[str] = field(default_factory=Counter[str])
@@ -87,6 +87,7 @@ class Judge:
     _unled_ticks: int = 0
     _pose: float = -math.inf
     _counters: Counter[str] = field(default_factory=Counter[str])
+    _caused: dict[FaultClass, int] = field(default_factory=dict[FaultClass, int])
     _fault_in_force: bool = False
     _mode_before: Mode = "hold"
     _old_pose_ticks: int = 0
@@ -186,12 +187,14 @@ class Judge:
 
     # What is done to the machines ---------------------------------------------------------------
 
+    def cause(self, kind: FaultClass) -> None:
+        """What leads to a fault of this class is there, in the coming or present tick."""
+        self._caused[kind] = self.tick
+
     def must_be_at_fault(self, kind: FaultClass, mode: Mode, found: FaultClass | None) -> None:
-        """A cause is there: the arm must be at a fault at least as grave, or stopped."""
+        """A cause is there: the arm must be at a fault at least as grave, if below a stop."""
         ranks = list(FAULTS)
-        if mode == "stopped" or (
-            mode == "fault" and found and ranks.index(found) >= ranks.index(kind)
-        ):
+        if mode in LATCHED and found and ranks.index(found) >= ranks.index(kind):
             return
         told = f"mode {mode!r}, fault {found!r}"
         raise InvariantError(f"a fault of class {kind!r} was not reported: {told}")
@@ -208,9 +211,7 @@ class Judge:
         self._check_fault(mode, fault)
         self._check_stop(mode, now)
 
-    def end_of_tick(
-        self, mode: Mode, fault: FaultClass | None, decided: float, latest: Telemetry | None
-    ) -> None:
+    def end_of_tick(self, mode: Mode, fault: FaultClass | None, decided: float) -> None:
         """Looks at everything; ``decided`` is the time at which the tick looked at the clock."""
         self.tick += 1
         self._check_fault(mode, fault)
@@ -219,8 +220,6 @@ class Judge:
         self._check_mode(mode, decided)
         self._check_pose(mode, decided)
         self._check_rest(mode, decided)
-        if latest is not None:
-            self._check_telemetry(latest)
         self._mode_before = mode
 
     def _check_fault(self, mode: Mode, fault: FaultClass | None) -> None:
@@ -235,10 +234,16 @@ class Judge:
             self._lease = self._unled = None
 
     def _new_fault(self, fault: FaultClass | None) -> None:
-        if fault is None or fault not in self.expected:
+        if fault is None or not self._has_cause(fault):
             raise InvariantError(f"a fault out of the blue: {fault!r}")
         self.seen[f"fault {fault}"] += 1
         self._allowed, self._show = None, False
+
+    def _has_cause(self, fault: FaultClass) -> bool:
+        if fault == "tracker":  # how old the pose is, _check_pose knows
+            return self.pose_timeout_s is not None
+        caused = self._caused.get(fault)
+        return caused is not None and (self.tick - caused) * self.motion.period_s <= CAUSE_LASTS_S
 
     def _check_stop(self, mode: Mode, now: float) -> None:
         if self._stopped and mode != "stopped":
@@ -297,23 +302,29 @@ class Judge:
             self._unled_ticks = 0
             return
         self._unled_ticks += 1  # not in time: a clock that jumps leaves an arm no time to brake
-        if self._unled_ticks * self.motion.period_s > REST_WITHIN_S and self.motion.moves:
+        if self._unled_ticks * self.motion.period_s > REST_WITHIN_S and self.motion.moves(decided):
             raise InvariantError(f"still moving {self._unled_ticks} ticks after it had to rest")
 
-    def _check_telemetry(self, latest: Telemetry) -> None:
-        now = Counter(latest.counters)
+    def published(self, state: dict[str, Any], mode: Mode, fault: FaultClass | None) -> None:
+        """Telemetry goes out: it must say what is, and have counted what has happened."""
+        told = state["mode"], state["fault"]
+        if told != (mode, fault):
+            raise InvariantError(f"telemetry says {told}, and it is {(mode, fault)}")
+        if self._stopped and mode != "stopped":
+            raise InvariantError(f"stopped, but telemetry says {mode!r}")
+        now = Counter[str](state["counters"])
         if any(now[name] < count for name, count in self._counters.items()):
             raise InvariantError("a counter in telemetry has fallen")
         self._counters = now
-        if (latest.mode == "fault") != (latest.fault is not None):
-            raise InvariantError(f"telemetry says mode {latest.mode!r} and fault {latest.fault!r}")
-        if not math.isfinite(latest.time):
-            raise InvariantError("telemetry has no time")
+        self._check_counts(now)
 
-    def end_of_run(self, counters: Counter[str]) -> None:
-        """Compares the books with the server's own count."""
+    def _check_counts(self, counters: Counter[str]) -> None:
         for kind in FAULTS:
             if counters[f"faults.{kind}"] < self.seen[f"fault {kind}"]:
                 raise InvariantError(f"not every fault of class {kind!r} was counted")
         if counters["stops"] < self.seen["stop"]:
             raise InvariantError("not every stop was counted")
+
+    def end_of_run(self, counters: Counter[str]) -> None:
+        """Compares the books with the server's own count."""
+        self._check_counts(counters)

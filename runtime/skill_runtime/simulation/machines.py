@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -33,26 +33,38 @@ number; a reflex; an error of its own."""
 PolicyTrouble = Literal["", "nan", "raise"]
 
 
+RESTS_ALONE_S = 0.022
+"""An arm without set-points for this long, and a servo period, comes to rest by itself [s]: not
+before the server, which gives it 20 ms, knows of it."""
+PUSHED_RAD = 0.02
+"""How far an arm that rests by itself may be moved by hand meanwhile [rad]."""
+
+
 class FollowerArm:
     """An arm that is, one servo period later, where it was told to be; with a cube that lies still.
 
-    Quick, so that many ticks fit into an hour; physics has no part in what is judged.
+    Left without set-points it comes to rest, and every other time somebody moves it. Quick, so that
+    many ticks fit into an hour; physics has no part in what is judged.
     """
 
     is_simulated = True
+    keeps_time = True
 
-    def __init__(self, spec: ArmSpec, servo_period_s: float, seed: int) -> None:
+    def __init__(
+        self, spec: ArmSpec, servo_period_s: float, seed: int, now: Callable[[], float]
+    ) -> None:
         self.spec = spec
         self.servo_period_s = servo_period_s
+        self._clock = now
         self._random = np.random.default_rng([seed, 11])
-        self._ticks = 0
         self._context = {"mass": 0.8, "friction": 0.4}
         self.reset()
 
     def read(self) -> ArmState:
-        """The state after the last set-point."""
+        """The state after the last set-point, or after it came to rest alone."""
+        self._rest_alone()
         return ArmState(
-            time_s=self._ticks * self.servo_period_s,
+            time_s=self._clock(),
             joint_position=self._now.copy(),
             joint_velocity=(self._now - self._before) / self.servo_period_s,
             hand_width=self._width,
@@ -61,15 +73,24 @@ class FollowerArm:
 
     def command(self, target: JointTarget) -> None:
         """One servo period."""
-        self._ticks += 1
+        self._led_at, self._alone = self._clock(), False
         self._before, self._now = self._now, target.position.copy()
         if target.hand_width is not None:
             self._width = target.hand_width
+
+    def _rest_alone(self) -> None:
+        if self._alone or self._clock() - self._led_at <= RESTS_ALONE_S + self.servo_period_s:
+            return
+        self._alone = True
+        if self._random.random() < 0.5:
+            self._now = self._now + self._random.uniform(-PUSHED_RAD, PUSHED_RAD, self.spec.dof)
+        self._before = self._now
 
     def reset(self, seed: int | None = None) -> None:
         """A start near the neutral one, at rest."""
         if seed is not None:
             self._random = np.random.default_rng([seed, 11])
+        self._led_at, self._alone = self._clock(), True
         self._now = kinematics.NEUTRAL + self._random.uniform(-0.02, 0.02, self.spec.dof)
         self._before, self._width = self._now, 0.04
         x, y = self._random.uniform((-0.15, -0.2), (0.05, 0.2))
@@ -79,7 +100,6 @@ class FollowerArm:
             velocity=np.zeros(3),
             angular_velocity=np.zeros(3),
         )
-        self._ticks += 1
 
     def set_context(self, *, mass: float | None = None, friction: float | None = None) -> None:
         """Remembers it."""
@@ -106,23 +126,28 @@ class FaultyArm:
 
     Attributes:
         trouble: what it has at present.
-        on_command: is told of every set-point that reaches the motors.
-        on_lost: is told when one may not.
+        on_command: is told of every set-point that reaches the motors, before it does, and where
+            the joints were measured last.
         on_reset: is told when the arm was put elsewhere.
     """
 
     inner: SimulatedArm
-    on_command: Callable[[JointTarget], None]
-    on_lost: Callable[[], None]
+    on_command: Callable[[JointTarget, Vector], None]
     on_reset: Callable[[], None]
     trouble: ArmTrouble = ""
     is_simulated: bool = True
     _last: ArmState | None = None
+    _measured: Vector = field(default_factory=lambda: np.zeros(0))
 
     @property
     def spec(self) -> ArmSpec:
         """Of the arm."""
         return self.inner.spec
+
+    @property
+    def keeps_time(self) -> bool:
+        """As the arm does."""
+        return self.inner.keeps_time
 
     @property
     def servo_period_s(self) -> float:
@@ -132,19 +157,18 @@ class FaultyArm:
     def read(self) -> ArmState:
         """As the arm says, unless in trouble."""
         self._raise(reading=True)
+        state = self.inner.read()
+        self._measured = state.joint_position
         if self.trouble == "nan":
-            state = self.inner.read()
             return replace(state, joint_velocity=np.full_like(state.joint_velocity, np.nan))
         if self.trouble != "repeat" or self._last is None:
-            self._last = self.inner.read()
+            self._last = state
         return self._last
 
     def command(self, target: JointTarget) -> None:
         """As the arm does, unless in trouble."""
-        if self.trouble:
-            self.on_lost()
         self._raise(reading=False)
-        self.on_command(target)
+        self.on_command(target, self._measured)
         self.inner.command(target)
 
     def _raise(self, *, reading: bool) -> None:

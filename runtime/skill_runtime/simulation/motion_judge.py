@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from skill_robots.arm import JointTarget
 from skill_robots.motion_limits import NO_LESS, Motion, MotionLimits, Room
 from skill_robots.panda import kinematics
+from skill_runtime.senses import SILENT_S
 from skill_runtime.simulation.invariant import InvariantError
+from skill_runtime.simulation.machines import RESTS_ALONE_S
 
 Vector = NDArray[np.float64]
 
@@ -24,8 +26,6 @@ CONSISTENT_RAD_S = 0.01
 """A velocity that is fed forward may differ this much from that of the set-points [rad/s]."""
 AT_REST = 0.01
 """A set-point slower than this is at rest: the shaper comes to its end exponentially [rad/s]."""
-REST_ALONE_S = 0.02
-"""An arm that no set-point reaches for this long is taken to rest where the last one led it [s]."""
 STILL = 1e-6
 """A set-point slower than this has not moved to speak of [rad/s]."""
 ROUNDING = 1e-5
@@ -44,53 +44,58 @@ class MotionJudge:
     limits: MotionLimits
     period_s: float
     _told: Motion | None = None
-    _lost: int = 0
+    _told_at: float = -math.inf
     _fresh: bool = False
     _most_excess: float = 0.0
     _least: Room = NO_LESS
 
-    @property
-    def moves(self) -> bool:
-        """Whether the arm is told to move."""
-        return self._speed > AT_REST
+    def moves(self, now: float) -> bool:
+        """Whether the arm is told to move, and not out of reach of what it is told."""
+        return self._speed > AT_REST and now - self._told_at <= SILENT_S
+
+    def _is_alone(self, now: float) -> bool:
+        return now - self._told_at > RESTS_ALONE_S + self.period_s
 
     @property
     def _speed(self) -> float:
         return 0.0 if self._told is None else float(np.abs(self._told.velocity).max())
 
-    def lost(self) -> None:
-        """A set-point may not have reached the motors; after some an arm rests by itself."""
-        self._lost += 1
-        if self._told is not None and self._lost * self.period_s > REST_ALONE_S:
-            rest = np.zeros_like(self._told.position)
-            self._told = Motion(self._told.position, rest, rest)
-
     def started_afresh(self) -> None:
         """The simulated scene was put at a new start, arm and all."""
         self._fresh = True
 
-    def settled(self, position: Vector, *, released: bool) -> None:
+    def settled(self, position: Vector, now: float, *, released: bool) -> None:
         """The set-point was put on the measured joints.
 
-        Only an arm at rest may bear that, or one that has let go of its set-points.
+        Only an arm at rest may bear that, or one that has let go of its set-points or that they
+        do not reach.
         """
-        if self.moves and not released and not self._fresh:
+        if self.moves(now) and not released and not self._fresh:
             raise InvariantError(f"the set-point was moved at {self._speed:.3f} rad/s")
         self._fresh = False
+        self._start(position)
+
+    def _start(self, position: Vector) -> None:
+        """From here, at rest, on."""
         rest = np.zeros_like(position)
         self._most_excess = max(0.0, self._excess(position)) + ROUNDING
         # An arm that starts beyond a limit may come back, but go no farther.
         self._least = Room(*(min(0.0, room) - ROUNDING for room in self.limits.room(position)))
         self._told = Motion(position.copy(), rest, rest)
 
-    def commanded(self, target: JointTarget) -> None:
-        """A set-point reaches the motors."""
+    def commanded(self, target: JointTarget, measured: Vector, now: float) -> None:
+        """A set-point reaches the motors of an arm that is at ``measured``, at server time ``now``.
+
+        An arm that was without one for too long has come to rest by itself: there it has to go on.
+        """
         position = target.position.copy()
         if not np.isfinite(position).all():
             raise InvariantError(f"a set-point is not finite: {position.tolist()}")
-        self._lost = 0
         if self._told is None:
             raise InvariantError("a set-point before any start")
+        if self._is_alone(now) and math.isfinite(self._told_at):
+            self._start(measured)
+        self._told_at = now
         width = target.hand_width
         if width is not None and not 0.0 <= width <= self.limits.spec.hand_width_max:
             raise InvariantError(f"the hand is told to open {width} m")

@@ -65,6 +65,10 @@ class VirtualPort:
             return self._clock.now()
         return self._coming[0].time if self._coming else None
 
+    def kept_since(self, time_s: float) -> bool:
+        """Whether a message that had arrived by then is unread."""
+        return bool(self._coming) and self._coming[0].time <= time_s
+
     def put(self, message: Sent) -> None:
         """Sends a message on its way."""
         heapq.heappush(self._coming, message)
@@ -95,15 +99,18 @@ class VirtualPort:
 
 @dataclass
 class VirtualPublisher:
-    """The PUB socket of the simulation: remembers the newest frame."""
+    """The PUB socket of the simulation.
 
-    newest: bytes = b""
-    count: int = 0
+    Attributes:
+        on_frame: is told of each frame.
+    """
+
+    on_frame: Callable[[bytes], None]
 
     def send(self, data: bytes, flags: int = 0) -> None:
         """Publishes."""
         del flags
-        self.newest, self.count = data, self.count + 1
+        self.on_frame(data)
 
 
 @dataclass
@@ -115,7 +122,7 @@ class VirtualTransport:
     on_delivery: OnDelivery
     commands: VirtualPort = field(init=False)
     stop: VirtualPort = field(init=False)
-    telemetry: VirtualPublisher = field(default_factory=VirtualPublisher)
+    telemetry: VirtualPublisher = field(default_factory=lambda: VirtualPublisher(lambda _: None))
     _order: int = 0
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skill_proto.messages import FaultClass, Welcome
 from skill_robots.arm import ArmState, JointTarget
@@ -26,7 +28,7 @@ from skill_robots.tasks.tabletop import TabletopConfig
 from skill_runtime.authority import Authority, Patience
 from skill_runtime.dispatch import Dispatcher
 from skill_runtime.loop import Loop, Pace
-from skill_runtime.pilot import LETS_GO, Pilot
+from skill_runtime.pilot import Pilot
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.refusal import Refusal
 from skill_runtime.server import Server
@@ -55,12 +57,24 @@ from skill_runtime.simulation.network import Network
 from skill_runtime.simulation.transport import PortName, Sent, VirtualTransport
 from skill_runtime.tracker import TrackConfig, Tracker
 
-EXPECTED: frozenset[FaultClass] = frozenset({"silent", "policy", "internal", "arm", "contact"})
-"""Classes of faults that every run brings about."""
-WITH_TRACKER: frozenset[FaultClass] = frozenset({"tracker"})
+Vector = NDArray[np.float64]
+
+CAUSES: dict[ArmTrouble, FaultClass] = {
+    "silent": "silent",
+    "deaf": "silent",
+    "repeat": "silent",
+    "nan": "arm",
+    "error": "arm",
+    "contact": "contact",
+}
+"""The fault that each trouble of the arm leads to."""
 
 SILENCE_FOUND_S = 0.03
 """A silent arm is a fault by then: 20 ms, and the ticks at both ends [s]."""
+STALL_S = 0.015
+"""A tick that is so late may have left the arm without set-points for too long [s]."""
+SECOND_TROUBLE = 0.3
+"""How often a trouble does not come alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +110,9 @@ class World:
         self._random = np.random.default_rng([config.seed, 1])
         self.clock = VirtualClock(self._lateness_s)
         self.transport = VirtualTransport(self.clock, self._replied, self._delivered)
+        self.transport.telemetry.on_frame = self._published
         arm = self._arm()
-        self.arm = FaultyArm(arm, self._commanded, self._lost, self._moved)
+        self.arm = FaultyArm(arm, self._commanded, self._moved)
         self.policy = FaultyPolicy(OnnxPolicy(config.model), self._policy_failed)
         tracked = config.seed % 2 == 1
         self.authority = Authority(Patience(stop_after_s=0.25 if config.seed % 4 == 2 else 20.0))
@@ -112,12 +127,11 @@ class World:
                 MotionLimits(arm.spec, around.surroundings, arm.servo_period_s),
                 arm.servo_period_s,
             ),
-            expected=EXPECTED | WITH_TRACKER if tracked else EXPECTED,
             patience=self.authority.patience,
             pose_timeout_s=self.pilot.tracker.config.timeout_s if tracked else None,
         )
         self._watch_resets(self.pilot.governor)
-        self.judge.motion.settled(self.pilot.state.joint_position, released=True)
+        self.judge.motion.settled(self.pilot.state.joint_position, 0.0, released=True)
         dispatcher = Dispatcher(self.authority, self.pilot, self._no_welcome)
         self._breakable: list[str] = []
         self._broken = ""
@@ -139,7 +153,7 @@ class World:
         self._silent_ticks = 0
         self._clears = 0
         self._started = False
-        self._published = 0
+        self._began = self.clock.time_s
         self._inboxes: dict[bytes, Callable[[Reply], None]] = {}
         self._actors: list[tuple[float, int, Actor]] = []
         self._people(tracked)
@@ -151,7 +165,8 @@ class World:
         period_s = 0.001 if seed % 5 == 4 else 0.005
         if self._config.physics:
             return MujocoArm(TabletopConfig(physics_step_s=period_s), seed=seed)
-        return FollowerArm(FR3 if seed % 3 == 2 else PANDA, period_s, seed)
+        spec = FR3 if seed % 3 == 2 else PANDA
+        return FollowerArm(spec, period_s, seed, lambda: self.clock.time_s)
 
     def _people(self, tracked: bool) -> None:
         network = Network(self.transport, self._random)
@@ -192,6 +207,7 @@ class World:
         if self._started:
             self._judge_tick()
         self._started = True
+        self._began = self.clock.time_s
         if self.judge.tick >= self._config.ticks:
             self.judge.shut_down()
             return True
@@ -202,6 +218,8 @@ class World:
             again = actor.act(now, now if seen is None else seen.time)
             heapq.heappush(self._actors, (max(again, now + 1e-4), order, actor))
         self._make_trouble(now)
+        if self.arm.trouble:
+            self.judge.cause(CAUSES[self.arm.trouble])
         return False
 
     def _judge_tick(self) -> None:
@@ -214,11 +232,11 @@ class World:
         cleared, self._clears = judge.seen["clear"] != self._clears, judge.seen["clear"]
         if self._broke_now and not cleared:
             judge.must_be_at_fault("internal", mode, fault)
+        if self.transport.stop.kept_since(self._began) and not self._broke_now:
+            raise InvariantError("a stop that had arrived before the tick was not read in it")
         self._broke_now = False
         self._judge_arm_trouble(cleared=cleared)
-        latest = self.loop.latest if self.transport.telemetry.count != self._published else None
-        self._published = self.transport.telemetry.count
-        judge.end_of_tick(mode, fault, self.loop.decided, latest)
+        judge.end_of_tick(mode, fault, self.loop.decided)
         self._digest.update(mode.encode())
 
     def _judge_arm_trouble(self, *, cleared: bool) -> None:
@@ -237,11 +255,14 @@ class World:
 
     def _lateness_s(self) -> float:
         chance = self._random.random()
+        if chance >= 1e-3:
+            return float(self._random.exponential(5e-5))
+        late = float(self._random.uniform(0.0, 0.03))
         if chance < 1e-5:
-            return float(self._random.uniform(1.0, 100.0))  # the machine slept
-        if chance < 1e-3:
-            return float(self._random.uniform(0.0, 0.05))
-        return float(self._random.exponential(5e-5))
+            late = float(self._random.uniform(1.0, 100.0))  # the machine slept
+        if late > STALL_S:
+            self.judge.cause("silent")
+        return late
 
     def _make_trouble(self, now: float) -> None:
         if now >= self._trouble_ends:
@@ -253,13 +274,14 @@ class World:
         self._trouble_ends = now + float(self._random.exponential(0.6))
         arm: list[ArmTrouble] = ["silent", "deaf", "repeat", "nan", "contact", "error"]
         policy: list[PolicyTrouble] = ["nan", "nan", "raise"]
-        choice = int(self._random.integers(len(arm) + len(policy) + 2))
-        if choice < len(arm):
-            self.arm.trouble = arm[choice]
-        elif choice < len(arm) + len(policy):
-            self.policy.trouble = policy[choice - len(arm)]
-        else:
-            self._broken = str(self._random.choice(self._breakable))
+        for _ in range(2 if self._random.random() < SECOND_TROUBLE else 1):
+            choice = int(self._random.integers(len(arm) + len(policy) + 2))
+            if choice < len(arm):
+                self.arm.trouble = arm[choice]
+            elif choice < len(arm) + len(policy):
+                self.policy.trouble = policy[choice - len(arm)]
+            else:
+                self._broken = str(self._random.choice(self._breakable))
 
     # What it hears ------------------------------------------------------------------------------
 
@@ -273,12 +295,9 @@ class World:
         if hear is not None:
             hear(reply)
 
-    def _commanded(self, target: JointTarget) -> None:
+    def _commanded(self, target: JointTarget, measured: Vector) -> None:
         self._digest.update(target.position.tobytes())
-        self.judge.motion.commanded(target)
-
-    def _lost(self) -> None:
-        self.judge.motion.lost()
+        self.judge.motion.commanded(target, measured, self.clock.time_s)
 
     def _moved(self) -> None:
         self._silent_ticks = 0
@@ -286,14 +305,19 @@ class World:
 
     def _policy_failed(self) -> None:
         self._policy_failed_now = True
+        self.judge.cause("policy")
+
+    def _published(self, frame: bytes) -> None:
+        self.judge.published(json.loads(frame), self.authority.mode, self.authority.fault_class)
 
     def _watch_resets(self, governor: Governor) -> None:
         reset = governor.reset
 
         def watched(state: ArmState) -> None:
             reset(state)
-            released = self.authority.fault_class in LETS_GO
-            self.judge.motion.settled(state.joint_position, released=released)
+            released = self.authority.fault_class == "contact"
+            now = self.clock.time_s
+            self.judge.motion.settled(state.joint_position, now, released=released)
 
         # It has nobody to tell: that its set-point was moved is no event of the server's.
         governor.reset = watched  # type: ignore[method-assign]  as just said
@@ -306,6 +330,7 @@ class World:
         def breakable(*given: Any) -> Any:  # noqa: ANN401  whatever the method takes
             if self._broken == name:
                 self._broke_now = True
+                self.judge.cause("internal")
                 raise RuntimeError(f"{name} is broken")
             return whole(*given)
 
