@@ -21,6 +21,11 @@ TRACKER_TIMEOUT_S = 0.2
 SERVO_PERIOD_S = 0.005
 POLICY_PERIOD_S = 0.04
 
+OUTLASTING_S = 5.0
+OUTLASTING = ("--ttl-s", f"{OUTLASTING_S:g}")
+"""Options of a controller whose lease ends so long after its command that what holds the arm must
+have been the end of the command."""
+
 AWAY_S = 2.0
 """For how long a process is stopped: longer than command and lease last [s]."""
 
@@ -41,7 +46,7 @@ class Bound(NamedTuple):
     """What it consists of."""
 
 
-COMMAND_VALID = Bound(VALID_FOR_S, "valid_for_s 0.3")
+COMMAND_VALID = Bound(VALID_FOR_S, "valid_for_s 0.3; ttl_s 5")
 LEASE_LASTS = Bound(TTL_S, "ttl_s 1")
 
 
@@ -70,8 +75,8 @@ class Aftermath:
 
     failed: float
     """Server time of the failure [s]."""
-    speed: float
-    """Of the fastest joint in the last state before [rad/s]."""
+    before: Telemetry
+    """The last state before."""
     first: Telemetry
     """The first state of the mode that was waited for."""
     rest: Rest
@@ -89,8 +94,16 @@ class Aftermath:
             bound_s=bound.seconds,
             stated=bound.stated,
             rest=self.rest,
-            facts={"rad/s": round(self.speed, 2), **facts},
+            facts={"rad/s": round(measured_speed(self.before), 2), **facts},
         )
+
+    def ended_by(self) -> dict[str, Fact]:
+        """What had run out between the failure and the mode, for the facts."""
+        states = (self.before, self.first)
+        return {
+            "commands expired by then": added(states, "expired"),
+            "leases lost by then": added(states, "lease_lost"),
+        }
 
     def passed(self, instant: float) -> float:
         """Time from the failure to a server time, for the facts [s]."""
@@ -113,7 +126,7 @@ def aftermath(rig: Rig, mode: str, failed: float, *, watched_s: float = WATCHED_
     until = rig.observe(watched_s)
     return Aftermath(
         failed=failed,
-        speed=measured_speed(rig.recording.last_before(failed)),
+        before=rig.recording.last_before(failed),
         first=first,
         rest=rig.recording.rest_after(failed, until),
         last=rig.recording.states[-1],

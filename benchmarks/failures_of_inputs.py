@@ -17,6 +17,7 @@ from failure_outcome import (
     AWAY_S,
     COMMAND_VALID,
     LONG,
+    OUTLASTING,
     POLICY_PERIOD_S,
     SERVO_PERIOD_S,
     TRACKER_TIMEOUT_S,
@@ -113,7 +114,7 @@ def network_cut_1s(model: Path) -> Outcome:
     """The cable pulled for a second; the lease lasts for five."""
     with Cable() as cable, Rig(model, prefix=cable.server) as rig:
         cable.tunnel(rig)
-        rig.controller("--ttl-s", "5", prefix=cable.controller)
+        rig.controller(*OUTLASTING, prefix=cable.controller)
         failed = cable.pull()
         rig.recording.wait_for_mode("hold", failed)
         left = max(0.0, failed + 1.0 - time.monotonic())  # of the second
@@ -121,25 +122,26 @@ def network_cut_1s(model: Path) -> Outcome:
         plugged = cable.plug()
         goes_on = rig.wait_moving(plugged)
     facts = {
+        **after.ended_by(),
         "moves again after it is back [s]": round(goes_on.time - plugged, 3),
         "leases": goes_on.counters["leases"],
         "refused as stale": counted(goes_on, "rejected.stale"),
     }
-    return after.outcome("network: cut for 1 s, ttl_s 5", COMMAND_VALID, facts)
+    return after.outcome("network: cut for 1 s", COMMAND_VALID, facts)
 
 
 def network_cut(model: Path) -> Outcome:
     """The cable pulled for good."""
     with Cable() as cable, Rig(model, prefix=cable.server) as rig:
         cable.tunnel(rig)
-        controller = rig.controller(prefix=cable.controller)
+        controller = rig.controller(*OUTLASTING, prefix=cable.controller)
         failed = cable.pull()
         said = controller.wait_for("ServerUnreachableError", failed)
         after = aftermath(rig, "hold", failed)
         free = rig.recording.wait_for(lambda state: state.lease_holder is None, failed)
     facts = {
+        **after.ended_by(),
         "lease free [s]": after.passed(free.time),
-        "lease lost": after.last.counters["lease_lost"],
         "client: ServerUnreachableError [s]": after.passed(said["at"]),
     }
     return after.outcome("network: cut for good", COMMAND_VALID, facts)

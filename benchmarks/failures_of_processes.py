@@ -11,6 +11,8 @@ from failure_outcome import (
     COMMAND_VALID,
     LEASE_LASTS,
     LONG,
+    OUTLASTING,
+    OUTLASTING_S,
     SERVO_PERIOD_S,
     STOP_AFTER_S,
     TIMEOUT_S,
@@ -31,22 +33,24 @@ from failure_rig import Rig, measured_speed, way
 def controller_killed(model: Path) -> Outcome:
     """Kill -9 of whoever steers."""
     with Rig(model) as rig:
-        failed = rig.controller().signal(signal.SIGKILL)
+        failed = rig.controller(*OUTLASTING).signal(signal.SIGKILL)
         after = aftermath(rig, "hold", failed)
-    facts = {"lease lost": after.last.counters["lease_lost"]}
+        free = rig.recording.wait_for(lambda state: state.lease_holder is None, failed)
+    facts = {**after.ended_by(), "lease free [s]": after.passed(free.time)}
     return after.outcome("controller: kill -9", COMMAND_VALID, facts)
 
 
 def controller_stopped(model: Path) -> Outcome:
     """SIGSTOP of whoever steers; it comes back when command and lease have run out."""
     with Rig(model) as rig:
-        controller = rig.controller()
+        controller = rig.controller(*OUTLASTING)
         failed = controller.signal(signal.SIGSTOP)
-        rig.observe(AWAY_S)
+        rig.observe(OUTLASTING_S + AWAY_S)
         resumed = controller.signal(signal.SIGCONT)
         said = controller.wait_for("LeaseLostError", resumed)
         after = aftermath(rig, "hold", failed)
     facts = {
+        **after.ended_by(),
         "lease lost": after.last.counters["lease_lost"],
         "told so after SIGCONT [s]": round(said["at"] - resumed, 3),
     }
@@ -60,7 +64,7 @@ def lease_unrenewed(model: Path) -> Outcome:
         stopped = rig.recording.wait_for_mode("stopped", failed)
         after = aftermath(rig, "hold", failed)
     facts = {
-        "lease lost": after.last.counters["lease_lost"],
+        **after.ended_by(),
         "stopped [s]": after.passed(stopped.time),
     }
     return after.outcome("controller: kill -9, command valid for 20 s", LEASE_LASTS, facts)

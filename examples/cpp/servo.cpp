@@ -148,8 +148,9 @@ class Server {
     if (reply.at("type") != "error") return;
     const std::string code = reply.at("code");
     ++refused_[code];
-    // A target that was late says nothing against the next one; any other refusal does.
-    if (code != "stale" && code != "out_of_order") throw refusal(reply);
+    // Some refusals say nothing against the next target: it was late, or the arm is at a fault that
+    // may end by itself (any other ends the lease: no_lease). After the rest it is over.
+    if (code != "stale" && code != "out_of_order" && code != "not_now") throw refusal(reply);
   }
 
   zmq::socket_t socket_;

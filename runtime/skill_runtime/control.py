@@ -19,6 +19,7 @@ from skill_runtime.client import DEFAULT_ADDRESS, Hand, SkillClient
 from skill_runtime.client_errors import ClientError, CommandRefusedError
 from skill_runtime.control_text import example_goal, watch_line, welcome_text
 from skill_runtime.entry import raise_at_interrupt
+from skill_runtime.faults import needs_clear
 from skill_runtime.live_line import discard_output
 from skill_runtime.steering import holder_name, steer
 
@@ -278,19 +279,38 @@ def main() -> None:
 
 
 def _run(task: Task, address: str) -> int:
+    advice = ""
     try:
         raise_at_interrupt()
         with SkillClient(address, name=holder_name()) as client:
-            task.run(client)
+            try:
+                task.run(client)
+            except CommandRefusedError as error:
+                advice = _advice(task, error, client)
+                raise
     except KeyboardInterrupt:
         return OK if isinstance(task, Watch) else FAILED
     except ClientError as error:
         code = error.code if isinstance(error, CommandRefusedError) else None
         print(f"skill-control: {error}", file=sys.stderr)
-        if code == "not_now":
-            print("Once it is safe: skill-control clear, then this again", file=sys.stderr)
+        if advice:
+            print(advice, file=sys.stderr)
         return USAGE if code == "invalid" else FAILED
     return OK
+
+
+def _advice(task: Task, error: CommandRefusedError, client: SkillClient) -> str:
+    """What to type next; nothing where the error itself says what there is to say.
+
+    A fault that may end by itself needs no ``clear``, which would end the lease of its holder.
+    """
+    if error.code != "not_now" or isinstance(task, Clear):
+        return ""
+    try:
+        state = client.state()
+    except ClientError:
+        return ""
+    return "Once it is safe: skill-control clear, then this again" if needs_clear(state) else ""
 
 
 def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:

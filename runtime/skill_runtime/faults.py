@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from skill_proto.messages import FaultClass
+from skill_proto.messages import FaultClass, Telemetry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,13 @@ FAULTS: dict[FaultClass, FaultRule] = {
 """From the mildest to the gravest."""
 
 _GRAVITY = {name: rank for rank, name in enumerate(FAULTS)}
+
+
+def needs_clear(state: Telemetry) -> bool:
+    """Whether the arm is stopped or at fault until somebody sends ``clear``."""
+    if state.mode == "fault":
+        return state.fault is None or not FAULTS[state.fault].recovers
+    return state.mode == "stopped"
 
 
 def graver(first: FaultClass, second: FaultClass | None) -> FaultClass:

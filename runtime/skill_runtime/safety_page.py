@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from skill_robots.governor import INTERVENTIONS, Intervention
+from skill_proto.messages import Acquire
+from skill_robots.governor import INTERVENTIONS, WORKSPACE_MARGIN_M, Intervention
+from skill_robots.motion_limits import Surroundings
 from skill_runtime.faults import FAULTS
 from skill_runtime.modes import MODES, TABLE, Event
+from skill_runtime.senses import SILENT_S
+from skill_runtime.serve_options import Arguments
 
 PAGE = Path("docs/safety.md")
 
@@ -31,6 +35,11 @@ EVENTS: dict[Event, str] = {
 }
 """In words."""
 
+
+def _length(metres: float) -> str:
+    return f"{1e2 * metres:g} cm" if metres >= 0.01 else f"{1e3 * metres:g} mm"
+
+
 LIMITS: dict[Intervention, str] = {
     "stale": "there is no set-point",
     "not_finite": "a number of it is NaN or infinite",
@@ -40,9 +49,12 @@ LIMITS: dict[Intervention, str] = {
     "joint_acceleration": "a joint's acceleration beyond its limit",
     "joint_jerk": "a joint's jerk beyond its limit",
     "end_effector_speed": "the end effector faster than its limit",
-    "workspace": "the end effector out of the box of the policy's plant, with 2 cm to spare",
-    "table": "arm or hand more than 8 mm inside the table (compliant arms press on it)",
-    "self_collision": "two links nearer than 1 cm to each other",
+    "workspace": "the end effector out of the box of the policy's plant, "
+    f"with {_length(WORKSPACE_MARGIN_M)} to spare",
+    "table": f"arm or hand more than {_length(-Surroundings.table_clearance_m)} inside the table "
+    "(compliant arms press on it)",
+    "self_collision": f"two links nearer than {_length(Surroundings.self_clearance_m)} "
+    "to each other",
     "hand_width": "the hand told to open farther than it can; it opens as far as it can",
 }
 """What is refused, in words."""
@@ -73,7 +85,34 @@ def governor_table() -> str:
     )
 
 
-TABLES = {"modes": mode_table, "faults": fault_table, "governor": governor_table}
+def time_table() -> str:
+    """A row per time after which something ends by itself."""
+    ttl_s: float = Acquire.model_fields["ttl_s"].default
+    rows = [
+        ["a command is not followed by another", "`valid_for_s` after its `basis`", "hold"],
+        ["the lease is not renewed", f"its `ttl_s`, {ttl_s:g} s unless asked otherwise", "hold"],
+        [
+            "nobody has the lease any more",
+            f"`--stop-after`, {Arguments.stop_after:g} s unless set otherwise",
+            "stopped",
+        ],
+        [
+            "a tracked pose is old",
+            f"`--tracker-timeout`, {Arguments.tracker_timeout:g} s unless set otherwise",
+            "fault `tracker`",
+        ],
+        ["the arm does not answer", f"{1e3 * SILENT_S:g} ms", "fault `silent`"],
+        ["`stop`", "the next servo period reads it first", "stopped"],
+    ]
+    return _table(["what", "after", "then"], rows)
+
+
+TABLES = {
+    "modes": mode_table,
+    "times": time_table,
+    "faults": fault_table,
+    "governor": governor_table,
+}
 
 
 def filled(text: str) -> str:

@@ -1,7 +1,8 @@
 """Steering: repeats one command under the lease, with a live line, until told to end.
 
 Each repetition is valid for a moment only, so that the arm holds soon after this program has
-gone, however it went.
+gone, however it went. A fault that may end by itself is waited for: the lease stays in force, and
+the first repetition after it moves the arm again.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from skill_proto.messages import ErrorCode
 from skill_runtime.client import SkillClient
 from skill_runtime.client_errors import CommandRefusedError
 from skill_runtime.control_text import state_line
@@ -22,6 +24,11 @@ PERIOD_S = 0.1
 
 VALID_PERIODS = 5
 """Repetitions that may be lost before the arm holds."""
+
+PASSING: frozenset[ErrorCode] = frozenset({"stale", "not_now"})
+"""Refusals after which the next repetition may be accepted. ``stale``: this program was suspended
+for a while, and what it knew of the time is old. ``not_now``: the arm is at a fault that may end by
+itself; a stop and any other fault end the lease, which the next repetition is told."""
 
 
 def holder_name() -> str:
@@ -41,7 +48,8 @@ def steer(
     Ends after ``duration_s``, or at a KeyboardInterrupt; both are a normal end.
 
     Raises:
-        ClientError: the lease cannot be had or was lost, or the command was refused.
+        ClientError: the lease cannot be had or was lost, or the command was refused for more than
+            the moment.
     """
     line = LiveLine()
     try:
@@ -64,8 +72,7 @@ def _repeat(
         try:
             send(valid_for_s)
         except CommandRefusedError as error:
-            # This program was suspended for a while: what it knew of the time is old.
-            if error.code != "stale":
+            if error.code not in PASSING:
                 raise
         line.show(state_line(client.state(), client.server.manifest))
         time.sleep(max(0.0, next_time - time.monotonic()))

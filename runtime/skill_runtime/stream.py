@@ -8,10 +8,10 @@
             stream.servo_joint(target)
             stream.sleep_until(due := due + 0.001)
 
-A refusal is known only when its reply has come, some calls later. Those that say something of one
-target alone, that it came too late, are counted; any other is raised by the next call, or at the
-latest when the block is left. Where the server does not keep up, targets are passed over, not
-queued: newer ones will follow.
+A refusal is known only when its reply has come, some calls later. Those that say nothing against
+the next target are counted: one came too late, or while the arm is at a fault that may end by
+itself. Any other is raised by the next call, or at the latest when the block is left. Where the
+server does not keep up, targets are passed over, not queued: newer ones will follow.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from skill_runtime.client_errors import LeaseLostError, ServerUnreachableError, 
 from skill_runtime.compose import Hand, build, vector
 from skill_runtime.held_lease import HeldLease
 
-TOO_LATE: frozenset[ErrorCode] = frozenset({"stale", "out_of_order"})
-"""Refusals that say nothing against the next target."""
+PASSING: frozenset[ErrorCode] = frozenset({"stale", "out_of_order", "not_now"})
+"""Refusals that say nothing against the next target. ``not_now``: the arm is at a fault that may
+end by itself; a stop and any other fault end the lease, and the answer is ``no_lease``."""
 
 MAX_UNANSWERED = 16
 """Targets on their way at once. More would wait for a server that has not kept up, and the arm
@@ -97,7 +98,7 @@ class ServoStream:
 
         Raises:
             LeaseLostError: the lease has ended.
-            CommandRefusedError: the server refused an earlier target, other than for its lateness.
+            CommandRefusedError: the server refused an earlier target, for more than the moment.
             ServerUnreachableError: there has been no reply for longer than the timeout.
         """
         return self._send(
@@ -173,7 +174,7 @@ class ServoStream:
         self._silent_since = now if self._unanswered else None
         if isinstance(reply, Error):
             self.refused[reply.code] += 1
-            if reply.code not in TOO_LATE:
+            if reply.code not in PASSING:
                 error = from_reply(reply)
                 if isinstance(error, LeaseLostError):
                     self._lease.end(str(error))

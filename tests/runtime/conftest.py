@@ -14,14 +14,13 @@ import onnx.parser
 import pytest
 from onnx import numpy_helper
 from router_peer import Peer
-from served import FREE_PORTS, Served, serving
+from served import Served, serving
 
 from skill_proto.messages import Telemetry
 from skill_robots.mujoco_arm import MujocoArm
 from skill_runtime.authority import Authority
 from skill_runtime.client import SkillClient
 from skill_runtime.doctor_machine import Limits, Machine
-from skill_runtime.endpoints import Addresses
 from skill_runtime.pacing import TickTimes
 from skill_runtime.pilot import Pilot
 from skill_runtime.policy import OnnxPolicy
@@ -33,8 +32,8 @@ def serve() -> Iterator[Callable[..., Served]]:
     """Serves a model until the test ends; options as in :func:`serving`."""
     with ExitStack() as running:
 
-        def start(model: Path, *, show: bool = False, addresses: Addresses = FREE_PORTS) -> Served:
-            return running.enter_context(serving(model, show=show, addresses=addresses))
+        def start(model: Path, **options: Any) -> Served:  # noqa: ANN401  those of serving()
+            return running.enter_context(serving(model, **options))
 
         yield start
 

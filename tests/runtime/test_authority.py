@@ -267,6 +267,21 @@ def test_a_fault_that_may_not_revokes_the_lease_and_waits_for_clear(kind: FaultC
     assert (authority.mode, authority.fault_class) == ("hold", None)
 
 
+def test_not_now_says_that_the_lease_is_in_force_and_the_fault_may_end() -> None:
+    # What goes on sending after it would otherwise never be told that all is over.
+    for kind, rule in FAULTS.items():
+        authority = Authority()
+        token = take(authority, ttl_s=10.0)
+        authority.fault("it broke", kind)
+        with pytest.raises(Refusal) as refused:
+            command(authority, token, 1, 0.1)
+        assert refused.value.code == ("not_now" if rule.recovers else "no_lease")
+        authority.stop("me")
+        with pytest.raises(Refusal) as refused:
+            command(authority, token, 1, 0.1)
+        assert refused.value.code == "no_lease"
+
+
 def test_a_contact_on_top_of_a_silence_does_not_end_by_itself() -> None:
     authority = Authority()
     take(authority)

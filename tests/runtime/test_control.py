@@ -16,14 +16,15 @@ from typing import NamedTuple
 import onnx
 import onnx.parser
 import pytest
-from served import DEADLINE_S, Served, state_when
+from served import DEADLINE_S, Served, state_when, tracking
 
 from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import ANY_MESSAGE, Telemetry
 from skill_runtime import control
 from skill_runtime.client import SkillClient
 from skill_runtime.client_errors import LeaseLostError
-from skill_runtime.control_text import welcome_text
+from skill_runtime.control_text import state_line, welcome_text
+from skill_runtime.tracker import TrackConfig
 
 
 class Outcome(NamedTuple):
@@ -386,6 +387,49 @@ def test_stopped_by_another_it_says_why(client: SkillClient) -> None:
     code, _, err = finish(process)
     assert code == 1
     assert "enough" in err
+
+
+def test_it_steers_on_when_a_silent_tracker_speaks_again(
+    serve: Callable[..., Served], policy_file: Path
+) -> None:
+    address = serve(policy_file, track=TrackConfig(objects=("cube",))).address
+    with SkillClient(address, timeout_s=10.0) as client, tracking(address) as speaks:
+        process = steering(client)
+        speaks.clear()
+        # As many refused repetitions as take longer than a second, after which the line is shown.
+        state_when(client, lambda state: state.counters.get("rejected.not_now", 0) > 12)
+        assert client.state().fault == "tracker"
+        speaks.set()
+        state_when(client, lambda state: state.mode == "skill" and moves(state))
+        process.send_signal(signal.SIGINT)
+        code, out, err = finish(process)
+        assert (code, err) == (0, "")
+        assert "fault tracker  lease " in out
+        counters = client.state().counters
+        assert (counters["leases"], counters.get("clears", 0)) == (1, 0)
+
+
+def moves(state: Telemetry) -> bool:
+    return max(abs(v or 0) for v in state.joint_velocity) > 0.05
+
+
+def test_clear_is_advised_where_it_is_the_way_out_alone(
+    serve: Callable[..., Served], run: Control, policy_file: Path
+) -> None:
+    address = serve(policy_file, track=TrackConfig(objects=("cube",))).address
+    with SkillClient(address, timeout_s=10.0) as client:
+        with client.acquire("me", ttl_s=30):
+            client.skill([1, 0], valid_for_s=30.0)
+            state = state_when(client, lambda state: state.fault == "tracker")
+            assert state_line(state).startswith("fault tracker  lease 'me'")
+            code, _, err = run("--address", address, "hold", "--priority", "1")
+            assert code == 1
+            assert "send it again once the fault has ended by itself" in err
+            assert "skill-control clear" not in err
+        client.stop("enough")
+        code, _, err = run("--address", address, "hold")
+        assert code == 1
+        assert "Once it is safe: skill-control clear, then this again" in err
 
 
 def test_a_reader_that_has_enough_is_no_error(client: SkillClient) -> None:

@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from skill_robots.governor import INTERVENTIONS
+from skill_runtime import safety_page
 from skill_runtime.modes import Event
 from skill_runtime.safety_page import EVENTS, LIMITS, PAGE, filled
 
@@ -17,6 +18,12 @@ ROOT = Path(__file__).parents[2]
 def test_the_page_is_up_to_date() -> None:
     text = (ROOT / PAGE).read_text(encoding="utf-8")
     assert filled(text) == text, "run: python -m skill_runtime.safety_page"
+
+
+def test_a_time_that_changes_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / PAGE).read_text(encoding="utf-8")
+    monkeypatch.setattr(safety_page, "SILENT_S", 0.05)
+    assert "| the arm does not answer | 50 ms |" in filled(text)
 
 
 def test_every_event_and_every_refusal_is_explained() -> None:

@@ -25,6 +25,11 @@ NOT_INSTALLED = re.compile(r"could not find|no CMAKE_CXX_COMPILER could be found
 BUILD_TIME_S = 250.0
 """Longest time for the compiler."""
 
+SECONDS = 1.5
+LEAST_SENT, LEAST_TAKEN = 0.25, 0.15
+"""Shares of rate times seconds. All are sent and taken on a machine with nothing else to do; beside
+four processes that never rest, on two processors, it is still two fifths."""
+
 
 def start(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
@@ -43,11 +48,15 @@ def output(process: subprocess.Popen[str]) -> str:
     return out
 
 
-def check_the_count(client: SkillClient, out: str) -> None:
-    """Every target that was sent was taken up or is named as refused, and the arm holds."""
-    counts = re.search(r"(\d+) targets sent, \d+ passed over, refused: ?(.*)", out)
+def check_the_count(client: SkillClient, out: str, rate: float) -> None:
+    """Every target that was sent was taken up or is named as refused, and the arm holds.
+
+    They came at something like the rate that was asked for.
+    """
+    counts = re.search(r"(\d+) targets sent, (\d+) passed over, refused: ?(.*)", out)
     assert counts is not None
-    named = {code: int(n) for n, code in re.findall(r"(\d+) (\w+)", counts[2])}
+    sent, passed_over = int(counts[1]), int(counts[2])
+    named = {code: int(n) for n, code in re.findall(r"(\d+) (\w+)", counts[3])}
     client.hello()
     state = client.state()
     counted = {
@@ -57,7 +66,8 @@ def check_the_count(client: SkillClient, out: str) -> None:
     }
     assert counted == named
     assert set(named) <= {"stale"}  # where the machine stood still meanwhile
-    assert int(counts[1]) >= state.command_seq > 10
+    assert sent + passed_over >= LEAST_SENT * rate * SECONDS
+    assert sent >= state.command_seq >= LEAST_TAKEN * rate * SECONDS
     assert (state.mode, state.lease_holder) == ("hold", None)
     assert state.counters.get("lease_lost", 0) == 0
     assert state.counters.get("governor", 0) == 0
@@ -66,12 +76,12 @@ def check_the_count(client: SkillClient, out: str) -> None:
 @pytest.mark.parametrize("joint", [False, True], ids=["pose", "joint"])
 def test_the_python_controller_streams(client: SkillClient, joint: bool) -> None:
     before = np.array(client.state().joint_setpoint, float)
-    words = ["--address", client.address, "--seconds", "1.5", "--rate", "500"]
+    words = ["--address", client.address, "--seconds", f"{SECONDS:g}", "--rate", "500"]
     script = str(EXAMPLES / "servo.py")
     out = output(start(sys.executable, "-W", "error", script, *words, *["--joint"] * joint))
     assert re.search(r"round trip p50 \d+\.\d ms, p99 \d+\.\d ms\n", out)
     assert re.search(r"the measured arm lags -?\d+ ms behind the targets\n", out)
-    check_the_count(client, out)
+    check_the_count(client, out, 500.0)
     moved = np.abs(np.array(client.state().joint_setpoint, float) - before)
     assert moved.max() > 0.01
     assert not joint or moved[:-1].max() < 1e-3
@@ -140,10 +150,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_cpp_controller_streams_at_1_khz(client: SkillClient, program: str) -> None:
     before = np.array(client.state().joint_setpoint, float)
-    out = output(start(program, "--address", client.address, "--seconds", "1.5"))
+    out = output(start(program, "--address", client.address, "--seconds", f"{SECONDS:g}"))
     assert "panda, servo at 200 Hz" in out
     assert re.search(r"round trip p50 [\d.]+ ms, p99 [\d.]+ ms\n", out)
-    check_the_count(client, out)
+    check_the_count(client, out, 1000.0)
     moved = re.search(r"the last joint moved by ([\d.]+) rad; the arm holds\n", out)
     assert moved is not None
     assert float(moved[1]) > 0.05

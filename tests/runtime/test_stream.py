@@ -12,6 +12,8 @@ from router_peer import Peer, ids, ok
 from served import DEADLINE_S, Served, serving
 
 from skill_proto.messages import COMMAND, Granted, Telemetry
+from skill_robots.arm import ArmSilentError, ArmState
+from skill_robots.mujoco_arm import MujocoArm
 from skill_runtime.client import SkillClient
 from skill_runtime.client_errors import (
     CommandRefusedError,
@@ -118,6 +120,51 @@ def test_a_pause_does_not_make_the_next_target_stale(client: SkillClient) -> Non
         stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=1.0)
         stream.finish()
         assert not stream.refused
+
+
+class MuteArm(MujocoArm):
+    """A simulated arm that may be told not to answer."""
+
+    mute = False
+
+    def read(self) -> ArmState:
+        if self.mute:
+            raise ArmSilentError("no answer")
+        return super().read()
+
+
+def test_the_stream_goes_on_when_a_silent_arm_answers_again(policy_file: Path) -> None:
+    arm, ends = MuteArm(), time.monotonic() + DEADLINE_S
+    with (
+        serving(policy_file, arm=arm) as served,
+        SkillClient(served.address, timeout_s=10.0) as client,
+        client.acquire("me", ttl_s=30),
+        client.stream() as stream,
+    ):
+        start = joints(client.state())
+        mended = 0.0
+
+        def moves_again() -> bool:
+            state = client.latest
+            return (
+                state is not None
+                and 0.0 < mended < state.time
+                and state.mode == "servo"
+                and (joints(state) > start + 0.05).all()
+            )
+
+        while not moves_again():
+            assert time.monotonic() < ends, f"never; the last state was {client.latest}"
+            stream.servo_joint(start + (0.1 if mended else 0.01))
+            stream.sleep_until(time.monotonic() + 0.01)
+            state = client.latest
+            if state is not None and not mended:
+                arm.mute = arm.mute or state.mode == "servo"
+                if state.fault == "silent" and stream.refused["not_now"] > 10:
+                    arm.mute, mended = False, state.time
+        assert set(stream.refused) <= {"not_now", "stale"}
+        counters = client.state().counters
+        assert (counters["leases"], counters.get("clears", 0)) == (1, 0)
 
 
 def go_on(stream: ServoStream) -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from skill_proto.messages import Telemetry
+from skill_proto.messages import Hello, Telemetry, Track
+from skill_robots.arm import Arm
 from skill_robots.mujoco_arm import MujocoArm
 from skill_runtime.assembly import ArmServer, ServeConfig
+from skill_runtime.channel import Channel
 from skill_runtime.client import SkillClient
+from skill_runtime.client_errors import CommandRefusedError
 from skill_runtime.endpoints import Addresses
+from skill_runtime.tracker import TrackConfig
 
 DEADLINE_S = 60.0
 """Longest wait for anything that should happen. Generous: the machine may be busy."""
@@ -34,17 +38,50 @@ class Served:
 
 @contextmanager
 def serving(
-    model: Path, *, show: bool = False, addresses: Addresses = FREE_PORTS
+    model: Path,
+    *,
+    show: bool = False,
+    addresses: Addresses = FREE_PORTS,
+    arm: Arm | None = None,
+    track: TrackConfig | None = None,
 ) -> Iterator[Served]:
-    """Serves a model with a simulated arm; leaving the block ends the server."""
-    config = ServeConfig(model=model, show=show, addresses=addresses)
-    server = ArmServer(MujocoArm(), config)
+    """Serves a model, with a simulated arm if none is given; leaving the block ends the server."""
+    track = track or TrackConfig()
+    config = ServeConfig(model=model, show=show, addresses=addresses, track=track)
+    server = ArmServer(arm or MujocoArm(), config)
     thread = threading.Thread(target=server.run, name="server")
     thread.start()
     try:
         yield Served(server, server.addresses.commands)
     finally:
         server.stop()
+        thread.join()
+
+
+@contextmanager
+def tracking(address: str) -> Iterator[threading.Event]:
+    """Says fifty times a second that a cube lies in front of the arm, while the event is set."""
+    speaks, ended = threading.Event(), threading.Event()
+    speaks.set()
+
+    def track() -> None:
+        with Channel(address, DEADLINE_S) as channel:
+            channel.ask(Hello())
+            ahead_s = channel.time - time.monotonic()
+            while not ended.wait(0.02):
+                if speaks.is_set():
+                    captured = time.monotonic() + ahead_s
+                    with suppress(CommandRefusedError):  # it may have been on its way for long
+                        channel.ask(
+                            Track(object="cube", captured=captured, position=(0.1, 0.0, 0.02))
+                        )
+
+    thread = threading.Thread(target=track, name="tracker")
+    thread.start()
+    try:
+        yield speaks
+    finally:
+        ended.set()
         thread.join()
 
 
