@@ -133,17 +133,14 @@ class Observed(Governor):
         )
 
     def _note(self) -> None:
-        tally, spec, room = self._tally, self._spec, self.headroom()
-        before, now = self._before, self.last
+        tally, room = self._tally, self.headroom()
         assert room is not None  # a set-point has just been adopted
-        change = np.abs(now.acceleration - before.acceleration) / self._period_s
-        way = math.dist(*(kinematics.forward_point(q.position.tolist()) for q in (before, now)))
         found = (
             room.joint_position,
             room.joint_velocity,
-            1.0 - float((np.abs(now.acceleration) / spec.acceleration_limit).max()),
-            1.0 - float((change / spec.jerk_limit).max()),
-            1.0 - way / self._period_s / spec.end_effector_speed,
+            room.joint_acceleration,
+            room.joint_jerk,
+            room.end_effector_speed,
             room.itself,
             room.table,
             room.workspace,
@@ -153,7 +150,7 @@ class Observed(Governor):
         if self._ready is not None:
             longest_s = len(self._ready.way) * self._period_s
             tally.longest_stop_s = max(tally.longest_stop_s, longest_s)
-        self._before = now
+        self._before = self.last
 
 
 def watch_all(tally: Tally) -> MakeWatch:

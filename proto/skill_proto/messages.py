@@ -361,6 +361,12 @@ class Headroom(BaseModel):
     """Of the joint nearest to an end of its range [rad]."""
     joint_velocity: float
     """Of the joint nearest to its bound, as a share of its limit."""
+    joint_acceleration: float
+    """Of the joint nearest to its limit, as a share of that."""
+    joint_jerk: float
+    """Of the joint nearest to its limit, as a share of that."""
+    end_effector_speed: float
+    """As a share of its limit."""
     workspace: float
     """From the end effector to the walls of its box [m]."""
     table: float

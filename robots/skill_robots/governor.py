@@ -17,8 +17,8 @@ forces, of what stands on the table, or of how far the measured arm lags behind.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Literal, get_args
 
 import numpy as np
@@ -36,6 +36,7 @@ from skill_robots.motion_limits import (
     SafeWay,
     Surroundings,
 )
+from skill_robots.panda import kinematics
 from skill_robots.panda.kinematics import Point
 from skill_robots.stopping import StopPlanner
 
@@ -77,6 +78,12 @@ class Headroom:
     """Of the joint nearest to an end of its range [rad]."""
     joint_velocity: float
     """Of the joint nearest to its bound, as a share of its limit."""
+    joint_acceleration: float
+    """Of the joint nearest to its limit, as a share of that."""
+    joint_jerk: float
+    """Of the joint nearest to its limit, as a share of that."""
+    end_effector_speed: float
+    """As a share of its limit."""
     workspace: float
     """From the end effector to the walls of its box [m]."""
     table: float
@@ -146,6 +153,7 @@ class Governor:
         self._now = Motion(position, rest, rest)
         self._least = _no_less_than(self.limits.room(position))
         self._end_stop()
+        self._kept = None
         self._hand = (None, False)
 
     def check(self, target: JointTarget | None, state: ArmState) -> Verdict:
@@ -213,6 +221,10 @@ class Governor:
         now, spec = self._now, self._spec
         if now is None:
             return None
+        before = now if self._kept is None else self._kept[0]
+        jerk = np.abs(now.acceleration - before.acceleration) / self._period_s
+        points = [kinematics.forward_point(each.position.tolist()) for each in (before, now)]
+        speed = math.dist(*points) / self._period_s
         low, high = self.limits.speed_bounds(now.position)
         ends = np.minimum(now.position - spec.position_low, spec.position_high - now.position)
         speeds = np.minimum(now.velocity - low, high - now.velocity) / spec.velocity_limit
@@ -220,6 +232,10 @@ class Governor:
         return Headroom(
             joint_position=float(ends.min()),
             joint_velocity=float(speeds.min()),
+            joint_acceleration=1.0
+            - float((np.abs(now.acceleration) / spec.acceleration_limit).max()),
+            joint_jerk=1.0 - float((jerk / spec.jerk_limit).max()),
+            end_effector_speed=1.0 - speed / spec.end_effector_speed,
             workspace=room.workspace,
             table=room.table,
             itself=room.itself,
@@ -291,4 +307,6 @@ def _point(vector: Vector) -> Point:
 def _is_finite(target: JointTarget) -> bool:
     # A sum is finite only if every part is; inf - inf is NaN.
     numbers = target.position.tolist() + target.velocity.tolist() + target.acceleration.tolist()
-    return isfinite(sum(numbers)) and (target.hand_width is None or isfinite(target.hand_width))
+    return math.isfinite(sum(numbers)) and (
+        target.hand_width is None or math.isfinite(target.hand_width)
+    )

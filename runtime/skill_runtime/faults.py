@@ -33,8 +33,8 @@ FAULTS: dict[FaultClass, FaultRule] = {
         ends="a fresh pose",
     ),
     "silent": FaultRule(
-        cause="the arm does not answer, sends the same state again and again, or takes no "
-        "set-point",
+        cause="the arm does not answer, sends the same state again and again, takes no "
+        "set-point, or was sent none because the server stood still",
         recovers=True,
         ends="a second of answers, from an arm at rest",
     ),

@@ -117,6 +117,9 @@ def _headroom(pilot: Pilot) -> Headroom | None:
     return Headroom.model_construct(
         joint_position=round(found.joint_position, DECIMALS),
         joint_velocity=round(found.joint_velocity, DECIMALS),
+        joint_acceleration=round(found.joint_acceleration, DECIMALS),
+        joint_jerk=round(found.joint_jerk, DECIMALS),
+        end_effector_speed=round(found.end_effector_speed, DECIMALS),
         workspace=round(found.workspace, DECIMALS),
         table=round(found.table, DECIMALS),
         itself=round(found.itself, DECIMALS),

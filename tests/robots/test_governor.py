@@ -298,6 +298,25 @@ def test_the_end_effector_is_no_faster_than_its_limit() -> None:
     assert_lawful(slow, PERIOD, kinematics.NEUTRAL, driven.sent, EVERYWHERE)
 
 
+def test_headroom_is_a_share_of_each_limit() -> None:
+    governor = make_governor()
+    governor.reset(make_state())
+    room = governor.headroom()
+    assert room is not None
+    assert (room.joint_acceleration, room.joint_jerk, room.end_effector_speed) == (1.0, 1.0, 1.0)
+    step = 0.02 * PERIOD**2 * np.eye(7)[0]  # .02 rad/s^2 of the first joint, .6 m from its axis
+    position = kinematics.NEUTRAL + step
+    acceleration = step / PERIOD**2
+    target = JointTarget(position=position, velocity=step / PERIOD, acceleration=acceleration)
+    assert governor.check(target, make_state()).intervention is None
+    room = governor.headroom()
+    assert room is not None
+    assert room.joint_acceleration == pytest.approx(1 - 0.02 / PANDA.acceleration_limit[0])
+    assert room.joint_jerk == pytest.approx(1 - 0.02 / PERIOD / PANDA.jerk_limit[0])
+    speed = 0.6 * 0.02 * PERIOD
+    assert room.end_effector_speed == pytest.approx(1 - speed / PANDA.end_effector_speed, abs=1e-5)
+
+
 def test_the_hand_opens_no_further_than_it_can() -> None:
     for asked, allowed in ((-0.01, 0.0), (0.2, PANDA.hand_width_max)):
         target = replace(make_target(kinematics.NEUTRAL), hand_width=asked)

@@ -1,4 +1,4 @@
-"""One run: the server's own loop, lease, governor and transport on virtual time, with faults.
+"""One run: the server's own loop, lease, governor and message handling on virtual time.
 
 Nothing of the server is replaced but its sockets and its clock. Everything is drawn from one seed,
 so that a run that fails can be had again.
