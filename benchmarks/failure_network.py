@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from typing import Self
 
-from failure_rig import Rig
+from failure_rig import CLOCK, Rig
 
 SERVER_ADDRESS = "10.213.77.1"
 CONTROLLER_ADDRESS = "10.213.77.2"
@@ -73,7 +72,7 @@ class Cable:
         return self._set("up")
 
     def _set(self, state: str) -> float:
-        now = time.monotonic()
+        now = CLOCK.now()
         _ip("-n", self._names[0], "link", "set", self._ends[0], state)
         return now
 

@@ -22,6 +22,7 @@ from skill_proto.messages import Hello, Track
 from skill_runtime.channel import Channel, open_socket
 from skill_runtime.client import SkillClient
 from skill_runtime.client_errors import ClientError, CommandRefusedError, LeaseLostError
+from skill_runtime.clock import MonotonicClock
 
 COMMAND_PERIOD_S = 0.1
 """Between two skills of the controller [s]."""
@@ -42,8 +43,8 @@ CHUNK_BYTES = 65536
 
 
 def say(what: str, **more: object) -> None:
-    """Prints what has happened, with the machine's monotonic time [s]."""
-    print(json.dumps({"what": what, "at": time.monotonic(), **more}), flush=True)
+    """Prints what has happened, with the server's time [s]."""
+    print(json.dumps({"what": what, "at": MonotonicClock().now(), **more}), flush=True)
 
 
 def controller(

@@ -2,8 +2,8 @@
 
 For failures.py and endurance.py.
 
-The server's clock is the machine's monotonic one (clock.py), also in another network namespace, so
-that the time at which a signal is sent here is a server time.
+The server's clock is one of the machine's (clock.py), also in another network namespace: the time
+at which a signal is sent here is a server time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skill_proto.messages import Telemetry
+from skill_runtime.clock import MonotonicClock
 from skill_runtime.senses import REST_VELOCITY
+
+CLOCK = MonotonicClock()
+"""The server's."""
 
 PEERS = Path(__file__).with_name("failure_peers.py")
 SKILL_SERVE = ("-m", "skill_runtime.serve")
@@ -90,7 +94,7 @@ class Process:
 
     def signal(self, number: signal.Signals) -> float:
         """Sends it and returns the time just before [s]."""
-        now = time.monotonic()
+        now = CLOCK.now()
         self._popen.send_signal(number)
         return now
 
@@ -115,7 +119,7 @@ class Peer(Process):
         super().__init__(command, lambda line: self.lines.append(json.loads(line)))
 
     def said(self, what: str, since: float = 0.0) -> Line | None:
-        """The first line of that kind after the monotonic time ``since`` [s]."""
+        """The first line of that kind after the server time ``since`` [s]."""
         found = (line for line in list(self.lines) if line["what"] == what and line["at"] > since)
         return next(found, None)
 
@@ -238,9 +242,9 @@ def wait_for(find: Callable[[], T | None], what: str | Callable[[], str]) -> T:
     Raises:
         NeverHappenedError: it never did.
     """
-    ends = time.monotonic() + PATIENCE_S
+    ends = CLOCK.now() + PATIENCE_S
     while (found := find()) is None:
-        if time.monotonic() > ends:
+        if CLOCK.now() > ends:
             raise NeverHappenedError(
                 f"waited in vain for {what if isinstance(what, str) else what()}"
             )
@@ -318,7 +322,7 @@ class Rig:
 
     def wait_moving(self, since: float = 0.0) -> Telemetry:
         """Returns once the arm moves by skill, after server time ``since`` [s]."""
-        since = max(since, time.monotonic() - 0.1)
+        since = max(since, CLOCK.now() - 0.1)
         return self.recording.wait_for(
             lambda state: state.mode == "skill" and measured_speed(state) > MOVING_RAD_S, since
         )
@@ -326,7 +330,7 @@ class Rig:
     def signal_server(self, number: signal.Signals) -> float:
         """Sends it and returns the time just before [s]."""
         assert self._server is not None  # started on entry
-        now = time.monotonic()
+        now = CLOCK.now()
         self._server.send_signal(number)
         return now
 
@@ -338,7 +342,7 @@ class Rig:
 
     def observe(self, seconds: float) -> float:
         """Waits, and returns the server time up to which everything has been recorded [s]."""
-        ends = time.monotonic() + seconds
+        ends = CLOCK.now() + seconds
         self.recording.wait_for(lambda state: state.time >= ends, ends)
         return ends
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import signal
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ from failure_outcome import (
     counted,
     pace,
 )
-from failure_rig import Peer, Rig
+from failure_rig import CLOCK, Peer, Rig
 from onnx import helper, numpy_helper
 
 from skill_proto.messages import Stop
@@ -49,7 +48,7 @@ def policy_nan(model: Path) -> Outcome:
             client.acquire("controller", ttl_s=30.0)
             client.skill([0.0, 1.0] + [0.0] * (size - 2), valid_for_s=30.0)
             rig.wait_moving()
-            failed = time.monotonic()
+            failed = CLOCK.now()
             client.skill([-1.0, 0.0] + [0.0] * (size - 2), valid_for_s=30.0)
             after = aftermath(rig, "fault", failed)
     facts = {
@@ -117,7 +116,7 @@ def network_cut_1s(model: Path) -> Outcome:
         rig.controller(*OUTLASTING, prefix=cable.controller)
         failed = cable.pull()
         rig.recording.wait_for_mode("hold", failed)
-        left = max(0.0, failed + 1.0 - time.monotonic())  # of the second
+        left = max(0.0, failed + 1.0 - CLOCK.now())  # of the second
         after = aftermath(rig, "hold", failed, watched_s=left)
         plugged = cable.plug()
         goes_on = rig.wait_moving(plugged)
@@ -154,15 +153,15 @@ def flood(model: Path) -> Outcome:
     """Commands without a lease as fast as a process can send them, with a stop behind them."""
     with Rig(model) as rig:
         controller = rig.controller(*LONG)
-        quiet_from, quiet_to = time.monotonic(), rig.observe(WATCHED_S)
+        quiet_from, quiet_to = CLOCK.now(), rig.observe(WATCHED_S)
         flooder = rig.peer("flood", rig.address)
-        began = time.monotonic()
+        began = CLOCK.now()
         rig.observe(WATCHED_S)
         rig.wait_moving()
         with Channel(rig.stop_address, 30.0) as channel:
-            failed = time.monotonic()
+            failed = CLOCK.now()
             channel.ask(Stop(reason="behind a flood"))
-            reply_s = time.monotonic() - failed
+            reply_s = CLOCK.now() - failed
         after = aftermath(rig, "stopped", failed)
         quiet = rig.recording.between(quiet_from, quiet_to)
         flooded = rig.recording.between(began, failed)

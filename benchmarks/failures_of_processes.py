@@ -25,7 +25,7 @@ from failure_outcome import (
     modes,
     pace,
 )
-from failure_rig import Rig, measured_speed, way
+from failure_rig import CLOCK, Rig, measured_speed, way
 
 # The controller -----------------------------------------------------------------------------------
 
@@ -80,7 +80,7 @@ def server_killed(model: Path) -> Outcome:
         failed = rig.signal_server(signal.SIGKILL)
         said = controller.wait_for("ServerUnreachableError", failed)
         rig.end_server()
-        restarted = time.monotonic()
+        restarted = CLOCK.now()
         rig.start_server()
         lost = controller.wait_for("LeaseLostError", restarted)
         states = rig.recording.between(restarted, rig.observe(1.0))
@@ -104,7 +104,7 @@ def server_stopped(model: Path) -> Outcome:
         controller = rig.controller()
         stopped = rig.signal_server(signal.SIGSTOP)
         said = controller.wait_for("ServerUnreachableError", stopped)
-        time.sleep(max(0.0, stopped + AWAY_S - time.monotonic()))
+        time.sleep(max(0.0, stopped + AWAY_S - CLOCK.now()))
         failed = rig.signal_server(signal.SIGCONT)
         controller.wait_for("LeaseLostError", failed)
         after = aftermath(rig, "hold", failed)

@@ -173,7 +173,11 @@ class Arm(Protocol):
         ...
 
     def command(self, target: JointTarget) -> None:
-        """Sends one set-point; in simulation this also advances time by one servo period."""
+        """Sends one set-point; in simulation this also advances time by one servo period.
+
+        Raises:
+            ArmSilentError: it has not reached the arm, or nobody can know that it has.
+        """
         ...
 
     def close(self) -> None:

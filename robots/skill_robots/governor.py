@@ -187,18 +187,17 @@ class Governor:
         return self._with_hand(target)
 
     def take_back(self, *, at_rest: bool) -> None:
-        """Forgets the last set-point: it did not reach the arm.
+        """Forgets the last set-point, if there is one since: it did not reach the arm.
 
         Args:
             at_rest: the arm has come to rest by itself, where the one before has led it.
         """
-        if self._kept is None:
-            return
-        now, self._least, self._ready, self._followed, self._braking = self._kept
-        self._now = now
-        if at_rest:
+        if self._kept is not None:
+            self._now, self._least, self._ready, self._followed, self._braking = self._kept
+            self._kept = None
+        if at_rest and self._now is not None:
             rest = np.zeros(self._spec.dof)
-            self._now = Motion(now.position, rest, rest)
+            self._now = Motion(self._now.position, rest, rest)
             self._end_stop()
 
     @property

@@ -73,7 +73,7 @@ class ArmServer:
         if config.stopped:
             self.authority.stop("it was started so")
         policy = OnnxPolicy(config.model, device=config.device)
-        self.pilot = Pilot(arm, policy, Tracker(config.track))
+        self.pilot = Pilot(arm, policy, Tracker(config.track), self._clock.now)
         service_policy = OnnxPolicy(config.model, device=config.device, slots=MAX_ROWS)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
@@ -109,8 +109,8 @@ class ArmServer:
         if inference_s > INFERENCE_SHARE * period_s:
             remarks.append(
                 f"an inference takes {1e3 * inference_s:.1f} ms, and set-points are "
-                f"{1e3 * period_s:.1f} ms apart: ticks will be missed; a smaller policy, a lower "
-                "servo rate or another device would help"
+                f"{1e3 * period_s:.1f} ms apart: ticks will be late or missed; a smaller policy, "
+                "a lower servo rate or another device would help"
             )
         if not self._config.pace.realtime:
             remarks.append("ordinary scheduling; --realtime asks for better")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import numpy as np
@@ -67,8 +67,20 @@ class Pilot:
         ticks_per_action: servo periods per policy step.
     """
 
-    def __init__(self, arm: Arm, policy: TickPolicy, tracker: Tracker | None = None) -> None:
-        """Takes over ``arm``; ``tracker`` knows of objects that are reported from outside.
+    def __init__(
+        self,
+        arm: Arm,
+        policy: TickPolicy,
+        tracker: Tracker | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """Takes over ``arm``.
+
+        Args:
+            arm: the arm.
+            policy: what runs it.
+            tracker: knows of objects that are reported from outside.
+            clock: server time [s]; None takes a tick for an instant.
 
         Raises:
             RateMismatchError: the policy's rate does not fit the arm's.
@@ -86,7 +98,8 @@ class Pilot:
             manifest.plant.workspace_high_m,
             arm.servo_period_s,
         )
-        self.braking = self.adrift = False
+        self.braking, self.adrift = False, arm.keeps_time  # it is some time until the first tick
+        self._clock = clock
         self.tracker = tracker or Tracker()
         self.senses = Senses(arm, self.tracker)
         self.driver.reset(self.state)
@@ -137,6 +150,7 @@ class Pilot:
         """
         aim = self._aim(authority, now)
         if self.adrift and not self._seen and self.arm.keeps_time:
+            self._say_nothing()
             return
         verdict = self.governor.check(aim, self.state)
         self.braking = verdict.braking
@@ -162,28 +176,47 @@ class Pilot:
     def _look(self, authority: Authority, now: float) -> bool:
         """Reads the arm; False where it cannot be told what it does."""
         self._seen, readable = False, True
+        self._check_led(authority, now)
         try:
             self._seen = self.senses.read()
         except ArmSilentError as error:
             self._fault(authority, f"the arm does not answer: {error}", "silent")
+            # Once braked, it need not be listening either.
+            self.adrift = self.adrift or (self.arm.keeps_time and self._told_to_rest)
         except ArmError as error:
             self._fault(authority, f"the arm cannot be read: {error}", error.kind)
             readable = False
-        alone_s = now - self._led_at
-        too_long = alone_s > SILENT_S + self.arm.servo_period_s and self.arm.keeps_time
-        if too_long and not self.adrift:
-            self.adrift = True
-            self._fault(authority, f"the arm had no set-point for {alone_s:.3f} s", "silent")
         if self.adrift and self._seen:
             self._stay_here()
+            self._led_at = math.inf
             self.adrift = not self.senses.at_rest
         return readable
 
+    def _check_led(self, authority: Authority, now: float) -> None:
+        """Finds that an arm which keeps time was left without set-points: it rests by itself."""
+        alone_s = now - self._led_at
+        if alone_s > SILENT_S and self.arm.keeps_time and not self.adrift:
+            self.adrift = True
+            self.senses.left_alone()
+            self._fault(authority, f"the arm had no set-point for {alone_s:.3f} s", "silent")
+
+    def _say_nothing(self) -> None:
+        """What would have been sent was not."""
+        self.governor.take_back(at_rest=True)
+        self.driver.resume(self.governor.last)
+        self.braking = False
+
     def _command(self, authority: Authority, target: JointTarget, now: float) -> None:
+        clock = self._clock
+        if clock is not None and not self.adrift:
+            self._check_led(authority, clock())  # this tick itself may have taken too long
+            if self.adrift:
+                self._say_nothing()
+                return
         try:
             self.arm.command(target)
             self.senses.took_command()
-            self._led_at = now
+            self._led_at = now if clock is None else clock()
         except ArmSilentError:
             self._take_back()
             if self.senses.out_of_reach:
@@ -340,8 +373,11 @@ class Pilot:
     @property
     def at_rest(self) -> bool:
         """Whether the arm was measured at rest, and is told to be."""
-        told = float(np.abs(self.driver.setpoint_velocity).max())
-        return self.senses.at_rest and told <= REST_VELOCITY
+        return self.senses.at_rest and self._told_to_rest
+
+    @property
+    def _told_to_rest(self) -> bool:
+        return float(np.abs(self.driver.setpoint_velocity).max()) <= REST_VELOCITY
 
     def check_at_rest(self) -> None:
         """A fault is taken back only from an arm at rest.
@@ -380,7 +416,7 @@ class Pilot:
     def _settle(self) -> None:
         self.senses.restart()
         self._stay_here()
-        self.adrift, self._led_at = False, math.inf
+        self.adrift, self._led_at = self.arm.keeps_time, math.inf
         self._start_anew()
 
     def _stay_here(self) -> None:

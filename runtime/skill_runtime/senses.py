@@ -89,6 +89,10 @@ class Senses:
         self._unreached_s += self._arm.servo_period_s
         self.answering_s = 0.0
 
+    def left_alone(self) -> None:
+        """The arm was sent nothing for so long that it has come to rest by itself."""
+        self.answering_s = 0.0
+
     @property
     def out_of_reach(self) -> bool:
         """Whether set-points have not reached the arm for longer than :data:`SILENT_S`."""

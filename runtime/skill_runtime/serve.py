@@ -83,14 +83,11 @@ def main() -> None:
 
     try:
         server = build(arguments)
-    except (
-        PolicyFileError,
-        AddressError,
-        RateMismatchError,
-        UnsupportedPolicyError,
-        ArmError,
-    ) as error:
+    except (PolicyFileError, AddressError, RateMismatchError, UnsupportedPolicyError) as error:
         _refuse(error)
+    except ArmError as error:  # it may answer the next time
+        print(f"skill-serve: {error}", file=sys.stderr)
+        sys.exit(FAILED)
     if shutdown.asked.is_set():
         server.close()
         sys.exit(128 + shutdown.number)

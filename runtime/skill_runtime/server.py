@@ -94,8 +94,8 @@ class Server:
         try:
             if incoming.problem is not None or _is_large(incoming):
                 # Other stops may be waiting behind it: better one stop too many.
-                self._authority.stop("the stop socket was flooded")
                 problem = incoming.problem or WireError("too_large", "too long for a stop", "")
+                self._authority.stop(f"the stop socket was sent what is none ({problem})")
                 message = f"{problem}; the arm was stopped all the same"
                 raise WireError(problem.code, message, 'send {"type": "stop"}')
             message, _ = unpack([frame.bytes for frame in incoming.frames], STOP)

@@ -67,12 +67,17 @@ def _repeat(
 ) -> None:
     valid_for_s = VALID_PERIODS * PERIOD_S + 1 / client.server.telemetry_rate_hz
     start = time.monotonic()
+    refused: CommandRefusedError | None = None
     while duration_s is None or time.monotonic() < start + duration_s:
         next_time = time.monotonic() + PERIOD_S
         try:
             send(valid_for_s)
+            refused = None
         except CommandRefusedError as error:
             if error.code not in PASSING:
                 raise
+            refused = error
         line.show(state_line(client.state(), client.server.manifest))
         time.sleep(max(0.0, next_time - time.monotonic()))
+    if refused is not None:
+        raise refused  # it ended while nothing moved

@@ -20,6 +20,7 @@ from skill_robots.mujoco_arm import MujocoArm
 from skill_robots.tasks.tabletop import TabletopConfig
 from skill_runtime.assembly import ArmServer, ServeConfig
 from skill_runtime.authority import Authority
+from skill_runtime.clock import MonotonicClock
 from skill_runtime.loop import MOST_WAITS
 
 
@@ -44,7 +45,7 @@ def socket(kind: int, address: str) -> Iterator[zmq.Socket[bytes]]:
 
 def tick(server: ArmServer, count: int = 1) -> None:
     for _ in range(count):
-        server.loop.tick(time.monotonic())
+        server.loop.tick(MonotonicClock().now())
 
 
 def ask(server: ArmServer, client: zmq.Socket[bytes], **message: object) -> dict[str, Any]:
@@ -126,7 +127,7 @@ def test_at_1_khz_commands_and_telemetry_wait_for_a_tick_in_time_but_a_stop_does
 
 
 def tick_late(server: ArmServer) -> None:
-    server.loop.tick(time.monotonic(), late_s=0.0005)
+    server.loop.tick(MonotonicClock().now(), late_s=0.0005)
 
 
 def latest_seq(server: ArmServer) -> int:

@@ -713,12 +713,12 @@ class Followed:
         self.taken: list[tuple[JointTarget, Array]] = []
         follower = FollowerArm(PANDA, 0.005, seed, self.clock.now)
         self.arm = FaultyArm(follower, lambda *what: self.taken.append(what), lambda: None)
-        self.bench = Bench(Pilot(self.arm, OnnxPolicy(model)))
+        self.bench = Bench(Pilot(self.arm, OnnxPolicy(model), clock=self.clock.now))
 
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds / 0.005)):
-            self.bench.run(0.005)
             self.clock.time_s = self.bench.now
+            self.bench.run(0.005)
 
     def move(self, by: float = 0.5) -> None:
         """Servo to somewhere else, until it is on its way."""
@@ -729,7 +729,6 @@ class Followed:
 
     def sleep(self, seconds: float) -> None:
         self.bench.now += seconds
-        self.clock.time_s = self.bench.now
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])  # in some of them it is pushed meanwhile
@@ -766,10 +765,47 @@ def test_a_loop_that_stood_still_leaves_an_arm_at_rest_and_says_so(policy_file: 
     served.move(-0.5)
 
 
+def test_a_stall_is_a_fault_of_an_arm_that_holds_too(policy_file: Path) -> None:
+    served = Followed(policy_file, 0)
+    served.run(1.5)
+    served.sleep(2.0)
+    served.run(0.5)
+    assert served.bench.authority.fault_class == "silent"
+    served.run(0.6)
+    assert served.bench.authority.mode == "hold"
+
+
+def test_a_tick_that_takes_too_long_sends_nothing_at_its_end(policy_file: Path) -> None:
+    served = Followed(policy_file, 0)
+    served.move()
+    shape = served.bench.pilot.driver.step
+
+    def slow() -> JointTarget:
+        served.clock.time_s += 0.03
+        return shape()
+
+    served.taken = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(served.bench.pilot.driver, "step", slow)
+        served.bench.run(0.005)
+    assert served.taken == []
+    assert served.bench.authority.fault_class == "silent"
+
+
+def test_an_arm_moved_before_the_first_tick_is_held_where_it_is(policy_file: Path) -> None:
+    served = Followed(policy_file, 0)
+    start = served.bench.pilot.state.joint_position
+    served.arm.reset(5)
+    served.run(0.02)
+    for target, measured in served.taken:
+        np.testing.assert_array_equal(target.position, measured)
+    assert np.abs(served.taken[0][1] - start).max() > 1e-3
+
+
 def test_a_short_delay_is_none(policy_file: Path) -> None:
     served = Followed(policy_file, 0)
     served.move()
-    served.sleep(0.015)
+    served.sleep(0.014)
     served.run(0.05)
     assert served.bench.authority.mode == "servo"
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from pathlib import Path
 import onnx.parser
 import psutil
 import pytest
-from served import DEADLINE_S, state_when
+from served import DEADLINE_S, state_when, until
 
 from skill_runtime.client import SkillClient
 from skill_runtime.client_errors import CommandRefusedError, LeaseLostError
@@ -436,20 +437,26 @@ def test_a_supervisor_hears_that_it_serves_and_that_it_ends(
     policy_file: Path, tmp_path: Path
 ) -> None:
     path = str(tmp_path / "notify")
+    said: list[bytes] = []
+
+    def listen(supervisor: socket.socket) -> None:
+        while not said or said[-1] != b"STOPPING=1":
+            said.append(supervisor.recv(100))
+
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
         supervisor.bind(path)
         supervisor.settimeout(DEADLINE_S)
+        listener = threading.Thread(target=listen, args=(supervisor,))
+        listener.start()
         with process("--model", str(policy_file), NOTIFY_SOCKET=path) as running:
-            assert supervisor.recv(100) == b"READY=1"
+            until(lambda: b"READY=1" in said)
             with SkillClient(running.address, timeout_s=1.0) as client:
                 assert client.hello().mode in {"hold", "skill"}
-            assert supervisor.recv(100) == b"WATCHDOG=1"
+            until(lambda: b"WATCHDOG=1" in said)
             code, output = running.end()
             assert code == 0, output
-        said = supervisor.recv(100)
-        while said == b"WATCHDOG=1":
-            said = supervisor.recv(100)
-        assert said == b"STOPPING=1"
+        listener.join(DEADLINE_S)
+    assert (said[0], said[-1]) == (b"READY=1", b"STOPPING=1")
 
 
 SLOW = """<ir_version: 10, opset_import: ["" : 20]>

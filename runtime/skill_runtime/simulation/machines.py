@@ -24,18 +24,19 @@ from skill_robots.arm import (
 from skill_robots.control import CUBE
 from skill_robots.panda import kinematics
 from skill_runtime.policy import OnnxPolicy, PolicyOutput
+from skill_runtime.senses import SILENT_S
 
 Vector = NDArray[np.float64]
 
 ArmTrouble = Literal["", "silent", "deaf", "repeat", "nan", "contact", "error"]
 """Nothing; no answer; no set-point taken; the same answer again and again; answers that are no
 number; a reflex; an error of its own."""
-PolicyTrouble = Literal["", "nan", "raise"]
+PolicyTrouble = Literal["", "nan", "raise", "slow"]
 
 
-RESTS_ALONE_S = 0.022
-"""An arm without set-points for this long, and a servo period, comes to rest by itself [s]: not
-before the server, which gives it 20 ms, knows of it."""
+RESTS_ALONE_S = SILENT_S + 1e-4
+"""An arm without set-points for this long comes to rest by itself [s]: a moment later than the
+server takes it to."""
 PUSHED_RAD = 0.02
 """How far an arm that rests by itself may be moved by hand meanwhile [rad]."""
 
@@ -79,7 +80,7 @@ class FollowerArm:
             self._width = target.hand_width
 
     def _rest_alone(self) -> None:
-        if self._alone or self._clock() - self._led_at <= RESTS_ALONE_S + self.servo_period_s:
+        if self._alone or self._clock() - self._led_at <= RESTS_ALONE_S:
             return
         self._alone = True
         if self._random.random() < 0.5:
@@ -200,7 +201,7 @@ class FaultyArm:
 
 @dataclass
 class FaultyPolicy:
-    """A policy that may put out NaN, or fail."""
+    """A policy that may put out NaN, fail, or take its time."""
 
     inner: OnnxPolicy
     on_trouble: Callable[[], None]
@@ -223,6 +224,8 @@ class FaultyPolicy:
         if not self.trouble:
             return output
         self.on_trouble()
+        if self.trouble == "slow":
+            return output
         if self.trouble == "raise":
             raise RuntimeError("out of memory")
         return replace(output, action=np.full_like(output.action, np.nan))

@@ -54,7 +54,7 @@ class MotionJudge:
         return self._speed > AT_REST and now - self._told_at <= SILENT_S
 
     def _is_alone(self, now: float) -> bool:
-        return now - self._told_at > RESTS_ALONE_S + self.period_s
+        return now - self._told_at > RESTS_ALONE_S
 
     @property
     def _speed(self) -> float:

@@ -120,6 +120,7 @@ class World:
             self.arm,
             self.policy,
             Tracker(TrackConfig(objects=("cube",) if tracked else ())),
+            self.clock.now,
         )
         around = self.pilot.governor.limits
         self.judge = Judge(
@@ -273,7 +274,7 @@ class World:
         self._next_trouble = now + float(self._random.exponential(4.0))
         self._trouble_ends = now + float(self._random.exponential(0.6))
         arm: list[ArmTrouble] = ["silent", "deaf", "repeat", "nan", "contact", "error"]
-        policy: list[PolicyTrouble] = ["nan", "nan", "raise"]
+        policy: list[PolicyTrouble] = ["nan", "slow", "raise"]
         for _ in range(2 if self._random.random() < SECOND_TROUBLE else 1):
             choice = int(self._random.integers(len(arm) + len(policy) + 2))
             if choice < len(arm):
@@ -304,6 +305,10 @@ class World:
         self.judge.motion.started_afresh()
 
     def _policy_failed(self) -> None:
+        if self.policy.trouble == "slow":
+            self.clock.advance_to(self.clock.time_s + float(self._random.uniform(0.0, 0.05)))
+            self.judge.cause("silent")
+            return
         self._policy_failed_now = True
         self.judge.cause("policy")
 
