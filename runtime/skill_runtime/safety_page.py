@@ -102,6 +102,11 @@ def time_table() -> str:
             "fault `tracker`",
         ],
         ["the arm does not answer", f"{1e3 * SILENT_S:g} ms", "fault `silent`"],
+        [
+            "the server stands still, and the time of the arm goes on",
+            f"{1e3 * SILENT_S:g} ms",
+            "fault `silent`",
+        ],
         ["`stop`", "the next servo period reads it first", "stopped"],
     ]
     return _table(["what", "after", "then"], rows)
