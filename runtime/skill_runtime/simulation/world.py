@@ -71,7 +71,7 @@ CAUSES: dict[ArmTrouble, FaultClass] = {
 
 SILENCE_FOUND_S = 0.03
 """A silent arm is a fault by then: 20 ms, and the ticks at both ends [s]."""
-STALL_S = 0.015
+STALL_S = 0.01
 """A tick that is so late may have left the arm without set-points for too long [s]."""
 SECOND_TROUBLE = 0.3
 """How often a trouble does not come alone."""
