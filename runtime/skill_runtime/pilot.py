@@ -59,8 +59,8 @@ class Pilot:
         runner: runs the policy.
         braking: whether the governor follows a stop.
         adrift: whether the arm may be elsewhere than it was told to be: it stopped itself, or was
-            without set-points for so long that it rests by itself. Until it is seen at rest, the
-            set-point is where it is measured; unseen, it is sent nothing.
+            without set-points for so long that it rests by itself. Until it is seen at rest and
+            takes one, the set-point is where it is measured; unseen, it is sent nothing.
         tracker: objects that are reported from outside.
         senses: what is measured.
         needed_objects: names of those whose poses the policy observes.
@@ -188,8 +188,6 @@ class Pilot:
             readable = False
         if self.adrift and self._seen:
             self._stay_here()
-            self._led_at = math.inf
-            self.adrift = not self.senses.at_rest
         return readable
 
     def _check_led(self, authority: Authority, now: float) -> None:
@@ -217,6 +215,8 @@ class Pilot:
             self.arm.command(target)
             self.senses.took_command()
             self._led_at = now if clock is None else clock()
+            if self._seen and self.senses.at_rest:
+                self.adrift = False  # there it is held from now on
         except ArmSilentError:
             self._take_back()
             if self.senses.out_of_reach:

@@ -775,6 +775,18 @@ def test_a_stall_is_a_fault_of_an_arm_that_holds_too(policy_file: Path) -> None:
     assert served.bench.authority.mode == "hold"
 
 
+def test_an_arm_is_adrift_until_it_takes_a_set_point(policy_file: Path) -> None:
+    served = Followed(policy_file, 0)
+    served.run(0.1)
+    served.sleep(0.05)
+    served.arm.trouble = "deaf"
+    served.run(0.005)  # it is seen at rest, and nothing reaches it
+    assert served.bench.pilot.adrift
+    served.arm.trouble = ""
+    served.run(0.005)
+    assert not served.bench.pilot.adrift
+
+
 def test_a_tick_that_takes_too_long_sends_nothing_at_its_end(policy_file: Path) -> None:
     served = Followed(policy_file, 0)
     served.move()
