@@ -712,7 +712,9 @@ class Followed:
         self.clock = ManualClock()
         self.taken: list[tuple[JointTarget, Array]] = []
         follower = FollowerArm(PANDA, 0.005, seed, self.clock.now)
-        self.arm = FaultyArm(follower, lambda *what: self.taken.append(what), lambda: None)
+        self.arm = FaultyArm(
+            follower, lambda *what: self.taken.append(what), lambda: None, lambda: None
+        )
         self.bench = Bench(Pilot(self.arm, OnnxPolicy(model), clock=self.clock.now))
 
     def run(self, seconds: float) -> None:

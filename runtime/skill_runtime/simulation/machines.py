@@ -129,11 +129,13 @@ class FaultyArm:
         trouble: what it has at present.
         on_command: is told of every set-point that reaches the motors, before it does, and where
             the joints were measured last.
+        on_lost: is told when one does not.
         on_reset: is told when the arm was put elsewhere.
     """
 
     inner: SimulatedArm
     on_command: Callable[[JointTarget, Vector], None]
+    on_lost: Callable[[], None]
     on_reset: Callable[[], None]
     trouble: ArmTrouble = ""
     is_simulated: bool = True
@@ -168,6 +170,8 @@ class FaultyArm:
 
     def command(self, target: JointTarget) -> None:
         """As the arm does, unless in trouble."""
+        if self.trouble in ("silent", "deaf", "contact", "error"):
+            self.on_lost()
         self._raise(reading=False)
         self.on_command(target, self._measured)
         self.inner.command(target)

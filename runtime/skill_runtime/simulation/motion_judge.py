@@ -39,22 +39,30 @@ class MotionJudge:
     Args:
         limits: of the arm; its surroundings are those of the governor.
         period_s: servo period [s].
+        keeps_time: whether the arm's time goes on without set-points.
     """
 
     limits: MotionLimits
     period_s: float
+    keeps_time: bool
     _told: Motion | None = None
     _told_at: float = -math.inf
+    _lost: int = 0
     _fresh: bool = False
     _most_excess: float = 0.0
     _least: Room = NO_LESS
 
     def moves(self, now: float) -> bool:
         """Whether the arm is told to move, and not out of reach of what it is told."""
-        return self._speed > AT_REST and now - self._told_at <= SILENT_S
+        return self._speed > AT_REST and not self._is_alone(now, SILENT_S)
 
-    def _is_alone(self, now: float) -> bool:
-        return now - self._told_at > RESTS_ALONE_S
+    def _is_alone(self, now: float, after_s: float) -> bool:
+        without_s = now - self._told_at if self.keeps_time else self._lost * self.period_s
+        return without_s > after_s
+
+    def lost(self) -> None:
+        """A set-point has not reached the motors."""
+        self._lost += 1
 
     @property
     def _speed(self) -> float:
@@ -93,9 +101,10 @@ class MotionJudge:
             raise InvariantError(f"a set-point is not finite: {position.tolist()}")
         if self._told is None:
             raise InvariantError("a set-point before any start")
-        if self._is_alone(now) and math.isfinite(self._told_at):
-            self._start(measured)
-        self._told_at = now
+        if self._is_alone(now, RESTS_ALONE_S) and math.isfinite(self._told_at):
+            # In a time that waits, nobody has moved it.
+            self._start(measured if self.keeps_time else self._told.position)
+        self._told_at, self._lost = now, 0
         width = target.hand_width
         if width is not None and not 0.0 <= width <= self.limits.spec.hand_width_max:
             raise InvariantError(f"the hand is told to open {width} m")

@@ -112,7 +112,7 @@ class World:
         self.transport = VirtualTransport(self.clock, self._replied, self._delivered)
         self.transport.telemetry.on_frame = self._published
         arm = self._arm()
-        self.arm = FaultyArm(arm, self._commanded, self._moved)
+        self.arm = FaultyArm(arm, self._commanded, self._lost, self._moved)
         self.policy = FaultyPolicy(OnnxPolicy(config.model), self._policy_failed)
         tracked = config.seed % 2 == 1
         self.authority = Authority(Patience(stop_after_s=0.25 if config.seed % 4 == 2 else 20.0))
@@ -127,6 +127,7 @@ class World:
             motion=MotionJudge(
                 MotionLimits(arm.spec, around.surroundings, arm.servo_period_s),
                 arm.servo_period_s,
+                arm.keeps_time,
             ),
             patience=self.authority.patience,
             pose_timeout_s=self.pilot.tracker.config.timeout_s if tracked else None,
@@ -299,6 +300,9 @@ class World:
     def _commanded(self, target: JointTarget, measured: Vector) -> None:
         self._digest.update(target.position.tobytes())
         self.judge.motion.commanded(target, measured, self.clock.time_s)
+
+    def _lost(self) -> None:
+        self.judge.motion.lost()
 
     def _moved(self) -> None:
         self._silent_ticks = 0
