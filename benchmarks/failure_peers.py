@@ -24,6 +24,9 @@ from skill_runtime.client import SkillClient
 from skill_runtime.client_errors import ClientError, CommandRefusedError, LeaseLostError
 from skill_runtime.clock import MonotonicClock
 
+CLOCK = MonotonicClock()
+"""The server's."""
+
 COMMAND_PERIOD_S = 0.1
 """Between two skills of the controller [s]."""
 
@@ -44,7 +47,7 @@ CHUNK_BYTES = 65536
 
 def say(what: str, **more: object) -> None:
     """Prints what has happened, with the server's time [s]."""
-    print(json.dumps({"what": what, "at": MonotonicClock().now(), **more}), flush=True)
+    print(json.dumps({"what": what, "at": CLOCK.now(), **more}), flush=True)
 
 
 def controller(

@@ -39,6 +39,7 @@ from skill_runtime.authority import Authority, Order, Running
 from skill_runtime.modes import Event
 from skill_runtime.pilot import Pilot
 from skill_runtime.refusal import Refusal
+from skill_runtime.scene import set_context
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ class Dispatcher:
         if message.lease is not None and message.seq is not None and message.basis is not None:
             order = Order(lease=message.lease, seq=message.seq, basis=message.basis)
             self._authority.check(order, None, now)
-        self._pilot.set_context(message.mass, message.friction)
+        set_context(self._pilot.arm, message.mass, message.friction)
         self._authority.note("scene", "scenes")
         if order is not None:
             self._authority.accept(order, None)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
-from typing import cast
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,17 +24,19 @@ from skill_robots.arm import (
     ArmState,
     JointTarget,
     ObjectUnseenError,
-    Scene,
     SimulationDivergedError,
 )
 from skill_robots.control import CUBE, PolicyDriver
 from skill_robots.governor import Governor
 from skill_runtime.authority import Authority, Running
+from skill_runtime.clock import MonotonicClock
 from skill_runtime.modes import LATCHED, POLICY_MODES
 from skill_runtime.policy import PolicyOutput
 from skill_runtime.policy_runner import PolicyRunner, TickPolicy, ticks_per_action
+from skill_runtime.reach import Reach
 from skill_runtime.refusal import Refusal
-from skill_runtime.senses import ANSWERING_S, REST_VELOCITY, SILENT_S, Senses
+from skill_runtime.scene import scene_of
+from skill_runtime.senses import ANSWERING_S, REST_VELOCITY, Senses
 from skill_runtime.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -58,9 +59,8 @@ class Pilot:
         driver: from policy to set-points.
         runner: runs the policy.
         braking: whether the governor follows a stop.
-        adrift: whether the arm may be elsewhere than it was told to be: it stopped itself, or was
-            without set-points for so long that it rests by itself. Until it is seen at rest and
-            takes one, the set-point is where it is measured; unseen, it is sent nothing.
+        reach: whether set-points reach it. While it is adrift, the set-point is where it is
+            measured; unseen, it is sent nothing.
         tracker: objects that are reported from outside.
         senses: what is measured.
         needed_objects: names of those whose poses the policy observes.
@@ -80,7 +80,7 @@ class Pilot:
             arm: the arm.
             policy: what runs it.
             tracker: knows of objects that are reported from outside.
-            clock: server time [s]; None takes a tick for an instant.
+            clock: server time [s]; None takes the machine's.
 
         Raises:
             RateMismatchError: the policy's rate does not fit the arm's.
@@ -98,8 +98,8 @@ class Pilot:
             manifest.plant.workspace_high_m,
             arm.servo_period_s,
         )
-        self.braking, self.adrift = False, arm.keeps_time  # it is some time until the first tick
-        self._clock = clock
+        self.braking = False
+        self.reach = Reach(arm, clock or MonotonicClock().now)
         self.tracker = tracker or Tracker()
         self.senses = Senses(arm, self.tracker)
         self.driver.reset(self.state)
@@ -107,7 +107,6 @@ class Pilot:
         sees_cube = any(CUBE in field.name for field in manifest.observation)
         self.needed_objects: tuple[str, ...] = (CUBE,) if sees_cube else ()
         self._seen = False
-        self._led_at = math.inf
         self._followed: Running | None = None
         self._located: tuple[ArmState, Hands] | None = None
         self._phase = 0
@@ -146,10 +145,10 @@ class Pilot:
         """One servo period at server time ``now``: read, decide, shape, govern, command.
 
         Whatever fails on the way to a set-point, one is sent: of the stop that is ready. Only an
-        arm that is :attr:`adrift` and not seen is sent none.
+        arm that is adrift and not seen is sent none.
         """
         aim = self._aim(authority, now)
-        if self.adrift and not self._seen and self.arm.keeps_time:
+        if self.reach.adrift and not self._seen and self.arm.keeps_time:
             self._say_nothing()
             return
         verdict = self.governor.check(aim, self.state)
@@ -158,12 +157,12 @@ class Pilot:
             self.driver.resume(verdict.target)
         if verdict.intervention is not None and authority.mode not in LATCHED:
             authority.note(f"governor: {verdict.intervention}")
-        self._command(authority, verdict.target, now)
+        self._command(authority, verdict.target)
 
     def _aim(self, authority: Authority, now: float) -> JointTarget | None:
         """The set-point that is wanted; None where something failed that it depends on."""
         try:
-            if not self._look(authority, now):
+            if not self._look(authority):
                 return None
             self._recover_by_itself(authority, now)
             self._decide(authority, now)
@@ -173,30 +172,32 @@ class Pilot:
             self._fault(authority, f"internal error: {error}", "internal")
             return None
 
-    def _look(self, authority: Authority, now: float) -> bool:
+    def _look(self, authority: Authority) -> bool:
         """Reads the arm; False where it cannot be told what it does."""
         self._seen, readable = False, True
-        self._check_led(authority, now)
+        self._check_led(authority)
         try:
             self._seen = self.senses.read()
         except ArmSilentError as error:
             self._fault(authority, f"the arm does not answer: {error}", "silent")
             # Once braked, it need not be listening either.
-            self.adrift = self.adrift or (self.arm.keeps_time and self._told_to_rest)
+            if self.arm.keeps_time and self._told_to_rest:
+                self.reach.adrift = True
         except ArmError as error:
             self._fault(authority, f"the arm cannot be read: {error}", error.kind)
             readable = False
-        if self.adrift and self._seen:
+        if self.reach.adrift and self._seen:
             self._stay_here()
         return readable
 
-    def _check_led(self, authority: Authority, now: float) -> None:
-        """Finds that an arm which keeps time was left without set-points: it rests by itself."""
-        alone_s = now - self._led_at
-        if alone_s > SILENT_S and self.arm.keeps_time and not self.adrift:
-            self.adrift = True
-            self.senses.left_alone()
-            self._fault(authority, f"the arm had no set-point for {alone_s:.3f} s", "silent")
+    def _check_led(self, authority: Authority) -> bool:
+        """Whether the arm was led on all the while; where not, it rests by itself."""
+        alone_s = self.reach.left_alone_s()
+        if alone_s is None:
+            return True
+        self.senses.count_anew()
+        self._fault(authority, f"the arm had no set-point for {alone_s:.3f} s", "silent")
+        return False
 
     def _say_nothing(self) -> None:
         """What would have been sent was not."""
@@ -204,22 +205,16 @@ class Pilot:
         self.driver.resume(self.governor.last)
         self.braking = False
 
-    def _command(self, authority: Authority, target: JointTarget, now: float) -> None:
-        clock = self._clock
-        if clock is not None and not self.adrift:
-            self._check_led(authority, clock())  # this tick itself may have taken too long
-            if self.adrift:
-                self._say_nothing()
-                return
+    def _command(self, authority: Authority, target: JointTarget) -> None:
+        if not self._check_led(authority):  # this tick itself may have taken too long
+            self._say_nothing()
+            return
         try:
             self.arm.command(target)
-            self.senses.took_command()
-            self._led_at = now if clock is None else clock()
-            if self._seen and self.senses.at_rest:
-                self.adrift = False  # there it is held from now on
+            self.reach.took(at_rest=self._seen and self.senses.at_rest)
         except ArmSilentError:
             self._take_back()
-            if self.senses.out_of_reach:
+            if self.reach.is_lost:
                 self._fault(authority, "the arm takes no set-point", "silent")
         except ArmError as error:
             self._take_back()
@@ -230,9 +225,9 @@ class Pilot:
 
         An arm that has been out of reach for longer has come to rest by itself, who knows where.
         """
-        self.senses.missed_command()
-        self.adrift = self.adrift or self.senses.out_of_reach
-        self.governor.take_back(at_rest=self.adrift)
+        self.senses.count_anew()
+        self.reach.missed()
+        self.governor.take_back(at_rest=self.reach.adrift)
         self.driver.resume(self.governor.last)
 
     def _recover_by_itself(self, authority: Authority, now: float) -> None:
@@ -246,7 +241,7 @@ class Pilot:
 
     @property
     def _answers(self) -> bool:
-        return not self.adrift and self.senses.answering_s >= ANSWERING_S
+        return not self.reach.adrift and self.senses.answering_s >= ANSWERING_S
 
     def _decide(self, authority: Authority, now: float) -> None:
         if authority.mode not in POLICY_MODES:
@@ -321,7 +316,7 @@ class Pilot:
 
     def _fault(self, authority: Authority, reason: str, kind: FaultClass) -> None:
         if kind == "contact":
-            self.adrift = True  # an arm that stopped itself follows nobody
+            self.reach.adrift = True  # an arm that stopped itself follows nobody
         if not authority.at_fault_of(kind):
             log.error("fault: %s", reason)
             authority.fault(reason, kind)
@@ -336,7 +331,7 @@ class Pilot:
         Raises:
             Refusal: ``not_supported``, the arm is real; ``not_now``, it does not answer.
         """
-        scene = self._scene("reset")
+        scene = scene_of(self.arm, "reset")
         try:
             self._check_answers()
             scene.reset(seed)
@@ -353,22 +348,6 @@ class Pilot:
             raise
         except ArmError:
             return
-
-    def set_context(self, mass: float | None, friction: float | None) -> None:
-        """Changes the simulated object; what the policy remembers stays: it is to notice.
-
-        Raises:
-            Refusal: ``not_supported``, or ``invalid`` where the simulation cannot carry it.
-        """
-        try:
-            self._scene("scene").set_context(mass=mass, friction=friction)
-        except ValueError as error:
-            raise Refusal("invalid", str(error), "send a value the simulation can carry") from None
-
-    @property
-    def context(self) -> Mapping[str, float] | None:
-        """True mass and friction of a simulated object."""
-        return cast("Scene", self.arm).context if self.arm.is_simulated else None
 
     @property
     def at_rest(self) -> bool:
@@ -416,7 +395,7 @@ class Pilot:
     def _settle(self) -> None:
         self.senses.restart()
         self._stay_here()
-        self.adrift, self._led_at = self.arm.keeps_time, math.inf
+        self.reach.restart()
         self._start_anew()
 
     def _stay_here(self) -> None:
@@ -428,12 +407,3 @@ class Pilot:
         self._followed = None
         self._phase = 0
         self.runner.forget()
-
-    def _scene(self, what: str) -> Scene:
-        if not self.arm.is_simulated:
-            raise Refusal(
-                "not_supported",
-                f"{what!r} needs a simulated arm, this one is real",
-                "move the object by hand",
-            )
-        return cast("Scene", self.arm)

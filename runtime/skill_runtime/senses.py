@@ -41,7 +41,6 @@ class Senses:
         self.tracker = tracker
         self.answering_s = math.inf
         self._silent_s = 0.0
-        self._unreached_s = 0.0
         self._arm = arm
         self.state = self._with_tracked(self._ask())
         self._read_s = self.state.time_s
@@ -80,23 +79,9 @@ class Senses:
         """
         self._take(self._ask())
 
-    def took_command(self) -> None:
-        """A set-point has reached the arm."""
-        self._unreached_s = 0.0
-
-    def missed_command(self) -> None:
-        """A set-point has not."""
-        self._unreached_s += self._arm.servo_period_s
+    def count_anew(self) -> None:
+        """What it has answered so far says nothing any more: set-points did not reach it."""
         self.answering_s = 0.0
-
-    def left_alone(self) -> None:
-        """The arm was sent nothing for so long that it has come to rest by itself."""
-        self.answering_s = 0.0
-
-    @property
-    def out_of_reach(self) -> bool:
-        """Whether set-points have not reached the arm for longer than :data:`SILENT_S`."""
-        return self._unreached_s > SILENT_S
 
     @property
     def is_silent(self) -> bool:
@@ -116,7 +101,7 @@ class Senses:
         """
         self._take(self._ask())
         self._read_s = self.state.time_s
-        self._silent_s, self._unreached_s, self.answering_s = 0.0, 0.0, math.inf
+        self._silent_s, self.answering_s = 0.0, math.inf
 
     def _miss(self, why: str) -> None:
         self._silent_s += self._arm.servo_period_s

@@ -85,18 +85,17 @@ def main() -> None:
         server = build(arguments)
     except (PolicyFileError, AddressError, RateMismatchError, UnsupportedPolicyError) as error:
         _refuse(error)
-    except ArmError as error:  # it may answer the next time
-        print(f"skill-serve: {error}", file=sys.stderr)
-        sys.exit(FAILED)
+    except ArmError as error:
+        _refuse(error, FAILED)  # it may answer the next time
     if shutdown.asked.is_set():
         server.close()
         sys.exit(128 + shutdown.number)
     sys.exit(serve(server, arguments, shutdown))
 
 
-def _refuse(error: Exception) -> NoReturn:
+def _refuse(error: Exception, code: int = USAGE) -> NoReturn:
     print(f"skill-serve: {error}", file=sys.stderr)
-    sys.exit(USAGE)
+    sys.exit(code)
 
 
 def build(arguments: Arguments) -> ArmServer:

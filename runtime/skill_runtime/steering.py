@@ -13,9 +13,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from skill_proto.messages import ErrorCode
 from skill_runtime.client import SkillClient
-from skill_runtime.client_errors import CommandRefusedError
+from skill_runtime.client_errors import PASSING, CommandRefusedError
 from skill_runtime.control_text import state_line
 from skill_runtime.live_line import LiveLine
 
@@ -24,11 +23,6 @@ PERIOD_S = 0.1
 
 VALID_PERIODS = 5
 """Repetitions that may be lost before the arm holds."""
-
-PASSING: frozenset[ErrorCode] = frozenset({"stale", "not_now"})
-"""Refusals after which the next repetition may be accepted. ``stale``: this program was suspended
-for a while, and what it knew of the time is old. ``not_now``: the arm is at a fault that may end by
-itself; a stop and any other fault end the lease, which the next repetition is told."""
 
 
 def holder_name() -> str:

@@ -25,13 +25,12 @@ from numpy.typing import ArrayLike
 
 from skill_proto.messages import Error, ErrorCode, Renew, Reply, ServoJoint, ServoPose
 from skill_runtime.channel import Channel
-from skill_runtime.client_errors import LeaseLostError, ServerUnreachableError, from_reply
+from skill_runtime.client_errors import PASSING, LeaseLostError, ServerUnreachableError, from_reply
 from skill_runtime.compose import Hand, build, vector
 from skill_runtime.held_lease import HeldLease
 
-PASSING: frozenset[ErrorCode] = frozenset({"stale", "out_of_order", "not_now"})
-"""Refusals that say nothing against the next target. ``not_now``: the arm is at a fault that may
-end by itself; a stop and any other fault end the lease, and the answer is ``no_lease``."""
+PASSED_OVER: frozenset[ErrorCode] = frozenset({*PASSING, "out_of_order"})
+"""Refusals that say nothing against the next target."""
 
 MAX_UNANSWERED = 16
 """Targets on their way at once. More would wait for a server that has not kept up, and the arm
@@ -174,7 +173,7 @@ class ServoStream:
         self._silent_since = now if self._unanswered else None
         if isinstance(reply, Error):
             self.refused[reply.code] += 1
-            if reply.code not in PASSING:
+            if reply.code not in PASSED_OVER:
                 error = from_reply(reply)
                 if isinstance(error, LeaseLostError):
                     self._lease.end(str(error))

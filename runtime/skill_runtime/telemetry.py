@@ -11,6 +11,7 @@ from skill_proto.messages import Headroom, ObjectState, Telemetry, Timing
 from skill_runtime.authority import Authority
 from skill_runtime.pilot import Pilot
 from skill_runtime.policy import PolicyOutput
+from skill_runtime.scene import context_of
 
 Numbers = tuple[float | None, ...]
 Floats = NDArray[np.float32] | NDArray[np.float64]
@@ -52,7 +53,7 @@ def make_telemetry(
     gather = Gather()
     state, output, command = pilot.state, pilot.output, authority.command
     hands = pilot.hands
-    lease, context = authority.lease, pilot.context
+    lease, context = authority.lease, context_of(pilot.arm)
     return Telemetry.model_construct(
         seq=seq,
         time=now,

@@ -26,6 +26,7 @@ from skill_runtime.pilot import Pilot
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.policy_runner import LONGEST_PAUSE_S, RateMismatchError
 from skill_runtime.refusal import Refusal
+from skill_runtime.scene import context_of, set_context
 from skill_runtime.simulation.machines import ArmTrouble, FaultyArm, FollowerArm
 from skill_runtime.tracker import TrackConfig, Tracker
 
@@ -241,7 +242,7 @@ def test_a_changed_object_is_for_the_policy_to_notice(remembering: Bench) -> Non
     assert remembering.pilot.output is not None
     before = remembering.pilot.output.context
     assert before is not None
-    remembering.pilot.set_context(mass=5.0, friction=0.1)
+    set_context(remembering.pilot.arm, mass=5.0, friction=0.1)
     remembering.run(0.04)
     cube = remembering.pilot.state.objects["cube"].position[:2]
     after = remembering.pilot.output.context
@@ -580,7 +581,7 @@ def test_a_real_arm_has_no_scene(policy_file: Path) -> None:
     arm = MujocoArm()
     arm.is_simulated = False  # type: ignore[misc]  as far as the pilot can tell
     pilot = Pilot(arm, OnnxPolicy(policy_file))
-    assert pilot.context is None
+    assert context_of(pilot.arm) is None
     with pytest.raises(Refusal, match="simulated") as refused:
         pilot.reset()
     assert refused.value.code == "not_supported"
@@ -783,10 +784,10 @@ def test_an_arm_is_adrift_until_it_takes_a_set_point(policy_file: Path) -> None:
     served.sleep(0.05)
     served.arm.trouble = "deaf"
     served.run(0.005)  # it is seen at rest, and nothing reaches it
-    assert served.bench.pilot.adrift
+    assert served.bench.pilot.reach.adrift
     served.arm.trouble = ""
     served.run(0.005)
-    assert not served.bench.pilot.adrift
+    assert not served.bench.pilot.reach.adrift
 
 
 def test_a_tick_that_takes_too_long_sends_nothing_at_its_end(policy_file: Path) -> None:
