@@ -42,7 +42,7 @@ from skill_runtime.loop import Pace
 from skill_runtime.modes import POLICY_MODES
 from skill_runtime.pacing import Pacer, TickTimes
 from skill_runtime.policy import PolicyFileError, load_manifest
-from skill_runtime.realtime import QuietCollector, request_realtime
+from skill_runtime.realtime import QuietCollector, ask_system
 
 ANY_PORT = "tcp://127.0.0.1:*"
 
@@ -125,8 +125,7 @@ def measure_bare(config: Config, servo_hz: float) -> tuple[np.ndarray, int]:
     pacer = Pacer(1.0 / servo_hz, clock, config.spin_us * 1e-6)
 
     def run() -> None:
-        if config.realtime:
-            request_realtime()
+        ask_system(realtime=config.realtime)
         with QuietCollector():
             pacer.start()
             ends = clock.now() + config.seconds

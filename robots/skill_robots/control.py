@@ -21,6 +21,7 @@ from skill_robots.action import (
 )
 from skill_robots.arm import ArmSpec, ArmState, JointTarget, ObjectUnseenError, Pose
 from skill_robots.observation import FIELDS, WorldState, observe, upright
+from skill_robots.panda import kinematics
 
 Array = NDArray[np.float64]
 
@@ -122,6 +123,13 @@ class PolicyDriver:
             )
             self._located = (state, hands)
         return self._located[1]
+
+    def hand(self, state: ArmState) -> tuple[Array, Array]:
+        """Measured position [m] and velocity [m/s] of the end effector, ``(3,)``, world frame."""
+        point, velocity = kinematics.moving_point(
+            state.joint_position.tolist(), state.joint_velocity.tolist()
+        )
+        return self._base + point, np.array(velocity)
 
     def observation(self, state: ArmState) -> Array:
         """The policy's raw observation ``(O,)``.

@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 TELEMETRY_RATE_HZ = 100.0
 HEARING_SHARE = 0.15
-"""Share of a servo period spent at most on incoming messages before the arm is moved."""
+"""Share of a servo period spent at most on incoming messages before the arm is moved; the message
+that was begun last may exceed it."""
 
 WAKE_UP_S = 1.5e-3
 """Answering clients between ticks ends this long before the next one [s]."""
@@ -35,8 +36,10 @@ TIMING_INTERVAL_S = 0.25
 """How often the percentiles in telemetry are computed anew [s]."""
 
 LATE_SHARE = 0.2
-"""While a policy moves the arm at a short period (``pilot.SHORT_S``), commands (never a stop) and
-telemetry wait in a tick in which the policy runs, and in one that begins later than this share."""
+"""While a policy moves the arm at a short period (``pilot.SHORT_S``), a tick does one thing that
+can wait, or none. Commands (never a stop) and telemetry wait where the policy is at work, and where
+the tick begins later than this share; commands also where telemetry is due, and until they have
+made up for more than their share of an earlier tick."""
 MOST_WAITS = 4
 """Ticks in a row in which they wait at most."""
 
@@ -104,6 +107,7 @@ class Loop:
         self._late_s = LATE_SHARE * period_s
         self._short = period_s <= SHORT_S
         self._waits = 0
+        self._owed_s = 0.0
         self._publish_every = max(1, round(1.0 / (pace.telemetry_rate_hz * period_s)))
         self.telemetry_rate_hz = 1.0 / (self._publish_every * period_s)
         self.decided = clock.now()
@@ -157,32 +161,34 @@ class Loop:
 
         Each part is on its own: what fails in one must not keep the set-point from the arm.
         """
-        hurries = self._hurries(late_s)
-        hear = self._server.hear_stops if hurries else self._server.hear
+        self._due = self._due or self._tick % self._publish_every == 0
+        publishes, hears = self._share_out(late_s)
+        hear = self._server.hear if hears else self._server.hear_stops
         self._guarded(lambda _: hear(now + self._hearing_s))
         self.decided = decided = self._clock.now()
+        self._owed_s = max(0.0, self._owed_s + (decided - now if hears else 0.0) - self._hearing_s)
         self._guarded(lambda _: self._authority.advance(decided))
         if self._show is not None:
             show = self._show
             self._guarded(lambda _: show.step(self._authority, self._pilot, decided))
         self._guarded(lambda _: self._pilot.step(self._authority, decided))
         self._count_interventions()
-        self._due = self._due or self._tick % self._publish_every == 0
-        if self._due and not hurries:
+        if publishes:
             self._guarded(self._publish)
             self._due = False
         self._tick += 1
 
-    def _hurries(self, late_s: float) -> bool:
-        """Whether what can wait has to, in a tick that begins so late [s]."""
-        acting = self._authority.mode in POLICY_MODES
-        if self._short and acting and self._waits < MOST_WAITS:
-            late = late_s > self._late_s
-            if late or self._pilot.acts_next(self._authority):
-                self._waits += 1
-                return True
-        self._waits = 0
-        return False
+    def _share_out(self, late_s: float) -> tuple[bool, bool]:
+        """Whether a tick that begins so late [s] publishes, and whether it hears commands."""
+        short = self._short and self._authority.mode in POLICY_MODES
+        if not short or self._waits >= MOST_WAITS:
+            self._waits = 0
+            return self._due, True
+        hurries = late_s > self._late_s or self._pilot.busy_next(self._authority)
+        publishes = self._due and not hurries
+        hears = not (hurries or publishes or self._owed_s > 0.0)
+        self._waits = 0 if hears else self._waits + 1
+        return publishes, hears
 
     def _count_interventions(self) -> None:
         counters, found = self._authority.counters, self._pilot.governor.interventions

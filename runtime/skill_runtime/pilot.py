@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import FaultClass, Mode
-from skill_robots.action import Hands
 from skill_robots.arm import (
     Arm,
     ArmError,
@@ -43,9 +42,9 @@ log = logging.getLogger(__name__)
 Vector = NDArray[np.float64]
 
 SHORT_S = 2e-3
-"""A servo period of no more than this has no room for all that is to be done at times [s]: an
-action is carried out one period after the policy has run, which every policy of ours bears (a delay
-of up to 20 ms was drawn in its training)."""
+"""A servo period of no more than this has no room for all that is to be done at times [s]: a policy
+step is spread over three, in which it observes, runs, and its action is carried out. Every policy
+of ours bears that (a delay of up to 20 ms was drawn in its training)."""
 
 LETS_GO: frozenset[FaultClass] = frozenset({"arm", "contact", "silent"})
 """Faults in which the arm may be elsewhere than it was told to be."""
@@ -108,10 +107,10 @@ class Pilot:
         self.needed_objects: tuple[str, ...] = (CUBE,) if sees_cube else ()
         self._seen = False
         self._followed: Running | None = None
-        self._located: tuple[ArmState, Hands] | None = None
         self._phase = 0
-        self._defers = arm.servo_period_s <= SHORT_S
-        self._deferred: Vector | None = None
+        self._spreads = arm.servo_period_s <= SHORT_S
+        self._observed: Vector | None = None
+        self._action: Vector | None = None
 
     @property
     def manifest(self) -> PolicyManifest:
@@ -128,16 +127,10 @@ class Pilot:
         """The newest measurement."""
         return self.senses.state
 
-    @property
-    def hands(self) -> Hands:
-        """Where the hand was measured at :attr:`state`, with its velocity."""
-        if self._located is None or self._located[0] is not self.state:
-            self._located = (self.state, self.driver.hands(self.state))
-        return self._located[1]
-
-    def acts_next(self, authority: Authority) -> bool:
-        """Whether the policy is due in the coming tick, as far as is known before it."""
-        return self._phase == 0 and authority.mode in POLICY_MODES
+    def busy_next(self, authority: Authority) -> bool:
+        """Whether something of a policy step falls into the coming tick, as far as is known."""
+        begun = self._observed is not None or self._action is not None
+        return authority.mode in POLICY_MODES and (begun or self._phase == 0)
 
     # The tick -----------------------------------------------------------------------------------
 
@@ -244,25 +237,22 @@ class Pilot:
         return not self.reach.adrift and self.senses.answering_s >= ANSWERING_S
 
     def _decide(self, authority: Authority, now: float) -> None:
-        if authority.mode not in POLICY_MODES:
-            held = authority.mode == "hold"
-            self.runner.pause(self.arm.servo_period_s if held else math.inf)
-            self._deferred = None
-        if authority.command is not self._followed:
-            self._begin(authority.command)
-        if self._deferred is not None:
-            self._carry_out(self._deferred)
-        due = self._phase == 0 or authority.mode == "servo"
-        if due and authority.command is not None:
-            try:
-                if authority.mode in POLICY_MODES:
-                    self._check_objects(now)
-                self._act(authority.command, authority.mode)
-            except ArmError as error:
-                self._fault(authority, str(error), error.kind)
-            except Exception as error:  # a policy may raise anything; all of it is a fault
-                log.debug("fault", exc_info=True)
-                self._fault(authority, f"the policy failed: {error}", "policy")
+        command, mode = authority.command, authority.mode
+        if mode not in POLICY_MODES:
+            self.runner.pause(self.arm.servo_period_s if mode == "hold" else math.inf)
+            self._drop_step()
+        if command is not self._followed:
+            self._begin(command)
+        try:
+            if command is not None and mode in POLICY_MODES:
+                self._step_policy(command, mode, now)
+            elif command is not None:
+                self._follow(command)
+        except ArmError as error:
+            self._fault(authority, str(error), error.kind)
+        except Exception as error:  # a policy may raise anything; all of it is a fault
+            log.debug("fault", exc_info=True)
+            self._fault(authority, f"the policy failed: {error}", "policy")
         self._phase = (self._phase + 1) % self.ticks_per_action
 
     def _begin(self, command: Running | None) -> None:
@@ -278,25 +268,38 @@ class Pilot:
             self._phase = 0
             self.runner.resume()
 
-    def _act(self, command: Running, mode: Mode) -> None:
+    def _follow(self, command: Running) -> None:
         if command.kind == "servo_joint":
             self.driver.apply_joint_goal(command.vector)
-            return
-        if command.kind == "servo_pose":
-            self.driver.apply_end_effector_goal(command.vector, self.state)
         else:
-            observation = self.driver.observation(self.state)
-            output = self.runner.run(observation, command.vector, by_goal=mode == "goal")
-            if self._defers:
-                self._deferred = output.action[0]
-            else:
-                self._carry_out(output.action[0])
-        self._located = (self.state, self.driver.hands(self.state))  # known already: costs nothing
+            self.driver.apply_end_effector_goal(command.vector, self.state)
 
-    def _carry_out(self, action: Vector) -> None:
-        self.driver.apply_action(action, self.state)
-        self.runner.did(self.driver.done(action))
-        self._deferred = None
+    def _step_policy(self, command: Running, mode: Mode, now: float) -> None:
+        """What is due of a policy step; at a short period its parts are done a tick each."""
+        if self._spreads:
+            self._carry_out()
+            self._infer(command, mode)
+        if self._phase == 0:
+            self._check_objects(now)
+            self._observed = self.driver.observation(self.state)
+        if not self._spreads:
+            self._infer(command, mode)
+            self._carry_out()
+
+    def _infer(self, command: Running, mode: Mode) -> None:
+        observed, self._observed = self._observed, None
+        if observed is not None:
+            output = self.runner.run(observed, command.vector, by_goal=mode == "goal")
+            self._action = output.action[0]
+
+    def _carry_out(self) -> None:
+        action, self._action = self._action, None
+        if action is not None:
+            self.driver.apply_action(action, self.state)
+            self.runner.did(self.driver.done(action))
+
+    def _drop_step(self) -> None:
+        self._observed, self._action = None, None
 
     def _check_objects(self, now: float) -> None:
         unseen = self._unseen(now)
@@ -321,6 +324,7 @@ class Pilot:
             log.error("fault: %s", reason)
             authority.fault(reason, kind)
         self._begin(None)
+        self._drop_step()
         self.runner.forget()
 
     # The world ----------------------------------------------------------------------------------

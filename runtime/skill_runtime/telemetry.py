@@ -52,7 +52,7 @@ def make_telemetry(
     """
     gather = Gather()
     state, output, command = pilot.state, pilot.output, authority.command
-    hands = pilot.hands
+    hand_position, hand_velocity = pilot.driver.hand(state)
     lease, context = authority.lease, context_of(pilot.arm)
     return Telemetry.model_construct(
         seq=seq,
@@ -69,8 +69,8 @@ def make_telemetry(
         joint_position=gather.all("joint_position", state.joint_position),
         joint_velocity=gather.all("joint_velocity", state.joint_velocity),
         joint_setpoint=gather.all("joint_setpoint", pilot.driver.setpoint),
-        end_effector_position=gather.all("end_effector_position", hands.measured[0]),
-        end_effector_velocity=gather.all("end_effector_velocity", hands.measured_velocity[0]),
+        end_effector_position=gather.all("end_effector_position", hand_position),
+        end_effector_velocity=gather.all("end_effector_velocity", hand_velocity),
         hand_width=gather.one("hand_width", state.hand_width),
         objects={
             name: ObjectState.model_construct(

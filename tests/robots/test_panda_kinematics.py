@@ -163,6 +163,16 @@ def test_point_of_one_arm_is_the_same(configurations: Array) -> None:
         assert kinematics.forward_point(joints.tolist()) == pytest.approx(position, abs=1e-12)
 
 
+def test_moving_point_is_the_jacobian_times_the_rates(configurations: Array) -> None:
+    rates = np.random.default_rng(3).normal(size=configurations.shape)
+    pose, jacobian = kinematics.forward_with_jacobian(configurations)
+    wanted = (jacobian[:, :3] @ rates[:, :, None])[:, :, 0]
+    for i, (position, rate) in enumerate(zip(configurations.tolist(), rates.tolist(), strict=True)):
+        point, velocity = kinematics.moving_point(position, rate)
+        np.testing.assert_allclose(point, pose.position[i], atol=1e-12)
+        np.testing.assert_allclose(velocity, wanted[i], atol=1e-12)
+
+
 def test_undamped_step_follows_the_twist(configurations: Array) -> None:
     joints = configurations[:200]
     _, jacobian = kinematics.forward_with_jacobian(joints)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ from skill_robots.tasks.tabletop import TabletopConfig
 from skill_runtime.assembly import ArmServer, ServeConfig
 from skill_runtime.authority import Authority
 from skill_runtime.clock import MonotonicClock
-from skill_runtime.loop import MOST_WAITS
+from skill_runtime.loop import HEARING_SHARE, MOST_WAITS
+from skill_runtime.server import Server
 
 
 @pytest.fixture
@@ -109,21 +111,55 @@ def test_at_1_khz_commands_and_telemetry_wait_for_a_tick_in_time_but_a_stop_does
         socket(zmq.DEALER, hasty.addresses.stop) as stop,
     ):
         ask(hasty, client, type="hello")
-        tick(hasty, 20)
-        client.send(b'{"type":"renew","lease":"nobody"}')
+        counters, nobody = hasty.authority.counters, b'{"type":"renew","lease":"nobody"}'
+        client.send(nobody)
+        until(lambda: (tick(hasty), counters["rejected.no_lease"])[1] == 1)  # it waited for nothing
+        client.send(nobody)
         time.sleep(0.3)  # it has arrived
-        assert hasty.loop.latest is not None
-        published = hasty.loop.latest.seq
+        published = latest_seq(hasty)
         for waits in range(1, MOST_WAITS + 1):
             tick_late(hasty)
-            assert hasty.authority.counters["rejected.no_lease"] == 0, waits
-        # For ever they do not wait.
-        until(lambda: (tick_late(hasty), hasty.authority.counters["rejected.no_lease"])[1] == 1)
+            assert counters["rejected.no_lease"] == 1, waits
+        tick_late(hasty)  # for ever they do not wait
+        assert counters["rejected.no_lease"] == 2
         until(lambda: (tick_late(hasty), latest_seq(hasty) > published)[1])
         stop.send(b'{"type":"stop"}')
         time.sleep(0.3)
         tick_late(hasty)
         assert hasty.authority.counters["stops"] == 1
+
+
+def test_at_1_khz_commands_wait_while_telemetry_is_made_and_the_policy_is_at_work(
+    hasty: ArmServer,
+) -> None:
+    heard: list[bool] = []
+    published: list[bool] = []
+    tick(hasty, 5)  # from the first on, the show's policy moves it
+    for _ in range(40):
+        before = latest_seq(hasty)
+        with patch.object(Server, "hear", autospec=True) as hear:
+            tick(hasty)
+        heard.append(hear.called)
+        published.append(latest_seq(hasty) > before)
+    assert sum(published) == 4  # 100 Hz
+    assert sum(heard) == 40 - 4 - 3  # in a policy period
+    assert not any(h and p for h, p in zip(heard, published, strict=True))
+
+
+def test_at_1_khz_who_takes_more_than_their_share_of_a_tick_is_not_heard_in_the_next(
+    hasty: ArmServer,
+) -> None:
+    def hear_too_long(_: float) -> None:
+        time.sleep(1.1 * HEARING_SHARE * 0.001)
+
+    tick(hasty, 5)
+    heard: list[bool] = []
+    for _ in range(2 + MOST_WAITS):
+        with patch.object(Server, "hear", side_effect=hear_too_long) as hear:
+            tick(hasty)
+        heard.append(hear.called)
+    assert heard[:2] == [True, False]
+    assert any(heard[2:])
 
 
 def tick_late(server: ArmServer) -> None:

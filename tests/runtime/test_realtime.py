@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -32,6 +34,16 @@ def test_nothing_is_asked_for_that_is_not_named() -> None:
     before = allowed()
     assert in_a_thread(ask_system) == []
     assert in_a_thread(lambda: (ask_system(), allowed())[1]) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="timer slack is Linux's")
+def test_a_precise_timer_is_of_the_thread_that_asked() -> None:
+    def slack_ns() -> int:
+        return ctypes.CDLL(None).prctl(30, 0, 0, 0, 0)  # PR_GET_TIMERSLACK
+
+    before = slack_ns()
+    assert in_a_thread(lambda: (ask_system(), slack_ns())[1]) == 1
+    assert slack_ns() == before
 
 
 @needs_affinity

@@ -100,6 +100,30 @@ def forward_point(joint_position: Sequence[float]) -> tuple[float, float, float]
     return x, y, z
 
 
+def moving_point(
+    joint_position: Sequence[float], joint_velocity: Sequence[float]
+) -> tuple[Point, Point]:
+    """Position [m] and velocity [m/s] of the end effector of one arm, from plain floats.
+
+    As :func:`forward_point`; the velocity is carried along, each joint adding ``w z x p``.
+    """
+    x, y, z = 0.0, 0.0, FLANGE_IN_LINK7 + END_EFFECTOR_IN_HAND
+    u, v, w = 0.0, 0.0, 0.0
+    for i in range(6, -1, -1):
+        c, s, rate = cos(joint_position[i]), sin(joint_position[i]), joint_velocity[i]
+        x, y = c * x - s * y, s * x + c * y
+        u, v = c * u - s * v - rate * y, s * u + c * v + rate * x
+        if _TWIST[i] > 0:
+            y, z = -z, y
+            v, w = -w, v
+        elif _TWIST[i] < 0:
+            y, z = z, -y
+            v, w = w, -v
+        along_x, along_y, along_z = _OFFSET[i]
+        x, y, z = x + along_x, y + along_y, z + along_z
+    return (x, y, z), (u, v, w)
+
+
 def forward_with_jacobian(joint_position: Vector) -> tuple[EndEffector, Vector]:
     """Pose of the end effector and its geometric Jacobian, for joint positions ``(n, 7)``.
 
