@@ -124,7 +124,7 @@ class PolicyDriver:
             self._located = (state, hands)
         return self._located[1]
 
-    def hand(self, state: ArmState) -> tuple[Array, Array]:
+    def measured_hand(self, state: ArmState) -> tuple[Array, Array]:
         """Measured position [m] and velocity [m/s] of the end effector, ``(3,)``, world frame."""
         point, velocity = kinematics.moving_point(
             state.joint_position.tolist(), state.joint_velocity.tolist()

@@ -36,10 +36,8 @@ TIMING_INTERVAL_S = 0.25
 """How often the percentiles in telemetry are computed anew [s]."""
 
 LATE_SHARE = 0.2
-"""While a policy moves the arm at a short period (``pilot.SHORT_S``), a tick does one thing that
-can wait, or none. Commands (never a stop) and telemetry wait where the policy is at work, and where
-the tick begins later than this share; commands also where telemetry is due, and until they have
-made up for more than their share of an earlier tick."""
+"""Of a short servo period (``pilot.SHORT_S``): a tick that begins later than this has no time for
+what can wait."""
 MOST_WAITS = 4
 """Ticks in a row in which they wait at most."""
 
@@ -166,7 +164,7 @@ class Loop:
         hear = self._server.hear if hears else self._server.hear_stops
         self._guarded(lambda _: hear(now + self._hearing_s))
         self.decided = decided = self._clock.now()
-        self._owed_s = max(0.0, self._owed_s + (decided - now if hears else 0.0) - self._hearing_s)
+        self._settle_hearing(decided - now if hears else 0.0)
         self._guarded(lambda _: self._authority.advance(decided))
         if self._show is not None:
             show = self._show
@@ -179,9 +177,17 @@ class Loop:
         self._tick += 1
 
     def _share_out(self, late_s: float) -> tuple[bool, bool]:
-        """Whether a tick that begins so late [s] publishes, and whether it hears commands."""
-        short = self._short and self._authority.mode in POLICY_MODES
-        if not short or self._waits >= MOST_WAITS:
+        """Whether a tick that begins so late [s] publishes, and whether it hears commands.
+
+        While a policy moves the arm at a short period, a tick does one thing that can wait, or
+        none. Commands (never a stop) and telemetry wait where the policy is at work and where the
+        tick is late; commands also where telemetry is made, and until they have made up for more
+        than their share of an earlier tick.
+        """
+        if not (self._short and self._authority.mode in POLICY_MODES):
+            self._waits, self._owed_s = 0, 0.0
+            return self._due, True
+        if self._waits >= MOST_WAITS:
             self._waits = 0
             return self._due, True
         hurries = late_s > self._late_s or self._pilot.busy_next(self._authority)
@@ -189,6 +195,11 @@ class Loop:
         hears = not (hurries or publishes or self._owed_s > 0.0)
         self._waits = 0 if hears else self._waits + 1
         return publishes, hears
+
+    def _settle_hearing(self, spent_s: float) -> None:
+        """Commands have a share of each period, and owe what they took beyond it."""
+        owed_s = self._owed_s + spent_s - self._hearing_s
+        self._owed_s = min(max(owed_s, 0.0), MOST_WAITS * self._hearing_s)
 
     def _count_interventions(self) -> None:
         counters, found = self._authority.counters, self._pilot.governor.interventions

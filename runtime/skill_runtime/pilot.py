@@ -43,8 +43,12 @@ Vector = NDArray[np.float64]
 
 SHORT_S = 2e-3
 """A servo period of no more than this has no room for all that is to be done at times [s]: a policy
-step is spread over three, in which it observes, runs, and its action is carried out. Every policy
-of ours bears that (a delay of up to 20 ms was drawn in its training)."""
+step is spread over some. Every policy of ours bears that (a delay of up to 20 ms was drawn in its
+training)."""
+
+SPREAD_TICKS = 3
+"""Over which: it observes, it runs, its action is carried out. A policy whose steps are no farther
+apart than this would gain nothing, and does all of it at once."""
 
 LETS_GO: frozenset[FaultClass] = frozenset({"arm", "contact", "silent"})
 """Faults in which the arm may be elsewhere than it was told to be."""
@@ -108,7 +112,7 @@ class Pilot:
         self._seen = False
         self._followed: Running | None = None
         self._phase = 0
-        self._spreads = arm.servo_period_s <= SHORT_S
+        self._spreads = arm.servo_period_s <= SHORT_S and self.ticks_per_action > SPREAD_TICKS
         self._observed: Vector | None = None
         self._action: Vector | None = None
 
@@ -119,7 +123,7 @@ class Pilot:
 
     @property
     def output(self) -> PolicyOutput | None:
-        """What the policy put out last, None outside the policy modes."""
+        """What the policy put out last, None outside the policy modes and until it has run."""
         return self.runner.output
 
     @property
@@ -128,9 +132,13 @@ class Pilot:
         return self.senses.state
 
     def busy_next(self, authority: Authority) -> bool:
-        """Whether something of a policy step falls into the coming tick, as far as is known."""
+        """Whether something of a spread policy step falls into the coming tick, as far as is known.
+
+        Where steps are not spread there is no better tick to wait for.
+        """
         begun = self._observed is not None or self._action is not None
-        return authority.mode in POLICY_MODES and (begun or self._phase == 0)
+        due = begun or self._phase == 0
+        return due and self._spreads and authority.mode in POLICY_MODES
 
     # The tick -----------------------------------------------------------------------------------
 
@@ -184,8 +192,8 @@ class Pilot:
         return readable
 
     def _check_led(self, authority: Authority) -> bool:
-        """Whether the arm was led on all the while; where not, it rests by itself."""
-        alone_s = self.reach.left_alone_s()
+        """False where it is found now that the arm was not led on: it rests by itself."""
+        alone_s = self.reach.find_left_alone()
         if alone_s is None:
             return True
         self.senses.count_anew()
@@ -263,7 +271,7 @@ class Pilot:
             self.driver.apply_hand(None, grasp=False)
             return
         self.driver.apply_hand(command.hand_width, grasp=command.grasp)
-        if self.output is None:
+        if self.output is None and self._observed is None:
             # Nothing ran just now, so there is no rhythm to keep.
             self._phase = 0
             self.runner.resume()
@@ -324,7 +332,6 @@ class Pilot:
             log.error("fault: %s", reason)
             authority.fault(reason, kind)
         self._begin(None)
-        self._drop_step()
         self.runner.forget()
 
     # The world ----------------------------------------------------------------------------------
@@ -410,4 +417,5 @@ class Pilot:
     def _start_anew(self) -> None:
         self._followed = None
         self._phase = 0
+        self._drop_step()
         self.runner.forget()

@@ -42,8 +42,11 @@ class Reach:
         """Whether set-points have not reached the arm for too many periods."""
         return self._lost_s > SILENT_S
 
-    def left_alone_s(self) -> float | None:
-        """For how long it was sent nothing, where that is found now and was too long [s]."""
+    def find_left_alone(self) -> float | None:
+        """For how long it was sent nothing, where that was too long [s]: told once.
+
+        It is :attr:`adrift` from then on.
+        """
         if self.adrift or not self._arm.keeps_time:
             return None
         alone_s = self._clock() - self._led_at

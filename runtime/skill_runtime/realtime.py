@@ -41,7 +41,7 @@ class Answer(NamedTuple):
 def ask_system(*, cpu: int | None = None, realtime: bool = False) -> list[Answer]:
     """Asks for what is named, for the calling thread; locked memory is for the whole process.
 
-    A precise timer is asked for in any case: it costs nothing that is not the thread's own.
+    A precise timer is asked for in any case; threads that this one starts inherit it.
 
     Args:
         cpu: the only processor to run on; None for any.

@@ -52,7 +52,7 @@ def make_telemetry(
     """
     gather = Gather()
     state, output, command = pilot.state, pilot.output, authority.command
-    hand_position, hand_velocity = pilot.driver.hand(state)
+    hand_position, hand_velocity = pilot.driver.measured_hand(state)
     lease, context = authority.lease, context_of(pilot.arm)
     return Telemetry.model_construct(
         seq=seq,

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -21,7 +22,7 @@ from skill_robots.mujoco_arm import MujocoArm
 from skill_robots.tasks.tabletop import TabletopConfig
 from skill_runtime.assembly import ArmServer, ServeConfig
 from skill_runtime.authority import Authority
-from skill_runtime.clock import MonotonicClock
+from skill_runtime.clock import ManualClock, MonotonicClock
 from skill_runtime.loop import HEARING_SHARE, MOST_WAITS
 from skill_runtime.server import Server
 
@@ -95,75 +96,93 @@ def test_every_other_tick_publishes_one_state_of_everything(server: ArmServer) -
 
 
 @pytest.fixture
-def hasty(policy_file: Path) -> Iterator[ArmServer]:
-    """At 1 kHz, and moved by its policy."""
+def hasty(policy_file: Path) -> Iterator[Hasty]:
+    """At 1 kHz, on a clock of its own, moved by its policy."""
     config = ServeConfig(model=policy_file, addresses=FREE_PORTS, show=True)
-    server = ArmServer(MujocoArm(TabletopConfig(physics_step_s=0.001)), config)
-    yield server
+    clock = ManualClock()
+    server = ArmServer(MujocoArm(TabletopConfig(physics_step_s=0.001)), config, clock)
+    yield Hasty(server, clock)
     server.close()
 
 
+@dataclass
+class Hasty:
+    """A server whose ticks take no time but what the test says."""
+
+    server: ArmServer
+    clock: ManualClock
+
+    def tick(self, late_s: float = 0.0) -> None:
+        self.clock.time_s += 0.001
+        self.server.loop.tick(self.clock.now(), late_s)
+
+    def hears(self, takes_s: float = 0.0) -> bool:
+        """Whether commands are heard in the next tick; if so it takes so long [s]."""
+
+        def hear(_: float) -> None:
+            self.clock.time_s += takes_s
+
+        with patch.object(Server, "hear", side_effect=hear) as heard:
+            self.tick()
+        return heard.called
+
+
 def test_at_1_khz_commands_and_telemetry_wait_for_a_tick_in_time_but_a_stop_does_not(
-    hasty: ArmServer,
+    hasty: Hasty,
 ) -> None:
+    server, counters = hasty.server, hasty.server.authority.counters
     with (
-        socket(zmq.DEALER, hasty.addresses.commands) as client,
-        socket(zmq.DEALER, hasty.addresses.stop) as stop,
+        socket(zmq.DEALER, server.addresses.commands) as client,
+        socket(zmq.DEALER, server.addresses.stop) as stop,
     ):
-        ask(hasty, client, type="hello")
-        counters, nobody = hasty.authority.counters, b'{"type":"renew","lease":"nobody"}'
+        nobody = b'{"type":"renew","lease":"nobody"}'
         client.send(nobody)
-        until(lambda: (tick(hasty), counters["rejected.no_lease"])[1] == 1)  # it waited for nothing
+        until(lambda: (hasty.tick(), counters["rejected.no_lease"])[1] == 1)  # none waits now
         client.send(nobody)
         time.sleep(0.3)  # it has arrived
-        published = latest_seq(hasty)
+        published = latest_seq(server)
         for waits in range(1, MOST_WAITS + 1):
-            tick_late(hasty)
+            hasty.tick(late_s=0.0005)
             assert counters["rejected.no_lease"] == 1, waits
-        tick_late(hasty)  # for ever they do not wait
+        hasty.tick(late_s=0.0005)  # for ever they do not wait
         assert counters["rejected.no_lease"] == 2
-        until(lambda: (tick_late(hasty), latest_seq(hasty) > published)[1])
+        until(lambda: (hasty.tick(late_s=0.0005), latest_seq(server) > published)[1])
         stop.send(b'{"type":"stop"}')
         time.sleep(0.3)
-        tick_late(hasty)
-        assert hasty.authority.counters["stops"] == 1
+        hasty.tick(late_s=0.0005)
+        assert counters["stops"] == 1
 
 
 def test_at_1_khz_commands_wait_while_telemetry_is_made_and_the_policy_is_at_work(
-    hasty: ArmServer,
+    hasty: Hasty,
 ) -> None:
+    for _ in range(5):
+        hasty.tick()
     heard: list[bool] = []
     published: list[bool] = []
-    tick(hasty, 5)  # from the first on, the show's policy moves it
     for _ in range(40):
-        before = latest_seq(hasty)
-        with patch.object(Server, "hear", autospec=True) as hear:
-            tick(hasty)
-        heard.append(hear.called)
-        published.append(latest_seq(hasty) > before)
+        before = latest_seq(hasty.server)
+        heard.append(hasty.hears())
+        published.append(latest_seq(hasty.server) > before)
     assert sum(published) == 4  # 100 Hz
     assert sum(heard) == 40 - 4 - 3  # in a policy period
     assert not any(h and p for h, p in zip(heard, published, strict=True))
 
 
-def test_at_1_khz_who_takes_more_than_their_share_of_a_tick_is_not_heard_in_the_next(
-    hasty: ArmServer,
-) -> None:
-    def hear_too_long(_: float) -> None:
-        time.sleep(1.1 * HEARING_SHARE * 0.001)
-
-    tick(hasty, 5)
-    heard: list[bool] = []
-    for _ in range(2 + MOST_WAITS):
-        with patch.object(Server, "hear", side_effect=hear_too_long) as hear:
-            tick(hasty)
-        heard.append(hear.called)
-    assert heard[:2] == [True, False]
-    assert any(heard[2:])
-
-
-def tick_late(server: ArmServer) -> None:
-    server.loop.tick(MonotonicClock().now(), late_s=0.0005)
+def test_at_1_khz_commands_make_up_for_more_than_their_share(hasty: Hasty) -> None:
+    share_s = HEARING_SHARE * 0.001
+    for _ in range(12):
+        hasty.tick()
+    heard = [hasty.hears(1.1 * share_s), hasty.hears(), hasty.hears(1.9 * share_s)]
+    assert heard == [True, False, True]
+    heard = [hasty.hears() for _ in range(2)]
+    assert heard == [False, True]
+    assert hasty.hears(60.0)  # the machine was asleep, say
+    assert [hasty.hears() for _ in range(MOST_WAITS + 2)].count(True) >= 1
+    hasty.server.authority.stop("no policy")
+    assert hasty.hears()
+    assert hasty.hears(60.0)
+    assert hasty.hears()
 
 
 def latest_seq(server: ArmServer) -> int:

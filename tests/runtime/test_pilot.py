@@ -621,6 +621,23 @@ def test_at_1_khz_what_comes_in_between_takes_the_actions_place(
     np.testing.assert_array_equal(served.pilot.driver.setpoint, here)
 
 
+@pytest.mark.parametrize("periods", [1, 2])
+def test_at_1_khz_nothing_of_a_policy_step_survives_a_reset(
+    policy_file: Path, periods: int
+) -> None:
+    served = fine_bench(policy_file)
+    served.skill(1, 0)
+    served.run(0.001 * periods)
+    served.pilot.reset()
+    served.skill(-1, 0)
+    served.run(0.001)
+    assert served.pilot.output is None
+    served.run(0.001)
+    assert np.abs(served.pilot.driver.setpoint_velocity).max() == 0.0
+    served.run(0.001)
+    assert np.abs(served.pilot.driver.setpoint_velocity).max() > 0.0
+
+
 # Silence, and objects seen from outside ---------------------------------------------------------
 
 

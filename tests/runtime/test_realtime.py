@@ -30,7 +30,7 @@ def in_a_thread(work: Callable[[], T]) -> T:
     return results[0]
 
 
-def test_nothing_is_asked_for_that_is_not_named() -> None:
+def test_no_answer_and_no_processor_without_a_request() -> None:
     before = allowed()
     assert in_a_thread(ask_system) == []
     assert in_a_thread(lambda: (ask_system(), allowed())[1]) == before
