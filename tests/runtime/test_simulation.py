@@ -13,15 +13,21 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tyro
 import zmq
 from planted import PLANTS, TRACKED, found
 
+from skill_robots.action import Setpoint, SetpointShaper
+from skill_robots.arm import ArmSpec
+from skill_robots.panda.limits import FR3, PANDA
 from skill_runtime.faults import FAULTS
+from skill_runtime.senses import REST_VELOCITY
 from skill_runtime.simulation.__main__ import Arguments, check, report
 from skill_runtime.simulation.campaign import Outcome, split
 from skill_runtime.simulation.clock import VirtualClock
+from skill_runtime.simulation.judge import rest_within_s
 from skill_runtime.simulation.transport import Sent, VirtualTransport
 from skill_runtime.simulation.world import RunConfig, RunResult, World
 
@@ -177,3 +183,16 @@ def test_a_sleeper_wakes_late_and_time_passes_with_every_look() -> None:
     clock.sleep_until(begin + 1.0)
     assert clock.time_s == begin + 1.5
     assert clock.now() < clock.now()
+
+
+@pytest.mark.parametrize("spec", [PANDA, FR3], ids=lambda spec: spec.name)
+def test_an_arm_may_take_as_long_to_rest_as_from_its_full_speed(spec: ArmSpec) -> None:
+    shaper, state = SetpointShaper(spec, 0.005), Setpoint(np.zeros((1, 7)))
+    slowest = int((spec.velocity_limit / spec.acceleration_limit).argmax())
+    state.velocity[0, slowest] = shaper.config.limit_share * spec.velocity_limit[slowest]
+    state.acceleration[0, slowest] = shaper.config.limit_share * spec.acceleration_limit[slowest]
+    took_s = 0.0
+    while state.velocity.max() > REST_VELOCITY:
+        shaper.brake(state)
+        took_s += shaper.period_s
+    assert 0.75 * rest_within_s(spec) < took_s < rest_within_s(spec)
