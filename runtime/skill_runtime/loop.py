@@ -184,11 +184,9 @@ class Loop:
         tick is late; commands also where telemetry is made, and until they have made up for more
         than their share of an earlier tick.
         """
-        if not (self._short and self._authority.mode in POLICY_MODES):
+        roomy = not (self._short and self._authority.mode in POLICY_MODES)
+        if roomy or self._waits >= MOST_WAITS:
             self._waits, self._owed_s = 0, 0.0
-            return self._due, True
-        if self._waits >= MOST_WAITS:
-            self._waits = 0
             return self._due, True
         hurries = late_s > self._late_s or self._pilot.busy_next(self._authority)
         publishes = self._due and not hurries

@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 import time
+from contextlib import suppress
 from typing import NamedTuple
 
 from skill_runtime.processors import allowed, listed
@@ -57,8 +58,9 @@ def ask_system(*, cpu: int | None = None, realtime: bool = False) -> list[Answer
 
 def _sharpen_timer() -> None:
     """Linux wakes an ordinary thread up to 50 us late on purpose, to save power (prctl(2))."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, _TIMER_SLACK_NS, 0, 0, 0)
+    with suppress(OSError, AttributeError, TypeError):  # as for mlockall
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, _TIMER_SLACK_NS, 0, 0, 0)
 
 
 def pin_thread(cpu: int) -> Answer:

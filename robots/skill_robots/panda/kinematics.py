@@ -43,6 +43,8 @@ _OFFSET = (
 )
 """Origin of each joint frame in its parent's [m]."""
 
+_STILL = (0.0,) * 7
+
 _HALF_SQRT2 = float(np.sqrt(0.5))
 
 _FEW = 2
@@ -82,30 +84,18 @@ def forward(joint_position: Vector) -> EndEffector:
 
 
 def forward_point(joint_position: Sequence[float]) -> tuple[float, float, float]:
-    """Position of the end effector of one arm [m], from plain floats.
-
-    The same as :func:`forward` ten times faster, for checks that run at the servo rate: a single
-    point is carried from the last frame back to the base.
-    """
-    x, y, z = 0.0, 0.0, FLANGE_IN_LINK7 + END_EFFECTOR_IN_HAND
-    for i in range(6, -1, -1):
-        c, s = cos(joint_position[i]), sin(joint_position[i])
-        x, y = c * x - s * y, s * x + c * y
-        if _TWIST[i] > 0:
-            y, z = -z, y
-        elif _TWIST[i] < 0:
-            y, z = z, -y
-        along_x, along_y, along_z = _OFFSET[i]
-        x, y, z = x + along_x, y + along_y, z + along_z
-    return x, y, z
+    """Position of the end effector of one arm [m]; see :func:`moving_point`."""
+    return moving_point(joint_position, _STILL)[0]
 
 
 def moving_point(
     joint_position: Sequence[float], joint_velocity: Sequence[float]
 ) -> tuple[Point, Point]:
-    """Position [m] and velocity [m/s] of the end effector of one arm, from plain floats.
+    """Position [m] and velocity [m/s] of the end effector of one arm.
 
-    As :func:`forward_point`; the velocity is carried along, each joint adding ``w z x p``.
+    From plain floats, for what runs at the servo rate: numpy's calls take longer than the numbers.
+    A single point is carried from the last frame back to the base, and its velocity with it, each
+    joint adding ``w z x p``.
     """
     x, y, z = 0.0, 0.0, FLANGE_IN_LINK7 + END_EFFECTOR_IN_HAND
     u, v, w = 0.0, 0.0, 0.0

@@ -13,19 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from skill_proto.messages import FaultClass, Mode
-from skill_robots.action import ShaperConfig
-from skill_robots.arm import ArmSpec
 from skill_runtime.authority import Patience
 from skill_runtime.faults import FAULTS
 from skill_runtime.lease import DEFAULT_VALIDITY_S, FUTURE_TOLERANCE_S
 from skill_runtime.modes import LATCHED, POLICY_MODES
-from skill_runtime.senses import REST_VELOCITY
 from skill_runtime.simulation.invariant import InvariantError
 from skill_runtime.simulation.motion_judge import MotionJudge
 from skill_runtime.simulation.transport import PortName, Sent
 
-BUILD_UP_S = 0.03
-"""Time in which the shaper turns from speeding up to braking [s]."""
 POLICY_PERIOD_S = 0.04
 """Of the shipped policies [s]."""
 CAUSE_LASTS_S = 0.05
@@ -59,18 +54,6 @@ class Unled(NamedTuple):
     """Server time at which the lease did [s]."""
     noticed: float
     """Server time by which a tick must have seen that [s]."""
-
-
-def rest_within_s(spec: ArmSpec) -> float:
-    """Longest time from the end of what allowed a motion to a set-point at rest [s].
-
-    By the law of ``SetpointShaper.brake``: from the full speed of the joint that takes longest it
-    falls by ``a_max t`` until ``a_max = k_v v``, and from there on as ``exp(-k_v t)``.
-    """
-    law = ShaperConfig()
-    line_s = float((spec.velocity_limit / spec.acceleration_limit).max())
-    slow = law.limit_share * float(spec.acceleration_limit.max()) / law.velocity_gain
-    return BUILD_UP_S + line_s + math.log(slow / REST_VELOCITY) / law.velocity_gain
 
 
 @dataclass
@@ -318,7 +301,7 @@ class Judge:
             return
         self._unled_ticks += 1  # not in time: a clock that jumps leaves an arm no time to brake
         unled_s = self._unled_ticks * self.motion.period_s
-        if unled_s > rest_within_s(self.motion.limits.spec) and self.motion.moves(decided):
+        if unled_s > self.motion.rest_within_s and self.motion.moves(decided):
             raise InvariantError(f"still moving {self._unled_ticks} ticks after it had to rest")
 
     def published(self, state: dict[str, Any], mode: Mode, fault: FaultClass | None) -> None:

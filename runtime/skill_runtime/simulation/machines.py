@@ -170,9 +170,11 @@ class FaultyArm:
 
     def command(self, target: JointTarget) -> None:
         """As the arm does, unless in trouble."""
-        if self.trouble in ("silent", "deaf", "contact", "error"):
+        try:
+            self._raise(reading=False)
+        except ArmError:
             self.on_lost()
-        self._raise(reading=False)
+            raise
         self.on_command(target, self._measured)
         self.inner.command(target)
 

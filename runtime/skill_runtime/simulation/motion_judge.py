@@ -8,12 +8,13 @@ arrived, and nothing here knows of stops, verdicts or what the server meant to s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skill_robots.arm import JointTarget
+from skill_robots.action import ShaperConfig
+from skill_robots.arm import ArmSpec, JointTarget
 from skill_robots.motion_limits import NO_LESS, Motion, MotionLimits, Room
 from skill_robots.panda import kinematics
 from skill_runtime.senses import SILENT_S
@@ -26,6 +27,8 @@ CONSISTENT_RAD_S = 0.01
 """A velocity that is fed forward may differ this much from that of the set-points [rad/s]."""
 AT_REST = 0.01
 """A set-point slower than this is at rest: the shaper comes to its end exponentially [rad/s]."""
+BUILD_UP_S = 0.03
+"""Time in which the shaper turns from speeding up to braking [s]."""
 STILL = 1e-6
 """A set-point slower than this has not moved to speak of [rad/s]."""
 ROUNDING = 1e-5
@@ -40,17 +43,25 @@ class MotionJudge:
         limits: of the arm; its surroundings are those of the governor.
         period_s: servo period [s].
         keeps_time: whether the arm's time goes on without set-points.
+
+    Attributes:
+        rest_within_s: longest time from the end of what allowed a motion to a set-point at rest.
     """
 
     limits: MotionLimits
     period_s: float
     keeps_time: bool
+    rest_within_s: float = field(init=False)
     _told: Motion | None = None
     _told_at: float = -math.inf
     _lost: int = 0
     _fresh: bool = False
     _most_excess: float = 0.0
     _least: Room = NO_LESS
+
+    def __post_init__(self) -> None:
+        """Derives what follows from the limits."""
+        self.rest_within_s = _rest_within_s(self.limits.spec)
 
     def moves(self, now: float) -> bool:
         """Whether the arm is told to move, and not out of reach of what it is told."""
@@ -144,3 +155,14 @@ class MotionJudge:
         spec = self.limits.spec
         beyond = np.maximum(spec.position_low - position, position - spec.position_high)
         return float(beyond.max())
+
+
+def _rest_within_s(spec: ArmSpec) -> float:
+    """By the law of ``SetpointShaper.brake``, from the full speed of the slowest joint to stop [s].
+
+    It falls by ``a_max t`` until ``a_max = k_v v``, and from there on as ``exp(-k_v t)``.
+    """
+    law = ShaperConfig()
+    line_s = float((spec.velocity_limit / spec.acceleration_limit).max()) - 1.0 / law.velocity_gain
+    slow = law.limit_share * float(spec.acceleration_limit.max()) / law.velocity_gain
+    return BUILD_UP_S + line_s + math.log(slow / AT_REST) / law.velocity_gain
