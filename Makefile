@@ -40,7 +40,7 @@ serve: install ## Install, then serve MODEL to a simulated Panda (ARGS="--view" 
 	$(BIN)/skill-serve --model $(MODEL) $(ARGS)
 
 simulate: install ## Run the server on virtual time with faults injected (SEED=0 TICKS=200000).
-	$(BIN)/python -m skill_runtime.simulation --seed $(SEED) --ticks $(TICKS) $(ARGS)
+	$(BIN)/python -m skill_runtime.fault_injection --seed $(SEED) --ticks $(TICKS) $(ARGS)
 
 test: check ## Install, then lint, types, layers and all tests.
 	$(BIN)/python -m pytest

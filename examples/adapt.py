@@ -18,9 +18,10 @@ import time
 from collections.abc import Callable
 
 from skill_proto.bounds import FRICTION, MASS_KG
-from skill_runtime.client import DEFAULT_ADDRESS, SkillClient
-from skill_runtime.client_errors import ClientError
-from skill_runtime.control_text import state_line
+from skill_proto.ports import DEFAULT_ADDRESS
+from skill_runtime.client.client import SkillClient
+from skill_runtime.client.errors import ClientError
+from skill_runtime.console.text import state_line
 
 PERIOD_S = 0.1
 """Time between two commands [s]."""

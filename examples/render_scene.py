@@ -14,8 +14,8 @@ import matplotlib.image
 import mujoco
 import numpy as np
 
-from skill_robots.action import ActionConfig, joints_for_hand
-from skill_robots.tasks.scene import tabletop_model
+from skill_robots.motion.action import ActionConfig, joints_for_hand
+from skill_robots.tasks.tabletop.model import tabletop_model
 
 HAND = np.array([[-0.08, 0.05, 0.03]])
 """End effector, world frame [m]."""

@@ -16,8 +16,9 @@ import time
 
 import numpy as np
 
-from skill_runtime.client import DEFAULT_ADDRESS, SkillClient
-from skill_runtime.client_errors import ClientError
+from skill_proto.ports import DEFAULT_ADDRESS
+from skill_runtime.client.client import SkillClient
+from skill_runtime.client.errors import ClientError
 
 TURN_S = 2.0
 """Time for one circle, or one swing of the joint [s]."""

@@ -14,8 +14,9 @@ import argparse
 import math
 import time
 
-from skill_runtime.client import DEFAULT_ADDRESS, SkillClient
-from skill_runtime.client_errors import ClientError
+from skill_proto.ports import DEFAULT_ADDRESS
+from skill_runtime.client.client import SkillClient
+from skill_runtime.client.errors import ClientError
 
 PERIOD_S = 0.1
 """Time between two commands [s]."""

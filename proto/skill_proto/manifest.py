@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
+from skill_proto.validation_text import clip, describe_errors
+
 METADATA_KEY = "skill_manifest"
 """Key of the manifest in an ONNX file's ``metadata_props``."""
 
@@ -342,7 +344,7 @@ class PolicyManifest(_Part):
         try:
             raw: object = from_json(data)
         except ValueError as error:
-            raise ManifestError(f"the manifest is not JSON: {_clip(str(error), 200)}") from None
+            raise ManifestError(f"the manifest is not JSON: {clip(str(error), 200)}") from None
         if not isinstance(raw, dict):
             raise ManifestError("the manifest must be a JSON object")
         version = cast("dict[str, object]", raw).get("schema_version", "missing")
@@ -353,36 +355,10 @@ class PolicyManifest(_Part):
                 else "export the policy again"
             )
             raise ManifestError(
-                f"manifest schema_version is {_clip(str(version), 60)}, this program reads "
+                f"manifest schema_version is {clip(str(version), 60)}, this program reads "
                 f"{SCHEMA_VERSION}; {hint}"
             )
         try:
             return cls.model_validate_json(data)
         except ValidationError as error:
             raise ManifestError(f"the manifest is not valid: {describe_errors(error)}") from None
-
-
-def describe_errors(error: ValidationError, limit: int = 8) -> str:
-    """One line, of bounded length: each faulty field, its fault and, for a scalar, its value.
-
-    Args:
-        error: What pydantic found.
-        limit: Number of faults to name; the rest are counted.
-    """
-    found = error.errors(include_url=False)
-    # A container that complains of its length only because an entry was refused adds nothing.
-    containers = {item["loc"][:-1] for item in found if item["loc"]}
-    items = [item for item in found if not item["loc"] or item["loc"] not in containers]
-    lines: list[str] = []
-    for item in items[:limit]:
-        place = ".".join(str(part) for part in item["loc"]) or "(whole)"
-        given = item["input"]
-        shown = item["type"] != "missing" and isinstance(given, str | int | float | None)
-        tail = f", got {_clip(repr(given), 60)}" if shown else ""
-        lines.append(f"{_clip(place, 80)}: {_clip(item['msg'], 200)}{tail}")
-    left = len(items) - limit
-    return "; ".join(lines) + (f"; and {left} more" if left > 0 else "")
-
-
-def _clip(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[:length]}..."

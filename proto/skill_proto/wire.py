@@ -11,12 +11,12 @@ from math import prod
 from typing import TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from skill_proto.manifest import describe_errors
+from skill_proto.arrays import FloatArray
 from skill_proto.messages import MAX_ID, PROTOCOL_VERSION, ArraySpec, ErrorCode
+from skill_proto.validation_text import describe_errors
 
 MAX_HEADER_BYTES = 32 * 1024
 """Longest header a server reads: room for the longest vector at full precision."""
@@ -30,7 +30,6 @@ MAX_PARTS = 9
 MAX_FAULTS_LISTED = 64
 """A header with more faults than this is refused without naming them."""
 
-Array = NDArray[np.float32] | NDArray[np.float64]
 M = TypeVar("M")
 
 
@@ -44,7 +43,7 @@ class WireError(ValueError):
         self.message_id = message_id
 
 
-def pack(message: BaseModel, arrays: Mapping[str, Array] | None = None) -> list[bytes]:
+def pack(message: BaseModel, arrays: Mapping[str, FloatArray] | None = None) -> list[bytes]:
     """Frames of a message; arrays must be those that ``message.arrays`` names, in that order.
 
     Raises:
@@ -60,7 +59,7 @@ def pack(message: BaseModel, arrays: Mapping[str, Array] | None = None) -> list[
     ]
 
 
-def array_specs(arrays: Mapping[str, Array]) -> tuple[ArraySpec, ...]:
+def array_specs(arrays: Mapping[str, FloatArray]) -> tuple[ArraySpec, ...]:
     """What goes into a message's ``arrays`` for these arrays."""
     return tuple(
         ArraySpec.model_validate({"name": name, "dtype": array.dtype.name, "shape": array.shape})
@@ -70,7 +69,7 @@ def array_specs(arrays: Mapping[str, Array]) -> tuple[ArraySpec, ...]:
 
 def unpack(
     frames: Sequence[bytes], kind: TypeAdapter[M], *, max_header_bytes: int = MAX_HEADER_BYTES
-) -> tuple[M, dict[str, Array]]:
+) -> tuple[M, dict[str, FloatArray]]:
     """Reads frames as a message of ``kind``, strictly: a string or a boolean is not a number.
 
     Args:
@@ -104,7 +103,7 @@ def unpack(
 
 def _arrays(
     frames: Sequence[bytes], specs: tuple[ArraySpec, ...], message_id: int
-) -> dict[str, Array]:
+) -> dict[str, FloatArray]:
     if len(frames) != len(specs):
         raise WireError(
             "malformed",
@@ -120,7 +119,7 @@ def _arrays(
             "name every array once",
             message_id,
         )
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, FloatArray] = {}
     for frame, spec in zip(frames, specs, strict=True):
         dtype = np.dtype(spec.dtype).newbyteorder("<")
         expected = prod(spec.shape) * dtype.itemsize

@@ -6,13 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from skill_proto.arrays import Array
 from skill_proto.messages import FaultClass
-
-Vector = NDArray[np.float64]
-"""A float64 array; its shape stands beside the name."""
 
 
 class ArmError(RuntimeError):
@@ -54,9 +49,9 @@ class EndZone:
     The bound is ``max(0, sqrt(2 deceleration d) - offset)``, where that is below the joint's limit.
     """
 
-    offset: Vector
+    offset: Array
     """``(dof,)`` [rad/s]."""
-    deceleration: Vector
+    deceleration: Array
     """``(dof,)`` [rad/s^2]."""
 
 
@@ -66,21 +61,21 @@ class ArmSpec:
 
     name: str
     joint_names: tuple[str, ...]
-    position_low: Vector
+    position_low: Array
     """[rad]."""
-    position_high: Vector
+    position_high: Array
     """[rad]."""
-    velocity_limit: Vector
+    velocity_limit: Array
     """[rad/s]."""
-    acceleration_limit: Vector
+    acceleration_limit: Array
     """[rad/s^2]."""
-    jerk_limit: Vector
+    jerk_limit: Array
     """[rad/s^3]."""
-    torque_limit: Vector
+    torque_limit: Array
     """[N m]."""
-    stiffness: Vector
+    stiffness: Array
     """Joint impedance of the plant that policies are trained on [N m/rad]."""
-    damping: Vector
+    damping: Array
     """[N m s/rad], on the velocity error."""
     hand_width_max: float
     """Opening of the hand [m]."""
@@ -99,13 +94,13 @@ class ArmSpec:
 class Pose:
     """A pose in the world frame with its velocities."""
 
-    position: Vector
+    position: Array
     """``(3,)`` [m]."""
-    quaternion: Vector
+    quaternion: Array
     """``(4,)``, w first, w >= 0."""
-    velocity: Vector
+    velocity: Array
     """``(3,)`` [m/s]."""
-    angular_velocity: Vector
+    angular_velocity: Array
     """``(3,)`` [rad/s]."""
 
 
@@ -115,9 +110,9 @@ class ArmState:
 
     time_s: float
     """On the arm's own clock [s]."""
-    joint_position: Vector
+    joint_position: Array
     """``(dof,)`` [rad]."""
-    joint_velocity: Vector
+    joint_velocity: Array
     """``(dof,)`` [rad/s]."""
     hand_width: float
     """[m]."""
@@ -129,11 +124,11 @@ class ArmState:
 class JointTarget:
     """One shaped set-point for the servo, valid for one servo period."""
 
-    position: Vector
+    position: Array
     """``(dof,)`` [rad]."""
-    velocity: Vector
+    velocity: Array
     """``(dof,)`` [rad/s], fed forward."""
-    acceleration: Vector
+    acceleration: Array
     """``(dof,)`` [rad/s^2], for limit checks."""
     hand_width: float | None = None
     """[m]; None leaves the hand as it is."""

@@ -11,11 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skill_proto.arrays import Array
 from skill_proto.manifest import ObservationField
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

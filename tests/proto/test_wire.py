@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from skill_proto.arrays import FloatArray
 from skill_proto.messages import (
     ANY_MESSAGE,
     COMMAND,
@@ -25,7 +26,6 @@ from skill_proto.messages import (
 from skill_proto.wire import (
     MAX_HEADER_BYTES,
     MAX_PARTS,
-    Array,
     WireError,
     array_specs,
     pack,
@@ -177,7 +177,7 @@ finite_arrays = st.sampled_from([np.float32, np.float64]).flatmap(
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=8), finite_arrays, max_size=8))
-def test_arrays_ride_behind_the_header(arrays: dict[str, Array]) -> None:
+def test_arrays_ride_behind_the_header(arrays: dict[str, FloatArray]) -> None:
     message = Act(session="s", arrays=array_specs(arrays))
     got, got_arrays = unpack(pack(message, arrays), COMMAND)
     assert got == message

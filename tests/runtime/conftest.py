@@ -13,18 +13,18 @@ import onnx
 import onnx.parser
 import pytest
 from onnx import numpy_helper
-from router_peer import Peer
-from served import Served, serving
+from tests.support.router_peer import Peer
+from tests.support.served import Served, serving
 
 from skill_proto.messages import Telemetry
-from skill_robots.mujoco_arm import MujocoArm
-from skill_runtime.authority import Authority
-from skill_runtime.client import SkillClient
-from skill_runtime.doctor_machine import Limits, Machine
-from skill_runtime.pacing import TickTimes
-from skill_runtime.pilot import Pilot
-from skill_runtime.policy import OnnxPolicy
-from skill_runtime.telemetry import make_telemetry
+from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
+from skill_runtime.authority.authority import Authority
+from skill_runtime.client.client import SkillClient
+from skill_runtime.control.arm_controller import Pilot
+from skill_runtime.doctor.machine import Limits, Machine
+from skill_runtime.policy.onnx_policy import OnnxPolicy
+from skill_runtime.realtime.latency import TickTimes
+from skill_runtime.server.telemetry import make_telemetry
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from served import Served
+from tests.support.served import Served
 
-from skill_runtime.client import SkillClient
+from skill_runtime.client.client import SkillClient
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LONGEST_LINES = 60

@@ -1,6 +1,6 @@
 """What docs/safety.md states, with real processes that are killed, stopped, cut off and flooded.
 
-The scenarios are those of benchmarks/failures.py. Times are the server's own; a second is allowed
+The scenarios are those of benchmarks/serving/failures/__main__.py. Times are the server's own; a second is allowed
 on top of each stated one, for a machine that does other things as well.
 """
 
@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
-from failure_network import Cable, NoNamespacesError
-from failure_outcome import (
+from benchmarks.serving.failures.__main__ import FAILURES, Config, main
+from benchmarks.serving.failures.network import Cable, NoNamespacesError
+from benchmarks.serving.failures.outcome import (
     OUTLASTING_S,
     POLICY_PERIOD_S,
     TRACKER_TIMEOUT_S,
@@ -20,8 +21,7 @@ from failure_outcome import (
     VALID_FOR_S,
     Outcome,
 )
-from failure_rig import Rig
-from failures import FAILURES, Config, main
+from benchmarks.serving.failures.rig import Rig
 
 ALLOWANCE_S = 1.0
 STOPPING_S = 0.5

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from skill_runtime.policy import load_manifest
+from skill_runtime.policy.onnx_policy import load_manifest
 
 MODELS = Path(__file__).parents[2] / "models"
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from served import DEADLINE_S
+from tests.support.served import DEADLINE_S
 
-from skill_runtime.client import SkillClient
+from skill_runtime.client.client import SkillClient
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PACKAGES = "cmake g++ cppzmq-dev libzmq3-dev nlohmann-json3-dev"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from skill_proto.messages import Hello, Telemetry, Track
 from skill_robots.arm import Arm
-from skill_robots.mujoco_arm import MujocoArm
-from skill_runtime.assembly import ArmServer, ServeConfig
-from skill_runtime.channel import Channel
-from skill_runtime.client import SkillClient
-from skill_runtime.client_errors import CommandRefusedError
-from skill_runtime.endpoints import Addresses
-from skill_runtime.tracker import TrackConfig
+from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
+from skill_runtime.client.client import SkillClient
+from skill_runtime.client.connection import Channel
+from skill_runtime.client.errors import CommandRefusedError
+from skill_runtime.control.object_tracker import TrackConfig
+from skill_runtime.server.arm_server import ArmServer, ServeConfig
+from skill_runtime.transport.sockets import Addresses
 
 DEADLINE_S = 60.0
 """Longest wait for anything that should happen. Generous: the machine may be busy."""

@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from skill_robots.tasks.tabletop import TabletopConfig
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig
-from skill_training.context.encoder import EncoderConfig
-from skill_training.episodes import Episodes
-from skill_training.goal_task import BringToGoal, RestAtGoal
-from skill_training.matmul import exact_matmul
-from skill_training.skill_config import SkillConfig, SkillRunSettings
+from skill_training.data.episodes import Episodes
+from skill_training.device import exact_matmul
+from skill_training.nets.encoder import EncoderConfig
+from skill_training.recipes.discovery.config import SkillConfig, SkillRunSettings
+from skill_training.recipes.goal.task import RestAtGoal
+from skill_training.recipes.skill_aware.task import BringToGoal
 
 TINY: dict[str, int] = {
     "n_envs": 4,

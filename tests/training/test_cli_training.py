@@ -19,12 +19,12 @@ import torch
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_training.cli import main
 from skill_training.errors import NothingToShipError
-from skill_training.metrics_log import read
-from skill_training.policy_graph import PolicyGraph
-from skill_training.recipe import RunFacts
-from skill_training.recipes.skills import SkillRecipe
-from skill_training.registry import RECIPES
-from skill_training.skill_config import SkillConfig
+from skill_training.export.graph import PolicyGraph
+from skill_training.recipes.discovery.config import SkillConfig
+from skill_training.recipes.discovery.recipe import SkillRecipe
+from skill_training.recipes.recipe import RunFacts
+from skill_training.recipes.registry import RECIPES
+from skill_training.run.metrics_log import read
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 Flags = Callable[[str], list[str]]
@@ -281,7 +281,7 @@ def test_a_run_that_ships_nothing_ends_well(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("skill_training.registry.RECIPES", (_Bound(),))
+    monkeypatch.setattr("skill_training.recipes.registry.RECIPES", (_Bound(),))
     with pytest.raises(SystemExit) as exit_info:
         main(["csf", *tiny_flags("csf"), "--run-dir", "bound"])
     assert exit_info.value.code == 0

@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
-from skill_robots.tasks.tabletop import TabletopConfig
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig
 from skill_training.cli import parse, train_config
@@ -25,11 +25,11 @@ from skill_training.config import (
     config_to_json,
     differences,
 )
-from skill_training.config_io import config_from_json, flags_between, shortest_command
 from skill_training.errors import ConfigError
-from skill_training.registry import RECIPES, default_config
-from skill_training.representation import RepresentationConfig
-from skill_training.skill_config import SkillConfig, SkillRunSettings
+from skill_training.nets.representation import RepresentationConfig
+from skill_training.recipes.discovery.config import SkillConfig, SkillRunSettings
+from skill_training.recipes.registry import RECIPES, default_config
+from skill_training.run.config_io import config_from_json, flags_between, shortest_command
 
 TinyConfig = Callable[..., SkillConfig]
 SettingsT = TypeVar("SettingsT")

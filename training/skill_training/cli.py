@@ -16,12 +16,12 @@ from typing import Annotated, cast
 import tyro
 from pydantic import ValidationError
 
-from skill_proto.manifest import describe_errors
-from skill_training import job
+from skill_proto.validation_text import describe_errors
 from skill_training.config import AlgorithmSettings, RunSettings, Settings, TrainConfig
 from skill_training.errors import ConfigError, NothingToShipError, TrainingError
-from skill_training.registry import RECIPES, default_config
-from skill_training.run_directory import RunDirectory, default_path
+from skill_training.recipes.registry import RECIPES, default_config
+from skill_training.run import job
+from skill_training.run.directory import RunDirectory, default_path
 
 USER_ERROR = 2
 INTERRUPTED = 130
@@ -159,7 +159,7 @@ def _run(command: Train | Export | Plot) -> int:
         return 0
     if isinstance(command, Plot):
         # Here, so that a training process does not carry matplotlib.
-        from skill_training.plot import plot_runs
+        from skill_training.run.plot import plot_runs
 
         plot_runs(command.run_dirs, command.out, command.curves)
         print(f"wrote {command.out}")

@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from skill_robots.tasks.rollouts import Policy
+from skill_proto.arrays import Array
+from skill_robots.tasks.policy import Policy
 
-Array = NDArray[np.float64]
 BaselineName = Literal["iid", "constant", "ou", "still"]
 
 

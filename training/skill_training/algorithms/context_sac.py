@@ -21,19 +21,15 @@ from torch.optim import Adam, Optimizer
 
 from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.algorithms.sac import Loss, Metrics, adam, descend
-from skill_training.context.encoder import ContextEncoder, MomentumEncoder, State
-from skill_training.context.learned_policy import EstimationHead, LearnedPolicy
+from skill_training.algorithms.transitions import Transitions, draw_transitions
 from skill_training.context.objective import Contrasted, ContrastiveTerm
-from skill_training.context.transitions import Transitions, draw_transitions
-from skill_training.episodes import EpisodeReplay, Episodes, concatenate
-from skill_training.goal_task import GoalTask
-from skill_training.networks import (
-    Critic,
-    ObservationNormalizer,
-    PositiveScalar,
-    TanhGaussianActor,
-    update_moving_average,
-)
+from skill_training.data.episodes import EpisodeReplay, Episodes, concatenate
+from skill_training.data.goal_task import GoalTask
+from skill_training.nets.actor import TanhGaussianActor
+from skill_training.nets.critic import Critic, update_moving_average
+from skill_training.nets.encoder import ContextEncoder, MomentumEncoder, State
+from skill_training.nets.learned_policy import EstimationHead, LearnedPolicy
+from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
 
 ENCODER_GRADIENT_NORM = 10.0
 """Largest norm of the encoder's gradient: through a hundred steps of an LSTM it can explode."""

@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from skill_training.context.encoder import EncoderConfig
 from skill_training.context.objective import ContrastiveConfig, describe
+from skill_training.nets.encoder import EncoderConfig
 
 Knowledge = Literal["inferred", "told", "untold"]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -48,9 +48,9 @@ from skill_training.algorithms.sac import (
     SoftActorCritic,
     descend,
 )
-from skill_training.networks import SuccessorFeatures
-from skill_training.replay import Batch
-from skill_training.skills import sample_skills
+from skill_training.algorithms.skills import sample_skills
+from skill_training.data.replay import Batch
+from skill_training.nets.critic import SuccessorFeatures
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

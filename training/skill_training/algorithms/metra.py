@@ -38,8 +38,8 @@ from skill_training.algorithms.sac import (
     adam,
     descend,
 )
-from skill_training.networks import PositiveScalar
-from skill_training.replay import Batch
+from skill_training.data.replay import Batch
+from skill_training.nets.mlp import PositiveScalar
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

@@ -18,16 +18,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from skill_training.networks import (
-    Critic,
-    ObservationNormalizer,
-    PositiveScalar,
-    SuccessorFeatures,
-    TanhGaussianActor,
-    update_moving_average,
-)
-from skill_training.replay import Batch
-from skill_training.representation import RepresentationConfig, StateRepresentation
+from skill_training.data.replay import Batch
+from skill_training.nets.actor import TanhGaussianActor
+from skill_training.nets.critic import Critic, SuccessorFeatures, update_moving_average
+from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
+from skill_training.nets.representation import RepresentationConfig, StateRepresentation
 
 Metrics = dict[str, Tensor]
 """Scalars by name, detached and left on their device: reading one waits for it."""

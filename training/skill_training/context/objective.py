@@ -17,7 +17,7 @@ from skill_training.context.contrastive import (
     sance_loss,
 )
 from skill_training.context.sampling import SAMPLINGS, Pairs, Ranked, SaCcm, SaTesac
-from skill_training.episodes import EpisodeReplay, Episodes
+from skill_training.data.episodes import EpisodeReplay, Episodes
 
 TIMES = 4
 """Steps of each trajectory at which contexts are contrasted, the same in all of a batch: contexts

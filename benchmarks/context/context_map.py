@@ -1,0 +1,264 @@
+"""What a skill-aware policy's contexts have in common: a map, coloured by what they might tell.
+
+Runs a recurrent policy over all cells of the skill-aware benchmark and keeps its context half-way
+through the episode and at its end. UMAP lays all of them out in the plane; the three panels show
+the same map coloured by mass, by friction, and by what the policy was doing (push, roll or pick).
+A map can deceive, so a table says what can be read from the contexts themselves.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from benchmarks.lib.figures import COLOURS, save, tidy
+from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.report import print_table, write_json
+from skill_proto.arrays import Array, Ids
+from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_robots.tasks.skill_aware.benchmark import (
+    CELLS,
+    EPISODE_STEPS,
+    LABELS,
+    draw_starts,
+    label,
+    success,
+)
+from skill_robots.tasks.skill_aware.engines import Engine, EngineMissingError, make_scenes
+from skill_robots.tasks.skill_aware.scenes import SkillAwareScenes
+from skill_runtime.evaluation.skill_aware import check_fits
+from skill_runtime.policy.onnx_policy import OnnxPolicy
+
+STEPS = (EPISODE_STEPS // 2, EPISODE_STEPS)
+"""Steps after which contexts are kept."""
+FOLDS = 5
+RIDGE = 1e-3
+"""Of the linear read-out, on standardised contexts, per sample."""
+NEIGHBOURS = 10
+"""Of the read-out of labels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Contexts of a skill-aware policy, mapped."""
+
+    model: Path = Path("models/saccm_panda.onnx")
+    """A policy of the skill-aware benchmark with a context encoder."""
+    engine: Engine = "bullet"
+    """bullet is the published benchmark, mujoco its twin."""
+    episodes: int = 20
+    """In every cell."""
+    seed: int = 0
+    """Of starts and of the map."""
+    neighbors: int = 30
+    """UMAP's: larger shows more of the whole and less of the neighbourhood."""
+    figure: Path = Path("docs/images/contexts.png")
+    """The picture."""
+    json: Path | None = None
+    """Where to write the result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contexts:
+    """What was kept; ``m`` is episodes times steps kept."""
+
+    context: Array
+    """``(m, C)``."""
+    step: Ids
+    """``(m,)``."""
+    mass: Array
+    """``(m,)`` [kg]."""
+    friction: Array
+    """``(m,)`` label."""
+    cell: Ids
+    """``(m,)`` index into CELLS."""
+    kind: Ids
+    """``(m,)`` index into LABELS: the highest up to that step, or until success."""
+
+
+def gather(policy: OnnxPolicy, config: Config) -> Contexts:
+    """Runs every cell, one after the other, from the same starts."""
+    starts = draw_starts(config.episodes, np.random.default_rng([config.seed, 3]))
+    scenes = make_scenes(config.engine, config.episodes)
+    parts: list[Contexts] = []
+    try:
+        with tqdm(total=len(CELLS) * EPISODE_STEPS, unit="step", disable=None, leave=False) as bar:
+            for number, cell in enumerate(CELLS):
+                friction = np.full(config.episodes, cell.friction)
+                mass = np.full(config.episodes, cell.mass)
+                scenes.reset(starts, friction, mass)
+                kept = _episodes(policy, scenes, friction, mass, bar.update)
+                parts.append(replace(kept, cell=np.full(len(kept.step), number)))
+    finally:
+        scenes.close()
+    columns = ("context", "step", "mass", "friction", "cell", "kind")
+    return Contexts(**{c: np.concatenate([getattr(p, c) for p in parts]) for c in columns})
+
+
+def _episodes(
+    policy: OnnxPolicy,
+    scenes: SkillAwareScenes,
+    friction: Array,
+    mass: Array,
+    on_step: Callable[[], object],
+) -> Contexts:
+    policy.reset(scenes.n)
+    done = np.zeros(scenes.n, dtype=np.bool_)
+    kind = np.zeros(scenes.n, dtype=np.int64)
+    contexts, kinds = list[Array](), list[Ids]()
+    for step in range(1, EPISODE_STEPS + 1):
+        output = policy.step(scenes.observe(), goal=scenes.goal)
+        scenes.step(output.action.astype(np.float64))
+        cube = scenes.cube_position
+        kind = np.where(done, kind, np.maximum(kind, label(cube[:, 2], scenes.contacts)))
+        done |= success(cube, scenes.goal)
+        if step in STEPS:
+            contexts.append(np.asarray(output.context, np.float64))
+            kinds.append(kind)
+        on_step()
+    return Contexts(
+        context=np.concatenate(contexts),
+        step=np.repeat(STEPS, scenes.n),
+        mass=np.tile(mass, len(STEPS)),
+        friction=np.tile(friction, len(STEPS)),
+        cell=np.zeros(len(STEPS) * scenes.n, dtype=np.int64),
+        kind=np.concatenate(kinds),
+    )
+
+
+def linear_r2(context: Array, value: Array, cell: Ids, seed: int) -> float:
+    """R2 of a linear read-out, each fold of cells predicted by the others.
+
+    Whole cells are held out: within one, what can be read is which cell it is.
+    """
+    inputs = np.column_stack([(context - context.mean(0)) / (context.std(0) + 1e-8),
+                              np.ones(len(context))])  # fmt: skip
+    order = np.random.default_rng(seed).permutation(len(CELLS))
+    fold = (order % FOLDS)[cell]
+    estimate = np.empty_like(value)
+    for held in range(FOLDS):
+        known, unseen = inputs[fold != held], inputs[fold == held]
+        ridge = RIDGE * len(known) * np.eye(known.shape[1])
+        weights = np.linalg.solve(known.T @ known + ridge, known.T @ value[fold != held])
+        estimate[fold == held] = unseen @ weights
+    return float(1.0 - np.mean((estimate - value) ** 2) / np.var(value))
+
+
+def neighbours_agree(context: Array, kind: Ids) -> float:
+    """Share of samples whose label is that of most of their nearest neighbours."""
+    scaled = (context - context.mean(0)) / (context.std(0) + 1e-8)
+    squared = (scaled**2).sum(1)
+    distance = squared[:, None] + squared[None, :] - 2.0 * scaled @ scaled.T
+    np.fill_diagonal(distance, np.inf)
+    near = kind[np.argpartition(distance, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]]
+    votes = np.stack([(near == number).sum(1) for number in range(len(LABELS))], axis=1)
+    return float(np.mean(votes.argmax(axis=1) == kind))
+
+
+def lay_out(contexts: Contexts, config: Config) -> Array:
+    """UMAP's coordinates, ``(m, 2)``."""
+    with warnings.catch_warnings():
+        # Of umap itself: that a seed costs it its threads, and of names numba will drop.
+        warnings.simplefilter("ignore")
+        umap: Any = importlib.import_module("umap")
+        reducer = umap.UMAP(n_neighbors=config.neighbors, random_state=config.seed, n_jobs=1)
+        context = contexts.context
+        return np.asarray(reducer.fit_transform((context - context.mean(0)) / context.std(0)))
+
+
+def draw(contexts: Contexts, place: Array, path: Path) -> None:
+    """Three panels of one map; contexts of the first step kept are small and pale."""
+    figure = Figure(figsize=(10.5, 3.5), layout="constrained")
+    panels = list(figure.subplots(1, 3))
+    for axes, name, values in (
+        (panels[0], "mass [kg]", contexts.mass),
+        (panels[1], "friction (label)", contexts.friction),
+    ):
+        norm = LogNorm(values.min(), values.max())
+        levels = np.unique(values)
+        _scatter(axes, contexts, place, c=values, cmap="viridis", norm=norm)
+        bar = figure.colorbar(axes.collections[-1], ax=axes, ticks=levels.tolist(), shrink=0.8)
+        bar.ax.set_yticklabels([f"{value:g}" for value in levels], fontsize="small")
+        bar.ax.minorticks_off()
+        tidy(axes, name)
+    for number, (text, colour) in enumerate(zip(LABELS, COLOURS, strict=False)):
+        chosen = contexts.kind == number
+        _scatter(panels[2], contexts, place, chosen=chosen, color=colour, label=text)
+    panels[2].legend(*_legend(panels[2]), frameon=False, fontsize="small", markerscale=2)
+    tidy(panels[2], "what it was doing")
+    for axes in panels:
+        axes.set_xticks([])
+        axes.set_yticks([])
+    early, late = STEPS
+    figure.supxlabel(f"UMAP; small: step {early}, large: step {late}", fontsize="small")
+    save(figure, path)
+
+
+def _scatter(
+    axes: Axes, contexts: Contexts, place: Array, chosen: NDArray[np.bool_] | None = None,
+    **style: Any,  # noqa: ANN401  matplotlib's own
+) -> None:  # fmt: skip
+    for step, size in zip(STEPS, (4, 14), strict=True):
+        rows = contexts.step == step
+        if chosen is not None:
+            rows &= chosen
+        part = {**style, "c": style["c"][rows]} if "c" in style else style
+        axes.scatter(*place[rows].T, s=size, alpha=0.75, linewidths=0, **part)
+
+
+def _legend(axes: Axes) -> tuple[list[Any], list[str]]:
+    """Each label once."""
+    handles, texts = axes.get_legend_handles_labels()
+    once = dict(zip(texts, handles, strict=True))
+    return list(once.values()), list(once)
+
+
+def main(config: Config) -> None:
+    """Runs, prints a table, draws, and writes the result where asked."""
+    if importlib.util.find_spec("umap") is None:
+        raise SystemExit("umap-learn is not installed; pip install 'skill-serve[figures]'")
+    if config.episodes < 1:
+        raise SystemExit("--episodes must be 1 or more")
+    policy = open_policy(config.model)
+    try:
+        check_fits(policy.manifest)
+        if policy.manifest.context is None:
+            raise SystemExit(f"{config.model} has no context encoder")
+        contexts = gather(policy, config)
+    except (UnsupportedPolicyError, EngineMissingError) as error:
+        raise SystemExit(str(error)) from None
+    rows: dict[str, list[float]] = {}
+    for step in STEPS:
+        at = contexts.step == step
+        context, kind = contexts.context[at], contexts.kind[at]
+        for name, value in (("mass", contexts.mass), ("friction", contexts.friction)):
+            score = linear_r2(context, np.log(value[at]), contexts.cell[at], config.seed)
+            rows.setdefault(f"R2 of log {name}, linear", []).append(score)
+        agree = rows.setdefault(f"label as that of the {NEIGHBOURS} nearest", [])
+        agree.append(neighbours_agree(context, kind))
+        commonest = rows.setdefault("commonest label", [])
+        commonest.append(float(np.bincount(kind, minlength=len(LABELS)).max() / len(kind)))
+    print_table(
+        ["read from the context", *(f"step {step}" for step in STEPS)],
+        [[name, *(f"{value:.2f}" for value in values)] for name, values in rows.items()],
+    )
+    print(f"\n{config.model.name} on {config.engine}, {config.episodes} episodes in every cell")
+    draw(contexts, lay_out(contexts, config), config.figure)
+    write_json(config.json, {"model": config.model.name, "engine": config.engine, "read": rows})
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))

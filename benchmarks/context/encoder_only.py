@@ -1,0 +1,136 @@
+"""An encoder that learns from a contrastive objective alone, and what a linear probe reads."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skill_proto.arrays import Array
+from skill_robots.observation import PUSH_OBSERVATION, scales
+from skill_training.algorithms.context_sac import encoder_inputs
+from skill_training.context.objective import Contrasted, ContrastiveConfig, ContrastiveTerm
+from skill_training.context.sampling import Pairs
+from skill_training.data.episodes import EpisodeReplay, Episodes
+from skill_training.export.calibration import log_r2
+from skill_training.nets.encoder import ContextEncoder, EncoderConfig, MomentumEncoder
+from skill_training.recipes.goal.world import GoalWorld
+
+ENCODER = EncoderConfig(hidden=64)
+"""The goal stage's."""
+QUANTITIES = 2
+"""Log mass and log friction."""
+CENTRE = (-0.28, -1.17)
+"""Of both over the goal stage's range; their standard deviations are 1.06 and 0.95."""
+GRADIENT_NORM = 10.0
+"""As in training."""
+PROBE_RIDGE = 1e-2
+"""Of the linear probe, on standardised contexts, per episode."""
+BOUND_DRAWS = 20
+"""Held-out batches from which the bound is measured."""
+
+
+class Run:
+    """Training and probing of one encoder.
+
+    Args:
+        objective: Sampling and loss; None regresses the truth itself, the most that these steps on
+            these episodes could teach.
+        batch: Episodes in a gradient step.
+        seed: Of encoder and batches.
+        device: Where the encoder trains.
+    """
+
+    def __init__(
+        self, objective: ContrastiveConfig | None, batch: int, seed: int, device: torch.device
+    ) -> None:
+        torch.manual_seed(seed)
+        config = ENCODER
+        scale, size = scales(PUSH_OBSERVATION).tolist(), GoalWorld.action_size
+        self._encoder = ContextEncoder(config, scale=scale, action_size=size).to(device)
+        self._momentum = MomentumEncoder(self._encoder, config.momentum_rate).to(device)
+        self._head = nn.Linear(config.size, QUANTITIES).to(device)
+        self._parameters = [*self._encoder.parameters(), *self._head.parameters()]
+        self._optimizer = torch.optim.Adam(self._parameters, lr=config.learning_rate)
+        self._generator = torch.Generator().manual_seed(seed)
+        self._batch = batch
+        self._term = objective and ContrastiveTerm(replace(objective, batch=batch, pool=10**6))
+
+    def train(self, replay: EpisodeReplay, steps: int) -> None:
+        """Nothing but this objective; draws that have nothing to contrast are passed over."""
+        for _ in range(steps):
+            if self._term is None:
+                loss = self._regression(replay.sample(self._batch, self._generator))
+            else:
+                drawn = self._term.draw(replay, self._generator)
+                if drawn is None:
+                    continue
+                loss = self._contrast(drawn)
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(self._parameters, GRADIENT_NORM)
+            self._optimizer.step()
+            self._momentum.follow(self._encoder)
+
+    def _regression(self, episodes: Episodes) -> Tensor:
+        """Squared error of centred log mass and log friction, over all steps."""
+        known = self._head(self._encoder(*encoder_inputs(episodes))[0])
+        return (known + known.new_tensor(CENTRE) - episodes.truth).square().mean()
+
+    def _contrast(self, drawn: Contrasted) -> Tensor:
+        queries = self._encoder(*encoder_inputs(drawn.queries))[0]
+        keys = self._momentum(*encoder_inputs(drawn.keys))
+        return drawn.loss(queries, keys, self._generator)
+
+    @torch.no_grad()
+    def bound(self, replay: EpisodeReplay) -> tuple[float, float] | None:
+        """Nats certified and log K, means over held-out batches; None where there is no bound."""
+        if self._term is None or self._term.config.loss == "sigmoid":
+            return None
+        found: list[tuple[float, float]] = []
+        for _ in range(BOUND_DRAWS):
+            drawn = self._term.draw(replay, self._generator)
+            if drawn is not None:
+                loss, ceiling = float(self._contrast(drawn)), log_candidates(drawn)
+                # InfoNCE leaves log K out of its loss; the K-sample form has it in.
+                paired = isinstance(drawn.sample, Pairs)
+                found.append((ceiling - loss if paired else -loss, ceiling))
+        bound, ceiling = np.mean(found, axis=0).tolist() if found else (math.nan, math.nan)
+        return bound, ceiling
+
+    @torch.no_grad()
+    def contexts(self, episodes: Episodes) -> Array:
+        """``(B, C)`` at the end of each episode."""
+        parts = [
+            self._encoder(*encoder_inputs(part))[0]
+            for part in (episodes.take(rows) for rows in torch.arange(len(episodes)).split(256))
+        ]
+        return torch.cat([part[:, -1] for part in parts]).cpu().numpy().astype(np.float64)
+
+
+def log_candidates(drawn: Contrasted) -> float:
+    """Log of the number of candidates among which a query's positive is to be found, mean."""
+    sample = drawn.sample
+    if isinstance(sample, Pairs):
+        others = (sample.task[:, None] != sample.task[None, :]).sum(1)
+        return float((others + 1).double().log().mean())
+    return math.log(sample.negative.shape[1] + 1)
+
+
+def probe(run: Run, train: Episodes, held_out: Episodes) -> tuple[float, float]:
+    """R2 on held-out tasks of log mass and log friction, by ridge regression from the context."""
+    known, unseen = run.contexts(train), run.contexts(held_out)
+    mean, std = known.mean(0), known.std(0) + 1e-8
+    inputs, others = (
+        np.column_stack([(part - mean) / std, np.ones(len(part))]) for part in (known, unseen)
+    )
+    ridge = PROBE_RIDGE * len(inputs) * np.eye(inputs.shape[1])
+    ridge[-1, -1] = 0.0
+    truth = train.truth[:, -1].cpu().numpy().astype(np.float64)
+    weights = np.linalg.solve(inputs.T @ inputs + ridge, inputs.T @ truth)
+    wanted = held_out.truth[:, -1].cpu().numpy().astype(np.float64)
+    mass, friction = log_r2(wanted, others @ weights)
+    return mass, friction

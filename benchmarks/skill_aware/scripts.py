@@ -1,0 +1,131 @@
+"""The scripted controllers on the skill-aware benchmark, cell by cell.
+
+    python -m benchmarks.skill_aware.scripts --engine bullet --episodes 50 --seed 0 --json scripted.json
+
+`nothing` stands still; `pick` is one gentle pick in every cell; `rule` is told friction and mass
+and chooses a skill by them; `switch` is told nothing and changes the skill when the cube does not
+follow. In the file each stands under `policies/NAME`, in the form of skill-eval's files.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from tqdm import tqdm
+
+from benchmarks.lib.report import print_table, write_json
+from skill_robots.tasks.baselines import StillPolicy
+from skill_robots.tasks.policy import Policy
+from skill_robots.tasks.skill_aware.benchmark import (
+    CELLS,
+    EPISODE_STEPS,
+    BenchmarkResult,
+    Cell,
+    benchmark,
+    cell_name,
+)
+from skill_robots.tasks.skill_aware.engines import Engine, EngineMissingError, make_scenes
+from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE, FRICTIONS, MASSES, SkillAwareScenes
+from skill_robots.tasks.skill_aware.scripted.policies import Pick, Push, Rule, Switch
+from skill_robots.tasks.skill_aware.scripted.push import SCOOP
+
+Name = Literal["nothing", "pick", "slide", "scoop", "rule", "switch"]
+
+POLICIES: dict[Name, Callable[[], Policy]] = {
+    "nothing": lambda: StillPolicy(ACTION_SIZE),
+    "pick": Pick,
+    "slide": Push,
+    "scoop": lambda: Push(SCOOP),
+    "rule": Rule,
+    "switch": Switch,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Success of the scripted controllers on the skill-aware benchmark."""
+
+    engine: Engine = "bullet"
+    """The published benchmark's engine, or its MuJoCo twin."""
+    policies: tuple[Name, ...] = ("nothing", "pick", "rule", "switch")
+    """Which controllers to run."""
+    episodes: int = 50
+    """Per cell."""
+    seed: int = 0
+    """Of the starts."""
+    scenes: int = 20
+    """Stepped together; the result does not depend on it."""
+    threads: int = 1
+    """Physics threads; only MuJoCo uses more than one."""
+    json: Path | None = None
+    """Where to write the result."""
+
+
+def measure(name: Name, scenes: SkillAwareScenes, config: Config) -> tuple[BenchmarkResult, float]:
+    """What the controller scores, and control steps per second of processor time."""
+    steps = 0
+    batches = -(-len(CELLS) * config.episodes // scenes.n)
+    started = time.process_time()
+    with tqdm(total=batches * EPISODE_STEPS, desc=name, disable=None, leave=False) as bar:
+
+        def on_step(stepped: SkillAwareScenes) -> None:
+            nonlocal steps
+            steps += stepped.n
+            bar.update()
+
+        result = benchmark(
+            POLICIES[name](), scenes, episodes=config.episodes, seed=config.seed, on_step=on_step
+        )
+    return result, steps / (time.process_time() - started)
+
+
+def print_cells(name: Name, result: BenchmarkResult) -> None:
+    """Success over the grid, with the share of episodes in which the cube was picked up."""
+    print(f"\n{name}: success (share of episodes in which the cube was picked up)\n")
+    names = [[cell_name(Cell(friction, mass)) for mass in MASSES] for friction in FRICTIONS]
+    rows = [
+        [f"{friction:g}", *(f"{result.cells[c]:.2f} ({result.labels[c]['pick']:.2f})" for c in row)]
+        for friction, row in zip(FRICTIONS, names, strict=True)
+    ]
+    print_table(["friction", *(f"{mass:g} kg" for mass in MASSES)], rows)
+
+
+def main(config: Config) -> None:
+    """Runs the controllers in turn and prints their scores."""
+    if min(config.episodes, config.scenes, config.threads) < 1 or not config.policies:
+        raise SystemExit("--episodes, --scenes and --threads must be 1 or more, --policies one too")
+    try:
+        scenes = make_scenes(config.engine, config.scenes, config.threads)
+    except EngineMissingError as error:
+        raise SystemExit(str(error)) from None
+    results: dict[Name, BenchmarkResult] = {}
+    rates: dict[Name, float] = {}
+    for name in config.policies:
+        results[name], rates[name] = measure(name, scenes, config)
+        print_cells(name, results[name])
+    scenes.close()
+    print(f"\n{config.engine}, {config.episodes} episodes a cell, seed {config.seed}\n")
+    splits = {name: [f"{rate:.3f}" for rate in r.success.values()] for name, r in results.items()}
+    print_table(
+        ["controller", "train", "moderate", "extreme", "steps per CPU second"],
+        [[name, *splits[name], f"{rates[name]:.0f}"] for name in config.policies],
+    )
+    write_json(
+        config.json,
+        {
+            "engine": config.engine,
+            "policies": {
+                name: asdict(result) | {"steps_per_cpu_second": rates[name]}
+                for name, result in results.items()
+            },
+        },
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

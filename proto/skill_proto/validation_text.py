@@ -1,0 +1,32 @@
+"""validation_text."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+
+def describe_errors(error: ValidationError, limit: int = 8) -> str:
+    """One line, of bounded length: each faulty field, its fault and, for a scalar, its value.
+
+    Args:
+        error: What pydantic found.
+        limit: Number of faults to name; the rest are counted.
+    """
+    found = error.errors(include_url=False)
+    # A container that complains of its length only because an entry was refused adds nothing.
+    containers = {item["loc"][:-1] for item in found if item["loc"]}
+    items = [item for item in found if not item["loc"] or item["loc"] not in containers]
+    lines: list[str] = []
+    for item in items[:limit]:
+        place = ".".join(str(part) for part in item["loc"]) or "(whole)"
+        given = item["input"]
+        shown = item["type"] != "missing" and isinstance(given, str | int | float | None)
+        tail = f", got {clip(repr(given), 60)}" if shown else ""
+        lines.append(f"{clip(place, 80)}: {clip(item['msg'], 200)}{tail}")
+    left = len(items) - limit
+    return "; ".join(lines) + (f"; and {left} more" if left > 0 else "")
+
+
+def clip(text: str, length: int) -> str:
+    """The text, shortened to ``length`` characters and an ellipsis if it is longer."""
+    return text if len(text) <= length else f"{text[:length]}..."

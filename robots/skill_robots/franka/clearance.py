@@ -1,0 +1,97 @@
+"""How near the arm is to the table and to itself, from the shapes of its MuJoCo model.
+
+The model's shapes are drawn a little outside of the real links (panda.xml). Bodies less than three
+apart in the list of links below are not compared: their shapes overlap by design, and the joints'
+own limits keep them from each other.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import mujoco
+
+from skill_proto.arrays import Array
+from skill_robots.franka.model import panda_spec
+
+HORIZON_M = 0.05
+"""Distances between links are told up to here; what is farther away counts as this far [m]."""
+
+TABLE_HORIZON_M = 0.02
+"""The same above the table. Shorter: a hand that pushes is always near it, and each corner of each
+shape within the horizon costs time."""
+
+_LINKS = (
+    *(f"panda_link{i}" for i in range(8)),
+    "panda_hand",
+    "panda_leftfinger",
+    "panda_rightfinger",
+)
+_FIRST_OVER_TABLE = 2
+"""The base and the first link stand on the table."""
+_APART = 3
+_FINGERS_OPEN_M = 0.04
+
+
+class Clearance(NamedTuple):
+    """Of one configuration; negative where shapes overlap."""
+
+    table: float
+    """From the lowest point of links 2 and up to the table [m], at most ``TABLE_HORIZON_M``."""
+    itself: float
+    """Between the nearest shapes of two links [m], at most ``HORIZON_M``."""
+    end_effector: tuple[float, float, float]
+    """Its position in the base frame [m]."""
+
+
+class ClearanceModel:
+    """The arm over its table, fingers wide open.
+
+    Args:
+        table_height_m: the table's surface in the base frame [m].
+    """
+
+    def __init__(self, table_height_m: float = 0.0) -> None:
+        spec = panda_spec()
+        table = spec.worldbody.add_geom(
+            name="table", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[2.0, 2.0, 0.1]
+        )
+        table.pos = [0.0, 0.0, table_height_m]
+        table.contype, table.conaffinity = 0, 0
+        shapes = {body.name: [shape.name for shape in body.geoms] for body in spec.bodies}
+        pairs = [
+            ("table", shape) for link in _LINKS[_FIRST_OVER_TABLE:] for shape in shapes[link]
+        ] + [
+            (one, other)
+            for i, first in enumerate(_LINKS)
+            for second in _LINKS[i + _APART :]
+            for one in shapes[first]
+            for other in shapes[second]
+            if "hand" not in first and "finger" not in first
+        ]
+        for one, other in pairs:
+            margin = TABLE_HORIZON_M if one == "table" else HORIZON_M
+            spec.add_pair(geomname1=one, geomname2=other, margin=margin)
+        self._model = spec.compile()
+        self._data = mujoco.MjData(self._model)
+        self._data.qpos[7:9] = _FINGERS_OPEN_M
+        self._table = self._model.geom("table").id
+        self._site = self._model.site("end_effector").id
+
+    def measure(self, joint_position: Array) -> Clearance:
+        """Of joint positions ``(7,)`` [rad]."""
+        model, data = self._model, self._data
+        data.qpos[:7] = joint_position
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_collision(model, data)
+        table, itself = TABLE_HORIZON_M, HORIZON_M
+        if data.ncon:
+            contact = data.contact
+            distances: list[float] = contact.dist.tolist()
+            for distance, (first, _) in zip(distances, contact.geom.tolist(), strict=True):
+                if first == self._table:  # a plane comes first in its pair
+                    table = min(table, distance)
+                else:
+                    itself = min(itself, distance)
+        x, y, z = data.site_xpos[self._site].tolist()
+        return Clearance(table, itself, (x, y, z))

@@ -1,0 +1,113 @@
+"""setpoint_shaper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from skill_proto.arrays import Array
+from skill_robots.arm import ArmSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShaperConfig:
+    """Gains of the set-point shaper; see :class:`SetpointShaper` for the law."""
+
+    limit_share: float = 0.9
+    """Share of the arm's velocity, acceleration and jerk limits that is used."""
+    position_gain: float = 12.0
+    """[1/s]: velocity asked for per radian of distance."""
+    velocity_gain: float = 30.0
+    """[1/s]: acceleration asked for per rad/s of velocity error."""
+    braking_share: float = 0.5
+    """Share of the acceleration limit that the approach profile plans to brake with."""
+
+
+@dataclass
+class Setpoint:
+    """A shaped set-point, at rest when it is made."""
+
+    position: Array
+    """``(n, dof)`` [rad]."""
+    velocity: Array = field(init=False)
+    """``(n, dof)`` [rad/s]."""
+    acceleration: Array = field(init=False)
+    """``(n, dof)`` [rad/s^2]."""
+
+    def __post_init__(self) -> None:
+        self.velocity = np.zeros_like(self.position)
+        self.acceleration = np.zeros_like(self.position)
+
+
+class SetpointShaper:
+    """A velocity-, acceleration- and jerk-limited filter from joint goals to set-points.
+
+    Every servo period ``dt``, open loop in its own state ``(q, v, a)``, with ``e`` the distance
+    to the goal and, per joint, the speed ``u = min(k_p |e|, sqrt(2 b a_max |e|), v_max)`` at which
+    it may approach::
+
+        v_want = e min_j(u_j / |e_j|)
+        a_want = k_v (v_want - v), scaled to |a_want| <= a_max
+        a += (a_want - a), scaled to |change| <= j_max dt
+        v += a dt;   q += v dt
+
+    Each limit is kept by one factor for all joints, that of the joint nearest to its limit, so that
+    the joints stay in step and the hand on its way: limited joint by joint, a sideways push of the
+    hand becomes a dive. The law has no rate of its own; run finer (1 ms) it is the same filter, and
+    only there can the jerk limit bind (``j_max dt`` against a full reversal of ``2 a_max``).
+
+    ``v_max``, ``a_max`` and ``j_max`` are shares of the arm's limits. Last, and never yet needed,
+    each velocity is clipped at the arm's own limit.
+
+    Args:
+        spec: the arm's published limits.
+        period_s: servo period dt [s].
+        config: gains and shares.
+    """
+
+    def __init__(self, spec: ArmSpec, period_s: float, config: ShaperConfig | None = None) -> None:
+        config = config or ShaperConfig()
+        self.period_s = period_s
+        self.config = config
+        self._v_max = config.limit_share * spec.velocity_limit
+        self._v_hard = spec.velocity_limit
+        self._a_max = config.limit_share * spec.acceleration_limit
+        self._j_step = config.limit_share * spec.jerk_limit * period_s
+        self._braking = 2.0 * config.braking_share * spec.acceleration_limit
+
+    def step(self, state: Setpoint, goal: Array) -> None:
+        """Advances ``state`` by one period towards ``goal`` ``(n, dof)`` [rad], in place."""
+        error = goal - state.position
+        distance = np.maximum(np.abs(error), _TINY)
+        speed = np.minimum(self.config.position_gain * distance, np.sqrt(self._braking * distance))
+        pace = (np.minimum(speed, self._v_max) / distance).min(axis=1, keepdims=True)
+        wanted = _within(self.config.velocity_gain * (pace * error - state.velocity), self._a_max)
+        self._accelerate(state, wanted)
+
+    def brake(self, state: Setpoint) -> None:
+        """Advances ``state`` by one period towards rest, in place.
+
+        The same law with ``v_want = 0``: every joint slows down in proportion, so that the hand
+        stays on its way, and none turns back. There is no goal, so it may begin at any time.
+        """
+        wanted = _within(-self.config.velocity_gain * state.velocity, self._a_max)
+        self._accelerate(state, wanted)
+
+    def _accelerate(self, state: Setpoint, wanted: Array) -> None:
+        change = _within(wanted - state.acceleration, self._j_step)
+        before = state.velocity
+        velocity = before + (state.acceleration + change) * self.period_s
+        velocity = np.minimum(np.maximum(velocity, -self._v_hard), self._v_hard)
+        state.acceleration = (velocity - before) / self.period_s
+        state.velocity = velocity
+        state.position = state.position + velocity * self.period_s
+
+
+_TINY = 1e-9
+
+
+def _within(wanted: Array, limit: Array) -> Array:
+    """``wanted`` ``(n, dof)``, each row scaled by one factor into ``+-limit`` ``(dof,)``."""
+    excess = (np.abs(wanted) / limit).max(axis=1, keepdims=True)
+    return wanted / np.maximum(excess, 1.0)

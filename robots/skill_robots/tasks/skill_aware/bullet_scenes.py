@@ -1,0 +1,245 @@
+"""The skill-aware benchmark on PyBullet: panda-gym's own arm, table and cube.
+
+panda-gym (Gallouedec et al., "panda-gym: Open-source goal-conditioned environments for robotic
+learning", 2021) builds each scene, with the changes that SaMI makes: goals on the table, the
+table's spinning friction at 0.001, and friction and mass set anew in every episode. Its control
+loop is repeated here call by call, without what it computes beyond that, so that a scene steps
+about as fast as Bullet allows.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pybullet
+import pybullet_data
+from panda_gym.envs.robots.panda import Panda
+from panda_gym.envs.tasks.pick_and_place import PickAndPlace
+from panda_gym.pybullet import PyBullet
+
+from skill_proto.arrays import Array
+from skill_robots.observation import WorldState, observe, upright
+from skill_robots.tasks.skill_aware.scenes import (
+    ACTION_SIZE,
+    AREA_M,
+    CUBE_REST_HEIGHT_M,
+    DISPLACEMENT_M,
+    HAND_WIDTH_STEP_M,
+    OBSERVATION,
+    Contacts,
+    Starts,
+)
+
+SUBSTEPS = 20
+"""Physics steps per control step."""
+PHYSICS_STEP_S = 0.002
+"""Length of a physics step [s]."""
+SPINNING_FRICTION = 0.001
+"""Of the table, as in SaMI's environment."""
+
+_BASE = (-0.6, 0.0, 0.0)
+_HAND_DOWN = (1.0, 0.0, 0.0, 0.0)  # x, y, z, w
+_STATE_SIZE = 20
+
+
+class _Client:
+    """The functions and constants of pybullet, bound to a physics server of its own."""
+
+    def __init__(self) -> None:
+        self.number: int = pybullet.connect(pybullet.DIRECT)
+
+    def __getattr__(self, name: str) -> object:
+        attribute = getattr(pybullet, name)
+        if callable(attribute):
+            return functools.partial(attribute, physicsClientId=self.number)
+        return attribute
+
+
+class _QuietSimulation(PyBullet):
+    """panda-gym's simulation, connected without the options that Bullet echoes to the console."""
+
+    def __init__(self) -> None:
+        self.render_mode = "rgb_array"
+        self.physics_client = _Client()
+        self.n_substeps = SUBSTEPS
+        self.timestep = PHYSICS_STEP_S
+        client = self.physics_client.number
+        pybullet.setTimeStep(self.timestep, physicsClientId=client)
+        pybullet.setAdditionalSearchPath(pybullet_data.getDataPath(), physicsClientId=client)
+        pybullet.setGravity(0.0, 0.0, -9.81, physicsClientId=client)
+        self._bodies_idx: dict[str, int] = {}
+
+    def body(self, name: str) -> int:
+        """Bullet's number for the body of that name."""
+        return self._bodies_idx[name]
+
+
+class _Scene:
+    """One arm, one table, one cube, in a Bullet client of its own."""
+
+    def __init__(self) -> None:
+        self.simulation = _QuietSimulation()
+        robot = Panda(self.simulation, base_position=np.array(_BASE))
+        PickAndPlace(
+            self.simulation, goal_xy_range=2 * AREA_M, goal_z_range=0, obj_xy_range=2 * AREA_M
+        )
+        self.client = self.simulation.physics_client.number
+        self.arm, self.cube, self.table = (
+            self.simulation.body(name) for name in ("panda", "object", "table")
+        )
+        self._hand: int = robot.ee_link
+        self.fingers: list[int] = robot.fingers_indices.tolist()
+        self._joints: list[int] = robot.joint_indices.tolist()
+        self._forces: list[float] = robot.joint_forces.tolist()
+        pybullet.changeDynamics(
+            self.table, -1, spinningFriction=SPINNING_FRICTION, physicsClientId=self.client
+        )
+        robot.reset()
+        self._start = pybullet.saveState(physicsClientId=self.client)
+
+    def reset(self, cube: Array) -> None:
+        """The arm in its neutral pose, the cube at rest at ``(2,)`` [m]."""
+        pybullet.restoreState(self._start, physicsClientId=self.client)
+        # Up and away first: Bullet keeps the contacts of the last episode, and with them a trace
+        # of it, until the bodies have been seen apart.
+        self._place((0.0, 0.0, 5.0))
+        pybullet.performCollisionDetection(physicsClientId=self.client)
+        self._place((float(cube[0]), float(cube[1]), CUBE_REST_HEIGHT_M))
+        pybullet.resetBaseVelocity(
+            self.cube, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), physicsClientId=self.client
+        )
+
+    def _place(self, position: tuple[float, float, float]) -> None:
+        pybullet.resetBasePositionAndOrientation(
+            self.cube, position, (0.0, 0.0, 0.0, 1.0), physicsClientId=self.client
+        )
+
+    def set_context(self, friction: float, mass: float) -> None:
+        """Of the table (label) and of the cube [kg]; Bullet scales the inertia with the mass."""
+        pybullet.changeDynamics(
+            self.table, -1, lateralFriction=friction, physicsClientId=self.client
+        )
+        pybullet.changeDynamics(self.cube, -1, mass=mass, physicsClientId=self.client)
+
+    def read(self) -> list[float]:
+        """Hand position and velocity, width, cube position, x y z w, velocity and spin: 20."""
+        client = self.client
+        hand = pybullet.getLinkState(
+            self.arm, self._hand, computeLinkVelocity=True, physicsClientId=client
+        )
+        left, right = pybullet.getJointStates(self.arm, self.fingers, physicsClientId=client)
+        position, turn = pybullet.getBasePositionAndOrientation(self.cube, physicsClientId=client)
+        velocity, spin = pybullet.getBaseVelocity(self.cube, physicsClientId=client)
+        return [*hand[0], *hand[6], left[0] + right[0], *position, *turn, *velocity, *spin]
+
+    def step(self, hand: list[float], width: float) -> None:
+        """One control step with these targets of the hand [m] and of its width [m]."""
+        client = self.client
+        joints = pybullet.calculateInverseKinematics(
+            self.arm, self._hand, hand, _HAND_DOWN, physicsClientId=client
+        )
+        pybullet.setJointMotorControlArray(
+            self.arm,
+            self._joints,
+            pybullet.POSITION_CONTROL,
+            targetPositions=[*joints[:7], width / 2, width / 2],
+            forces=self._forces,
+            physicsClientId=client,
+        )
+        for _ in range(SUBSTEPS):
+            pybullet.stepSimulation(client)
+
+    def touching(self) -> tuple[bool, bool, bool]:
+        """Whether the cube touches the table, and each finger."""
+        points = pybullet.getContactPoints(bodyA=self.cube, physicsClientId=self.client)
+        others = {(point[2], point[4]) for point in points}
+        left, right = ((self.arm, finger) in others for finger in self.fingers)
+        return (self.table, -1) in others, left, right
+
+
+class BulletScenes:
+    """``n`` scenes, each in a Bullet client of its own, stepped in turn."""
+
+    def __init__(self, n: int) -> None:
+        if n < 1:
+            raise ValueError(f"at least one scene is needed, not {n}")
+        self._scenes = [_Scene() for _ in range(n)]
+        self._state = np.zeros((n, _STATE_SIZE))
+        self._goal = np.zeros((n, 2))
+        self._read()
+
+    @property
+    def n(self) -> int:
+        """Number of scenes."""
+        return len(self._scenes)
+
+    @property
+    def goal(self) -> Array:
+        """``(n, 2)`` [m]; a copy."""
+        return self._goal.copy()
+
+    @property
+    def cube_position(self) -> Array:
+        """``(n, 3)`` [m]; a copy."""
+        return self._state[:, 7:10].copy()
+
+    @property
+    def contacts(self) -> Contacts:
+        """What touches the cubes now."""
+        touching = np.array([scene.touching() for scene in self._scenes], dtype=np.bool_)
+        return Contacts(table=touching[:, 0], fingers=touching[:, 1:])
+
+    def reset(self, starts: Starts, friction: Array, mass: Array) -> None:
+        """Begins an episode in every scene; friction (label) and mass [kg] are ``(n,)``."""
+        for scene, cube in zip(self._scenes, starts.cube, strict=True):
+            scene.reset(cube)
+        self._goal[:] = starts.goal
+        self.set_context(friction, mass)
+        self._read()
+
+    def set_context(self, friction: Array, mass: Array) -> None:
+        """Changes friction (label) and mass [kg], each ``(n,)``, at once, in mid-episode."""
+        for scene, label, kilogram in zip(self._scenes, friction, mass, strict=True):
+            scene.set_context(float(label), float(kilogram))
+
+    def observe(self) -> Array:
+        """``(n, 23)``: the fields of ``OBSERVATION``, raw SI units."""
+        hand, cube = self._state[:, :7], self._state[:, 7:]
+        unused = np.zeros((self.n, 3))
+        world = WorldState(
+            joint_position=np.zeros((self.n, 7)),
+            joint_velocity=np.zeros((self.n, 7)),
+            end_effector_position=hand[:, :3],
+            end_effector_velocity=hand[:, 3:6],
+            setpoint_position=unused,
+            setpoint_velocity=unused,
+            hand_width=hand[:, 6:7],
+            cube_position=cube[:, :3],
+            cube_quaternion=upright(np.roll(cube[:, 3:7], 1, axis=1)),
+            cube_velocity=cube[:, 7:10],
+            cube_angular_velocity=cube[:, 10:13],
+        )
+        return observe(OBSERVATION, world)
+
+    def step(self, action: Array) -> None:
+        """One control step with ``(n, 4)`` actions in [-1, 1] (clipped)."""
+        if action.shape != (self.n, ACTION_SIZE):
+            raise ValueError(f"actions are ({self.n}, {ACTION_SIZE}), not {action.shape}")
+        clipped = np.clip(action, -1.0, 1.0)
+        hand = self._state[:, :3] + DISPLACEMENT_M * clipped[:, :3]
+        hand[:, 2] = np.maximum(hand[:, 2], 0.0)
+        width = self._state[:, 6] + HAND_WIDTH_STEP_M * clipped[:, 3]
+        for scene, target, opening in zip(self._scenes, hand.tolist(), width.tolist(), strict=True):
+            scene.step(target, opening)
+        self._read()
+
+    def close(self) -> None:
+        """Disconnects the Bullet clients; the scenes cannot be used after it."""
+        for scene in self._scenes:
+            scene.simulation.close()
+        self._scenes = []
+
+    def _read(self) -> None:
+        for row, scene in enumerate(self._scenes):
+            self._state[row] = scene.read()

@@ -1,0 +1,152 @@
+"""What a set of rollouts shows: displacement, coverage, direction and goal metrics.
+
+Every metric is a finite number. Where one is undefined (nothing moved, one set only) it is 0, the
+worst value it can have, so that results compare, plot and travel as JSON without special cases.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skill_proto.arrays import Array
+from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S
+from skill_robots.tasks.tabletop.trajectories import GoalTrajectories, Trajectories
+
+MOVED_M = 0.03
+"""Displacement from which a cube counts as moved, and its direction as meaningful [m]."""
+
+CELL_M = 0.02
+"""Side of a displacement cell [m]."""
+
+REST_STEPS = (40, 60)
+"""Control steps at which a cube may be at rest at its goal: 1.6 and 2.4 s."""
+
+FAR_M = 0.05
+"""Distance beyond which a goal takes more than a nudge [m]."""
+
+REST_DISTANCE_M, REST_M_S = 0.03, 0.02
+"""A cube this near to its goal [m] and slower than this [m/s] is at rest there."""
+
+
+def skill_metrics(trajectories: Trajectories) -> dict[str, float]:
+    """Metrics of :func:`~skill_robots.tasks.tabletop.rollouts.skill_rollouts`.
+
+    Displacement is that of the cube in the table plane, from its own start. ``moved_share_*`` and
+    ``median_displacement_m`` look at the end of the episode, cells at every step of it.
+    """
+    displacement = trajectories.displacement
+    final = displacement[:, :, -1]
+    distance = np.linalg.norm(final, axis=-1)
+    return {
+        "moved_share_3cm": float(np.mean(distance > MOVED_M)),
+        "moved_share_10cm": float(np.mean(distance > 0.10)),
+        "median_displacement_m": float(np.median(distance)),
+        "displacement_cells_2cm": displacement_cells(displacement),
+        "octants": octants(final),
+        "displacement_r2": displacement_r2(trajectories.skills, final),
+        "direction_consistency": direction_consistency(final),
+    }
+
+
+def goal_metrics(trajectories: GoalTrajectories) -> dict[str, float]:
+    """Metrics of :func:`~skill_robots.tasks.tabletop.rollouts.goal_rollouts`.
+
+    Distances are those at the end; ``goal_rest_*`` look at one step each (:func:`rest_share`).
+    """
+    distance = trajectories.final_distance
+    return {
+        "goal_share_5cm": float(np.mean(distance < 0.05)),
+        "goal_share_3cm": float(np.mean(distance < 0.03)),
+        "goal_mean_distance_m": float(np.mean(distance)),
+    } | {
+        f"goal_rest_share_3cm_by_{step * CONTROL_PERIOD_S * 1000:.0f}ms": rest_share(
+            trajectories, step
+        )
+        for step in REST_STEPS
+    }
+
+
+def rest_share(trajectories: GoalTrajectories, step: int) -> float:
+    """Of the goals that start more than 5 cm away, those with the cube at rest there at ``step``.
+
+    At rest there: within 3 cm and slower than 2 cm/s. 0 where no goal is that far away or no
+    episode that long.
+    """
+    distance = trajectories.distance
+    far = distance[:, 0] > FAR_M
+    if step >= distance.shape[1] or not far.any():
+        return 0.0
+    settled = (distance[:, step] < REST_DISTANCE_M) & (trajectories.cube_speed[:, step] < REST_M_S)
+    return float(np.mean(settled[far]))
+
+
+def displacement_cells(displacement: Array) -> float:
+    """Distinct 2 cm cells that one set's displacements visit at any step, averaged over sets.
+
+    Args:
+        displacement: ``(episodes, skills, steps + 1, 2)`` [m].
+
+    Cells are centred on multiples of 2 cm, so a cube at rest visits exactly one.
+    """
+    cells = np.rint(displacement / CELL_M).astype(np.int64)
+    counts = [len(np.unique(one_set.reshape(-1, 2), axis=0)) for one_set in cells]
+    return float(np.mean(counts))
+
+
+def octants(final: Array) -> float:
+    """Of the eight 45 degree sectors, those that moved cubes of one set lie in, set average.
+
+    Args:
+        final: ``(episodes, skills, 2)`` final displacement [m].
+    """
+    return float(np.mean([len(np.unique(_sector(one_set))) for one_set in final]))
+
+
+def _sector(final: Array) -> NDArray[np.int64]:
+    moved = final[np.linalg.norm(final, axis=-1) > MOVED_M]
+    angle = np.arctan2(moved[:, 1], moved[:, 0]) % (2 * np.pi)
+    # The modulo can round up to 2 pi itself, which is sector 0 again.
+    return (angle // (np.pi / 4)).astype(np.int64) % 8
+
+
+def displacement_r2(skills: Array, final: Array) -> float:
+    """Share of the variance of final displacement that a linear fit from the skill explains.
+
+    Args:
+        skills: ``(skills, Z)``.
+        final: ``(episodes, skills, 2)`` final displacement [m].
+
+    Least squares with an intercept over all episodes; squared errors of x and y are pooled, so
+    that the value does not depend on how the table's axes are turned.
+    """
+    episodes = final.shape[0]
+    inputs = np.tile(np.column_stack([skills, np.ones(len(skills))]), (episodes, 1))
+    outputs = final.reshape(-1, 2)
+    total = float(np.sum((outputs - outputs.mean(axis=0)) ** 2))
+    if total < 1e-12:
+        return 0.0
+    coefficients = np.linalg.lstsq(inputs, outputs, rcond=None)[0]
+    residual = float(np.sum((outputs - inputs @ coefficients) ** 2))
+    return max(0.0, 1.0 - residual / total)
+
+
+def direction_consistency(final: Array) -> float:
+    """How far one skill pushes the same way whatever the start and the context: 0 to 1.
+
+    Args:
+        final: ``(episodes, skills, 2)`` final displacement [m].
+
+    Mean resultant length (Mardia and Jupp, Directional Statistics, 2000, section 2.3.1) of the
+    directions of the moved cubes of one skill, averaged over the skills that moved the cube in at
+    least two episodes; one direction alone would always be consistent with itself.
+    """
+    distance = np.linalg.norm(final, axis=-1, keepdims=True)
+    moved = distance > MOVED_M
+    direction = np.where(moved, final / np.where(moved, distance, 1.0), 0.0)
+    count = moved[..., 0].sum(axis=0)
+    enough = count >= 2
+    if not enough.any():
+        return 0.0
+    resultant = np.linalg.norm(direction.sum(axis=0), axis=-1)
+    return float(np.mean(resultant[enough] / count[enough]))

@@ -1,0 +1,250 @@
+"""Runs any policy on the tabletop, many scenes at a time, and keeps what the metrics need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from skill_proto.arrays import Array
+from skill_robots.franka.specs import PANDA
+from skill_robots.observation import PUSH_OBSERVATION
+from skill_robots.tasks.policy import Policy
+from skill_robots.tasks.tabletop.setpoint_audit import MakeWatch, SetpointWatch
+from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
+from skill_robots.tasks.tabletop.trajectories import GoalTrajectories, Trajectories
+
+MAX_SCENES = 256
+"""Scenes stepped together; more are run in turn."""
+
+GOAL_STEPS = 150
+"""Control steps that a goal is given: 6 s at 25 Hz."""
+
+GOAL_RANGE_M = 0.15
+"""Goals are drawn from +- this around the table's origin, in x and y [m]."""
+
+
+StepHook = Callable[[Tabletop], None]
+"""Called after each control step of a batch, e.g. to count or to show progress."""
+
+
+def evaluation_skills(
+    kind: Literal["sphere", "one_hot", "none"], size: int, count: int, seed: int
+) -> Array:
+    """``(count, size)`` skills that cover the space.
+
+    On the circle (a sphere of size 2) they are evenly spaced from a random offset; on larger
+    spheres uniform at random; one-hot skills are taken in turn.
+    """
+    generator = np.random.default_rng([seed, 1])
+    if kind == "one_hot":
+        return np.eye(size)[np.arange(count) % size]
+    if size == 0:
+        return np.zeros((count, 0))
+    if size == 2:
+        angle = 2 * np.pi * (np.arange(count) + generator.uniform()) / count
+        return np.column_stack([np.cos(angle), np.sin(angle)])
+    skills = generator.standard_normal((count, size))
+    return skills / np.linalg.norm(skills, axis=-1, keepdims=True)
+
+
+def evaluation_goals(count: int, seed: int, half_range: float = GOAL_RANGE_M) -> Array:
+    """``(count, 2)`` goals, uniform in the square of +- ``half_range`` [m]."""
+    return np.random.default_rng([seed, 2]).uniform(-half_range, half_range, (count, 2))
+
+
+def skill_rollouts(
+    policy: Policy,
+    config: TabletopConfig,
+    *,
+    skills: Array,
+    episodes: int,
+    seed: int,
+    observation_names: Sequence[str] = PUSH_OBSERVATION,
+    threads: int = 1,
+    on_step: StepHook | None = None,
+    watch: MakeWatch = SetpointWatch,
+) -> Trajectories:
+    """Runs each skill in ``episodes`` episodes with random starts and contexts.
+
+    Args:
+        policy: What acts.
+        config: The task; an episode lasts ``config.episode_steps``.
+        skills: ``(k, Z)``; the same in each set of episodes.
+        episodes: Number of sets.
+        seed: Of starts and contexts.
+        observation_names: What the policy observes, in order.
+        threads: Physics threads.
+        on_step: Called after each control step of each batch of scenes.
+        watch: Makes what tests the set-points of a batch.
+    """
+    k = len(skills)
+    run = _run(
+        policy,
+        config,
+        _Commands(count=episodes * k, skill=_tiled(skills, episodes), goal=None),
+        steps=config.episode_steps,
+        seed=seed,
+        observation_names=observation_names,
+        threads=threads,
+        on_step=on_step,
+        watch=watch,
+    )
+    shape = (episodes, k)
+    return Trajectories(
+        cube=run.cube.reshape(*shape, *run.cube.shape[1:]),
+        end_effector=run.end_effector.reshape(*shape, *run.end_effector.shape[1:]),
+        skills=np.array(skills, dtype=np.float64),
+        mass=run.mass.reshape(shape),
+        friction=run.friction.reshape(shape),
+        governor_interventions=run.interventions,
+    )
+
+
+def goal_rollouts(
+    policy: Policy,
+    config: TabletopConfig,
+    *,
+    goals: Array,
+    seed: int,
+    steps: int = GOAL_STEPS,
+    observation_names: Sequence[str] = PUSH_OBSERVATION,
+    threads: int = 1,
+    on_step: StepHook | None = None,
+    watch: MakeWatch = SetpointWatch,
+) -> GoalTrajectories:
+    """Sends the policy to each of ``goals`` ``(n, 2)`` [m] from a random start and context.
+
+    The other arguments are those of :func:`skill_rollouts`.
+    """
+    run = _run(
+        policy,
+        config,
+        _Commands(count=len(goals), skill=None, goal=goals),
+        steps=steps,
+        seed=seed,
+        observation_names=observation_names,
+        threads=threads,
+        on_step=on_step,
+        watch=watch,
+    )
+    return GoalTrajectories(
+        cube=run.cube,
+        cube_speed=run.cube_speed,
+        end_effector=run.end_effector,
+        goals=np.array(goals, dtype=np.float64),
+        mass=run.mass,
+        friction=run.friction,
+        governor_interventions=run.interventions,
+    )
+
+
+def _tiled(skills: Array, episodes: int) -> Array | None:
+    """A row per scene, or None where the policy takes no skill."""
+    return np.tile(skills, (episodes, 1)) if skills.shape[1] else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Commands:
+    count: int
+    skill: Array | None
+    goal: Array | None
+
+    def chunks(self) -> Iterator[_Commands]:
+        for start in range(0, self.count, MAX_SCENES):
+            part = slice(start, min(start + MAX_SCENES, self.count))
+            yield _Commands(
+                count=part.stop - part.start,
+                skill=None if self.skill is None else self.skill[part],
+                goal=None if self.goal is None else self.goal[part],
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    cube: Array
+    cube_speed: Array
+    end_effector: Array
+    mass: Array
+    friction: Array
+    interventions: int
+
+
+class _WatchedTabletop(Tabletop):
+    """A tabletop whose set-points are tested as the governor would, at every servo period."""
+
+    def __init__(
+        self, config: TabletopConfig, n: int, *, seed: int, threads: int, watch: MakeWatch
+    ) -> None:
+        super().__init__(config, n, seed=seed, threads=threads)
+        self.watch = watch(PANDA, self.actions, config.physics_step_s, self.setpoint.position)
+
+    def physics_step(
+        self, position: Array, velocity: Array, hand_width: float | None = None
+    ) -> None:
+        self.watch.check(position, velocity)
+        super().physics_step(position, velocity, hand_width)
+
+
+def _run(
+    policy: Policy,
+    config: TabletopConfig,
+    commands: _Commands,
+    *,
+    steps: int,
+    seed: int,
+    observation_names: Sequence[str],
+    threads: int,
+    on_step: StepHook | None,
+    watch: MakeWatch,
+) -> _Run:
+    names = tuple(observation_names)
+    parts: list[_Run] = []
+    for index, chunk in enumerate(commands.chunks()):
+        # A seed of its own for each chunk: equal ones would repeat the starts of the first.
+        chunk_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+        scene = _WatchedTabletop(config, chunk.count, seed=chunk_seed, threads=threads, watch=watch)
+        parts.append(_run_chunk(policy, scene, chunk, steps, names, on_step))
+    return _Run(
+        cube=np.concatenate([part.cube for part in parts]),
+        cube_speed=np.concatenate([part.cube_speed for part in parts]),
+        end_effector=np.concatenate([part.end_effector for part in parts]),
+        mass=np.concatenate([part.mass for part in parts]),
+        friction=np.concatenate([part.friction for part in parts]),
+        interventions=sum(part.interventions for part in parts),
+    )
+
+
+def _run_chunk(
+    policy: Policy,
+    scene: _WatchedTabletop,
+    commands: _Commands,
+    steps: int,
+    names: tuple[str, ...],
+    on_step: StepHook | None,
+) -> _Run:
+    cube = np.empty((scene.n, steps + 1, 2))
+    speed = np.empty((scene.n, steps + 1))
+    hand = np.empty((scene.n, steps + 1, 3))
+    cube[:, 0] = scene.cube_position[:, :2]
+    speed[:, 0] = scene.cube_speed
+    hand[:, 0] = scene.end_effector_position
+    policy.reset(scene.n)
+    for step in range(1, steps + 1):
+        observation = scene.observe(names)
+        scene.step(policy.act(observation, skill=commands.skill, goal=commands.goal))
+        cube[:, step] = scene.cube_position[:, :2]
+        speed[:, step] = scene.cube_speed
+        hand[:, step] = scene.end_effector_position
+        if on_step is not None:
+            on_step(scene)
+    return _Run(
+        cube=cube,
+        cube_speed=speed,
+        end_effector=hand,
+        mass=scene.mass.copy(),
+        friction=scene.friction.copy(),
+        interventions=scene.watch.total,
+    )

@@ -1,0 +1,135 @@
+"""Counts, over a batch of scenes, the set-points that the governor would have refused.
+
+Some scenes, evenly spread, have a governor of their own, which sees every set-point up to the first
+that it refuses. The others are tested for what is quick with arrays: velocities, joints' ends and
+the workspace. Nothing is corrected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from skill_proto.arrays import Array, Flags
+from skill_robots.arm import ArmSpec, ArmState, JointTarget
+from skill_robots.franka import kinematics
+from skill_robots.franka.kinematics import Point
+from skill_robots.motion.action import ActionConfig
+from skill_robots.motion.governor import INTERVENTIONS, WORKSPACE_MARGIN_M, Governor, Intervention
+
+MakeGovernor = Callable[[ArmSpec, Point, Point, float], Governor]
+"""From the arm's limits, the corners of its workspace [m] and the servo period [s]."""
+
+GOVERNED = 8
+"""Scenes of a batch that have a governor, which costs more than all else that a scene does
+(``benchmarks/safety/governor.py`` measures it, and governs every scene)."""
+
+ROUNDING = 1e-9
+"""Room for rounding when a set-point sits on a limit [rad, rad/s]."""
+
+
+class SetpointWatch:
+    """Tests set-points ``(n, dof)`` against an arm's limits and the workspace.
+
+    Args:
+        spec: the arm's published limits.
+        actions: with the workspace.
+        period_s: servo period [s].
+        setpoint: ``(n, dof)``, at rest [rad]; watching starts there.
+        governed: scenes that have a governor.
+        governor: makes the governor of one of them.
+
+    Attributes:
+        interventions: set-points so far that broke each kind of limit. Of a governed scene at most
+            one counts.
+    """
+
+    def __init__(
+        self,
+        spec: ArmSpec,
+        actions: ActionConfig,
+        period_s: float,
+        setpoint: Array,
+        *,
+        governed: int = GOVERNED,
+        governor: MakeGovernor = Governor,
+    ) -> None:
+        base = np.array(actions.base_position)
+        self._spec = spec
+        self._step = spec.velocity_limit * period_s + ROUNDING
+        self._low = np.array(actions.workspace_low) - base - WORKSPACE_MARGIN_M
+        self._high = np.array(actions.workspace_high) - base + WORKSPACE_MARGIN_M
+        self._last = setpoint.copy()
+        self._last_excess = self._excess(setpoint)
+        self.interventions: dict[Intervention, int] = dict.fromkeys(INTERVENTIONS, 0)
+        self._rest = np.zeros(spec.dof)
+        chosen = np.linspace(0, len(setpoint) - 1, min(governed, len(setpoint))).round()
+        self._governors: dict[int, Governor] = {}
+        self._spent: set[int] = set()
+        for scene in dict.fromkeys(int(index) for index in chosen):
+            made = governor(spec, actions.workspace_low, actions.workspace_high, period_s)
+            made.reset(self._state(setpoint[scene]))
+            self._governors[scene] = made
+
+    @property
+    def total(self) -> int:
+        """Interventions of all kinds."""
+        return sum(self.interventions.values())
+
+    def check(self, position: Array, velocity: Array) -> None:
+        """Looks at the next set-points, both ``(n, dof)`` [rad, rad/s]."""
+        finite: Flags = np.asarray(
+            np.isfinite(np.concatenate([position, velocity], axis=1)).all(axis=1), np.bool_
+        )
+        governed = np.zeros(len(position), np.bool_)
+        governed[list(self._spent)] = True
+        for scene in list(self._governors):
+            governed[scene] = True
+            self._ask_governor(scene, position[scene], velocity[scene])
+        # A scene whose set-point is not a number would fail every other test as well.
+        self._test(np.where(finite[:, None], position, self._last), velocity, ~finite, ~governed)
+
+    def _ask_governor(self, scene: int, position: Array, velocity: Array) -> None:
+        target = JointTarget(position=position, velocity=velocity, acceleration=self._rest)
+        found = self._governors[scene].check(target, self._state(position)).intervention
+        if found is not None:
+            self.interventions[found] += 1
+            # It would go on from its stop, the scene goes on from here.
+            del self._governors[scene]
+            self._spent.add(scene)
+
+    def _test(self, position: Array, velocity: Array, broken: Flags, chosen: Flags) -> None:
+        spec = self._spec
+        too_fast = (np.abs(position - self._last) > self._step) | (
+            np.abs(velocity) > spec.velocity_limit + ROUNDING
+        )
+        too_far = (position < spec.position_low - ROUNDING) | (
+            position > spec.position_high + ROUNDING
+        )
+        excess = self._excess(position)
+        # Outside the box every way that leads back is open, and only those.
+        leaves = excess > np.maximum(self._last_excess, 0.0)
+        found: dict[Intervention, Flags] = {
+            "not_finite": broken,
+            "joint_velocity": np.asarray(too_fast.any(axis=1), np.bool_),
+            "joint_position": np.asarray(too_far.any(axis=1), np.bool_),
+            "workspace": leaves,
+        }
+        for kind, scenes in found.items():
+            self.interventions[kind] += int(np.count_nonzero(scenes & chosen))
+        self._last, self._last_excess = position, excess
+
+    def _state(self, position: Array) -> ArmState:
+        return ArmState(
+            time_s=0.0, joint_position=position, joint_velocity=self._rest, hand_width=0.0
+        )
+
+    def _excess(self, joint_position: Array) -> Array:
+        """``(n,)``: how far each end effector is outside the box [m]; negative inside."""
+        point = kinematics.forward(joint_position).position
+        return np.maximum(self._low - point, point - self._high).max(axis=1)
+
+
+MakeWatch = Callable[[ArmSpec, ActionConfig, float, Array], SetpointWatch]
+"""From the arguments of :class:`SetpointWatch` that depend on the batch."""

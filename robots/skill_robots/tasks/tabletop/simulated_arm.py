@@ -1,0 +1,124 @@
+"""MujocoArm: the simulated Panda that is served by default, a tabletop of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from skill_robots.arm import (
+    ArmError,
+    ArmSpec,
+    ArmState,
+    JointTarget,
+    Pose,
+    SimulationDivergedError,
+)
+from skill_robots.franka.specs import PANDA
+from skill_robots.objects import CUBE
+from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
+
+
+class MujocoArm:
+    """One simulated arm with its table and cube; implements ``Arm`` and ``Scene``.
+
+    Time passes only in :meth:`command`: one call is one servo period.
+
+    Args:
+        config: what the scene may look like; the physics step is the servo period.
+        seed: of the scene's random starts.
+    """
+
+    is_simulated = True
+    keeps_time = False
+
+    def __init__(self, config: TabletopConfig | None = None, *, seed: int = 0) -> None:
+        self._config = config or TabletopConfig()
+        self._table = Tabletop(self._config, 1, seed=seed)
+        self._mass: float | None = None
+        self._friction: float | None = None
+        self._diverged = False
+
+    @property
+    def spec(self) -> ArmSpec:
+        """Published facts of the Panda."""
+        return PANDA
+
+    @property
+    def servo_period_s(self) -> float:
+        """The physics step [s]."""
+        return self._config.physics_step_s
+
+    def read(self) -> ArmState:
+        """The state after the last command, with the cube's pose.
+
+        Raises:
+            SimulationDivergedError: it has diverged since the last reset.
+        """
+        self._check_sound()
+        table = self._table
+        cube = table.cube_pose
+        return ArmState(
+            time_s=table.time_s,
+            joint_position=table.joint_position[0].copy(),
+            joint_velocity=table.joint_velocity[0].copy(),
+            hand_width=float(table.hand_width[0]),
+            objects={
+                CUBE: Pose(
+                    position=cube[0][0],
+                    quaternion=cube[1][0],
+                    velocity=cube[2][0],
+                    angular_velocity=cube[3][0],
+                )
+            },
+        )
+
+    def command(self, target: JointTarget) -> None:
+        """Follows one set-point for one servo period.
+
+        Raises:
+            ArmError: the target is not finite.
+            SimulationDivergedError: the simulation has diverged.
+        """
+        if not (np.isfinite(target.position).all() and np.isfinite(target.velocity).all()):
+            raise ArmError("the set-point is not finite")
+        width = 0.0 if target.grasp else target.hand_width
+        before = self._table.time_s
+        self._table.physics_step(target.position[None], target.velocity[None], width)
+        # MuJoCo puts a simulation that has diverged back to time zero and its model's own pose.
+        # It stays so: going on from there would drive the arm from one pose into the other.
+        self._diverged = self._diverged or self._table.time_s <= before
+        self._check_sound()
+
+    def _check_sound(self) -> None:
+        if self._diverged:
+            raise SimulationDivergedError("the simulation diverged; reset the scene")
+
+    def reset(self, seed: int | None = None) -> None:
+        """A fresh random start; a mass or friction that was set stays."""
+        if seed is not None:
+            self._table.rng = np.random.default_rng(seed)
+        self._table.reset()
+        self._diverged = False
+        self._table.set_context(mass=self._mass, friction=self._friction)
+
+    def set_context(self, *, mass: float | None = None, friction: float | None = None) -> None:
+        """Changes the cube's mass [kg] or the cube-table friction at once, and for later episodes.
+
+        Raises:
+            ValueError: a value is not positive and finite.
+        """
+        for name, value in (("mass", mass), ("friction", friction)):
+            if value is not None and not (np.isfinite(value) and value > 0):
+                raise ValueError(f"{name} must be positive and finite, got {value}")
+        self._mass = self._mass if mass is None else mass
+        self._friction = self._friction if friction is None else friction
+        self._table.set_context(mass=mass, friction=friction)
+
+    @property
+    def context(self) -> Mapping[str, float]:
+        """True cube mass [kg] and cube-table friction."""
+        return {"mass": float(self._table.mass[0]), "friction": float(self._table.friction[0])}
+
+    def close(self) -> None:
+        """Nothing to free: the simulation goes with the object."""

@@ -1,0 +1,329 @@
+"""The tabletop task: n Pandas, each pushing one cube of its own mass and friction.
+
+Training collects from many of these at once; the simulated arm that is served is a batch of one.
+Numpy only. Time: one control step is 40 ms, eight physics steps of 5 ms, and the set-point is
+shaped at every physics step.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import mujoco
+import numpy as np
+from mujoco.batch import Batch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from skill_proto.arrays import Array, Ids
+from skill_robots.franka.specs import PANDA
+from skill_robots.motion.action import (
+    ActionConfig,
+    ActionDecoder,
+    Hands,
+    joints_for_hand,
+    locate_hands,
+)
+from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
+from skill_robots.objects import CUBE_SIZE
+from skill_robots.observation import PUSH_OBSERVATION, WorldState, observe, rotate, upright
+from skill_robots.tasks.tabletop.model import CUBE_TABLE_PAIR, tabletop_model
+from skill_robots.tasks.tabletop.sensor_noise import SensorNoise
+
+Interval = tuple[float, float]
+
+CONTROL_PERIOD_S = 0.04
+"""Time between two actions of a policy [s]."""
+
+LOW_START_M = 0.06
+"""Height of the end effector at a low start: the fingertips just above the cube [m]."""
+
+HIGH_START_M = 0.20
+"""Height of the end effector at a high start, about panda-gym's [m]."""
+
+BESIDE_M = (0.05, 0.09)
+"""Distance of the end effector from the cube's centre at a start beside it [m]: no contact."""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class TabletopConfig:
+    """What varies between the episodes of the tabletop."""
+
+    mass: Interval = (0.4, 1.6)
+    """Range of the cube's mass, drawn log-uniformly per episode [kg]."""
+    friction: Interval = (0.2, 0.8)
+    """Range of the cube-table friction coefficient, drawn log-uniformly per episode."""
+    stiffness_scale: Interval = (1.0, 1.0)
+    """Range of a factor on the arm's joint stiffness; damping follows its square root."""
+    latency_s: Interval = (0.0, 0.0)
+    """Range of the delay between an observation and its action taking effect [s]."""
+    sensor_noise: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Factor on the standard deviations in tasks/noise.py; 0 measures exactly."""
+    start: Literal["low", "high", "mixed"] = "low"
+    """low: hand at 6 cm, cube within 10 cm. high: hand at 20 cm, cube within 15 cm. mixed: half of
+    the episodes low, a quarter with the hand at any height between and the cube within 15 cm, and a
+    quarter with the hand already down beside the cube, where exploring soon meets it."""
+    episode_steps: Annotated[int, Field(ge=1)] = 100
+    """Control steps in an episode (100 = 4 s)."""
+    physics_step_s: Annotated[float, Field(gt=0, le=0.01)] = 0.005
+    """Physics step, which is also the servo period of the simulated arm [s]."""
+
+
+class Tabletop:
+    """n independent scenes stepped together.
+
+    Attributes:
+        n: number of scenes.
+        setpoint: shaped joint set-point of each scene, ``(n, 7)`` arrays.
+        mass: ``(n,)`` cube mass [kg]; change it through :meth:`set_context`.
+        friction: ``(n,)`` cube-table friction coefficient.
+    """
+
+    action_size = 3
+    control_rate_hz = 1.0 / CONTROL_PERIOD_S
+
+    def __init__(self, config: TabletopConfig, n: int, *, seed: int = 0, threads: int = 1) -> None:
+        self.config = config
+        self.n = n
+        self.rng = np.random.default_rng(seed)
+        self.actions = ActionConfig()
+        self.model = tabletop_model(config.physics_step_s, self.actions.base_position)
+        self.substeps = round(CONTROL_PERIOD_S / config.physics_step_s)
+        self._batch = Batch(self.model, n, nthread=threads, persistent=True)
+        self._bind()
+        self._decoder = ActionDecoder(self.actions, PANDA)
+        self._shaper = SetpointShaper(PANDA, config.physics_step_s)
+        self._base = np.array(self.actions.base_position)
+        self.setpoint = Setpoint(np.zeros((n, 7)))
+        self.mass, self.friction = np.ones(n), np.ones(n)
+        self._goal = np.zeros((n, 7))
+        self._feed_forward = np.zeros((n, 7))
+        self._hands: Hands | None = None
+        self._noise = SensorNoise(n, config.sensor_noise)
+        self._latency = np.zeros(n, dtype=np.int64)
+        self.reset()
+
+    def _bind(self) -> None:
+        batch, model = self._batch, self.model
+        self._qpos, self._qvel = batch.bind("qpos"), batch.bind("qvel")
+        self._ctrl = batch.bind("ctrl")
+        self._time = batch.bind("time")
+        self._finger_gear = batch.bind("eq_active")
+        self._pair_friction = batch.expand("pair_friction")
+        self._body_mass, self._body_inertia = (
+            batch.expand("body_mass"),
+            batch.expand("body_inertia"),
+        )
+        self._gain, self._bias = batch.expand("actuator_gainprm"), batch.expand("actuator_biasprm")
+        self._pair = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_PAIR, CUBE_TABLE_PAIR)
+        self._cube = model.body("cube").id
+        self._cube_q = int(model.joint("cube").qposadr[0])
+        self._cube_v = int(model.joint("cube").dofadr[0])
+        self._unit_inertia = model.body_inertia[self._cube] / model.body_mass[self._cube]
+        self._finger_q = int(model.joint("panda_finger_joint1").qposadr[0])
+        self._hand = model.actuator("hand").id
+
+    # Episodes -----------------------------------------------------------------------------------
+
+    def reset(self, ids: Ids | None = None) -> None:
+        """Starts an episode, with a fresh start and a fresh context, in the scenes ``ids``."""
+        ids = np.arange(self.n) if ids is None else np.asarray(ids)
+        hand, cube, yaw = self._draw_start(len(ids))
+        self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
+        joints = joints_for_hand(hand - self._base)
+        self._qpos[ids, :7] = joints
+        q = self._cube_q
+        self._qpos[ids, q : q + 2] = cube
+        self._qpos[ids, q + 2] = CUBE_SIZE / 2
+        self._qpos[ids, q + 3 : q + 7] = _yaw_quaternion(yaw)
+        self._ctrl[ids, :7] = joints
+        for array, value in (
+            (self.setpoint.position, joints),
+            (self.setpoint.velocity, 0.0),
+            (self.setpoint.acceleration, 0.0),
+            (self._goal, joints),
+        ):
+            array[ids] = value
+        self._draw_context(ids)
+        self._noise.reset(ids, self.rng)
+        self._hands = None
+
+    def _draw_start(self, n: int) -> tuple[Array, Array, Array]:
+        """Hand ``(n, 3)`` and cube ``(n, 2)`` in the world frame [m], and the cube's yaw [rad]."""
+        rng, start = self.rng, self.config.start
+        draw = rng.random(n) if start == "mixed" else np.full(n, 0.0 if start == "low" else 0.5)
+        low, beside = draw < 0.5, draw >= 0.75
+        cube = rng.uniform(-1.0, 1.0, (n, 2)) * np.where(low, 0.10, 0.15)[:, None]
+        hand = np.zeros((n, 3))
+        any_height = rng.uniform(LOW_START_M, HIGH_START_M, n)
+        above = any_height if start == "mixed" else np.full(n, HIGH_START_M)
+        hand[:, 2] = np.where(low, LOW_START_M, above)
+        offset = _on_circle(rng.uniform(*BESIDE_M, n), rng.uniform(-np.pi, np.pi, n))
+        beyond_reach = cube[:, 0] + offset[:, 0] > self.actions.workspace_high[0]
+        offset[beyond_reach] *= -1.0
+        hand[beside, :2] = (cube + offset)[beside]
+        hand[beside, 2] = rng.uniform(self.actions.workspace_low[2], LOW_START_M, n)[beside]
+        return hand, cube, rng.uniform(-np.pi, np.pi, n)
+
+    def _draw_context(self, ids: Ids) -> None:
+        config, n = self.config, len(ids)
+        self._write_context(
+            ids, self._log_uniform(config.mass, n), self._log_uniform(config.friction, n)
+        )
+        scale = self._log_uniform(config.stiffness_scale, n)[:, None]
+        stiffness, damping = PANDA.stiffness * scale, PANDA.damping * np.sqrt(scale)
+        self._gain[ids, :7, 0] = stiffness
+        self._bias[ids, :7, 1] = -stiffness
+        self._bias[ids, :7, 2] = -damping
+        self._feed_forward[ids] = damping / stiffness
+        delay = self.rng.uniform(*config.latency_s, n) / config.physics_step_s
+        self._latency[ids] = np.minimum(np.rint(delay).astype(np.int64), self.substeps - 1)
+
+    def _log_uniform(self, interval: Interval, n: int) -> Array:
+        return np.exp(self.rng.uniform(np.log(interval[0]), np.log(interval[1]), n))
+
+    def set_context(
+        self, *, mass: Array | float | None = None, friction: Array | float | None = None
+    ) -> None:
+        """Changes the cubes' mass [kg] or friction at once, also in mid-episode."""
+        everyone = np.arange(self.n)
+        self._write_context(
+            everyone,
+            np.broadcast_to(self.mass if mass is None else np.asarray(mass, float), (self.n,)),
+            np.broadcast_to(
+                self.friction if friction is None else np.asarray(friction, float), (self.n,)
+            ),
+        )
+
+    def _write_context(self, ids: Ids, mass: Array, friction: Array) -> None:
+        self.mass[ids], self.friction[ids] = mass, friction
+        self._pair_friction[ids, self._pair, :2] = friction[:, None]
+        self._body_mass[ids, self._cube] = mass
+        self._body_inertia[ids, self._cube] = mass[:, None] * self._unit_inertia
+        self._batch.set_const(ids)
+
+    # Time ---------------------------------------------------------------------------------------
+
+    def step(self, action: Array) -> None:
+        """One control step: decodes ``action`` ``(n, 3)`` in [-1, 1], then shapes and steps."""
+        goal = self._decoder.displace(action, self.setpoint.position, self.hands)
+        for k in range(self.substeps):
+            late = k < self._latency
+            active = np.where(late[:, None], self._goal, goal) if late.any() else goal
+            self._shaper.step(self.setpoint, active)
+            self.physics_step(self.setpoint.position, self.setpoint.velocity)
+        self._goal = goal
+
+    def physics_step(
+        self, position: Array, velocity: Array, hand_width: float | None = None
+    ) -> None:
+        """One physics step towards a shaped set-point ``(n, 7)``; the servo of the simulated arm.
+
+        The position actuator's force is ``K (u - q) - D q'``; with ``u = q_set + (D / K) v_set``
+        this is joint impedance with velocity feed-forward, ``K (q_set - q) + D (v_set - q')``.
+        """
+        self._ctrl[:, :7] = position + self._feed_forward * velocity
+        if hand_width is not None:
+            self._ctrl[:, self._hand] = hand_width / 2
+            self._finger_gear[:] = 1.0  # off until the hand is used: see scene.py
+        self._batch.step(nstep=1)
+        self._hands = None
+
+    def push_cube(self, velocity: Array) -> None:
+        """Gives every cube this horizontal velocity ``(2,)`` [m/s]; for measuring friction."""
+        v = self._cube_v
+        self._qvel[:, v : v + 2] = velocity
+
+    # What can be seen -----------------------------------------------------------------------------
+
+    def observe(self, names: tuple[str, ...] = PUSH_OBSERVATION) -> Array:
+        """The observation ``(n, O)`` of these fields, with sensor noise where configured."""
+        return observe(names, self.world())
+
+    def world(self) -> WorldState:
+        """The measured state of every scene, with sensor noise where configured."""
+        position, quaternion, velocity, angular_velocity = self.cube_pose
+        hands = self.hands
+        state = WorldState(
+            joint_position=self.joint_position.copy(),
+            joint_velocity=self.joint_velocity.copy(),
+            end_effector_position=hands.measured,
+            end_effector_velocity=hands.measured_velocity,
+            setpoint_position=hands.setpoint,
+            setpoint_velocity=hands.setpoint_velocity,
+            hand_width=self.hand_width[:, None],
+            cube_position=position,
+            cube_quaternion=upright(quaternion),
+            cube_velocity=velocity,
+            cube_angular_velocity=angular_velocity,
+        )
+        return self._noise.add(state, self.rng)
+
+    @property
+    def time_s(self) -> float:
+        """Simulated time of the first scene [s]."""
+        return float(self._time.reshape(self.n, -1)[0, 0])
+
+    @property
+    def joint_position(self) -> Array:
+        """``(n, 7)`` exact [rad]."""
+        return self._qpos[:, :7]
+
+    @property
+    def joint_velocity(self) -> Array:
+        """``(n, 7)`` exact [rad/s]."""
+        return self._qvel[:, :7]
+
+    @property
+    def hand_width(self) -> Array:
+        """``(n,)`` opening between the fingers [m]."""
+        return 2.0 * self._qpos[:, self._finger_q]
+
+    @property
+    def hands(self) -> Hands:
+        """Where the hands and those of the set-points are; kept until the next physics step."""
+        if self._hands is None:
+            self._hands = locate_hands(
+                self.joint_position,
+                self.joint_velocity,
+                self.setpoint.position,
+                self.setpoint.velocity,
+                self._base,
+            )
+        return self._hands
+
+    @property
+    def end_effector_position(self) -> Array:
+        """``(n, 3)`` exact, world frame [m]."""
+        return self.hands.measured
+
+    @property
+    def cube_position(self) -> Array:
+        """``(n, 3)`` exact, world frame [m]; a copy."""
+        return self._qpos[:, self._cube_q : self._cube_q + 3].copy()
+
+    @property
+    def cube_pose(self) -> tuple[Array, Array, Array, Array]:
+        """Position, quaternion (w first), velocity and angular velocity, world frame; copies."""
+        q, v = self._cube_q, self._cube_v
+        quaternion = self._qpos[:, q + 3 : q + 7].copy()
+        # A free joint's angular velocity is in the body's own frame.
+        spin = rotate(quaternion, self._qvel[:, v + 3 : v + 6])
+        return self.cube_position, quaternion, self._qvel[:, v : v + 3].copy(), spin
+
+    @property
+    def cube_speed(self) -> Array:
+        """``(n,)`` horizontal speed of the cube [m/s]."""
+        v = self._cube_v
+        return np.hypot(self._qvel[:, v], self._qvel[:, v + 1])
+
+
+def _on_circle(radius: Array, angle: Array) -> Array:
+    """``(n, 2)`` points."""
+    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def _yaw_quaternion(yaw: Array) -> Array:
+    """``(n, 4)``, w first, of a turn about z."""
+    zero = np.zeros_like(yaw)
+    return np.stack([np.cos(yaw / 2), zero, zero, np.sin(yaw / 2)], axis=1)

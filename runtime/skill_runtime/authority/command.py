@@ -1,0 +1,35 @@
+"""command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skill_proto.arrays import Array
+
+SHOW = "show"
+"""``kind`` of the command of the internal show-off controller."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """The command that the arm carries out."""
+
+    kind: str
+    """Message type, or :data:`SHOW`."""
+    vector: Array
+    """Skill, goal [m], joint positions [rad] or end-effector position [m]."""
+    expires: float
+    """Server time at which it ends [s]."""
+    seq: int = 0
+    hand_width: float | None = None
+    grasp: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What every leased command says of itself."""
+
+    lease: str
+    seq: int
+    basis: float
+    valid_for_s: float | None = None

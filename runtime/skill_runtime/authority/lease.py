@@ -1,0 +1,175 @@
+"""The lease: who may command the arm, and whether a command is fresh.
+
+One client at a time holds the lease. It proves that it is alive by renewing within the lease's
+time to live, that it is the holder by a random token, that its commands come in order by a rising
+``seq``, and that they are fresh by ``basis``, the newest server time it has seen: a command that
+waited in a queue carries an old basis and has expired on arrival.
+
+Time is passed in; nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from dataclasses import dataclass
+
+from skill_runtime.authority.refusal import Refusal
+
+FUTURE_TOLERANCE_S = 0.05
+"""How far ``basis`` may lie ahead of the server's clock, for clients that extrapolate it [s]."""
+
+DEFAULT_VALIDITY_S = 2.0
+"""How old a command without ``valid_for_s`` (hold, reset, scene) may be on arrival [s]."""
+
+ENDS_KEPT = 16
+"""Ended leases whose holders, should they still command, are told how it ended."""
+
+_ACQUIRE = "send 'acquire' and use the token of its reply"
+
+
+@dataclass(kw_only=True)
+class Lease:
+    """The right to command."""
+
+    token: str
+    holder: str
+    ttl_s: float
+    """The lease ends this long after the last renewal [s]."""
+    renewed_at: float
+    priority: int = 0
+    seq: int = 0
+    """``seq`` of the last command accepted."""
+
+    @property
+    def ends_at(self) -> float:
+        """Time at which it runs out unless renewed [s]."""
+        return self.renewed_at + self.ttl_s
+
+
+class LeaseKeeper:
+    """Hands out at most one lease at a time.
+
+    Attributes:
+        lease: the lease in force, or None. It may have run out already: :meth:`expire` ends it.
+    """
+
+    def __init__(self) -> None:
+        self.lease: Lease | None = None
+        self._ends: deque[tuple[str, str]] = deque(maxlen=ENDS_KEPT)
+
+    def acquire(self, holder: str, ttl_s: float, now: float, priority: int = 0) -> Lease:
+        """Grants a lease; one of lower priority that is in force ends.
+
+        Raises:
+            Refusal: ``lease_held``, a lease of the same or a higher priority is in force.
+        """
+        self.expire(now)
+        held = self.lease
+        if held is not None:
+            if held.priority >= priority:
+                raise Refusal(
+                    "lease_held",
+                    f"{held.holder!r} holds the lease, with priority {held.priority}",
+                    f"wait until it is released (it ends {held.ttl_s:g} s after its last renewal), "
+                    "or take it over with a higher 'priority' if that is yours to do",
+                )
+            self.end(f"{holder!r} took it over, with priority {priority}")
+        token = secrets.token_hex(16)
+        self.lease = Lease(
+            token=token, holder=holder, ttl_s=ttl_s, renewed_at=now, priority=priority
+        )
+        return self.lease
+
+    def check(self, token: str, now: float) -> Lease:
+        """The lease in force, if ``token`` is its token.
+
+        Raises:
+            Refusal: ``no_lease``, the token is unknown, or its lease has ended.
+        """
+        lease = self.lease
+        if lease is not None and secrets.compare_digest(lease.token.encode(), token.encode()):
+            if now < lease.ends_at:
+                return lease
+            raise Refusal("no_lease", f"the lease ran out ({lease.ttl_s:g} s)", _ACQUIRE)
+        for ended, why in self._ends:
+            if token == ended:
+                raise Refusal("no_lease", f"the lease has ended: {why}", _ACQUIRE)
+        raise Refusal("no_lease", "the token is not that of the lease in force", _ACQUIRE)
+
+    def check_command(
+        self, token: str, seq: int, basis: float, valid_for_s: float | None, now: float
+    ) -> float:
+        """Time at which a command expires, if it may run at all.
+
+        Args:
+            token: the sender's lease.
+            seq: the command's number; it must exceed that of the last command accepted.
+            basis: newest server time its sender has seen [s].
+            valid_for_s: None takes :data:`DEFAULT_VALIDITY_S`.
+            now: server time [s].
+
+        Raises:
+            Refusal: ``no_lease``, ``out_of_order`` or ``stale``.
+        """
+        lease = self.check(token, now)
+        if seq <= lease.seq:
+            raise Refusal(
+                "out_of_order",
+                f"seq {seq} does not exceed {lease.seq}, that of the last command accepted",
+                "number the commands of a lease upwards from 1",
+            )
+        if basis > now + FUTURE_TOLERANCE_S:
+            raise Refusal(
+                "stale",
+                f"basis {basis:.3f} lies {basis - now:.3f} s ahead of server time {now:.3f}",
+                "take basis from the 'time' of a reply or of telemetry of this server",
+            )
+        expires = basis + (DEFAULT_VALIDITY_S if valid_for_s is None else valid_for_s)
+        if expires <= now:
+            raise Refusal(
+                "stale",
+                f"the command expired {now - expires:.3f} s ago: it is {now - basis:.3f} s old",
+                "read telemetry for a new 'time', use it as basis and send again",
+            )
+        return expires
+
+    def accept(self, seq: int) -> None:
+        """Notes that the command ``seq`` of the lease in force was accepted."""
+        if self.lease is not None:
+            self.lease.seq = seq
+
+    def renew(self, token: str, now: float) -> Lease:
+        """Heartbeat.
+
+        Raises:
+            Refusal: ``no_lease``; a lease that has run out cannot be renewed.
+        """
+        lease = self.check(token, now)
+        lease.renewed_at = now
+        return lease
+
+    def release(self, token: str, now: float) -> Lease:
+        """Ends the lease at its holder's wish.
+
+        Raises:
+            Refusal: ``no_lease``.
+        """
+        lease = self.check(token, now)
+        self.end("released")
+        return lease
+
+    def expire(self, now: float) -> Lease | None:
+        """Ends the lease if it has run out; returns it if so."""
+        lease = self.lease
+        if lease is None or now < lease.ends_at:
+            return None
+        self.end(f"not renewed for {lease.ttl_s:g} s")
+        return lease
+
+    def end(self, why: str) -> Lease | None:
+        """Ends the lease whatever it is; returns it."""
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            self._ends.append((lease.token, why))
+        return lease

@@ -1,0 +1,93 @@
+"""Show-off: what a simulated arm does while nobody commands it.
+
+One skill an episode, each from a fresh start, so that a watcher sees the fan of what the policy
+can do; a policy that takes goals alone is sent to several from each start, drawn from the
+manifest's box, with time to come to rest at each. It ends for good when anybody takes the lease or
+stops the arm (authority.py); who takes the lease finds a fresh start too, for the show leaves the
+cube where the arm cannot get behind it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from skill_proto.arrays import Array
+from skill_proto.manifest import PolicyManifest
+from skill_runtime.authority.authority import Authority
+from skill_runtime.authority.modes import Event
+from skill_runtime.authority.refusal import Refusal
+from skill_runtime.control.arm_controller import Pilot
+
+EPISODE_S = 4.0
+"""Length of an episode where the manifest names none [s]."""
+
+GOAL_S = 6.0
+"""Time for one goal: that of an evaluation (tasks/rollouts.py) [s]."""
+
+GOALS_A_START = 4
+"""Goals from one start: enough to see a policy with a memory act on what it has found out."""
+
+GOLDEN_ANGLE = math.pi * (3.0 - math.sqrt(5.0))
+"""Turning by it covers a circle evenly after any number of turns (Vogel, 1979) [rad]."""
+
+
+class ShowOff:
+    """The internal controller, of lowest priority."""
+
+    def __init__(self, manifest: PolicyManifest, seed: int) -> None:
+        self._manifest = manifest
+        self._random = np.random.default_rng([seed, 3])
+        self._angle = float(self._random.uniform(0, 2 * np.pi))
+        held = manifest.skill.hold_steps
+        self._by_goal = manifest.skill.kind == "none" and manifest.goal is not None
+        self._command_s = held / manifest.control_rate_hz if held > 1 else EPISODE_S
+        if self._by_goal:
+            self._command_s = GOAL_S
+        self._per_start = GOALS_A_START if self._by_goal else 1
+        self._ends = -math.inf
+        self._count = 0
+
+    def step(self, authority: Authority, pilot: Pilot, now: float) -> None:
+        """Starts the next episode when the last one is over."""
+        if not authority.show_allowed:
+            self._end(authority, pilot)
+            return
+        if now < self._ends:
+            return
+        try:
+            self._start(authority, pilot, now)
+        except Refusal as refusal:  # the arm does not answer: the pilot makes a fault of it
+            authority.note(str(refusal))
+
+    def _start(self, authority: Authority, pilot: Pilot, now: float) -> None:
+        self._ends = now + self._command_s
+        fresh = self._count % self._per_start == 0
+        if fresh and self._count > 0:  # the arm starts at a fresh start already
+            pilot.reset()
+        event, vector = self._next()
+        authority.show(event, vector)
+        episode = (self._count - 1) // self._per_start + 1
+        authority.note(f"show episode {episode}", "episodes" if fresh else "")
+
+    def _end(self, authority: Authority, pilot: Pilot) -> None:
+        started, self._count = self._count > 0, 0
+        if started and authority.lease is not None:
+            try:
+                pilot.reset()
+            except Refusal as refusal:
+                authority.note(str(refusal))
+
+    def _next(self) -> tuple[Event, Array]:
+        space, goal = self._manifest.skill, self._manifest.goal
+        self._count += 1
+        if space.kind == "none" and goal is not None:
+            return "goal", self._random.uniform(goal.low, goal.high)
+        if space.kind == "one_hot":
+            return "skill", np.eye(space.size)[(self._count - 1) % space.size]
+        if space.size == 2:
+            angle = self._angle + GOLDEN_ANGLE * self._count
+            return "skill", np.array([np.cos(angle), np.sin(angle)])
+        skill = self._random.standard_normal(space.size)
+        return "skill", skill / max(float(np.linalg.norm(skill)), 1e-9)

@@ -1,0 +1,151 @@
+"""skill-eval on the skill-aware benchmark: success in every cell of friction and mass."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tqdm import tqdm
+
+from skill_proto.manifest import PolicyManifest
+from skill_robots.motion.policy_adapter import SKILL_AWARE_TASK, UnsupportedPolicyError
+from skill_robots.tasks.skill_aware.benchmark import (
+    CELLS,
+    EPISODE_STEPS,
+    SPLITS,
+    BenchmarkResult,
+    Cell,
+    benchmark,
+    cell_name,
+)
+from skill_robots.tasks.skill_aware.engines import Engine, make_scenes
+from skill_robots.tasks.skill_aware.scenes import (
+    ACTION_SIZE,
+    CONTROL_RATE_HZ,
+    DISPLACEMENT_M,
+    FRICTIONS,
+    HAND_WIDTH_STEP_M,
+    MASSES,
+    OBSERVATION,
+    SkillAwareScenes,
+)
+from skill_runtime.evaluation.options import Arguments
+from skill_runtime.evaluation.report import Outcome, identity, load, title
+
+EPISODES = 50
+"""Per cell, unless told otherwise."""
+
+SCENES: dict[Engine, int] = {"bullet": 20, "mujoco": 50}
+"""Scenes stepped together; the result does not depend on it."""
+
+
+def evaluate_skill_aware(arguments: Arguments) -> Outcome:
+    """Runs every cell from the same starts.
+
+    Raises:
+        UnsupportedPolicyError: the policy was made for something else.
+        PolicyFileError, PolicyError, EngineMissingError: see each.
+    """
+    started = time.monotonic()
+    engine = arguments.engine or "bullet"
+    episodes = EPISODES if arguments.episodes is None else arguments.episodes
+    policy, manifest = load(arguments, ACTION_SIZE)
+    if manifest is not None:
+        check_fits(manifest)
+    n = min(SCENES[engine], episodes * len(CELLS))
+    scenes = make_scenes(engine, n, arguments.threads or 1)
+    total = -(-episodes * len(CELLS) // n) * n * EPISODE_STEPS
+    try:
+        with tqdm(total=total, unit="step", desc="evaluating", disable=None, leave=False) as bar:
+
+            def on_step(stepped: SkillAwareScenes) -> None:
+                bar.update(stepped.n)
+
+            result = benchmark(
+                policy,
+                scenes,
+                episodes=episodes,
+                seed=arguments.seed,
+                on_step=on_step,
+            )
+    finally:
+        scenes.close()
+    report = identity(arguments, manifest) | {
+        "engine": engine,
+        "episodes": episodes,
+        "episode_steps": EPISODE_STEPS,
+        "wall_time_s": round(time.monotonic() - started, 2),
+    }
+    return Outcome(
+        table=_table(report, result),
+        content={
+            "success": result.success,
+            "at_end": result.at_end,
+            "cells": result.cells,
+            "labels": result.labels,
+            "settings": report,
+        },
+    )
+
+
+def check_fits(manifest: PolicyManifest) -> None:
+    """Refuses a policy that observes, acts or aims in another way than the benchmark's.
+
+    Raises:
+        UnsupportedPolicyError: names what does not fit.
+    """
+    if manifest.plant.task != SKILL_AWARE_TASK:
+        raise UnsupportedPolicyError(
+            f"{manifest.name} was trained on the task {manifest.plant.task!r}, not on the "
+            "skill-aware benchmark; evaluate it with --task tabletop"
+        )
+    goal = manifest.goal
+    actions = (
+        ("end_effector_displacement", 3, DISPLACEMENT_M),
+        ("hand_width_displacement", 1, HAND_WIDTH_STEP_M),
+    )
+    for what, has, wanted in (
+        ("observes", manifest.observation_names, OBSERVATION),
+        ("acts by", tuple((part.name, part.size, part.scale) for part in manifest.action), actions),
+        ("acts at [Hz]", manifest.control_rate_hz, CONTROL_RATE_HZ),
+        ("aims at", goal and (goal.field, goal.components), ("cube_position", (0, 1))),
+        ("takes skills of kind", manifest.skill.kind, "none"),
+    ):
+        if has != wanted:
+            raise UnsupportedPolicyError(
+                f"{manifest.name} {what} {has}, the skill-aware benchmark needs {wanted}; "
+                "evaluate a policy that was trained on it"
+            )
+
+
+def _table(report: dict[str, Any], result: BenchmarkResult) -> str:
+    lines = [
+        title(report),
+        f"skill-aware benchmark on {report['engine']}, {report['episodes']} episodes a cell, "
+        f"seed {report['seed']}, {report['wall_time_s']:.1f} s",
+        "",
+        "  success    " + "   ".join(f"{name} {rate:.3f}" for name, rate in result.success.items()),
+        "  at the end " + "   ".join(f"{name} {rate:.3f}" for name, rate in result.at_end.items()),
+        "",
+        *_grid("success", {name: f"{rate:.2f}" for name, rate in result.cells.items()}),
+        "",
+        *_grid(
+            "picked up",
+            {name: f"{shares['pick']:.2f}" for name, shares in result.labels.items()},
+        ),
+        "",
+        "  t trained on by the published agents, m moderate, e extreme; friction is the table's "
+        "label,",
+        "  twice the cube-table coefficient",
+    ]
+    return "\n".join(lines)
+
+
+def _grid(what: str, values: dict[str, str]) -> list[str]:
+    split = {cell: name[0] for name, cells in SPLITS.items() for cell in cells}
+    lines = [f"  {what:<12}" + "".join(f"{mass:>7g} kg" for mass in MASSES)]
+    for friction in FRICTIONS:
+        cells = [Cell(friction, mass) for mass in MASSES]
+        row = "".join(f"{values[cell_name(cell)]:>8} {split[cell]}" for cell in cells)
+        lines.append(f"  friction {friction:<5g}"[:14].ljust(14) + row)
+    return lines

@@ -1,0 +1,130 @@
+"""skill-eval on the tabletop: skills, goals, a table of metrics, a picture of the fan."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from skill_proto.manifest import PolicyManifest
+from skill_robots.tasks.tabletop.rollouts import GOAL_STEPS
+from skill_robots.tasks.tabletop.tabletop import Tabletop
+from skill_runtime.console.flags import UsageError
+from skill_runtime.evaluation.options import Arguments
+from skill_runtime.evaluation.report import Outcome, identity, load, title
+from skill_runtime.evaluation.tabletop import (
+    METRICS,
+    EvaluationResult,
+    EvaluationSettings,
+    evaluate,
+    takes_goals,
+    takes_skills,
+    total_steps,
+)
+
+
+def evaluate_tabletop(arguments: Arguments) -> Outcome:
+    """Runs skills and goals.
+
+    Raises:
+        UsageError, UnsupportedPolicyError, PolicyFileError, PolicyError: see each.
+    """
+    started = time.monotonic()
+    policy, manifest = load(arguments, Tabletop.action_size)
+    settings = _settings(arguments, manifest)
+    steps = total_steps(manifest, settings)
+    with tqdm(total=steps, unit="step", desc="evaluating", disable=None, leave=False) as bar:
+        result = evaluate(policy, manifest, settings, on_steps=bar.update)
+    report = _report(arguments, manifest, settings, result, time.monotonic() - started)
+    return Outcome(
+        table=_table(report, result.metrics),
+        content={**result.metrics, "settings": report},
+        draw=lambda path: _draw(path, report, result),
+    )
+
+
+def _settings(arguments: Arguments, manifest: PolicyManifest | None) -> EvaluationSettings:
+    """The defaults, with what was asked; what the policy cannot do is refused if it was asked."""
+    if not takes_skills(manifest):
+        for flag in ("skills", "episodes", "plot"):
+            if getattr(arguments, flag) is not None:
+                raise UsageError(
+                    f"--{flag}: {_name(manifest)} takes goals, no skills; leave it out"
+                )
+    if not takes_goals(manifest) and arguments.goals:
+        raise UsageError(f"--goals: {_name(manifest)} takes no goals for the cube; leave it out")
+    default = EvaluationSettings()
+    return EvaluationSettings(
+        skills=default.skills if arguments.skills is None else arguments.skills,
+        episodes=default.episodes if arguments.episodes is None else arguments.episodes,
+        goals=default.goals if arguments.goals is None else arguments.goals,
+        seed=arguments.seed,
+        start=arguments.start or default.start,
+        mass=arguments.mass,
+        friction=arguments.friction,
+        threads=arguments.threads or default.threads,
+    )
+
+
+def _name(manifest: PolicyManifest | None) -> str:
+    return "the baseline" if manifest is None else manifest.name
+
+
+def _report(
+    arguments: Arguments,
+    manifest: PolicyManifest | None,
+    settings: EvaluationSettings,
+    result: EvaluationResult,
+    seconds: float,
+) -> dict[str, Any]:
+    """Everything that says which evaluation this was."""
+    return identity(arguments, manifest) | {
+        "skills": settings.skills if takes_skills(manifest) else 0,
+        "episodes": settings.episodes,
+        "episode_steps": result.task.episode_steps,
+        "goals": settings.goals if takes_goals(manifest) else 0,
+        "goal_steps": GOAL_STEPS,
+        "start": settings.start,
+        "mass": list(result.task.mass),
+        "friction": list(result.task.friction),
+        "wall_time_s": round(seconds, 2),
+    }
+
+
+def _summary(report: dict[str, Any]) -> str:
+    mass, friction = report["mass"], report["friction"]
+    skills = f"{report['skills']} skills x {report['episodes']} episodes, "
+    return (
+        f"{skills if report['skills'] else ''}{report['goals']} goals, "
+        f"seed {report['seed']}, {report['start']} start, mass {mass[0]:g}-{mass[1]:g} kg, "
+        f"friction {friction[0]:g}-{friction[1]:g}"
+    )
+
+
+def _table(report: dict[str, Any], metrics: dict[str, float | None]) -> str:
+    lines = [title(report), f"{_summary(report)}, {report['wall_time_s']:.1f} s", ""]
+    width = max(len(name) for name in METRICS)
+    lines += [
+        f"  {name:<{width}}  {_number(metrics[name]):>8}  {meaning}"
+        for name, meaning in METRICS.items()
+    ]
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+def _draw(path: Path, report: dict[str, Any], result: EvaluationResult) -> None:
+    from skill_runtime.evaluation.fan_plot import save_fan
+
+    if result.skills is None:
+        raise UsageError(f"{report['policy']} takes no skills: there is no fan to draw")
+    try:
+        save_fan(result.skills, path, title=report["policy"], subtitle=_summary(report))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot write the picture {path}: {error}") from None

@@ -1,0 +1,129 @@
+"""Many runs of the simulation over many seeds: ``make simulate SEED=0 TICKS=1000000``.
+
+A run that breaks an invariant is named by its seed and can be had again exactly.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import tyro
+
+from skill_runtime.console.flags import UsageError, check_number
+from skill_runtime.console.output_file import check_writable, write_json
+from skill_runtime.fault_injection.campaign import Outcome, simulate, split
+from skill_runtime.fault_injection.run import RunConfig
+from skill_runtime.policy.onnx_policy import PolicyFileError, load_manifest
+
+OK, BROKEN, USAGE, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes: nothing broken; an invariant is; cannot run what was asked; ended by Ctrl-C."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """The command line."""
+
+    seed: int = 0
+    """Of the first run; the runs after it take the seeds after it."""
+    ticks: int = 200_000
+    """Servo periods in all."""
+    run_ticks: int = 100_000
+    """Servo periods of a run."""
+    model: Path = Path("models/csf_panda.onnx")
+    """The policy that is served."""
+    physics: bool = False
+    """Simulate the arm with MuJoCo; otherwise, faster, it follows its set-points exactly."""
+    workers: int = 0
+    """Processes; 0 takes one for each processor."""
+    json: Path | None = None
+    """Where to write what happened."""
+
+
+def report(arguments: Arguments, outcomes: list[Outcome], took_s: float) -> int:
+    """Prints what happened, and how to have a failure again; gives the exit code."""
+    seen: Counter[str] = Counter()
+    for outcome in outcomes:
+        seen.update(outcome.seen)
+    ticks = sum(outcome.config.ticks for outcome in outcomes)
+    print(f"{ticks:,} ticks, {len(outcomes)} runs from seed {arguments.seed}, {took_s:.0f} s")
+    for name, count in sorted(seen.items()):
+        print(f"  {name:<24} {count:>10,}")
+    broken = [outcome for outcome in outcomes if outcome.broken]
+    for outcome in broken:
+        config = outcome.config
+        print(f"\nBROKEN, seed {config.seed}: {outcome.broken}")
+        flags = f"--run-ticks {config.ticks}"
+        if config.physics:
+            flags += " --physics"
+        if config.model != Arguments.model:
+            flags += f" --model {config.model}"
+        print(f'  again: make simulate SEED={config.seed} TICKS={config.ticks} ARGS="{flags}"')
+    if not broken:
+        print("no invariant broken")
+    if arguments.json is not None:
+        content = {
+            "ticks": ticks,
+            "seen": dict(seen),
+            "broken": {str(outcome.config.seed): outcome.broken for outcome in broken},
+            "digests": {str(outcome.config.seed): outcome.digest for outcome in outcomes},
+            "arguments": {key: str(value) for key, value in asdict(arguments).items()},
+        }
+        write_json(arguments.json, content)
+    return BROKEN if broken else OK
+
+
+def check(arguments: Arguments) -> None:
+    """Refuses what cannot be run.
+
+    Raises:
+        UsageError: names the flag.
+        PolicyFileError: the policy file cannot be served.
+    """
+    check_number("seed", arguments.seed, 0, 2**31)
+    check_number("ticks", arguments.ticks, 1, 10**12)
+    check_number("run-ticks", arguments.run_ticks, 1, 10**9)
+    check_number("workers", arguments.workers, 0, 1024)
+    if arguments.json is not None:
+        check_writable(arguments.json)
+    load_manifest(arguments.model)
+
+
+def main() -> None:
+    """Runs, and ends the program with its exit code."""
+    arguments = tyro.cli(
+        Arguments,
+        prog="make simulate",
+        description="Run the server on virtual time with faults, and check it at every tick.",
+    )
+    try:
+        check(arguments)
+    except (UsageError, PolicyFileError) as error:
+        print(f"simulate: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    start = time.perf_counter()
+    outcomes: list[Outcome] = []
+    interrupted = False
+    try:
+        whole = RunConfig(
+            seed=arguments.seed,
+            ticks=arguments.ticks,
+            model=arguments.model,
+            physics=arguments.physics,
+        )
+        for outcome in simulate(list(split(whole, arguments.run_ticks)), arguments.workers):
+            outcomes.append(outcome)  # noqa: PERF402  an interrupt is to lose none
+    except KeyboardInterrupt:
+        interrupted = True
+    outcomes.sort(key=lambda outcome: outcome.config.seed)
+    code = report(arguments, outcomes, time.perf_counter() - start)
+    if interrupted:
+        print("interrupted: runs that had not ended are not counted")
+    sys.exit(code or INTERRUPTED if interrupted else code)
+
+
+if __name__ == "__main__":
+    main()

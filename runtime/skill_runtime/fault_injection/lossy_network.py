@@ -1,0 +1,62 @@
+"""A network that delays, loses, doubles, reorders and replays what it carries."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from skill_runtime.fault_injection.virtual_transport import PortName, VirtualTransport
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """How bad it is; shares are of messages."""
+
+    delay_s: float = 0.001
+    """Mean of most delays [s]."""
+    slow: float = 0.02
+    """Share that takes up to :attr:`slowest_s`, and so is overtaken."""
+    slowest_s: float = 0.6
+    """[s]."""
+    lost: float = 0.01
+    """Share that never arrives."""
+    doubled: float = 0.01
+    """Share that arrives twice."""
+    replayed: float = 0.01
+    """Share that is followed by one from long ago."""
+
+
+@dataclass
+class Network:
+    """Carries messages from clients to the server."""
+
+    transport: VirtualTransport
+    random: np.random.Generator
+    config: NetworkConfig = field(default_factory=NetworkConfig)
+    _heard: deque[tuple[PortName, bytes, bytes]] = field(
+        default_factory=lambda: deque[tuple[PortName, bytes, bytes]](maxlen=2000)
+    )
+
+    def send(self, port: PortName, sender: bytes, frame: bytes, now: float) -> None:
+        """Sends a message of one frame; it may arrive at any time, twice, or never."""
+        chance, config = self.random.random, self.config
+        if chance() < config.lost:
+            return
+        for _ in range(2 if chance() < config.doubled else 1):
+            self.transport.post(port, now + self._delay_s(), sender, frame)
+        if port == "commands":
+            if self._heard and chance() < config.replayed:
+                old = self._heard[int(self.random.integers(len(self._heard)))]
+                self.transport.post(old[0], now + self._delay_s(), old[1], old[2])
+            self._heard.append((port, sender, frame))
+
+    def send_whole(self, port: PortName, sender: bytes, *frames: bytes, now: float) -> None:
+        """Sends a message of any shape, faithfully."""
+        self.transport.post(port, now + self._delay_s(), sender, *frames)
+
+    def _delay_s(self) -> float:
+        if self.random.random() < self.config.slow:
+            return float(self.random.uniform(0.0, self.config.slowest_s))
+        return float(self.random.exponential(self.config.delay_s))

@@ -1,0 +1,167 @@
+"""Viewer: MuJoCo's own window on what is served, in a process of its own.
+
+It is one more subscriber to telemetry: it copies joint and object poses into a model of the scene
+and never touches the loop.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import mujoco
+import numpy as np
+import zmq
+from pydantic import TypeAdapter
+
+from skill_proto.messages import Telemetry
+from skill_proto.wire import MAX_FRAME_BYTES, unpack
+
+log = logging.getLogger(__name__)
+
+ORPHANED_S = 10.0
+"""Without telemetry for this long the server is gone, and so is the viewer [s]."""
+
+GOAL_RGBA = (0.10, 0.65, 0.30, 0.6)
+
+_TELEMETRY: TypeAdapter[Telemetry] = TypeAdapter(Telemetry)
+
+
+class Viewer:
+    """The viewer's process, as seen from the server.
+
+    Args:
+        telemetry_address: what it subscribes to.
+    """
+
+    def __init__(self, telemetry_address: str) -> None:
+        self._address = telemetry_address
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def open(self) -> None:
+        """Starts it; where there is no screen, says so and does nothing."""
+        problem = no_display()
+        if problem:
+            log.warning("%s", problem)
+            return
+        self._process = subprocess.Popen([sys.executable, "-m", __name__, self._address])
+
+    def close(self) -> None:
+        """Ends it."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=5)
+            except subprocess.TimeoutExpired:  # hangs in its graphics driver
+                self._process.kill()
+                self._process.wait()
+
+
+def no_display() -> str:
+    """Why no window can be opened here; empty where one can."""
+    if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return ""
+    return (
+        "--view: there is no screen (neither DISPLAY nor WAYLAND_DISPLAY is set); serving goes on "
+        "without. Over SSH use 'ssh -X', or 'skill-control watch'"
+    )
+
+
+class Mirror:
+    """A model of the scene that follows telemetry.
+
+    Attributes:
+        model, data: MuJoCo's.
+    """
+
+    def __init__(self) -> None:
+        from skill_robots.motion.action import ActionConfig
+        from skill_robots.tasks.tabletop.model import tabletop_model
+
+        self.model: Any = tabletop_model(0.005, ActionConfig.base_position, visual=True)
+        self.data: Any = mujoco.MjData(self.model)
+        joints = [f"panda_joint{i}" for i in range(1, 8)]
+        self._arm = [int(self.model.joint(name).qposadr[0]) for name in joints]
+        fingers = ("panda_finger_joint1", "panda_finger_joint2")
+        self._fingers = [int(self.model.joint(name).qposadr[0]) for name in fingers]
+
+    def follow(self, state: Telemetry) -> None:
+        """Takes over the poses of ``state``; numbers that are not finite leave theirs as it was."""
+        qpos = self.data.qpos
+        _copy(qpos, self._arm, state.joint_position)
+        half = None if state.hand_width is None else state.hand_width / 2
+        _copy(qpos, self._fingers, (half, half))
+        for name, pose in state.objects.items():
+            if mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_JOINT, name) >= 0:
+                first = int(self.model.joint(name).qposadr[0])
+                _copy(qpos, range(first, first + 7), (*pose.position, *pose.quaternion))
+        mujoco.mj_kinematics(self.model, self.data)
+
+
+def _copy(qpos: Any, where: Any, values: tuple[float | None, ...]) -> None:  # noqa: ANN401  mujoco has no types
+    for index, value in zip(where, values, strict=True):
+        if value is not None:
+            qpos[index] = value
+
+
+def run(telemetry_address: str) -> None:
+    """Shows what is published at ``telemetry_address`` until the window is closed."""
+    import mujoco.viewer
+
+    # Ctrl-C in the terminal reaches this process too; ending it is the server's business.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    mirror = Mirror()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket = context.socket(zmq.SUB)
+    socket.setsockopt(zmq.CONFLATE, 1)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.subscribe(b"")
+    socket.connect(telemetry_address)
+    window = mujoco.viewer.launch_passive(
+        mirror.model, mirror.data, show_left_ui=False, show_right_ui=False
+    )
+    with window:
+        window.cam.lookat[:] = (-0.15, 0.0, 0.12)
+        window.cam.distance, window.cam.azimuth, window.cam.elevation = 1.6, 125.0, -32.0
+        heard = time.monotonic()
+        while window.is_running() and time.monotonic() < heard + ORPHANED_S:
+            if socket.poll(100):
+                state, _ = unpack([socket.recv()], _TELEMETRY, max_header_bytes=MAX_FRAME_BYTES)
+                heard = time.monotonic()
+                with window.lock():
+                    mirror.follow(state)
+                    _mark_goal(window.user_scn, state)
+                window.sync()
+                time.sleep(1 / 60)
+    socket.close()
+    context.term()
+
+
+def _mark_goal(scene: Any, state: Telemetry) -> None:  # noqa: ANN401  mujoco has no types
+    """Draws the goal, if there is one in the plane of the table, as a disc."""
+    goal = state.goal
+    scene.ngeom = 0
+    if goal is None or len(goal) < 2:
+        return
+    mujoco.mjv_initGeom(
+        scene.geoms[0],
+        mujoco.mjtGeom.mjGEOM_CYLINDER,
+        np.array([0.02, 0.001, 0.0]),
+        np.array([goal[0], goal[1], 0.001]),
+        np.eye(3).flatten(),
+        np.array(GOAL_RGBA, np.float32),
+    )
+    scene.ngeom = 1
+
+
+if __name__ == "__main__":
+    problem = no_display()
+    if problem:
+        sys.stderr.write(f"{problem}\n")
+        sys.exit(2)
+    run(sys.argv[1])

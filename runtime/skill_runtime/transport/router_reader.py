@@ -1,0 +1,97 @@
+"""Inbox: whole messages from a ROUTER socket, read part by part in bounded work.
+
+libzmq hands over a message only when all its parts have arrived, and the next one only when all
+parts of this one have been read. A message of a million parts must therefore be read to its end,
+but not at once: the reader gives up on it at the first part too many, reports it, and drops the
+rest as time allows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import zmq
+
+from skill_proto.wire import MAX_FRAME_BYTES, MAX_PARTS, WireError
+from skill_runtime.transport.ports import Port
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """One message, or what is wrong with it."""
+
+    sender: bytes
+    """The ROUTER's name for the connection."""
+    frames: list[zmq.Frame]
+    """Not copied; empty where ``problem`` is set."""
+    problem: WireError | None = None
+
+
+class Inbox:
+    """Reads messages from one ROUTER socket without ever waiting."""
+
+    def __init__(self, socket: Port) -> None:
+        self._socket = socket
+        self._parts: list[zmq.Frame] = []
+        self._dropping = False
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the rest of a message of too many parts is still to be dropped."""
+        return self._dropping
+
+    def read(
+        self, max_parts: int, until: float, now: Callable[[], float] = time.monotonic
+    ) -> Iterator[Incoming]:
+        """Messages that are there, until ``max_parts`` parts were read or the time is ``until``.
+
+        At least one part is read whatever the time, so that a late loop still hears.
+        """
+        for _ in range(max_parts):
+            try:
+                part = self._socket.recv(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            incoming = self._add(part)
+            if incoming is not None:
+                yield incoming
+            if now() >= until:
+                return
+
+    def _add(self, part: zmq.Frame) -> Incoming | None:
+        if self._dropping:
+            self._dropping = part.more
+            return None
+        self._parts.append(part)
+        if len(self._parts) > 1 + MAX_PARTS:
+            self._dropping = part.more
+            return self._finish(_too_many_parts())
+        if part.more:
+            return None
+        return self._finish(None)
+
+    def _finish(self, problem: WireError | None) -> Incoming:
+        sender, *frames = self._parts
+        self._parts = []
+        longest = max((len(frame) for frame in frames), default=0)
+        if problem is None and longest > MAX_FRAME_BYTES:
+            problem = _too_long(longest)
+        return Incoming(sender.bytes, [] if problem else frames, problem)
+
+
+def _too_many_parts() -> WireError:
+    return WireError(
+        "too_large",
+        f"the message has more than {MAX_PARTS} frames; the rest is dropped unread",
+        "send one JSON header and at most eight arrays",
+    )
+
+
+def _too_long(length: int) -> WireError:
+    return WireError(
+        "too_large",
+        f"a frame has {length} bytes, at most {MAX_FRAME_BYTES} are read",
+        "split the batch",
+    )

@@ -1,0 +1,156 @@
+"""Endpoints: the server's three sockets, bound and bounded.
+
+Only addresses on this machine are accepted: whoever can connect can move the arm.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import socket
+from dataclasses import dataclass
+
+import zmq
+
+from skill_proto.ports import COMMAND_PORT, STOP_PORT, TELEMETRY_PORT
+from skill_proto.wire import MAX_FRAME_BYTES
+
+QUEUE = 64
+"""Messages kept per connection and direction."""
+
+HIGHEST_PORT = 65535
+
+CUT_OFF_BYTES = 4 * MAX_FRAME_BYTES
+"""A frame longer than this ends its connection unread; up to here it is refused by a reply."""
+
+
+class AddressError(Exception):
+    """An address cannot be served; the text says why and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Where to listen; port ``*`` takes any free one."""
+
+    commands: str = f"tcp://127.0.0.1:{COMMAND_PORT}"
+    telemetry: str = f"tcp://127.0.0.1:{TELEMETRY_PORT}"
+    stop: str = f"tcp://127.0.0.1:{STOP_PORT}"
+
+
+class Endpoints:
+    """The bound sockets: commands and stop ROUTER, telemetry PUB.
+
+    Attributes:
+        addresses: what they are bound to, with real ports.
+    """
+
+    def __init__(self, addresses: Addresses, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        """Binds all three or none.
+
+        Raises:
+            AddressError: an address is in use, not on this machine, or no address.
+        """
+        self._open: list[zmq.Socket[bytes]] = []
+        try:
+            self.commands = self._bind(context, zmq.ROUTER, addresses.commands, "commands")
+            self.telemetry = self._bind(context, zmq.PUB, addresses.telemetry, "telemetry")
+            self.stop = self._bind(context, zmq.ROUTER, addresses.stop, "stop")
+        except AddressError:
+            self.close()
+            raise
+        self._poller = zmq.Poller()
+        self._poller.register(self.commands, zmq.POLLIN)
+        self._poller.register(self.stop, zmq.POLLIN)
+        self.addresses = Addresses(
+            commands=self.commands.getsockopt_string(zmq.LAST_ENDPOINT),
+            telemetry=self.telemetry.getsockopt_string(zmq.LAST_ENDPOINT),
+            stop=self.stop.getsockopt_string(zmq.LAST_ENDPOINT),
+        )
+
+    def _bind(
+        self, context: zmq.Context[zmq.Socket[bytes]], kind: int, address: str, flag: str
+    ) -> zmq.Socket[bytes]:
+        check_local(address, flag)
+        if address.startswith("ipc://") and _has_listener(address.removeprefix("ipc://")):
+            raise AddressError(_in_use(address, flag))
+        bound = context.socket(kind)
+        self._open.append(bound)
+        bound.setsockopt(zmq.LINGER, 0)
+        bound.setsockopt(zmq.IPV6, "[" in address)
+        bound.setsockopt(zmq.SNDHWM, QUEUE)
+        bound.setsockopt(zmq.RCVHWM, QUEUE)
+        bound.setsockopt(zmq.MAXMSGSIZE, CUT_OFF_BYTES)
+        try:
+            bound.bind(address.replace("://localhost:", "://127.0.0.1:"))
+        except zmq.ZMQError as error:
+            raise AddressError(_why_not(address, flag, error)) from None
+        return bound
+
+    def also_wake_for(self, other: zmq.Socket[bytes]) -> None:
+        """Makes :meth:`wait` return for what arrives at another socket, too."""
+        self._poller.register(other, zmq.POLLIN)
+
+    def wait(self, milliseconds: int) -> bool:
+        """Waits until a command, a stop or something else to wake for is there."""
+        return bool(self._poller.poll(milliseconds))
+
+    def close(self) -> bool:
+        """Closes what is open; queued messages are dropped. False where nothing was."""
+        was_open = bool(self._open)
+        for bound in self._open:
+            bound.close()
+        self._open.clear()
+        return was_open
+
+
+def check_local(address: str, flag: str) -> None:
+    """Accepts loopback TCP and Unix-domain (``ipc://``) addresses.
+
+    Raises:
+        AddressError: any other address.
+    """
+    transport, _, place = address.partition("://")
+    if transport == "ipc" and place:
+        return
+    host, colon, port = place.rpartition(":")
+    is_port = port == "*" or (port.isdecimal() and int(port) <= HIGHEST_PORT)
+    if transport != "tcp" or not colon or not is_port:
+        raise AddressError(
+            f"--{flag} {address!r} is not an address; write tcp://127.0.0.1:PORT, with a PORT up "
+            f"to {HIGHEST_PORT}, or ipc://PATH"
+        )
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise AddressError(
+            f"--{flag} {address!r} can be reached from other machines, and whoever reaches it can "
+            "move the arm; encrypted access is not there yet. Serve on tcp://127.0.0.1:PORT and "
+            "connect from elsewhere through an SSH tunnel"
+        )
+
+
+def _why_not(address: str, flag: str, error: zmq.ZMQError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return _in_use(address, flag)
+    return f"--{flag} {address!r} cannot be served: {error.strerror}"
+
+
+def _in_use(address: str, flag: str) -> str:
+    transport, _, place = address.partition("://")
+    what = f"port {place.rpartition(':')[2]}" if transport == "tcp" else place
+    return (
+        f"{what} is in use ({address}, for {flag}); is another skill-serve running? "
+        f"Choose other ports with --port, or another address for this one with --{flag}"
+    )
+
+
+def _has_listener(path: str) -> bool:
+    """Whether somebody listens at a Unix-domain path, which ZeroMQ would take from them."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True

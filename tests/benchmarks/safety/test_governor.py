@@ -1,0 +1,139 @@
+"""What the governors of whole evaluations tell, by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.safety.governed_scenes import (
+    KINDS,
+    PERIOD_S,
+    Tally,
+    run_skill_aware,
+    run_tabletop,
+    watch_all,
+)
+from benchmarks.safety.governor import content, dip, in_words, refusals, row
+from benchmarks.safety.press import at_start, press, stiffness
+
+from skill_robots.franka import kinematics
+from skill_robots.franka.specs import PANDA
+from skill_robots.motion.action import ActionConfig, joints_for_hand
+from skill_robots.tasks.baselines import make_baseline
+from skill_robots.tasks.tabletop.setpoint_audit import SetpointWatch
+from skill_runtime.evaluation.tabletop import EvaluationSettings
+from skill_runtime.policy.onnx_policy import OnnxPolicy
+
+MODELS = Path(__file__).parents[3] / "models"
+
+
+def watched(tally: Tally, n: int) -> SetpointWatch:
+    start = np.tile(kinematics.NEUTRAL, (n, 1))
+    return watch_all(tally)(PANDA, ActionConfig(), PERIOD_S, start)
+
+
+def turned(watch: SetpointWatch, angles: list[float], steps: list[float] | None = None) -> None:
+    """Each scene's last joint at its own angle from the start, after a step of so much [rad].
+
+    The hand lies on that joint's axis.
+    """
+    turn, step = (np.outer(part, np.eye(7)[6]) for part in (angles, steps or angles))
+    watch.check(kinematics.NEUTRAL + turn, step / PERIOD_S)
+
+
+def test_headroom_is_what_the_fastest_scene_leaves() -> None:
+    tally = Tally()
+    turned(watched(tally, 2), [1e-4, 5e-5])
+    assert (tally.scenes, len(tally.seconds), tally.refused) == (2, 2, [])
+    left = [tally.least[kind] for kind in KINDS[1:5]]
+    assert left == pytest.approx(
+        [1 - 0.02 / 2.61, 1 - 4.0 / 20.0, 1 - 800.0 / 10_000.0, 1.0], abs=1e-9
+    )
+
+
+def test_a_jerk_is_counted_from_the_acceleration_before() -> None:
+    tally = Tally()
+    watch = watched(tally, 1)
+    turned(watch, [1e-4])
+    turned(watch, [3e-4], [2e-4])  # twice the velocity, the same acceleration
+    assert tally.least["joint_jerk"] == pytest.approx(0.92)
+    assert tally.least["joint_velocity"] == pytest.approx(1 - 0.04 / 2.61)
+
+
+def test_a_scene_counts_once_and_the_others_go_on() -> None:
+    tally = Tally()
+    watch = watched(tally, 2)
+    turned(watch, [0.01, 0.0])  # 400 rad/s^2
+    turned(watch, [0.02, 0.0])
+    assert refusals(tally) == "1 joint_acceleration"
+    assert len(tally.seconds) == 3
+    (refusal,) = tally.refused
+    assert refusal.after_s == PERIOD_S
+    assert refusal.hand == pytest.approx((0.6, 0.0, 0.06), abs=1e-3)
+    assert in_words(refusal).startswith("joint_acceleration after 0.01 s, hand at 0.600 ")
+    assert json.dumps(content(tally))
+
+
+def test_a_refusal_at_the_wall_says_what_its_stop_would_have_left() -> None:
+    """Down at a steady .1 m/s: refused where the stop, some 1 cm long, passes the table's limit."""
+    tally = Tally()
+    place = np.array([[0.6, 0.0, 0.02]])
+    watch = watch_all(tally)(PANDA, ActionConfig(), PERIOD_S, joints_for_hand(place))
+    last = joints_for_hand(place)
+    for k in range(200):
+        place[0, 2] -= 5e-4 * min(1.0, k / 40)
+        now = joints_for_hand(place)
+        watch.check(now, (now - last) / PERIOD_S)
+        last = now
+    (refusal,) = tally.refused
+    assert refusal.reason == "table"
+    assert refusal.room_m is not None
+    assert -0.001 < refusal.room_m < 0.001
+
+
+def test_the_row_is_in_millimetres() -> None:
+    tally = Tally(scenes=1, seconds=[2e-4], least=dict.fromkeys(KINDS, 0.04))
+    tally.least["table"] = 0.003
+    assert dip(tally) == pytest.approx(0.005)
+    cells = row("some", "tabletop", tally)
+    assert cells[4] == "0"
+    assert cells[-6:] == ["> 40", "3.0", "40.0", "5.0", "0.00", "200"]
+
+
+def test_a_lever_makes_an_arm_soft() -> None:
+    """600 N m/rad at half a metre: 2.4 kN/m; a second joint as far away halves it."""
+    one = np.zeros((1, 6, 7))
+    one[0, 2, 0] = 0.5
+    both = one.copy()
+    both[0, 2, 1] = -0.5
+    with np.errstate(divide="ignore"):
+        assert stiffness(one)[0, 2] == pytest.approx(2400.0)
+        assert stiffness(both)[0, 2] == pytest.approx(1200.0)
+
+
+def test_the_simulated_arm_presses_as_its_stiffness_says() -> None:
+    down, force = press(0.008)
+    assert force == pytest.approx(0.008 * down, rel=0.1)
+    assert at_start() == pytest.approx([1210.0, 760.0, 1150.0], abs=5.0)
+
+
+def test_every_set_point_of_an_evaluation_is_governed() -> None:
+    tally, steps = Tally(), list[int]()
+    small = EvaluationSettings(skills=2, episodes=1, goals=1)
+    run_tabletop(make_baseline("still", 3, 0), small, tally, steps.append)
+    assert tally.scenes == 2 + 1
+    assert sum(steps) == 2 * 100 + 150
+    assert len(tally.seconds) == 8 * sum(steps)
+    assert not tally.refused
+
+
+def test_the_twins_actions_become_set_points() -> None:
+    tally, steps = Tally(), list[int]()
+    run_skill_aware(OnnxPolicy(MODELS / "saccm_panda.onnx"), 1, 0, tally, steps.append)
+    assert tally.scenes == 20
+    assert sum(steps) == 20 * 50
+    assert len(tally.seconds) == 8 * sum(steps)
+    assert not tally.refused
+    assert 0.0 < tally.least["end_effector_speed"] < 1.0  # they moved

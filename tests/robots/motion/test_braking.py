@@ -1,0 +1,100 @@
+"""Stops: by hand for one joint, and the laws that hold for any state of any arm."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from skill_proto.arrays import Array
+from skill_robots.arm import ArmSpec
+from skill_robots.franka.specs import FR3, PANDA
+from skill_robots.motion.braking import StopPlanner
+
+
+def one_joint(most: float, jerk: float, period_s: float) -> StopPlanner:
+    return StopPlanner(np.array([most]), np.array([jerk]), period_s)
+
+
+def plan(planner: StopPlanner, speed: float, acceleration: float = 0.0) -> list[float]:
+    stop = planner.plan(np.zeros(1), np.array([speed]), np.array([acceleration]))
+    return stop.acceleration[1:, 0].tolist()
+
+
+def test_rest_needs_no_stop() -> None:
+    assert len(one_joint(10.0, 1000.0, 0.01).plan(np.zeros(1), np.zeros(1), np.zeros(1))) == 0
+
+
+def test_where_jerk_does_not_bind_the_stop_is_even() -> None:
+    # .2 rad/s at 10 rad/s^2 are two periods of 10 ms; 1e4 * .01 = 100 allows any change.
+    assert plan(one_joint(10.0, 1e4, 0.01), 0.2) == pytest.approx([-10.0, -10.0])
+
+
+def test_where_jerk_binds_the_stop_ramps_in_and_out() -> None:
+    # Changes of 5 at most: -5 -10 -10 -5 take .3 rad/s away in periods of 10 ms.
+    assert plan(one_joint(10.0, 500.0, 0.01), 0.3) == pytest.approx([-5.0, -10.0, -10.0, -5.0])
+
+
+def test_an_acceleration_has_to_be_undone_first() -> None:
+    # From +5: 0, -5, -5 would end with .0; the speed of .1 + .05 ... by hand: 0 -5 -5 takes .1.
+    accelerations = plan(one_joint(10.0, 500.0, 0.01), 0.1, 5.0)
+    assert accelerations == pytest.approx([0.0, -5.0, -5.0])
+
+
+def test_joints_come_to_rest_together() -> None:
+    planner = StopPlanner(np.array([10.0, 10.0]), np.array([1e4, 1e4]), 0.01)
+    stop = planner.plan(np.zeros(2), np.array([0.4, 0.1]), np.zeros(2))
+    assert len(stop) == 4
+    assert (stop.velocity[:-1] != 0.0).all()
+    assert (stop.velocity[-1] == 0.0).all()
+    # The slower one goes on in proportion: nothing is bent more than it must be.
+    assert stop.velocity[:, 1] == pytest.approx(stop.velocity[:, 0] / 4)
+
+
+states = st.tuples(
+    st.lists(st.floats(-1.0, 1.0), min_size=7, max_size=7).map(np.array),
+    st.lists(st.floats(-1.0, 1.0), min_size=7, max_size=7).map(np.array),
+)
+
+
+@pytest.mark.parametrize("spec", [PANDA, FR3], ids=lambda spec: spec.name)
+@pytest.mark.parametrize("period_s", [0.001, 0.005])
+@settings(max_examples=100, deadline=None)
+@given(state=states)
+def test_every_stop_keeps_its_limits_and_ends_at_rest(
+    spec: ArmSpec, period_s: float, state: tuple[Array, Array]
+) -> None:
+    velocity, acceleration = (
+        share * limit
+        for share, limit in zip(state, (spec.velocity_limit, spec.acceleration_limit), strict=True)
+    )
+    planner = StopPlanner(spec.acceleration_limit, spec.jerk_limit, period_s)
+    stop = planner.plan(np.zeros(7), velocity, acceleration)
+    way = np.concatenate([stop.acceleration, np.zeros((1, 7))])
+    assert (np.abs(way) <= spec.acceleration_limit * (1 + 1e-9)).all()
+    assert (np.abs(np.diff(way, axis=0)) <= spec.jerk_limit * period_s * (1 + 1e-6)).all()
+    pushes, speeds, places = stop.acceleration, stop.velocity, stop.position
+    assert np.array_equal(pushes[0], acceleration)
+    assert velocity + pushes[1:].sum(axis=0) * period_s == pytest.approx(0.0, abs=1e-9)
+    assert np.diff(speeds, axis=0) == pytest.approx(pushes[1:] * period_s, abs=1e-9)
+    assert np.diff(places, axis=0) == pytest.approx(speeds[1:] * period_s, abs=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(state=states)
+def test_no_shorter_stop_would_do(state: tuple[Array, Array]) -> None:
+    """Each joint's extreme profile of one period less misses its sum, for one joint at least."""
+    planner = StopPlanner(FR3.acceleration_limit, FR3.jerk_limit, 0.005)
+    velocity, acceleration = state[0] * FR3.velocity_limit, state[1] * FR3.acceleration_limit
+    n = len(planner.plan(np.zeros(7), velocity, acceleration)) - 1
+    if n < 0:
+        return
+    i = np.arange(1, n + 1)[:, None]
+    step, most = FR3.jerk_limit * 0.005, FR3.acceleration_limit
+    back = np.minimum((n + 1 - i) * step, most)
+    high = np.minimum(back, acceleration + i * step).sum(axis=0)
+    low = np.maximum(-back, acceleration - i * step).sum(axis=0)
+    wanted = -velocity / 0.005
+    late = np.abs(acceleration) > (n + 1) * step
+    assert (late | (wanted < low - 1e-9 * most) | (wanted > high + 1e-9 * most)).any()

@@ -1,0 +1,79 @@
+"""Sensor noise: an offset per episode, jitter per reading, each as large as it says."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from skill_proto.arrays import Array
+from skill_robots.observation import WorldState
+from skill_robots.tasks.tabletop.sensor_noise import JITTER, OFFSET, SensorNoise
+
+N = 20_000
+EVERYONE = np.arange(N)
+
+
+def still_world(n: int) -> WorldState:
+    """Everything at zero, the cube unturned."""
+    sizes = {field.name: 3 for field in dataclasses.fields(WorldState)}
+    sizes |= {"joint_position": 7, "joint_velocity": 7, "hand_width": 1, "cube_quaternion": 4}
+    values = {name: np.zeros((n, size)) for name, size in sizes.items()}
+    values["cube_quaternion"][:, 0] = 1.0
+    return WorldState(**values)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+@pytest.mark.parametrize("name", sorted(JITTER))
+def test_deviations_are_the_published_ones_times_the_factor(name: str, factor: float) -> None:
+    noise, rng = SensorNoise(N, factor), np.random.default_rng(0)
+    noise.reset(EVERYONE, rng)
+    world = still_world(N)
+    once: Array = getattr(noise.add(world, rng), name) - getattr(world, name)
+    again: Array = getattr(noise.add(world, rng), name) - getattr(world, name)
+    # A quaternion keeps unit length: its jitter is in the three entries across.
+    once, again = once[:, -3:], again[:, -3:]
+    assert (once - again).std() == pytest.approx(np.sqrt(2) * factor * JITTER[name], rel=0.02)
+    total = np.hypot(JITTER[name], OFFSET.get(name, 0.0))
+    assert once.std() == pytest.approx(factor * total, rel=0.02)
+    assert np.abs(once.mean(axis=0)).max() < 4 * factor * total / np.sqrt(N)
+
+
+def test_an_offset_lasts_until_its_scene_is_reset() -> None:
+    noise, rng = SensorNoise(4, 1.0), np.random.default_rng(0)
+    noise.reset(np.arange(4), rng)
+
+    def offset() -> Array:
+        world = still_world(4)
+        readings = [noise.add(world, rng).cube_position for _ in range(2000)]
+        return np.mean(readings, axis=0)
+
+    before = offset()
+    np.testing.assert_allclose(offset(), before, atol=5e-5)
+    noise.reset(np.array([1, 3]), rng)
+    after = offset()
+    np.testing.assert_allclose(after[[0, 2]], before[[0, 2]], atol=5e-5)
+    assert np.abs(after[[1, 3]] - before[[1, 3]]).min(axis=1).max() > 2e-4
+
+
+def test_quaternions_keep_unit_length() -> None:
+    noise, rng = SensorNoise(100, 10.0), np.random.default_rng(0)
+    measured = noise.add(still_world(100), rng).cube_quaternion
+    np.testing.assert_allclose(np.linalg.norm(measured, axis=1), 1.0)
+
+
+def test_what_no_sensor_measures_stays_exact() -> None:
+    noise, rng = SensorNoise(3, 1.0), np.random.default_rng(0)
+    world = still_world(3)
+    noisy = noise.add(world, rng)
+    for field in dataclasses.fields(WorldState):
+        same = np.array_equal(getattr(noisy, field.name), getattr(world, field.name))
+        assert same == (field.name not in JITTER), field.name
+
+
+def test_without_noise_the_world_passes_as_it_is() -> None:
+    noise, rng = SensorNoise(3, 0.0), np.random.default_rng(0)
+    noise.reset(np.arange(3), rng)
+    world = still_world(3)
+    assert noise.add(world, rng) is world

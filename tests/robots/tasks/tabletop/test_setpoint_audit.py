@@ -1,0 +1,116 @@
+"""What is counted over a batch of scenes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skill_proto.arrays import Array
+from skill_robots.arm import ArmSpec
+from skill_robots.franka import kinematics
+from skill_robots.franka.specs import PANDA
+from skill_robots.motion.action import ActionConfig, joints_for_hand
+from skill_robots.motion.governor import WORKSPACE_MARGIN_M, Governor
+from skill_robots.tasks.tabletop.setpoint_audit import Point, SetpointWatch
+
+PERIOD_S = 0.005
+ACTIONS = ActionConfig()
+
+
+def watch(n: int = 1) -> SetpointWatch:
+    start = np.tile(kinematics.NEUTRAL, (n, 1))
+    return SetpointWatch(PANDA, ACTIONS, PERIOD_S, start, governed=0)
+
+
+def rest(position: Array) -> tuple[Array, Array]:
+    return position, np.zeros_like(position)
+
+
+def test_small_steps_inside_the_limits_count_nothing() -> None:
+    seen = watch(3)
+    for k in range(20):
+        position = np.tile(kinematics.NEUTRAL, (3, 1))
+        position[:, 6] += 0.005 * k
+        seen.check(*rest(position))
+    assert seen.total == 0
+
+
+def test_a_jump_is_too_fast_in_the_scenes_that_jump() -> None:
+    seen = watch(3)
+    position = np.tile(kinematics.NEUTRAL, (3, 1))
+    position[1, 6] += 1.1 * PANDA.velocity_limit[6] * PERIOD_S
+    seen.check(*rest(position))
+    assert {kind: n for kind, n in seen.interventions.items() if n} == {"joint_velocity": 1}
+
+
+def test_a_velocity_above_the_limit_counts_without_a_jump() -> None:
+    seen = watch()
+    seen.check(kinematics.NEUTRAL[None], 1.01 * PANDA.velocity_limit[None])
+    assert seen.interventions["joint_velocity"] == 1
+
+
+def test_a_joint_beyond_its_end_counts() -> None:
+    start = kinematics.NEUTRAL[None].copy()
+    start[0, 6] = PANDA.position_high[6] - 0.001
+    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, start, governed=0)
+    beyond = start.copy()
+    beyond[0, 6] += 0.002
+    seen.check(*rest(beyond))
+    assert seen.interventions["joint_position"] == 1
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_a_number_counts_once_and_is_forgotten(bad: float) -> None:
+    seen = watch(2)
+    position = np.tile(kinematics.NEUTRAL, (2, 1))
+    broken = position.copy()
+    broken[0, 3] = bad
+    seen.check(*rest(broken))
+    seen.check(*rest(position))
+    assert seen.interventions["not_finite"] == 1
+    assert seen.total == 1
+
+
+def test_leaving_the_workspace_counts_but_the_way_back_does_not() -> None:
+    low = joints_for_hand(np.array([[0.6, 0.0, ACTIONS.workspace_low[2]]]))
+    depth = WORKSPACE_MARGIN_M + 0.01
+    down = joints_for_hand(np.array([[0.6, 0.0, ACTIONS.workspace_low[2] - depth]]))
+    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, low, governed=0)
+    path = low + np.linspace(0.0, 1.0, 81)[:, None] * (down - low)
+    for position in path:
+        seen.check(*rest(position[None]))
+    outward = seen.interventions["workspace"]
+    assert 0 < outward < 30  # the box has a margin, so the first steps pass
+    for position in path[::-1]:
+        seen.check(*rest(position[None]))
+    assert seen.interventions["workspace"] == outward
+    assert seen.total == outward
+
+
+def test_a_governed_scene_is_judged_by_its_governor() -> None:
+    """A speed that no stop is possible from is within every limit that arrays test."""
+    turn = 2.0 * np.eye(7)[0]
+    path = kinematics.NEUTRAL + turn * PERIOD_S
+    quick = SetpointWatch(PANDA, ACTIONS, PERIOD_S, kinematics.NEUTRAL[None], governed=0)
+    quick.check(path[None], turn[None])
+    assert quick.total == 0
+    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, np.tile(kinematics.NEUTRAL, (3, 1)), governed=2)
+    seen.check(np.tile(path, (3, 1)), np.tile(turn, (3, 1)))
+    assert seen.interventions["joint_acceleration"] == 2
+    seen.check(np.tile(path, (3, 1)), np.zeros((3, 7)))
+    assert seen.total == 2
+
+
+def test_whoever_watches_may_bring_governors_of_their_own() -> None:
+    made: list[Governor] = []
+
+    def make(spec: ArmSpec, low: Point, high: Point, period_s: float) -> Governor:
+        made.append(Governor(spec, low, high, period_s))
+        return made[-1]
+
+    start = np.tile(kinematics.NEUTRAL, (3, 1))
+    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, start, governed=256, governor=make)
+    turn = 2.0 * np.eye(7)[0]
+    seen.check(start + turn * PERIOD_S, np.tile(turn, (3, 1)))
+    assert [governor.interventions["joint_acceleration"] for governor in made] == [1, 1, 1]
+    assert seen.total == 3

@@ -1,0 +1,449 @@
+"""skill-control as people use it: what it does, prints and ends with."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import onnx
+import onnx.parser
+import pytest
+from tests.support.served import DEADLINE_S, Served, state_when, tracking
+
+from skill_proto.manifest import PolicyManifest
+from skill_proto.messages import ANY_MESSAGE, Telemetry
+from skill_runtime.cli import control
+from skill_runtime.client.client import SkillClient
+from skill_runtime.client.errors import LeaseLostError
+from skill_runtime.console.text import state_line, welcome_text
+from skill_runtime.control.object_tracker import TrackConfig
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Control = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Control]:
+    """``run(*words)`` runs skill-control in this process."""
+
+    def run(*words: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["skill-control", *words])
+        with pytest.raises(SystemExit) as ended:
+            control.main()
+        assert isinstance(ended.value.code, int)
+        return Outcome(ended.value.code, *capsys.readouterr())
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def at(run: Control, served: Served) -> Control:
+    """``at(*words)`` runs skill-control against the server."""
+    return lambda *words: run("--address", served.address, *words)
+
+
+# What it does -------------------------------------------------------------------------------------
+
+
+def test_hello_says_what_is_served_and_how_to_steer_it(at: Control, served: Served) -> None:
+    code, out, err = at("hello")
+    assert (code, err) == (0, "")
+    for said in ("push_by_hand", "panda (mujoco, simulated)", "skill-control skill 1 0", "free"):
+        assert said in out
+    assert ANY_MESSAGE.validate_json(at("hello", "--json").out).type == "welcome"
+
+
+def test_watch_prints_a_line_per_state(at: Control) -> None:
+    code, out, _ = at("watch", "--count", "3")
+    assert code == 0
+    assert [line.split()[1] for line in out.splitlines()] == ["hold"] * 3
+    assert "cube [" in out
+
+
+def test_watch_prints_whole_messages_for_programs(at: Control) -> None:
+    states = [json.loads(line) for line in at("watch", "--count", "3", "--json").out.splitlines()]
+    assert len({state["seq"] for state in states}) == 3
+    Telemetry.model_validate(states[0])
+
+
+def test_watch_says_what_happened(at: Control, client: SkillClient) -> None:
+    process = start("--address", client.address, "watch")
+    assert process.stdout is not None
+    process.stdout.readline()
+    at("reset", "--seed", "1")
+    ends = time.monotonic() + DEADLINE_S
+    while "* " not in (line := process.stdout.readline()):
+        assert time.monotonic() < ends
+    process.send_signal(signal.SIGINT)
+    assert finish(process).code == 0
+    assert "lease" in line or "reset" in line
+
+
+@pytest.mark.parametrize(
+    ("words", "mode"),
+    [
+        (("skill", "-1", "0.5"), "skill"),
+        (("skill", "-1e-3", "-.5"), "skill"),
+        (("goal", "-0.1", "0.05"), "goal"),
+        (("pose", "-0.05", "0.1", "0.2", "--hand-width", "0.04"), "servo"),
+        (("joints", "0", "0.9", "0", "-1.5", "0", "2.4", "0.78"), "servo"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
+)
+def test_a_motion_runs_for_its_time_and_then_the_arm_holds(
+    at: Control, client: SkillClient, words: tuple[str, ...], mode: str
+) -> None:
+    code, out, err = at(*words, "--for", "0.5")
+    assert (code, err) == (0, "")
+    first, *_, last = out.splitlines()
+    assert first.split()[0] == mode
+    assert "the arm holds" in last
+    state = client.state()
+    assert (state.mode, state.lease_holder) == ("hold", None)
+    assert state.command_seq > 1
+
+
+def test_scene_changes_the_object(at: Control, client: SkillClient) -> None:
+    code, out, _ = at("scene", "--mass", "2", "--friction", "0.3")
+    assert (code, out) == (0, "mass 2, friction 0.3\n")
+    assert client.state().scene == {"mass": 2.0, "friction": 0.3}
+    assert at("scene", "--mass", "1").out == "mass 1, friction 0.3\n"
+
+
+def test_scene_leaves_the_show_and_the_lease_alone(
+    serve: Callable[..., Served], run: Control, policy_file: Path
+) -> None:
+    address = serve(policy_file, show=True).address
+    with SkillClient(address, timeout_s=10.0) as client:
+        state_when(client, lambda state: state.command == "show")
+        assert run("--address", address, "scene", "--mass", "2").code == 0
+        state = client.state()
+        assert (state.command, state.counters.get("leases", 0)) == ("show", 0)
+        with client.acquire("somebody"):
+            assert run("--address", address, "scene", "--mass", "1").code == 0
+            assert client.state().lease_holder == "somebody"
+
+
+def test_reset_and_hold_take_the_lease_for_a_moment(at: Control, client: SkillClient) -> None:
+    assert at("reset", "--seed", "3").code == 0
+    assert at("hold").code == 0
+    state = client.state()
+    assert (state.counters["resets"], state.counters["holds"]) == (1, 1)
+    assert state.counters["leases"] == 2
+    assert state.lease_holder is None
+
+
+def test_hold_ends_the_show(serve: Callable[..., Served], run: Control, policy_file: str) -> None:
+    served = serve(policy_file, show=True)
+    with SkillClient(served.address, timeout_s=10.0) as client:
+        state_when(client, lambda state: state.command == "show")
+        assert run("--address", served.address, "hold").code == 0
+        client.hello()
+        assert client.state().mode == "hold"
+
+
+def test_stop_latches_and_clear_takes_it_back(
+    at: Control, client: SkillClient, served: Served
+) -> None:
+    assert at("stop", "the", "cat", "is", "on", "the", "table").code == 0
+    assert client.state().mode == "stopped"
+    code, _, err = at("skill", "1", "0", "--for", "1")
+    assert code == 1
+    assert "the cat is on the table" in err
+    assert "skill-control clear" in err
+    assert at("clear").out == "cleared; mode hold\n"
+    assert at("skill", "1", "0", "--for", "0.3").code == 0
+
+
+@pytest.fixture
+def at_goals(serve: Callable[..., Served], run: Control, goal_file: Path) -> Control:
+    """``at_goals(*words)`` runs skill-control against a policy that takes goals alone."""
+    address = serve(goal_file).address
+    return lambda *words: run("--address", address, *words)
+
+
+def test_a_policy_of_goals_says_so_and_is_sent_to_them(at_goals: Control) -> None:
+    out = at_goals("hello").out
+    assert "skill-control goal 0.15 0.15" in out
+    assert "estimates  cube_mass (R2 0.80), cube_table_friction (R2 not measured)\n" in out
+    code, out, err = at_goals("goal", "0.1", "-0.1", "--for", "0.8")
+    assert (code, err) == (0, "")
+    assert "takes cube_mass " in out
+    assert " kg, cube_table_friction " in out
+    for words in (("skill", "1", "0"), ("skill",)):
+        code, out, err = at_goals(*words)
+        assert (code, out) == (1, "")
+        assert "push_to_goal takes no skills" in err
+        assert "skill-control goal 0.15 0.15" in err
+
+
+def test_what_is_not_estimated_is_said(
+    client: SkillClient, make_manifest: Callable[..., PolicyManifest]
+) -> None:
+    context = {
+        "size": 2,
+        "estimates": [{"name": "cube_mass", "unit": "kg", "log_r2": 0.86}],
+        "unidentified": [{"name": "cube_table_friction", "unit": "1", "log_r2": 0.031}],
+    }
+
+    def text(context: object) -> str:
+        manifest = make_manifest(context=context)
+        return welcome_text(client.hello().model_copy(update={"manifest": manifest}))
+
+    said = "estimates  cube_mass (R2 0.86); not estimated: cube_table_friction (R2 0.03)\n"
+    assert said in text(context)
+    assert "\nestimates  not estimated: cube_table_friction" in text(context | {"estimates": []})
+    assert "estimate" not in text(None)
+
+
+def test_watching_shows_what_the_policy_takes_the_object_for(
+    serve: Callable[..., Served], run: Control, goal_file: Path
+) -> None:
+    address = serve(goal_file, show=True).address
+    with SkillClient(address, timeout_s=10.0) as client:
+        state_when(client, lambda state: state.context_distance is not None)
+    code, out, _ = run("--address", address, "watch", "--count", "2")
+    assert code == 0
+    for line in out.splitlines():
+        assert re.search(r"goal +by show .* takes cube_mass \S+ kg, .* distance \d", line)
+
+
+def test_a_policy_of_skills_refuses_goals_with_what_it_takes(
+    serve: Callable[..., Served],
+    run: Control,
+    make_policy_file: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    graph = onnx.parser.parse_model(
+        """<ir_version: 10, opset_import: ["" : 20]>
+        g (float[batch,28] observation, float[batch,2] skill) => (float[batch,3] action)
+        <int64[2] pads = {0, 0}, int64[4] wide = {0, 0, 0, 1}>
+        { action = Pad (skill, wide) }"""
+    )
+    address = serve(make_policy_file(tmp_path, model=graph, goal=None)).address
+    code, _, err = run("--address", address, "goal", "0", "0")
+    assert code == 1
+    assert "takes no goals (send a skill" in err
+
+
+# What goes wrong ----------------------------------------------------------------------------------
+
+
+def test_no_server_names_the_command_that_starts_one(run: Control) -> None:
+    code, out, err = run("--address", "tcp://127.0.0.1:1", "hello")
+    assert (code, out) == (1, "")
+    assert "skill-serve --model" in err
+    assert "tcp://127.0.0.1:1" in err
+
+
+def test_an_address_that_is_none(run: Control) -> None:
+    code, _, err = run("--address", "nonsense", "hello")
+    assert code != 0
+    assert "tcp://HOST:PORT" in err
+
+
+def test_a_lease_in_other_hands_is_named(at: Control, client: SkillClient) -> None:
+    with client.acquire("the other one"):
+        for words in (("skill", "1", "0"), ("reset",), ("hold",)):
+            code, _, err = at(*words)
+            assert code == 1
+            assert "'the other one' holds the lease" in err
+
+
+def test_a_priority_takes_the_lease_over(at: Control, client: SkillClient) -> None:
+    with client.acquire("the other one"):
+        assert at("hold", "--priority", "1").code == 0
+        with pytest.raises(LeaseLostError, match="took it over, with priority 1"):
+            client.hold()
+    assert at("skill", "1", "0", "--for", "0.2", "--priority", "9").code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("skill", "1", "0", "0"), "skill has 3 entries, policy 'push_by_hand' takes 2"),
+        (("skill",), "2 numbers"),
+        (("skill", "0", "0"), "no direction"),
+        (("skill", "nan", "0"), "finite"),
+        (("skill", "1", "inf"), "finite"),
+        (("goal", "1", "0"), "outside -0.15 to 0.15"),
+        (("goal", "0"), "takes 2"),
+        (("goal",), "2 numbers"),
+        (("joints",), "7 numbers"),
+        (("pose", "0", "0", "5"), "outside"),
+        (("joints", "0", "0"), "takes 7"),
+        (("skill", "1", "0", "--hand-width", "0.5"), "hand_width"),
+        (("skill", "1", "0", "--for", "-1"), "for"),
+        (("scene",), "--mass"),
+        (("scene", "--mass", "-1"), "greater than or equal to 0.001"),
+        (("scene", "--friction", "99"), "less than or equal to 10"),
+        (("reset", "--seed", "-1"), "seed"),
+        (("hold", "--priority", "10"), "priority"),
+        (("watch", "--count", "-1"), "count"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_what_cannot_be_done_is_said(
+    at: Control, client: SkillClient, words: tuple[str, ...], said: str
+) -> None:
+    code, out, err = at(*words)
+    assert code == 2
+    assert said in err
+    assert "Traceback" not in out + err
+    state = client.state()
+    assert (state.mode, state.command_seq, state.lease_holder) == ("hold", 0, None)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("teleport",), ("pose", "1", "2"), ("skill", "a", "b"), ("scene", "--weight", "1")],
+    ids=lambda words: " ".join(words) or "nothing",
+)
+def test_a_command_line_that_is_none(run: Control, words: tuple[str, ...]) -> None:
+    code, out, err = run(*words)
+    assert code == 2
+    assert "--help" in out + err
+
+
+# As a process -------------------------------------------------------------------------------------
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "skill_runtime.cli.control", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> Outcome:
+    out, err = process.communicate(timeout=DEADLINE_S)
+    return Outcome(process.returncode, out, err)
+
+
+def steering(client: SkillClient) -> subprocess.Popen[str]:
+    """A process that steers: ``skill 1 0``."""
+    process = start("--address", client.address, "skill", "1", "0")
+    state_when(client, lambda state: state.mode == "skill")
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_told_to_end_it_gives_the_lease_back(client: SkillClient, number: signal.Signals) -> None:
+    process = steering(client)
+    process.send_signal(number)
+    code, out, err = finish(process)
+    assert (code, err) == (0, "")
+    assert "the arm holds" in out
+    state = state_when(client, lambda state: state.lease_holder is None)
+    assert state.mode == "hold"
+    assert "lease_lost" not in state.counters
+
+
+def test_killed_in_mid_command_the_arm_holds_and_the_lease_runs_out(client: SkillClient) -> None:
+    process = steering(client)
+    process.kill()
+    finish(process)
+    state = state_when(client, lambda state: state.lease_holder is None)
+    assert state.mode == "hold"
+    assert state.counters["lease_lost"] == 1
+    state_when(client, lambda state: max(abs(v or 0) for v in state.joint_velocity) < 0.01)
+    with client.acquire("the next one"):
+        client.skill([0, 1])
+
+
+def test_suspended_it_loses_the_lease_and_says_so(client: SkillClient) -> None:
+    process = steering(client)
+    process.send_signal(signal.SIGSTOP)
+    state_when(client, lambda state: state.lease_holder is None)
+    process.send_signal(signal.SIGCONT)
+    code, _, err = finish(process)
+    assert code == 1
+    assert "lease" in err
+    assert "Traceback" not in err
+
+
+def test_stopped_by_another_it_says_why(client: SkillClient) -> None:
+    process = steering(client)
+    client.stop("enough")
+    code, _, err = finish(process)
+    assert code == 1
+    assert "enough" in err
+
+
+def test_it_steers_on_when_a_silent_tracker_speaks_again(
+    serve: Callable[..., Served], policy_file: Path
+) -> None:
+    address = serve(policy_file, track=TrackConfig(objects=("cube",))).address
+    with SkillClient(address, timeout_s=10.0) as client, tracking(address) as speaks:
+        process = steering(client)
+        speaks.clear()
+        # As many refused repetitions as take longer than a second, after which the line is shown.
+        state_when(client, lambda state: state.counters.get("rejected.not_now", 0) > 12)
+        assert client.state().fault == "tracker"
+        speaks.set()
+        state_when(client, lambda state: state.mode == "skill" and moves(state))
+        process.send_signal(signal.SIGINT)
+        code, out, err = finish(process)
+        assert (code, err) == (0, "")
+        assert "fault tracker  lease " in out
+        counters = client.state().counters
+        assert (counters["leases"], counters.get("clears", 0)) == (1, 0)
+
+
+def moves(state: Telemetry) -> bool:
+    return max(abs(v or 0) for v in state.joint_velocity) > 0.05
+
+
+def test_clear_is_advised_where_it_is_the_way_out_alone(
+    serve: Callable[..., Served], run: Control, policy_file: Path
+) -> None:
+    address = serve(policy_file, track=TrackConfig(objects=("cube",))).address
+    with SkillClient(address, timeout_s=10.0) as client:
+        with client.acquire("me", ttl_s=30):
+            client.skill([1, 0], valid_for_s=30.0)
+            state = state_when(client, lambda state: state.fault == "tracker")
+            assert state_line(state).startswith("fault tracker  lease 'me'")
+            code, _, err = run("--address", address, "hold", "--priority", "1")
+            assert code == 1
+            assert "send it again once the fault has ended by itself" in err
+            assert "skill-control clear" not in err
+        client.stop("enough")
+        code, _, err = run("--address", address, "hold")
+        assert code == 1
+        assert "Once it is safe: skill-control clear, then this again" in err
+
+
+def test_a_reader_that_has_enough_is_no_error(client: SkillClient) -> None:
+    process = start("--address", client.address, "watch")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(DEADLINE_S) == 0
+
+
+def test_it_starts_without_what_only_a_server_needs() -> None:
+    code = "import sys, skill_runtime.cli.control; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"mujoco", "onnxruntime", "torch"} & set(done.stdout.split())

@@ -1,0 +1,84 @@
+"""skill-doctor as a user runs it; how punctual this machine is today is no matter of a test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from skill_runtime.doctor.serving_cost import time_round_trips
+from skill_runtime.realtime.cpus import online
+
+DEADLINE_S = 120.0
+COMMAND = [sys.executable, "-m", "skill_runtime.cli.doctor"]
+
+
+def doctor(*arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+        cwd=folder,
+    )
+
+
+def test_it_measures_says_and_writes(policy_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "doctor.json"
+    cpu = online()[-1]
+    done = doctor("--seconds", 0.2, "--model", policy_file, "--cpu", cpu, "--json", path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for words in (
+        "real-time scheduling",
+        "an inference of the policy",
+        "25 Hz policy at 200 Hz servo: ",
+        "1 kHz of the Franka control interface: ",
+        f"wrote {path}",
+    ):
+        assert words in done.stdout
+    assert max(map(len, done.stdout.replace(str(path), "").splitlines())) <= 100
+    written = json.loads(path.read_text())
+    assert written["seconds"] == 0.2
+    assert len(written["timers"]) == 2 * len(written["ticks"])
+    assert all(timer["late"]["count"] >= 1 for timer in written["timers"])
+    assert written["costs"]["a whole tick at 200 Hz"]["count"] >= 1
+    assert [verdict["name"] for verdict in written["verdicts"]] == [
+        "25 Hz policy at 200 Hz servo",
+        "1 kHz of the Franka control interface",
+    ]
+
+
+def test_without_a_policy_file_it_says_so_and_measures_the_rest(tmp_path: Path) -> None:
+    done = doctor("--seconds", 0.1, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("not measured: no policy file; --model FILE") == 3
+    assert "1 kHz of the Franka control interface: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--seconds", "0"], "--seconds takes a number from 0.1 to 3600 s, got 0"),
+        (["--seconds", "nan"], "--seconds takes"),
+        (["--spin-us", "2000"], "--spin-us takes a number from 1 to 1000 us, got 2000"),
+        (["--cpu", "4096"], "--cpu takes one of this machine's processors"),
+        (["--json", "."], "is a folder; name a file"),
+        (["--model", "nowhere.onnx"], "there is no such file"),
+        (["--sekonds", "3"], "--sekonds"),
+    ],
+)
+def test_mistyped_commands_are_explained(arguments: list[str], said: str) -> None:
+    done = doctor(*arguments)
+    assert done.returncode == 2, done
+    assert "Traceback" not in done.stderr + done.stdout
+    assert said in " ".join((done.stderr + done.stdout).split())
+
+
+def test_messages_there_and_back_are_timed() -> None:
+    assert (time_round_trips(0.1) > 0).all()
+    assert (time_round_trips(0.1, 200.0) > 0).all()

@@ -1,0 +1,487 @@
+"""skill-serve as a user starts it: a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnx.parser
+import psutil
+import pytest
+from tests.support.served import DEADLINE_S, state_when, until
+
+from skill_runtime.cli.serve import INSISTING_S
+from skill_runtime.client.client import SkillClient
+from skill_runtime.client.errors import CommandRefusedError, LeaseLostError
+
+PolicyFileFactory = Callable[..., Path]
+
+COMMAND = [sys.executable, "-m", "skill_runtime.cli.serve"]
+
+
+def free_port() -> int:
+    """The first of three ports in a row that nobody uses."""
+    while True:
+        with socket.socket() as first:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+        try:
+            for offset in (0, 1, 2):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port + offset))
+        except OSError:
+            continue
+        return port
+
+
+class Process:
+    """A skill-serve that runs."""
+
+    def __init__(self, *arguments: str, port: int | None = None, **environment: str) -> None:
+        self.port = port or free_port()
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.popen = subprocess.Popen(
+            [*COMMAND, *arguments, "--port", str(self.port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | environment,
+        )
+
+    def client(self) -> SkillClient:
+        return SkillClient(self.address, timeout_s=DEADLINE_S)
+
+    def wait(self) -> int:
+        """Exit code, once it has ended by itself."""
+        code = self.popen.wait(DEADLINE_S)
+        assert self.popen.stdout is not None
+        self.popen.stdout.close()
+        return code
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """Exit code and all output, after a signal."""
+        self.popen.send_signal(number)
+        output, _ = self.popen.communicate(timeout=DEADLINE_S)
+        return self.popen.returncode, output
+
+
+@contextmanager
+def process(*arguments: str, port: int | None = None, **environment: str) -> Iterator[Process]:
+    running = Process(*arguments, port=port, **environment)
+    try:
+        yield running
+    finally:
+        if running.popen.poll() is None:
+            running.popen.kill()
+            running.wait()
+
+
+def refused(*arguments: str) -> tuple[int, str]:
+    """Exit code and error text of a command that cannot be served."""
+    done = subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+    assert "Traceback" not in done.stderr + done.stdout
+    return done.returncode, done.stderr + done.stdout
+
+
+def test_it_shows_off_until_somebody_takes_the_lease_for_good(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        state = state_when(client, lambda state: state.action is not None)
+        assert (state.mode, state.command, state.lease_holder) == ("skill", "show", None)
+        assert state.scene is not None
+        with client.acquire("somebody"):
+            assert state_when(client, lambda state: state.command is None).mode == "hold"
+        state = state_when(client, lambda state: state.lease_holder is None)
+        assert (state.mode, state.command) == ("hold", None)
+        code, output = running.end()
+        assert code == 0, output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_told_to_end_it_rests_and_says_so(policy_file: Path, number: signal.Signals) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        state_when(client, lambda state: state.action is not None)
+        code, output = running.end(number)
+    assert code == 0, output
+    assert output.rstrip().endswith("skill-serve: the arm is at rest and the sockets are closed")
+    assert "Traceback" not in output
+
+
+def test_the_last_telemetry_says_that_it_stopped_at_rest(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        state_when(client, lambda state: state.action is not None)
+        running.popen.send_signal(signal.SIGTERM)
+        state = state_when(client, lambda state: state.mode == "stopped")
+        assert "shutting down" in state.last_event
+        assert running.wait() == 0
+
+
+def test_it_says_what_it_serves_where_and_how_to_steer_it(policy_file: Path) -> None:
+    with process("--model", str(policy_file), "--no-show") as running:
+        with running.client() as client:
+            state_when(client, lambda state: state.mode == "hold" and state.tick > 100)
+        _, output = running.end()
+    for words in (
+        "panda",
+        "mujoco",
+        "push_by_hand",
+        "200 Hz",
+        "25 Hz",
+        "cube_mass 0.4 to 1.6 kg",
+        f"tcp://127.0.0.1:{running.port}",
+        f"tcp://127.0.0.1:{running.port + 1}",
+        f"tcp://127.0.0.1:{running.port + 2}",
+        f"skill-control skill 1 0 --address tcp://127.0.0.1:{running.port}",
+    ):
+        assert words in output
+    assert re.search(r"hold .*lease free .*cube \[.* late .* missed \d", output)
+
+
+def test_mass_and_friction_stay_as_asked_from_episode_to_episode(policy_file: Path) -> None:
+    arguments = ("--model", str(policy_file), "--mass", "2.5", "--friction", "0.3")
+    with process(*arguments) as running, running.client() as client:
+        assert state_when(client, lambda state: True).scene == {"mass": 2.5, "friction": 0.3}
+        with client.acquire("test"):
+            client.reset()
+            client.scene(mass=3.0)
+            client.reset()
+        assert client.state().scene == {"mass": 3.0, "friction": 0.3}
+
+
+def test_a_goal_policy_shows_goals_and_says_how_to_send_one(goal_file: Path) -> None:
+    arguments = ("--model", str(goal_file), "--mass", "10", "--friction", "5")
+    with process(*arguments) as running, running.client() as client:
+        state = state_when(client, lambda state: state.context_distance is not None)
+        assert (state.mode, state.command) == ("goal", "show")
+        assert state.scene == {"mass": 10.0, "friction": 5.0}
+        assert state.context_estimate is not None
+        with client.acquire("test"):
+            client.scene(mass=0.5)
+            goal = state_when(client, lambda state: state.mode == "hold")
+            assert goal.context_estimate is None
+        code, output = running.end()
+    assert code == 0, output
+    assert "shows one goal after the other" in output
+    assert "skill-control goal 0.15 0.15" in output
+    assert "--mass 10 kg is outside the 0.4 to 1.6 kg of training" in output
+    assert "--friction 5 is outside the 0.2 to 0.8 of training" in output
+
+
+def test_it_serves_at_1_khz_when_asked(policy_file: Path) -> None:
+    arguments = ("--model", str(policy_file), "--servo-rate", "1000", "--spin-us", "50")
+    with process(*arguments) as running, running.client() as client:
+        assert client.server.servo_period_s == pytest.approx(0.001)
+        state_when(client, lambda state: state.action is not None)
+
+
+def test_an_object_that_the_policy_does_not_observe_is_tracked_with_a_note(
+    policy_file: Path,
+) -> None:
+    with process("--model", str(policy_file), "--track", "cupe") as running:
+        with running.client() as client:
+            state_when(client, lambda state: state.tick > 10)
+        _, output = running.end()
+    assert "--track cupe: the policy observes cube, so nothing needs that pose" in output
+
+
+def test_realtime_is_granted_or_its_absence_is_put_into_words(policy_file: Path) -> None:
+    arguments = ("--model", str(policy_file), "--realtime", "--no-show")
+    with process(*arguments) as running:
+        with running.client() as client:
+            state_when(client, lambda state: state.tick > 10)
+        _, output = running.end()
+    assert re.search(r"real-time scheduling: (SCHED_FIFO at priority \d+|refused .*rtprio)", output)
+    assert re.search(r"locked memory: (yes|refused .*memlock)", output)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no thread is kept anywhere here")
+def test_the_loop_and_nothing_else_is_kept_on_a_processor(policy_file: Path) -> None:
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) < 2:
+        pytest.skip("with one processor everything is on it")
+    with process("--model", str(policy_file), "--cpu", str(cpus[-1])) as running:
+        with running.client() as client:
+            state_when(client, lambda state: state.action is not None)
+        threads = psutil.Process(running.popen.pid).threads()
+        kept = [thread for thread in threads if os.sched_getaffinity(thread.id) == {cpus[-1]}]
+        _, output = running.end()
+    assert len(threads) > 2
+    assert len(kept) == 1
+    assert f"note       processor: {cpus[-1]}, for the loop alone" in output
+
+
+def test_without_a_screen_view_says_so_and_serving_goes_on(
+    policy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with process("--model", str(policy_file), "--view") as running:
+        with running.client() as client:
+            state_when(client, lambda state: state.action is not None)
+        code, output = running.end()
+    assert code == 0
+    assert "--view: there is no screen" in output
+
+
+def test_it_is_light_and_knows_no_torch(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        state_when(client, lambda state: state.action is not None)
+        server = psutil.Process(running.popen.pid)
+        assert server.memory_info().rss < 250e6
+        loaded = {Path(mapped.path).name for mapped in server.memory_maps()}
+    assert not [name for name in loaded if name.startswith(("libtorch", "libc10"))]
+
+
+def test_a_port_in_use_names_the_port_and_the_flag(policy_file: Path) -> None:
+    with process("--model", str(policy_file), "--no-show") as running:
+        with running.client() as client:
+            client.hello()
+        code, text = refused("--model", str(policy_file), "--port", str(running.port))
+        assert code == 2
+        assert f"port {running.port} is in use" in text
+        assert "--port" in text
+        with running.client() as client:  # the first one has not noticed
+            client.hello()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--commands", "tcp://0.0.0.0:7777"], ["other machines", "SSH"]),
+        (["--telemetry", "nonsense"], ["--telemetry", "is not an address"]),
+        (["--servo-rate", "110"], ["25 Hz", "110 Hz", "--servo-rate"]),
+        (
+            ["--mass", "-1"],
+            ["skill-serve: --mass takes a number from 0.001 to 100 kg, got -1; give one in that"],
+        ),
+        (["--mass", "101"], ["--mass takes", "0.001 to 100 kg", "or leave it out"]),
+        (["--mass", "nan"], ["--mass takes", "got nan"]),
+        (["--friction", "0"], ["--friction takes a number from 0.001 to 10, got 0; give one"]),
+        (["--servo-rate", "50"], ["--servo-rate takes a number from 100 to 2000 Hz, got 50"]),
+        (["--seed", "-1"], ["--seed takes a number from 0 to 4294967295, got -1"]),
+        (["--friction", "slippery"], ["friction"]),
+        (["--port", "70000"], ["port", "65533"]),
+        (["--device", "tpu"], ["--device", "cuda"]),
+        (["--track"], ["--track takes the names of the objects", "e.g. --track cube"]),
+        (["--track", ""], ["--track takes the names of the objects"]),
+        (["--cpu", "4096"], ["--cpu takes one of this machine's processors, 0", "got 4096; give"]),
+    ],
+)
+def test_what_cannot_be_served_is_explained(
+    policy_file: Path, arguments: list[str], words: list[str]
+) -> None:
+    code, text = refused("--model", str(policy_file), *arguments)
+    assert code == 2
+    assert "pydantic" not in text
+    text = " ".join(text.split())  # tyro breaks its lines
+    for word in words:
+        assert word in text
+
+
+@pytest.mark.usefixtures("no_cuda")
+def test_cuda_where_there_is_none_is_a_clear_failure(policy_file: Path) -> None:
+    code, text = refused("--model", str(policy_file), "--device", "cuda")
+    assert code == 2
+    assert "device 'cuda' was asked for" in text
+
+
+@pytest.mark.gpu
+@pytest.mark.usefixtures("cuda")
+def test_it_serves_on_cuda(policy_file: Path) -> None:
+    arguments = ("--model", str(policy_file), "--device", "cuda")
+    with process(*arguments) as running, running.client() as client:
+        state = state_when(client, lambda state: state.action is not None)
+        assert state.mode == "skill"
+        code, output = running.end()
+    assert code == 0, output
+
+
+def test_files_that_cannot_be_served_are_explained(
+    tmp_path: Path, policy_file: Path, make_policy_file: Callable[..., Path]
+) -> None:
+    whole = policy_file.read_bytes()
+    truncated = tmp_path / "truncated.onnx"
+    truncated.write_bytes(whole[: len(whole) // 2])
+    text = tmp_path / "text.onnx"
+    text.write_text("not a model")
+    newer = make_policy_file(tmp_path, filename="newer.onnx", manifest='{"schema_version": 9}')
+    bare = make_policy_file(tmp_path, filename="bare.onnx", manifest="")
+    for path, word in (
+        (tmp_path / "absent.onnx", "no such file"),
+        (truncated, "truncated.onnx"),
+        (text, "text.onnx"),
+        (newer, "schema_version"),
+        (bare, "manifest"),
+    ):
+        code, said = refused("--model", str(path))
+        assert code == 2, said
+        assert word in said
+
+
+def test_the_same_signal_twice_in_a_row_counts_once(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        state_when(client, lambda state: state.action is not None)
+        running.popen.send_signal(signal.SIGINT)
+        running.popen.send_signal(signal.SIGINT)
+        assert running.wait() == 0
+
+
+HANGS = """
+import time
+from skill_runtime.serve import Shutdown
+shutdown = Shutdown()
+print("ready", flush=True)
+shutdown.asked.wait()
+print("asked", flush=True)
+time.sleep(60)
+"""
+
+
+def test_whoever_insists_ends_what_hangs() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGS], stdout=subprocess.PIPE, text=True
+    ) as hanging:
+        assert hanging.stdout is not None
+        assert hanging.stdout.readline() == "ready\n"
+        hanging.send_signal(signal.SIGINT)
+        assert hanging.stdout.readline() == "asked\n"
+        time.sleep(2 * INSISTING_S)
+        hanging.send_signal(signal.SIGINT)
+        assert hanging.wait(DEADLINE_S) == 128 + signal.SIGINT
+
+
+def test_on_a_terminal_one_line_is_kept_up_to_date(policy_file: Path) -> None:
+    ours, theirs = pty.openpty()
+    port = free_port()
+    arguments = ["--model", str(policy_file), "--port", str(port)]
+    with subprocess.Popen([*COMMAND, *arguments], stdout=theirs, stderr=theirs) as running:
+        os.close(theirs)
+        output = b""
+        while output.count(b"\r\x1b[K") < 4:
+            output += os.read(ours, 4096)
+        running.send_signal(signal.SIGINT)
+        with contextlib.suppress(OSError):  # the terminal's other end has closed
+            while more := os.read(ours, 4096):
+                output += more
+        os.close(ours)
+        assert running.wait(DEADLINE_S) == 0
+    head, *lines = output.decode().split("\r\x1b[K")
+    assert "push_by_hand" in head
+    assert all("\n" not in line for line in lines[:-1])
+    assert "the arm is at rest" in lines[-1]
+
+
+def test_output_that_nobody_ever_reads_does_not_stop_it(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        assert running.popen.stdout is not None
+        running.popen.stdout.close()  # before it has said anything
+        state_when(client, lambda state: state.action is not None)
+        running.popen.send_signal(signal.SIGTERM)
+        assert running.wait() == 0
+
+
+def test_output_that_nobody_reads_does_not_stop_it(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        state_when(client, lambda state: state.action is not None)
+        assert running.popen.stdout is not None
+        running.popen.stdout.close()
+        first = client.state().tick
+        state_when(client, lambda state: state.tick > first + 1200)  # past the next status line
+        running.popen.send_signal(signal.SIGTERM)
+        assert running.wait() == 0
+
+
+# Under a supervisor -------------------------------------------------------------------------------
+
+
+def test_started_again_after_kill_9_nothing_moves_before_a_clear(policy_file: Path) -> None:
+    with process("--model", str(policy_file), "--stopped") as running:
+        port, client = running.port, running.client()
+        with client:
+            client.clear()
+            client.acquire("before")
+            client.skill([1, 0], valid_for_s=10.0)
+            state_when(client, lambda state: state.action is not None)
+            running.popen.kill()
+            running.wait()
+            with process("--model", str(policy_file), "--stopped", port=port) as again:
+                with pytest.raises(LeaseLostError):
+                    client.hold()
+                with pytest.raises(CommandRefusedError, match=r"stopped \(stop: it was started so"):
+                    client.acquire("after")
+                state = client.state()
+                assert (state.mode, state.command) == ("stopped", None)
+                assert max(map(abs, state.joint_velocity)) < 0.01
+                client.clear()
+                with client.acquire("after"):
+                    client.skill([1, 0], valid_for_s=10.0)
+                    state_when(client, lambda state: state.action is not None)
+                code, output = again.end()
+    assert code == 0, output
+    assert "stopped until somebody sends 'clear'" in output
+
+
+def test_a_supervisor_hears_that_it_serves_and_that_it_ends(
+    policy_file: Path, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "notify")
+    said: list[bytes] = []
+
+    def listen(supervisor: socket.socket) -> None:
+        while not said or said[-1] != b"STOPPING=1":
+            said.append(supervisor.recv(100))
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(path)
+        supervisor.settimeout(DEADLINE_S)
+        listener = threading.Thread(target=listen, args=(supervisor,))
+        listener.start()
+        with process("--model", str(policy_file), NOTIFY_SOCKET=path) as running:
+            until(lambda: b"READY=1" in said)
+            with SkillClient(running.address, timeout_s=1.0) as client:
+                assert client.hello().mode in {"hold", "skill"}
+            until(lambda: b"WATCHDOG=1" in said)
+            code, output = running.end()
+            assert code == 0, output
+        listener.join(DEADLINE_S)
+    assert (said[0], said[-1]) == (b"READY=1", b"STOPPING=1")
+
+
+SLOW = """<ir_version: 10, opset_import: ["" : 20]>
+g (float[batch,28] observation) => (float[batch,3] action)
+<int64[3] first = {0, 1, 2}, int64 times = {20000}, bool always = {1}> {
+    start = Gather <axis = 1> (observation, first)
+    action = Loop (times, always, start) <body =
+        again (int64 i, bool before, float[batch,3] x) => (bool after, float[batch,3] y) {
+            after = Identity (before)
+            y = Identity (x)
+        }>
+}"""
+
+
+def test_a_policy_too_slow_for_the_servo_rate_is_remarked_on_and_not_fatal(
+    tmp_path: Path, make_policy_file: PolicyFileFactory
+) -> None:
+    path = make_policy_file(
+        tmp_path,
+        model=onnx.parser.parse_model(SLOW),
+        goal=None,
+        skill={"kind": "none", "size": 0},
+    )
+    with process("--model", str(path)) as running, running.client() as client:
+        client.state()
+        code, output = running.end()
+    assert code == 0, output
+    assert re.search(r"an inference takes [\d.]+ ms, and set-points are 5.0 ms apart", output)

@@ -1,0 +1,245 @@
+"""ServoStream against a real server: targets without a wait, and what becomes of refusals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.support.router_peer import Peer, ids, ok
+from tests.support.served import DEADLINE_S, Served, serving
+
+from skill_proto.messages import COMMAND, Granted, Telemetry
+from skill_robots.arm import ArmSilentError, ArmState
+from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
+from skill_runtime.client.client import SkillClient
+from skill_runtime.client.errors import (
+    CommandRefusedError,
+    LeaseLostError,
+    NoLeaseError,
+    ServerUnreachableError,
+)
+from skill_runtime.client.lease import HeldLease
+from skill_runtime.client.servo_stream import MAX_UNANSWERED, ServoStream
+
+
+def joints(state: Telemetry) -> np.ndarray:
+    return np.array(state.joint_position, float)
+
+
+def test_a_stream_moves_the_arm_and_every_target_is_answered(client: SkillClient) -> None:
+    start = joints(client.state())
+    with client.acquire("me", ttl_s=30):
+        with client.stream() as stream:
+            due = time.monotonic()
+            for i in range(400):
+                stream.servo_joint(start + 0.2 * i / 400, valid_for_s=30.0)
+                due += 0.002
+                stream.sleep_until(due)
+            assert client.latest is not None
+            assert client.latest.mode == "servo"
+        assert stream.sent + stream.passed_over == 400
+        assert len(stream.round_trips_s) == stream.sent
+        assert not stream.refused
+        assert client.state().command_seq == stream.sent
+        next(state for state in client.telemetry() if (joints(state) > start + 0.1).all())
+        client.hold()  # in the same numbering
+        assert client.state().command_seq == stream.sent + 1
+
+
+def test_a_stream_of_poses_takes_the_hand_along(client: SkillClient) -> None:
+    target, ends = np.array([0.05, 0.1, 0.15]), time.monotonic() + DEADLINE_S
+    with client.acquire("me", ttl_s=30), client.stream() as stream:
+        while time.monotonic() < ends:
+            stream.servo_pose(target, hand_width=0.05)
+            stream.sleep_until(time.monotonic() + 0.005)
+            state = client.latest
+            if state is not None and state.mode == "servo":
+                position = np.array(state.end_effector_position, float)
+                width = state.hand_width or 0.0
+                if np.linalg.norm(position - target) < 0.01 and abs(width - 0.05) < 0.005:
+                    return
+    raise AssertionError("never there")
+
+
+def test_when_the_stream_ends_the_arm_holds(client: SkillClient) -> None:
+    with client.acquire("me", ttl_s=30):
+        with client.stream() as stream:
+            stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=1.0)
+        state = next(state for state in client.telemetry() if state.mode == "hold")
+        assert state.counters["expired"] == 1
+
+
+def test_a_stream_needs_the_lease(client: SkillClient) -> None:
+    with pytest.raises(NoLeaseError, match="acquire"):
+        client.stream()
+
+
+def test_what_is_no_target_is_refused_at_once(client: SkillClient) -> None:
+    with client.acquire("me", ttl_s=30), client.stream() as stream:
+        with pytest.raises(CommandRefusedError):
+            stream.servo_pose([0.0, 0.1])
+        assert stream.sent == 0
+
+
+def test_a_target_that_the_server_refuses_is_raised_when_its_reply_has_come(
+    client: SkillClient,
+) -> None:
+    with client.acquire("me", ttl_s=30):
+        stream = client.stream()
+        stream.servo_pose([0.0, 0.1, 9.0])
+        with pytest.raises(CommandRefusedError, match="outside") as caught, stream:
+            pass
+        assert caught.value.code == "invalid"
+        assert stream.refused == {"invalid": 1}
+        client.hold()
+
+
+def test_a_target_that_comes_too_late_is_counted_and_the_stream_goes_on(
+    client: SkillClient,
+) -> None:
+    with client.acquire("me", ttl_s=30) as lease, client.stream() as stream:
+        stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=1e-9)
+        stream.finish()
+        assert stream.refused == {"stale": 1}
+        stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=30.0)
+        stream.finish()
+        lease.seq = 0  # as if overtaken
+        stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=30.0)
+        stream.finish()
+        assert stream.refused == {"stale": 1, "out_of_order": 1}
+
+
+def test_a_pause_does_not_make_the_next_target_stale(client: SkillClient) -> None:
+    # With so long a time to live the heartbeat brings no news of the time.
+    with client.acquire("me", ttl_s=30), client.stream() as stream:
+        stream.servo_pose([0.0, 0.1, 0.15])
+        stream.sleep_until(time.monotonic() + 2.0)
+        stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=1.0)
+        stream.finish()
+        assert not stream.refused
+
+
+class MuteArm(MujocoArm):
+    """A simulated arm that may be told not to answer."""
+
+    mute = False
+
+    def read(self) -> ArmState:
+        if self.mute:
+            raise ArmSilentError("no answer")
+        return super().read()
+
+
+def test_the_stream_goes_on_when_a_silent_arm_answers_again(policy_file: Path) -> None:
+    arm, ends = MuteArm(), time.monotonic() + DEADLINE_S
+    with (
+        serving(policy_file, arm=arm) as served,
+        SkillClient(served.address, timeout_s=10.0) as client,
+        client.acquire("me", ttl_s=30),
+        client.stream() as stream,
+    ):
+        start = joints(client.state())
+        mended = 0.0
+
+        def moves_again() -> bool:
+            state = client.latest
+            return (
+                state is not None
+                and 0.0 < mended < state.time
+                and state.mode == "servo"
+                and (joints(state) > start + 0.05).all()
+            )
+
+        while not moves_again():
+            assert time.monotonic() < ends, f"never; the last state was {client.latest}"
+            stream.servo_joint(start + (0.1 if mended else 0.01))
+            stream.sleep_until(time.monotonic() + 0.01)
+            state = client.latest
+            if state is not None and not mended:
+                arm.mute = arm.mute or state.mode == "servo"
+                if state.fault == "silent" and stream.refused["not_now"] > 10:
+                    arm.mute, mended = False, state.time
+        assert set(stream.refused) <= {"not_now", "stale"}
+        counters = client.state().counters
+        assert (counters["leases"], counters.get("clears", 0)) == (1, 0)
+
+
+def go_on(stream: ServoStream) -> None:
+    """Sends targets until something is raised."""
+    ends = time.monotonic() + DEADLINE_S
+    while time.monotonic() < ends:
+        stream.servo_pose([0.0, 0.1, 0.15])
+        stream.sleep_until(time.monotonic() + 0.01)
+
+
+def test_a_stop_ends_the_stream_and_the_lease(served: Served, client: SkillClient) -> None:
+    with (
+        SkillClient(served.address, timeout_s=10.0) as other,
+        client.acquire("me", ttl_s=30) as lease,
+    ):
+        stream = client.stream()
+        stream.servo_pose([0.0, 0.1, 0.15])
+        other.stop("a hand in the way")
+        with pytest.raises(LeaseLostError, match="a hand in the way"), stream:
+            go_on(stream)
+        assert lease.lost is not None
+        with pytest.raises(LeaseLostError):
+            client.stream()
+    assert client.state().mode == "stopped"
+
+
+def test_a_server_that_has_gone_is_noticed(policy_file: Path) -> None:
+    with serving(policy_file) as served:
+        client = SkillClient(served.address, timeout_s=1.0)
+        client.acquire("me", ttl_s=60.0)
+        stream = client.stream()
+        stream.servo_pose([0.0, 0.1, 0.15])
+        stream.finish()
+    with pytest.raises((ServerUnreachableError, LeaseLostError)), stream:
+        go_on(stream)
+    client.close()
+
+
+def renewals_alone(frames: list[bytes]) -> list[list[bytes]] | None:
+    (frame,) = frames
+    message = COMMAND.validate_json(frame)
+    return [ok(message.id)] if message.type == "renew" else None
+
+
+@pytest.fixture
+def slow(peer: Peer) -> Peer:
+    """A server that takes targets and leaves them unanswered until told otherwise."""
+    peer.answer = renewals_alone
+    return peer
+
+
+@pytest.fixture
+def lease(slow: Peer) -> Iterator[HeldLease]:
+    granted = Granted(time=1.0, lease="token", ttl_s=60.0)
+    with HeldLease(slow.address, "me", granted, lambda release: None) as lease:
+        yield lease
+
+
+def test_a_server_that_does_not_keep_up_is_sent_no_backlog(slow: Peer, lease: HeldLease) -> None:
+    with ServoStream(slow.address, 60.0, lease, lambda: 1.0, lambda _: None) as stream:
+        ends = time.monotonic() + DEADLINE_S
+        while stream.sent < MAX_UNANSWERED and time.monotonic() < ends:
+            stream.servo_pose([0.0, 0.0, 0.1])
+        before = stream.passed_over
+        assert not any(stream.servo_pose([0.0, 0.0, 0.1]) for _ in range(5))
+        assert (stream.sent, stream.passed_over) == (MAX_UNANSWERED, before + 5)
+        assert lease.seq == MAX_UNANSWERED  # what was passed over leaves no gap
+        slow.answer = lambda frames: [ok(ids(frames))]
+        stream.finish()
+        assert len(stream.round_trips_s) == MAX_UNANSWERED
+        assert stream.servo_pose([0.0, 0.0, 0.1])
+
+
+def test_a_server_that_never_answers_is_given_up(slow: Peer, lease: HeldLease) -> None:
+    stream = ServoStream(slow.address, 0.5, lease, lambda: 1.0, lambda _: None)
+    stream.servo_pose([0.0, 0.0, 0.1])
+    with pytest.raises(ServerUnreachableError, match=slow.address), stream:
+        pass

@@ -1,0 +1,97 @@
+"""The report of machines made by hand: it fits a terminal, and JSON has all of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+
+from skill_runtime.doctor.advice import Advice, Findings, advise
+from skill_runtime.doctor.loop_latency import Timer, ways
+from skill_runtime.doctor.machine import Limits, Machine
+from skill_runtime.doctor.report import Report, content, limits_text, text
+from skill_runtime.doctor.verdict import FRANKA, SERVO, judge
+from skill_runtime.realtime.latency import spread
+from skill_runtime.realtime.scheduling import MEMORY, SCHEDULING, Answer
+
+WORDS = "refused (Operation not permitted); grant it with 'rtprio 80' in some file or CAP_SYS_NICE"
+
+
+def report(machine: Machine, late_s: float, advice: list[Advice] | None = None) -> Report:
+    """Of loops all of whose ticks are so late."""
+    timers = [
+        Timer(rate_hz=rate, way=way, late_s=np.full(2000, late_s), work_s=np.zeros(2000))
+        for rate in (200.0, 1000.0)
+        for way in ways(1000.0, fifo=True)
+    ]
+    answers = [Answer(SCHEDULING, False, WORDS), Answer(MEMORY, False, WORDS)]
+    verdicts = [judge(SERVO, timers), judge(FRANKA, timers)]
+    findings = Findings(
+        machine=machine,
+        answers=answers,
+        verdicts=verdicts,
+        tick_s=0.004,
+        cpu=None,
+        user="someone-with-a-name",
+        superuser=False,
+    )
+    return Report(
+        seconds=5.0,
+        machine=machine,
+        answers=answers,
+        timers=timers,
+        ticks=timers[:4],
+        costs={
+            "an inference of the policy": spread(np.full(5, 99.0)),
+            "a whole tick at 200 Hz": "not measured: no policy file; --model FILE",
+        },
+        verdicts=verdicts,
+        advice=advise(findings) if advice is None else advice,
+    )
+
+
+def test_the_worst_machine_fits_100_columns(make_machine: Callable[..., Machine]) -> None:
+    machine = make_machine(
+        kernel="6.8.0-1012-a-kernel-with-a-long-name-generic",
+        preempt_rt=False,
+        announces_rt=False,
+        processors=tuple(range(128)),
+        governors=("conservative", "ondemand", "powersave", "schedutil"),
+        hypervisor="a vendor with a long name",
+        container=True,
+        clock_source="hpet",
+        load=120.5,
+        limits=Limits(rtprio=0, memlock_bytes=2**23),
+    )
+    printed = text(report(machine, 0.2))
+    assert max(map(len, printed.splitlines())) <= 100
+    assert "does not hold" in printed
+    assert "  1. A tick takes 4 of 5 ms" in printed
+    assert "rtprio 0, memlock 8 MiB" in printed
+    assert "not measured: no policy file" in printed
+
+
+def test_a_good_machine_is_told_so(make_machine: Callable[..., Machine]) -> None:
+    printed = text(report(make_machine(), 0.0, []))
+    assert printed.count(": holds\n") == 2
+    assert printed.endswith("nothing to change")
+
+
+def test_json_has_what_the_terminal_has(make_machine: Callable[..., Machine]) -> None:
+    made = report(make_machine(), 0.2)
+    written = json.loads(json.dumps(content(made), allow_nan=False))
+    assert written["machine"]["governors"] == ["performance"]
+    assert [timer["rate_hz"] for timer in written["timers"]] == [200.0] * 4 + [1000.0] * 4
+    assert written["timers"][0]["late"]["p99_us"] == 200000.0
+    assert written["timers"][0]["later_than_period"] == 1.0
+    assert written["ticks"][3]["work"]["max_us"] == 0.0
+    assert [verdict["holds"] for verdict in written["verdicts"]] == [False, False]
+    assert written["answers"][0]["granted"] is False
+    assert len(written["advice"]) == len(made.advice)
+
+
+def test_limits_read_as_in_a_shell() -> None:
+    assert limits_text(Limits(rtprio=None, memlock_bytes=None)) == (
+        "rtprio unlimited, memlock unlimited"
+    )

@@ -1,0 +1,200 @@
+"""The server on virtual time: nothing breaks, runs repeat exactly, and planted bugs are found."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tyro
+import zmq
+from benchmarks.safety.planted import PLANTS, TRACKED, found
+
+from skill_proto.faults import FAULTS
+from skill_robots.arm import ArmSpec
+from skill_robots.franka.specs import FR3, PANDA
+from skill_robots.motion.limits import MotionLimits, Surroundings
+from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
+from skill_runtime.fault_injection.__main__ import Arguments, check, report
+from skill_runtime.fault_injection.campaign import Outcome, split
+from skill_runtime.fault_injection.motion_oracle import AT_REST, MotionJudge
+from skill_runtime.fault_injection.run import RunConfig, RunResult, World
+from skill_runtime.fault_injection.virtual_clock import VirtualClock
+from skill_runtime.fault_injection.virtual_transport import Sent, VirtualTransport
+
+MODEL = Path(__file__).parents[3] / "models" / "csf_panda.onnx"
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Thousands of faults are reported in each run."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def run(seed: int, ticks: int, *, physics: bool = False) -> RunResult:
+    return World(RunConfig(seed=seed, ticks=ticks, model=MODEL, physics=physics)).run()
+
+
+@pytest.mark.slow
+def test_no_invariant_breaks() -> None:
+    seen: Counter[str] = Counter()
+    for seed in range(100, 106):
+        seen.update(run(seed, 12_000).seen)
+    # Runs in which nothing happens would show nothing.
+    for name in (
+        *("acquire", "renew", "skill", "goal", "servo_joint", "stop", "clear", "takeover"),
+        "stopped by patience",
+    ):
+        assert seen[name] > 0, name
+    for code in ("no_lease", "lease_held", "stale", "malformed", "too_large", "not_now"):
+        assert seen[f"refused {code}"] > 0, code
+    for kind in FAULTS:
+        assert seen[f"fault {kind}"] > 0, kind
+
+
+def test_none_breaks_with_physics_either() -> None:
+    assert run(8, 2_000, physics=True).seen["acquire"] > 0
+
+
+def test_a_seed_is_a_run() -> None:
+    first, again, other = run(7, 1_500), run(7, 1_500), run(9, 1_500)
+    assert first == again
+    assert first.digest != other.digest
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_planted_bug_is_found(name: str) -> None:
+    seeds = (5, 11) if name in TRACKED else (1, 2)
+    said = [found(name, RunConfig(seed=seed, ticks=20_000, model=MODEL)) for seed in seeds]
+    assert any(said)
+    _, _, expected = PLANTS[name]
+    assert all(re.search(expected, text) for text in said if text), said
+
+
+@pytest.mark.slow
+def test_without_a_planted_bug_those_runs_are_sound() -> None:
+    for seed in (1, 2, 3):
+        run(seed, 20_000)
+
+
+def test_a_failure_says_how_to_have_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+    config = RunConfig(seed=7, ticks=60, model=Path("models/goal_panda.onnx"), physics=True)
+    outcome = Outcome(config=config, broken="tick 3: too near", seen={})
+    assert report(Arguments(model=config.model), [outcome], 1.0) == 1
+    out = capsys.readouterr().out
+    assert "BROKEN, seed 7: tick 3: too near" in out
+    seed, ticks, flags = re.findall(r'make simulate SEED=(\d+) TICKS=(\d+) ARGS="(.*)"', out)[0]
+    again = tyro.cli(Arguments, args=["--seed", seed, "--ticks", ticks, *flags.split()])
+    check(again)
+    (same,) = split(
+        RunConfig(seed=again.seed, ticks=again.ticks, model=again.model, physics=again.physics),
+        again.run_ticks,
+    )
+    assert same == config
+
+
+def test_the_command_says_how_to_have_a_failure_again_and_refuses_nonsense() -> None:
+    command = [sys.executable, "-m", "skill_runtime.fault_injection", "--model", str(MODEL)]
+    good = subprocess.run(
+        [*command, "--ticks", "600", "--run-ticks", "300", "--workers", "1"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert good.returncode == 0
+    assert "600 ticks, 2 runs" in good.stdout
+    assert "no invariant broken" in good.stdout
+    bad = subprocess.run(
+        [*command, "--ticks", "0"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert bad.returncode == 2
+    assert bad.stderr.startswith("simulate: --ticks takes a number from 1")
+
+
+def test_an_interrupt_loses_no_run_that_has_ended() -> None:
+    command = [sys.executable, "-m", "skill_runtime.fault_injection", "--model", str(MODEL)]
+    command += ["--ticks", "1000000", "--run-ticks", "100", "--workers", "2"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        time.sleep(10.0)  # some runs of 100 ticks
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in out + err
+    assert int(re.findall(r"ticks, (\d+) runs", out)[0]) >= 1
+    assert out.endswith("interrupted: runs that had not ended are not counted\n")
+
+
+# The parts --------------------------------------------------------------------------------------
+
+
+def transport(heard: list[Sent]) -> VirtualTransport:
+    clock = VirtualClock(lambda: 0.0)
+    return VirtualTransport(clock, lambda *_: None, lambda _, message: heard.append(message))
+
+
+def test_messages_arrive_in_their_time_part_by_part() -> None:
+    heard: list[Sent] = []
+    wire = transport(heard)
+    begin = wire.clock.time_s
+    wire.post("commands", begin + 0.02, b"late", b"x")
+    wire.post("commands", begin + 0.01, b"early", b"a", b"b")
+    with pytest.raises(zmq.Again):
+        wire.commands.recv()
+    assert wire.wait(50)
+    assert wire.clock.time_s == pytest.approx(begin + 0.01, abs=1e-4)
+    parts = [wire.commands.recv() for _ in range(3)]
+    assert [(part.bytes, part.more) for part in parts] == [
+        (b"early", True),
+        (b"a", True),
+        (b"b", False),
+    ]
+    assert [message.sender for message in heard] == [b"early"]
+
+
+def test_waiting_for_nothing_passes_the_time() -> None:
+    wire = transport([])
+    begin = wire.clock.time_s
+    assert not wire.wait(7)
+    assert wire.clock.time_s == pytest.approx(begin + 0.007, abs=1e-4)
+
+
+def test_a_sleeper_wakes_late_and_time_passes_with_every_look() -> None:
+    clock = VirtualClock(lambda: 0.5)
+    begin = clock.time_s
+    clock.sleep_until(begin + 1.0)
+    assert clock.time_s == begin + 1.5
+    assert clock.now() < clock.now()
+
+
+@pytest.mark.parametrize("spec", [PANDA, FR3], ids=lambda spec: spec.name)
+def test_an_arm_may_take_as_long_to_rest_as_from_its_full_speed(spec: ArmSpec) -> None:
+    shaper, state = SetpointShaper(spec, 0.005), Setpoint(np.zeros((1, 7)))
+    slowest = int((spec.velocity_limit / spec.acceleration_limit).argmax())
+    state.velocity[0, slowest] = shaper.config.limit_share * spec.velocity_limit[slowest]
+    state.acceleration[0, slowest] = shaper.config.limit_share * spec.acceleration_limit[slowest]
+    took_s = 0.0
+    while state.velocity.max() > AT_REST:
+        shaper.brake(state)
+        took_s += shaper.period_s
+    around = Surroundings(low=(-1.0, -1.0, 0.0), high=(1.0, 1.0, 1.0))
+    allowed_s = MotionJudge(MotionLimits(spec, around, 0.005), 0.005, False).rest_within_s
+    assert 0.8 * allowed_s < took_s < allowed_s

@@ -1,0 +1,107 @@
+"""Deadlines, lateness and the collector, on a clock that is set by hand."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+import numpy as np
+import pytest
+
+from skill_runtime.realtime.clock import ManualClock, MonotonicClock
+from skill_runtime.realtime.latency import TickTimes
+from skill_runtime.realtime.pacing import Pacer
+from skill_runtime.realtime.scheduling import QuietCollector
+
+
+def test_deadlines_are_absolute_so_work_does_not_add_up() -> None:
+    clock = ManualClock(100.0)
+    pacer = Pacer(0.005, clock)
+    pacer.start()
+    began: list[float] = []
+    for _ in range(200):
+        assert pacer.wait() == pytest.approx(0.0, abs=1e-9)
+        began.append(clock.now())
+        clock.time_s += 0.003
+    assert np.allclose(began, 100.0 + 0.005 * np.arange(1, 201))
+    assert pacer.missed == 0
+
+
+def test_a_tick_that_is_a_little_late_leaves_the_next_one_on_time() -> None:
+    clock = ManualClock()
+    pacer = Pacer(0.01, clock)
+    pacer.start()
+    pacer.wait()
+    clock.time_s = 0.023
+    assert pacer.wait() == pytest.approx(0.003)
+    pacer.wait()
+    assert clock.now() == pytest.approx(0.03)
+    assert pacer.missed == 0
+
+
+def test_missed_ticks_are_counted_and_skipped_not_caught_up_with() -> None:
+    clock = ManualClock()
+    pacer = Pacer(0.01, clock)
+    pacer.start()
+    pacer.wait()
+    clock.time_s = 0.057  # the tick due at 0.02 begins now
+    assert pacer.wait() == pytest.approx(0.037)
+    assert pacer.missed == 3
+    pacer.wait()
+    assert clock.now() == pytest.approx(0.06)
+    assert pacer.missed == 3
+
+
+def test_spinning_ends_at_the_deadline_too() -> None:
+    clock = MonotonicClock()
+    pacer = Pacer(0.002, clock, spin_s=0.001)
+    pacer.start()
+    deadline = pacer.deadline
+    late = pacer.wait()
+    assert late >= 0
+    assert clock.now() >= deadline
+
+
+def test_the_monotonic_clock_sleeps_and_never_backwards() -> None:
+    clock = MonotonicClock()
+    start = clock.now()
+    clock.sleep_until(start + 0.01)
+    assert clock.now() >= start + 0.01
+    clock.sleep_until(start)
+
+
+def test_percentiles_by_hand() -> None:
+    times = TickTimes(100)
+    assert times.timing(0).work_p99_us == 0
+    for i in range(1, 301):  # only the last hundred count: 201 to 300
+        times.add(i * 1e-6, (301 - i) * 1e-6)
+    timing = times.timing(4)
+    assert timing.work_p50_us == pytest.approx(251)
+    assert timing.work_p99_us == pytest.approx(299)
+    assert timing.late_p50_us == pytest.approx(51)
+    assert timing.late_p99_us == pytest.approx(99)
+    assert timing.missed == 4
+
+
+def test_one_tick_is_enough_for_percentiles() -> None:
+    times = TickTimes(10)
+    times.add(2e-6, 3e-6)
+    assert (times.timing(0).work_p50_us, times.timing(0).late_p99_us) == (2.0, 3.0)
+
+
+def test_the_collector_is_kept_out_and_put_back() -> None:
+    interval = sys.getswitchinterval()
+    with QuietCollector(interval_s=1.0) as collector:
+        assert not gc.isenabled()
+        assert sys.getswitchinterval() < interval
+        ring: list[object] = []
+        ring.append(ring)
+        del ring
+        before = sum(stats["collected"] for stats in gc.get_stats())
+        collector.use_slack(now=100.0, slack_s=0.0)
+        assert sum(stats["collected"] for stats in gc.get_stats()) == before
+        collector.use_slack(now=100.0, slack_s=10.0)
+        assert sum(stats["collected"] for stats in gc.get_stats()) > before
+    assert gc.isenabled()
+    assert gc.get_freeze_count() == 0
+    assert sys.getswitchinterval() == interval

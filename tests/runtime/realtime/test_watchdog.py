@@ -1,0 +1,121 @@
+"""What a supervisor is told, on a real socket."""
+
+from __future__ import annotations
+
+import configparser
+import itertools
+import shlex
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tyro
+from tests.support.served import DEADLINE_S
+
+from skill_runtime.cli.serve_options import Arguments, check
+from skill_runtime.realtime.watchdog import BEAT_S, Supervision
+
+UNIT = Path(__file__).parents[3] / "examples" / "skill-serve.service"
+
+
+class Supervisor:
+    """Listens as systemd does."""
+
+    def __init__(self, address: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(address)
+        self.socket.settimeout(DEADLINE_S)
+
+    def hear(self) -> str:
+        return self.socket.recv(1000).decode()
+
+    def hears_nothing(self, for_s: float) -> bool:
+        self.socket.settimeout(for_s)
+        try:
+            self.hear()
+        except TimeoutError:
+            return True
+        finally:
+            self.socket.settimeout(DEADLINE_S)
+        return False
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    return str(tmp_path / "notify")
+
+
+@pytest.fixture
+def supervisor(address: str) -> Iterator[Supervisor]:
+    supervisor = Supervisor(address)
+    yield supervisor
+    supervisor.socket.close()
+
+
+def test_it_says_ready_then_that_it_ticks_then_that_it_ends(
+    supervisor: Supervisor, address: str
+) -> None:
+    ticks = itertools.count()
+    with Supervision(lambda: next(ticks), address):
+        assert [supervisor.hear() for _ in range(3)] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
+    said = supervisor.hear()
+    while said == "WATCHDOG=1":
+        said = supervisor.hear()
+    assert said == "STOPPING=1"
+
+
+def test_a_loop_that_hangs_is_not_said_to_tick(supervisor: Supervisor, address: str) -> None:
+    with Supervision(lambda: 7.0, address):
+        assert supervisor.hear() == "READY=1"
+        assert supervisor.hears_nothing(4 * BEAT_S)
+
+
+def test_the_environment_names_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"skill-serve-{uuid.uuid4()}"
+    supervisor = Supervisor(f"\0{name}")
+    monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")  # systemd's way to write it
+    with Supervision(lambda: 0.0):
+        assert supervisor.hear() == "READY=1"
+    supervisor.socket.close()
+
+
+def test_a_supervisor_that_is_not_there_or_does_not_read_holds_up_nothing(
+    supervisor: Supervisor, address: str
+) -> None:
+    with Supervision(lambda: 0.0, f"{address}.none"):
+        pass
+    for _ in range(1000):  # more than its queue holds
+        with Supervision(lambda: 0.0, address):
+            pass
+    assert supervisor.hear() == "READY=1"
+
+
+def test_without_a_supervisor_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    asked = list[None]()
+
+    def ticked() -> float:
+        asked.append(None)
+        return 0.0
+
+    with Supervision(ticked):
+        time.sleep(2 * BEAT_S)
+    assert not asked
+
+
+def test_the_unit_of_the_examples_starts_what_there_is() -> None:
+    unit = configparser.ConfigParser(strict=True)
+    unit.optionxform = str  # pyright: ignore[reportAttributeAccessIssue]
+    unit.read_string(UNIT.read_text())
+    service = unit["Service"]
+    program, *words = shlex.split(service["ExecStart"])
+    arguments = tyro.cli(Arguments, args=words)
+    check(arguments)
+    assert Path(program).name == "skill-serve"
+    assert arguments.stopped
+    assert (Path(__file__).parents[3] / arguments.model).exists()
+    assert float(service["WatchdogSec"]) >= 4 * BEAT_S
+    assert service["RestartPreventExitStatus"] == "2"

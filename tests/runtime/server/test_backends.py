@@ -1,0 +1,69 @@
+"""The scene that a policy is served in, and what is said where it is not that of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from skill_proto.manifest import PolicyManifest
+from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
+from skill_runtime.server.backends import mismatches, simulated_arm
+
+MakeManifest = Callable[..., PolicyManifest]
+
+
+def ranges(mass: tuple[float, float], friction: tuple[float, float]) -> dict[str, object]:
+    spans = (("cube_mass", mass, "kg"), ("cube_table_friction", friction, "1"))
+    return {name: {"low": span[0], "high": span[1], "unit": unit} for name, span, unit in spans}
+
+
+def test_episodes_are_drawn_from_what_the_policy_was_trained_on(
+    make_manifest: MakeManifest,
+) -> None:
+    manifest = make_manifest(trained_on=ranges((3.0, 4.0), (0.05, 0.06)))
+    arm = simulated_arm(manifest, servo_rate_hz=200.0, seed=0)
+    for _ in range(5):
+        arm.reset()
+        assert 3.0 <= arm.context["mass"] <= 4.0
+        assert 0.05 <= arm.context["friction"] <= 0.06
+
+
+@pytest.mark.parametrize("trained", [{}, ranges((0.0, 1000.0), (0.0, 99.0))])
+def test_what_the_manifest_does_not_say_or_no_scene_can_carry_is_as_usual(
+    make_manifest: MakeManifest, trained: dict[str, object]
+) -> None:
+    arm = simulated_arm(make_manifest(trained_on=trained), servo_rate_hz=200.0, seed=0)
+    assert 0.4 <= arm.context["mass"] <= 1.6
+    assert 0.2 <= arm.context["friction"] <= 0.8
+
+
+def test_a_policy_of_the_skill_aware_benchmark_starts_high_and_is_told_apart(
+    make_manifest: MakeManifest,
+) -> None:
+    plant = make_manifest().plant.model_dump() | {"task": "skill_aware"}
+    manifest = make_manifest(plant=plant)
+    arm = simulated_arm(manifest, servo_rate_hz=1000.0, seed=0)
+    assert arm.servo_period_s == 0.001
+    low = simulated_arm(make_manifest(), servo_rate_hz=200.0, seed=0)
+    # Bent at the elbow (joint 4) less than at a low start.
+    assert np.abs(arm.read().joint_position - low.read().joint_position).max() > 0.1
+    (remark,) = mismatches(manifest, arm, None, None)
+    assert "skill-aware benchmark" in remark
+
+
+def test_what_differs_from_training_is_said(make_manifest: MakeManifest) -> None:
+    arm, manifest = MujocoArm(), make_manifest()
+    assert mismatches(manifest, arm, None, None) == []
+    assert mismatches(manifest, arm, 0.4, 0.8) == []
+    assert mismatches(manifest, arm, 10.0, 0.1) == [
+        "--mass 10 kg is outside the 0.4 to 1.6 kg of training",
+        "--friction 0.1 is outside the 0.2 to 0.8 of training",
+    ]
+    soft = manifest.plant.model_dump() | {"joint_stiffness": [300.0] * 7}
+    (remark,) = mismatches(make_manifest(plant=soft), arm, None, None)
+    assert remark == (
+        "trained with joint stiffness 300/300/300/300/300/300/300 N m/rad, this arm has "
+        "600/600/600/600/250/150/50"
+    )

@@ -1,0 +1,70 @@
+"""Transitions: pieces of one episode each, some of them with a goal that was reached later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from skill_training.algorithms.context_sac_config import ContextSacConfig
+from skill_training.algorithms.transitions import Transitions, draw_transitions
+from skill_training.data.episodes import Episodes
+from skill_training.recipes.goal.task import RestAtGoal
+
+MakeEpisodes = Callable[..., Episodes]
+
+STEPS = 10
+
+
+def _draw(episodes: Episodes, **settings: object) -> Transitions:
+    """Contexts tell episode and step, next ones too, 0.5 more."""
+    number = episodes.returns[:, None, None].expand(-1, STEPS + 1, 1)
+    step = torch.arange(STEPS + 1.0)[None, :, None].expand(len(episodes), -1, 1)
+    contexts = torch.cat((number, step), dim=-1)
+    task, config = RestAtGoal(torch.eye(2), 0), ContextSacConfig(**settings)
+    generator = torch.Generator().manual_seed(0)
+    return draw_transitions(episodes, contexts, contexts + 0.5, task, config, generator)
+
+
+def _where(batch: Transitions) -> tuple[Tensor, Tensor]:
+    """Episode and step of each transition; see ``make_episodes``."""
+    return batch.observation[:, 6].long(), batch.observation[:, 7].long()
+
+
+@pytest.mark.parametrize("return_steps", [1, 3])
+def test_a_transition_is_a_piece_of_one_episode(
+    return_steps: int, make_episodes: MakeEpisodes
+) -> None:
+    episodes = make_episodes(40, steps=STEPS)
+    batch = _draw(episodes, return_steps=return_steps, hindsight_share=0.0, batch_size=500)
+    episode, step = _where(batch)
+    assert torch.equal(batch.action[:, :2], torch.stack((episode, step), 1).float())
+    assert torch.equal(batch.steps, (STEPS - step).clamp_max(return_steps))
+    for k in range(return_steps):
+        assert torch.equal(batch.arrivals[:, k, 6].long(), episode)
+        assert torch.equal(batch.arrivals[:, k, 7].long(), (step + 1 + k).clamp_max(STEPS))
+    assert torch.equal(batch.goal, episodes.goal[episode, step])
+    assert torch.equal(batch.context, torch.stack((episode, step), 1).float())
+    last = torch.stack((episode, step + batch.steps), 1) + 0.5
+    assert torch.equal(batch.next_context, last)
+    assert set(step.tolist()) == set(range(STEPS))
+
+
+def test_hindsight_goals_come_from_later_in_the_same_episode(make_episodes: MakeEpisodes) -> None:
+    batch = _draw(make_episodes(40, steps=STEPS), hindsight_share=1.0, batch_size=2000)
+    episode, step = _where(batch)
+    # The cube of episode b at step t is at (b, t / 100).
+    goal_step = (batch.goal[:, 1] * 100).round().long()
+    assert torch.equal(batch.goal[:, 0].long(), episode)
+    assert bool((goal_step > step).all())
+    assert bool((goal_step <= STEPS).all())
+    assert set((goal_step - step).tolist()) == set(range(1, STEPS + 1))
+
+
+def test_the_share_of_hindsight(make_episodes: MakeEpisodes) -> None:
+    episodes = make_episodes(40, steps=STEPS)
+    batch = _draw(episodes, hindsight_share=0.4, batch_size=4000)
+    own = (batch.goal == episodes.goal[_where(batch)]).all(1)
+    assert float(own.float().mean()) == pytest.approx(0.6, abs=0.04)

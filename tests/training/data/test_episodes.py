@@ -1,0 +1,136 @@
+"""Recurrent replay: whole episodes, the newest kept, demonstrations apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from skill_training.data.episodes import EpisodeReplay, Episodes, concatenate
+
+MakeEpisodes = Callable[..., Episodes]
+
+
+def _generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _same(left: Episodes, right: Episodes) -> None:
+    for name, value in left.as_dict().items():
+        torch.testing.assert_close(value, right.as_dict()[name], rtol=0, atol=0)
+
+
+def test_release_fault_1_the_previous_action_is_the_same_episodes_one_step_before(
+    make_episodes: MakeEpisodes,
+) -> None:
+    episodes = make_episodes(5, steps=7)
+    previous = episodes.previous_action
+    assert previous.shape == (5, 8, 3)
+    for b in range(5):
+        assert not previous[b, 0].any()
+        for t in range(1, 8):
+            assert torch.equal(previous[b, t], episodes.action[b, t - 1])
+            assert previous[b, t, :2].tolist() == [b, t - 1]
+
+
+def test_the_newest_episodes_are_kept(make_episodes: MakeEpisodes) -> None:
+    replay = EpisodeReplay(10)
+    for first in range(0, 24, 4):
+        replay.add(make_episodes(4, first=first))
+        assert len(replay) == min(first + 4, 10)
+    places, task, returns = replay.newest(100)
+    assert returns.tolist() == list(range(23, 13, -1))
+    assert task.tolist() == [number // 4 for number in range(23, 13, -1)]
+    assert replay.at(places).observation[:, 0, 6].tolist() == returns.tolist()
+    assert replay.newest(3)[2].tolist() == [23, 22, 21]
+
+
+def test_release_fault_2_an_uninitialised_slot_is_never_seen(make_episodes: MakeEpisodes) -> None:
+    replay = EpisodeReplay(50)
+    assert [len(part) for part in replay.newest(5)] == [0, 0, 0]
+    replay.add(make_episodes(3, first=7))
+    assert sorted(replay.newest(50)[2].tolist()) == [7, 8, 9]
+    drawn = replay.sample(200, _generator())
+    assert set(drawn.returns.tolist()) == {7, 8, 9}
+    assert torch.equal(drawn.observation[:, 0, 6], drawn.returns)
+
+
+def test_demonstrations_are_never_overwritten(make_episodes: MakeEpisodes) -> None:
+    replay = EpisodeReplay(4)
+    replay.keep_demonstrations(make_episodes(2, first=100))
+    for first in range(0, 12, 4):
+        replay.add(make_episodes(4, first=first))
+    drawn = replay.sample(30, _generator(), demonstrated=10)
+    assert len(drawn) == 30
+    assert int((drawn.returns >= 100).sum()) == 10
+    assert set(drawn.returns.tolist()) == {8, 9, 10, 11, 100, 101}
+    assert len(replay) == 4
+    assert 100 not in replay.newest(100)[2].tolist()
+
+
+def test_before_the_first_round_all_that_is_drawn_is_demonstrated(
+    make_episodes: MakeEpisodes,
+) -> None:
+    replay = EpisodeReplay(4)
+    with pytest.raises(ValueError, match="cannot sample 2 episodes from this replay: it is empty"):
+        replay.sample(2, _generator())
+    replay.keep_demonstrations(make_episodes(2, first=100))
+    assert set(replay.sample(20, _generator()).returns.tolist()) == {100, 101}
+
+
+def test_demonstrations_that_are_not_there_are_missed_by_name(make_episodes: MakeEpisodes) -> None:
+    replay = EpisodeReplay(4)
+    replay.add(make_episodes(4))
+    with pytest.raises(ValueError, match="sample 3 episodes from this replay: it has no demonstr"):
+        replay.sample(8, _generator(), demonstrated=3)
+
+
+def test_state_goes_on_exactly(make_episodes: MakeEpisodes) -> None:
+    first, second = EpisodeReplay(10), EpisodeReplay(10)
+    first.keep_demonstrations(make_episodes(2, first=100))
+    first.add(make_episodes(7))
+    second.load_state_dict(first.state_dict())
+    for replay in (first, second):
+        replay.add(make_episodes(6, first=7))
+    _same(
+        first.sample(20, _generator(), demonstrated=5),
+        second.sample(20, _generator(), demonstrated=5),
+    )
+    assert torch.equal(first.newest(10)[2], second.newest(10)[2])
+
+
+def test_an_empty_state_can_be_restored(make_episodes: MakeEpisodes) -> None:
+    replay = EpisodeReplay(10)
+    replay.load_state_dict(EpisodeReplay(10).state_dict())
+    assert len(replay) == 0
+    replay.add(make_episodes(2))
+    assert len(replay) == 2
+
+
+def test_a_state_is_a_copy(make_episodes: MakeEpisodes) -> None:
+    replay = EpisodeReplay(4)
+    replay.add(make_episodes(4))
+    state = replay.state_dict()
+    replay.add(make_episodes(4, first=50))
+    assert state["store"]["returns"].tolist() == [0, 1, 2, 3]
+
+
+def test_what_does_not_fit_is_refused(make_episodes: MakeEpisodes) -> None:
+    with pytest.raises(ValueError, match="positive capacity"):
+        EpisodeReplay(0)
+    replay = EpisodeReplay(4)
+    with pytest.raises(ValueError, match="5 episodes do not fit a replay of 4"):
+        replay.add(make_episodes(5))
+    replay.add(make_episodes(2, steps=10))
+    with pytest.raises(ValueError, match=r"the replay holds \(11, 8\)"):
+        replay.add(make_episodes(2, steps=9))
+    with pytest.raises(ValueError, match="has capacity 4, this one 5"):
+        EpisodeReplay(5).load_state_dict(replay.state_dict())
+
+
+def test_concatenate_and_take(make_episodes: MakeEpisodes) -> None:
+    whole = concatenate(make_episodes(3), make_episodes(2, first=3, seed=1))
+    assert len(whole) == 5
+    assert whole.returns.tolist() == [0, 1, 2, 3, 4]
+    _same(whole.take(torch.tensor([3, 4])), make_episodes(2, first=3, seed=1))

@@ -1,0 +1,126 @@
+"""Goals: what the networks see of them, what reaching one is worth, hindsight."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from skill_robots.observation import PUSH_OBSERVATION, layout
+from skill_robots.tasks.skill_aware.benchmark import SUCCESS_RADIUS_M, success
+from skill_robots.tasks.skill_aware.scenes import CUBE_REST_HEIGHT_M, OBSERVATION
+from skill_training.recipes.goal.task import RestAtGoal
+from skill_training.recipes.skill_aware.task import BringToGoal
+
+CUBE = layout(PUSH_OBSERVATION)["cube_position"].start
+
+
+def _pushed(*cubes: tuple[float, float]) -> torch.Tensor:
+    observation = torch.randn(len(cubes), 28, generator=torch.Generator().manual_seed(0))
+    observation[:, CUBE : CUBE + 2] = torch.tensor(cubes)
+    return observation
+
+
+def _brought(cube: tuple[float, float, float], way: tuple[float, float, float]) -> torch.Tensor:
+    place = layout(OBSERVATION)
+    observation = torch.randn(1, 23, generator=torch.Generator().manual_seed(0))
+    observation[:, place["cube_position"]] = torch.tensor(cube)
+    observation[:, place["cube_from_end_effector"]] = torch.tensor(way)
+    return observation
+
+
+def _bring() -> BringToGoal:
+    place = layout(OBSERVATION)
+    return BringToGoal(
+        place["cube_position"].start,
+        place["cube_from_end_effector"].start,
+        rest_height=CUBE_REST_HEIGHT_M,
+        success_radius=SUCCESS_RADIUS_M,
+    )
+
+
+# At rest ------------------------------------------------------------------------------------------
+
+
+def test_rest_reward_by_hand() -> None:
+    task = RestAtGoal(torch.eye(2), CUBE)
+    observation = _pushed((0.0, 0.0), (0.1, 0.0), (0.1, 0.025), (-0.4, 0.3))
+    goal = torch.tensor([[0.0, 0.0], [0.1, 0.15], [0.1, 0.0], [0.4, 0.3]])
+    reward, end = task.reward(observation, goal)
+    expected = [
+        0.1,
+        0.1 * (math.exp(-36) - 1.0),
+        0.1 * (math.exp(-1) - 0.025 / 0.15),
+        -0.1 * 0.4 / 0.15,  # 0.8 m away counts as 0.4 m
+    ]
+    assert reward.tolist() == pytest.approx(expected, abs=1e-6)
+    assert end.tolist() == [0.0] * 4
+
+
+def test_rest_features_point_as_the_start_policys_skills_do() -> None:
+    quarter_turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
+    task = RestAtGoal(quarter_turn, CUBE)
+    observation = _pushed((0.0, 0.0), (0.05, 0.0))
+    goal = torch.tensor([[0.3, 0.0], [0.05, -0.01]])
+    # Far: the unit vector, turned. Within 5 cm it shrinks: 1 cm / 5 cm.
+    expected = [[0.0, 1.0, 2.0, 0.0], [0.2, 0.0, 0.0, -0.01 / 0.15]]
+    torch.testing.assert_close(task.features(observation, goal), torch.tensor(expected))
+
+
+def test_rest_features_are_safe_at_the_goal() -> None:
+    task = RestAtGoal(torch.eye(2), CUBE)
+    assert task.features(_pushed((0.1, 0.1)), torch.tensor([[0.1, 0.1]])).tolist() == [[0.0] * 4]
+
+
+# Brought there ------------------------------------------------------------------------------------
+
+
+def test_bring_reward_by_hand() -> None:
+    task = _bring()
+    # The cube lies 0.15 m from its goal, the hand is 0.1 m from the cube.
+    reward, end = task.reward(_brought((0.15, 0.0, 0.02), (0.0, 0.06, -0.08)), torch.zeros(1, 2))
+    assert float(reward) == pytest.approx(-0.1 * (1 + 1 + 0.3 * 0.1 / 0.15), abs=1e-6)
+    assert float(end) == 0.0
+
+
+@pytest.mark.parametrize("z", [0.02, 0.05, 0.069, 0.071, 0.2])
+@pytest.mark.parametrize("x", [0.0, 0.03, 0.049, 0.051, 0.1])
+def test_bringing_ends_exactly_where_the_benchmark_sees_success(x: float, z: float) -> None:
+    reward, end = _bring().reward(_brought((x, 0.0, z), (0.0, 0.0, 0.0)), torch.zeros(1, 2))
+    cube = torch.tensor([[x, 0.0, z]]).double().numpy()
+    there = bool(success(cube, torch.zeros(1, 2).double().numpy())[0])
+    assert bool(end) is there
+    assert (float(reward) == 0.0) is there
+
+
+def test_nearer_is_better_and_every_step_costs() -> None:
+    task, goal = _bring(), torch.zeros(1, 2)
+    rewards = [
+        float(task.reward(_brought((x, 0.0, 0.02), (h, 0.0, 0.0)), goal)[0])
+        for x, h in ((0.3, 0.2), (0.3, 0.1), (0.1, 0.1), (0.06, 0.0), (0.04, 0.0))
+    ]
+    assert rewards == sorted(rewards)
+    assert rewards[-2] < -0.1
+    assert rewards[-1] == 0.0
+
+
+# Hindsight ----------------------------------------------------------------------------------------
+
+
+def test_the_achieved_goal_is_one_that_the_observation_fulfils() -> None:
+    rest, observation = RestAtGoal(torch.eye(2), CUBE), _pushed((0.12, -0.07))
+    assert float(rest.reward(observation, rest.achieved(observation))[0]) == pytest.approx(0.1)
+    bring, there = _bring(), _brought((0.12, -0.07, 0.02), (0.1, 0.0, 0.0))
+    assert float(bring.reward(there, bring.achieved(there))[1]) == 1.0
+    assert bring.achieved(there[None]).shape == (1, 1, 2)
+
+
+def test_a_policy_rests_where_the_cube_is_at_the_goal() -> None:
+    task = BringToGoal(0, 3, rest_height=0.02, success_radius=0.05)
+    # 4 cm beside it; 3 cm beside it and as far above; 6 cm beside it.
+    cube = torch.tensor([[0.04, 0.0, 0.02], [0.03, 0.0, 0.05], [0.06, 0.0, 0.02]])
+    observation = torch.cat((cube, torch.zeros(3, 3)), dim=1)
+    assert task.moves(observation, torch.zeros(3, 2)).tolist() == [[0.0], [0.0], [1.0]]
+    table = RestAtGoal(torch.eye(2), 0)
+    assert table.moves(observation, torch.zeros(3, 2)).tolist() == [[1.0]] * 3

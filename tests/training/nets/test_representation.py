@@ -1,0 +1,131 @@
+"""Each form of phi by hand, and the singular values that tell a lost dimension."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from skill_training.nets.representation import RepresentationConfig, StateRepresentation
+
+LAYOUT = {"hand": slice(0, 2), "cube_position": slice(2, 5)}
+SCALE = [1.0, 1.0, 0.5, 0.25, 2.0]
+
+
+def make(**choices: object) -> StateRepresentation:
+    torch.manual_seed(0)
+    return StateRepresentation(RepresentationConfig(**choices), layout=LAYOUT, scale=SCALE)
+
+
+def test_rotation_turns_and_scales_the_selected_entries() -> None:
+    phi = make(form="rotation")
+    with torch.no_grad():
+        phi.map.get_parameter("coefficients").copy_(torch.tensor([3.0, 4.0]))
+    observation = torch.tensor([[9.0, 9.0, 0.5, 0.5, 9.0]])
+    # Selected and scaled: (1, 2); [[3, -4], [4, 3]] (1, 2) = (-5, 10).
+    assert phi(observation).tolist() == [[-5.0, 10.0]]
+    assert phi.embed(torch.tensor([[0.5, 0.5]])).tolist() == [[-5.0, 10.0]]
+    torch.testing.assert_close(phi.singular_values(), torch.tensor([5.0, 5.0]))
+    assert phi.singular_value_ratio() == pytest.approx(1.0)
+
+
+def test_rotation_starts_at_the_identity() -> None:
+    assert make().embed(torch.tensor([[0.5, 0.25]])).tolist() == [[1.0, 1.0]]
+
+
+def test_components_are_taken_in_the_order_given() -> None:
+    phi = make(components=(2, 0))
+    assert phi(torch.tensor([[0.0, 0.0, 1.0, 7.0, 4.0]])).tolist() == [[2.0, 2.0]]
+
+
+def test_linear_is_its_matrix_and_starts_isotropic() -> None:
+    phi = make(form="linear", components=(0, 1, 2), size=2)
+    weight = phi.map.get_parameter("weight")
+    torch.testing.assert_close(phi.singular_values(), torch.ones(2))
+    with torch.no_grad():
+        weight.copy_(torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.5]]))
+    observation = torch.tensor([[0.0, 0.0, 1.0, 1.0, 1.0]])
+    assert phi(observation).tolist() == [[4.0, 0.25]]
+    assert phi.singular_values().tolist() == [2.0, 0.5]
+    assert phi.singular_value_ratio() == pytest.approx(0.25)
+    assert phi(torch.zeros(1, 5)).tolist() == [[0.0, 0.0]]
+
+
+def test_a_lost_dimension_has_ratio_zero() -> None:
+    phi = make(form="linear")
+    with torch.no_grad():
+        phi.map.get_parameter("weight").copy_(torch.tensor([[1.0, 1.0], [1.0, 1.0]]))
+    assert phi.singular_value_ratio() == pytest.approx(0.0, abs=1e-6)
+    nn.init.zeros_(phi.map.get_parameter("weight"))
+    assert phi.singular_value_ratio() == 0.0
+
+
+def test_mlp_has_the_singular_values_of_its_mean_jacobian() -> None:
+    phi = make(form="mlp", hidden=(16,), size=3)
+    observation = torch.randn(40, 5)
+    scaled = observation[:, 2:4] / torch.tensor(SCALE[2:4])
+    jacobians = torch.stack(
+        [torch.autograd.functional.jacobian(phi.map, point) for point in scaled]
+    )
+    assert phi(observation).shape == (40, 3)
+    torch.testing.assert_close(
+        phi.singular_values(observation), torch.linalg.svdvals(jacobians.mean(0))
+    )
+    with pytest.raises(ValueError, match="batch of observations"):
+        phi.singular_values()
+
+
+def test_a_folded_mlp_counts_as_having_lost_the_dimension() -> None:
+    phi = make(form="mlp", hidden=(2,), components=(0,), size=1)
+    inner, outer = phi.map.get_submodule("0"), phi.map.get_submodule("2")
+    assert isinstance(inner, nn.Linear)
+    assert isinstance(outer, nn.Linear)
+    with torch.no_grad():  # phi(x) = |x|
+        inner.weight.copy_(torch.tensor([[1.0], [-1.0]]))
+        inner.bias.zero_()
+        outer.weight.fill_(1.0)
+    symmetric = torch.zeros(4, 5)
+    symmetric[:, 2] = torch.tensor([-2.0, -1.0, 1.0, 2.0])
+    assert phi.singular_values(symmetric[2:]).tolist() == [1.0]
+    assert phi.singular_values(symmetric).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("form", ["rotation", "linear", "mlp"])
+def test_step_is_the_difference_of_two_embeddings(form: str) -> None:
+    phi = make(form=form)
+    before, after = torch.randn(6, 5), torch.randn(6, 5)
+    torch.testing.assert_close(phi.step(before, after), phi(after) - phi(before))
+
+
+def test_learning_rate_depends_on_the_form_unless_given() -> None:
+    assert RepresentationConfig(form="rotation").step_size == 1e-3
+    assert RepresentationConfig(form="linear").step_size == 1e-3
+    assert RepresentationConfig(form="mlp").step_size == 3e-4
+    assert RepresentationConfig(form="mlp", learning_rate=0.1).step_size == 0.1
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"components": (0, 1, 2)}, "maps 2 components to 2 dimensions, got 3 components"),
+        ({"size": 3}, "size 3; choose two components"),
+        ({"field": "tube"}, "no field 'tube'.*hand, cube_position"),
+        ({"components": (0, 3)}, "components 0 to 2 of 'cube_position'"),
+        ({"components": ()}, "at least one"),
+    ],
+)
+def test_choices_that_cannot_be_built_are_explained(choices: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(**choices)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [{"form": "spline"}, {"size": 0}, {"components": (-1,)}, {"learning_rate": 0.0}],
+)
+def test_config_names_the_wrong_field(choices: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(choices))):
+        RepresentationConfig(**choices)

@@ -1,0 +1,379 @@
+"""``skill-train tesac|ccm|satesac|saccm``: small real runs on the benchmark, and what they ship."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+import torch
+
+from skill_proto.manifest import METADATA_KEY, PolicyManifest
+from skill_robots.motion.action import ActionConfig
+from skill_robots.tasks.skill_aware.benchmark import (
+    CELLS,
+    EPISODE_STEPS,
+    SPLITS,
+    TRAIN,
+    Tellable,
+    cell_name,
+)
+from skill_robots.tasks.skill_aware.engines import EngineMissingError
+from skill_robots.tasks.skill_aware.mujoco_model import MOTOR_DAMPING, MOTOR_RATE
+from skill_robots.tasks.skill_aware.scenes import OBSERVATION
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.cli import main
+from skill_training.collection.episode_collector import run_episodes
+from skill_training.errors import ConfigError, NothingToShipError
+from skill_training.nets.encoder import EncoderConfig
+from skill_training.recipes.skill_aware import recipe
+from skill_training.recipes.skill_aware.config import METHODS, BenchmarkConfig, BenchmarkRunSettings
+from skill_training.recipes.skill_aware.policy import evaluation_policy
+from skill_training.recipes.skill_aware.recipe import BenchmarkLearner, build_algorithm
+from skill_training.recipes.skill_aware.world import SkillAwareTaskConfig, SkillAwareWorld
+from skill_training.run import checkpoint, job
+from skill_training.run.directory import RunDirectory
+from skill_training.run.metrics_log import MetricsLog, read
+from skill_training.run.progress import Progress
+from skill_training.run.trainer import Trainer
+
+N, STEPS = 4, 20
+ROUND = N * STEPS
+
+
+def _config(
+    method: str = "saccm", *, engine: str = "mujoco", **settings: object
+) -> BenchmarkConfig:
+    """Five rounds of four short episodes, eight demonstrations before the first."""
+    kind = METHODS[method]
+    small: dict[str, object] = {
+        "hidden": (16, 16),
+        "encoder": EncoderConfig(hidden=8),
+        "demonstrations": 8,
+        "episodes_per_block": 4,
+        "updates_per_block": 3,
+        "batch_size": 16,
+        "contrastive": replace(kind().contrastive, batch=4),
+    }
+    task = {"engine": engine, "episode_steps": STEPS}
+    for name in ("contexts", "friction", "mass", "scenes_per_task"):
+        if name in settings:
+            task[name] = settings.pop(name)
+    return BenchmarkConfig(
+        algorithm=kind(**{**small, **settings}),
+        task=SkillAwareTaskConfig(**task),
+        run=BenchmarkRunSettings(
+            n_envs=N,
+            env_steps=5 * ROUND,
+            warmup_steps=2 * ROUND,
+            env_steps_per_update=16,
+            replay_capacity=400,
+            log_interval=ROUND,
+            eval_interval=4 * ROUND,
+            eval_episodes=1,
+            final_eval_episodes=1,
+            checkpoint_interval=ROUND,
+        ),
+    )
+
+
+@pytest.fixture(autouse=True)
+def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe, "CALIBRATION_SCENES", 8)
+
+
+def _start(config: BenchmarkConfig, path: Path) -> RunDirectory:
+    directory = RunDirectory(path)
+    job.start_or_continue(directory, config)
+    return directory
+
+
+def _train(trainer: Trainer, until: int | None = None, at: int | None = None) -> None:
+    def stop() -> bool:
+        return until is not None and trainer.env_steps >= until
+
+    with (
+        MetricsLog(trainer.directory.path, resume_at=at) as log,
+        Progress(trainer.config.run.env_steps, stream=io.StringIO()) as progress,
+    ):
+        assert trainer.run(log, progress, stop) is (until is None)
+
+
+def _algorithm(trainer: Trainer) -> ContextSac:
+    assert isinstance(trainer.learner, BenchmarkLearner)
+    return trainer.learner.algorithm
+
+
+def _weights(trainer: Trainer) -> torch.Tensor:
+    algorithm = _algorithm(trainer)
+    parts = (algorithm.actor, algorithm.critic, algorithm.encoder, algorithm.head)
+    parts += (algorithm.average, algorithm.momentum, algorithm.target_critic)
+    values = [value for part in parts for value in part.state_dict().values()]
+    return torch.cat([value.flatten() for value in values])
+
+
+# Every method -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("tesac", {}),
+        ("ccm", {}),
+        ("satesac", {}),
+        ("saccm", {}),
+        ("saccm", {"contexts": "range", "scenes_per_task": 2}),
+        ("saccm", {"demonstrations": 0}),
+    ],
+)
+def test_every_method_trains(method: str, settings: dict[str, object], tmp_path: Path) -> None:
+    config = _config(method, **settings)
+    trainer = Trainer(config, _start(config, tmp_path / "run"))
+    _train(trainer)
+    assert trainer.updates == 3 * ROUND // 16
+    rows = read(tmp_path / "run" / "metrics.jsonl")
+    names = {name for row in rows for name in row}
+    for stage in ("eval", "final"):
+        assert {f"{stage}/success.{split}" for split in SPLITS} <= names
+    assert {f"final/cell.{cell_name(cell)}" for cell in CELLS} <= names
+    assert all(np.isfinite(value) for row in rows for value in row.values())
+    assert ("train/actor/imitation" in names) is True
+    shown = trainer.learner.state_dict(finished=False)["replay"]["demonstrations"]
+    assert (shown is None) is (config.algorithm.demonstrations == 0)
+
+
+def test_methods_differ_in_their_contrastive_term_alone() -> None:
+    samplings = {name: kind().contrastive.sampling for name, kind in METHODS.items()}
+    assert samplings == {name: name for name in ("tesac", "ccm", "satesac", "saccm")}
+    bare = [
+        {k: v for k, v in vars(kind()).items() if k != "contrastive"} for kind in METHODS.values()
+    ]
+    assert all(one == bare[0] for one in bare)
+    assert len({replace(kind().contrastive, sampling="ccm") for kind in METHODS.values()}) == 1
+
+
+def test_release_fault_5_a_splits_success_is_the_mean_of_its_cells(tmp_path: Path) -> None:
+    config = _config()
+    trainer = Trainer(config, _start(config, tmp_path / "run"))
+    metrics = trainer.learner.evaluate_full()
+    for split, cells in SPLITS.items():
+        mean = np.mean([metrics[f"cell.{cell_name(cell)}"] for cell in cells])
+        assert metrics[f"success.{split}"] == pytest.approx(mean)
+    assert all(0 <= value <= 1 for value in metrics.values())
+
+
+def test_a_resumed_run_equals_an_unbroken_one(tmp_path: Path) -> None:
+    config = _config()
+    whole = Trainer(config, _start(config, tmp_path / "whole"))
+    _train(whole)
+    directory = _start(config, tmp_path / "broken")
+    _train(Trainer(config, directory), until=3 * ROUND)
+    second = Trainer(config, directory)
+    second.resume()
+    assert second.env_steps == 3 * ROUND
+    _train(second, at=second.env_steps)
+    assert torch.equal(_weights(second), _weights(whole))
+    assert second.final_metrics == whole.final_metrics
+
+
+def test_on_bullet(tmp_path: Path) -> None:
+    pytest.importorskip("pybullet")
+    config = _config(engine="bullet")
+    trainer = Trainer(config, _start(config, tmp_path / "run"))
+    trainer.learner.collect_round()
+    before = _weights(trainer).clone()
+    for _ in range(4):
+        metrics = trainer.learner.update()
+    assert all(bool(value.isfinite()) for value in metrics.values())
+    assert not torch.equal(_weights(trainer), before)
+    replay = trainer.learner.state_dict(finished=False)["replay"]
+    assert replay["store"]["observation"].shape == (N, STEPS + 1, 23)
+    assert replay["demonstrations"]["action"].shape == (8, STEPS, 4)
+
+
+# What is shipped ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """A finished run of SaCCM with its file and card."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipe, "CALIBRATION_SCENES", 8)
+        directory = _start(_config(), tmp_path_factory.mktemp("saccm") / "run")
+        assert job.train(directory)
+    return directory
+
+
+def _session(directory: RunDirectory) -> tuple[ort.InferenceSession, PolicyManifest]:
+    session = ort.InferenceSession(directory.policy, providers=["CPUExecutionProvider"])
+    text = session.get_modelmeta().custom_metadata_map[METADATA_KEY]
+    return session, PolicyManifest.from_json(text)
+
+
+def test_the_file_reproduces_contexts_and_actions_of_an_episode(exported: RunDirectory) -> None:
+    config = exported.config()
+    assert isinstance(config, BenchmarkConfig)
+    algorithm = build_algorithm(config, torch.device("cpu"))
+    algorithm.load_state_dict(checkpoint.load(exported.checkpoint)["learner"]["algorithm"])
+    steps = EPISODE_STEPS
+    world = SkillAwareWorld(replace(config.task, episode_steps=steps), N, seed=77)
+    world.reset()
+    start = algorithm.average.encoder.initial_state(N)
+    episodes, _ = run_episodes(world, algorithm, start, deterministic=True)
+    world.close()
+    inputs = (episodes.observation, episodes.previous_action, start)
+    with torch.no_grad():
+        contexts = algorithm.average.encoder(*inputs)[0].numpy()
+    session, _ = _session(exported)
+    names = [tensor.name for tensor in session.get_outputs()]
+    feed = {
+        "previous_action": np.zeros((N, 4), np.float32),
+        "lstm_h": np.zeros((N, 8), np.float32),
+        "lstm_c": np.zeros((N, 8), np.float32),
+    }
+    for t in range(steps):
+        feed |= {"observation": episodes.observation[:, t].numpy()}
+        feed |= {"goal": episodes.goal[:, t].contiguous().numpy()}
+        given = dict(zip(names, session.run(names, feed), strict=True))
+        np.testing.assert_allclose(given["context"], contexts[:, t], atol=1e-5)
+        np.testing.assert_allclose(given["action"], episodes.action[:, t], atol=1e-5)
+        feed |= {"previous_action": given["action"]}
+        feed |= {"lstm_h": given["next_lstm_h"], "lstm_c": given["next_lstm_c"]}
+
+
+def test_the_manifest(exported: RunDirectory) -> None:
+    _, manifest = _session(exported)
+    assert manifest.name == "saccm_panda"
+    plant = manifest.plant
+    assert plant.task == "skill_aware"
+    # The benchmark's motors, and what the policy is served with on our arm.
+    assert plant.joint_damping == tuple(MOTOR_DAMPING)
+    assert plant.joint_stiffness == tuple(MOTOR_RATE * MOTOR_DAMPING)
+    assert plant.setpoint_leash_m == ActionConfig().leash
+    assert manifest.observation_names == OBSERVATION
+    assert [(part.name, part.size, part.scale) for part in manifest.action] == [
+        ("end_effector_displacement", 3, 0.05),
+        ("hand_width_displacement", 1, 0.2),
+    ]
+    assert {state.trained_horizon_steps for state in manifest.recurrent} == {STEPS}
+    # The six cells: labels 0.1 to 10 are coefficients of 0.05 to 5.
+    mass, friction = manifest.trained_on["cube_mass"], manifest.trained_on["cube_table_friction"]
+    assert (mass.low, mass.high) == (1.0, 10.0)
+    assert (friction.low, friction.high) == (0.05, 5.0)
+    context = manifest.context
+    assert context is not None
+    judged = {estimate.name for estimate in (*context.estimates, *context.unidentified)}
+    assert judged == {"cube_mass", "cube_table_friction"}
+    assert manifest.evaluation is not None
+    assert set(SPLITS) <= {name.removeprefix("success.") for name in manifest.evaluation.metrics}
+
+
+def test_estimates_are_in_the_units_of_the_range(exported: RunDirectory) -> None:
+    """A head that knows nothing estimates the middle of what was trained on, not twice of it."""
+    config = _config()
+    algorithm = build_algorithm(config, torch.device("cpu"))
+    cells = np.array([(cell.mass, cell.friction / 2) for cell in TRAIN])
+    middle = np.exp(np.log(cells).mean(0))
+    np.testing.assert_allclose(algorithm.truth_mean.exp().numpy(), middle, rtol=1e-5)
+
+
+def test_the_card_names_what_it_learned_from(exported: RunDirectory) -> None:
+    card = exported.card.read_text()
+    for words in ("Physics: mujoco", "six training cells", "8 demonstrations", "Switch"):
+        assert words in card, words
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_trained_on_a_range_is_shipped(method: str, tmp_path: Path) -> None:
+    config = _config(method, contexts="range", scenes_per_task=4)
+    directory = _start(config, tmp_path / "run")
+    Trainer(config, directory).save()
+    job.export(directory, directory.policy)
+    context = _session(directory)[1].context
+    assert context is not None
+    assert len((*context.estimates, *context.unidentified)) == 2
+
+
+@pytest.mark.parametrize("knowledge", ["told", "untold"])
+def test_bounds_are_trained_and_not_served(knowledge: str, tmp_path: Path) -> None:
+    config = _config(knowledge=knowledge)
+    directory = _start(config, tmp_path / "run")
+    trainer = Trainer(config, directory)
+    trainer.learner.collect_round()
+    trainer.learner.update()
+    trainer.save()
+    with pytest.raises(NothingToShipError, match=f"{knowledge} mass and friction is a bound"):
+        job.export(directory, tmp_path / "policy.onnx")
+
+
+@pytest.mark.parametrize("knowledge", ["told", "untold", "inferred"])
+def test_every_policy_is_evaluated_on_what_it_knows(knowledge: str) -> None:
+    algorithm = build_algorithm(_config(knowledge=knowledge), torch.device("cpu"))
+    policy = evaluation_policy(algorithm)
+    policy.reset(2)
+    friction, mass = np.array([0.1, 10.0]), np.array([10.0, 1.0])
+    assert isinstance(policy, Tellable) is (knowledge == "told")
+    if isinstance(policy, Tellable):
+        policy.tell(friction, mass)
+    random = np.random.default_rng(0)
+    observation, goal = random.normal(size=(2, 23)), random.normal(size=(2, 2))
+    action = policy.act(observation, goal=goal)
+    given = torch.tensor(observation).float(), torch.tensor(goal).float()
+    truth = torch.tensor(np.log([[10.0, 0.05], [1.0, 5.0]])).float()
+    with torch.no_grad():
+        contexts = {
+            "told": algorithm.told(truth),
+            "untold": torch.zeros(2, 6),
+            "inferred": algorithm.average.encoder.step(
+                given[0], torch.zeros(2, 4), algorithm.encoder.initial_state(2)
+            )[0],
+        }
+    for name, context in contexts.items():
+        expected = algorithm.act(*given, context, deterministic=True).numpy()
+        assert np.allclose(action, expected, atol=1e-5) is (name == knowledge)
+
+
+# Mistakes -----------------------------------------------------------------------------------------
+
+
+def test_a_missing_engine_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise EngineMissingError("the bullet engine needs pybullet, not installed")
+
+    monkeypatch.setattr("skill_training.recipes.skill_aware.world.make_scenes", missing)
+    with pytest.raises(ConfigError, match="needs pybullet"):
+        _start(_config(engine="bullet"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--task.friction", "0", "1"], "--task.friction 0.0 1.0 is no range"),
+        (
+            ["--task.contexts", "range", "--task.friction", "4", "5", "--task.mass", "8", "9"],
+            "lie within what is held out",
+        ),
+        (["--replay-capacity", "10"], "is less than one round of episodes"),
+        (["--task.engine", "gazebo"], "gazebo"),
+        (["--saccm.contrastive.batch", "2"], "batch"),
+    ],
+)
+def test_mistakes_are_explained(
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit_info:
+        main(["saccm", "--task.engine", "mujoco", *arguments])
+    said = "".join(capfd.readouterr())
+    assert exit_info.value.code == 2
+    assert words in said
+    assert "Traceback" not in said
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,167 @@
+"""The benchmark's scenes as training draws them: the six cells, or a range with a hole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from skill_robots.tasks.skill_aware.benchmark import CELLS, EPISODE_STEPS, EXTREME, TRAIN, Cell
+from skill_robots.tasks.skill_aware.scenes import AREA_M, Starts
+from skill_training.errors import ConfigError
+from skill_training.recipes.skill_aware.config import METHODS, BenchmarkConfig
+from skill_training.recipes.skill_aware.world import (
+    SkillAwareTaskConfig,
+    SkillAwareWorld,
+    log_truth,
+)
+
+MakeWorld = Callable[..., SkillAwareWorld]
+
+
+@pytest.fixture
+def make_world() -> Iterator[MakeWorld]:
+    worlds: list[SkillAwareWorld] = []
+
+    def build(n: int = 8, *, seed: int = 0, **settings: object) -> SkillAwareWorld:
+        config = SkillAwareTaskConfig(**{"engine": "mujoco", **settings})
+        worlds.append(SkillAwareWorld(config, n, seed=seed))
+        return worlds[-1]
+
+    yield build
+    for world in worlds:
+        world.close()
+
+
+def _met(world: SkillAwareWorld, rounds: int) -> np.ndarray:
+    """Frictions and masses of these rounds, ``(rounds * n, 2)``."""
+    met = []
+    for _ in range(rounds):
+        world.reset()
+        met.append(np.stack(world.context, axis=1))
+    return np.concatenate(met)
+
+
+def test_cells_are_the_six_published_ones(make_world: MakeWorld) -> None:
+    world = make_world(16)
+    met = {Cell(friction, mass) for friction, mass in _met(world, 12).tolist()}
+    assert met == set(TRAIN)
+    assert len(met) == 6
+
+
+def test_the_task_of_a_cell_is_its_number(make_world: MakeWorld) -> None:
+    world = make_world(16)
+    for _ in range(3):
+        world.reset()
+        friction, mass = world.context
+        cells = [Cell(f, m) for f, m in zip(friction.tolist(), mass.tolist(), strict=True)]
+        assert [TRAIN[number] for number in world.task] == cells
+
+
+def test_a_held_out_context_is_never_drawn(make_world: MakeWorld) -> None:
+    met = _met(make_world(64, contexts="range", scenes_per_task=1), 40)
+    friction, mass = met.T
+    assert not ((friction >= 3) & (friction <= 8) & (mass >= 7) & (mass <= 14)).any()
+    # Everything else of the range is: also beside the hole, in one of the two quantities.
+    assert ((friction >= 3) & (friction <= 8)).any()
+    assert ((mass >= 7) & (mass <= 14)).any()
+    for column, (low, high) in zip(met.T, ((0.1, 20.0), (1.0, 20.0)), strict=True):
+        assert column.min() >= low
+        assert column.max() <= high
+        assert column.min() < 1.2 * low
+        assert column.max() > 0.8 * high
+
+
+def test_the_default_range_leaves_out_what_is_called_zero_shot() -> None:
+    task = SkillAwareTaskConfig(contexts="range")
+    held_out = [
+        cell
+        for cell in CELLS
+        if not (
+            task.friction[0] <= cell.friction <= task.friction[1]
+            and task.mass[0] <= cell.mass <= task.mass[1]
+        )
+        or (
+            task.held_out_friction[0] <= cell.friction <= task.held_out_friction[1]
+            and task.held_out_mass[0] <= cell.mass <= task.held_out_mass[1]
+        )
+    ]
+    assert set(held_out) == {*EXTREME, Cell(5.0, 10.0)}
+
+
+def test_scenes_of_a_task_share_a_context(make_world: MakeWorld) -> None:
+    world, seen = make_world(8, contexts="range", scenes_per_task=4), set[int]()
+    for _ in range(4):
+        world.reset()
+        friction, mass = world.context
+        for values in (friction, mass, world.task):
+            assert len(np.unique(values[:4])) == len(np.unique(values[4:])) == 1
+            assert values[0] != values[4]
+        assert not seen & {*world.task.tolist()}
+        seen |= {*world.task.tolist()}
+
+
+def test_a_last_group_may_be_smaller(make_world: MakeWorld) -> None:
+    world = make_world(6, contexts="range", scenes_per_task=4)
+    world.reset()
+    assert world.task.tolist() == [2, 2, 2, 2, 3, 3]
+
+
+def test_the_truth_is_in_units_of_everywhere_else(make_world: MakeWorld) -> None:
+    world = make_world()
+    world.reset()
+    label, mass = world.context
+    # The label is twice the effective coefficient.
+    np.testing.assert_allclose(np.exp(world.truth), np.stack([mass, label / 2], axis=1))
+    # Beyond what Bullet's solver bears, the label changes nothing, and there is nothing to know.
+    beyond = np.exp(log_truth(np.array([14.0, 20.0]), np.array([1.0, 2.0])))
+    np.testing.assert_allclose(beyond, [[1.0, 7.0], [2.0, 7.0]])
+
+
+def test_the_physics_gets_what_was_drawn(make_world: MakeWorld) -> None:
+    world = make_world(16)
+    given: list[tuple[np.ndarray, np.ndarray]] = []
+    begin = world._scenes.reset
+
+    def watched(starts: Starts, friction: np.ndarray, mass: np.ndarray) -> None:
+        given.append((friction, mass))
+        begin(starts, friction, mass)
+
+    world._scenes.reset = watched
+    world.reset()
+    np.testing.assert_array_equal(given[0], world.context)
+    assert np.abs(world.goal).max() <= AREA_M
+
+
+def test_a_world_goes_on_exactly_from_its_state(make_world: MakeWorld) -> None:
+    first, second = make_world(contexts="range"), make_world(seed=5, contexts="range")
+    _met(first, 3)
+    second.load_state_dict(first.state_dict())
+    for world in (first, second):
+        world.reset()
+        world.step(np.full((8, 4), 0.3))
+    np.testing.assert_array_equal(first.observe(), second.observe())
+    np.testing.assert_array_equal(first.goal, second.goal)
+    np.testing.assert_array_equal(first.truth, second.truth)
+    np.testing.assert_array_equal(first.task, second.task)
+
+
+def test_release_fault_4_training_episodes_are_as_long_as_the_evaluations() -> None:
+    for name, kind in METHODS.items():
+        config = BenchmarkConfig(algorithm=kind())
+        assert config.task.episode_steps == EPISODE_STEPS, name
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"friction": (4.0, 5.0), "mass": (8.0, 9.0)}, "lie within what is held out"),
+        ({"friction": (2.0, 1.0)}, "--task.friction 2.0 1.0 is no range"),
+        ({"held_out_mass": (-1.0, 1.0)}, "--task.held-out-mass -1.0 1.0 is no range"),
+    ],
+)
+def test_impossible_ranges_are_refused(settings: dict[str, object], words: str) -> None:
+    task = SkillAwareTaskConfig(contexts="range", **settings)
+    with pytest.raises(ConfigError, match=words):
+        BenchmarkConfig(algorithm=METHODS["ccm"](), task=task)

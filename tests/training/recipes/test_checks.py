@@ -1,0 +1,88 @@
+"""Settings that would quietly train something else are refused, and say what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from skill_training.algorithms.context_sac_config import ContextSacConfig
+from skill_training.context.objective import ContrastiveConfig
+from skill_training.errors import ConfigError
+from skill_training.nets.encoder import EncoderConfig
+from skill_training.recipes.goal.config import GoalConfig, GoalRunSettings, GoalSacConfig
+from skill_training.recipes.goal.world import GoalTaskConfig
+from skill_training.recipes.skill_aware.config import METHODS, BenchmarkConfig, BenchmarkRunSettings
+from skill_training.recipes.skill_aware.world import SkillAwareTaskConfig
+
+
+@pytest.mark.parametrize("kind", [GoalSacConfig, *METHODS.values()])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("discount", 1.0),
+        ("demonstration_share", 3.0),
+        ("imitation_weight", -1.0),
+        ("initial_entropy_coefficient", -1.0),
+        ("entropy_floor", -1.0),
+        ("target_rate", 0.0),
+        ("hindsight_share", 1.5),
+    ],
+)
+def test_bounds_hold_where_a_method_has_another_default(
+    kind: type[ContextSacConfig], name: str, value: float
+) -> None:
+    with pytest.raises(ValidationError, match=name):
+        kind(**{name: value})
+
+
+def test_a_share_of_carried_episodes_is_a_share() -> None:
+    with pytest.raises(ValidationError, match="carried_share"):
+        GoalSacConfig(carried_share=7.0)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "task", "run", "message"),
+    [
+        ({"supervised": True, "knowledge": "told"}, {}, {}, "--goal.supervised trains the encoder"),
+        (
+            {"knowledge": "told", "encoder": EncoderConfig(size=1)},
+            {},
+            {},
+            "--goal.encoder.size 1 has no room",
+        ),
+        ({}, {"scenes_per_task": 3}, {}, "no multiple of --task.scenes-per-task 3"),
+        ({}, {"scenes_per_task": 1}, {}, "leaves ccm nothing to contrast: it needs 2"),
+        ({}, {}, {"replay_capacity": 6000}, "--goal.contrastive.batch 128 is more than the 60"),
+        ({}, {}, {"seed": 1001}, "--seed 1001 draws the scenes of the evaluation"),
+    ],
+)
+def test_a_goal_run_that_cannot_do_what_it_says(
+    algorithm: dict[str, Any], task: dict[str, Any], run: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        GoalConfig(
+            algorithm=GoalSacConfig(**algorithm),
+            task=GoalTaskConfig(**task),
+            run=GoalRunSettings(**run),
+        )
+
+
+@pytest.mark.parametrize(
+    ("method", "sampling", "task", "message"),
+    [
+        ("ccm", "saccm", {}, "--ccm.contrastive.sampling saccm is another method"),
+        ("satesac", "satesac", {"contexts": "range", "scenes_per_task": 2}, "it needs 4 episodes"),
+    ],
+)
+def test_a_method_trains_under_its_own_name(
+    method: str, sampling: str, task: dict[str, Any], message: str
+) -> None:
+    term: ContrastiveConfig = TypeAdapter(ContrastiveConfig).validate_python({"sampling": sampling})
+    with pytest.raises(ConfigError, match=message):
+        BenchmarkConfig(
+            algorithm=METHODS[method](contrastive=term),
+            task=SkillAwareTaskConfig(**task),
+            run=BenchmarkRunSettings(),
+        )

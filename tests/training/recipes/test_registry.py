@@ -1,0 +1,33 @@
+"""The registry: every recipe is whole, and no two claim the same name."""
+
+from __future__ import annotations
+
+import pytest
+
+from skill_training.config import TrainConfig
+from skill_training.recipes.recipe import AnyRecipe
+from skill_training.recipes.registry import RECIPES, default_config, recipe_for, recipe_of
+
+
+def test_names_are_given_once() -> None:
+    names = [name for recipe in RECIPES for name in recipe.config_types]
+    assert len(names) == len(set(names))
+    assert {"csf", "metra"} <= set(names)
+    with pytest.raises(KeyError):
+        recipe_of("diayn")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_is_whole(recipe: AnyRecipe) -> None:
+    assert set(recipe.summaries) == set(recipe.config_types)
+    for name, settings in recipe.config_types.items():
+        config = default_config(name)
+        assert settings.name == name
+        assert isinstance(config, TrainConfig)
+        assert type(config.algorithm) is settings
+        assert recipe_for(config) is recipe
+        assert recipe.summaries[name].endswith(".")
+        notes = recipe.card_notes(config)
+        assert notes.limits.endswith("\n")
+        assert all(text.endswith("\n") for text in notes.sections.values())
+    assert all(curve.name.startswith(("eval/", "train/")) for curve in recipe.curves)

@@ -1,0 +1,105 @@
+"""The card says what the manifest says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from skill_proto.manifest import (
+    Context,
+    ContextEstimate,
+    PolicyManifest,
+    RecurrentState,
+    SkillSpace,
+)
+from skill_training.errors import ExportError
+from skill_training.recipes.discovery.config import SkillConfig
+from skill_training.recipes.discovery.manifest import build_manifest
+from skill_training.recipes.discovery.recipe import METRIC_TEXTS, SkillRecipe
+from skill_training.recipes.recipe import CardNotes
+from skill_training.run.card import card, write_card
+from skill_training.run.config_io import shortest_command
+from skill_training.run.job import run_facts
+
+TinyConfig = Callable[..., SkillConfig]
+
+FACTS = {"code_revision": "0123abcd", "machine": "Linux, a processor", "versions": {"torch": "2.9"}}
+
+
+def _manifest(config: SkillConfig, metrics: dict[str, float]) -> PolicyManifest:
+    state = {
+        "env_steps": 1_600_000,
+        "updates": 49_687,
+        "wall_time_s": 630.0,
+        "final_metrics": metrics,
+    }
+    return build_manifest(config, run_facts(config, FACTS, state))
+
+
+def _card(config: SkillConfig, metrics: dict[str, float]) -> str:
+    return card(_manifest(config, metrics), SkillRecipe().card_notes(config))
+
+
+def test_everything_a_reader_needs_is_there(tiny_config: TinyConfig) -> None:
+    config = tiny_config(seed=2)
+    text = _card(config, dict.fromkeys(METRIC_TEXTS, 0.12345))
+    for fact in (
+        "# csf_panda",
+        f"`{shortest_command(config)}`",
+        "| code revision | 0123abcd |",
+        "| seed | 2 |",
+        "| environment steps | 1,600,000 |",
+        "| gradient steps | 49,687 |",
+        "| wall time | 10.5 min |",
+        "Linux, a processor",
+        "torch 2.9",
+        "| cube mass | 0.4 | 1.6 | kg |",
+        "| cube table friction | 0.2 | 0.8 | 1 |",
+        "## Limits of use",
+        "Apache-2.0",
+    ):
+        assert fact in text
+    for meaning in METRIC_TEXTS.values():
+        assert f"| {meaning} | 0.1235 |" in text
+
+
+def test_memory_and_context_are_told(tiny_config: TinyConfig) -> None:
+    state = RecurrentState(name="lstm_h", shape=(64,), trained_horizon_steps=120)
+    mass = ContextEstimate(name="cube_mass", unit="kg", log_r2=0.875)
+    friction = ContextEstimate(name="cube_table_friction", unit="1", log_r2=-0.082)
+    manifest = _manifest(tiny_config(), {}).model_copy(
+        update={
+            "recurrent": (state,),
+            "context": Context(size=6, estimates=(mass,), unidentified=(friction,)),
+            "skill": SkillSpace(kind="none", size=0),
+        }
+    )
+    text = card(manifest, SkillRecipe().card_notes(tiny_config()))
+    assert "| memory | lstm_h [64], trained for 120 steps (stagger) |" in text
+    assert "| context | 6 numbers |" in text
+    assert "| estimate of cube mass | [kg], R2 of its logarithm 0.875 |" in text
+    assert "| not estimated: cube table friction | " in text
+    assert "R2 of its logarithm would be -0.082 |" in text
+    assert "| skill |" not in text
+
+
+def test_an_unfinished_run_claims_nothing(tiny_config: TinyConfig) -> None:
+    assert "None: the run was not finished." in _card(tiny_config(), {})
+
+
+def test_a_recipe_adds_sections_of_its_own(tiny_config: TinyConfig) -> None:
+    notes = CardNotes(
+        limits="- Only on Sundays.\n", metric_texts={}, sections={"Learned from": "One script.\n"}
+    )
+    text = card(_manifest(tiny_config(), {"octants": 8.0}), notes)
+    assert "## Learned from\n\nOne script.\n\n## Limits of use\n\n- Only on Sundays.\n" in text
+    assert "| octants | 8 |" in text
+
+
+def test_a_card_that_cannot_be_written_is_an_error(tiny_config: TinyConfig, tmp_path: Path) -> None:
+    manifest = _manifest(tiny_config(), {})
+    notes = SkillRecipe().card_notes(tiny_config())
+    with pytest.raises(ExportError, match="cannot write the card"):
+        write_card(manifest, notes, tmp_path / "nowhere" / "policy.md")

@@ -1,0 +1,148 @@
+"""Collection of whole episodes, with the encoder's state carried through them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skill_proto.arrays import Array
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.collection.episode_recorder import Recorder, World
+from skill_training.data.episodes import EpisodeReplay, Episodes
+from skill_training.nets.encoder import State
+
+ContextUse = Literal["live", "zeroed", "frozen"]
+
+
+class EpisodeCollector:
+    """Runs rounds of episodes and stores them whole.
+
+    Args:
+        world: The scenes.
+        algorithm: Acts.
+        replay: Where episodes go.
+        carried_share: Share of episodes that begin with the encoder's state of the episode before.
+            A served policy is never told where an episode begins; what it holds of the last one
+            must not harm it.
+        seed: Of what is carried.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        algorithm: ContextSac,
+        replay: EpisodeReplay,
+        *,
+        carried_share: float,
+        seed: int,
+    ) -> None:
+        self._world = world
+        self._algorithm = algorithm
+        self._replay = replay
+        self._carried_share = carried_share
+        self._random = torch.Generator().manual_seed(seed)
+        self._state = algorithm.encoder.initial_state(world.n)
+        self.env_steps = 0
+
+    @property
+    def steps_per_round(self) -> int:
+        """Environment steps in one round."""
+        return self._world.n * self._world.episode_steps
+
+    def collect_round(self) -> None:
+        """Runs one episode in every scene and stores them."""
+        world = self._world
+        self._algorithm.end_block()
+        world.reset()
+        carried = torch.rand(world.n, 1, generator=self._random) < self._carried_share
+        keep = carried.to(self._algorithm.device)
+        start: State = (self._state[0] * keep, self._state[1] * keep)
+        episodes, self._state = run_episodes(world, self._algorithm, start)
+        self._replay.add(episodes)
+        self.env_steps += self.steps_per_round
+
+    def state_dict(self) -> dict[str, Any]:
+        """Counters, generators and the carried state, between two rounds."""
+        return {
+            "env_steps": self.env_steps,
+            "random": self._random.get_state(),
+            "state": list(self._state),
+            "world": self._world.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what :meth:`state_dict` gave."""
+        self.env_steps = int(state["env_steps"])
+        self._random.set_state(state["random"].cpu())
+        hidden, cell = (part.to(self._algorithm.device) for part in state["state"])
+        self._state = (hidden, cell)
+        self._world.load_state_dict(state["world"])
+
+
+@torch.no_grad()
+def run_episodes(
+    world: World,
+    algorithm: ContextSac,
+    start: State,
+    *,
+    deterministic: bool = False,
+    use: ContextUse = "live",
+) -> tuple[Episodes, State]:
+    """One episode in every scene of a world that has just been reset.
+
+    Args:
+        world: The scenes.
+        algorithm: Acts.
+        start: State of the encoder before the first observation.
+        deterministic: Act by the policy's mode instead of sampling.
+        use: What the policy is given: the context as it is inferred, zeros, or for the whole
+            episode what was inferred from its first observation.
+
+    Returns:
+        The episodes, and the encoder's state after their last observation but one: the last
+        observation is the next episode's business where the state is carried.
+    """
+    recorder, device = Recorder(world), algorithm.device
+    state, previous = start, torch.zeros(world.n, world.action_size, device=device)
+    used: Tensor | None = None
+    for _ in range(world.episode_steps):
+        observation, truth = _tensor(recorder.observe(), device), _tensor(world.truth, device)
+        context, state = infer(
+            algorithm, observation, previous, truth, state, deterministic=deterministic
+        )
+        if use == "zeroed":
+            context = torch.zeros_like(context)
+        used = used if use == "frozen" and used is not None else context
+        goal = _tensor(world.goal, device)
+        previous = algorithm.act(observation, goal, used, deterministic=deterministic)
+        recorder.step(previous.cpu().numpy().astype(np.float64))
+    return recorder.episodes(algorithm.task, start), state
+
+
+def infer(
+    algorithm: ContextSac,
+    observation: Tensor,
+    previous: Tensor,
+    truth: Tensor,
+    state: State,
+    *,
+    deterministic: bool = False,
+) -> tuple[Tensor, State]:
+    """The context ``(n, C)`` that the policy is to act on, and the encoder's next state.
+
+    Deterministic: from the averaged encoder, as it is shipped.
+    """
+    knowledge = algorithm.config.knowledge
+    if knowledge == "inferred":
+        encoder = algorithm.average.encoder if deterministic else algorithm.encoder
+        context, state = encoder(observation[:, None], previous[:, None], state)
+        return context[:, 0], state
+    told = algorithm.told(truth)
+    return (told if knowledge == "told" else torch.zeros_like(told)), state
+
+
+def _tensor(array: Array, device: torch.device) -> Tensor:
+    return torch.as_tensor(array, dtype=torch.float32, device=device)

@@ -1,0 +1,110 @@
+"""What a context encoder is worth on episodes it was not trained on: distances and estimates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skill_proto.arrays import Array
+from skill_proto.manifest import Context, ContextEstimate
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.collection.episode_collector import run_episodes
+from skill_training.collection.episode_recorder import World
+from skill_training.data.episodes import Episodes
+
+QUANTITIES = (("cube_mass", "kg"), ("cube_table_friction", "1"))
+"""What the hidden quantities are, in order, with their units."""
+
+TYPICAL = 0.95
+"""Quantile of held-out distances that counts as the edge of what was seen."""
+
+IDENTIFIABLE = 0.4
+"""Share of the variance of a log quantity below which its estimate is not shipped: at 0.4 the error
+is still three quarters of what not looking would give."""
+
+RIDGE = 1e-6
+"""Added to the variances: an entry that never moves must not make every distance infinite."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Contexts of held-out episodes."""
+
+    contexts: Array
+    """``(B, T + 1, C)``."""
+    estimates: Array
+    """``(B, T + 1, K)`` log mass and log friction as estimated."""
+    truth: Array
+    """``(B, T + 1, K)``."""
+    episodes: Episodes
+
+
+@torch.no_grad()
+def hold_out(algorithm: ContextSac, world: World) -> HeldOut:
+    """Runs one deterministic episode in every scene of ``world``, from a fresh encoder state."""
+    world.reset()
+    start = algorithm.encoder.initial_state(world.n)
+    episodes, _ = run_episodes(world, algorithm, start, deterministic=True)
+    inputs = (episodes.observation, episodes.previous_action, start)
+    contexts = algorithm.average.encoder(*inputs)[0]
+    estimates = algorithm.average.head(contexts) * algorithm.truth_std + algorithm.truth_mean
+    return HeldOut(
+        contexts=_array(contexts),
+        estimates=_array(estimates),
+        truth=_array(episodes.truth),
+        episodes=episodes,
+    )
+
+
+def calibrated_context(held: HeldOut) -> Context:
+    """What a manifest says of the contexts; the first half of each episode is left out.
+
+    The distance is Mahalanobis': with ``W^T W`` the inverse covariance, ``|W (c - mean)|``.
+    Quantities of which the contexts say less than :data:`IDENTIFIABLE` at the end of the episodes
+    are named as such, and not among the estimates.
+    """
+    half = held.contexts.shape[1] // 2
+    contexts = held.contexts[:, half:].reshape(-1, held.contexts.shape[-1])
+    center = contexts.mean(0)
+    covariance = np.cov(contexts.T) + RIDGE * np.eye(len(center))
+    whitening = np.linalg.cholesky(np.linalg.inv(covariance)).T
+    distances = np.linalg.norm((contexts - center) @ whitening.T, axis=1)
+    shares = log_r2(held.truth[:, -1], held.estimates[:, -1])
+    judged = [
+        ContextEstimate(name=name, unit=unit, log_r2=round(share, 3))
+        for (name, unit), share in zip(QUANTITIES, shares, strict=True)
+    ]
+    known = tuple(e for e, share in zip(judged, shares, strict=True) if share >= IDENTIFIABLE)
+    return Context(
+        size=len(center),
+        center=tuple(center.tolist()),
+        whitening=tuple(tuple(row) for row in whitening.tolist()),
+        typical_distance=float(np.quantile(distances, TYPICAL)),
+        estimates=known,
+        unidentified=tuple(estimate for estimate in judged if estimate not in known),
+    )
+
+
+def estimated(context: Context) -> tuple[int, ...]:
+    """Which of :data:`QUANTITIES` ``context`` has estimates of."""
+    names = [name for name, _ in QUANTITIES]
+    return tuple(names.index(estimate.name) for estimate in context.estimates)
+
+
+def log_r2(truth: Array, estimate: Array) -> list[float]:
+    """Share of the variance of each log quantity that is explained, for ``(n, K)`` arrays.
+
+    0 for a quantity that does not vary, and where there is nothing to explain.
+    """
+    if not len(truth):
+        return [0.0] * truth.shape[1]
+    error = ((estimate - truth) ** 2).mean(0)
+    spread = truth.var(0)
+    return [float(1.0 - e / s) if s > 0 else 0.0 for e, s in zip(error, spread, strict=True)]
+
+
+def _array(tensor: Tensor) -> Array:
+    return tensor.cpu().numpy().astype(np.float64)

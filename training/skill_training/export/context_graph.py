@@ -1,0 +1,131 @@
+"""Graphs of policies pi(a | s, g, c): encoder, estimate and action in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from skill_proto.manifest import Context, RecurrentState
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.collection.episode_recorder import World
+from skill_training.device import exact_matmul
+from skill_training.export.calibration import calibrated_context, estimated, hold_out
+from skill_training.export.graph import PolicyGraph
+
+STATES = ("lstm_h", "lstm_c")
+"""Hidden and cell state of the encoder."""
+
+
+class ContextGraph(PolicyGraph):
+    """A goal-conditioned policy with its context encoder.
+
+    The graph shares the networks of the algorithm it is made from.
+
+    Args:
+        algorithm: Trained with the knowledge ``inferred``.
+        estimated: Which of log mass (0) and log friction (1) the head's estimates are put out of;
+            with none the graph has no output ``estimate``.
+    """
+
+    input_names = ("observation", "previous_action", "goal", *STATES)
+
+    truth_mean: Tensor
+    truth_std: Tensor
+    estimated: Tensor
+
+    def __init__(self, algorithm: ContextSac, estimated: Sequence[int] = (0, 1)) -> None:
+        super().__init__()
+        estimate = ("estimate",) if estimated else ()
+        self.output_names = ("action", "context", *estimate, *(f"next_{name}" for name in STATES))
+        self.register_buffer("estimated", torch.tensor(estimated, dtype=torch.long))
+        policy = algorithm.average
+        self.actor, self.encoder, self.head = policy.actor, policy.encoder, policy.head
+        self.task = algorithm.task
+        self.register_buffer("truth_mean", algorithm.truth_mean)
+        self.register_buffer("truth_std", algorithm.truth_std)
+
+    @property
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each recurrent state without the batch axis, by name."""
+        return dict.fromkeys(STATES, (self.encoder.hidden,))
+
+    def forward(
+        self,
+        observation: Tensor,
+        previous_action: Tensor,
+        goal: Tensor,
+        lstm_h: Tensor,
+        lstm_c: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """One policy step.
+
+        Args:
+            observation: ``(n, O)``, raw units.
+            previous_action: ``(n, A)``: what was done before this observation.
+            goal: ``(n, G)``, raw units.
+            lstm_h: ``(n, H)`` hidden and
+            lstm_c: ``(n, H)`` cell state of the encoder.
+
+        Returns:
+            Action ``(n, A)`` in [-1, 1], context ``(n, C)``, estimated mass [kg] and friction
+            ``(n, 2)`` or what there is of them, and the encoder's next state.
+        """
+        context, (hidden, cell) = self.encoder.step(observation, previous_action, (lstm_h, lstm_c))
+        command = torch.cat((self.task.features(observation, goal), context), dim=-1)
+        action = self.actor.mode(observation, command) * self.task.moves(observation, goal)
+        if not len(self.estimated):
+            return action, context, hidden, cell
+        estimate = (self.head(context) * self.truth_std + self.truth_mean).exp()
+        return action, context, estimate[:, self.estimated], hidden, cell
+
+
+class PlainGraph(PolicyGraph):
+    """The same policy with a context that is always zero: told nothing, and inferring nothing."""
+
+    input_names = ("observation", "previous_action", "goal")
+    output_names = ("action",)
+
+    no_context: Tensor
+
+    def __init__(self, algorithm: ContextSac) -> None:
+        super().__init__()
+        self.actor, self.task = algorithm.average.actor, algorithm.task
+        size = algorithm.config.encoder.size
+        self.register_buffer("no_context", torch.zeros(1, size, device=algorithm.device))
+
+    def forward(self, observation: Tensor, previous_action: Tensor, goal: Tensor) -> tuple[Tensor]:
+        """One policy step; see :class:`ContextGraph`."""
+        del previous_action
+        context = self.no_context.expand(observation.shape[0], -1)
+        command = torch.cat((self.task.features(observation, goal), context), dim=-1)
+        action = self.actor.mode(observation, command) * self.task.moves(observation, goal)
+        return (action,)
+
+
+def calibrate(
+    algorithm: ContextSac,
+    world: World,
+    *,
+    beyond_horizon: Literal["stagger", "carry"] = "stagger",
+) -> tuple[ContextGraph, Context, tuple[RecurrentState, ...]]:
+    """A policy that infers its context, and what its manifest says of context and memory.
+
+    Args:
+        algorithm: Trained with the knowledge ``inferred``.
+        world: Scenes that nothing was trained on, with episodes as long as in training: one in
+            every scene tells what contexts and estimates are worth.
+        beyond_horizon: What becomes of a state that is older.
+    """
+    with exact_matmul():
+        context = calibrated_context(hold_out(algorithm, world))
+    graph, horizon = ContextGraph(algorithm, estimated(context)), world.episode_steps
+    states = tuple(
+        RecurrentState(
+            name=name, shape=shape, trained_horizon_steps=horizon, beyond_horizon=beyond_horizon
+        )
+        for name, shape in graph.state_shapes.items()
+    )
+    return graph, context, states

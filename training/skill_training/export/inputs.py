@@ -1,0 +1,84 @@
+"""Random inputs of a policy graph, from its input names and its manifest."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from skill_proto.manifest import PolicyManifest
+from skill_robots.observation import scales
+from skill_training.algorithms.skills import sample_skills
+from skill_training.errors import ExportError
+from skill_training.export.graph import PolicyGraph
+
+STATE_SPREAD = 0.5
+"""Standard deviation of random recurrent states: an LSTM's hidden state lies within 1."""
+
+
+def check_names(graph: PolicyGraph, manifest: PolicyManifest) -> None:
+    """Refuses a graph whose tensors are not those that its manifest tells of.
+
+    Raises:
+        ExportError: an input or output is missing, or an input is there that nobody would feed.
+    """
+    states = {state.name for state in manifest.recurrent}
+    needed = {"observation", *states}
+    allowed = {"previous_action"}
+    if manifest.skill.size:
+        needed |= {"skill"}
+    if manifest.goal is not None:
+        needed |= {"goal"} | ({"use_goal"} if manifest.skill.size else set[str]())
+        allowed |= {"use_goal"}
+    _compare("inputs", graph.input_names, needed)
+    strange = set(graph.input_names) - needed - allowed
+    if strange:
+        raise ExportError(f"the manifest says nothing of the graph's inputs {sorted(strange)}")
+    outputs = {"action", *(f"next_{state}" for state in states)}
+    if manifest.skill.size and manifest.goal is not None:
+        outputs |= {"skill_used"}
+    if manifest.context is not None:
+        outputs |= {"context"} | ({"estimate"} if manifest.context.estimates else set[str]())
+    _compare("outputs", graph.output_names, outputs)
+
+
+def _compare(kind: str, given: tuple[str, ...], needed: set[str]) -> None:
+    missing = needed - set(given)
+    if missing:
+        raise ExportError(
+            f"the graph's {kind} {', '.join(given)} lack {', '.join(sorted(missing))}, of which "
+            "its manifest tells"
+        )
+
+
+def random_inputs(
+    graph: PolicyGraph, manifest: PolicyManifest, n: int, generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """``n`` inputs of the graph in raw units, spread as the observation's fields typically are.
+
+    Half of the inputs ask for a goal where they may choose.
+    """
+    return tuple(_random(name, manifest, n, generator) for name in graph.input_names)
+
+
+def zero_states(manifest: PolicyManifest, n: int) -> dict[str, Tensor]:
+    """Recurrent states at the start of ``n`` episodes, by name."""
+    return {state.name: torch.zeros(n, *state.shape) for state in manifest.recurrent}
+
+
+def _random(name: str, manifest: PolicyManifest, n: int, generator: torch.Generator) -> Tensor:
+    if name == "observation":
+        scale = torch.as_tensor(scales(manifest.observation_names), dtype=torch.float32)
+        return torch.randn(n, manifest.observation_size, generator=generator) * scale
+    if name == "previous_action":
+        return 2 * torch.rand(n, manifest.action_size, generator=generator) - 1
+    if name == "skill" and manifest.skill.kind != "none":
+        return sample_skills(n, manifest.skill.size, generator, manifest.skill.kind)
+    if name == "goal" and manifest.goal is not None:
+        low, high = torch.tensor(manifest.goal.low), torch.tensor(manifest.goal.high)
+        return low + (high - low) * torch.rand(n, manifest.goal_size, generator=generator)
+    if name == "use_goal":
+        return torch.randint(0, 2, (n, 1), generator=generator).float()
+    shapes = {state.name: state.shape for state in manifest.recurrent}
+    if name in shapes:
+        return STATE_SPREAD * torch.randn(n, *shapes[name], generator=generator)
+    raise ExportError(f"the graph has an input {name!r} of which its manifest says nothing")

@@ -1,0 +1,89 @@
+"""The networks of every algorithm.
+
+Raw observations go in, so that replay and exported files hold physical units.
+
+Shapes: ``n`` samples, ``O`` observation, ``Z`` skill and ``A`` action entries.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class ObservationNormalizer(nn.Module):
+    """Divides a raw observation by the fixed typical magnitude of each entry.
+
+    Fixed rather than running statistics: the same numbers hold in training, in the file and in
+    every comparison between runs.
+
+    Args:
+        scale: ``(O,)`` typical magnitudes in the observation's own units, all positive.
+
+    Raises:
+        ValueError: a scale is not finite and positive.
+    """
+
+    scale: Tensor
+
+    def __init__(self, scale: Sequence[float]) -> None:
+        super().__init__()
+        values = torch.as_tensor(scale, dtype=torch.float32).clone()
+        if not bool((torch.isfinite(values) & (values > 0)).all()):
+            raise ValueError(f"observation scales must be finite and > 0, got {values.tolist()}")
+        self.register_buffer("scale", values)
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """``(n, O)`` raw -> ``(n, O)`` of order one."""
+        return observation / self.scale
+
+
+def mlp(input_size: int, hidden: Sequence[int], output_size: int) -> nn.Sequential:
+    """A ReLU network without normalisation layers."""
+    sizes = (input_size, *hidden)
+    layers: list[nn.Module] = []
+    for inner, outer in pairwise(sizes):
+        layers += [nn.Linear(inner, outer), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(sizes[-1], output_size))
+
+
+class TwinMlp(nn.Module):
+    """Two independent ReLU networks of one shape, evaluated together as batched products.
+
+    Initialised as ``torch.nn.Linear``: uniform within ``1 / sqrt(fan in)``.
+    """
+
+    def __init__(self, input_size: int, hidden: Sequence[int], output_size: int) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for inner, outer in pairwise((input_size, *hidden, output_size)):
+            bound = 1.0 / math.sqrt(inner)
+            self.weights.append(nn.Parameter(torch.empty(2, inner, outer).uniform_(-bound, bound)))
+            self.biases.append(nn.Parameter(torch.empty(2, 1, outer).uniform_(-bound, bound)))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """``(n, input_size)`` -> ``(2, n, output_size)``."""
+        features = inputs.expand(2, *inputs.shape)
+        last = len(self.weights) - 1
+        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            features = torch.baddbmm(bias, features, weight)
+            if index < last:
+                features = features.relu()
+        return features
+
+
+class PositiveScalar(nn.Module):
+    """A learned positive number, stored as its logarithm."""
+
+    def __init__(self, initial: float) -> None:
+        super().__init__()
+        self.log = nn.Parameter(torch.tensor(math.log(initial)))
+
+    def forward(self) -> Tensor:
+        """The number itself, a scalar."""
+        return self.log.exp()

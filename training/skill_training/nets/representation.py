@@ -1,0 +1,175 @@
+"""The state representation phi: what of the world the skills are about, and in which geometry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from torch.func import jacrev, vmap
+
+from skill_training.nets.mlp import mlp
+
+Form = Literal["rotation", "linear", "mlp"]
+
+DEFAULT_LEARNING_RATE: Mapping[Form, float] = {"rotation": 1e-3, "linear": 1e-3, "mlp": 3e-4}
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class RepresentationConfig:
+    """What phi sees and what kind of function it is."""
+
+    field: str = "cube_position"
+    """Observation field that the representation sees; skills are about this field."""
+
+    components: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1)
+    """Which components of the field, in order. Goals are given in these components."""
+
+    form: Form = "rotation"
+    """'rotation': a rotation times a scale (two numbers, two components to two).
+    'linear': a free matrix. 'mlp': a network, as in the papers."""
+
+    size: Annotated[int, Field(ge=1)] = 2
+    """Dimensions of the representation, and so of the skill."""
+
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (256, 256)
+    """Hidden layers of the 'mlp' form."""
+
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """Adam's step size; None means 1e-3 for 'rotation' and 'linear', 3e-4 for 'mlp'."""
+
+    @property
+    def step_size(self) -> float:
+        """The learning rate, with the form's default filled in."""
+        return self.learning_rate or DEFAULT_LEARNING_RATE[self.form]
+
+
+class ScaledRotation(nn.Module):
+    """x -> [[a, -b], [b, a]] x, started at the identity.
+
+    The angle is free (a turn of phi with the opposite turn of every skill changes nothing), so
+    the start costs no generality; what it cannot do is lose a dimension, as a free matrix does.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coefficients = nn.Parameter(torch.tensor([1.0, 0.0]))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """``(n, 2)`` -> ``(n, 2)``."""
+        a, b = self.coefficients
+        x, y = inputs.unbind(-1)
+        return torch.stack((a * x - b * y, b * x + a * y), dim=-1)
+
+
+def _linear(input_size: int, size: int) -> nn.Linear:
+    """A free matrix, orthogonal at the start; no bias, for only differences of phi are used."""
+    layer = nn.Linear(input_size, size, bias=False)
+    nn.init.orthogonal_(layer.weight)
+    return layer
+
+
+def _build_map(config: RepresentationConfig) -> nn.Module:
+    input_size = len(config.components)
+    if config.form == "mlp":
+        return mlp(input_size, config.hidden, config.size)
+    if config.form == "linear":
+        return _linear(input_size, config.size)
+    if input_size != 2 or config.size != 2:
+        raise ValueError(
+            f"a 'rotation' representation maps 2 components to 2 dimensions, got {input_size} "
+            f"components {config.components} and size {config.size}; choose two components and "
+            "size 2, or the form 'linear' or 'mlp'"
+        )
+    return ScaledRotation()
+
+
+def _selected_indices(config: RepresentationConfig, layout: Mapping[str, slice]) -> list[int]:
+    if config.field not in layout:
+        raise ValueError(
+            f"the observation has no field {config.field!r} for the representation; "
+            f"it has {', '.join(layout)}"
+        )
+    place = layout[config.field]
+    size = place.stop - place.start
+    if not config.components or max(config.components) >= size:
+        raise ValueError(
+            f"representation components {config.components} must name at least one of the "
+            f"components 0 to {size - 1} of {config.field!r}"
+        )
+    return [place.start + component for component in config.components]
+
+
+class StateRepresentation(nn.Module):
+    """phi: selected observation entries, scaled -> ``(n, d)``.
+
+    Args:
+        config: what phi sees and its form.
+        layout: where each observation field lies.
+        scale: ``(O,)`` typical magnitude of each observation entry.
+
+    Raises:
+        ValueError: the field or a component does not exist, or the form cannot map those sizes.
+    """
+
+    indices: Tensor
+    scale: Tensor
+
+    def __init__(
+        self,
+        config: RepresentationConfig,
+        *,
+        layout: Mapping[str, slice],
+        scale: Sequence[float],
+    ) -> None:
+        super().__init__()
+        self.config = config
+        indices = torch.tensor(_selected_indices(config, layout))
+        self.register_buffer("indices", indices)
+        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32)[indices])
+        self.map = _build_map(config)
+
+    @property
+    def size(self) -> int:
+        """Dimensions of phi."""
+        return self.config.size
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """``(n, O)`` raw -> ``(n, d)``."""
+        return self.embed(observation.index_select(-1, self.indices))
+
+    def embed(self, selected: Tensor) -> Tensor:
+        """``(n, k)`` values of the selected components, such as a goal, raw -> ``(n, d)``."""
+        return self.map(selected / self.scale)
+
+    def step(self, observation: Tensor, next_observation: Tensor) -> Tensor:
+        """phi(s') - phi(s), ``(n, d)``."""
+        return self(next_observation) - self(observation)
+
+    @torch.no_grad()
+    def singular_values(self, observation: Tensor | None = None) -> Tensor:
+        """Singular values of phi's Jacobian in its scaled inputs, largest first, ``(min(k, d),)``.
+
+        Exact for 'linear' and 'rotation'. An 'mlp' needs a batch ``(n, O)`` of observations; the
+        values are those of the Jacobian averaged over it, so that a fold, whose slopes cancel,
+        counts as a lost dimension.
+
+        Raises:
+            ValueError: an 'mlp' without observations.
+        """
+        if self.config.form == "mlp":
+            if observation is None or len(observation) == 0:
+                raise ValueError("an 'mlp' representation needs a batch of observations here")
+            points = observation.index_select(-1, self.indices) / self.scale
+        else:
+            points = self.scale.new_zeros(1, len(self.config.components))
+        jacobians = vmap(jacrev(self.map))(points)
+        return torch.linalg.svdvals(jacobians.mean(0))
+
+    def singular_value_ratio(self, observation: Tensor | None = None) -> float:
+        """Smallest over largest singular value: 1 is isotropic, 0 a lost dimension."""
+        values = self.singular_values(observation)
+        return float(values[-1] / values[0].clamp_min(torch.finfo(values.dtype).tiny))

@@ -1,0 +1,93 @@
+"""What runs of a policy with a context share: scenes, replay, algorithm, and their state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from skill_proto.arrays import Array
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.collection.episode_collector import EpisodeCollector
+from skill_training.collection.episode_recorder import World
+from skill_training.config import RunSettings
+from skill_training.data.episodes import EpisodeReplay
+
+LEAST_SPREAD = 1e-3
+"""Standard deviation given to a point range, which has none, and nothing to be told apart."""
+
+
+class ContextLearner:
+    """A :class:`~skill_training.recipes.recipe.Learner` without its evaluations.
+
+    Args:
+        algorithm: At its start.
+        world: The scenes of training.
+        run: Seed, and size of the replay.
+        carried_share: See :class:`EpisodeCollector`.
+    """
+
+    def __init__(
+        self, algorithm: ContextSac, world: World, run: RunSettings, *, carried_share: float = 0.0
+    ) -> None:
+        self.algorithm = algorithm
+        capacity = run.replay_capacity // world.episode_steps
+        self._replay = EpisodeReplay(capacity, algorithm.device)
+        self._collector = EpisodeCollector(
+            world, algorithm, self._replay, carried_share=carried_share, seed=run.seed
+        )
+
+    @property
+    def env_steps(self) -> int:
+        """Environment steps collected, demonstrations left out."""
+        return self._collector.env_steps
+
+    @property
+    def steps_per_round(self) -> int:
+        """Environment steps that one round adds."""
+        return self._collector.steps_per_round
+
+    def begin(self) -> None:
+        """Takes what comes from outside of the run: once, before the first round.
+
+        A run that goes on from a checkpoint has it in its state.
+
+        Raises:
+            ConfigError: it is not there, or does not fit.
+        """
+
+    def collect_round(self) -> None:
+        """Runs one episode in every scene and stores it.
+
+        Raises:
+            ConfigError: before the first round; see :meth:`begin`.
+        """
+        if not self.env_steps:
+            self.begin()
+        self._collector.collect_round()
+
+    def update(self) -> dict[str, Tensor]:
+        """One gradient step."""
+        return self.algorithm.update(self._replay)
+
+    def state_dict(self, *, finished: bool) -> dict[str, Any]:
+        """The whole state between two rounds; a finished run needs its replay no more."""
+        return {
+            "algorithm": self.algorithm.state_dict(),
+            "replay": None if finished else self._replay.state_dict(),
+            "collector": self._collector.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what :meth:`state_dict` gave."""
+        self.algorithm.load_state_dict(state["algorithm"])
+        if state["replay"] is not None:
+            self._replay.load_state_dict(state["replay"])
+        self._collector.load_state_dict(state["collector"])
+
+
+def log_uniform_moments(ends: Array) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of log-uniform quantities, whose logs end at ``(2, K)``."""
+    spread = np.maximum((ends[1] - ends[0]) / np.sqrt(12.0), LEAST_SPREAD)
+    return ends.mean(0).tolist(), spread.tolist()

@@ -1,0 +1,55 @@
+"""The manifest of a policy from skill discovery, and the parts that other recipes share."""
+
+from __future__ import annotations
+
+from skill_proto.manifest import (
+    Evaluation,
+    PolicyManifest,
+    Representation,
+    SkillSpace,
+)
+from skill_robots.observation import manifest_fields
+from skill_robots.tasks.tabletop.tabletop import Tabletop
+from skill_training.recipes.discovery.config import SkillConfig
+from skill_training.recipes.discovery.policy import OBSERVATION, pushes_to_goals
+from skill_training.recipes.manifest_parts import goal_space, plant, push_action, trained_on
+from skill_training.recipes.recipe import RunFacts, Scalars
+
+TITLES = {"csf": "contrastive successor features (CSF)", "metra": "METRA"}
+
+
+def build_manifest(config: SkillConfig, facts: RunFacts) -> PolicyManifest:
+    """The manifest of a run of CSF or METRA."""
+    seen = config.algorithm.representation
+    return PolicyManifest(
+        name=f"{config.algorithm_name}_panda",
+        algorithm=config.algorithm_name,
+        description=(
+            f"Pushes a 4 cm cube over a table; the skill names the direction. Trained with "
+            f"{TITLES[config.algorithm_name]} without a reward."
+        ),
+        control_rate_hz=Tabletop.control_rate_hz,
+        observation=manifest_fields(OBSERVATION),
+        action=(push_action(),),
+        skill=SkillSpace(kind="sphere", size=seen.size, hold_steps=config.task.episode_steps),
+        goal=goal_space() if pushes_to_goals(config) else None,
+        representation=Representation(
+            inputs=tuple(f"{seen.field}.{component}" for component in seen.components),
+            form=seen.form,
+            size=seen.size,
+            singular_value_ratio=facts.metrics.get("phi_singular_value_ratio"),
+        ),
+        plant=plant("tabletop", physics_step_s=config.task.physics_step_s),
+        trained_on=trained_on(config.task),
+        provenance=facts.provenance,
+        evaluation=_evaluation(config, facts.metrics),
+    )
+
+
+def _evaluation(config: SkillConfig, metrics: Scalars) -> Evaluation | None:
+    if not metrics:
+        return None
+    command = f"skill-eval --model policy.onnx --skills {config.run.eval_skills}"
+    if "goal_mean_distance_m" in metrics:
+        command += f" --goals {config.run.final_eval_goals}"
+    return Evaluation(command=command, metrics=dict(metrics))

@@ -1,0 +1,165 @@
+"""How often a cube comes to rest at its goal in time, by friction and mass."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from skill_proto.arrays import Array, Ids
+from skill_robots.observation import PUSH_OBSERVATION, layout
+from skill_robots.tasks.tabletop.metrics import FAR_M, REST_DISTANCE_M, REST_M_S, REST_STEPS
+from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, Interval
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.collection.episode_collector import ContextUse, run_episodes
+from skill_training.data.episodes import Episodes
+from skill_training.export.calibration import hold_out, log_r2
+from skill_training.recipes.goal.config import EVALUATION_SEEDS
+from skill_training.recipes.goal.world import GoalTaskConfig, GoalWorld
+
+Scalars = dict[str, float]
+
+EVALUATION_SEED = EVALUATION_SEEDS[0]
+"""Of starts and goals; no run trains on it."""
+
+CONTEXTS: dict[str, tuple[Interval, Interval]] = {
+    "mu0.06": ((0.8, 0.8), (0.06, 0.06)),
+    "mu0.1": ((0.8, 0.8), (0.1, 0.1)),
+    "mu0.2": ((0.8, 0.8), (0.2, 0.2)),
+    "mu0.4": ((0.8, 0.8), (0.4, 0.4)),
+    "mu0.8": ((0.8, 0.8), (0.8, 0.8)),
+    "mu1.6": ((0.8, 0.8), (1.6, 1.6)),
+    "4.8kg": ((4.8, 4.8), (0.4, 0.4)),
+    "4.8kg_mu0.06": ((4.8, 4.8), (0.06, 0.06)),
+}
+"""Mass [kg] and friction of each condition, by name; a goal stage is judged on all of them."""
+
+QUICK = ("mu0.06", "mu0.1", "mu0.4")
+"""Conditions of an evaluation in mid-training."""
+
+AFTER_CONTACT_STEPS = (15, 25, 60)
+"""Steps after the first contact at which estimates are judged: 0.6, 1 and 2.4 s."""
+
+CONTACT_M_S = 0.02
+"""A cube that is truly faster than this has been touched."""
+
+NEVER = 1 << 32
+
+
+def time_key(step: int) -> str:
+    """Name of the share at rest at a control step: ``by_2400ms``."""
+    return f"by_{step * CONTROL_PERIOD_S * 1000:.0f}ms"
+
+
+def contact_key(delay: int) -> str:
+    """Name of what is known so many control steps after the first contact: ``after_600ms``."""
+    return f"after_{delay * CONTROL_PERIOD_S * 1000:.0f}ms"
+
+
+def nominal(task: GoalTaskConfig, mass: Interval, friction: Interval) -> GoalTaskConfig:
+    """As ``skill-eval`` runs it: nominal arm, exact sensors, one goal and context an episode."""
+    return GoalTaskConfig(
+        mass=mass,
+        friction=friction,
+        stiffness_scale=(1.0, 1.0),
+        latency_s=(0.0, 0.0),
+        sensor_noise=0.0,
+        start="low",
+        episode_steps=max(REST_STEPS),
+        physics_step_s=task.physics_step_s,
+        goal_change_share=0.0,
+        context_change_share=0.0,
+        scenes_per_task=1,
+    )
+
+
+def rest_shares(
+    algorithm: ContextSac,
+    task: GoalTaskConfig,
+    mass: Interval,
+    friction: Interval,
+    *,
+    goals: int,
+    use: ContextUse = "live",
+) -> Scalars:
+    """Share of far goals with the cube at rest there after 1.6 s and 2.4 s; see robots' metrics."""
+    world = GoalWorld(nominal(task, mass, friction), goals, seed=EVALUATION_SEED)
+    world.reset()
+    start = algorithm.encoder.initial_state(goals)
+    episodes, _ = run_episodes(world, algorithm, start, deterministic=True, use=use)
+    return {time_key(step): rest_share(episodes, step) for step in REST_STEPS}
+
+
+def rest_share(episodes: Episodes, step: int) -> float:
+    """As ``skill_robots.tasks.tabletop.metrics.rest_share`` measures it, on episodes of exact sensors."""
+    place = layout(PUSH_OBSERVATION)
+    cube = episodes.observation[:, :, place["cube_position"]][..., :2]
+    speed = torch.linalg.vector_norm(
+        episodes.observation[:, step, place["cube_velocity"]][..., :2], dim=-1
+    )
+    distance = torch.linalg.vector_norm(cube - episodes.goal[:, :1], dim=-1)
+    far = distance[:, 0] > FAR_M
+    settled = (distance[:, step] < REST_DISTANCE_M) & (speed < REST_M_S)
+    return float(settled[far].float().mean()) if bool(far.any()) else 0.0
+
+
+def evaluate_goals(
+    algorithm: ContextSac, task: GoalTaskConfig, *, goals: int, full: bool
+) -> Scalars:
+    """Rest shares over the trained range and in single conditions, as ``condition/by_...``."""
+    metrics: Scalars = {}
+    conditions = {name: CONTEXTS[name] for name in (CONTEXTS if full else QUICK)}
+    for name, (mass, friction) in {"trained": (task.mass, task.friction), **conditions}.items():
+        shares = rest_shares(algorithm, task, mass, friction, goals=goals)
+        metrics |= {f"{name}/{key}": value for key, value in shares.items()}
+    if algorithm.config.knowledge == "inferred":
+        metrics |= identification(algorithm, task, episodes=goals)
+        if full:
+            metrics |= _without_context(algorithm, task, goals)
+    return metrics
+
+
+def _without_context(algorithm: ContextSac, task: GoalTaskConfig, goals: int) -> Scalars:
+    """The same policy with its context zeroed, and frozen at what the first observation gave."""
+    uses: tuple[ContextUse, ...] = ("zeroed", "frozen")
+    return {
+        f"{name}/{use}_{key}": value
+        for use in uses
+        for name, (mass, friction) in CONTEXTS.items()
+        for key, value in rest_shares(algorithm, task, mass, friction, goals=goals, use=use).items()
+    }
+
+
+class _ContactWorld(GoalWorld):
+    """Remembers when each cube first moved, as no sensor's noise can tell."""
+
+    first_contact: Ids
+    """``(n,)`` step of the first observation after it; far beyond the episode if there was none."""
+
+    def reset(self) -> None:
+        super().reset()
+        self._steps = 0
+        self.first_contact = np.full(self.n, NEVER)
+
+    def step(self, action: Array) -> None:
+        super().step(action)
+        self._steps += 1
+        moves = (self.cube_speed > CONTACT_M_S) & (self.first_contact == NEVER)
+        self.first_contact[moves] = self._steps
+
+
+def identification(algorithm: ContextSac, task: GoalTaskConfig, *, episodes: int) -> Scalars:
+    """R2 of log mass and log friction some time after the first contact, with sensor noise."""
+    steady = dataclasses.replace(task, context_change_share=0.0, scenes_per_task=1)
+    world = _ContactWorld(steady, episodes, seed=EVALUATION_SEED + 1)
+    held = hold_out(algorithm, world)
+    metrics: Scalars = {}
+    for delay in AFTER_CONTACT_STEPS:
+        at = world.first_contact + delay
+        index = (at < held.truth.shape[1]).nonzero()[0]
+        at = at[index]
+        shares = log_r2(held.truth[index, at], held.estimates[index, at])
+        after = contact_key(delay)
+        metrics |= {f"r2_mass/{after}": shares[0], f"r2_friction/{after}": shares[1]}
+    return metrics

@@ -1,0 +1,262 @@
+"""The goal stage: SAC from a skill actor, with a context encoder, on the tabletop."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from skill_proto.manifest import Context, PolicyManifest, RecurrentState, SkillSpace
+from skill_robots.observation import PUSH_OBSERVATION, layout, manifest_fields, scales
+from skill_robots.tasks.tabletop.metrics import REST_STEPS
+from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, Tabletop
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.algorithms.context_sac_config import Knowledge, contrastive_note
+from skill_training.device import exact_matmul
+from skill_training.errors import NothingToShipError
+from skill_training.export.context_graph import PlainGraph, calibrate
+from skill_training.export.graph import PolicyGraph
+from skill_training.recipes.context_learner import ContextLearner, log_uniform_moments
+from skill_training.recipes.goal.config import GoalConfig, GoalSacConfig
+from skill_training.recipes.goal.evaluation import (
+    AFTER_CONTACT_STEPS,
+    CONTEXTS,
+    EVALUATION_SEED,
+    contact_key,
+    evaluate_goals,
+    time_key,
+)
+from skill_training.recipes.goal.start_actor import SkillFile
+from skill_training.recipes.goal.task import RestAtGoal
+from skill_training.recipes.goal.world import GoalWorld
+from skill_training.recipes.manifest_parts import goal_space, plant, push_action, trained_on
+from skill_training.recipes.recipe import CardNotes, Curve, RunFacts, Scalars
+
+CURVES = (
+    Curve(name="eval/trained/by_2400ms", title="at rest by 2.4 s, trained range", top=1.0),
+    Curve(name="eval/mu0.06/by_2400ms", title="at rest by 2.4 s, friction .06", top=1.0),
+    Curve(name="eval/mu0.1/by_2400ms", title="at rest by 2.4 s, friction .1", top=1.0),
+    Curve(name="eval/mu0.4/by_2400ms", title="at rest by 2.4 s, friction .4", top=1.0),
+    Curve(name="eval/r2_friction/after_2400ms", title="R² of log friction, 2.4 s", top=1.0),
+    Curve(name="eval/r2_mass/after_2400ms", title="R² of log mass, 2.4 s", top=1.0),
+)
+
+SHOWN = {
+    "rest": "trained/by_2400ms",
+    "mu.06": "mu0.06/by_2400ms",
+    "mu.1": "mu0.1/by_2400ms",
+    "R2mu": "r2_friction/after_2400ms",
+    "R2m": "r2_mass/after_2400ms",
+}
+"""What the progress bar shows, by a short name."""
+
+DESCRIPTIONS: dict[Knowledge, str] = {
+    "inferred": "Brings a 4 cm cube to rest at a goal on the table. Infers from its own pushes how "
+    "heavy the cube is and how slippery the table.",
+    "told": "Brings a 4 cm cube to rest at a goal on the table, told mass and friction.",
+    "untold": "Brings a 4 cm cube to rest at a goal on the table, whatever it weighs or slides on: "
+    "it neither knows nor infers mass and friction.",
+}
+
+LIMITS = """\
+- Simulation only: the policy has not been run on a real arm.
+- One 4 cm cube on a flat table, the hand closed and pointing down; it pushes, it does not grasp.
+- Outside the ranges above nothing is promised.
+"""
+
+CONTEXT_LIMITS = """\
+- Friction is what it adapts to. Mass hardly changes what has to be done.
+- The context comes with contact: before the first push nothing is known, and a cube that was
+  exchanged while nobody touched it is known only after the next push.
+"""
+
+CALIBRATION_EPISODES = 256
+"""Held-out episodes from which the distance of a context is calibrated."""
+
+
+def metric_texts() -> dict[str, str]:
+    """What the metrics of a final evaluation are, by name."""
+    seconds = {step: f"{step * CONTROL_PERIOD_S:.1f} s" for step in REST_STEPS}
+    places = {"trained": "at rest within 3 cm, trained range"} | {
+        name: f"at rest, friction {friction[0]:g}, {mass[0]:g} kg"
+        for name, (mass, friction) in CONTEXTS.items()
+    }
+    uses = {"": "", "zeroed_": ", context zeroed", "frozen_": ", context frozen"}
+    texts = {
+        f"{name}/{use}{time_key(step)}": f"{place}, after {time}{how}"
+        for name, place in places.items()
+        for use, how in uses.items()
+        for step, time in seconds.items()
+    }
+    return texts | {
+        f"r2_{quantity}/{contact_key(delay)}": f"R2 of log {quantity}, "
+        f"{delay * CONTROL_PERIOD_S:.1f} s after the first contact, sensors noisy"
+        for quantity in ("mass", "friction")
+        for delay in AFTER_CONTACT_STEPS
+    }
+
+
+class GoalRecipe:
+    """``skill-train goal``."""
+
+    config_types: Mapping[str, type[GoalSacConfig]] = {"goal": GoalSacConfig}
+    summaries: Mapping[str, str] = {
+        "goal": "Train a skill policy further to bring the cube to rest at a goal, inferring mass "
+        "and friction."
+    }
+    curves: Sequence[Curve] = CURVES
+
+    def default_config(self, name: str) -> GoalConfig:
+        """What ``skill-train goal`` runs without flags."""
+        del name
+        return GoalConfig()
+
+    def check(self, config: GoalConfig) -> None:
+        """Builds the networks and throws them away.
+
+        Raises:
+            ConfigError: the policy file to start from is missing or does not fit.
+        """
+        start(build_algorithm(config, torch.device("cpu")), config.algorithm.start_from)
+
+    def build_learner(self, config: GoalConfig, device: torch.device) -> GoalLearner:
+        """The learner; the policy file it starts from is read before its first round."""
+        return GoalLearner(config, device)
+
+    def shipped(
+        self, config: GoalConfig, facts: RunFacts, state: dict[str, Any]
+    ) -> tuple[PolicyGraph, PolicyManifest]:
+        """The policy in a learner's ``state``, and what its file says about itself.
+
+        Raises:
+            NothingToShipError: the policy was told mass and friction, which no served policy is.
+            KeyError, RuntimeError: the state does not fit the configuration.
+        """
+        knowledge = config.algorithm.knowledge
+        if knowledge == "told":
+            raise NothingToShipError(
+                "a policy that is told mass and friction cannot be served; it is a bound to "
+                "compare with. Its figures are in metrics.jsonl"
+            )
+        algorithm = build_algorithm(config, torch.device("cpu"))
+        algorithm.load_networks(state["algorithm"])
+        if knowledge == "untold":
+            return PlainGraph(algorithm), manifest(config, facts)
+        single = dataclasses.replace(config.task, scenes_per_task=1, context_change_share=0.0)
+        graph, context, recurrent = calibrate(
+            algorithm,
+            GoalWorld(single, CALIBRATION_EPISODES, seed=EVALUATION_SEED + 2),
+            beyond_horizon="carry" if config.algorithm.carried_share > 0 else "stagger",
+        )
+        return graph, manifest(config, facts, context, recurrent)
+
+    def card_notes(self, config: GoalConfig) -> CardNotes:
+        """What the card says beyond the manifest."""
+        start = config.algorithm.start_from
+        learned = "the policy starts from nothing" if start is None else f"started from `{start}`"
+        return CardNotes(
+            limits=LIMITS + (CONTEXT_LIMITS if config.algorithm.knowledge == "inferred" else ""),
+            metric_texts=metric_texts(),
+            sections={
+                "What it learned from": (
+                    f"Soft actor-critic; {learned}. Reward `0.1 exp(-(d / 2.5 cm)²) - 0.1 "
+                    f"min(d, 0.4 m) / 0.15 m` for the cube's distance d from the goal; "
+                    f"{config.algorithm.hindsight_share:.0%} of the goals in hindsight. Goals, "
+                    "masses and frictions change within training episodes. "
+                    f"{contrastive_note(config.algorithm)}\n"
+                )
+            },
+        )
+
+
+def build_algorithm(config: GoalConfig, device: torch.device) -> ContextSac:
+    """The algorithm with freshly drawn networks, whatever it is to start from."""
+    mean, std = log_uniform_moments(np.log([config.task.mass, config.task.friction]).T)
+    return ContextSac(
+        config.algorithm,
+        RestAtGoal(torch.eye(2), layout(PUSH_OBSERVATION)["cube_position"].start),
+        scale=scales(PUSH_OBSERVATION).tolist(),
+        action_size=Tabletop.action_size,
+        truth_mean=mean,
+        truth_std=std,
+        device=device,
+        seed=config.run.seed,
+    )
+
+
+def start(algorithm: ContextSac, path: Path | None) -> None:
+    """Gives an algorithm the actor of a skill policy and turns ways to goals as its skills are.
+
+    None: leaves it as it is.
+
+    Raises:
+        ConfigError: the file is missing or does not fit.
+    """
+    if path is None:
+        return
+    skills = SkillFile(path, PUSH_OBSERVATION)
+    algorithm.task.load_state_dict({"rotation": skills.rotation()})
+    skills.start(algorithm.actor)
+    algorithm.restart_average()
+
+
+def manifest(
+    config: GoalConfig,
+    facts: RunFacts,
+    context: Context | None = None,
+    recurrent: tuple[RecurrentState, ...] = (),
+) -> PolicyManifest:
+    """The manifest; without an encoder there is neither context nor recurrent state."""
+    return PolicyManifest(
+        name="goal_panda",
+        algorithm="goal",
+        description=DESCRIPTIONS[config.algorithm.knowledge],
+        control_rate_hz=Tabletop.control_rate_hz,
+        observation=manifest_fields(PUSH_OBSERVATION),
+        action=(push_action(),),
+        skill=SkillSpace(kind="none", size=0),
+        goal=goal_space(),
+        recurrent=recurrent,
+        context=context,
+        plant=plant("tabletop", physics_step_s=config.task.physics_step_s),
+        trained_on=trained_on(config.task),
+        provenance=facts.provenance,
+        evaluation=facts.evaluation,
+    )
+
+
+class GoalLearner(ContextLearner):
+    """The goal stage's scenes, replay, algorithm and evaluation."""
+
+    def __init__(self, config: GoalConfig, device: torch.device) -> None:
+        run = config.run
+        self._config = config
+        super().__init__(
+            build_algorithm(config, device),
+            GoalWorld(config.task, run.n_envs, seed=run.seed, threads=run.threads),
+            run,
+            carried_share=config.algorithm.carried_share,
+        )
+
+    def begin(self) -> None:
+        """Takes the actor of the policy file to start from; a run that goes on has it."""
+        start(self.algorithm, self._config.algorithm.start_from)
+
+    def evaluate_quick(self) -> Scalars:
+        """Rest shares in a few conditions."""
+        goals = self._config.run.eval_goals
+        return evaluate_goals(self.algorithm, self._config.task, goals=goals, full=False)
+
+    def evaluate_full(self) -> Scalars:
+        """Rest shares in all conditions, with and without the context."""
+        goals = self._config.run.final_eval_goals
+        with exact_matmul():
+            return evaluate_goals(self.algorithm, self._config.task, goals=goals, full=True)
+
+    def facts(self, scalars: Scalars) -> dict[str, str]:
+        """What the progress bar shows."""
+        return {short: f"{scalars[name]:.2f}" for short, name in SHOWN.items() if name in scalars}

@@ -1,0 +1,182 @@
+"""Configuration of the benchmark's methods: TESAC, CCM, SaTESAC and SaCCM."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import ClassVar
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from skill_training.algorithms.context_sac_config import (
+    ContextSacConfig,
+    Discount,
+    PositiveFloat,
+    Rate,
+    Share,
+    Weight,
+)
+from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
+from skill_training.context.objective import ContrastiveConfig
+from skill_training.errors import ConfigError
+from skill_training.recipes.checks import check_contrastive, check_range, check_replay
+from skill_training.recipes.skill_aware.world import SkillAwareTaskConfig
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class BenchmarkSacConfig(ContextSacConfig):
+    """What the four methods share on the benchmark."""
+
+    name: ClassVar[str]
+
+    demonstrations: Count = 2400
+    """Episodes of the scripted controller that switches from picking to pushing, told nothing; they
+    stay in replay. 0 learns from the reward alone."""
+
+    imitation_filter: bool = False
+    """Imitate only where the critic values the demonstrated action above the policy's own. Off: it
+    does not value the demonstrations soon enough, and the policy stays at half their success."""
+
+    discount: Discount = 0.95
+    """Weight of the next control step against this one; the release's."""
+
+    # Other defaults of inherited settings.
+    demonstration_share: Share = 0.5
+    imitation_weight: Weight = 10.0
+    target_rate: Rate = 0.01
+    initial_entropy_coefficient: PositiveFloat = 0.005
+    entropy_floor: Weight = 0.0005
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class TesacConfig(BenchmarkSacConfig):
+    """Settings of TESAC."""
+
+    name: ClassVar[str] = "tesac"
+
+    contrastive: ContrastiveConfig = field(
+        default_factory=lambda: ContrastiveConfig(sampling="tesac")
+    )
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class CcmConfig(BenchmarkSacConfig):
+    """Settings of CCM."""
+
+    name: ClassVar[str] = "ccm"
+
+    contrastive: ContrastiveConfig = field(
+        default_factory=lambda: ContrastiveConfig(sampling="ccm")
+    )
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class SaTesacConfig(BenchmarkSacConfig):
+    """Settings of SaTESAC."""
+
+    name: ClassVar[str] = "satesac"
+
+    contrastive: ContrastiveConfig = field(
+        default_factory=lambda: ContrastiveConfig(sampling="satesac")
+    )
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class SaCcmConfig(BenchmarkSacConfig):
+    """Settings of SaCCM."""
+
+    name: ClassVar[str] = "saccm"
+
+    contrastive: ContrastiveConfig = field(
+        default_factory=lambda: ContrastiveConfig(sampling="saccm")
+    )
+
+
+METHODS: dict[str, type[BenchmarkSacConfig]] = {
+    kind.name: kind for kind in (SaTesacConfig, SaCcmConfig, CcmConfig, TesacConfig)
+}
+"""Every method's settings by its name."""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class BenchmarkRunSettings(RunSettings):
+    """Run settings on the benchmark."""
+
+    env_steps: PositiveInt = 200_000
+    """Environment steps to collect beside the demonstrations, rounded up to whole episodes."""
+
+    env_steps_per_update: PositiveInt = 8
+    """Environment steps per gradient step; the release's."""
+
+    warmup_steps: Count = 1_600
+    """Environment steps of the first policy, and no gradient steps, at the start."""
+
+    replay_capacity: PositiveInt = 200_000
+    """Transitions kept in replay beside the demonstrations; the oldest make room."""
+
+    # Other defaults of inherited settings.
+    log_interval: PositiveInt = 4_000
+    eval_interval: PositiveInt = 40_000
+    checkpoint_interval: PositiveInt = 40_000
+
+    eval_episodes: PositiveInt = 8
+    """Episodes per cell in an evaluation in mid-training."""
+
+    final_eval_episodes: PositiveInt = 50
+    """Episodes per cell in the final evaluation."""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class BenchmarkConfig(TrainConfig):
+    """Everything that decides what a run on the benchmark computes."""
+
+    algorithm: TesacConfig | CcmConfig | SaTesacConfig | SaCcmConfig
+    """The method's own settings."""
+
+    task: SkillAwareTaskConfig = field(default_factory=SkillAwareTaskConfig)
+    """Frictions and masses of training."""
+
+    run: BenchmarkRunSettings = field(default_factory=BenchmarkRunSettings)
+    """Length, seed, device and bookkeeping."""
+
+    def __post_init__(self) -> None:
+        """Refuses combinations that cannot work.
+
+        Raises:
+            ConfigError: a range is impossible, nothing of it is left beside what is held out, or
+                the replay is smaller than one round of episodes.
+        """
+        for name in ("friction", "mass", "held_out_friction", "held_out_mass"):
+            check_range(name, getattr(self.task, name), positive=True)
+        self._check_something_is_left()
+        check_replay(self.run, episode_steps=self.task.episode_steps)
+        if self.algorithm.contrastive.sampling != self.algorithm.name:
+            name, sampling = self.algorithm.name, self.algorithm.contrastive.sampling
+            raise ConfigError(
+                f"--{name}.contrastive.sampling {sampling} is another method; run "
+                f"`skill-train {sampling}`"
+            )
+        # Cells are six tasks, each with more episodes than any sampling needs.
+        ranges = self.task.contexts == "range"
+        check_contrastive(
+            self.algorithm,
+            self.run,
+            scenes_per_task=self.task.scenes_per_task if ranges else self.run.n_envs,
+            episode_steps=self.task.episode_steps,
+        )
+
+    def _check_something_is_left(self) -> None:
+        task = self.task
+        covered = all(
+            outer[0] <= inner[0] and inner[1] <= outer[1]
+            for inner, outer in (
+                (task.friction, task.held_out_friction),
+                (task.mass, task.held_out_mass),
+            )
+        )
+        if task.contexts == "range" and covered:
+            raise ConfigError(
+                f"--task.friction {task.friction[0]:g} {task.friction[1]:g} and --task.mass "
+                f"{task.mass[0]:g} {task.mass[1]:g} lie within what is held out "
+                f"(--task.held-out-friction, --task.held-out-mass); widen them, or move that box"
+            )

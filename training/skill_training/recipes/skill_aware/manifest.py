@@ -1,0 +1,162 @@
+"""What a policy of the skill-aware benchmark says about itself, in manifest and card."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skill_proto.manifest import (
+    ActionPart,
+    Context,
+    PolicyManifest,
+    Range,
+    RecurrentState,
+    SkillSpace,
+)
+from skill_robots.motion.policy_adapter import SKILL_AWARE_TASK
+from skill_robots.observation import manifest_fields
+from skill_robots.tasks.skill_aware.benchmark import SPLITS, SUCCESS_RADIUS_M, TRAIN, cell_name
+from skill_robots.tasks.skill_aware.mujoco_model import MOTOR_DAMPING, MOTOR_RATE, PHYSICS_STEP_S
+from skill_robots.tasks.skill_aware.scenes import (
+    AREA_M,
+    CONTROL_RATE_HZ,
+    DISPLACEMENT_M,
+    HAND_WIDTH_STEP_M,
+    OBSERVATION,
+    cube_table_friction,
+)
+from skill_training.algorithms.context_sac_config import contrastive_note
+from skill_training.recipes.manifest_parts import goal_space, plant
+from skill_training.recipes.recipe import RunFacts
+from skill_training.recipes.skill_aware.config import BenchmarkConfig
+from skill_training.recipes.skill_aware.world import SkillAwareTaskConfig, unseen_cells
+
+TITLES = {
+    "tesac": "TESAC (no contrastive term)",
+    "ccm": "CCM (InfoNCE over tasks)",
+    "satesac": "SaTESAC (SaNCE within a task)",
+    "saccm": "SaCCM (SaNCE over tasks)",
+}
+
+LIMITS = """\
+- Simulation only, on panda-gym's robot: its arm answers at once and with more force than a Panda's
+  joint impedance would, and its solver lets heavy bodies sink into each other by millimetres.
+- Friction here is the benchmark's label, the table's Bullet coefficient; the effective cube-table
+  coefficient is half of it.
+- Heavy cubes on rough tables can neither be lifted nor pushed by this arm; docs/results.md says
+  which cells are out of reach for any controller that was tried.
+"""
+
+
+def manifest(
+    config: BenchmarkConfig,
+    facts: RunFacts,
+    context: Context,
+    recurrent: tuple[RecurrentState, ...],
+) -> PolicyManifest:
+    """The manifest of a run of any of the methods."""
+    name = config.algorithm_name
+    return PolicyManifest(
+        name=f"{name}_panda",
+        algorithm=name,
+        description=(
+            "Brings a cube to a goal on the table by picking, pushing or tumbling it, whichever "
+            f"its weight and the table's friction allow. Trained with {TITLES[name]}."
+        ),
+        control_rate_hz=CONTROL_RATE_HZ,
+        observation=manifest_fields(OBSERVATION),
+        action=_actions(),
+        skill=SkillSpace(kind="none", size=0),
+        goal=goal_space(stop_radius=SUCCESS_RADIUS_M, reach=AREA_M),
+        recurrent=recurrent,
+        context=context,
+        plant=plant(
+            SKILL_AWARE_TASK,
+            physics_step_s=PHYSICS_STEP_S,
+            stiffness=MOTOR_RATE * MOTOR_DAMPING,
+            damping=MOTOR_DAMPING,
+        ),
+        trained_on=_trained_on(config.task),
+        provenance=facts.provenance,
+        evaluation=facts.evaluation,
+    )
+
+
+def _actions() -> tuple[ActionPart, ...]:
+    return (
+        ActionPart(
+            name="end_effector_displacement",
+            size=3,
+            scale=DISPLACEMENT_M,
+            unit="m",
+            frame="world",
+        ),
+        ActionPart(
+            name="hand_width_displacement",
+            size=1,
+            scale=HAND_WIDTH_STEP_M,
+            unit="m",
+            frame="none",
+        ),
+    )
+
+
+def _trained_on(task: SkillAwareTaskConfig) -> dict[str, Range]:
+    if task.contexts == "cells":
+        cells = [(cell.mass, cell.friction) for cell in TRAIN]
+        mass, friction = [(min(values), max(values)) for values in zip(*cells, strict=True)]
+    else:
+        mass, friction = task.mass, task.friction
+    effective = cube_table_friction(np.array(friction)).tolist()
+    return {
+        "cube_mass": Range(low=mass[0], high=mass[1], unit="kg"),
+        "cube_table_friction": Range(low=effective[0], high=effective[1], unit="1"),
+    }
+
+
+def metric_texts(config: BenchmarkConfig) -> dict[str, str]:
+    """What each metric of the final evaluation means."""
+    engine = {"mujoco": "the MuJoCo twin", "bullet": "PyBullet"}[config.task.engine]
+    texts = {
+        f"success.{split}": f"success over the {len(cells)} cells of the {split} split, {engine}"
+        for split, cells in SPLITS.items()
+    }
+    texts |= {
+        f"at_end.{split}": f"cube at the goal after the last step, {split} split"
+        for split in SPLITS
+    }
+    unseen = [cell_name(cell) for cell in unseen_cells(config.task)]
+    texts["success.unseen"] = (
+        f"success over the {len(unseen)} cells outside of training (friction label,mass in kg: "
+        f"{'; '.join(unseen)})"
+    )
+    return texts
+
+
+def learned_from(config: BenchmarkConfig) -> str:
+    """What the card says of contexts, reward, demonstrations and encoder."""
+    settings, task = config.algorithm, config.task
+    contexts = (
+        "the six training cells of the benchmark"
+        if task.contexts == "cells"
+        else (
+            f"frictions {task.friction[0]:g} to {task.friction[1]:g} and masses "
+            f"{task.mass[0]:g} to {task.mass[1]:g} kg, log-uniform, without the box of frictions "
+            f"{task.held_out_friction[0]:g} to {task.held_out_friction[1]:g} and masses "
+            f"{task.held_out_mass[0]:g} to {task.held_out_mass[1]:g} kg"
+        )
+    )
+    shown = (
+        f"{settings.demonstrations} demonstrations of a scripted controller that is told nothing "
+        f"(`skill_robots.tasks.skill_aware.scripted.policies.Switch`), {settings.demonstration_share:.0%} of the "
+        f"episodes of a batch, imitated with weight {settings.imitation_weight:g}"
+        f"{' where the critic prefers them' if settings.imitation_filter else ''}"
+        if settings.demonstrations
+        else "No demonstrations"
+    )
+    return (
+        f"Physics: {task.engine}. Contexts, of demonstrations too: {contexts}. Reward: minus the "
+        "cube's distance from the goal, minus 0.3 of the hand's from the cube, minus a constant "
+        f"per step, until the cube is within 5 cm of the goal; there the policy rests. {shown}; "
+        f"{settings.hindsight_share:.0%} of the goals in hindsight; entropy coefficient "
+        f"at least {settings.entropy_floor:g}. {contrastive_note(settings)}\n"
+    )

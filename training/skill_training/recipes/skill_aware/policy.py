@@ -1,0 +1,63 @@
+"""The policy that a run on the benchmark is judged by: as shipped, or told what a bound knows."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from skill_proto.arrays import Array
+from skill_robots.tasks.policy import Policy
+from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.export.context_graph import ContextGraph, PlainGraph
+from skill_training.export.graph import TorchPolicy
+from skill_training.recipes.skill_aware.world import log_truth
+
+
+class ToldPolicy:
+    """Acts on the true mass and friction, which the benchmark tells it once an episode.
+
+    A bound to compare with: no served policy is told.
+    """
+
+    def __init__(self, algorithm: ContextSac) -> None:
+        self._algorithm = algorithm
+        self._context = torch.zeros(0)
+
+    def reset(self, n: int) -> None:
+        """Starts ``n`` episodes, of which it has to be told."""
+        size = self._algorithm.config.encoder.size
+        self._context = torch.zeros(n, size, device=self._algorithm.device)
+
+    def tell(self, friction: Array, mass: Array) -> None:
+        """Friction (label) and mass [kg] of every scene, each ``(n,)``."""
+        self._context = self._algorithm.told(self._tensor(log_truth(friction, mass)))
+
+    def act(
+        self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
+    ) -> Array:
+        """Deterministic actions ``(n, 4)``; see ``skill_robots.tasks.policy.Policy``.
+
+        Raises:
+            ValueError: no goal is given.
+        """
+        if goal is None:
+            raise ValueError("a policy of the benchmark needs a goal")
+        given = self._tensor(observation), self._tensor(goal)
+        action = self._algorithm.act(*given, self._context, deterministic=True)
+        moves = self._algorithm.task.moves(*given)
+        return (action * moves).cpu().numpy().astype(np.float64)
+
+    def _tensor(self, array: Array) -> torch.Tensor:
+        return torch.as_tensor(array, dtype=torch.float32, device=self._algorithm.device)
+
+
+def evaluation_policy(algorithm: ContextSac) -> Policy:
+    """What ``algorithm`` has learned, on what its knowledge lets it know."""
+    knowledge = algorithm.config.knowledge
+    if knowledge == "told":
+        return ToldPolicy(algorithm)
+    if knowledge == "untold":
+        return TorchPolicy(PlainGraph(algorithm), action_size=ACTION_SIZE, goal_size=2)
+    graph = ContextGraph(algorithm)
+    return TorchPolicy(graph, action_size=ACTION_SIZE, goal_size=2, states=graph.state_shapes)

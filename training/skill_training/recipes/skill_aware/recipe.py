@@ -1,0 +1,224 @@
+"""The skill-aware benchmark: TESAC, CCM, SaTESAC and SaCCM."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+import torch
+
+from skill_proto.manifest import PolicyManifest
+from skill_robots.observation import layout, scales
+from skill_robots.tasks.skill_aware.benchmark import (
+    SPLITS,
+    SUCCESS_RADIUS_M,
+    TRAIN,
+    benchmark,
+    cell_name,
+)
+from skill_robots.tasks.skill_aware.engines import EngineMissingError, make_scenes
+from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE, CUBE_REST_HEIGHT_M, OBSERVATION
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.config import RunSettings
+from skill_training.device import exact_matmul
+from skill_training.errors import ConfigError, NothingToShipError
+from skill_training.export.context_graph import calibrate
+from skill_training.export.graph import PolicyGraph
+from skill_training.recipes.context_learner import ContextLearner, log_uniform_moments
+from skill_training.recipes.recipe import CardNotes, Curve, RunFacts, Scalars
+from skill_training.recipes.skill_aware.config import METHODS, BenchmarkConfig, BenchmarkSacConfig
+from skill_training.recipes.skill_aware.demonstrations import demonstrate
+from skill_training.recipes.skill_aware.manifest import (
+    LIMITS,
+    TITLES,
+    learned_from,
+    manifest,
+    metric_texts,
+)
+from skill_training.recipes.skill_aware.policy import evaluation_policy
+from skill_training.recipes.skill_aware.task import BringToGoal
+from skill_training.recipes.skill_aware.world import (
+    SkillAwareTaskConfig,
+    SkillAwareWorld,
+    log_truth,
+    unseen_cells,
+)
+
+CURVES = tuple(
+    Curve(name=f"eval/success.{split}", title=f"success, {split} cells", top=1.0)
+    for split in SPLITS
+)
+
+SCENES = 20
+"""Scenes of an evaluation, stepped together."""
+
+EVALUATION_SEED = 100
+"""Of the starts of evaluations in training; ``skill-eval`` begins at 0."""
+
+CALIBRATION_SCENES = 128
+"""Held-out episodes, each in a context of its own, from which distance and estimates are judged."""
+
+CALIBRATION_SEED = 1 << 31
+"""Of their contexts and starts; no run can have it."""
+
+
+class SkillAwareRecipe:
+    """``skill-train satesac|saccm|ccm|tesac``."""
+
+    config_types: Mapping[str, type[BenchmarkSacConfig]] = METHODS
+    summaries: Mapping[str, str] = {
+        name: f"Train {TITLES[name]} on the skill-aware pick-and-place benchmark."
+        for name in METHODS
+    }
+    curves: Sequence[Curve] = CURVES
+
+    def default_config(self, name: str) -> BenchmarkConfig:
+        """What ``skill-train <name>`` runs without flags."""
+        return BenchmarkConfig(algorithm=METHODS[name]())  # type: ignore[arg-type]  # one of the union's own
+
+    def check(self, config: BenchmarkConfig) -> None:
+        """Tries the engine.
+
+        Raises:
+            ConfigError: it is not installed.
+        """
+        _world(config.task, config.run, scenes=1, seed=0).close()
+
+    def build_learner(self, config: BenchmarkConfig, device: torch.device) -> BenchmarkLearner:
+        """The learner; demonstrations are made before its first round.
+
+        Raises:
+            ConfigError: the engine is not installed.
+        """
+        return BenchmarkLearner(config, device)
+
+    def shipped(
+        self, config: BenchmarkConfig, facts: RunFacts, state: dict[str, Any]
+    ) -> tuple[PolicyGraph, PolicyManifest]:
+        """The policy in a learner's ``state``, and what its file says about itself.
+
+        Raises:
+            NothingToShipError: the policy was told mass and friction, or nothing at all.
+            KeyError, RuntimeError: the state does not fit the configuration.
+        """
+        if config.algorithm.knowledge != "inferred":
+            raise NothingToShipError(
+                f"a policy that is {config.algorithm.knowledge} mass and friction is a bound to "
+                "compare with, and is not exported; its figures are in metrics.jsonl"
+            )
+        algorithm = build_algorithm(config, torch.device("cpu"))
+        algorithm.load_networks(state["algorithm"])
+        # Not a configuration that could be trained: nothing is contrasted here.
+        single = dataclasses.replace(config.task, scenes_per_task=1)
+        world = _world(single, config.run, scenes=CALIBRATION_SCENES, seed=CALIBRATION_SEED)
+        with closing(world):
+            graph, context, recurrent = calibrate(algorithm, world)
+        return graph, manifest(config, facts, context, recurrent)
+
+    def card_notes(self, config: BenchmarkConfig) -> CardNotes:
+        """What the card says beyond the manifest."""
+        return CardNotes(
+            limits=LIMITS,
+            metric_texts=metric_texts(config),
+            sections={"What it learned from": learned_from(config)},
+        )
+
+
+def build_algorithm(config: BenchmarkConfig, device: torch.device) -> ContextSac:
+    """The algorithm at its start."""
+    place = layout(OBSERVATION)
+    mean, std = _log_moments(config.task)
+    return ContextSac(
+        config.algorithm,
+        BringToGoal(
+            place["cube_position"].start,
+            place["cube_from_end_effector"].start,
+            rest_height=CUBE_REST_HEIGHT_M,
+            success_radius=SUCCESS_RADIUS_M,
+        ),
+        scale=scales(OBSERVATION).tolist(),
+        action_size=ACTION_SIZE,
+        truth_mean=mean,
+        truth_std=std,
+        device=device,
+        seed=config.run.seed,
+    )
+
+
+def _log_moments(task: SkillAwareTaskConfig) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of log mass and log friction in training."""
+    if task.contexts == "range":
+        return log_uniform_moments(log_truth(np.array(task.friction), np.array(task.mass)))
+    known = log_truth(*np.array([(cell.friction, cell.mass) for cell in TRAIN]).T)
+    return known.mean(0).tolist(), known.std(0).tolist()
+
+
+def _world(
+    task: SkillAwareTaskConfig, run: RunSettings, *, scenes: int, seed: int
+) -> SkillAwareWorld:
+    try:
+        return SkillAwareWorld(task, scenes, seed=seed, threads=run.threads)
+    except EngineMissingError as error:
+        raise ConfigError(str(error)) from None
+
+
+class BenchmarkLearner(ContextLearner):
+    """The benchmark's scenes, demonstrations, replay, algorithm and evaluation."""
+
+    def __init__(self, config: BenchmarkConfig, device: torch.device) -> None:
+        run = config.run
+        self._config = config
+        self._world = _world(config.task, run, scenes=run.n_envs, seed=run.seed)
+        super().__init__(build_algorithm(config, device), self._world, run)
+
+    def begin(self) -> None:
+        """Shows the demonstrations."""
+        settings = self._config.algorithm
+        if not settings.demonstrations:
+            return
+        from skill_robots.tasks.skill_aware.scripted.policies import Switch
+
+        episodes = demonstrate(
+            self._world,
+            Switch(),
+            self.algorithm.task,
+            episodes=settings.demonstrations,
+            hidden=settings.encoder.hidden,
+            seed=self._config.run.seed,
+            device=self.algorithm.device,
+        )
+        self._replay.keep_demonstrations(episodes)
+
+    def evaluate_quick(self) -> Scalars:
+        """Success by split, a few episodes per cell."""
+        return self._evaluate(self._config.run.eval_episodes, cells=False)
+
+    def evaluate_full(self) -> Scalars:
+        """Success by split and cell."""
+        with exact_matmul():
+            return self._evaluate(self._config.run.final_eval_episodes, cells=True)
+
+    def facts(self, scalars: Scalars) -> dict[str, str]:
+        """What the progress bar shows."""
+        return {
+            split: f"{scalars[f'success.{split}']:.2f}"
+            for split in SPLITS
+            if f"success.{split}" in scalars
+        }
+
+    def _evaluate(self, episodes: int, *, cells: bool) -> Scalars:
+        policy = evaluation_policy(self.algorithm)
+        with closing(
+            make_scenes(self._config.task.engine, SCENES, self._config.run.threads)
+        ) as scenes:
+            result = benchmark(policy, scenes, episodes=episodes, seed=EVALUATION_SEED)
+        metrics = {f"success.{split}": value for split, value in result.success.items()}
+        metrics |= {f"at_end.{split}": value for split, value in result.at_end.items()}
+        if cells:
+            unseen = [cell_name(cell) for cell in unseen_cells(self._config.task)]
+            metrics["success.unseen"] = float(np.mean([result.cells[name] for name in unseen]))
+            metrics |= {f"cell.{name}": value for name, value in result.cells.items()}
+        return metrics

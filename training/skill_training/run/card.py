@@ -1,0 +1,141 @@
+"""The card of a policy file: what a reader wants to know before trusting it, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from skill_proto.manifest import PolicyManifest
+from skill_training.errors import ExportError
+from skill_training.recipes.recipe import CardNotes
+
+
+def write_card(manifest: PolicyManifest, notes: CardNotes, path: Path) -> None:
+    """Writes the card of ``manifest`` to ``path``.
+
+    Raises:
+        ExportError: the file cannot be written.
+    """
+    try:
+        path.write_text(card(manifest, notes), encoding="utf-8")
+    except OSError as error:
+        raise ExportError(f"cannot write the card {path}: {error}") from None
+
+
+def card(manifest: PolicyManifest, notes: CardNotes) -> str:
+    """The card as Markdown."""
+    sections = (
+        f"# {manifest.name}\n\n{manifest.description}\n",
+        _interface(manifest),
+        _training(manifest),
+        _ranges(manifest),
+        _metrics(manifest, notes.metric_texts),
+        *(f"## {heading}\n\n{text}" for heading, text in notes.sections.items()),
+        f"## Limits of use\n\n{notes.limits}",
+        f"## Licence\n\n{manifest.license}\n",
+    )
+    return "\n".join(sections)
+
+
+def _interface(manifest: PolicyManifest) -> str:
+    rows = [
+        ("control rate", f"{manifest.control_rate_hz:g} Hz"),
+        (
+            "observation",
+            f"{manifest.observation_size} numbers: " + ", ".join(manifest.observation_names),
+        ),
+        (
+            "action",
+            ", ".join(
+                f"{part.name} ({part.size}), {part.scale:g} {part.unit} per step at 1, "
+                f"{part.frame} frame"
+                for part in manifest.action
+            ),
+        ),
+    ]
+    if manifest.skill.size:
+        rows.append(("skill", f"{manifest.skill.kind}, {manifest.skill.size} numbers"))
+    goal = manifest.goal
+    if goal is not None:
+        rows.append(
+            (
+                "goal",
+                f"{goal.field} {list(goal.components)} [{goal.unit}], reached within "
+                f"{goal.stop_radius:g} {goal.unit}",
+            )
+        )
+    if manifest.representation is not None:
+        phi = manifest.representation
+        rows.append(("representation", f"{phi.form} of {', '.join(phi.inputs)}"))
+    return "## Interface\n\n" + _table(("", ""), [*rows, *_memory(manifest)])
+
+
+def _memory(manifest: PolicyManifest) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    if manifest.recurrent:
+        shapes = ", ".join(
+            f"{state.name} {list(state.shape)}, trained for {state.trained_horizon_steps} steps "
+            f"({state.beyond_horizon})"
+            for state in manifest.recurrent
+        )
+        rows.append(("memory", shapes))
+    if manifest.context is not None:
+        rows.append(("context", f"{manifest.context.size} numbers"))
+        rows += [
+            (
+                f"estimate of {estimate.name.replace('_', ' ')}",
+                f"[{estimate.unit}], R2 of its logarithm {_number(estimate.log_r2)}",
+            )
+            for estimate in manifest.context.estimates
+        ]
+        rows += [
+            (
+                f"not estimated: {estimate.name.replace('_', ' ')}",
+                "the contexts do not tell it: R2 of its logarithm would be "
+                f"{_number(estimate.log_r2)}",
+            )
+            for estimate in manifest.context.unidentified
+        ]
+    return rows
+
+
+def _training(manifest: PolicyManifest) -> str:
+    origin = manifest.provenance
+    libraries = ", ".join(f"{name} {version}" for name, version in origin.versions.items())
+    rows = [
+        ("command", f"`{origin.command}`"),
+        ("code revision", origin.code_revision),
+        ("seed", str(origin.seed)),
+        ("environment steps", f"{origin.environment_steps:,}"),
+        ("gradient steps", f"{origin.gradient_steps:,}"),
+        ("wall time", f"{origin.wall_time_s / 60:.1f} min"),
+        ("machine", origin.machine),
+        ("versions", libraries),
+        ("created", origin.created),
+    ]
+    return "## Training\n\n" + _table(("", ""), rows)
+
+
+def _ranges(manifest: PolicyManifest) -> str:
+    rows = [
+        (name.replace("_", " "), _number(item.low), _number(item.high), item.unit)
+        for name, item in manifest.trained_on.items()
+    ]
+    return "## Trained on\n\n" + _table(("quantity", "from", "to", "unit"), rows)
+
+
+def _metrics(manifest: PolicyManifest, texts: Mapping[str, str]) -> str:
+    evaluation = manifest.evaluation
+    if evaluation is None:
+        return "## Evaluation\n\nNone: the run was not finished.\n"
+    rows = [(texts.get(name, name), _number(value)) for name, value in evaluation.metrics.items()]
+    return f"## Evaluation\n\n`{evaluation.command}`\n\n" + _table(("metric", "value"), rows)
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"

@@ -1,0 +1,70 @@
+"""Configurations as text: read back from config.json, and as the command that gives them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import replace
+from typing import cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from skill_proto.validation_text import describe_errors
+from skill_training.config import TrainConfig, differences
+from skill_training.errors import ConfigError
+from skill_training.recipes.registry import default_config, recipe_of
+
+
+def config_from_json(text: str) -> TrainConfig:
+    """Reads what :func:`skill_training.config.config_to_json` wrote.
+
+    Raises:
+        ConfigError: not JSON, or with missing, unknown or wrong settings; the message names them.
+    """
+    try:
+        plain = json.loads(text)
+        settings = dict(plain.pop("algorithm"))
+        name = settings.pop("name")
+        algorithm = TypeAdapter(recipe_of(name).config_types[name]).validate_python(settings)
+        kind = type(default_config(name))
+        return TypeAdapter(kind).validate_python({"algorithm": algorithm, **plain})
+    except ValidationError as error:
+        raise ConfigError(f"not a valid configuration: {describe_errors(error)}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"not a configuration of skill-train: {error!r}") from None
+
+
+def shortest_command(config: TrainConfig) -> str:
+    """The shortest command that gives this configuration; its seed is always told."""
+    name = config.algorithm_name
+    default = default_config(name)
+    default = replace(default, run=replace(default.run, seed=config.run.seed))
+    start = ["skill-train", name, "--seed", str(config.run.seed)]
+    return shlex.join(start + flags_between(default, config))
+
+
+def flags_between(before: TrainConfig, after: TrainConfig) -> list[str]:
+    """The flags that turn one configuration of an algorithm into another."""
+    flags: list[str] = []
+    for path, (_, now) in differences(before, after).items():
+        flags += _flag(path, after.algorithm_name, now)
+    return flags
+
+
+def _flag(path: str, algorithm: str, value: object) -> list[str]:
+    path = path.removeprefix("run.")
+    if path.startswith("algorithm."):
+        path = f"{algorithm}.{path.removeprefix('algorithm.')}"
+    flag = path.replace("_", "-")
+    if isinstance(value, bool):
+        group, dot, name = flag.rpartition(".")
+        return [f"--{flag}" if value else f"--{group}{dot}no-{name}"]
+    return [f"--{flag}", *_words(value)]
+
+
+def _words(value: object) -> list[str]:
+    """A value as tyro reads it; pairs within a list follow each other."""
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        return [word for item in items for word in _words(item)]
+    return [str(value)]
