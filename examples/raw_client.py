@@ -83,8 +83,13 @@ def push(address: str, seconds: float) -> None:
     lease = server.ask(type="acquire", holder="raw_client.py", ttl_s=1.0)["lease"]
     for seq in range(1, 1 + round(seconds / PERIOD_S)):
         state = json.loads(telemetry.recv())
-        basis = max(server.time, state["time"])
-        command = {"lease": lease, "seq": seq, "basis": basis, "valid_for_s": 5 * PERIOD_S}
+        reference_time = max(server.time, state["time"])
+        command = {
+            "lease": lease,
+            "seq": seq,
+            "reference_time": reference_time,
+            "valid_for_s": 5 * PERIOD_S,
+        }
         server.ask(type="skill", skill=skill, **command)
         server.ask(type="renew", lease=lease)
         print(f"mode {state['mode']}, cube at {state['objects']['cube']['position']}")

@@ -14,7 +14,7 @@ import matplotlib.image
 import mujoco
 import numpy as np
 
-from skill_robots.motion.action import ActionConfig, joints_for_hand
+from skill_robots.motion.action import ActionConfig, inverse_kinematics
 from skill_robots.tasks.tabletop.model import tabletop_model
 
 HAND = np.array([[-0.08, 0.05, 0.03]])
@@ -32,7 +32,7 @@ def main() -> None:
     base = ActionConfig().base_position
     model = tabletop_model(0.005, base, visual=True)
     data = mujoco.MjData(model)
-    data.qpos[:7] = joints_for_hand(HAND - np.array(base))[0]
+    data.qpos[:7] = inverse_kinematics(HAND - np.array(base))[0]
     place = int(model.joint("cube").qposadr[0])
     data.qpos[place : place + 3] = CUBE
     mujoco.mj_forward(model, data)

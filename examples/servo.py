@@ -68,7 +68,7 @@ def servo(address: str, seconds: float, period_s: float, *, joint: bool) -> None
                 stream.sleep_until(due := max(due + period_s, time.monotonic()))
         trips = np.percentile(stream.round_trips_s, [50, 99]) * 1e3
         refused = ", ".join(f"{n} {code}" for code, n in stream.refused.items()) or "none"
-        print(f"{stream.sent} targets sent, {stream.passed_over} passed over, refused: {refused}")
+        print(f"{stream.sent} targets sent, {stream.dropped} passed over, refused: {refused}")
         print(f"round trip p50 {trips[0]:.1f} ms, p99 {trips[1]:.1f} ms")
     angles, followed = np.array(swing).reshape(-1, 2).T
     waves = np.column_stack([np.sin(angles), np.cos(angles), np.ones_like(angles)])

@@ -147,7 +147,7 @@ def push_manifest(
             "physics_step_s": 0.005,
             "joint_stiffness": [600, 600, 600, 600, 250, 150, 50],
             "joint_damping": [49, 49, 49, 49, 31.6, 24.5, 14.1],
-            "setpoint_leash_m": 0.06,
+            "max_setpoint_error_m": 0.06,
             "workspace_low_m": [-0.30, -0.32, 0.015],
             "workspace_high_m": [0.15, 0.32, 0.25],
             "velocity_limit_share": 0.9,

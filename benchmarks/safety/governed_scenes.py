@@ -15,17 +15,17 @@ from skill_robots.arm import ArmSpec, ArmState, JointTarget
 from skill_robots.franka import kinematics
 from skill_robots.franka.kinematics import Point
 from skill_robots.franka.specs import PANDA
-from skill_robots.motion.action import ActionDecoder, locate_hands
+from skill_robots.motion.action import ActionDecoder, end_effector_state
 from skill_robots.motion.governor import Governor, Intervention, Verdict
 from skill_robots.motion.limits import Motion
-from skill_robots.motion.policy_adapter import PolicyDriver
+from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
 from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.skill_aware.benchmark import CELLS, benchmark
 from skill_robots.tasks.skill_aware.mujoco_scenes import MujocoScenes
 from skill_robots.tasks.skill_aware.scenes import CONTROL_RATE_HZ, SkillAwareScenes
 from skill_robots.tasks.tabletop.rollouts import MAX_SCENES
-from skill_robots.tasks.tabletop.setpoint_audit import MakeWatch, SetpointWatch
+from skill_robots.tasks.tabletop.setpoint_audit import AuditFactory, SetpointAudit
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_runtime.evaluation.tabletop import EvaluationSettings, evaluate
 from skill_runtime.policy.onnx_policy import OnnxPolicy
@@ -137,7 +137,7 @@ class Observed(Governor):
             room.joint_acceleration,
             room.joint_jerk,
             room.end_effector_speed,
-            room.itself,
+            room.self_collision,
             room.table,
             room.workspace,
         )
@@ -149,9 +149,9 @@ class Observed(Governor):
         self._before = self.last
 
 
-def watch_all(tally: Tally) -> MakeWatch:
+def watch_all(tally: Tally) -> AuditFactory:
     """Governs every scene of a batch."""
-    return partial(SetpointWatch, governed=MAX_SCENES, governor=partial(Observed, tally))
+    return partial(SetpointAudit, governed=MAX_SCENES, governor=partial(Observed, tally))
 
 
 def run_tabletop(
@@ -180,7 +180,7 @@ class Shaped:
 
     def __init__(self, policy: OnnxPolicy, scenes: MujocoScenes, tally: Tally) -> None:
         self._policy, self._make = policy, watch_all(tally)
-        served = PolicyDriver(PANDA, policy.manifest, PERIOD_S)
+        served = PolicyAdapter(PANDA, policy.manifest, PERIOD_S)
         self._actions = served.actions
         self._decoder = ActionDecoder(served.actions, PANDA)
         self._shaper = SetpointShaper(PANDA, PERIOD_S, served.shaping)
@@ -199,7 +199,7 @@ class Shaped:
         """``(n, A)``: the policy's."""
         action = self._policy.act(observation, skill=skill, goal=goal)
         state = self._setpoint
-        hands = locate_hands(
+        hands = end_effector_state(
             self._position[:, :7], self._velocity[:, :7], state.position, state.velocity, self._base
         )
         aim = self._decoder.displace(action[:, :3], state.position, hands)

@@ -19,26 +19,26 @@ from tqdm import tqdm
 
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.messages import FaultClass, Telemetry
-from skill_robots.motion.braking import Stop, StopPlanner
-from skill_robots.motion.limits import MotionLimits, SafeWay
-from skill_robots.motion.policy_adapter import PolicyDriver
+from skill_robots.motion.braking import BrakingPlanner, BrakingTrajectory
+from skill_robots.motion.limits import MotionLimits, VerifiedStop
+from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_runtime.authority import modes
 from skill_runtime.authority.authority import Authority
-from skill_runtime.authority.lease import Lease, LeaseKeeper
-from skill_runtime.control.arm_controller import Pilot
+from skill_runtime.authority.lease import Lease, LeaseManager
+from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.fault_injection.faulty_arm import FaultyArm
 from skill_runtime.fault_injection.motion_oracle import InvariantError
-from skill_runtime.fault_injection.run import RunConfig, World
+from skill_runtime.fault_injection.run import FaultRun, RunConfig
 from skill_runtime.server import control_loop as loop
-from skill_runtime.server.message_server import Server
+from skill_runtime.server.message_server import MessageServer
 from skill_runtime.server.telemetry import make_telemetry
 
-Plant = Callable[[World], Any]
+Plant = Callable[[FaultRun], Any]
 """Makes a context manager: while it is entered, the bug is in the server of that world."""
 
 
 @contextmanager
-def lease_never_ends(world: World) -> Generator[None, None, None]:
+def lease_never_ends(world: FaultRun) -> Generator[None, None, None]:
     """A lease is in force until it is released."""
 
     def never(_: Lease) -> float:
@@ -49,43 +49,43 @@ def lease_never_ends(world: World) -> Generator[None, None, None]:
 
 
 @contextmanager
-def priority_ignored(world: World) -> Generator[None, None, None]:
+def priority_ignored(world: FaultRun) -> Generator[None, None, None]:
     """Whoever asks for the lease gets it."""
-    acquire = LeaseKeeper.acquire
+    acquire = LeaseManager.acquire
 
     def careless(
-        self: LeaseKeeper, holder: str, ttl_s: float, now: float, priority: int = 0
+        self: LeaseManager, holder: str, ttl_s: float, now: float, priority: int = 0
     ) -> Lease:
         del priority
         self.end("somebody asked")
         return acquire(self, holder, ttl_s, now)
 
-    with patch.object(LeaseKeeper, "acquire", careless):
+    with patch.object(LeaseManager, "acquire", careless):
         yield
 
 
 @contextmanager
-def governor_without_stops(world: World) -> Generator[None, None, None]:
+def governor_without_stops(world: FaultRun) -> Generator[None, None, None]:
     """A set-point is looked at where it is, not on its way to rest."""
 
-    def content(_: MotionLimits, way: Stop, *__: object) -> SafeWay:
-        return SafeWay(way, math.inf, None)
+    def content(_: MotionLimits, way: BrakingTrajectory, *__: object) -> VerifiedStop:
+        return VerifiedStop(way, math.inf, None)
 
-    with patch.object(MotionLimits, "judge_way", content):
+    with patch.object(MotionLimits, "verify_stop", content):
         yield
 
 
 @contextmanager
-def governor_brakes_too_hard(world: World) -> Generator[None, None, None]:
+def governor_brakes_too_hard(world: FaultRun) -> Generator[None, None, None]:
     """Stops are planned with three times the acceleration that the arm can bear."""
     spec, period_s = world.arm.spec, world.arm.servo_period_s
-    planner = StopPlanner(3.0 * spec.acceleration_limit, 3.0 * spec.jerk_limit, period_s)
+    planner = BrakingPlanner(3.0 * spec.acceleration_limit, 3.0 * spec.jerk_limit, period_s)
     with patch.object(world.pilot.governor, "_planner", planner):
         yield
 
 
 @contextmanager
-def stop_does_not_latch(world: World) -> Generator[None, None, None]:
+def stop_does_not_latch(world: FaultRun) -> Generator[None, None, None]:
     """A stopped arm takes a lease and commands."""
     free = {**modes.TABLE["hold"]}
     with patch.dict(modes.TABLE, {"stopped": free}):
@@ -93,101 +93,106 @@ def stop_does_not_latch(world: World) -> Generator[None, None, None]:
 
 
 @contextmanager
-def fault_does_not_latch(world: World) -> Generator[None, None, None]:
+def fault_does_not_latch(world: FaultRun) -> Generator[None, None, None]:
     """Every fault counts as one that may end by itself."""
 
     def at_fault(self: Authority) -> bool:
         return self.mode == "fault"
 
-    def recover(self: Pilot, authority: Authority, now: float) -> None:
+    def recover(self: ArmController, authority: Authority, now: float) -> None:
         del self, now
         authority.recover()
 
     may = patch.object(Authority, "may_recover", property(at_fault))
-    with may, patch.object(Pilot, "_recover_by_itself", recover):
+    with may, patch.object(ArmController, "_recover_by_itself", recover):
         yield
 
 
 @contextmanager
-def age_from_arrival(world: World) -> Generator[None, None, None]:
+def age_from_arrival(world: FaultRun) -> Generator[None, None, None]:
     """A command's validity begins when it arrives, not when its sender last heard the server."""
-    check = LeaseKeeper.check_command
+    check = LeaseManager.check_command
 
     def from_arrival(
-        self: LeaseKeeper, token: str, seq: int, basis: float, valid_for_s: float | None, now: float
+        self: LeaseManager,
+        token: str,
+        seq: int,
+        reference_time: float,
+        valid_for_s: float | None,
+        now: float,
     ) -> float:
         return check(self, token, seq, now, valid_for_s, now)
 
-    with patch.object(LeaseKeeper, "check_command", from_arrival):
+    with patch.object(LeaseManager, "check_command", from_arrival):
         yield
 
 
 @contextmanager
-def order_ignored(world: World) -> Generator[None, None, None]:
+def order_ignored(world: FaultRun) -> Generator[None, None, None]:
     """A command that was overtaken, or comes twice, runs."""
 
     def forgetful(*_: object) -> None:
         """The number is not noted."""
 
-    with patch.object(LeaseKeeper, "accept", forgetful):
+    with patch.object(LeaseManager, "accept", forgetful):
         yield
 
 
 @contextmanager
-def hold_finishes(world: World) -> Generator[None, None, None]:
+def hold_finishes(world: FaultRun) -> Generator[None, None, None]:
     """A hold goes on to the goal of what it ended."""
 
-    def content(_: PolicyDriver) -> None:
+    def content(_: PolicyAdapter) -> None:
         """The goal stays."""
 
-    with patch.object(PolicyDriver, "hold", content):
+    with patch.object(PolicyAdapter, "hold", content):
         yield
 
 
 @contextmanager
-def old_poses_are_used(world: World) -> Generator[None, None, None]:
+def old_poses_are_used(world: FaultRun) -> Generator[None, None, None]:
     """Nobody looks how old a tracked pose is."""
 
     def content(*_: object) -> None:
         """Whatever its age."""
 
-    with patch.object(Pilot, "_check_objects", content):
+    with patch.object(ArmController, "_check_objects", content):
         yield
 
 
 @contextmanager
-def stop_read_seldom(world: World) -> Generator[None, None, None]:
+def stop_read_seldom(world: FaultRun) -> Generator[None, None, None]:
     """Stops are read in every twentieth tick."""
-    hear_stops = Server.hear_stops
+    hear_stops = MessageServer.receive_stops
 
-    def seldom(self: Server, until: float) -> None:
+    def seldom(self: MessageServer, until: float) -> None:
         if world.judge.tick % 20 == 0:
             hear_stops(self, until)
 
-    with patch.object(Server, "hear_stops", seldom):
+    with patch.object(MessageServer, "hear_stops", seldom):
         yield
 
 
 @contextmanager
-def lost_arm_goes_on(world: World) -> Generator[None, None, None]:
+def lost_arm_goes_on(world: FaultRun) -> Generator[None, None, None]:
     """An arm that was out of reach is sent on from where it was told to be."""
 
-    def nowhere(_: Pilot) -> None:
+    def nowhere(_: ArmController) -> None:
         """The set-point stays."""
 
-    with patch.object(Pilot, "_stay_here", nowhere):
+    with patch.object(ArmController, "_stay_here", nowhere):
         yield
 
 
 @contextmanager
-def stall_unseen(world: World) -> Generator[None, None, None]:
+def stall_unseen(world: FaultRun) -> Generator[None, None, None]:
     """Nobody notices that the loop stood still."""
-    with patch.object(FaultyArm, "keeps_time", False):
+    with patch.object(FaultyArm, "lockstep", True):
         yield
 
 
 @contextmanager
-def telemetry_always_well(world: World) -> Generator[None, None, None]:
+def telemetry_always_well(world: FaultRun) -> Generator[None, None, None]:
     """Telemetry says that the arm holds, whatever it does."""
 
     def well(**given: Any) -> Telemetry:  # noqa: ANN401  whatever it takes
@@ -198,7 +203,7 @@ def telemetry_always_well(world: World) -> Generator[None, None, None]:
 
 
 @contextmanager
-def faults_not_counted(world: World) -> Generator[None, None, None]:
+def faults_not_counted(world: FaultRun) -> Generator[None, None, None]:
     """Faults are not counted."""
     fault = Authority.fault
 
@@ -257,7 +262,7 @@ class Config:
 
 def found(name: str, config: RunConfig) -> str | None:
     """What the simulation says of a planted bug; None where it finds nothing."""
-    world = World(config)
+    world = FaultRun(config)
     with PLANTS[name][1](world):
         try:
             world.run()

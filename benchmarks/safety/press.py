@@ -8,7 +8,7 @@ from skill_proto.arrays import Array
 from skill_robots.franka import kinematics
 from skill_robots.franka.clearance import ClearanceModel
 from skill_robots.franka.specs import PANDA
-from skill_robots.motion.action import joints_for_hand
+from skill_robots.motion.action import inverse_kinematics
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 
 PLACES: tuple[tuple[float, float], ...] = (
@@ -66,12 +66,12 @@ def press(depth_m: float) -> tuple[Array, Array]:
     hand = np.array([(x, y, 0.0) for x, y in PLACES]) - table.actions.base_position
     clearance = ClearanceModel()
     for _ in range(2):  # the tips are lowest where the hand points straight down, nearly
-        joints = joints_for_hand(hand)
+        joints = inverse_kinematics(hand)
         lowest = np.array([clearance.measure(position).table for position in joints])
         hand[:, 2] -= lowest + depth_m
-    joints = joints_for_hand(hand)
+    joints = inverse_kinematics(hand)
     _, jacobian = kinematics.forward_with_jacobian(joints)
-    table.put(joints_for_hand(hand + np.array((0.0, 0.0, depth_m))))
+    table.put(inverse_kinematics(hand + np.array((0.0, 0.0, depth_m))))
     rest = np.zeros_like(joints)
     for _ in range(round(SETTLE_S / table.config.physics_step_s)):
         table.physics_step(joints, rest)

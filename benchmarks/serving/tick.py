@@ -40,7 +40,7 @@ from skill_runtime.policy.onnx_policy import PolicyFileError, load_manifest
 from skill_runtime.realtime.clock import MonotonicClock
 from skill_runtime.realtime.latency import TickTimes
 from skill_runtime.realtime.pacing import Pacer
-from skill_runtime.realtime.scheduling import QuietCollector, ask_system
+from skill_runtime.realtime.scheduling import DeferredGc, configure_thread
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
 from skill_runtime.server.control_loop import Pace
 from skill_runtime.transport.sockets import Addresses
@@ -126,8 +126,8 @@ def measure_bare(config: Config, servo_hz: float) -> tuple[np.ndarray, int]:
     pacer = Pacer(1.0 / servo_hz, clock, config.spin_us * 1e-6)
 
     def run() -> None:
-        ask_system(realtime=config.realtime)
-        with QuietCollector():
+        configure_thread(realtime=config.realtime)
+        with DeferredGc():
             pacer.start()
             ends = clock.now() + config.seconds
             while clock.now() < ends:
@@ -137,7 +137,7 @@ def measure_bare(config: Config, servo_hz: float) -> tuple[np.ndarray, int]:
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
-    return record.times[: record.ticks], pacer.missed
+    return record.times[: record.ticks], pacer.overruns
 
 
 class LaxGovernor(Governor):
@@ -178,11 +178,11 @@ def measure_served(
     try:
         client.stdout.readline()
         record = Record(round(servo_hz), config.seconds)
-        missed = server.loop.pacer.missed
+        missed = server.loop.pacer.overruns
         server.loop.times = record
         time.sleep(config.seconds)
         server.loop.times = TickTimes(1)
-        missed = server.loop.pacer.missed - missed
+        missed = server.loop.pacer.overruns - missed
         if server.authority.mode not in POLICY_MODES:
             raise SystemExit(f"the arm did not run the policy: {server.authority.last_event}")
     finally:

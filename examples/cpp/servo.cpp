@@ -119,7 +119,7 @@ class Server {
   }
 
   void see(const json& message) { time_ = std::max(time_, message.at("time").get<double>()); }
-  double time() const { return time_; }  // newest server time seen: the basis of a command
+  double time() const { return time_; }  // newest server time seen: the reference_time of a command
   const std::map<std::string, int>& refused() const { return refused_; }
 
   double round_trip_ms(double share) {
@@ -192,7 +192,7 @@ void servo(const std::string& address, double seconds, double rate) {
     std::vector<double> target = start;
     target.back() += kSwing * std::sin(2 * kPi / kSwingPeriod * Seconds(due - begin).count());
     const bool posted = server.post({{"type", "servo_joint"}, {"lease", lease}, {"seq", seq + 1},
-                                     {"basis", server.time()}, {"valid_for_s", kValidFor},
+                                     {"reference_time", server.time()}, {"valid_for_s", kValidFor},
                                      {"joint_position", target}});
     seq += posted;
     ++(posted ? sent : passed_over);

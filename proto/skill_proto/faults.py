@@ -23,7 +23,7 @@ class FaultRule:
     """What must be so for it to end, in words."""
 
 
-BY_HAND = "`clear`, from an arm at rest, and a new lease"
+MANUAL_RESET = "`clear`, from an arm at rest, and a new lease"
 
 FAULTS: dict[FaultClass, FaultRule] = {
     "tracker": FaultRule(
@@ -32,7 +32,7 @@ FAULTS: dict[FaultClass, FaultRule] = {
         recovers=True,
         ends="a fresh pose",
     ),
-    "silent": FaultRule(
+    "communication": FaultRule(
         cause="the arm does not answer, sends the same state again and again, takes no "
         "set-point, or was sent none because the server stood still",
         recovers=True,
@@ -41,21 +41,23 @@ FAULTS: dict[FaultClass, FaultRule] = {
     "policy": FaultRule(
         cause="the policy fails, or puts out what is not a number",
         recovers=False,
-        ends=BY_HAND,
+        ends=MANUAL_RESET,
     ),
-    "internal": FaultRule(cause="an error of the server itself", recovers=False, ends=BY_HAND),
+    "internal": FaultRule(cause="an error of the server itself", recovers=False, ends=MANUAL_RESET),
     "arm": FaultRule(
         cause="the arm reports an error, refuses a set-point, or measures what is not a number",
         recovers=False,
-        ends=BY_HAND,
+        ends=MANUAL_RESET,
     ),
     "contact": FaultRule(
-        cause="the arm stopped itself because it touched something", recovers=False, ends=BY_HAND
+        cause="the arm stopped itself because it touched something",
+        recovers=False,
+        ends=MANUAL_RESET,
     ),
 }
 """From the mildest to the gravest."""
 
-_GRAVITY = {name: rank for rank, name in enumerate(FAULTS)}
+SEVERITY = {name: rank for rank, name in enumerate(FAULTS)}
 
 
 def needs_clear(state: Telemetry) -> bool:
@@ -65,8 +67,8 @@ def needs_clear(state: Telemetry) -> bool:
     return state.mode == "stopped"
 
 
-def graver(first: FaultClass, second: FaultClass | None) -> FaultClass:
-    """The graver of two: a second fault on top of a first one never makes it milder."""
+def more_severe(first: FaultClass, second: FaultClass | None) -> FaultClass:
+    """The more_severe of two: a second fault on top of a first one never makes it milder."""
     if second is None:
         return first
-    return max(first, second, key=_GRAVITY.__getitem__)
+    return max(first, second, key=SEVERITY.__getitem__)

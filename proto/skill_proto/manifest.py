@@ -63,7 +63,7 @@ class ActionPart(_Part):
     """One named slice of the action vector; a policy puts out values in [-1, 1]."""
 
     name: Literal[
-        "end_effector_displacement", "joint_displacement", "hand_width_displacement", "grasp"
+        "end_effector_displacement", "joint_displacement", "gripper_width_displacement", "grasp"
     ]
     size: Annotated[int, Field(ge=1, le=64)]
     scale: Positive
@@ -200,7 +200,7 @@ class Plant(_Part):
     """[N m/rad]."""
     joint_damping: tuple[Positive, ...]
     """[N m s/rad], on the velocity error."""
-    setpoint_leash_m: Positive
+    max_setpoint_error_m: Positive
     workspace_low_m: tuple[Finite, Finite, Finite]
     workspace_high_m: tuple[Finite, Finite, Finite]
     velocity_limit_share: Annotated[float, Field(gt=0, le=1)]

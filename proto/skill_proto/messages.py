@@ -23,7 +23,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=256)]
 Vector = Annotated[tuple[Finite, ...], Field(min_length=1, max_length=1024)]
 Mode = Literal["hold", "skill", "goal", "servo", "stopped", "fault"]
-FaultClass = Literal["policy", "arm", "contact", "silent", "tracker", "internal"]
+FaultClass = Literal["policy", "arm", "contact", "communication", "tracker", "internal"]
 
 
 class Message(BaseModel):
@@ -77,14 +77,14 @@ class _Command(_Leased):
 
     seq: Annotated[int, Field(ge=0, le=MAX_ID)]
     """Rises with each command of a lease; anything not above the last one is refused."""
-    basis: Finite
+    reference_time: Finite
     """Newest server time that the sender has seen [s]."""
 
 
 class _TimedCommand(_Command):
     valid_for_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)]
-    """The command ends at ``basis + valid_for_s`` on the server's clock [s]."""
-    hand_width: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    """The command ends at ``reference_time + valid_for_s`` on the server's clock [s]."""
+    gripper_width: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     """Opening of the hand [m]; None leaves it to the policy, or as it is."""
     grasp: bool = False
     """Close on the object and hold by force."""
@@ -141,10 +141,10 @@ class Scene(Message):
 
     type: Literal["scene"] = "scene"
     lease: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """Token from the reply to ``acquire``; with it come ``seq`` and ``basis``."""
+    """Token from the reply to ``acquire``; with it come ``seq`` and ``reference_time``."""
     seq: Annotated[int, Field(ge=0, le=MAX_ID)] | None = None
     """As in any command under the lease."""
-    basis: Finite | None = None
+    reference_time: Finite | None = None
     """As in any command under the lease [s]."""
     mass: Annotated[float, Field(ge=MASS_KG[0], le=MASS_KG[1], allow_inf_nan=False)] | None = None
     """[kg]."""
@@ -155,9 +155,9 @@ class Scene(Message):
 
     @model_validator(mode="after")
     def _lease_whole_or_absent(self) -> Self:
-        given = [value is not None for value in (self.lease, self.seq, self.basis)]
+        given = [value is not None for value in (self.lease, self.seq, self.reference_time)]
         if any(given) and not all(given):
-            raise ValueError("lease, seq and basis go together: give all three, or none")
+            raise ValueError("lease, seq and reference_time go together: give all three, or none")
         return self
 
 
@@ -253,7 +253,7 @@ class Ok(_Outbound):
 
     type: Literal["ok"] = "ok"
     time: Finite
-    """Server time [s], usable as ``basis``."""
+    """Server time [s], usable as ``reference_time``."""
 
 
 class Welcome(_Outbound):
@@ -371,7 +371,7 @@ class Headroom(BaseModel):
     """From the end effector to the walls of its box [m]."""
     table: float
     """From the lowest point of the arm to the table's limit [m], told while within 2 cm of it."""
-    itself: float
+    self_collision: float
     """From the nearest two links to the limit between them [m], told while within 5 cm."""
 
 
@@ -380,11 +380,11 @@ class Timing(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
-    work_p50_us: float
-    work_p99_us: float
-    late_p50_us: float
-    late_p99_us: float
-    missed: int
+    execution_time_p50_us: float
+    execution_time_p99_us: float
+    wakeup_latency_p50_us: float
+    wakeup_latency_p99_us: float
+    overruns: int
     """Ticks skipped since start because the loop was whole servo periods late."""
 
 
@@ -414,7 +414,7 @@ class Telemetry(_Outbound):
     joint_setpoint: tuple[float | None, ...]
     end_effector_position: tuple[float | None, ...]
     end_effector_velocity: tuple[float | None, ...]
-    hand_width: float | None
+    gripper_width: float | None
     objects: dict[str, ObjectState]
     skill: tuple[float | None, ...] | None
     goal: tuple[float, ...] | None

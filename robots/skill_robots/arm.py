@@ -24,10 +24,10 @@ class SimulationDivergedError(ArmError):
     """A simulated arm is no longer anywhere sensible; a fresh start mends it."""
 
 
-class ArmSilentError(ArmError):
+class ArmCommunicationError(ArmError):
     """An arm does not answer, for the moment."""
 
-    kind = "silent"
+    kind = "communication"
 
 
 class ArmContactError(ArmError):
@@ -43,7 +43,7 @@ class ObjectUnseenError(ArmError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EndZone:
+class PositionBasedVelocityLimit:
     """How the speed towards a joint's end falls with the distance ``d`` to it.
 
     The bound is ``max(0, sqrt(2 deceleration d) - offset)``, where that is below the joint's limit.
@@ -77,11 +77,11 @@ class ArmSpec:
     """Joint impedance of the plant that policies are trained on [N m/rad]."""
     damping: Array
     """[N m s/rad], on the velocity error."""
-    hand_width_max: float
+    gripper_width_max: float
     """Opening of the hand [m]."""
     end_effector_speed: float
     """Highest speed of the end effector's origin [m/s]."""
-    end_zone: EndZone | None = None
+    velocity_limit_near_ends: PositionBasedVelocityLimit | None = None
     """Where speed towards a joint's end is bounded further; None where it is not."""
 
     @property
@@ -114,7 +114,7 @@ class ArmState:
     """``(dof,)`` [rad]."""
     joint_velocity: Array
     """``(dof,)`` [rad/s]."""
-    hand_width: float
+    gripper_width: float
     """[m]."""
     objects: Mapping[str, Pose] = field(default_factory=dict[str, Pose])
     """Poses of the objects an arm's world can see, by name; a real arm sees none by itself."""
@@ -130,7 +130,7 @@ class JointTarget:
     """``(dof,)`` [rad/s], fed forward."""
     acceleration: Array
     """``(dof,)`` [rad/s^2], for limit checks."""
-    hand_width: float | None = None
+    gripper_width: float | None = None
     """[m]; None leaves the hand as it is."""
     grasp: bool = False
     """Close on the object and hold by force rather than by width."""
@@ -159,7 +159,7 @@ class Arm(Protocol):
         ...
 
     @property
-    def keeps_time(self) -> bool:
+    def lockstep(self) -> bool:
         """Whether its time goes on without set-points, as a real arm's does."""
         ...
 
@@ -171,7 +171,7 @@ class Arm(Protocol):
         """Sends one set-point; in simulation this also advances time by one servo period.
 
         Raises:
-            ArmSilentError: it has not reached the arm, or nobody can know that it has.
+            ArmCommunicationError: it has not reached the arm, or nobody can know that it has.
         """
         ...
 

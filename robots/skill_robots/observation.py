@@ -32,7 +32,7 @@ class WorldState:
     """``(n, 3)`` end effector of the shaped set-point [m]."""
     setpoint_velocity: Array
     """``(n, 3)`` [m/s]."""
-    hand_width: Array
+    gripper_width: Array
     """``(n, 1)`` [m]."""
     cube_position: Array
     """``(n, 3)`` [m]."""
@@ -54,7 +54,7 @@ def rotate(quaternion: Array, vector: Array) -> Array:
     return vector + 2.0 * (turn[None] if one else turn.T)
 
 
-def upright(quaternion: Array) -> Array:
+def canonical_sign(quaternion: Array) -> Array:
     """The same rotations ``(n, 4)`` with w >= 0."""
     return np.where(quaternion[:, :1] < 0, -quaternion, quaternion)
 
@@ -105,7 +105,7 @@ FIELDS: dict[str, FieldSpec] = {
             0.05,
             lambda world: world.setpoint_position - world.end_effector_position,
         ),
-        _field("hand_width", 1, "m", 0.04, frame="none"),
+        _field("gripper_width", 1, "m", 0.04, frame="none"),
         _field("cube_position", 3, "m", 0.15),
         _field("cube_quaternion", 4, "1", 1.0),
         _field("cube_velocity", 3, "m/s", 0.5),

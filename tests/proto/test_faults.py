@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from skill_proto.faults import FAULTS, graver
+from skill_proto.faults import FAULTS, more_severe
 from skill_proto.messages import FaultClass
 
 
@@ -22,8 +22,8 @@ def test_what_touched_something_or_cannot_be_explained_needs_a_person(kind: Faul
 @pytest.mark.parametrize("first", get_args(FaultClass))
 @pytest.mark.parametrize("second", get_args(FaultClass))
 def test_a_second_fault_never_makes_it_milder(first: FaultClass, second: FaultClass) -> None:
-    both = graver(second, first)
-    assert both == graver(first, second)
+    both = more_severe(second, first)
+    assert both == more_severe(first, second)
     assert both in (first, second)
     assert FAULTS[both].recovers == (FAULTS[first].recovers and FAULTS[second].recovers)
-    assert graver("contact", first) == "contact"
+    assert more_severe("contact", first) == "contact"

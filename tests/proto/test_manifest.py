@@ -70,7 +70,7 @@ def fields() -> dict[str, Any]:
             "physics_step_s": 0.005,
             "joint_stiffness": [600.0, 600.0],
             "joint_damping": [49.0, 49.0],
-            "setpoint_leash_m": 0.06,
+            "max_setpoint_error_m": 0.06,
             "workspace_low_m": [-0.3, -0.3, 0.0],
             "workspace_high_m": [0.2, 0.3, 0.3],
             "velocity_limit_share": 0.9,

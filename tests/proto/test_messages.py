@@ -26,11 +26,11 @@ maybes = st.lists(maybe, max_size=9).map(tuple)
 counts = st.dictionaries(text, st.integers(0, 2**62), max_size=4)
 
 leased: dict[str, Any] = {"id": whole, "lease": token}
-command: dict[str, Any] = {**leased, "seq": whole, "basis": finite}
+command: dict[str, Any] = {**leased, "seq": whole, "reference_time": finite}
 timed: dict[str, Any] = {
     **command,
     "valid_for_s": st.floats(0, 60, exclude_min=True),
-    "hand_width": st.none() | st.floats(0, 1),
+    "gripper_width": st.none() | st.floats(0, 1),
     "grasp": st.booleans(),
 }
 
@@ -91,7 +91,7 @@ FIELDS: dict[type[m.Message], dict[str, SearchStrategy[Any]]] = {
         "joint_setpoint": maybes,
         "end_effector_position": maybes,
         "end_effector_velocity": maybes,
-        "hand_width": maybe,
+        "gripper_width": maybe,
         "objects": st.dictionaries(
             text, st.builds(m.ObjectState, position=maybes, quaternion=maybes), max_size=3
         ),
@@ -125,7 +125,7 @@ def valid(kind: str) -> dict[str, Any]:
     """A small valid command of this type, as a client would write it."""
     head: dict[str, Any] = {"v": 1, "type": kind, "id": 7}
     lease = {"lease": "aa"}
-    moving = {**lease, "seq": 1, "basis": 1.5, "valid_for_s": 0.2}
+    moving = {**lease, "seq": 1, "reference_time": 1.5, "valid_for_s": 0.2}
     return (
         head
         | {
@@ -135,8 +135,8 @@ def valid(kind: str) -> dict[str, Any]:
             "skill": {**moving, "skill": [1, 0]},
             "goal": {**moving, "goal": [0.1, 0.0]},
             "servo_pose": {**moving, "end_effector_position": [0.1, 0, 0.2]},
-            "reset": {**lease, "seq": 1, "basis": 1.5},
-            "scene": {**lease, "seq": 1, "basis": 1.5},
+            "reset": {**lease, "seq": 1, "reference_time": 1.5},
+            "scene": {**lease, "seq": 1, "reference_time": 1.5},
             "act": {"session": "s"},
         }[kind]
     )
@@ -165,11 +165,11 @@ BAD_FIELDS = [
     ("skill", "skill", "10"),
     ("skill", "seq", -1),
     ("skill", "seq", 1.5),
-    ("skill", "basis", math.inf),
-    ("skill", "basis", None),
+    ("skill", "reference_time", math.inf),
+    ("skill", "reference_time", None),
     ("skill", "valid_for_s", 0),
     ("skill", "valid_for_s", 61),
-    ("skill", "hand_width", -0.01),
+    ("skill", "gripper_width", -0.01),
     ("skill", "grasp", 1),
     ("goal", "goal", [-math.inf, 0]),
     ("servo_pose", "end_effector_position", [0.1, 0.2]),
@@ -205,11 +205,11 @@ def test_a_missing_field_is_named(kind: str) -> None:
             unpack([json.dumps(message).encode()], m.COMMAND)
 
 
-@pytest.mark.parametrize("missing", ["lease", "seq", "basis"])
+@pytest.mark.parametrize("missing", ["lease", "seq", "reference_time"])
 def test_a_scene_is_under_a_lease_or_not_at_all(missing: str) -> None:
     whole = valid("scene")
     part = {name: value for name, value in whole.items() if name != missing}
-    with pytest.raises(WireError, match="lease, seq and basis go together") as caught:
+    with pytest.raises(WireError, match="lease, seq and reference_time go together") as caught:
         unpack([json.dumps(part).encode()], m.COMMAND)
     assert caught.value.code == "invalid"
     message, _ = unpack([b'{"type": "scene", "mass": 2.0}'], m.COMMAND)
@@ -228,7 +228,7 @@ def test_the_longest_vector_fits_a_header() -> None:
 
 def test_minus_zero_and_the_smallest_number_survive() -> None:
     extremes = (-0.0, 5e-324, 1.7976931348623157e308)
-    sent = m.Goal(lease="a", seq=0, basis=0.0, valid_for_s=1.0, goal=extremes)
+    sent = m.Goal(lease="a", seq=0, reference_time=0.0, valid_for_s=1.0, goal=extremes)
     got, _ = unpack(pack(sent), m.COMMAND)
     assert isinstance(got, m.Goal)
     assert got.goal == extremes

@@ -11,7 +11,14 @@ from jsonschema import Draft202012Validator
 from skill_proto.messages import ANY_MESSAGE
 from skill_proto.schema import FOLDER, schemas
 
-SKILL = {"type": "skill", "lease": "a", "seq": 1, "basis": 0.5, "valid_for_s": 0.2, "skill": [1, 0]}
+SKILL = {
+    "type": "skill",
+    "lease": "a",
+    "seq": 1,
+    "reference_time": 0.5,
+    "valid_for_s": 0.2,
+    "skill": [1, 0],
+}
 ACT = {
     "type": "act",
     "session": "s",

@@ -20,7 +20,7 @@ from skill_proto.messages import Telemetry
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_runtime.authority.authority import Authority
 from skill_runtime.client.client import SkillClient
-from skill_runtime.control.arm_controller import Pilot
+from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.doctor.machine import Limits, Machine
 from skill_runtime.policy.onnx_policy import OnnxPolicy
 from skill_runtime.realtime.latency import TickTimes
@@ -108,16 +108,16 @@ def goal_file(
 
 
 @pytest.fixture
-def pilot(policy_file: Path) -> Pilot:
+def pilot(policy_file: Path) -> ArmController:
     """Of a simulated arm, without a server."""
-    return Pilot(MujocoArm(seed=4), OnnxPolicy(policy_file))
+    return ArmController(MujocoArm(seed=4), OnnxPolicy(policy_file))
 
 
 @pytest.fixture
 def telemetry_of() -> Callable[..., Telemetry]:
     """What would be published of a pilot, and of an authority where one is given."""
 
-    def make(pilot: Pilot, authority: Authority | None = None) -> Telemetry:
+    def make(pilot: ArmController, authority: Authority | None = None) -> Telemetry:
         return make_telemetry(
             authority=authority or Authority(),
             pilot=pilot,

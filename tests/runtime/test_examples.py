@@ -15,7 +15,7 @@ from tests.support.served import Served
 from skill_runtime.client.client import SkillClient
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-LONGEST_LINES = 60
+MAX_LINES = 60
 
 
 def run(name: str, *words: str) -> str:
@@ -129,4 +129,4 @@ def test_the_raw_client_needs_nothing_of_ours() -> None:
 
 def test_steering_fits_a_screen() -> None:
     lines = (EXAMPLES / "steer.py").read_text(encoding="utf-8").splitlines()
-    assert len(lines) <= LONGEST_LINES
+    assert len(lines) <= MAX_LINES

@@ -13,7 +13,7 @@ from skill_proto.messages import Hello, Telemetry, Track
 from skill_robots.arm import Arm
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_runtime.client.client import SkillClient
-from skill_runtime.client.connection import Channel
+from skill_runtime.client.connection import Connection
 from skill_runtime.client.errors import CommandRefusedError
 from skill_runtime.control.object_tracker import TrackConfig
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
@@ -65,7 +65,7 @@ def tracking(address: str) -> Iterator[threading.Event]:
     speaks.set()
 
     def track() -> None:
-        with Channel(address, DEADLINE_S) as channel:
+        with Connection(address, DEADLINE_S) as channel:
             channel.ask(Hello())
             ahead_s = channel.time - time.monotonic()
             while not ended.wait(0.02):

@@ -33,7 +33,7 @@ class Ticks:
     @classmethod
     def of(cls, state: Telemetry) -> Self:
         """Since the start of endurance_server.py."""
-        return cls(begun=state.tick, late=state.counters.get(LATE, 0), missed=state.timing.missed)
+        return cls(begun=state.tick, late=state.counters.get(LATE, 0), missed=state.timing.overruns)
 
     def since(self, before: Ticks) -> Ticks:
         """Those that have come on top of ``before``."""
@@ -65,9 +65,9 @@ class Sample:
     """Seconds served so far, pauses left out."""
     memory_mb: float
     """Resident."""
-    work_p50_us: float
-    work_p99_us: float
-    late_p99_us: float
+    execution_time_p50_us: float
+    execution_time_p99_us: float
+    wakeup_latency_p99_us: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,8 +67,8 @@ class Block:
 
     served: Ticks
     bare: Ticks
-    work_p50_us: float
-    work_p99_us: float
+    execution_time_p50_us: float
+    execution_time_p99_us: float
     """Medians over the seconds."""
     sent_hz: float
     answered_hz: float
@@ -156,13 +156,16 @@ def _block(config: Loaded, rig: Rig, meter: Meter, load: Load, bar: tqdm[NoRetur
     load_end = load.now()
     rig.signal_server(signal.SIGCONT)
     bar.update(round(seconds))
-    work = [(sample.work_p50_us, sample.work_p99_us) for sample in meter.samples[sampled:]]
-    work_p50_us, work_p99_us = np.median(work, axis=0).tolist()
+    work = [
+        (sample.execution_time_p50_us, sample.execution_time_p99_us)
+        for sample in meter.samples[sampled:]
+    ]
+    execution_time_p50_us, execution_time_p99_us = np.median(work, axis=0).tolist()
     return Block(
         served=Ticks.of(last).since(Ticks.of(first)),
         bare=bare,
-        work_p50_us=work_p50_us,
-        work_p99_us=work_p99_us,
+        execution_time_p50_us=execution_time_p50_us,
+        execution_time_p99_us=execution_time_p99_us,
         sent_hz=(load_last.sent - load_first.sent) / (load_last.at - load_first.at),
         answered_hz=added((first, last), "rejected.") / (last.time - first.time),
         busy_served=load_last.busy_since(load_first),
@@ -192,8 +195,8 @@ def print_blocks(blocks: Sequence[Block]) -> None:
                 *_ticks(block.served),
                 *_ticks(block.bare),
                 f"{block.ratio:.2f}",
-                f"{block.work_p50_us:.0f}",
-                f"{block.work_p99_us:.0f}",
+                f"{block.execution_time_p50_us:.0f}",
+                f"{block.execution_time_p99_us:.0f}",
                 f"{block.sent_hz:.0f}",
                 f"{block.answered_hz:.0f}",
                 f"{block.busy_served:.2f}",

@@ -53,9 +53,9 @@ class Meter:
         sample = Sample(
             served_s=before_s + time.monotonic() - began,
             memory_mb=self._process.memory_info().rss / 1e6,
-            work_p50_us=timing.work_p50_us,
-            work_p99_us=timing.work_p99_us,
-            late_p99_us=timing.late_p99_us,
+            execution_time_p50_us=timing.execution_time_p50_us,
+            execution_time_p99_us=timing.execution_time_p99_us,
+            wakeup_latency_p99_us=timing.wakeup_latency_p99_us,
         )
         self.samples.append(sample)
         return sample

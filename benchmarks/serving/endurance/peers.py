@@ -19,13 +19,13 @@ from benchmarks.serving.failures.peers import COMMAND_PERIOD_S, say
 from benchmarks.serving.tick import Config, measure_bare
 from skill_proto.messages import Acquire
 from skill_runtime.client.client import SkillClient
-from skill_runtime.client.connection import Channel
+from skill_runtime.client.connection import Connection
 from skill_runtime.client.errors import ClientError, CommandRefusedError
 
 VALID_FOR_S = 0.5
 TIMEOUT_S = 5.0
 
-LONGEST_TURN = 6
+MAX_TURN = 6
 """Motions in one turn of a visitor."""
 
 RESETS, STOPS, TAKES, PAUSES = 0.3, 0.3, 0.1, 0.1
@@ -75,7 +75,7 @@ def _turn(client: SkillClient, dice: random.Random, outcomes: Counter[str], hold
     with client.acquire(holder):
         if dice.random() < RESETS:
             client.reset(seed=dice.randrange(1000))
-        for _ in range(dice.randint(1, LONGEST_TURN)):
+        for _ in range(dice.randint(1, MAX_TURN)):
             send = _motion(client, dice)
             for _ in range(dice.randint(5, 50)):
                 send()
@@ -101,7 +101,7 @@ def _motion(client: SkillClient, dice: random.Random) -> Callable[[], None]:
 def _take_over(address: str, dice: random.Random) -> None:
     """Takes the lease by priority, does nothing with it, and lets it run out."""
     ttl_s = dice.uniform(0.1, 1.0)
-    with Channel(address, TIMEOUT_S) as channel:
+    with Connection(address, TIMEOUT_S) as channel:
         channel.ask(Acquire(holder="overseer", ttl_s=ttl_s, priority=1))
     time.sleep(1.1 * ttl_s)
 

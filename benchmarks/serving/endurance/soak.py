@@ -51,9 +51,9 @@ class Outcome:
 
     seconds: float
     ticks: Ticks
-    work_p50_us: float
-    work_p99_us: float
-    late_p99_us: float
+    execution_time_p50_us: float
+    execution_time_p99_us: float
+    wakeup_latency_p99_us: float
     """Medians over the seconds."""
     counters: dict[str, int]
     """Of the server."""
@@ -94,14 +94,19 @@ def _outcome(
     for visitor in visitors:
         said = visitor.lines[-1]
         asked.update({name: n for name, n in said.items() if name not in ("what", "at")})
-    timing = [(s.work_p50_us, s.work_p99_us, s.late_p99_us) for s in meter.samples]
-    work_p50_us, work_p99_us, late_p99_us = np.median(timing, axis=0).tolist()
+    timing = [
+        (s.execution_time_p50_us, s.execution_time_p99_us, s.wakeup_latency_p99_us)
+        for s in meter.samples
+    ]
+    execution_time_p50_us, execution_time_p99_us, wakeup_latency_p99_us = np.median(
+        timing, axis=0
+    ).tolist()
     return Outcome(
         seconds=last.time - first.time,
         ticks=Ticks.of(last).since(Ticks.of(first)),
-        work_p50_us=work_p50_us,
-        work_p99_us=work_p99_us,
-        late_p99_us=late_p99_us,
+        execution_time_p50_us=execution_time_p50_us,
+        execution_time_p99_us=execution_time_p99_us,
+        wakeup_latency_p99_us=wakeup_latency_p99_us,
         counters=dict(last.counters),
         visitors=dict(asked),
         unread=sum(line["missed"] for line in watcher.lines),
@@ -110,7 +115,9 @@ def _outcome(
 
 def _state_text(state: Telemetry, sample: Sample) -> str:
     faults, late = state.counters.get("faults", 0), state.counters.get(LATE, 0)
-    return f"{faults} faults, {late} late, {state.timing.missed} missed, {sample.memory_mb:.0f} MB"
+    return (
+        f"{faults} faults, {late} late, {state.timing.overruns} missed, {sample.memory_mb:.0f} MB"
+    )
 
 
 def print_outcome(outcome: Outcome) -> None:
@@ -126,8 +133,8 @@ def print_outcome(outcome: Outcome) -> None:
     print(
         f"{outcome.seconds:.0f} s: {outcome.counters.get('faults', 0)} faults; {ticks.begun} ticks,"
         f" {ticks.late} began more than {LATE_SHARE:g} periods late, {ticks.missed} missed: "
-        f"{ticks.late_share:.5f} of those due; work p50 {outcome.work_p50_us:.0f} us, "
-        f"p99 {outcome.work_p99_us:.0f} us, late p99 {outcome.late_p99_us:.0f} us (median seconds)"
+        f"{ticks.late_share:.5f} of those due; work p50 {outcome.execution_time_p50_us:.0f} us, "
+        f"p99 {outcome.execution_time_p99_us:.0f} us, late p99 {outcome.wakeup_latency_p99_us:.0f} us (median seconds)"
     )
     print(f"states that a watcher missed: {outcome.unread}")
 

@@ -34,7 +34,7 @@ from benchmarks.serving.failures.outcome import (
 from benchmarks.serving.failures.rig import CLOCK, Peer, Rig
 from skill_proto.messages import Stop
 from skill_runtime.client.client import SkillClient
-from skill_runtime.client.connection import Channel
+from skill_runtime.client.connection import Connection
 
 # Policy and tracker -------------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ def flood(model: Path) -> Outcome:
         began = CLOCK.now()
         rig.observe(WATCHED_S)
         rig.wait_moving()
-        with Channel(rig.stop_address, 30.0) as channel:
+        with Connection(rig.stop_address, 30.0) as channel:
             failed = CLOCK.now()
             channel.ask(Stop(reason="behind a flood"))
             reply_s = CLOCK.now() - failed

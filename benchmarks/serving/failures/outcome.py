@@ -147,8 +147,8 @@ def pace(states: Sequence[Telemetry], when: str) -> dict[str, Fact]:
     """How the loop kept time."""
     gaps = np.diff([state.time for state in states])
     return {
-        f"late p99 {when} [us]": round(max(state.timing.late_p99_us for state in states)),
-        f"ticks missed {when}": states[-1].timing.missed - states[0].timing.missed,
+        f"late p99 {when} [us]": round(max(state.timing.wakeup_latency_p99_us for state in states)),
+        f"ticks missed {when}": states[-1].timing.overruns - states[0].timing.overruns,
         f"longest between two states {when} [s]": round(float(gaps.max()), 3),
     }
 

@@ -20,7 +20,7 @@ import zmq
 
 from skill_proto.messages import Hello, Track
 from skill_runtime.client.client import SkillClient
-from skill_runtime.client.connection import Channel, open_socket
+from skill_runtime.client.connection import Connection, open_socket
 from skill_runtime.client.errors import ClientError, CommandRefusedError, LeaseLostError
 from skill_runtime.realtime.clock import MonotonicClock
 
@@ -123,7 +123,7 @@ def watch(address: str, /) -> None:
 
 def tracker(address: str, /) -> None:
     """Says thirty times a second that a cube lies in front of the arm."""
-    with Channel(address, 10.0) as channel:
+    with Connection(address, 10.0) as channel:
         ahead_s = channel.ask(Hello(client="tracker"))[0].time - time.monotonic()
         before = ""
         while True:

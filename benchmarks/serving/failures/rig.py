@@ -292,7 +292,7 @@ class Rig:
     def start_server(self) -> None:
         """Starts skill-serve, also again on the same ports."""
         command = [sys.executable, *self._program, "--model", str(self._model)]
-        command += ["--no-show", "--port", str(self.port), *self._options]
+        command += ["--no-demo", "--port", str(self.port), *self._options]
         # Not their own text, but their failure is of interest: standard error is left as it is.
         self._server = subprocess.Popen([*self._prefix, *command], stdout=subprocess.DEVNULL)
 

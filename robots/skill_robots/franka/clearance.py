@@ -38,7 +38,7 @@ class Clearance(NamedTuple):
 
     table: float
     """From the lowest point of links 2 and up to the table [m], at most ``TABLE_HORIZON_M``."""
-    itself: float
+    self_collision: float
     """Between the nearest shapes of two links [m], at most ``HORIZON_M``."""
     end_effector: tuple[float, float, float]
     """Its position in the base frame [m]."""
@@ -84,7 +84,7 @@ class ClearanceModel:
         data.qpos[:7] = joint_position
         mujoco.mj_kinematics(model, data)
         mujoco.mj_collision(model, data)
-        table, itself = TABLE_HORIZON_M, HORIZON_M
+        table, self_collision = TABLE_HORIZON_M, HORIZON_M
         if data.ncon:
             contact = data.contact
             distances: list[float] = contact.dist.tolist()
@@ -92,6 +92,6 @@ class ClearanceModel:
                 if first == self._table:  # a plane comes first in its pair
                     table = min(table, distance)
                 else:
-                    itself = min(itself, distance)
+                    self_collision = min(self_collision, distance)
         x, y, z = data.site_xpos[self._site].tolist()
-        return Clearance(table, itself, (x, y, z))
+        return Clearance(table, self_collision, (x, y, z))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_robots.arm import ArmSpec, EndZone
+from skill_robots.arm import ArmSpec, PositionBasedVelocityLimit
 
 
 def _vector(*values: float) -> Array:
@@ -27,7 +27,7 @@ def _vector(*values: float) -> Array:
 _STIFFNESS = _vector(600.0, 600.0, 600.0, 600.0, 250.0, 150.0, 50.0)
 _DAMPING = _vector(*(2.0 * np.sqrt(_STIFFNESS)))
 _TORQUE = _vector(87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0)
-_HAND_WIDTH = 0.08
+_GRIPPER_WIDTH = 0.08
 
 PANDA = ArmSpec(
     name="panda",
@@ -40,7 +40,7 @@ PANDA = ArmSpec(
     torque_limit=_TORQUE,
     stiffness=_STIFFNESS,
     damping=_DAMPING,
-    hand_width_max=_HAND_WIDTH,
+    gripper_width_max=_GRIPPER_WIDTH,
     end_effector_speed=1.7,
 )
 """Franka Emika Panda, also sold as Franka Emika Robot (FER)."""
@@ -56,9 +56,9 @@ FR3 = ArmSpec(
     torque_limit=_TORQUE,
     stiffness=_STIFFNESS,
     damping=_DAMPING,
-    hand_width_max=_HAND_WIDTH,
+    gripper_width_max=_GRIPPER_WIDTH,
     end_effector_speed=3.0,
-    end_zone=EndZone(
+    velocity_limit_near_ends=PositionBasedVelocityLimit(
         offset=_vector(0.6599, 0.2517, 0.2000, 0.3533, 0.5757, 0.4878, 0.4628),
         deceleration=_vector(6.0, 2.585, 3.5, 4.0, 17.0, 5.5, 17.0),
     ),

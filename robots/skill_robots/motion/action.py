@@ -24,7 +24,7 @@ class ActionConfig:
 
     displacement: float = 0.04
     """Set-point displacement along an axis for an action of 1 [m per control step]."""
-    leash: float = 0.06
+    max_setpoint_error: float = 0.06
     """Largest distance of the commanded from the measured end effector [m]; with the plant's
     stiffness this caps the push at 72 / 46 N in x / y (docs/plant.md)."""
     workspace_low: tuple[float, float, float] = (-0.30, -0.32, 0.015)
@@ -42,7 +42,7 @@ DOWN = np.diag([1.0, -1.0, -1.0])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hands:
+class EndEffectors:
     """Where the measured end effectors and those of the set-points are, for n arms.
 
     Computed once a control step and shared by the observation and the decoder.
@@ -62,20 +62,20 @@ class Hands:
     """``(n, 6, 7)``."""
 
 
-def locate_hands(
+def end_effector_state(
     joint_position: Array,
     joint_velocity: Array,
     setpoint: Array,
     setpoint_velocity: Array,
     base_position: Array,
-) -> Hands:
+) -> EndEffectors:
     """Hands for measured joints and set-points, each ``(n, 7)``; base ``(3,)`` in the world [m]."""
     n = len(joint_position)
     ends, jacobian = kinematics.forward_with_jacobian(np.concatenate([joint_position, setpoint]))
     rates = np.concatenate([joint_velocity, setpoint_velocity])
     velocity = (jacobian[:, :3] @ rates[:, :, None])[:, :, 0]
     position = ends.position + base_position
-    return Hands(
+    return EndEffectors(
         measured=position[:n],
         measured_velocity=velocity[:n],
         setpoint=position[n:],
@@ -97,7 +97,7 @@ class ActionDecoder:
         self._q_low = spec.position_low + margin
         self._q_high = spec.position_high - margin
 
-    def displace(self, action: Array, setpoint: Array, hands: Hands) -> Array:
+    def displace(self, action: Array, setpoint: Array, hands: EndEffectors) -> Array:
         """Joint goal for a displacement action.
 
         The goal is the end effector of the current set-point (or the measured one, see
@@ -116,15 +116,15 @@ class ActionDecoder:
         origin = hands.setpoint if self.config.origin == "setpoint" else hands.measured
         return self._solve(origin + step, setpoint, hands)
 
-    def reach(self, goal: Array, setpoint: Array, hands: Hands) -> Array:
+    def reach(self, goal: Array, setpoint: Array, hands: EndEffectors) -> Array:
         """Joint goal of one control step towards end-effector positions ``(n, 3)``, world [m]."""
         step = goal - hands.setpoint
         length = np.linalg.norm(step, axis=1, keepdims=True)
         step *= np.minimum(1.0, self.config.displacement / np.maximum(length, 1e-9))
         return self._solve(hands.setpoint + step, setpoint, hands)
 
-    def _solve(self, goal: Array, setpoint: Array, hands: Hands) -> Array:
-        goal = self._on_leash(goal, hands.measured)
+    def _solve(self, goal: Array, setpoint: Array, hands: EndEffectors) -> Array:
+        goal = self._limit_setpoint_error(goal, hands.measured)
         rotation = rotation_to_down(hands.setpoint_rotation)
         twist = np.concatenate([goal - hands.setpoint, rotation], axis=1)
         dq = kinematics.damped_least_squares(
@@ -132,10 +132,10 @@ class ActionDecoder:
         )
         return np.clip(setpoint + dq, self._q_low, self._q_high)
 
-    def _on_leash(self, goal: Array, measured: Array) -> Array:
+    def _limit_setpoint_error(self, goal: Array, measured: Array) -> Array:
         gap = goal - measured
         length = np.linalg.norm(gap, axis=1, keepdims=True)
-        gap *= np.minimum(1.0, self.config.leash / np.maximum(length, 1e-9))
+        gap *= np.minimum(1.0, self.config.max_setpoint_error / np.maximum(length, 1e-9))
         return np.clip(measured + gap, self._low, self._high)
 
 
@@ -152,7 +152,7 @@ def rotation_to_down(rotation: Array) -> Array:
     )
 
 
-def joints_for_hand(position: Array, iterations: int = 20) -> Array:
+def inverse_kinematics(position: Array, iterations: int = 20) -> Array:
     """Joint positions ``(n, 7)`` that put the end effector at ``position``, hand down.
 
     Args:

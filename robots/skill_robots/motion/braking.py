@@ -30,7 +30,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Stop:
+class BrakingTrajectory:
     """A way to rest: set-points from now on, one per servo period, ``(n + 1, dof)`` each."""
 
     position: Array
@@ -49,7 +49,7 @@ class Stop:
         return self.position[periods], self.velocity[periods], self.acceleration[periods]
 
 
-class StopPlanner:
+class BrakingPlanner:
     """Plans stops of one arm.
 
     Args:
@@ -74,7 +74,7 @@ class StopPlanner:
         self._ramp = np.arange(0.0, periods + 1.0)[:, None] * self._step
         self._cut = np.minimum(self._ramp, self._most)
 
-    def plan(self, position: Array, velocity: Array, acceleration: Array) -> Stop:
+    def plan(self, position: Array, velocity: Array, acceleration: Array) -> BrakingTrajectory:
         """The shortest common stop from a state whose acceleration is within its limit."""
         needed = -velocity / self.period_s
         wanted, now = needed.tolist(), acceleration.tolist()
@@ -102,7 +102,7 @@ class StopPlanner:
         path = np.empty_like(pushes)
         path[0] = position
         path[1:] = np.cumsum(speeds[1:], axis=0) * self.period_s + position
-        return Stop(path, speeds, pushes)
+        return BrakingTrajectory(path, speeds, pushes)
 
     def _profiles(self, n: int, acceleration: Array) -> tuple[Array, Array, Array, Array]:
         """The lowest profile's negative, what the highest has on top of it, the sums of both."""

@@ -28,25 +28,25 @@ from skill_robots.arm import ArmError, ArmSpec, ArmState, JointTarget
 from skill_robots.franka import kinematics
 from skill_robots.franka.kinematics import Point
 from skill_robots.motion.action import ActionConfig
-from skill_robots.motion.braking import StopPlanner
+from skill_robots.motion.braking import BrakingPlanner
 from skill_robots.motion.limits import (
-    NO_LESS,
     ROUNDING,
+    UNRESTRICTED,
+    Margins,
     Motion,
     MotionLimit,
     MotionLimits,
-    Room,
-    SafeWay,
     Surroundings,
+    VerifiedStop,
 )
 
-Intervention = MotionLimit | Literal["stale", "not_finite", "inconsistent", "hand_width"]
+Intervention = MotionLimit | Literal["stale", "not_finite", "inconsistent", "gripper_width"]
 INTERVENTIONS: tuple[Intervention, ...] = (
     "stale",
     "not_finite",
     "inconsistent",
     *get_args(MotionLimit),
-    "hand_width",
+    "gripper_width",
 )
 """``inconsistent``: the velocity fed forward is not that of the positions."""
 
@@ -86,7 +86,7 @@ class Headroom:
     """From the end effector to the walls of its box [m]."""
     table: float
     """From the lowest point of the arm to the clearance it keeps of the table [m]."""
-    itself: float
+    self_collision: float
     """From the nearest two links to the clearance they keep of each other [m]."""
 
 
@@ -130,11 +130,11 @@ class Governor:
         around = Surroundings(low=_point(low - margin_m), high=_point(high + margin_m))
         self.limits = MotionLimits(spec, around, servo_period_s)
         self._longest_step = spec.velocity_limit * servo_period_s * (1.0 + ROUNDING)
-        self._planner = StopPlanner(spec.acceleration_limit, spec.jerk_limit, servo_period_s)
+        self._planner = BrakingPlanner(spec.acceleration_limit, spec.jerk_limit, servo_period_s)
         self._now: Motion | None = None
-        self._least = NO_LESS
+        self._least = UNRESTRICTED
         self._end_stop()
-        self._kept: tuple[Motion, Room, SafeWay | None, int, bool] | None = None
+        self._kept: tuple[Motion, Margins, VerifiedStop | None, int, bool] | None = None
         self._hand: tuple[float | None, bool] = (None, False)
         self.interventions: dict[Intervention, int] = dict.fromkeys(INTERVENTIONS, 0)
 
@@ -173,7 +173,7 @@ class Governor:
         assert now is not None  # reset() has just seen to it
         self._kept = (now, self._least, self._ready, self._followed, self._braking)
         if target is not None and _is_finite(target):
-            self._hand = (target.hand_width, target.grasp)
+            self._hand = (target.gripper_width, target.grasp)
         if self._braking:
             return self._brake(now)
         problem = self._adopt(target, now)
@@ -184,7 +184,7 @@ class Governor:
         assert target is not None  # else 'stale'
         return self._with_hand(target)
 
-    def take_back(self, *, at_rest: bool) -> None:
+    def rollback(self, *, at_rest: bool) -> None:
         """Forgets the last set-point, if there is one since: it did not reach the arm.
 
         Args:
@@ -209,7 +209,7 @@ class Governor:
             position=now.position.copy(),
             velocity=now.velocity.copy(),
             acceleration=now.acceleration.copy(),
-            hand_width=width,
+            gripper_width=width,
             grasp=grasp,
         )
 
@@ -235,7 +235,7 @@ class Governor:
             end_effector_speed=1.0 - speed / spec.end_effector_speed,
             workspace=room.workspace,
             table=room.table,
-            itself=room.itself,
+            self_collision=room.self_collision,
         )
 
     def _adopt(self, target: JointTarget | None, now: Motion) -> Intervention | None:
@@ -256,9 +256,9 @@ class Governor:
         if problem is not None:
             return problem
         stop = self._planner.plan(*after)
-        near = self._ready if self._least == NO_LESS else None
-        found = self.limits.judge_way(stop, now.position, self._least, near)
-        if not isinstance(found, SafeWay):
+        near = self._ready if self._least == UNRESTRICTED else None
+        found = self.limits.verify_stop(stop, now.position, self._least, near)
+        if not isinstance(found, VerifiedStop):
             return found
         if found.room is not None:
             self._least = _no_less_than(found.room)
@@ -279,21 +279,21 @@ class Governor:
         return replace(self._with_hand(self.last), intervention=problem, braking=True)
 
     def _end_stop(self) -> None:
-        self._ready: SafeWay | None = None
+        self._ready: VerifiedStop | None = None
         self._followed, self._braking = 0, False
 
     def _with_hand(self, target: JointTarget) -> Verdict:
-        width = target.hand_width
-        if width is None or 0.0 <= width <= self._spec.hand_width_max:
+        width = target.gripper_width
+        if width is None or 0.0 <= width <= self._spec.gripper_width_max:
             return Verdict(target=target)
-        self.interventions["hand_width"] += 1
-        inside = min(max(width, 0.0), self._spec.hand_width_max)
-        return Verdict(target=replace(target, hand_width=inside), intervention="hand_width")
+        self.interventions["gripper_width"] += 1
+        inside = min(max(width, 0.0), self._spec.gripper_width_max)
+        return Verdict(target=replace(target, gripper_width=inside), intervention="gripper_width")
 
 
-def _no_less_than(room: Room) -> Room:
+def _no_less_than(room: Margins) -> Margins:
     """What must be left where there is ``room``: beyond a limit, no way may lead farther out."""
-    return Room(*(min(0.0, left) for left in room))
+    return Margins(*(min(0.0, left) for left in room))
 
 
 def _point(vector: Array) -> Point:
@@ -305,5 +305,5 @@ def _is_finite(target: JointTarget) -> bool:
     # A sum is finite only if every part is; inf - inf is NaN.
     numbers = target.position.tolist() + target.velocity.tolist() + target.acceleration.tolist()
     return math.isfinite(sum(numbers)) and (
-        target.hand_width is None or math.isfinite(target.hand_width)
+        target.gripper_width is None or math.isfinite(target.gripper_width)
     )

@@ -19,7 +19,7 @@ from skill_robots.arm import ArmSpec
 from skill_robots.franka import kinematics
 from skill_robots.franka.clearance import ClearanceModel
 from skill_robots.franka.kinematics import Point
-from skill_robots.motion.braking import Stop
+from skill_robots.motion.braking import BrakingTrajectory
 
 MotionLimit = Literal[
     "joint_position",
@@ -45,9 +45,9 @@ END_EFFECTOR_REACH_M = (1.02, 1.02, 0.704, 0.621, 0.229, 0.229, 0.0)
 _REACH = np.array(REACH_M)
 _REACHES_AND_ONE = np.stack([_REACH, np.array(END_EFFECTOR_REACH_M), np.ones_like(_REACH)], axis=1)
 
-MOST_SAG_M = 0.001
+MAX_SAG_M = 0.001
 """Samples are so near to each other that no point sinks farther than this between them [m]."""
-MOST_DRIFT_M = 0.02
+MAX_DRIFT_M = 0.02
 """Nor does any go farther than this from the nearer sample [m]."""
 
 
@@ -87,25 +87,25 @@ class Motion(NamedTuple):
         return Motion(position, velocity, (velocity - self.velocity) / period_s)
 
 
-class Room(NamedTuple):
+class Margins(NamedTuple):
     """How far one configuration is from what must not be touched [m]; negative beyond."""
 
     workspace: float
     table: float
-    itself: float
+    self_collision: float
 
 
-NO_LESS = Room(0.0, 0.0, 0.0)
+UNRESTRICTED = Margins(0.0, 0.0, 0.0)
 """What must be left everywhere by an arm that is inside all limits."""
 
 
-class SafeWay(NamedTuple):
+class VerifiedStop(NamedTuple):
     """A way that was found to leave room enough."""
 
-    way: Stop
+    way: BrakingTrajectory
     spare: float
     """How much farther than on this way everything may go [m]."""
-    room: Room | None
+    room: Margins | None
     """At its beginning; None where that was not measured."""
 
 
@@ -132,7 +132,7 @@ class MotionLimits:
 
     def speed_bounds(self, position: Array) -> tuple[Array, Array]:
         """Lowest and highest joint velocity at joint positions ``(..., dof)`` [rad/s]."""
-        most, zone = self.spec.velocity_limit, self.spec.end_zone
+        most, zone = self.spec.velocity_limit, self.spec.velocity_limit_near_ends
         if zone is None:
             return -most, most
         up = np.maximum(self.spec.position_high - position, 0.0)
@@ -153,22 +153,22 @@ class MotionLimits:
             return "joint_jerk"
         return None
 
-    def room(self, position: Array) -> Room:
+    def room(self, position: Array) -> Margins:
         """At joint positions ``(dof,)``."""
         clearance = self._clearance.measure(position)
         around = self.surroundings
         sides = zip(clearance.end_effector, around.low, around.high, strict=True)
-        return Room(
+        return Margins(
             min(min(x - low, high - x) for x, low, high in sides),
             clearance.table - around.table_clearance_m,
-            clearance.itself - around.self_clearance_m,
+            clearance.self_collision - around.self_clearance_m,
         )
 
     # A way to rest ------------------------------------------------------------------------------
 
-    def judge_way(
-        self, way: Stop, now: Array, least: Room, near: SafeWay | None = None
-    ) -> MotionLimit | SafeWay:
+    def verify_stop(
+        self, way: BrakingTrajectory, now: Array, least: Margins, near: VerifiedStop | None = None
+    ) -> MotionLimit | VerifiedStop:
         """The first limit that a motion, or the stop from it, breaks; or that the way is safe.
 
         Args:
@@ -194,20 +194,20 @@ class MotionLimits:
         if near is not None:
             spare = near.spare - _farthest_apart(positions, near.way.position)
             if spare >= 0.0:
-                return SafeWay(way, spare, None)
+                return VerifiedStop(way, spare, None)
         stride, sag, drift = 1, 0.0, 0.0
         if min(least) >= 0.0:  # on a way back from beyond a limit no room can be spared
             bend = float((np.abs(way.acceleration) @ _REACH).max()) + sum_of_turns * speed
             stride, sag, drift = self._spacing(speed, bend, len(way))
-        needed = Room(least.workspace + sag, least.table + sag, least.itself + drift)
+        needed = Margins(least.workspace + sag, least.table + sag, least.self_collision + drift)
         return self._measure_way(way, stride, needed)
 
-    def _too_fast(self, way: Stop, turning: Array) -> bool:
+    def _too_fast(self, way: BrakingTrajectory, turning: Array) -> bool:
         """Whether a joint is; the bound is the same everywhere where there is no end zone."""
         slack = ROUNDING * self.spec.velocity_limit
         if (turning > self.spec.velocity_limit + slack).any():
             return True
-        if self.spec.end_zone is None:
+        if self.spec.velocity_limit_near_ends is None:
             return False
         low, high = self.speed_bounds(way.position)
         return bool(np.maximum(low - way.velocity, way.velocity - high).max() > slack.min())
@@ -218,24 +218,26 @@ class MotionLimits:
         most = self.spec.end_effector_speed * self._period_s * (1.0 + ROUNDING)
         return float(steps.max()) > most
 
-    def _measure_way(self, way: Stop, stride: int, needed: Room) -> MotionLimit | SafeWay:
+    def _measure_way(
+        self, way: BrakingTrajectory, stride: int, needed: Margins
+    ) -> MotionLimit | VerifiedStop:
         positions, last = way.position, len(way)
-        first: Room | None = None
+        first: Margins | None = None
         spare = inf
         for index in (*range(0, last, stride), last):
             room = self.room(positions[index])
             first = first or room
             workspace = room.workspace - needed.workspace
             table = room.table - needed.table
-            itself = room.itself - needed.itself
+            self_collision = room.self_collision - needed.self_collision
             if workspace < 0.0:
                 return "workspace"
             if table < 0.0:
                 return "table"
-            if itself < 0.0:
+            if self_collision < 0.0:
                 return "self_collision"
-            spare = min(spare, workspace, table, itself)
-        return SafeWay(way, spare, first)
+            spare = min(spare, workspace, table, self_collision)
+        return VerifiedStop(way, spare, first)
 
     def _spacing(self, speed: float, bend: float, periods: int) -> tuple[int, float, float]:
         """Servo periods between two samples of a way, and the room that this asks for [m].
@@ -245,9 +247,7 @@ class MotionLimits:
             bend: acceleration that none exceeds [m/s^2].
             periods: length of the way.
         """
-        between = min(
-            sqrt(8.0 * MOST_SAG_M / max(bend, TINY)), 2.0 * MOST_DRIFT_M / max(speed, TINY)
-        )
+        between = min(sqrt(8.0 * MAX_SAG_M / max(bend, TINY)), 2.0 * MAX_DRIFT_M / max(speed, TINY))
         stride = min(max(1, floor(between / self._period_s)), max(1, periods))
         if stride == 1:
             return 1, 0.0, 0.0

@@ -12,22 +12,22 @@ from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ArmSpec, ArmState, JointTarget, ObjectUnseenError, Pose
 from skill_robots.franka import kinematics
-from skill_robots.motion.action import ActionConfig, ActionDecoder, Hands, locate_hands
+from skill_robots.motion.action import ActionConfig, ActionDecoder, EndEffectors, end_effector_state
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper, ShaperConfig
 from skill_robots.objects import CUBE
-from skill_robots.observation import FIELDS, WorldState, observe, upright
+from skill_robots.observation import FIELDS, WorldState, canonical_sign, observe
 
 SKILL_AWARE_TASK = "skill_aware"
 """What a manifest's ``plant.task`` calls the skill-aware benchmark."""
 
-_ACTION_PARTS = [("end_effector_displacement", 3), ("hand_width_displacement", 1)]
+_ACTION_PARTS = [("end_effector_displacement", 3), ("gripper_width_displacement", 1)]
 
 
 class UnsupportedPolicyError(ValueError):
     """A policy asks for observation fields or actions that this robot does not have."""
 
 
-class PolicyDriver:
+class PolicyAdapter:
     """Observations, joint goals and shaped set-points of one arm.
 
     Args:
@@ -44,13 +44,13 @@ class PolicyDriver:
         self.names = manifest.observation_names
         self.actions = ActionConfig(
             displacement=manifest.action[0].scale,
-            leash=manifest.plant.setpoint_leash_m,
+            max_setpoint_error=manifest.plant.max_setpoint_error_m,
             workspace_low=manifest.plant.workspace_low_m,
             workspace_high=manifest.plant.workspace_high_m,
             origin="measured" if manifest.plant.task == SKILL_AWARE_TASK else "setpoint",
         )
         self._hand_step = manifest.action[1].scale if len(manifest.action) > 1 else 0.0
-        self._hand_width_max = spec.hand_width_max
+        self._gripper_width_max = spec.gripper_width_max
         self._base = np.array(self.actions.base_position)
         self._decoder = ActionDecoder(self.actions, spec)
         self.shaping = ShaperConfig(limit_share=manifest.plant.velocity_limit_share)
@@ -58,15 +58,15 @@ class PolicyDriver:
         self._setpoint = Setpoint(np.zeros((1, spec.dof)))
         self._goal = np.zeros((1, spec.dof))
         self._holding = True
-        self._located: tuple[ArmState, Hands] | None = None
-        self.apply_hand(None, grasp=False)
+        self._located: tuple[ArmState, EndEffectors] | None = None
+        self.command_gripper(None, grasp=False)
 
     def reset(self, state: ArmState) -> None:
         """Puts the set-point on the measured joints, at rest, and lets go of the hand."""
         self._setpoint = Setpoint(state.joint_position[None].copy())
         self._holding = True
         self._located = None
-        self.apply_hand(None, grasp=False)
+        self.command_gripper(None, grasp=False)
 
     @property
     def setpoint(self) -> Array:
@@ -93,17 +93,17 @@ class PolicyDriver:
             end_effector_velocity=hands.measured_velocity,
             setpoint_position=hands.setpoint,
             setpoint_velocity=hands.setpoint_velocity,
-            hand_width=np.array([[state.hand_width]]),
+            gripper_width=np.array([[state.gripper_width]]),
             cube_position=cube.position[None],
-            cube_quaternion=upright(cube.quaternion[None]),
+            cube_quaternion=canonical_sign(cube.quaternion[None]),
             cube_velocity=cube.velocity[None],
             cube_angular_velocity=cube.angular_velocity[None],
         )
 
-    def hands(self, state: ArmState) -> Hands:
+    def hands(self, state: ArmState) -> EndEffectors:
         """Where the measured hand and that of the set-point are."""
         if self._located is None or self._located[0] is not state:
-            hands = locate_hands(
+            hands = end_effector_state(
                 state.joint_position[None],
                 state.joint_velocity[None],
                 self._setpoint.position,
@@ -113,7 +113,7 @@ class PolicyDriver:
             self._located = (state, hands)
         return self._located[1]
 
-    def measured_hand(self, state: ArmState) -> tuple[Array, Array]:
+    def measured_end_effector(self, state: ArmState) -> tuple[Array, Array]:
         """Measured position [m] and velocity [m/s] of the end effector, ``(3,)``, world frame."""
         point, velocity = kinematics.moving_point(
             state.joint_position.tolist(), state.joint_velocity.tolist()
@@ -140,7 +140,7 @@ class PolicyDriver:
     def apply_action(self, action: Array, state: ArmState) -> None:
         """Sets the joint goal, and the hand's width, from a policy's action ``(A,)`` in [-1, 1].
 
-        The hand is left to whoever commanded it (:meth:`apply_hand`).
+        The hand is left to whoever commanded it (:meth:`command_gripper`).
         """
         action = np.asarray(action, np.float64)
         self._holding = False
@@ -148,8 +148,8 @@ class PolicyDriver:
             action[None, :3], self._setpoint.position, self.hands(state)
         )
         if self._hand_step and self._hand_is_the_policys:
-            width = state.hand_width + self._hand_step * float(action[3])
-            self._hand_width = min(max(width, 0.0), self._hand_width_max)
+            width = state.gripper_width + self._hand_step * float(action[3])
+            self._gripper_width = min(max(width, 0.0), self._gripper_width_max)
 
     def apply_joint_goal(self, joint_position: Array) -> None:
         """Sets the joint goal itself, ``(dof,)`` [rad]."""
@@ -166,9 +166,9 @@ class PolicyDriver:
         self._holding = False
         self._goal = self._decoder.reach(goal, self._setpoint.position, self.hands(state))
 
-    def apply_hand(self, width: float | None, *, grasp: bool) -> None:
+    def command_gripper(self, width: float | None, *, grasp: bool) -> None:
         """Sets the hand's opening [m]; None leaves it to the policy, or as it is."""
-        self._hand_width, self._grasp = width, grasp
+        self._gripper_width, self._grasp = width, grasp
         self._hand_is_the_policys = width is None and not grasp
 
     def hold(self) -> None:
@@ -193,7 +193,7 @@ class PolicyDriver:
             position=self._setpoint.position[0],
             velocity=self._setpoint.velocity[0],
             acceleration=self._setpoint.acceleration[0],
-            hand_width=self._hand_width,
+            gripper_width=self._gripper_width,
             grasp=self._grasp,
         )
 

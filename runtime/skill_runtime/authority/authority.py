@@ -11,16 +11,16 @@ from collections import Counter
 from dataclasses import dataclass
 
 from skill_proto.arrays import Array
-from skill_proto.faults import FAULTS, graver
+from skill_proto.faults import FAULTS, more_severe
 from skill_proto.messages import Acquire, FaultClass, Mode
-from skill_runtime.authority.command import SHOW, Order, Running
-from skill_runtime.authority.lease import Lease, LeaseKeeper
+from skill_runtime.authority.command import DEMO, ActiveCommand, CommandHeader
+from skill_runtime.authority.lease import Lease, LeaseManager
 from skill_runtime.authority.modes import LATCHED, Event, next_mode
 from skill_runtime.authority.refusal import Refusal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class IdleTimeout:
     """How long things may stay as they are."""
 
     stop_after_s: float = 60.0
@@ -43,13 +43,13 @@ class Authority:
             None without one.
     """
 
-    def __init__(self, patience: Patience | None = None) -> None:
-        self.patience = patience or Patience()
+    def __init__(self, patience: IdleTimeout | None = None) -> None:
+        self.patience = patience or IdleTimeout()
         self.fault_class: FaultClass | None = None
         self._unled_since: float | None = None
         self.mode: Mode = "hold"
-        self.leases = LeaseKeeper()
-        self.command: Running | None = None
+        self.leases = LeaseManager()
+        self.command: ActiveCommand | None = None
         self.seq = 0
         self.counters: Counter[str] = Counter()
         self.last_event = "started"
@@ -63,7 +63,7 @@ class Authority:
         return self.leases.lease
 
     @property
-    def show_allowed(self) -> bool:
+    def demo_allowed(self) -> bool:
         """Whether the internal controller may move the arm.
 
         Never again once anybody has had the lease, stopped the arm, or it had a fault.
@@ -135,7 +135,7 @@ class Authority:
 
     # Commands -----------------------------------------------------------------------------------
 
-    def check(self, order: Order, event: Event | None, now: float) -> float:
+    def check(self, order: CommandHeader, event: Event | None, now: float) -> float:
         """Time at which the command would expire; changes nothing but what time itself ends.
 
         ``event`` is None for a command that leaves the mode as it is.
@@ -145,13 +145,15 @@ class Authority:
         """
         self.advance(now)
         expires = self.leases.check_command(
-            order.lease, order.seq, order.basis, order.valid_for_s, now
+            order.lease, order.seq, order.reference_time, order.valid_for_s, now
         )
         if event is not None:
             self._allowed(event)
         return expires
 
-    def accept(self, order: Order, event: Event | None, command: Running | None = None) -> None:
+    def accept(
+        self, order: CommandHeader, event: Event | None, command: ActiveCommand | None = None
+    ) -> None:
         """Carries out a command that :meth:`check` has passed."""
         self.leases.accept(order.seq)
         self.seq = order.seq
@@ -159,11 +161,11 @@ class Authority:
             self._enter(event)
             self.command = command
 
-    def show(self, event: Event, vector: Array) -> None:
+    def demo(self, event: Event, vector: Array) -> None:
         """Lets the internal controller run the policy; does nothing where it may not."""
         if self._show_allowed:
             self._enter(event)
-            self.command = Running(kind=SHOW, vector=vector, expires=math.inf)
+            self.command = ActiveCommand(kind=DEMO, vector=vector, expires=math.inf)
 
     def _allowed(self, event: Event) -> None:
         if next_mode(self.mode, event) is None:
@@ -199,7 +201,7 @@ class Authority:
         self._causes.add(kind)
         self.counters[f"faults.{kind}"] += 1
         words = f"fault: {reason}"
-        if graver(kind, self.fault_class) != kind:
+        if more_severe(kind, self.fault_class) != kind:
             self.counters["faults"] += 1  # what it lies below is what is to be told
             return
         self.fault_class, self._fault_by = kind, words
@@ -211,7 +213,7 @@ class Authority:
         self.note(words, "faults")
 
     def at_fault_of(self, kind: FaultClass) -> bool:
-        """Whether a fault of this class is known, if only below a graver one or a stop."""
+        """Whether a fault of this class is known, if only below a more_severe one or a stop."""
         return self.mode in LATCHED and kind in self._causes
 
     def recover(self) -> None:

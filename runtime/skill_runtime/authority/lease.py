@@ -2,8 +2,8 @@
 
 One client at a time holds the lease. It proves that it is alive by renewing within the lease's
 time to live, that it is the holder by a random token, that its commands come in order by a rising
-``seq``, and that they are fresh by ``basis``, the newest server time it has seen: a command that
-waited in a queue carries an old basis and has expired on arrival.
+``seq``, and that they are fresh by ``reference_time``, the newest server time it has seen: a command that
+waited in a queue carries an old reference_time and has expired on arrival.
 
 Time is passed in; nothing here reads a clock.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from skill_runtime.authority.refusal import Refusal
 
 FUTURE_TOLERANCE_S = 0.05
-"""How far ``basis`` may lie ahead of the server's clock, for clients that extrapolate it [s]."""
+"""How far ``reference_time`` may lie ahead of the server's clock, for clients that extrapolate it [s]."""
 
 DEFAULT_VALIDITY_S = 2.0
 """How old a command without ``valid_for_s`` (hold, reset, scene) may be on arrival [s]."""
@@ -47,7 +47,7 @@ class Lease:
         return self.renewed_at + self.ttl_s
 
 
-class LeaseKeeper:
+class LeaseManager:
     """Hands out at most one lease at a time.
 
     Attributes:
@@ -98,14 +98,14 @@ class LeaseKeeper:
         raise Refusal("no_lease", "the token is not that of the lease in force", _ACQUIRE)
 
     def check_command(
-        self, token: str, seq: int, basis: float, valid_for_s: float | None, now: float
+        self, token: str, seq: int, reference_time: float, valid_for_s: float | None, now: float
     ) -> float:
         """Time at which a command expires, if it may run at all.
 
         Args:
             token: the sender's lease.
             seq: the command's number; it must exceed that of the last command accepted.
-            basis: newest server time its sender has seen [s].
+            reference_time: newest server time its sender has seen [s].
             valid_for_s: None takes :data:`DEFAULT_VALIDITY_S`.
             now: server time [s].
 
@@ -119,18 +119,18 @@ class LeaseKeeper:
                 f"seq {seq} does not exceed {lease.seq}, that of the last command accepted",
                 "number the commands of a lease upwards from 1",
             )
-        if basis > now + FUTURE_TOLERANCE_S:
+        if reference_time > now + FUTURE_TOLERANCE_S:
             raise Refusal(
                 "stale",
-                f"basis {basis:.3f} lies {basis - now:.3f} s ahead of server time {now:.3f}",
-                "take basis from the 'time' of a reply or of telemetry of this server",
+                f"reference_time {reference_time:.3f} lies {reference_time - now:.3f} s ahead of server time {now:.3f}",
+                "take reference_time from the 'time' of a reply or of telemetry of this server",
             )
-        expires = basis + (DEFAULT_VALIDITY_S if valid_for_s is None else valid_for_s)
+        expires = reference_time + (DEFAULT_VALIDITY_S if valid_for_s is None else valid_for_s)
         if expires <= now:
             raise Refusal(
                 "stale",
-                f"the command expired {now - expires:.3f} s ago: it is {now - basis:.3f} s old",
-                "read telemetry for a new 'time', use it as basis and send again",
+                f"the command expired {now - expires:.3f} s ago: it is {now - reference_time:.3f} s old",
+                "read telemetry for a new 'time', use it as reference_time and send again",
             )
         return expires
 

@@ -89,7 +89,7 @@ class _Commanding:
 class _Motion(_Commanding):
     duration_s: Annotated[float | None, Field(gt=0), arg(name="for", metavar="SECONDS")] = None
     """End after this long [s]; otherwise Ctrl-C ends it. Then the arm holds."""
-    hand_width: Annotated[float | None, arg(metavar="METRES")] = None
+    gripper_width: Annotated[float | None, arg(metavar="METRES")] = None
     """Opening of the hand [m]; nothing leaves it to the policy, or as it is."""
     grasp: bool = False
     """Close the hand on the object and hold by force."""
@@ -97,7 +97,7 @@ class _Motion(_Commanding):
     @property
     def hand(self) -> Hand:
         """What the hand does meanwhile."""
-        return {"hand_width": self.hand_width, "grasp": self.grasp}
+        return {"gripper_width": self.gripper_width, "grasp": self.grasp}
 
     def repeat(self, client: SkillClient, send: Callable[[float], None]) -> None:
         """Calls ``send(valid_for_s)`` under the lease until this is over."""

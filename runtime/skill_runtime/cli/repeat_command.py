@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 
 from skill_runtime.client.client import SkillClient
-from skill_runtime.client.errors import PASSING, CommandRefusedError
+from skill_runtime.client.errors import TRANSIENT_ERRORS, CommandRefusedError
 from skill_runtime.console.status_line import LiveLine
 from skill_runtime.console.text import state_line
 
@@ -68,7 +68,7 @@ def _repeat(
             send(valid_for_s)
             refused = None
         except CommandRefusedError as error:
-            if error.code not in PASSING:
+            if error.code not in TRANSIENT_ERRORS:
                 raise
             refused = error
         line.show(state_line(client.state(), client.server.manifest))

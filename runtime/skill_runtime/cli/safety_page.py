@@ -15,7 +15,7 @@ from skill_robots.motion.governor import INTERVENTIONS, WORKSPACE_MARGIN_M, Inte
 from skill_robots.motion.limits import Surroundings
 from skill_runtime.authority.modes import MODES, TABLE, Event
 from skill_runtime.cli.serve_options import Arguments
-from skill_runtime.control.arm_link import SILENT_S
+from skill_runtime.control.arm_link import COMMUNICATION_TIMEOUT_S
 
 PAGE = Path("docs/safety.md")
 
@@ -55,7 +55,7 @@ LIMITS: dict[Intervention, str] = {
     "(compliant arms press on it)",
     "self_collision": f"two links nearer than {_length(Surroundings.self_clearance_m)} "
     "to each other",
-    "hand_width": "the hand told to open farther than it can; it opens as far as it can",
+    "gripper_width": "the hand told to open farther than it can; it opens as far as it can",
 }
 """What is refused, in words."""
 
@@ -89,7 +89,11 @@ def time_table() -> str:
     """A row per time after which something ends by itself."""
     ttl_s: float = Acquire.model_fields["ttl_s"].default
     rows = [
-        ["a command is not followed by another", "`valid_for_s` after its `basis`", "hold"],
+        [
+            "a command is not followed by another",
+            "`valid_for_s` after its `reference_time`",
+            "hold",
+        ],
         ["the lease is not renewed", f"its `ttl_s`, {ttl_s:g} s unless asked otherwise", "hold"],
         [
             "nobody has the lease any more",
@@ -101,11 +105,15 @@ def time_table() -> str:
             f"`--tracker-timeout`, {Arguments.tracker_timeout:g} s unless set otherwise",
             "fault `tracker`",
         ],
-        ["the arm does not answer", f"{1e3 * SILENT_S:g} ms", "fault `silent`"],
+        [
+            "the arm does not answer",
+            f"{1e3 * COMMUNICATION_TIMEOUT_S:g} ms",
+            "fault `communication`",
+        ],
         [
             "the server stands still, and the time of the arm goes on",
-            f"{1e3 * SILENT_S:g} ms",
-            "fault `silent`",
+            f"{1e3 * COMMUNICATION_TIMEOUT_S:g} ms",
+            "fault `communication`",
         ],
         ["`stop`", "the next servo period reads it first", "stopped"],
     ]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OK, FAILED, USAGE = 0, 1, 2
 """Exit codes: ended as asked; failed while serving; cannot serve what was asked."""
 
-INSISTING_S = 0.5
+SECOND_SIGNAL_S = 0.5
 """A second interrupt this long after the first means it [s]."""
 
 STATUS_PERIOD_S = 0.2
@@ -59,7 +59,7 @@ class Shutdown:
             self._asked_at = time.monotonic()
             self.number = number
             self.asked.set()
-        elif time.monotonic() > self._asked_at + INSISTING_S:
+        elif time.monotonic() > self._asked_at + SECOND_SIGNAL_S:
             os._exit(128 + number)
 
 
@@ -105,7 +105,7 @@ def build(arguments: Arguments) -> ArmServer:
         PolicyFileError, AddressError, RateMismatchError, UnsupportedPolicyError, ArmError: it
             cannot be had; the text says why.
     """
-    from skill_runtime.authority.authority import Patience
+    from skill_runtime.authority.authority import IdleTimeout
     from skill_runtime.control.object_tracker import TrackConfig
     from skill_runtime.policy.onnx_policy import load_manifest
     from skill_runtime.server.arm_server import ArmServer, ServeConfig
@@ -127,10 +127,10 @@ def build(arguments: Arguments) -> ArmServer:
             realtime=arguments.realtime,
             cpu=arguments.cpu,
         ),
-        show=arguments.show,
+        demo=arguments.demo,
         stopped=arguments.stopped,
         seed=arguments.seed,
-        patience=Patience(stop_after_s=arguments.stop_after),
+        patience=IdleTimeout(stop_after_s=arguments.stop_after),
         track=TrackConfig(objects=arguments.track or (), timeout_s=arguments.tracker_timeout),
     )
     manifest = load_manifest(arguments.model)
@@ -145,7 +145,7 @@ def serve(server: ArmServer, arguments: Arguments, shutdown: Shutdown) -> int:
     """Runs the loop in its thread and the status line in this one, until told to end."""
     from skill_runtime.cli.serve_status import LogAbove, banner, status_line
     from skill_runtime.console.status_line import LiveLine
-    from skill_runtime.realtime.watchdog import Supervision
+    from skill_runtime.realtime.watchdog import SystemdNotifier
     from skill_runtime.subscribers.viewer import Viewer
 
     line = LiveLine(LOG_PERIOD_S)
@@ -160,7 +160,7 @@ def serve(server: ArmServer, arguments: Arguments, shutdown: Shutdown) -> int:
             _say(banner(welcome, server.addresses.commands, remarks))
             if viewer is not None:
                 viewer.open()
-            with Supervision(lambda: server.loop.decided):
+            with SystemdNotifier(lambda: server.loop.decided):
                 while loop.is_alive() and not shutdown.asked.wait(STATUS_PERIOD_S):
                     if server.loop.latest is not None:
                         _say(status_line(server.loop.latest, welcome.manifest), line.show)

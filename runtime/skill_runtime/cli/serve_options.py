@@ -39,7 +39,7 @@ class Arguments:
     otherwise drawn anew."""
     seed: int = 0
     """Of the simulated starts and of the show."""
-    show: bool = True
+    demo: bool = True
     """While nobody has taken the lease, show one skill (or goal) after the other."""
     stopped: bool = False
     """Begin stopped: nothing moves before somebody has sent 'clear'; for servers that are started

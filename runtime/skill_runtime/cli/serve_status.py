@@ -48,9 +48,9 @@ def status_line(state: Telemetry, manifest: PolicyManifest | None = None) -> str
         tail += f"  {state.last_event}"
     return (
         f"{state_line(state, manifest)}"
-        f"  tick {timing.work_p50_us / 1e3:.2f}/{timing.work_p99_us / 1e3:.2f} ms"
-        f"  late {timing.late_p50_us / 1e3:.2f}/{timing.late_p99_us / 1e3:.2f} ms"
-        f"  missed {timing.missed}{tail}"
+        f"  tick {timing.execution_time_p50_us / 1e3:.2f}/{timing.execution_time_p99_us / 1e3:.2f} ms"
+        f"  late {timing.wakeup_latency_p50_us / 1e3:.2f}/{timing.wakeup_latency_p99_us / 1e3:.2f} ms"
+        f"  missed {timing.overruns}{tail}"
     )
 
 

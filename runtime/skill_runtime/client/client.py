@@ -46,7 +46,7 @@ from skill_proto.messages import (
 )
 from skill_proto.ports import DEFAULT_ADDRESS
 from skill_proto.wire import MAX_FRAME_BYTES, WireError, array_specs, unpack
-from skill_runtime.client.connection import Channel, R, expect, open_socket
+from skill_runtime.client.connection import Connection, R, expect, open_socket
 from skill_runtime.client.errors import (
     ClientError,
     LeaseLostError,
@@ -54,7 +54,7 @@ from skill_runtime.client.errors import (
     ProtocolError,
     ServerUnreachableError,
 )
-from skill_runtime.client.lease import HeldLease
+from skill_runtime.client.lease import ClientLease
 from skill_runtime.client.requests import Hand, build, vector
 from skill_runtime.client.servo_stream import ServoStream
 from skill_runtime.client.stop import STOP_GUESS_S, send_stop, usual_stop_address
@@ -80,10 +80,10 @@ class SkillClient:
         self.address = address
         self.timeout_s = timeout_s
         self._name = name
-        self._commands = Channel(address, timeout_s)
+        self._commands = Connection(address, timeout_s)
         self._subscriber: zmq.Socket[bytes] | None = None
         self._welcome: Welcome | None = None
-        self._lease: HeldLease | None = None
+        self._lease: ClientLease | None = None
         self.latest: Telemetry | None = None
         self._time = self._replied = 0.0
 
@@ -139,7 +139,7 @@ class SkillClient:
 
     # The lease ------------------------------------------------------------------------------------
 
-    def acquire(self, holder: str, ttl_s: float = 1.0, *, priority: int = 0) -> HeldLease:
+    def acquire(self, holder: str, ttl_s: float = 1.0, *, priority: int = 0) -> ClientLease:
         """Takes the lease and keeps it until it is released or its block is left.
 
         Args:
@@ -154,7 +154,7 @@ class SkillClient:
         """
         self._subscribed()
         granted = self._ask(build(Acquire, holder=holder, ttl_s=ttl_s, priority=priority), Granted)
-        self._lease = HeldLease(
+        self._lease = ClientLease(
             self.address, holder, granted, lambda release: self._ask(release, Ok)
         )
         return self._lease
@@ -199,8 +199,10 @@ class SkillClient:
 
     def _command(self, kind: type[Message], **fields: object) -> None:
         lease = self._held()
-        basis = self._newest_time(lease)
-        message = build(kind, lease=lease.token, seq=lease.seq + 1, basis=basis, **fields)
+        reference_time = self._newest_time(lease)
+        message = build(
+            kind, lease=lease.token, seq=lease.seq + 1, reference_time=reference_time, **fields
+        )
         lease.seq += 1
         try:
             self._ask(message, Ok)
@@ -219,7 +221,7 @@ class SkillClient:
             self.address, self.timeout_s, lease, lambda: self._newest_time(lease), self._note_reply
         )
 
-    def _held(self) -> HeldLease:
+    def _held(self) -> ClientLease:
         if self._lease is None:
             raise NoLeaseError("a command needs the lease: call acquire() first")
         if self._lease.lost is not None:
@@ -228,7 +230,7 @@ class SkillClient:
         self._lease.check()
         return self._lease
 
-    def _newest_time(self, lease: HeldLease) -> float:
+    def _newest_time(self, lease: ClientLease) -> float:
         """The newest server time seen, which says how old a command may be."""
         subscriber = self._subscribed()
         if subscriber.poll(0):

@@ -63,7 +63,7 @@ def open_socket(
     return socket
 
 
-class Channel:
+class Connection:
     """Requests to one address.
 
     Args:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from skill_proto.messages import Error, ErrorCode
 
-PASSING: frozenset[ErrorCode] = frozenset({"stale", "not_now"})
+TRANSIENT_ERRORS: frozenset[ErrorCode] = frozenset({"stale", "not_now"})
 """Refusals of a motion after which the next one of its kind may be accepted. ``stale``: what the
 sender knew of the time was old. ``not_now``: the arm is at a fault that may end by itself; a stop
 and any other fault end the lease, and the answer is ``no_lease``."""

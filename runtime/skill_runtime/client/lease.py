@@ -12,17 +12,17 @@ from contextlib import suppress
 from typing import Self
 
 from skill_proto.messages import Granted, Ok, Release, Renew
-from skill_runtime.client.connection import Channel
+from skill_runtime.client.connection import Connection
 from skill_runtime.client.errors import ClientError, LeaseLostError, ServerUnreachableError
 
 BEATS_PER_TTL = 4
 """Heartbeats in one time to live: three may be lost."""
 
-LONGEST_WAIT_S = 1.0
+MAX_WAIT_S = 1.0
 """Longest wait for the reply to one heartbeat [s]."""
 
 
-class HeldLease:
+class ClientLease:
     """The right to command, from ``SkillClient.acquire``; leaving the block gives it back.
 
     Args:
@@ -57,7 +57,7 @@ class HeldLease:
 
     def _beat(self) -> None:
         # Sockets are not shared between threads: the heartbeat has its own.
-        with Channel(self._address, min(self.ttl_s, LONGEST_WAIT_S)) as channel:
+        with Connection(self._address, min(self.ttl_s, MAX_WAIT_S)) as channel:
             while not self._ended.wait(self.ttl_s / BEATS_PER_TTL):
                 try:
                     reply, _ = channel.ask(Renew(lease=self.token))

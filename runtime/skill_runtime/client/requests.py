@@ -18,7 +18,7 @@ M = TypeVar("M", bound=Message)
 class Hand(TypedDict, total=False):
     """What a command says of the hand; nothing leaves it to the policy, or as it is."""
 
-    hand_width: float | None
+    gripper_width: float | None
     """Opening [m]."""
     grasp: bool
     """Close on the object and hold by force."""

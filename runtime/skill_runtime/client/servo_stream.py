@@ -24,12 +24,17 @@ from typing import Self, Unpack
 from numpy.typing import ArrayLike
 
 from skill_proto.messages import Error, ErrorCode, Renew, Reply, ServoJoint, ServoPose
-from skill_runtime.client.connection import Channel
-from skill_runtime.client.errors import PASSING, LeaseLostError, ServerUnreachableError, from_reply
-from skill_runtime.client.lease import HeldLease
+from skill_runtime.client.connection import Connection
+from skill_runtime.client.errors import (
+    TRANSIENT_ERRORS,
+    LeaseLostError,
+    ServerUnreachableError,
+    from_reply,
+)
+from skill_runtime.client.lease import ClientLease
 from skill_runtime.client.requests import Hand, build, vector
 
-PASSED_OVER: frozenset[ErrorCode] = frozenset({*PASSING, "out_of_order"})
+PASSED_OVER: frozenset[ErrorCode] = frozenset({*TRANSIENT_ERRORS, "out_of_order"})
 """Refusals that say nothing against the next target."""
 
 MAX_UNANSWERED = 16
@@ -58,7 +63,7 @@ class ServoStream:
 
     Attributes:
         sent: targets sent.
-        passed_over: targets not sent, since too many others had no reply yet.
+        dropped: targets not sent, since too many others had no reply yet.
         refused: replies that were errors, by code.
         round_trips_s: of the newest targets, from sending to reading the reply [s]. Replies are
             read as they come in :meth:`sleep_until`, to a millisecond, else at the next target.
@@ -68,11 +73,11 @@ class ServoStream:
         self,
         address: str,
         timeout_s: float,
-        lease: HeldLease,
+        lease: ClientLease,
         newest_time: Callable[[], float],
         replied: Callable[[float], None],
     ) -> None:
-        self.sent = self.passed_over = 0
+        self.sent = self.dropped = 0
         self.refused: Counter[ErrorCode] = Counter()
         self.round_trips_s: deque[float] = deque(maxlen=ROUND_TRIPS_KEPT)
         self._lease = lease
@@ -81,7 +86,7 @@ class ServoStream:
         self._timeout_s = timeout_s
         self._unanswered: deque[tuple[int, float]] = deque()
         self._silent_since: float | None = None
-        self._channel = Channel(address, timeout_s)
+        self._channel = Connection(address, timeout_s)
         try:
             self._channel.ask(Renew(lease=lease.token))  # connects, so that no target has to wait
         except BaseException as error:
@@ -142,14 +147,16 @@ class ServoStream:
         self._collect()
         lease = self._lease
         lease.check()
-        basis = self._newest_time()
-        message = build(kind, lease=lease.token, seq=lease.seq + 1, basis=basis, **fields)
+        reference_time = self._newest_time()
+        message = build(
+            kind, lease=lease.token, seq=lease.seq + 1, reference_time=reference_time, **fields
+        )
         full = len(self._unanswered) >= MAX_UNANSWERED
         message_id = None if full else self._channel.post(message)
         now = time.monotonic()
         self._silent_since = self._silent_since or now
         if message_id is None:
-            self.passed_over += 1
+            self.dropped += 1
             return False
         lease.seq += 1
         self.sent += 1

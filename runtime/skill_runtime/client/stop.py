@@ -7,7 +7,7 @@ from skill_proto.messages import (
     Ok,
 )
 from skill_proto.ports import STOP_PORT_OFFSET
-from skill_runtime.client.connection import Channel, expect
+from skill_runtime.client.connection import Connection, expect
 
 STOP_GUESS_S = 0.5
 """Longest wait there for the reply to a stop before the server is asked for the address [s]."""
@@ -15,7 +15,7 @@ STOP_GUESS_S = 0.5
 
 def send_stop(address: str, timeout_s: float, message: Message) -> float:
     """Server time of the stop."""
-    with Channel(address, timeout_s) as channel:
+    with Connection(address, timeout_s) as channel:
         return expect(channel.ask(message)[0], Ok).time
 
 

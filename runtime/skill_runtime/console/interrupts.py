@@ -7,7 +7,7 @@ import signal
 import time
 from types import FrameType
 
-LAST_WORDS_S = 0.15
+FLUSH_TIME_S = 0.15
 """Time for a process that prints to us [s]."""
 
 
@@ -35,5 +35,5 @@ def _end(number: int, frame: FrameType | None) -> None:
     # Not the signal's default action: that one passes over the first process of a container.
     del number, frame
     # mujoco imports glfw, which has another process print its version: without us, into nothing.
-    time.sleep(LAST_WORDS_S)
+    time.sleep(FLUSH_TIME_S)
     os._exit(INTERRUPTED)

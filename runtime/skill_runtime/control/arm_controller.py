@@ -18,22 +18,22 @@ from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import FaultClass, Mode
 from skill_robots.arm import (
     Arm,
+    ArmCommunicationError,
     ArmError,
-    ArmSilentError,
     ArmState,
     JointTarget,
     ObjectUnseenError,
     SimulationDivergedError,
 )
 from skill_robots.motion.governor import Governor
-from skill_robots.motion.policy_adapter import PolicyDriver
+from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_robots.objects import CUBE
 from skill_runtime.authority.authority import Authority
-from skill_runtime.authority.command import Running
+from skill_runtime.authority.command import ActiveCommand
 from skill_runtime.authority.modes import LATCHED, POLICY_MODES
 from skill_runtime.authority.refusal import Refusal
-from skill_runtime.control.arm_link import ANSWERING_S, REST_VELOCITY, Reach, Senses
-from skill_runtime.control.object_tracker import Tracker
+from skill_runtime.control.arm_link import RECOVERY_TIME_S, REST_VELOCITY, Reach, Senses
+from skill_runtime.control.object_tracker import ObjectTracker
 from skill_runtime.control.policy_runner import PolicyRunner, TickPolicy, ticks_per_action
 from skill_runtime.control.simulated_scene import scene_of
 from skill_runtime.policy.onnx_policy import PolicyOutput
@@ -41,20 +41,20 @@ from skill_runtime.realtime.clock import MonotonicClock
 
 log = logging.getLogger(__name__)
 
-SHORT_S = 2e-3
+PIPELINE_BELOW_S = 2e-3
 """A servo period of no more than this has no room for all that is to be done at times [s]: a policy
 step is spread over some. Every policy of ours bears that (a delay of up to 20 ms was drawn in its
 training)."""
 
-SPREAD_TICKS = 3
+PIPELINE_DEPTH = 3
 """Over which: it observes, it runs, its action is carried out. A policy whose steps are no farther
 apart than this would gain nothing, and does all of it at once."""
 
-LETS_GO: frozenset[FaultClass] = frozenset({"arm", "contact", "silent"})
+POSITION_LOST: frozenset[FaultClass] = frozenset({"arm", "contact", "communication"})
 """Faults in which the arm may be elsewhere than it was told to be."""
 
 
-class Pilot:
+class ArmController:
     """Moves one arm as the authority says.
 
     Attributes:
@@ -62,7 +62,7 @@ class Pilot:
         driver: from policy to set-points.
         runner: runs the policy.
         braking: whether the governor follows a stop.
-        reach: whether set-points reach it. While it is adrift, the set-point is where it is
+        reach: whether set-points reach it. While it is out_of_sync, the set-point is where it is
             measured; unseen, it is sent nothing.
         tracker: objects that are reported from outside.
         senses: what is measured.
@@ -74,7 +74,7 @@ class Pilot:
         self,
         arm: Arm,
         policy: TickPolicy,
-        tracker: Tracker | None = None,
+        tracker: ObjectTracker | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         """Takes over ``arm``.
@@ -94,7 +94,7 @@ class Pilot:
         self.arm = arm
         self.runner = PolicyRunner(policy)
         self.ticks_per_action = ticks_per_action(manifest.control_rate_hz, arm.servo_period_s)
-        self.driver = PolicyDriver(arm.spec, manifest, arm.servo_period_s)
+        self.driver = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
         self.governor = Governor(
             arm.spec,
             manifest.plant.workspace_low_m,
@@ -103,16 +103,18 @@ class Pilot:
         )
         self.braking = False
         self.reach = Reach(arm, clock or MonotonicClock().now)
-        self.tracker = tracker or Tracker()
+        self.tracker = tracker or ObjectTracker()
         self.senses = Senses(arm, self.tracker)
         self.driver.reset(self.state)
         self.governor.reset(self.state)
         sees_cube = any(CUBE in field.name for field in manifest.observation)
         self.needed_objects: tuple[str, ...] = (CUBE,) if sees_cube else ()
         self._seen = False
-        self._followed: Running | None = None
+        self._followed: ActiveCommand | None = None
         self._phase = 0
-        self._spreads = arm.servo_period_s <= SHORT_S and self.ticks_per_action > SPREAD_TICKS
+        self._pipelined = (
+            arm.servo_period_s <= PIPELINE_BELOW_S and self.ticks_per_action > PIPELINE_DEPTH
+        )
         self._observed: Array | None = None
         self._action: Array | None = None
 
@@ -131,14 +133,14 @@ class Pilot:
         """The newest measurement."""
         return self.senses.state
 
-    def busy_next(self, authority: Authority) -> bool:
+    def policy_step_pending(self, authority: Authority) -> bool:
         """Whether something of a spread policy step falls into the coming tick, as far as is known.
 
         Where steps are not spread there is no better tick to wait for.
         """
         begun = self._observed is not None or self._action is not None
         due = begun or self._phase == 0
-        return due and self._spreads and authority.mode in POLICY_MODES
+        return due and self._pipelined and authority.mode in POLICY_MODES
 
     # The tick -----------------------------------------------------------------------------------
 
@@ -146,10 +148,10 @@ class Pilot:
         """One servo period at server time ``now``: read, decide, shape, govern, command.
 
         Whatever fails on the way to a set-point, one is sent: of the stop that is ready. Only an
-        arm that is adrift and not seen is sent none.
+        arm that is out_of_sync and not seen is sent none.
         """
         aim = self._aim(authority, now)
-        if self.reach.adrift and not self._seen and self.arm.keeps_time:
+        if self.reach.out_of_sync and not self._seen and not self.arm.lockstep:
             self._say_nothing()
             return
         verdict = self.governor.check(aim, self.state)
@@ -179,30 +181,30 @@ class Pilot:
         self._check_led(authority)
         try:
             self._seen = self.senses.read()
-        except ArmSilentError as error:
-            self._fault(authority, f"the arm does not answer: {error}", "silent")
+        except ArmCommunicationError as error:
+            self._fault(authority, f"the arm does not answer: {error}", "communication")
             # Once braked, it need not be listening either.
-            if self.arm.keeps_time and self._told_to_rest:
-                self.reach.adrift = True
+            if not self.arm.lockstep and self._told_to_rest:
+                self.reach.out_of_sync = True
         except ArmError as error:
             self._fault(authority, f"the arm cannot be read: {error}", error.kind)
             readable = False
-        if self.reach.adrift and self._seen:
+        if self.reach.out_of_sync and self._seen:
             self._stay_here()
         return readable
 
     def _check_led(self, authority: Authority) -> bool:
         """False where it is found now that the arm was not led on: it rests by itself."""
-        alone_s = self.reach.find_left_alone()
+        alone_s = self.reach.check_timeout()
         if alone_s is None:
             return True
-        self.senses.count_anew()
-        self._fault(authority, f"the arm had no set-point for {alone_s:.3f} s", "silent")
+        self.senses.reset_stable_time()
+        self._fault(authority, f"the arm had no set-point for {alone_s:.3f} s", "communication")
         return False
 
     def _say_nothing(self) -> None:
         """What would have been sent was not."""
-        self.governor.take_back(at_rest=True)
+        self.governor.rollback(at_rest=True)
         self.driver.resume(self.governor.last)
         self.braking = False
 
@@ -212,23 +214,23 @@ class Pilot:
             return
         try:
             self.arm.command(target)
-            self.reach.took(at_rest=self._seen and self.senses.at_rest)
-        except ArmSilentError:
-            self._take_back()
-            if self.reach.is_lost:
-                self._fault(authority, "the arm takes no set-point", "silent")
+            self.reach.on_sent(at_rest=self._seen and self.senses.at_rest)
+        except ArmCommunicationError:
+            self._rollback()
+            if self.reach.timed_out:
+                self._fault(authority, "the arm takes no set-point", "communication")
         except ArmError as error:
-            self._take_back()
+            self._rollback()
             self._fault(authority, f"the arm refuses to move: {error}", error.kind)
 
-    def _take_back(self) -> None:
+    def _rollback(self) -> None:
         """What has not reached the arm was never said: it goes on from what did.
 
         An arm that has been out of reach for longer has come to rest by itself, who knows where.
         """
-        self.senses.count_anew()
-        self.reach.missed()
-        self.governor.take_back(at_rest=self.reach.adrift)
+        self.senses.reset_stable_time()
+        self.reach.on_lost()
+        self.governor.rollback(at_rest=self.reach.out_of_sync)
         self.driver.resume(self.governor.last)
 
     def _recover_by_itself(self, authority: Authority, now: float) -> None:
@@ -236,13 +238,13 @@ class Pilot:
             return
         if authority.fault_class == "tracker" and self._unseen(now) is None:
             authority.recover()
-        elif authority.fault_class == "silent" and self._answers:
+        elif authority.fault_class == "communication" and self._answers:
             self._start_anew()
             authority.recover()
 
     @property
     def _answers(self) -> bool:
-        return not self.reach.adrift and self.senses.answering_s >= ANSWERING_S
+        return not self.reach.out_of_sync and self.senses.stable_for_s >= RECOVERY_TIME_S
 
     def _decide(self, authority: Authority, now: float) -> None:
         command, mode = authority.command, authority.mode
@@ -263,38 +265,38 @@ class Pilot:
             self._fault(authority, f"the policy failed: {error}", "policy")
         self._phase = (self._phase + 1) % self.ticks_per_action
 
-    def _begin(self, command: Running | None) -> None:
+    def _begin(self, command: ActiveCommand | None) -> None:
         """Notes a change of command: a new one starts at once, the end of one is a hold."""
         self._followed = command
         if command is None:
             self.driver.hold()
-            self.driver.apply_hand(None, grasp=False)
+            self.driver.command_gripper(None, grasp=False)
             return
-        self.driver.apply_hand(command.hand_width, grasp=command.grasp)
+        self.driver.command_gripper(command.gripper_width, grasp=command.grasp)
         if self.output is None and self._observed is None:
             # Nothing ran just now, so there is no rhythm to keep.
             self._phase = 0
             self.runner.resume()
 
-    def _follow(self, command: Running) -> None:
+    def _follow(self, command: ActiveCommand) -> None:
         if command.kind == "servo_joint":
             self.driver.apply_joint_goal(command.vector)
         else:
             self.driver.apply_end_effector_goal(command.vector, self.state)
 
-    def _step_policy(self, command: Running, mode: Mode, now: float) -> None:
+    def _step_policy(self, command: ActiveCommand, mode: Mode, now: float) -> None:
         """What is due of a policy step; at a short period its parts are done a tick each."""
-        if self._spreads:
+        if self._pipelined:
             self._carry_out()
             self._infer(command, mode)
         if self._phase == 0:
             self._check_objects(now)
             self._observed = self.driver.observation(self.state)
-        if not self._spreads:
+        if not self._pipelined:
             self._infer(command, mode)
             self._carry_out()
 
-    def _infer(self, command: Running, mode: Mode) -> None:
+    def _infer(self, command: ActiveCommand, mode: Mode) -> None:
         observed, self._observed = self._observed, None
         if observed is not None:
             output = self.runner.run(observed, command.vector, by_goal=mode == "goal")
@@ -304,7 +306,7 @@ class Pilot:
         action, self._action = self._action, None
         if action is not None:
             self.driver.apply_action(action, self.state)
-            self.runner.did(self.driver.done(action))
+            self.runner.set_applied(self.driver.done(action))
 
     def _drop_step(self) -> None:
         self._observed, self._action = None, None
@@ -327,7 +329,7 @@ class Pilot:
 
     def _fault(self, authority: Authority, reason: str, kind: FaultClass) -> None:
         if kind == "contact":
-            self.reach.adrift = True  # an arm that stopped itself follows nobody
+            self.reach.out_of_sync = True  # an arm that stopped itself follows nobody
         if not authority.at_fault_of(kind):
             log.error("fault: %s", reason)
             authority.fault(reason, kind)
@@ -355,7 +357,7 @@ class Pilot:
         """Raises where the arm is silent; anything else a fresh start may mend."""
         try:
             self.arm.read()
-        except ArmSilentError:
+        except ArmCommunicationError:
             raise
         except ArmError:
             return
@@ -378,7 +380,7 @@ class Pilot:
         fix = "send it again in a moment"
         try:
             self.senses.look()
-        except ArmSilentError as error:
+        except ArmCommunicationError as error:
             raise Refusal("not_now", f"the arm does not answer: {error}", fix) from None
         except ArmError:
             return  # what it reports is told as a fault again, if it stays so
@@ -392,7 +394,7 @@ class Pilot:
 
         A simulation that has diverged is started afresh.
         """
-        if kind not in LETS_GO:
+        if kind not in POSITION_LOST:
             self._start_anew()
             return
         try:

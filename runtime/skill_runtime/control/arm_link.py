@@ -8,17 +8,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from skill_robots.arm import Arm, ArmError, ArmSilentError, ArmState
-from skill_runtime.control.object_tracker import Tracker
+from skill_robots.arm import Arm, ArmCommunicationError, ArmError, ArmState
+from skill_runtime.control.object_tracker import ObjectTracker
 
-SILENT_S = 0.02
+COMMUNICATION_TIMEOUT_S = 0.02
 """How long an arm may not answer, send one state again and again, or be without set-points [s]. The
 Franka control interface gives up after 20 periods of 1 ms (docs/safety.md)."""
 
-LONE_S = 0.0075
+SINGLE_DROP_S = 0.0075
 """A single period without a new state, of 1 to 5 ms, is shorter [s]."""
 
-ANSWERING_S = 1.0
+RECOVERY_TIME_S = 1.0
 """An arm that was silent must answer for this long, at rest, before it is moved again [s]."""
 
 REST_VELOCITY = 0.01
@@ -30,17 +30,17 @@ class Senses:
 
     Attributes:
         state: the newest measurement, with tracked objects in it.
-        answering_s: for how long it has answered, at rest, since it last was silent [s].
+        stable_for_s: for how long it has answered, at rest, since it last was silent [s].
     """
 
-    def __init__(self, arm: Arm, tracker: Tracker) -> None:
+    def __init__(self, arm: Arm, tracker: ObjectTracker) -> None:
         """Takes a first look.
 
         Raises:
             ArmError: the arm cannot be read.
         """
         self.tracker = tracker
-        self.answering_s = math.inf
+        self.stable_for_s = math.inf
         self._silent_s = 0.0
         self._arm = arm
         self.state = self._with_tracked(self._ask())
@@ -52,12 +52,12 @@ class Senses:
         Short silences leave the state as it is.
 
         Raises:
-            ArmSilentError: the arm has been silent for longer than :data:`SILENT_S`.
+            ArmCommunicationError: the arm has been silent for longer than :data:`COMMUNICATION_TIMEOUT_S`.
             ArmError: it reports something else, or what is no number.
         """
         try:
             state = self._ask()
-        except ArmSilentError as error:
+        except ArmCommunicationError as error:
             self._miss(str(error))
             return False
         except ArmError:
@@ -69,25 +69,25 @@ class Senses:
         self._take(state)
         self._read_s = state.time_s
         self._silent_s = 0.0
-        self.answering_s = self.answering_s + self._arm.servo_period_s if self.at_rest else 0.0
+        self.stable_for_s = self.stable_for_s + self._arm.servo_period_s if self.at_rest else 0.0
         return True
 
     def look(self) -> None:
         """A look between two ticks.
 
         Raises:
-            ArmSilentError, ArmError: as the arm says; nothing is tolerated.
+            ArmCommunicationError, ArmError: as the arm says; nothing is tolerated.
         """
         self._take(self._ask())
 
-    def count_anew(self) -> None:
+    def reset_stable_time(self) -> None:
         """What it has answered so far says nothing any more: set-points did not reach it."""
-        self.answering_s = 0.0
+        self.stable_for_s = 0.0
 
     @property
     def is_silent(self) -> bool:
         """Whether the last few :meth:`read` heard nothing new."""
-        return self._silent_s > LONE_S
+        return self._silent_s > SINGLE_DROP_S
 
     @property
     def at_rest(self) -> bool:
@@ -102,14 +102,14 @@ class Senses:
         """
         self._take(self._ask())
         self._read_s = self.state.time_s
-        self._silent_s, self.answering_s = 0.0, math.inf
+        self._silent_s, self.stable_for_s = 0.0, math.inf
 
     def _miss(self, why: str) -> None:
         self._silent_s += self._arm.servo_period_s
-        if self._silent_s > LONE_S:  # one answer that comes twice is no silence
-            self.answering_s = 0.0
-        if self._silent_s > SILENT_S:
-            raise ArmSilentError(why)
+        if self._silent_s > SINGLE_DROP_S:  # one answer that comes twice is no silence
+            self.stable_for_s = 0.0
+        if self._silent_s > COMMUNICATION_TIMEOUT_S:
+            raise ArmCommunicationError(why)
 
     def _ask(self) -> ArmState:
         state = self._arm.read()
@@ -137,7 +137,7 @@ class Reach:
         clock: server time [s]; looked at only for an arm that keeps time.
 
     Attributes:
-        adrift: whether the arm may be elsewhere than it was told to be: it stopped itself, or was
+        out_of_sync: whether the arm may be elsewhere than it was told to be: it stopped itself, or was
             without set-points for too long. So it is until it takes one where it was seen at rest.
     """
 
@@ -148,37 +148,37 @@ class Reach:
 
     def restart(self) -> None:
         """The set-point was put where the arm was measured, and none has been sent since."""
-        self.adrift = self._arm.keeps_time  # until the first one it may be some time
+        self.out_of_sync = not self._arm.lockstep  # until the first one it may be some time
         self._lost_s = 0.0
-        self._led_at = math.inf
+        self._last_sent = math.inf
 
     @property
-    def is_lost(self) -> bool:
+    def timed_out(self) -> bool:
         """Whether set-points have not reached the arm for too many periods."""
-        return self._lost_s > SILENT_S
+        return self._lost_s > COMMUNICATION_TIMEOUT_S
 
-    def find_left_alone(self) -> float | None:
+    def check_timeout(self) -> float | None:
         """For how long it was sent nothing, where that was too long [s]: told once.
 
-        It is :attr:`adrift` from then on.
+        It is :attr:`out_of_sync` from then on.
         """
-        if self.adrift or not self._arm.keeps_time:
+        if self.out_of_sync or self._arm.lockstep:
             return None
-        alone_s = self._clock() - self._led_at
-        if alone_s <= SILENT_S:
+        alone_s = self._clock() - self._last_sent
+        if alone_s <= COMMUNICATION_TIMEOUT_S:
             return None
-        self.adrift = True
+        self.out_of_sync = True
         return alone_s
 
-    def took(self, *, at_rest: bool) -> None:
+    def on_sent(self, *, at_rest: bool) -> None:
         """A set-point has reached the arm, which had just been seen: ``at_rest`` or not."""
         self._lost_s = 0.0
-        if self._arm.keeps_time:
-            self._led_at = self._clock()
+        if not self._arm.lockstep:
+            self._last_sent = self._clock()
         if at_rest:
-            self.adrift = False
+            self.out_of_sync = False
 
-    def missed(self) -> None:
+    def on_lost(self) -> None:
         """A set-point has not reached it."""
         self._lost_s += self._arm.servo_period_s
-        self.adrift = self.adrift or self.is_lost
+        self.out_of_sync = self.out_of_sync or self.timed_out

@@ -18,7 +18,7 @@ from skill_proto.manifest import PolicyManifest
 from skill_runtime.authority.authority import Authority
 from skill_runtime.authority.modes import Event
 from skill_runtime.authority.refusal import Refusal
-from skill_runtime.control.arm_controller import Pilot
+from skill_runtime.control.arm_controller import ArmController
 
 EPISODE_S = 4.0
 """Length of an episode where the manifest names none [s]."""
@@ -33,7 +33,7 @@ GOLDEN_ANGLE = math.pi * (3.0 - math.sqrt(5.0))
 """Turning by it covers a circle evenly after any number of turns (Vogel, 1979) [rad]."""
 
 
-class ShowOff:
+class DemoController:
     """The internal controller, of lowest priority."""
 
     def __init__(self, manifest: PolicyManifest, seed: int) -> None:
@@ -49,9 +49,9 @@ class ShowOff:
         self._ends = -math.inf
         self._count = 0
 
-    def step(self, authority: Authority, pilot: Pilot, now: float) -> None:
+    def step(self, authority: Authority, pilot: ArmController, now: float) -> None:
         """Starts the next episode when the last one is over."""
-        if not authority.show_allowed:
+        if not authority.demo_allowed:
             self._end(authority, pilot)
             return
         if now < self._ends:
@@ -61,17 +61,17 @@ class ShowOff:
         except Refusal as refusal:  # the arm does not answer: the pilot makes a fault of it
             authority.note(str(refusal))
 
-    def _start(self, authority: Authority, pilot: Pilot, now: float) -> None:
+    def _start(self, authority: Authority, pilot: ArmController, now: float) -> None:
         self._ends = now + self._command_s
         fresh = self._count % self._per_start == 0
         if fresh and self._count > 0:  # the arm starts at a fresh start already
             pilot.reset()
         event, vector = self._next()
-        authority.show(event, vector)
+        authority.demo(event, vector)
         episode = (self._count - 1) // self._per_start + 1
-        authority.note(f"show episode {episode}", "episodes" if fresh else "")
+        authority.note(f"demo episode {episode}", "episodes" if fresh else "")
 
-    def _end(self, authority: Authority, pilot: Pilot) -> None:
+    def _end(self, authority: Authority, pilot: ArmController) -> None:
         started, self._count = self._count > 0, 0
         if started and authority.lease is not None:
             try:

@@ -41,7 +41,7 @@ class _Sighting:
 
 
 @dataclass
-class Tracker:
+class ObjectTracker:
     """Newest poses by name."""
 
     config: TrackConfig = field(default_factory=TrackConfig)

@@ -11,7 +11,7 @@ from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_runtime.policy.onnx_policy import PolicyOutput
 
-LONGEST_PAUSE_S = 0.5
+MAX_PAUSE_S = 0.5
 """Holds no longer than this [s], as between two commands of a slow client, leave the policy its
 memory: the arm and what it touches have hardly done anything meanwhile. After longer ones, and
 after anything but a hold, it does not know what has happened and starts anew."""
@@ -101,7 +101,7 @@ class PolicyRunner:
         self.output = output
         return output
 
-    def did(self, action: Array | None) -> None:
+    def set_applied(self, action: Array | None) -> None:
         """What was done instead of its last action ``(A,)``; None where that was done."""
         self._done = action
 
@@ -112,7 +112,7 @@ class PolicyRunner:
 
     def resume(self) -> None:
         """It is to run again: anew, unless the pause was short."""
-        if self._paused_s > LONGEST_PAUSE_S:
+        if self._paused_s > MAX_PAUSE_S:
             self.policy.reset_slot(0)
         else:  # what was done last is not what it said last, but nothing
             self._done = np.zeros(self.policy.manifest.action_size)

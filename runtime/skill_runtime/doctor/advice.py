@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from skill_runtime.doctor.machine import Machine
 from skill_runtime.doctor.verdict import SERVO, Verdict
 from skill_runtime.realtime.cpus import listed
-from skill_runtime.realtime.scheduling import FIFO_PRIORITY, MEMORY, SCHEDULING, Answer
+from skill_runtime.realtime.scheduling import FIFO_PRIORITY, MEMORY, SCHEDULING, Grant
 
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "refined-jiffies", "pit")
 """Clock sources whose reading is a trip to a device, or coarse."""
@@ -42,7 +42,7 @@ class Findings:
     """All that advice is drawn from."""
 
     machine: Machine
-    answers: Sequence[Answer]
+    answers: Sequence[Grant]
     """To the requests for SCHED_FIFO and locked memory."""
     verdicts: Sequence[Verdict]
     tick_s: float | None

@@ -25,8 +25,8 @@ from skill_runtime.doctor.serving_cost import (
     time_round_trips,
 )
 from skill_runtime.doctor.verdict import FRANKA, SERVO, judge
-from skill_runtime.realtime.latency import Spread, spread
-from skill_runtime.realtime.scheduling import SCHEDULING, ask_system
+from skill_runtime.realtime.latency import Percentiles, spread
+from skill_runtime.realtime.scheduling import SCHEDULING, configure_thread
 
 MEASUREMENTS = 15
 """Four ways of waiting in two bare loops and in the served one; an inference; two ways to send."""
@@ -45,7 +45,7 @@ PROGRESS_S = 0.1
 """Time between two updates of the progress bar [s]."""
 
 T = TypeVar("T")
-Costs = dict[str, Spread | str]
+Costs = dict[str, Percentiles | str]
 
 
 class Meter:
@@ -86,7 +86,7 @@ def examine(arguments: Arguments) -> Report:
     with tqdm(total=total, disable=None, leave=False, bar_format=form) as bar:
         meter = Meter(bar)
         answers = meter.run(
-            "asking for real time", 0.0, lambda: ask_system(cpu=arguments.cpu, realtime=True)
+            "asking for real time", 0.0, lambda: configure_thread(cpu=arguments.cpu, realtime=True)
         )
         fifo = any(answer.granted for answer in answers if answer.what == SCHEDULING)
         timers = _time_loops(arguments, meter, fifo=fifo)

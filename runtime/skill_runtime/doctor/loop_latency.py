@@ -11,7 +11,7 @@ import numpy as np
 from skill_proto.arrays import Array
 from skill_runtime.realtime.clock import MonotonicClock
 from skill_runtime.realtime.pacing import Pacer
-from skill_runtime.realtime.scheduling import QuietCollector, ask_system
+from skill_runtime.realtime.scheduling import DeferredGc, configure_thread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +61,12 @@ class Timer:
 
 def measure_timer(rate_hz: float, way: Way, seconds: float, cpu: int | None = None) -> Timer:
     """A loop that does nothing, in the calling thread, whose scheduling it changes for good."""
-    ask_system(cpu=cpu, realtime=way.fifo)
+    configure_thread(cpu=cpu, realtime=way.fifo)
     clock = MonotonicClock()
     pacer = Pacer(1.0 / rate_hz, clock, way.spin_us * 1e-6)
     late_s = np.zeros(max(round(seconds * rate_hz), 1))
     ticks = 0
-    with QuietCollector():
+    with DeferredGc():
         pacer.start()
         ends = clock.now() + seconds
         while ticks < len(late_s) and (ticks == 0 or clock.now() < ends):

@@ -13,8 +13,8 @@ from skill_runtime.doctor.loop_latency import Timer
 from skill_runtime.doctor.machine import Limits, Machine
 from skill_runtime.doctor.verdict import Verdict
 from skill_runtime.realtime.cpus import listed
-from skill_runtime.realtime.latency import Spread, spread
-from skill_runtime.realtime.scheduling import Answer
+from skill_runtime.realtime.latency import Percentiles, spread
+from skill_runtime.realtime.scheduling import Grant
 
 WIDTH = 96
 """Of a line, in characters; commands may be longer."""
@@ -27,12 +27,12 @@ class Report:
     seconds: float
     """Length of one measurement [s]."""
     machine: Machine
-    answers: Sequence[Answer]
+    answers: Sequence[Grant]
     timers: Sequence[Timer]
     """Of bare loops."""
     ticks: Sequence[Timer]
     """Of the served loop."""
-    costs: Mapping[str, Spread | str]
+    costs: Mapping[str, Percentiles | str]
     """Of each part of serving; why not where it was not measured."""
     verdicts: Sequence[Verdict]
     advice: Sequence[Advice]
@@ -99,7 +99,7 @@ def text(report: Report) -> str:
     )
 
 
-def _machine(machine: Machine, answers: Sequence[Answer]) -> Iterator[str]:
+def _machine(machine: Machine, answers: Sequence[Grant]) -> Iterator[str]:
     rt = "PREEMPT_RT" if machine.preempt_rt else "not PREEMPT_RT"
     free = f"{listed(machine.isolated)} isolated" if machine.isolated else "none isolated"
     load = "" if machine.load is None else f", load {machine.load:g}"
@@ -136,13 +136,13 @@ def _timers(timers: Sequence[Timer]) -> Iterator[str]:
         )
 
 
-def _costs(costs: Mapping[str, Spread | str]) -> Iterator[str]:
+def _costs(costs: Mapping[str, Percentiles | str]) -> Iterator[str]:
     yield f"  {'':<41}" + "".join(f"{head:>9}" for head in ("p50", "p99", "p99.9", "max"))
     for name, cost in costs.items():
         yield f"  {name:<41}{f'  {cost}' if isinstance(cost, str) else _row(cost)}"
 
 
-def _row(times: Spread) -> str:
+def _row(times: Percentiles) -> str:
     values = (times.p50_us, times.p99_us, times.p999_us, times.max_us)
     return "".join(f"{'-' if value is None else f'{value:.0f}':>9}" for value in values)
 

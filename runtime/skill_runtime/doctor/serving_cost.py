@@ -15,7 +15,7 @@ from skill_runtime.doctor.loop_latency import Timer, Way
 from skill_runtime.policy.onnx_policy import OnnxPolicy, load_manifest
 from skill_runtime.realtime.clock import MonotonicClock
 from skill_runtime.realtime.pacing import Pacer
-from skill_runtime.realtime.scheduling import QuietCollector, ask_system
+from skill_runtime.realtime.scheduling import DeferredGc, configure_thread
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
 from skill_runtime.server.backends import simulated_arm
 from skill_runtime.transport.sockets import Addresses
@@ -61,7 +61,7 @@ def open_server(model: Path) -> ArmServer:
 
 def time_inference(model: Path, seconds: float, cpu: int | None = None) -> Array:
     """Times of one inference after the other [s]."""
-    ask_system(cpu=cpu)
+    configure_thread(cpu=cpu)
     policy = OnnxPolicy(model)
     manifest = policy.manifest
     observation = np.zeros(manifest.observation_size)
@@ -69,7 +69,7 @@ def time_inference(model: Path, seconds: float, cpu: int | None = None) -> Array
     skill = np.eye(size)[0] if size else None
     goal = None if size or manifest.goal is None else np.array(manifest.goal.high)
     times: list[float] = []
-    with QuietCollector():
+    with DeferredGc():
         ends = time.perf_counter() + seconds
         while len(times) <= WARM_UP or time.perf_counter() < ends:
             start = time.perf_counter()
@@ -84,12 +84,12 @@ def measure_ticks(server: ArmServer, way: Way, seconds: float, cpu: int | None =
     A tick is all of it: messages, policy when it is due, shaper, governor, arm, telemetry. What
     other programs take of the processor meanwhile counts, which is less with SCHED_FIFO.
     """
-    ask_system(cpu=cpu, realtime=way.fifo)
+    configure_thread(cpu=cpu, realtime=way.fifo)
     clock = MonotonicClock()
     period_s = server.pilot.arm.servo_period_s
     pacer = Pacer(period_s, clock, way.spin_us * 1e-6)
     times: list[tuple[float, float]] = []
-    with QuietCollector() as collector:
+    with DeferredGc() as collector:
         pacer.start()
         ends = clock.now() + seconds
         while len(times) <= WARM_UP or clock.now() < ends:
@@ -98,7 +98,7 @@ def measure_ticks(server: ArmServer, way: Way, seconds: float, cpu: int | None =
             server.loop.tick(start)
             done = clock.now()
             times.append((late_s, done - start))
-            collector.use_slack(done, pacer.deadline - done)
+            collector.collect_in_slack(done, pacer.deadline - done)
     late, work = np.array(times[WARM_UP:]).T
     return Timer(rate_hz=1.0 / period_s, way=way, late_s=late, work_s=work)
 
@@ -141,7 +141,7 @@ def _exchange(socket: zmq.Socket[bytes], seconds: float, rate_hz: float | None) 
     clock = MonotonicClock()
     pacer = Pacer(1.0 / (rate_hz or 1.0), clock)
     times: list[float] = []
-    with QuietCollector():
+    with DeferredGc():
         pacer.start()
         ends = clock.now() + seconds
         while len(times) <= WARM_UP or clock.now() < ends:

@@ -24,7 +24,7 @@ from skill_robots.tasks.skill_aware.scenes import (
     CONTROL_RATE_HZ,
     DISPLACEMENT_M,
     FRICTIONS,
-    HAND_WIDTH_STEP_M,
+    GRIPPER_WIDTH_STEP_M,
     MASSES,
     OBSERVATION,
     SkillAwareScenes,
@@ -102,7 +102,7 @@ def check_fits(manifest: PolicyManifest) -> None:
     goal = manifest.goal
     actions = (
         ("end_effector_displacement", 3, DISPLACEMENT_M),
-        ("hand_width_displacement", 1, HAND_WIDTH_STEP_M),
+        ("gripper_width_displacement", 1, GRIPPER_WIDTH_STEP_M),
     )
     for what, has, wanted in (
         ("observes", manifest.observation_names, OBSERVATION),

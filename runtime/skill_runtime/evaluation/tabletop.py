@@ -12,7 +12,7 @@ from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.policy_adapter import (
     SKILL_AWARE_TASK,
-    PolicyDriver,
+    PolicyAdapter,
     UnsupportedPolicyError,
 )
 from skill_robots.motion.setpoint_shaper import ShaperConfig
@@ -26,7 +26,7 @@ from skill_robots.tasks.tabletop.rollouts import (
     goal_rollouts,
     skill_rollouts,
 )
-from skill_robots.tasks.tabletop.setpoint_audit import GOVERNED, MakeWatch, SetpointWatch
+from skill_robots.tasks.tabletop.setpoint_audit import GOVERNED_SCENES, AuditFactory, SetpointAudit
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 from skill_robots.tasks.tabletop.trajectories import GoalTrajectories, Trajectories
 
@@ -46,7 +46,7 @@ METRICS: dict[str, str] = {
     "goal_mean_distance_m": "mean distance from the goal at the end [m]",
     "goal_rest_share_3cm_by_1600ms": "goals over 5 cm away: cube within 3 cm, at rest, after 1.6 s",
     "goal_rest_share_3cm_by_2400ms": "the same, after 2.4 s",
-    "governor_interventions": f"set-points beyond a limit ({GOVERNED} scenes a batch: of any kind)",
+    "governor_interventions": f"set-points beyond a limit ({GOVERNED_SCENES} scenes a batch: of any kind)",
 }
 """Every metric and what it says, in the order of the report."""
 
@@ -90,7 +90,7 @@ def evaluate(
     settings: EvaluationSettings,
     *,
     on_steps: Callable[[int], object] | None = None,
-    watch: MakeWatch = SetpointWatch,
+    watch: AuditFactory = SetpointAudit,
 ) -> EvaluationResult:
     """Runs skills and goals and computes the metrics.
 
@@ -189,7 +189,7 @@ def check_fits_tabletop(manifest: PolicyManifest) -> None:
             f"{manifest.name} has {manifest.action_size} actions, the tabletop takes "
             f"{Tabletop.action_size}: the displacement of the end effector"
         )
-    driver = PolicyDriver(PANDA, manifest, TabletopConfig().physics_step_s)
+    driver = PolicyAdapter(PANDA, manifest, TabletopConfig().physics_step_s)
     trained, here = (driver.actions, driver.shaping), (ActionConfig(), ShaperConfig())
     if trained != here:
         raise UnsupportedPolicyError(

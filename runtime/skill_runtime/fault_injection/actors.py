@@ -25,7 +25,7 @@ class Actor(Protocol):
         """Does something at ``now``, having seen ``server_time`` last; when it acts next [s]."""
         ...
 
-    def hear(self, reply: Reply) -> None:
+    def receive(self, reply: Reply) -> None:
         """A reply has arrived."""
         ...
 
@@ -70,7 +70,7 @@ class Controller:
         self._command(now, server_time + self.clock_error_s)
         return now + self.period_s
 
-    def hear(self, reply: Reply) -> None:
+    def receive(self, reply: Reply) -> None:
         """Takes the lease it is given, drops one that has ended."""
         if reply["type"] == "granted":
             self.token, self.seq = reply["lease"], int(reply["seq"])
@@ -87,12 +87,12 @@ class Controller:
         if self.random.random() < 0.05:
             self._send(now, type="clear")
 
-    def _command(self, now: float, basis: float) -> None:
+    def _command(self, now: float, reference_time: float) -> None:
         self.seq += int(self.random.integers(1, 3))
         what = self._what()
         if what["type"] not in ("hold", "reset", "scene"):
             what |= {"valid_for_s": float(self.random.uniform(0.01, 0.6))}
-        self._send(now, lease=self.token, seq=self.seq, basis=basis, **what)
+        self._send(now, lease=self.token, seq=self.seq, reference_time=reference_time, **what)
         if self.random.random() < 0.01:
             self._send(now, type="release", lease=self.token)
             self.token = ""
@@ -150,7 +150,7 @@ class Supervisor:
         self.network.send("commands", self.name, frame(type="clear", id=2), now)
         return now + float(self.random.exponential(2.0))
 
-    def hear(self, reply: Reply) -> None:
+    def receive(self, reply: Reply) -> None:
         """Takes no notice."""
 
 
@@ -174,7 +174,7 @@ class PoseSource:
             self.network.send("commands", self.name, pose, now)
         return now + 0.01
 
-    def hear(self, reply: Reply) -> None:
+    def receive(self, reply: Reply) -> None:
         """Takes no notice."""
 
 
@@ -189,7 +189,7 @@ class Forger:
 
     def act(self, now: float, server_time: float) -> float:
         """One attempt."""
-        move = {"seq": 2**50, "basis": server_time, "valid_for_s": 60.0}
+        move = {"seq": 2**50, "reference_time": server_time, "valid_for_s": 60.0}
         forged: list[tuple[bytes, ...]] = [
             (frame(type="skill", lease="0" * 32, skill=[1.0, 0.0], **move),),
             (frame(type="servo_joint", lease="x", joint_position=[1e308] * 7, **move),),
@@ -208,5 +208,5 @@ class Forger:
         self.network.send_whole(port, self.name, *chosen, now=now)
         return now + float(self.random.exponential(0.2))
 
-    def hear(self, reply: Reply) -> None:
+    def receive(self, reply: Reply) -> None:
         """Takes no notice."""

@@ -13,7 +13,7 @@ from multiprocessing import active_children, get_context
 from tqdm import tqdm
 
 from skill_runtime.fault_injection.motion_oracle import InvariantError
-from skill_runtime.fault_injection.run import RunConfig, World
+from skill_runtime.fault_injection.run import FaultRun, RunConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Outcome:
 def attempt(config: RunConfig) -> Outcome:
     """One run, in a process of its own."""
     logging.disable(logging.CRITICAL)
-    world = World(config)
+    world = FaultRun(config)
     try:
         result = world.run()
     except InvariantError as error:

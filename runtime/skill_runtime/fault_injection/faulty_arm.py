@@ -12,9 +12,9 @@ from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import (
     Arm,
+    ArmCommunicationError,
     ArmContactError,
     ArmError,
-    ArmSilentError,
     ArmSpec,
     ArmState,
     JointTarget,
@@ -23,16 +23,16 @@ from skill_robots.arm import (
 )
 from skill_robots.franka import kinematics
 from skill_robots.objects import CUBE
-from skill_runtime.control.arm_link import SILENT_S
+from skill_runtime.control.arm_link import COMMUNICATION_TIMEOUT_S
 from skill_runtime.policy.onnx_policy import OnnxPolicy, PolicyOutput
 
-ArmTrouble = Literal["", "silent", "deaf", "repeat", "nan", "contact", "error"]
+ArmTrouble = Literal["", "communication", "deaf", "repeat", "nan", "contact", "error"]
 """Nothing; no answer; no set-point taken; the same answer again and again; answers that are no
 number; a reflex; an error of its own."""
 PolicyTrouble = Literal["", "nan", "raise", "slow"]
 
 
-RESTS_ALONE_S = SILENT_S + 1e-4
+RESTS_ALONE_S = COMMUNICATION_TIMEOUT_S + 1e-4
 """An arm without set-points for this long comes to rest by itself [s]: a moment later than the
 server takes it to."""
 PUSHED_RAD = 0.02
@@ -47,7 +47,7 @@ class FollowerArm:
     """
 
     is_simulated = True
-    keeps_time = True
+    lockstep = False
 
     def __init__(
         self, spec: ArmSpec, servo_period_s: float, seed: int, now: Callable[[], float]
@@ -66,19 +66,19 @@ class FollowerArm:
             time_s=self._clock(),
             joint_position=self._now.copy(),
             joint_velocity=(self._now - self._before) / self.servo_period_s,
-            hand_width=self._width,
+            gripper_width=self._width,
             objects={CUBE: self._cube},
         )
 
     def command(self, target: JointTarget) -> None:
         """One servo period."""
-        self._led_at, self._alone = self._clock(), False
+        self._last_sent, self._alone = self._clock(), False
         self._before, self._now = self._now, target.position.copy()
-        if target.hand_width is not None:
-            self._width = target.hand_width
+        if target.gripper_width is not None:
+            self._width = target.gripper_width
 
     def _rest_alone(self) -> None:
-        if self._alone or self._clock() - self._led_at <= RESTS_ALONE_S:
+        if self._alone or self._clock() - self._last_sent <= RESTS_ALONE_S:
             return
         self._alone = True
         if self._random.random() < 0.5:
@@ -89,7 +89,7 @@ class FollowerArm:
         """A start near the neutral one, at rest."""
         if seed is not None:
             self._random = np.random.default_rng([seed, 11])
-        self._led_at, self._alone = self._clock(), True
+        self._last_sent, self._alone = self._clock(), True
         self._now = kinematics.NEUTRAL + self._random.uniform(-0.02, 0.02, self.spec.dof)
         self._before, self._width = self._now, 0.04
         x, y = self._random.uniform((-0.15, -0.2), (0.05, 0.2))
@@ -146,9 +146,9 @@ class FaultyArm:
         return self.inner.spec
 
     @property
-    def keeps_time(self) -> bool:
+    def lockstep(self) -> bool:
         """As the arm does."""
-        return self.inner.keeps_time
+        return self.inner.lockstep
 
     @property
     def servo_period_s(self) -> float:
@@ -177,8 +177,8 @@ class FaultyArm:
         self.inner.command(target)
 
     def _raise(self, *, reading: bool) -> None:
-        if self.trouble == "silent" or (self.trouble == "deaf" and not reading):
-            raise ArmSilentError("no packet")
+        if self.trouble == "communication" or (self.trouble == "deaf" and not reading):
+            raise ArmCommunicationError("no packet")
         if self.trouble == "contact":
             raise ArmContactError("joint reflex")
         if self.trouble == "error":

@@ -15,9 +15,9 @@ import numpy as np
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec, JointTarget
 from skill_robots.franka import kinematics
-from skill_robots.motion.limits import NO_LESS, Motion, MotionLimits, Room
+from skill_robots.motion.limits import UNRESTRICTED, Margins, Motion, MotionLimits
 from skill_robots.motion.setpoint_shaper import ShaperConfig
-from skill_runtime.control.arm_link import SILENT_S
+from skill_runtime.control.arm_link import COMMUNICATION_TIMEOUT_S
 from skill_runtime.fault_injection.faulty_arm import RESTS_ALONE_S
 
 CONSISTENT_RAD_S = 0.01
@@ -33,13 +33,13 @@ ROUNDING = 1e-5
 
 
 @dataclass
-class MotionJudge:
+class MotionOracle:
     """Follows the set-points, and raises :class:`InvariantError` at one that must not be.
 
     Args:
         limits: of the arm; its surroundings are those of the governor.
         period_s: servo period [s].
-        keeps_time: whether the arm's time goes on without set-points.
+        lockstep: whether the simulation advances only when a set-point arrives.
 
     Attributes:
         rest_within_s: longest time from the end of what allowed a motion to a set-point at rest.
@@ -47,14 +47,14 @@ class MotionJudge:
 
     limits: MotionLimits
     period_s: float
-    keeps_time: bool
+    lockstep: bool
     rest_within_s: float = field(init=False)
     _told: Motion | None = None
     _told_at: float = -math.inf
     _lost: int = 0
     _fresh: bool = False
     _most_excess: float = 0.0
-    _least: Room = NO_LESS
+    _least: Margins = UNRESTRICTED
 
     def __post_init__(self) -> None:
         """Derives what follows from the limits."""
@@ -62,10 +62,10 @@ class MotionJudge:
 
     def moves(self, now: float) -> bool:
         """Whether the arm is told to move, and not out of reach of what it is told."""
-        return self._speed > AT_REST and not self._is_alone(now, SILENT_S)
+        return self._speed > AT_REST and not self._is_alone(now, COMMUNICATION_TIMEOUT_S)
 
     def _is_alone(self, now: float, after_s: float) -> bool:
-        without_s = now - self._told_at if self.keeps_time else self._lost * self.period_s
+        without_s = self._lost * self.period_s if self.lockstep else now - self._told_at
         return without_s > after_s
 
     def lost(self) -> None:
@@ -96,7 +96,7 @@ class MotionJudge:
         rest = np.zeros_like(position)
         self._most_excess = max(0.0, self._excess(position)) + ROUNDING
         # An arm that starts beyond a limit may come back, but go no farther.
-        self._least = Room(*(min(0.0, room) - ROUNDING for room in self.limits.room(position)))
+        self._least = Margins(*(min(0.0, room) - ROUNDING for room in self.limits.room(position)))
         self._told = Motion(position.copy(), rest, rest)
 
     def commanded(self, target: JointTarget, measured: Array, now: float) -> None:
@@ -111,10 +111,10 @@ class MotionJudge:
             raise InvariantError("a set-point before any start")
         if self._is_alone(now, RESTS_ALONE_S) and math.isfinite(self._told_at):
             # In a time that waits, nobody has moved it.
-            self._start(measured if self.keeps_time else self._told.position)
+            self._start(self._told.position if self.lockstep else measured)
         self._told_at, self._lost = now, 0
-        width = target.hand_width
-        if width is not None and not 0.0 <= width <= self.limits.spec.hand_width_max:
+        width = target.gripper_width
+        if width is not None and not 0.0 <= width <= self.limits.spec.gripper_width_max:
             raise InvariantError(f"the hand is told to open {width} m")
         after = self._told.then(position, self.period_s)
         if np.abs(target.velocity - after.velocity).max() > CONSISTENT_RAD_S:

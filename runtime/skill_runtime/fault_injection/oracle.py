@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from skill_proto.faults import FAULTS
 from skill_proto.messages import FaultClass, Mode
-from skill_runtime.authority.authority import Patience
+from skill_runtime.authority.authority import IdleTimeout
 from skill_runtime.authority.lease import DEFAULT_VALIDITY_S, FUTURE_TOLERANCE_S
 from skill_runtime.authority.modes import LATCHED, POLICY_MODES
-from skill_runtime.fault_injection.motion_oracle import InvariantError, MotionJudge
+from skill_runtime.fault_injection.motion_oracle import InvariantError, MotionOracle
 from skill_runtime.fault_injection.virtual_transport import PortName, Sent
 
 POLICY_PERIOD_S = 0.04
@@ -56,7 +56,7 @@ class Unled(NamedTuple):
 
 
 @dataclass
-class Judge:
+class Oracle:
     """Keeps books, and raises :class:`InvariantError` at the first contradiction.
 
     Args:
@@ -70,8 +70,8 @@ class Judge:
         tick: the present one.
     """
 
-    motion: MotionJudge
-    patience: Patience
+    motion: MotionOracle
+    patience: IdleTimeout
     pose_timeout_s: float | None = None
     seen: Counter[str] = field(default_factory=Counter[str])
     tick: int = 0
@@ -171,8 +171,8 @@ class Judge:
             raise InvariantError(f"{asked['type']!r} was accepted while stopped")
         if asked["seq"] <= held.seq:
             raise InvariantError(f"{asked['type']!r} was accepted out of order")
-        expires = asked["basis"] + asked.get("valid_for_s", DEFAULT_VALIDITY_S)
-        if expires <= now or asked["basis"] > now + FUTURE_TOLERANCE_S:
+        expires = asked["reference_time"] + asked.get("valid_for_s", DEFAULT_VALIDITY_S)
+        if expires <= now or asked["reference_time"] > now + FUTURE_TOLERANCE_S:
             late = now - expires
             raise InvariantError(f"{asked['type']!r} was accepted {late:.3f} s after its end")
         held.seq = asked["seq"]

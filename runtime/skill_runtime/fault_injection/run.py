@@ -25,11 +25,11 @@ from skill_robots.motion.governor import Governor
 from skill_robots.motion.limits import MotionLimits
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
-from skill_runtime.authority.authority import Authority, Patience
+from skill_runtime.authority.authority import Authority, IdleTimeout
 from skill_runtime.authority.refusal import Refusal
-from skill_runtime.control.arm_controller import Pilot
-from skill_runtime.control.demo import ShowOff
-from skill_runtime.control.object_tracker import TrackConfig, Tracker
+from skill_runtime.control.arm_controller import ArmController
+from skill_runtime.control.demo import DemoController
+from skill_runtime.control.object_tracker import ObjectTracker, TrackConfig
 from skill_runtime.fault_injection.actors import (
     Actor,
     Controller,
@@ -47,19 +47,19 @@ from skill_runtime.fault_injection.faulty_arm import (
     SimulatedArm,
 )
 from skill_runtime.fault_injection.lossy_network import Network
-from skill_runtime.fault_injection.motion_oracle import InvariantError, MotionJudge
-from skill_runtime.fault_injection.oracle import Judge
+from skill_runtime.fault_injection.motion_oracle import InvariantError, MotionOracle
+from skill_runtime.fault_injection.oracle import Oracle
 from skill_runtime.fault_injection.virtual_clock import VirtualClock
 from skill_runtime.fault_injection.virtual_transport import PortName, Sent, VirtualTransport
 from skill_runtime.policy.onnx_policy import OnnxPolicy
-from skill_runtime.server.control_loop import Loop, Pace
+from skill_runtime.server.control_loop import ControlLoop, Pace
 from skill_runtime.server.dispatcher import Dispatcher
-from skill_runtime.server.message_server import Server
+from skill_runtime.server.message_server import MessageServer
 
 CAUSES: dict[ArmTrouble, FaultClass] = {
-    "silent": "silent",
-    "deaf": "silent",
-    "repeat": "silent",
+    "communication": "communication",
+    "deaf": "communication",
+    "repeat": "communication",
     "nan": "arm",
     "error": "arm",
     "contact": "contact",
@@ -94,7 +94,7 @@ class RunResult:
     """Of every mode and set-point, in order: equal for equal seeds."""
 
 
-class World:
+class FaultRun:
     """Builds a server and everything round it, and runs them.
 
     Attributes:
@@ -112,19 +112,19 @@ class World:
         self.arm = FaultyArm(arm, self._commanded, self._lost, self._moved)
         self.policy = FaultyPolicy(OnnxPolicy(config.model), self._policy_failed)
         tracked = config.seed % 2 == 1
-        self.authority = Authority(Patience(stop_after_s=0.25 if config.seed % 4 == 2 else 20.0))
-        self.pilot = Pilot(
+        self.authority = Authority(IdleTimeout(stop_after_s=0.25 if config.seed % 4 == 2 else 20.0))
+        self.pilot = ArmController(
             self.arm,
             self.policy,
-            Tracker(TrackConfig(objects=("cube",) if tracked else ())),
+            ObjectTracker(TrackConfig(objects=("cube",) if tracked else ())),
             self.clock.now,
         )
         around = self.pilot.governor.limits
-        self.judge = Judge(
-            motion=MotionJudge(
+        self.judge = Oracle(
+            motion=MotionOracle(
                 MotionLimits(arm.spec, around.surroundings, arm.servo_period_s),
                 arm.servo_period_s,
-                arm.keeps_time,
+                arm.lockstep,
             ),
             patience=self.authority.patience,
             pose_timeout_s=self.pilot.tracker.config.timeout_s if tracked else None,
@@ -135,12 +135,12 @@ class World:
         self._breakable: list[str] = []
         self._broken = ""
         self._make_breakable(dispatcher, "handle")
-        server = Server(self.transport, self.authority, dispatcher.handle, None, self.clock)
+        server = MessageServer(self.transport, self.authority, dispatcher.handle, None, self.clock)
         manifest = self.policy.manifest
-        show = None if tracked else ShowOff(manifest, config.seed)
-        self.loop = Loop(self.authority, self.pilot, server, show, self.clock, Pace())
+        show = None if tracked else DemoController(manifest, config.seed)
+        self.loop = ControlLoop(self.authority, self.pilot, server, show, self.clock, Pace())
         for part, method in (
-            (server, "hear"),
+            (server, "receive"),
             (server, "publish"),
             (self.pilot.driver, "step"),
             (show, "step"),
@@ -180,7 +180,7 @@ class World:
             people.append(PoseSource(b"tracker", network, self._random))
         begin = self.clock.time_s
         for order, actor in enumerate(people):
-            self._inboxes[actor.name] = actor.hear
+            self._inboxes[actor.name] = actor.receive
             # The show has some moments to itself.
             start = begin + (6.0 if not tracked and order < 3 else 0.1)
             self._actors.append((start + order * 0.1, order, actor))
@@ -248,7 +248,7 @@ class World:
             kind = "contact" if trouble == "contact" else "arm"
             self.judge.must_be_at_fault(kind, mode, fault)
         elif self._silent_ticks * self.arm.servo_period_s > SILENCE_FOUND_S:
-            self.judge.must_be_at_fault("silent", mode, fault)
+            self.judge.must_be_at_fault("communication", mode, fault)
 
     # Trouble ------------------------------------------------------------------------------------
 
@@ -260,7 +260,7 @@ class World:
         if chance < 1e-5:
             late = float(self._random.uniform(1.0, 100.0))  # the machine slept
         if late > STALL_S:
-            self.judge.cause("silent")
+            self.judge.cause("communication")
         return late
 
     def _make_trouble(self, now: float) -> None:
@@ -271,7 +271,7 @@ class World:
             return
         self._next_trouble = now + float(self._random.exponential(4.0))
         self._trouble_ends = now + float(self._random.exponential(0.6))
-        arm: list[ArmTrouble] = ["silent", "deaf", "repeat", "nan", "contact", "error"]
+        arm: list[ArmTrouble] = ["communication", "deaf", "repeat", "nan", "contact", "error"]
         policy: list[PolicyTrouble] = ["nan", "slow", "raise"]
         for _ in range(2 if self._random.random() < SECOND_TROUBLE else 1):
             choice = int(self._random.integers(len(arm) + len(policy) + 2))
@@ -308,7 +308,7 @@ class World:
     def _policy_failed(self) -> None:
         if self.policy.trouble == "slow":
             self.clock.advance_to(self.clock.time_s + float(self._random.uniform(0.0, 0.05)))
-            self.judge.cause("silent")
+            self.judge.cause("communication")
             return
         self._policy_failed_now = True
         self.judge.cause("policy")

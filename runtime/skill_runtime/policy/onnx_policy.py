@@ -23,7 +23,7 @@ from skill_runtime.policy.policy_file import (
     load_manifest,
     open_policy_file,
 )
-from skill_runtime.policy.recurrent_state import Memory, Slots
+from skill_runtime.policy.recurrent_state import RecurrentStates, Slots
 
 __all__ = ["OnnxPolicy", "PolicyError", "PolicyFileError", "PolicyOutput", "load_manifest"]
 
@@ -105,7 +105,7 @@ class OnnxPolicy:
             for name, row_shape in sizes.items()
             if name not in self._state_names
         }
-        self._memory = Memory(self.manifest.recurrent, n)
+        self._memory = RecurrentStates(self.manifest.recurrent, n)
         self._everyone: Slots = np.arange(n)
 
     def reset_slot(self, slot: int) -> None:

@@ -40,7 +40,7 @@ class Recall:
         return np.concatenate([tensor, tensor[self.with_successor]])
 
 
-class Memory:
+class RecurrentStates:
     """Recurrent states, two per slot.
 
     Args:

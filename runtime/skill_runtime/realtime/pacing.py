@@ -15,7 +15,7 @@ class Pacer:
 
     Attributes:
         deadline: when the next tick is due [s].
-        missed: ticks skipped, one for each whole period by which another began late.
+        overruns: ticks skipped, one for each whole period by which another began late.
     """
 
     def __init__(self, period_s: float, clock: Clock, spin_s: float = 0.0) -> None:
@@ -28,7 +28,7 @@ class Pacer:
                 than slept through; takes the wake-up latency away at the price of that load [s].
         """
         self.period_s = period_s
-        self.missed = 0
+        self.overruns = 0
         self._clock = clock
         self._spin_s = spin_s
         self.deadline = clock.now()
@@ -52,6 +52,6 @@ class Pacer:
         self.deadline += self.period_s
         if late > self.period_s:
             behind = math.floor(late / self.period_s)
-            self.missed += behind
+            self.overruns += behind
             self.deadline += behind * self.period_s
         return late

@@ -28,7 +28,7 @@ _PR_SET_TIMERSLACK, _TIMER_SLACK_NS = 29, 1  # linux/prctl.h; the least there is
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4  # sys/mman.h on Linux
 
 
-class Answer(NamedTuple):
+class Grant(NamedTuple):
     """What the system said to one request; as text, a sentence for the user."""
 
     what: str
@@ -39,7 +39,7 @@ class Answer(NamedTuple):
         return f"{self.what}: {self.detail}"
 
 
-def ask_system(*, cpu: int | None = None, realtime: bool = False) -> list[Answer]:
+def configure_thread(*, cpu: int | None = None, realtime: bool = False) -> list[Grant]:
     """Asks for what is named, for the calling thread; locked memory is for the whole process.
 
     A precise timer is asked for in any case; threads that this one starts inherit it.
@@ -51,39 +51,39 @@ def ask_system(*, cpu: int | None = None, realtime: bool = False) -> list[Answer
     Returns:
         One answer for each: granted, or why not and what to do.
     """
-    _sharpen_timer()
+    set_timer_slack()
     answers = [] if cpu is None else [pin_thread(cpu)]
     return answers + (request_realtime() if realtime else [])
 
 
-def _sharpen_timer() -> None:
+def set_timer_slack() -> None:
     """Linux wakes an ordinary thread up to 50 us late on purpose, to save power (prctl(2))."""
     with suppress(OSError, AttributeError, TypeError):  # as for mlockall
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, _TIMER_SLACK_NS, 0, 0, 0)
 
 
-def pin_thread(cpu: int) -> Answer:
+def pin_thread(cpu: int) -> Grant:
     """Asks that the calling thread runs on processor ``cpu`` and on no other.
 
     Other threads of the process stay where they are; threads that this one starts follow it.
     """
     what = PROCESSOR
     if not hasattr(os, "sched_setaffinity"):
-        return Answer(what, False, f"{sys.platform} cannot keep a thread on one; it runs on any")
+        return Grant(what, False, f"{sys.platform} cannot keep a thread on one; it runs on any")
     try:
         os.sched_setaffinity(0, {cpu})  # 0 is the calling thread, not its process
     except OSError as error:
-        return Answer(
+        return Grant(
             what,
             False,
             f"{cpu} refused ({error.strerror}); this process may use {listed(allowed())}: choose "
             "one of these, or widen the cpuset of its container or service",
         )
-    return Answer(what, True, f"{cpu}, for the loop alone; other threads run where they like")
+    return Grant(what, True, f"{cpu}, for the loop alone; other threads run where they like")
 
 
-def request_realtime() -> list[Answer]:
+def request_realtime() -> list[Grant]:
     """Asks for SCHED_FIFO for the calling thread and for locked memory.
 
     Returns:
@@ -92,43 +92,43 @@ def request_realtime() -> list[Answer]:
     return [_request_fifo(), _request_locked_memory()]
 
 
-def _request_fifo() -> Answer:
+def _request_fifo() -> Grant:
     what = SCHEDULING
     if not hasattr(os, "sched_setscheduler"):
-        return Answer(what, False, f"{sys.platform} has no SCHED_FIFO")
+        return Grant(what, False, f"{sys.platform} has no SCHED_FIFO")
     try:
         # Whatever this thread may start is ordinary again: only the loop comes before all else.
         policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
         os.sched_setscheduler(0, policy, os.sched_param(FIFO_PRIORITY))
     except OSError as error:
-        return Answer(
+        return Grant(
             what,
             False,
             f"refused ({error.strerror}); grant it with 'rtprio {FIFO_PRIORITY}' in "
             "/etc/security/limits.conf or CAP_SYS_NICE",
         )
-    return Answer(what, True, f"SCHED_FIFO at priority {FIFO_PRIORITY}")
+    return Grant(what, True, f"SCHED_FIFO at priority {FIFO_PRIORITY}")
 
 
-def _request_locked_memory() -> Answer:
+def _request_locked_memory() -> Grant:
     what = MEMORY
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         failed = libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
     except (OSError, AttributeError, TypeError):  # TypeError: Windows has no CDLL(None)
-        return Answer(what, False, f"{sys.platform} has no mlockall")
+        return Grant(what, False, f"{sys.platform} has no mlockall")
     if failed:
         reason = os.strerror(ctypes.get_errno())
-        return Answer(
+        return Grant(
             what,
             False,
             f"refused ({reason}); grant it with 'memlock unlimited' in "
             "/etc/security/limits.conf or CAP_IPC_LOCK",
         )
-    return Answer(what, True, "yes")
+    return Grant(what, True, "yes")
 
 
-class QuietCollector:
+class DeferredGc:
     """Keeps the garbage collector out of the ticks and runs it in their slack.
 
     Used as a context manager round the loop. What exists on entry is never looked at again
@@ -140,7 +140,7 @@ class QuietCollector:
         self._due: list[float] = []
         self._expected_s = [0.0, 0.0]
 
-    def __enter__(self) -> QuietCollector:
+    def __enter__(self) -> DeferredGc:
         """Switches the collector off."""
         gc.collect()
         gc.freeze()
@@ -155,7 +155,7 @@ class QuietCollector:
         gc.enable()
         gc.unfreeze()
 
-    def use_slack(self, now: float, slack_s: float) -> None:
+    def collect_in_slack(self, now: float, slack_s: float) -> None:
         """Collects if it is due and would fit three times into ``slack_s``.
 
         Young objects every interval, all of them every ten; how long each takes is learnt from

@@ -19,7 +19,7 @@ BEAT_S = 0.25
 """Time between two words that the loop ticks [s]."""
 
 
-class Supervision:
+class SystemdNotifier:
     """While its block lasts a thread tells the supervisor that the loop ticks, as long as it does.
 
     Args:

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import zmq
 
 from skill_proto.messages import Welcome
-from skill_runtime.authority.authority import Authority, Patience
-from skill_runtime.control.arm_controller import Pilot
-from skill_runtime.control.demo import ShowOff
-from skill_runtime.control.object_tracker import TrackConfig, Tracker
+from skill_runtime.authority.authority import Authority, IdleTimeout
+from skill_runtime.control.arm_controller import ArmController
+from skill_runtime.control.demo import DemoController
+from skill_runtime.control.object_tracker import ObjectTracker, TrackConfig
 from skill_runtime.policy.onnx_policy import OnnxPolicy
 from skill_runtime.realtime.clock import Clock, MonotonicClock
-from skill_runtime.server.control_loop import Loop, Pace
+from skill_runtime.server.control_loop import ControlLoop, Pace
 from skill_runtime.server.dispatcher import Dispatcher
-from skill_runtime.server.message_server import Server
+from skill_runtime.server.message_server import MessageServer
 from skill_runtime.server.policy_service import PolicyService
 from skill_runtime.server.policy_sessions import MAX_ROWS
-from skill_runtime.transport.sockets import Addresses, Endpoints
+from skill_runtime.transport.sockets import Addresses, ServerSockets
 
 if TYPE_CHECKING:
     from skill_robots.arm import Arm
@@ -40,13 +40,13 @@ class ServeConfig:
     device: Device = "cpu"
     addresses: Addresses = field(default_factory=Addresses)
     pace: Pace = field(default_factory=Pace)
-    show: bool = True
+    demo: bool = True
     """Whether a simulated arm shows skills off until somebody takes the lease."""
     stopped: bool = False
     """Whether it begins stopped, so that nothing moves before a ``clear``."""
     seed: int = 0
     backend: str = "mujoco"
-    patience: Patience = field(default_factory=Patience)
+    patience: IdleTimeout = field(default_factory=IdleTimeout)
     track: TrackConfig = field(default_factory=TrackConfig)
 
 
@@ -73,11 +73,11 @@ class ArmServer:
         if config.stopped:
             self.authority.stop("it was started so")
         policy = OnnxPolicy(config.model, device=config.device)
-        self.pilot = Pilot(arm, policy, Tracker(config.track), self._clock.now)
+        self.pilot = ArmController(arm, policy, ObjectTracker(config.track), self._clock.now)
         service_policy = OnnxPolicy(config.model, device=config.device, slots=MAX_ROWS)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            self._endpoints = Endpoints(config.addresses, self._context)
+            self._endpoints = ServerSockets(config.addresses, self._context)
         except Exception:
             self._context.term()
             raise
@@ -85,11 +85,11 @@ class ArmServer:
         self._service = PolicyService(service_policy, self._context, self._clock)
         self._endpoints.also_wake_for(self._service.replies)
         dispatcher = Dispatcher(self.authority, self.pilot, self.welcome)
-        server = Server(
+        server = MessageServer(
             self._endpoints, self.authority, dispatcher.handle, self._service, self._clock
         )
-        show = ShowOff(self.pilot.manifest, config.seed) if self._shows else None
-        self.loop = Loop(self.authority, self.pilot, server, show, self._clock, config.pace)
+        show = DemoController(self.pilot.manifest, config.seed) if self._shows else None
+        self.loop = ControlLoop(self.authority, self.pilot, server, show, self._clock, config.pace)
         self._stopping = threading.Event()
         self.remarks = self._remarks(policy.inference_s)
 
@@ -119,7 +119,7 @@ class ArmServer:
     @property
     def _shows(self) -> bool:
         return (
-            self._config.show
+            self._config.demo
             and self.pilot.arm.is_simulated
             and not self._config.stopped
             and not self._config.track.objects  # nobody may be sending them yet

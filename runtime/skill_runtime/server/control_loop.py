@@ -14,19 +14,19 @@ from dataclasses import dataclass
 from skill_proto.messages import Telemetry, Timing
 from skill_runtime.authority.authority import Authority
 from skill_runtime.authority.modes import POLICY_MODES
-from skill_runtime.control.arm_controller import SHORT_S, Pilot
-from skill_runtime.control.demo import ShowOff
+from skill_runtime.control.arm_controller import PIPELINE_BELOW_S, ArmController
+from skill_runtime.control.demo import DemoController
 from skill_runtime.realtime.clock import Clock
 from skill_runtime.realtime.latency import TickTimes
 from skill_runtime.realtime.pacing import Pacer
-from skill_runtime.realtime.scheduling import Answer, QuietCollector, ask_system
-from skill_runtime.server.message_server import Server
+from skill_runtime.realtime.scheduling import DeferredGc, Grant, configure_thread
+from skill_runtime.server.message_server import MessageServer
 from skill_runtime.server.telemetry import make_telemetry
 
 log = logging.getLogger(__name__)
 
 TELEMETRY_RATE_HZ = 100.0
-HEARING_SHARE = 0.15
+RECEIVE_BUDGET = 0.15
 """Share of a servo period spent at most on incoming messages before the arm is moved; the message
 that was begun last may exceed it."""
 
@@ -37,9 +37,9 @@ TIMING_INTERVAL_S = 0.25
 """How often the percentiles in telemetry are computed anew [s]."""
 
 LATE_SHARE = 0.2
-"""Of a short servo period (``pilot.SHORT_S``): a tick that begins later than this has no time for
+"""Of a short servo period (``pilot.PIPELINE_BELOW_S``): a tick that begins later than this has no time for
 what can wait."""
-MOST_WAITS = 4
+MAX_DEFERRED_TICKS = 4
 """Ticks in a row in which they wait at most."""
 
 STOPPING_TIME_S = 1.0
@@ -60,7 +60,7 @@ class Pace:
     """Processor to keep the loop's thread on; None for any."""
 
 
-class Loop:
+class ControlLoop:
     """Ticks until told to stop.
 
     Args:
@@ -84,16 +84,16 @@ class Loop:
     def __init__(
         self,
         authority: Authority,
-        pilot: Pilot,
-        server: Server,
-        show: ShowOff | None,
+        pilot: ArmController,
+        server: MessageServer,
+        show: DemoController | None,
         clock: Clock,
         pace: Pace,
     ) -> None:
         period_s = pilot.arm.servo_period_s
         self.latest: Telemetry | None = None
         self.started = threading.Event()
-        self.answers: list[Answer] = []
+        self.answers: list[Grant] = []
         self.times = TickTimes(round(1.0 / period_s))
         self.pacer = Pacer(period_s, clock, pace.spin_s)
         self._authority = authority
@@ -102,9 +102,9 @@ class Loop:
         self._show = show
         self._clock = clock
         self._pace = pace
-        self._hearing_s = HEARING_SHARE * period_s
+        self._hearing_s = RECEIVE_BUDGET * period_s
         self._late_s = LATE_SHARE * period_s
-        self._short = period_s <= SHORT_S
+        self._short = period_s <= PIPELINE_BELOW_S
         self._waits = 0
         self._owed_s = 0.0
         self._publish_every = max(1, round(1.0 / (pace.telemetry_rate_hz * period_s)))
@@ -120,9 +120,9 @@ class Loop:
     def run(self, stopping: Callable[[], bool]) -> None:
         """Ticks until ``stopping()``, then brings the arm to rest."""
         # In this thread: a processor and a scheduling class are a thread's own.
-        self.answers = ask_system(cpu=self._pace.cpu, realtime=self._pace.realtime)
+        self.answers = configure_thread(cpu=self._pace.cpu, realtime=self._pace.realtime)
         self.started.set()
-        with QuietCollector() as collector:
+        with DeferredGc() as collector:
             self.pacer.start()
             while not stopping():
                 self._paced_tick(collector)
@@ -133,15 +133,15 @@ class Loop:
                 self._paced_tick(collector)
             self._guarded(self._publish)
 
-    def _paced_tick(self, collector: QuietCollector) -> None:
+    def _paced_tick(self, collector: DeferredGc) -> None:
         late = self.pacer.wait()
         start = self._clock.now()
         self.tick(start, late)
         done = self._clock.now()
         self.times.add(done - start, late)
-        self._guarded(lambda _: self._server.attend(self.pacer.deadline - WAKE_UP_S))
+        self._guarded(lambda _: self._server.receive_until(self.pacer.deadline - WAKE_UP_S))
         now = self._clock.now()
-        collector.use_slack(now, self.pacer.deadline - now)
+        collector.collect_in_slack(now, self.pacer.deadline - now)
 
     def _guarded(self, step: Callable[[float], None]) -> None:
         try:
@@ -162,7 +162,7 @@ class Loop:
         """
         self._due = self._due or self._tick % self._publish_every == 0
         publishes, hears = self._share_out(late_s)
-        hear = self._server.hear if hears else self._server.hear_stops
+        hear = self._server.receive if hears else self._server.receive_stops
         self._guarded(lambda _: hear(now + self._hearing_s))
         self.decided = decided = self._clock.now()
         self._settle_hearing(decided - now if hears else 0.0)
@@ -186,10 +186,10 @@ class Loop:
         than their share of an earlier tick.
         """
         roomy = not (self._short and self._authority.mode in POLICY_MODES)
-        if roomy or self._waits >= MOST_WAITS:
+        if roomy or self._waits >= MAX_DEFERRED_TICKS:
             self._waits, self._owed_s = 0, 0.0
             return self._due, True
-        hurries = late_s > self._late_s or self._pilot.busy_next(self._authority)
+        hurries = late_s > self._late_s or self._pilot.policy_step_pending(self._authority)
         publishes = self._due and not hurries
         hears = not (hurries or publishes or self._owed_s > 0.0)
         self._waits = 0 if hears else self._waits + 1
@@ -198,7 +198,7 @@ class Loop:
     def _settle_hearing(self, spent_s: float) -> None:
         """Commands have a share of each period, and owe what they took beyond it."""
         owed_s = self._owed_s + spent_s - self._hearing_s
-        self._owed_s = min(max(owed_s, 0.0), MOST_WAITS * self._hearing_s)
+        self._owed_s = min(max(owed_s, 0.0), MAX_DEFERRED_TICKS * self._hearing_s)
 
     def _count_interventions(self) -> None:
         counters, found = self._authority.counters, self._pilot.governor.interventions
@@ -223,6 +223,6 @@ class Loop:
 
     def _fresh_timing(self, now: float) -> Timing:
         if now >= self._timing_due:
-            self._timing = self.times.timing(self.pacer.missed)
+            self._timing = self.times.timing(self.pacer.overruns)
             self._timing_due = now + TIMING_INTERVAL_S
         return self._timing

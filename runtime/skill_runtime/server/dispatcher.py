@@ -33,10 +33,10 @@ from skill_proto.messages import (
     Welcome,
 )
 from skill_runtime.authority.authority import Authority
-from skill_runtime.authority.command import Order, Running
+from skill_runtime.authority.command import ActiveCommand, CommandHeader
 from skill_runtime.authority.modes import Event
 from skill_runtime.authority.refusal import Refusal
-from skill_runtime.control.arm_controller import Pilot
+from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.simulated_scene import set_context
 from skill_runtime.server import validation as content
 
@@ -55,7 +55,7 @@ class Dispatcher:
     """
 
     def __init__(
-        self, authority: Authority, pilot: Pilot, welcome: Callable[[int, float], Welcome]
+        self, authority: Authority, pilot: ArmController, welcome: Callable[[int, float], Welcome]
     ) -> None:
         self._authority = authority
         self._pilot = pilot
@@ -98,19 +98,19 @@ class Dispatcher:
 
     def _move(self, message: Motion, now: float) -> None:
         event, vector = self._read(message)
-        width = content.hand_width(message.hand_width, self._pilot.arm.spec)
-        order = Order(
+        width = content.gripper_width(message.gripper_width, self._pilot.arm.spec)
+        order = CommandHeader(
             lease=message.lease,
             seq=message.seq,
-            basis=message.basis,
+            reference_time=message.reference_time,
             valid_for_s=message.valid_for_s,
         )
-        command = Running(
+        command = ActiveCommand(
             kind=message.type,
             vector=vector,
             expires=self._authority.check(order, event, now),
             seq=message.seq,
-            hand_width=width,
+            gripper_width=width,
             grasp=message.grasp,
         )
         self._authority.accept(order, event, command)
@@ -134,7 +134,9 @@ class Dispatcher:
         now: float,
         effect: Callable[[], None] | None = None,
     ) -> None:
-        order = Order(lease=message.lease, seq=message.seq, basis=message.basis)
+        order = CommandHeader(
+            lease=message.lease, seq=message.seq, reference_time=message.reference_time
+        )
         self._authority.check(order, event, now)
         if effect is not None:
             effect()
@@ -144,8 +146,14 @@ class Dispatcher:
     def _change_scene(self, message: Scene, now: float) -> None:
         """Changes the object; what runs goes on, whoever commands it, with what it remembers."""
         order = None
-        if message.lease is not None and message.seq is not None and message.basis is not None:
-            order = Order(lease=message.lease, seq=message.seq, basis=message.basis)
+        if (
+            message.lease is not None
+            and message.seq is not None
+            and message.reference_time is not None
+        ):
+            order = CommandHeader(
+                lease=message.lease, seq=message.seq, reference_time=message.reference_time
+            )
             self._authority.check(order, None, now)
         set_context(self._pilot.arm, message.mass, message.friction)
         self._authority.note("scene", "scenes")

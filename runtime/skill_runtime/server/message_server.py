@@ -20,7 +20,7 @@ from skill_runtime.authority.refusal import Refusal
 from skill_runtime.realtime.clock import Clock
 from skill_runtime.server.policy_service import PolicyService
 from skill_runtime.transport.ports import Port, Transport
-from skill_runtime.transport.router_reader import Inbox, Incoming
+from skill_runtime.transport.router_reader import Incoming, RouterReader
 
 log = logging.getLogger(__name__)
 
@@ -29,14 +29,14 @@ STOP: TypeAdapter[Stop] = TypeAdapter(Stop)
 PARTS_AT_ONCE = 512
 """Frames read from a socket before something else has its turn."""
 
-LARGEST_STOP_BYTES = 4 * MAX_HEADER_BYTES
+MAX_STOP_BYTES = 4 * MAX_HEADER_BYTES
 """A longer message on the stop socket stops the arm unread: reading it might outlast a tick."""
 
-LONGEST_EVENT = 200
+MAX_EVENT_LENGTH = 200
 """Characters of a refusal that go into telemetry's ``last_event``."""
 
 
-class Server:
+class MessageServer:
     """Hears and answers.
 
     Args:
@@ -60,29 +60,29 @@ class Server:
         self._handle = handle
         self._service = service
         self._clock = clock
-        self._stops = Inbox(transport.stop)
-        self._commands = Inbox(transport.commands)
+        self._stops = RouterReader(transport.stop)
+        self._commands = RouterReader(transport.commands)
 
-    def hear(self, until: float) -> None:
+    def receive(self, until: float) -> None:
         """Answers what has arrived: stops first, then commands until server time ``until``."""
-        self.hear_stops(until)
+        self.receive_stops(until)
         for incoming in self._commands.read(PARTS_AT_ONCE, until, self._clock.now):
             reply = self._answer(incoming)
             if reply is not None:
                 self._send(self._sockets.commands, incoming.sender, reply)
         self._forward_acted()
 
-    def hear_stops(self, until: float) -> None:
+    def receive_stops(self, until: float) -> None:
         """Answers the stops alone."""
         for incoming in self._stops.read(PARTS_AT_ONCE, until, self._clock.now):
             self._send(self._sockets.stop, incoming.sender, self._answer_stop(incoming))
 
-    def attend(self, until: float) -> None:
+    def receive_until(self, until: float) -> None:
         """Spends the time to ``until`` answering whatever comes in."""
         while (left := until - self._clock.now()) >= 1e-3:
             if not self._sockets.wait(int(left * 1e3)):
                 return
-            self.hear(until)
+            self.receive(until)
 
     def publish(self, frame: bytes) -> None:
         """Sends a telemetry frame to whoever listens; a slow listener misses it."""
@@ -164,7 +164,7 @@ class Server:
     # Replies ------------------------------------------------------------------------------------
 
     def _refuse(self, message_id: int, code: ErrorCode, message: str, fix: str) -> Error:
-        self._authority.note(f"refused: {message}"[:LONGEST_EVENT], f"rejected.{code}")
+        self._authority.note(f"refused: {message}"[:MAX_EVENT_LENGTH], f"rejected.{code}")
         return Error(id=message_id, time=self._clock.now(), code=code, message=message, fix=fix)
 
     def _send(self, socket: Port, receiver: bytes, message: Message) -> None:
@@ -188,7 +188,7 @@ def _id_of(incoming: Incoming) -> int:
 
 def _is_large(incoming: Incoming) -> bool:
     """Whether reading it would keep the loop from its work."""
-    return sum(map(len, incoming.frames)) > LARGEST_STOP_BYTES
+    return sum(map(len, incoming.frames)) > MAX_STOP_BYTES
 
 
 def _says_stop(incoming: Incoming) -> bool:

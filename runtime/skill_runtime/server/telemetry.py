@@ -9,7 +9,7 @@ import numpy as np
 from skill_proto.arrays import FloatArray
 from skill_proto.messages import Headroom, ObjectState, Telemetry, Timing
 from skill_runtime.authority.authority import Authority
-from skill_runtime.control.arm_controller import Pilot
+from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.simulated_scene import context_of
 from skill_runtime.policy.onnx_policy import PolicyOutput
 
@@ -19,7 +19,7 @@ DECIMALS = 6
 """Micrometres and microradians; more would be noise in the message."""
 
 
-class Gather:
+class FiniteEncoder:
     """Turns measured numbers into JSON's, and remembers which were not finite."""
 
     def __init__(self) -> None:
@@ -43,15 +43,15 @@ class Gather:
 
 
 def make_telemetry(
-    *, authority: Authority, pilot: Pilot, timing: Timing, now: float, tick: int, seq: int
+    *, authority: Authority, pilot: ArmController, timing: Timing, now: float, tick: int, seq: int
 ) -> Telemetry:
     """The state of everything at server time ``now``.
 
     Built without validation, which the loop has no time for; a test validates its output.
     """
-    gather = Gather()
+    gather = FiniteEncoder()
     state, output, command = pilot.state, pilot.output, authority.command
-    hand_position, hand_velocity = pilot.driver.measured_hand(state)
+    hand_position, hand_velocity = pilot.driver.measured_end_effector(state)
     lease, context = authority.lease, context_of(pilot.arm)
     return Telemetry.model_construct(
         seq=seq,
@@ -70,7 +70,7 @@ def make_telemetry(
         joint_setpoint=gather.all("joint_setpoint", pilot.driver.setpoint),
         end_effector_position=gather.all("end_effector_position", hand_position),
         end_effector_velocity=gather.all("end_effector_velocity", hand_velocity),
-        hand_width=gather.one("hand_width", state.hand_width),
+        gripper_width=gather.one("gripper_width", state.gripper_width),
         objects={
             name: ObjectState.model_construct(
                 position=gather.all(f"objects.{name}.position", pose.position),
@@ -105,12 +105,12 @@ def _distance(output: PolicyOutput | None) -> float | None:
     return round(value, DECIMALS) if math.isfinite(value) else None
 
 
-def _age(pilot: Pilot, name: str, now: float) -> float | None:
+def _age(pilot: ArmController, name: str, now: float) -> float | None:
     tracked = name in pilot.tracker.config.objects
     return round(pilot.tracker.age_s(name, now), DECIMALS) if tracked else None
 
 
-def _headroom(pilot: Pilot) -> Headroom | None:
+def _headroom(pilot: ArmController) -> Headroom | None:
     found = pilot.governor.headroom()
     if found is None:
         return None
@@ -122,11 +122,11 @@ def _headroom(pilot: Pilot) -> Headroom | None:
         end_effector_speed=round(found.end_effector_speed, DECIMALS),
         workspace=round(found.workspace, DECIMALS),
         table=round(found.table, DECIMALS),
-        itself=round(found.itself, DECIMALS),
+        self_collision=round(found.self_collision, DECIMALS),
     )
 
 
-def _estimate(pilot: Pilot, gather: Gather) -> dict[str, float | None] | None:
+def _estimate(pilot: ArmController, gather: FiniteEncoder) -> dict[str, float | None] | None:
     output, context = pilot.output, pilot.manifest.context
     if output is None or output.estimate is None or context is None:
         return None

@@ -93,17 +93,17 @@ def pose(message: ServoPose, plant: Plant) -> Array:
     return vector
 
 
-def hand_width(width: float | None, spec: ArmSpec) -> float | None:
+def gripper_width(width: float | None, spec: ArmSpec) -> float | None:
     """The hand's opening [m], within what it can do.
 
     Raises:
         Refusal: ``invalid``.
     """
-    if width is not None and width > spec.hand_width_max:
+    if width is not None and width > spec.gripper_width_max:
         raise Refusal(
             "invalid",
-            f"hand_width {width:g} m exceeds {spec.hand_width_max:g} m, the hand's opening",
-            f"send 0 to {spec.hand_width_max:g}, or leave it out",
+            f"gripper_width {width:g} m exceeds {spec.gripper_width_max:g} m, the hand's opening",
+            f"send 0 to {spec.gripper_width_max:g}, or leave it out",
         )
     return width
 

@@ -94,7 +94,7 @@ class Mirror:
         """Takes over the poses of ``state``; numbers that are not finite leave theirs as it was."""
         qpos = self.data.qpos
         _copy(qpos, self._arm, state.joint_position)
-        half = None if state.hand_width is None else state.hand_width / 2
+        half = None if state.gripper_width is None else state.gripper_width / 2
         _copy(qpos, self._fingers, (half, half))
         for name, pose in state.objects.items():
             if mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_JOINT, name) >= 0:

@@ -29,7 +29,7 @@ class Incoming:
     problem: WireError | None = None
 
 
-class Inbox:
+class RouterReader:
     """Reads messages from one ROUTER socket without ever waiting."""
 
     def __init__(self, socket: Port) -> None:

@@ -37,7 +37,7 @@ class Addresses:
     stop: str = f"tcp://127.0.0.1:{STOP_PORT}"
 
 
-class Endpoints:
+class ServerSockets:
     """The bound sockets: commands and stop ROUTER, telemetry PUB.
 
     Attributes:

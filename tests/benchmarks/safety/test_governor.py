@@ -20,21 +20,21 @@ from benchmarks.safety.press import at_start, press, stiffness
 
 from skill_robots.franka import kinematics
 from skill_robots.franka.specs import PANDA
-from skill_robots.motion.action import ActionConfig, joints_for_hand
+from skill_robots.motion.action import ActionConfig, inverse_kinematics
 from skill_robots.tasks.baselines import make_baseline
-from skill_robots.tasks.tabletop.setpoint_audit import SetpointWatch
+from skill_robots.tasks.tabletop.setpoint_audit import SetpointAudit
 from skill_runtime.evaluation.tabletop import EvaluationSettings
 from skill_runtime.policy.onnx_policy import OnnxPolicy
 
 MODELS = Path(__file__).parents[3] / "models"
 
 
-def watched(tally: Tally, n: int) -> SetpointWatch:
+def watched(tally: Tally, n: int) -> SetpointAudit:
     start = np.tile(kinematics.NEUTRAL, (n, 1))
     return watch_all(tally)(PANDA, ActionConfig(), PERIOD_S, start)
 
 
-def turned(watch: SetpointWatch, angles: list[float], steps: list[float] | None = None) -> None:
+def turned(watch: SetpointAudit, angles: list[float], steps: list[float] | None = None) -> None:
     """Each scene's last joint at its own angle from the start, after a step of so much [rad].
 
     The hand lies on that joint's axis.
@@ -80,11 +80,11 @@ def test_a_refusal_at_the_wall_says_what_its_stop_would_have_left() -> None:
     """Down at a steady .1 m/s: refused where the stop, some 1 cm long, passes the table's limit."""
     tally = Tally()
     place = np.array([[0.6, 0.0, 0.02]])
-    watch = watch_all(tally)(PANDA, ActionConfig(), PERIOD_S, joints_for_hand(place))
-    last = joints_for_hand(place)
+    watch = watch_all(tally)(PANDA, ActionConfig(), PERIOD_S, inverse_kinematics(place))
+    last = inverse_kinematics(place)
     for k in range(200):
         place[0, 2] -= 5e-4 * min(1.0, k / 40)
-        now = joints_for_hand(place)
+        now = inverse_kinematics(place)
         watch.check(now, (now - last) / PERIOD_S)
         last = now
     (refusal,) = tally.refused

@@ -16,7 +16,13 @@ from benchmarks.serving.failures.rig import Rig
 def sampled(megabytes: dict[float, float]) -> list[Sample]:
     """Memory [MB] by seconds served."""
     return [
-        Sample(served_s=at, memory_mb=mb, work_p50_us=0.0, work_p99_us=0.0, late_p99_us=0.0)
+        Sample(
+            served_s=at,
+            memory_mb=mb,
+            execution_time_p50_us=0.0,
+            execution_time_p99_us=0.0,
+            wakeup_latency_p99_us=0.0,
+        )
         for at, mb in megabytes.items()
     ]
 
@@ -56,7 +62,7 @@ def test_a_tick_is_late_from_half_a_period_on() -> None:
     for late_s in (0.0, 0.0004, 0.0006, 0.0031):
         times.add(1e-4, late_s)
     assert counters[LATE] == 2
-    assert times.timing(0).late_p99_us == pytest.approx(3100.0)
+    assert times.timing(0).wakeup_latency_p99_us == pytest.approx(3100.0)
 
 
 def test_what_the_server_counts_is_read_from_its_telemetry(policy_file: Path) -> None:
@@ -66,6 +72,6 @@ def test_what_the_server_counts_is_read_from_its_telemetry(policy_file: Path) ->
         sample = meter.watch()
         ticks = meter.ticks.since(before)
         assert sample.memory_mb > 10.0
-        assert sample.work_p50_us > 0.0
+        assert sample.execution_time_p50_us > 0.0
         assert ticks.begun + ticks.missed > 100  # of 200, whatever else the machine does
         assert len(rig.recording.states) == 50

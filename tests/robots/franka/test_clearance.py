@@ -20,7 +20,7 @@ def test_what_is_far_is_at_the_horizon() -> None:
     ready = np.array([0.0, -np.pi / 4, 0.0, -3 * np.pi / 4, 0.0, np.pi / 2, np.pi / 4])
     found = ClearanceModel().measure(ready)
     assert found.table == TABLE_HORIZON_M
-    assert found.itself == HORIZON_M
+    assert found.self_collision == HORIZON_M
 
 
 def test_a_hand_in_the_table_is_below_it() -> None:
@@ -31,4 +31,4 @@ def test_a_hand_in_the_table_is_below_it() -> None:
 
 def test_a_hand_folded_onto_the_forearm_touches() -> None:
     folded = np.array([0.0, 0.0, 0.0, -2.5, 0.0, 0.0, 0.0])
-    assert ClearanceModel().measure(folded).itself < 0.0
+    assert ClearanceModel().measure(folded).self_collision < 0.0

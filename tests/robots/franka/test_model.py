@@ -109,7 +109,7 @@ def test_limits_of_the_fr3() -> None:
 @pytest.mark.parametrize("spec", [PANDA, FR3], ids=lambda spec: spec.name)
 def test_spec_is_whole_and_cannot_be_changed(spec: ArmSpec) -> None:
     assert spec.dof == 7
-    assert spec.hand_width_max == 0.08
+    assert spec.gripper_width_max == 0.08
     assert spec.damping == pytest.approx(2 * np.sqrt(spec.stiffness))
     with pytest.raises(ValueError, match="read-only"):
         spec.position_low[0] = 0.0
@@ -150,11 +150,11 @@ def test_arm_floats_without_a_load(model: mujoco.MjModel) -> None:
 def test_hand_opens_to_its_width_with_both_fingers(model: mujoco.MjModel) -> None:
     data = mujoco.MjData(model)
     data.qpos[:7] = data.ctrl[:7] = kinematics.NEUTRAL
-    data.ctrl[model.actuator("hand").id] = PANDA.hand_width_max / 2
+    data.ctrl[model.actuator("hand").id] = PANDA.gripper_width_max / 2
     for _ in range(500):
         mujoco.mj_step(model, data)
     left, right = data.body("panda_leftfinger").xpos, data.body("panda_rightfinger").xpos
-    assert np.linalg.norm(left - right) == pytest.approx(PANDA.hand_width_max, abs=1e-4)
+    assert np.linalg.norm(left - right) == pytest.approx(PANDA.gripper_width_max, abs=1e-4)
     # Hand down means that its y axis points along -y of the base.
     assert left[1] < right[1]
 

@@ -12,9 +12,9 @@ from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import (
     ActionConfig,
     ActionDecoder,
-    Hands,
-    joints_for_hand,
-    locate_hands,
+    EndEffectors,
+    end_effector_state,
+    inverse_kinematics,
 )
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
 
@@ -24,17 +24,17 @@ BASE = np.array(ActionConfig().base_position)
 def _at(position: list[float]) -> tuple[np.ndarray, np.ndarray]:
     """Joints with the hand at a world position, and that position."""
     world = np.array([position])
-    return joints_for_hand(world - BASE), world
+    return inverse_kinematics(world - BASE), world
 
 
-def _hands(joints: np.ndarray, setpoint: np.ndarray) -> Hands:
+def _hands(joints: np.ndarray, setpoint: np.ndarray) -> EndEffectors:
     rest = np.zeros_like(joints)
-    return locate_hands(joints, rest, setpoint, rest, BASE)
+    return end_effector_state(joints, rest, setpoint, rest, BASE)
 
 
 def test_joints_for_hand_reach_the_position_with_the_hand_down() -> None:
     corners = np.array([[x, y, z] for x in (-0.3, 0.1) for y in (-0.3, 0.3) for z in (0.015, 0.25)])
-    ends = kinematics.forward(joints_for_hand(corners - BASE))
+    ends = kinematics.forward(inverse_kinematics(corners - BASE))
     np.testing.assert_allclose(ends.position + BASE, corners, atol=1e-4)
     np.testing.assert_allclose(ends.rotation[:, :, 2], [[0, 0, -1]] * 8, atol=1e-3)
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
 from skill_robots.franka.specs import FR3, PANDA
-from skill_robots.motion.braking import StopPlanner
+from skill_robots.motion.braking import BrakingPlanner
 
 
-def one_joint(most: float, jerk: float, period_s: float) -> StopPlanner:
-    return StopPlanner(np.array([most]), np.array([jerk]), period_s)
+def one_joint(most: float, jerk: float, period_s: float) -> BrakingPlanner:
+    return BrakingPlanner(np.array([most]), np.array([jerk]), period_s)
 
 
-def plan(planner: StopPlanner, speed: float, acceleration: float = 0.0) -> list[float]:
+def plan(planner: BrakingPlanner, speed: float, acceleration: float = 0.0) -> list[float]:
     stop = planner.plan(np.zeros(1), np.array([speed]), np.array([acceleration]))
     return stop.acceleration[1:, 0].tolist()
 
@@ -43,7 +43,7 @@ def test_an_acceleration_has_to_be_undone_first() -> None:
 
 
 def test_joints_come_to_rest_together() -> None:
-    planner = StopPlanner(np.array([10.0, 10.0]), np.array([1e4, 1e4]), 0.01)
+    planner = BrakingPlanner(np.array([10.0, 10.0]), np.array([1e4, 1e4]), 0.01)
     stop = planner.plan(np.zeros(2), np.array([0.4, 0.1]), np.zeros(2))
     assert len(stop) == 4
     assert (stop.velocity[:-1] != 0.0).all()
@@ -69,7 +69,7 @@ def test_every_stop_keeps_its_limits_and_ends_at_rest(
         share * limit
         for share, limit in zip(state, (spec.velocity_limit, spec.acceleration_limit), strict=True)
     )
-    planner = StopPlanner(spec.acceleration_limit, spec.jerk_limit, period_s)
+    planner = BrakingPlanner(spec.acceleration_limit, spec.jerk_limit, period_s)
     stop = planner.plan(np.zeros(7), velocity, acceleration)
     way = np.concatenate([stop.acceleration, np.zeros((1, 7))])
     assert (np.abs(way) <= spec.acceleration_limit * (1 + 1e-9)).all()
@@ -85,7 +85,7 @@ def test_every_stop_keeps_its_limits_and_ends_at_rest(
 @given(state=states)
 def test_no_shorter_stop_would_do(state: tuple[Array, Array]) -> None:
     """Each joint's extreme profile of one period less misses its sum, for one joint at least."""
-    planner = StopPlanner(FR3.acceleration_limit, FR3.jerk_limit, 0.005)
+    planner = BrakingPlanner(FR3.acceleration_limit, FR3.jerk_limit, 0.005)
     velocity, acceleration = state[0] * FR3.velocity_limit, state[1] * FR3.acceleration_limit
     n = len(planner.plan(np.zeros(7), velocity, acceleration)) - 1
     if n < 0:

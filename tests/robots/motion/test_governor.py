@@ -15,9 +15,9 @@ from skill_robots.arm import ArmError, ArmSpec, ArmState, JointTarget
 from skill_robots.franka import kinematics
 from skill_robots.franka.clearance import ClearanceModel
 from skill_robots.franka.specs import FR3, PANDA
-from skill_robots.motion.action import ActionConfig, ActionDecoder, locate_hands
+from skill_robots.motion.action import ActionConfig, ActionDecoder, end_effector_state
 from skill_robots.motion.governor import WORKSPACE_MARGIN_M, Governor, Verdict
-from skill_robots.motion.limits import MotionLimits, Room, Surroundings
+from skill_robots.motion.limits import Margins, MotionLimits, Surroundings
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
 
 PERIOD = 0.005
@@ -39,7 +39,9 @@ def make_governor(
 
 
 def make_state(position: Array = kinematics.NEUTRAL) -> ArmState:
-    return ArmState(time_s=0.0, joint_position=position, joint_velocity=np.zeros(7), hand_width=0.0)
+    return ArmState(
+        time_s=0.0, joint_position=position, joint_velocity=np.zeros(7), gripper_width=0.0
+    )
 
 
 def make_target(position: Array, velocity: Array | None = None) -> JointTarget:
@@ -122,7 +124,7 @@ def assert_lawful(
     for position in q[:: 1 if period_s > 0.002 else 5]:
         clearance = model.measure(position)
         assert clearance.table >= Surroundings.table_clearance_m - 1e-6
-        assert clearance.itself >= Surroundings.self_clearance_m - 1e-6
+        assert clearance.self_collision >= Surroundings.self_clearance_m - 1e-6
 
 
 # What passes ------------------------------------------------------------------------------------
@@ -159,7 +161,7 @@ def test_shaped_setpoints_of_random_actions_never_need_it(seed: int) -> None:
         if tick % 8 == 0:
             # A perfect servo: the arm is where it was told to be.
             q, v = setpoint.position, setpoint.velocity
-            goal = decoder.displace(action, q, locate_hands(q, v, q, v, BASE))
+            goal = decoder.displace(action, q, end_effector_state(q, v, q, v, BASE))
         shaper.step(setpoint, goal)
         target = JointTarget(
             position=setpoint.position[0],
@@ -245,7 +247,7 @@ def test_a_joint_comes_to_rest_before_its_end(spec: ArmSpec, side: float, joint:
     start[joint] = end[joint] - side * 0.4
     driven = Driven(spec, PERIOD, start, EVERYWHERE)
     driven.governor.limits = limits
-    limits.room = lambda _: Room(9.0, 9.0, 9.0)  # type: ignore[method-assign]
+    limits.room = lambda _: Margins(9.0, 9.0, 9.0)  # type: ignore[method-assign]
     goal = start.copy()
     goal[joint] = end[joint] + side
     found = set(driven.run(goal, 400))
@@ -253,8 +255,10 @@ def test_a_joint_comes_to_rest_before_its_end(spec: ArmSpec, side: float, joint:
     assert found
     left = side * (end - driven.sent[-1])[joint]
     zone = 0.0
-    if spec.end_zone is not None:
-        zone = spec.end_zone.offset[joint] ** 2 / (2 * spec.end_zone.deceleration[joint])
+    if spec.velocity_limit_near_ends is not None:
+        zone = spec.velocity_limit_near_ends.offset[joint] ** 2 / (
+            2 * spec.velocity_limit_near_ends.deceleration[joint]
+        )
     assert -1e-6 <= left - zone < 0.01
 
 
@@ -286,7 +290,7 @@ def test_the_arm_does_not_fold_onto_itself() -> None:
     assert set(driven.run(folded, 600)) == {"self_collision"}
     room = driven.governor.headroom()
     assert room is not None
-    assert 0.0 <= room.itself < 0.01
+    assert 0.0 <= room.self_collision < 0.01
 
 
 def test_the_end_effector_is_no_faster_than_its_limit() -> None:
@@ -317,21 +321,21 @@ def test_headroom_is_a_share_of_each_limit() -> None:
 
 
 def test_the_hand_opens_no_further_than_it_can() -> None:
-    for asked, allowed in ((-0.01, 0.0), (0.2, PANDA.hand_width_max)):
-        target = replace(make_target(kinematics.NEUTRAL), hand_width=asked)
+    for asked, allowed in ((-0.01, 0.0), (0.2, PANDA.gripper_width_max)):
+        target = replace(make_target(kinematics.NEUTRAL), gripper_width=asked)
         verdict = make_governor().check(target, make_state())
-        assert verdict.intervention == "hand_width"
-        assert verdict.target.hand_width == allowed
+        assert verdict.intervention == "gripper_width"
+        assert verdict.target.gripper_width == allowed
         assert not verdict.braking
 
 
 def test_a_stop_keeps_the_grasp() -> None:
     governor = make_governor()
-    good = replace(make_target(kinematics.NEUTRAL), hand_width=0.02, grasp=True)
+    good = replace(make_target(kinematics.NEUTRAL), gripper_width=0.02, grasp=True)
     governor.check(good, make_state())
     held = governor.check(None, make_state()).target
     assert held.grasp
-    assert held.hand_width == 0.02
+    assert held.gripper_width == 0.02
 
 
 # Starts -----------------------------------------------------------------------------------------
@@ -434,7 +438,7 @@ targets = st.one_of(
         position=st.one_of(vectors, nearby),
         velocity=vectors,
         acceleration=vectors,
-        hand_width=st.one_of(st.none(), numbers),
+        gripper_width=st.one_of(st.none(), numbers),
         grasp=st.booleans(),
     ),
 )
@@ -455,8 +459,8 @@ def test_nothing_outside_the_limits_ever_leaves(
             driven.tick(aim)
         verdict = driven.tick(aim, lambda _, spoiled=spoiled: spoiled)
         out = verdict.target
-        assert out.hand_width is None or 0.0 <= out.hand_width <= spec.hand_width_max
-        assert out is spoiled or verdict.braking or verdict.intervention == "hand_width"
+        assert out.gripper_width is None or 0.0 <= out.gripper_width <= spec.gripper_width_max
+        assert out is spoiled or verdict.braking or verdict.intervention == "gripper_width"
         total += verdict.intervention is not None
     assert sum(driven.governor.interventions.values()) >= total
     assert_lawful(spec, PERIOD, kinematics.NEUTRAL, driven.sent, WORKSPACE_MARGIN_M)

@@ -8,15 +8,15 @@ import pytest
 from skill_proto.arrays import Array
 from skill_robots.franka import kinematics
 from skill_robots.franka.specs import PANDA
-from skill_robots.motion.braking import StopPlanner
+from skill_robots.motion.braking import BrakingPlanner
 from skill_robots.motion.limits import (
     END_EFFECTOR_REACH_M,
-    NO_LESS,
     REACH_M,
+    UNRESTRICTED,
     Motion,
     MotionLimits,
-    SafeWay,
     Surroundings,
+    VerifiedStop,
 )
 
 EVERYWHERE = Surroundings(low=(-9.0, -9.0, -9.0), high=(9.0, 9.0, 9.0))
@@ -43,18 +43,18 @@ def test_no_reach_is_too_short() -> None:
 def test_what_a_near_way_spares_is_there(period_s: float) -> None:
     """On ways that were not measured, measured here at every servo period."""
     limits = MotionLimits(PANDA, EVERYWHERE, period_s)
-    planner = StopPlanner(PANDA.acceleration_limit, PANDA.jerk_limit, period_s)
+    planner = BrakingPlanner(PANDA.acceleration_limit, PANDA.jerk_limit, period_s)
     rng = np.random.default_rng(5)
     unmeasured = 0
     for _ in range(20):
         start = kinematics.NEUTRAL + rng.uniform(-0.1, 0.1, 7)
         velocity, push = rng.uniform(-0.3, 0.3, 7), rng.uniform(-5.0, 5.0, 7)
         motion = Motion(start, velocity, push)
-        known: SafeWay | None = None
+        known: VerifiedStop | None = None
         for _ in range(4):
             way = planner.plan(*motion)
-            found = limits.judge_way(way, motion.position, NO_LESS, known)
-            if not isinstance(found, SafeWay):
+            found = limits.verify_stop(way, motion.position, UNRESTRICTED, known)
+            if not isinstance(found, VerifiedStop):
                 break
             if found.room is None:
                 unmeasured += 1
@@ -68,13 +68,13 @@ def test_what_a_near_way_spares_is_there(period_s: float) -> None:
 
 def test_a_way_that_is_not_near_is_measured() -> None:
     limits = MotionLimits(PANDA, EVERYWHERE, 0.005)
-    planner = StopPlanner(PANDA.acceleration_limit, PANDA.jerk_limit, 0.005)
+    planner = BrakingPlanner(PANDA.acceleration_limit, PANDA.jerk_limit, 0.005)
     rest = np.zeros(7)
     here = planner.plan(kinematics.NEUTRAL, rest, rest)
-    known = limits.judge_way(here, kinematics.NEUTRAL, NO_LESS)
-    assert isinstance(known, SafeWay)
+    known = limits.verify_stop(here, kinematics.NEUTRAL, UNRESTRICTED)
+    assert isinstance(known, VerifiedStop)
     assert known.room is not None
     turned = kinematics.NEUTRAL + np.array([0.5, 0, 0, 0, 0, 0, 0])
-    found = limits.judge_way(planner.plan(turned, rest, rest), turned, NO_LESS, known)
-    assert isinstance(found, SafeWay)
+    found = limits.verify_stop(planner.plan(turned, rest, rest), turned, UNRESTRICTED, known)
+    assert isinstance(found, VerifiedStop)
     assert found.room is not None

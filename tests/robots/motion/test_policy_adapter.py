@@ -11,8 +11,13 @@ import pytest
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.franka.specs import PANDA
-from skill_robots.motion.action import ActionConfig, ActionDecoder, joints_for_hand, locate_hands
-from skill_robots.motion.policy_adapter import PolicyDriver, UnsupportedPolicyError
+from skill_robots.motion.action import (
+    ActionConfig,
+    ActionDecoder,
+    end_effector_state,
+    inverse_kinematics,
+)
+from skill_robots.motion.policy_adapter import PolicyAdapter, UnsupportedPolicyError
 from skill_robots.motion.setpoint_shaper import Setpoint
 from skill_robots.observation import manifest_fields
 from skill_robots.tasks.skill_aware.benchmark import EPISODE_STEPS, success
@@ -31,7 +36,7 @@ DISPLACE = {
     "frame": "world",
 }
 HAND = {
-    "name": "hand_width_displacement",
+    "name": "gripper_width_displacement",
     "size": 1,
     "scale": 0.2,
     "unit": "m",
@@ -57,7 +62,7 @@ class Bench:
     def __init__(self, manifest: PolicyManifest, seed: int = 0) -> None:
         self.arm = MujocoArm(TabletopConfig(start="high"), seed=seed)
         self.arm.set_context(mass=1.0, friction=0.5)
-        self.driver = PolicyDriver(self.arm.spec, manifest, self.arm.servo_period_s)
+        self.driver = PolicyAdapter(self.arm.spec, manifest, self.arm.servo_period_s)
         self.driver.reset(self.arm.read())
 
     def act(self, action: Array) -> None:
@@ -70,7 +75,7 @@ class Bench:
 
     @property
     def width(self) -> float:
-        return self.arm.read().hand_width
+        return self.arm.read().gripper_width
 
 
 def test_a_scripted_pick_lifts_the_cube_and_brings_it_to_the_goal(
@@ -97,14 +102,14 @@ def test_the_hand_opens_by_the_action_and_no_further_than_it_can(
 ) -> None:
     bench = Bench(hand_manifest(make_manifest))
     bench.driver.apply_action(np.array([0.0, 0.0, 0.0, 0.1]), bench.arm.read())
-    assert bench.driver.step().hand_width == pytest.approx(bench.width + 0.02)
+    assert bench.driver.step().gripper_width == pytest.approx(bench.width + 0.02)
     for _ in range(20):
         bench.act(np.array([0.0, 0.0, 0.0, 1.0]))
-    assert bench.driver.step().hand_width == PANDA.hand_width_max
-    assert bench.width == pytest.approx(PANDA.hand_width_max, abs=1e-3)
+    assert bench.driver.step().gripper_width == PANDA.gripper_width_max
+    assert bench.width == pytest.approx(PANDA.gripper_width_max, abs=1e-3)
     for _ in range(20):
         bench.act(np.array([0.0, 0.0, 0.0, -1.0]))
-    assert bench.driver.step().hand_width == 0.0
+    assert bench.driver.step().gripper_width == 0.0
     assert bench.width == pytest.approx(0.0, abs=1e-3)
 
 
@@ -113,17 +118,17 @@ def test_a_command_has_the_hand_until_it_gives_it_back(make_manifest: MakeManife
     opening = np.array([0.0, 0.0, 0.0, 1.0])
     said = np.array([0.1, -0.2, 0.3, 1.0])
     assert bench.driver.done(said) is None
-    bench.driver.apply_hand(0.01, grasp=False)
+    bench.driver.command_gripper(0.01, grasp=False)
     bench.act(opening)
-    assert bench.driver.step().hand_width == 0.01
+    assert bench.driver.step().gripper_width == 0.01
     np.testing.assert_array_equal(bench.driver.done(said), [0.1, -0.2, 0.3, 0.0])
-    bench.driver.apply_hand(None, grasp=True)
+    bench.driver.command_gripper(None, grasp=True)
     bench.act(opening)
     assert bench.driver.step().grasp
-    bench.driver.apply_hand(None, grasp=False)
-    assert bench.driver.step().hand_width is None  # as it is, until the policy says
+    bench.driver.command_gripper(None, grasp=False)
+    assert bench.driver.step().gripper_width is None  # as it is, until the policy says
     bench.act(opening)
-    width = bench.driver.step().hand_width
+    width = bench.driver.step().gripper_width
     assert width is not None
     assert width > 0.01
 
@@ -145,7 +150,7 @@ def test_fingers_are_geared_once_the_hand_is_used(make_manifest: MakeManifest) -
 def test_a_policy_without_a_hand_leaves_it_alone(make_manifest: MakeManifest) -> None:
     bench = Bench(make_manifest())
     bench.act(np.array([0.5, 0.0, 0.0]))
-    assert bench.driver.step().hand_width is None
+    assert bench.driver.step().gripper_width is None
 
 
 @pytest.mark.parametrize(
@@ -162,22 +167,24 @@ def test_other_actions_are_refused_by_name(
     make_manifest: MakeManifest, parts: list[dict[str, Any]]
 ) -> None:
     manifest = hand_manifest(make_manifest, action=parts)
-    with pytest.raises(UnsupportedPolicyError, match=r"this robot takes .*hand_width_displacement"):
-        PolicyDriver(PANDA, manifest, 0.005)
+    with pytest.raises(
+        UnsupportedPolicyError, match=r"this robot takes .*gripper_width_displacement"
+    ):
+        PolicyAdapter(PANDA, manifest, 0.005)
 
 
 def test_a_displacement_starts_where_the_task_has_it() -> None:
     """With the set-point 2 cm ahead, an action of 1 reaches 6 cm ahead of the hand, or 4 cm."""
     base = np.array(ActionConfig().base_position)
-    measured = joints_for_hand(np.array([[0.0, 0.0, 0.15]]) - base)
-    ahead = joints_for_hand(np.array([[0.02, 0.0, 0.15]]) - base)
+    measured = inverse_kinematics(np.array([[0.0, 0.0, 0.15]]) - base)
+    ahead = inverse_kinematics(np.array([[0.02, 0.0, 0.15]]) - base)
     still = np.zeros((1, 7))
-    hands = locate_hands(measured, still, ahead, still, base)
+    hands = end_effector_state(measured, still, ahead, still, base)
     reached: dict[str, float] = {}
     for origin in ("setpoint", "measured"):
         config = ActionConfig(origin=origin)
         goal = ActionDecoder(config, PANDA).displace(np.array([[1.0, 0.0, 0.0]]), ahead, hands)
-        target = locate_hands(measured, still, Setpoint(goal).position, still, base)
+        target = end_effector_state(measured, still, Setpoint(goal).position, still, base)
         reached[origin] = float(target.setpoint[0, 0])
     assert reached["setpoint"] == pytest.approx(0.06, abs=4e-3)  # one damped least-squares step
     assert reached["measured"] == pytest.approx(0.04, abs=4e-3)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from skill_proto.faults import FAULTS
 from skill_proto.messages import Acquire, FaultClass
-from skill_runtime.authority.authority import Authority, Patience
-from skill_runtime.authority.command import SHOW, Order, Running
+from skill_runtime.authority.authority import Authority, IdleTimeout
+from skill_runtime.authority.command import DEMO, ActiveCommand, CommandHeader
 from skill_runtime.authority.modes import LATCHED, Event
 from skill_runtime.authority.refusal import Refusal
 
@@ -32,9 +32,9 @@ def command(
     event: Event = "skill",
     valid_for_s: float = 0.5,
 ) -> None:
-    order = Order(lease=token, seq=seq, basis=now, valid_for_s=valid_for_s)
+    order = CommandHeader(lease=token, seq=seq, reference_time=now, valid_for_s=valid_for_s)
     expires = authority.check(order, event, now)
-    authority.accept(order, event, Running(kind="skill", vector=Z, expires=expires, seq=seq))
+    authority.accept(order, event, ActiveCommand(kind="skill", vector=Z, expires=expires, seq=seq))
 
 
 def test_a_command_runs_and_then_expires_into_hold() -> None:
@@ -65,9 +65,13 @@ def test_a_refused_command_leaves_the_running_one_alone() -> None:
     token = take(authority)
     command(authority, token, 3, 0.1)
     running = authority.command
-    for seq, basis in ((3, 0.2), (4, -5.0), (4, 9.0)):
+    for seq, reference_time in ((3, 0.2), (4, -5.0), (4, 9.0)):
         with pytest.raises(Refusal):
-            authority.check(Order(lease=token, seq=seq, basis=basis, valid_for_s=1.0), "goal", 0.2)
+            authority.check(
+                CommandHeader(lease=token, seq=seq, reference_time=reference_time, valid_for_s=1.0),
+                "goal",
+                0.2,
+            )
     assert authority.command is running
     assert authority.mode == "skill"
     command(authority, token, 4, 0.2)
@@ -111,9 +115,9 @@ def test_clear_does_nothing_to_a_moving_arm() -> None:
 @pytest.mark.parametrize("ending", ["acquire", "stop", "fault"])
 def test_the_show_never_comes_back(ending: str) -> None:
     authority = Authority()
-    authority.show("skill", Z)
+    authority.demo("skill", Z)
     assert authority.command is not None
-    assert (authority.mode, authority.command.kind) == ("skill", SHOW)
+    assert (authority.mode, authority.command.kind) == ("skill", DEMO)
     assert authority.command.expires == math.inf
     if ending == "acquire":
         token = take(authority)
@@ -122,16 +126,16 @@ def test_the_show_never_comes_back(ending: str) -> None:
     else:
         getattr(authority, ending)("x")
         authority.clear(0.0)
-    authority.show("skill", Z)
+    authority.demo("skill", Z)
     assert (authority.mode, authority.command) == ("hold", None)
-    assert not authority.show_allowed
+    assert not authority.demo_allowed
 
 
 def test_scene_changes_leave_the_command_running() -> None:
     authority = Authority()
     token = take(authority)
     command(authority, token, 1, 0.0)
-    order = Order(lease=token, seq=2, basis=0.0)
+    order = CommandHeader(lease=token, seq=2, reference_time=0.0)
     authority.check(order, None, 0.1)
     authority.accept(order, None)
     assert authority.command is not None
@@ -141,7 +145,7 @@ def test_scene_changes_leave_the_command_running() -> None:
 actions = st.lists(
     st.tuples(
         st.sampled_from(
-            ["acquire", "release", "renew", "skill", "hold", "stop", "fault", "clear", "show"]
+            ["acquire", "release", "renew", "skill", "hold", "stop", "fault", "clear", "demo"]
         ),
         st.floats(0, 0.7),
     ),
@@ -164,16 +168,16 @@ def test_whatever_happens_the_three_agree(happenings: list[tuple[str, float]]) -
                 getattr(authority, what)(token, now)
             elif what in ("skill", "hold"):
                 seq += 1
-                order = Order(lease=token, seq=seq, basis=now, valid_for_s=0.5)
+                order = CommandHeader(lease=token, seq=seq, reference_time=now, valid_for_s=0.5)
                 expires = authority.check(order, what, now)  # type: ignore[arg-type]  an Event
-                running = Running(kind="skill", vector=Z, expires=expires, seq=seq)
+                running = ActiveCommand(kind="skill", vector=Z, expires=expires, seq=seq)
                 authority.accept(order, what, running if what == "skill" else None)  # type: ignore[arg-type]  as above
             elif what in ("stop", "fault"):
                 getattr(authority, what)("x")
             elif what == "clear":
                 authority.clear(0.0)
             else:
-                authority.show("skill", Z)
+                authority.demo("skill", Z)
         except Refusal:
             pass
         authority.advance(now)
@@ -183,7 +187,7 @@ def test_whatever_happens_the_three_agree(happenings: list[tuple[str, float]]) -
             assert authority.lease is None
         if before in LATCHED and what != "clear":
             assert authority.mode in LATCHED
-        if authority.command is not None and authority.command.kind != SHOW:
+        if authority.command is not None and authority.command.kind != DEMO:
             assert authority.lease is not None
             assert now < authority.command.expires
         assert all(authority.counters[name] >= count for name, count in counters.items())
@@ -220,7 +224,7 @@ def test_the_same_or_a_lower_priority_does_not(priority: int) -> None:
 
 
 def test_an_arm_that_nobody_commands_any_more_is_stopped_after_a_while() -> None:
-    authority = Authority(Patience(stop_after_s=5.0))
+    authority = Authority(IdleTimeout(stop_after_s=5.0))
     authority.advance(100.0)
     assert authority.mode == "hold"  # nobody ever commanded it
     take(authority, now=100.0)
@@ -233,7 +237,7 @@ def test_an_arm_that_nobody_commands_any_more_is_stopped_after_a_while() -> None
 
 
 def test_a_new_lease_in_time_keeps_it_from_being_stopped() -> None:
-    authority = Authority(Patience(stop_after_s=5.0))
+    authority = Authority(IdleTimeout(stop_after_s=5.0))
     authority.release(take(authority), 0.9)
     take(authority, now=5.0, ttl_s=60.0)
     authority.advance(50.0)
@@ -286,9 +290,9 @@ def test_not_now_says_that_the_lease_is_in_force_and_the_fault_may_end() -> None
 def test_a_contact_on_top_of_a_silence_does_not_end_by_itself() -> None:
     authority = Authority()
     take(authority)
-    authority.fault("no answer", "silent")
+    authority.fault("no answer", "communication")
     authority.fault("touched", "contact")
-    authority.fault("no answer", "silent")
+    authority.fault("no answer", "communication")
     assert authority.fault_class == "contact"
     assert authority.lease is None
     authority.recover()
@@ -298,13 +302,13 @@ def test_a_contact_on_top_of_a_silence_does_not_end_by_itself() -> None:
 def test_each_kind_of_fault_is_counted_once_and_the_gravest_told() -> None:
     authority = Authority()
     authority.fault("touched", "contact")
-    assert not authority.at_fault_of("silent")
-    authority.fault("no answer", "silent")
-    assert authority.at_fault_of("silent")
+    assert not authority.at_fault_of("communication")
+    authority.fault("no answer", "communication")
+    assert authority.at_fault_of("communication")
     assert authority.counters["faults.contact"] == authority.counters["faults.silent"] == 1
     assert authority.last_event == "fault: touched"
     authority.clear(0.0)
-    assert not authority.at_fault_of("silent")
+    assert not authority.at_fault_of("communication")
 
 
 def test_a_stop_and_the_fault_below_it_are_both_told() -> None:
@@ -315,7 +319,7 @@ def test_a_stop_and_the_fault_below_it_are_both_told() -> None:
     with pytest.raises(Refusal, match=r"stopped \(stop: a hand in the way; fault: touched\)"):
         authority.acquire(Acquire(holder="a"), 0.0)
     authority.clear(0.0)
-    authority.fault("no answer", "silent")
+    authority.fault("no answer", "communication")
     with pytest.raises(Refusal, match=r"at fault \(fault: no answer\)"):
         authority.acquire(Acquire(holder="a"), 0.0)
 

@@ -10,15 +10,15 @@ from skill_runtime.authority.lease import (
     DEFAULT_VALIDITY_S,
     ENDS_KEPT,
     FUTURE_TOLERANCE_S,
-    LeaseKeeper,
+    LeaseManager,
 )
 from skill_runtime.authority.refusal import Refusal
 
 times = st.floats(0, 1e6, allow_nan=False)
 
 
-def held(ttl_s: float = 1.0, now: float = 10.0) -> tuple[LeaseKeeper, str]:
-    keeper = LeaseKeeper()
+def held(ttl_s: float = 1.0, now: float = 10.0) -> tuple[LeaseManager, str]:
+    keeper = LeaseManager()
     return keeper, keeper.acquire("a", ttl_s, now).token
 
 
@@ -38,7 +38,7 @@ def test_one_holder_at_a_time_and_the_refusal_names_it() -> None:
 
 
 def test_tokens_cannot_be_guessed_from_one_another() -> None:
-    keeper = LeaseKeeper()
+    keeper = LeaseManager()
     tokens = set[str]()
     for _ in range(100):
         lease = keeper.acquire("a", 1.0, 0.0)
@@ -94,7 +94,7 @@ def test_a_foreign_token_is_refused(token: str) -> None:
 
 def test_without_any_lease_the_empty_token_is_refused_too() -> None:
     with pytest.raises(Refusal):
-        LeaseKeeper().check("", 0.0)
+        LeaseManager().check("", 0.0)
 
 
 def test_seq_must_rise_and_only_accepted_commands_count() -> None:
@@ -122,13 +122,13 @@ def test_a_command_lives_from_its_basis_not_from_its_arrival(
     now: float, age: float, valid: float
 ) -> None:
     keeper, token = held(ttl_s=60.0, now=now)
-    basis = now - age
-    fresh = basis <= now + FUTURE_TOLERANCE_S and basis + valid > now
+    reference_time = now - age
+    fresh = reference_time <= now + FUTURE_TOLERANCE_S and reference_time + valid > now
     if fresh:
-        assert keeper.check_command(token, 1, basis, valid, now) == basis + valid
+        assert keeper.check_command(token, 1, reference_time, valid, now) == reference_time + valid
     else:
         with pytest.raises(Refusal) as refused:
-            keeper.check_command(token, 1, basis, valid, now)
+            keeper.check_command(token, 1, reference_time, valid, now)
         assert code_of(refused) == "stale"
 
 

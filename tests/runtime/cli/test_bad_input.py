@@ -54,7 +54,7 @@ class Peer:
 
     def command(self, **fields: object) -> Header:
         self.seq += 1
-        message: Header = {"lease": self.lease, "seq": self.seq, "basis": self.time}
+        message: Header = {"lease": self.lease, "seq": self.seq, "reference_time": self.time}
         if fields["type"] in ("skill", "goal", "servo_joint", "servo_pose"):
             message["valid_for_s"] = 30.0
         return self.say(**message | fields)
@@ -107,7 +107,10 @@ def assert_refused(served: Served, reply: Header, code: str, *words: str) -> Non
     assert served.server.authority.counters[f"rejected.{code}"] >= 1
 
 
-COMMAND = '{"v":1,"id":7,"type":"skill","lease":"%s","seq":9,"basis":%f,"valid_for_s":1,"skill":%s}'
+COMMAND = (
+    '{"v":1,"id":7,"type":"skill","lease":"%s","seq":9,"reference_time":%f,'
+    '"valid_for_s":1,"skill":%s}'
+)
 
 
 @pytest.mark.parametrize(
@@ -194,10 +197,10 @@ def test_commands_without_the_lease(
 
 def test_commands_that_are_old_new_or_again(served: Served, peer: Peer) -> None:
     skill = {"type": "skill", "skill": [1, 0]}
-    assert_refused(served, peer.command(**skill, basis=peer.time - 31), "stale", "old")
-    assert_refused(served, peer.command(**skill, basis=peer.time + 10), "stale", "ahead")
+    assert_refused(served, peer.command(**skill, reference_time=peer.time - 31), "stale", "old")
+    assert_refused(served, peer.command(**skill, reference_time=peer.time + 10), "stale", "ahead")
     assert_refused(served, peer.command(**skill, seq=1), "out_of_order", "1")
-    assert_refused(served, peer.command(type="reset", basis=peer.time - 5), "stale", "old")
+    assert_refused(served, peer.command(type="reset", reference_time=peer.time - 5), "stale", "old")
     assert_untouched(served, peer)
 
 
@@ -207,7 +210,7 @@ def test_motions_out_of_reach(served: Served, peer: Peer) -> None:
         {"type": "servo_joint", "joint_position": [0, 0]},
         {"type": "servo_pose", "end_effector_position": [0, 0, 9]},
         {"type": "goal", "goal": [9, 9]},
-        {"type": "skill", "skill": [1, 0], "hand_width": 0.5},
+        {"type": "skill", "skill": [1, 0], "gripper_width": 0.5},
         {"type": "scene", "mass": -1},
         {"type": "scene", "mass": 0.0005},
         {"type": "scene", "friction": 0},

@@ -101,7 +101,7 @@ def test_watch_says_what_happened(at: Control, client: SkillClient) -> None:
         (("skill", "-1", "0.5"), "skill"),
         (("skill", "-1e-3", "-.5"), "skill"),
         (("goal", "-0.1", "0.05"), "goal"),
-        (("pose", "-0.05", "0.1", "0.2", "--hand-width", "0.04"), "servo"),
+        (("pose", "-0.05", "0.1", "0.2", "--gripper-width", "0.04"), "servo"),
         (("joints", "0", "0.9", "0", "-1.5", "0", "2.4", "0.78"), "servo"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
@@ -129,12 +129,12 @@ def test_scene_changes_the_object(at: Control, client: SkillClient) -> None:
 def test_scene_leaves_the_show_and_the_lease_alone(
     serve: Callable[..., Served], run: Control, policy_file: Path
 ) -> None:
-    address = serve(policy_file, show=True).address
+    address = serve(policy_file, demo=True).address
     with SkillClient(address, timeout_s=10.0) as client:
-        state_when(client, lambda state: state.command == "show")
+        state_when(client, lambda state: state.command == "demo")
         assert run("--address", address, "scene", "--mass", "2").code == 0
         state = client.state()
-        assert (state.command, state.counters.get("leases", 0)) == ("show", 0)
+        assert (state.command, state.counters.get("leases", 0)) == ("demo", 0)
         with client.acquire("somebody"):
             assert run("--address", address, "scene", "--mass", "1").code == 0
             assert client.state().lease_holder == "somebody"
@@ -150,9 +150,9 @@ def test_reset_and_hold_take_the_lease_for_a_moment(at: Control, client: SkillCl
 
 
 def test_hold_ends_the_show(serve: Callable[..., Served], run: Control, policy_file: str) -> None:
-    served = serve(policy_file, show=True)
+    served = serve(policy_file, demo=True)
     with SkillClient(served.address, timeout_s=10.0) as client:
-        state_when(client, lambda state: state.command == "show")
+        state_when(client, lambda state: state.command == "demo")
         assert run("--address", served.address, "hold").code == 0
         client.hello()
         assert client.state().mode == "hold"
@@ -215,7 +215,7 @@ def test_what_is_not_estimated_is_said(
 def test_watching_shows_what_the_policy_takes_the_object_for(
     serve: Callable[..., Served], run: Control, goal_file: Path
 ) -> None:
-    address = serve(goal_file, show=True).address
+    address = serve(goal_file, demo=True).address
     with SkillClient(address, timeout_s=10.0) as client:
         state_when(client, lambda state: state.context_distance is not None)
     code, out, _ = run("--address", address, "watch", "--count", "2")
@@ -288,7 +288,7 @@ def test_a_priority_takes_the_lease_over(at: Control, client: SkillClient) -> No
         (("joints",), "7 numbers"),
         (("pose", "0", "0", "5"), "outside"),
         (("joints", "0", "0"), "takes 7"),
-        (("skill", "1", "0", "--hand-width", "0.5"), "hand_width"),
+        (("skill", "1", "0", "--gripper-width", "0.5"), "gripper_width"),
         (("skill", "1", "0", "--for", "-1"), "for"),
         (("scene",), "--mass"),
         (("scene", "--mass", "-1"), "greater than or equal to 0.001"),

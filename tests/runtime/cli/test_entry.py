@@ -12,20 +12,21 @@ from pathlib import Path
 import pytest
 from tests.support.served import DEADLINE_S
 
-from skill_runtime.cli import entry
+from skill_runtime.console import interrupts
 
 PROGRAM = """
 import sys
-from skill_runtime import entry
+from skill_runtime.cli import entry
+from skill_runtime.console import interrupts
 sys.argv = {argv!r}
-entry.end_at_interrupt()
+interrupts.end_at_interrupt()
 print("up", flush=True)
 entry.{name}()
 """
 
 INTERRUPTED_WHILE_BUILDING = """
 import os, signal, sys
-from skill_runtime import serve
+from skill_runtime.cli import serve
 
 build = serve.build
 
@@ -105,25 +106,25 @@ def test_a_signal_while_the_server_is_built_ends_it_before_it_serves(
 
 
 @pytest.fixture
-def interrupts() -> Iterator[None]:
+def restored() -> Iterator[None]:
     """Puts back what an interrupt does."""
     before = signal.getsignal(signal.SIGINT)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("interrupts")
+@pytest.mark.usefixtures("restored")
 def test_an_interrupt_that_is_ignored_stays_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    entry.end_at_interrupt()
-    entry.raise_at_interrupt()
+    interrupts.end_at_interrupt()
+    interrupts.raise_at_interrupt()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
-@pytest.mark.usefixtures("interrupts")
+@pytest.mark.usefixtures("restored")
 def test_a_program_that_has_taken_over_is_interrupted_as_python_has_it() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    entry.end_at_interrupt()
+    interrupts.end_at_interrupt()
     assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    entry.raise_at_interrupt()
+    interrupts.raise_at_interrupt()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

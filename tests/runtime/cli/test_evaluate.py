@@ -279,7 +279,7 @@ def test_what_a_goal_policy_cannot_do_is_refused_before_anything_runs(
 
 SKILL_AWARE_ACTION = [
     {"name": "end_effector_displacement", "size": 3, "scale": 0.05, "unit": "m", "frame": "world"},
-    {"name": "hand_width_displacement", "size": 1, "scale": 0.2, "unit": "m", "frame": "none"},
+    {"name": "gripper_width_displacement", "size": 1, "scale": 0.2, "unit": "m", "frame": "none"},
 ]
 
 

@@ -22,7 +22,7 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_a_time_that_changes_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (ROOT / PAGE).read_text(encoding="utf-8")
-    monkeypatch.setattr(safety_page, "SILENT_S", 0.05)
+    monkeypatch.setattr(safety_page, "COMMUNICATION_TIMEOUT_S", 0.05)
     assert "| the arm does not answer | 50 ms |" in filled(text)
 
 

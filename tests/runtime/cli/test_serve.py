@@ -21,7 +21,7 @@ import psutil
 import pytest
 from tests.support.served import DEADLINE_S, state_when, until
 
-from skill_runtime.cli.serve import INSISTING_S
+from skill_runtime.cli.serve import SECOND_SIGNAL_S
 from skill_runtime.client.client import SkillClient
 from skill_runtime.client.errors import CommandRefusedError, LeaseLostError
 
@@ -99,7 +99,7 @@ def refused(*arguments: str) -> tuple[int, str]:
 def test_it_shows_off_until_somebody_takes_the_lease_for_good(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
         state = state_when(client, lambda state: state.action is not None)
-        assert (state.mode, state.command, state.lease_holder) == ("skill", "show", None)
+        assert (state.mode, state.command, state.lease_holder) == ("skill", "demo", None)
         assert state.scene is not None
         with client.acquire("somebody"):
             assert state_when(client, lambda state: state.command is None).mode == "hold"
@@ -129,7 +129,7 @@ def test_the_last_telemetry_says_that_it_stopped_at_rest(policy_file: Path) -> N
 
 
 def test_it_says_what_it_serves_where_and_how_to_steer_it(policy_file: Path) -> None:
-    with process("--model", str(policy_file), "--no-show") as running:
+    with process("--model", str(policy_file), "--no-demo") as running:
         with running.client() as client:
             state_when(client, lambda state: state.mode == "hold" and state.tick > 100)
         _, output = running.end()
@@ -164,7 +164,7 @@ def test_a_goal_policy_shows_goals_and_says_how_to_send_one(goal_file: Path) -> 
     arguments = ("--model", str(goal_file), "--mass", "10", "--friction", "5")
     with process(*arguments) as running, running.client() as client:
         state = state_when(client, lambda state: state.context_distance is not None)
-        assert (state.mode, state.command) == ("goal", "show")
+        assert (state.mode, state.command) == ("goal", "demo")
         assert state.scene == {"mass": 10.0, "friction": 5.0}
         assert state.context_estimate is not None
         with client.acquire("test"):
@@ -197,7 +197,7 @@ def test_an_object_that_the_policy_does_not_observe_is_tracked_with_a_note(
 
 
 def test_realtime_is_granted_or_its_absence_is_put_into_words(policy_file: Path) -> None:
-    arguments = ("--model", str(policy_file), "--realtime", "--no-show")
+    arguments = ("--model", str(policy_file), "--realtime", "--no-demo")
     with process(*arguments) as running:
         with running.client() as client:
             state_when(client, lambda state: state.tick > 10)
@@ -245,7 +245,7 @@ def test_it_is_light_and_knows_no_torch(policy_file: Path) -> None:
 
 
 def test_a_port_in_use_names_the_port_and_the_flag(policy_file: Path) -> None:
-    with process("--model", str(policy_file), "--no-show") as running:
+    with process("--model", str(policy_file), "--no-demo") as running:
         with running.client() as client:
             client.hello()
         code, text = refused("--model", str(policy_file), "--port", str(running.port))
@@ -357,7 +357,7 @@ def test_whoever_insists_ends_what_hangs() -> None:
         assert hanging.stdout.readline() == "ready\n"
         hanging.send_signal(signal.SIGINT)
         assert hanging.stdout.readline() == "asked\n"
-        time.sleep(2 * INSISTING_S)
+        time.sleep(2 * SECOND_SIGNAL_S)
         hanging.send_signal(signal.SIGINT)
         assert hanging.wait(DEADLINE_S) == 128 + signal.SIGINT
 

@@ -196,9 +196,9 @@ def test_servo_joint_moves_the_joints_and_the_hand(client: SkillClient) -> None:
     with client.acquire("me"):
 
         def there(state: Telemetry) -> bool:
-            client.servo_joint(target, valid_for_s=1.0, hand_width=0.06)
+            client.servo_joint(target, valid_for_s=1.0, gripper_width=0.06)
             error = np.abs(np.array(state.joint_position, float) - target).max()
-            return bool(error < 0.02 and abs((state.hand_width or 0) - 0.06) < 0.005)
+            return bool(error < 0.02 and abs((state.gripper_width or 0) - 0.06) < 0.005)
 
         state_when(client, there)
 
@@ -230,7 +230,7 @@ def test_the_object_is_changed_under_the_hands_of_whoever_steers(
 def test_the_object_is_changed_in_the_show_and_the_policy_remembers(
     serve: Callable[..., Served], goal_file: Path
 ) -> None:
-    served = serve(goal_file, show=True)
+    served = serve(goal_file, demo=True)
     with SkillClient(served.address, timeout_s=10.0) as client:
         before = state_when(client, lambda state: state.action is not None)
         memory = served.server.pilot.runner.policy._memory  # type: ignore[attr-defined]  what remembers
@@ -238,7 +238,7 @@ def test_the_object_is_changed_in_the_show_and_the_policy_remembers(
         client.scene(friction=0.06)
         after = state_when(client, lambda state: state.time > before.time + 0.5)
         assert memory.age[0] > age > 0
-    assert (after.mode, after.command, after.lease_holder) == ("goal", "show", None)
+    assert (after.mode, after.command, after.lease_holder) == ("goal", "demo", None)
     assert after.scene is not None
     assert after.scene["friction"] == 0.06
     assert after.counters["episodes"] == before.counters["episodes"]

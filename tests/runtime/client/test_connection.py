@@ -13,7 +13,7 @@ from tests.support.served import DEADLINE_S
 
 from skill_proto.messages import Act, Error, Hello, Reply
 from skill_proto.wire import array_specs
-from skill_runtime.client.connection import Channel
+from skill_runtime.client.connection import Connection
 from skill_runtime.client.errors import (
     ClientError,
     CommandRefusedError,
@@ -29,7 +29,7 @@ from skill_runtime.client.errors import (
 
 def test_each_request_has_a_new_id_and_its_own_reply(peer: Peer) -> None:
     peer.answer = lambda frames: [ok(ids(frames), float(ids(frames)))]
-    with Channel(peer.address, 10.0) as channel:
+    with Connection(peer.address, 10.0) as channel:
         replies = [channel.ask(Hello())[0] for _ in range(3)]
     assert [reply.id for reply in replies] == [1, 2, 3]
     assert [reply.time for reply in replies] == [1.0, 2.0, 3.0]
@@ -37,20 +37,20 @@ def test_each_request_has_a_new_id_and_its_own_reply(peer: Peer) -> None:
 
 def test_a_reply_to_something_else_is_passed_over(peer: Peer) -> None:
     peer.answer = lambda frames: [ok(99), ok(0), ok(ids(frames), 5.0)]
-    with Channel(peer.address, 10.0) as channel:
+    with Connection(peer.address, 10.0) as channel:
         assert channel.ask(Hello())[0].time == 5.0
 
 
 def test_an_error_about_what_could_not_be_read_is_ours(peer: Peer) -> None:
     error = {"type": "error", "id": 0, "time": 1.0, "code": "malformed", "message": "m", "fix": "f"}
     peer.answer = lambda frames: [[json.dumps(error).encode()]]
-    with Channel(peer.address, 10.0) as channel, pytest.raises(CommandRefusedError, match="m"):
+    with Connection(peer.address, 10.0) as channel, pytest.raises(CommandRefusedError, match="m"):
         channel.ask(Hello())
 
 
 def test_a_late_reply_is_not_taken_for_the_next_one(peer: Peer) -> None:
     peer.answer = lambda frames: []
-    with Channel(peer.address, 0.3) as channel:
+    with Connection(peer.address, 0.3) as channel:
         with pytest.raises(ServerUnreachableError):
             channel.ask(Hello())
         channel.timeout_s = 10.0
@@ -62,7 +62,7 @@ def test_a_late_reply_is_not_taken_for_the_next_one(peer: Peer) -> None:
 def test_what_was_posted_is_answered_later(peer: Peer) -> None:
     error = {"type": "error", "time": 3.0, "code": "stale", "message": "m", "fix": "f"}
     peer.answer = lambda frames: [ok(ids(frames), float(ids(frames)))]
-    with Channel(peer.address, 10.0) as channel:
+    with Connection(peer.address, 10.0) as channel:
         channel.ask(Hello())
         assert list(channel.replies()) == []
         assert [channel.post(Hello()) for _ in range(2)] == [2, 3]
@@ -81,7 +81,7 @@ def test_what_was_posted_is_answered_later(peer: Peer) -> None:
 
 
 def test_nothing_is_posted_to_a_server_that_is_not_there() -> None:
-    with Channel("tcp://127.0.0.1:1", 0.3) as channel:
+    with Connection("tcp://127.0.0.1:1", 0.3) as channel:
         assert channel.post(Hello()) is None
         assert list(channel.replies()) == []
 
@@ -90,7 +90,7 @@ def test_nothing_waits_for_a_server_that_is_not_there() -> None:
     with zmq.Context.instance().socket(zmq.ROUTER) as probe:
         port = probe.bind_to_random_port("tcp://127.0.0.1")
     address = f"tcp://127.0.0.1:{port}"
-    with Channel(address, 0.3) as channel:
+    with Connection(address, 0.3) as channel:
         with pytest.raises(ServerUnreachableError, match="skill-serve --model") as caught:
             channel.ask(Hello())
         assert address in str(caught.value)
@@ -106,7 +106,7 @@ def test_nothing_waits_for_a_server_that_is_not_there() -> None:
 )
 def test_an_address_that_is_none_is_named(address: str) -> None:
     with (
-        Channel(address, 1.0) as channel,
+        Connection(address, 1.0) as channel,
         pytest.raises(InvalidAddressError, match="tcp://HOST:PORT"),
     ):
         channel.ask(Hello())
@@ -127,7 +127,7 @@ def test_an_address_that_is_none_is_named(address: str) -> None:
 )
 def test_nonsense_is_said_to_be_so(peer: Peer, frames: list[bytes]) -> None:
     peer.answer = lambda request: [frames]
-    with Channel(peer.address, 10.0) as channel:
+    with Connection(peer.address, 10.0) as channel:
         with pytest.raises(ProtocolError, match=peer.address):
             channel.ask(Hello())
         peer.answer = lambda request: [ok(ids(request))]
@@ -137,7 +137,7 @@ def test_nonsense_is_said_to_be_so(peer: Peer, frames: list[bytes]) -> None:
 def test_a_frame_that_would_cost_the_connection_is_not_sent(peer: Peer) -> None:
     arrays = {"observation": np.zeros((1100, 1000), np.float32)}
     message = Act(session="s", arrays=array_specs(arrays))
-    with Channel(peer.address, 10.0) as channel:
+    with Connection(peer.address, 10.0) as channel:
         with pytest.raises(CommandRefusedError, match="fewer rows") as caught:
             channel.ask(message, arrays)
         assert caught.value.code == "too_large"

@@ -12,7 +12,7 @@ from tests.support.router_peer import Peer, ids, ok
 from tests.support.served import DEADLINE_S, Served, serving
 
 from skill_proto.messages import COMMAND, Granted, Telemetry
-from skill_robots.arm import ArmSilentError, ArmState
+from skill_robots.arm import ArmCommunicationError, ArmState
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_runtime.client.client import SkillClient
 from skill_runtime.client.errors import (
@@ -21,7 +21,7 @@ from skill_runtime.client.errors import (
     NoLeaseError,
     ServerUnreachableError,
 )
-from skill_runtime.client.lease import HeldLease
+from skill_runtime.client.lease import ClientLease
 from skill_runtime.client.servo_stream import MAX_UNANSWERED, ServoStream
 
 
@@ -40,7 +40,7 @@ def test_a_stream_moves_the_arm_and_every_target_is_answered(client: SkillClient
                 stream.sleep_until(due)
             assert client.latest is not None
             assert client.latest.mode == "servo"
-        assert stream.sent + stream.passed_over == 400
+        assert stream.sent + stream.dropped == 400
         assert len(stream.round_trips_s) == stream.sent
         assert not stream.refused
         assert client.state().command_seq == stream.sent
@@ -53,12 +53,12 @@ def test_a_stream_of_poses_takes_the_hand_along(client: SkillClient) -> None:
     target, ends = np.array([0.05, 0.1, 0.15]), time.monotonic() + DEADLINE_S
     with client.acquire("me", ttl_s=30), client.stream() as stream:
         while time.monotonic() < ends:
-            stream.servo_pose(target, hand_width=0.05)
+            stream.servo_pose(target, gripper_width=0.05)
             stream.sleep_until(time.monotonic() + 0.005)
             state = client.latest
             if state is not None and state.mode == "servo":
                 position = np.array(state.end_effector_position, float)
-                width = state.hand_width or 0.0
+                width = state.gripper_width or 0.0
                 if np.linalg.norm(position - target) < 0.01 and abs(width - 0.05) < 0.005:
                     return
     raise AssertionError("never there")
@@ -129,7 +129,7 @@ class MuteArm(MujocoArm):
 
     def read(self) -> ArmState:
         if self.mute:
-            raise ArmSilentError("no answer")
+            raise ArmCommunicationError("no answer")
         return super().read()
 
 
@@ -160,7 +160,7 @@ def test_the_stream_goes_on_when_a_silent_arm_answers_again(policy_file: Path) -
             state = client.latest
             if state is not None and not mended:
                 arm.mute = arm.mute or state.mode == "servo"
-                if state.fault == "silent" and stream.refused["not_now"] > 10:
+                if state.fault == "communication" and stream.refused["not_now"] > 10:
                     arm.mute, mended = False, state.time
         assert set(stream.refused) <= {"not_now", "stale"}
         counters = client.state().counters
@@ -217,20 +217,20 @@ def slow(peer: Peer) -> Peer:
 
 
 @pytest.fixture
-def lease(slow: Peer) -> Iterator[HeldLease]:
+def lease(slow: Peer) -> Iterator[ClientLease]:
     granted = Granted(time=1.0, lease="token", ttl_s=60.0)
-    with HeldLease(slow.address, "me", granted, lambda release: None) as lease:
+    with ClientLease(slow.address, "me", granted, lambda release: None) as lease:
         yield lease
 
 
-def test_a_server_that_does_not_keep_up_is_sent_no_backlog(slow: Peer, lease: HeldLease) -> None:
+def test_a_server_that_does_not_keep_up_is_sent_no_backlog(slow: Peer, lease: ClientLease) -> None:
     with ServoStream(slow.address, 60.0, lease, lambda: 1.0, lambda _: None) as stream:
         ends = time.monotonic() + DEADLINE_S
         while stream.sent < MAX_UNANSWERED and time.monotonic() < ends:
             stream.servo_pose([0.0, 0.0, 0.1])
-        before = stream.passed_over
+        before = stream.dropped
         assert not any(stream.servo_pose([0.0, 0.0, 0.1]) for _ in range(5))
-        assert (stream.sent, stream.passed_over) == (MAX_UNANSWERED, before + 5)
+        assert (stream.sent, stream.dropped) == (MAX_UNANSWERED, before + 5)
         assert lease.seq == MAX_UNANSWERED  # what was passed over leaves no gap
         slow.answer = lambda frames: [ok(ids(frames))]
         stream.finish()
@@ -238,7 +238,7 @@ def test_a_server_that_does_not_keep_up_is_sent_no_backlog(slow: Peer, lease: He
         assert stream.servo_pose([0.0, 0.0, 0.1])
 
 
-def test_a_server_that_never_answers_is_given_up(slow: Peer, lease: HeldLease) -> None:
+def test_a_server_that_never_answers_is_given_up(slow: Peer, lease: ClientLease) -> None:
     stream = ServoStream(slow.address, 0.5, lease, lambda: 1.0, lambda _: None)
     stream.servo_pose([0.0, 0.0, 0.1])
     with pytest.raises(ServerUnreachableError, match=slow.address), stream:

@@ -14,18 +14,18 @@ import pytest
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import Acquire, Track
-from skill_robots.arm import ArmContactError, ArmError, ArmSilentError, ArmState, JointTarget
+from skill_robots.arm import ArmCommunicationError, ArmContactError, ArmError, ArmState, JointTarget
 from skill_robots.franka.specs import PANDA
 from skill_robots.observation import PUSH_OBSERVATION
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 from skill_runtime.authority.authority import Authority
-from skill_runtime.authority.command import Order, Running
+from skill_runtime.authority.command import ActiveCommand, CommandHeader
 from skill_runtime.authority.modes import Event
 from skill_runtime.authority.refusal import Refusal
-from skill_runtime.control.arm_controller import Pilot
-from skill_runtime.control.object_tracker import TrackConfig, Tracker
-from skill_runtime.control.policy_runner import LONGEST_PAUSE_S, RateMismatchError
+from skill_runtime.control.arm_controller import ArmController
+from skill_runtime.control.object_tracker import ObjectTracker, TrackConfig
+from skill_runtime.control.policy_runner import MAX_PAUSE_S, RateMismatchError
 from skill_runtime.control.simulated_scene import context_of, set_context
 from skill_runtime.fault_injection.faulty_arm import ArmTrouble, FaultyArm, FollowerArm
 from skill_runtime.policy.onnx_policy import OnnxPolicy
@@ -67,7 +67,7 @@ CRASH = """
 class Bench:
     """A pilot, its authority, and simulated time."""
 
-    pilot: Pilot
+    pilot: ArmController
     authority: Authority = field(default_factory=Authority)
     now: float = 0.0
     seq: int = 0
@@ -80,9 +80,11 @@ class Bench:
             self.token = self.authority.acquire(Acquire(holder="t", ttl_s=60), self.now).token
             self.seq = 0
         self.seq += 1
-        order = Order(lease=self.token, seq=self.seq, basis=self.now, valid_for_s=valid_for_s)
+        order = CommandHeader(
+            lease=self.token, seq=self.seq, reference_time=self.now, valid_for_s=valid_for_s
+        )
         expires = self.authority.check(order, event, self.now)
-        running = Running(kind=kind, vector=np.asarray(vector, float), expires=expires)
+        running = ActiveCommand(kind=kind, vector=np.asarray(vector, float), expires=expires)
         self.authority.accept(order, event, running)
 
     def skill(self, *z: float, valid_for_s: float = 60.0) -> None:
@@ -109,7 +111,7 @@ class Bench:
 
 
 def bench(model: Path, arm: MujocoArm | None = None) -> Bench:
-    return Bench(Pilot(arm or MujocoArm(), OnnxPolicy(model)))
+    return Bench(ArmController(arm or MujocoArm(), OnnxPolicy(model)))
 
 
 def faulty(make_policy_file: PolicyFileFactory, folder: Path, failure: str) -> Path:
@@ -192,9 +194,9 @@ def hold(served: Bench, seconds: float) -> None:
 
 
 def test_the_memory_outlasts_a_short_hold_and_no_long_one(remembering: Bench) -> None:
-    hold(remembering, LONGEST_PAUSE_S - 0.01)
+    hold(remembering, MAX_PAUSE_S - 0.01)
     assert not memory_is_fresh(remembering)
-    hold(remembering, LONGEST_PAUSE_S + 0.01)
+    hold(remembering, MAX_PAUSE_S + 0.01)
     assert memory_is_fresh(remembering)
 
 
@@ -315,7 +317,7 @@ opens (float[batch,28] observation, float[batch,2] skill) => (float[batch,4] act
 }
 """
 HAND_STEP = {
-    "name": "hand_width_displacement",
+    "name": "gripper_width_displacement",
     "size": 1,
     "scale": 0.2,
     "unit": "m",
@@ -335,20 +337,20 @@ def test_a_reset_in_mid_command_is_the_same_start_hand_included(
     path = make_policy_file(tmp_path, model=graph, goal=None, action=[*action, HAND_STEP])
     served = bench(path)
     served.pilot.reset(3)
-    start = served.pilot.state.hand_width
-    order = Order(lease="", seq=1, basis=0.0)
+    start = served.pilot.state.gripper_width
+    order = CommandHeader(lease="", seq=1, reference_time=0.0)
     served.skill(1, 0)
-    command = Running(kind="skill", vector=np.array([1.0, 0.0]), expires=60.0, grasp=grasp)
+    command = ActiveCommand(kind="skill", vector=np.array([1.0, 0.0]), expires=60.0, grasp=grasp)
     served.authority.accept(order, "skill", command)
     served.run(0.3)
     if not grasp:
-        assert served.pilot.arm.read().hand_width > 0.07
+        assert served.pilot.arm.read().gripper_width > 0.07
     served.pilot.reset(3)
     served.authority.accept(order, "reset")
     target = served.pilot.driver.step()
-    assert (target.hand_width, target.grasp) == (None, False)
+    assert (target.gripper_width, target.grasp) == (None, False)
     served.run(0.2)
-    assert served.pilot.arm.read().hand_width == pytest.approx(start, abs=1e-4) == 0.0
+    assert served.pilot.arm.read().gripper_width == pytest.approx(start, abs=1e-4) == 0.0
 
 
 def test_servo_follows_joints_then_pose_at_once(policy_file: Path) -> None:
@@ -476,7 +478,7 @@ def test_joint_targets_cost_no_kinematics(
         raise AssertionError("located the hand")
 
     served = bench(policy_file)
-    monkeypatch.setattr("skill_robots.motion.policy_adapter.locate_hands", never)
+    monkeypatch.setattr("skill_robots.motion.policy_adapter.end_effector_state", never)
     for _ in range(10):
         served.command("servo_joint", served.pilot.state.joint_position + 0.1, "servo")
         served.run(0.01)
@@ -580,7 +582,7 @@ def test_a_simulation_that_diverged_starts_afresh_when_cleared(policy_file: Path
 def test_a_real_arm_has_no_scene(policy_file: Path) -> None:
     arm = MujocoArm()
     arm.is_simulated = False  # type: ignore[misc]  as far as the pilot can tell
-    pilot = Pilot(arm, OnnxPolicy(policy_file))
+    pilot = ArmController(arm, OnnxPolicy(policy_file))
     assert context_of(pilot.arm) is None
     with pytest.raises(Refusal, match="simulated") as refused:
         pilot.reset()
@@ -590,7 +592,7 @@ def test_a_real_arm_has_no_scene(policy_file: Path) -> None:
 def test_rates_that_do_not_fit_are_refused(policy_file: Path) -> None:
     arm = MujocoArm(TabletopConfig(physics_step_s=0.006))
     with pytest.raises(RateMismatchError, match=r"25 Hz.*multiple"):
-        Pilot(arm, OnnxPolicy(policy_file))
+        ArmController(arm, OnnxPolicy(policy_file))
 
 
 def test_at_1_khz_a_policy_step_is_spread_over_three_periods(policy_file: Path) -> None:
@@ -649,14 +651,14 @@ class SilentArm(MujocoArm):
 
     def read(self) -> ArmState:
         if self.silence == "raise":
-            raise ArmSilentError("no packet")
+            raise ArmCommunicationError("no packet")
         if self.silence != "repeat" or self.last is None:
             self.last = super().read()
         return self.last
 
     def command(self, target: JointTarget) -> None:
         if self.silence == "raise":
-            raise ArmSilentError("no packet")
+            raise ArmCommunicationError("no packet")
         super().command(target)
 
 
@@ -672,7 +674,7 @@ def test_an_arm_that_does_not_answer_is_held_and_goes_on_when_it_answers(
     served.run(0.02)
     assert served.authority.mode == "skill"  # a few lost answers are no fault
     served.run(0.02)
-    assert served.authority.fault_class == "silent"
+    assert served.authority.fault_class == "communication"
     assert served.authority.lease is not None
     served.run(0.5)
     arm.silence = ""
@@ -695,7 +697,7 @@ class DeafArm(MujocoArm):
     def command(self, target: JointTarget) -> None:
         if self.deaf_for:
             self.deaf_for -= 1
-            raise ArmSilentError("no packet")
+            raise ArmCommunicationError("no packet")
         self.taken.append(target)
         super().command(target)
 
@@ -720,7 +722,7 @@ def test_after_lost_set_points_it_goes_on_from_the_last_that_arrived(
     np.testing.assert_allclose(step, after.velocity, atol=1e-9)
     bound = PANDA.acceleration_limit * arm.servo_period_s * (1 + 1e-6)
     assert (np.abs(after.velocity - start) <= bound).all()
-    assert (served.authority.fault_class == "silent") is rests
+    assert (served.authority.fault_class == "communication") is rests
 
 
 class Followed:
@@ -733,7 +735,7 @@ class Followed:
         self.arm = FaultyArm(
             follower, lambda *what: self.taken.append(what), lambda: None, lambda: None
         )
-        self.bench = Bench(Pilot(self.arm, OnnxPolicy(model), clock=self.clock.now))
+        self.bench = Bench(ArmController(self.arm, OnnxPolicy(model), clock=self.clock.now))
 
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds / 0.005)):
@@ -752,7 +754,7 @@ class Followed:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])  # in some of them it is pushed meanwhile
-@pytest.mark.parametrize("trouble", ["silent", "deaf", "error", "contact"])
+@pytest.mark.parametrize("trouble", ["communication", "deaf", "error", "contact"])
 def test_an_arm_out_of_reach_goes_on_from_where_it_is_found(
     policy_file: Path, trouble: ArmTrouble, seed: int
 ) -> None:
@@ -776,7 +778,7 @@ def test_a_loop_that_stood_still_leaves_an_arm_at_rest_and_says_so(policy_file: 
     served.run(0.05)
     authority = served.bench.authority
     assert authority.last_event == "fault: the arm had no set-point for 2.005 s"
-    assert (authority.fault_class, authority.lease is not None) == ("silent", True)
+    assert (authority.fault_class, authority.lease is not None) == ("communication", True)
     target, measured = served.taken[0]
     np.testing.assert_array_equal(target.position, measured)
     np.testing.assert_array_equal(target.velocity, np.zeros(7))
@@ -790,7 +792,7 @@ def test_a_stall_is_a_fault_of_an_arm_that_holds_too(policy_file: Path) -> None:
     served.run(1.5)
     served.sleep(2.0)
     served.run(0.5)
-    assert served.bench.authority.fault_class == "silent"
+    assert served.bench.authority.fault_class == "communication"
     served.run(0.6)
     assert served.bench.authority.mode == "hold"
 
@@ -801,10 +803,10 @@ def test_an_arm_is_adrift_until_it_takes_a_set_point(policy_file: Path) -> None:
     served.sleep(0.05)
     served.arm.trouble = "deaf"
     served.run(0.005)  # it is seen at rest, and nothing reaches it
-    assert served.bench.pilot.reach.adrift
+    assert served.bench.pilot.reach.out_of_sync
     served.arm.trouble = ""
     served.run(0.005)
-    assert not served.bench.pilot.reach.adrift
+    assert not served.bench.pilot.reach.out_of_sync
 
 
 def test_a_tick_that_takes_too_long_sends_nothing_at_its_end(policy_file: Path) -> None:
@@ -821,7 +823,7 @@ def test_a_tick_that_takes_too_long_sends_nothing_at_its_end(policy_file: Path) 
         patch.setattr(served.bench.pilot.driver, "step", slow)
         served.bench.run(0.005)
     assert served.taken == []
-    assert served.bench.authority.fault_class == "silent"
+    assert served.bench.authority.fault_class == "communication"
 
 
 def test_an_arm_moved_before_the_first_tick_is_held_where_it_is(policy_file: Path) -> None:
@@ -917,8 +919,8 @@ def track(served: Bench, captured: float | None = None) -> None:
 
 
 def test_a_silent_tracker_holds_the_arm_until_it_speaks(policy_file: Path) -> None:
-    tracker = Tracker(TrackConfig(objects=("cube",)))
-    served = Bench(Pilot(MujocoArm(), OnnxPolicy(policy_file), tracker))
+    tracker = ObjectTracker(TrackConfig(objects=("cube",)))
+    served = Bench(ArmController(MujocoArm(), OnnxPolicy(policy_file), tracker))
     assert "cube" not in served.pilot.state.objects  # what the arm sees is not used
     served.skill(1, 0)
     served.run(0.04)
@@ -940,8 +942,8 @@ def test_a_silent_tracker_holds_the_arm_until_it_speaks(policy_file: Path) -> No
 
 
 def test_servo_needs_no_tracker(policy_file: Path) -> None:
-    tracker = Tracker(TrackConfig(objects=("cube",)))
-    served = Bench(Pilot(MujocoArm(), OnnxPolicy(policy_file), tracker))
+    tracker = ObjectTracker(TrackConfig(objects=("cube",)))
+    served = Bench(ArmController(MujocoArm(), OnnxPolicy(policy_file), tracker))
     served.command("servo_joint", served.pilot.state.joint_position, "servo")
     served.run(0.2)
     assert served.authority.mode == "servo"

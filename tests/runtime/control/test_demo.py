@@ -11,17 +11,17 @@ import pytest
 from skill_proto.messages import Acquire
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_runtime.authority.authority import Authority
-from skill_runtime.authority.command import SHOW
-from skill_runtime.control.arm_controller import Pilot
-from skill_runtime.control.demo import ShowOff
+from skill_runtime.authority.command import DEMO
+from skill_runtime.control.arm_controller import ArmController
+from skill_runtime.control.demo import DemoController
 from skill_runtime.policy.onnx_policy import OnnxPolicy, load_manifest
 
 PolicyFileFactory = Callable[..., Path]
 
 
-def stage(model: Path, seed: int = 0) -> tuple[ShowOff, Authority, Pilot]:
-    pilot = Pilot(MujocoArm(seed=seed), OnnxPolicy(model))
-    return ShowOff(pilot.manifest, seed), Authority(), pilot
+def stage(model: Path, seed: int = 0) -> tuple[DemoController, Authority, ArmController]:
+    pilot = ArmController(MujocoArm(seed=seed), OnnxPolicy(model))
+    return DemoController(pilot.manifest, seed), Authority(), pilot
 
 
 def test_a_new_skill_and_a_fresh_start_each_episode(policy_file: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_new_skill_and_a_fresh_start_each_episode(policy_file: Path) -> None:
     for tick in range(2 * 800 + 1):  # 4 s each, as the manifest's hold_steps say
         show.step(authority, pilot, tick * 0.005)
         assert authority.command is not None
-        assert authority.command.kind == SHOW
+        assert authority.command.kind == DEMO
         pilot.step(authority, 0.0)
         skills.append(tuple(authority.command.vector))
         cubes.append(tuple(pilot.state.objects["cube"].position))
@@ -63,7 +63,7 @@ def test_a_goal_policy_pursues_several_goals_from_each_start(goal_file: Path) ->
 
 
 def test_the_skills_fill_the_circle_like_a_fan(policy_file: Path) -> None:
-    show = ShowOff(load_manifest(policy_file), 0)
+    show = DemoController(load_manifest(policy_file), 0)
     vectors = np.array([show._next()[1] for _ in range(21)])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0)
     angles = np.sort(np.arctan2(vectors[:, 1], vectors[:, 0]))
@@ -104,18 +104,18 @@ def test_other_kinds_of_policy_are_shown_too(policy_file: Path) -> None:
     from skill_proto.manifest import SkillSpace
 
     one_hot = manifest.model_copy(update={"skill": SkillSpace(kind="one_hot", size=3)})
-    show = ShowOff(one_hot, 0)
+    show = DemoController(one_hot, 0)
     shown = np.array([show._next()[1] for _ in range(3)])
     np.testing.assert_array_equal(shown, np.eye(3))
 
     none = SkillSpace(kind="none", size=0)
-    event, goal = ShowOff(manifest.model_copy(update={"skill": none}), 0)._next()
+    event, goal = DemoController(manifest.model_copy(update={"skill": none}), 0)._next()
     assert event == "goal"
     assert np.abs(goal).max() <= 0.15
 
     plain = manifest.model_copy(update={"skill": none, "goal": None})
-    event, nothing = ShowOff(plain, 0)._next()
+    event, nothing = DemoController(plain, 0)._next()
     assert (event, len(nothing)) == ("skill", 0)
 
     sphere = manifest.model_copy(update={"skill": SkillSpace(kind="sphere", size=8)})
-    assert np.linalg.norm(ShowOff(sphere, 0)._next()[1]) == pytest.approx(1.0)
+    assert np.linalg.norm(DemoController(sphere, 0)._next()[1]) == pytest.approx(1.0)

@@ -9,7 +9,7 @@ import pytest
 
 from skill_proto.messages import Track
 from skill_runtime.authority.refusal import Refusal
-from skill_runtime.control.object_tracker import TrackConfig, Tracker
+from skill_runtime.control.object_tracker import ObjectTracker, TrackConfig
 
 
 def sighting(captured: float, x: float = 0.0, **fields: object) -> Track:
@@ -18,8 +18,8 @@ def sighting(captured: float, x: float = 0.0, **fields: object) -> Track:
     )
 
 
-def tracker() -> Tracker:
-    return Tracker(TrackConfig(objects=("cube",), timeout_s=0.2))
+def tracker() -> ObjectTracker:
+    return ObjectTracker(TrackConfig(objects=("cube",), timeout_s=0.2))
 
 
 def test_a_pose_ages() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from skill_proto.arrays import Array
 from skill_runtime.control.policy_runner import (
-    LONGEST_PAUSE_S,
+    MAX_PAUSE_S,
     PolicyRunner,
     RateMismatchError,
     ticks_per_action,
@@ -55,7 +55,7 @@ def run(runner: PolicyRunner) -> PolicyOutput:
 def test_after_a_short_pause_it_is_told_that_nothing_was_done(policy: WatchedPolicy) -> None:
     runner = PolicyRunner(policy)
     assert run(runner) is runner.output
-    runner.pause(LONGEST_PAUSE_S)
+    runner.pause(MAX_PAUSE_S)
     assert runner.output is None
     runner.resume()
     run(runner)
@@ -79,7 +79,7 @@ def test_after_a_long_one_it_starts_anew(policy: WatchedPolicy, pauses: list[flo
 def test_what_was_done_instead_is_told_once(policy: WatchedPolicy) -> None:
     runner = PolicyRunner(policy)
     run(runner)
-    runner.did(np.full(policy.manifest.action_size, 0.5))
+    runner.set_applied(np.full(policy.manifest.action_size, 0.5))
     run(runner)
     run(runner)
     np.testing.assert_array_equal(policy.told[1], np.full(policy.manifest.action_size, 0.5))
@@ -89,7 +89,7 @@ def test_what_was_done_instead_is_told_once(policy: WatchedPolicy) -> None:
 def test_to_forget_is_to_know_nothing_of_what_was_done(policy: WatchedPolicy) -> None:
     runner = PolicyRunner(policy)
     run(runner)
-    runner.did(np.ones(policy.manifest.action_size))
+    runner.set_applied(np.ones(policy.manifest.action_size))
     runner.forget()
     assert runner.output is None
     run(runner)

@@ -11,10 +11,10 @@ from skill_runtime.doctor.advice import Advice, Findings, advise
 from skill_runtime.doctor.loop_latency import Timer, Way
 from skill_runtime.doctor.machine import Machine
 from skill_runtime.doctor.verdict import FRANKA, SERVO, Verdict, judge
-from skill_runtime.realtime.scheduling import MEMORY, SCHEDULING, Answer
+from skill_runtime.realtime.scheduling import MEMORY, SCHEDULING, Grant
 
-GRANTED = (Answer(SCHEDULING, True, "yes"), Answer(MEMORY, True, "yes"))
-REFUSED = (Answer(SCHEDULING, False, "no"), Answer(MEMORY, False, "no"))
+GRANTED = (Grant(SCHEDULING, True, "yes"), Grant(MEMORY, True, "yes"))
+REFUSED = (Grant(SCHEDULING, False, "no"), Grant(MEMORY, False, "no"))
 MakeMachine = Callable[..., Machine]
 
 
@@ -71,7 +71,7 @@ def test_a_container_is_granted_it_from_outside(make_machine: MakeMachine) -> No
 
 
 def test_a_processor_that_was_refused_is_nothing_to_grant(make_machine: MakeMachine) -> None:
-    assert found(make_machine(), answers=(Answer("processor", False, "no"), *GRANTED)) == []
+    assert found(make_machine(), answers=(Grant("processor", False, "no"), *GRANTED)) == []
 
 
 def test_a_slow_governor_is_named_with_the_command(make_machine: MakeMachine) -> None:

@@ -13,7 +13,7 @@ from skill_runtime.doctor.machine import Limits, Machine
 from skill_runtime.doctor.report import Report, content, limits_text, text
 from skill_runtime.doctor.verdict import FRANKA, SERVO, judge
 from skill_runtime.realtime.latency import spread
-from skill_runtime.realtime.scheduling import MEMORY, SCHEDULING, Answer
+from skill_runtime.realtime.scheduling import MEMORY, SCHEDULING, Grant
 
 WORDS = "refused (Operation not permitted); grant it with 'rtprio 80' in some file or CAP_SYS_NICE"
 
@@ -25,7 +25,7 @@ def report(machine: Machine, late_s: float, advice: list[Advice] | None = None) 
         for rate in (200.0, 1000.0)
         for way in ways(1000.0, fifo=True)
     ]
-    answers = [Answer(SCHEDULING, False, WORDS), Answer(MEMORY, False, WORDS)]
+    answers = [Grant(SCHEDULING, False, WORDS), Grant(MEMORY, False, WORDS)]
     verdicts = [judge(SERVO, timers), judge(FRANKA, timers)]
     findings = Findings(
         machine=machine,

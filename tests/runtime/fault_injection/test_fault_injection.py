@@ -26,8 +26,8 @@ from skill_robots.motion.limits import MotionLimits, Surroundings
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
 from skill_runtime.fault_injection.__main__ import Arguments, check, report
 from skill_runtime.fault_injection.campaign import Outcome, split
-from skill_runtime.fault_injection.motion_oracle import AT_REST, MotionJudge
-from skill_runtime.fault_injection.run import RunConfig, RunResult, World
+from skill_runtime.fault_injection.motion_oracle import AT_REST, MotionOracle
+from skill_runtime.fault_injection.run import FaultRun, RunConfig, RunResult
 from skill_runtime.fault_injection.virtual_clock import VirtualClock
 from skill_runtime.fault_injection.virtual_transport import Sent, VirtualTransport
 
@@ -43,7 +43,7 @@ def quiet() -> Iterator[None]:
 
 
 def run(seed: int, ticks: int, *, physics: bool = False) -> RunResult:
-    return World(RunConfig(seed=seed, ticks=ticks, model=MODEL, physics=physics)).run()
+    return FaultRun(RunConfig(seed=seed, ticks=ticks, model=MODEL, physics=physics)).run()
 
 
 @pytest.mark.slow
@@ -196,5 +196,5 @@ def test_an_arm_may_take_as_long_to_rest_as_from_its_full_speed(spec: ArmSpec) -
         shaper.brake(state)
         took_s += shaper.period_s
     around = Surroundings(low=(-1.0, -1.0, 0.0), high=(1.0, 1.0, 1.0))
-    allowed_s = MotionJudge(MotionLimits(spec, around, 0.005), 0.005, False).rest_within_s
+    allowed_s = MotionOracle(MotionLimits(spec, around, 0.005), 0.005, False).rest_within_s
     assert 0.8 * allowed_s < took_s < allowed_s

@@ -17,7 +17,7 @@ from skill_proto.arrays import Array
 from skill_proto.manifest import Context, RecurrentState
 from skill_runtime.policy.context_distance import ContextDistance
 from skill_runtime.policy.onnx_policy import OnnxPolicy, PolicyError
-from skill_runtime.policy.recurrent_state import Memory
+from skill_runtime.policy.recurrent_state import RecurrentStates
 
 PolicyFileFactory = Callable[..., Path]
 
@@ -350,7 +350,7 @@ def test_the_acting_state_is_between_half_and_one_horizon_old(
 ) -> None:
     """The state counts its own steps, so that it says how old it is whoever stores it."""
     state = RecurrentState(name="steps", shape=(1,), trained_horizon_steps=horizon)
-    memory = Memory([state], 1)
+    memory = RecurrentStates([state], 1)
     slot = np.arange(1)
     since = 0
     for step in range(100):

@@ -11,7 +11,7 @@ import pytest
 from skill_runtime.realtime.clock import ManualClock, MonotonicClock
 from skill_runtime.realtime.latency import TickTimes
 from skill_runtime.realtime.pacing import Pacer
-from skill_runtime.realtime.scheduling import QuietCollector
+from skill_runtime.realtime.scheduling import DeferredGc
 
 
 def test_deadlines_are_absolute_so_work_does_not_add_up() -> None:
@@ -24,7 +24,7 @@ def test_deadlines_are_absolute_so_work_does_not_add_up() -> None:
         began.append(clock.now())
         clock.time_s += 0.003
     assert np.allclose(began, 100.0 + 0.005 * np.arange(1, 201))
-    assert pacer.missed == 0
+    assert pacer.overruns == 0
 
 
 def test_a_tick_that_is_a_little_late_leaves_the_next_one_on_time() -> None:
@@ -36,7 +36,7 @@ def test_a_tick_that_is_a_little_late_leaves_the_next_one_on_time() -> None:
     assert pacer.wait() == pytest.approx(0.003)
     pacer.wait()
     assert clock.now() == pytest.approx(0.03)
-    assert pacer.missed == 0
+    assert pacer.overruns == 0
 
 
 def test_missed_ticks_are_counted_and_skipped_not_caught_up_with() -> None:
@@ -46,10 +46,10 @@ def test_missed_ticks_are_counted_and_skipped_not_caught_up_with() -> None:
     pacer.wait()
     clock.time_s = 0.057  # the tick due at 0.02 begins now
     assert pacer.wait() == pytest.approx(0.037)
-    assert pacer.missed == 3
+    assert pacer.overruns == 3
     pacer.wait()
     assert clock.now() == pytest.approx(0.06)
-    assert pacer.missed == 3
+    assert pacer.overruns == 3
 
 
 def test_spinning_ends_at_the_deadline_too() -> None:
@@ -72,35 +72,38 @@ def test_the_monotonic_clock_sleeps_and_never_backwards() -> None:
 
 def test_percentiles_by_hand() -> None:
     times = TickTimes(100)
-    assert times.timing(0).work_p99_us == 0
+    assert times.timing(0).execution_time_p99_us == 0
     for i in range(1, 301):  # only the last hundred count: 201 to 300
         times.add(i * 1e-6, (301 - i) * 1e-6)
     timing = times.timing(4)
-    assert timing.work_p50_us == pytest.approx(251)
-    assert timing.work_p99_us == pytest.approx(299)
-    assert timing.late_p50_us == pytest.approx(51)
-    assert timing.late_p99_us == pytest.approx(99)
-    assert timing.missed == 4
+    assert timing.execution_time_p50_us == pytest.approx(251)
+    assert timing.execution_time_p99_us == pytest.approx(299)
+    assert timing.wakeup_latency_p50_us == pytest.approx(51)
+    assert timing.wakeup_latency_p99_us == pytest.approx(99)
+    assert timing.overruns == 4
 
 
 def test_one_tick_is_enough_for_percentiles() -> None:
     times = TickTimes(10)
     times.add(2e-6, 3e-6)
-    assert (times.timing(0).work_p50_us, times.timing(0).late_p99_us) == (2.0, 3.0)
+    assert (times.timing(0).execution_time_p50_us, times.timing(0).wakeup_latency_p99_us) == (
+        2.0,
+        3.0,
+    )
 
 
 def test_the_collector_is_kept_out_and_put_back() -> None:
     interval = sys.getswitchinterval()
-    with QuietCollector(interval_s=1.0) as collector:
+    with DeferredGc(interval_s=1.0) as collector:
         assert not gc.isenabled()
         assert sys.getswitchinterval() < interval
         ring: list[object] = []
         ring.append(ring)
         del ring
         before = sum(stats["collected"] for stats in gc.get_stats())
-        collector.use_slack(now=100.0, slack_s=0.0)
+        collector.collect_in_slack(now=100.0, slack_s=0.0)
         assert sum(stats["collected"] for stats in gc.get_stats()) == before
-        collector.use_slack(now=100.0, slack_s=10.0)
+        collector.collect_in_slack(now=100.0, slack_s=10.0)
         assert sum(stats["collected"] for stats in gc.get_stats()) > before
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0

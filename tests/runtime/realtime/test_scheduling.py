@@ -12,7 +12,13 @@ from typing import TypeVar
 import pytest
 
 from skill_runtime.realtime.cpus import allowed
-from skill_runtime.realtime.scheduling import MEMORY, PROCESSOR, SCHEDULING, ask_system, pin_thread
+from skill_runtime.realtime.scheduling import (
+    MEMORY,
+    PROCESSOR,
+    SCHEDULING,
+    configure_thread,
+    pin_thread,
+)
 
 T = TypeVar("T")
 
@@ -32,8 +38,8 @@ def in_a_thread(work: Callable[[], T]) -> T:
 
 def test_no_answer_and_no_processor_without_a_request() -> None:
     before = allowed()
-    assert in_a_thread(ask_system) == []
-    assert in_a_thread(lambda: (ask_system(), allowed())[1]) == before
+    assert in_a_thread(configure_thread) == []
+    assert in_a_thread(lambda: (configure_thread(), allowed())[1]) == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="timer slack is Linux's")
@@ -42,7 +48,7 @@ def test_a_precise_timer_is_of_the_thread_that_asked() -> None:
         return ctypes.CDLL(None).prctl(30, 0, 0, 0, 0)  # PR_GET_TIMERSLACK
 
     before = slack_ns()
-    assert in_a_thread(lambda: (ask_system(), slack_ns())[1]) == 1
+    assert in_a_thread(lambda: (configure_thread(), slack_ns())[1]) == 1
     assert slack_ns() == before
 
 
@@ -80,7 +86,9 @@ def test_a_refused_scheduling_class_says_what_grants_it(monkeypatch: pytest.Monk
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
-    answers = {answer.what: answer for answer in in_a_thread(lambda: ask_system(realtime=True))}
+    answers = {
+        answer.what: answer for answer in in_a_thread(lambda: configure_thread(realtime=True))
+    }
     assert list(answers) == [SCHEDULING, MEMORY]
     assert not answers[SCHEDULING].granted
     assert "refused (Operation not permitted)" in str(answers[SCHEDULING])
@@ -90,7 +98,7 @@ def test_a_refused_scheduling_class_says_what_grants_it(monkeypatch: pytest.Monk
 @needs_affinity
 def test_what_the_loop_starts_is_not_of_its_scheduling_class() -> None:
     def classes() -> tuple[bool, int, int]:
-        granted = ask_system(realtime=True)[0].granted
+        granted = configure_thread(realtime=True)[0].granted
         return granted, os.sched_getscheduler(0), in_a_thread(lambda: os.sched_getscheduler(0))
 
     granted, ours, started = in_a_thread(classes)

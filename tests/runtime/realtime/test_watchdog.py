@@ -16,7 +16,7 @@ import tyro
 from tests.support.served import DEADLINE_S
 
 from skill_runtime.cli.serve_options import Arguments, check
-from skill_runtime.realtime.watchdog import BEAT_S, Supervision
+from skill_runtime.realtime.watchdog import BEAT_S, SystemdNotifier
 
 UNIT = Path(__file__).parents[3] / "examples" / "skill-serve.service"
 
@@ -29,13 +29,13 @@ class Supervisor:
         self.socket.bind(address)
         self.socket.settimeout(DEADLINE_S)
 
-    def hear(self) -> str:
+    def receive(self) -> str:
         return self.socket.recv(1000).decode()
 
     def hears_nothing(self, for_s: float) -> bool:
         self.socket.settimeout(for_s)
         try:
-            self.hear()
+            self.receive()
         except TimeoutError:
             return True
         finally:
@@ -59,17 +59,17 @@ def test_it_says_ready_then_that_it_ticks_then_that_it_ends(
     supervisor: Supervisor, address: str
 ) -> None:
     ticks = itertools.count()
-    with Supervision(lambda: next(ticks), address):
-        assert [supervisor.hear() for _ in range(3)] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
-    said = supervisor.hear()
+    with SystemdNotifier(lambda: next(ticks), address):
+        assert [supervisor.receive() for _ in range(3)] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
+    said = supervisor.receive()
     while said == "WATCHDOG=1":
-        said = supervisor.hear()
+        said = supervisor.receive()
     assert said == "STOPPING=1"
 
 
 def test_a_loop_that_hangs_is_not_said_to_tick(supervisor: Supervisor, address: str) -> None:
-    with Supervision(lambda: 7.0, address):
-        assert supervisor.hear() == "READY=1"
+    with SystemdNotifier(lambda: 7.0, address):
+        assert supervisor.receive() == "READY=1"
         assert supervisor.hears_nothing(4 * BEAT_S)
 
 
@@ -77,20 +77,20 @@ def test_the_environment_names_the_socket(monkeypatch: pytest.MonkeyPatch) -> No
     name = f"skill-serve-{uuid.uuid4()}"
     supervisor = Supervisor(f"\0{name}")
     monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")  # systemd's way to write it
-    with Supervision(lambda: 0.0):
-        assert supervisor.hear() == "READY=1"
+    with SystemdNotifier(lambda: 0.0):
+        assert supervisor.receive() == "READY=1"
     supervisor.socket.close()
 
 
 def test_a_supervisor_that_is_not_there_or_does_not_read_holds_up_nothing(
     supervisor: Supervisor, address: str
 ) -> None:
-    with Supervision(lambda: 0.0, f"{address}.none"):
+    with SystemdNotifier(lambda: 0.0, f"{address}.none"):
         pass
     for _ in range(1000):  # more than its queue holds
-        with Supervision(lambda: 0.0, address):
+        with SystemdNotifier(lambda: 0.0, address):
             pass
-    assert supervisor.hear() == "READY=1"
+    assert supervisor.receive() == "READY=1"
 
 
 def test_without_a_supervisor_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_without_a_supervisor_there_is_no_thread(monkeypatch: pytest.MonkeyPatch
         asked.append(None)
         return 0.0
 
-    with Supervision(ticked):
+    with SystemdNotifier(ticked):
         time.sleep(2 * BEAT_S)
     assert not asked
 

@@ -23,15 +23,15 @@ from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_runtime.authority.authority import Authority
 from skill_runtime.realtime.clock import ManualClock, MonotonicClock
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
-from skill_runtime.server.control_loop import HEARING_SHARE, MOST_WAITS
-from skill_runtime.server.message_server import Server
+from skill_runtime.server.control_loop import MAX_DEFERRED_TICKS, RECEIVE_BUDGET
+from skill_runtime.server.message_server import MessageServer
 
 
 @pytest.fixture
 def server(policy_file: Path) -> Iterator[ArmServer]:
     """A server whose loop does not run by itself."""
     server = ArmServer(
-        MujocoArm(), ServeConfig(model=policy_file, addresses=FREE_PORTS, show=False)
+        MujocoArm(), ServeConfig(model=policy_file, addresses=FREE_PORTS, demo=False)
     )
     yield server
     server.close()
@@ -68,7 +68,7 @@ def test_a_stop_is_heard_before_the_commands_that_came_first(server: ArmServer) 
         before = server.authority.counters["stops"]
         for seq in range(1, 4):
             command = {"type": "skill", "lease": granted["lease"], "seq": seq}
-            command |= {"basis": granted["time"], "valid_for_s": 30, "skill": [1, 0]}
+            command |= {"reference_time": granted["time"], "valid_for_s": 30, "skill": [1, 0]}
             client.send(json.dumps(command).encode())
         stop.send(b'{"type":"stop"}')
         time.sleep(0.3)  # all of it has arrived
@@ -98,7 +98,7 @@ def test_every_other_tick_publishes_one_state_of_everything(server: ArmServer) -
 @pytest.fixture
 def hasty(policy_file: Path) -> Iterator[Hasty]:
     """At 1 kHz, on a clock of its own, moved by its policy."""
-    config = ServeConfig(model=policy_file, addresses=FREE_PORTS, show=True)
+    config = ServeConfig(model=policy_file, addresses=FREE_PORTS, demo=True)
     clock = ManualClock()
     server = ArmServer(MujocoArm(TabletopConfig(physics_step_s=0.001)), config, clock)
     yield Hasty(server, clock)
@@ -119,10 +119,10 @@ class Hasty:
     def hears(self, takes_s: float = 0.0) -> bool:
         """Whether commands are heard in the next tick; if so it takes so long [s]."""
 
-        def hear(_: float) -> None:
+        def receive(_: float) -> None:
             self.clock.time_s += takes_s
 
-        with patch.object(Server, "hear", side_effect=hear) as heard:
+        with patch.object(MessageServer, "receive", side_effect=receive) as heard:
             self.tick()
         return heard.called
 
@@ -141,7 +141,7 @@ def test_at_1_khz_commands_and_telemetry_wait_for_a_tick_in_time_but_a_stop_does
         client.send(nobody)
         time.sleep(0.3)  # it has arrived
         published = latest_seq(server)
-        for waits in range(1, MOST_WAITS + 1):
+        for waits in range(1, MAX_DEFERRED_TICKS + 1):
             hasty.tick(late_s=0.0005)
             assert counters["rejected.no_lease"] == 1, waits
         hasty.tick(late_s=0.0005)  # for ever they do not wait
@@ -170,7 +170,7 @@ def test_at_1_khz_commands_wait_while_telemetry_is_made_and_the_policy_is_at_wor
 
 
 def test_at_1_khz_commands_make_up_for_more_than_their_share(hasty: Hasty) -> None:
-    share_s = HEARING_SHARE * 0.001
+    share_s = RECEIVE_BUDGET * 0.001
     for _ in range(12):
         hasty.tick()
     heard = [hasty.hears(1.1 * share_s), hasty.hears(), hasty.hears(1.9 * share_s)]
@@ -178,7 +178,7 @@ def test_at_1_khz_commands_make_up_for_more_than_their_share(hasty: Hasty) -> No
     heard = [hasty.hears() for _ in range(2)]
     assert heard == [False, True]
     assert hasty.hears(60.0)  # the machine was asleep, say
-    assert [hasty.hears() for _ in range(MOST_WAITS + 2)].count(True) >= 1
+    assert [hasty.hears() for _ in range(MAX_DEFERRED_TICKS + 2)].count(True) >= 1
     hasty.server.authority.stop("no policy")
     assert hasty.hears()
     assert hasty.hears(60.0)
@@ -269,7 +269,7 @@ def test_a_command_that_fails_by_our_error_is_answered_and_the_loop_goes_on(
 
         for _ in range(5):  # within a tick and between two
             granted = say(type="acquire", holder="t")
-            order = {"lease": granted["lease"], "seq": 1, "basis": granted["time"]}
+            order = {"lease": granted["lease"], "seq": 1, "reference_time": granted["time"]}
             reply = say(type="reset", id=7, seed=3, **order)
             assert (reply["id"], reply["code"]) == (7, "internal")
             assert "a bug, seed 3" in reply["message"]
@@ -286,7 +286,7 @@ def test_an_error_between_two_ticks_is_a_fault_and_the_loop_goes_on(
         raise ZeroDivisionError(f"a bug before {until}")
 
     monkeypatch.setattr(
-        "skill_runtime.server.message_server.Server.attend", lambda _, until: broken(until)
+        "skill_runtime.server.message_server.Server.receive_until", lambda _, until: broken(until)
     )
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -310,7 +310,7 @@ def test_one_clear_takes_back_a_stop_and_the_fault_below_it(server: ArmServer) -
 
 
 def test_a_loop_that_ends_brings_a_moving_arm_to_rest(server: ArmServer) -> None:
-    server.authority.show("skill", np.array([1.0, 0.0]))
+    server.authority.demo("skill", np.array([1.0, 0.0]))
     thread = threading.Thread(target=server.run)
     thread.start()
     until(lambda: np.abs(server.pilot.state.joint_velocity).max() > 0.2)

@@ -13,14 +13,14 @@ from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_runtime.authority.authority import Authority
 from skill_runtime.cli.serve_status import status_line
 from skill_runtime.console.text import state_line, watch_line
-from skill_runtime.control.arm_controller import Pilot
+from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.policy.onnx_policy import OnnxPolicy
 
 TelemetryOf = Callable[..., Telemetry]
 """See conftest.py."""
 
 
-def test_the_status_line_tells_it_all(telemetry_of: TelemetryOf, pilot: Pilot) -> None:
+def test_the_status_line_tells_it_all(telemetry_of: TelemetryOf, pilot: ArmController) -> None:
     authority = Authority()
     authority.note("refused: x", "rejected.invalid")
     line = status_line(telemetry_of(pilot, authority))
@@ -31,7 +31,9 @@ def test_the_status_line_tells_it_all(telemetry_of: TelemetryOf, pilot: Pilot) -
     assert "stop: smoke" in status_line(telemetry_of(pilot, authority))
 
 
-def test_what_is_not_finite_is_null_and_named(telemetry_of: TelemetryOf, pilot: Pilot) -> None:
+def test_what_is_not_finite_is_null_and_named(
+    telemetry_of: TelemetryOf, pilot: ArmController
+) -> None:
     pilot.state.joint_velocity[2] = np.nan
     state = telemetry_of(pilot)
     assert state.joint_velocity[2] is None
@@ -46,9 +48,9 @@ def test_what_is_not_finite_is_null_and_named(telemetry_of: TelemetryOf, pilot: 
 def test_a_policy_with_memory_publishes_its_context(
     telemetry_of: TelemetryOf, make_policy_file: Callable[..., Path], tmp_path: Path
 ) -> None:
-    pilot = Pilot(MujocoArm(), OnnxPolicy(make_policy_file(tmp_path, recurrent=True)))
+    pilot = ArmController(MujocoArm(), OnnxPolicy(make_policy_file(tmp_path, recurrent=True)))
     authority = Authority()
-    authority.show("skill", np.array([0.0, 1.0]))
+    authority.demo("skill", np.array([0.0, 1.0]))
     pilot.step(authority, 0.0)
     state = telemetry_of(pilot, authority)
     assert state.context == pytest.approx(pilot.state.objects["cube"].position[:2], abs=1e-6)
@@ -57,16 +59,16 @@ def test_a_policy_with_memory_publishes_its_context(
 
 
 @pytest.fixture
-def goal_pilot(goal_file: Path) -> tuple[Pilot, Authority]:
+def goal_pilot(goal_file: Path) -> tuple[ArmController, Authority]:
     """Has acted once: the context is cube xy; its distance will be 5 times its length."""
-    pilot, authority = Pilot(MujocoArm(seed=4), OnnxPolicy(goal_file)), Authority()
-    authority.show("goal", np.array([0.1, 0.1]))
+    pilot, authority = ArmController(MujocoArm(seed=4), OnnxPolicy(goal_file)), Authority()
+    authority.demo("goal", np.array([0.1, 0.1]))
     pilot.step(authority, 0.0)
     return pilot, authority
 
 
 def test_estimates_and_distance_are_published_by_name(
-    telemetry_of: TelemetryOf, goal_pilot: tuple[Pilot, Authority]
+    telemetry_of: TelemetryOf, goal_pilot: tuple[ArmController, Authority]
 ) -> None:
     pilot, authority = goal_pilot
     cube = pilot.state.objects["cube"].position[:2]
@@ -88,7 +90,7 @@ def test_estimates_and_distance_are_published_by_name(
 
 
 def test_an_estimate_that_is_not_finite_is_null_and_named(
-    telemetry_of: TelemetryOf, goal_pilot: tuple[Pilot, Authority]
+    telemetry_of: TelemetryOf, goal_pilot: tuple[ArmController, Authority]
 ) -> None:
     pilot, authority = goal_pilot
     assert pilot.output is not None
@@ -101,7 +103,7 @@ def test_an_estimate_that_is_not_finite_is_null_and_named(
 
 
 def test_the_line_says_what_the_policy_takes_the_object_for(
-    telemetry_of: TelemetryOf, goal_pilot: tuple[Pilot, Authority]
+    telemetry_of: TelemetryOf, goal_pilot: tuple[ArmController, Authority]
 ) -> None:
     pilot, authority = goal_pilot
     state = telemetry_of(pilot, authority)

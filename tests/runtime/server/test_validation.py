@@ -17,7 +17,7 @@ from skill_runtime.authority.refusal import Refusal
 from skill_runtime.policy.onnx_policy import load_manifest
 from skill_runtime.server import validation as content
 
-COMMON = {"lease": "x", "seq": 1, "basis": 0.0, "valid_for_s": 1.0}
+COMMON = {"lease": "x", "seq": 1, "reference_time": 0.0, "valid_for_s": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +108,6 @@ def test_poses_outside_the_workspace_are_named(manifest: PolicyManifest) -> None
 
 
 def test_the_hand_opens_only_so_far() -> None:
-    assert content.hand_width(None, PANDA) is None
-    assert content.hand_width(0.0, PANDA) == 0.0
-    refused(lambda: content.hand_width(0.5, PANDA), "invalid", "0.5 m")
+    assert content.gripper_width(None, PANDA) is None
+    assert content.gripper_width(0.0, PANDA) == 0.0
+    refused(lambda: content.gripper_width(0.5, PANDA), "invalid", "0.5 m")

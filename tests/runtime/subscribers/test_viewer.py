@@ -12,16 +12,18 @@ from tests.support.served import Served
 
 from skill_proto.messages import Telemetry
 from skill_runtime.authority.authority import Authority
-from skill_runtime.control.arm_controller import Pilot
+from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.subscribers.viewer import Mirror, no_display
 
 TelemetryOf = Callable[..., Telemetry]
 """See conftest.py."""
 
 
-def test_hand_and_cube_are_where_telemetry_says(telemetry_of: TelemetryOf, pilot: Pilot) -> None:
+def test_hand_and_cube_are_where_telemetry_says(
+    telemetry_of: TelemetryOf, pilot: ArmController
+) -> None:
     authority = Authority()
-    authority.show("skill", np.array([0.0, 1.0]))
+    authority.demo("skill", np.array([0.0, 1.0]))
     for _ in range(300):
         pilot.step(authority, 0.0)
     pilot.step(authority, 0.0)
@@ -35,24 +37,24 @@ def test_hand_and_cube_are_where_telemetry_says(telemetry_of: TelemetryOf, pilot
         mirror.data.body("cube").xpos, state.objects["cube"].position, atol=1e-5
     )
     fingers = [mirror.data.body(f"panda_{side}finger").xpos for side in ("left", "right")]
-    assert state.hand_width is not None
-    assert np.linalg.norm(fingers[0] - fingers[1]) == pytest.approx(state.hand_width, abs=1e-3)
+    assert state.gripper_width is not None
+    assert np.linalg.norm(fingers[0] - fingers[1]) == pytest.approx(state.gripper_width, abs=1e-3)
 
 
 def test_numbers_that_are_none_leave_the_mirror_as_it_was(
-    telemetry_of: TelemetryOf, pilot: Pilot
+    telemetry_of: TelemetryOf, pilot: ArmController
 ) -> None:
     mirror = Mirror()
     state = telemetry_of(pilot)
     mirror.follow(state)
     before = mirror.data.qpos.copy()
-    nothing = state.model_copy(update={"joint_position": (None,) * 7, "hand_width": None})
+    nothing = state.model_copy(update={"joint_position": (None,) * 7, "gripper_width": None})
     mirror.follow(nothing)
     np.testing.assert_array_equal(mirror.data.qpos, before)
 
 
 def test_objects_it_has_no_model_of_are_passed_over(
-    telemetry_of: TelemetryOf, pilot: Pilot
+    telemetry_of: TelemetryOf, pilot: ArmController
 ) -> None:
     state = telemetry_of(pilot)
     strange = state.model_copy(update={"objects": {"teapot": state.objects["cube"]}})

@@ -10,10 +10,10 @@ import pytest
 import zmq
 
 from skill_proto.wire import MAX_FRAME_BYTES, MAX_PARTS
-from skill_runtime.transport.router_reader import Inbox, Incoming
+from skill_runtime.transport.router_reader import Incoming, RouterReader
 
 Socket = zmq.Socket[bytes]
-Ends = tuple[Inbox, Socket, Socket]
+Ends = tuple[RouterReader, Socket, Socket]
 
 
 @pytest.fixture
@@ -25,12 +25,12 @@ def pair() -> Iterator[Ends]:
         for client in clients:
             client.setsockopt(zmq.LINGER, 0)
             client.connect(f"tcp://127.0.0.1:{port}")
-        yield Inbox(router), *clients
+        yield RouterReader(router), *clients
         for client in clients:
             client.close()
 
 
-def read(inbox: Inbox, count: int, max_parts: int = 64) -> list[Incoming]:
+def read(inbox: RouterReader, count: int, max_parts: int = 64) -> list[Incoming]:
     """Reads until ``count`` messages came, waiting for them generously."""
     found: list[Incoming] = []
     deadline = time.monotonic() + 20

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from skill_runtime.transport.sockets import AddressError, Addresses, Endpoints, check_local
+from skill_runtime.transport.sockets import AddressError, Addresses, ServerSockets, check_local
 
 Context = zmq.Context[zmq.Socket[bytes]]
 
@@ -58,11 +58,11 @@ def test_a_port_in_use_names_the_port_and_the_flag_and_leaves_nothing_bound(
     context: Context,
 ) -> None:
     free = "tcp://127.0.0.1:*"
-    first = Endpoints(Addresses(commands=free, telemetry=free, stop=free), context)
+    first = ServerSockets(Addresses(commands=free, telemetry=free, stop=free), context)
     taken = first.addresses.telemetry
     port = taken.rpartition(":")[2]
     with pytest.raises(AddressError, match=rf"port {port} is in use.*--port.*--telemetry"):
-        Endpoints(Addresses(commands=free, telemetry=taken, stop=free), context)
+        ServerSockets(Addresses(commands=free, telemetry=taken, stop=free), context)
     first.close()
 
 
@@ -70,9 +70,9 @@ def test_a_path_in_use_is_not_taken_from_who_listens_there(
     context: Context, tmp_path: Path
 ) -> None:
     paths = {name: f"ipc://{tmp_path}/{name}" for name in ("commands", "telemetry", "stop")}
-    first = Endpoints(Addresses(**paths), context)
+    first = ServerSockets(Addresses(**paths), context)
     with pytest.raises(AddressError, match=r"commands is in use.*--commands"):
-        Endpoints(Addresses(**paths), context)
+        ServerSockets(Addresses(**paths), context)
     first.close()
 
 
@@ -80,11 +80,11 @@ def test_a_path_that_a_killed_server_left_is_taken(context: Context, tmp_path: P
     with socket.socket(socket.AF_UNIX) as killed:
         killed.bind(str(tmp_path / "commands"))
     paths = {name: f"ipc://{tmp_path}/{name}" for name in ("commands", "telemetry", "stop")}
-    Endpoints(Addresses(**paths), context).close()
+    ServerSockets(Addresses(**paths), context).close()
 
 
 def test_real_ports_are_reported_and_localhost_is_understood(context: Context) -> None:
-    endpoints = Endpoints(
+    endpoints = ServerSockets(
         Addresses(
             commands="tcp://localhost:*", telemetry="tcp://127.0.0.1:*", stop="tcp://127.0.0.1:*"
         ),

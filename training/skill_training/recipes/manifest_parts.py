@@ -81,7 +81,7 @@ def plant(
         physics_step_s=physics_step_s,
         joint_stiffness=tuple(stiffness.tolist()),
         joint_damping=tuple(damping.tolist()),
-        setpoint_leash_m=action.leash,
+        max_setpoint_error_m=action.max_setpoint_error,
         workspace_low_m=action.workspace_low,
         workspace_high_m=action.workspace_high,
         velocity_limit_share=ShaperConfig().limit_share,

@@ -88,10 +88,10 @@ def draw_starts(n: int, rng: np.random.Generator) -> Starts:
 
 
 @runtime_checkable
-class Tellable(Protocol):
+class ContextAware(Protocol):
     """A policy that is told what it deals with, once an episode, after ``reset``."""
 
-    def tell(self, friction: Array, mass: Array) -> None:
+    def set_true_context(self, friction: Array, mass: Array) -> None:
         """Friction (label) and mass [kg] of every scene, each ``(n,)``."""
         ...
 
@@ -157,7 +157,7 @@ def benchmark(
 
     Args:
         policy: What acts, on ``OBSERVATION`` and the goal ``(n, 2)``. If it can be told
-            (:class:`Tellable`), it is.
+            (:class:`ContextAware`), it is.
         scenes: Where; any number of scenes gives the same result.
         cells: Where on the grid; splits are averaged over those of their cells that are here.
         episodes: Per cell.
@@ -173,8 +173,8 @@ def benchmark(
     for rows, real in _batches(len(solved), scenes.n):
         scenes.reset(starts.take(rows % episodes), friction[rows], mass[rows])
         policy.reset(scenes.n)
-        if isinstance(policy, Tellable):
-            policy.tell(friction[rows], mass[rows])
+        if isinstance(policy, ContextAware):
+            policy.set_true_context(friction[rows], mass[rows])
         found = _episode(policy, scenes, on_step)
         for kept, value in zip((solved, ended, kind), found, strict=True):
             kept[rows[:real]] = value[:real]

@@ -19,13 +19,13 @@ from panda_gym.envs.tasks.pick_and_place import PickAndPlace
 from panda_gym.pybullet import PyBullet
 
 from skill_proto.arrays import Array
-from skill_robots.observation import WorldState, observe, upright
+from skill_robots.observation import WorldState, canonical_sign, observe
 from skill_robots.tasks.skill_aware.scenes import (
     ACTION_SIZE,
     AREA_M,
     CUBE_REST_HEIGHT_M,
     DISPLACEMENT_M,
-    HAND_WIDTH_STEP_M,
+    GRIPPER_WIDTH_STEP_M,
     OBSERVATION,
     Contacts,
     Starts,
@@ -214,9 +214,9 @@ class BulletScenes:
             end_effector_velocity=hand[:, 3:6],
             setpoint_position=unused,
             setpoint_velocity=unused,
-            hand_width=hand[:, 6:7],
+            gripper_width=hand[:, 6:7],
             cube_position=cube[:, :3],
-            cube_quaternion=upright(np.roll(cube[:, 3:7], 1, axis=1)),
+            cube_quaternion=canonical_sign(np.roll(cube[:, 3:7], 1, axis=1)),
             cube_velocity=cube[:, 7:10],
             cube_angular_velocity=cube[:, 10:13],
         )
@@ -229,7 +229,7 @@ class BulletScenes:
         clipped = np.clip(action, -1.0, 1.0)
         hand = self._state[:, :3] + DISPLACEMENT_M * clipped[:, :3]
         hand[:, 2] = np.maximum(hand[:, 2], 0.0)
-        width = self._state[:, 6] + HAND_WIDTH_STEP_M * clipped[:, 3]
+        width = self._state[:, 6] + GRIPPER_WIDTH_STEP_M * clipped[:, 3]
         for scene, target, opening in zip(self._scenes, hand.tolist(), width.tolist(), strict=True):
             scene.step(target, opening)
         self._read()

@@ -13,7 +13,7 @@ import numpy as np
 from mujoco.batch import Batch
 
 from skill_proto.arrays import Array
-from skill_robots.observation import WorldState, observe, rotate, upright
+from skill_robots.observation import WorldState, canonical_sign, observe, rotate
 from skill_robots.tasks.skill_aware.bullet_kinematics import joint_targets, locate
 from skill_robots.tasks.skill_aware.mujoco_model import (
     BASE_POSITION,
@@ -35,7 +35,7 @@ from skill_robots.tasks.skill_aware.scenes import (
     CUBE_REST_HEIGHT_M,
     DISPLACEMENT_M,
     FRICTION_LIMIT,
-    HAND_WIDTH_STEP_M,
+    GRIPPER_WIDTH_STEP_M,
     OBSERVATION,
     Contacts,
     Starts,
@@ -45,7 +45,7 @@ from skill_robots.tasks.skill_aware.scenes import (
 SUBSTEPS = round(1.0 / (CONTROL_RATE_HZ * PHYSICS_STEP_S))
 """Physics steps per control step."""
 
-HAND_WIDTH_MAX_M = 0.08
+GRIPPER_WIDTH_MAX_M = 0.08
 """Stops of the fingers, to which Bullet confines the targets of its motors [m]."""
 
 
@@ -154,8 +154,8 @@ class MujocoScenes:
         load = self._bias[:, :7] - self._constraint[:, :7]
         load = np.clip(load, -JOINT_FORCE, JOINT_FORCE) / (MOTOR_RATE * MOTOR_DAMPING)
         self._ctrl[:, :7] = joints + load
-        width = self._width + HAND_WIDTH_STEP_M * clipped[:, 3]
-        self._ctrl[:, 7:9] = np.clip(width, 0.0, HAND_WIDTH_MAX_M)[:, None] / 2
+        width = self._width + GRIPPER_WIDTH_STEP_M * clipped[:, 3]
+        self._ctrl[:, 7:9] = np.clip(width, 0.0, GRIPPER_WIDTH_MAX_M)[:, None] / 2
         self.batch.step(nstep=SUBSTEPS, stage=mujoco.mjtStage.mjSTAGE_VEL.value)
         self._located = None
 
@@ -174,9 +174,9 @@ class MujocoScenes:
             end_effector_velocity=velocity,
             setpoint_position=unused,
             setpoint_velocity=unused,
-            hand_width=self._width[:, None],
+            gripper_width=self._width[:, None],
             cube_position=self._qpos[:, q : q + 3],
-            cube_quaternion=upright(quaternion),
+            cube_quaternion=canonical_sign(quaternion),
             cube_velocity=self._qvel[:, v : v + 3],
             # A free joint's angular velocity is in the body's own frame.
             cube_angular_velocity=rotate(quaternion, self._qvel[:, v + 3 : v + 6]),

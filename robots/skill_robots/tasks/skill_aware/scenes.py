@@ -21,7 +21,7 @@ MASSES: tuple[float, ...] = (1.0, 5.0, 10.0, 30.0)
 OBSERVATION: tuple[str, ...] = (
     "end_effector_position",
     "end_effector_velocity",
-    "hand_width",
+    "gripper_width",
     "cube_position",
     "cube_quaternion",
     "cube_velocity",
@@ -39,7 +39,7 @@ DISPLACEMENT_M = 0.05
 """What an action of 1 adds to the measured end-effector position, per control step [m]."""
 
 
-HAND_WIDTH_STEP_M = 0.2
+GRIPPER_WIDTH_STEP_M = 0.2
 """What an action of 1 adds to the measured width of the hand, per control step [m]."""
 
 

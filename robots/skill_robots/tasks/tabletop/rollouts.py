@@ -12,7 +12,7 @@ from skill_proto.arrays import Array
 from skill_robots.franka.specs import PANDA
 from skill_robots.observation import PUSH_OBSERVATION
 from skill_robots.tasks.policy import Policy
-from skill_robots.tasks.tabletop.setpoint_audit import MakeWatch, SetpointWatch
+from skill_robots.tasks.tabletop.setpoint_audit import AuditFactory, SetpointAudit
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 from skill_robots.tasks.tabletop.trajectories import GoalTrajectories, Trajectories
 
@@ -65,7 +65,7 @@ def skill_rollouts(
     observation_names: Sequence[str] = PUSH_OBSERVATION,
     threads: int = 1,
     on_step: StepHook | None = None,
-    watch: MakeWatch = SetpointWatch,
+    watch: AuditFactory = SetpointAudit,
 ) -> Trajectories:
     """Runs each skill in ``episodes`` episodes with random starts and contexts.
 
@@ -113,7 +113,7 @@ def goal_rollouts(
     observation_names: Sequence[str] = PUSH_OBSERVATION,
     threads: int = 1,
     on_step: StepHook | None = None,
-    watch: MakeWatch = SetpointWatch,
+    watch: AuditFactory = SetpointAudit,
 ) -> GoalTrajectories:
     """Sends the policy to each of ``goals`` ``(n, 2)`` [m] from a random start and context.
 
@@ -176,16 +176,16 @@ class _WatchedTabletop(Tabletop):
     """A tabletop whose set-points are tested as the governor would, at every servo period."""
 
     def __init__(
-        self, config: TabletopConfig, n: int, *, seed: int, threads: int, watch: MakeWatch
+        self, config: TabletopConfig, n: int, *, seed: int, threads: int, watch: AuditFactory
     ) -> None:
         super().__init__(config, n, seed=seed, threads=threads)
         self.watch = watch(PANDA, self.actions, config.physics_step_s, self.setpoint.position)
 
     def physics_step(
-        self, position: Array, velocity: Array, hand_width: float | None = None
+        self, position: Array, velocity: Array, gripper_width: float | None = None
     ) -> None:
         self.watch.check(position, velocity)
-        super().physics_step(position, velocity, hand_width)
+        super().physics_step(position, velocity, gripper_width)
 
 
 def _run(
@@ -198,7 +198,7 @@ def _run(
     observation_names: Sequence[str],
     threads: int,
     on_step: StepHook | None,
-    watch: MakeWatch,
+    watch: AuditFactory,
 ) -> _Run:
     names = tuple(observation_names)
     parts: list[_Run] = []

@@ -21,7 +21,7 @@ from skill_robots.motion.governor import INTERVENTIONS, WORKSPACE_MARGIN_M, Gove
 MakeGovernor = Callable[[ArmSpec, Point, Point, float], Governor]
 """From the arm's limits, the corners of its workspace [m] and the servo period [s]."""
 
-GOVERNED = 8
+GOVERNED_SCENES = 8
 """Scenes of a batch that have a governor, which costs more than all else that a scene does
 (``benchmarks/safety/governor.py`` measures it, and governs every scene)."""
 
@@ -29,7 +29,7 @@ ROUNDING = 1e-9
 """Room for rounding when a set-point sits on a limit [rad, rad/s]."""
 
 
-class SetpointWatch:
+class SetpointAudit:
     """Tests set-points ``(n, dof)`` against an arm's limits and the workspace.
 
     Args:
@@ -52,7 +52,7 @@ class SetpointWatch:
         period_s: float,
         setpoint: Array,
         *,
-        governed: int = GOVERNED,
+        governed: int = GOVERNED_SCENES,
         governor: MakeGovernor = Governor,
     ) -> None:
         base = np.array(actions.base_position)
@@ -122,7 +122,7 @@ class SetpointWatch:
 
     def _state(self, position: Array) -> ArmState:
         return ArmState(
-            time_s=0.0, joint_position=position, joint_velocity=self._rest, hand_width=0.0
+            time_s=0.0, joint_position=position, joint_velocity=self._rest, gripper_width=0.0
         )
 
     def _excess(self, joint_position: Array) -> Array:
@@ -131,5 +131,5 @@ class SetpointWatch:
         return np.maximum(self._low - point, point - self._high).max(axis=1)
 
 
-MakeWatch = Callable[[ArmSpec, ActionConfig, float, Array], SetpointWatch]
-"""From the arguments of :class:`SetpointWatch` that depend on the batch."""
+AuditFactory = Callable[[ArmSpec, ActionConfig, float, Array], SetpointAudit]
+"""From the arguments of :class:`SetpointAudit` that depend on the batch."""

@@ -30,7 +30,7 @@ class MujocoArm:
     """
 
     is_simulated = True
-    keeps_time = False
+    lockstep = True
 
     def __init__(self, config: TabletopConfig | None = None, *, seed: int = 0) -> None:
         self._config = config or TabletopConfig()
@@ -62,7 +62,7 @@ class MujocoArm:
             time_s=table.time_s,
             joint_position=table.joint_position[0].copy(),
             joint_velocity=table.joint_velocity[0].copy(),
-            hand_width=float(table.hand_width[0]),
+            gripper_width=float(table.gripper_width[0]),
             objects={
                 CUBE: Pose(
                     position=cube[0][0],
@@ -82,7 +82,7 @@ class MujocoArm:
         """
         if not (np.isfinite(target.position).all() and np.isfinite(target.velocity).all()):
             raise ArmError("the set-point is not finite")
-        width = 0.0 if target.grasp else target.hand_width
+        width = 0.0 if target.grasp else target.gripper_width
         before = self._table.time_s
         self._table.physics_step(target.position[None], target.velocity[None], width)
         # MuJoCo puts a simulation that has diverged back to time zero and its model's own pose.

@@ -20,13 +20,13 @@ from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import (
     ActionConfig,
     ActionDecoder,
-    Hands,
-    joints_for_hand,
-    locate_hands,
+    EndEffectors,
+    end_effector_state,
+    inverse_kinematics,
 )
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
 from skill_robots.objects import CUBE_SIZE
-from skill_robots.observation import PUSH_OBSERVATION, WorldState, observe, rotate, upright
+from skill_robots.observation import PUSH_OBSERVATION, WorldState, canonical_sign, observe, rotate
 from skill_robots.tasks.tabletop.model import CUBE_TABLE_PAIR, tabletop_model
 from skill_robots.tasks.tabletop.sensor_noise import SensorNoise
 
@@ -98,7 +98,7 @@ class Tabletop:
         self.mass, self.friction = np.ones(n), np.ones(n)
         self._goal = np.zeros((n, 7))
         self._feed_forward = np.zeros((n, 7))
-        self._hands: Hands | None = None
+        self._hands: EndEffectors | None = None
         self._noise = SensorNoise(n, config.sensor_noise)
         self._latency = np.zeros(n, dtype=np.int64)
         self.reset()
@@ -130,7 +130,7 @@ class Tabletop:
         ids = np.arange(self.n) if ids is None else np.asarray(ids)
         hand, cube, yaw = self._draw_start(len(ids))
         self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
-        joints = joints_for_hand(hand - self._base)
+        joints = inverse_kinematics(hand - self._base)
         self._qpos[ids, :7] = joints
         q = self._cube_q
         self._qpos[ids, q : q + 2] = cube
@@ -215,7 +215,7 @@ class Tabletop:
         self._goal = goal
 
     def physics_step(
-        self, position: Array, velocity: Array, hand_width: float | None = None
+        self, position: Array, velocity: Array, gripper_width: float | None = None
     ) -> None:
         """One physics step towards a shaped set-point ``(n, 7)``; the servo of the simulated arm.
 
@@ -223,8 +223,8 @@ class Tabletop:
         this is joint impedance with velocity feed-forward, ``K (q_set - q) + D (v_set - q')``.
         """
         self._ctrl[:, :7] = position + self._feed_forward * velocity
-        if hand_width is not None:
-            self._ctrl[:, self._hand] = hand_width / 2
+        if gripper_width is not None:
+            self._ctrl[:, self._hand] = gripper_width / 2
             self._finger_gear[:] = 1.0  # off until the hand is used: see scene.py
         self._batch.step(nstep=1)
         self._hands = None
@@ -251,9 +251,9 @@ class Tabletop:
             end_effector_velocity=hands.measured_velocity,
             setpoint_position=hands.setpoint,
             setpoint_velocity=hands.setpoint_velocity,
-            hand_width=self.hand_width[:, None],
+            gripper_width=self.gripper_width[:, None],
             cube_position=position,
-            cube_quaternion=upright(quaternion),
+            cube_quaternion=canonical_sign(quaternion),
             cube_velocity=velocity,
             cube_angular_velocity=angular_velocity,
         )
@@ -275,15 +275,15 @@ class Tabletop:
         return self._qvel[:, :7]
 
     @property
-    def hand_width(self) -> Array:
+    def gripper_width(self) -> Array:
         """``(n,)`` opening between the fingers [m]."""
         return 2.0 * self._qpos[:, self._finger_q]
 
     @property
-    def hands(self) -> Hands:
+    def hands(self) -> EndEffectors:
         """Where the hands and those of the set-points are; kept until the next physics step."""
         if self._hands is None:
-            self._hands = locate_hands(
+            self._hands = end_effector_state(
                 self.joint_position,
                 self.joint_velocity,
                 self.setpoint.position,

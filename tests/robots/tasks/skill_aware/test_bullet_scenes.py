@@ -143,7 +143,12 @@ def test_arm_starts_in_the_neutral_pose_beside_a_cube_at_rest(scenes: BulletScen
         seen[:, FIELDS["end_effector_position"]], [[0.0384, 0.0, 0.1974]] * 2, atol=2e-4
     )
     np.testing.assert_allclose(seen[:, FIELDS["cube_quaternion"]], [[1.0, 0.0, 0.0, 0.0]] * 2)
-    for name in ("end_effector_velocity", "hand_width", "cube_velocity", "cube_angular_velocity"):
+    for name in (
+        "end_effector_velocity",
+        "gripper_width",
+        "cube_velocity",
+        "cube_angular_velocity",
+    ):
         np.testing.assert_allclose(seen[:, FIELDS[name]], 0.0, atol=1e-9)
 
 

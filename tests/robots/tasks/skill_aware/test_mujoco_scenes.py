@@ -7,7 +7,7 @@ import pytest
 
 from skill_proto.arrays import Array
 from skill_robots.franka import kinematics
-from skill_robots.motion.action import joints_for_hand
+from skill_robots.motion.action import inverse_kinematics
 from skill_robots.observation import layout
 from skill_robots.tasks.skill_aware.benchmark import LABELS, Cell, benchmark, draw_starts, label
 from skill_robots.tasks.skill_aware.bullet_kinematics import (
@@ -78,7 +78,7 @@ def stand_beside(scenes: MujocoScenes) -> None:
 def test_the_arm_starts_in_panda_gyms_neutral_pose() -> None:
     scenes = begin([1.0])
     np.testing.assert_allclose(hand(scenes)[0], [0.03844, 0.0, 0.19740], atol=1e-5)
-    assert scenes.observe()[0, FIELDS["hand_width"]] == 0.0
+    assert scenes.observe()[0, FIELDS["gripper_width"]] == 0.0
     np.testing.assert_allclose(scenes.cube_position[0], [0.0, 0.0, CUBE_REST_HEIGHT_M])
 
 
@@ -94,7 +94,7 @@ def test_joint_targets_are_those_of_twenty_damped_steps() -> None:
     rng = np.random.default_rng(0)
     base = np.array(BASE_POSITION)
     places = rng.uniform([0.45, -0.2, 0.02], [0.72, 0.2, 0.2], (16, 3))
-    start = joints_for_hand(places) + rng.uniform(-0.02, 0.02, (16, 7))
+    start = inverse_kinematics(places) + rng.uniform(-0.02, 0.02, (16, 7))
     wish = locate(start, base)[0].position + rng.uniform(-0.05, 0.05, (16, 3))
     stepped = np.array([_damped_steps(q, p) for q, p in zip(start, wish, strict=True)])
     reached = [locate(q, base)[0].position for q in (joint_targets(start, wish, base), stepped)]
@@ -122,7 +122,7 @@ def _damped_steps(joints: Array, wish: Array) -> Array:
 
 def test_the_jacobian_is_that_of_the_end_effector() -> None:
     base, h = np.array(BASE_POSITION), 1e-6
-    joints = joints_for_hand(np.array([[0.6, 0.1, 0.1]])) + 0.1
+    joints = inverse_kinematics(np.array([[0.6, 0.1, 0.1]])) + 0.1
     jacobian = locate(joints, base)[1][0]
     for i in range(7):
         ahead = joints.copy()
@@ -213,7 +213,7 @@ def test_soft_fingers_show_in_the_hands_width() -> None:
     scenes = begin([1.0, 5.0, 30.0])
     grasp(scenes)
     act(scenes, 0.0, 0.0, 0.0, CLOSE, steps=3)
-    width = scenes.observe()[:, FIELDS["hand_width"]][:, 0]
+    width = scenes.observe()[:, FIELDS["gripper_width"]][:, 0]
     np.testing.assert_allclose(width, 0.031, atol=0.0015)
 
 
@@ -332,6 +332,6 @@ def test_both_engines_start_alike_and_move_alike() -> None:
     part = FIELDS["end_effector_position"]
     apart = np.linalg.norm(twin.observe()[:, part] - bullet.observe()[:, part], axis=1)
     assert (apart < 0.003 + 0.06 * np.linalg.norm(bullet.observe()[:, part] - start, axis=1)).all()
-    part = FIELDS["hand_width"]
+    part = FIELDS["gripper_width"]
     assert np.abs(twin.observe()[:, part] - bullet.observe()[:, part]).max() < 0.002
     bullet.close()

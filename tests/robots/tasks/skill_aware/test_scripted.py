@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from skill_robots.tasks.skill_aware.benchmark import Cell, Tellable, benchmark
+from skill_robots.tasks.skill_aware.benchmark import Cell, ContextAware, benchmark
 from skill_robots.tasks.skill_aware.engines import make_scenes
 from skill_robots.tasks.skill_aware.scenes import SkillAwareScenes
 from skill_robots.tasks.skill_aware.scripted.motion import see, to_width, travel
@@ -57,7 +57,7 @@ def test_width_is_commanded_as_a_difference() -> None:
 
 
 def test_only_the_rule_is_told() -> None:
-    told = {policy: isinstance(policy(), Tellable) for policy in (Pick, Push, Rule, Switch)}
+    told = {policy: isinstance(policy(), ContextAware) for policy in (Pick, Push, Rule, Switch)}
     assert told == {Pick: False, Push: False, Rule: True, Switch: False}
 
 

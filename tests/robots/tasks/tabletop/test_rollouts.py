@@ -16,7 +16,7 @@ from skill_robots.tasks.tabletop.rollouts import (
     goal_rollouts,
     skill_rollouts,
 )
-from skill_robots.tasks.tabletop.setpoint_audit import SetpointWatch
+from skill_robots.tasks.tabletop.setpoint_audit import SetpointAudit
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 
 SHORT = TabletopConfig(episode_steps=5)
@@ -183,9 +183,9 @@ def test_every_batch_is_watched_by_one_of_ones_own(monkeypatch: pytest.MonkeyPat
 
     def make(
         spec: ArmSpec, actions: ActionConfig, period_s: float, setpoint: Array
-    ) -> SetpointWatch:
+    ) -> SetpointAudit:
         sizes.append(len(setpoint))
-        return SetpointWatch(spec, actions, period_s, setpoint, governed=0)
+        return SetpointAudit(spec, actions, period_s, setpoint, governed=0)
 
     still = make_baseline("still", 3, 0)
     skills = evaluation_skills("sphere", 2, 3, seed=0)

@@ -18,7 +18,7 @@ EVERYONE = np.arange(N)
 def still_world(n: int) -> WorldState:
     """Everything at zero, the cube unturned."""
     sizes = {field.name: 3 for field in dataclasses.fields(WorldState)}
-    sizes |= {"joint_position": 7, "joint_velocity": 7, "hand_width": 1, "cube_quaternion": 4}
+    sizes |= {"joint_position": 7, "joint_velocity": 7, "gripper_width": 1, "cube_quaternion": 4}
     values = {name: np.zeros((n, size)) for name, size in sizes.items()}
     values["cube_quaternion"][:, 0] = 1.0
     return WorldState(**values)

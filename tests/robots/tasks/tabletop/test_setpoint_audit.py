@@ -9,17 +9,17 @@ from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
 from skill_robots.franka import kinematics
 from skill_robots.franka.specs import PANDA
-from skill_robots.motion.action import ActionConfig, joints_for_hand
+from skill_robots.motion.action import ActionConfig, inverse_kinematics
 from skill_robots.motion.governor import WORKSPACE_MARGIN_M, Governor
-from skill_robots.tasks.tabletop.setpoint_audit import Point, SetpointWatch
+from skill_robots.tasks.tabletop.setpoint_audit import Point, SetpointAudit
 
 PERIOD_S = 0.005
 ACTIONS = ActionConfig()
 
 
-def watch(n: int = 1) -> SetpointWatch:
+def watch(n: int = 1) -> SetpointAudit:
     start = np.tile(kinematics.NEUTRAL, (n, 1))
-    return SetpointWatch(PANDA, ACTIONS, PERIOD_S, start, governed=0)
+    return SetpointAudit(PANDA, ACTIONS, PERIOD_S, start, governed=0)
 
 
 def rest(position: Array) -> tuple[Array, Array]:
@@ -52,7 +52,7 @@ def test_a_velocity_above_the_limit_counts_without_a_jump() -> None:
 def test_a_joint_beyond_its_end_counts() -> None:
     start = kinematics.NEUTRAL[None].copy()
     start[0, 6] = PANDA.position_high[6] - 0.001
-    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, start, governed=0)
+    seen = SetpointAudit(PANDA, ACTIONS, PERIOD_S, start, governed=0)
     beyond = start.copy()
     beyond[0, 6] += 0.002
     seen.check(*rest(beyond))
@@ -72,10 +72,10 @@ def test_what_is_not_a_number_counts_once_and_is_forgotten(bad: float) -> None:
 
 
 def test_leaving_the_workspace_counts_but_the_way_back_does_not() -> None:
-    low = joints_for_hand(np.array([[0.6, 0.0, ACTIONS.workspace_low[2]]]))
+    low = inverse_kinematics(np.array([[0.6, 0.0, ACTIONS.workspace_low[2]]]))
     depth = WORKSPACE_MARGIN_M + 0.01
-    down = joints_for_hand(np.array([[0.6, 0.0, ACTIONS.workspace_low[2] - depth]]))
-    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, low, governed=0)
+    down = inverse_kinematics(np.array([[0.6, 0.0, ACTIONS.workspace_low[2] - depth]]))
+    seen = SetpointAudit(PANDA, ACTIONS, PERIOD_S, low, governed=0)
     path = low + np.linspace(0.0, 1.0, 81)[:, None] * (down - low)
     for position in path:
         seen.check(*rest(position[None]))
@@ -91,10 +91,10 @@ def test_a_governed_scene_is_judged_by_its_governor() -> None:
     """A speed that no stop is possible from is within every limit that arrays test."""
     turn = 2.0 * np.eye(7)[0]
     path = kinematics.NEUTRAL + turn * PERIOD_S
-    quick = SetpointWatch(PANDA, ACTIONS, PERIOD_S, kinematics.NEUTRAL[None], governed=0)
+    quick = SetpointAudit(PANDA, ACTIONS, PERIOD_S, kinematics.NEUTRAL[None], governed=0)
     quick.check(path[None], turn[None])
     assert quick.total == 0
-    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, np.tile(kinematics.NEUTRAL, (3, 1)), governed=2)
+    seen = SetpointAudit(PANDA, ACTIONS, PERIOD_S, np.tile(kinematics.NEUTRAL, (3, 1)), governed=2)
     seen.check(np.tile(path, (3, 1)), np.tile(turn, (3, 1)))
     assert seen.interventions["joint_acceleration"] == 2
     seen.check(np.tile(path, (3, 1)), np.zeros((3, 7)))
@@ -109,7 +109,7 @@ def test_whoever_watches_may_bring_governors_of_their_own() -> None:
         return made[-1]
 
     start = np.tile(kinematics.NEUTRAL, (3, 1))
-    seen = SetpointWatch(PANDA, ACTIONS, PERIOD_S, start, governed=256, governor=make)
+    seen = SetpointAudit(PANDA, ACTIONS, PERIOD_S, start, governed=256, governor=make)
     turn = 2.0 * np.eye(7)[0]
     seen.check(start + turn * PERIOD_S, np.tile(turn, (3, 1)))
     assert [governor.interventions["joint_acceleration"] for governor in made] == [1, 1, 1]

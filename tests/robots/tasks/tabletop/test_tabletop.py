@@ -10,7 +10,7 @@ import pytest
 from skill_proto.manifest import PolicyManifest
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig
-from skill_robots.motion.policy_adapter import PolicyDriver, UnsupportedPolicyError
+from skill_robots.motion.policy_adapter import PolicyAdapter, UnsupportedPolicyError
 from skill_robots.observation import (
     FIELDS,
     PUSH_OBSERVATION,
@@ -174,7 +174,7 @@ def test_serving_meets_the_plant_that_training_met(manifest: PolicyManifest) -> 
     """Same policy, seed and scene: the same observations and actions, to the last bit."""
     table = Tabletop(TabletopConfig(), 1, seed=7)
     arm = MujocoArm(TabletopConfig(), seed=7)
-    driver = PolicyDriver(arm.spec, manifest, arm.servo_period_s)
+    driver = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
     driver.reset(arm.read())
     start = table.cube_position
     for _ in range(60):
@@ -214,7 +214,7 @@ def test_the_plant_is_the_same_with_the_servo_at_1_khz() -> None:
 
 def test_held_arm_comes_to_rest(manifest: PolicyManifest) -> None:
     arm = MujocoArm(seed=0)
-    driver = PolicyDriver(arm.spec, manifest, arm.servo_period_s)
+    driver = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
     driver.reset(arm.read())
     for _ in range(15):
         driver.apply_action(np.array([0.0, 1.0, 0.3]), arm.read())
@@ -229,7 +229,7 @@ def test_held_arm_comes_to_rest(manifest: PolicyManifest) -> None:
 
 def test_end_effector_goal_is_reached(manifest: PolicyManifest) -> None:
     arm = MujocoArm(seed=0)
-    driver = PolicyDriver(arm.spec, manifest, arm.servo_period_s)
+    driver = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
     driver.reset(arm.read())
     target = np.array([-0.1, 0.2, 0.15])
     for _ in range(60):
@@ -251,12 +251,12 @@ def test_scene_of_the_served_arm_can_be_changed_and_stays_changed() -> None:
 
 def test_hand_opens_to_the_width_asked_for(manifest: PolicyManifest) -> None:
     arm = MujocoArm(seed=0)
-    driver = PolicyDriver(arm.spec, manifest, arm.servo_period_s)
+    driver = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
     driver.reset(arm.read())
-    driver.apply_hand(0.06, grasp=False)
+    driver.command_gripper(0.06, grasp=False)
     for _ in range(400):
         arm.command(driver.step())
-    assert arm.read().hand_width == pytest.approx(0.06, abs=0.003)
+    assert arm.read().gripper_width == pytest.approx(0.06, abs=0.003)
 
 
 def test_driver_refuses_what_the_robot_does_not_have(manifest: PolicyManifest) -> None:
@@ -268,7 +268,7 @@ def test_driver_refuses_what_the_robot_does_not_have(manifest: PolicyManifest) -
         ({"action": (part, gripper)}, "gripper"),
     ):
         with pytest.raises(UnsupportedPolicyError, match=named):
-            PolicyDriver(PANDA, manifest.model_copy(update=foreign), 0.005)
+            PolicyAdapter(PANDA, manifest.model_copy(update=foreign), 0.005)
 
 
 @pytest.mark.parametrize("share", [0.9, 0.2])
@@ -277,7 +277,7 @@ def test_driver_uses_the_share_of_the_limits_that_the_policy_was_trained_with(
 ) -> None:
     plant = make_manifest().plant.model_dump() | {"velocity_limit_share": share}
     arm = MujocoArm(seed=0)
-    driver = PolicyDriver(arm.spec, make_manifest(plant=plant), arm.servo_period_s)
+    driver = PolicyAdapter(arm.spec, make_manifest(plant=plant), arm.servo_period_s)
     driver.reset(arm.read())
     driver.apply_joint_goal(driver.setpoint + 0.5)
     used = np.abs(driver.step().acceleration) / PANDA.acceleration_limit

@@ -18,7 +18,7 @@ from skill_robots.tasks.skill_aware.benchmark import (
     EPISODE_STEPS,
     SPLITS,
     TRAIN,
-    Tellable,
+    ContextAware,
     cell_name,
 )
 from skill_robots.tasks.skill_aware.engines import EngineMissingError
@@ -252,11 +252,11 @@ def test_the_manifest(exported: RunDirectory) -> None:
     # The benchmark's motors, and what the policy is served with on our arm.
     assert plant.joint_damping == tuple(MOTOR_DAMPING)
     assert plant.joint_stiffness == tuple(MOTOR_RATE * MOTOR_DAMPING)
-    assert plant.setpoint_leash_m == ActionConfig().leash
+    assert plant.max_setpoint_error_m == ActionConfig().max_setpoint_error
     assert manifest.observation_names == OBSERVATION
     assert [(part.name, part.size, part.scale) for part in manifest.action] == [
         ("end_effector_displacement", 3, 0.05),
-        ("hand_width_displacement", 1, 0.2),
+        ("gripper_width_displacement", 1, 0.2),
     ]
     assert {state.trained_horizon_steps for state in manifest.recurrent} == {STEPS}
     # The six cells: labels 0.1 to 10 are coefficients of 0.05 to 5.
@@ -315,9 +315,9 @@ def test_every_policy_is_evaluated_on_what_it_knows(knowledge: str) -> None:
     policy = evaluation_policy(algorithm)
     policy.reset(2)
     friction, mass = np.array([0.1, 10.0]), np.array([10.0, 1.0])
-    assert isinstance(policy, Tellable) is (knowledge == "told")
-    if isinstance(policy, Tellable):
-        policy.tell(friction, mass)
+    assert isinstance(policy, ContextAware) is (knowledge == "told")
+    if isinstance(policy, ContextAware):
+        policy.set_true_context(friction, mass)
     random = np.random.default_rng(0)
     observation, goal = random.normal(size=(2, 23)), random.normal(size=(2, 2))
     action = policy.act(observation, goal=goal)

@@ -20,7 +20,7 @@ from skill_robots.tasks.skill_aware.scenes import (
     AREA_M,
     CONTROL_RATE_HZ,
     DISPLACEMENT_M,
-    HAND_WIDTH_STEP_M,
+    GRIPPER_WIDTH_STEP_M,
     OBSERVATION,
     cube_table_friction,
 )
@@ -91,9 +91,9 @@ def _actions() -> tuple[ActionPart, ...]:
             frame="world",
         ),
         ActionPart(
-            name="hand_width_displacement",
+            name="gripper_width_displacement",
             size=1,
-            scale=HAND_WIDTH_STEP_M,
+            scale=GRIPPER_WIDTH_STEP_M,
             unit="m",
             frame="none",
         ),

@@ -29,7 +29,7 @@ class ToldPolicy:
         size = self._algorithm.config.encoder.size
         self._context = torch.zeros(n, size, device=self._algorithm.device)
 
-    def tell(self, friction: Array, mass: Array) -> None:
+    def set_true_context(self, friction: Array, mass: Array) -> None:
         """Friction (label) and mass [kg] of every scene, each ``(n,)``."""
         self._context = self._algorithm.told(self._tensor(log_truth(friction, mass)))
 

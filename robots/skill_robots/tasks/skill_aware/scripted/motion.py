@@ -13,7 +13,7 @@ from skill_robots.observation import layout
 from skill_robots.tasks.skill_aware.scenes import (
     CONTROL_RATE_HZ,
     DISPLACEMENT_M,
-    HAND_WIDTH_STEP_M,
+    GRIPPER_WIDTH_STEP_M,
     OBSERVATION,
 )
 
@@ -69,7 +69,7 @@ def see(observation: Array, goal: Array) -> list[Seen]:
     hand = position + np.array(COAST_S) * observation[:, _LAYOUT["end_effector_velocity"]]
     columns = (
         hand,
-        observation[:, _LAYOUT["hand_width"]][:, 0],
+        observation[:, _LAYOUT["gripper_width"]][:, 0],
         observation[:, _LAYOUT["cube_position"]],
         observation[:, _LAYOUT["cube_velocity"]],
         goal,
@@ -111,4 +111,4 @@ def travel(seen: Seen, x: float, y: float, z: float, *, speed: float = 1.0) -> P
 
 def to_width(seen: Seen, width: float, bound: float = 1.0) -> float:
     """The action that brings the hand to this width [m]."""
-    return limited((width - seen.width) / HAND_WIDTH_STEP_M, bound)
+    return limited((width - seen.width) / GRIPPER_WIDTH_STEP_M, bound)

@@ -56,7 +56,7 @@ class Rule(Scripted):
     def __init__(self) -> None:
         super().__init__(lambda: PickController(PickConfig()))
 
-    def tell(self, friction: Array, mass: Array) -> None:
+    def set_true_context(self, friction: Array, mass: Array) -> None:
         """Friction (label) and mass [kg] of every scene."""
         self._controllers = [_choose(f, m) for f, m in zip(friction, mass, strict=True)]
 
