@@ -40,14 +40,14 @@ class Served:
 def serving(
     model: Path,
     *,
-    show: bool = False,
+    demo: bool = False,
     addresses: Addresses = FREE_PORTS,
     arm: Arm | None = None,
     track: TrackConfig | None = None,
 ) -> Iterator[Served]:
     """Serves a model, with a simulated arm if none is given; leaving the block ends the server."""
     track = track or TrackConfig()
-    config = ServeConfig(model=model, show=show, addresses=addresses, track=track)
+    config = ServeConfig(model=model, demo=demo, addresses=addresses, track=track)
     server = ArmServer(arm or MujocoArm(), config)
     thread = threading.Thread(target=server.run, name="server")
     thread.start()

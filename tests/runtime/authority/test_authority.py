@@ -305,7 +305,7 @@ def test_each_kind_of_fault_is_counted_once_and_the_gravest_told() -> None:
     assert not authority.at_fault_of("communication")
     authority.fault("no answer", "communication")
     assert authority.at_fault_of("communication")
-    assert authority.counters["faults.contact"] == authority.counters["faults.silent"] == 1
+    assert authority.counters["faults.contact"] == authority.counters["faults.communication"] == 1
     assert authority.last_event == "fault: touched"
     authority.clear(0.0)
     assert not authority.at_fault_of("communication")

@@ -862,7 +862,7 @@ def test_a_silence_below_a_graver_fault_is_counted_and_settled(policy_file: Path
     served.arm.trouble = "deaf"
     served.run(0.2)
     authority = served.bench.authority
-    assert (authority.fault_class, authority.counters["faults.silent"]) == ("policy", 1)
+    assert (authority.fault_class, authority.counters["faults.communication"]) == ("policy", 1)
     assert authority.last_event == "fault: it is broken"
     served.arm.trouble, served.taken = "", []
     served.run(0.1)

@@ -286,7 +286,8 @@ def test_an_error_between_two_ticks_is_a_fault_and_the_loop_goes_on(
         raise ZeroDivisionError(f"a bug before {until}")
 
     monkeypatch.setattr(
-        "skill_runtime.server.message_server.Server.receive_until", lambda _, until: broken(until)
+        "skill_runtime.server.message_server.MessageServer.receive_until",
+        lambda _, until: broken(until),
     )
     thread = threading.Thread(target=server.run)
     thread.start()

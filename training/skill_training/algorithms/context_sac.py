@@ -30,6 +30,7 @@ from skill_training.nets.critic import Critic, update_moving_average
 from skill_training.nets.encoder import ContextEncoder, MomentumEncoder, State
 from skill_training.nets.learned_policy import EstimationHead, LearnedPolicy
 from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
+from skill_training.seeding import derive_seed, torch_generator
 
 ENCODER_GRADIENT_NORM = 10.0
 """Largest norm of the encoder's gradient: through a hundred steps of an LSTM it can explode."""
@@ -73,12 +74,12 @@ class ContextSac:
     ) -> None:
         self.config = config
         self.device = torch.device(device)
-        self.generator = torch.Generator(self.device).manual_seed(seed)
-        self.draws = torch.Generator().manual_seed(seed)
+        self.generator = torch_generator(seed, "noise", self.device)
+        self.draws = torch_generator(seed, "batches")
         self.updates = 0
         self._block: _Block | None = None
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(derive_seed(seed, "weights"))
             self._build(task, scale, action_size)
         self.truth_mean = torch.tensor(truth_mean, device=device)
         self.truth_std = torch.tensor(truth_std, device=device)

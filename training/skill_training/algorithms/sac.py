@@ -23,6 +23,7 @@ from skill_training.nets.actor import TanhGaussianActor
 from skill_training.nets.critic import Critic, SuccessorFeatures, update_moving_average
 from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
 from skill_training.nets.representation import RepresentationConfig, StateRepresentation
+from skill_training.seeding import derive_seed, torch_generator
 
 Metrics = dict[str, Tensor]
 """Scalars by name, detached and left on their device: reading one waits for it."""
@@ -103,11 +104,11 @@ class SoftActorCritic(ABC):
         self.config = config
         self.skill_size = config.representation.size
         self.device = torch.device(device)
-        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.generator = torch_generator(seed, "noise", self.device)
         normalizer = ObservationNormalizer(scale)
         # Drawn on the CPU, so that a seed gives the same start on every device.
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.manual_seed(derive_seed(seed, "weights"))
             sizes = {"skill_size": self.skill_size, "action_size": action_size}
             actor = TanhGaussianActor(normalizer, **sizes, hidden=config.hidden)
             critic = self.critic_kind(normalizer, **sizes, hidden=config.hidden)

@@ -13,6 +13,7 @@ from skill_training.algorithms.context_sac import ContextSac
 from skill_training.collection.episode_recorder import Recorder, World
 from skill_training.data.episodes import EpisodeReplay, Episodes
 from skill_training.nets.encoder import State
+from skill_training.seeding import torch_generator
 
 ContextUse = Literal["live", "zeroed", "frozen"]
 
@@ -43,7 +44,7 @@ class EpisodeCollector:
         self._algorithm = algorithm
         self._replay = replay
         self._carried_share = carried_share
-        self._random = torch.Generator().manual_seed(seed)
+        self._random = torch_generator(seed, "carried states")
         self._state = algorithm.encoder.initial_state(world.n)
         self.env_steps = 0
 

@@ -13,6 +13,7 @@ from skill_robots.tasks.tabletop.tabletop import Tabletop
 from skill_training.algorithms.skills import sample_skills
 from skill_training.data.replay import ReplayBuffer
 from skill_training.recipes.discovery.policy import Algorithm
+from skill_training.seeding import torch_generator
 
 
 class Collector:
@@ -47,7 +48,7 @@ class Collector:
         self._names = observation_names
         self._warmup_steps = warmup_steps
         self._random = np.random.default_rng([seed, 3])
-        self._skills = torch.Generator().manual_seed(seed)
+        self._skills = torch_generator(seed, "skills")
         self.env_steps = 0
 
     @property

@@ -20,6 +20,7 @@ from skill_training.recipes.discovery.evaluation import Evaluator
 from skill_training.recipes.discovery.manifest import build_manifest
 from skill_training.recipes.discovery.policy import OBSERVATION, build_algorithm, build_graph
 from skill_training.recipes.recipe import CardNotes, Curve, RunFacts, Scalars
+from skill_training.seeding import torch_generator
 
 CONFIG_TYPES = {"csf": CsfConfig, "metra": MetraConfig}
 
@@ -126,7 +127,7 @@ class SkillLearner:
             skill_size=self.algorithm.skill_size,
             device=device,
         )
-        self._batches = torch.Generator(device).manual_seed(run.seed)
+        self._batches = torch_generator(run.seed, "batches", device)
         self._collector = Collector(
             Tabletop(config.task, run.n_envs, seed=run.seed, threads=run.threads),
             self.algorithm,
