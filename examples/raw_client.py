@@ -1,9 +1,9 @@
-"""A client of the wire protocol with pyzmq and json alone, written from docs/protocol.md.
+"""A client of the wire protocol that uses only pyzmq and json, written from docs/protocol.md.
 
     python examples/raw_client.py --seconds 5
 
-Says hello, takes the lease, runs one skill and watches the cube move. Nothing here imports this
-project: it is what a client in another language looks like.
+It says hello, acquires the lease, runs one skill and prints the position of the cube. It does not
+import this project, so it is a template for a client in another language.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PERIOD_S = 0.1
 
 
 class Server:
-    """Commands and their replies."""
+    """Sends commands and receives their replies."""
 
     def __init__(self, address: str) -> None:
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
@@ -33,7 +33,7 @@ class Server:
         self.time = 0.0
 
     def ask(self, **message: object) -> dict[str, Any]:
-        """Sends a command and waits for the reply to it."""
+        """Sends a command and waits for its reply."""
         self.count += 1
         self.socket.send(json.dumps({"v": 1, "id": self.count, **message}).encode())
         while True:
@@ -42,12 +42,12 @@ class Server:
                 break
         self.time = reply["time"]
         if reply["type"] == "error":
-            raise SystemExit(f"{reply['code']}: {reply['message']} ({reply['fix']})")
+            raise SystemExit(f"{reply['code']}: {reply['message']}. Fix: {reply['fix']}")
         return reply
 
 
-def watch(address: str) -> zmq.Socket[bytes]:
-    """A telemetry socket that holds the newest state."""
+def subscribe(address: str) -> zmq.Socket[bytes]:
+    """Returns a telemetry socket that keeps only the newest state."""
     socket = zmq.Context.instance().socket(zmq.SUB)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.CONFLATE, 1)
@@ -58,8 +58,8 @@ def watch(address: str) -> zmq.Socket[bytes]:
 
 
 def main() -> None:
-    """Steers for a while, and says why if it cannot."""
-    parser = argparse.ArgumentParser(description="Steer an arm through plain ZeroMQ and JSON.")
+    """Runs one skill until the time is over, Ctrl-C, or an error."""
+    parser = argparse.ArgumentParser(description="Command an arm with plain ZeroMQ and JSON.")
     parser.add_argument("--address", default="tcp://127.0.0.1:5555")
     parser.add_argument("--seconds", type=float, default=5.0)
     arguments = parser.parse_args()
@@ -69,16 +69,16 @@ def main() -> None:
     except zmq.Again:
         raise SystemExit(f"no answer from {arguments.address}; is skill-serve running?") from None
     except KeyboardInterrupt:
-        print("the arm holds as soon as command or lease has run out")
+        print("the arm holds as soon as the command expires")
 
 
 def push(address: str, seconds: float) -> None:
-    """Hello, lease, one skill, release."""
+    """Says hello, acquires the lease, repeats one skill, and releases the lease."""
     server = Server(address)
     welcome = server.ask(type="hello", client="raw_client.py")
     print(f"{welcome['robot']} runs {welcome['manifest']['name']}, mode {welcome['mode']}")
     skill = [1.0] + [0.0] * (welcome["manifest"]["skill"]["size"] - 1)
-    telemetry = watch(welcome["telemetry_address"])
+    telemetry = subscribe(welcome["telemetry_address"])
 
     lease = server.ask(type="acquire", holder="raw_client.py", ttl_s=1.0)["lease"]
     for seq in range(1, 1 + round(seconds / PERIOD_S)):

@@ -1,11 +1,11 @@
-"""Steers a served arm in circles through its skills.
+"""Runs the policy with a skill that turns in a circle.
 
-Start `skill-serve --model models/csf_panda.onnx` in one terminal and this in another:
+Start `skill-serve --model models/csf_panda.onnx` in one terminal and this program in another:
 
     python examples/steer.py --seconds 20
 
-The skill is a direction; this turns it slowly, so that the cube is pushed along a curve. If this
-program ends, in whatever way, the arm holds.
+The skill is a direction. It turns slowly, so that the arm pushes the cube along a curve. However
+this program ends, the arm holds.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ import math
 import time
 
 from skill_proto.ports import DEFAULT_ADDRESS
-from skill_runtime.client.client import SkillClient
-from skill_runtime.client.errors import ClientError
+from skill_runtime.client import ClientError, SkillClient
 
 PERIOD_S = 0.1
 """Time between two commands [s]."""
 TURN_S = 10.0
-"""Time in which the skill turns once [s]."""
+"""Time for one turn of the skill [s]."""
 
 
 def main() -> None:
-    """Steers until the time is over, Ctrl-C, or something that cannot be done."""
-    parser = argparse.ArgumentParser(description="Steer an arm in circles through its skills.")
+    """Steers until the time is over, Ctrl-C, or an error of the client."""
+    parser = argparse.ArgumentParser(description="Run a policy with a skill that turns.")
     parser.add_argument("--address", default=DEFAULT_ADDRESS)
     parser.add_argument("--seconds", type=float, default=20.0)
     arguments = parser.parse_args()
@@ -40,7 +39,7 @@ def main() -> None:
 
 
 def steer(address: str, seconds: float) -> None:
-    """Repeats the skill, a little turned each time."""
+    """Sends the skill again and again, each time turned a little further."""
     with SkillClient(address) as client, client.acquire("steer.py"):
         size = client.server.manifest.skill.size
         start = time.monotonic()

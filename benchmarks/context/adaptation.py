@@ -1,9 +1,13 @@
-"""How soon a goal policy with a memory has adapted to another mass or friction in mid-episode.
+"""How soon a recurrent goal policy adapts to a change of mass or friction during an episode.
 
-Goals follow each other every 2.4 s. At one step mass or friction change; the share of goals with
-the cube at rest, by when they were given, is put beside that of the same goals served in the new
-context from the start. Then: how well the policy's own estimates know mass and friction some time
-after the first contact, with sensor noise.
+    python -m benchmarks.context.adaptation
+
+Each scene gets a new goal every 2.4 s. At one control step, its mass or friction changes. The
+program compares the share of goals reached after the change with the share in scenes that had the
+new context from the start. Reached means that the cube is at rest at the goal after 2.4 s.
+
+The program also measures the R2 of the policy's estimates of mass and friction some time after the
+first contact, with sensor noise.
 """
 
 from __future__ import annotations
@@ -31,10 +35,10 @@ from benchmarks.context.goal_serving import (
 from benchmarks.context.identification import AFTER_CONTACT_STEPS, identify
 from benchmarks.lib.figures import COLOURS, save, tidy
 from benchmarks.lib.inputs import open_policy
-from benchmarks.lib.report import print_table, write_json
+from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_proto.arrays import Array, Flags
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, TabletopConfig
-from skill_runtime.policy.onnx_policy import OnnxPolicy
+from skill_runtime.policy import OnnxPolicy
 
 CHANGES: dict[str, tuple[Context, Context]] = {
     "mu .4 -> .06": (Context(0.8, 0.4), Context(0.8, 0.06)),
@@ -43,55 +47,56 @@ CHANGES: dict[str, tuple[Context, Context]] = {
     ".8 -> 4.8 kg": (Context(0.8, 0.4), Context(4.8, 0.4)),
     "both": (Context(0.8, 0.4), Context(4.8, 0.06)),
 }
-"""Before and after, by name."""
+"""Contexts before and after each change, by name."""
 
 BEFORE_STEPS = 120
-"""Control steps served before the change: 4.8 s."""
+"""Control steps before the change: 4.8 s."""
 AFTER_STEPS = 240
-"""Control steps after it during which goals are given: 9.6 s."""
+"""Control steps after the change in which the scenes still get goals: 9.6 s."""
 WINDOW_STEPS = 30
-"""Goals given within a window of this length are one rate."""
-WITHIN = 0.9
-"""Adapted is who reaches this share of the rate in the new context."""
-REACHED = 0.05
-"""A context in which fewer goals are reached has nothing to adapt to."""
+"""Control steps over which a rate is averaged."""
+ADAPTED_SHARE = 0.9
+"""A policy has adapted when it reaches this share of its rate in the new context."""
+MIN_RATE = 0.05
+"""Below this rate in the new context, the time of adaptation is undefined."""
 HELD_STEPS = 10
-"""Steps for which an estimate must stay near the truth to count as known."""
+"""An estimate is known after it stays near the true value for this many control steps."""
 SPANS = ((0, 30), (30, 60), (60, 120), (120, 240))
-"""Steps after the change, for the table."""
+"""Columns of the table: control steps after the change, from the first up to before the second."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Goals at rest by time since mass or friction changed, and what is known of them."""
+    """Goals reached, by the time since mass or friction changed."""
 
     model: Path = Path("models/goal_panda.onnx")
     """A goal policy with a context encoder."""
     goals: int = 256
-    """Tabletops served at once, each with a goal every 2.4 s."""
-    seeds: tuple[int, ...] = (0, 1)
-    """Of starts and goals; all are pooled."""
+    """Number of scenes; each gets a goal every 2.4 s."""
+    seeds: tuple[int, ...] = (100, 101)
+    """Evaluation seeds of starts and goals; the rates pool all seeds."""
     figure: Path | None = Path("docs/images/adaptation.png")
-    """Where to draw it; None draws nothing."""
+    """File of the figure; None draws no figure."""
     json: Path | None = None
-    """Where to write the result."""
+    """File of the result, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """What one change, or one context throughout, gave; all seeds."""
+    """Goals and estimates of one change, or of one constant context."""
 
     goals: tuple[Goals, ...]
+    """One entry for each seed."""
     estimates: Array
-    """``(steps, scenes, E)`` from the change on; E may be 0."""
+    """``(steps, scenes, E)`` from the change on, all seeds; E may be 0."""
 
     @property
     def put_back(self) -> float:
-        """Cubes put back, out of reach, per goal given."""
+        """Resets of cubes out of reach, per goal."""
         return float(np.mean([part.put_back for part in self.goals]))
 
     def rate(self, first: int, last: int) -> float:
-        """Share at rest of the goals given from ``first`` to ``last - 1`` after the change."""
+        """Share reached of the goals given in steps ``first`` to ``last - 1`` after the change."""
         chosen = np.concatenate(
             [
                 part.at_rest[
@@ -103,7 +108,7 @@ class Served:
         return float(chosen.mean()) if len(chosen) else float("nan")
 
     def curve(self) -> tuple[Array, Array]:
-        """Middles of the windows, and the rate in each."""
+        """Returns the middle of each window [control steps] and the rate in it."""
         first = np.arange(-JUDGED_STEPS, AFTER_STEPS - WINDOW_STEPS + 1, WINDOW_STEPS // 3)
         rates = [self.rate(start, start + WINDOW_STEPS) for start in first.tolist()]
         return first.astype(np.float64) + WINDOW_STEPS / 2, np.array(rates)
@@ -116,9 +121,9 @@ def serve(
     config: Config,
     on_step: Callable[[], object],
 ) -> Served:
-    """Serves goals through one change."""
+    """Runs all seeds through one change of context."""
     goals: list[Goals] = []
-    said: list[Array] = []
+    all_estimates: list[Array] = []
     for seed in config.seeds:
         service = GoalService(policy, TabletopConfig(), config.goals, seed=seed)
         service.set_context(*before)
@@ -132,37 +137,46 @@ def serve(
                 estimates.append(empty if estimate is None else np.asarray(estimate, np.float64))
             on_step()
         goals.append(service.goals)
-        said.append(np.stack(estimates))
-    return Served(goals=tuple(goals), estimates=np.concatenate(said, axis=1))
+        all_estimates.append(np.stack(estimates))
+    return Served(goals=tuple(goals), estimates=np.concatenate(all_estimates, axis=1))
 
 
 def adapted_after(changed: Served, reference: float) -> float:
-    """Steps since the change from which goals are reached as in the new context, nearly.
+    """Returns the control steps from the change to adaptation.
 
-    The first window that is, if all goals after it are so too, taken together. Infinite where that
-    never comes, NaN where hardly any goal is reached in the new context anyway.
+    The result is the start of the first window with two properties: its rate and the rate of all
+    later goals are at least :data:`ADAPTED_SHARE` of the reference.
+
+    Args:
+        changed: Goals through the change.
+        reference: Rate in scenes that had the new context from the start.
+
+    Returns:
+        Control steps. Infinity if no window qualifies; NaN if the reference is below
+        :data:`MIN_RATE`.
     """
-    if reference < REACHED:
+    if reference < MIN_RATE:
         return math.nan
     for first in range(0, AFTER_STEPS - 2 * WINDOW_STEPS + 1, WINDOW_STEPS // 6):
         now = changed.rate(first, first + WINDOW_STEPS)
         later = changed.rate(first + WINDOW_STEPS, AFTER_STEPS)
-        if min(now, later) >= WITHIN * reference:
+        if min(now, later) >= ADAPTED_SHARE * reference:
             return float(first)
     return math.inf
 
 
-def in_steps(value: float) -> str:
-    """For the tables."""
+def format_steps(value: float) -> str:
+    """Formats a result of :func:`adapted_after` for the tables."""
     if math.isnan(value):
         return "-"
     return f"{value:.0f}" if math.isfinite(value) else f"> {AFTER_STEPS}"
 
 
 def known_after(run: Served, column: int, before: float, after: float) -> str:
-    """Median, over the scenes, of the steps until an estimate is near the truth for 0.4 s.
+    """Returns the median number of steps, over the scenes, until an estimate is known.
 
-    Near is within a quarter.
+    An estimate is near the true value if it is within 25 % of it. It is known once it stays near
+    for :data:`HELD_STEPS`.
     """
     if before == after:
         return "-"
@@ -173,7 +187,7 @@ def known_after(run: Served, column: int, before: float, after: float) -> str:
 
 
 def draw(served: dict[str, Served], fresh: dict[Context, Served], path: Path) -> None:
-    """One panel per change: the rate after it, and that in the new context throughout."""
+    """Draws one panel per change: the rate through it, and the rate in the new context only."""
     figure = Figure(figsize=(2.4 * len(served), 2.8), layout="constrained")
     panels = figure.subplots(1, len(served), sharey=True, squeeze=False)[0]
     for axes, (name, run) in zip(panels, served.items(), strict=True):
@@ -185,8 +199,8 @@ def draw(served: dict[str, Served], fresh: dict[Context, Served], path: Path) ->
         axes.plot(seconds, rate, color=COLOURS[0], linewidth=1.8, label="through the change")
         tidy(axes, name)
         axes.set_ylim(0.0, 1.02)
-    panels[0].set_ylabel("at rest 2.4 s later")
-    figure.supxlabel("goal given this long after the change [s]", fontsize="small")
+    panels[0].set_ylabel("share of goals reached")
+    figure.supxlabel("time from the change to the goal [s]", fontsize="small")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
     save(figure, path)
@@ -195,7 +209,7 @@ def draw(served: dict[str, Served], fresh: dict[Context, Served], path: Path) ->
 def print_changes(
     served: dict[str, Served], fresh: dict[Context, Served], known: tuple[str, ...]
 ) -> list[float]:
-    """The table of changes; gives the steps of adaptation."""
+    """Prints the table of changes and returns the control steps to adaptation."""
     steps: list[float] = []
     rows: list[list[str]] = []
     for name, run in served.items():
@@ -207,22 +221,22 @@ def print_changes(
                 name,
                 *(f"{run.rate(*span):.2f}" for span in ((-120, -60), (-60, 0), *SPANS)),
                 f"{reference:.2f}",
-                in_steps(steps[-1]),
+                format_steps(steps[-1]),
                 *(known_after(run, i, before[c], after[c]) for i, c in enumerate(columns(known))),
             ]
         )
     spans = ["before", "straddling", *(f"{first}-{last - 1}" for first, last in SPANS)]
     known_titles = [f"{quantity} known after" for quantity in known]
-    print_table(["change", *spans, "begun in it", "adapted after", *known_titles], rows)
+    print_table(["change", *spans, "new context only", "adapted after", *known_titles], rows)
     return steps
 
 
 def main(config: Config) -> None:
-    """Measures, prints tables, draws, and writes the result where asked."""
+    """Measures, prints the tables, draws the figure and writes the result."""
     policy = open_policy(config.model)
     check_adapts(policy)
     if config.goals < 1 or not config.seeds:
-        raise SystemExit("--goals must be 1 or more, and --seeds name one or more")
+        raise SystemExit("--goals must be at least 1, and --seeds needs at least one seed")
     known = quantities(policy)
     contexts = dict.fromkeys(after for _, after in CHANGES.values())
     steps = (BEFORE_STEPS + AFTER_STEPS + JUDGED_STEPS) * len(config.seeds)
@@ -233,19 +247,19 @@ def main(config: Config) -> None:
             name: serve(policy, *change, config, bar.update) for name, change in CHANGES.items()
         }
         fresh = {after: serve(policy, after, after, config, bar.update) for after in contexts}
-    print("share of goals with the cube at rest 2.4 s later, by step since the change they were")
-    print("given at; last columns in control steps of 40 ms since the change\n")
+    print("share of goals reached (cube at rest after 2.4 s), by the control step after the change")
+    print("at which the goal was given; the last columns are control steps of 40 ms\n")
     found = print_changes(served, fresh, known)
-    median = in_steps(float(np.nanmedian(found)))
+    median = format_steps(float(np.nanmedian(found)))
     print(
-        "\nadapted: goals given from then on are reached within 10 % of the rate of goals served "
-        f"in the new context\nfrom the start; after a median of {median} steps\n"
-        f"cubes out of reach, put back: {max(run.put_back for run in served.values()):.1%} of the "
-        "goals of a change at most"
+        f"\nadapted: the rate from then on is at least {ADAPTED_SHARE:.0%} of the rate in the new "
+        f"context only; median {median} steps\n"
+        f"cubes out of reach, reset: at most {max(run.put_back for run in served.values()):.1%} of "
+        f"the goals of one change\nevaluation seeds {seed_text(config.seeds)}"
     )
     r2 = identify(policy, config.goals, config.seeds) if known else []
     if r2:
-        print("\nR2 of the estimates some time after the first contact, with sensor noise\n")
+        print("\nR2 of the estimates by time after the first contact, with sensor noise\n")
         times = [f"{delay * CONTROL_PERIOD_S:g} s" for delay in AFTER_CONTACT_STEPS]
         print_table(
             ["log quantity", *times],
@@ -272,4 +286,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    main(tyro.cli(Config, prog="python -m benchmarks.context.adaptation", description=__doc__))

@@ -1,9 +1,12 @@
-"""What a skill-aware policy's contexts have in common: a map, coloured by what they might tell.
+"""Which information do the contexts of a skill-aware policy contain?
 
-Runs a recurrent policy over all cells of the skill-aware benchmark and keeps its context half-way
-through the episode and at its end. UMAP lays all of them out in the plane; the three panels show
-the same map coloured by mass, by friction, and by what the policy was doing (push, roll or pick).
-A map can deceive, so a table says what can be read from the contexts themselves.
+    python -m benchmarks.context.context_map
+
+The program runs a recurrent policy over all cells of the skill-aware benchmark and records its
+context half-way through the episode and at the end. UMAP projects all contexts to the plane. The
+three panels of the figure colour this projection by mass, by friction and by the kind of motion
+(push, roll or pick). A projection can mislead, so a table shows how well mass, friction and kind
+can be predicted from the contexts themselves.
 """
 
 from __future__ import annotations
@@ -37,60 +40,61 @@ from skill_robots.tasks.skill_aware.benchmark import (
     label,
     success,
 )
+from skill_robots.tasks.skill_aware.compatibility import check_fits_skill_aware
 from skill_robots.tasks.skill_aware.engines import Engine, EngineMissingError, make_scenes
 from skill_robots.tasks.skill_aware.scenes import SkillAwareScenes
-from skill_runtime.evaluation.skill_aware import check_fits
-from skill_runtime.policy.onnx_policy import OnnxPolicy
+from skill_runtime.policy import OnnxPolicy
 
 STEPS = (EPISODE_STEPS // 2, EPISODE_STEPS)
-"""Steps after which contexts are kept."""
+"""Steps of an episode at which the context is recorded."""
 FOLDS = 5
+"""Folds of the cross-validation over cells."""
 RIDGE = 1e-3
-"""Of the linear read-out, on standardised contexts, per sample."""
+"""Regularisation of the linear regression, on standardised contexts, per sample."""
 NEIGHBOURS = 10
-"""Of the read-out of labels."""
+"""Number of neighbours that predict a label."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Contexts of a skill-aware policy, mapped."""
+    """Contexts of a skill-aware policy, projected to the plane."""
 
     model: Path = Path("models/saccm_panda.onnx")
     """A policy of the skill-aware benchmark with a context encoder."""
     engine: Engine = "bullet"
-    """bullet is the published benchmark, mujoco its twin."""
+    """bullet: the published benchmark. mujoco: its MuJoCo twin."""
     episodes: int = 20
-    """In every cell."""
-    seed: int = 0
-    """Of starts and of the map."""
+    """Episodes in each cell."""
+    seed: int = 100
+    """Evaluation seed of starts, folds and projection."""
     neighbors: int = 30
-    """UMAP's: larger shows more of the whole and less of the neighbourhood."""
+    """UMAP's number of neighbours; a larger number preserves more of the global structure."""
     figure: Path = Path("docs/images/contexts.png")
-    """The picture."""
+    """File of the figure."""
     json: Path | None = None
-    """Where to write the result."""
+    """File of the result, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contexts:
-    """What was kept; ``m`` is episodes times steps kept."""
+    """The recorded contexts; ``m`` is the number of episodes times the number of recorded steps."""
 
     context: Array
-    """``(m, C)``."""
+    """``(m, C)`` contexts."""
     step: Ids
-    """``(m,)``."""
+    """``(m,)`` steps of the episode."""
     mass: Array
-    """``(m,)`` [kg]."""
+    """``(m,)`` masses [kg]."""
     friction: Array
-    """``(m,)`` label."""
+    """``(m,)`` friction labels."""
     cell: Ids
-    """``(m,)`` index into CELLS."""
+    """``(m,)`` indices into CELLS."""
     kind: Ids
-    """``(m,)`` index into LABELS: the highest up to that step, or until success."""
+    """``(m,)`` indices into LABELS: the highest up to that step, or until success."""
 
 
 def gather(policy: OnnxPolicy, config: Config) -> Contexts:
-    """Runs every cell, one after the other, from the same starts."""
+    """Runs all cells, each from the same starts."""
     starts = draw_starts(config.episodes, np.random.default_rng([config.seed, 3]))
     scenes = make_scenes(config.engine, config.episodes)
     parts: list[Contexts] = []
@@ -140,9 +144,9 @@ def _episodes(
 
 
 def linear_r2(context: Array, value: Array, cell: Ids, seed: int) -> float:
-    """R2 of a linear read-out, each fold of cells predicted by the others.
+    """Returns the cross-validated R2 of a linear regression from the contexts.
 
-    Whole cells are held out: within one, what can be read is which cell it is.
+    A fold holds out whole cells. Otherwise the regression could recognise the cell of a sample.
     """
     inputs = np.column_stack([(context - context.mean(0)) / (context.std(0) + 1e-8),
                               np.ones(len(context))])  # fmt: skip
@@ -150,15 +154,15 @@ def linear_r2(context: Array, value: Array, cell: Ids, seed: int) -> float:
     fold = (order % FOLDS)[cell]
     estimate = np.empty_like(value)
     for held in range(FOLDS):
-        known, unseen = inputs[fold != held], inputs[fold == held]
-        ridge = RIDGE * len(known) * np.eye(known.shape[1])
-        weights = np.linalg.solve(known.T @ known + ridge, known.T @ value[fold != held])
+        fitted, unseen = inputs[fold != held], inputs[fold == held]
+        ridge = RIDGE * len(fitted) * np.eye(fitted.shape[1])
+        weights = np.linalg.solve(fitted.T @ fitted + ridge, fitted.T @ value[fold != held])
         estimate[fold == held] = unseen @ weights
     return float(1.0 - np.mean((estimate - value) ** 2) / np.var(value))
 
 
 def neighbours_agree(context: Array, kind: Ids) -> float:
-    """Share of samples whose label is that of most of their nearest neighbours."""
+    """Returns the share of samples whose label is the most frequent one of their neighbours."""
     scaled = (context - context.mean(0)) / (context.std(0) + 1e-8)
     squared = (scaled**2).sum(1)
     distance = squared[:, None] + squared[None, :] - 2.0 * scaled @ scaled.T
@@ -168,10 +172,10 @@ def neighbours_agree(context: Array, kind: Ids) -> float:
     return float(np.mean(votes.argmax(axis=1) == kind))
 
 
-def lay_out(contexts: Contexts, config: Config) -> Array:
-    """UMAP's coordinates, ``(m, 2)``."""
+def project(contexts: Contexts, config: Config) -> Array:
+    """Returns UMAP's coordinates, ``(m, 2)``."""
     with warnings.catch_warnings():
-        # Of umap itself: that a seed costs it its threads, and of names numba will drop.
+        # umap warns that a seed disables its threads, and of deprecated names of numba.
         warnings.simplefilter("ignore")
         umap: Any = importlib.import_module("umap")
         reducer = umap.UMAP(n_neighbors=config.neighbors, random_state=config.seed, n_jobs=1)
@@ -180,7 +184,7 @@ def lay_out(contexts: Contexts, config: Config) -> Array:
 
 
 def draw(contexts: Contexts, place: Array, path: Path) -> None:
-    """Three panels of one map; contexts of the first step kept are small and pale."""
+    """Draws the projection in three panels; early contexts have small markers."""
     figure = Figure(figsize=(10.5, 3.5), layout="constrained")
     panels = list(figure.subplots(1, 3))
     for axes, name, values in (
@@ -198,7 +202,7 @@ def draw(contexts: Contexts, place: Array, path: Path) -> None:
         chosen = contexts.kind == number
         _scatter(panels[2], contexts, place, chosen=chosen, color=colour, label=text)
     panels[2].legend(*_legend(panels[2]), frameon=False, fontsize="small", markerscale=2)
-    tidy(panels[2], "what it was doing")
+    tidy(panels[2], "kind of motion")
     for axes in panels:
         axes.set_xticks([])
         axes.set_yticks([])
@@ -209,7 +213,7 @@ def draw(contexts: Contexts, place: Array, path: Path) -> None:
 
 def _scatter(
     axes: Axes, contexts: Contexts, place: Array, chosen: NDArray[np.bool_] | None = None,
-    **style: Any,  # noqa: ANN401  matplotlib's own
+    **style: Any,  # noqa: ANN401  arguments of matplotlib
 ) -> None:  # fmt: skip
     for step, size in zip(STEPS, (4, 14), strict=True):
         rows = contexts.step == step
@@ -220,23 +224,26 @@ def _scatter(
 
 
 def _legend(axes: Axes) -> tuple[list[Any], list[str]]:
-    """Each label once."""
+    """Returns handles and texts of the legend, each text once."""
     handles, texts = axes.get_legend_handles_labels()
     once = dict(zip(texts, handles, strict=True))
     return list(once.values()), list(once)
 
 
 def main(config: Config) -> None:
-    """Runs, prints a table, draws, and writes the result where asked."""
+    """Runs the policy, prints the table, draws the figure and writes the result."""
     if importlib.util.find_spec("umap") is None:
-        raise SystemExit("umap-learn is not installed; pip install 'skill-serve[figures]'")
+        raise SystemExit("umap-learn is not installed; run: pip install 'skill-serve[figures]'")
     if config.episodes < 1:
-        raise SystemExit("--episodes must be 1 or more")
+        raise SystemExit("--episodes must be at least 1")
     policy = open_policy(config.model)
     try:
-        check_fits(policy.manifest)
+        check_fits_skill_aware(policy.manifest)
         if policy.manifest.context is None:
-            raise SystemExit(f"{config.model} has no context encoder")
+            raise SystemExit(
+                f"{config.model} has no context encoder. Name a policy that has one, such as "
+                "models/saccm_panda.onnx"
+            )
         contexts = gather(policy, config)
     except (UnsupportedPolicyError, EngineMissingError) as error:
         raise SystemExit(str(error)) from None
@@ -246,19 +253,22 @@ def main(config: Config) -> None:
         context, kind = contexts.context[at], contexts.kind[at]
         for name, value in (("mass", contexts.mass), ("friction", contexts.friction)):
             score = linear_r2(context, np.log(value[at]), contexts.cell[at], config.seed)
-            rows.setdefault(f"R2 of log {name}, linear", []).append(score)
-        agree = rows.setdefault(f"label as that of the {NEIGHBOURS} nearest", [])
+            rows.setdefault(f"R2 of log {name}, linear regression", []).append(score)
+        agree = rows.setdefault(f"kind of motion, from the {NEIGHBOURS} nearest contexts", [])
         agree.append(neighbours_agree(context, kind))
-        commonest = rows.setdefault("commonest label", [])
+        commonest = rows.setdefault("share of the most frequent kind", [])
         commonest.append(float(np.bincount(kind, minlength=len(LABELS)).max() / len(kind)))
     print_table(
-        ["read from the context", *(f"step {step}" for step in STEPS)],
+        ["prediction from the context", *(f"step {step}" for step in STEPS)],
         [[name, *(f"{value:.2f}" for value in values)] for name, values in rows.items()],
     )
-    print(f"\n{config.model.name} on {config.engine}, {config.episodes} episodes in every cell")
-    draw(contexts, lay_out(contexts, config), config.figure)
+    print(
+        f"\n{config.model.name} on {config.engine}, {config.episodes} episodes in each cell, "
+        f"evaluation seed {config.seed}"
+    )
+    draw(contexts, project(contexts, config), config.figure)
     write_json(config.json, {"model": config.model.name, "engine": config.engine, "read": rows})
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    main(tyro.cli(Config, prog="python -m benchmarks.context.context_map", description=__doc__))

@@ -1,4 +1,4 @@
-"""An encoder that learns from a contrastive objective alone, and what a linear probe reads."""
+"""An encoder that trains on a contrastive objective alone, and a linear probe of its contexts."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from skill_training.nets.encoder import ContextEncoder, EncoderConfig, MomentumE
 from skill_training.recipes.goal.world import GoalWorld
 
 ENCODER = EncoderConfig(hidden=64)
-"""The goal stage's."""
+"""The encoder of `skill-train goal`."""
 QUANTITIES = 2
 """Log mass and log friction."""
 CENTRE = (-0.28, -1.17)
-"""Of both over the goal stage's range; their standard deviations are 1.06 and 0.95."""
+"""Means of the two quantities over the range of `skill-train goal`; their standard deviations are
+1.06 and 0.95."""
 GRADIENT_NORM = 10.0
-"""As in training."""
+"""Largest norm of a gradient, as in training."""
 PROBE_RIDGE = 1e-2
-"""Of the linear probe, on standardised contexts, per episode."""
+"""Regularisation of the linear probe, on standardised contexts, per episode."""
 BOUND_DRAWS = 20
-"""Held-out batches from which the bound is measured."""
+"""Number of held-out batches over which the bound is averaged."""
 
 
 class Run:
     """Training and probing of one encoder.
 
     Args:
-        objective: Sampling and loss; None regresses the truth itself, the most that these steps on
-            these episodes could teach.
+        objective: Sampling and loss; None for a regression on the true quantities.
         batch: Episodes in a gradient step.
-        seed: Of encoder and batches.
-        device: Where the encoder trains.
+        seed: Seed of encoder and batches.
+        device: Device of the encoder.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Run:
         self._term = objective and ContrastiveTerm(replace(objective, batch=batch, pool=10**6))
 
     def train(self, replay: EpisodeReplay, steps: int) -> None:
-        """Nothing but this objective; draws that have nothing to contrast are passed over."""
+        """Trains for ``steps`` steps; a draw without a valid contrast is skipped."""
         for _ in range(steps):
             if self._term is None:
                 loss = self._regression(replay.sample(self._batch, self._generator))
@@ -76,9 +76,9 @@ class Run:
             self._momentum.follow(self._encoder)
 
     def _regression(self, episodes: Episodes) -> Tensor:
-        """Squared error of centred log mass and log friction, over all steps."""
-        known = self._head(self._encoder(*encoder_inputs(episodes))[0])
-        return (known + known.new_tensor(CENTRE) - episodes.truth).square().mean()
+        """Returns the mean squared error of log mass and log friction, over all steps."""
+        estimate = self._head(self._encoder(*encoder_inputs(episodes))[0])
+        return (estimate + estimate.new_tensor(CENTRE) - episodes.truth).square().mean()
 
     def _contrast(self, drawn: Contrasted) -> Tensor:
         queries = self._encoder(*encoder_inputs(drawn.queries))[0]
@@ -87,7 +87,10 @@ class Run:
 
     @torch.no_grad()
     def bound(self, replay: EpisodeReplay) -> tuple[float, float] | None:
-        """Nats certified and log K, means over held-out batches; None where there is no bound."""
+        """Returns the bound on the mutual information and log K [nat], or None without a bound.
+
+        Both are means over held-out batches.
+        """
         if self._term is None or self._term.config.loss == "sigmoid":
             return None
         found: list[tuple[float, float]] = []
@@ -95,7 +98,7 @@ class Run:
             drawn = self._term.draw(replay, self._generator)
             if drawn is not None:
                 loss, ceiling = float(self._contrast(drawn)), log_candidates(drawn)
-                # InfoNCE leaves log K out of its loss; the K-sample form has it in.
+                # The loss of InfoNCE omits log K; the loss of the K-sample form includes it.
                 paired = isinstance(drawn.sample, Pairs)
                 found.append((ceiling - loss if paired else -loss, ceiling))
         bound, ceiling = np.mean(found, axis=0).tolist() if found else (math.nan, math.nan)
@@ -103,7 +106,7 @@ class Run:
 
     @torch.no_grad()
     def contexts(self, episodes: Episodes) -> Array:
-        """``(B, C)`` at the end of each episode."""
+        """Returns the context ``(B, C)`` at the end of each episode."""
         parts = [
             self._encoder(*encoder_inputs(part))[0]
             for part in (episodes.take(rows) for rows in torch.arange(len(episodes)).split(256))
@@ -112,7 +115,7 @@ class Run:
 
 
 def log_candidates(drawn: Contrasted) -> float:
-    """Log of the number of candidates among which a query's positive is to be found, mean."""
+    """Returns the mean log of the number of candidates, the positive sample included."""
     sample = drawn.sample
     if isinstance(sample, Pairs):
         others = (sample.task[:, None] != sample.task[None, :]).sum(1)
@@ -121,16 +124,16 @@ def log_candidates(drawn: Contrasted) -> float:
 
 
 def probe(run: Run, train: Episodes, held_out: Episodes) -> tuple[float, float]:
-    """R2 on held-out tasks of log mass and log friction, by ridge regression from the context."""
-    known, unseen = run.contexts(train), run.contexts(held_out)
-    mean, std = known.mean(0), known.std(0) + 1e-8
+    """Returns R2 of log mass and log friction on held-out tasks, by ridge regression."""
+    fitted, unseen = run.contexts(train), run.contexts(held_out)
+    mean, std = fitted.mean(0), fitted.std(0) + 1e-8
     inputs, others = (
-        np.column_stack([(part - mean) / std, np.ones(len(part))]) for part in (known, unseen)
+        np.column_stack([(part - mean) / std, np.ones(len(part))]) for part in (fitted, unseen)
     )
     ridge = PROBE_RIDGE * len(inputs) * np.eye(inputs.shape[1])
     ridge[-1, -1] = 0.0
     truth = train.truth[:, -1].cpu().numpy().astype(np.float64)
     weights = np.linalg.solve(inputs.T @ inputs + ridge, inputs.T @ truth)
-    wanted = held_out.truth[:, -1].cpu().numpy().astype(np.float64)
-    mass, friction = log_r2(wanted, others @ weights)
+    expected = held_out.truth[:, -1].cpu().numpy().astype(np.float64)
+    mass, friction = log_r2(expected, others @ weights)
     return mass, friction

@@ -1,4 +1,4 @@
-"""Whole episodes of a policy file on many tasks, as the recurrent replay of training holds them."""
+"""Whole episodes of a policy file on many tasks, in the form of the recurrent replay."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from tqdm import tqdm
 
 from skill_proto.arrays import Array
 from skill_robots.observation import PUSH_OBSERVATION, layout
-from skill_runtime.policy.onnx_policy import OnnxPolicy
+from skill_runtime.policy import OnnxPolicy
 from skill_training.data.episodes import Episodes, concatenate
 from skill_training.recipes.goal.task import RestAtGoal
 from skill_training.recipes.goal.world import GoalTaskConfig, GoalWorld
 
 EPISODES_PER_TASK = 8
 BLOCK_TASKS = 32
-"""Tasks that run together."""
+"""Tasks of one batch of scenes."""
 
 
 def collect(policy: OnnxPolicy, tasks: int, *, hidden: int, seed: int, label: str) -> Episodes:
-    """Eight episodes in each of ``tasks`` contexts of the goal stage's range, with sensor noise.
+    """Records eight episodes of each task, with sensor noise.
+
+    A task is a mass and a friction from the training range of `skill-train goal`.
 
     Args:
-        policy: Takes goals on the tabletop; acts deterministically.
-        tasks: Masses and frictions, each held through its episodes.
-        hidden: Size of the encoder's state that the episodes begin with: zeros.
-        seed: Of contexts, starts and goals.
-        label: For the progress bar.
+        policy: Policy that takes goals on the tabletop; it acts deterministically.
+        tasks: Number of tasks.
+        hidden: Size of the encoder's initial state, which is zero.
+        seed: Seed of contexts, starts and goals.
+        label: Text of the progress bar.
     """
     config = GoalTaskConfig(
         goal_change_share=0.0, context_change_share=0.0, scenes_per_task=EPISODES_PER_TASK
@@ -43,7 +45,7 @@ def collect(policy: OnnxPolicy, tasks: int, *, hidden: int, seed: int, label: st
 
 
 def _episodes(policy: OnnxPolicy, world: GoalWorld, reward: RestAtGoal, hidden: int) -> Episodes:
-    """One deterministic episode in every scene."""
+    """Runs one deterministic episode in every scene."""
     policy.reset(world.n)
     seen, actions = [world.observe()], list[Array]()
     for _ in range(world.episode_steps):
@@ -72,6 +74,6 @@ def _episodes(policy: OnnxPolicy, world: GoalWorld, reward: RestAtGoal, hidden: 
 
 
 def _renumbered(part: Episodes, first: int) -> Episodes:
-    """The same with tasks numbered from ``first``: blocks must not share numbers."""
+    """Returns the episodes with tasks numbered from ``first``, so that batches share no number."""
     task = part.task - part.task.min() + first
     return Episodes(**{**part.as_dict(), "task": task})

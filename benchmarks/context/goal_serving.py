@@ -1,4 +1,4 @@
-"""A goal policy that serves on and on: goals follow each other, contexts change, memory goes on."""
+"""Continuous operation of a goal policy: new goals and contexts, without a reset of its state."""
 
 from __future__ import annotations
 
@@ -9,64 +9,69 @@ import numpy as np
 
 from skill_proto.arrays import Array, Flags, Ids
 from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_robots.tasks.tabletop.compatibility import check_fits_tabletop
 from skill_robots.tasks.tabletop.metrics import FAR_M, REST_DISTANCE_M, REST_M_S, REST_STEPS
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
-from skill_runtime.evaluation.tabletop import check_fits_tabletop, takes_goals
-from skill_runtime.policy.onnx_policy import OnnxPolicy, PolicyOutput
+from skill_runtime.evaluation.tabletop import takes_goals
+from skill_runtime.policy import OnnxPolicy, PolicyOutput
 
 JUDGED_STEPS = REST_STEPS[-1]
-"""Control steps after which a goal is judged: 2.4 s."""
+"""Control steps from a goal to its evaluation: 2.4 s."""
 
 GOAL_RANGE_M = 0.10
-"""Goals lie within this of the table's origin, in x and y: from there the hand gets behind the cube
-for the next one [m]."""
+"""Largest x and y of a goal [m]. The end effector can get behind a cube at such a place."""
 
 REACH_M = (0.12, 0.25)
-"""Beyond this in x or y the hand does not get behind a cube; it is put back [m]."""
+"""Largest x and y of a cube that the end effector can get behind [m]; a cube farther out is
+reset."""
 
 
 class Context(NamedTuple):
-    """What is hidden from the policy, under the names of its manifest."""
+    """Quantities that the policy does not observe, by the names in its manifest."""
 
     cube_mass: float
-    """[kg]."""
+    """Mass [kg]."""
     cube_table_friction: float
+    """Friction coefficient."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goals:
-    """Goals that were judged, in the order of their judgement; those nearer than 5 cm left out."""
+    """Evaluated goals, in the order of evaluation.
+
+    A goal less than 5 cm from the cube is left out.
+    """
 
     given: Ids
-    """``(k,)`` control step at which each was given."""
+    """``(k,)`` control step at which the scene got the goal."""
     at_rest: Flags
-    """``(k,)``: the cube was within 3 cm and slower than 2 cm/s, 60 steps later."""
+    """``(k,)`` whether the cube was within 3 cm and slower than 2 cm/s, 60 control steps later."""
     estimate: Array
-    """``(k, E)`` of what the policy estimates, then; physical units."""
+    """``(k, E)`` estimates of the policy at the evaluation; physical units."""
     truth: Array
-    """``(k, 2)`` mass [kg] and friction then."""
+    """``(k, 2)`` mass [kg] and friction at the evaluation."""
     put_back: float
-    """Cubes put back, out of reach, per goal given."""
+    """Resets of cubes out of reach, per goal."""
 
     def rate(self, first: int, last: int) -> float:
-        """Share at rest of the goals given at steps ``first`` to ``last - 1``; NaN without any."""
+        """Share reached of the goals given in steps ``first`` to ``last - 1``; NaN if empty."""
         chosen = self.at_rest[(self.given >= first) & (self.given < last)]
         return float(chosen.mean()) if len(chosen) else float("nan")
 
 
 class GoalService:
-    """n tabletops whose cubes are sent from goal to goal, each with a clock of its own.
+    """Scenes that get one goal after the other, each at its own times.
 
-    A cube that slid out of reach is put back with the next goal, arm and all; the policy is not
-    told, as it is not told anything else.
+    If a cube is out of reach at the time of a new goal, its scene is reset. The recurrent state of
+    the policy is not reset then.
 
     Args:
-        policy: Takes goals on the tabletop; its slots are taken.
-        config: Contexts at the start, noise.
-        n: Scenes.
-        seed: Of starts and goals.
+        policy: Policy that takes goals on the tabletop; all its slots are used.
+        config: Contexts at the start, and noise.
+        n: Number of scenes.
+        seed: Evaluation seed of starts and goals.
         period_steps: Control steps between two goals of a scene.
-        forgetful: Begin the policy's memory anew with each goal.
+        resets_state: Reset the policy's recurrent state with each goal.
     """
 
     def __init__(
@@ -77,58 +82,59 @@ class GoalService:
         *,
         seed: int,
         period_steps: int = JUDGED_STEPS,
-        forgetful: bool = False,
+        resets_state: bool = False,
     ) -> None:
         self.table = Tabletop(config, n, seed=seed)
-        self.steps = self._gave = self._put_back = 0
+        self.steps = self._given_count = self._put_back = 0
         self._policy, self._names = policy, policy.manifest.observation_names
-        self._period, self._forgetful = period_steps, forgetful
+        self._period, self._resets_state = period_steps, resets_state
         self._random = np.random.default_rng([seed, 11])
-        # As if goals had gone on before: judgements are spread over time.
+        # The first goals have different ages, which spreads the evaluations over time.
         self._given = -(np.arange(n) * period_steps // n)
         self._goal = self._draw(n)
         self._far = self._distance() > FAR_M
-        self._judged: list[tuple[Ids, Flags, Array, Array]] = []
+        self._evaluated: list[tuple[Ids, Flags, Array, Array]] = []
         policy.reset(n)
 
     def set_context(self, mass: Array | float, friction: Array | float) -> None:
-        """Changes what is hidden, at once."""
+        """Changes mass [kg] and friction of all scenes immediately."""
         self.table.set_context(mass=mass, friction=friction)
 
     def step(self) -> PolicyOutput:
-        """One control step of every scene; gives what the policy said."""
+        """Makes one control step of every scene and returns the output of the policy."""
         output = self._policy.step(self.table.observe(self._names), goal=self._goal)
         self.table.step(output.action.astype(np.float64))
         self.steps += 1
         age = self.steps - self._given
-        self._judge(np.flatnonzero(age == JUDGED_STEPS), output)
-        self._give(np.flatnonzero(age == self._period))
+        self._evaluate(np.flatnonzero(age == JUDGED_STEPS), output)
+        self._give_goals(np.flatnonzero(age == self._period))
         return output
 
     @property
     def goals(self) -> Goals:
-        """All that were given in the time served and judged."""
+        """All goals that were given since the start and evaluated."""
         given, at_rest, estimate, truth = (
-            np.concatenate(part) for part in zip(*self._judged, strict=True)
+            np.concatenate(part) for part in zip(*self._evaluated, strict=True)
         )
-        put_back = self._put_back / max(self._gave, 1)
+        put_back = self._put_back / max(self._given_count, 1)
         return Goals(
             given=given, at_rest=at_rest, estimate=estimate, truth=truth, put_back=put_back
         )
 
-    def _judge(self, ids: Ids, output: PolicyOutput) -> None:
+    def _evaluate(self, ids: Ids, output: PolicyOutput) -> None:
         ids = ids[self._far[ids] & (self._given[ids] >= 0)]
         near = self._distance()[ids] < REST_DISTANCE_M
         at_rest = near & (self.table.cube_speed[ids] < REST_M_S)
-        known = np.zeros((len(ids), 0)) if output.estimate is None else output.estimate[ids]
+        estimate = np.zeros((len(ids), 0)) if output.estimate is None else output.estimate[ids]
         truth = np.stack([self.table.mass[ids], self.table.friction[ids]], axis=1)
-        self._judged.append((self._given[ids], at_rest, np.asarray(known, np.float64), truth))
+        row = (self._given[ids], at_rest, np.asarray(estimate, np.float64), truth)
+        self._evaluated.append(row)
 
-    def _give(self, ids: Ids) -> None:
+    def _give_goals(self, ids: Ids) -> None:
         if not len(ids):
             return
         self._given[ids] = self.steps
-        self._gave += len(ids)
+        self._given_count += len(ids)
         self._goal[ids] = self._draw(len(ids))
         lost = ids[(np.abs(self.table.cube_position[ids, :2]) > REACH_M).any(axis=1)]
         if len(lost):
@@ -137,7 +143,7 @@ class GoalService:
             self.table.set_context(mass=mass, friction=friction)
             self._put_back += len(lost)
         self._far[ids] = self._distance()[ids] > FAR_M
-        if self._forgetful:
+        if self._resets_state:
             for slot in ids.tolist():
                 self._policy.reset_slot(slot)
 
@@ -149,45 +155,51 @@ class GoalService:
 
 
 def check_takes_goals(policy: OnnxPolicy) -> None:
-    """Ends the program unless the policy brings cubes to goals on the tabletop."""
+    """Exits with a message unless the policy takes goals on the tabletop."""
     try:
         check_fits_tabletop(policy.manifest)
     except UnsupportedPolicyError as error:
         raise SystemExit(str(error)) from None
     if not takes_goals(policy.manifest):
-        raise SystemExit(f"{policy.path} takes no goals for the cube")
+        raise SystemExit(
+            f"{policy.path} takes no goals for the cube. Name a policy that does, such as "
+            "models/goal_panda.onnx"
+        )
 
 
 def check_adapts(policy: OnnxPolicy) -> None:
-    """Ends the program unless the policy brings cubes to goals on the tabletop and has a memory."""
+    """Exits with a message unless the policy takes goals on the tabletop and is recurrent."""
     check_takes_goals(policy)
     if not policy.manifest.recurrent:
         raise SystemExit(
-            f"{policy.path} has no memory: there is nothing that could adapt. Give a policy with a "
+            f"{policy.path} has no recurrent state, so it cannot adapt. Name a policy with a "
             "context encoder, such as models/goal_panda.onnx"
         )
 
 
 def trained_range(policy: OnnxPolicy, name: str) -> tuple[float, float]:
-    """What the manifest says of a quantity varied in training; ends the program if it does not."""
+    """Returns the range of a quantity in training; exits if the manifest lacks it."""
     seen = policy.manifest.trained_on.get(name)
     if seen is None:
-        raise SystemExit(f"{policy.path} does not say on which {name} it was trained")
+        raise SystemExit(
+            f"{policy.path}: the manifest has no range of {name} in trained_on. Name a policy that "
+            "was trained on a range, such as models/goal_panda.onnx"
+        )
     return seen.low, seen.high
 
 
 def quantities(policy: OnnxPolicy) -> tuple[str, ...]:
-    """Names of what the policy estimates, in the order of its output."""
+    """Returns the names of the estimated quantities, in the order of the policy's output."""
     context = policy.manifest.context
     names = () if context is None else tuple(part.name for part in context.estimates)
     if not set(names) <= set(Context._fields):
         raise SystemExit(
-            f"{policy.path} estimates {', '.join(names)}; only {', '.join(Context._fields)} "
-            "can be judged here"
+            f"{policy.path} estimates {', '.join(names)}; this benchmark knows the true value of "
+            f"{' and '.join(Context._fields)} only"
         )
     return names
 
 
 def columns(names: tuple[str, ...]) -> list[int]:
-    """Where quantities stand in a :class:`Context` and in :attr:`Goals.truth`."""
+    """Returns the index of each quantity in a :class:`Context` and in :attr:`Goals.truth`."""
     return [Context._fields.index(name) for name in names]

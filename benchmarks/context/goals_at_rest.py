@@ -1,11 +1,14 @@
-"""Cubes at rest at their goals in time: what knowing mass and friction is worth, and who knows it.
+"""How much does knowledge of mass and friction help, and how much of it does a policy infer?
 
-Reads the final evaluations of `skill-train goal` runs, several seeds of each kind, and puts beside
-them what a skill policy does that is told nothing and only pushes more gently near the cube: on the
-same goals, from the same starts, by the same measure. Then what the runs' policy files do with the
-next goal in the same context, their memory carried on: what serving one goal after another is.
+    python -m benchmarks.context.goals_at_rest --runs told=RUN,RUN untold=RUN,RUN sance=RUN,RUN
 
-    python -m benchmarks.context.goals_at_rest --runs told=RUN,RUN,RUN untold=RUN,RUN,RUN sance=RUN,RUN,RUN
+The measure is the share of goals with the cube at rest in time. The program compares
+
+- the final evaluations of `skill-train goal` runs, with several training seeds of each kind;
+- a context-free skill policy, which pushes at a fixed lower speed near the cube;
+- the runs' policy files at a second goal in the same context, without a reset of their state.
+
+All of them have the same goals and the same starts: those of the final evaluation in training.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from skill_proto.arrays import Array
 from skill_robots.observation import PUSH_OBSERVATION, layout
 from skill_robots.tasks.tabletop.metrics import REST_STEPS, rest_share
 from skill_robots.tasks.tabletop.trajectories import GoalTrajectories
-from skill_runtime.policy.onnx_policy import OnnxPolicy
+from skill_runtime.policy import OnnxPolicy
 from skill_training.errors import RunDirectoryError
 from skill_training.recipes.goal.config import GoalConfig
 from skill_training.recipes.goal.evaluation import (
@@ -38,7 +41,11 @@ from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import FILE_NAME, read
 
 Scores = dict[str, dict[str, list[float]]]
-"""Values of the seeds, by row and metric."""
+"""Values of the training seeds, by row and metric."""
+
+UPPER_BOUND, LOWER_BOUND = "told", "untold"
+"""Names of the runs with the true context and of the context-free runs, as in
+`skill-train goal --goal.knowledge`."""
 
 CONTEXT_USES = ("zeroed", "frozen")
 TIMES = tuple(f"by_{step * 40}ms" for step in REST_STEPS)
@@ -49,32 +56,32 @@ R2 = tuple(
 )
 
 NEAR_M = 0.10
-"""Distance of the hand from the cube within which the fixed speeds are gentle [m]."""
+"""Distance from end effector to cube below which the speed is lower [m]."""
 STOP_M = 0.02
-"""Distance of the cube from the goal within which they stand still [m]."""
-WORTH = 0.05
-"""A smaller gap between told and untold is noise, and no share of it is given."""
+"""Distance from cube to goal below which the arm stops [m]."""
+MIN_GAP = 0.05
+"""Smallest gap between the bounds for which its closed share is printed; less is noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Goals at rest, by friction and mass."""
+    """Goals reached, by friction and mass."""
 
     runs: tuple[str, ...]
-    """NAME=DIR,DIR,...: finished runs of one kind, one directory per training seed. The names told
-    and untold are the bounds that the others are measured against."""
+    """NAME=DIR,DIR,...: finished runs of one kind, one directory per training seed. The runs named
+    told (true context) and untold (context-free) are the bounds."""
     skills: Path | None = Path("models/csf_panda.onnx")
-    """Skill policy that goes at fixed speeds; None leaves it out."""
+    """Skill policy at fixed speeds; None omits its rows."""
     speeds: tuple[float, ...] = (0.3, 0.5, 1.0)
-    """Its actions near the cube are scaled by these."""
+    """Factors on the actions of the skill policy near the cube."""
     next_goal: bool = True
-    """Also measure the goal after the first one, of runs with an encoder."""
+    """Also measure a second goal, for runs with an encoder."""
     json: Path | None = None
-    """Where to write the result."""
+    """File of the result, as JSON."""
 
 
 class FixedSpeed:
-    """A skill policy pursuing goals zero-shot; gentle near the cube, still when it is there."""
+    """A skill policy on goals, zero-shot; slower near the cube, at rest when the cube is there."""
 
     def __init__(self, policy: OnnxPolicy, speed: float) -> None:
         self._policy, self._speed = policy, speed
@@ -89,7 +96,7 @@ class FixedSpeed:
         self._done = None
 
     def act(self, observation: Array, goal: Array) -> Array:
-        """``(n, A)``."""
+        """Returns actions ``(n, A)``."""
         action = self._policy.step(observation, goal=goal, previous_action=self._done).action
         near = np.linalg.norm(observation[:, self._reach], axis=1) < NEAR_M
         there = np.linalg.norm(observation[:, self._cube] - goal, axis=1) < STOP_M
@@ -98,20 +105,20 @@ class FixedSpeed:
         return self._done
 
 
-class Live:
-    """A run's policy file; its memory lasts from one episode to the next."""
+class Continued:
+    """A policy file whose recurrent state continues from one episode to the next."""
 
     def __init__(self, policy: OnnxPolicy, n: int) -> None:
         self._policy = policy
         policy.reset(n)
 
     def act(self, observation: Array, goal: Array) -> Array:
-        """``(n, A)``."""
+        """Returns actions ``(n, A)``."""
         return self._policy.act(observation, goal=goal)
 
 
-def episode(policy: FixedSpeed | Live, world: GoalWorld) -> dict[str, float]:
-    """Rest shares of one condition, as a run's final evaluation has them."""
+def episode(policy: FixedSpeed | Continued, world: GoalWorld) -> dict[str, float]:
+    """Runs one condition and returns its shares, with the keys of a run's final evaluation."""
     world.reset()
     goals = world.goal
     cube, speed = [world.cube_position], [world.cube_speed]
@@ -134,12 +141,15 @@ def episode(policy: FixedSpeed | Live, world: GoalWorld) -> dict[str, float]:
 
 
 def measure_speeds(config: Config, task: GoalTaskConfig, goals: int) -> Scores:
-    """Every speed in every condition."""
+    """Measures each speed in each condition."""
     if config.skills is None:
         return {}
     policy = open_policy(config.skills)
     if policy.manifest.observation_names != PUSH_OBSERVATION or policy.manifest.goal is None:
-        raise SystemExit(f"{config.skills} is no policy that takes goals on the tabletop")
+        raise SystemExit(
+            f"--skills {config.skills}: the policy takes no goals on the tabletop. Name a skill "
+            "policy such as models/csf_panda.onnx, or None"
+        )
     scores: Scores = {}
     with tqdm(total=len(config.speeds) * len(CONTEXTS), disable=None, leave=False) as bar:
         for speed in config.speeds:
@@ -154,38 +164,38 @@ def measure_speeds(config: Config, task: GoalTaskConfig, goals: int) -> Scores:
     best: dict[str, list[float]] = {}
     for key in next(iter(scores.values()), {}):
         best[key] = [max(row[key][0] for row in scores.values())]
-    return scores | {"best speed of each column": best}
+    return scores | {"best speed per column": best}
 
 
 def measure_next_goals(runs: Mapping[str, list[Path]], task: GoalTaskConfig, goals: int) -> Scores:
-    """The second of two goals in one context, of every run whose policy has a memory."""
+    """Measures the second of two goals in one context, for each recurrent policy."""
     files = {
         name: [open_policy(path) for run in part if (path := run / "policy.onnx").exists()]
         for name, part in runs.items()
     }
-    remembering = {
+    recurrent = {
         name: part
         for name, part in files.items()
         if part and all(policy.manifest.recurrent for policy in part)
     }
     scores: Scores = {}
-    total = len(CONTEXTS) * sum(map(len, remembering.values()))
+    total = len(CONTEXTS) * sum(map(len, recurrent.values()))
     with tqdm(total=total, disable=None, leave=False) as bar:
-        for name, part in remembering.items():
+        for name, part in recurrent.items():
             row = scores.setdefault(f"{name}, next goal", {})
             for policy in part:
                 for condition, (mass, friction) in CONTEXTS.items():
                     world = GoalWorld(nominal(task, mass, friction), goals, seed=EVALUATION_SEED)
-                    live = Live(policy, goals)
-                    episode(live, world)
-                    for key, value in episode(live, world).items():
+                    continued = Continued(policy, goals)
+                    episode(continued, world)
+                    for key, value in episode(continued, world).items():
                         row.setdefault(f"{condition}/{key}", []).append(value)
                     bar.update()
     return scores
 
 
 def final_metrics(directory: Path) -> dict[str, float]:
-    """The final evaluation of a finished run."""
+    """Returns the final evaluation of a finished run."""
     try:
         rows = read(directory / FILE_NAME)
     except RunDirectoryError as error:
@@ -195,12 +205,14 @@ def final_metrics(directory: Path) -> dict[str, float]:
         name.removeprefix("final/"): v for name, v in last.items() if name.startswith("final/")
     }
     if f"{next(iter(CONTEXTS))}/{TIMES[-1]}" not in found:
-        raise SystemExit(f"{directory} holds no finished run of `skill-train goal`")
+        raise SystemExit(
+            f"{directory} has no final evaluation of `skill-train goal`; name a finished run"
+        )
     return found
 
 
 def settings(directories: list[Path]) -> tuple[GoalTaskConfig, int]:
-    """Task and number of goals of the final evaluations, which must be the same in all runs."""
+    """Returns the task and the number of goals of the final evaluations; exits if they differ."""
     seen: set[tuple[int, float]] = set()
     task = GoalTaskConfig()
     for directory in directories:
@@ -221,7 +233,7 @@ def settings(directories: list[Path]) -> tuple[GoalTaskConfig, int]:
 
 
 def read_runs(runs: Mapping[str, list[Path]]) -> Scores:
-    """A row per kind of run; of those with an encoder also with its context zeroed and frozen."""
+    """Returns one row per kind of run; with an encoder, also for a zeroed and a frozen context."""
     scores: Scores = {}
     for name, directories in runs.items():
         seeds = [final_metrics(directory) for directory in directories]
@@ -236,7 +248,7 @@ def read_runs(runs: Mapping[str, list[Path]]) -> Scores:
 
 
 def spread(values: list[float] | None) -> str:
-    """Mean, and the range over the seeds where there are several."""
+    """Returns the mean, and the range if there are several seeds."""
     if not values:
         return "-"
     text = f"{np.mean(values):.2f}"
@@ -244,9 +256,9 @@ def spread(values: list[float] | None) -> str:
 
 
 def print_shares(scores: Scores, time: str) -> None:
-    """One row per policy, one column per condition."""
+    """Prints one row per policy, one column per condition."""
     when = time.replace("_", " ")
-    print(f"\nat rest within 3 cm {when}, mean (least to most) over training seeds\n")
+    print(f"\nshare at rest within 3 cm {when}: mean (least to most) over training seeds\n")
     columns = ("trained", *CONTEXTS)
     rows = [
         [name, *(spread(row.get(f"{c}/{time}")) for c in columns)] for name, row in scores.items()
@@ -255,22 +267,30 @@ def print_shares(scores: Scores, time: str) -> None:
 
 
 def print_gains(scores: Scores, time: str) -> dict[str, dict[str, float]]:
-    """What each row gains on untold, and, of those that infer, the share of what told gains."""
-    told, untold = scores.get("told"), scores.get("untold")
-    if told is None or untold is None:
+    """Prints the gain of each row on the lower bound, and its share of the gap.
+
+    Returns:
+        The share of the gap that each row with inferred context closes, by condition; empty without
+        both bounds.
+    """
+    upper, lower = scores.get(UPPER_BOUND), scores.get(LOWER_BOUND)
+    if upper is None or lower is None:
         return {}
-    print(f"\ngain on untold {time.replace('_', ' ')}, and its share of told - untold\n")
+    print(
+        f"\ngain on {LOWER_BOUND} {time.replace('_', ' ')} (share of {UPPER_BOUND} - {LOWER_BOUND})"
+        "\n"
+    )
     closed: dict[str, dict[str, float]] = {}
     rows: list[list[str]] = []
     for name, row in scores.items():
-        if name == "untold":
+        if name == LOWER_BOUND:
             continue
         cells: list[str] = []
         for key in (f"{condition}/{time}" for condition in CONTEXTS):
-            gap = float(np.mean(told[key]) - np.mean(untold[key]))
-            gain = float(np.mean(row[key]) - np.mean(untold[key]))
+            gap = float(np.mean(upper[key]) - np.mean(lower[key]))
+            gain = float(np.mean(row[key]) - np.mean(lower[key]))
             infers = R2[0] in row or name.endswith("next goal")
-            share = gain / gap if gap >= WORTH and infers else None
+            share = gain / gap if gap >= MIN_GAP and infers else None
             if share is not None:
                 closed.setdefault(name, {})[key] = share
             cells.append(f"{gain:+.2f}" + ("" if share is None else f" ({share:.0%})"))
@@ -280,14 +300,17 @@ def print_gains(scores: Scores, time: str) -> dict[str, dict[str, float]]:
 
 
 def main(config: Config) -> None:
-    """Reads, measures, prints tables, and writes the result where asked."""
+    """Reads the runs, measures, prints the tables and writes the result."""
     runs = named(config.runs, "DIR")
     scores = read_runs(runs)
     task, goals = settings([directory for part in runs.values() for directory in part])
     if config.next_goal:
         scores |= measure_next_goals(runs, task, goals)
     scores |= measure_speeds(config, task, goals)
-    print(f"{goals} goals a condition, those over 5 cm away count; mu at 0.8 kg, 4.8kg at mu 0.4")
+    print(
+        f"{goals} goals per condition, without those less than 5 cm away; evaluation seed "
+        f"{EVALUATION_SEED}; mu: at 0.8 kg, 4.8kg: at mu 0.4"
+    )
     closed: dict[str, dict[str, float]] = {}
     for time in TIMES:
         print_shares(scores, time)
@@ -297,10 +320,10 @@ def main(config: Config) -> None:
         [name, *(spread(row[key]) for key in R2)] for name, row in scores.items() if R2[0] in row
     ]
     if rows:
-        print("\nR2 of the estimates some time after the first contact, with sensor noise\n")
+        print("\nR2 of the estimates by time after the first contact, with sensor noise\n")
         print_table(["policy", *(key.replace("/after_", " ") for key in R2)], rows)
     write_json(config.json, {"goals": goals, "scores": scores, "closed": closed})
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    main(tyro.cli(Config, prog="python -m benchmarks.context.goals_at_rest", description=__doc__))

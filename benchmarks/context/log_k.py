@@ -1,9 +1,11 @@
-"""Does a contrastive context learn more from larger batches? The log-K question, on fixed data.
+"""Does a contrastive context learn more from larger batches, on fixed data?
 
-An NCE objective with K candidates can certify at most log K nats of what a context knows of its
-task; the pairwise sigmoid form has no such ceiling. A goal policy runs once on many tasks, several
-episodes each; then nothing but an encoder is trained on those episodes, by each objective with each
-batch, and a linear probe reads log friction and log mass from its contexts on tasks it never saw.
+    python -m benchmarks.context.log_k
+
+An NCE objective with K candidates bounds the mutual information between context and task from below
+by at most log K nats. The pairwise sigmoid form has no such ceiling. A goal policy records several
+episodes of many tasks. Each objective then trains an encoder alone on these episodes, with each
+batch size. A linear probe predicts log friction and log mass from the contexts of held-out tasks.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from benchmarks.context.goal_episodes import EPISODES_PER_TASK, collect
 from benchmarks.context.goal_serving import check_takes_goals
 from benchmarks.lib.figures import COLOURS, save, tidy
 from benchmarks.lib.inputs import open_policy
-from benchmarks.lib.report import print_table, write_json
+from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.data.episodes import EpisodeReplay, Episodes
 
@@ -35,51 +37,53 @@ OBJECTIVES: dict[str, ContrastiveConfig | None] = {
     "sigmoid": ContrastiveConfig(sampling="saccm", loss="sigmoid"),
     "truth": None,
 }
-"""SaNCE and the release's sigmoid form contrast good episodes of a task with bad ones of all;
-InfoNCE pairs of a task with those of others. The last regresses what the probe reads: a bound."""
+"""SaNCE and the sigmoid form of the authors' release contrast good episodes of a task with bad
+episodes of all tasks. InfoNCE contrasts pairs of one task with episodes of other tasks. ``truth``
+is a regression on log mass and log friction, for comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Contrastive batch against objective, encoder only."""
+    """Objectives and batch sizes of an encoder that trains alone."""
 
     model: Path = Path("models/goal_panda.onnx")
-    """Policy that collects the episodes: any that takes goals on the tabletop."""
+    """Policy that records the episodes; it takes goals on the tabletop."""
     tasks: int = 256
-    """Tasks to train on, of one mass and friction each, 8 episodes per task."""
+    """Training tasks; a task has one mass, one friction and 8 episodes."""
     held_out: int = 64
-    """Tasks to probe on."""
+    """Held-out tasks, for the probe."""
     batches: tuple[int, ...] = (16, 64, 256)
     """Episodes in a contrastive batch."""
     steps: int = 2000
-    """Gradient steps of every run."""
+    """Gradient steps of each run."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """Of encoder and batches."""
+    """Training seeds of encoder and batches."""
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where the encoder trains."""
+    """Device of the encoder."""
     figure: Path | None = Path("docs/images/log_k.png")
-    """Where to draw it; None draws nothing."""
+    """File of the figure; None draws no figure."""
     json: Path | None = None
-    """Where to write the result."""
+    """File of the result, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One run."""
+    """The result of one run."""
 
     r2: tuple[float, float]
-    """Of log mass and log friction, linear, on held-out tasks."""
+    """R2 of the probe on held-out tasks: log mass, log friction."""
     bound: float | None
-    """What the objective certifies on held-out batches [nat]; None for the sigmoid form."""
+    """Bound on the mutual information from held-out batches [nat]; None for the sigmoid form."""
     ceiling: float | None
-    """Its log K [nat]."""
+    """Largest possible bound, log K [nat]."""
     cpu_seconds: float
+    """Processor time of training and probe [s]."""
 
 
 def measure(
     config: Config, train: Episodes, held_out: Episodes
 ) -> dict[str, dict[int, list[Outcome]]]:
-    """Every objective with every batch, seed by seed."""
+    """Runs each objective with each batch size and seed."""
     device = torch.device(config.device)
     train, held_out = train.to(device), held_out.to(device)
     replay, unseen = EpisodeReplay(len(train), device), EpisodeReplay(len(held_out), device)
@@ -106,7 +110,7 @@ def measure(
 
 
 def table(found: dict[str, dict[int, list[Outcome]]]) -> list[list[str]]:
-    """A row per objective and batch."""
+    """Returns one row of the table for each objective and batch size."""
     rows: list[list[str]] = []
     for name, by_batch in found.items():
         for batch, outcomes in by_batch.items():
@@ -124,7 +128,7 @@ def table(found: dict[str, dict[int, list[Outcome]]]) -> list[list[str]]:
 
 
 def draw(found: dict[str, dict[int, list[Outcome]]], path: Path) -> None:
-    """Three panels over the batch: both R2, and the bound under its ceiling."""
+    """Draws three panels over the batch size: both R2, and the bound with its ceiling."""
     figure = Figure(figsize=(8.4, 2.7), layout="constrained")
     mass, friction, certified = figure.subplots(1, 3)
     for (name, by_batch), colour in zip(found.items(), COLOURS, strict=False):
@@ -140,7 +144,7 @@ def draw(found: dict[str, dict[int, list[Outcome]]], path: Path) -> None:
     for axes, title in (
         (mass, "R² of log mass"),
         (friction, "R² of log friction"),
-        (certified, "certified [nat]"),
+        (certified, "bound [nat]"),
     ):
         tidy(axes, title)
         axes.set_xscale("log", base=2)
@@ -156,7 +160,7 @@ def _known(values: list[float | None]) -> list[float]:
 
 
 def _line(axes: Axes, values: dict[int, list[float]], style: dict[str, str]) -> None:
-    """Means over the seeds, with their range."""
+    """Draws means over the seeds, and the ranges."""
     batches, runs = list(values), list(values.values())
     means = [float(np.mean(numbers)) for numbers in runs]
     axes.plot(
@@ -173,14 +177,15 @@ def _line(axes: Axes, values: dict[int, list[float]], style: dict[str, str]) -> 
 
 
 def main(config: Config) -> None:
-    """Measures, prints a table, draws, and writes the result where asked."""
+    """Measures, prints the table, draws the figure and writes the result."""
     torch.set_num_threads(1)
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("--device cuda: there is no CUDA device; take --device cpu")
+        raise SystemExit("--device cuda: this machine has no CUDA device; use --device cpu")
     if EPISODES_PER_TASK * min(config.tasks, config.held_out) < max(config.batches):
         raise SystemExit(
-            f"a batch of {max(config.batches)} needs {max(config.batches) // EPISODES_PER_TASK} "
-            "tasks, held out too; raise --tasks and --held-out"
+            f"a batch of {max(config.batches)} episodes needs at least "
+            f"{max(config.batches) // EPISODES_PER_TASK} training tasks and as many held-out "
+            "tasks; raise --tasks and --held-out, or lower --batches"
         )
     policy = open_policy(config.model)
     check_takes_goals(policy)
@@ -189,13 +194,14 @@ def main(config: Config) -> None:
     held_out = collect(policy, config.held_out, hidden=hidden, seed=10**6, label="held out")
     found = measure(config, train, held_out)
     print_table(
-        ["objective", "batch", "R2 log friction", "R2 log mass", "certified nat", "log K", "CPU s"],
+        ["objective", "batch", "R2 log friction", "R2 log mass", "bound nat", "log K", "CPU s"],
         table(found),
     )
     print(
-        f"\n{config.tasks} tasks of {EPISODES_PER_TASK} episodes of {train.action.shape[1]} steps "
-        f"by {config.model.name}, {config.held_out} tasks held out; {config.steps} gradient steps "
-        f"on {config.device}, seeds {', '.join(map(str, config.seeds))}"
+        f"\n{config.tasks} training tasks and {config.held_out} held-out tasks, each with "
+        f"{EPISODES_PER_TASK} episodes of {train.action.shape[1]} steps of {config.model.name}; "
+        f"{config.steps} gradient steps on {config.device}, training seeds "
+        f"{seed_text(config.seeds)}"
     )
     if config.figure is not None:
         draw(found, config.figure)
@@ -209,4 +215,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    main(tyro.cli(Config, prog="python -m benchmarks.context.log_k", description=__doc__))

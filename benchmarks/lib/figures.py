@@ -1,4 +1,4 @@
-"""What the pictures of the benchmarks have in common."""
+"""Common style of the figures."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
-"""Okabe and Ito's, which the colour-blind can tell apart."""
+"""Palette of Okabe and Ito, safe for colour-blind readers."""
 
 
 def tidy(axes: Axes, title: str) -> None:
-    """A title, a faint grid, and no frame."""
+    """Adds a title and a faint grid, and removes the frame."""
     axes.set_title(title, fontsize="medium", loc="left")
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes the picture; ends the program where that cannot be done."""
+    """Writes the figure; exits with a message if the file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=120)
     except (OSError, ValueError) as error:
-        raise SystemExit(f"cannot write the picture {path}: {error}") from None
+        raise SystemExit(f"cannot write the figure {path}: {error}") from None

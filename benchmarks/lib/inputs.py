@@ -1,4 +1,4 @@
-"""What the benchmarks are given: policy files, run directories and results, with clear refusals."""
+"""Reads policy files, names of runs, and results; exits with a message if they are invalid."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from skill_runtime.policy.onnx_policy import OnnxPolicy, PolicyFileError
+from skill_runtime.policy import OnnxPolicy, PolicyFileError
 
 
 def open_policy(path: Path) -> OnnxPolicy:
-    """The policy in a file; ends the program with the reason where there is none."""
+    """Opens a policy file; exits with the reason if it is invalid."""
     try:
         return OnnxPolicy(path)
     except PolicyFileError as error:
@@ -19,11 +19,11 @@ def open_policy(path: Path) -> OnnxPolicy:
 
 
 def named(entries: Sequence[str], what: str) -> dict[str, list[Path]]:
-    """``["told=a,b", "untold=c"]`` as ``{"told": [a, b], "untold": [c]}``, in that order.
+    """Parses ``["first=a,b", "second=c"]`` to ``{"first": [a, b], "second": [c]}``, in that order.
 
     Args:
-        entries: As on the command line.
-        what: Called so in the refusal, e.g. ``"DIR"``.
+        entries: Words of the command line.
+        what: Placeholder of a path in the error message, such as ``"DIR"``.
     """
     found: dict[str, list[Path]] = {}
     for entry in entries:
@@ -31,19 +31,17 @@ def named(entries: Sequence[str], what: str) -> dict[str, list[Path]]:
         if not name or not equals or not all(paths.split(",")):
             raise SystemExit(f"{entry!r} is not NAME={what} or NAME={what},{what},...")
         if name in found:
-            raise SystemExit(
-                f"{name!r} is named twice; give all of it at once, with commas between"
-            )
+            raise SystemExit(f"the name {name!r} occurs twice; write {name}={what},{what}")
         found[name] = [Path(path) for path in paths.split(",")]
     return found
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file; ends the program with the reason where there is none."""
+    """Reads a JSON object from a file; exits with the reason if there is no such object."""
     try:
         content: object = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SystemExit(f"cannot read {path}: {error}") from None
     if not isinstance(content, dict):
-        raise SystemExit(f"{path} holds no JSON object")
+        raise SystemExit(f"{path} contains no JSON object")
     return cast("dict[str, Any]", content)

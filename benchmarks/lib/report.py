@@ -1,4 +1,4 @@
-"""Tables on the terminal and results in a file, the same way for every benchmark."""
+"""Prints tables to the terminal and writes results to files, in one format."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skill_training.run.provenance import processor
 
 
 def machine() -> dict[str, str | int]:
-    """What a measured number depends on, as far as the system tells."""
+    """Describes this machine, on which the measured numbers depend."""
     return {
         "processor": processor() or platform.machine(),
         "cores": os.cpu_count() or 0,
@@ -21,15 +21,22 @@ def machine() -> dict[str, str | int]:
     }
 
 
+def seed_text(seeds: Sequence[int]) -> str:
+    """Formats seeds for a text: ``100 to 109``, or ``0, 2, 5`` if they are not consecutive."""
+    if len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a Markdown table, columns aligned."""
+    """Prints a Markdown table with aligned columns."""
     widths = [max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
     for row in (headers, ["-" * width for width in widths], *rows):
         print("| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |")
 
 
 def write_json(path: Path | None, result: Mapping[str, object]) -> None:
-    """Writes ``result`` and the machine it was measured on; does nothing without a path."""
+    """Writes ``result`` and a description of the machine, if there is a path."""
     if path is not None:
         text = json.dumps({"machine": machine(), **result}, indent=2)
         path.write_text(text + "\n", encoding="utf-8")

@@ -1,1 +1,1 @@
-"""plant."""
+"""Measurements of the simulated plant: friction, pushing, and identification of the context."""

@@ -1,7 +1,9 @@
-"""Coasting distance of a sliding cube against v^2 / (2 mu g): is the friction set the friction got?
+"""Compares the coasting distance of a sliding cube with Coulomb friction: v^2 / (2 mu g).
+
+    python -m benchmarks.plant.friction
 
 Cubes of random yaw get a horizontal velocity in random directions, far from the hand, and slide
-to rest; distances are compared with Coulomb friction's, mass by mass.
+to rest. The simulated friction is right if the ratio is 1 at every mass.
 """
 
 from __future__ import annotations
@@ -27,19 +29,19 @@ class Config:
     speed: float = 0.5
     """Speed at release [m/s]."""
     friction: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0)
-    """Friction coefficients to try."""
+    """Friction coefficients."""
     mass: tuple[float, ...] = (0.4, 0.8, 1.6)
-    """Masses to try [kg]; the distance should not depend on them."""
+    """Masses [kg]; the distance should not depend on them."""
     repeats: int = 16
-    """Directions and yaws for each pair."""
+    """Number of directions and yaws for each pair of mass and friction."""
     seed: int = 0
-    """Of starts and directions."""
+    """Seed of starts and directions."""
     json: Path | None = None
-    """Where to write the result."""
+    """Write the result to this file."""
 
 
 def coast(config: Config, mass: float, friction: float) -> Array:
-    """Sliding distances ``(repeats,)`` [m]."""
+    """Returns sliding distances ``(repeats,)`` [m]."""
     table = Tabletop(TabletopConfig(start="high"), config.repeats, seed=config.seed)
     table.set_context(mass=mass, friction=friction)
     setpoint, rest = table.setpoint.position.copy(), np.zeros((config.repeats, 7))
@@ -57,7 +59,7 @@ def coast(config: Config, mass: float, friction: float) -> Array:
 
 
 def main(config: Config) -> None:
-    """Measures, prints a table, and writes the result where asked."""
+    """Measures, prints a table, and writes the JSON file."""
     rows: list[dict[str, float]] = []
     for friction in config.friction:
         theory = config.speed**2 / (2 * friction * GRAVITY)

@@ -1,8 +1,10 @@
-"""Can mass and friction be read from what a policy sees? An upper bound, with and without the gap.
+"""Estimates how well mass and friction can be identified from the observations of a policy.
 
-Rollouts with random contexts train a supervised LSTM to regress log mass and log friction at every
-step; its R^2 on held-out episodes says what an encoder could know by then. Run twice: on the whole
-observation, and without the fields that carry the set-point (set-point gap and velocity).
+    python -m benchmarks.plant.identification
+
+A supervised LSTM regresses log mass and log friction at every step of rollouts with random
+contexts. Its R^2 on held-out episodes is an estimate of the best that an encoder can reach by then.
+The benchmark runs twice: on the whole observation, and without the set-point fields.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class Config:
     """R^2 of mass and friction read by a supervised LSTM from skill rollouts."""
 
     model: Path | None = None
-    """A policy file whose skills make the rollouts; the scripted pusher without one."""
+    """Policy file for the rollouts; default: the scripted pusher."""
     mass: tuple[float, float] = (0.4, 1.6)
     """Range of masses, drawn log-uniformly [kg]."""
     friction: tuple[float, float] = (0.2, 0.8)
@@ -46,24 +48,24 @@ class Config:
     sensor_noise: float = 0.0
     """Factor on the standard deviations of the sensor noise."""
     episodes: int = 4096
-    """Rollouts in all, rounded up to blocks of 256; a fifth of them is held out."""
+    """Number of rollouts, rounded up to blocks of 256; a fifth of them is held out."""
     hidden: int = 64
-    """Size of the LSTM."""
+    """Hidden size of the LSTM."""
     epochs: int = 50
     """Passes over the training rollouts."""
     batch: int = 32
     """Episodes in a batch."""
     learning_rate: float = 3e-3
-    """Of Adam, annealed to zero along a cosine."""
+    """Learning rate of Adam, annealed to zero along a cosine."""
     seed: int = 0
-    """Of rollouts, split and networks."""
+    """Seed of rollouts, split and networks."""
     json: Path | None = None
-    """Where to write the result."""
+    """Write the result to this file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Episodes:
-    """Rollouts and what is to be read from them."""
+    """Rollouts, with the targets of the regression."""
 
     inputs: Tensor
     """``(episodes, steps, O + 3)``: scaled observation, and the action before it."""
@@ -72,10 +74,10 @@ class Episodes:
 
 
 def make_policy(config: Config) -> tuple[Policy, tuple[str, ...]]:
-    """The policy that makes the rollouts, and the fields that it observes."""
+    """Returns the policy for the rollouts, and the fields that it observes."""
     if config.model is None:
         return ScriptedPusher(), PUSH_OBSERVATION
-    from skill_runtime.policy.onnx_policy import OnnxPolicy
+    from skill_runtime.policy import OnnxPolicy
 
     policy = OnnxPolicy(config.model)
     return policy, policy.manifest.observation_names
@@ -106,7 +108,7 @@ def collect(config: Config) -> Episodes:
 
 
 def _record(table: Tabletop, policy: Policy, names: Sequence[str], angle: Array) -> Array:
-    """One episode of every scene: ``(n, steps, O + 3)``, whatever the policy itself observes."""
+    """Records one episode of every scene ``(n, steps, O + 3)``, with the full push observation."""
     skill = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     scale = scales(PUSH_OBSERVATION)
     action = np.zeros((table.n, table.action_size))
@@ -126,16 +128,16 @@ class Reader(nn.Module):
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
-        self.memory = nn.LSTM(inputs, hidden, batch_first=True)
+        self.lstm = nn.LSTM(inputs, hidden, batch_first=True)
         self.head = nn.Linear(hidden, 2)
 
     def forward(self, sequence: Tensor) -> Tensor:
-        """``(n, steps, inputs) -> (n, steps, 2)``."""
-        return self.head(self.memory(sequence)[0])
+        """Maps ``(n, steps, inputs)`` to ``(n, steps, 2)``."""
+        return self.head(self.lstm(sequence)[0])
 
 
 def r_squared(estimate: Tensor, truth: Tensor) -> Tensor:
-    """Coefficient of determination per column, ``(2,)``."""
+    """Returns the coefficient of determination per column, ``(2,)``."""
     residual = (estimate - truth).square().sum(0)
     return 1.0 - residual / (truth - truth.mean(0)).square().sum(0)
 
@@ -169,7 +171,7 @@ def fit(config: Config, episodes: Episodes, label: str) -> dict[float, tuple[flo
 
 
 def without(episodes: Episodes, fields: frozenset[str]) -> Episodes:
-    """The same episodes with these fields left out of the observation."""
+    """Returns the episodes without these fields of the observation."""
     slices = layout(PUSH_OBSERVATION)
     hidden = {i for name in fields for i in range(slices[name].start, slices[name].stop)}
     keep = [i for i in range(episodes.inputs.shape[2]) if i not in hidden]
@@ -177,7 +179,7 @@ def without(episodes: Episodes, fields: frozenset[str]) -> Episodes:
 
 
 def main(config: Config) -> None:
-    """Measures, prints a table, and writes the result where asked."""
+    """Measures, prints a table, and writes the JSON file."""
     torch.set_num_threads(1)
     episodes = collect(config)
     cases = {

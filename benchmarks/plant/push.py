@@ -1,7 +1,9 @@
-"""Which cubes the arm can push: share moved > 10 cm over a grid of masses and frictions.
+"""Measures which cubes the arm can push: share moved > 10 cm over a grid of mass and friction.
 
-A scripted pusher works every pair in 16 directions for 1.5 s of pushing. Where the cube moves at
-all it moves far, so that the table shows a wall: mu m g against the force that the leash and the
+    python -m benchmarks.plant.push
+
+A scripted pusher pushes every pair in 16 directions for 1.5 s. A cube that moves at all moves far,
+so the table has a sharp border: mu m g equals the force that the maximum set-point error and the
 joint stiffness allow.
 """
 
@@ -24,23 +26,23 @@ class Config:
     """Share of cubes pushed further than 10 cm."""
 
     mass: tuple[float, ...] = (0.8, 1.6, 3.2, 5.0, 10.0)
-    """Masses to try [kg]."""
+    """Masses [kg]."""
     friction: tuple[float, ...] = (0.1, 0.2, 0.4, 0.6, 0.9, 1.2, 1.5)
-    """Friction coefficients to try."""
+    """Friction coefficients."""
     directions: int = 16
-    """Directions of the push for each pair."""
+    """Number of push directions for each pair of mass and friction."""
     push_s: float = 1.5
-    """Time of pushing, counted from the moment the hand is down behind the cube [s]."""
+    """Duration of the push itself, without the approach [s]."""
     limit_s: float = 5.0
-    """Time for approach and push together [s]."""
+    """Largest duration of approach and push together [s]."""
     seed: int = 0
-    """Of the starts."""
+    """Seed of the starts."""
     json: Path | None = None
-    """Where to write the result."""
+    """Write the result to this file."""
 
 
 def start_with_room(table: Tabletop, direction: Array) -> None:
-    """Draws starts until every cube has its way across the table's middle before it."""
+    """Draws starts until every cube can move across the middle of the table."""
     while True:
         ahead = np.sum(table.cube_position[:, :2] * direction, axis=1)
         crowded = np.flatnonzero(ahead > 0.0)
@@ -50,10 +52,10 @@ def start_with_room(table: Tabletop, direction: Array) -> None:
 
 
 def push_displacement(config: Config, mass: Array, friction: Array, direction: Array) -> Array:
-    """Distance ``(n,)`` [m] that each cube has moved after its push.
+    """Returns the distance that each cube has moved after its push ``(n,)`` [m].
 
     Args:
-        config: how long to push.
+        config: duration of the push.
         mass: ``(n,)`` [kg].
         friction: ``(n,)``.
         direction: ``(n, 2)`` unit vectors.
@@ -77,7 +79,7 @@ def push_displacement(config: Config, mass: Array, friction: Array, direction: A
 
 
 def main(config: Config) -> None:
-    """Measures, prints a table, and writes the result where asked."""
+    """Measures, prints a table, and writes the JSON file."""
     angle = 2 * np.pi * np.arange(config.directions) / config.directions
     grid = np.meshgrid(config.mass, config.friction, angle, indexing="ij")
     mass, friction, angles = (axis.ravel() for axis in grid)

@@ -1,4 +1,4 @@
-"""A pusher written by hand: the plant can be measured with it before anything is trained."""
+"""A scripted pusher, to measure the plant without a trained policy."""
 
 from __future__ import annotations
 
@@ -9,27 +9,26 @@ from skill_robots.motion.action import ActionConfig
 from skill_robots.observation import PUSH_OBSERVATION, layout
 
 BEHIND_M = 0.06
-"""Where the hand comes down: this far behind the cube's centre [m]."""
+"""Distance behind the cube's centre at which the hand goes down [m]."""
 
 FLY_M = 0.09
-"""Height of the end effector on the way [m]; the fingertips clear the cube."""
+"""Height of the end effector during the approach [m]; the fingertips clear the cube."""
 
 PUSH_M = 0.022
 """Height of the end effector while it pushes [m]."""
 
 LOW_M = 0.04
-"""Below this height the hand is taken to be down [m]."""
+"""Height below which the hand counts as down [m]."""
 
 
 class ScriptedPusher:
-    """Goes round the cube, comes down behind it as the skill points, and pushes along it.
+    """Moves behind the cube, goes down, and pushes in the direction of the skill.
 
-    Stateless: each action follows from the observation alone. Implements the Policy protocol, with
-    unit vectors of the plane as skills.
+    Implements the Policy protocol without a state. Skills are unit vectors in the plane.
 
     Args:
-        speed: of a push, as a share of the largest action.
-        side_gain: how strongly the hand is kept behind the cube's middle while it pushes [1/s].
+        speed: speed of a push, as a share of the largest action.
+        side_gain: gain that keeps the hand behind the cube's middle during a push [1/s].
     """
 
     def __init__(self, speed: float = 1.0, side_gain: float = 12.5) -> None:
@@ -37,18 +36,18 @@ class ScriptedPusher:
         self._fields = layout(PUSH_OBSERVATION)
         self._step_m = ActionConfig().displacement
         self.pushing = np.zeros(0, dtype=bool)
-        """``(n,)``: where the last action was a push."""
+        """``(n,)``: whether the last action was a push."""
 
     def reset(self, n: int) -> None:
-        """Nothing to forget."""
+        """Accepts any ``n``: the policy has no state."""
 
     def act(
         self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
     ) -> Array:
-        """``(n, 3)`` actions.
+        """Returns ``(n, 3)`` actions.
 
         Raises:
-            ValueError: no direction was given.
+            ValueError: the skill is missing.
         """
         if skill is None:
             raise ValueError("the scripted pusher needs a skill: a unit vector in the plane")
@@ -67,7 +66,7 @@ class ScriptedPusher:
             self._speed * skill + self._side_gain * across,
             to_start / self._step_m,
         )
-        # Straight down behind the cube, not down and onto it.
+        # The hand goes down only behind the cube, not onto it.
         at_start = np.linalg.norm(to_start, axis=1, keepdims=True) < 0.03
         height = np.where(pushing | (aligned & at_start), PUSH_M, FLY_M)
         climb = (height - setpoint[:, 2:]) / self._step_m

@@ -1,4 +1,4 @@
-"""Evaluations in which every set-point of every scene goes through a governor of that scene."""
+"""Evaluations in which each scene has a governor, which checks all of its set-points."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec, ArmState, JointTarget
-from skill_robots.franka import kinematics
-from skill_robots.franka.kinematics import Point
 from skill_robots.franka.specs import PANDA
+from skill_robots.kinematics import Point
 from skill_robots.motion.action import ActionDecoder, end_effector_state
 from skill_robots.motion.governor import Governor, Intervention, Verdict
 from skill_robots.motion.limits import Motion
@@ -28,7 +27,7 @@ from skill_robots.tasks.tabletop.rollouts import MAX_SCENES
 from skill_robots.tasks.tabletop.setpoint_audit import AuditFactory, SetpointAudit
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_runtime.evaluation.tabletop import EvaluationSettings, evaluate
-from skill_runtime.policy.onnx_policy import OnnxPolicy
+from skill_runtime.policy import OnnxPolicy
 
 KINDS = (
     "joint_position",
@@ -36,58 +35,54 @@ KINDS = (
     "joint_acceleration",
     "joint_jerk",
     "end_effector_speed",
-    "itself",
+    "self_collision",
     "table",
     "workspace",
 )
-"""Of headroom: the first in rad, the last three in m, the others the share of a limit that is left;
-position, velocity and the last three as ``Governor.headroom`` has them."""
+"""Kinds of headroom, as in ``Governor.headroom``. The first is in rad and the last three are in m;
+the others are shares of a limit."""
 
 PERIOD_S = TabletopConfig().physics_step_s
-"""Servo period of the evaluations, and of skill-serve unless told otherwise [s]."""
+"""Servo period of the evaluations, and default of skill-serve [s]."""
 
 
-ROOMS: dict[Intervention, str] = {
-    "workspace": "workspace",
-    "table": "table",
-    "self_collision": "itself",
-}
-"""Reasons of a refusal that are about where the arm goes, and their field of ``Room``."""
+MARGIN_REASONS: tuple[Intervention, ...] = ("workspace", "table", "self_collision")
+"""Reasons of a refusal that concern the place of the arm; also the names of the margins."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """A set-point that was refused."""
+    """A refused set-point."""
 
     reason: Intervention
     after_s: float
-    """Since its episode began [s]."""
-    hand: Point
-    """Of the last set-point before, base frame [m]."""
-    room_m: float | None
-    """Least room of that kind on the stop from it, at the servo's instants [m]; None for reasons
-    that have none. Above 0 the stop is inside the limit, but by less than the governor allows for
-    between the instants that it looks at."""
+    """Time since the start of the episode [s]."""
+    end_effector: Point
+    """Position at the set-point before, base frame [m]."""
+    margin_m: float | None
+    """Least margin of that kind on the braking trajectory, at the servo instants [m]. None if the
+    reason has no margin. A positive margin means that the trajectory respects the limit at these
+    instants, but by less than the governor's allowance for the time between them."""
 
 
 @dataclass
 class Tally:
-    """What the governors of all scenes have seen."""
+    """Statistics of the governors of all scenes."""
 
     scenes: int = 0
-    """Episodes, each with a governor of its own."""
+    """Number of episodes; each has its own governor."""
     refused: list[Refusal] = field(default_factory=list[Refusal])
-    """A scene is refused once, and ends there."""
+    """At most one refusal per scene; a scene is not checked after it."""
     least: dict[str, float] = field(default_factory=lambda: dict.fromkeys(KINDS, math.inf))
-    """Least headroom of any set-point, by kind."""
+    """Least headroom of all set-points, by kind."""
     longest_stop_s: float = 0.0
-    """Of the stops that were kept ready."""
+    """Duration of the longest verified braking trajectory [s]."""
     seconds: list[float] = field(default_factory=list[float])
-    """Every check's."""
+    """Duration of each check [s]."""
 
 
-class Observed(Governor):
-    """Tells a tally of everything that it checks."""
+class RecordingGovernor(Governor):
+    """A governor that adds each check to a tally."""
 
     def __init__(
         self, tally: Tally, spec: ArmSpec, low: Point, high: Point, period_s: float
@@ -97,12 +92,12 @@ class Observed(Governor):
         tally.scenes += 1
 
     def reset(self, state: ArmState) -> None:
-        """As the governor's; the arm has been at rest there."""
+        """Resets the governor at a state of rest."""
         super().reset(state)
         self._before, self._checks = self.last, 0
 
     def check(self, target: JointTarget | None, state: ArmState) -> Verdict:
-        """As the governor's, and by the clock."""
+        """Checks a set-point and measures the duration."""
         began = perf_counter()
         verdict = super().check(target, state)
         self._tally.seconds.append(perf_counter() - began)
@@ -110,48 +105,38 @@ class Observed(Governor):
         if verdict.intervention is not None:
             self._tally.refused.append(self._refusal(verdict.intervention, target))
         else:
-            self._note()
+            self._record()
         return verdict
 
     def _refusal(self, reason: Intervention, target: JointTarget | None) -> Refusal:
-        room: float | None = None
-        if reason in ROOMS and target is not None:
+        margin: float | None = None
+        if reason in MARGIN_REASONS and target is not None:
             before = self._before
             now = Motion(before.position, before.velocity, before.acceleration)
             stop = self._planner.plan(*now.then(target.position, self._period_s))
-            rooms = [self.limits.room(position) for position in stop.position]
-            room = min(getattr(each, ROOMS[reason]) for each in rooms)
+            margins = [self.limits.margins(position) for position in stop.position]
+            margin = min(getattr(each, reason) for each in margins)
         return Refusal(
             reason=reason,
             after_s=self._checks * self._period_s,
-            hand=kinematics.forward_point(self._before.position.tolist()),
-            room_m=room,
+            end_effector=PANDA.kinematics.forward_point(self._before.position.tolist()),
+            margin_m=margin,
         )
 
-    def _note(self) -> None:
-        tally, room = self._tally, self.headroom()
-        assert room is not None  # a set-point has just been adopted
-        found = (
-            room.joint_position,
-            room.joint_velocity,
-            room.joint_acceleration,
-            room.joint_jerk,
-            room.end_effector_speed,
-            room.self_collision,
-            room.table,
-            room.workspace,
-        )
-        for kind, left in zip(KINDS, found, strict=True):
-            tally.least[kind] = min(tally.least[kind], left)
-        if self._ready is not None:
-            longest_s = len(self._ready.way) * self._period_s
+    def _record(self) -> None:
+        tally, headroom = self._tally, self.headroom()
+        assert headroom is not None  # a set-point has just been adopted
+        for kind in KINDS:
+            tally.least[kind] = min(tally.least[kind], getattr(headroom, kind))
+        if self._fail_safe is not None:
+            longest_s = len(self._fail_safe.trajectory) * self._period_s
             tally.longest_stop_s = max(tally.longest_stop_s, longest_s)
         self._before = self.last
 
 
-def watch_all(tally: Tally) -> AuditFactory:
-    """Governs every scene of a batch."""
-    return partial(SetpointAudit, governed=MAX_SCENES, governor=partial(Observed, tally))
+def audit_all(tally: Tally) -> AuditFactory:
+    """Returns a factory of audits that govern each scene of a batch."""
+    return partial(SetpointAudit, governed=MAX_SCENES, governor=partial(RecordingGovernor, tally))
 
 
 def run_tabletop(
@@ -160,26 +145,26 @@ def run_tabletop(
     tally: Tally,
     on_steps: Callable[[int], object],
 ) -> None:
-    """What `skill-eval` runs on the tabletop, for a policy file or a baseline.
+    """Runs the tabletop evaluation of `skill-eval` for a policy file or a baseline.
 
     Raises:
-        UnsupportedPolicyError: the policy cannot act there.
+        UnsupportedPolicyError: The policy does not fit the tabletop.
     """
     manifest = policy.manifest if isinstance(policy, OnnxPolicy) else None
-    evaluate(policy, manifest, settings, on_steps=on_steps, watch=watch_all(tally))
+    evaluate(policy, manifest, settings, on_steps=on_steps, make_audit=audit_all(tally))
 
 
 class Shaped:
-    """A policy on the twin of the skill-aware benchmark, and the set-points it would be served by.
+    """A policy on the MuJoCo twin of the skill-aware benchmark, with the set-points of serving.
 
-    The benchmark's robot has no shaper and no governor: its motors are told a new joint target at
-    each action. Here each action also becomes set-points as `skill-serve` makes them, from where
-    the twin's hand is. They do not move the twin. The hand's width is left out: the driver clips
-    it.
+    The robot of the benchmark has neither shaper nor governor: each action sets a new joint target
+    of its motors. This class also converts each action to the set-points that `skill-serve` would
+    send, from the pose of the twin's end effector. The set-points do not move the twin. The gripper
+    width is not checked, since the adapter clips it.
     """
 
     def __init__(self, policy: OnnxPolicy, scenes: MujocoScenes, tally: Tally) -> None:
-        self._policy, self._make = policy, watch_all(tally)
+        self._policy, self._make_audit = policy, audit_all(tally)
         served = PolicyAdapter(PANDA, policy.manifest, PERIOD_S)
         self._actions = served.actions
         self._decoder = ActionDecoder(served.actions, PANDA)
@@ -188,31 +173,36 @@ class Shaped:
         self._position, self._velocity = scenes.batch.bind("qpos"), scenes.batch.bind("qvel")
 
     def reset(self, n: int) -> None:
-        """Starts ``n`` episodes, the arms at rest where the twin has put them."""
+        """Starts ``n`` episodes, with the arms at rest in the initial state of the twin."""
         self._policy.reset(n)
         self._setpoint = Setpoint(self._position[:, :7].copy())
-        self._watch = self._make(PANDA, self._actions, PERIOD_S, self._setpoint.position)
+        self._audit = self._make_audit(PANDA, self._actions, PERIOD_S, self._setpoint.position)
 
     def act(
         self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
     ) -> Array:
-        """``(n, A)``: the policy's."""
+        """Returns the policy's actions ``(n, A)``."""
         action = self._policy.act(observation, skill=skill, goal=goal)
         state = self._setpoint
-        hands = end_effector_state(
-            self._position[:, :7], self._velocity[:, :7], state.position, state.velocity, self._base
+        end_effectors = end_effector_state(
+            PANDA,
+            self._position[:, :7],
+            self._velocity[:, :7],
+            state.position,
+            state.velocity,
+            self._base,
         )
-        aim = self._decoder.displace(action[:, :3], state.position, hands)
+        joint_goal = self._decoder.displace(action[:, :3], state.position, end_effectors)
         for _ in range(round(1.0 / (CONTROL_RATE_HZ * PERIOD_S))):
-            self._shaper.step(state, aim)
-            self._watch.check(state.position, state.velocity)
+            self._shaper.step(state, joint_goal)
+            self._audit.check(state.position, state.velocity)
         return action
 
 
 def run_skill_aware(
     policy: OnnxPolicy, episodes: int, seed: int, tally: Tally, on_steps: Callable[[int], object]
 ) -> None:
-    """What `skill-eval --task skill-aware --engine mujoco` runs, ``episodes`` in every cell."""
+    """Runs `skill-eval --task skill-aware --engine mujoco` with ``episodes`` in each cell."""
     scenes = MujocoScenes(len(CELLS))
 
     def on_step(stepped: SkillAwareScenes) -> None:

@@ -1,13 +1,16 @@
-"""The complete governor over whole evaluations: what it refuses, how near its limits policies come.
+"""Which set-points of whole evaluations does the governor refuse, and how close are the others?
 
-`skill-eval` gives a governor to a few scenes of a batch, because it costs more than the physics.
-Here every scene has one: the episodes of skill-eval, nominal plant, policies from their files, and
-each set-point checked as in serving. The policies of the skill-aware benchmark, whose robot has no
-set-points, run on its MuJoCo twin; each of their actions becomes set-points as skill-serve makes
-them (governed_scenes.py).
+    python -m benchmarks.safety.governor
 
-The arm is compliant, so a set-point in the table presses on it: how hard is computed from joint
-stiffness and Jacobian, and measured in the simulated arm (press.py).
+In `skill-eval` only a few scenes of a batch have a governor, because a governor costs more than the
+physics. Here each scene has one, which checks each set-point as in serving. The episodes are those
+of skill-eval on the nominal plant. The robot of the skill-aware benchmark has no set-points. Its
+policies run on the MuJoCo twin, and each action is converted to the set-points of skill-serve
+(benchmarks.safety.governed_scenes).
+
+The arm is compliant: it presses on the table if its set-point is below the surface. The program
+computes the force from joint stiffness and Jacobian, and measures it in the simulated arm
+(benchmarks.safety.press).
 """
 
 from __future__ import annotations
@@ -22,72 +25,73 @@ import tyro
 from tqdm import tqdm
 
 from benchmarks.lib.inputs import open_policy
-from benchmarks.lib.report import print_table, write_json
+from benchmarks.lib.report import print_table, seed_text, write_json
 from benchmarks.safety.governed_scenes import KINDS, Refusal, Tally, run_skill_aware, run_tabletop
 from benchmarks.safety.press import PLACES, at_start, press
-from skill_robots.franka.clearance import HORIZON_M
+from skill_robots.franka.collision import HORIZON_M
 from skill_robots.motion.limits import Surroundings
-from skill_robots.motion.policy_adapter import SKILL_AWARE_TASK, UnsupportedPolicyError
+from skill_robots.motion.policy_adapter import UnsupportedPolicyError
 from skill_robots.tasks.baselines import BaselineName, make_baseline
+from skill_robots.tasks.registry import find_task
 from skill_robots.tasks.skill_aware.benchmark import CELLS, EPISODE_STEPS
+from skill_robots.tasks.skill_aware.compatibility import check_fits_skill_aware
 from skill_robots.tasks.tabletop.tabletop import Tabletop
-from skill_runtime.evaluation.skill_aware import check_fits
+from skill_robots.tasks.tabletop.task import TABLETOP
+from skill_robots.tasks.task import Task
 from skill_runtime.evaluation.tabletop import EvaluationSettings, total_steps
-from skill_runtime.policy.onnx_policy import OnnxPolicy
+from skill_runtime.policy import OnnxPolicy
 
 Subject = OnnxPolicy | BaselineName
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Every set-point of whole evaluations through the complete governor."""
+    """The governor over all set-points of whole evaluations."""
 
     models: tuple[Path, ...] = tuple(
         Path(f"models/{name}_panda.onnx") for name in ("csf", "metra", "goal", "saccm")
     )
     """Policy files."""
     baselines: tuple[BaselineName, ...] = ()
-    """Random baselines to put below them."""
-    seeds: tuple[int, ...] = (0,)
-    """Evaluation seeds; each costs some two minutes a model."""
+    """Random baselines."""
+    seeds: tuple[int, ...] = (100,)
+    """Evaluation seeds; each takes about two minutes per model."""
     start: Literal["low", "high"] = "low"
-    """On the tabletop; see `skill-eval --help`."""
+    """Start on the tabletop; see `skill-eval --help`."""
     episodes: int = 4
-    """Sets of 48 skills, each from starts of its own."""
+    """Episodes of each of 48 skills; each episode has its own start."""
     goals: int = 128
-    """Goals within 15 cm of the middle."""
+    """Goals within 15 cm of the centre of the table."""
     cell_episodes: int = 50
-    """In each of the 20 cells of the skill-aware benchmark."""
+    """Episodes in each of the 20 cells of the skill-aware benchmark."""
     json: Path | None = None
-    """Where to write the result."""
+    """File of the result, as JSON."""
 
 
 def subjects(config: Config) -> dict[str, Subject]:
-    """Who acts, by name."""
+    """Returns the policies and baselines, by name."""
     models: dict[str, Subject] = {path.stem: open_policy(path) for path in config.models}
     baselines: dict[str, Subject] = {name: name for name in config.baselines}
     return models | baselines
 
 
-def task(subject: Subject) -> str:
-    """What of skill-eval it runs."""
-    if isinstance(subject, str) or subject.manifest.plant.task != SKILL_AWARE_TASK:
-        return "tabletop"
-    return "skill-aware"
+def task(subject: Subject) -> Task:
+    """Returns the task that skill-eval scores the policy on; baselines run on the tabletop."""
+    return TABLETOP if isinstance(subject, str) else find_task(subject.manifest.plant.task)
 
 
 def steps(config: Config, subject: Subject, settings: EvaluationSettings) -> int:
-    """Control steps over all scenes."""
-    if task(subject) == "skill-aware":
+    """Returns the number of control steps over all scenes."""
+    if task(subject).evaluation == "cells":
         return config.cell_episodes * len(CELLS) * EPISODE_STEPS
     return total_steps(None if isinstance(subject, str) else subject.manifest, settings)
 
 
 def measure(config: Config, acting: dict[str, Subject]) -> dict[str, Tally]:
-    """Runs everybody's evaluations.
+    """Runs all evaluations.
 
     Raises:
-        UnsupportedPolicyError: a policy cannot act in the evaluation of its task.
+        UnsupportedPolicyError: A policy does not fit the evaluation of its task.
     """
     runs = [
         EvaluationSettings(
@@ -105,39 +109,43 @@ def measure(config: Config, acting: dict[str, Subject]) -> dict[str, Tally]:
                 if isinstance(subject, str):
                     policy = make_baseline(subject, Tabletop.action_size, run.seed)
                     run_tabletop(policy, run, tally, bar.update)
-                elif task(subject) == "tabletop":
+                elif task(subject).evaluation == "skills_and_goals":
                     run_tabletop(subject, run, tally, bar.update)
                 else:
-                    check_fits(subject.manifest)
+                    check_fits_skill_aware(subject.manifest)
                     run_skill_aware(subject, config.cell_episodes, run.seed, tally, bar.update)
     return found
 
 
-def dip(tally: Tally) -> float:
-    """How deep the lowest set-point is in the table [m]; negative above it."""
+def table_depth(tally: Tally) -> float:
+    """Returns the depth of the lowest set-point below the table surface [m]; negative above it."""
     return -(tally.least["table"] + Surroundings.table_clearance_m)
 
 
 def refusals(tally: Tally) -> str:
-    """Scenes refused, by reason."""
+    """Formats the number of refused scenes, by reason."""
     reasons = Counter(refusal.reason for refusal in tally.refused)
     return ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or "0"
 
 
-def in_words(refusal: Refusal) -> str:
-    """Where it was, and how much was missing."""
-    x, y, z = refusal.hand
-    text = f"{refusal.reason} after {refusal.after_s:.2f} s, hand at {x:.3f} {y:.3f} {z:.3f} (base)"
-    if refusal.room_m is None:
+def refusal_text(refusal: Refusal) -> str:
+    """Formats the time and place of a refusal, and the margin of its braking trajectory."""
+    x, y, z = refusal.end_effector
+    text = (
+        f"{refusal.reason} after {refusal.after_s:.2f} s, end effector at "
+        f"{x:.3f} {y:.3f} {z:.3f} (base frame)"
+    )
+    if refusal.margin_m is None:
         return text
-    return f"{text}; its stop leaves {1e3 * refusal.room_m:.1f} mm at the servo's instants"
+    return f"{text}; margin of the braking trajectory {1e3 * refusal.margin_m:.1f} mm"
 
 
 def row(name: str, of: str, tally: Tally) -> list[str]:
-    """For the table; lengths in mm."""
+    """Returns the row of a policy; lengths in mm."""
     left = tally.least
-    told = HORIZON_M - Surroundings.self_clearance_m
-    itself, table, workspace = (f"{1e3 * left[kind]:.1f}" for kind in KINDS[5:])
+    # The clearance model measures distances between links up to its horizon only.
+    longest_m = HORIZON_M - Surroundings.self_clearance_m
+    self_collision, table, workspace = (f"{1e3 * left[kind]:.1f}" for kind in KINDS[5:])
     return [
         name,
         of,
@@ -145,17 +153,17 @@ def row(name: str, of: str, tally: Tally) -> list[str]:
         f"{len(tally.seconds):,}",
         refusals(tally),
         *(f"{left[kind]:.2f}" for kind in KINDS[:5]),
-        itself if left["itself"] < told else f"> {1e3 * told:.0f}",
+        self_collision if left["self_collision"] < longest_m else f"> {1e3 * longest_m:.0f}",
         table,
         workspace,
-        f"{1e3 * dip(tally):.1f}",
+        f"{1e3 * table_depth(tally):.1f}",
         f"{tally.longest_stop_s:.2f}",
         f"{1e6 * float(np.median(tally.seconds)):.0f}",
     ]
 
 
 def content(tally: Tally) -> dict[str, object]:
-    """For JSON."""
+    """Returns the entry of a policy in the JSON result."""
     return {
         "episodes": tally.scenes,
         "setpoints": len(tally.seconds),
@@ -167,40 +175,43 @@ def content(tally: Tally) -> dict[str, object]:
 
 
 def print_press(depth_m: float) -> dict[str, list[float]]:
-    """How hard the arm presses with its set-point so deep in the table."""
+    """Prints and returns stiffness and contact force with the set-point below the table surface."""
     x, y, z = (at_start() / 1e3).tolist()
-    print(f"\nthe hand's stiffness at the start pose, x / y / z: {x:.2f} / {y:.2f} / {z:.2f} kN/m")
-    print(f"with the set-point {1e3 * depth_m:.0f} mm in the table:\n")
+    print("\nstiffness of the end effector at the start pose, ", end="")
+    print(f"x / y / z: {x:.2f} / {y:.2f} / {z:.2f} kN/m")
+    print(f"with the set-point {1e3 * depth_m:.0f} mm below the table surface:\n")
     down, force = (values.tolist() for values in press(depth_m))
     rows = [
         [f"{place[0]:g}", f"{place[1]:g}", f"{along / 1e3:.2f}", f"{newton:.1f}"]
         for place, along, newton in zip(PLACES, down, force, strict=True)
     ]
-    print_table(["x m", "y m", "kN/m downwards", "presses with N"], rows)
+    print_table(["x m", "y m", "vertical stiffness kN/m", "contact force N"], rows)
     return {"stiffness": down, "force": force}
 
 
 TITLES = (
     *("policy", "task", "episodes", "set-points", "refused"),
-    *("position", "velocity", "acceleration", "jerk", "hand speed", "itself", "table", "workspace"),
-    *("in the table", "longest stop s", "check us"),
+    *("position", "velocity", "acceleration", "jerk", "end-effector speed"),
+    *("self-collision", "table", "workspace"),
+    *("depth in table", "longest stop s", "check us"),
 )
 
 
 def main(config: Config) -> None:
-    """Measures, prints tables, and writes the result where asked."""
+    """Measures, prints the tables and writes the result."""
     acting = subjects(config)
     try:
         found = measure(config, acting)
     except UnsupportedPolicyError as error:
         raise SystemExit(str(error)) from None
-    print("every set-point of every episode through the governor of its scene; least headroom:")
-    print("rad of a joint's range, shares of the limits, mm; in the table: deepest set-point, mm\n")
-    print_table(TITLES, [row(name, task(acting[name]), tally) for name, tally in found.items()])
+    print("least headroom of all set-points: position in rad; velocity to end-effector speed as")
+    print("shares of the limits; self-collision, table, workspace and depth in table in mm\n")
+    rows = [row(name, task(acting[name]).option, tally) for name, tally in found.items()]
+    print_table(TITLES, rows)
     for name, tally in found.items():
         for refusal in tally.refused:
-            print(f"{name}: {in_words(refusal)}")
-    print(f"\nevaluation seeds {', '.join(map(str, config.seeds))}, {config.start} start")
+            print(f"{name}: {refusal_text(refusal)}")
+    print(f"\nevaluation seeds {seed_text(config.seeds)}, {config.start} start")
     pressed = print_press(-Surroundings.table_clearance_m)
     write_json(
         config.json,
@@ -214,4 +225,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    main(tyro.cli(Config, prog="python -m benchmarks.safety.governor", description=__doc__))

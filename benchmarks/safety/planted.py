@@ -1,4 +1,4 @@
-"""Bugs that are planted in the server, to see whether `make simulate` finds them, and how soon.
+"""Which bugs, planted in the server, does fault injection find, and at which tick?
 
 python -m benchmarks.safety.planted --seeds 0 1 2 3 4
 """
@@ -26,6 +26,8 @@ from skill_runtime.authority import modes
 from skill_runtime.authority.authority import Authority
 from skill_runtime.authority.lease import Lease, LeaseManager
 from skill_runtime.control.arm_controller import ArmController
+from skill_runtime.control.arm_link import ArmLink
+from skill_runtime.control.recovery import AutomaticRecovery
 from skill_runtime.fault_injection.faulty_arm import FaultyArm
 from skill_runtime.fault_injection.motion_oracle import InvariantError
 from skill_runtime.fault_injection.run import FaultRun, RunConfig
@@ -34,11 +36,11 @@ from skill_runtime.server.message_server import MessageServer
 from skill_runtime.server.telemetry import make_telemetry
 
 Plant = Callable[[FaultRun], Any]
-"""Makes a context manager: while it is entered, the bug is in the server of that world."""
+"""Returns a context manager: inside it, the server of that run has the bug."""
 
 
 @contextmanager
-def lease_never_ends(world: FaultRun) -> Generator[None, None, None]:
+def lease_never_ends(run: FaultRun) -> Generator[None, None, None]:
     """A lease is in force until it is released."""
 
     def never(_: Lease) -> float:
@@ -49,15 +51,15 @@ def lease_never_ends(world: FaultRun) -> Generator[None, None, None]:
 
 
 @contextmanager
-def priority_ignored(world: FaultRun) -> Generator[None, None, None]:
-    """Whoever asks for the lease gets it."""
+def priority_ignored(run: FaultRun) -> Generator[None, None, None]:
+    """Every request for the lease is granted."""
     acquire = LeaseManager.acquire
 
     def careless(
         self: LeaseManager, holder: str, ttl_s: float, now: float, priority: int = 0
     ) -> Lease:
         del priority
-        self.end("somebody asked")
+        self.end("a client asked")
         return acquire(self, holder, ttl_s, now)
 
     with patch.object(LeaseManager, "acquire", careless):
@@ -65,52 +67,52 @@ def priority_ignored(world: FaultRun) -> Generator[None, None, None]:
 
 
 @contextmanager
-def governor_without_stops(world: FaultRun) -> Generator[None, None, None]:
-    """A set-point is looked at where it is, not on its way to rest."""
+def governor_without_stops(run: FaultRun) -> Generator[None, None, None]:
+    """The governor checks a set-point, but not the braking trajectory from it."""
 
-    def content(_: MotionLimits, way: BrakingTrajectory, *__: object) -> VerifiedStop:
-        return VerifiedStop(way, math.inf, None)
+    def unchecked(_: MotionLimits, stop: BrakingTrajectory, *__: object) -> VerifiedStop:
+        return VerifiedStop(stop, math.inf, None)
 
-    with patch.object(MotionLimits, "verify_stop", content):
+    with patch.object(MotionLimits, "verify_stop", unchecked):
         yield
 
 
 @contextmanager
-def governor_brakes_too_hard(world: FaultRun) -> Generator[None, None, None]:
-    """Stops are planned with three times the acceleration that the arm can bear."""
-    spec, period_s = world.arm.spec, world.arm.servo_period_s
+def governor_brakes_too_hard(run: FaultRun) -> Generator[None, None, None]:
+    """Braking is planned with three times the acceleration and jerk limits."""
+    spec, period_s = run.arm.spec, run.arm.servo_period_s
     planner = BrakingPlanner(3.0 * spec.acceleration_limit, 3.0 * spec.jerk_limit, period_s)
-    with patch.object(world.pilot.governor, "_planner", planner):
+    with patch.object(run.controller.link.governor, "_planner", planner):
         yield
 
 
 @contextmanager
-def stop_does_not_latch(world: FaultRun) -> Generator[None, None, None]:
-    """A stopped arm takes a lease and commands."""
+def stop_does_not_latch(run: FaultRun) -> Generator[None, None, None]:
+    """A stopped arm accepts a lease and commands."""
     free = {**modes.TABLE["hold"]}
     with patch.dict(modes.TABLE, {"stopped": free}):
         yield
 
 
 @contextmanager
-def fault_does_not_latch(world: FaultRun) -> Generator[None, None, None]:
-    """Every fault counts as one that may end by itself."""
+def fault_does_not_latch(run: FaultRun) -> Generator[None, None, None]:
+    """Every fault ends in the next tick, without its cause being gone."""
 
-    def at_fault(self: Authority) -> bool:
-        return self.mode == "fault"
+    def fault_in_force(self: Authority) -> FaultClass | None:
+        return self.fault_class if self.mode == "fault" else None
 
-    def recover(self: ArmController, authority: Authority, now: float) -> None:
-        del self, now
-        authority.recover()
+    def always(_: AutomaticRecovery, fault: FaultClass | None, now: float) -> bool:
+        del now
+        return fault is not None
 
-    may = patch.object(Authority, "may_recover", property(at_fault))
-    with may, patch.object(ArmController, "_recover_by_itself", recover):
+    recoverable = patch.object(Authority, "recoverable_fault", property(fault_in_force))
+    with recoverable, patch.object(AutomaticRecovery, "has_ended", always):
         yield
 
 
 @contextmanager
-def age_from_arrival(world: FaultRun) -> Generator[None, None, None]:
-    """A command's validity begins when it arrives, not when its sender last heard the server."""
+def age_from_arrival(run: FaultRun) -> Generator[None, None, None]:
+    """The validity of a command begins on arrival, not at its reference time."""
     check = LeaseManager.check_command
 
     def from_arrival(
@@ -128,74 +130,74 @@ def age_from_arrival(world: FaultRun) -> Generator[None, None, None]:
 
 
 @contextmanager
-def order_ignored(world: FaultRun) -> Generator[None, None, None]:
-    """A command that was overtaken, or comes twice, runs."""
+def order_ignored(run: FaultRun) -> Generator[None, None, None]:
+    """A command that was overtaken, or arrives twice, is executed."""
 
     def forgetful(*_: object) -> None:
-        """The number is not noted."""
+        """Does not store the number."""
 
     with patch.object(LeaseManager, "accept", forgetful):
         yield
 
 
 @contextmanager
-def hold_finishes(world: FaultRun) -> Generator[None, None, None]:
-    """A hold goes on to the goal of what it ended."""
+def hold_finishes(run: FaultRun) -> Generator[None, None, None]:
+    """A hold continues to the goal of the ended command."""
 
-    def content(_: PolicyAdapter) -> None:
-        """The goal stays."""
+    def ignore(_: PolicyAdapter) -> None:
+        """Keeps the goal."""
 
-    with patch.object(PolicyAdapter, "hold", content):
+    with patch.object(PolicyAdapter, "hold", ignore):
         yield
 
 
 @contextmanager
-def old_poses_are_used(world: FaultRun) -> Generator[None, None, None]:
-    """Nobody looks how old a tracked pose is."""
+def old_poses_are_used(run: FaultRun) -> Generator[None, None, None]:
+    """The age of a tracked pose is not checked."""
 
-    def content(*_: object) -> None:
-        """Whatever its age."""
+    def unchecked(*_: object) -> None:
+        """Accepts poses of any age."""
 
-    with patch.object(ArmController, "_check_objects", content):
+    with patch.object(ArmController, "_check_objects", unchecked):
         yield
 
 
 @contextmanager
-def stop_read_seldom(world: FaultRun) -> Generator[None, None, None]:
-    """Stops are read in every twentieth tick."""
-    hear_stops = MessageServer.receive_stops
+def stop_read_seldom(run: FaultRun) -> Generator[None, None, None]:
+    """Stops are read in every twentieth tick only."""
+    receive_stops = MessageServer.receive_stops
 
     def seldom(self: MessageServer, until: float) -> None:
-        if world.judge.tick % 20 == 0:
-            hear_stops(self, until)
+        if run.oracle.tick % 20 == 0:
+            receive_stops(self, until)
 
-    with patch.object(MessageServer, "hear_stops", seldom):
+    with patch.object(MessageServer, "receive_stops", seldom):
         yield
 
 
 @contextmanager
-def lost_arm_goes_on(world: FaultRun) -> Generator[None, None, None]:
-    """An arm that was out of reach is sent on from where it was told to be."""
+def lost_arm_goes_on(run: FaultRun) -> Generator[None, None, None]:
+    """After an outage the set-point is not placed on the measured joints."""
 
-    def nowhere(_: ArmController) -> None:
-        """The set-point stays."""
+    def ignore(_: ArmLink) -> None:
+        """Keeps the set-point."""
 
-    with patch.object(ArmController, "_stay_here", nowhere):
+    with patch.object(ArmLink, "hold_measured", ignore):
         yield
 
 
 @contextmanager
-def stall_unseen(world: FaultRun) -> Generator[None, None, None]:
-    """Nobody notices that the loop stood still."""
+def stall_unseen(run: FaultRun) -> Generator[None, None, None]:
+    """A suspended loop is not noticed."""
     with patch.object(FaultyArm, "lockstep", True):
         yield
 
 
 @contextmanager
-def telemetry_always_well(world: FaultRun) -> Generator[None, None, None]:
-    """Telemetry says that the arm holds, whatever it does."""
+def telemetry_always_well(run: FaultRun) -> Generator[None, None, None]:
+    """Telemetry always reports mode `hold`."""
 
-    def well(**given: Any) -> Telemetry:  # noqa: ANN401  whatever it takes
+    def well(**given: Any) -> Telemetry:  # noqa: ANN401  the arguments of make_telemetry
         return make_telemetry(**given).model_copy(update={"mode": "hold", "fault": None})
 
     with patch.object(loop, "make_telemetry", well):
@@ -203,15 +205,15 @@ def telemetry_always_well(world: FaultRun) -> Generator[None, None, None]:
 
 
 @contextmanager
-def faults_not_counted(world: FaultRun) -> Generator[None, None, None]:
+def faults_not_counted(run: FaultRun) -> Generator[None, None, None]:
     """Faults are not counted."""
     fault = Authority.fault
 
-    def untold(self: Authority, reason: str, kind: FaultClass = "internal") -> None:
+    def uncounted(self: Authority, reason: str, kind: FaultClass = "internal") -> None:
         fault(self, reason, kind)
-        self.counters[f"faults.{kind}"] = 0
+        self.events.counters[f"faults.{kind}"] = 0
 
-    with patch.object(Authority, "fault", untold):
+    with patch.object(Authority, "fault", uncounted):
         yield
 
 
@@ -233,50 +235,50 @@ PLANTS: dict[str, tuple[str, Plant, str]] = {
     "age_from_arrival": ("staleness", age_from_arrival, "fresh command|after its end"),
     "order_ignored": ("staleness", order_ignored, "out of order"),
     "old_poses_are_used": ("staleness", old_poses_are_used, "on a pose"),
-    "hold_finishes": ("driver", hold_finishes, "still moving"),
-    "lost_arm_goes_on": ("pilot", lost_arm_goes_on, "fed forward|breaks"),
-    "stall_unseen": ("pilot", stall_unseen, "fed forward|breaks"),
+    "hold_finishes": ("adapter", hold_finishes, "still moving"),
+    "lost_arm_goes_on": ("arm link", lost_arm_goes_on, "fed forward|breaks"),
+    "stall_unseen": ("arm link", stall_unseen, "fed forward|breaks"),
     "stop_read_seldom": ("server", stop_read_seldom, "was not read"),
     "telemetry_always_well": ("telemetry", telemetry_always_well, "telemetry says"),
     "faults_not_counted": ("telemetry", faults_not_counted, "counted|counter"),
 }
-"""Where each is, how it gets there, and what it is to be found by (a regular expression)."""
+"""Part of the server, context manager, and a regular expression of the expected finding."""
 
 TRACKED = ("old_poses_are_used",)
-"""These need a run with a tracker: an odd seed."""
+"""Bugs that need a run with a tracker, which is one with an odd seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Planted bugs, and the tick at which the simulation finds each."""
+    """Command-line options."""
 
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    """A run for each; with a tracker for the odd ones."""
+    """One run per seed; odd seeds have a tracker."""
     ticks: int = 50_000
-    """The longest run."""
+    """Length of a run without a finding [servo periods]."""
     model: Path = Path("models/csf_panda.onnx")
-    """The policy that is served."""
+    """Policy file to serve."""
     json: Path | None = None
-    """Where to write the result."""
+    """File for the result in JSON."""
 
 
 def found(name: str, config: RunConfig) -> str | None:
-    """What the simulation says of a planted bug; None where it finds nothing."""
-    world = FaultRun(config)
-    with PLANTS[name][1](world):
+    """Returns the broken invariant for a planted bug; None if all invariants hold."""
+    run = FaultRun(config)
+    with PLANTS[name][1](run):
         try:
-            world.run()
+            run.run()
         except InvariantError as error:
             return str(error)
     return None
 
 
 def main(config: Config) -> None:
-    """Plants, runs, prints a table."""
+    """Plants each bug, runs, and prints a table."""
     logging.disable(logging.CRITICAL)
     rows: list[list[str]] = []
     with tqdm(total=len(PLANTS) * len(config.seeds), disable=None, leave=False) as bar:
-        for name, (where, *_) in PLANTS.items():
+        for name, (part, *_) in PLANTS.items():
             said: list[str | None] = []
             for seed in config.seeds:
                 skipped = name in TRACKED and seed % 2 == 0
@@ -285,7 +287,7 @@ def main(config: Config) -> None:
                 bar.update()
             ticks = [(text or "not found").partition(":")[0].removeprefix("tick ") for text in said]
             words = next((text.partition(": ")[2] for text in said if text and ":" in text), "")
-            rows.append([name, where, *ticks, words[:60]])
+            rows.append([name, part, *ticks, words[:60]])
     print_table(["planted", "in", *(f"seed {seed}" for seed in config.seeds), "says"], rows)
     write_json(config.json, {"found": rows})
 

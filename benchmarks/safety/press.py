@@ -1,12 +1,11 @@
-"""How hard the arm presses on the table where its set-point is inside: the arm is compliant."""
+"""Contact force on the table if the set-point of the compliant arm is below the surface."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_robots.franka import kinematics
-from skill_robots.franka.clearance import ClearanceModel
+from skill_robots.franka.collision import FrankaCollisionModel
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import inverse_kinematics
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
@@ -19,23 +18,24 @@ PLACES: tuple[tuple[float, float], ...] = (
     (0.0, 0.30),
     (0.15, 0.0),
 )
-"""Where on the table the arm is pressed down; x is away from its base, at -0.6 [m]."""
+"""Places on the table, x and y [m]; x points away from the base, which is at x = -0.6."""
 
 SETTLE_S = 3.0
-"""Until the arm rests on the table [s]."""
+"""Time until the arm is at rest on the table [s]."""
 ASIDE_M = 5.0
-"""Where the cubes are meanwhile [m]."""
+"""Position of the cubes, away from the arms [m]."""
 
 
 def at_start() -> Array:
-    """``(3,)``: stiffness of the hand at the start pose along x, y and z [N/m]."""
-    return stiffness(kinematics.forward_with_jacobian(kinematics.NEUTRAL[None])[1])[0]
+    """Returns the end effector's stiffness ``(3,)`` at the start pose along x, y and z [N/m]."""
+    return stiffness(PANDA.kinematics.forward_with_jacobian(PANDA.neutral[None])[1])[0]
 
 
 def stiffness(jacobian: Array) -> Array:
-    """``(n, 3)``: force per displacement along x, y and z, the hand free to give elsewhere [N/m].
+    """Returns force per displacement ``(n, 3)`` along x, y and z [N/m].
 
-    ``1 / (J K^-1 J^T)_ii`` of the linear rows of Jacobians ``(n, 6, 7)``, K the joint stiffness.
+    The end effector is free to yield in the other directions. For the linear rows J of the
+    Jacobians ``(n, 6, 7)`` and the joint stiffness K, this is ``1 / (J K^-1 J^T)_ii``.
     """
     linear = jacobian[:, :3]
     return 1.0 / ((linear**2) / PANDA.stiffness).sum(axis=2)
@@ -45,33 +45,42 @@ class BareTable(Tabletop):
     """Arms over an empty table."""
 
     def put(self, joint_position: Array) -> None:
-        """Arms at rest at ``(n, 7)`` [rad], the cubes out of the way."""
+        """Puts the arms at rest at ``(n, 7)`` [rad], and the cubes aside."""
         self._qpos[:, :7] = joint_position
         self._qpos[:, self._cube_q] = ASIDE_M
 
     def pushed_with(self, setpoint: Array) -> Array:
-        """``(n, 3)``: what holds each arm, at rest, off its set-point [N]."""
+        """Returns the force ``(n, 3)`` on the end effectors of arms at rest [N].
+
+        It balances the torques of the joint springs.
+        """
         torque = PANDA.stiffness * (setpoint - self.joint_position)
-        _, jacobian = kinematics.forward_with_jacobian(self.joint_position)
+        _, jacobian = PANDA.kinematics.forward_with_jacobian(self.joint_position)
         wrench = np.linalg.pinv(jacobian.transpose(0, 2, 1)) @ torque[:, :, None]
         return -wrench[:, :3, 0]
 
 
 def press(depth_m: float) -> tuple[Array, Array]:
-    """Vertical stiffness [N/m] and force [N] with the set-point ``depth_m`` in the table.
+    """Returns vertical stiffness [N/m] and force [N] with the set-point below the table surface.
 
-    At :data:`PLACES`, ``(n,)`` each: the first from the Jacobian, the second measured.
+    The stiffness comes from the Jacobian. The force is measured in the simulated arm.
+
+    Args:
+        depth_m: Depth of the lowest point of the gripper at the set-point [m].
+
+    Returns:
+        Two arrays ``(n,)``, in the order of :data:`PLACES`.
     """
     table = BareTable(TabletopConfig(), len(PLACES))
-    hand = np.array([(x, y, 0.0) for x, y in PLACES]) - table.actions.base_position
-    clearance = ClearanceModel()
-    for _ in range(2):  # the tips are lowest where the hand points straight down, nearly
-        joints = inverse_kinematics(hand)
+    goal = np.array([(x, y, 0.0) for x, y in PLACES]) - table.actions.base_position
+    clearance = FrankaCollisionModel()
+    for _ in range(2):  # the fingertips are the lowest points if the gripper points down, nearly
+        joints = inverse_kinematics(PANDA, goal)
         lowest = np.array([clearance.measure(position).table for position in joints])
-        hand[:, 2] -= lowest + depth_m
-    joints = inverse_kinematics(hand)
-    _, jacobian = kinematics.forward_with_jacobian(joints)
-    table.put(inverse_kinematics(hand + np.array((0.0, 0.0, depth_m))))
+        goal[:, 2] -= lowest + depth_m
+    joints = inverse_kinematics(PANDA, goal)
+    _, jacobian = PANDA.kinematics.forward_with_jacobian(joints)
+    table.put(inverse_kinematics(PANDA, goal + np.array((0.0, 0.0, depth_m))))
     rest = np.zeros_like(joints)
     for _ in range(round(SETTLE_S / table.config.physics_step_s)):
         table.physics_step(joints, rest)

@@ -1,4 +1,4 @@
-"""What one inference of a policy costs beside that of another, in the same run."""
+"""Duration of one inference of several policies, measured in turns."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from pathlib import Path
 
 import numpy as np
 
-from skill_runtime.policy.onnx_policy import OnnxPolicy
+from skill_runtime.policy import OnnxPolicy
 
 BLOCK = 50
-"""Inferences of one policy before it is the other's turn: what slows the machine slows both."""
+"""Inferences of one policy in one turn. Turns expose all policies to the same load."""
 
 BLOCKS = 60
-"""Of each policy."""
+"""Turns of each policy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inference:
-    """Of one policy file, one slot, in microseconds: graph, memory and all."""
+    """Duration of one policy step with one slot [us], the recurrent state included."""
 
     model: str
     rows: int
-    """Of the graph's batch in the long run: 2 where a successor grows up beside the state."""
+    """Batch size of the graph: 2 with a standby state, otherwise 1."""
     p50: float
     p99: float
 
 
 def compare(models: list[Path]) -> list[Inference]:
-    """Times of the policies, measured in turns, once each is older than its horizon."""
+    """Measures the policies in turns, after each has passed its horizon."""
     policies = [OnnxPolicy(model) for model in models]
     steps = [_stepper(policy) for policy in policies]
     for policy, step in zip(policies, steps, strict=True):
@@ -62,7 +62,7 @@ def _rows(policy: OnnxPolicy) -> int:
 
 
 def _stepper(policy: OnnxPolicy) -> Callable[[], object]:
-    """Takes one step towards a goal where the policy takes goals, else with a skill."""
+    """Returns one step of the policy: with a goal if the policy takes goals, else with a skill."""
     manifest = policy.manifest
     observation = np.random.default_rng(0).normal(0.0, 0.1, manifest.observation_size)
     if manifest.goal is not None:

@@ -1,14 +1,16 @@
-"""What a tick costs and how late it begins, beside a bare timer loop in the same run.
+"""How long does a tick of the control loop take, and how late does it begin?
 
-The server is the real one: loop, sockets, policy, shaper, governor, simulated arm and telemetry at
-100 Hz, while a client in another process holds the lease, sends ten skills a second and reads the
-telemetry. It takes turns with itself without the governor, and with a loop that does nothing:
-lateness is a property of the machine more than of the program, and what all have in common is the
-machine's.
+    python -m benchmarks.serving.tick
 
-It also starts skill-serve as a user does, and takes the time to the first action and the memory.
-With --plain it compares the policy's inference with that of another file, in turns: what a context
-encoder costs, say (inference.py).
+The server is complete: control loop, sockets, policy, shaper, governor, simulated arm and telemetry
+at 100 Hz. A client in another process holds the lease, sends ten commands per second and reads the
+telemetry. The server runs in turns with the same server without a governor and with a bare loop,
+which only waits for its deadlines. Wake-up latency depends on the machine more than on the program,
+so only differences between the loops are due to the server.
+
+The program also starts skill-serve and measures the time to the first action and the memory. With
+--plain it compares the inference of two policy files in turns, such as one with and one without a
+context encoder (benchmarks.serving.inference).
 """
 
 from __future__ import annotations
@@ -35,8 +37,8 @@ from skill_robots.motion.governor import Governor, Verdict
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_runtime.authority.modes import POLICY_MODES
-from skill_runtime.client.client import SkillClient
-from skill_runtime.policy.onnx_policy import PolicyFileError, load_manifest
+from skill_runtime.client import SkillClient
+from skill_runtime.policy import PolicyFileError, load_manifest
 from skill_runtime.realtime.clock import MonotonicClock
 from skill_runtime.realtime.latency import TickTimes
 from skill_runtime.realtime.pacing import Pacer
@@ -66,12 +68,12 @@ with SkillClient(sys.argv[1], timeout_s=10) as client, client.acquire("benchmark
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Cost and lateness of the tick; time to the first action; memory."""
+    """Execution time and wake-up latency of a tick; time to the first action; memory."""
 
     model: Path = Path("models/csf_panda.onnx")
-    """The policy file."""
+    """Policy file."""
     plain: Path | None = None
-    """Another policy file, without an encoder, to compare inference with."""
+    """Another policy file, without an encoder, to compare the inference."""
     seconds: float = 20.0
     """Length of one measurement [s]."""
     rounds: int = 3
@@ -79,48 +81,52 @@ class Config:
     starts: int = 5
     """Starts of skill-serve; the median counts."""
     spin_us: float = 0.0
-    """Busy waiting before each deadline, in both loops [us]."""
+    """Busy waiting before each deadline, in all loops [us]."""
     realtime: bool = False
-    """Ask for real-time scheduling and locked memory, in both loops."""
+    """Request real-time scheduling and locked memory, in all loops."""
     json: Path | None = None
-    """Where to write the result."""
+    """File of the result, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One loop at one rate, all rounds together; times in microseconds."""
+    """One loop at one rate over all rounds; times in microseconds."""
 
     loop: str
     servo_hz: float
     policy_hz: float | None
     ticks: int
-    work_p50: float
-    work_p99: float
-    work_p999: float
-    late_p50: float
-    late_p99: float
-    late_p999: float
-    missed: int
-    """Ticks skipped because the one before began a whole period late."""
+    execution_p50: float
+    execution_p99: float
+    execution_p999: float
+    wakeup_p50: float
+    wakeup_p99: float
+    wakeup_p999: float
+    overruns: int
+    """Skipped ticks: the tick before began a whole period late."""
 
 
 class Record(TickTimes):
-    """Keeps every tick, besides what telemetry needs."""
+    """Records each tick, in addition to the statistics for telemetry."""
 
     def __init__(self, ticks_a_second: int, seconds: float) -> None:
         super().__init__(ticks_a_second)
         self.times = np.zeros((round(2 * ticks_a_second * (seconds + 5)), 2))
         self.ticks = 0
 
-    def add(self, work_s: float, late_s: float) -> None:
-        """Notes one tick."""
-        super().add(work_s, late_s)
-        self.times[self.ticks] = work_s, late_s
+    def add(self, execution_time_s: float, wakeup_latency_s: float) -> None:
+        """Records one tick."""
+        super().add(execution_time_s, wakeup_latency_s)
+        self.times[self.ticks] = execution_time_s, wakeup_latency_s
         self.ticks += 1
 
 
 def measure_bare(config: Config, servo_hz: float) -> tuple[np.ndarray, int]:
-    """Times ``(ticks, 2)`` and missed ticks of a loop that does nothing, in a thread like ours."""
+    """Measures a bare loop in a thread with the settings of the server's thread.
+
+    Returns:
+        Execution time and wake-up latency ``(ticks, 2)`` [s], and the number of overruns.
+    """
     clock = MonotonicClock()
     record = Record(round(servo_hz), config.seconds)
     pacer = Pacer(1.0 / servo_hz, clock, config.spin_us * 1e-6)
@@ -141,26 +147,30 @@ def measure_bare(config: Config, servo_hz: float) -> tuple[np.ndarray, int]:
 
 
 class LaxGovernor(Governor):
-    """Lets everything pass: what the tick costs without one."""
+    """Accepts each set-point without a check."""
 
     def check(self, target: JointTarget | None, state: ArmState) -> Verdict:
-        """The target as it is."""
-        assert target is not None  # the shaper always has one
+        """Returns the target."""
+        assert target is not None  # the shaper always provides a target
         return Verdict(target=target)
 
 
-def lax(server: ArmServer, servo_hz: float) -> None:
-    """Takes the governor out of a server."""
-    plant, spec = server.pilot.manifest.plant, server.pilot.arm.spec
+def remove_governor(server: ArmServer, servo_hz: float) -> None:
+    """Replaces the governor of a server with a :class:`LaxGovernor`."""
+    plant, spec = server.controller.manifest.plant, server.controller.arm.spec
     governor = LaxGovernor(spec, plant.workspace_low_m, plant.workspace_high_m, 1.0 / servo_hz)
-    governor.reset(server.pilot.state)
-    server.pilot.governor = governor
+    governor.reset(server.controller.state)
+    server.controller.link.governor = governor
 
 
 def measure_served(
     config: Config, model: Path, servo_hz: float, *, governed: bool
 ) -> tuple[np.ndarray, int]:
-    """Times ``(ticks, 2)`` and missed ticks of the server, with a client at work."""
+    """Measures the server while a client sends commands.
+
+    Returns:
+        Execution time and wake-up latency ``(ticks, 2)`` [s], and the number of overruns.
+    """
     serve = ServeConfig(
         model=model,
         addresses=Addresses(commands=ANY_PORT, telemetry=ANY_PORT, stop=ANY_PORT),
@@ -168,35 +178,36 @@ def measure_served(
     )
     server = ArmServer(MujocoArm(TabletopConfig(physics_step_s=1.0 / servo_hz)), serve)
     if not governed:
-        lax(server, servo_hz)
+        remove_governor(server, servo_hz)
     thread = threading.Thread(target=server.run)
     thread.start()
     client = subprocess.Popen(
         [sys.executable, "-c", CLIENT, server.addresses.commands], stdout=subprocess.PIPE
     )
-    assert client.stdout is not None  # it was asked for
+    assert client.stdout is not None  # because of stdout=PIPE
     try:
         client.stdout.readline()
         record = Record(round(servo_hz), config.seconds)
-        missed = server.loop.pacer.overruns
+        before = server.loop.pacer.overruns
         server.loop.times = record
         time.sleep(config.seconds)
         server.loop.times = TickTimes(1)
-        missed = server.loop.pacer.overruns - missed
+        overruns = server.loop.pacer.overruns - before
         if server.authority.mode not in POLICY_MODES:
-            raise SystemExit(f"the arm did not run the policy: {server.authority.last_event}")
+            event = server.authority.events.last_event
+            raise SystemExit(f"the arm did not run the policy: {event}")
     finally:
         client.terminate()
         client.communicate()
         server.stop()
         thread.join()
-    return record.times[: record.ticks], missed
+    return record.times[: record.ticks], overruns
 
 
 def measure(config: Config, model: Path, servo_hz: float, policy_hz: float) -> list[Row]:
-    """A bare loop, the server, and the server without its governor, in turns."""
+    """Measures a bare loop, the server, and the server without its governor, in turns."""
     cases: dict[str, Callable[[], tuple[np.ndarray, int]]] = {
-        "bare timer": lambda: measure_bare(config, servo_hz),
+        "bare loop": lambda: measure_bare(config, servo_hz),
         "skill-serve": lambda: measure_served(config, model, servo_hz, governed=True),
         "without governor": lambda: measure_served(config, model, servo_hz, governed=False),
     }
@@ -208,33 +219,33 @@ def measure(config: Config, model: Path, servo_hz: float, policy_hz: float) -> l
         _row(
             name,
             servo_hz,
-            None if name == "bare timer" else policy_hz,
+            None if name == "bare loop" else policy_hz,
             np.concatenate([times for times, _ in parts]),
-            sum(missed for _, missed in parts),
+            sum(overruns for _, overruns in parts),
         )
         for name, parts in found.items()
     ]
 
 
-def _row(loop: str, servo: float, policy: float | None, times: np.ndarray, missed: int) -> Row:
-    work, late = np.percentile(times * 1e6, [50, 99, 99.9], axis=0).T
+def _row(loop: str, servo: float, policy: float | None, times: np.ndarray, overruns: int) -> Row:
+    execution, wakeup = np.percentile(times * 1e6, [50, 99, 99.9], axis=0).T
     return Row(
         loop=loop,
         servo_hz=servo,
         policy_hz=policy,
         ticks=len(times),
-        work_p50=work[0],
-        work_p99=work[1],
-        work_p999=work[2],
-        late_p50=late[0],
-        late_p99=late[1],
-        late_p999=late[2],
-        missed=missed,
+        execution_p50=execution[0],
+        execution_p99=execution[1],
+        execution_p999=execution[2],
+        wakeup_p50=wakeup[0],
+        wakeup_p99=wakeup[1],
+        wakeup_p999=wakeup[2],
+        overruns=overruns,
     )
 
 
 def at_rate(model: Path, manifest: PolicyManifest, rate_hz: float, folder: Path) -> Path:
-    """A copy of the file whose manifest says that the policy runs at ``rate_hz``."""
+    """Writes a copy of the policy file with the control rate ``rate_hz`` in its manifest."""
     graph = onnx.load(model)
     text = manifest.model_copy(update={"control_rate_hz": rate_hz}).to_json()
     onnx.helper.set_model_props(graph, {METADATA_KEY: text})
@@ -244,7 +255,7 @@ def at_rate(model: Path, manifest: PolicyManifest, rate_hz: float, folder: Path)
 
 
 def start_once(model: Path, port: int) -> tuple[float, float]:
-    """Seconds from the command to the first action a subscriber sees, and memory [MB]."""
+    """Starts skill-serve; returns the time to the first action in telemetry [s] and memory [MB]."""
     start = time.monotonic()
     command = [sys.executable, "-m", "skill_runtime.cli.serve", "--model", str(model)]
     with subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL) as process:
@@ -260,9 +271,9 @@ def start_once(model: Path, port: int) -> tuple[float, float]:
 
 
 def print_rows(rows: Sequence[Row]) -> None:
-    """The table, in microseconds."""
-    headers = ["loop", "servo", "policy", "ticks", "work p50", "p99", "p99.9"]
-    headers += ["late p50", "p99", "p99.9", "missed"]
+    """Prints the table of the loops, in microseconds."""
+    headers = ["loop", "servo", "policy", "ticks", "execution p50", "p99", "p99.9"]
+    headers += ["wake-up p50", "p99", "p99.9", "overruns"]
     print_table(
         headers,
         [
@@ -271,9 +282,9 @@ def print_rows(rows: Sequence[Row]) -> None:
                 f"{row.servo_hz:g} Hz",
                 "-" if row.policy_hz is None else f"{row.policy_hz:g} Hz",
                 str(row.ticks),
-                *(f"{value:.0f}" for value in (row.work_p50, row.work_p99, row.work_p999)),
-                *(f"{value:.0f}" for value in (row.late_p50, row.late_p99, row.late_p999)),
-                str(row.missed),
+                *(f"{t:.0f}" for t in (row.execution_p50, row.execution_p99, row.execution_p999)),
+                *(f"{t:.0f}" for t in (row.wakeup_p50, row.wakeup_p99, row.wakeup_p999)),
+                str(row.overruns),
             ]
             for row in rows
         ],
@@ -281,10 +292,10 @@ def print_rows(rows: Sequence[Row]) -> None:
 
 
 def print_inferences(inferences: Sequence[Inference]) -> None:
-    """The table, in microseconds, and the ratio of the first to the last."""
-    print("one inference, in microseconds")
+    """Prints the table of inferences, in microseconds, and the ratio of the first to the last."""
+    print("duration of one inference, in microseconds")
     print_table(
-        ["model", "rows", "p50", "p99"],
+        ["model", "batch", "p50", "p99"],
         [[row.model, str(row.rows), f"{row.p50:.0f}", f"{row.p99:.0f}"] for row in inferences],
     )
     if len(inferences) > 1:
@@ -292,28 +303,28 @@ def print_inferences(inferences: Sequence[Inference]) -> None:
 
 
 def main(config: Config) -> None:
-    """Measures, prints and writes."""
+    """Measures, prints the tables and writes the result."""
     try:
         manifest = load_manifest(config.model)
         files = [config.model, *([config.plain] if config.plain else [])]
         inferences = compare(files)
     except PolicyFileError as error:
-        raise SystemExit(f"tick.py: {error} Another file: --model or --plain FILE") from None
+        raise SystemExit(f"{error} Another file: --model or --plain FILE") from None
     print_inferences(inferences)
     if manifest.goal is None and not manifest.skill.size:
-        raise SystemExit(f"tick.py: {config.model} takes neither skill nor goal; name another")
+        raise SystemExit(f"{config.model} takes neither skill nor goal; name another: --model FILE")
     with tempfile.TemporaryDirectory() as name:
         fast = at_rate(config.model, manifest, 1000.0, Path(name))
         rows = measure(config, config.model, 200.0, manifest.control_rate_hz)
         rows += measure(config, fast, 1000.0, 1000.0)
-    print("times in microseconds")
+    print("execution time and wake-up latency of a tick, in microseconds")
     print_rows(rows)
     starts = [start_once(config.model, 20000 + 10 * i) for i in range(config.starts)]
     first_action_s, memory_mb = np.median(starts, axis=0)
     slowest = max(seconds for seconds, _ in starts)
     print(
-        f"skill-serve: first action seen {first_action_s:.2f} s after the command "
-        f"(slowest of {config.starts}: {slowest:.2f} s), resident memory {memory_mb:.0f} MB"
+        f"skill-serve: first action in telemetry {first_action_s:.2f} s after the command, median "
+        f"of {config.starts} (slowest {slowest:.2f} s); resident memory {memory_mb:.0f} MB"
     )
     write_json(
         config.json,
@@ -328,4 +339,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    main(tyro.cli(Config, prog="python -m benchmarks.serving.tick", description=__doc__))

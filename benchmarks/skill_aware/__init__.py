@@ -1,1 +1,1 @@
-"""skill_aware."""
+"""Scores, tables and pictures of the skill-aware benchmark."""

@@ -1,8 +1,9 @@
-"""Success in every cell of the skill-aware benchmark, several policies side by side.
+r"""Draws success in every cell of the skill-aware benchmark, several policies side by side.
 
-    python -m benchmarks.skill_aware.heat_maps --scores "fixed pick=pick.json" "SaCCM=s0.json,s1.json,s2.json"
+    python -m benchmarks.skill_aware.heat_maps \
+        --scores "fixed pick=pick.json" "SaCCM=s0.json,s1.json,s2.json"
 
-The files are those of benchmarks/skill_aware/table.py; what was published stands last.
+The files are those of benchmarks/skill_aware/table.py. The published scores are the last panel.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from skill_robots.tasks.skill_aware.benchmark import CELLS, TRAIN, Cell
 from skill_robots.tasks.skill_aware.scenes import FRICTIONS, MASSES
 
 COLUMNS = (4, 5, 3)
-"""Panels in a row, the first that leaves fewest places empty."""
+"""Candidates for the number of panels in a row; the one with the fewest empty places wins."""
 PANEL_INCHES = (2.3, 2.5)
 LIGHT = 0.55
-"""Success from which the map is too light for white figures."""
+"""Success above which the cell is too light for white digits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +35,13 @@ class Config:
     """Heat maps of success by cell."""
 
     scores: tuple[str, ...]
-    """NAME=FILE,FILE,...: results of skill-eval; several files of a name are averaged."""
+    """NAME=FILE,FILE,...: results of skill-eval; the files of a name are averaged."""
     out: Path = Path("docs/images/skill_aware_cells.png")
-    """The picture."""
+    """Write the picture to this file."""
 
 
 def draw_map(axes: Axes, title: str, success: dict[Cell, float]) -> AxesImage:
-    """Friction upwards, mass to the right; the published training cells are framed."""
+    """Draws friction upwards, mass to the right; the published training cells have a frame."""
     grid = np.array([[success[Cell(friction, mass)] for mass in MASSES] for friction in FRICTIONS])
     image = axes.imshow(grid, cmap="cividis", vmin=0.0, vmax=1.0, origin="lower")
     for row, friction in enumerate(FRICTIONS):
@@ -61,7 +62,7 @@ def draw_map(axes: Axes, title: str, success: dict[Cell, float]) -> AxesImage:
 
 
 def main(config: Config) -> None:
-    """Reads and draws."""
+    """Reads the scores and draws the picture."""
     scores = {
         name: {cell: score.mean(cell) for cell in CELLS}
         for name, score in read_scores(config.scores).items()

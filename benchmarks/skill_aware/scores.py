@@ -1,4 +1,4 @@
-"""Scores on the skill-aware benchmark: from skill-eval's JSON files, and those published."""
+"""Scores on the skill-aware benchmark: those in skill-eval's JSON files, and the published ones."""
 
 from __future__ import annotations
 
@@ -43,25 +43,25 @@ class Score:
     runs: tuple[dict[Cell, float], ...]
     """Success by cell."""
     episodes: int | None
-    """Per cell, over all runs; None where the files do not say."""
+    """Episodes per cell, over all runs; None if the files do not contain it."""
 
     def split(self, name: str) -> list[float]:
-        """Mean success over a split's cells, run by run."""
+        """Returns the mean success over a split's cells, run by run."""
         return [float(np.mean([run[cell] for cell in SPLITS[name]])) for run in self.runs]
 
     def cell(self, cell: Cell) -> list[float]:
-        """Success in one cell, run by run."""
+        """Returns the success in one cell, run by run."""
         return [run[cell] for run in self.runs]
 
     def mean(self, cell: Cell) -> float:
-        """Over the runs."""
+        """Returns the success in one cell, averaged over the runs."""
         return float(np.mean(self.cell(cell)))
 
 
 def read_scores(entries: Sequence[str]) -> dict[str, Score]:
-    """Scores by name, from ``NAME=FILE,FILE,...``; several files are training seeds.
+    """Reads scores by name, from ``NAME=FILE,FILE,...``; several files are training seeds.
 
-    ``FILE#key`` takes the part of a file that stands under ``key``, where it holds several scores.
+    ``FILE#key`` selects one part of a file with several scores.
     """
     return {name: _read(paths) for name, paths in named(entries, "FILE").items()}
 

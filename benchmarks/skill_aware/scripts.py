@@ -1,10 +1,12 @@
-"""The scripted controllers on the skill-aware benchmark, cell by cell.
+r"""Runs the scripted controllers on the skill-aware benchmark, cell by cell.
 
-    python -m benchmarks.skill_aware.scripts --engine bullet --episodes 50 --seed 0 --json scripted.json
+    python -m benchmarks.skill_aware.scripts \
+        --engine bullet --episodes 50 --seed 0 --json scripted.json
 
-`nothing` stands still; `pick` is one gentle pick in every cell; `rule` is told friction and mass
-and chooses a skill by them; `switch` is told nothing and changes the skill when the cube does not
-follow. In the file each stands under `policies/NAME`, in the form of skill-eval's files.
+`nothing` stands still. `pick` is the same gentle pick in every cell. `rule` chooses a skill from
+the true friction and mass. `switch` is context-free: it changes the skill if the cube does not
+follow. The file has the scores of each controller under `policies/NAME`, in the format of
+skill-eval.
 """
 
 from __future__ import annotations
@@ -53,21 +55,21 @@ class Config:
     engine: Engine = "bullet"
     """The published benchmark's engine, or its MuJoCo twin."""
     policies: tuple[Name, ...] = ("nothing", "pick", "rule", "switch")
-    """Which controllers to run."""
+    """The controllers to run."""
     episodes: int = 50
-    """Per cell."""
+    """Episodes per cell."""
     seed: int = 0
-    """Of the starts."""
+    """Seed of the starts."""
     scenes: int = 20
-    """Stepped together; the result does not depend on it."""
+    """Number of scenes stepped together; the result does not depend on it."""
     threads: int = 1
     """Physics threads; only MuJoCo uses more than one."""
     json: Path | None = None
-    """Where to write the result."""
+    """Write the result to this file."""
 
 
 def measure(name: Name, scenes: SkillAwareScenes, config: Config) -> tuple[BenchmarkResult, float]:
-    """What the controller scores, and control steps per second of processor time."""
+    """Returns the controller's scores, and control steps per second of processor time."""
     steps = 0
     batches = -(-len(CELLS) * config.episodes // scenes.n)
     started = time.process_time()
@@ -85,7 +87,7 @@ def measure(name: Name, scenes: SkillAwareScenes, config: Config) -> tuple[Bench
 
 
 def print_cells(name: Name, result: BenchmarkResult) -> None:
-    """Success over the grid, with the share of episodes in which the cube was picked up."""
+    """Prints success over the grid, with the share of episodes in which the cube was picked up."""
     print(f"\n{name}: success (share of episodes in which the cube was picked up)\n")
     names = [[cell_name(Cell(friction, mass)) for mass in MASSES] for friction in FRICTIONS]
     rows = [
@@ -96,7 +98,7 @@ def print_cells(name: Name, result: BenchmarkResult) -> None:
 
 
 def main(config: Config) -> None:
-    """Runs the controllers in turn and prints their scores."""
+    """Runs the controllers and prints their scores."""
     if min(config.episodes, config.scenes, config.threads) < 1 or not config.policies:
         raise SystemExit("--episodes, --scenes and --threads must be 1 or more, --policies one too")
     try:

@@ -1,11 +1,11 @@
-r"""The tables of the skill-aware benchmark: who succeeds where, beside what was published.
+r"""Prints the tables of the skill-aware benchmark: success by split and cell, with the published.
 
     python -m benchmarks.skill_aware.table --reference pick --subject shipped --scores \
-        nothing=still.json pick=pick.json saccm=s0.json,s1.json,s2.json shipped=shipped.json
+        still=still.json pick=pick.json saccm=s0.json,s1.json,s2.json shipped=shipped.json
 
-Each file is one `skill-eval --task skill-aware --json FILE`; several of one name are training seeds
-of one method. A cell shows skill-awareness where the subject beats the reference, the fixed pick
-that adapts to nothing, by more than two standard errors.
+Each file is an output of `skill-eval --task skill-aware --json FILE`. Several files of one name are
+training seeds of one method. A cell shows skill-awareness if the subject exceeds the reference, a
+fixed pick, by more than two standard errors.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.skill_aware.scores import PUBLISHED_CELLS, PUBLISHED_SPLITS, Sco
 from skill_robots.tasks.skill_aware.benchmark import CELLS, SPLITS, Cell, cell_name
 
 HELD_OUT_BOX = Cell(5.0, 10.0)
-"""The one cell of the moderate split that the shipped policy's training range leaves out."""
+"""The only cell of the moderate split outside the shipped policy's training range."""
 
 STANDARD_ERRORS = 2.0
 
@@ -32,23 +32,23 @@ class Config:
     """Success on the skill-aware benchmark, by split and by cell."""
 
     scores: tuple[str, ...]
-    """NAME=FILE,FILE,...: results of skill-eval; FILE#key for a part of a file that holds many."""
+    """NAME=FILE,FILE,...: results of skill-eval; FILE#key selects one part of a file."""
     reference: str
-    """Which of the names is the fixed pick."""
+    """Name of the fixed pick."""
     subject: str
-    """Which of the names is judged, cell by cell."""
+    """Name of the policy that is compared with the reference, cell by cell."""
     json: Path | None = None
-    """Where to write the result."""
+    """Write the result to this file."""
 
 
 def spread(values: list[float]) -> str:
-    """Mean, and the range where there are several."""
+    """Returns the mean, and the range of several values."""
     text = f"{np.mean(values):.3f}"
     return text if len(values) == 1 else f"{text} ({min(values):.2f} to {max(values):.2f})"
 
 
 def split_rows(scores: dict[str, Score]) -> list[list[str]]:
-    """Ours, then the published methods."""
+    """Returns one row for each policy, then one for each published method."""
     rows = [
         [
             name,
@@ -66,10 +66,10 @@ def split_rows(scores: dict[str, Score]) -> list[list[str]]:
 
 
 def gain(subject: Score, reference: Score, cell: Cell) -> tuple[float, float]:
-    """Difference of two success rates, and its standard error.
+    """Returns the difference of two success rates, and its standard error.
 
-    The error is of two independent binomial rates, each with one success and one failure added
-    (Agresti and Caffo 2000), so that rates of 0 and 1 are not taken for certain.
+    The error is that of two independent binomial rates, each with one success and one failure added
+    (Agresti and Caffo 2000), so that rates of 0 and 1 do not have a zero error.
     """
     error = 0.0
     for score in (subject, reference):
@@ -80,7 +80,7 @@ def gain(subject: Score, reference: Score, cell: Cell) -> tuple[float, float]:
 
 
 def cell_rows(scores: dict[str, Score], config: Config) -> list[list[str]]:
-    """One row per cell."""
+    """Returns one row per cell."""
     subject, reference = scores[config.subject], scores[config.reference]
     split_of = {cell: name for name, cells in SPLITS.items() for cell in cells}
     rows: list[list[str]] = []
@@ -105,7 +105,7 @@ def cell_rows(scores: dict[str, Score], config: Config) -> list[list[str]]:
 
 
 def main(config: Config) -> None:
-    """Prints tables, and writes them where asked."""
+    """Prints the tables, and writes the JSON file."""
     scores = read_scores(config.scores)
     for name in (config.reference, config.subject):
         if name not in scores:

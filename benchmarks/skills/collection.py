@@ -1,9 +1,11 @@
-"""Control steps a second: the batched tabletop beside panda-gym, in one run on the same cores.
+"""How many control steps per second does the batched tabletop make, compared with panda-gym?
 
-Both sides take random actions at 25 Hz of simulated time, compute an observation after every step
-and start new episodes as they fall due. The tabletop's figure includes inverse kinematics, the
-set-point shaper and randomised contexts. A round measures every case once, and the rounds repeat,
-so that all cases see the same machine; the best round of each case counts.
+    python -m benchmarks.skills.collection
+
+Both environments take random actions at 25 Hz of simulated time, compute an observation after each
+step and reset each episode at its end. The tabletop also computes inverse kinematics, the set-point
+shaper and randomised contexts. A round measures each case once, so that all cases share the same
+conditions of the machine. The best round of each case counts.
 """
 
 from __future__ import annotations
@@ -24,50 +26,50 @@ import tyro
 from benchmarks.lib.report import print_table, write_json
 
 Stepper = Callable[[], int]
-"""Makes some control steps and returns how many."""
+"""Makes some control steps and returns their number."""
 
 Part = tuple[float, int, float]
-"""What one worker measured: steps per second, steps, seconds of processor time."""
+"""Measurement of one worker: steps per second, steps, processor time [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Control steps a second of the tabletop and of panda-gym."""
+    """Control steps per second of the tabletop and of panda-gym."""
 
     scenes: int = 64
-    """Scenes stepped together by the tabletop."""
+    """Scenes in one batch of the tabletop."""
     seconds: float = 3.0
     """Length of one measurement [s]."""
     rounds: int = 5
     """Measurements of each case."""
     cores: tuple[int, ...] = (1, 2)
-    """Numbers of cores to measure on."""
+    """Numbers of cores."""
     json: Path | None = None
-    """Where to write the result."""
+    """File of the result, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One way to collect: some processes, each with some threads."""
+    """One way to use the cores: a number of processes, each with a number of threads."""
 
     name: str
     cores: int
     processes: int
     threads: int
-    """Physics threads of a process; panda-gym has no choice but one."""
+    """Physics threads of each process; panda-gym supports one only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """What one measurement gave, all processes together."""
+    """Result of one measurement over all processes."""
 
     per_second: float
     per_cpu_second: float
-    """Steps per second of processor time, which other work on the machine hardly changes."""
+    """Steps per second of processor time; other load on the machine has little effect on it."""
 
 
 def cases(cores: int) -> list[Case]:
-    """The ways to use this many cores."""
+    """Returns the cases for a number of cores."""
     both = [
         Case(name="tabletop", cores=cores, processes=cores, threads=1),
         Case(name="panda-gym", cores=cores, processes=cores, threads=1),
@@ -78,13 +80,13 @@ def cases(cores: int) -> list[Case]:
 
 
 def tabletop_stepper(scenes: int, threads: int, seed: int) -> Stepper:
-    """A control step of every scene, with an observation, and resets when episodes end."""
+    """Returns a stepper of the tabletop: one control step of each scene, with resets."""
     from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 
     config = TabletopConfig()
     table = Tabletop(config, scenes, seed=seed, threads=threads)
     rng = np.random.default_rng(seed)
-    # Episodes end at different times, a few scenes at every step, as in a long collection.
+    # Episodes end at different times, a few in each step, as in a long collection.
     age = rng.integers(0, config.episode_steps, scenes)
 
     def step() -> int:
@@ -102,7 +104,7 @@ def tabletop_stepper(scenes: int, threads: int, seed: int) -> Stepper:
 
 
 def panda_gym_stepper(seed: int) -> Stepper:
-    """One step of PandaPush-v3, which observes by itself; resets when episodes end."""
+    """Returns a stepper of PandaPush-v3, whose step includes the observation, with resets."""
     import gymnasium
     import panda_gym  # registers the environments
 
@@ -120,7 +122,7 @@ def panda_gym_stepper(seed: int) -> Stepper:
 
 
 def worker(case: Case, config: Config, seed: int, barrier: Barrier, results: Queue[Part]) -> None:
-    """Builds one environment, then measures once per round, in step with the other workers."""
+    """Builds one environment, then measures once per round, together with the other workers."""
     if case.name == "tabletop":
         step = tabletop_stepper(config.scenes, case.threads, seed)
     else:
@@ -129,22 +131,22 @@ def worker(case: Case, config: Config, seed: int, barrier: Barrier, results: Que
     while time.perf_counter() < warm_up_until:
         step()
     for _ in range(config.rounds):
-        barrier.wait()  # my turn
+        barrier.wait()  # begin of the round
         count, cpu, start = 0, time.process_time(), time.perf_counter()
         while (elapsed := time.perf_counter() - start) < config.seconds:
             count += step()
         results.put((count / elapsed, count, time.process_time() - cpu))
-        barrier.wait()  # done
+        barrier.wait()  # end of the round
 
 
 class Bench:
-    """The processes of one case, waiting for their turn."""
+    """The processes of one case; they wait until the case is measured."""
 
     def __init__(self, case: Case, config: Config) -> None:
         context = multiprocessing.get_context("spawn")
         self.case = case
         self._barrier = context.Barrier(case.processes + 1)
-        self._patience_s = 120.0 + config.seconds
+        self._timeout_s = 120.0 + config.seconds
         self._results: Queue[Part] = context.Queue()
         self._workers = [
             context.Process(
@@ -156,22 +158,22 @@ class Bench:
             process.start()
 
     def measure(self) -> Rate:
-        """One round of this case."""
-        self._barrier.wait(self._patience_s)
-        self._barrier.wait(self._patience_s)
+        """Measures one round of this case."""
+        self._barrier.wait(self._timeout_s)
+        self._barrier.wait(self._timeout_s)
         parts = [self._results.get(timeout=10) for _ in self._workers]
         per_second = sum(rate for rate, _, _ in parts)
         cpu = sum(seconds for _, _, seconds in parts)
         return Rate(per_second=per_second, per_cpu_second=sum(count for _, count, _ in parts) / cpu)
 
     def close(self) -> None:
-        """Waits for the processes, which end by themselves after their last round."""
+        """Waits for the processes, which end after their last round."""
         for process in self._workers:
             process.join(timeout=10)
 
 
 def measure_all(config: Config) -> dict[Case, list[Rate]]:
-    """Every case, round by round."""
+    """Measures all cases, round by round."""
     benches = [Bench(case, config) for cores in config.cores for case in cases(cores)]
     rates: dict[Case, list[Rate]] = {bench.case: [] for bench in benches}
     for _ in range(config.rounds):
@@ -183,7 +185,10 @@ def measure_all(config: Config) -> dict[Case, list[Rate]]:
 
 
 def summarise(rates: dict[Case, list[Rate]]) -> list[dict[str, object]]:
-    """One row per case: best and median rate, and the ratio to panda-gym on the same cores."""
+    """Returns one row per case: best and median rate, and the ratios to panda-gym.
+
+    Each ratio compares cases with the same number of cores.
+    """
     base = {case.cores: per for case, per in rates.items() if case.name == "panda-gym"}
     rows: list[dict[str, object]] = []
     for case, measured in rates.items():
@@ -208,9 +213,9 @@ def summarise(rates: dict[Case, list[Rate]]) -> list[dict[str, object]]:
 
 
 def main(config: Config) -> None:
-    """Measures, prints a table, and writes the result where asked."""
+    """Measures, prints the table and writes the result."""
     if importlib.util.find_spec("panda_gym") is None:
-        raise SystemExit("panda-gym is not installed; pip install 'skill-serve[bullet]'")
+        raise SystemExit("panda-gym is not installed; run: pip install 'skill-serve[bullet]'")
     rows = summarise(measure_all(config))
     headers = ["environment", "cores", "processes x threads", "steps/s best", "median",
                "per CPU s", "x panda-gym", "x per CPU s"]  # fmt: skip
@@ -234,4 +239,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    main(tyro.cli(Config, prog="python -m benchmarks.skills.collection", description=__doc__))

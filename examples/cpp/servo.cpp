@@ -2,8 +2,8 @@
 //
 //     servo --address tcp://127.0.0.1:5555 --seconds 5 --rate 1000
 //
-// One thread does it all: it wakes at absolute deadlines, reads the replies that have come, and
-// sends one target without waiting for the reply to it. A few times a second it renews the lease.
+// A single thread wakes at absolute deadlines, reads the replies that have arrived, and sends one
+// target without waiting for its reply. It renews the lease four times per time to live.
 
 #include <algorithm>
 #include <cerrno>
@@ -27,18 +27,18 @@ using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
 constexpr double kPi = 3.14159265358979323846;
-constexpr double kSwing = 0.3;             // of the last joint [rad]
-constexpr double kSwingPeriod = 2.0;       // [s]
-constexpr double kLeaseTtl = 1.0;          // the lease outlives this program by that [s]
-constexpr double kValidFor = 0.2;          // and a target the server time it was based on [s]
-constexpr std::size_t kMaxUnanswered = 16;  // more would only wait in a queue and grow old
+constexpr double kAmplitude = 0.3;          // of the last joint [rad]
+constexpr double kPeriod = 2.0;             // of its oscillation [s]
+constexpr double kLeaseTtl = 1.0;           // time to live of the lease without a renewal [s]
+constexpr double kValidFor = 0.2;           // validity of a target after its reference time [s]
+constexpr std::size_t kMaxUnanswered = 16;  // further targets would be outdated when they arrive
 constexpr std::chrono::milliseconds kTimeout{2000};
 
 volatile std::sig_atomic_t interrupted = 0;
 
 std::runtime_error refusal(const json& error) {
   const auto text = [&](const char* key) { return error.at(key).get<std::string>(); };
-  return std::runtime_error(text("code") + ": " + text("message") + "; " + text("fix"));
+  return std::runtime_error(text("code") + ": " + text("message") + ". Fix: " + text("fix"));
 }
 
 zmq::socket_t open_socket(zmq::context_t& context, zmq::socket_type type,
@@ -56,7 +56,7 @@ zmq::socket_t open_socket(zmq::context_t& context, zmq::socket_type type,
   return socket;
 }
 
-// A call of ZeroMQ that a signal interrupts is made again.
+// Repeats a call of ZeroMQ that a signal interrupts.
 template <typename Call>
 auto uninterrupted(Call call) {
   for (;;) {
@@ -68,7 +68,7 @@ auto uninterrupted(Call call) {
   }
 }
 
-// The next message; null where there is none yet (`dontwait`) or none came in time.
+// Returns the next message; null if there is none (`dontwait`) or the wait timed out.
 json receive(zmq::socket_t& socket, zmq::recv_flags flags = zmq::recv_flags::none) {
   zmq::message_t frame;
   if (!uninterrupted([&] { return socket.recv(frame, flags); })) return nullptr;
@@ -80,7 +80,7 @@ class Server {
   Server(zmq::context_t& context, const std::string& address)
       : socket_(open_socket(context, zmq::socket_type::dealer, address)) {}
 
-  // Sends a command and waits for the reply to it; replies to earlier ones are noted on the way.
+  // Sends a command and waits for its reply; replies to earlier commands are recorded meanwhile.
   json ask(json command) {
     const std::int64_t id = ++count_;
     command["id"] = id;
@@ -99,7 +99,8 @@ class Server {
     }
   }
 
-  // Sends a command without waiting. False where too many have no reply yet: it was not sent.
+  // Sends a command without waiting. Returns false if it was not sent, because too many commands
+  // have no reply or the send queue is full.
   bool post(json command) {
     if (unanswered_.size() >= kMaxUnanswered) return false;
     command["id"] = count_ + 1;
@@ -108,7 +109,7 @@ class Server {
     return true;
   }
 
-  // Reads the replies that have come.
+  // Reads the replies that have arrived.
   void collect() {
     for (json reply; !(reply = receive(socket_, zmq::recv_flags::dontwait)).is_null();) {
       see(reply);
@@ -119,7 +120,7 @@ class Server {
   }
 
   void see(const json& message) { time_ = std::max(time_, message.at("time").get<double>()); }
-  double time() const { return time_; }  // newest server time seen: the reference_time of a command
+  double time() const { return time_; }  // newest server time received: the reference_time of a command
   const std::map<std::string, int>& refused() const { return refused_; }
 
   double round_trip_ms(double share) {
@@ -148,8 +149,8 @@ class Server {
     if (reply.at("type") != "error") return;
     const std::string code = reply.at("code");
     ++refused_[code];
-    // Some refusals say nothing against the next target: it was late, or the arm is at a fault that
-    // may end by itself (any other ends the lease: no_lease). After the rest it is over.
+    // After these refusals the next target may be accepted: this one was late, or the arm has a
+    // recoverable fault. Other faults end the lease, and the server refuses with no_lease.
     if (code != "stale" && code != "out_of_order" && code != "not_now") throw refusal(reply);
   }
 
@@ -176,7 +177,7 @@ void servo(const std::string& address, double seconds, double rate) {
             << 1 / welcome.at("servo_period_s").get<double>() << " Hz\n";
 
   std::int64_t seq = 0;
-  int sent = 0, passed_over = 0;
+  int sent = 0, dropped = 0;
   double reached = 0.0;
   const auto period = std::chrono::duration_cast<Clock::duration>(Seconds(1 / rate));
   const auto begin = Clock::now();
@@ -190,20 +191,20 @@ void servo(const std::string& address, double seconds, double rate) {
       reached = std::max(reached, std::abs(joint - start.back()));
     }
     std::vector<double> target = start;
-    target.back() += kSwing * std::sin(2 * kPi / kSwingPeriod * Seconds(due - begin).count());
+    target.back() += kAmplitude * std::sin(2 * kPi / kPeriod * Seconds(due - begin).count());
     const bool posted = server.post({{"type", "servo_joint"}, {"lease", lease}, {"seq", seq + 1},
                                      {"reference_time", server.time()}, {"valid_for_s", kValidFor},
                                      {"joint_position", target}});
     seq += posted;
-    ++(posted ? sent : passed_over);
+    ++(posted ? sent : dropped);
     if (Clock::now() >= renewal && server.post({{"type", "renew"}, {"lease", lease}}))
       renewal = Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(kLeaseTtl / 4));
-    due = std::max(due + period, Clock::now());  // what was missed is not made up for
+    due = std::max(due + period, Clock::now());  // missed deadlines are skipped
     std::this_thread::sleep_until(due);
   }
   server.ask({{"type", "release"}, {"lease", lease}});
 
-  std::cout << sent << " targets sent, " << passed_over << " passed over, refused:";
+  std::cout << sent << " targets sent, " << dropped << " dropped, refused:";
   for (const auto& [code, count] : server.refused()) std::cout << ' ' << count << ' ' << code;
   std::cout << (server.refused().empty() ? " none\n" : "\n") << "round trip p50 "
             << server.round_trip_ms(0.5) << " ms, p99 " << server.round_trip_ms(0.99) << " ms\n"

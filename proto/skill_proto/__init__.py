@@ -1,1 +1,12 @@
-"""What crosses a boundary: the policy file's manifest and the messages on the wire."""
+"""The data that crosses a boundary: policy files and messages on the wire.
+
+- ``manifest``: the description that a policy file carries.
+- ``messages``: every message on the wire, one pydantic model each.
+- ``wire``: messages to ZeroMQ frames and back.
+- ``schema``: JSON Schemas of manifest and messages, for programs in other languages.
+- ``faults``: the classes of faults and how each one ends.
+- ``ports``: default ports and addresses.
+- ``bounds``: bounds of simulated objects.
+- ``arrays``: array types that every package uses.
+- ``validation_text``: pydantic's errors as one line of text.
+"""

@@ -14,5 +14,8 @@ Flags = NDArray[np.bool_]
 Ids = NDArray[np.int64]
 """Indices, such as episodes or cells."""
 
+Float32Array = NDArray[np.float32]
+"""Real numbers in single precision, as policies compute."""
+
 FloatArray = NDArray[np.float32] | NDArray[np.float64]
-"""Either of the two types that travel over the wire."""
+"""Real numbers in one of the two types that the wire carries."""

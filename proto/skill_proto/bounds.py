@@ -1,9 +1,9 @@
-"""Bounds of what a simulated object can be set to, the same wherever it is set."""
+"""Bounds of simulated objects, the same on the wire and on every command line."""
 
 from __future__ import annotations
 
 MASS_KG = (0.001, 100.0)
-"""Least and greatest mass of the object [kg]."""
+"""Smallest and largest mass of the object [kg]."""
 
 FRICTION = (0.001, 10.0)
-"""Least and greatest effective coefficient of friction between object and table."""
+"""Smallest and largest effective coefficient of friction between object and table."""

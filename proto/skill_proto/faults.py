@@ -1,8 +1,8 @@
-"""The classes of faults: what each means, and which may end by themselves.
+"""The classes of faults, and which of them end without ``clear``.
 
-A fault holds the arm. One that may end by itself leaves the lease in force, so that its holder goes
-on once the cause is gone and it sends a fresh command; every other revokes the lease and needs
-``clear``. What has touched something never goes on by itself.
+A fault holds the arm. A recoverable fault leaves the lease in force: once the cause is gone, the
+next fresh command of the holder moves the arm again. Every other fault revokes the lease and needs
+``clear``. A contact is never recoverable.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from skill_proto.messages import FaultClass, Telemetry
 
 @dataclass(frozen=True, kw_only=True)
 class FaultRule:
-    """What a class of faults means."""
+    """Cause and end of one class of faults."""
 
     cause: str
+    """In words."""
     recovers: bool
     """Whether the end of the cause ends the fault."""
     ends: str
-    """What must be so for it to end, in words."""
+    """Condition that ends the fault, in words."""
 
 
 MANUAL_RESET = "`clear`, from an arm at rest, and a new lease"
+"""How a fault ends that is not recoverable."""
 
 FAULTS: dict[FaultClass, FaultRule] = {
     "tracker": FaultRule(
@@ -33,42 +35,43 @@ FAULTS: dict[FaultClass, FaultRule] = {
         ends="a fresh pose",
     ),
     "communication": FaultRule(
-        cause="the arm does not answer, sends the same state again and again, takes no "
-        "set-point, or was sent none because the server stood still",
+        cause="the arm does not answer, repeats the same state, accepts no set-point, or received "
+        "no set-point because the server was suspended",
         recovers=True,
-        ends="a second of answers, from an arm at rest",
+        ends="one second of answers, from an arm at rest",
     ),
     "policy": FaultRule(
-        cause="the policy fails, or puts out what is not a number",
+        cause="the policy fails, or its output is not finite",
         recovers=False,
         ends=MANUAL_RESET,
     ),
     "internal": FaultRule(cause="an error of the server itself", recovers=False, ends=MANUAL_RESET),
     "arm": FaultRule(
-        cause="the arm reports an error, refuses a set-point, or measures what is not a number",
+        cause="the arm reports an error, refuses a set-point, or its state is not finite",
         recovers=False,
         ends=MANUAL_RESET,
     ),
     "contact": FaultRule(
-        cause="the arm stopped itself because it touched something",
+        cause="the arm stopped because of a contact",
         recovers=False,
         ends=MANUAL_RESET,
     ),
 }
-"""From the mildest to the gravest."""
+"""Ordered from least to most severe."""
 
 SEVERITY = {name: rank for rank, name in enumerate(FAULTS)}
+"""Rank of each class: 0 for the least severe."""
 
 
 def needs_clear(state: Telemetry) -> bool:
-    """Whether the arm is stopped or at fault until somebody sends ``clear``."""
+    """Returns whether only ``clear`` ends the arm's stop or fault."""
     if state.mode == "fault":
         return state.fault is None or not FAULTS[state.fault].recovers
     return state.mode == "stopped"
 
 
 def more_severe(first: FaultClass, second: FaultClass | None) -> FaultClass:
-    """The more_severe of two: a second fault on top of a first one never makes it milder."""
+    """Returns the more severe of two faults; ``second`` is None if there is only one."""
     if second is None:
         return first
     return max(first, second, key=SEVERITY.__getitem__)

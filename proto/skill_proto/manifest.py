@@ -1,9 +1,9 @@
-"""PolicyManifest: what a policy file says about itself.
+"""PolicyManifest: the description that a policy file carries.
 
 The manifest travels as JSON in the ONNX file's ``metadata_props`` under :data:`METADATA_KEY`. It is
-the whole contract between training and serving: whoever holds the file can feed it, interpret
-what comes out, and knows under which conditions it was shown to work. docs/policy-file.md is the
-prose version.
+the whole contract between training and serving: the inputs and outputs of the graph, the plant that
+the policy was trained on, and the conditions under which it was evaluated. docs/policy-file.md
+describes every field in prose.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ METADATA_KEY = "skill_manifest"
 """Key of the manifest in an ONNX file's ``metadata_props``."""
 
 SCHEMA_VERSION = 1
-"""The newest manifest version this code reads and the only one it writes."""
+"""The only manifest version that this code reads and writes."""
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -27,7 +27,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class ManifestError(ValueError):
-    """A manifest is missing, is of a version we cannot read, or contradicts itself."""
+    """A manifest is missing, has an unknown version, or contradicts itself."""
 
 
 class _Part(BaseModel):
@@ -54,35 +54,35 @@ class ObservationField(_Part):
     name: Name
     size: Annotated[int, Field(ge=1, le=4096)]
     unit: str
-    """SI unit, '1' for dimensionless."""
+    """SI unit; '1' if dimensionless."""
     frame: str
     """'world', 'joint' or 'none'."""
 
 
 class ActionPart(_Part):
-    """One named slice of the action vector; a policy puts out values in [-1, 1]."""
+    """One named slice of the action vector; the policy's output lies in [-1, 1]."""
 
     name: Literal[
         "end_effector_displacement", "joint_displacement", "gripper_width_displacement", "grasp"
     ]
     size: Annotated[int, Field(ge=1, le=64)]
     scale: Positive
-    """Physical value of an action of 1, in ``unit`` per control step."""
+    """Physical value of an action of 1 [``unit`` per control step]."""
     unit: str
     frame: str
 
 
 class SkillSpace(_Part):
-    """The skills a policy was trained on and how to draw one.
+    """The skills that a policy was trained on, and how to sample one.
 
-    ``sphere``: a vector drawn from N(0, I) and divided by its norm. ``one_hot``: one entry is 1.
-    ``none``: the policy takes no skill.
+    ``sphere``: a vector drawn from N(0, I), divided by its norm. ``one_hot``: one entry is 1, the
+    others are 0. ``none``: the policy takes no skill.
     """
 
     kind: Literal["sphere", "one_hot", "none"]
     size: Annotated[int, Field(ge=0, le=1024)]
     hold_steps: Annotated[int, Field(ge=1)] = 1
-    """Control steps for which one skill was held in training."""
+    """Control steps for which training held one skill."""
 
     @model_validator(mode="after")
     def _size_matches_kind(self) -> Self:
@@ -92,20 +92,20 @@ class SkillSpace(_Part):
 
 
 class GoalSpace(_Part):
-    """Goals that a policy pursues, or that its graph turns into skills (zero-shot reaching)."""
+    """Goals that a policy pursues, or that its graph converts to skills (zero-shot reaching)."""
 
     field: Name
-    """Observation field that the goal is a desired value of."""
+    """Observation field whose desired value the goal is."""
     components: tuple[Annotated[int, Field(ge=0)], ...]
-    """Which components of the field, in order; their number is the size of the goal input."""
+    """Components of the field, in order; their number is the size of the goal input."""
     unit: str
     frame: str
     stop_radius: Positive
-    """Distance to the goal, in ``unit``, within which it counts as reached; a policy that pursues
-    goals by its skills rests there."""
+    """Distance within which the goal counts as reached [``unit``]; a policy that pursues goals by
+    its skills stops there."""
     low: tuple[Finite, ...]
     high: tuple[Finite, ...]
-    """Box of goals the policy was evaluated on."""
+    """Upper corner of the box of goals that the policy was evaluated on; ``low`` is opposite."""
 
     @model_validator(mode="after")
     def _box_matches(self) -> Self:
@@ -118,53 +118,54 @@ class GoalSpace(_Part):
 
 
 class RecurrentState(_Part):
-    """One recurrent state tensor: input ``name`` is fed by output ``next_<name>``."""
+    """One recurrent state tensor: output ``next_<name>`` is the next step's input ``name``."""
 
     name: Name
     shape: tuple[Annotated[int, Field(ge=1)], ...]
     """Shape without the batch axis."""
     trained_horizon_steps: Annotated[int, Field(ge=1)]
-    """Longest unbroken sequence, in control steps, that training unrolled the state for."""
+    """Longest sequence over which training unrolled the state [control steps]."""
     beyond_horizon: Literal["stagger", "carry"] = "stagger"
-    """What to do with a state that would grow older. ``stagger``: a second state is begun half a
-    horizon later and takes over when the first has reached it, so that none acts that is older than
-    training saw. ``carry``: the state is kept for ever. All states of a policy say the same."""
+    """How serving continues after ``trained_horizon_steps``. ``stagger``: a second (standby) state
+    starts half a horizon later and replaces the active one when that reaches the horizon, so no
+    state acts at an age that training never saw. ``carry``: the state is kept for ever. All states
+    of a policy have the same value."""
 
 
 class ContextEstimate(_Part):
-    """One physical quantity that a head of the encoder estimates, in output ``estimate``."""
+    """One physical quantity that the encoder estimates, one entry of output ``estimate``."""
 
     name: Name
-    """As in ``trained_on``, e.g. 'cube_mass'."""
+    """A name from ``trained_on``, e.g. 'cube_mass'."""
     unit: str
-    """SI unit, '1' for dimensionless."""
+    """SI unit; '1' if dimensionless."""
     log_r2: Finite | None = None
-    """Share of the variance of its logarithm that was explained on held-out episodes, None where
-    that was not measured: how far to trust it."""
+    """Coefficient of determination R2 of the logarithm of the quantity on held-out episodes; None
+    if not measured."""
 
 
 class Context(_Part):
-    """The inferred context vector, where the policy carries an encoder.
+    """The context vector that the policy's encoder infers.
 
-    ``|whitening @ (context - center)| / typical_distance`` is its distance from what training saw:
-    a Mahalanobis distance in context space; above 1 it is unusual. A large one says that the
-    encoder is in a state that training did not produce, a small one does not prove that mass and
-    friction lie inside the trained range. It is calibrated on recurrent states that are at least
-    half of the shortest ``trained_horizon_steps`` old, and says nothing of younger ones.
+    ``|whitening @ (context - center)| / typical_distance`` is the Mahalanobis distance from the
+    contexts of training; above 1 it is unusual. A large distance means that training did not
+    produce this state of the encoder. A small distance does not prove that mass and friction lie
+    inside the trained range. The distance is calibrated on recurrent states that are at least half
+    of the shortest ``trained_horizon_steps`` old, and is undefined for younger ones.
     """
 
     size: Annotated[int, Field(ge=1, le=1024)]
     center: tuple[Finite, ...] = ()
-    """Mean of held-out contexts, ``(size,)``; empty where no distance was calibrated."""
+    """Mean of held-out contexts ``(size,)``; empty if no distance was calibrated."""
     whitening: tuple[tuple[Finite, ...], ...] = ()
-    """``(size, size)``: W with ``W^T W`` the inverse of their covariance; empty with ``center``."""
+    """``(size, size)``: W with ``W^T W`` the inverse of their covariance; empty like ``center``."""
     typical_distance: Positive = 1.0
     """95 % quantile of ``|whitening @ (context - center)|`` over held-out contexts."""
     estimates: tuple[ContextEstimate, ...] = ()
-    """What the entries of output ``estimate`` are, in order, in physical units."""
+    """The entries of output ``estimate``, in order, in physical units."""
     unidentified: tuple[ContextEstimate, ...] = ()
-    """Quantities that differed in training and of which the contexts tell too little: there is no
-    estimate of them; ``log_r2`` is what one would have explained."""
+    """Quantities that varied in training but cannot be estimated from the context; ``log_r2`` is
+    the value that an estimate reached."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -172,7 +173,8 @@ class Context(_Part):
         if (n, rows) != (0, []) and (n, rows) != (self.size, [self.size] * self.size):
             raise ValueError(
                 f"center must have {self.size} entries and whitening {self.size} rows of "
-                f"{self.size}, or both none; they have {n}, and {len(rows)} rows of {set(rows)}"
+                f"{self.size}, or both must be empty; they have {n}, and {len(rows)} rows of "
+                f"{set(rows)}"
             )
         names = [estimate.name for estimate in (*self.estimates, *self.unidentified)]
         if len(set(names)) != len(names):
@@ -187,11 +189,11 @@ class Representation(_Part):
     form: Literal["mlp", "linear", "rotation"]
     size: Annotated[int, Field(ge=1)]
     singular_value_ratio: Annotated[float, Field(ge=0, le=1)] | None = None
-    """Smallest over largest singular value of phi's Jacobian: 1 isotropic, 0 a lost dimension."""
+    """Smallest over largest singular value of phi's Jacobian: 1 isotropic, 0 rank-deficient."""
 
 
 class Plant(_Part):
-    """The arm and table the policy was trained on. docs/plant.md describes each number."""
+    """The arm and table that the policy was trained on; docs/plant.md describes each number."""
 
     robot: Name
     task: Name
@@ -204,7 +206,10 @@ class Plant(_Part):
     workspace_low_m: tuple[Finite, Finite, Finite]
     workspace_high_m: tuple[Finite, Finite, Finite]
     velocity_limit_share: Annotated[float, Field(gt=0, le=1)]
-    """Share of the arm's velocity, acceleration and jerk limits that the set-point shaper uses."""
+    """Fraction of the arm's velocity, acceleration and jerk limits in the set-point shaper."""
+    displacement_origin: Literal["setpoint", "measured"] = "setpoint"
+    """The end effector that an action displaces. ``setpoint``: that of the set-point, which so
+    integrates the actions. ``measured``: the measured one."""
 
     @model_validator(mode="after")
     def _lengths_match(self) -> Self:
@@ -217,7 +222,7 @@ class Plant(_Part):
 
 
 class Provenance(_Part):
-    """Where the file comes from; enough to train it again."""
+    """Origin of the file; enough to repeat the training."""
 
     command: str
     code_revision: str
@@ -233,23 +238,23 @@ class Provenance(_Part):
 
 
 class Evaluation(_Part):
-    """The evaluation the file passed: metrics by name, and the command that gives them."""
+    """The evaluation that the file passed: metrics by name, and the command that computes them."""
 
     command: str
     metrics: dict[str, float | None]
-    """None where a metric is undefined, as a fit to objects that never moved."""
+    """None if a metric is undefined, e.g. a fit to objects that never moved."""
 
 
 class TensorNames(_Part):
-    """Names of a foreign graph's tensors where they differ from ours (ours -> theirs)."""
+    """Names of a foreign graph's tensors that differ from ours (ours -> theirs)."""
 
     inputs: dict[str, str] = {}
     outputs: dict[str, str] = {}
     batch_axis: int | None = 0
-    """Axis of the batch in every tensor, or None for a graph without one."""
+    """Axis of the batch in every tensor; None for a graph without a batch."""
     action_low: Finite = -1.0
     action_high: Finite = 1.0
-    """Bounds of the graph's own action output, mapped linearly to [-1, 1]."""
+    """Upper bound of the graph's action output; [action_low, action_high] is mapped to [-1, 1]."""
 
     @model_validator(mode="after")
     def _bounds_ordered(self) -> Self:
@@ -261,11 +266,7 @@ class TensorNames(_Part):
 
 
 class PolicyManifest(_Part):
-    """Everything the runtime must know of a policy file; it refuses a file that does not say.
-
-    Raises:
-        ManifestError: from the constructors below; the message lists every fault found.
-    """
+    """Everything that the runtime must know about a policy file."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     name: Name
@@ -321,7 +322,7 @@ class PolicyManifest(_Part):
 
     @property
     def goal_size(self) -> int:
-        """Length of the goal vector, 0 where the policy takes none."""
+        """Length of the goal vector; 0 if the policy takes no goals."""
         return 0 if self.goal is None else len(self.goal.components)
 
     @property
@@ -329,8 +330,13 @@ class PolicyManifest(_Part):
         """Names of the observation fields, in order."""
         return tuple(field.name for field in self.observation)
 
+    def trained_range(self, name: str) -> tuple[float, float] | None:
+        """Returns the range of a quantity in ``trained_on``; None if the quantity is not listed."""
+        found = self.trained_on.get(name)
+        return None if found is None else (found.low, found.high)
+
     def to_json(self) -> str:
-        """The JSON text that travels in the file."""
+        """Returns the JSON text that travels in the file."""
         return self.model_dump_json()
 
     @classmethod
@@ -338,7 +344,8 @@ class PolicyManifest(_Part):
         """Reads a manifest.
 
         Raises:
-            ManifestError: not JSON, of a newer version, or with missing or wrong fields.
+            ManifestError: the text is not JSON, has another version, or has missing or wrong
+                fields; the message lists every fault.
         """
         data = text.encode(errors="surrogatepass")
         try:
@@ -355,7 +362,7 @@ class PolicyManifest(_Part):
                 else "export the policy again"
             )
             raise ManifestError(
-                f"manifest schema_version is {clip(str(version), 60)}, this program reads "
+                f"manifest schema_version is {clip(str(version), 60)}, but this program reads "
                 f"{SCHEMA_VERSION}; {hint}"
             )
         try:

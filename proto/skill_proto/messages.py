@@ -1,7 +1,7 @@
-"""Every message on the wire, one pydantic model each. docs/protocol.md is the prose version.
+"""Every message on the wire, one pydantic model each; docs/protocol.md describes them in prose.
 
 Three families: *commands* (client to server, each answered by one *reply*), the *stop*, and the
-*telemetry* that the server publishes. All are flat JSON objects told apart by ``type``.
+*telemetry* that the server publishes. Each is a flat JSON object with its name in ``type``.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from skill_proto.bounds import FRICTION, MASS_KG
 from skill_proto.manifest import PolicyManifest
 
 PROTOCOL_VERSION = 1
-"""``v`` of every message; a server refuses any other."""
+"""``v`` of every message; a server refuses any other version."""
 
 MAX_ID = 2**53
-"""Greatest integer that every JSON library carries exactly."""
+"""Largest integer that every JSON library represents exactly."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=256)]
@@ -27,7 +27,7 @@ FaultClass = Literal["policy", "arm", "contact", "communication", "tracker", "in
 
 
 class Message(BaseModel):
-    """What every message has."""
+    """The fields of every message."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -37,22 +37,22 @@ class Message(BaseModel):
 
 
 class Hello(Message):
-    """Asks who serves what; the first message of any client."""
+    """Asks for a description of the server; the first message of any client."""
 
     type: Literal["hello"] = "hello"
     client: Text = ""
 
 
 class Acquire(Message):
-    """Asks for the lease: the right to command, held by one client at a time."""
+    """Requests the lease: the right to command, held by one client at a time."""
 
     type: Literal["acquire"] = "acquire"
     holder: Text
-    """Name shown to everyone who watches."""
+    """Name of the holder, published in the telemetry."""
     ttl_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
     """The lease ends this long after the last renewal [s]."""
     priority: Annotated[int, Field(ge=0, le=9)] = 0
-    """A lease of lower priority is taken over, one of the same or a higher is not."""
+    """A lease of lower priority is taken over; one of the same or a higher priority is not."""
 
 
 class _Leased(Message):
@@ -61,7 +61,7 @@ class _Leased(Message):
 
 
 class Renew(_Leased):
-    """Heartbeat: keeps the lease for another ``ttl_s``."""
+    """Heartbeat: extends the lease by another ``ttl_s``."""
 
     type: Literal["renew"] = "renew"
 
@@ -73,39 +73,39 @@ class Release(_Leased):
 
 
 class _Command(_Leased):
-    """A command that moves the arm."""
+    """A command under the lease."""
 
     seq: Annotated[int, Field(ge=0, le=MAX_ID)]
-    """Rises with each command of a lease; anything not above the last one is refused."""
+    """Increases with each command of a lease; a command whose ``seq`` does not is refused."""
     reference_time: Finite
-    """Newest server time that the sender has seen [s]."""
+    """Newest server time that the sender has received [s]."""
 
 
 class _TimedCommand(_Command):
     valid_for_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)]
     """The command ends at ``reference_time + valid_for_s`` on the server's clock [s]."""
     gripper_width: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    """Opening of the hand [m]; None leaves it to the policy, or as it is."""
+    """Gripper width [m]; None: unchanged, or controlled by the policy."""
     grasp: bool = False
-    """Close on the object and hold by force."""
+    """Whether the gripper closes on the object and holds it by force."""
 
 
 class Skill(_TimedCommand):
-    """Run the policy with this skill."""
+    """Runs the policy with this skill."""
 
     type: Literal["skill"] = "skill"
     skill: Vector
 
 
 class Goal(_TimedCommand):
-    """Run the policy towards this goal."""
+    """Runs the policy towards this goal."""
 
     type: Literal["goal"] = "goal"
     goal: Vector
 
 
 class ServoJoint(_TimedCommand):
-    """Move the joints to these positions through the shaper and the governor."""
+    """Moves the joints to these positions, through the set-point shaper and the governor."""
 
     type: Literal["servo_joint"] = "servo_joint"
     joint_position: Vector
@@ -113,7 +113,7 @@ class ServoJoint(_TimedCommand):
 
 
 class ServoPose(_TimedCommand):
-    """Move the end effector to this position, hand pointing down."""
+    """Moves the end effector to this position, gripper pointing down."""
 
     type: Literal["servo_pose"] = "servo_pose"
     end_effector_position: Annotated[tuple[Finite, Finite, Finite], Field()]
@@ -121,31 +121,32 @@ class ServoPose(_TimedCommand):
 
 
 class Hold(_Command):
-    """Stop moving and hold, powered, under the lease."""
+    """Brings the arm to rest and holds it, powered; the lease stays in force."""
 
     type: Literal["hold"] = "hold"
 
 
 class Reset(_Command):
-    """Simulated arms: a fresh start of arm and objects."""
+    """Simulated arms: starts a new episode, with new positions of arm and objects."""
 
     type: Literal["reset"] = "reset"
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
 
 
 class Scene(Message):
-    """Simulated arms: change the object while serving; None leaves a value as it is.
+    """Simulated arms: changes the object's parameters; None leaves a value unchanged.
 
-    Needs no lease: whoever steers goes on. One that has a lease may send it among its commands.
+    Needs no lease and interrupts no command. The holder of the lease may send it in the sequence of
+    its commands, with ``lease``, ``seq`` and ``reference_time``.
     """
 
     type: Literal["scene"] = "scene"
     lease: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """Token from the reply to ``acquire``; with it come ``seq`` and ``reference_time``."""
+    """Token from the reply to ``acquire``; requires ``seq`` and ``reference_time``."""
     seq: Annotated[int, Field(ge=0, le=MAX_ID)] | None = None
-    """As in any command under the lease."""
+    """Sequence number, as in any command under the lease."""
     reference_time: Finite | None = None
-    """As in any command under the lease [s]."""
+    """Newest server time received, as in any command under the lease [s]."""
     mass: Annotated[float, Field(ge=MASS_KG[0], le=MASS_KG[1], allow_inf_nan=False)] | None = None
     """[kg]."""
     friction: (
@@ -157,62 +158,59 @@ class Scene(Message):
     def _lease_whole_or_absent(self) -> Self:
         given = [value is not None for value in (self.lease, self.seq, self.reference_time)]
         if any(given) and not all(given):
-            raise ValueError("lease, seq and reference_time go together: give all three, or none")
+            raise ValueError("lease, seq and reference_time go together: give all or omit all")
         return self
 
 
 class Track(Message):
-    """Where an object is, as seen from outside: for arms that do not see it by themselves.
-
-    Needs no lease: a tracker is not who steers.
-    """
+    """Pose of an object, measured by an external tracker; needs no lease."""
 
     type: Literal["track"] = "track"
     object: Annotated[str, Field(min_length=1, max_length=64)]
-    """Its name, e.g. ``cube``."""
+    """Name of the object, e.g. ``cube``."""
     captured: Finite
-    """Server time at which it was there [s]: a ``time`` that you have seen, plus what has passed on
-    your own clock since."""
+    """Server time of the measurement [s]: the ``time`` of a received message plus the time that has
+    passed since on the sender's clock."""
     position: tuple[Finite, Finite, Finite]
     """World frame [m]."""
     quaternion: tuple[Finite, Finite, Finite, Finite] = (1.0, 0.0, 0.0, 0.0)
-    """w first; of any length but 0."""
+    """w first; any norm but 0."""
     velocity: tuple[Finite, Finite, Finite] | None = None
-    """[m/s]; None leaves it to the server, which takes it from the poses."""
+    """[m/s]; None: the server computes it from successive poses."""
     angular_velocity: tuple[Finite, Finite, Finite] | None = None
-    """[rad/s]; None likewise."""
+    """[rad/s]; None: the server computes it from successive poses."""
 
 
 class Clear(Message):
-    """Takes back a latched stop or a cleared fault; moving again needs a new lease."""
+    """Ends a stop or a fault; the arm holds, and motion needs a new lease."""
 
     type: Literal["clear"] = "clear"
 
 
 class Act(Message):
-    """Policy service: observations in, actions out, for robots that run elsewhere.
+    """Policy service: observations in, actions out, for robots that other programs control.
 
-    ``observation`` [n, O], ``previous_action`` [n, A], ``skill`` [n, Z] and ``goal`` [n, G] ride
-    behind the header as array frames, named in ``arrays`` (see wire.py).
+    ``observation`` [n, O], ``previous_action`` [n, A], ``skill`` [n, Z] and ``goal`` [n, G] follow
+    the header as array frames, named in ``arrays`` (see wire.py).
     """
 
     type: Literal["act"] = "act"
     session: Annotated[str, Field(min_length=1, max_length=64)]
-    """Recurrent state is kept per session."""
+    """Name of the session; the server keeps the recurrent state per session."""
     episode: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
     """A new number resets the session's recurrent state."""
     arrays: Annotated[tuple[ArraySpec, ...], Field(max_length=8)] = ()
 
 
 class Stop(Message):
-    """On the stop socket only: brings the arm to rest, revokes the lease, latches."""
+    """Accepted on the stop socket only: brings the arm to rest, revokes the lease, and latches."""
 
     type: Literal["stop"] = "stop"
     reason: Text = ""
 
 
 class ArraySpec(BaseModel):
-    """Describes one raw frame behind the header: little-endian, C order."""
+    """Describes one raw frame after the header: little-endian, C order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -243,7 +241,7 @@ COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 
 
 class _Outbound(Message):
-    """What a server sends; clients pass over fields that a newer server adds."""
+    """A message of the server; clients ignore fields that a newer server adds."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -278,7 +276,7 @@ class Welcome(_Outbound):
 
 
 class Granted(_Outbound):
-    """Reply to ``acquire``."""
+    """Reply to ``acquire``: the lease."""
 
     type: Literal["granted"] = "granted"
     time: Finite
@@ -289,10 +287,10 @@ class Granted(_Outbound):
 
 
 class Acted(_Outbound):
-    """Reply to ``act``; ``action`` rides behind as a frame.
+    """Reply to ``act``; ``action`` [n, A] follows the header as an array frame.
 
-    With an encoder so do ``context`` [n, C] and, where the manifest has what they need,
-    ``context_distance`` [n, 1] and ``estimate`` [n, E]. There are no distances while the recurrent
+    A policy with an encoder adds ``context`` [n, C] and, if the manifest calibrates them,
+    ``context_distance`` [n, 1] and ``estimate`` [n, E]. Distances are omitted while the recurrent
     state of a row is younger than half of the shortest ``trained_horizon_steps``.
     """
 
@@ -320,15 +318,15 @@ ErrorCode = Literal[
 
 
 class Error(_Outbound):
-    """The command was refused and changed nothing."""
+    """The command was refused and had no effect."""
 
     type: Literal["error"] = "error"
     time: Finite
     code: ErrorCode
     message: str
-    """What was wrong and what was expected."""
+    """The problem and the expected value."""
     fix: str
-    """What to do about it."""
+    """The remedy."""
 
 
 Reply = Annotated[Ok | Welcome | Granted | Acted | Error, Field(discriminator="type")]
@@ -337,7 +335,7 @@ REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
 
 
 class ObjectState(BaseModel):
-    """Where an object is, world frame."""
+    """Pose of an object, world frame."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
@@ -346,37 +344,38 @@ class ObjectState(BaseModel):
     quaternion: tuple[float | None, ...]
     """w first."""
     age_s: float | None = None
-    """Time since a tracker saw it there [s]; None where the arm itself reports it, just now."""
+    """Time since a tracker measured the pose [s]; None if the arm itself reports it."""
 
 
 class Headroom(BaseModel):
-    """How far the set-point is from what the governor does not let it pass.
+    """Margins between the set-point and the governor's limits.
 
-    Below 0 it is beyond, and may only come back.
+    A negative margin means that the limit is exceeded; the governor then only accepts set-points
+    that increase the margin.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     joint_position: float
-    """Of the joint nearest to an end of its range [rad]."""
+    """Distance to the end of the range, for the joint nearest to one [rad]."""
     joint_velocity: float
-    """Of the joint nearest to its bound, as a share of its limit."""
+    """Smallest margin of a joint to its velocity bound, as a fraction of its limit."""
     joint_acceleration: float
-    """Of the joint nearest to its limit, as a share of that."""
+    """Smallest margin of a joint, as a fraction of its limit."""
     joint_jerk: float
-    """Of the joint nearest to its limit, as a share of that."""
+    """Smallest margin of a joint, as a fraction of its limit."""
     end_effector_speed: float
-    """As a share of its limit."""
+    """Margin as a fraction of the limit."""
     workspace: float
-    """From the end effector to the walls of its box [m]."""
+    """Distance from the end effector to the walls of the workspace box [m]."""
     table: float
-    """From the lowest point of the arm to the table's limit [m], told while within 2 cm of it."""
+    """Distance from the lowest point of the arm to the table's limit, capped at about 2 cm [m]."""
     self_collision: float
-    """From the nearest two links to the limit between them [m], told while within 5 cm."""
+    """Distance of the two nearest links minus its limit, capped at about 5 cm [m]."""
 
 
 class Timing(BaseModel):
-    """How well the loop keeps time; sums over the last second."""
+    """Timing of the control loop: percentiles over the last second."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
@@ -385,27 +384,27 @@ class Timing(BaseModel):
     wakeup_latency_p50_us: float
     wakeup_latency_p99_us: float
     overruns: int
-    """Ticks skipped since start because the loop was whole servo periods late."""
+    """Servo periods skipped since start because the loop was late."""
 
 
 class Telemetry(_Outbound):
-    """The state of everything, self-contained, one frame: a watcher may miss any number of them.
+    """The whole state in one self-contained frame; a subscriber may miss any number of frames.
 
-    A number that is not finite is sent as null and its name listed in ``not_finite``.
+    A number that is not finite is sent as null, and its name is listed in ``not_finite``.
     """
 
     type: Literal["telemetry"] = "telemetry"
     seq: int
-    """Rises by one with each publication."""
+    """Increases by one with each publication."""
     time: float
     """Server time [s]."""
     tick: int
     mode: Mode
     fault: FaultClass | None = None
-    """What kind of fault, in the mode ``fault``, or below a stop: ``clear`` takes both back."""
+    """Class of the fault, in the modes ``fault`` and ``stopped``; ``clear`` ends both."""
     lease_holder: str | None
     command: str | None
-    """Type of the running command, 'show' for the internal show-off controller."""
+    """Type of the active command; 'demo' for the internal demo controller."""
     command_expires: float | None
     """Server time at which the command ends [s]."""
     command_seq: int
@@ -421,22 +420,23 @@ class Telemetry(_Outbound):
     action: tuple[float | None, ...] | None
     context: tuple[float | None, ...] | None
     context_distance: float | None = None
-    """Mahalanobis distance in context space from what training saw; above 1 it is unusual. A large
-    one says that the encoder is in a state that training did not produce, a small one does not
-    prove that mass and friction lie inside the trained range. None while the state that acts is
+    """Mahalanobis distance from the contexts of training; above 1 it is unusual. A large distance
+    means that training did not produce this state of the encoder. A small distance does not prove
+    that mass and friction lie inside the trained range. None while the active recurrent state is
     younger than half of the shortest ``trained_horizon_steps``."""
     context_estimate: dict[str, float | None] | None = None
-    """What the encoder takes the object for, by name in the manifest's ``context.estimates``."""
+    """The encoder's estimates of the object's parameters, by name in ``context.estimates`` of the
+    manifest."""
     scene: dict[str, float] | None
-    """True mass and friction, where the arm is simulated."""
+    """True mass and friction of the object; None for a real arm."""
     braking: bool = False
-    """Whether the governor follows a stop instead of what was asked for."""
+    """Whether the governor executes a braking trajectory instead of the command."""
     headroom: Headroom | None = None
-    """Of the set-point."""
+    """Margins of the set-point to the governor's limits."""
     timing: Timing
     counters: dict[str, int]
-    """Events since start by name, as 'stops' or 'rejected.<code>'; docs/protocol.md lists them.
-    They only rise, so a watcher that missed messages still sees that something happened."""
+    """Number of events since start by name, e.g. 'stops' or 'rejected.<code>'; docs/protocol.md
+    lists them. They never decrease, so a subscriber that missed messages still sees the events."""
     last_event: str
     """The newest event in words."""
     not_finite: tuple[str, ...] = ()
@@ -446,4 +446,4 @@ Act.model_rebuild()
 ANY_MESSAGE: TypeAdapter[Any] = TypeAdapter(
     Annotated[Command | Reply | Stop | Telemetry, Field(discriminator="type")]
 )
-"""Any message at all; the source of the committed JSON Schema."""
+"""Reads any message; the source of the committed JSON Schema."""

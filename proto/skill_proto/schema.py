@@ -1,7 +1,7 @@
 """JSON Schemas of the manifest and the messages, for programs in other languages.
 
-``python -m skill_proto.schema`` writes them again after a change of the models; a test compares
-the committed files with what the models say.
+``python -m skill_proto.schema`` writes them after a change of the models; a test compares the
+committed files with the models.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import ANY_MESSAGE
 
 FOLDER = Path(__file__).parent / "schemas"
-"""Where the committed schemas lie; they ship with the package."""
+"""Folder of the committed schemas; they ship with the package."""
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's schema, less a title per field, and with ``type`` required as on the wire."""
+    """Pydantic's schema without a title per field, and with ``type`` required as on the wire."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401  pydantic's signature
         del schema
@@ -38,7 +38,7 @@ class _Generator(GenerateJsonSchema):
 
 
 def schemas() -> dict[str, str]:
-    """Text of every schema file, by file name."""
+    """Returns the text of every schema file, by file name."""
     manifest = PolicyManifest.model_json_schema(schema_generator=_Generator)
     messages = ANY_MESSAGE.json_schema(schema_generator=_Generator)
     return {

@@ -1,4 +1,4 @@
-"""validation_text."""
+"""pydantic's validation errors as one line of text."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from pydantic import ValidationError
 
 
 def describe_errors(error: ValidationError, limit: int = 8) -> str:
-    """One line, of bounded length: each faulty field, its fault and, for a scalar, its value.
+    """Describes each faulty field on one line of bounded length.
+
+    A fault is given as the field, the problem and, for a scalar, the value.
 
     Args:
-        error: What pydantic found.
-        limit: Number of faults to name; the rest are counted.
+        error: The error that pydantic raised.
+        limit: Number of faults to describe; the rest are only counted.
     """
     found = error.errors(include_url=False)
-    # A container that complains of its length only because an entry was refused adds nothing.
+    # A container whose length is wrong only because an entry was refused adds no information.
     containers = {item["loc"][:-1] for item in found if item["loc"]}
     items = [item for item in found if not item["loc"] or item["loc"] not in containers]
     lines: list[str] = []
@@ -28,5 +30,5 @@ def describe_errors(error: ValidationError, limit: int = 8) -> str:
 
 
 def clip(text: str, length: int) -> str:
-    """The text, shortened to ``length`` characters and an ellipsis if it is longer."""
+    """Returns the text, cut to ``length`` characters and an ellipsis if it is longer."""
     return text if len(text) <= length else f"{text[:length]}..."

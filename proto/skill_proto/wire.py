@@ -1,7 +1,7 @@
-"""Message to ZeroMQ frames and back: a JSON header, then raw little-endian arrays.
+"""Messages to ZeroMQ frames and back: a JSON header, then raw little-endian arrays.
 
-Frame 0 is the UTF-8 JSON of one message. Where the message has ``arrays``, exactly one frame per
-entry follows. Everything is bounded before it is parsed, and nothing is ever unpickled.
+Frame 0 is the UTF-8 JSON of one message. If the message has ``arrays``, exactly one frame per entry
+follows. The sizes are checked before anything is parsed, and pickle is never used.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from skill_proto.messages import MAX_ID, PROTOCOL_VERSION, ArraySpec, ErrorCode
 from skill_proto.validation_text import describe_errors
 
 MAX_HEADER_BYTES = 32 * 1024
-"""Longest header a server reads: room for the longest vector at full precision."""
+"""Longest header that a server reads; the longest vector fits at full precision."""
 
 MAX_FRAME_BYTES = 4 * 1024 * 1024
-"""Longest frame of any kind; set on the sockets, so that a longer one closes the connection."""
+"""Longest frame of any kind; a client's socket closes the connection at a longer one."""
 
 MAX_PARTS = 9
 """Header and at most eight arrays."""
 
 MAX_FAULTS_LISTED = 64
-"""A header with more faults than this is refused without naming them."""
+"""A header with more faults than this is refused without a list of them."""
 
 M = TypeVar("M")
 
 
 class WireError(ValueError):
-    """Frames that are not a message; ``code`` and ``fix`` go into the error reply."""
+    """The frames are not a message; ``code`` and ``fix`` go into the error reply."""
 
     def __init__(self, code: ErrorCode, message: str, fix: str, message_id: int = 0) -> None:
         super().__init__(message)
@@ -44,10 +44,14 @@ class WireError(ValueError):
 
 
 def pack(message: BaseModel, arrays: Mapping[str, FloatArray] | None = None) -> list[bytes]:
-    """Frames of a message; arrays must be those that ``message.arrays`` names, in that order.
+    """Returns the frames of a message.
+
+    Args:
+        message: The header.
+        arrays: The arrays that ``message.arrays`` names, in that order.
 
     Raises:
-        ValueError: ``arrays`` are not what the message says they are.
+        ValueError: ``arrays`` differ from ``message.arrays`` in name, type, shape or order.
     """
     arrays = arrays or {}
     specs: tuple[ArraySpec, ...] = getattr(message, "arrays", ())
@@ -60,7 +64,7 @@ def pack(message: BaseModel, arrays: Mapping[str, FloatArray] | None = None) -> 
 
 
 def array_specs(arrays: Mapping[str, FloatArray]) -> tuple[ArraySpec, ...]:
-    """What goes into a message's ``arrays`` for these arrays."""
+    """Returns the value of a message's ``arrays`` for these arrays."""
     return tuple(
         ArraySpec.model_validate({"name": name, "dtype": array.dtype.name, "shape": array.shape})
         for name, array in arrays.items()
@@ -73,12 +77,14 @@ def unpack(
     """Reads frames as a message of ``kind``, strictly: a string or a boolean is not a number.
 
     Args:
-        frames: What arrived, without ZeroMQ's identity frame.
+        frames: One message as received, without ZeroMQ's identity frame.
         kind: ``COMMAND``, ``REPLY`` or another adapter from ``messages``.
-        max_header_bytes: A client reads longer ones, since a welcome carries a whole manifest.
+        max_header_bytes: Longest header to read. A client reads longer ones than a server, since
+            a welcome carries a whole manifest.
 
     Raises:
-        WireError: wrong number or size of frames, not JSON, or not a valid message.
+        WireError: the number or size of the frames is wrong, or the header is not JSON or not a
+            valid message.
     """
     if not 1 <= len(frames) <= MAX_PARTS:
         raise WireError(
@@ -90,7 +96,7 @@ def unpack(
     if len(header) > max_header_bytes:
         raise WireError(
             "too_large",
-            f"the header has {len(header)} bytes, at most {max_header_bytes} are read",
+            f"the header has {len(header)} bytes, the limit is {max_header_bytes}",
             "send a shorter header",
         )
     try:
@@ -107,7 +113,7 @@ def _arrays(
     if len(frames) != len(specs):
         raise WireError(
             "malformed",
-            f"the header names {len(specs)} arrays, {len(frames)} frames follow it",
+            f"the header names {len(specs)} arrays, but {len(frames)} frames follow it",
             "send exactly one frame per entry of 'arrays'",
             message_id,
         )
@@ -126,8 +132,8 @@ def _arrays(
         if len(frame) != expected or len(frame) > MAX_FRAME_BYTES:
             raise WireError(
                 "malformed",
-                f"array {spec.name!r} has {len(frame)} bytes, {spec.dtype} {list(spec.shape)} "
-                f"takes {expected}",
+                f"array {spec.name!r} has {len(frame)} bytes, but {spec.dtype} "
+                f"{list(spec.shape)} takes {expected}",
                 "send little-endian values in C order",
                 message_id,
             )
@@ -135,7 +141,7 @@ def _arrays(
         if not np.isfinite(array).all():
             raise WireError(
                 "invalid",
-                f"array {spec.name!r} holds NaN or infinity",
+                f"array {spec.name!r} contains NaN or infinity",
                 "send finite numbers",
                 message_id,
             )
@@ -144,9 +150,9 @@ def _arrays(
 
 
 def _explain(header: bytes, error: ValidationError) -> WireError:
-    """The most helpful error for a header that did not validate."""
+    """Returns the most helpful error for a header that did not validate."""
     if error.error_count() > MAX_FAULTS_LISTED:
-        # Listing them costs tens of microseconds each, in the server's loop.
+        # Each listed fault costs tens of microseconds in the server's loop.
         return WireError(
             "invalid",
             f"the header has {error.error_count()} faults",
@@ -164,7 +170,8 @@ def _explain(header: bytes, error: ValidationError) -> WireError:
     if version is not None and version != PROTOCOL_VERSION:
         return WireError(
             "wrong_version",
-            f"the message's v is {_short(version)}, this side speaks version {PROTOCOL_VERSION}",
+            f"the message's v is {_short(version)}, but this side speaks version "
+            f"{PROTOCOL_VERSION}",
             f'send "v": {PROTOCOL_VERSION}, or use a client of the server\'s version',
             message_id,
         )
@@ -173,9 +180,7 @@ def _explain(header: bytes, error: ValidationError) -> WireError:
         expected = context.get("expected_tags") or context.get("expected")
         return WireError(
             "unknown_type",
-            "the message has no type"
-            if kind is None
-            else f"no message of type {_short(kind)} here",
+            "the message has no type" if kind is None else f"unknown message type {_short(kind)}",
             f"use one of: {expected or 'the types in docs/protocol.md'}",
             message_id,
         )
@@ -188,8 +193,8 @@ def _explain(header: bytes, error: ValidationError) -> WireError:
 
 
 def _peek(header: bytes) -> tuple[int, object, object]:
-    """``id``, ``v`` and ``type`` of a header that is JSON but not a message."""
-    # The parser that already read it: one that is stricter or laxer would disagree somewhere.
+    """Returns ``id``, ``v`` and ``type`` of a header that is JSON but not a message."""
+    # pydantic's own parser: another one could disagree with it on some header.
     raw: object = from_json(header)
     if not isinstance(raw, dict):
         return 0, None, None

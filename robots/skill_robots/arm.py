@@ -1,52 +1,56 @@
-"""Arm: what every backend, simulated or real, looks like to the runtime."""
+"""The interface between the runtime and an arm, simulated or real."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from skill_proto.arrays import Array
 from skill_proto.messages import FaultClass
+from skill_robots.collision import CollisionModel
+from skill_robots.kinematics import Kinematics
 
 
 class ArmError(RuntimeError):
-    """An arm cannot be reached, refuses a target, or reports a fault of its own.
+    """An arm cannot be reached, refuses a set-point, or reports a fault.
 
     Attributes:
-        kind: the class of fault that it means for who drives the arm.
+        kind: fault class that the runtime reports for this error.
     """
 
     kind: FaultClass = "arm"
 
 
 class SimulationDivergedError(ArmError):
-    """A simulated arm is no longer anywhere sensible; a fresh start mends it."""
+    """The simulation is numerically unstable; a reset of the scene ends this."""
 
 
 class ArmCommunicationError(ArmError):
-    """An arm does not answer, for the moment."""
+    """The arm did not answer, or a set-point was not delivered; this may be temporary."""
 
     kind = "communication"
 
 
 class ArmContactError(ArmError):
-    """An arm has stopped itself because it touched something."""
+    """The arm stopped itself because of a contact."""
 
     kind = "contact"
 
 
 class ObjectUnseenError(ArmError):
-    """Nothing reports the pose of an object that is needed."""
+    """No sensor reports the pose of an object that the policy observes."""
 
     kind = "tracker"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PositionBasedVelocityLimit:
-    """How the speed towards a joint's end falls with the distance ``d`` to it.
+    """Velocity bound of each joint that falls with the distance ``d`` to the end of its range.
 
-    The bound is ``max(0, sqrt(2 deceleration d) - offset)``, where that is below the joint's limit.
+    The bound is ``max(0, sqrt(2 deceleration d) - offset)``, and never above the joint's velocity
+    limit. Franka publishes it for the FR3 as position-based velocity limits (Franka Control
+    Interface documentation, "Robot and interface specifications").
     """
 
     offset: Array
@@ -57,7 +61,10 @@ class PositionBasedVelocityLimit:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmSpec:
-    """Published facts of an arm. Vectors are ``(dof,)`` unless said otherwise."""
+    """Limits, geometry and models of a type of arm. Vectors are ``(dof,)`` unless said otherwise.
+
+    The code outside of an arm's own folder reads an arm only through its spec.
+    """
 
     name: str
     joint_names: tuple[str, ...]
@@ -78,11 +85,23 @@ class ArmSpec:
     damping: Array
     """[N m s/rad], on the velocity error."""
     gripper_width_max: float
-    """Opening of the hand [m]."""
+    """Opening of the gripper [m]."""
     end_effector_speed: float
-    """Highest speed of the end effector's origin [m/s]."""
+    """Speed limit of the end effector's origin [m/s]."""
     velocity_limit_near_ends: PositionBasedVelocityLimit | None = None
-    """Where speed towards a joint's end is bounded further; None where it is not."""
+    """Further velocity bound near the ends of the joints' ranges; None if the arm has no such
+    bound."""
+    neutral: Array
+    """Start of the inverse kinematics and rest posture of its null space [rad]. The end effector
+    points straight down."""
+    reach: Array
+    """No point of the arm with its gripper open is farther than this from each joint's axis [m]."""
+    end_effector_reach: Array
+    """The end effector's origin is not farther than this from each joint's axis [m]."""
+    kinematics: Kinematics
+    """Forward kinematics."""
+    collision_model: Callable[[], CollisionModel]
+    """Makes a collision model; every thread needs its own."""
 
     @property
     def dof(self) -> int:
@@ -92,7 +111,10 @@ class ArmSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Pose:
-    """A pose in the world frame with its velocities."""
+    """A pose in the world frame with its velocities.
+
+    For a batch of n scenes every array has a leading axis n.
+    """
 
     position: Array
     """``(3,)`` [m]."""
@@ -106,10 +128,10 @@ class Pose:
 
 @dataclass(frozen=True, kw_only=True)
 class ArmState:
-    """What was measured at one instant."""
+    """Measurements of one instant."""
 
     time_s: float
-    """On the arm's own clock [s]."""
+    """On the arm's own clock [s]; it differs between two measurements."""
     joint_position: Array
     """``(dof,)`` [rad]."""
     joint_velocity: Array
@@ -117,12 +139,12 @@ class ArmState:
     gripper_width: float
     """[m]."""
     objects: Mapping[str, Pose] = field(default_factory=dict[str, Pose])
-    """Poses of the objects an arm's world can see, by name; a real arm sees none by itself."""
+    """Poses of the objects that the arm itself reports, by name; empty for a real arm."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JointTarget:
-    """One shaped set-point for the servo, valid for one servo period."""
+    """One shaped set-point, valid for one servo period."""
 
     position: Array
     """``(dof,)`` [rad]."""
@@ -131,67 +153,87 @@ class JointTarget:
     acceleration: Array
     """``(dof,)`` [rad/s^2], for limit checks."""
     gripper_width: float | None = None
-    """[m]; None leaves the hand as it is."""
+    """[m]; None leaves the gripper unchanged."""
     grasp: bool = False
-    """Close on the object and hold by force rather than by width."""
+    """Close on the object and hold it by force instead of by width."""
 
 
 class Arm(Protocol):
-    """One arm. Calls never block for longer than a fraction of a servo period.
+    """One arm. No call blocks for longer than a fraction of a servo period.
 
     Raises:
-        ArmError: from any method, when the arm cannot do what is asked.
+        ArmError: from any method, if the arm cannot carry out the call.
     """
 
     @property
     def spec(self) -> ArmSpec:
-        """Published facts of the arm."""
+        """Limits, geometry and models of the arm."""
         ...
 
     @property
     def servo_period_s(self) -> float:
-        """Time between two targets [s]."""
+        """Time between two set-points [s]."""
         ...
 
     @property
     def is_simulated(self) -> bool:
-        """True where nothing real can be moved."""
+        """Whether the arm is a simulation; it then implements :class:`Scene` too."""
         ...
 
     @property
     def lockstep(self) -> bool:
-        """Whether its time goes on without set-points, as a real arm's does."""
+        """Whether the arm is a lockstep simulation: its time advances only with each set-point.
+
+        The time of a free-running arm, such as every real one, advances without set-points.
+        """
         ...
 
     def read(self) -> ArmState:
-        """The newest measured state."""
+        """Returns the newest measured state.
+
+        Raises:
+            ArmCommunicationError: the arm does not answer, or it is recovering.
+            ArmContactError: the arm stopped itself because of a contact.
+        """
         ...
 
     def command(self, target: JointTarget) -> None:
-        """Sends one set-point; in simulation this also advances time by one servo period.
+        """Sends one set-point; a lockstep simulation also advances by one servo period.
+
+        The call does not wait until the arm has reached the set-point.
 
         Raises:
-            ArmCommunicationError: it has not reached the arm, or nobody can know that it has.
+            ArmCommunicationError: the set-point was not delivered, or its delivery is unknown.
+            ArmContactError: the arm stopped itself because of a contact.
+        """
+        ...
+
+    def recover(self) -> None:
+        """Begins recovery from a fault of the robot and returns at once.
+
+        :meth:`read` raises :class:`ArmCommunicationError` until the robot is ready. Without a
+        fault the call has no effect. The runtime never calls it after a contact unless an operator
+        has sent ``clear``.
         """
         ...
 
     def close(self) -> None:
-        """Leaves the arm at rest and frees what it holds."""
+        """Leaves the arm at rest and frees its resources."""
         ...
 
 
 class Scene(Protocol):
-    """What a simulated world adds to an arm: its contents can be changed."""
+    """The further methods of a simulated arm: its world can be reset and changed."""
 
     def reset(self, seed: int | None = None) -> None:
-        """Puts arm and objects at a fresh random start and stops them."""
+        """Puts arm and objects at a new random start, at rest."""
         ...
 
     def set_context(self, *, mass: float | None = None, friction: float | None = None) -> None:
         """Changes the object's mass [kg] or the object-table friction coefficient at once.
 
         Raises:
-            ValueError: a value is not finite or outside what the simulation can carry.
+            ValueError: a value is not finite, or outside the range of the simulation.
         """
         ...
 

@@ -1,29 +1,31 @@
 """Named observation fields, computed the same way for one arm or a batch of scenes.
 
-A policy file lists the names of the fields it wants; training and serving both build its input
-here, in raw SI units. The scale of a field is its typical magnitude on the tabletop; training
-divides by it, inside the exported graph.
+A policy file lists the names of its fields. Training and serving both build the observation here,
+in raw SI units. A field's scale is its typical magnitude on the tabletop; the exported graph
+divides by it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import ObservationField
+from skill_robots.arm import Pose
+from skill_robots.objects import CUBE
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorldState:
-    """Everything an observation can be made of, for n scenes, in the world frame."""
+    """The quantities that observation fields are computed from, for n scenes, world frame."""
 
     joint_position: Array
-    """``(n, 7)`` [rad]."""
+    """``(n, dof)`` [rad]."""
     joint_velocity: Array
-    """``(n, 7)`` [rad/s]."""
+    """``(n, dof)`` [rad/s]."""
     end_effector_position: Array
     """``(n, 3)`` measured [m]."""
     end_effector_velocity: Array
@@ -34,19 +36,13 @@ class WorldState:
     """``(n, 3)`` [m/s]."""
     gripper_width: Array
     """``(n, 1)`` [m]."""
-    cube_position: Array
-    """``(n, 3)`` [m]."""
-    cube_quaternion: Array
-    """``(n, 4)``, w first, w >= 0."""
-    cube_velocity: Array
-    """``(n, 3)`` [m/s]."""
-    cube_angular_velocity: Array
-    """``(n, 3)`` [rad/s]."""
+    objects: Mapping[str, Pose] = field(default_factory=dict[str, Pose])
+    """Poses of the objects by name, every array with a leading axis n."""
 
 
 def rotate(quaternion: Array, vector: Array) -> Array:
-    """``vector`` ``(n, 3)`` turned by ``quaternion`` ``(n, 4)``, w first."""
-    one = len(quaternion) == 1  # at every servo period: plain floats are faster than numpy's calls
+    """Rotates ``vector`` ``(n, 3)`` by ``quaternion`` ``(n, 4)``, w first."""
+    one = len(quaternion) == 1  # every servo period: plain floats are faster than numpy's calls
     w, x, y, z = quaternion[0].tolist() if one else quaternion.T
     a, b, c = vector[0].tolist() if one else vector.T
     p, q, r = y * c - z * b + w * a, z * a - x * c + w * b, x * b - y * a + w * c
@@ -55,13 +51,13 @@ def rotate(quaternion: Array, vector: Array) -> Array:
 
 
 def canonical_sign(quaternion: Array) -> Array:
-    """The same rotations ``(n, 4)`` with w >= 0."""
+    """Returns the same rotations ``(n, 4)`` with w >= 0."""
     return np.where(quaternion[:, :1] < 0, -quaternion, quaternion)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldSpec:
-    """One observation field: what it is and how to compute it."""
+    """One observation field: its meaning and its computation."""
 
     name: str
     size: int
@@ -71,6 +67,8 @@ class FieldSpec:
     """Typical magnitude, in ``unit``."""
     compute: Callable[[WorldState], Array]
     """``WorldState -> (n, size)``."""
+    object: str | None = None
+    """Name of the object that the field describes; None for proprioceptive fields."""
 
 
 def _field(
@@ -90,6 +88,39 @@ def _field(
     )
 
 
+def _object_fields(name: str) -> tuple[FieldSpec, ...]:
+    """Pose, velocities and relative position of one object."""
+
+    def spec(
+        suffix: str, size: int, unit: str, scale: float, compute: Callable[[WorldState], Array]
+    ) -> FieldSpec:
+        return FieldSpec(
+            name=f"{name}_{suffix}",
+            size=size,
+            unit=unit,
+            frame="world",
+            scale=scale,
+            compute=compute,
+            object=name,
+        )
+
+    return (
+        spec("position", 3, "m", 0.15, lambda world: world.objects[name].position),
+        spec("quaternion", 4, "1", 1.0, lambda world: world.objects[name].quaternion),
+        spec("velocity", 3, "m/s", 0.5, lambda world: world.objects[name].velocity),
+        spec(
+            "angular_velocity", 3, "rad/s", 5.0, lambda world: world.objects[name].angular_velocity
+        ),
+        spec(
+            "from_end_effector",
+            3,
+            "m",
+            0.15,
+            lambda world: world.objects[name].position - world.end_effector_position,
+        ),
+    )
+
+
 FIELDS: dict[str, FieldSpec] = {
     spec.name: spec
     for spec in (
@@ -106,20 +137,10 @@ FIELDS: dict[str, FieldSpec] = {
             lambda world: world.setpoint_position - world.end_effector_position,
         ),
         _field("gripper_width", 1, "m", 0.04, frame="none"),
-        _field("cube_position", 3, "m", 0.15),
-        _field("cube_quaternion", 4, "1", 1.0),
-        _field("cube_velocity", 3, "m/s", 0.5),
-        _field("cube_angular_velocity", 3, "rad/s", 5.0),
-        _field(
-            "cube_from_end_effector",
-            3,
-            "m",
-            0.15,
-            lambda world: world.cube_position - world.end_effector_position,
-        ),
+        *_object_fields(CUBE),
     )
 }
-"""Every field a policy may ask for."""
+"""Every field that a policy may ask for, by name."""
 
 PUSH_OBSERVATION: tuple[str, ...] = (
     "end_effector_position",
@@ -132,14 +153,14 @@ PUSH_OBSERVATION: tuple[str, ...] = (
     "setpoint_gap",
     "setpoint_velocity",
 )
-"""What the pushing policies see: 28 numbers. Without the set-point gap mass cannot be read."""
+"""Fields of the pushing policies, 28 numbers. Mass is not observable without the set-point gap."""
 
 
 def specs(names: Sequence[str]) -> tuple[FieldSpec, ...]:
-    """The specs of these fields.
+    """Returns the specs of these fields, in order.
 
     Raises:
-        KeyError: a name is not a field; the message lists those that are.
+        KeyError: a name is not a field; the message lists the known fields.
     """
     unknown = [name for name in names if name not in FIELDS]
     if unknown:
@@ -147,13 +168,27 @@ def specs(names: Sequence[str]) -> tuple[FieldSpec, ...]:
     return tuple(FIELDS[name] for name in names)
 
 
+def observed_objects(names: Sequence[str]) -> tuple[str, ...]:
+    """Returns the names of the objects that these fields describe, each once, in order.
+
+    Raises:
+        KeyError: a name is not a field.
+    """
+    described = (spec.object for spec in specs(names))
+    return tuple(dict.fromkeys(name for name in described if name is not None))
+
+
 def observe(names: Sequence[str], world: WorldState) -> Array:
-    """The observation ``(n, O)`` of these fields, in order, in raw units."""
+    """Returns the observation ``(n, O)`` of these fields, in order, in raw units.
+
+    Raises:
+        KeyError: a name is not a field, or the world lacks an object that a field describes.
+    """
     return np.concatenate([spec.compute(world) for spec in specs(names)], axis=1)
 
 
 def layout(names: Sequence[str]) -> dict[str, slice]:
-    """Where each field lies in the observation vector."""
+    """Returns the slice of each field in the observation vector."""
     slices: dict[str, slice] = {}
     start = 0
     for spec in specs(names):
@@ -163,12 +198,12 @@ def layout(names: Sequence[str]) -> dict[str, slice]:
 
 
 def scales(names: Sequence[str]) -> Array:
-    """Typical magnitude of each entry of the observation vector, ``(O,)``."""
+    """Returns the typical magnitude of each entry of the observation vector, ``(O,)``."""
     return np.concatenate([np.full(spec.size, spec.scale) for spec in specs(names)])
 
 
 def manifest_fields(names: Sequence[str]) -> tuple[ObservationField, ...]:
-    """What a manifest says of these fields."""
+    """Returns these fields as a manifest declares them."""
     return tuple(
         ObservationField(name=spec.name, size=spec.size, unit=spec.unit, frame=spec.frame)
         for spec in specs(names)

@@ -1,4 +1,4 @@
-"""The documents say what the models say: examples are valid, and no field or code is left out."""
+"""The documents agree with the models: examples are valid, and every field and code is named."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ MANIFEST, TENSORS = blocks(POLICY_FILE)
 
 
 def complete(example: dict[str, Any]) -> dict[str, Any]:
-    """An example with the manifest that it points to."""
+    """Returns an example with the manifest that it refers to."""
     return example | {"manifest": MANIFEST} if example["type"] == "welcome" else example
 
 
 @pytest.mark.parametrize("example", blocks(PROTOCOL), ids=lambda example: example["type"])
 def test_every_example_of_the_protocol_is_a_message(example: dict[str, Any]) -> None:
     message = ANY_MESSAGE.validate_json(json.dumps(complete(example)), strict=True)
-    # Replies pass over unknown fields; an example must not have any.
+    # Clients ignore unknown fields of replies, but an example must not have any.
     assert set(example) <= set(type(message).model_fields)
 
 

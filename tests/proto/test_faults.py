@@ -1,4 +1,4 @@
-"""Which faults may end by themselves, and that none is made milder by another."""
+"""Recoverable faults, and the severity of two faults."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def test_every_class_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize("kind", ["contact", "arm", "policy", "internal"])
-def test_what_touched_something_or_cannot_be_explained_needs_a_person(kind: FaultClass) -> None:
+def test_these_classes_need_a_clear(kind: FaultClass) -> None:
     assert not FAULTS[kind].recovers
 
 
 @pytest.mark.parametrize("first", get_args(FaultClass))
 @pytest.mark.parametrize("second", get_args(FaultClass))
-def test_a_second_fault_never_makes_it_milder(first: FaultClass, second: FaultClass) -> None:
+def test_a_second_fault_never_reduces_the_severity(first: FaultClass, second: FaultClass) -> None:
     both = more_severe(second, first)
     assert both == more_severe(first, second)
     assert both in (first, second)

@@ -1,4 +1,4 @@
-"""A manifest that is whole reads back as it was; any other is refused with the reason."""
+"""A valid manifest survives the round trip; any other is refused with the reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from skill_proto.wire import pack, unpack
 
 
 def fields() -> dict[str, Any]:
-    """Every part of a manifest, filled in."""
+    """Returns a manifest in which every part is filled."""
     return {
         "schema_version": 1,
         "name": "push",
@@ -94,7 +94,7 @@ def fields() -> dict[str, Any]:
 
 
 def changed(path: str, value: object) -> dict[str, Any]:
-    """:func:`fields` with the entry at the dotted ``path`` replaced."""
+    """Returns :func:`fields` with the entry at the dotted ``path`` replaced."""
     whole = fields()
     part: Any = whole
     *parents, last = [int(key) if key.isdigit() else key for key in path.split(".")]
@@ -125,7 +125,7 @@ def test_sizes_follow_from_the_fields() -> None:
     assert (manifest.observation_size, manifest.action_size, manifest.goal_size) == (10, 4, 2)
 
 
-def test_a_policy_without_skills_goals_or_memory_is_whole() -> None:
+def test_a_policy_without_skills_goals_or_recurrent_state_is_valid() -> None:
     bare = fields()
     for name in ("goal", "recurrent", "context", "representation", "evaluation", "tensors"):
         del bare[name]
@@ -140,7 +140,7 @@ def test_a_policy_without_skills_goals_or_memory_is_whole() -> None:
     ["", "{", "[" * 100_000, '{"a":' + "9" * 5000 + "}", "\ufeff{}", '{"name":"\ud800"}'],
     ids=["empty", "open", "deep", "huge", "bom", "surrogate"],
 )
-def test_what_is_not_json_is_said_to_be_so(text: str) -> None:
+def test_a_text_that_is_not_json_is_refused(text: str) -> None:
     assert "not JSON" in refusal(text)
 
 
@@ -152,7 +152,7 @@ def test_json_that_is_no_object_is_refused() -> None:
     ("version", "hint"),
     [(2, "upgrade skill-serve"), (0, "export the policy again"), ("x" * 9999, "export")],
 )
-def test_another_version_is_refused_with_what_to_do(version: object, hint: str) -> None:
+def test_another_version_is_refused_with_a_fix(version: object, hint: str) -> None:
     assert hint in refusal(fields() | {"schema_version": version})
 
 
@@ -224,7 +224,7 @@ def test_states_agree_on_what_happens_beyond_the_horizon() -> None:
 
 
 def test_a_file_of_an_older_exporter_still_loads() -> None:
-    """What the first version 1 files said of memory and context, and no more."""
+    """The first files of version 1 had fewer fields for recurrent state and context."""
     manifest = PolicyManifest.from_json(json.dumps(changed("context", {"size": 4})))
     assert manifest.context == Context(size=4)
     assert manifest.recurrent[0].beyond_horizon == "stagger"
@@ -243,6 +243,13 @@ def test_an_undefined_metric_is_null() -> None:
     evaluation = PolicyManifest.from_json(text).evaluation
     assert evaluation is not None
     assert evaluation.metrics["displacement_r2"] is None
+
+
+def test_trained_range_gives_both_ends_of_a_listed_quantity() -> None:
+    mass = {"cube_mass": {"low": 0.4, "high": 1.6, "unit": "kg"}}
+    manifest = PolicyManifest.from_json(json.dumps(fields() | {"trained_on": mass}))
+    assert manifest.trained_range("cube_mass") == (0.4, 1.6)
+    assert manifest.trained_range("cube_table_friction") is None
 
 
 def test_a_manifest_does_not_change() -> None:

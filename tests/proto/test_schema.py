@@ -1,4 +1,4 @@
-"""The committed JSON Schemas are those of the models and accept what the models accept."""
+"""The committed JSON Schemas agree with the models and accept the same messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def validator() -> Draft202012Validator:
 
 def test_the_committed_schemas_are_current() -> None:
     committed = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
-    assert committed == schemas(), "run python -m skill_proto.schema and commit what it writes"
+    assert committed == schemas(), "run: python -m skill_proto.schema"
 
 
 def test_the_manifest_schema_is_a_schema() -> None:

@@ -1,4 +1,4 @@
-"""Frames in, messages out: whatever arrives is a message or a WireError, at bounded cost."""
+"""Frames to messages: all input gives a message or a WireError, at bounded cost."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_arbitrary_json_raises_nothing_but_wire_error(
     ],
     ids=lambda header: repr(header[:20]),
 )
-def test_what_is_not_json_is_malformed(header: bytes) -> None:
+def test_a_header_that_is_not_json_is_malformed(header: bytes) -> None:
     assert refusal(header).code == "malformed"
 
 
@@ -112,7 +112,7 @@ def test_json_that_is_no_object_is_invalid(header: bytes) -> None:
 
 
 @pytest.mark.parametrize("version", [0, 2, "1", 1.5])
-def test_another_version_is_named_whatever_else_is_wrong(version: object) -> None:
+def test_another_version_is_named_before_other_faults(version: object) -> None:
     header = {"v": version, "id": 3, "type": "teleport", "speed": 9}
     error = refusal(json.dumps(header).encode())
     assert error.code == "wrong_version"
@@ -152,7 +152,7 @@ def test_a_hostile_header_gets_a_short_answer(header: bytes) -> None:
     refusal(header)
 
 
-def test_a_header_is_refused_unread_above_the_limit_that_its_reader_sets() -> None:
+def test_a_header_above_the_limit_of_its_reader_is_refused_unread() -> None:
     header = b'{"type":"hello"' + b" " * MAX_HEADER_BYTES + b"}"
     assert refusal(header).code == "too_large"
     message, _ = unpack([header], COMMAND, max_header_bytes=2 * MAX_HEADER_BYTES)
@@ -164,8 +164,8 @@ def test_the_number_of_frames_is_bounded(count: int) -> None:
     assert refusal(*[b'{"type":"hello"}'] * count).code == "malformed"
 
 
-def test_a_stop_is_read_where_it_is_expected() -> None:
-    stop = Stop(id=4, reason="hand in the way")
+def test_a_stop_is_only_read_if_it_is_expected() -> None:
+    stop = Stop(id=4, reason="an obstacle")
     assert unpack(pack(stop), ANY_MESSAGE) == (stop, {})
     assert refusal(*pack(stop)).code == "unknown_type"
 
@@ -177,7 +177,7 @@ finite_arrays = st.sampled_from([np.float32, np.float64]).flatmap(
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=8), finite_arrays, max_size=8))
-def test_arrays_ride_behind_the_header(arrays: dict[str, FloatArray]) -> None:
+def test_arrays_follow_the_header(arrays: dict[str, FloatArray]) -> None:
     message = Act(session="s", arrays=array_specs(arrays))
     got, got_arrays = unpack(pack(message, arrays), COMMAND)
     assert got == message

@@ -1,4 +1,4 @@
-"""What a client talks to where a test decides every reply: no server, but a socket of its kind."""
+"""A ROUTER socket in place of a server; the test defines every reply."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import zmq
 from skill_proto.messages import Ok
 
 Answer = Callable[[list[bytes]], list[list[bytes]] | None]
-"""From the frames of a request to the messages sent back, each a list of frames.
+"""Maps the frames of a request to the messages to send back, each a list of frames.
 
-None leaves the request for later: it is asked about again until there is an answer.
+None postpones the reply: the function is called again until it returns one.
 """
 
 
 class Peer:
-    """A ROUTER in a thread that answers as it is told, until it is closed.
+    """A ROUTER socket in a thread, until it is closed.
 
     Attributes:
-        answer: what to answer, also to requests left for later; at first, every request's echo.
+        answer: function that computes the replies; at first, the echo of every request.
         heard: the frames of every request.
-        address: where it listens.
+        address: the address of the socket.
     """
 
     def __init__(self) -> None:
@@ -59,10 +59,10 @@ class Peer:
 
 
 def ok(message_id: int, time_s: float = 1.0) -> list[bytes]:
-    """The message that says so."""
+    """Returns the frames of an ``ok``."""
     return [Ok(id=message_id, time=time_s).model_dump_json().encode()]
 
 
 def ids(frames: list[bytes]) -> int:
-    """The id of a request."""
+    """Returns the id of a request."""
     return json.loads(frames[0])["id"]

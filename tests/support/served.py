@@ -1,4 +1,4 @@
-"""A real server in a thread of the test's process, and waiting for what it should do."""
+"""A real server in a thread of the test's process, and functions that wait for its states."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from pathlib import Path
 from skill_proto.messages import Hello, Telemetry, Track
 from skill_robots.arm import Arm
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
-from skill_runtime.client.client import SkillClient
-from skill_runtime.client.connection import Connection
-from skill_runtime.client.errors import CommandRefusedError
+from skill_runtime.client import CommandRefusedError, Connection, SkillClient
 from skill_runtime.control.object_tracker import TrackConfig
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
 from skill_runtime.transport.sockets import Addresses
 
 DEADLINE_S = 60.0
-"""Longest wait for anything that should happen. Generous: the machine may be busy."""
+"""Longest wait for an expected event [s]; long, since the machine may be busy."""
 
 FREE_PORTS = Addresses(
     commands="tcp://127.0.0.1:*", telemetry="tcp://127.0.0.1:*", stop="tcp://127.0.0.1:*"
@@ -33,7 +31,7 @@ class Served:
 
     server: ArmServer
     address: str
-    """Where it takes commands."""
+    """Address for commands."""
 
 
 @contextmanager
@@ -45,7 +43,15 @@ def serving(
     arm: Arm | None = None,
     track: TrackConfig | None = None,
 ) -> Iterator[Served]:
-    """Serves a model, with a simulated arm if none is given; leaving the block ends the server."""
+    """Serves a model until the end of the block.
+
+    Args:
+        model: The policy file.
+        demo: Whether the demo runs.
+        addresses: Addresses of the sockets.
+        arm: The arm; by default a simulated one.
+        track: Settings of the object tracker.
+    """
     track = track or TrackConfig()
     config = ServeConfig(model=model, demo=demo, addresses=addresses, track=track)
     server = ArmServer(arm or MujocoArm(), config)
@@ -60,33 +66,33 @@ def serving(
 
 @contextmanager
 def tracking(address: str) -> Iterator[threading.Event]:
-    """Says fifty times a second that a cube lies in front of the arm, while the event is set."""
-    speaks, ended = threading.Event(), threading.Event()
-    speaks.set()
+    """Sends the pose of a cube fifty times per second while the event is set."""
+    sends, ended = threading.Event(), threading.Event()
+    sends.set()
 
     def track() -> None:
-        with Connection(address, DEADLINE_S) as channel:
-            channel.ask(Hello())
-            ahead_s = channel.time - time.monotonic()
+        with Connection(address, DEADLINE_S) as connection:
+            connection.ask(Hello())
+            ahead_s = connection.time - time.monotonic()
             while not ended.wait(0.02):
-                if speaks.is_set():
+                if sends.is_set():
                     captured = time.monotonic() + ahead_s
-                    with suppress(CommandRefusedError):  # it may have been on its way for long
-                        channel.ask(
+                    with suppress(CommandRefusedError):  # a late pose is refused
+                        connection.ask(
                             Track(object="cube", captured=captured, position=(0.1, 0.0, 0.02))
                         )
 
     thread = threading.Thread(target=track, name="tracker")
     thread.start()
     try:
-        yield speaks
+        yield sends
     finally:
         ended.set()
         thread.join()
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """Returns once it holds; fails the test where it never does."""
+    """Returns when the condition holds; fails the test if it never does."""
     ends = time.monotonic() + DEADLINE_S
     while not condition():
         assert time.monotonic() < ends, "never happened"
@@ -94,7 +100,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def state_when(client: SkillClient, wanted: Callable[[Telemetry], bool]) -> Telemetry:
-    """The first state that is wanted; fails the test where none comes."""
+    """Returns the first state that meets the condition; fails the test after a timeout."""
     ends = time.monotonic() + DEADLINE_S
     for state in client.telemetry():
         if wanted(state):

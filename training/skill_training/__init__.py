@@ -1,1 +1,112 @@
-"""Offline training of robot skills; the only package that imports torch."""
+"""Offline training of robot skills; the only package that imports torch.
+
+Layers from top to bottom; each imports only those below it:
+
+- ``entry``, ``cli``: the command ``skill-train``.
+- ``run``: a training run from its directory to the exported policy.
+- ``recipes``: kinds of runs.
+- ``export``: policies as ONNX files.
+- ``collection``: episodes in simulated scenes.
+- ``algorithms``: losses and gradient steps.
+- ``context``: contrastive learning of a context.
+- ``data``: replay.
+- ``nets``: networks.
+- ``config``, ``device``, ``seeding``, ``errors``: basics.
+
+The names in ``__all__`` are imported on first use, so that ``skill_training.entry`` works without
+torch. A run from a program::
+
+    run = skill_training.RunDirectory(Path("logs/mine"))
+    skill_training.start_or_continue(run, skill_training.default_config("csf"))
+    skill_training.train(run)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from skill_training.algorithms.context_sac import ContextSac
+    from skill_training.algorithms.context_sac_config import ContextSacConfig
+    from skill_training.algorithms.csf import Csf, CsfConfig
+    from skill_training.algorithms.metra import Metra, MetraConfig
+    from skill_training.config import RunSettings, TrainConfig
+    from skill_training.data.episodes import EpisodeReplay, Episodes
+    from skill_training.data.goal_task import GoalTask
+    from skill_training.data.replay import Batch, ReplayBuffer
+    from skill_training.errors import TrainingError
+    from skill_training.export.graph import PolicyGraph
+    from skill_training.export.onnx_file import export_policy
+    from skill_training.nets.encoder import EncoderConfig
+    from skill_training.nets.representation import RepresentationConfig
+    from skill_training.recipes.recipe import Learner, Recipe
+    from skill_training.recipes.registry import default_config
+    from skill_training.run.directory import RunDirectory
+    from skill_training.run.job import start_or_continue, train
+
+__all__ = [
+    "Batch",
+    "ContextSac",
+    "ContextSacConfig",
+    "Csf",
+    "CsfConfig",
+    "EncoderConfig",
+    "EpisodeReplay",
+    "Episodes",
+    "GoalTask",
+    "Learner",
+    "Metra",
+    "MetraConfig",
+    "PolicyGraph",
+    "Recipe",
+    "ReplayBuffer",
+    "RepresentationConfig",
+    "RunDirectory",
+    "RunSettings",
+    "TrainConfig",
+    "TrainingError",
+    "default_config",
+    "export_policy",
+    "start_or_continue",
+    "train",
+]
+
+_MODULES = {
+    "Batch": "data.replay",
+    "ContextSac": "algorithms.context_sac",
+    "ContextSacConfig": "algorithms.context_sac_config",
+    "Csf": "algorithms.csf",
+    "CsfConfig": "algorithms.csf",
+    "EncoderConfig": "nets.encoder",
+    "EpisodeReplay": "data.episodes",
+    "Episodes": "data.episodes",
+    "GoalTask": "data.goal_task",
+    "Learner": "recipes.recipe",
+    "Metra": "algorithms.metra",
+    "MetraConfig": "algorithms.metra",
+    "PolicyGraph": "export.graph",
+    "Recipe": "recipes.recipe",
+    "ReplayBuffer": "data.replay",
+    "RepresentationConfig": "nets.representation",
+    "RunDirectory": "run.directory",
+    "RunSettings": "config",
+    "TrainConfig": "config",
+    "TrainingError": "errors",
+    "default_config": "recipes.registry",
+    "export_policy": "export.onnx_file",
+    "start_or_continue": "run.job",
+    "train": "run.job",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -14,40 +14,39 @@ from pathlib import Path
 from typing import Annotated, cast
 
 import tyro
-from pydantic import ValidationError
 
-from skill_proto.validation_text import describe_errors
 from skill_training.config import AlgorithmSettings, RunSettings, Settings, TrainConfig
 from skill_training.errors import ConfigError, NothingToShipError, TrainingError
 from skill_training.recipes.registry import RECIPES, default_config
 from skill_training.run import job
 from skill_training.run.directory import RunDirectory, default_path
+from skill_training.run.flag_errors import InvalidSettings, flag_errors, settings_registry
 
 USER_ERROR = 2
 INTERRUPTED = 130
 
-TRAINING = """
+DESCRIPTION = """\
+Train robot skills and export each as one self-describing ONNX file.
 
-Collects on CPU, learns on CPU or CUDA, and leaves policy.onnx with its card in the run directory.
-Ctrl-C saves a checkpoint and says how to go on.
+A training command collects on CPU and learns on CPU or CUDA. It writes policy.onnx and its card to
+the run directory. Ctrl-C saves a checkpoint and prints the command that continues the run.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Base of the training commands; those are made from the recipes, one for each algorithm."""
+    """Base of the training commands, one for each algorithm, which are made from the recipes."""
 
     algorithm: AlgorithmSettings
     run: RunSettings
     task: Settings
 
     run_dir: Path | None = None
-    """Where the run is kept; logs/ALGORITHM/TIME_seedN unless given. If a run with the same
-    settings is there, it is continued from its checkpoint."""
+    """Directory of the run. Default: logs/ALGORITHM/TIME_seedN. If it holds a run with the same
+    settings, that run continues from its checkpoint."""
 
     resume: Path | None = None
-    """Continue the run in this directory with the settings it was started with; no other flag
-    may be given."""
+    """Continue the run in this directory with its own settings. No other flag is allowed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +54,10 @@ class Export:
     """Export the policy of a run as one ONNX file, with a Markdown card beside it."""
 
     run_dir: tyro.conf.Positional[Path]
-    """Directory of the run; an unfinished one is exported as it was at its last checkpoint."""
+    """Directory of the run. An unfinished run is exported from its last checkpoint."""
 
     out: Path
-    """The file to write, such as models/csf_panda.onnx. The card's name ends in .md."""
+    """Policy file to write, such as models/csf_panda.onnx. Its card gets the same name in .md."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,15 +68,15 @@ class Plot:
     """Directories of the runs."""
 
     curves: tuple[str, ...] = ()
-    """What to draw, as named in metrics.jsonl, such as train/critic/loss; the main curves of these
-    kinds of runs unless given."""
+    """Metrics to draw, by their names in metrics.jsonl, such as train/critic/loss. Default: the
+    main curves of the algorithms."""
 
     out: Path
-    """The picture to write, such as curves.png."""
+    """Picture to write, such as curves.png."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the program and exits: 0 done, 2 a mistake of the user's, 130 interrupted."""
+    """Runs the program and exits with 0 (done), 2 (mistake of the user) or 130 (interrupted)."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         sys.exit(_run(parse(arguments)))
@@ -85,30 +84,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"skill-train: {error}", file=sys.stderr)
         sys.exit(USER_ERROR)
     except KeyboardInterrupt:
-        print("skill-train: interrupted; a checkpoint already written is kept", file=sys.stderr)
+        print("skill-train: interrupted; the last checkpoint is kept", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
 def parse(arguments: Sequence[str] | None) -> Train | Export | Plot:
-    """The command that these arguments (None: those of the process) give.
+    """Returns the command that the arguments (None: those of the process) give.
 
     Raises:
-        ConfigError: a value is out of its range.
-        SystemExit: help was asked for, or a flag is unknown or unreadable; already explained.
+        ConfigError: a value is out of its range, or a flag stands beside --resume.
+        SystemExit: help was requested, or a flag is unknown or unreadable; tyro has printed it.
     """
+    typed = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        return tyro.cli(
-            _commands(),
-            prog="skill-train",
-            description="Train robot skills and export each as one self-describing ONNX file.",
-            args=arguments,
-        )
-    except ValidationError as error:
-        raise ConfigError(f"{describe_errors(error)}; see --help") from None
+        with settings_registry():
+            command = tyro.cli(
+                _commands(),
+                prog="skill-train",
+                description=DESCRIPTION,
+                args=typed,
+            )
+    except InvalidSettings as invalid:
+        # tyro has read the subcommand, so it is the first word.
+        name = typed[0]
+        errors = flag_errors(invalid, default_config(name))
+        raise ConfigError(f"{errors}; see skill-train {name} --help") from None
+    if isinstance(command, Train) and command.resume is not None:
+        _refuse_flags_beside_resume(typed)
+    return command
 
 
 def train_config(command: Train) -> TrainConfig:
-    """The configuration that a command asks for.
+    """Returns the configuration that a command requests.
 
     Raises:
         ConfigError: its settings do not fit each other.
@@ -117,8 +124,19 @@ def train_config(command: Train) -> TrainConfig:
     return kind(algorithm=command.algorithm, task=command.task, run=command.run)
 
 
+def _refuse_flags_beside_resume(typed: Sequence[str]) -> None:
+    """Refuses every flag beside --resume, even one that repeats a setting of the run."""
+    flags = [word.partition("=")[0] for word in typed if word.startswith("--")]
+    others = [flag for flag in flags if flag != "--resume"]
+    if others:
+        raise ConfigError(
+            "--resume continues a run with its own settings and takes no other flag; leave out "
+            f"{', '.join(others)}"
+        )
+
+
 def _commands() -> type[Train | Export | Plot]:
-    """The union of all commands, as tyro reads it."""
+    """Returns the union of all commands for tyro."""
     commands: list[object] = [
         _train_command(recipe.default_config(name), recipe.summaries[name])
         for recipe in RECIPES
@@ -130,11 +148,11 @@ def _commands() -> type[Train | Export | Plot]:
 
 
 def _train_command(default: TrainConfig, summary: str) -> object:
-    """The command of one algorithm: its flags carry its name, and its defaults are its own."""
+    """Returns the command of one algorithm, with the algorithm's flags and defaults."""
     name = default.algorithm_name
     algorithm = tyro.conf.arg(name=name, help=f"Settings of {name}.")
     run = tyro.conf.arg(name="", help="Length, seed, device and bookkeeping.")
-    task = tyro.conf.arg(help="What varies between episodes.")
+    task = tyro.conf.arg(help="Quantities that vary between episodes.")
     kind = dataclasses.make_dataclass(
         f"Train_{name}",
         [
@@ -147,9 +165,7 @@ def _train_command(default: TrainConfig, summary: str) -> object:
         kw_only=True,
     )
     start = kind(algorithm=default.algorithm, run=default.run, task=default.task)
-    return Annotated[
-        kind, tyro.conf.subcommand(name, default=start, description=summary + TRAINING)
-    ]
+    return Annotated[kind, tyro.conf.subcommand(name, default=start, description=summary)]
 
 
 def _run(command: Train | Export | Plot) -> int:
@@ -158,7 +174,7 @@ def _run(command: Train | Export | Plot) -> int:
         print(f"wrote {command.out} and {command.out.with_suffix('.md')}")
         return 0
     if isinstance(command, Plot):
-        # Here, so that a training process does not carry matplotlib.
+        # Imported here, so that a training process does not load matplotlib.
         from skill_training.run.plot import plot_runs
 
         plot_runs(command.run_dirs, command.out, command.curves)
@@ -179,25 +195,21 @@ def _train(command: Train) -> int:
         return 0
     algorithm = directory.config().algorithm_name
     resume = shlex.join(["skill-train", algorithm, "--resume", str(directory.path)])
-    print(f"stopped with a checkpoint; go on with: {resume}", file=sys.stderr)
+    print(f"stopped with a checkpoint; continue with: {resume}", file=sys.stderr)
     return INTERRUPTED
 
 
 def _run_directory(command: Train) -> RunDirectory:
-    """The directory to train in: of the run to continue, or of one that starts now.
+    """Returns the directory of the run to continue, or of a new run.
 
     Raises:
-        TrainingError: --resume with other flags or another algorithm, or an unusable directory.
+        TrainingError: --resume names a run of another algorithm, or the directory is unusable.
     """
     config = train_config(command)
     if command.resume is None:
         directory = RunDirectory(command.run_dir or default_path(config))
         job.start_or_continue(directory, config)
         return directory
-    if command.run_dir is not None or config != default_config(config.algorithm_name):
-        raise ConfigError(
-            "--resume continues a run with the settings it was started with; give no other flag"
-        )
     directory = job.open_run(command.resume)
     trained = directory.config().algorithm_name
     if trained != config.algorithm_name:

@@ -1,4 +1,7 @@
-"""Configuration of a training run: one tree of dataclasses for flags, config.json and manifest."""
+"""Configuration of a training run: one tree of dataclasses for flags, config.json and manifest.
+
+The annotated types (``PositiveInt`` ... ``Discount``) are the ranges that settings use.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,16 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 DEFAULT_ENV_STEPS = 1_600_000
-"""50,000 gradient steps; skills reach every direction after 10,000 and fill out until the end."""
+"""50,000 gradient steps. Skills cover every direction after 10,000 and keep improving."""
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=1 << 31)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0, le=1)]
+Discount = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Settings(Protocol):
@@ -27,37 +35,42 @@ class AlgorithmSettings(Settings, Protocol):
     """Settings of an algorithm."""
 
     name: ClassVar[str]
-    """Name of the algorithm: of its subcommand, its flags, and in config.json."""
+    """Name of the algorithm in its subcommand, its flags and config.json."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class RunSettings:
-    """Length, seed, device and bookkeeping of a run; a recipe may add to them."""
+    """Length, seed, device and bookkeeping of a run. A recipe may add settings."""
 
     seed: Seed = 0
-    """Seed of networks, skills, scenes and batches. A run repeats exactly on one machine."""
+    """Seed of networks, skills, scenes and batches. On one machine a seed repeats a run exactly."""
 
     env_steps: PositiveInt = DEFAULT_ENV_STEPS
     """Environment steps to collect, rounded up to whole episodes of all scenes."""
 
     env_steps_per_update: PositiveInt = 32
-    """Environment steps per gradient step. 32 is the ratio of the CSF and METRA codes where the
-    state is observed (Ant, HalfCheetah)."""
+    """Environment steps per gradient step. 32 is the ratio of the CSF and METRA code for tasks with
+    state observations (Ant, HalfCheetah)."""
 
     n_envs: PositiveInt = 32
-    """Scenes stepped together."""
+    """Number of scenes that are stepped together."""
 
     warmup_steps: Count = 10_000
-    """Environment steps with uniform random actions, and no gradient steps, at the start."""
+    """Environment steps at the start with uniform random actions and without gradient steps."""
 
     replay_capacity: PositiveInt = 1_000_000
-    """Transitions kept in replay; the oldest make room."""
+    """Maximum number of transitions in replay. New ones replace the oldest."""
 
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where networks and replay live. 'cuda' fails where there is no CUDA device."""
+    """Device of networks and replay. 'cuda' needs a CUDA device."""
+
+    matmul: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of the inputs of matrix products. 'bfloat16' is faster and needs a CPU that
+    multiplies bfloat16 natively. 'auto' is bfloat16 on such a CPU, else float32. The same seed
+    gives other numbers in the other precision."""
 
     threads: PositiveInt = 1
-    """Threads of torch and of the physics. On a shared CPU one is fastest."""
+    """Number of threads of torch and of the physics. On a shared CPU one is fastest."""
 
     log_interval: PositiveInt = 16_000
     """Environment steps between two records of losses and speed."""
@@ -73,9 +86,9 @@ class RunSettings:
 class TrainConfig:
     """Everything that decides what a run computes.
 
-    Each recipe has a subclass of its own: a frozen pydantic dataclass that says which algorithms,
-    task and run settings go together, and whose ``__post_init__`` raises ConfigError where
-    settings cannot work together.
+    Each recipe defines a subclass: a frozen pydantic dataclass that names the types of algorithm,
+    task and run settings. Its ``__post_init__`` raises ConfigError if settings cannot work
+    together.
     """
 
     algorithm: AlgorithmSettings
@@ -94,7 +107,7 @@ class TrainConfig:
 
 
 def config_to_dict(config: TrainConfig) -> dict[str, Any]:
-    """Plain JSON values; the algorithm's settings stand under its name."""
+    """Returns the configuration as plain JSON values, with the algorithm's name in its settings."""
     return {
         "algorithm": {"name": config.algorithm_name, **_plain(config.algorithm)},
         "task": _plain(config.task),
@@ -103,12 +116,12 @@ def config_to_dict(config: TrainConfig) -> dict[str, Any]:
 
 
 def config_to_json(config: TrainConfig) -> str:
-    """What config.json holds."""
+    """Returns the content of config.json."""
     return json.dumps(config_to_dict(config), indent=2)
 
 
 def differences(before: TrainConfig, after: TrainConfig) -> dict[str, tuple[Any, Any]]:
-    """Settings that differ, by dotted path: ``{"run.seed": (0, 1)}``."""
+    """Returns the settings that differ, by dotted path: ``{"run.seed": (0, 1)}``."""
     old, new = _flatten(config_to_dict(before)), _flatten(config_to_dict(after))
     return {
         path: (old.get(path), new.get(path))

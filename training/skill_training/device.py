@@ -1,4 +1,4 @@
-"""The device that a run asks for."""
+"""Device of a run, and precision of its matrix products."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from skill_training.errors import ConfigError
 
+Precision = Literal["float32", "bfloat16"]
+"""Precision to which a matrix product rounds its inputs."""
+
 
 def torch_device(name: str) -> torch.device:
-    """The device of this name.
+    """Returns the device of this name.
 
     Raises:
-        ConfigError: CUDA is asked for and not there.
+        ConfigError: CUDA is requested and no CUDA device is available.
     """
     if name == "cuda" and not torch.cuda.is_available():
         reason = "this torch was built without CUDA" if torch.version.cuda is None else "none found"
@@ -31,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 def cpu_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """True where the processor multiplies bfloat16 natively; False where that cannot be known."""
+    """Returns True if the processor multiplies bfloat16 natively, False if unknown."""
     try:
         text = cpuinfo.read_text()
     except OSError:
@@ -40,24 +44,45 @@ def cpu_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     return "avx512_bf16" in flags.split()
 
 
-def configure_matmul(device: torch.device | str) -> bool:
-    """Lets float32 products on a CPU round their inputs to bfloat16 where that is native.
+def matmul_precision(device: torch.device | str, requested: str = "auto") -> Precision:
+    """Returns the precision of matrix products for the setting ``run.matmul``.
 
-    Training gains speed and loses nothing visible. The setting holds for the whole process; on a
-    CUDA device, and on a CPU without native bfloat16, products stay exact to float32.
+    ``auto`` is bfloat16 on a CPU that multiplies it natively, and float32 on every other device.
 
-    Returns:
-        True where bfloat16 products are now in use.
+    Raises:
+        ConfigError: bfloat16 is requested and the device does not multiply it natively.
     """
-    use = torch.device(device).type == "cpu" and cpu_has_bf16()
-    torch.set_float32_matmul_precision("medium" if use else "highest")
-    logger.info("matrix products take %s inputs", "bfloat16" if use else "float32")
-    return use
+    native = torch.device(device).type == "cpu" and cpu_has_bf16()
+    if requested == "bfloat16" and not native:
+        reason = (
+            "this CPU has no native bfloat16 products (no avx512_bf16 in /proc/cpuinfo)"
+            if torch.device(device).type == "cpu"
+            else f"it is for CPUs, and the device is {device}"
+        )
+        raise ConfigError(
+            f"--matmul bfloat16: {reason}; use --matmul float32 or --matmul auto. A run that began "
+            "with bfloat16 continues only on a CPU that has it"
+        )
+    return "bfloat16" if native and requested != "float32" else "float32"
+
+
+def configure_matmul(device: torch.device | str, requested: str = "auto") -> Precision:
+    """Sets the precision of matrix products for the whole process, and returns it.
+
+    bfloat16 inputs make training faster without a visible loss. See :func:`matmul_precision`.
+
+    Raises:
+        ConfigError: bfloat16 is requested and the device does not multiply it natively.
+    """
+    precision = matmul_precision(device, requested)
+    torch.set_float32_matmul_precision("medium" if precision == "bfloat16" else "highest")
+    logger.info("matrix products take %s inputs", precision)
+    return precision
 
 
 @contextmanager
 def exact_matmul() -> Generator[None]:
-    """Full float32 products inside the block, as a parity check needs them."""
+    """Computes products in full float32 inside the block, e.g. for a parity check."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

@@ -1,4 +1,4 @@
-"""Entry point of ``skill-train``: says what to install where the ``train`` extra is missing."""
+"""Entry point of ``skill-train``: names the missing packages if the ``train`` extra is absent."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import importlib.util
 import sys
 
 NEEDED = ("torch", "onnx", "onnxscript", "tensorboard", "onnxruntime")
-"""Packages without which nothing can be trained and exported."""
+"""Packages of the ``train`` extra that training and export need."""
 
 
 def main() -> None:
-    """Runs ``skill-train``; exits with 2 where a package is missing."""
+    """Runs ``skill-train``; exits with 2 if a package is missing."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         print(
-            f"skill-train: training needs {', '.join(missing)}, which a serving install leaves "
-            "out. Fix: pip install 'skill-serve[train]', or `make install-dev` in a checkout.",
+            f"skill-train: training needs {', '.join(missing)}, which a serving install does not "
+            "include. Fix: pip install 'skill-serve[train]', or `make install-dev` in a checkout.",
             file=sys.stderr,
         )
         sys.exit(2)

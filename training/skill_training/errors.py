@@ -1,18 +1,18 @@
-"""Errors a user of the training program can act on; the CLI shows their message alone.
+"""Errors that a user of the training program can act on. The CLI prints only their message.
 
 TrainingError
- ├── ConfigError        a setting, or a combination of settings, that cannot work
- ├── CheckpointError    a checkpoint that cannot be read or does not fit
- ├── RunDirectoryError  a run directory that is missing, incomplete or of another run
- └── ExportError        a policy file or card that cannot be written, or does not do what it should
-      └── NothingToShipError  a finished run whose policy no program could serve
+ ├── ConfigError        a setting, or a combination of settings, cannot work
+ ├── CheckpointError    a checkpoint cannot be read, or does not fit the run
+ ├── RunDirectoryError  a run directory is missing, incomplete or of another run
+ └── ExportError        a policy file or card cannot be written, or differs from the network
+      └── NothingToShipError  the policy of a finished run cannot be served by design
 """
 
 from __future__ import annotations
 
 
 class TrainingError(RuntimeError):
-    """Base of every error here; the message says what was wrong, what was expected, the fix."""
+    """Base of all errors here. Messages state the problem, the expectation and the fix."""
 
 
 class ConfigError(TrainingError):
@@ -20,7 +20,7 @@ class ConfigError(TrainingError):
 
 
 class CheckpointError(TrainingError):
-    """A checkpoint cannot be read, or is not of this run."""
+    """A checkpoint cannot be read, or does not fit the run."""
 
 
 class RunDirectoryError(TrainingError):
@@ -28,11 +28,11 @@ class RunDirectoryError(TrainingError):
 
 
 class ExportError(TrainingError):
-    """A policy file or card cannot be written, or the file does not do what the network does."""
+    """A policy file or card cannot be written, or the file differs from the network."""
 
 
 class NothingToShipError(ExportError):
-    """A run's policy cannot be served by design, such as one that is told what nobody can know.
+    """A run's policy cannot be served by design, e.g. a policy that needs the true context.
 
-    Training ends well without a policy file; an export that is asked for is refused.
+    Training ends successfully without a policy file; a requested export is refused.
     """

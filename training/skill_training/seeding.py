@@ -9,9 +9,9 @@ import torch
 
 
 def derive_seed(seed: int, purpose: str) -> int:
-    """Seed of the generator that serves one ``purpose`` of a run.
+    """Returns the seed of the generator for one ``purpose`` of a run.
 
-    Generators that share a seed draw the same numbers. numpy's ``SeedSequence`` mixes the run's
+    Generators with the same seed draw the same numbers. numpy's ``SeedSequence`` mixes the run's
     seed with a checksum of the purpose, so that streams of one run are independent.
     """
     entropy = [seed, zlib.crc32(purpose.encode())]
@@ -19,5 +19,5 @@ def derive_seed(seed: int, purpose: str) -> int:
 
 
 def torch_generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
-    """A torch generator on ``device`` for one ``purpose`` of the run with this ``seed``."""
+    """Returns a torch generator on ``device`` for one ``purpose`` of a run with this ``seed``."""
     return torch.Generator(device).manual_seed(derive_seed(seed, purpose))

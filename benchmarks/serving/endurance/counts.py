@@ -1,4 +1,4 @@
-"""What is counted over a long run: ticks that are late, and resident memory; for endurance.py."""
+"""Late ticks and resident memory of a long run."""
 
 from __future__ import annotations
 
@@ -10,48 +10,49 @@ from typing import Self
 from skill_proto.messages import Telemetry
 
 LATE_SHARE = 0.5
-"""Of a servo period: a tick that begins later than this is late. At 1 kHz it is the half
-millisecond that skill-doctor allows (docs/realtime.md)."""
+"""A tick is late if it begins more than this share of a servo period after its deadline. At 1 kHz
+this is the half millisecond that skill-doctor allows (docs/realtime.md)."""
 
 LATE = "late"
-"""Counter in the telemetry of endurance_server.py: ticks that began late since the start."""
+"""Name of the counter of late ticks in the server's telemetry."""
 
 SETTLED_S = 60.0
-"""Memory may grow until then: pages of libraries are touched for the first time [s]."""
+"""Memory growth before this time is ignored, since libraries touch pages for the first time [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ticks:
-    """How many, and how many of them not in time."""
+    """Numbers of ticks, of late ticks and of overruns."""
 
     begun: int
     late: int
-    """Of those begun, later than :data:`LATE_SHARE` allows."""
-    missed: int
-    """Never begun, because the one before began a whole period late."""
+    """Ticks that began later than :data:`LATE_SHARE` allows."""
+    overruns: int
+    """Skipped ticks: the tick before began a whole period late."""
 
     @classmethod
     def of(cls, state: Telemetry) -> Self:
-        """Since the start of endurance_server.py."""
-        return cls(begun=state.tick, late=state.counters.get(LATE, 0), missed=state.timing.overruns)
+        """Returns the counts since the start of the server."""
+        late, overruns = state.counters.get(LATE, 0), state.timing.overruns
+        return cls(begun=state.tick, late=late, overruns=overruns)
 
     def since(self, before: Ticks) -> Ticks:
-        """Those that have come on top of ``before``."""
+        """Returns the increase from ``before``."""
         return Ticks(
             begun=self.begun - before.begun,
             late=self.late - before.late,
-            missed=self.missed - before.missed,
+            overruns=self.overruns - before.overruns,
         )
 
     @property
     def late_share(self) -> float:
-        """Of the ticks that were due, those that began late or never."""
-        due = self.begun + self.missed
-        return (self.late + self.missed) / due if due else 0.0
+        """Late ticks and overruns, as a share of all deadlines."""
+        due = self.begun + self.overruns
+        return (self.late + self.overruns) / due if due else 0.0
 
 
 def ratio(served: Ticks, bare: Ticks) -> float:
-    """Late share of one over that of the other; 1 where neither was ever late."""
+    """Returns the ratio of the late shares; 1 if both are 0, infinity if only the bare one is."""
     if bare.late_share == 0.0:
         return math.inf if served.late_share else 1.0
     return served.late_share / bare.late_share
@@ -59,12 +60,12 @@ def ratio(served: Ticks, bare: Ticks) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One second of serving."""
+    """One second of operation."""
 
     served_s: float
-    """Seconds served so far, pauses left out."""
+    """Time of operation so far, without pauses [s]."""
     memory_mb: float
-    """Resident."""
+    """Resident memory [MB]."""
     execution_time_p50_us: float
     execution_time_p99_us: float
     wakeup_latency_p99_us: float
@@ -75,27 +76,27 @@ class Memory:
     """Resident memory [MB]."""
 
     settled_mb: float
-    """After :data:`SETTLED_S`."""
-    most_mb: float
-    """From then on."""
+    """At :data:`SETTLED_S`."""
+    max_mb: float
+    """Maximum from then on."""
     end_mb: float
 
     @property
     def growth_mb(self) -> float:
-        """The most by which it ever exceeded that of the first minute's end."""
-        return self.most_mb - self.settled_mb
+        """Largest growth after :data:`SETTLED_S`."""
+        return self.max_mb - self.settled_mb
 
 
 def memory(samples: Sequence[Sample]) -> Memory | None:
-    """What became of it after the first minute; None where there was no more than that."""
+    """Returns the memory after the first minute; None if the run was not longer."""
     settled = [sample.memory_mb for sample in samples if sample.served_s >= SETTLED_S]
     if len(settled) < 2:
         return None
-    return Memory(settled_mb=settled[0], most_mb=max(settled), end_mb=settled[-1])
+    return Memory(settled_mb=settled[0], max_mb=max(settled), end_mb=settled[-1])
 
 
 def each_minute(samples: Sequence[Sample]) -> list[float]:
-    """Resident memory at the end of every minute served [MB]."""
+    """Returns the resident memory at the end of each minute of operation [MB]."""
     minutes: dict[int, float] = {}
     for sample in samples:
         minutes.setdefault(math.floor(sample.served_s / 60.0), sample.memory_mb)
@@ -103,10 +104,10 @@ def each_minute(samples: Sequence[Sample]) -> list[float]:
 
 
 def memory_text(found: Memory | None) -> str:
-    """In words."""
+    """Formats the memory of a run."""
     if found is None:
-        return f"resident memory: not judged, for it is given {SETTLED_S:g} s to settle"
+        return f"resident memory: not evaluated, since the run was shorter than {SETTLED_S:g} s"
     return (
         f"resident memory: {found.settled_mb:.1f} MB after {SETTLED_S:g} s, "
-        f"{found.end_mb:.1f} MB at the end, at most {found.growth_mb:.1f} MB more than then"
+        f"{found.end_mb:.1f} MB at the end, largest growth in between {found.growth_mb:.1f} MB"
     )

@@ -1,4 +1,4 @@
-"""How punctual a loaded server stays, and how large, beside a bare timer loop; for endurance.py."""
+"""Late ticks and memory of a server under load, compared with a bare loop under the same load."""
 
 from __future__ import annotations
 
@@ -28,63 +28,67 @@ from benchmarks.serving.endurance.meter import KEPT, ROLES, SERVER, Meter
 from benchmarks.serving.failures.outcome import LONG, added
 from benchmarks.serving.failures.rig import NeverHappenedError, Rig
 
-RATIO = 1.5
-GROWTH_MB = 2.0
-"""What is asked for: late ticks beside those of the bare loop, and growth of memory [MB]."""
+MAX_RATIO = 1.5
+"""Required: largest ratio of the server's late share to that of the bare loop."""
+MAX_GROWTH_MB = 2.0
+"""Required: memory growth is less than this [MB]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A server that is flooded, watched by one who never reads and recorded, beside a bare loop.
+    """A server with a flood, a subscriber that never reads and a recorder; and a bare loop.
 
-    One server process lives through all blocks, so that its memory is one curve; ticks are counted
-    within them. While the bare loop has its block the server is stopped (SIGSTOP), so that either
-    loop shares the machine with the flood, the watcher and the recorder, and not with the other.
-    The flood then finds nobody who reads: what processor time the load takes is told for both.
+    Server and bare loop run in turns (blocks). The server process lives through all blocks, so its
+    memory is one curve. It is stopped (SIGSTOP) during a block of the bare loop, so each loop
+    shares the machine with the load only. The server reads no message of the flood then. Therefore
+    the processor time of the load is reported for both loops.
     """
 
     model: Path = Path("models/csf_panda.onnx")
-    """The policy file; its skills are of two numbers or more."""
+    """Policy file; its skill has at least two numbers."""
     minutes: float = 10.0
-    """That the server serves; the bare loop runs as long again [min]."""
+    """Time of operation of the server; the bare loop runs equally long [min]."""
     blocks: int = 5
-    """Blocks of each, in turns."""
+    """Blocks of each loop, in turns."""
     servo_rate: float = 1000.0
-    """Ticks a second, in both loops [Hz]."""
+    """Servo rate of both loops [Hz]."""
     flood: float = 20_000.0
-    """Most messages a second that the flooding client sends, at least 1000; inf for no limit."""
+    """Largest rate of the flood [messages/s], at least 1000; inf for no limit."""
     spin_us: float = 0.0
     """Busy waiting before each deadline, in both loops [us]."""
     realtime: bool = False
-    """Ask for real-time scheduling and locked memory, in both loops."""
+    """Request real-time scheduling and locked memory, in both loops."""
     json: Path | None = None
-    """Where to write the result."""
+    """File of the result, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """The server for a while, then the bare loop for as long."""
+    """A block of the server, followed by a block of the bare loop of equal length."""
 
     served: Ticks
     bare: Ticks
     execution_time_p50_us: float
+    """Median over the seconds."""
     execution_time_p99_us: float
-    """Medians over the seconds."""
+    """Median over the seconds."""
     sent_hz: float
+    """Messages of the flood that its sockets accepted [1/s]."""
     answered_hz: float
-    """Of the flood: messages that its sockets took, and that the server refused."""
+    """Messages that the server refused [1/s]."""
     busy_served: float
+    """Processors in use by flood, subscriber and recorder during the block of the server."""
     busy_bare: float
-    """Processors that flood, watcher and recorder kept busy."""
+    """The same during the block of the bare loop."""
 
     @property
     def ratio(self) -> float:
-        """Of the late shares."""
+        """Ratio of the late shares."""
         return ratio(self.served, self.bare)
 
 
-class LoadSoFar(NamedTuple):
-    """What the load has done up to a time."""
+class LoadCounts(NamedTuple):
+    """Cumulative counts of the load."""
 
     at: float
     """Monotonic time [s]."""
@@ -93,37 +97,41 @@ class LoadSoFar(NamedTuple):
     sent: int
     """Messages of the flood."""
 
-    def busy_since(self, before: LoadSoFar) -> float:
-        """Processors kept busy."""
+    def busy_since(self, before: LoadCounts) -> float:
+        """Returns the mean number of processors in use since ``before``."""
         return (self.busy_s - before.busy_s) / (self.at - before.at)
 
 
 class Load:
-    """What is beside both loops: a flood, a watcher who never reads, and a recorder.
+    """The load during both loops: a flood, a subscriber that never reads, and a recorder.
 
     Args:
-        rig: the server's.
-        rate: of the flood, in messages a second.
-        path: where the recorder writes.
+        rig: Rig with the server.
+        rate: Largest rate of the flood [messages/s].
+        path: File of the recorder.
     """
 
     def __init__(self, rig: Rig, rate: float, path: Path) -> None:
         telemetry = rig.telemetry_address
         watcher = rig.peer("watch", telemetry)
-        watcher.signal(signal.SIGSTOP)  # subscribed, connected, and it never reads again
+        watcher.signal(signal.SIGSTOP)  # it stays connected and subscribed, but reads no more
         recorder = rig.peer("record", telemetry, "--path", str(path))
         self._flood = rig.peer("flood", rig.address, "--rate", str(rate))
         self._processes = [psutil.Process(peer.pid) for peer in (watcher, recorder, self._flood)]
 
-    def now(self) -> LoadSoFar:
-        """Since its start."""
+    def now(self) -> LoadCounts:
+        """Returns the counts since the start."""
         times = [process.cpu_times() for process in self._processes]
         busy_s = sum(time.user + time.system for time in times)
-        return LoadSoFar(time.monotonic(), busy_s, self._flood.lines[-1]["sent"])
+        return LoadCounts(time.monotonic(), busy_s, self._flood.lines[-1]["sent"])
 
 
 def measure(config: Loaded) -> tuple[list[Block], list[Sample], float]:
-    """All blocks, what was sampled of the server, and the megabytes that were recorded."""
+    """Runs all blocks.
+
+    Returns:
+        The blocks, the samples of the server, and the size of the recording [MB].
+    """
     options = ["--servo-rate", f"{config.servo_rate:g}", "--stop-after", "inf"]
     options += ["--spin-us", f"{config.spin_us:g}", *(["--realtime"] if config.realtime else [])]
     with (
@@ -147,8 +155,10 @@ def _block(config: Loaded, rig: Rig, meter: Meter, load: Load, bar: tqdm[NoRetur
         bar.update()
     last, load_last = rig.recording.states[-1], load.now()
     if last.mode != "skill":
-        said = controller.lines[-1]
-        raise NeverHappenedError(f"the arm did not go on: {last.last_event}; controller: {said}")
+        output = controller.lines[-1]
+        raise NeverHappenedError(
+            f"the arm left mode skill: {last.last_event}; the controller printed {output}"
+        )
     controller.end()
     rig.signal_server(signal.SIGSTOP)
     load_bare = load.now()
@@ -156,11 +166,11 @@ def _block(config: Loaded, rig: Rig, meter: Meter, load: Load, bar: tqdm[NoRetur
     load_end = load.now()
     rig.signal_server(signal.SIGCONT)
     bar.update(round(seconds))
-    work = [
+    times = [
         (sample.execution_time_p50_us, sample.execution_time_p99_us)
         for sample in meter.samples[sampled:]
     ]
-    execution_time_p50_us, execution_time_p99_us = np.median(work, axis=0).tolist()
+    execution_time_p50_us, execution_time_p99_us = np.median(times, axis=0).tolist()
     return Block(
         served=Ticks.of(last).since(Ticks.of(first)),
         bare=bare,
@@ -174,19 +184,20 @@ def _block(config: Loaded, rig: Rig, meter: Meter, load: Load, bar: tqdm[NoRetur
 
 
 def _bare(config: Loaded, rig: Rig, seconds: float) -> Ticks:
-    """Of a bare loop in a process of its own."""
+    """Runs a bare loop in its own process and returns its ticks."""
     options = ["--spin-us", f"{config.spin_us:g}", *(["--realtime"] if config.realtime else [])]
     words = ["bare", f"{seconds:g}", f"{config.servo_rate:g}", *options]
     peer = rig.peer(*words, roles=ROLES)
     time.sleep(seconds)
     done = peer.wait_for("done")
-    return Ticks(begun=done["begun"], late=done["late"], missed=done["missed"])
+    return Ticks(begun=done["begun"], late=done["late"], overruns=done["overruns"])
 
 
 def print_blocks(blocks: Sequence[Block]) -> None:
-    """The table: counts of ticks, shares, times in microseconds."""
-    headers = ["block", "ticks", "late", "missed", "share", "bare: ticks", "late", "missed"]
-    headers += ["share", "ratio", "work p50", "p99", "sent/s", "refused/s", "load", "bare: load"]
+    """Prints the table of blocks: counts and shares of ticks, times in microseconds."""
+    headers = ["block", "ticks", "late", "overruns", "share", "bare: ticks", "late", "overruns"]
+    headers += ["share", "ratio", "execution p50 us", "p99", "sent/s", "refused/s"]
+    headers += ["load", "bare: load"]
     print_table(
         headers,
         [
@@ -208,19 +219,19 @@ def print_blocks(blocks: Sequence[Block]) -> None:
 
 
 def _ticks(ticks: Ticks) -> list[str]:
-    counts = (ticks.begun, ticks.late, ticks.missed)
+    counts = (ticks.begun, ticks.late, ticks.overruns)
     return [*map(str, counts), f"{ticks.late_share:.5f}"]
 
 
 def run(config: Loaded) -> None:
-    """Measures, prints and writes."""
+    """Measures, prints the table and writes the result."""
     blocks, samples, recorded_mb = measure(config)
     print_blocks(blocks)
     found = memory(samples)
     middle = median(block.ratio for block in blocks)
-    print(f"median ratio: {middle:.2f} (asked for: at most {RATIO})")
-    print(f"{memory_text(found)}; asked for: less than {GROWTH_MB:g} MB")
-    print(f"recorded: {recorded_mb:.0f} MB")
+    print(f"median ratio: {middle:.2f} (required: at most {MAX_RATIO})")
+    print(f"{memory_text(found)} (required: less than {MAX_GROWTH_MB:g} MB)")
+    print(f"size of the recording: {recorded_mb:.0f} MB")
     write_json(
         config.json,
         {

@@ -1,4 +1,4 @@
-"""Memory and pace of one server, read once a second while it serves; for endurance.py."""
+"""Samples memory and timing of a running server once per second."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from benchmarks.serving.endurance.counts import Sample, Ticks
 from benchmarks.serving.failures.rig import Rig
 
 SERVER = ("-m", "benchmarks.serving.endurance.server")
-"""Program for the rig, in words for Python."""
+"""Arguments of Python that start the server of the rig."""
 
 ROLES = "benchmarks.serving.endurance.peers"
+"""Module of the peers."""
 
 KEPT = 2000
-"""States in the recording: some seconds, so that what grows is not this process."""
+"""States in the recording: a few seconds, so that the memory of this process does not grow."""
 
 PERIOD_S = 1.0
+"""Time between two samples [s]."""
 
 
 class Meter:
-    """Reads what a server is doing.
+    """Samples the server of a rig.
 
     Args:
-        rig: with endurance_server.py in it.
+        rig: Rig with the program :data:`SERVER`.
 
     Attributes:
-        samples: so far.
+        samples: All samples so far.
     """
 
     def __init__(self, rig: Rig) -> None:
@@ -37,14 +39,14 @@ class Meter:
 
     @property
     def ticks(self) -> Ticks:
-        """Since the server's start."""
+        """Counts since the start of the server."""
         return Ticks.of(self._rig.recording.states[-1])
 
     def watch(self) -> Sample:
-        """Waits for a second and adds a sample.
+        """Waits for one second and adds a sample.
 
         Raises:
-            NeverHappenedError: no telemetry comes any more.
+            NeverHappenedError: No telemetry arrives.
         """
         began = time.monotonic()
         self._rig.observe(PERIOD_S)

@@ -1,6 +1,6 @@
-"""The processes beside the server of endurance.py; each role is a command.
+"""Client processes of the endurance benchmark; each role is a command.
 
-Those that flood, watch and record are failure_peers.py's.
+The flood, the subscribers and the recorder are in benchmarks.serving.failures.peers.
 """
 
 from __future__ import annotations
@@ -15,47 +15,51 @@ import numpy as np
 import tyro
 
 from benchmarks.serving.endurance.counts import LATE_SHARE
-from benchmarks.serving.failures.peers import COMMAND_PERIOD_S, say
+from benchmarks.serving.failures.peers import COMMAND_PERIOD_S, emit
 from benchmarks.serving.tick import Config, measure_bare
 from skill_proto.messages import Acquire
-from skill_runtime.client.client import SkillClient
-from skill_runtime.client.connection import Connection
-from skill_runtime.client.errors import ClientError, CommandRefusedError
+from skill_runtime.client import ClientError, CommandRefusedError, Connection, SkillClient
 
 VALID_FOR_S = 0.5
 TIMEOUT_S = 5.0
 
-MAX_TURN = 6
-"""Motions in one turn of a visitor."""
+MAX_MOTIONS = 6
+"""Largest number of motions in one turn of a visitor."""
 
-RESETS, STOPS, TAKES, PAUSES = 0.3, 0.3, 0.1, 0.1
-"""How often: a turn begins with a fresh scene, ends with a stop; a visitor takes the lease from
-whoever has it; a motion is followed by nothing for as long as a command lasts and longer."""
+RESET_SHARE = 0.3
+"""Share of turns that begin with a reset of the scene."""
+STOP_SHARE = 0.3
+"""Share of turns that end with a stop."""
+TAKEOVER_SHARE = 0.1
+"""Share of turns before which a visitor takes the lease from its holder."""
+PAUSE_SHARE = 0.1
+"""Share of motions that are followed by a pause, in which the command expires."""
 
 
 def bare(seconds: float, rate: float, /, spin_us: float = 0.0, realtime: bool = False) -> None:
-    """A loop that does nothing, for so long [s] at so many ticks a second; says how late it was."""
-    say("ok")
+    """Runs a bare loop for ``seconds`` at ``rate`` [Hz] and prints its late ticks."""
+    emit("ok")
     config = Config(seconds=seconds, spin_us=spin_us, realtime=realtime)
-    times, missed = measure_bare(config, rate)
+    times, overruns = measure_bare(config, rate)
     late = int((times[:, 1] > LATE_SHARE / rate).sum())
-    say("done", begun=len(times), late=late, missed=missed)
+    emit("done", begun=len(times), late=late, overruns=overruns)
 
 
 def visitor(address: str, /, seed: int = 0) -> None:
-    """Steers in turns: takes the lease, moves by skills and goals, and leaves it to others.
+    """Commands the arm in turns and prints the outcomes of its requests.
 
-    It now and then resets the scene, pauses, stops the arm, or takes the lease from whoever has it;
-    where the arm is stopped or at fault, it clears that. Says what came of all it has asked for.
+    A turn acquires the lease, sends skills and goals, and releases the lease. At random, a visitor
+    also resets the scene, pauses, stops the arm, or takes the lease from its holder. It sends
+    ``clear`` if the arm is stopped or has a fault.
     """
     dice = random.Random(seed)
     outcomes: Counter[str] = Counter()
     with SkillClient(address, timeout_s=TIMEOUT_S, name=f"visitor {seed}") as client:
         client.hello()
-        say("ok")
+        emit("ok")
         while True:
             try:
-                if dice.random() < TAKES:
+                if dice.random() < TAKEOVER_SHARE:
                     _take_over(address, dice)
                     outcomes["takeovers"] += 1
                 _turn(client, dice, outcomes, f"visitor {seed}")
@@ -63,32 +67,32 @@ def visitor(address: str, /, seed: int = 0) -> None:
                 outcomes[error.code] += 1
                 if error.code == "not_now":
                     time.sleep(1.0)
-                    with suppress(CommandRefusedError):  # it still moves: next time
+                    with suppress(CommandRefusedError):  # the arm still moves: retry next turn
                         client.clear()
             except ClientError as error:
                 outcomes[type(error).__name__] += 1
-            say("ok", **outcomes)
+            emit("ok", **outcomes)
             time.sleep(dice.uniform(0.1, 4.0))
 
 
 def _turn(client: SkillClient, dice: random.Random, outcomes: Counter[str], holder: str) -> None:
     with client.acquire(holder):
-        if dice.random() < RESETS:
+        if dice.random() < RESET_SHARE:
             client.reset(seed=dice.randrange(1000))
-        for _ in range(dice.randint(1, MAX_TURN)):
+        for _ in range(dice.randint(1, MAX_MOTIONS)):
             send = _motion(client, dice)
             for _ in range(dice.randint(5, 50)):
                 send()
                 outcomes["commands"] += 1
                 time.sleep(COMMAND_PERIOD_S)
-            if dice.random() < PAUSES:
+            if dice.random() < PAUSE_SHARE:
                 time.sleep(2 * VALID_FOR_S)
-        if dice.random() < STOPS:
-            client.stop("as visitors do now and then")
+        if dice.random() < STOP_SHARE:
+            client.stop("random stop of a visitor")
 
 
 def _motion(client: SkillClient, dice: random.Random) -> Callable[[], None]:
-    """Sends one command, the same each time: a skill, or a goal where the policy takes goals."""
+    """Draws a skill, or a goal if the policy takes goals; returns a function that sends it."""
     manifest, numbers = client.server.manifest, np.random.default_rng(dice.randrange(2**32))
     if manifest.goal is not None and (not manifest.skill.size or dice.random() < 0.5):
         goal = numbers.uniform(manifest.goal.low, manifest.goal.high)
@@ -99,10 +103,10 @@ def _motion(client: SkillClient, dice: random.Random) -> Callable[[], None]:
 
 
 def _take_over(address: str, dice: random.Random) -> None:
-    """Takes the lease by priority, does nothing with it, and lets it run out."""
+    """Takes the lease by priority, sends no command, and lets the lease expire."""
     ttl_s = dice.uniform(0.1, 1.0)
-    with Connection(address, TIMEOUT_S) as channel:
-        channel.ask(Acquire(holder="overseer", ttl_s=ttl_s, priority=1))
+    with Connection(address, TIMEOUT_S) as connection:
+        connection.ask(Acquire(holder="overseer", ttl_s=ttl_s, priority=1))
     time.sleep(1.1 * ttl_s)
 
 

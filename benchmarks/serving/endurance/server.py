@@ -1,6 +1,6 @@
-"""skill-serve with one counter more in its telemetry, the ticks that begin late; for endurance.py.
+"""skill-serve with an additional counter of late ticks in its telemetry.
 
-It takes the command line of skill-serve, and assembles and runs the same server.
+It takes the options of skill-serve and runs the same server.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from skill_runtime.realtime.latency import TickTimes
 
 
 class CountedTimes(TickTimes):
-    """Counts late ticks, besides what telemetry needs.
+    """Counts late ticks, in addition to the statistics for telemetry.
 
     Args:
-        rate_hz: of the ticks.
-        counters: where to count.
+        rate_hz: Servo rate [Hz].
+        counters: Counters that get the number of late ticks.
     """
 
     def __init__(self, rate_hz: float, counters: Counter[str]) -> None:
@@ -29,10 +29,10 @@ class CountedTimes(TickTimes):
         self._late_s = LATE_SHARE / rate_hz
         self._counters = counters
 
-    def add(self, work_s: float, late_s: float) -> None:
-        """Notes one tick."""
-        super().add(work_s, late_s)
-        if late_s > self._late_s:
+    def add(self, execution_time_s: float, wakeup_latency_s: float) -> None:
+        """Records one tick."""
+        super().add(execution_time_s, wakeup_latency_s)
+        if wakeup_latency_s > self._late_s:
             self._counters[LATE] += 1
 
 
@@ -40,7 +40,7 @@ def main(arguments: Arguments) -> int:
     """Serves until interrupted."""
     shutdown = Shutdown()
     server = build(arguments)
-    server.loop.times = CountedTimes(arguments.servo_rate, server.authority.counters)
+    server.loop.times = CountedTimes(arguments.timing.servo_rate, server.authority.events.counters)
     return serve(server, arguments, shutdown)
 
 

@@ -1,4 +1,4 @@
-"""A server used for an hour at its usual servo rate: faults, lateness, memory; for endurance.py."""
+"""Faults, late ticks and memory of a server under normal use for an hour."""
 
 from __future__ import annotations
 
@@ -27,44 +27,43 @@ from skill_proto.messages import Telemetry
 
 @dataclass(frozen=True, kw_only=True)
 class Soak:
-    """A server that visitors come and go at: skills, goals, resets, stops, the lease taken over.
+    """A server with changing clients: skills, goals, resets, stops and takeovers of the lease.
 
-    Two visitors steer in turns and get into each other's way (endurance_peers.py), while a third
-    process watches and a fourth records.
+    Two visitors command the arm in turns and compete for the lease
+    (benchmarks.serving.endurance.peers). Two more processes read and record the telemetry.
     """
 
     model: Path = Path("models/csf_panda.onnx")
-    """The policy file."""
+    """Policy file."""
     minutes: float = 60.0
-    """How long [min]."""
+    """Duration [min]."""
     servo_rate: float = 200.0
-    """Ticks a second [Hz]."""
+    """Servo rate [Hz]."""
     seed: int = 0
-    """Of what the visitors do."""
+    """Seed of the visitors' actions."""
     json: Path | None = None
-    """Where to write the result."""
+    """File of the result, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Of the whole run."""
+    """The result of the run; times are medians over the seconds."""
 
     seconds: float
     ticks: Ticks
     execution_time_p50_us: float
     execution_time_p99_us: float
     wakeup_latency_p99_us: float
-    """Medians over the seconds."""
     counters: dict[str, int]
-    """Of the server."""
+    """Counters of the server."""
     visitors: dict[str, int]
-    """What came of what they asked for."""
+    """Outcomes of the visitors' requests."""
     unread: int
-    """States that the watcher missed."""
+    """States that the subscriber missed."""
 
 
 def measure(config: Soak) -> tuple[Outcome, list[Sample]]:
-    """The run, and what was sampled of it."""
+    """Runs the server; returns the result and the samples."""
     options = ("--servo-rate", f"{config.servo_rate:g}", "--seed", str(config.seed))
     seconds = round(60 * config.minutes)
     with (
@@ -90,10 +89,10 @@ def measure(config: Soak) -> tuple[Outcome, list[Sample]]:
 def _outcome(
     meter: Meter, first: Telemetry, last: Telemetry, visitors: Sequence[Peer], watcher: Peer
 ) -> Outcome:
-    asked: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     for visitor in visitors:
-        said = visitor.lines[-1]
-        asked.update({name: n for name, n in said.items() if name not in ("what", "at")})
+        newest = visitor.lines[-1]
+        outcomes.update({name: n for name, n in newest.items() if name not in ("event", "at")})
     timing = [
         (s.execution_time_p50_us, s.execution_time_p99_us, s.wakeup_latency_p99_us)
         for s in meter.samples
@@ -108,7 +107,7 @@ def _outcome(
         execution_time_p99_us=execution_time_p99_us,
         wakeup_latency_p99_us=wakeup_latency_p99_us,
         counters=dict(last.counters),
-        visitors=dict(asked),
+        visitors=dict(outcomes),
         unread=sum(line["missed"] for line in watcher.lines),
     )
 
@@ -116,31 +115,36 @@ def _outcome(
 def _state_text(state: Telemetry, sample: Sample) -> str:
     faults, late = state.counters.get("faults", 0), state.counters.get(LATE, 0)
     return (
-        f"{faults} faults, {late} late, {state.timing.overruns} missed, {sample.memory_mb:.0f} MB"
+        f"{faults} faults, {late} late, {state.timing.overruns} overruns, {sample.memory_mb:.0f} MB"
     )
 
 
 def print_outcome(outcome: Outcome) -> None:
-    """Counters of the server, what the visitors met, and how the loop kept time."""
+    """Prints the counters of the server, the outcomes of the visitors' requests, and the timing."""
     print_table(
-        ["counted by the server", ""],
+        ["counter of the server", "count"],
         [[name, str(n)] for name, n in sorted(outcome.counters.items())],
     )
     print_table(
-        ["what visitors met", ""], [[name, str(n)] for name, n in sorted(outcome.visitors.items())]
+        ["outcome of a visitor's request", "count"],
+        [[name, str(n)] for name, n in sorted(outcome.visitors.items())],
     )
     ticks = outcome.ticks
     print(
         f"{outcome.seconds:.0f} s: {outcome.counters.get('faults', 0)} faults; {ticks.begun} ticks,"
-        f" {ticks.late} began more than {LATE_SHARE:g} periods late, {ticks.missed} missed: "
-        f"{ticks.late_share:.5f} of those due; work p50 {outcome.execution_time_p50_us:.0f} us, "
-        f"p99 {outcome.execution_time_p99_us:.0f} us, late p99 {outcome.wakeup_latency_p99_us:.0f} us (median seconds)"
+        f" {ticks.late} more than {LATE_SHARE:g} periods late, {ticks.overruns} overruns: "
+        f"{ticks.late_share:.5f} of all deadlines"
     )
-    print(f"states that a watcher missed: {outcome.unread}")
+    print(
+        f"medians over the seconds: execution time p50 {outcome.execution_time_p50_us:.0f} us, "
+        f"p99 {outcome.execution_time_p99_us:.0f} us; wake-up latency p99 "
+        f"{outcome.wakeup_latency_p99_us:.0f} us"
+    )
+    print(f"states that the subscriber missed: {outcome.unread}")
 
 
 def run(config: Soak) -> None:
-    """Measures, prints and writes."""
+    """Measures, prints the tables and writes the result."""
     outcome, samples = measure(config)
     found = memory(samples)
     print_outcome(outcome)

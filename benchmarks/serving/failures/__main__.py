@@ -1,11 +1,14 @@
-"""What the arm does when something fails: real processes, killed, stopped, cut off and flooded.
+"""How long after a failure does the arm hold and come to rest?
 
-Each failure is brought about against a skill-serve process of its own, while an arm moves by skill;
-a subscriber records the telemetry. Measured are the times on the server's clock from the failure to
-the first state that holds, is stopped or at fault, and to set-point and joints at rest for good
-(below 0.01 rad/s). Telemetry comes every 10 ms, which is how exact the times are.
+    python -m benchmarks.serving.failures
 
-The bounds are those of docs/safety.md. Cutting a network needs root and ``ip`` (iproute2).
+The failures are real: processes are killed or stopped (SIGSTOP), the network is cut, and the server
+is flooded. Each failure has its own skill-serve process, with the arm in mode ``skill``. A
+subscriber records the telemetry. All times are on the server's clock and start at the failure. The
+first ends at the first state in mode ``hold``, ``stopped`` or ``fault``. The others end when
+set-point and joints stay slower than 0.01 rad/s. The resolution is the telemetry period, 10 ms.
+
+The bounds are those of docs/safety.md. A cut of the network needs root and ``ip`` (iproute2).
 """
 
 from __future__ import annotations
@@ -19,24 +22,24 @@ from typing import Annotated
 import tyro
 
 from benchmarks.lib.report import print_table, write_json
-from benchmarks.serving.failures.network import NoNamespacesError
-from benchmarks.serving.failures.of_inputs import (
+from benchmarks.serving.failures.input_failures import (
     flood,
     network_cut,
     network_cut_1s,
     policy_nan,
     tracker_silent,
 )
-from benchmarks.serving.failures.of_processes import (
+from benchmarks.serving.failures.network import NoNamespacesError
+from benchmarks.serving.failures.outcome import Outcome
+from benchmarks.serving.failures.process_failures import (
     controller_killed,
     controller_stopped,
     lease_unrenewed,
     server_killed,
     server_stopped,
-    watchers_killed,
-    watchers_stopped,
+    subscribers_killed,
+    subscribers_stopped,
 )
-from benchmarks.serving.failures.outcome import Outcome
 from benchmarks.serving.failures.rig import NeverHappenedError
 
 FAILURES: dict[str, Callable[[Path], Outcome]] = {
@@ -47,8 +50,8 @@ FAILURES: dict[str, Callable[[Path], Outcome]] = {
         lease_unrenewed,
         server_killed,
         server_stopped,
-        watchers_killed,
-        watchers_stopped,
+        subscribers_killed,
+        subscribers_stopped,
         policy_nan,
         tracker_silent,
         network_cut_1s,
@@ -60,20 +63,20 @@ FAILURES: dict[str, Callable[[Path], Outcome]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Times from a failure to an arm that holds and rests."""
+    """Times from a failure to an arm that holds and is at rest."""
 
     model: Path = Path("models/csf_panda.onnx")
-    """The policy file; its skills are of two numbers or more."""
+    """Policy file; its skill has at least two numbers."""
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ()
-    """Failures to bring about; all if none is named."""
+    """Names of failures; default: all."""
     json: Path | None = None
-    """Where to write the result."""
+    """File of the result, as JSON."""
 
 
 def print_outcomes(outcomes: Sequence[Outcome]) -> None:
-    """The table, in seconds, and what else was seen."""
+    """Prints the table, in seconds, and the facts of each failure."""
     print_table(
-        ["failure", "then", "after", "stated", "", "set-point at rest", "joints"],
+        ["failure", "result", "after", "bound", "source", "set-point at rest", "joints at rest"],
         [
             [
                 outcome.name,
@@ -99,26 +102,24 @@ def _seconds(value: float | None) -> str:
 
 
 def main(config: Config) -> None:
-    """Brings the failures about, prints and writes."""
+    """Causes the failures, prints the table and writes the result."""
     unknown = set(config.only) - set(FAILURES)
     if unknown:
-        raise SystemExit(
-            f"failures.py: --only takes {', '.join(FAILURES)}; got {', '.join(sorted(unknown))}"
-        )
+        raise SystemExit(f"--only takes {', '.join(FAILURES)}; got {', '.join(sorted(unknown))}")
     if not config.model.is_file():
-        raise SystemExit(f"failures.py: {config.model} is no file; name a policy file by --model")
+        raise SystemExit(f"{config.model} is no file; name a policy file: --model FILE")
     outcomes: list[Outcome] = []
     for name in config.only or FAILURES:
         print(f"{name} ...", flush=True)
         try:
             outcomes.append(FAILURES[name](config.model))
         except NoNamespacesError as error:
-            print(f"{name} is left out: {error}")
+            print(f"{name} is skipped: {error}")
         except NeverHappenedError as error:
-            raise SystemExit(f"failures.py: {name}: {error}") from None
+            raise SystemExit(f"{name}: {error}") from None
     print_outcomes(outcomes)
     write_json(config.json, {"failures": [asdict(outcome) for outcome in outcomes]})
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    main(tyro.cli(Config, prog="python -m benchmarks.serving.failures", description=__doc__))

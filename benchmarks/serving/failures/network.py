@@ -1,8 +1,8 @@
-"""Two network namespaces with a cable between them that can be pulled, for failures.py.
+"""Two network namespaces with a virtual cable between them that can be unplugged.
 
-The server stays on its loopback address. As docs/protocol.md says for access from elsewhere, the
-three ports are tunnelled, each to the same number: one end of the tunnel is in either namespace,
-and the cable is all that they have in common.
+The server listens on its loopback address. Its three ports are tunnelled to the same numbers on the
+other side, as docs/protocol.md describes for remote access. Each namespace has one end of the
+tunnel; the cable is the only connection between them.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from benchmarks.serving.failures.rig import CLOCK, Rig
 
 SERVER_ADDRESS = "10.213.77.1"
 CONTROLLER_ADDRESS = "10.213.77.2"
-"""Seen in the two namespaces alone."""
+"""Visible in the two namespaces only."""
 
 
 class NoNamespacesError(RuntimeError):
-    """This machine, or this user, has no network namespaces to give; the text says why."""
+    """Network namespaces are not available; the text gives the reason."""
 
 
 class Cable:
-    """The namespaces of a server and of a controller; leaving the block deletes both.
+    """The namespaces of a server and of a controller; the end of the block deletes both.
 
     Attributes:
-        server: words that run a command where the server is.
-        controller: words that run a command where the controller is.
+        server: Words that run a command in the namespace of the server.
+        controller: Words that run a command in the namespace of the controller.
     """
 
     def __init__(self) -> None:
@@ -39,13 +39,13 @@ class Cable:
     def __enter__(self) -> Self:
         check_privileges()
         try:
-            self._lay()
+            self._create()
         except BaseException:
             self.__exit__()
             raise
         return self
 
-    def _lay(self) -> None:
+    def _create(self) -> None:
         for name in self._names:
             _ip("netns", "add", name)
             _ip("-n", name, "link", "set", "lo", "up")
@@ -58,17 +58,17 @@ class Cable:
             _ip("-n", name, "link", "set", end, "up")
 
     def tunnel(self, rig: Rig) -> None:
-        """Carries the rig's ports to the same ports on the controller's side."""
+        """Forwards the rig's ports to the same ports in the controller's namespace."""
         port = str(rig.port)
         rig.peer("forward", SERVER_ADDRESS, "127.0.0.1", port, prefix=self.server)
         rig.peer("forward", "127.0.0.1", SERVER_ADDRESS, port, prefix=self.controller)
 
-    def pull(self) -> float:
+    def unplug(self) -> float:
         """Cuts the connection; returns the time just before [s]."""
         return self._set("down")
 
     def plug(self) -> float:
-        """Brings it back; returns the time just before [s]."""
+        """Restores the connection; returns the time just before [s]."""
         return self._set("up")
 
     def _set(self, state: str) -> float:
@@ -79,25 +79,25 @@ class Cable:
     def __exit__(self, *_: object) -> None:
         for name in self._names:
             if os.path.exists(f"/run/netns/{name}"):
-                _ip("netns", "delete", name)  # its end of the cable goes with it
+                _ip("netns", "delete", name)  # this also deletes the end of the cable
 
 
 def check_privileges() -> None:
-    """Returns where namespaces can be made.
+    """Checks that network namespaces can be created.
 
     Raises:
-        NoNamespacesError: says what is missing.
+        NoNamespacesError: The command ``ip`` or the privilege is missing.
     """
     if shutil.which("ip") is None:
-        raise NoNamespacesError("the command ip is missing; it is in the package iproute2")
+        raise NoNamespacesError("the command ip is missing; install the package iproute2")
     if os.geteuid() != 0:
-        raise NoNamespacesError("network namespaces need root")
+        raise NoNamespacesError("network namespaces need root; run the program as root")
 
 
 def _ip(*words: str) -> None:
     done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise NoNamespacesError(
-            f"'ip {' '.join(words)}' failed, {done.stderr.strip()}; it needs CAP_NET_ADMIN and "
-            "CAP_SYS_ADMIN, which a container may lack"
+            f"'ip {' '.join(words)}' failed: {done.stderr.strip()}. It needs the capabilities "
+            "CAP_NET_ADMIN and CAP_SYS_ADMIN, which a container may lack"
         )

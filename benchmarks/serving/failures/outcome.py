@@ -1,4 +1,4 @@
-"""What a failure led to, and how it is measured, for failures.py."""
+"""Measures the effect of a failure: mode, times and counters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skill_proto.messages import Telemetry
 VALID_FOR_S = 0.3
 TTL_S = 1.0
 TIMEOUT_S = 0.5
-"""Of the controller (failure_peers.py) unless told otherwise [s]."""
+"""Defaults of the controller (benchmarks.serving.failures.peers) [s]."""
 
 STOP_AFTER_S = 1.0
 TRACKER_TIMEOUT_S = 0.2
@@ -23,27 +23,27 @@ POLICY_PERIOD_S = 0.04
 
 OUTLASTING_S = 5.0
 OUTLASTING = ("--ttl-s", f"{OUTLASTING_S:g}")
-"""Options of a controller whose lease ends so long after its command that what holds the arm must
-have been the end of the command."""
+"""Options of a controller whose lease ends long after its command. If the arm holds in between, the
+end of the command is the cause."""
 
 AWAY_S = 2.0
-"""For how long a process is stopped: longer than command and lease last [s]."""
+"""Duration of a stop of a process; command and lease are shorter [s]."""
 
 WATCHED_S = 3.0
-"""Watched after the failure, so that anything that starts to move again is seen [s]."""
+"""Time of observation after the failure, which would show a new motion [s]."""
 
 LONG = ("--valid-for-s", "2", "--ttl-s", "5")
-"""Options of a controller that is to be cut short by nothing but the failure in question."""
+"""Options of a controller whose commands and lease do not expire during the measurement."""
 
 Fact = float | int | str
 
 
 class Bound(NamedTuple):
-    """A time that is stated."""
+    """A documented bound."""
 
     seconds: float
     stated: str
-    """What it consists of."""
+    """The parameters that the bound consists of."""
 
 
 COMMAND_VALID = Bound(VALID_FOR_S, "valid_for_s 0.3; ttl_s 5")
@@ -52,40 +52,40 @@ LEASE_LASTS = Bound(TTL_S, "ttl_s 1")
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What happened; times in seconds after the failure, on the server's clock."""
+    """The result of a failure; times in seconds after the failure, on the server's clock."""
 
     name: str
     state: str
-    """What was waited for: a mode, a class of fault, or an error of the client."""
+    """The expected mode, class of fault, or error of the client."""
     state_s: float | None
-    """Time until then."""
+    """Time until this state."""
     bound_s: float | None
-    """Stated for it; None where there is none."""
+    """Documented bound of this time; None if there is no bound."""
     stated: str
-    """What the bound consists of."""
+    """The parameters that the bound consists of."""
     rest: Rest | None = None
-    """Times until rest; None where the arm goes on, or is no more."""
+    """Times until rest; None if the arm continues, or if its server has ended."""
     facts: dict[str, Fact] = field(default_factory=dict[str, Fact])
-    """What else was seen."""
+    """Other observations, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aftermath:
-    """What the arm did after a failure."""
+    """Motion of the arm after a failure."""
 
     failed: float
     """Server time of the failure [s]."""
     before: Telemetry
-    """The last state before."""
+    """The last state before the failure."""
     first: Telemetry
-    """The first state of the mode that was waited for."""
+    """The first state in the expected mode."""
     rest: Rest
     """Times until rest."""
     last: Telemetry
-    """The last state watched."""
+    """The last observed state."""
 
     def outcome(self, name: str, bound: Bound, facts: Mapping[str, Fact]) -> Outcome:
-        """The time to the mode, and to rest, under the name of the failure."""
+        """Returns the outcome of the failure with this name."""
         mode, fault = self.first.mode, self.first.fault
         return Outcome(
             name=name,
@@ -98,7 +98,7 @@ class Aftermath:
         )
 
     def ended_by(self) -> dict[str, Fact]:
-        """What had run out between the failure and the mode, for the facts."""
+        """Returns the facts about commands and leases that expired before the mode."""
         states = (self.before, self.first)
         return {
             "commands expired by then": added(states, "expired"),
@@ -106,21 +106,21 @@ class Aftermath:
         }
 
     def passed(self, instant: float) -> float:
-        """Time from the failure to a server time, for the facts [s]."""
+        """Returns the time from the failure to a server time, rounded for the facts [s]."""
         return round(instant - self.failed, 3)
 
 
 def aftermath(rig: Rig, mode: str, failed: float, *, watched_s: float = WATCHED_S) -> Aftermath:
-    """Waits for the mode, and watches the arm for a while after it.
+    """Waits for the mode, and observes the arm for some time after it.
 
     Args:
-        rig: what has failed.
-        mode: what should become of it.
-        failed: server time of the failure [s].
-        watched_s: for how long to watch once the mode has come [s].
+        rig: Rig in which the failure occurred.
+        mode: Expected mode.
+        failed: Server time of the failure [s].
+        watched_s: Time of observation after the mode began [s].
 
     Raises:
-        NeverHappenedError: the mode did not come.
+        NeverHappenedError: The mode did not occur.
     """
     first = rig.recording.wait_for_mode(mode, failed)
     until = rig.observe(watched_s)
@@ -134,30 +134,31 @@ def aftermath(rig: Rig, mode: str, failed: float, *, watched_s: float = WATCHED_
 
 
 def counted(state: Telemetry, prefix: str) -> int:
-    """Events since the server's start whose counters' names begin so."""
+    """Returns the sum of all counters whose names begin with ``prefix``."""
     return sum(n for name, n in state.counters.items() if name.startswith(prefix))
 
 
 def added(states: Sequence[Telemetry], prefix: str) -> int:
-    """Events that came in the course of these states."""
+    """Returns the increase of these counters from the first to the last state."""
     return counted(states[-1], prefix) - counted(states[0], prefix)
 
 
 def pace(states: Sequence[Telemetry], when: str) -> dict[str, Fact]:
-    """How the loop kept time."""
+    """Returns the facts about the timing of the loop."""
     gaps = np.diff([state.time for state in states])
+    latency_us = max(state.timing.wakeup_latency_p99_us for state in states)
     return {
-        f"late p99 {when} [us]": round(max(state.timing.wakeup_latency_p99_us for state in states)),
-        f"ticks missed {when}": states[-1].timing.overruns - states[0].timing.overruns,
-        f"longest between two states {when} [s]": round(float(gaps.max()), 3),
+        f"wake-up latency p99 {when} [us]": round(latency_us),
+        f"overruns {when}": states[-1].timing.overruns - states[0].timing.overruns,
+        f"longest gap between two states {when} [s]": round(float(gaps.max()), 3),
     }
 
 
 def modes(states: Sequence[Telemetry]) -> str:
-    """All that occurred."""
+    """Lists all modes of these states."""
     return ", ".join(sorted({state.mode for state in states}))
 
 
 def commands(states: Sequence[Telemetry]) -> int:
-    """Commands that were accepted in the course of these states."""
+    """Returns the number of commands accepted from the first to the last state."""
     return states[-1].command_seq - states[0].command_seq

@@ -1,8 +1,6 @@
-"""The processes that failures.py kills, stops, cuts off and floods with; each role is a command.
+"""Client processes of the failure and endurance benchmarks; each role is a command.
 
-Some of them load the server of endurance.py as well.
-
-What a peer has to say it prints, one JSON object a line.
+A peer prints its events, one JSON object per line.
 """
 
 from __future__ import annotations
@@ -19,43 +17,48 @@ import tyro
 import zmq
 
 from skill_proto.messages import Hello, Track
-from skill_runtime.client.client import SkillClient
-from skill_runtime.client.connection import Connection, open_socket
-from skill_runtime.client.errors import ClientError, CommandRefusedError, LeaseLostError
+from skill_runtime.client import (
+    ClientError,
+    CommandRefusedError,
+    Connection,
+    LeaseLostError,
+    SkillClient,
+)
+from skill_runtime.client.connection import open_socket
 from skill_runtime.realtime.clock import MonotonicClock
 
 CLOCK = MonotonicClock()
-"""The server's."""
+"""The clock of the server."""
 
 COMMAND_PERIOD_S = 0.1
-"""Between two skills of the controller [s]."""
+"""Time between two skills of the controller [s]."""
 
 TURN_S = 6.0
-"""In which the controller's skill turns once around, so that the arm is never done [s]."""
+"""Time of one turn of the controller's skill, so that the arm always moves [s]."""
 
 TRACK_PERIOD_S = 1 / 30
-"""Between two poses of the tracker [s]."""
+"""Time between two poses of the tracker [s]."""
 
 FLOOD_CONNECTIONS = 8
 FLOOD_BURST = 100
-"""Messages sent to one connection before the next has its turn."""
-FLOOD_PATIENCE_S = 0.05
-"""A connection that takes nothing for this long is given up [s]."""
+"""Messages sent to one connection before the next."""
+FLOOD_TIMEOUT_S = 0.05
+"""A connection that accepts no message for this time is replaced [s]."""
 
 CHUNK_BYTES = 65536
 
 
-def say(what: str, **more: object) -> None:
-    """Prints what has happened, with the server's time [s]."""
-    print(json.dumps({"what": what, "at": CLOCK.now(), **more}), flush=True)
+def emit(event: str, **more: object) -> None:
+    """Prints an event with the server time [s]."""
+    print(json.dumps({"event": event, "at": CLOCK.now(), **more}), flush=True)
 
 
 def controller(
     address: str, /, valid_for_s: float = 0.3, ttl_s: float = 1.0, timeout_s: float = 0.5
 ) -> None:
-    """Steers by skills and says when a call's outcome is another than that of the one before.
+    """Sends skills and prints each change of the outcome of its calls.
 
-    It goes on through everything but the loss of its lease, which ends it.
+    It continues after all errors except the loss of its lease, which ends the process.
     """
     with SkillClient(address, timeout_s=timeout_s, name="controller") as client:
         _wait_for(client)
@@ -76,15 +79,15 @@ def controller(
             except ClientError as error:
                 outcome, text = type(error).__name__, str(error)
             if outcome != before:
-                say(outcome, took_s=time.monotonic() - began, text=text, lease=lease.token)
+                emit(outcome, took_s=time.monotonic() - began, text=text, lease=lease.token)
             if outcome == LeaseLostError.__name__:
                 return
             before = outcome
             time.sleep(COMMAND_PERIOD_S)
 
 
-def _wait_for(client: SkillClient, patience_s: float = 30.0) -> None:
-    ends = time.monotonic() + patience_s
+def _wait_for(client: SkillClient, timeout_s: float = 30.0) -> None:
+    ends = time.monotonic() + timeout_s
     while True:
         try:
             client.hello()
@@ -95,12 +98,12 @@ def _wait_for(client: SkillClient, patience_s: float = 30.0) -> None:
 
 
 def record(address: str, /, path: Path | None = None) -> None:
-    """Prints every telemetry message as it comes, or appends it to the file ``path``."""
+    """Prints each telemetry message, or appends it to the file ``path``."""
     socket = open_socket(zmq.SUB, address, {zmq.RCVHWM: 100_000})
     socket.subscribe(b"")
     first = socket.recv()
     if path is not None:
-        say("ok")
+        emit("ok")
     with sys.stdout.buffer if path is None else path.open("ab") as write:
         write.write(first + b"\n")
         while True:
@@ -109,46 +112,46 @@ def record(address: str, /, path: Path | None = None) -> None:
 
 
 def watch(address: str, /) -> None:
-    """Reads telemetry with little room for what it has not read yet; says what it has missed."""
+    """Reads telemetry with a small receive buffer and prints the number of missed states."""
     socket = open_socket(zmq.SUB, address, {zmq.RCVHWM: 1, zmq.RCVBUF: 4096})
     socket.subscribe(b"")
     expected = json.loads(socket.recv())["seq"] + 1
-    say("ok", missed=0)
+    emit("ok", missed=0)
     while True:
         seq = json.loads(socket.recv())["seq"]
         if seq != expected:
-            say("gap", missed=seq - expected)
+            emit("gap", missed=seq - expected)
         expected = seq + 1
 
 
 def tracker(address: str, /) -> None:
-    """Says thirty times a second that a cube lies in front of the arm."""
-    with Connection(address, 10.0) as channel:
-        ahead_s = channel.ask(Hello(client="tracker"))[0].time - time.monotonic()
+    """Sends the pose of a cube in front of the arm thirty times per second."""
+    with Connection(address, 10.0) as connection:
+        ahead_s = connection.ask(Hello(client="tracker"))[0].time - time.monotonic()
         before = ""
         while True:
-            # Up to now, the server's clock has gone on as ours has.
+            # Both clocks run at the same rate, so the offset is constant.
             captured = time.monotonic() + ahead_s
             outcome = "ok"
             try:
-                channel.ask(Track(object="cube", captured=captured, position=(0.05, 0.0, 0.02)))
+                connection.ask(Track(object="cube", captured=captured, position=(0.05, 0.0, 0.02)))
             except CommandRefusedError as error:
                 outcome = error.code
             if outcome != before:
-                say(outcome)
+                emit(outcome)
             before = outcome
             time.sleep(TRACK_PERIOD_S)
 
 
 def flood(address: str, /, rate: float = math.inf) -> None:
-    """Sends well-formed commands of nobody, and reads no reply.
+    """Sends valid commands with an unknown lease, and reads no reply.
 
-    A connection takes no more than the server reads once all buffers on the way are full: one that
-    is full is given up for a new one.
+    Once all buffers are full, a connection accepts only as many messages as the server reads. A
+    full connection is therefore replaced by a new one.
 
     Args:
-        address: where to.
-        rate: Most messages a second; as fast as it can where infinite.
+        address: Address of the server.
+        rate: Largest rate [messages/s]; infinity for full speed.
     """
     frame = b'{"v":1,"type":"renew","id":1,"lease":"nobody"}'
 
@@ -156,7 +159,7 @@ def flood(address: str, /, rate: float = math.inf) -> None:
         return open_socket(zmq.DEALER, address, {zmq.SNDHWM: 100, zmq.RCVHWM: 1})
 
     sockets = [connect() for _ in range(FLOOD_CONNECTIONS)]
-    given_up_s = [time.monotonic() + FLOOD_PATIENCE_S] * FLOOD_CONNECTIONS
+    deadlines = [time.monotonic() + FLOOD_TIMEOUT_S] * FLOOD_CONNECTIONS
     sent, burst_s = 0, FLOOD_BURST / rate
     next_line = next_burst = time.monotonic()
     while True:
@@ -168,20 +171,20 @@ def flood(address: str, /, rate: float = math.inf) -> None:
                     sent += 1
             now = time.monotonic()
             if sent > before:
-                given_up_s[i] = now + FLOOD_PATIENCE_S
-            elif now > given_up_s[i]:
+                deadlines[i] = now + FLOOD_TIMEOUT_S
+            elif now > deadlines[i]:
                 socket.close()
-                sockets[i], given_up_s[i] = connect(), now + FLOOD_PATIENCE_S
+                sockets[i], deadlines[i] = connect(), now + FLOOD_TIMEOUT_S
             next_burst = max(next_burst + burst_s, now - 0.1)
             if (pause_s := next_burst - now) > 0:
                 time.sleep(pause_s)
         if time.monotonic() >= next_line:
-            say("ok", sent=sent)
+            emit("ok", sent=sent)
             next_line += 0.1
 
 
 def forward(here: str, there: str, port: int, /) -> None:
-    """Carries TCP connections to ``here`` on to ``there``, at three ports: a tunnel's end."""
+    """Forwards TCP connections from ``here`` to ``there``, at three ports: one end of a tunnel."""
     asyncio.run(_forward(here, there, range(port, port + 3)))
 
 
@@ -198,12 +201,12 @@ async def _forward(here: str, there: str, ports: range) -> None:
             writer.close()
 
         servers.append(await asyncio.start_server(carry, here, port))
-    say("ok")
+    emit("ok")
     await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Either end may close; then the other end of that direction is closed as well."""
+    """Copies bytes until one end closes, then closes the writer."""
     with suppress(OSError):
         while data := await reader.read(CHUNK_BYTES):
             writer.write(data)

@@ -1,9 +1,7 @@
-"""One skill-serve process, its peers, and a recording of its telemetry.
+"""A skill-serve process, its client processes (peers), and a recording of its telemetry.
 
-For failures.py and endurance.py.
-
-The server's clock is one of the machine's (clock.py), also in another network namespace: the time
-at which a signal is sent here is a server time.
+All processes of the machine share the server's clock (skill_runtime.realtime.clock), also in
+another network namespace. So the local time of a signal is a server time.
 """
 
 from __future__ import annotations
@@ -26,20 +24,20 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_proto.messages import Telemetry
-from skill_runtime.control.arm_link import REST_VELOCITY
+from skill_runtime.control.state_monitor import REST_VELOCITY
 from skill_runtime.realtime.clock import MonotonicClock
 
 CLOCK = MonotonicClock()
-"""The server's."""
+"""The clock of the server."""
 
 PEERS = "benchmarks.serving.failures.peers"
 SKILL_SERVE = ("-m", "skill_runtime.cli.serve")
 
-PATIENCE_S = 60.0
-"""Longest wait for anything that should happen, on a machine that is busy with other things [s]."""
+TIMEOUT_S = 60.0
+"""Longest wait for an expected event, also on a busy machine [s]."""
 
 MOVING_RAD_S = 0.1
-"""A joint this fast makes the arm one that moves [rad/s]."""
+"""The arm moves if a joint is faster than this [rad/s]."""
 
 ADDRESS = "127.0.0.1"
 
@@ -48,11 +46,11 @@ T = TypeVar("T")
 
 
 class NeverHappenedError(RuntimeError):
-    """What was waited for did not come."""
+    """An expected event did not occur in time."""
 
 
 def free_port() -> int:
-    """The first of three ports in a row that nobody uses."""
+    """Returns the first of three consecutive free ports."""
     while True:
         with contextlib.ExitStack() as probes:
             first = probes.enter_context(socket.socket())
@@ -67,38 +65,38 @@ def free_port() -> int:
 
 
 class Process:
-    """A process of ours whose lines are read as they come.
+    """A child process whose output is read line by line.
 
     Args:
-        command: what to run.
-        note: is told each line.
+        command: Command of the process.
+        on_line: Called with each line.
     """
 
-    def __init__(self, command: Sequence[str], note: Callable[[bytes], None]) -> None:
-        self._note = note
+    def __init__(self, command: Sequence[str], on_line: Callable[[bytes], None]) -> None:
+        self._on_line = on_line
         self._popen = subprocess.Popen(command, stdout=subprocess.PIPE)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
-        assert self._popen.stdout is not None  # it was asked for
+        assert self._popen.stdout is not None  # because of stdout=PIPE
         for line in self._popen.stdout:
-            if line.endswith(b"\n"):  # else it was killed in the middle
-                self._note(line)
+            if line.endswith(b"\n"):  # a killed process may leave a partial line
+                self._on_line(line)
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """Process ID."""
         return self._popen.pid
 
     def signal(self, number: signal.Signals) -> float:
-        """Sends it and returns the time just before [s]."""
+        """Sends a signal and returns the time just before [s]."""
         now = CLOCK.now()
         self._popen.send_signal(number)
         return now
 
     def end(self) -> None:
-        """Kills it, stopped or not."""
+        """Kills the process, also if it is stopped."""
         self._popen.kill()
         self._popen.wait()
         self._thread.join()
@@ -107,56 +105,57 @@ class Process:
 
 
 class Peer(Process):
-    """One of failure_peers.py.
+    """A client process (benchmarks.serving.failures.peers).
 
     Attributes:
-        lines: what it has printed.
+        lines: Events that the peer has printed.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
         self.lines: list[Line] = []
         super().__init__(command, lambda line: self.lines.append(json.loads(line)))
 
-    def said(self, what: str, since: float = 0.0) -> Line | None:
-        """The first line of that kind after the server time ``since`` [s]."""
-        found = (line for line in list(self.lines) if line["what"] == what and line["at"] > since)
+    def find(self, event: str, since: float = 0.0) -> Line | None:
+        """Returns the first line with ``event`` after the server time ``since`` [s]."""
+        lines = list(self.lines)
+        found = (line for line in lines if line["event"] == event and line["at"] > since)
         return next(found, None)
 
-    def wait_for(self, what: str, since: float = 0.0) -> Line:
-        """The same, waited for.
+    def wait_for(self, event: str, since: float = 0.0) -> Line:
+        """Waits for the first line with ``event`` after the server time ``since`` [s].
 
         Raises:
-            NeverHappenedError: it did not come.
+            NeverHappenedError: The peer did not print the event in time.
         """
 
         def find() -> Line | None:
             ended = self._popen.poll() is not None and not self._thread.is_alive()
-            line = self.said(what, since)
+            line = self.find(event, since)
             if line is None and ended:
-                raise NeverHappenedError(f"{self._popen.args} ended without {what!r}")
+                raise NeverHappenedError(f"{self._popen.args} ended without {event!r}")
             return line
 
-        return wait_for(find, f"{what!r} from {self._popen.args}")
+        return wait_for(find, f"{event!r} from {self._popen.args}")
 
     def check(self) -> None:
-        """Returns if it still runs.
+        """Checks that the peer runs.
 
         Raises:
-            NeverHappenedError: it has ended.
+            NeverHappenedError: The peer has ended.
         """
         if self._popen.poll() is not None:
-            raise NeverHappenedError(f"{self._popen.args} ended; it said {self.lines[-1:]}")
+            raise NeverHappenedError(f"{self._popen.args} ended after {self.lines[-1:]}")
 
 
 class Recording(Process):
-    """A subscriber that keeps every state, or the newest ones.
+    """A subscriber that keeps all states, or the newest ones.
 
     Args:
-        command: prints the states.
-        keep: how many to keep; None for all.
+        command: Command that prints the states.
+        keep: Number of states to keep; None for all.
 
     Attributes:
-        states: in the order they came.
+        states: Recorded states, the oldest first.
     """
 
     def __init__(self, command: Sequence[str], keep: int | None = None) -> None:
@@ -166,49 +165,49 @@ class Recording(Process):
         )
 
     def between(self, since: float, until: float = math.inf) -> list[Telemetry]:
-        """States of server time after ``since``, up to ``until`` [s]."""
+        """Returns the states after the server time ``since``, up to ``until`` [s]."""
         return [state for state in list(self.states) if since < state.time <= until]
 
     def last_before(self, instant: float) -> Telemetry:
-        """The newest state at that server time [s]."""
+        """Returns the newest state at a server time [s]."""
         return self.between(-math.inf, instant)[-1]
 
-    def wait_for(self, wanted: Callable[[Telemetry], bool], since: float = 0.0) -> Telemetry:
-        """The first state after ``since`` that is wanted.
+    def wait_for(self, matches: Callable[[Telemetry], bool], since: float = 0.0) -> Telemetry:
+        """Waits for the first matching state after the server time ``since`` [s].
 
         Raises:
-            NeverHappenedError: none came.
+            NeverHappenedError: No such state arrived in time.
         """
         return wait_for(
-            lambda: next(filter(wanted, self.between(since)), None),
-            lambda: f"that state; the last was {list(self.states)[-1:]}",
+            lambda: next(filter(matches, self.between(since)), None),
+            lambda: f"a state; the last one was {list(self.states)[-1:]}",
         )
 
     def wait_for_mode(self, mode: str, since: float) -> Telemetry:
-        """The first state after ``since`` with that mode.
+        """Waits for the first state in ``mode`` after the server time ``since`` [s].
 
         Raises:
-            NeverHappenedError: none came.
+            NeverHappenedError: No such state arrived in time.
         """
         return self.wait_for(lambda state: state.mode == mode, since)
 
     def rest_after(self, since: float, until: float) -> Rest:
-        """Times from ``since`` to rest that lasts, as far as ``until`` [s]."""
+        """Returns the times from ``since`` to permanent rest, judged up to ``until`` [s]."""
         states = self.between(since - 1.0, until)
         times = np.array([state.time for state in states])
-        told = np.array([_numbers(state.joint_setpoint) for state in states])
-        told_speed = np.abs(np.diff(told, axis=0)).max(1) / np.diff(times)
+        setpoint = np.array([_numbers(state.joint_setpoint) for state in states])
+        setpoint_speed = np.abs(np.diff(setpoint, axis=0)).max(1) / np.diff(times)
         measured = np.array([measured_speed(state) for state in states[1:]])
-        return Rest(_rest(times[1:], told_speed, since), _rest(times[1:], measured, since))
+        return Rest(_rest(times[1:], setpoint_speed, since), _rest(times[1:], measured, since))
 
 
 class Rest(NamedTuple):
-    """Times until the joints stay slower than 0.01 rad/s, infinite where they did not [s]."""
+    """Times until the joints stay slower than 0.01 rad/s; infinity if they do not [s]."""
 
     setpoint_s: float
-    """As they are told."""
+    """For the set-point."""
     joints_s: float
-    """As measured: an arm as soft as the simulated one swings a little."""
+    """For the measured joints; a compliant arm oscillates after its set-point is at rest."""
 
 
 def _rest(times: Array, speeds: Array, since: float) -> float:
@@ -221,12 +220,12 @@ def _rest(times: Array, speeds: Array, since: float) -> float:
 
 
 def measured_speed(state: Telemetry) -> float:
-    """That of the fastest joint [rad/s]."""
+    """Returns the speed of the fastest joint [rad/s]."""
     return float(np.abs(_numbers(state.joint_velocity)).max())
 
 
-def way(before: Telemetry, after: Telemetry) -> float:
-    """How far the joint that has come farthest has come [rad]."""
+def displacement(before: Telemetry, after: Telemetry) -> float:
+    """Returns the largest displacement of a joint between two states [rad]."""
     moved = np.subtract(_numbers(after.joint_position), _numbers(before.joint_position))
     return float(np.abs(moved).max())
 
@@ -235,38 +234,38 @@ def _numbers(values: Sequence[float | None]) -> list[float]:
     return [math.inf if value is None else value for value in values]
 
 
-def wait_for(find: Callable[[], T | None], what: str | Callable[[], str]) -> T:
-    """What ``find`` finds, as soon as it does.
+def wait_for(find: Callable[[], T | None], expected: str | Callable[[], str]) -> T:
+    """Calls ``find`` until it returns a value, and returns this value.
 
     Raises:
-        NeverHappenedError: it never did.
+        NeverHappenedError: ``find`` returned None for :data:`TIMEOUT_S`; the text names
+            ``expected``.
     """
-    ends = CLOCK.now() + PATIENCE_S
+    ends = CLOCK.now() + TIMEOUT_S
     while (found := find()) is None:
         if CLOCK.now() > ends:
-            raise NeverHappenedError(
-                f"waited in vain for {what if isinstance(what, str) else what()}"
-            )
+            text = expected if isinstance(expected, str) else expected()
+            raise NeverHappenedError(f"waited {TIMEOUT_S:g} s without success for {text}")
         time.sleep(0.005)
     return found
 
 
 class Rig:
-    """A server on free ports; leaving the block ends whatever was started.
+    """A server on free ports; the end of the block ends all processes of the rig.
 
     Args:
-        model: the policy file.
-        options: more words of skill-serve's command line.
-        prefix: words before the commands of server and recording, such as ``ip netns exec NAME``.
-        program: of the server, in words for Python.
-        keep: states to keep in the recording; None for all.
+        model: Policy file.
+        options: Additional options of skill-serve.
+        prefix: Words before the commands of server and recording, such as ``ip netns exec NAME``.
+        program: Arguments of Python that start the server.
+        keep: Number of states in the recording; None for all.
 
     Attributes:
-        port: where it takes commands; telemetry and stop are the next two.
-        address: the same as an address.
-        telemetry_address: of its telemetry.
-        stop_address: of its stop socket.
-        recording: of its telemetry.
+        port: Port of the commands; telemetry and stop use the next two ports.
+        address: Address of the commands.
+        telemetry_address: Address of the telemetry.
+        stop_address: Address of the stop socket.
+        recording: Recording of the telemetry.
     """
 
     def __init__(
@@ -290,23 +289,28 @@ class Rig:
         self._server: subprocess.Popen[bytes] | None = None
 
     def start_server(self) -> None:
-        """Starts skill-serve, also again on the same ports."""
+        """Starts skill-serve; a restart uses the same ports."""
         command = [sys.executable, *self._program, "--model", str(self._model)]
         command += ["--no-demo", "--port", str(self.port), *self._options]
-        # Not their own text, but their failure is of interest: standard error is left as it is.
+        # Standard error is inherited, so that the reason of a failed start is visible.
         self._server = subprocess.Popen([*self._prefix, *command], stdout=subprocess.DEVNULL)
 
     @property
     def server_pid(self) -> int:
-        """Number of the server's process."""
+        """Process ID of the server."""
         assert self._server is not None  # started on entry
         return self._server.pid
 
     def peer(self, *words: str, prefix: Sequence[str] = (), roles: str = PEERS) -> Peer:
-        """Starts one of failure_peers.py, or of ``roles``; returns once it does what it is for.
+        """Starts a peer and waits until it is ready.
+
+        Args:
+            words: Role and options.
+            prefix: Words before the command.
+            roles: Module with the role.
 
         Raises:
-            NeverHappenedError: it does not.
+            NeverHappenedError: The peer does not become ready.
         """
         peer = Peer([*prefix, sys.executable, "-m", roles, *words])
         self._started.append(peer)
@@ -314,33 +318,33 @@ class Rig:
         return peer
 
     def controller(self, *options: str, prefix: Sequence[str] = ()) -> Peer:
-        """Starts a controller and returns once it steers an arm that moves."""
+        """Starts a controller and waits until it moves the arm."""
         peer = self.peer("controller", self.address, *options, prefix=prefix)
         self.wait_moving()
         return peer
 
     def wait_moving(self, since: float = 0.0) -> Telemetry:
-        """Returns once the arm moves by skill, after server time ``since`` [s]."""
+        """Waits until the arm moves in mode ``skill``, after the server time ``since`` [s]."""
         since = max(since, CLOCK.now() - 0.1)
         return self.recording.wait_for(
             lambda state: state.mode == "skill" and measured_speed(state) > MOVING_RAD_S, since
         )
 
     def signal_server(self, number: signal.Signals) -> float:
-        """Sends it and returns the time just before [s]."""
+        """Sends a signal to the server and returns the time just before [s]."""
         assert self._server is not None  # started on entry
         now = CLOCK.now()
         self._server.send_signal(number)
         return now
 
     def end_server(self) -> None:
-        """Waits for a killed server, or kills it."""
+        """Kills the server, if it still runs, and waits for its end."""
         if self._server is not None:
             self._server.kill()
             self._server.wait()
 
     def observe(self, seconds: float) -> float:
-        """Waits, and returns the server time up to which everything has been recorded [s]."""
+        """Waits for ``seconds``; returns the server time until which all states are recorded."""
         ends = CLOCK.now() + seconds
         self.recording.wait_for(lambda state: state.time >= ends, ends)
         return ends

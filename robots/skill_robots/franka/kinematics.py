@@ -1,4 +1,4 @@
-"""Kinematics of the Panda and the FR3: poses, Jacobian and inverse steps, batched numpy.
+"""Kinematics of the Panda and the FR3: poses and Jacobian in batched numpy or plain floats.
 
 Joint frames follow Franka's published Denavit-Hartenberg table in Craig's convention (Franka
 Control Interface documentation, "Robot and interface specifications"); the two arms share it.
@@ -14,21 +14,16 @@ from typing import NamedTuple
 import numpy as np
 
 from skill_proto.arrays import Array
-
-NEUTRAL: Array = np.array(
-    [0.0, 0.5717807782411134, 0.0, -2.0177687979429444, 0.0, 2.5895495761840577, np.pi / 4]
-)
-"""Joint configuration of the low start: end effector at (0.6, 0, 0.06), hand straight down."""
-NEUTRAL.flags.writeable = False
+from skill_robots.kinematics import EndEffectorPose, Point
 
 END_EFFECTOR_IN_HAND = 0.1034
-"""Franka's nominal end effector, along the hand's z axis [m]."""
+"""Franka's nominal end effector, along the z axis of the hand's frame [m]."""
 
 FLANGE_IN_LINK7 = 0.107
-"""Flange along the seventh joint's axis [m]; the hand's frame sits in it, turned by -pi/4."""
+"""Flange along the seventh joint's axis [m]; the hand's frame is at the flange, turned by -pi/4."""
 
 _TWIST = (0, -1, 1, 1, -1, 1, 1)
-"""Turn about the parent's x axis before each joint, in quarter turns."""
+"""Rotation about the parent's x axis before each joint, in quarter turns."""
 
 _OFFSET = (
     (0.0, 0.0, 0.333),
@@ -46,19 +41,8 @@ _STILL = (0.0,) * 7
 _HALF_SQRT2 = float(np.sqrt(0.5))
 
 _FEW = 2
-"""Arms up to which plain floats are faster than numpy: one, measured and told."""
-
-Point = tuple[float, float, float]
-"""[m], or a direction."""
-
-
-class EndEffector(NamedTuple):
-    """Pose of the end effector in the base frame."""
-
-    position: Array
-    """``(n, 3)`` [m]."""
-    rotation: Array
-    """``(n, 3, 3)``, columns are the axes of the end effector's frame."""
+"""Up to this many arms plain floats are faster than numpy. Two are the measured configuration and
+the set-point of one arm."""
 
 
 class JointFrames(NamedTuple):
@@ -70,108 +54,72 @@ class JointFrames(NamedTuple):
     """``(n, 7, 3, 3)``."""
 
 
-def joint_frames(joint_position: Array) -> JointFrames:
-    """Poses of the seven joint frames for joint positions ``(n, 7)``."""
-    origins, axes = _chain(joint_position)
-    return JointFrames(origins.transpose(2, 0, 1), axes.transpose(3, 0, 2, 1))
+class FrankaKinematics:
+    """Implements ``Kinematics`` for the Panda and the FR3."""
 
+    def forward(self, joint_position: Array) -> EndEffectorPose:
+        """Returns the poses of the end effector for joint positions ``(n, 7)``."""
+        return _end_effector(*_chain(joint_position))
 
-def forward(joint_position: Array) -> EndEffector:
-    """Pose of the end effector for joint positions ``(n, 7)``."""
-    return _end_effector(*_chain(joint_position))
+    def forward_with_jacobian(self, joint_position: Array) -> tuple[EndEffectorPose, Array]:
+        """Returns the poses and the geometric Jacobians for joint positions ``(n, 7)``.
 
+        Returns:
+            The poses, and the Jacobians ``(n, 6, 7)``: rows 0-2 give the linear velocity of the
+            end effector's origin, rows 3-5 its angular velocity, both in the base frame.
+        """
+        origins, axes = _chain(joint_position)
+        end_effector = _end_effector(origins, axes)
+        z = axes[:, 2]
+        lever = end_effector.position.T - origins
+        jacobian = np.empty((origins.shape[2], 6, 7))
+        rows = jacobian.transpose(2, 1, 0)
+        rows[:, 0] = z[:, 1] * lever[:, 2] - z[:, 2] * lever[:, 1]
+        rows[:, 1] = z[:, 2] * lever[:, 0] - z[:, 0] * lever[:, 2]
+        rows[:, 2] = z[:, 0] * lever[:, 1] - z[:, 1] * lever[:, 0]
+        rows[:, 3:] = z
+        return end_effector, jacobian
 
-def forward_point(joint_position: Sequence[float]) -> tuple[float, float, float]:
-    """Position of the end effector of one arm [m]; see :func:`moving_point`."""
-    return moving_point(joint_position, _STILL)[0]
+    def forward_point(self, joint_position: Sequence[float]) -> Point:
+        """Returns the position of one end effector [m]; see :meth:`moving_point`."""
+        return self.moving_point(joint_position, _STILL)[0]
 
+    def moving_point(
+        self, joint_position: Sequence[float], joint_velocity: Sequence[float]
+    ) -> tuple[Point, Point]:
+        """Returns position [m] and velocity [m/s] of one end effector, from plain floats.
 
-def moving_point(
-    joint_position: Sequence[float], joint_velocity: Sequence[float]
-) -> tuple[Point, Point]:
-    """Position [m] and velocity [m/s] of the end effector of one arm.
+        At one arm a servo period, numpy's calls take longer than the arithmetic. A single point and
+        its velocity are transformed from the last frame back to the base, and each joint adds
+        ``w z x p`` to the velocity.
+        """
+        x, y, z = 0.0, 0.0, FLANGE_IN_LINK7 + END_EFFECTOR_IN_HAND
+        u, v, w = 0.0, 0.0, 0.0
+        for i in range(6, -1, -1):
+            c, s, rate = cos(joint_position[i]), sin(joint_position[i]), joint_velocity[i]
+            x, y = c * x - s * y, s * x + c * y
+            u, v = c * u - s * v - rate * y, s * u + c * v + rate * x
+            if _TWIST[i] > 0:
+                y, z = -z, y
+                v, w = -w, v
+            elif _TWIST[i] < 0:
+                y, z = z, -y
+                v, w = w, -v
+            along_x, along_y, along_z = _OFFSET[i]
+            x, y, z = x + along_x, y + along_y, z + along_z
+        return (x, y, z), (u, v, w)
 
-    From plain floats, for what runs at the servo rate: numpy's calls take longer than the numbers.
-    A single point is carried from the last frame back to the base, and its velocity with it, each
-    joint adding ``w z x p``.
-    """
-    x, y, z = 0.0, 0.0, FLANGE_IN_LINK7 + END_EFFECTOR_IN_HAND
-    u, v, w = 0.0, 0.0, 0.0
-    for i in range(6, -1, -1):
-        c, s, rate = cos(joint_position[i]), sin(joint_position[i]), joint_velocity[i]
-        x, y = c * x - s * y, s * x + c * y
-        u, v = c * u - s * v - rate * y, s * u + c * v + rate * x
-        if _TWIST[i] > 0:
-            y, z = -z, y
-            v, w = -w, v
-        elif _TWIST[i] < 0:
-            y, z = z, -y
-            v, w = w, -v
-        along_x, along_y, along_z = _OFFSET[i]
-        x, y, z = x + along_x, y + along_y, z + along_z
-    return (x, y, z), (u, v, w)
-
-
-def forward_with_jacobian(joint_position: Array) -> tuple[EndEffector, Array]:
-    """Pose of the end effector and its geometric Jacobian, for joint positions ``(n, 7)``.
-
-    Returns:
-        The pose, and the Jacobian ``(n, 6, 7)``: rows 0-2 give the linear velocity of the end
-        effector's origin, rows 3-5 its angular velocity, both in the base frame.
-    """
-    origins, axes = _chain(joint_position)
-    end_effector = _end_effector(origins, axes)
-    z = axes[:, 2]
-    lever = end_effector.position.T - origins
-    jacobian = np.empty((origins.shape[2], 6, 7))
-    rows = jacobian.transpose(2, 1, 0)
-    rows[:, 0] = z[:, 1] * lever[:, 2] - z[:, 2] * lever[:, 1]
-    rows[:, 1] = z[:, 2] * lever[:, 0] - z[:, 0] * lever[:, 2]
-    rows[:, 2] = z[:, 0] * lever[:, 1] - z[:, 1] * lever[:, 0]
-    rows[:, 3:] = z
-    return end_effector, jacobian
-
-
-def damped_least_squares(
-    jacobian: Array,
-    twist: Array,
-    joint_position: Array,
-    rest: Array,
-    *,
-    damping: float = 1e-3,
-    rest_gain: float = 0.1,
-) -> Array:
-    """Joint step that follows a twist and drifts towards a rest configuration where free to.
-
-    With ``dq0 = rest_gain (rest - q)`` the step is
-    ``dq = dq0 + J^T (J J^T + damping I)^-1 (twist - J dq0)``: damped least squares (Nakamura and
-    Hanafusa, "Inverse kinematic solutions with singularity robustness for robot manipulator
-    control", 1986) with the rest motion projected towards the null space (Liegeois, 1977).
-
-    Args:
-        jacobian: ``(n, 6, 7)``, as from :func:`forward_with_jacobian`.
-        twist: ``(n, 6)``, wanted displacement [m] and rotation vector [rad], base frame.
-        joint_position: ``(n, 7)`` [rad].
-        rest: ``(7,)`` [rad].
-        damping: added to the diagonal; bounds the step near singular poses.
-        rest_gain: share of the way to rest wished for in one step.
-
-    Returns:
-        Joint step ``(n, 7)`` [rad].
-    """
-    towards_rest = rest_gain * (rest - joint_position)
-    transposed = jacobian.transpose(0, 2, 1)
-    gram = jacobian @ transposed
-    gram[:, range(6), range(6)] += damping
-    residual = twist[:, :, None] - jacobian @ towards_rest[:, :, None]
-    return towards_rest + (transposed @ np.linalg.solve(gram, residual))[:, :, 0]
+    def joint_frames(self, joint_position: Array) -> JointFrames:
+        """Returns the poses of the seven joint frames for joint positions ``(n, 7)``."""
+        origins, axes = _chain(joint_position)
+        return JointFrames(origins.transpose(2, 0, 1), axes.transpose(3, 0, 2, 1))
 
 
 def _chain(joint_position: Array) -> tuple[Array, Array]:
-    """Origins ``(7, 3, n)`` and axes ``(7, axis, 3, n)`` of the joint frames.
+    """Returns origins ``(7, 3, n)`` and axes ``(7, axis, 3, n)`` of the joint frames.
 
-    The batch runs last so that each of the few numpy calls works on whole rows; every link twist
-    is a quarter turn, so that it only swaps and negates axes.
+    The batch is the last axis, so that each numpy call works on whole rows. Every link twist is a
+    quarter turn, so that it only swaps and negates axes.
     """
     n = joint_position.shape[0]
     if n <= _FEW:
@@ -202,7 +150,7 @@ def _chain(joint_position: Array) -> tuple[Array, Array]:
 
 
 def _chain_of_few(joint_position: Array) -> tuple[Array, Array]:
-    """The same, to the last digit, in plain floats: a few take less time than numpy's calls."""
+    """Computes the same numbers, bit for bit, in plain floats; faster for few arms."""
     origins: list[list[Point]] = []
     axes: list[list[tuple[Point, Point, Point]]] = []
     turns = np.cos(joint_position).tolist(), np.sin(joint_position).tolist()
@@ -238,7 +186,7 @@ def _chain_of_few(joint_position: Array) -> tuple[Array, Array]:
     return np.array(origins).transpose(1, 2, 0), np.array(axes).transpose(1, 2, 3, 0)
 
 
-def _end_effector(origins: Array, axes: Array) -> EndEffector:
+def _end_effector(origins: Array, axes: Array) -> EndEffectorPose:
     x, y, z = axes[6]
     reach = FLANGE_IN_LINK7 + END_EFFECTOR_IN_HAND
     rotation = np.empty((origins.shape[2], 3, 3))
@@ -246,4 +194,4 @@ def _end_effector(origins: Array, axes: Array) -> EndEffector:
     columns[0] = _HALF_SQRT2 * (x - y)
     columns[1] = _HALF_SQRT2 * (x + y)
     columns[2] = z
-    return EndEffector((origins[6] + reach * z).T, rotation)
+    return EndEffectorPose((origins[6] + reach * z).T, rotation)

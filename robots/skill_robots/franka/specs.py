@@ -1,13 +1,13 @@
-"""Published limits of the Panda (FER) and the FR3, and the impedance policies are trained on.
+"""Published limits of the Panda (FER) and the FR3, and their models as values.
 
-Limits: Franka Control Interface documentation, "Robot and interface specifications", and the
-constants of libfranka's ``rate_limiting.h``; the FR3 rows are those of robot systems from 5.9 on.
-The FR3 also bounds velocity by the distance to a joint's end. Each robot reports the numbers of
-that bound itself (``position_based_velocity_limits`` of its URDF); those here are the
-documentation's.
+The limits are from the Franka Control Interface documentation, "Robot and interface
+specifications", and from the constants of libfranka's ``rate_limiting.h``; the FR3 rows are those
+of robot systems from 5.9 on. An FR3 also reports its position-based velocity limits itself
+(``position_based_velocity_limits`` of its URDF); the numbers here are the documentation's.
 
-The impedance is ours, not a datasheet's: soft enough that pushing forces stay near those a contact
-reflex allows, stiff enough to push the training range of objects (docs/plant.md).
+The impedance is a choice of this project, not a published value: soft enough that pushing forces
+stay near those that a contact reflex allows, stiff enough to push the training range of objects
+(docs/plant.md).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec, PositionBasedVelocityLimit
+from skill_robots.franka.collision import FrankaCollisionModel
+from skill_robots.franka.kinematics import FrankaKinematics
 
 
 def _vector(*values: float) -> Array:
@@ -28,6 +30,19 @@ _STIFFNESS = _vector(600.0, 600.0, 600.0, 600.0, 250.0, 150.0, 50.0)
 _DAMPING = _vector(*(2.0 * np.sqrt(_STIFFNESS)))
 _TORQUE = _vector(87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0)
 _GRIPPER_WIDTH = 0.08
+_KINEMATICS = FrankaKinematics()
+
+_NEUTRAL = _vector(
+    0.0, 0.5717807782411134, 0.0, -2.0177687979429444, 0.0, 2.5895495761840577, np.pi / 4
+)
+"""Low start of the tabletop: end effector at (0.6, 0, 0.06), pointing straight down."""
+
+_REACH = _vector(1.05, 1.05, 0.8, 0.75, 0.4, 0.35, 0.15)
+"""Sums of the link lengths beyond each axis (Denavit-Hartenberg table) and of half the gripper's
+width [m]."""
+
+_END_EFFECTOR_REACH = _vector(1.02, 1.02, 0.704, 0.621, 0.229, 0.229, 0.0)
+"""Sums from the same table [m]; the end effector lies on the last joint's axis."""
 
 PANDA = ArmSpec(
     name="panda",
@@ -42,6 +57,11 @@ PANDA = ArmSpec(
     damping=_DAMPING,
     gripper_width_max=_GRIPPER_WIDTH,
     end_effector_speed=1.7,
+    neutral=_NEUTRAL,
+    reach=_REACH,
+    end_effector_reach=_END_EFFECTOR_REACH,
+    kinematics=_KINEMATICS,
+    collision_model=FrankaCollisionModel,
 )
 """Franka Emika Panda, also sold as Franka Emika Robot (FER)."""
 
@@ -62,5 +82,10 @@ FR3 = ArmSpec(
         offset=_vector(0.6599, 0.2517, 0.2000, 0.3533, 0.5757, 0.4878, 0.4628),
         deceleration=_vector(6.0, 2.585, 3.5, 4.0, 17.0, 5.5, 17.0),
     ),
+    neutral=_NEUTRAL,
+    reach=_REACH,
+    end_effector_reach=_END_EFFECTOR_REACH,
+    kinematics=_KINEMATICS,
+    collision_model=FrankaCollisionModel,
 )
 """Franka Research 3, robot system 5.9 or newer."""

@@ -1,9 +1,8 @@
-"""Policy action -> joint goal -> shaped set-point, for one arm or a batch.
+"""Policy action -> joint goal, for one arm or a batch.
 
 The decoder turns an end-effector displacement in [-1, 1]^3 into a joint goal at the policy's rate.
-The shaper follows that goal at the servo rate inside the arm's velocity, acceleration and jerk
-limits. Both run in training exactly as in serving: they are part of the plant that a policy is
-trained on (docs/plant.md).
+The shaper (``setpoint_shaper``) follows that goal at the servo rate. Both run in training exactly
+as in serving: they are part of the plant that a policy is trained on (docs/plant.md).
 """
 
 from __future__ import annotations
@@ -15,35 +14,38 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
-from skill_robots.franka import kinematics
+from skill_robots.kinematics import damped_least_squares
 
 
 @dataclass(frozen=True, kw_only=True)
 class ActionConfig:
-    """How far one action reaches, and where."""
+    """Scale of an action, and the bounds of its goal."""
 
     displacement: float = 0.04
-    """Set-point displacement along an axis for an action of 1 [m per control step]."""
+    """Displacement along an axis for an action of 1 [m per control step]."""
     max_setpoint_error: float = 0.06
-    """Largest distance of the commanded from the measured end effector [m]; with the plant's
+    """Maximum distance of the commanded from the measured end effector [m]; with the plant's
     stiffness this caps the push at 72 / 46 N in x / y (docs/plant.md)."""
     workspace_low: tuple[float, float, float] = (-0.30, -0.32, 0.015)
     """World frame [m]; the fingertips reach 9 mm below the end effector."""
     workspace_high: tuple[float, float, float] = (0.15, 0.32, 0.25)
     base_position: tuple[float, float, float] = (-0.6, 0.0, 0.0)
-    """Of the arm in the world frame [m]."""
+    """Position of the arm's base in the world frame [m]."""
     origin: Literal["setpoint", "measured"] = "setpoint"
-    """What an action displaces: the set-point, which so integrates the actions, or the measured end
-    effector, as the skill-aware benchmark has it."""
+    """The end effector that an action displaces: that of the set-point, which so integrates the
+    actions, or the measured one."""
 
 
 DOWN = np.diag([1.0, -1.0, -1.0])
-"""End-effector rotation with the hand pointing straight down."""
+"""Rotation of an end effector that points straight down."""
+
+_JOINT_MARGIN = 0.02
+"""Joint goals keep this distance from the ends of the joints' ranges [rad]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndEffectors:
-    """Where the measured end effectors and those of the set-points are, for n arms.
+    """Measured end effectors of n arms, and those of their set-points.
 
     Computed once a control step and shared by the observation and the decoder.
     """
@@ -59,19 +61,31 @@ class EndEffectors:
     setpoint_rotation: Array
     """``(n, 3, 3)``."""
     setpoint_jacobian: Array
-    """``(n, 6, 7)``."""
+    """``(n, 6, dof)``."""
 
 
 def end_effector_state(
+    spec: ArmSpec,
     joint_position: Array,
     joint_velocity: Array,
     setpoint: Array,
     setpoint_velocity: Array,
     base_position: Array,
 ) -> EndEffectors:
-    """Hands for measured joints and set-points, each ``(n, 7)``; base ``(3,)`` in the world [m]."""
+    """Computes the end effectors of measured joints and of set-points.
+
+    Args:
+        spec: the arm.
+        joint_position: measured, ``(n, dof)`` [rad].
+        joint_velocity: measured, ``(n, dof)`` [rad/s].
+        setpoint: ``(n, dof)`` [rad].
+        setpoint_velocity: ``(n, dof)`` [rad/s].
+        base_position: of the arm in the world frame, ``(3,)`` [m].
+    """
     n = len(joint_position)
-    ends, jacobian = kinematics.forward_with_jacobian(np.concatenate([joint_position, setpoint]))
+    ends, jacobian = spec.kinematics.forward_with_jacobian(
+        np.concatenate([joint_position, setpoint])
+    )
     rates = np.concatenate([joint_velocity, setpoint_velocity])
     velocity = (jacobian[:, :3] @ rates[:, :, None])[:, :, 0]
     position = ends.position + base_position
@@ -86,50 +100,49 @@ def end_effector_state(
 
 
 class ActionDecoder:
-    """End-effector displacements to joint goals, one damped least-squares step each."""
+    """Decodes end-effector displacements into joint goals, one damped least-squares step each."""
 
     def __init__(self, config: ActionConfig, spec: ArmSpec) -> None:
         self.config = config
         self._low = np.array(config.workspace_low)
         self._high = np.array(config.workspace_high)
         self._base = np.array(config.base_position)
-        margin = 0.02
-        self._q_low = spec.position_low + margin
-        self._q_high = spec.position_high - margin
+        self._q_low = spec.position_low + _JOINT_MARGIN
+        self._q_high = spec.position_high - _JOINT_MARGIN
+        self._neutral = spec.neutral
 
-    def displace(self, action: Array, setpoint: Array, hands: EndEffectors) -> Array:
-        """Joint goal for a displacement action.
+    def displace(self, action: Array, setpoint: Array, ends: EndEffectors) -> Array:
+        """Returns the joint goal of a displacement action.
 
         The goal is the end effector of the current set-point (or the measured one, see
-        ``ActionConfig.origin``) plus ``displacement * action``, kept on the leash round the
-        measured end effector and inside the workspace, the hand pointing down.
+        ``ActionConfig.origin``) plus ``displacement * action``. It is limited to
+        ``max_setpoint_error`` around the measured end effector and to the workspace, and the end
+        effector points down.
 
         Args:
             action: ``(n, 3)`` in [-1, 1], world frame.
-            setpoint: ``(n, 7)`` shaped joint set-point [rad].
-            hands: where the measured hands and those of the set-point are.
+            setpoint: ``(n, dof)`` shaped joint set-point [rad].
+            ends: end effectors of the measured joints and of ``setpoint``.
 
         Returns:
-            ``(n, 7)`` joint goal [rad].
+            ``(n, dof)`` joint goal [rad].
         """
         step = self.config.displacement * np.clip(action, -1.0, 1.0)
-        origin = hands.setpoint if self.config.origin == "setpoint" else hands.measured
-        return self._solve(origin + step, setpoint, hands)
+        origin = ends.setpoint if self.config.origin == "setpoint" else ends.measured
+        return self._solve(origin + step, setpoint, ends)
 
-    def reach(self, goal: Array, setpoint: Array, hands: EndEffectors) -> Array:
-        """Joint goal of one control step towards end-effector positions ``(n, 3)``, world [m]."""
-        step = goal - hands.setpoint
+    def reach(self, goal: Array, setpoint: Array, ends: EndEffectors) -> Array:
+        """Returns the joint goal of one control step towards ``goal`` ``(n, 3)``, world [m]."""
+        step = goal - ends.setpoint
         length = np.linalg.norm(step, axis=1, keepdims=True)
         step *= np.minimum(1.0, self.config.displacement / np.maximum(length, 1e-9))
-        return self._solve(hands.setpoint + step, setpoint, hands)
+        return self._solve(ends.setpoint + step, setpoint, ends)
 
-    def _solve(self, goal: Array, setpoint: Array, hands: EndEffectors) -> Array:
-        goal = self._limit_setpoint_error(goal, hands.measured)
-        rotation = rotation_to_down(hands.setpoint_rotation)
-        twist = np.concatenate([goal - hands.setpoint, rotation], axis=1)
-        dq = kinematics.damped_least_squares(
-            hands.setpoint_jacobian, twist, setpoint, kinematics.NEUTRAL
-        )
+    def _solve(self, goal: Array, setpoint: Array, ends: EndEffectors) -> Array:
+        goal = self._limit_setpoint_error(goal, ends.measured)
+        rotation = rotation_to_down(ends.setpoint_rotation)
+        twist = np.concatenate([goal - ends.setpoint, rotation], axis=1)
+        dq = damped_least_squares(ends.setpoint_jacobian, twist, setpoint, self._neutral)
         return np.clip(setpoint + dq, self._q_low, self._q_high)
 
     def _limit_setpoint_error(self, goal: Array, measured: Array) -> Array:
@@ -140,7 +153,7 @@ class ActionDecoder:
 
 
 def rotation_to_down(rotation: Array) -> Array:
-    """Small-angle rotation vector ``(n, 3)`` from ``rotation`` to :data:`DOWN`, world frame."""
+    """Returns the small-angle rotation vector ``(n, 3)`` from ``rotation`` to :data:`DOWN`."""
     error = DOWN @ np.swapaxes(rotation, 1, 2)
     return 0.5 * np.stack(
         [
@@ -152,19 +165,18 @@ def rotation_to_down(rotation: Array) -> Array:
     )
 
 
-def inverse_kinematics(position: Array, iterations: int = 20) -> Array:
-    """Joint positions ``(n, 7)`` that put the end effector at ``position``, hand down.
+def inverse_kinematics(spec: ArmSpec, position: Array, iterations: int = 20) -> Array:
+    """Solves for joint positions ``(n, dof)`` of an end effector that points down.
 
     Args:
-        position: ``(n, 3)`` in the arm's base frame [m], inside the workspace.
+        spec: the arm.
+        position: of the end effector, ``(n, 3)`` in the arm's base frame [m], in the workspace.
         iterations: damped least-squares steps from the neutral pose. 20 reach every start of an
             episode to rounding; in the workspace's far corners up to 1 cm may remain.
     """
-    joints = np.tile(kinematics.NEUTRAL, (len(position), 1))
+    joints = np.tile(spec.neutral, (len(position), 1))
     for _ in range(iterations):
-        here, jacobian = kinematics.forward_with_jacobian(joints)
+        here, jacobian = spec.kinematics.forward_with_jacobian(joints)
         twist = np.concatenate([position - here.position, rotation_to_down(here.rotation)], axis=1)
-        joints = joints + kinematics.damped_least_squares(
-            jacobian, twist, joints, kinematics.NEUTRAL, rest_gain=0.0
-        )
+        joints = joints + damped_least_squares(jacobian, twist, joints, spec.neutral, rest_gain=0.0)
     return joints

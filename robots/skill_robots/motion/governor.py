@@ -1,18 +1,23 @@
-"""Governor: the last word before the motors, for one arm.
+"""A command governor (safety shield) with fail-safe trajectories, for one arm.
 
-At each servo period it is given the set-point that the shaper wants next. It adopts it only if the
-arm could still be brought to rest from there, acceleration and jerk limited, without leaving any
-limit on the way. Otherwise it follows the last such stop, which it has kept ready, to its end. By
-induction there is a verified stop at every instant, whatever it is given: limits that work against
-each other (the FR3's velocity bound falls near a joint's end faster than a jerk limit lets an arm
-brake) cannot trap it.
+In each servo period the governor checks the next set-point of the shaper. It adopts the set-point
+only if a braking trajectory, limited in acceleration and jerk, leads from it to rest without
+leaving any limit. Otherwise it follows the last verified braking trajectory, the fail-safe
+trajectory, to its end. By induction a verified trajectory to rest exists at every instant, for any
+input. Limits that conflict cannot trap the arm: near the end of a joint's range, for example, the
+FR3's velocity bound falls faster than a jerk limit lets the arm brake.
 
-A set-point that is refused once costs a whole stop: half a stop, then on again, would be a jerk in
-each period as long as somebody pushes against a limit. Whoever shapes the set-points must go on
-from where the stop has led (:attr:`Verdict.braking`).
+After one refusal the whole fail-safe trajectory is executed. Resuming half-way would produce a jerk
+in every period for as long as the input keeps violating a limit. The shaper must continue from the
+set-point that was sent instead (:attr:`Verdict.braking`).
 
-Behind a working shaper it does nothing at all; its count is evidence of that. It knows nothing of
-forces, of what stands on the table, or of how far the measured arm lags behind.
+A correct shaper never causes an intervention; the counters are the evidence. The governor does not
+know forces, objects on the table, or the lag of the measured arm.
+
+Command governors: Garone, Di Cairano and Kolmanovsky, "Reference and command governors for systems
+with constraints: A survey on theory and applications", Automatica 75, 2017. Online verification of
+fail-safe trajectories of manipulators: Thumm and Althoff, "Provably safe deep reinforcement
+learning for robotic manipulation in human environments", ICRA 2022.
 """
 
 from __future__ import annotations
@@ -25,8 +30,7 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmError, ArmSpec, ArmState, JointTarget
-from skill_robots.franka import kinematics
-from skill_robots.franka.kinematics import Point
+from skill_robots.kinematics import Point
 from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.braking import BrakingPlanner
 from skill_robots.motion.limits import (
@@ -48,69 +52,72 @@ INTERVENTIONS: tuple[Intervention, ...] = (
     *get_args(MotionLimit),
     "gripper_width",
 )
-"""``inconsistent``: the velocity fed forward is not that of the positions."""
+"""``stale``: there is no new set-point. ``inconsistent``: the velocity fed forward differs from the
+difference of the positions."""
 
 WORKSPACE_MARGIN_M = 0.02
-"""How far a set-point may pass the workspace box before the governor acts [m]."""
+"""A set-point may pass the workspace's walls by this before the governor intervenes [m]."""
 
-CONSISTENT = 1e-3
-"""Share of its limit by which a velocity fed forward may differ from that of the positions."""
+CONSISTENCY_TOLERANCE = 1e-3
+"""Maximum difference between the velocity fed forward and that of the positions, as a share of the
+velocity limit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What may be sent, and what had to be corrected for it."""
+    """The set-point that may be sent, and the reason for a correction."""
 
     target: JointTarget
     intervention: Intervention | None = None
-    """What was wrong, in the period in which it was found; a stop that goes on has none."""
+    """Reason, in the period of the refusal only; None while the fail-safe trajectory continues."""
     braking: bool = False
-    """Whether the target is of a stop rather than the one that was asked for."""
+    """Whether the target is of the fail-safe trajectory instead of the requested one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Headroom:
-    """How far the set-point is from its limits."""
+    """Distances of the set-point from its limits."""
 
     joint_position: float
-    """Of the joint nearest to an end of its range [rad]."""
+    """Least distance of a joint to an end of its range [rad]."""
     joint_velocity: float
-    """Of the joint nearest to its bound, as a share of its limit."""
+    """Least distance of a joint's velocity to its bound, as a share of the joint's limit."""
     joint_acceleration: float
-    """Of the joint nearest to its limit, as a share of that."""
+    """Least unused share of a joint's limit."""
     joint_jerk: float
-    """Of the joint nearest to its limit, as a share of that."""
+    """Least unused share of a joint's limit."""
     end_effector_speed: float
-    """As a share of its limit."""
+    """Unused share of its limit."""
     workspace: float
     """From the end effector to the walls of its box [m]."""
     table: float
-    """From the lowest point of the arm to the clearance it keeps of the table [m]."""
+    """From the lowest point of the arm to the minimum clearance above the table [m]."""
     self_collision: float
-    """From the nearest two links to the clearance they keep of each other [m]."""
+    """From the nearest two links to the minimum clearance between links [m]."""
 
 
 class Governor:
-    """Keeps set-points, and the stops from them, inside every limit.
+    """Keeps set-points, and the fail-safe trajectories from them, inside every limit.
 
-    Call :meth:`reset` whenever the arm was moved by other means (a new episode in simulation, a
-    recovery on a real arm): it is then at rest where it was measured. If that is outside of the
-    workspace, too near to the table or beyond a joint's end, every way that leads no farther out
-    is open.
+    Call :meth:`reset` if the arm was moved by other means (a new episode in simulation, a recovery
+    on a real arm): the set-point is then at rest at the measured joints. If that is outside of the
+    workspace, too near to the table or beyond the end of a joint's range, the governor accepts
+    every trajectory that leads no farther out.
 
     Args:
-        spec: the arm's published limits.
+        spec: the arm.
         workspace_low: lower corner of the box for the end effector, world frame [m].
         workspace_high: its upper corner [m].
         servo_period_s: time between two checks [s].
         base_position: of the arm in the world frame [m]; it stands on the table.
-        margin_m: how far a set-point may pass the box before the governor acts [m]. Policies aim
-            inside the box, but the shaper cannot stop a moving set-point at once: shipped
+        margin_m: a set-point may pass the box by this before the governor intervenes [m]. Policies
+            aim inside the box, but the shaper cannot stop a moving set-point at once: shipped
             policies carry it up to 14 mm past (``benchmarks/safety/governor.py``), abrupt random
             actions farther now and then.
 
     Attributes:
-        interventions: set-points refused so far, by reason.
+        limits: the checks, with the arm's spec and its surroundings.
+        interventions: number of refused set-points, by reason.
     """
 
     def __init__(
@@ -132,14 +139,14 @@ class Governor:
         self._longest_step = spec.velocity_limit * servo_period_s * (1.0 + ROUNDING)
         self._planner = BrakingPlanner(spec.acceleration_limit, spec.jerk_limit, servo_period_s)
         self._now: Motion | None = None
-        self._least = UNRESTRICTED
-        self._end_stop()
-        self._kept: tuple[Motion, Margins, VerifiedStop | None, int, bool] | None = None
-        self._hand: tuple[float | None, bool] = (None, False)
+        self._min_margins = UNRESTRICTED
+        self._end_braking()
+        self._previous: tuple[Motion, Margins, VerifiedStop | None, int, bool] | None = None
+        self._gripper: tuple[float | None, bool] = (None, False)
         self.interventions: dict[Intervention, int] = dict.fromkeys(INTERVENTIONS, 0)
 
     def reset(self, state: ArmState) -> None:
-        """Takes the measured joint positions, at rest, as the last good set-point.
+        """Takes the measured joint positions, at rest, as the last adopted set-point.
 
         Raises:
             ArmError: they are not finite.
@@ -149,20 +156,20 @@ class Governor:
             raise ArmError("the measured joint positions are not finite")
         rest = np.zeros(self._spec.dof)
         self._now = Motion(position, rest, rest)
-        self._least = _no_less_than(self.limits.room(position))
-        self._end_stop()
-        self._kept = None
-        self._hand = (None, False)
+        self._min_margins = _no_less_than(self.limits.margins(position))
+        self._end_braking()
+        self._previous = None
+        self._gripper = (None, False)
 
     def check(self, target: JointTarget | None, state: ArmState) -> Verdict:
-        """Lets a set-point through, or brakes.
+        """Adopts a set-point, or brakes.
 
         Args:
-            target: the set-point for the coming servo period; None where there is no new one.
+            target: the set-point for the coming servo period; None if there is no new one.
             state: measured; used only before the first set-point.
 
         Returns:
-            A target that is always safe to send in the sense of this class, and what was done.
+            A target that keeps every limit, and the reason if it is not the requested one.
 
         Raises:
             ArmError: before the first set-point, the measured joint positions are not finite.
@@ -170,10 +177,16 @@ class Governor:
         if self._now is None:
             self.reset(state)
         now = self._now
-        assert now is not None  # reset() has just seen to it
-        self._kept = (now, self._least, self._ready, self._followed, self._braking)
+        assert now is not None  # set by reset()
+        self._previous = (
+            now,
+            self._min_margins,
+            self._fail_safe,
+            self._followed,
+            self._braking,
+        )
         if target is not None and _is_finite(target):
-            self._hand = (target.gripper_width, target.grasp)
+            self._gripper = (target.gripper_width, target.grasp)
         if self._braking:
             return self._brake(now)
         problem = self._adopt(target, now)
@@ -181,30 +194,38 @@ class Governor:
             self.interventions[problem] += 1
             self._braking = True
             return self._brake(now, problem)
-        assert target is not None  # else 'stale'
-        return self._with_hand(target)
+        assert target is not None  # otherwise the problem is 'stale'
+        return self._with_gripper(target)
 
     def rollback(self, *, at_rest: bool) -> None:
-        """Forgets the last set-point, if there is one since: it did not reach the arm.
+        """Reverts the last check, because its set-point did not reach the arm.
+
+        A second call without a check in between reverts nothing.
 
         Args:
-            at_rest: the arm has come to rest by itself, where the one before has led it.
+            at_rest: the arm has stopped on its own at the set-point before.
         """
-        if self._kept is not None:
-            self._now, self._least, self._ready, self._followed, self._braking = self._kept
-            self._kept = None
+        if self._previous is not None:
+            (
+                self._now,
+                self._min_margins,
+                self._fail_safe,
+                self._followed,
+                self._braking,
+            ) = self._previous
+            self._previous = None
         if at_rest and self._now is not None:
             rest = np.zeros(self._spec.dof)
             self._now = Motion(self._now.position, rest, rest)
-            self._end_stop()
+            self._end_braking()
 
     @property
     def last(self) -> JointTarget:
-        """The last set-point; before the first, that of :meth:`reset`."""
+        """The last set-point; after :meth:`reset`, the measured joints at rest."""
         now = self._now
         if now is None:
-            raise RuntimeError("there is no set-point before the first")
-        width, grasp = self._hand
+            raise RuntimeError("the governor has no set-point yet; call reset() or check() first")
+        width, grasp = self._gripper
         return JointTarget(
             position=now.position.copy(),
             velocity=now.velocity.copy(),
@@ -214,18 +235,19 @@ class Governor:
         )
 
     def headroom(self) -> Headroom | None:
-        """Of the last set-point; None before the first."""
+        """Measures the headroom of the last set-point; None before the first."""
         now, spec = self._now, self._spec
         if now is None:
             return None
-        before = now if self._kept is None else self._kept[0]
+        before = now if self._previous is None else self._previous[0]
         jerk = np.abs(now.acceleration - before.acceleration) / self._period_s
-        points = [kinematics.forward_point(each.position.tolist()) for each in (before, now)]
+        forward_point = spec.kinematics.forward_point
+        points = [forward_point(each.position.tolist()) for each in (before, now)]
         speed = math.dist(*points) / self._period_s
         low, high = self.limits.speed_bounds(now.position)
         ends = np.minimum(now.position - spec.position_low, spec.position_high - now.position)
         speeds = np.minimum(now.velocity - low, high - now.velocity) / spec.velocity_limit
-        room = self.limits.room(now.position)
+        margins = self.limits.margins(now.position)
         return Headroom(
             joint_position=float(ends.min()),
             joint_velocity=float(speeds.min()),
@@ -233,56 +255,56 @@ class Governor:
             - float((np.abs(now.acceleration) / spec.acceleration_limit).max()),
             joint_jerk=1.0 - float((jerk / spec.jerk_limit).max()),
             end_effector_speed=1.0 - speed / spec.end_effector_speed,
-            workspace=room.workspace,
-            table=room.table,
-            self_collision=room.self_collision,
+            workspace=margins.workspace,
+            table=margins.table,
+            self_collision=margins.self_collision,
         )
 
     def _adopt(self, target: JointTarget | None, now: Motion) -> Intervention | None:
-        """Makes ``target`` the present set-point, or says why not."""
+        """Makes ``target`` the present set-point, or returns the reason for its refusal."""
         if target is None:
             return "stale"
         if not _is_finite(target):
             return "not_finite"
         step = np.abs(target.position - now.position)
         if (step > self._longest_step).any():
-            return "joint_velocity"  # before it is divided by: it may be as long as floats go
+            return "joint_velocity"  # tested before the division, which could overflow
         after = now.then(np.array(target.position), self._period_s)
-        if (
-            np.abs(target.velocity - after.velocity) > CONSISTENT * self._spec.velocity_limit
-        ).any():
+        difference = np.abs(target.velocity - after.velocity)
+        if (difference > CONSISTENCY_TOLERANCE * self._spec.velocity_limit).any():
             return "inconsistent"
         problem = self.limits.broken_by_step(now, after)
         if problem is not None:
             return problem
-        stop = self._planner.plan(*after)
-        near = self._ready if self._least == UNRESTRICTED else None
-        found = self.limits.verify_stop(stop, now.position, self._least, near)
+        trajectory = self._planner.plan(*after)
+        near = self._fail_safe if self._min_margins == UNRESTRICTED else None
+        found = self.limits.verify_stop(trajectory, now.position, self._min_margins, near)
         if not isinstance(found, VerifiedStop):
             return found
-        if found.room is not None:
-            self._least = _no_less_than(found.room)
-        self._now, self._ready, self._followed = after, found, 0
+        if found.margins is not None:
+            self._min_margins = _no_less_than(found.margins)
+        self._now, self._fail_safe, self._followed = after, found, 0
         return None
 
     def _brake(self, now: Motion, problem: Intervention | None = None) -> Verdict:
-        """One period of the stop that is ready; at its end the arm rests where it is."""
-        if self._ready is not None and self._followed < len(self._ready.way):
+        """Follows the fail-safe trajectory for one period; stays at its end afterwards."""
+        if self._fail_safe is not None and self._followed < len(self._fail_safe.trajectory):
             self._followed += 1
-            now = Motion(*self._ready.way.after(self._followed))
-            self._least = _no_less_than(self.limits.room(now.position))
+            now = Motion(*self._fail_safe.trajectory.after(self._followed))
+            self._min_margins = _no_less_than(self.limits.margins(now.position))
         else:
             rest = np.zeros(self._spec.dof)
             now = Motion(now.position, rest, rest)
-            self._end_stop()
+            self._end_braking()
         self._now = now
-        return replace(self._with_hand(self.last), intervention=problem, braking=True)
+        return replace(self._with_gripper(self.last), intervention=problem, braking=True)
 
-    def _end_stop(self) -> None:
-        self._ready: VerifiedStop | None = None
+    def _end_braking(self) -> None:
+        self._fail_safe: VerifiedStop | None = None
         self._followed, self._braking = 0, False
 
-    def _with_hand(self, target: JointTarget) -> Verdict:
+    def _with_gripper(self, target: JointTarget) -> Verdict:
+        """Clips the gripper width of a target."""
         width = target.gripper_width
         if width is None or 0.0 <= width <= self._spec.gripper_width_max:
             return Verdict(target=target)
@@ -291,9 +313,9 @@ class Governor:
         return Verdict(target=replace(target, gripper_width=inside), intervention="gripper_width")
 
 
-def _no_less_than(room: Margins) -> Margins:
-    """What must be left where there is ``room``: beyond a limit, no way may lead farther out."""
-    return Margins(*(min(0.0, left) for left in room))
+def _no_less_than(margins: Margins) -> Margins:
+    """Returns the minimum margins from here on: beyond a limit, no farther out than now."""
+    return Margins(*(min(0.0, margin) for margin in margins))
 
 
 def _point(vector: Array) -> Point:

@@ -1,9 +1,9 @@
-"""What an arm may never be told: a state, a step from one to the next, a way to rest.
+"""Limits of set-points: of one state, of the step between two, and of a braking trajectory.
 
-Distances to what must not be touched are measured on samples of a way. What lies between two
-samples is bounded: a point whose acceleration is at most ``B`` sinks at most ``B T^2 / 8`` below
-the line between two instants ``T`` apart, and a distance between two bodies changes at most at
-their speed.
+Distances to the table, to the workspace's walls and between links are measured at samples of a
+trajectory. Between two samples they are bounded: a point whose acceleration is at most ``B`` sags
+at most ``B T^2 / 8`` below the line between two instants ``T`` apart, and a distance between two
+bodies changes at most at their speed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
-from skill_robots.franka import kinematics
-from skill_robots.franka.clearance import ClearanceModel
-from skill_robots.franka.kinematics import Point
+from skill_robots.kinematics import Point
 from skill_robots.motion.braking import BrakingTrajectory
 
 MotionLimit = Literal[
@@ -33,42 +31,31 @@ MotionLimit = Literal[
 ]
 
 ROUNDING = 1e-6
-"""Share of a limit by which rounding may pass it; positions by this many radians."""
-
-REACH_M = (1.05, 1.05, 0.8, 0.75, 0.4, 0.35, 0.15)
-"""No point of arm and open hand is farther than this from the axis of each joint [m]: the sums of
-the link lengths beyond it (Franka's Denavit-Hartenberg table) and of half the hand's width."""
-
-END_EFFECTOR_REACH_M = (1.02, 1.02, 0.704, 0.621, 0.229, 0.229, 0.0)
-"""Nor is the end effector from these [m], by the same table: it lies on the last joint's axis."""
-
-_REACH = np.array(REACH_M)
-_REACHES_AND_ONE = np.stack([_REACH, np.array(END_EFFECTOR_REACH_M), np.ones_like(_REACH)], axis=1)
+"""Tolerance for rounding, as a share of a limit; for positions in radians."""
 
 MAX_SAG_M = 0.001
-"""Samples are so near to each other that no point sinks farther than this between them [m]."""
+"""Samples are so close to each other that no point sags farther than this between them [m]."""
 MAX_DRIFT_M = 0.02
-"""Nor does any go farther than this from the nearer sample [m]."""
-
+"""Samples are so close that no point moves farther than this from the nearer one [m]."""
 
 TINY = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """Where the arm may be, base frame."""
+    """Space that the arm may use, base frame."""
 
     low: Point
-    """Corner of the box of the end effector [m]."""
+    """Lower corner of the end effector's box [m]."""
     high: Point
-    """The other one [m]."""
+    """Upper corner of the box [m]."""
     table_clearance_m: float = -0.008
-    """Between the lowest point of the arm and the table [m]. Negative: set-points are not where a
-    compliant arm is, and those of the shipped policies dip up to 5.5 mm into the table they sweep
-    over. The plant is .8 to 4.5 kN/m stiff downwards, most near the arm's base: 8 mm press with 6
-    to 36 N (``benchmarks/safety/governor.py``)."""
+    """Minimum distance between the lowest point of the arm and the table [m]. It is negative
+    because a compliant arm lags behind its set-points: those of the shipped policies dip up to
+    5.5 mm into the table that they sweep over. The plant is .8 to 4.5 kN/m stiff downwards, most
+    near the arm's base: 8 mm press with 6 to 36 N (``benchmarks/safety/governor.py``)."""
     self_clearance_m: float = 0.01
-    """Between two links [m]."""
+    """Minimum distance between two links [m]."""
 
 
 class Motion(NamedTuple):
@@ -82,13 +69,13 @@ class Motion(NamedTuple):
     """[rad/s^2]."""
 
     def then(self, position: Array, period_s: float) -> Motion:
-        """The motion one period later at ``position``, derivatives by differences."""
+        """Returns the motion one period later at ``position``, derivatives by differences."""
         velocity = (position - self.position) / period_s
         return Motion(position, velocity, (velocity - self.velocity) / period_s)
 
 
 class Margins(NamedTuple):
-    """How far one configuration is from what must not be touched [m]; negative beyond."""
+    """Distances of one configuration to its spatial limits [m]; negative beyond a limit."""
 
     workspace: float
     table: float
@@ -96,66 +83,69 @@ class Margins(NamedTuple):
 
 
 UNRESTRICTED = Margins(0.0, 0.0, 0.0)
-"""What must be left everywhere by an arm that is inside all limits."""
+"""Minimum margins of an arm that is inside all limits."""
 
 
 class VerifiedStop(NamedTuple):
-    """A way that was found to leave room enough."""
+    """A braking trajectory that keeps all limits: a fail-safe trajectory."""
 
-    way: BrakingTrajectory
-    spare: float
-    """How much farther than on this way everything may go [m]."""
-    room: Margins | None
-    """At its beginning; None where that was not measured."""
+    trajectory: BrakingTrajectory
+    slack: float
+    """Every point of the arm may deviate this far from the trajectory [m]."""
+    margins: Margins | None
+    """At its first set-point; None if they were not measured."""
 
 
 class MotionLimits:
     """Checks motions of one arm.
 
     Args:
-        spec: the arm's published limits.
-        surroundings: where it may be.
+        spec: the arm.
+        surroundings: space that the arm may use.
         period_s: servo period [s].
 
     Attributes:
-        spec: as given.
-        surroundings: as given.
+        spec: the arm.
+        surroundings: space that the arm may use.
     """
 
     def __init__(self, spec: ArmSpec, surroundings: Surroundings, period_s: float) -> None:
         self.spec = spec
         self.surroundings = surroundings
         self._period_s = period_s
-        self._clearance = ClearanceModel()
+        self._collision = spec.collision_model()
+        self._reaches_and_one = np.stack(
+            [spec.reach, spec.end_effector_reach, np.ones(spec.dof)], axis=1
+        )
 
     # One state and one step ---------------------------------------------------------------------
 
     def speed_bounds(self, position: Array) -> tuple[Array, Array]:
-        """Lowest and highest joint velocity at joint positions ``(..., dof)`` [rad/s]."""
-        most, zone = self.spec.velocity_limit, self.spec.velocity_limit_near_ends
-        if zone is None:
-            return -most, most
+        """Returns the lowest and highest joint velocity at ``position`` ``(..., dof)`` [rad/s]."""
+        limit, near_ends = self.spec.velocity_limit, self.spec.velocity_limit_near_ends
+        if near_ends is None:
+            return -limit, limit
         up = np.maximum(self.spec.position_high - position, 0.0)
         down = np.maximum(position - self.spec.position_low, 0.0)
-        twice = 2.0 * zone.deceleration
+        twice = 2.0 * near_ends.deceleration
         return (
-            -np.minimum(most, np.maximum(np.sqrt(twice * down) - zone.offset, 0.0)),
-            np.minimum(most, np.maximum(np.sqrt(twice * up) - zone.offset, 0.0)),
+            -np.minimum(limit, np.maximum(np.sqrt(twice * down) - near_ends.offset, 0.0)),
+            np.minimum(limit, np.maximum(np.sqrt(twice * up) - near_ends.offset, 0.0)),
         )
 
     def broken_by_step(self, before: Motion, after: Motion) -> MotionLimit | None:
-        """What acceleration and jerk from one servo period to the next break."""
-        spec, room = self.spec, 1.0 + ROUNDING
-        if (np.abs(after.acceleration) > spec.acceleration_limit * room).any():
+        """Returns the limit of acceleration or jerk that a step of one servo period breaks."""
+        spec, tolerance = self.spec, 1.0 + ROUNDING
+        if (np.abs(after.acceleration) > spec.acceleration_limit * tolerance).any():
             return "joint_acceleration"
         change = np.abs(after.acceleration - before.acceleration)
-        if (change > spec.jerk_limit * self._period_s * room).any():
+        if (change > spec.jerk_limit * self._period_s * tolerance).any():
             return "joint_jerk"
         return None
 
-    def room(self, position: Array) -> Margins:
-        """At joint positions ``(dof,)``."""
-        clearance = self._clearance.measure(position)
+    def margins(self, position: Array) -> Margins:
+        """Measures the margins at joint positions ``(dof,)``."""
+        clearance = self._collision.measure(position)
         around = self.surroundings
         sides = zip(clearance.end_effector, around.low, around.high, strict=True)
         return Margins(
@@ -164,88 +154,100 @@ class MotionLimits:
             clearance.self_collision - around.self_clearance_m,
         )
 
-    # A way to rest ------------------------------------------------------------------------------
+    # A braking trajectory -----------------------------------------------------------------------
 
     def verify_stop(
-        self, way: BrakingTrajectory, now: Array, least: Margins, near: VerifiedStop | None = None
+        self,
+        trajectory: BrakingTrajectory,
+        now: Array,
+        min_margins: Margins,
+        near: VerifiedStop | None = None,
     ) -> MotionLimit | VerifiedStop:
-        """The first limit that a motion, or the stop from it, breaks; or that the way is safe.
+        """Returns the first limit that the trajectory breaks, or the verified trajectory.
 
         Args:
-            way: the stop; it begins with the motion that is to be adopted.
-            now: joint positions ``(dof,)`` that the arm is told at present; where these are outside
-                of a joint's range, every way back is open.
-            least: room that must be left everywhere on the way [m].
-            near: a way that began one period before this one and leaves that room; one that stays
-                near enough to it need not be measured.
+            trajectory: begins with the motion that is to be adopted.
+            now: joint positions ``(dof,)`` of the present set-point. For a joint beyond the end of
+                its range every trajectory back is accepted.
+            min_margins: margins to be kept on the whole trajectory [m].
+            near: a verified trajectory that began one period earlier and keeps these margins. A
+                trajectory within its slack needs no measurement.
         """
-        spec, positions = self.spec, way.position
-        # Rounding is for the range, not for the way back: it would add up.
+        spec, positions = self.spec, trajectory.position
+        # No rounding tolerance for a joint beyond its range: on its return it would add up.
         low = np.minimum(spec.position_low - ROUNDING, now)
         high = np.maximum(spec.position_high + ROUNDING, now)
         if np.maximum(low - positions, positions - high).max() > 0.0:
             return "joint_position"
-        turning = np.abs(way.velocity)
-        if self._too_fast(way, turning):
+        rates = np.abs(trajectory.velocity)
+        if self._too_fast(trajectory, rates):
             return "joint_velocity"
-        speed, hand_speed, sum_of_turns = (turning @ _REACHES_AND_ONE).max(axis=0).tolist()
-        if hand_speed > spec.end_effector_speed and self._hand_too_fast(now, positions):
+        speed, tip_speed, sum_of_rates = (rates @ self._reaches_and_one).max(axis=0).tolist()
+        if tip_speed > spec.end_effector_speed and self._end_effector_too_fast(now, positions):
             return "end_effector_speed"
         if near is not None:
-            spare = near.spare - _farthest_apart(positions, near.way.position)
-            if spare >= 0.0:
-                return VerifiedStop(way, spare, None)
+            apart = _max_deviation(positions, near.trajectory.position, spec.reach)
+            slack = near.slack - apart
+            if slack >= 0.0:
+                return VerifiedStop(trajectory, slack, None)
         stride, sag, drift = 1, 0.0, 0.0
-        if min(least) >= 0.0:  # on a way back from beyond a limit no room can be spared
-            bend = float((np.abs(way.acceleration) @ _REACH).max()) + sum_of_turns * speed
-            stride, sag, drift = self._spacing(speed, bend, len(way))
-        needed = Margins(least.workspace + sag, least.table + sag, least.self_collision + drift)
-        return self._measure_way(way, stride, needed)
+        if min(min_margins) >= 0.0:  # otherwise every set-point is measured
+            bend = float((np.abs(trajectory.acceleration) @ spec.reach).max())
+            bend += sum_of_rates * speed
+            stride, sag, drift = self._spacing(speed, bend, len(trajectory))
+        needed = Margins(
+            min_margins.workspace + sag,
+            min_margins.table + sag,
+            min_margins.self_collision + drift,
+        )
+        return self._measure(trajectory, stride, needed)
 
-    def _too_fast(self, way: BrakingTrajectory, turning: Array) -> bool:
-        """Whether a joint is; the bound is the same everywhere where there is no end zone."""
-        slack = ROUNDING * self.spec.velocity_limit
-        if (turning > self.spec.velocity_limit + slack).any():
+    def _too_fast(self, trajectory: BrakingTrajectory, rates: Array) -> bool:
+        """Returns whether a joint is faster than its bound, which may depend on its position."""
+        tolerance = ROUNDING * self.spec.velocity_limit
+        if (rates > self.spec.velocity_limit + tolerance).any():
             return True
         if self.spec.velocity_limit_near_ends is None:
             return False
-        low, high = self.speed_bounds(way.position)
-        return bool(np.maximum(low - way.velocity, way.velocity - high).max() > slack.min())
+        low, high = self.speed_bounds(trajectory.position)
+        excess = np.maximum(low - trajectory.velocity, trajectory.velocity - high)
+        return bool(excess.max() > tolerance.min())
 
-    def _hand_too_fast(self, now: Array, positions: Array) -> bool:
-        points = kinematics.forward(np.concatenate([now[None], positions])).position
+    def _end_effector_too_fast(self, now: Array, positions: Array) -> bool:
+        points = self.spec.kinematics.forward(np.concatenate([now[None], positions])).position
         steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-        most = self.spec.end_effector_speed * self._period_s * (1.0 + ROUNDING)
-        return float(steps.max()) > most
+        longest = self.spec.end_effector_speed * self._period_s * (1.0 + ROUNDING)
+        return float(steps.max()) > longest
 
-    def _measure_way(
-        self, way: BrakingTrajectory, stride: int, needed: Margins
+    def _measure(
+        self, trajectory: BrakingTrajectory, stride: int, needed: Margins
     ) -> MotionLimit | VerifiedStop:
-        positions, last = way.position, len(way)
+        """Measures the margins at every ``stride``-th set-point and at the last."""
+        positions, last = trajectory.position, len(trajectory)
         first: Margins | None = None
-        spare = inf
+        slack = inf
         for index in (*range(0, last, stride), last):
-            room = self.room(positions[index])
-            first = first or room
-            workspace = room.workspace - needed.workspace
-            table = room.table - needed.table
-            self_collision = room.self_collision - needed.self_collision
+            margins = self.margins(positions[index])
+            first = first or margins
+            workspace = margins.workspace - needed.workspace
+            table = margins.table - needed.table
+            self_collision = margins.self_collision - needed.self_collision
             if workspace < 0.0:
                 return "workspace"
             if table < 0.0:
                 return "table"
             if self_collision < 0.0:
                 return "self_collision"
-            spare = min(spare, workspace, table, self_collision)
-        return VerifiedStop(way, spare, first)
+            slack = min(slack, workspace, table, self_collision)
+        return VerifiedStop(trajectory, slack, first)
 
     def _spacing(self, speed: float, bend: float, periods: int) -> tuple[int, float, float]:
-        """Servo periods between two samples of a way, and the room that this asks for [m].
+        """Returns servo periods between two samples, and the margins for sag and drift [m].
 
         Args:
-            speed: that no point of the arm exceeds [m/s].
-            bend: acceleration that none exceeds [m/s^2].
-            periods: length of the way.
+            speed: upper bound for all points of the arm [m/s].
+            bend: upper bound for their accelerations [m/s^2].
+            periods: length of the trajectory.
         """
         between = min(sqrt(8.0 * MAX_SAG_M / max(bend, TINY)), 2.0 * MAX_DRIFT_M / max(speed, TINY))
         stride = min(max(1, floor(between / self._period_s)), max(1, periods))
@@ -255,13 +257,19 @@ class MotionLimits:
         return stride, bend * between**2 / 8.0, speed * between / 2.0
 
 
-def _farthest_apart(positions: Array, others: Array) -> float:
-    """What no point of the arm is farther apart [m] on two ways; the other began a period ago."""
+def _max_deviation(positions: Array, others: Array, reach: Array) -> float:
+    """Bounds the distance of any point of the arm between two trajectories [m].
+
+    Args:
+        positions: of a trajectory that begins now, ``(n, dof)`` [rad].
+        others: of a trajectory that began one period ago, ``(m, dof)`` [rad].
+        reach: ``(dof,)``, see ``ArmSpec.reach`` [m].
+    """
     after = others[1:]
     both = min(len(positions), len(after))
     apart = np.abs(positions[:both] - after[:both])
-    farthest = float((apart @ _REACH).max()) if both else 0.0
+    farthest = float((apart @ reach).max()) if both else 0.0
     if both == len(positions):
         return farthest
     apart = np.abs(positions[both:] - others[-1])
-    return max(farthest, float((apart @ _REACH).max()))
+    return max(farthest, float((apart @ reach).max()))

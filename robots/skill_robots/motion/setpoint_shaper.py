@@ -1,4 +1,4 @@
-"""setpoint_shaper."""
+"""SetpointShaper: filters joint goals to set-points of limited velocity, acceleration and jerk."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class ShaperConfig:
     limit_share: float = 0.9
     """Share of the arm's velocity, acceleration and jerk limits that is used."""
     position_gain: float = 12.0
-    """[1/s]: velocity asked for per radian of distance."""
+    """Requested velocity per radian of distance [1/s]."""
     velocity_gain: float = 30.0
-    """[1/s]: acceleration asked for per rad/s of velocity error."""
+    """Requested acceleration per rad/s of velocity error [1/s]."""
     braking_share: float = 0.5
     """Share of the acceleration limit that the approach profile plans to brake with."""
 
 
 @dataclass
 class Setpoint:
-    """A shaped set-point, at rest when it is made."""
+    """A shaped set-point; a new one is at rest."""
 
     position: Array
     """``(n, dof)`` [rad]."""
@@ -43,25 +43,25 @@ class Setpoint:
 class SetpointShaper:
     """A velocity-, acceleration- and jerk-limited filter from joint goals to set-points.
 
-    Every servo period ``dt``, open loop in its own state ``(q, v, a)``, with ``e`` the distance
-    to the goal and, per joint, the speed ``u = min(k_p |e|, sqrt(2 b a_max |e|), v_max)`` at which
-    it may approach::
+    In every servo period ``dt``, open loop in its own state ``(q, v, a)``, with ``e`` the distance
+    to the goal and, per joint, the approach speed
+    ``u = min(k_p |e|, sqrt(2 b a_max |e|), v_max)``::
 
         v_want = e min_j(u_j / |e_j|)
         a_want = k_v (v_want - v), scaled to |a_want| <= a_max
         a += (a_want - a), scaled to |change| <= j_max dt
         v += a dt;   q += v dt
 
-    Each limit is kept by one factor for all joints, that of the joint nearest to its limit, so that
-    the joints stay in step and the hand on its way: limited joint by joint, a sideways push of the
-    hand becomes a dive. The law has no rate of its own; run finer (1 ms) it is the same filter, and
+    Each limit is kept by one factor for all joints, that of the joint nearest to its limit. So the
+    joints stay in step and the end effector stays on its path; limited joint by joint, a sideways
+    push would dive. The law does not depend on the servo rate; at 1 ms it is the same filter, and
     only there can the jerk limit bind (``j_max dt`` against a full reversal of ``2 a_max``).
 
-    ``v_max``, ``a_max`` and ``j_max`` are shares of the arm's limits. Last, and never yet needed,
-    each velocity is clipped at the arm's own limit.
+    ``v_max``, ``a_max`` and ``j_max`` are shares of the arm's limits. Finally each velocity is
+    clipped at the arm's own limit; no run has needed that yet.
 
     Args:
-        spec: the arm's published limits.
+        spec: the arm.
         period_s: servo period dt [s].
         config: gains and shares.
     """
@@ -88,8 +88,9 @@ class SetpointShaper:
     def brake(self, state: Setpoint) -> None:
         """Advances ``state`` by one period towards rest, in place.
 
-        The same law with ``v_want = 0``: every joint slows down in proportion, so that the hand
-        stays on its way, and none turns back. There is no goal, so it may begin at any time.
+        The same law with ``v_want = 0``: all joints slow down in proportion, so that the end
+        effector stays on its path, and no joint reverses. Braking has no goal and may begin at any
+        time.
         """
         wanted = _within(-self.config.velocity_gain * state.velocity, self._a_max)
         self._accelerate(state, wanted)
@@ -108,6 +109,6 @@ _TINY = 1e-9
 
 
 def _within(wanted: Array, limit: Array) -> Array:
-    """``wanted`` ``(n, dof)``, each row scaled by one factor into ``+-limit`` ``(dof,)``."""
+    """Scales each row of ``wanted`` ``(n, dof)`` by one factor into ``+-limit`` ``(dof,)``."""
     excess = (np.abs(wanted) / limit).max(axis=1, keepdims=True)
     return wanted / np.maximum(excess, 1.0)

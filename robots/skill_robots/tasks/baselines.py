@@ -1,6 +1,6 @@
-"""Random policies: the floor that any learned policy must clear.
+"""Random policies: the baseline that a learned policy must exceed.
 
-They ignore observation, skill and goal, and are reproducible from their seed.
+They ignore observation, skill and goal. The seed determines their actions.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ BaselineName = Literal["iid", "constant", "ou", "still"]
 
 
 class IidPolicy:
-    """A fresh action, uniform in [-1, 1], at every step."""
+    """A new action, uniform in [-1, 1], at every step."""
 
     def __init__(self, action_size: int, seed: int = 0) -> None:
         self._size = action_size
         self._generator = np.random.default_rng(seed)
 
     def reset(self, n: int) -> None:
-        """Nothing to forget."""
+        """Accepts any ``n``: the policy has no state."""
 
     def act(
         self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
     ) -> Array:
-        """``(n, A)`` actions."""
+        """Returns ``(n, A)`` actions."""
         return self._generator.uniform(-1.0, 1.0, (len(observation), self._size))
 
 
@@ -46,7 +46,7 @@ class ConstantPolicy:
     def act(
         self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
     ) -> Array:
-        """``(n, A)`` actions."""
+        """Returns ``(n, A)`` actions."""
         return self._action.copy()
 
 
@@ -54,8 +54,8 @@ class OrnsteinUhlenbeckPolicy:
     """Smooth exploration noise, clipped to [-1, 1].
 
     x' = x - theta x + sqrt(2 theta) sigma N(0, 1), the Euler step of the Ornstein-Uhlenbeck
-    process (Uhlenbeck and Ornstein, Physical Review 36, 1930) with a standard deviation of about
-    ``sigma`` when it has settled; it starts settled.
+    process (Uhlenbeck and Ornstein, Physical Review 36, 1930). Its stationary standard deviation
+    is about ``sigma``, and an episode starts in the stationary distribution.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class OrnsteinUhlenbeckPolicy:
     def act(
         self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
     ) -> Array:
-        """``(n, A)`` actions."""
+        """Returns ``(n, A)`` actions."""
         action = np.clip(self._x, -1.0, 1.0)
         kick = np.sqrt(2.0 * self._theta) * self._sigma
         noise = self._generator.standard_normal(self._x.shape)
@@ -82,23 +82,23 @@ class OrnsteinUhlenbeckPolicy:
 
 
 class StillPolicy:
-    """Does nothing."""
+    """Zero actions."""
 
     def __init__(self, action_size: int) -> None:
         self._size = action_size
 
     def reset(self, n: int) -> None:
-        """Nothing to forget."""
+        """Accepts any ``n``: the policy has no state."""
 
     def act(
         self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
     ) -> Array:
-        """``(n, A)`` zeros."""
+        """Returns ``(n, A)`` zeros."""
         return np.zeros((len(observation), self._size))
 
 
 def make_baseline(name: BaselineName, action_size: int, seed: int = 0) -> Policy:
-    """The random policy of that name; ``ou`` is Ornstein-Uhlenbeck, ``still`` does nothing."""
+    """Returns the policy of that name: ``ou`` is Ornstein-Uhlenbeck, ``still`` gives zeros."""
     if name == "iid":
         return IidPolicy(action_size, seed)
     if name == "constant":

@@ -1,4 +1,4 @@
-"""Policy: anything that acts."""
+"""Policy: the interface of every policy that rollouts can run."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from skill_proto.arrays import Array
 
 
 class Policy(Protocol):
-    """Anything that acts: an ONNX file, a network in training, a random baseline."""
+    """A policy: an ONNX file, a network in training, or a random baseline."""
 
     def reset(self, n: int) -> None:
-        """Starts ``n`` new episodes: forgets recurrent state and the previous action."""
+        """Starts ``n`` new episodes: resets the recurrent state and the previous action."""
         ...
 
     def act(
         self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
     ) -> Array:
-        """Deterministic actions.
+        """Returns the deterministic actions.
 
         Args:
-            observation: ``(n, O)``, raw units.
+            observation: ``(n, O)``, proprioceptive and object state in raw SI units.
             skill: ``(n, Z)``, or None.
-            goal: ``(n, G)``, or None; takes the place of the skill.
+            goal: ``(n, G)``, or None; replaces the skill.
 
         Returns:
             ``(n, A)`` in [-1, 1].

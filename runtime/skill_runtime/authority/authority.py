@@ -1,19 +1,19 @@
-"""Authority: mode, lease and running command of one arm, changed only together.
+"""Mode, lease and active command of one arm, which change only together.
 
-Every event goes through here, so that the mode never contradicts the lease or the command. Pure
-state: time is passed in, no sockets, no arm.
+Every event passes through :class:`Authority`, so the mode never contradicts the lease or the
+command. It is pure state: time is an argument, and there are no sockets and no arm.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from dataclasses import dataclass
 
 from skill_proto.arrays import Array
 from skill_proto.faults import FAULTS, more_severe
 from skill_proto.messages import Acquire, FaultClass, Mode
 from skill_runtime.authority.command import DEMO, ActiveCommand, CommandHeader
+from skill_runtime.authority.event_log import EventLog
 from skill_runtime.authority.lease import Lease, LeaseManager
 from skill_runtime.authority.modes import LATCHED, Event, next_mode
 from skill_runtime.authority.refusal import Refusal
@@ -21,40 +21,41 @@ from skill_runtime.authority.refusal import Refusal
 
 @dataclass(frozen=True, kw_only=True)
 class IdleTimeout:
-    """How long things may stay as they are."""
+    """How long an arm holds without a lease."""
 
     stop_after_s: float = 60.0
-    """An arm whose lease has ended holds for this long, then it is stopped; may be infinite [s]."""
+    """From the end of the lease to the stop; may be infinite [s]."""
 
 
 class Authority:
-    """Who commands the arm, what it does, and what has happened so far.
+    """Decides which command the arm executes.
 
     Args:
-        patience: how long an arm that nobody commands holds.
+        idle_timeout: how long an arm without a lease holds before it is stopped.
+        events: the log to record events in; None creates one.
 
     Attributes:
-        mode: see modes.py.
-        command: the running command; None in hold, stopped and fault.
+        events: counters and the newest event.
+        mode: see ``modes``.
+        command: the active command; None in hold, stopped and fault.
         seq: number of the last command accepted, over all leases.
-        counters: events since the start by name; they only rise.
-        last_event: the newest event in words.
-        fault_class: of the gravest fault since the last ``clear``, on top of which a stop may lie;
-            None without one.
+        fault_class: class of the most severe fault since the last ``clear``, also below a stop;
+            None without a fault.
     """
 
-    def __init__(self, patience: IdleTimeout | None = None) -> None:
-        self.patience = patience or IdleTimeout()
+    def __init__(
+        self, idle_timeout: IdleTimeout | None = None, events: EventLog | None = None
+    ) -> None:
+        self.idle_timeout = idle_timeout or IdleTimeout()
+        self.events = events or EventLog()
         self.fault_class: FaultClass | None = None
-        self._unled_since: float | None = None
         self.mode: Mode = "hold"
         self.leases = LeaseManager()
         self.command: ActiveCommand | None = None
         self.seq = 0
-        self.counters: Counter[str] = Counter()
-        self.last_event = "started"
-        self._show_allowed = True
-        self._stopped_by = self._fault_by = ""
+        self._idle_since: float | None = None
+        self._demo_allowed = True
+        self._stop_reason = self._fault_reason = ""
         self._causes: set[FaultClass] = set()
 
     @property
@@ -64,29 +65,27 @@ class Authority:
 
     @property
     def demo_allowed(self) -> bool:
-        """Whether the internal controller may move the arm.
+        """Whether the demo may move the arm.
 
-        Never again once anybody has had the lease, stopped the arm, or it had a fault.
+        It may not after the first lease, stop or fault.
         """
-        return self._show_allowed
-
-    def note(self, event: str, counter: str = "") -> None:
-        """Records an event, and counts it under ``counter``."""
-        self.last_event = event
-        if counter:
-            self.counters[counter] += 1
+        return self._demo_allowed
 
     def advance(self, now: float) -> None:
-        """Ends the lease and the command if they have run out."""
+        """Ends the lease and the command whose time is over, and stops an idle arm.
+
+        The control loop calls it once a tick. Between two calls an expired lease is refused by
+        its time, see :meth:`LeaseManager.check`.
+        """
         lease = self.leases.expire(now)
         if lease is not None:
             self._lease_ended(f"lease of {lease.holder!r} ran out", now, "lease_lost")
         if self.command is not None and now >= self.command.expires:
             self._enter("expire")
-            self.note(f"command {self.seq} expired", "expired")
-        unled, limit = self._unled_since, self.patience.stop_after_s
-        if unled is not None and now - unled >= limit and self.mode not in LATCHED:
-            self.stop(f"nobody has had the lease for {limit:g} s")
+            self.events.record_event(f"command {self.seq} expired", "expired")
+        idle_since, limit = self._idle_since, self.idle_timeout.stop_after_s
+        if idle_since is not None and now - idle_since >= limit and self.mode not in LATCHED:
+            self.stop(f"no client has had the lease for {limit:g} s")
 
     # The lease ----------------------------------------------------------------------------------
 
@@ -96,150 +95,148 @@ class Authority:
         Raises:
             Refusal: ``lease_held``, or ``not_now`` while the arm is stopped or at fault.
         """
-        self.advance(now)
-        self._allowed("acquire")
+        self.advance(now)  # an expired lease is not in the way, and is counted as lost
+        self._check_allowed("acquire")
         before = self.lease
         lease = self.leases.acquire(message.holder, message.ttl_s, now, message.priority)
-        self._show_allowed, self._unled_since = False, None
+        self._demo_allowed, self._idle_since = False, None
         self._enter("acquire")
         if before is None:
-            self.note(f"{lease.holder!r} took the lease", "leases")
+            self.events.record_event(f"{lease.holder!r} took the lease", "leases")
         else:
-            self.counters["leases"] += 1
-            self.note(f"{lease.holder!r} took the lease over from {before.holder!r}", "takeovers")
+            self.events.count("leases")
+            self.events.record_event(
+                f"{lease.holder!r} took the lease over from {before.holder!r}", "takeovers"
+            )
         return lease
 
     def renew(self, token: str, now: float) -> Lease:
-        """Keeps the lease for another time to live.
+        """Extends the lease by its time to live.
 
         Raises:
             Refusal: ``no_lease``.
         """
-        self.advance(now)
         return self.leases.renew(token, now)
 
     def release(self, token: str, now: float) -> None:
-        """Gives the lease back; the arm holds.
+        """Ends the lease at its holder's request; the arm holds.
 
         Raises:
             Refusal: ``no_lease``.
         """
-        self.advance(now)
         lease = self.leases.release(token, now)
-        self._lease_ended(f"{lease.holder!r} gave the lease back", now)
+        self._lease_ended(f"{lease.holder!r} released the lease", now)
 
     def _lease_ended(self, event: str, now: float, counter: str = "") -> None:
-        self._unled_since = now
+        self._idle_since = now
         self._enter("lease_end")
-        self.note(event, counter)
+        self.events.record_event(event, counter)
 
     # Commands -----------------------------------------------------------------------------------
 
-    def check(self, order: CommandHeader, event: Event | None, now: float) -> float:
-        """Time at which the command would expire; changes nothing but what time itself ends.
+    def check(self, header: CommandHeader, event: Event | None, now: float) -> float:
+        """Returns the time at which the command would expire; changes no state.
 
-        ``event`` is None for a command that leaves the mode as it is.
+        Args:
+            header: sender, order and freshness of the command.
+            event: its effect on the mode; None for a command without one.
+            now: server time [s].
 
         Raises:
             Refusal: the sender may not command, the command is stale, or the mode forbids it.
         """
-        self.advance(now)
         expires = self.leases.check_command(
-            order.lease, order.seq, order.reference_time, order.valid_for_s, now
+            header.lease, header.seq, header.reference_time, header.valid_for_s, now
         )
         if event is not None:
-            self._allowed(event)
+            self._check_allowed(event)
         return expires
 
     def accept(
-        self, order: CommandHeader, event: Event | None, command: ActiveCommand | None = None
+        self, header: CommandHeader, event: Event | None, command: ActiveCommand | None = None
     ) -> None:
-        """Carries out a command that :meth:`check` has passed."""
-        self.leases.accept(order.seq)
-        self.seq = order.seq
+        """Makes a command active that :meth:`check` has passed."""
+        self.leases.accept(header.seq)
+        self.seq = header.seq
         if event is not None:
             self._enter(event)
             self.command = command
 
     def demo(self, event: Event, vector: Array) -> None:
-        """Lets the internal controller run the policy; does nothing where it may not."""
-        if self._show_allowed:
+        """Makes a command of the demo active, if the demo may move the arm."""
+        if self._demo_allowed:
             self._enter(event)
             self.command = ActiveCommand(kind=DEMO, vector=vector, expires=math.inf)
 
-    def _allowed(self, event: Event) -> None:
-        if next_mode(self.mode, event) is None:
-            state = "stopped" if self.mode == "stopped" else "at fault"
-            why = "; ".join(filter(None, (self._stopped_by, self._fault_by)))
-            fix = "see that it is safe, send 'clear', then 'acquire' a new lease"
-            if self.may_recover:
-                fix = f"send it again once the fault has ended by itself, with {self._ends}"
-            raise Refusal("not_now", f"the arm is {state} ({why})", fix)
+    def _check_allowed(self, event: Event) -> None:
+        if next_mode(self.mode, event) is not None:
+            return
+        state = "stopped" if self.mode == "stopped" else "at fault"
+        why = "; ".join(filter(None, (self._stop_reason, self._fault_reason)))
+        fix = "make sure that it is safe, send 'clear', then 'acquire' a new lease"
+        recoverable = self.recoverable_fault
+        if recoverable is not None:
+            fix = f"the fault ends with {FAULTS[recoverable].ends}; send the command again then"
+        raise Refusal("not_now", f"the arm is {state} ({why})", fix)
+
+    # Stops and faults ---------------------------------------------------------------------------
 
     @property
-    def may_recover(self) -> bool:
-        """Whether the arm is at a fault that ends with its cause."""
-        return (
-            self.mode == "fault"
-            and self.fault_class is not None
-            and FAULTS[self.fault_class].recovers
-        )
-
-    @property
-    def _ends(self) -> str:
-        return "" if self.fault_class is None else FAULTS[self.fault_class].ends
-
-    # What anyone, or the machine itself, may do -------------------------------------------------
+    def recoverable_fault(self) -> FaultClass | None:
+        """Class of the fault in force if it ends with its cause, else None."""
+        if self.mode != "fault" or self.fault_class is None:
+            return None
+        return self.fault_class if FAULTS[self.fault_class].recovers else None
 
     def stop(self, reason: str) -> None:
-        """Latches ``stopped`` and revokes the lease."""
-        self._stopped_by = f"stop: {reason}" if reason else "stop"
-        self._latch("stop", self._stopped_by, "stops")
+        """Enters ``stopped`` and revokes the lease."""
+        self._stop_reason = f"stop: {reason}" if reason else "stop"
+        self._latch("stop", self._stop_reason, "stops")
 
     def fault(self, reason: str, kind: FaultClass = "internal") -> None:
-        """Latches ``fault``; revokes the lease unless the fault may end by itself."""
+        """Enters ``fault``; revokes the lease unless the fault is recoverable."""
         self._causes.add(kind)
-        self.counters[f"faults.{kind}"] += 1
+        self.events.count(f"faults.{kind}")
         words = f"fault: {reason}"
         if more_severe(kind, self.fault_class) != kind:
-            self.counters["faults"] += 1  # what it lies below is what is to be told
+            self.events.count("faults")  # the more severe fault stays the reported one
             return
-        self.fault_class, self._fault_by = kind, words
+        self.fault_class, self._fault_reason = kind, words
         if not FAULTS[kind].recovers or self.mode == "stopped":
             self._latch("fault", words, "faults")
             return
-        self._show_allowed = False
+        self._demo_allowed = False
         self._enter("fault")
-        self.note(words, "faults")
+        self.events.record_event(words, "faults")
 
     def at_fault_of(self, kind: FaultClass) -> bool:
-        """Whether a fault of this class is known, if only below a more_severe one or a stop."""
+        """Returns whether a fault of this class is known, also below a worse one or a stop."""
         return self.mode in LATCHED and kind in self._causes
 
     def recover(self) -> None:
-        """Ends a fault whose cause is gone; does nothing where it needs ``clear``."""
-        if self.may_recover:
+        """Ends a recoverable fault; has no effect on a fault that needs ``clear``."""
+        if self.recoverable_fault is not None:
             self._enter("recover")
             self._forget_faults()
-            self.note("the fault has ended by itself", "recoveries")
-
-    def _latch(self, event: Event, words: str, counter: str) -> None:
-        self._show_allowed, self._unled_since = False, None
-        self.leases.end(words)
-        self._enter(event)
-        self.note(words, counter)
+            self.events.record_event("the fault has ended with its cause", "recoveries")
 
     def clear(self, now: float) -> None:
-        """Leaves ``stopped`` or ``fault``, and ends the lease; elsewhere does nothing."""
+        """Leaves ``stopped`` or ``fault`` and ends the lease; has no effect in other modes."""
         if self.mode in LATCHED:
             self._enter("clear")
             self.leases.end("the arm was stopped or at fault, and cleared")
             self._forget_faults()
-            self._stopped_by, self._unled_since = "", now
-            self.note("cleared", "clears")
+            self._stop_reason, self._idle_since = "", now
+            self.events.record_event("cleared", "clears")
+
+    def _latch(self, event: Event, words: str, counter: str) -> None:
+        self._demo_allowed, self._idle_since = False, None
+        self.leases.end(words)
+        self._enter(event)
+        self.events.record_event(words, counter)
 
     def _forget_faults(self) -> None:
-        self.fault_class, self._fault_by = None, ""
+        self.fault_class, self._fault_reason = None, ""
         self._causes.clear()
 
     def _enter(self, event: Event) -> None:

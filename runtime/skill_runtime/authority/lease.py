@@ -1,11 +1,14 @@
-"""The lease: who may command the arm, and whether a command is fresh.
+"""The lease: which client may command the arm, and whether a command is in order and fresh.
 
-One client at a time holds the lease. It proves that it is alive by renewing within the lease's
-time to live, that it is the holder by a random token, that its commands come in order by a rising
-``seq``, and that they are fresh by ``reference_time``, the newest server time it has seen: a command that
-waited in a queue carries an old reference_time and has expired on arrival.
+One client at a time holds the lease. Four rules protect it:
 
-Time is passed in; nothing here reads a clock.
+- The holder renews the lease within its time to live, as proof that it is alive.
+- A random token identifies the holder.
+- ``seq`` rises from command to command.
+- ``reference_time`` is the newest server time that the sender had seen. A command that waited in a
+  queue carries an old one and has expired on arrival.
+
+Time is an argument; this module reads no clock.
 """
 
 from __future__ import annotations
@@ -17,13 +20,13 @@ from dataclasses import dataclass
 from skill_runtime.authority.refusal import Refusal
 
 FUTURE_TOLERANCE_S = 0.05
-"""How far ``reference_time`` may lie ahead of the server's clock, for clients that extrapolate it [s]."""
+"""Longest lead of ``reference_time`` over the server's clock; clients may extrapolate it [s]."""
 
 DEFAULT_VALIDITY_S = 2.0
-"""How old a command without ``valid_for_s`` (hold, reset, scene) may be on arrival [s]."""
+"""Validity of a command without ``valid_for_s`` (hold, reset, scene) [s]."""
 
 ENDS_KEPT = 16
-"""Ended leases whose holders, should they still command, are told how it ended."""
+"""Number of ended leases whose end a refusal can still explain to their former holders."""
 
 _ACQUIRE = "send 'acquire' and use the token of its reply"
 
@@ -35,20 +38,21 @@ class Lease:
     token: str
     holder: str
     ttl_s: float
-    """The lease ends this long after the last renewal [s]."""
+    """Time from the last renewal to the end of the lease [s]."""
     renewed_at: float
+    """Server time of the last renewal [s]."""
     priority: int = 0
     seq: int = 0
     """``seq`` of the last command accepted."""
 
     @property
     def ends_at(self) -> float:
-        """Time at which it runs out unless renewed [s]."""
+        """Server time at which the lease ends unless it is renewed [s]."""
         return self.renewed_at + self.ttl_s
 
 
 class LeaseManager:
-    """Hands out at most one lease at a time.
+    """Grants at most one lease at a time.
 
     Attributes:
         lease: the lease in force, or None. It may have run out already: :meth:`expire` ends it.
@@ -59,7 +63,7 @@ class LeaseManager:
         self._ends: deque[tuple[str, str]] = deque(maxlen=ENDS_KEPT)
 
     def acquire(self, holder: str, ttl_s: float, now: float, priority: int = 0) -> Lease:
-        """Grants a lease; one of lower priority that is in force ends.
+        """Grants a lease, and ends one of lower priority that is in force.
 
         Raises:
             Refusal: ``lease_held``, a lease of the same or a higher priority is in force.
@@ -82,7 +86,7 @@ class LeaseManager:
         return self.lease
 
     def check(self, token: str, now: float) -> Lease:
-        """The lease in force, if ``token`` is its token.
+        """Returns the lease in force if ``token`` is its token.
 
         Raises:
             Refusal: ``no_lease``, the token is unknown, or its lease has ended.
@@ -91,7 +95,7 @@ class LeaseManager:
         if lease is not None and secrets.compare_digest(lease.token.encode(), token.encode()):
             if now < lease.ends_at:
                 return lease
-            raise Refusal("no_lease", f"the lease ran out ({lease.ttl_s:g} s)", _ACQUIRE)
+            raise Refusal("no_lease", f"the lease has ended: {_not_renewed(lease)}", _ACQUIRE)
         for ended, why in self._ends:
             if token == ended:
                 raise Refusal("no_lease", f"the lease has ended: {why}", _ACQUIRE)
@@ -100,12 +104,12 @@ class LeaseManager:
     def check_command(
         self, token: str, seq: int, reference_time: float, valid_for_s: float | None, now: float
     ) -> float:
-        """Time at which a command expires, if it may run at all.
+        """Returns the time at which a command would expire.
 
         Args:
-            token: the sender's lease.
+            token: token of the sender's lease.
             seq: the command's number; it must exceed that of the last command accepted.
-            reference_time: newest server time its sender has seen [s].
+            reference_time: newest server time that the sender had seen [s].
             valid_for_s: None takes :data:`DEFAULT_VALIDITY_S`.
             now: server time [s].
 
@@ -120,37 +124,40 @@ class LeaseManager:
                 "number the commands of a lease upwards from 1",
             )
         if reference_time > now + FUTURE_TOLERANCE_S:
+            ahead_s = reference_time - now
             raise Refusal(
                 "stale",
-                f"reference_time {reference_time:.3f} lies {reference_time - now:.3f} s ahead of server time {now:.3f}",
+                f"reference_time {reference_time:.3f} lies {ahead_s:.3f} s ahead of server time "
+                f"{now:.3f}",
                 "take reference_time from the 'time' of a reply or of telemetry of this server",
             )
         expires = reference_time + (DEFAULT_VALIDITY_S if valid_for_s is None else valid_for_s)
         if expires <= now:
+            age_s = now - reference_time
             raise Refusal(
                 "stale",
-                f"the command expired {now - expires:.3f} s ago: it is {now - reference_time:.3f} s old",
+                f"the command expired {now - expires:.3f} s ago: it is {age_s:.3f} s old",
                 "read telemetry for a new 'time', use it as reference_time and send again",
             )
         return expires
 
     def accept(self, seq: int) -> None:
-        """Notes that the command ``seq`` of the lease in force was accepted."""
+        """Stores the number of an accepted command of the lease in force."""
         if self.lease is not None:
             self.lease.seq = seq
 
     def renew(self, token: str, now: float) -> Lease:
-        """Heartbeat.
+        """Extends the lease by its time to live.
 
         Raises:
-            Refusal: ``no_lease``; a lease that has run out cannot be renewed.
+            Refusal: ``no_lease``; an expired lease cannot be renewed.
         """
         lease = self.check(token, now)
         lease.renewed_at = now
         return lease
 
     def release(self, token: str, now: float) -> Lease:
-        """Ends the lease at its holder's wish.
+        """Ends the lease at its holder's request and returns it.
 
         Raises:
             Refusal: ``no_lease``.
@@ -160,16 +167,20 @@ class LeaseManager:
         return lease
 
     def expire(self, now: float) -> Lease | None:
-        """Ends the lease if it has run out; returns it if so."""
+        """Ends the lease if its time is over, and returns it; returns None otherwise."""
         lease = self.lease
         if lease is None or now < lease.ends_at:
             return None
-        self.end(f"not renewed for {lease.ttl_s:g} s")
+        self.end(_not_renewed(lease))
         return lease
 
     def end(self, why: str) -> Lease | None:
-        """Ends the lease whatever it is; returns it."""
+        """Ends the lease, if there is one, and returns it."""
         lease, self.lease = self.lease, None
         if lease is not None:
             self._ends.append((lease.token, why))
         return lease
+
+
+def _not_renewed(lease: Lease) -> str:
+    return f"not renewed for {lease.ttl_s:g} s"

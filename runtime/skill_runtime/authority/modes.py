@@ -1,9 +1,8 @@
-"""The modes of one arm: a table from mode and event to the next mode.
+"""The state machine of one arm: a table from mode and event to the next mode.
 
-``stopped`` and ``fault`` are latched: ``clear`` leads out of them, to ``hold``; out of a fault of
-some classes its end does too (faults.py).
-In every other mode whoever holds the lease may ask for any motion, and whatever ends a command or
-a lease leads to ``hold``.
+``stopped`` and ``fault`` are latched: ``clear`` leads from them to ``hold``. Faults of some classes
+also end with their cause (``skill_proto.faults``). In every other mode the holder of the lease may
+command any motion, and every end of a command or of a lease leads to ``hold``.
 """
 
 from __future__ import annotations
@@ -13,24 +12,24 @@ from typing import Literal
 from skill_proto.messages import Mode
 
 Event = Literal[
-    "acquire",  # somebody takes the lease; what moved before (the show) ends
+    "acquire",  # a client takes the lease; the previous motion (the demo) ends
     "hold",
     "skill",
     "goal",
     "servo",
     "reset",  # a fresh start of a simulated scene
-    "expire",  # the running command has reached the end of its validity
+    "expire",  # the active command has reached the end of its validity
     "lease_end",  # released, run out, or revoked
     "stop",
     "fault",
-    "recover",  # the cause of a fault that may end by itself is gone
+    "recover",  # the cause of a recoverable fault is gone
     "clear",
 ]
-"""What can happen to an arm."""
+"""Events that may change the mode."""
 
 MODES: tuple[Mode, ...] = ("hold", "skill", "goal", "servo", "stopped", "fault")
 LATCHED: frozenset[Mode] = frozenset({"stopped", "fault"})
-"""Modes that only ``clear`` leads out of."""
+"""Modes without motion, which ``clear`` ends. A recoverable fault also ends with its cause."""
 POLICY_MODES: frozenset[Mode] = frozenset({"skill", "goal"})
 """Modes in which the policy runs."""
 
@@ -81,9 +80,9 @@ TABLE: dict[Mode, dict[Event, Mode | None]] = {
         "clear": "hold",
     },
 }
-"""Next mode for each mode and event; None where the event is refused."""
+"""Next mode for each mode and event; None if the event is refused."""
 
 
 def next_mode(mode: Mode, event: Event) -> Mode | None:
-    """The mode that ``event`` leads to from ``mode``, or None where it is refused."""
+    """Returns the mode that ``event`` leads to from ``mode``, or None if the event is refused."""
     return TABLE[mode][event]

@@ -1,12 +1,12 @@
-"""Refusal: why a command was not carried out, in the words of the error reply."""
+"""The exception for a command that is refused, with the texts of the error reply."""
 
 from __future__ import annotations
 
 from skill_proto.messages import ErrorCode
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a failure of the program
-    """A command that was refused; it has changed nothing."""
+class Refusal(Exception):  # noqa: N818 - a refusal is a reply, not an error of the program
+    """A command was refused and has changed no state."""
 
     def __init__(self, code: ErrorCode, message: str, fix: str) -> None:
         super().__init__(message)

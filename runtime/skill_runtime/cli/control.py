@@ -1,4 +1,4 @@
-"""skill-control: watch and steer a served arm from a terminal."""
+"""skill-control: watch and command a served arm from a terminal."""
 
 from __future__ import annotations
 
@@ -17,50 +17,53 @@ from tyro.conf import Positional, arg, subcommand
 from skill_proto.faults import needs_clear
 from skill_proto.messages import Telemetry
 from skill_proto.ports import DEFAULT_ADDRESS
-from skill_runtime.cli.repeat_command import holder_name, steer
-from skill_runtime.client.client import Hand, SkillClient
-from skill_runtime.client.errors import ClientError, CommandRefusedError
+from skill_runtime.cli.repeat_command import holder_name, repeat_command
+from skill_runtime.client import ClientError, CommandRefusedError, GripperFields, SkillClient
+from skill_runtime.console.exit_codes import FAILED, OK, USAGE
 from skill_runtime.console.interrupts import raise_at_interrupt
 from skill_runtime.console.status_line import discard_output
-from skill_runtime.console.text import example_goal, watch_line, welcome_text
-
-OK, FAILED, USAGE = 0, 1, 2
-"""Exit codes: done; could not be done; what was typed cannot be done."""
-
+from skill_runtime.console.text import (
+    control_command,
+    example_command,
+    watch_line,
+    welcome_text,
+)
 
 Numbers = Annotated[Positional[tuple[float, ...]], arg(metavar="NUMBER ...", help_behavior_hint="")]
-"""A vector on the command line; the server knows how long it has to be."""
+"""A vector on the command line; the server checks its length."""
 
 
 class Task(Protocol):
     """One subcommand."""
 
     def run(self, client: SkillClient) -> None:
-        """Does it."""
+        """Runs the subcommand."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hello:
-    """Say who serves what, and how to steer it."""
+    """Describe the server, and show how to command it."""
 
     json: bool = False
-    """Print the server's answer as it came, one JSON object."""
+    """Print the server's reply as one JSON object."""
 
     def run(self, client: SkillClient) -> None:
-        """Prints the server's answer."""
+        """Prints the server's reply."""
         welcome = client.hello()
-        print(welcome.model_dump_json() if self.json else welcome_text(welcome))
+        print(welcome.model_dump_json() if self.json else welcome_text(welcome, client.address))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """Print the state as it comes, a line each; needs no lease."""
+    """Print one line per state; needs no lease."""
 
-    count: Annotated[int | None, Field(ge=0), arg(metavar="LINES")] = None
-    """End after this many lines."""
+    count: Annotated[
+        int | None, Field(ge=0), arg(metavar="LINES", help_behavior_hint="(default: no end)")
+    ] = None
+    """Number of lines to print."""
     json: bool = False
-    """Print whole messages, one JSON object a line."""
+    """Print whole messages, one JSON object per line."""
 
     def run(self, client: SkillClient) -> None:
         """Prints states until interrupted."""
@@ -72,84 +75,90 @@ class Watch:
             previous = state
 
 
-def _require(numbers: tuple[float, ...], what: str, size: int) -> None:
+def _require(client: SkillClient, numbers: tuple[float, ...], name: str, size: int) -> None:
     if size and not numbers:
-        raise CommandRefusedError(
-            "invalid", f"the {what} is missing: give {size} numbers; see skill-control hello", ""
-        )
+        fix = f"give {size} numbers; see {control_command('hello', client.address)}"
+        raise CommandRefusedError("invalid", f"the {name} is missing", fix)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Commanding:
     priority: Annotated[int, Field(ge=0, le=9), arg(metavar="0-9")] = 0
-    """Takes the lease from a holder of a lower one."""
+    """Take the lease over from a holder of a lower priority."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Motion(_Commanding):
-    duration_s: Annotated[float | None, Field(gt=0), arg(name="for", metavar="SECONDS")] = None
-    """End after this long [s]; otherwise Ctrl-C ends it. Then the arm holds."""
-    gripper_width: Annotated[float | None, arg(metavar="METRES")] = None
-    """Opening of the hand [m]; nothing leaves it to the policy, or as it is."""
+    duration_s: Annotated[
+        float | None,
+        Field(gt=0),
+        arg(name="for", metavar="SECONDS", help_behavior_hint="(default: until Ctrl-C)"),
+    ] = None
+    """Duration [s]; then the arm holds."""
+    gripper_width: Annotated[
+        float | None,
+        arg(metavar="METRES", help_behavior_hint="(default: unchanged, or set by the policy)"),
+    ] = None
+    """Gripper width [m]."""
     grasp: bool = False
-    """Close the hand on the object and hold by force."""
+    """Close the gripper on the object and hold it by force."""
 
     @property
-    def hand(self) -> Hand:
-        """What the hand does meanwhile."""
+    def gripper(self) -> GripperFields:
+        """The gripper's part of the command."""
         return {"gripper_width": self.gripper_width, "grasp": self.grasp}
 
     def repeat(self, client: SkillClient, send: Callable[[float], None]) -> None:
-        """Calls ``send(valid_for_s)`` under the lease until this is over."""
-        steer(client, send, self.duration_s, priority=self.priority)
+        """Calls ``send(valid_for_s)`` periodically under the lease."""
+        repeat_command(client, send, self.duration_s, priority=self.priority)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Skill(_Motion):
-    """Run the policy with a skill, as: skill 1 0."""
+    """Run the policy with a skill, e.g. skill 1 0."""
 
     skill: Numbers
-    """The skill; `hello` says of how many numbers."""
+    """Skill vector; `hello` prints its size."""
 
     def run(self, client: SkillClient) -> None:
         """Repeats the skill."""
         manifest = client.server.manifest
         if manifest.skill.kind == "none":
-            goal = manifest.goal
-            fix = f"send a goal, as: skill-control goal {example_goal(goal)}" if goal else ""
+            example = example_command(manifest, client.address)
+            fix = f"send a goal, e.g. {example}" if example else ""
             raise CommandRefusedError("not_supported", f"{manifest.name} takes no skills", fix)
-        _require(self.skill, "skill", manifest.skill.size)
-        self.repeat(client, lambda t: client.skill(self.skill, t, **self.hand))
+        _require(client, self.skill, "skill", manifest.skill.size)
+        self.repeat(client, lambda t: client.skill(self.skill, t, **self.gripper))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal(_Motion):
-    """Run the policy towards a goal, as: goal 0.1 -0.1."""
+    """Run the policy towards a goal, e.g. goal 0.1 -0.1."""
 
     goal: Numbers
-    """The goal [m]; `hello` says of what and within which bounds."""
+    """Goal vector [m]; `hello` prints its meaning and its bounds."""
 
     def run(self, client: SkillClient) -> None:
         """Repeats the goal."""
         manifest = client.server.manifest
         if manifest.goal is None:
-            fix = "send a skill; skill-control hello shows one"
+            fix = f"send a skill, e.g. {example_command(manifest, client.address)}"
             raise CommandRefusedError("not_supported", f"{manifest.name} takes no goals", fix)
-        _require(self.goal, "goal", manifest.goal_size)
-        self.repeat(client, lambda t: client.goal(self.goal, t, **self.hand))
+        _require(client, self.goal, "goal", manifest.goal_size)
+        self.repeat(client, lambda t: client.goal(self.goal, t, **self.gripper))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pose(_Motion):
-    """Move the end effector, hand down, to X Y Z in the world frame."""
+    """Move the end effector to X Y Z in the world frame, gripper down."""
 
     position: Annotated[Positional[tuple[float, float, float]], arg(metavar="X Y Z")]
-    """Where to [m]."""
+    """Target position [m]."""
 
     def run(self, client: SkillClient) -> None:
         """Repeats the position."""
         position = self.position
-        self.repeat(client, lambda t: client.servo_pose(position, t, **self.hand))
+        self.repeat(client, lambda t: client.servo_pose(position, t, **self.gripper))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,21 +166,22 @@ class Joints(_Motion):
     """Move the joints to the given positions."""
 
     position: Numbers
-    """Where to [rad], one number per joint."""
+    """Target positions [rad], one number per joint."""
 
     def run(self, client: SkillClient) -> None:
         """Repeats the positions."""
-        _require(self.position, "position of every joint", len(client.state().joint_position))
+        joints = len(client.state().joint_position)
+        _require(client, self.position, "position of the joints", joints)
         position = self.position
-        self.repeat(client, lambda t: client.servo_joint(position, t, **self.hand))
+        self.repeat(client, lambda t: client.servo_joint(position, t, **self.gripper))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hold(_Commanding):
-    """Take the lease from the show-off, if it is free, and let the arm hold."""
+    """Hold position. Ends the demo if nobody else has the lease."""
 
     def run(self, client: SkillClient) -> None:
-        """Holds."""
+        """Brings the arm to rest."""
         with client.acquire(holder_name(), priority=self.priority):
             client.hold()
         print("the arm holds; the lease is free")
@@ -179,36 +189,40 @@ class Hold(_Commanding):
 
 @dataclass(frozen=True, kw_only=True)
 class Stop:
-    """Stop the arm at once, whoever commands it; only `clear` makes it movable again."""
+    """Stop the arm at once; needs no lease. Only `clear` enables motion again."""
 
-    reason: Positional[tuple[str, ...]] = ()
-    """Why, for whoever watches."""
+    reason: Annotated[
+        Positional[tuple[str, ...]], arg(metavar="[REASON ...]", help_behavior_hint="")
+    ] = ()
+    """Published in the telemetry."""
 
     def run(self, client: SkillClient) -> None:
-        """Stops."""
+        """Stops the arm."""
         client.stop(" ".join(self.reason) or "skill-control stop")
-        print("stopped; skill-control clear takes it back")
+        print(f"stopped; to enable motion: {control_command('clear', client.address)}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clear:
-    """Take back a stop or a fault; the arm holds until the next command."""
+    """End a stop or a fault; the arm holds until the next command."""
 
     def run(self, client: SkillClient) -> None:
-        """Clears."""
+        """Ends a stop or a fault."""
         client.clear()
         print(f"cleared; mode {client.hello().mode}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reset(_Commanding):
-    """Simulated arms: put arm and object at a fresh start."""
+    """Simulated arms: start a new episode, with new positions of arm and object."""
 
-    seed: Annotated[int | None, arg(metavar="NUMBER")] = None
-    """Which start; nothing takes a random one."""
+    seed: Annotated[int | None, arg(metavar="NUMBER", help_behavior_hint="(default: random)")] = (
+        None
+    )
+    """Seed of the new positions."""
 
     def run(self, client: SkillClient) -> None:
-        """Resets."""
+        """Starts a new episode."""
         with client.acquire(holder_name(), priority=self.priority):
             client.reset(self.seed)
         print("reset; the arm holds")
@@ -216,15 +230,19 @@ class Reset(_Commanding):
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
-    """Simulated arms: change the object while it is moved, whoever steers; needs no lease."""
+    """Simulated arms: change the object without interrupting the command; needs no lease."""
 
-    mass: Annotated[float | None, arg(metavar="KG")] = None
+    mass: Annotated[float | None, arg(metavar="KG", help_behavior_hint="(default: unchanged)")] = (
+        None
+    )
     """Mass of the object [kg]."""
-    friction: Annotated[float | None, arg(metavar="MU")] = None
-    """Effective coefficient between object and table; half of a skill-aware benchmark label."""
+    friction: Annotated[
+        float | None, arg(metavar="MU", help_behavior_hint="(default: unchanged)")
+    ] = None
+    """Effective friction coefficient of object and table; half of a skill-aware benchmark label."""
 
     def run(self, client: SkillClient) -> None:
-        """Changes what was given and prints what is."""
+        """Changes the given parameters and prints all of them."""
         if self.mass is None and self.friction is None:
             raise CommandRefusedError("invalid", "give --mass, --friction or both", "")
         client.scene(self.mass, self.friction)
@@ -252,16 +270,16 @@ class Arguments:
     """The whole command line."""
 
     command: Command
-    address: str = DEFAULT_ADDRESS
-    """Where skill-serve takes commands."""
+    address: Annotated[str, arg(metavar="ADDRESS")] = DEFAULT_ADDRESS
+    """Server address for commands."""
 
 
 def main() -> None:
-    """Runs one subcommand and ends the program with its exit code."""
+    """Runs one subcommand and exits with a code of exit_codes.py."""
     arguments = tyro.cli(
         Arguments,
         prog="skill-control",
-        description="Watch and steer an arm that skill-serve serves.",
+        description="Watch and command an arm that skill-serve serves.",
         config=(
             tyro.conf.OmitArgPrefixes,
             tyro.conf.OmitSubcommandPrefixes,
@@ -274,7 +292,7 @@ def main() -> None:
         code = _run(arguments.command, arguments.address)
         sys.stdout.flush()
     except BrokenPipeError:
-        discard_output()  # the reader has what it wanted
+        discard_output()
         code = OK
     sys.exit(code)
 
@@ -291,19 +309,19 @@ def _run(task: Task, address: str) -> int:
                 raise
     except KeyboardInterrupt:
         return OK if isinstance(task, Watch) else FAILED
+    except CommandRefusedError as error:
+        print(f"skill-control: {advice or error}", file=sys.stderr)
+        return USAGE if error.code == "invalid" else FAILED
     except ClientError as error:
-        code = error.code if isinstance(error, CommandRefusedError) else None
         print(f"skill-control: {error}", file=sys.stderr)
-        if advice:
-            print(advice, file=sys.stderr)
-        return USAGE if code == "invalid" else FAILED
+        return FAILED
     return OK
 
 
 def _advice(task: Task, error: CommandRefusedError, client: SkillClient) -> str:
-    """What to type next; nothing where the error itself says what there is to say.
+    """Returns the error with the command that fixes it; empty if the error's own fix is enough.
 
-    A fault that may end by itself needs no ``clear``, which would end the lease of its holder.
+    A recoverable fault needs no ``clear``, which would end the lease of its holder.
     """
     if error.code != "not_now" or isinstance(task, Clear):
         return ""
@@ -311,11 +329,14 @@ def _advice(task: Task, error: CommandRefusedError, client: SkillClient) -> str:
         state = client.state()
     except ClientError:
         return ""
-    return "Once it is safe: skill-control clear, then this again" if needs_clear(state) else ""
+    if not needs_clear(state):
+        return ""
+    clear = control_command("clear", client.address)
+    return f"{error.message}. Make sure it is safe, then run: {clear}, and repeat this command"
 
 
 def _interrupt(signal_number: int, frame: FrameType | None) -> NoReturn:
-    """SIGTERM ends as Ctrl-C does: the lease is given back."""
+    """Treats SIGTERM like Ctrl-C: the lease is released."""
     del signal_number, frame
     raise KeyboardInterrupt
 

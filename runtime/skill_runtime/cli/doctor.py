@@ -1,4 +1,4 @@
-"""skill-doctor: measures how punctual this machine is, and says what it can serve."""
+"""skill-doctor: measures the timing of this machine, and reports which rates it can serve."""
 
 from __future__ import annotations
 
@@ -11,22 +11,19 @@ from typing import NoReturn
 
 import tyro
 
+from skill_runtime.console.exit_codes import INTERRUPTED, USAGE
 from skill_runtime.console.flags import UsageError
-from skill_runtime.console.interrupts import INTERRUPTED
 from skill_runtime.doctor.options import Arguments, check
 
-# The rest is imported where it is used: '--help' and a mistyped flag answer at once.
-
-USAGE = 2
-"""Exit code where what was asked cannot be done."""
+# Other imports are local: '--help' and a mistyped flag answer at once.
 
 
 def main() -> None:
-    """Runs the program and exits: 0 done, 2 cannot be done as asked, 130 interrupted."""
+    """Runs the program and exits with a code of exit_codes.py."""
     arguments = tyro.cli(
         Arguments,
         prog="skill-doctor",
-        description="Measure how punctual this machine is, and say what to change.",
+        description="Measure the timing of this machine, and advise on its settings.",
     )
     try:
         check(arguments)
@@ -36,9 +33,9 @@ def main() -> None:
     from skill_robots.motion.policy_adapter import UnsupportedPolicyError
     from skill_runtime.console.status_line import discard_output
     from skill_runtime.control.policy_runner import RateMismatchError
-    from skill_runtime.policy.onnx_policy import PolicyError, PolicyFileError
+    from skill_runtime.policy import PolicyError, PolicyFileError
 
-    _end_with_a_word_at_interrupt()
+    _end_with_message_at_interrupt()
     try:
         run(arguments)
     except (
@@ -50,7 +47,7 @@ def main() -> None:
         ArmError,
     ) as error:
         _refuse(error)
-    except BrokenPipeError:  # whoever read the report, `| head` say, has seen enough
+    except BrokenPipeError:
         discard_output()
 
 
@@ -59,34 +56,34 @@ def _refuse(error: Exception) -> NoReturn:
     sys.exit(USAGE)
 
 
-def _end_with_a_word_at_interrupt() -> None:
-    """At once: what is being measured in its thread has nothing to put in order."""
+def _end_with_message_at_interrupt() -> None:
+    """Makes an interrupt end the program at once: the measuring threads need no cleanup."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _end)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
     del number, frame
-    with suppress(OSError):  # nobody reads standard error
-        os.write(2, b"\nskill-doctor: interrupted; nothing was written\n")
+    with suppress(OSError):  # standard error may be closed
+        os.write(2, b"\nskill-doctor: interrupted; no results were written\n")
     os._exit(INTERRUPTED)
 
 
 def run(arguments: Arguments) -> None:
-    """Measures, prints the report, and writes it if asked.
+    """Measures, prints the report, and writes it to the requested file.
 
     Raises:
         UsageError, PolicyFileError, PolicyError, RateMismatchError, UnsupportedPolicyError,
-            ArmError: see each.
+            ArmError: the policy cannot be served like this; the text names the reason.
     """
     from skill_runtime.console.output_file import write_json
     from skill_runtime.doctor.examination import examine
-    from skill_runtime.doctor.report import content, text
+    from skill_runtime.doctor.report import as_json, as_text
 
     report = examine(arguments)
-    print(text(report))
+    print(as_text(report))
     if arguments.json is not None:
-        write_json(arguments.json, content(report))
+        write_json(arguments.json, as_json(report))
         print(f"\nwrote {arguments.json}")
 
 

@@ -1,7 +1,7 @@
-"""Entry points of the programs: Ctrl-C ends them from their first moment on without a traceback.
+"""Entry points of the programs.
 
-While a program's modules are imported nothing is there yet that could be ended in order, so an
-interrupt just ends it. Each program takes over once it can do better.
+Ctrl-C ends a program at once and without a traceback while its modules are imported. Each program
+installs its own handling of Ctrl-C later.
 """
 
 from __future__ import annotations

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import tyro
 
+from skill_runtime.console.exit_codes import INTERRUPTED, USAGE
 from skill_runtime.console.flags import UsageError
-from skill_runtime.console.interrupts import INTERRUPTED, raise_at_interrupt
+from skill_runtime.console.interrupts import raise_at_interrupt
 from skill_runtime.console.output_file import write_json
+from skill_runtime.console.status_line import discard_output
 from skill_runtime.evaluation.options import Arguments, check
 
 if TYPE_CHECKING:
     from skill_runtime.evaluation.report import Outcome
 
-# The rest is imported where it is used: '--help' and a mistyped flag answer at once.
-
-USAGE = 2
-"""Exit code where what was asked cannot be done."""
+# Other imports are local: '--help' and a mistyped flag answer at once.
 
 
 def main() -> None:
-    """Runs the program and exits: 0 done, 2 cannot be done as asked, 130 interrupted."""
+    """Runs the program and exits with a code of exit_codes.py."""
     arguments = tyro.cli(
         Arguments,
         prog="skill-eval",
@@ -31,7 +29,7 @@ def main() -> None:
     )
     from skill_robots.motion.policy_adapter import UnsupportedPolicyError
     from skill_robots.tasks.skill_aware.engines import EngineMissingError
-    from skill_runtime.policy.onnx_policy import PolicyError, PolicyFileError
+    from skill_runtime.policy import PolicyError, PolicyFileError
 
     try:
         run(arguments)
@@ -45,20 +43,18 @@ def main() -> None:
         print(f"skill-eval: {error}", file=sys.stderr)
         sys.exit(USAGE)
     except BrokenPipeError:
-        # Whoever read the table, `| head` say, has seen enough; the interpreter must not
-        # complain about it while it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
     except KeyboardInterrupt:
-        print("skill-eval: interrupted; nothing was written", file=sys.stderr)
+        print("skill-eval: interrupted; no results were written", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
 def run(arguments: Arguments) -> None:
-    """Evaluates, prints the report, and writes what was asked for.
+    """Evaluates, prints the report, and writes the requested files.
 
     Raises:
-        UsageError, UnsupportedPolicyError, EngineMissingError, PolicyFileError, PolicyError: see
-            each.
+        UsageError, UnsupportedPolicyError, EngineMissingError, PolicyFileError, PolicyError: the
+            policy cannot be evaluated like this; the text names the reason.
     """
     check(arguments)
     outcome = _evaluate(arguments)
@@ -72,9 +68,13 @@ def run(arguments: Arguments) -> None:
 
 
 def _evaluate(arguments: Arguments) -> Outcome:
-    if arguments.task == "skill-aware":
-        from skill_runtime.evaluation.skill_aware import evaluate_skill_aware as score
-    else:
-        from skill_runtime.evaluation.tabletop_report import evaluate_tabletop as score
+    from skill_robots.tasks.registry import task_of_option
+    from skill_runtime.evaluation.dispatch import find_evaluation
+
+    score = find_evaluation(task_of_option(arguments.task))
     raise_at_interrupt()
     return score(arguments)
+
+
+if __name__ == "__main__":
+    main()

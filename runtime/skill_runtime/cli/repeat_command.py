@@ -1,8 +1,8 @@
-"""Steering: repeats one command under the lease, with a live line, until told to end.
+"""Repeats one command under the lease, with a status line, until its time is over or Ctrl-C.
 
-Each repetition is valid for a moment only, so that the arm holds soon after this program has
-gone, however it went. A fault that may end by itself is waited for: the lease stays in force, and
-the first repetition after it moves the arm again.
+Each repetition is valid for a short time only, so the arm holds soon after this program has ended,
+whatever the cause. A recoverable fault does not end the program: the lease stays in force, and the
+first repetition after the fault moves the arm again.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from skill_runtime.client.client import SkillClient
-from skill_runtime.client.errors import TRANSIENT_ERRORS, CommandRefusedError
+from skill_runtime.client import TRANSIENT_ERRORS, CommandRefusedError, SkillClient
 from skill_runtime.console.status_line import LiveLine
 from skill_runtime.console.text import state_line
 
@@ -22,28 +21,27 @@ PERIOD_S = 0.1
 """Time between two repetitions [s]."""
 
 VALID_PERIODS = 5
-"""Repetitions that may be lost before the arm holds."""
+"""Validity of one repetition [periods]: so many may be lost before the arm holds."""
 
 
 def holder_name() -> str:
-    """The name under which this program takes the lease."""
+    """Returns the name under which this program holds the lease."""
     return f"skill-control {os.getpid()}@{socket.gethostname()}"[:256]
 
 
-def steer(
+def repeat_command(
     client: SkillClient,
     send: Callable[[float], None],
     duration_s: float | None,
     *,
     priority: int = 0,
 ) -> None:
-    """Calls ``send(valid_for_s)`` again and again while holding the lease.
+    """Acquires the lease and calls ``send(valid_for_s)`` periodically.
 
-    Ends after ``duration_s``, or at a KeyboardInterrupt; both are a normal end.
+    Ends after ``duration_s`` [s], or at a KeyboardInterrupt; both are a normal end.
 
     Raises:
-        ClientError: the lease cannot be had or was lost, or the command was refused for more than
-            the moment.
+        ClientError: the lease was refused or lost, or the command was refused, not transiently.
     """
     line = LiveLine()
     try:
@@ -74,4 +72,4 @@ def _repeat(
         line.show(state_line(client.state(), client.server.manifest))
         time.sleep(max(0.0, next_time - time.monotonic()))
     if refused is not None:
-        raise refused  # it ended while nothing moved
+        raise refused  # the duration ended during the fault

@@ -1,4 +1,4 @@
-"""skill-serve: serves a policy file to an arm."""
+"""skill-serve: serves a policy file to a simulated arm."""
 
 from __future__ import annotations
 
@@ -13,36 +13,37 @@ from typing import TYPE_CHECKING, NoReturn
 
 import tyro
 
+from skill_proto.ports import STOP_PORT_OFFSET, TELEMETRY_PORT_OFFSET, local_address
 from skill_runtime.cli.serve_options import Arguments, check
+from skill_runtime.console.exit_codes import FAILED, OK, USAGE
 from skill_runtime.console.flags import UsageError
 
 if TYPE_CHECKING:
     from skill_runtime.server.arm_server import ArmServer
 
-# The rest of the runtime is imported where it is used: '--help' and a mistyped flag answer at once.
-
-OK, FAILED, USAGE = 0, 1, 2
-"""Exit codes: ended as asked; failed while serving; cannot serve what was asked."""
+# Other imports are local: '--help' and a mistyped flag answer at once.
 
 SECOND_SIGNAL_S = 0.5
-"""A second interrupt this long after the first means it [s]."""
+"""A second signal this long after the first ends the program at once [s]."""
 
 STATUS_PERIOD_S = 0.2
+"""Time between two status lines on a terminal [s]."""
+
 LOG_PERIOD_S = 5.0
-"""Time between two status lines where the output is no terminal [s]."""
+"""Time between two status lines if the output is not a terminal [s]."""
 
 STARTING_S = 1.0
-"""Longest wait for what the system grants the loop, before the banner is printed without it [s]."""
+"""Longest wait for the system's grants to the loop; then the banner is printed without them [s]."""
 
 
 class Shutdown:
-    """Ctrl-C, SIGTERM and SIGHUP turned into an event; a second one ends the program at once.
+    """Converts Ctrl-C, SIGTERM and SIGHUP to an event; a second signal ends the program at once.
 
-    Wrappers such as ``timeout`` send the same signal twice in a row; that counts as one.
+    Wrappers such as ``timeout`` send the same signal twice in a row, which counts as one.
 
     Attributes:
         asked: set by the first signal.
-        number: which signal that was; 0 before it.
+        number: number of the first signal; 0 before it.
     """
 
     def __init__(self) -> None:
@@ -68,7 +69,7 @@ def main() -> None:
     arguments = tyro.cli(
         Arguments,
         prog="skill-serve",
-        description="Serve a policy file to a simulated arm, steered over ZeroMQ.",
+        description="Serve a policy file to a simulated arm that clients command over ZeroMQ.",
     )
     try:
         check(arguments)
@@ -78,7 +79,7 @@ def main() -> None:
     from skill_robots.arm import ArmError
     from skill_robots.motion.policy_adapter import UnsupportedPolicyError
     from skill_runtime.control.policy_runner import RateMismatchError
-    from skill_runtime.policy.onnx_policy import PolicyFileError
+    from skill_runtime.policy import PolicyFileError
     from skill_runtime.transport.sockets import AddressError
 
     try:
@@ -86,7 +87,7 @@ def main() -> None:
     except (PolicyFileError, AddressError, RateMismatchError, UnsupportedPolicyError) as error:
         _refuse(error)
     except ArmError as error:
-        _refuse(error, FAILED)  # it may answer the next time
+        _refuse(error, FAILED)  # not USAGE: the arm may answer the next time
     if shutdown.asked.is_set():
         server.close()
         sys.exit(128 + shutdown.number)
@@ -99,50 +100,54 @@ def _refuse(error: Exception, code: int = USAGE) -> NoReturn:
 
 
 def build(arguments: Arguments) -> ArmServer:
-    """The server that ``arguments`` ask for.
+    """Returns a server with these settings.
 
     Raises:
-        PolicyFileError, AddressError, RateMismatchError, UnsupportedPolicyError, ArmError: it
-            cannot be had; the text says why.
+        PolicyFileError, AddressError, RateMismatchError, UnsupportedPolicyError, ArmError: the
+            server cannot be built; the text names the reason.
     """
     from skill_runtime.authority.authority import IdleTimeout
     from skill_runtime.control.object_tracker import TrackConfig
-    from skill_runtime.policy.onnx_policy import load_manifest
+    from skill_runtime.policy import load_manifest
     from skill_runtime.server.arm_server import ArmServer, ServeConfig
     from skill_runtime.server.backends import mismatches, simulated_arm
     from skill_runtime.server.control_loop import Pace
     from skill_runtime.transport.sockets import Addresses
 
-    first = arguments.port
+    addresses, scene, timing = arguments.addresses, arguments.scene, arguments.timing
+    port = addresses.port
     config = ServeConfig(
         model=arguments.model,
         device=arguments.device,
         addresses=Addresses(
-            commands=arguments.commands or f"tcp://127.0.0.1:{first}",
-            telemetry=arguments.telemetry or f"tcp://127.0.0.1:{first + 1}",
-            stop=arguments.stop or f"tcp://127.0.0.1:{first + 2}",
+            commands=addresses.commands or local_address(port),
+            telemetry=addresses.telemetry or local_address(port + TELEMETRY_PORT_OFFSET),
+            stop=addresses.stop or local_address(port + STOP_PORT_OFFSET),
         ),
         pace=Pace(
-            spin_s=arguments.spin_us * 1e-6,
-            realtime=arguments.realtime,
-            cpu=arguments.cpu,
+            spin_s=timing.spin_us * 1e-6,
+            realtime=timing.realtime,
+            cpu=timing.cpu,
         ),
         demo=arguments.demo,
         stopped=arguments.stopped,
-        seed=arguments.seed,
-        patience=IdleTimeout(stop_after_s=arguments.stop_after),
+        seed=scene.seed,
+        idle_timeout=IdleTimeout(stop_after_s=arguments.stop_after),
         track=TrackConfig(objects=arguments.track or (), timeout_s=arguments.tracker_timeout),
     )
     manifest = load_manifest(arguments.model)
-    arm = simulated_arm(manifest, servo_rate_hz=arguments.servo_rate, seed=arguments.seed)
-    arm.set_context(mass=arguments.mass, friction=arguments.friction)
+    arm = simulated_arm(manifest, servo_rate_hz=timing.servo_rate, seed=scene.seed)
+    arm.set_context(mass=scene.mass, friction=scene.friction)
     server = ArmServer(arm, config)
-    server.remarks += mismatches(manifest, arm, arguments.mass, arguments.friction)
+    server.remarks += mismatches(manifest, arm, scene.mass, scene.friction)
     return server
 
 
 def serve(server: ArmServer, arguments: Arguments, shutdown: Shutdown) -> int:
-    """Runs the loop in its thread and the status line in this one, until told to end."""
+    """Runs the loop in a thread and the status line in this one; returns the exit code.
+
+    Ends after ``shutdown`` or a crash of the loop.
+    """
     from skill_runtime.cli.serve_status import LogAbove, banner, status_line
     from skill_runtime.console.status_line import LiveLine
     from skill_runtime.realtime.watchdog import SystemdNotifier
@@ -164,14 +169,14 @@ def serve(server: ArmServer, arguments: Arguments, shutdown: Shutdown) -> int:
                 while loop.is_alive() and not shutdown.asked.wait(STATUS_PERIOD_S):
                     if server.loop.latest is not None:
                         _say(status_line(server.loop.latest, welcome.manifest), line.show)
-        finally:  # whatever fails here must not leave the arm moving
+        finally:  # an error in this thread must not leave the arm moving
             server.stop()
             loop.join()
         if viewer is not None:
             viewer.close()
     line.end()
     if not shutdown.asked.is_set():
-        print("skill-serve: the loop ended by itself; see above", file=sys.stderr)
+        print("skill-serve: the control loop crashed; see the log above", file=sys.stderr)
         return FAILED
     _say("skill-serve: the arm is at rest and the sockets are closed")
     return OK
@@ -186,7 +191,7 @@ def _say(text: str, write: Callable[[str], None] = _print) -> None:
 
     try:
         write(text)
-    except BrokenPipeError:  # the arm is no business of those who read the output
+    except BrokenPipeError:  # serving continues without a reader of the output
         discard_output()
 
 

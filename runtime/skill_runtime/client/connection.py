@@ -1,8 +1,8 @@
-"""Channel: one request, one reply over a DEALER socket; every wait has an end.
+"""Connection: requests and replies over one DEALER socket; every wait has a timeout.
 
-A channel belongs to one thread. Whatever interrupts a request closes the socket, and the next
-request opens a new one, so that neither half a message nor an old reply is left in it. A channel
-used for a stream posts its messages and reads the replies when they have come.
+A connection belongs to one thread. An exception during a request closes the socket, and the next
+request opens a new one, so that no partial message and no late reply remains in it. A stream posts
+its messages without waiting and reads the replies later.
 """
 
 from __future__ import annotations
@@ -14,12 +14,7 @@ from typing import Self, TypeVar
 import zmq
 
 from skill_proto.arrays import FloatArray
-from skill_proto.messages import (
-    REPLY,
-    Error,
-    Message,
-    Reply,
-)
+from skill_proto.messages import REPLY, Error, Message, Reply
 from skill_proto.wire import MAX_FRAME_BYTES, WireError, pack, unpack
 from skill_runtime.client.errors import (
     CommandRefusedError,
@@ -30,19 +25,19 @@ from skill_runtime.client.errors import (
 )
 
 HEARTBEAT_MS = 1000
-"""Interval of ZeroMQ's own heartbeat, by which a subscriber, who sends nothing, finds out about a
-connection that died silently. Whoever sends commands has none: a request finds out by itself, and
-libzmq (4.3.5) aborts the *server* where a connection whose messages it has not read is reset with
-a heartbeat among them (``Assertion failed: !_io_error``)."""
+"""Interval of ZeroMQ's own heartbeat [ms]. A subscriber never sends, so only the heartbeat detects
+that its connection died silently. A DEALER has no heartbeat: its requests time out, and libzmq
+4.3.5 aborts the *server* if a connection is reset while a heartbeat is among its unread messages
+(``Assertion failed: !_io_error``)."""
 
 
 def open_socket(
     kind: int, address: str, options: Mapping[zmq.SocketOption, int]
 ) -> zmq.Socket[bytes]:
-    """A connected socket that never delays the end of the program.
+    """Returns a connected socket that never delays the end of the program.
 
     Raises:
-        InvalidAddressError: ``address`` is not one that ZeroMQ can connect to.
+        InvalidAddressError: ZeroMQ cannot connect to ``address``.
     """
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
     common = {
@@ -50,16 +45,16 @@ def open_socket(
         zmq.IPV6: int("[" in address),
         zmq.MAXMSGSIZE: MAX_FRAME_BYTES,
     }
-    beats = {zmq.HEARTBEAT_IVL: HEARTBEAT_MS, zmq.HEARTBEAT_TIMEOUT: 3 * HEARTBEAT_MS}
+    heartbeat = {zmq.HEARTBEAT_IVL: HEARTBEAT_MS, zmq.HEARTBEAT_TIMEOUT: 3 * HEARTBEAT_MS}
     if kind == zmq.SUB:
-        common |= beats
+        common |= heartbeat
     for option, value in {**common, **options}.items():
         socket.setsockopt(option, value)
     try:
         socket.connect(address)
     except zmq.ZMQError as error:
         socket.close()
-        raise InvalidAddressError(address, error.strerror or str(error)) from None
+        raise InvalidAddressError(address, zmq.strerror(error.errno or 0)) from None
     return socket
 
 
@@ -71,7 +66,7 @@ class Connection:
         timeout_s: Longest wait for a reply [s].
 
     Attributes:
-        time: server time of the newest reply, an error or not [s].
+        time: server time of the newest reply, errors included [s].
     """
 
     def __init__(self, address: str, timeout_s: float) -> None:
@@ -84,10 +79,10 @@ class Connection:
     def ask(
         self, message: Message, arrays: Mapping[str, FloatArray] | None = None
     ) -> tuple[Reply, dict[str, FloatArray]]:
-        """Sends one message and returns the reply to it with its arrays.
+        """Sends one message and returns its reply with the reply's arrays.
 
         Raises:
-            ServerUnreachableError: no reply within the timeout.
+            ServerUnreachableError: no reply arrived within the timeout.
             ProtocolError: the reply is not a message of this protocol version.
             LeaseLostError, CommandRefusedError: the reply is an error.
         """
@@ -117,7 +112,7 @@ class Connection:
             while True:
                 socket.rcvtimeo = max(0, round(1000 * (deadline - time.monotonic())))
                 reply, arrays = _read(socket.recv_multipart(), self.address)
-                # An error that carries no id answers what the server could not read.
+                # An error with id 0 is the reply to a message that the server could not read.
                 if reply.id == message_id or (reply.id == 0 and isinstance(reply, Error)):
                     return reply, arrays
         except zmq.Again:
@@ -127,8 +122,8 @@ class Connection:
         """Sends one message without waiting.
 
         Returns:
-            The id that its reply will carry, None where it cannot be sent now: there is no
-            connection, or too much is waiting to be sent.
+            The id of the future reply; None if the message cannot be sent now, because there is no
+            connection or the send queue is full.
         """
         self._count += 1
         try:
@@ -139,12 +134,13 @@ class Connection:
         return self._count
 
     def replies(self, wait_s: float = 0.0) -> Iterator[Reply]:
-        """Replies to what was posted, errors among them, that are there after ``wait_s`` [s].
+        """Yields the replies that have arrived to posted messages, errors included.
 
-        The wait, to a millisecond, ends with the first of them.
+        Args:
+            wait_s: Longest wait for the first reply, with a resolution of 1 ms [s].
 
         Raises:
-            ProtocolError: one is not a message of this protocol version.
+            ProtocolError: a reply is not a message of this protocol version.
         """
         socket = self._connected()
         wait_ms = int(1000 * wait_s)
@@ -156,7 +152,7 @@ class Connection:
 
     def _connected(self) -> zmq.Socket[bytes]:
         if self._socket is None:
-            # IMMEDIATE: nothing is queued for a server that is not there, to be read when it comes.
+            # IMMEDIATE: no message is queued for a server that starts later.
             options = {zmq.IMMEDIATE: 1, zmq.SNDHWM: 16, zmq.RCVHWM: 16}
             self._socket = open_socket(zmq.DEALER, self.address, options)
             self._socket.sndtimeo = round(1000 * self.timeout_s)
@@ -177,20 +173,20 @@ class Connection:
 
 def _read(frames: list[bytes], address: str) -> tuple[Reply, dict[str, FloatArray]]:
     try:
-        # A welcome carries a manifest, which may be longer than what a server reads.
+        # A welcome carries a manifest, which may exceed the header limit of a server.
         return unpack(frames, REPLY, max_header_bytes=MAX_FRAME_BYTES)
     except WireError as error:
-        raise ProtocolError(f"{address} does not speak this protocol: {error}") from None
+        raise ProtocolError(f"the reply from {address} is not of this protocol: {error}") from None
 
 
 R = TypeVar("R", bound=Reply)
 
 
 def expect(reply: Reply, kind: type[R]) -> R:
-    """The reply, if it is of this kind.
+    """Returns the reply if it is of this kind.
 
     Raises:
-        ProtocolError: it is of another kind.
+        ProtocolError: the reply is of another kind.
     """
     if not isinstance(reply, kind):
         raise ProtocolError(f"expected the reply {kind.__name__.lower()!r}, got {reply.type!r}")

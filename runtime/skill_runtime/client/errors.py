@@ -1,14 +1,14 @@
-"""What can go wrong for a client, as a tree: catch wide or narrow.
+"""The exceptions of a client, as a tree.
 
 ::
 
     ClientError
-    ├── ServerUnreachableError      nobody answered in time
-    │   └── InvalidAddressError     nobody could: the address is none
-    ├── ProtocolError               somebody answered what is no message of ours
+    ├── ServerUnreachableError      no reply within the timeout
+    │   └── InvalidAddressError     the address is malformed
+    ├── ProtocolError               the reply is not a message of this protocol version
     ├── NoLeaseError                a command needs the lease, and acquire() was not called
     │   └── LeaseLostError          the lease ran out, a stop revoked it, or the server restarted
-    └── CommandRefusedError         the server said no and changed nothing: code, message, fix
+    └── CommandRefusedError         the server refused the command: code, message, fix
         └── LeaseHeldError          another client holds the lease
 """
 
@@ -17,9 +17,9 @@ from __future__ import annotations
 from skill_proto.messages import Error, ErrorCode
 
 TRANSIENT_ERRORS: frozenset[ErrorCode] = frozenset({"stale", "not_now"})
-"""Refusals of a motion after which the next one of its kind may be accepted. ``stale``: what the
-sender knew of the time was old. ``not_now``: the arm is at a fault that may end by itself; a stop
-and any other fault end the lease, and the answer is ``no_lease``."""
+"""Refusals of a motion command after which the next one may be accepted. ``stale``: the command was
+too old when the server read it. ``not_now``: the arm has a recoverable fault. A stop and any other
+fault end the lease, and the server refuses with ``no_lease``."""
 
 
 class ClientError(Exception):
@@ -27,44 +27,50 @@ class ClientError(Exception):
 
 
 class ServerUnreachableError(ClientError):
-    """Nobody answered in time. The call may or may not have been carried out."""
+    """The server did not reply in time; it may or may not have executed the call."""
 
     def __init__(self, address: str, timeout_s: float) -> None:
         super().__init__(
-            f"no answer from {address} within {timeout_s:g} s; "
-            "is a server running there? Start one with: skill-serve --model MODEL.onnx"
+            f"no answer from {address} within {timeout_s:g} s. "
+            "Is a server running there? Start one with: skill-serve --model MODEL.onnx"
         )
         self.address = address
 
 
 class InvalidAddressError(ServerUnreachableError):
-    """The address is not one that ZeroMQ can connect to."""
+    """The address is malformed; ZeroMQ cannot connect to it."""
 
-    def __init__(self, address: str, why: str) -> None:
+    def __init__(self, address: str, reason: str) -> None:
         ClientError.__init__(
             self,
-            f"{address!r} is not an address ({why}); expected tcp://HOST:PORT or ipc://PATH",
+            f"{address!r} is not an address: {reason}. Fix: use tcp://HOST:PORT or ipc://PATH",
         )
         self.address = address
 
 
 class ProtocolError(ClientError):
-    """The answer is not a message of this protocol version."""
+    """The reply is not a message of this protocol version."""
 
 
 class NoLeaseError(ClientError):
-    """A command was called without the lease."""
+    """The client does not hold the lease that the command needs."""
 
 
 class LeaseLostError(NoLeaseError):
-    """The lease has ended; the arm holds or is stopped. ``acquire`` gives a new one."""
+    """The lease has ended; the arm holds or is stopped. ``acquire`` returns a new one."""
 
 
 class CommandRefusedError(ClientError):
-    """The command was refused and changed nothing."""
+    """The command was refused and had no effect.
+
+    Attributes:
+        code: class of the refusal.
+        message: the problem and the expected value.
+        fix: the remedy; may be empty.
+    """
 
     def __init__(self, code: ErrorCode, message: str, fix: str) -> None:
-        super().__init__(f"{message} ({fix})" if fix else message)
+        super().__init__(_with_fix(message, fix))
         self.code: ErrorCode = code
         self.message = message
         self.fix = fix
@@ -75,8 +81,12 @@ class LeaseHeldError(CommandRefusedError):
 
 
 def from_reply(error: Error) -> ClientError:
-    """The exception for an error reply."""
+    """Returns the exception for an error reply."""
     if error.code == "no_lease":
-        return LeaseLostError(f"{error.message} ({error.fix})")
+        return LeaseLostError(_with_fix(error.message, error.fix))
     kind = LeaseHeldError if error.code == "lease_held" else CommandRefusedError
     return kind(error.code, error.message, error.fix)
+
+
+def _with_fix(message: str, fix: str) -> str:
+    return f"{message}. Fix: {fix}" if fix else message

@@ -1,7 +1,7 @@
-"""HeldLease: a client's side of the lease, kept by a heartbeat in a thread of its own.
+"""ClientLease: the client's side of the lease, renewed by a heartbeat in a thread of its own.
 
-The heartbeat says that the program lives; that its control loop lives is said by its commands,
-each of which expires by itself. A program that dies stops both.
+The heartbeat shows that the program is alive. The commands, each of which expires, show that its
+control loop is alive. A program that dies stops both.
 """
 
 from __future__ import annotations
@@ -15,84 +15,90 @@ from skill_proto.messages import Granted, Ok, Release, Renew
 from skill_runtime.client.connection import Connection
 from skill_runtime.client.errors import ClientError, LeaseLostError, ServerUnreachableError
 
-BEATS_PER_TTL = 4
-"""Heartbeats in one time to live: three may be lost."""
+HEARTBEATS_PER_TTL = 4
+"""Heartbeats per time to live: three in a row may be lost."""
 
 MAX_WAIT_S = 1.0
 """Longest wait for the reply to one heartbeat [s]."""
 
 
 class ClientLease:
-    """The right to command, from ``SkillClient.acquire``; leaving the block gives it back.
+    """The right to command, from ``SkillClient.acquire``; the end of its block releases it.
 
     Args:
-        address: Where the heartbeat goes.
-        holder: Name that everyone who watches sees.
+        address: Address for the heartbeat.
+        holder: Name of the holder, published in the telemetry.
         granted: The server's reply to ``acquire``.
-        give_back: Sends a release and waits for the reply.
+        send_release: Sends a release and waits for the reply.
 
     Attributes:
         holder: as given.
         token: proof of the lease, carried by every command.
         ttl_s: the lease ends this long after the last heartbeat [s].
         seq: number of the last command sent.
-        time: server time of the heartbeat's newest reply, a refusal too [s].
-        lost: why the lease has ended, None while it is in force.
+        time: server time of the newest reply to a heartbeat, refusals included [s].
+        ended_because: reason for the end of the lease; None while it is in force.
     """
 
     def __init__(
-        self, address: str, holder: str, granted: Granted, give_back: Callable[[Release], object]
+        self,
+        address: str,
+        holder: str,
+        granted: Granted,
+        send_release: Callable[[Release], object],
     ) -> None:
         self.holder = holder
         self.token = granted.lease
         self.ttl_s = granted.ttl_s
         self.seq = granted.seq
         self.time = granted.time
-        self.lost: str | None = None
+        self.ended_because: str | None = None
         self._address = address
-        self._give_back = give_back
+        self._send_release = send_release
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="lease-heartbeat", daemon=True)
+        self._thread = threading.Thread(
+            target=self._send_heartbeats, name="lease-heartbeat", daemon=True
+        )
         self._thread.start()
 
-    def _beat(self) -> None:
-        # Sockets are not shared between threads: the heartbeat has its own.
-        with Connection(self._address, min(self.ttl_s, MAX_WAIT_S)) as channel:
-            while not self._ended.wait(self.ttl_s / BEATS_PER_TTL):
+    def _send_heartbeats(self) -> None:
+        # A ZeroMQ socket belongs to one thread, so the heartbeat has its own.
+        with Connection(self._address, min(self.ttl_s, MAX_WAIT_S)) as connection:
+            while not self._ended.wait(self.ttl_s / HEARTBEATS_PER_TTL):
                 try:
-                    reply, _ = channel.ask(Renew(lease=self.token))
+                    reply, _ = connection.ask(Renew(lease=self.token))
                 except ServerUnreachableError:
-                    continue  # it may answer again before the lease has run out, or say that it has
+                    continue  # the server may answer the next heartbeat, before the lease runs out
                 except ClientError as error:
-                    self.time = channel.time or self.time
+                    self.time = connection.time or self.time
                     self.end(str(error))
                     return
                 if isinstance(reply, Ok):
                     self.time = reply.time
 
     def check(self) -> None:
-        """Returns if the lease is in force as far as is known here.
+        """Returns if the lease is in force, as far as this client knows.
 
         Raises:
-            LeaseLostError: it has ended.
+            LeaseLostError: the lease has ended.
         """
-        if self.lost is not None:
-            raise LeaseLostError(self.lost)
+        if self.ended_because is not None:
+            raise LeaseLostError(self.ended_because)
 
-    def end(self, why: str) -> None:
-        """Notes that the lease has ended, and stops the heartbeat."""
-        self.lost = self.lost or why
+    def end(self, reason: str) -> None:
+        """Records the end of the lease and stops the heartbeat; the first reason is kept."""
+        self.ended_because = self.ended_because or reason
         self._ended.set()
 
     def release(self) -> None:
-        """Gives the lease back; the arm holds. Does nothing once the lease has ended."""
-        if self.lost is not None:
+        """Releases the lease; the arm holds. Has no effect once the lease has ended."""
+        if self.ended_because is not None:
             return
-        self.end("the lease was given back; acquire() a new one")
+        self.end("the lease was released; acquire() a new one")
         self._thread.join()
-        # Otherwise it has ended without us, or runs out by itself.
+        # On these errors the lease has ended already, or runs out.
         with suppress(LeaseLostError, ServerUnreachableError):
-            self._give_back(Release(lease=self.token))
+            self._send_release(Release(lease=self.token))
 
     def __enter__(self) -> Self:
         return self

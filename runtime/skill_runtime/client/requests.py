@@ -1,4 +1,4 @@
-"""Compose: what a program gives a client, made into a message or refused before it is sent."""
+"""Arguments of a client's call, converted to a message or refused before anything is sent."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from skill_runtime.client.errors import CommandRefusedError
 M = TypeVar("M", bound=Message)
 
 
-class Hand(TypedDict, total=False):
-    """What a command says of the hand; nothing leaves it to the policy, or as it is."""
+class GripperFields(TypedDict, total=False):
+    """The gripper's part of a motion command; by default unchanged, or controlled by the policy."""
 
     gripper_width: float | None
-    """Opening [m]."""
+    """Gripper width [m]."""
     grasp: bool
-    """Close on the object and hold by force."""
+    """Whether the gripper closes on the object and holds it by force."""
 
 
-def build(kind: type[M], **fields: object) -> M:
-    """A message of these fields.
+def make_request(kind: type[M], **fields: object) -> M:
+    """Returns a message with these fields.
 
     Raises:
-        CommandRefusedError: ``invalid``, as the server would say.
+        CommandRefusedError: ``invalid``, the code with which the server would refuse the message.
     """
     try:
         return kind.model_validate(fields)
@@ -36,11 +36,11 @@ def build(kind: type[M], **fields: object) -> M:
         raise CommandRefusedError("invalid", describe_errors(error), "") from None
 
 
-def vector(values: ArrayLike) -> tuple[float, ...]:
-    """The numbers of a vector.
+def to_vector(values: ArrayLike) -> tuple[float, ...]:
+    """Converts an array of one dimension to a tuple.
 
     Raises:
-        CommandRefusedError: ``invalid``, it is no vector.
+        CommandRefusedError: ``invalid``, the array does not have one dimension.
     """
     array = np.asarray(values, np.float64)
     if array.ndim != 1:

@@ -1,4 +1,4 @@
-"""ServoStream: servo targets one after the other, up to 1 kHz, without waiting for replies.
+"""ServoStream: servo targets at up to 1 kHz, without waiting for replies.
 
 ::
 
@@ -8,10 +8,10 @@
             stream.servo_joint(target)
             stream.sleep_until(due := due + 0.001)
 
-A refusal is known only when its reply has come, some calls later. Those that say nothing against
-the next target are counted: one came too late, or while the arm is at a fault that may end by
-itself. Any other is raised by the next call, or at the latest when the block is left. Where the
-server does not keep up, targets are passed over, not queued: newer ones will follow.
+A refusal is known only when its reply arrives, some calls later. Transient refusals are counted: a
+target came too late, or the arm has a recoverable fault. Any other refusal is raised by the next
+call, at the latest at the end of the block. If the server does not keep up, targets are dropped
+instead of queued, since newer ones follow.
 """
 
 from __future__ import annotations
@@ -32,41 +32,42 @@ from skill_runtime.client.errors import (
     from_reply,
 )
 from skill_runtime.client.lease import ClientLease
-from skill_runtime.client.requests import Hand, build, vector
+from skill_runtime.client.requests import GripperFields, make_request, to_vector
 
-PASSED_OVER: frozenset[ErrorCode] = frozenset({*TRANSIENT_ERRORS, "out_of_order"})
-"""Refusals that say nothing against the next target."""
+COUNTED_ERRORS: frozenset[ErrorCode] = frozenset({*TRANSIENT_ERRORS, "out_of_order"})
+"""Refusals that are counted instead of raised: the next target may be accepted."""
 
 MAX_UNANSWERED = 16
-"""Targets on their way at once. More would wait for a server that has not kept up, and the arm
-would follow what its controller wanted a while ago."""
+"""Largest number of targets without a reply. With more, the arm would follow outdated targets when
+the server does not keep up."""
 
-ROUND_TRIPS_KEPT = 10_000
-"""Of the newest targets."""
+MAX_ROUND_TRIPS = 10_000
+"""Number of newest round-trip times to keep."""
 
 VALIDITY_S = 0.2
-"""How long a target lasts unless said otherwise [s]: many of a stream's periods, and soon over."""
+"""Default validity of a target [s]: many periods of a stream, yet a short coast after its end."""
 
 
 class ServoStream:
-    """Targets under a lease, on a connection of their own; from ``SkillClient.stream``.
+    """Servo targets under a lease, on a connection of their own; from ``SkillClient.stream``.
 
-    Leaving the block waits for the replies that are due. The arm goes on towards the last target
-    until that expires, then it holds. Belongs to the thread of its client.
+    The end of the block waits for the outstanding replies. The arm moves towards the last target
+    until that expires, then it holds. A stream belongs to the thread of its client.
 
     Args:
-        address: Where the server takes commands.
-        timeout_s: Longest time without any reply while some are due [s].
-        lease: Whose token and numbering the targets carry.
-        newest_time: Newest server time that the client has seen [s].
-        replied: Is told the server time of each reply [s].
+        address: Server address for commands.
+        timeout_s: Longest time without any reply while some are outstanding [s].
+        lease: The lease whose token and sequence numbers the targets carry.
+        newest_time: Returns the newest server time that the client has received [s].
+        on_reply: Called with the server time of each reply [s].
 
     Attributes:
-        sent: targets sent.
-        dropped: targets not sent, since too many others had no reply yet.
-        refused: replies that were errors, by code.
-        round_trips_s: of the newest targets, from sending to reading the reply [s]. Replies are
-            read as they come in :meth:`sleep_until`, to a millisecond, else at the next target.
+        sent: number of targets sent.
+        dropped: number of targets not sent, because too many others had no reply.
+        refused: number of error replies, by code.
+        round_trips_s: times of the newest targets, from sending to reading the reply [s].
+            :meth:`sleep_until` reads replies within 1 ms of arrival, otherwise the next target
+            does.
     """
 
     def __init__(
@@ -75,50 +76,53 @@ class ServoStream:
         timeout_s: float,
         lease: ClientLease,
         newest_time: Callable[[], float],
-        replied: Callable[[float], None],
+        on_reply: Callable[[float], None],
     ) -> None:
         self.sent = self.dropped = 0
         self.refused: Counter[ErrorCode] = Counter()
-        self.round_trips_s: deque[float] = deque(maxlen=ROUND_TRIPS_KEPT)
+        self.round_trips_s: deque[float] = deque(maxlen=MAX_ROUND_TRIPS)
         self._lease = lease
         self._newest_time = newest_time
-        self._replied = replied
+        self._on_reply = on_reply
         self._timeout_s = timeout_s
-        self._unanswered: deque[tuple[int, float]] = deque()
-        self._silent_since: float | None = None
-        self._channel = Connection(address, timeout_s)
+        self._unanswered: deque[tuple[int, float]] = deque()  # message id, time of sending
+        self._waiting_since: float | None = None
+        self._connection = Connection(address, timeout_s)
         try:
-            self._channel.ask(Renew(lease=lease.token))  # connects, so that no target has to wait
+            self._connection.ask(Renew(lease=lease.token))  # connects before the first target
         except BaseException as error:
             if isinstance(error, LeaseLostError):
                 lease.end(str(error))
-            self._channel.close()
+            self._connection.close()
             raise
 
     def servo_joint(
-        self, position: ArrayLike, valid_for_s: float = VALIDITY_S, **hand: Unpack[Hand]
+        self, position: ArrayLike, valid_for_s: float = VALIDITY_S, **gripper: Unpack[GripperFields]
     ) -> bool:
-        """Moves the joints to ``position`` ``(dof,)`` [rad]; False where it was passed over.
+        """Moves the joints to ``position`` ``(dof,)`` [rad].
+
+        Returns:
+            Whether the target was sent; False if it was dropped.
 
         Raises:
             LeaseLostError: the lease has ended.
-            CommandRefusedError: the server refused an earlier target, for more than the moment.
-            ServerUnreachableError: there has been no reply for longer than the timeout.
+            CommandRefusedError: the server refused an earlier target, not transiently.
+            ServerUnreachableError: no reply arrived for longer than the timeout.
         """
         return self._send(
-            ServoJoint, joint_position=vector(position), valid_for_s=valid_for_s, **hand
+            ServoJoint, joint_position=to_vector(position), valid_for_s=valid_for_s, **gripper
         )
 
     def servo_pose(
-        self, position: ArrayLike, valid_for_s: float = VALIDITY_S, **hand: Unpack[Hand]
+        self, position: ArrayLike, valid_for_s: float = VALIDITY_S, **gripper: Unpack[GripperFields]
     ) -> bool:
-        """Moves the end effector to ``position`` ``(3,)`` [m], else as :meth:`servo_joint`."""
+        """Moves the end effector to ``position`` ``(3,)`` [m], otherwise as :meth:`servo_joint`."""
         return self._send(
-            ServoPose, end_effector_position=vector(position), valid_for_s=valid_for_s, **hand
+            ServoPose, end_effector_position=to_vector(position), valid_for_s=valid_for_s, **gripper
         )
 
     def sleep_until(self, deadline: float) -> None:
-        """Returns at ``deadline`` of ``time.monotonic`` [s], having read what came meanwhile.
+        """Returns at ``deadline`` of ``time.monotonic`` [s]; reads replies until then.
 
         Raises:
             LeaseLostError, CommandRefusedError, ServerUnreachableError: as :meth:`servo_joint`.
@@ -131,7 +135,7 @@ class ServoStream:
         self._collect()
 
     def finish(self) -> None:
-        """Waits for the replies that are due.
+        """Waits for the outstanding replies.
 
         Raises:
             LeaseLostError, CommandRefusedError, ServerUnreachableError: as :meth:`servo_joint`.
@@ -140,21 +144,21 @@ class ServoStream:
             self._collect(self._timeout_s)
 
     def close(self) -> None:
-        """Closes the connection; replies still due are never read."""
-        self._channel.close()
+        """Closes the connection; outstanding replies are never read."""
+        self._connection.close()
 
     def _send(self, kind: type[ServoJoint | ServoPose], **fields: object) -> bool:
         self._collect()
         lease = self._lease
         lease.check()
         reference_time = self._newest_time()
-        message = build(
+        message = make_request(
             kind, lease=lease.token, seq=lease.seq + 1, reference_time=reference_time, **fields
         )
         full = len(self._unanswered) >= MAX_UNANSWERED
-        message_id = None if full else self._channel.post(message)
+        message_id = None if full else self._connection.post(message)
         now = time.monotonic()
-        self._silent_since = self._silent_since or now
+        self._waiting_since = self._waiting_since or now
         if message_id is None:
             self.dropped += 1
             return False
@@ -164,23 +168,23 @@ class ServoStream:
         return True
 
     def _collect(self, wait_s: float = 0.0) -> None:
-        for reply in self._channel.replies(wait_s):
-            self._replied(reply.time)
-            self._note(reply)
-        silent_s = 0.0 if self._silent_since is None else time.monotonic() - self._silent_since
-        if silent_s > self._timeout_s:
-            raise ServerUnreachableError(self._channel.address, self._timeout_s)
+        for reply in self._connection.replies(wait_s):
+            self._on_reply(reply.time)
+            self._record(reply)
+        waited_s = 0.0 if self._waiting_since is None else time.monotonic() - self._waiting_since
+        if waited_s > self._timeout_s:
+            raise ServerUnreachableError(self._connection.address, self._timeout_s)
 
-    def _note(self, reply: Reply) -> None:
+    def _record(self, reply: Reply) -> None:
         now = time.monotonic()
-        while self._unanswered and self._unanswered[0][0] <= reply.id:  # they come in order
+        while self._unanswered and self._unanswered[0][0] <= reply.id:  # replies arrive in order
             message_id, sent_at = self._unanswered.popleft()
             if message_id == reply.id:
                 self.round_trips_s.append(now - sent_at)
-        self._silent_since = now if self._unanswered else None
+        self._waiting_since = now if self._unanswered else None
         if isinstance(reply, Error):
             self.refused[reply.code] += 1
-            if reply.code not in PASSED_OVER:
+            if reply.code not in COUNTED_ERRORS:
                 error = from_reply(reply)
                 if isinstance(error, LeaseLostError):
                     self._lease.end(str(error))

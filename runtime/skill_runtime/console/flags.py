@@ -1,15 +1,16 @@
-"""What of a command line cannot be done: the flag, what it takes, what was given, and the fix."""
+"""Checks of flags; an error names the flag, its range, the value and the fix."""
 
 from __future__ import annotations
 
 from skill_proto.bounds import FRICTION, MASS_KG
-from skill_runtime.realtime.cpus import listed, online
+from skill_runtime.realtime.cpus import format_cpus, online_cpus
 
-DRAWN = "or leave it out to have it drawn anew for each episode"
+DRAWN = "or omit the flag for a random value in each episode"
+"""Second half of the fix for a parameter of the simulated object."""
 
 
 class UsageError(Exception):
-    """Something that was asked cannot be done; the text says what to do instead."""
+    """The command line asks for something impossible; the text names the fix."""
 
 
 def check_number(
@@ -17,20 +18,28 @@ def check_number(
 ) -> None:
     """Refuses a value outside ``[low, high]``; None is a flag that was not given.
 
+    Args:
+        flag: Name of the flag, without dashes.
+        value: Value of the flag.
+        low: Smallest value.
+        high: Largest value.
+        unit: Unit of the value.
+        fix: Alternative to a value in the range.
+
     Raises:
-        UsageError: names the flag, its range, the value, and ``fix`` where there is more to say.
+        UsageError: the value is outside the range or NaN.
     """
     if value is None or low <= value <= high:
         return
-    what = f" {unit}" if unit else ""
+    suffix = f" {unit}" if unit else ""
     raise UsageError(
-        f"--{flag} takes a number from {_plain(low)} to {_plain(high)}{what}, got {_plain(value)}; "
-        f"give one in that range{f', {fix}' if fix else ''}"
+        f"--{flag} takes a number from {_plain(low)} to {_plain(high)}{suffix}, "
+        f"got {_plain(value)}; give one in that range{f', {fix}' if fix else ''}"
     )
 
 
 def check_object(mass: float | None, friction: float | None) -> None:
-    """Refuses a mass [kg] or a coefficient of friction that no simulated object can have.
+    """Refuses a mass [kg] or a coefficient of friction outside the bounds of simulated objects.
 
     Raises:
         UsageError: see :func:`check_number`.
@@ -44,13 +53,13 @@ def _plain(value: float) -> str:
 
 
 def check_cpu(cpu: int | None) -> None:
-    """Refuses a processor that is not there; None is a flag that was not given.
+    """Refuses a processor that this machine lacks; None is a flag that was not given.
 
     Raises:
-        UsageError: names the flag, the processors there are, and what was given.
+        UsageError: the processor does not exist or is not online.
     """
-    if cpu is not None and cpu not in online():
+    if cpu is not None and cpu not in online_cpus():
         raise UsageError(
-            f"--cpu takes one of this machine's processors, {listed(online())}, got {cpu}; give "
-            "one of these, or leave it out to let the system choose"
+            f"--cpu takes one of this machine's processors, {format_cpus(online_cpus())}, "
+            f"got {cpu}; give one of these, or omit the flag to let the system choose"
         )

@@ -1,4 +1,4 @@
-"""interrupts."""
+"""Ctrl-C while a program starts: it ends at once, without a traceback."""
 
 from __future__ import annotations
 
@@ -7,33 +7,30 @@ import signal
 import time
 from types import FrameType
 
+from skill_runtime.console.exit_codes import INTERRUPTED
+
 FLUSH_TIME_S = 0.15
-"""Time for a process that prints to us [s]."""
-
-
-INTERRUPTED = 128 + signal.SIGINT
-"""Exit code of a program that was interrupted before it had begun."""
+"""Time for a child process to finish printing [s]."""
 
 
 def end_at_interrupt() -> None:
-    """From here on an interrupt ends the program at once, with :data:`INTERRUPTED`.
+    """Makes an interrupt end the program at once, with exit code ``INTERRUPTED``.
 
-    An interrupt that whoever started the program has it ignore (``nohup``, a shell's ``&``) stays
-    ignored.
+    An interrupt that the parent process disabled (``nohup``, a shell's ``&``) stays disabled.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
 
 
 def raise_at_interrupt() -> None:
-    """From here on an interrupt raises KeyboardInterrupt, as Python has it."""
+    """Makes an interrupt raise KeyboardInterrupt, Python's default, after `end_at_interrupt`."""
     if signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    # Not the signal's default action: that one passes over the first process of a container.
+    # The kernel skips a signal's default action for the first process of a container.
     del number, frame
-    # mujoco imports glfw, which has another process print its version: without us, into nothing.
+    # mujoco imports glfw, which starts a process that prints its version to a pipe of ours.
     time.sleep(FLUSH_TIME_S)
     os._exit(INTERRUPTED)

@@ -1,4 +1,4 @@
-"""Where a program writes its results as JSON: asked before anything is computed, written after."""
+"""JSON result files: checked before a computation, written after it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from skill_runtime.console.flags import UsageError
 
 
 def check_writable(path: Path) -> None:
-    """Makes the file's folder: now rather than later, so that no result is lost to a typing error.
+    """Creates the file's folder before a computation, so that a typing error costs no result.
 
     Raises:
-        UsageError: ``path`` is a folder, or cannot be written.
+        UsageError: ``path`` is a folder, or is not writable.
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file to write")
@@ -27,10 +27,10 @@ def check_writable(path: Path) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Writes ``content``.
+    """Writes ``content`` as indented JSON.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: the file is not writable.
     """
     try:
         path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

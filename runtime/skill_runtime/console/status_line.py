@@ -1,4 +1,4 @@
-"""One line of a terminal, written over again and again; elsewhere a line now and then."""
+"""A status line that is rewritten in place on a terminal, and logged now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ _ERASE = "\r\x1b[K"
 
 
 def discard_output() -> None:
-    """After a BrokenPipeError: whoever read the output, as in `| head`, is gone; so is the rest.
+    """Discards all further standard output; for use after a BrokenPipeError.
 
-    Otherwise Python complains of what is left in its buffer when the program ends.
+    The reader, such as ``| head``, has closed the pipe. Without this call Python reports its
+    unwritten buffer as an error when the program ends.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class LiveLine:
-    """The line at the bottom of standard output.
+    """The last line of standard output.
 
     Args:
-        log_period_s: time between two lines where the output is no terminal [s].
+        log_period_s: Time between two lines if the output is not a terminal [s].
     """
 
     def __init__(self, log_period_s: float = 1.0) -> None:
@@ -33,7 +34,7 @@ class LiveLine:
         self._lock = threading.Lock()
 
     def show(self, text: str) -> None:
-        """Shows ``text`` in place of what was there."""
+        """Replaces the line with ``text``."""
         with self._lock:
             if self._live:
                 width = shutil.get_terminal_size().columns - 1
@@ -44,7 +45,7 @@ class LiveLine:
             sys.stdout.flush()
 
     def above(self, text: str) -> None:
-        """Puts a lasting line on standard error; the live one goes on below it."""
+        """Writes a permanent line to standard error, above the status line."""
         with self._lock:
             if self._live:
                 sys.stdout.write(_ERASE)
@@ -53,7 +54,7 @@ class LiveLine:
             sys.stderr.flush()
 
     def end(self) -> None:
-        """Leaves the last line standing."""
+        """Keeps the last line and moves the cursor below it."""
         if self._live:
             sys.stdout.write("\n")
             sys.stdout.flush()

@@ -1,15 +1,36 @@
-"""What skill-control prints: messages as lines for people."""
+"""Messages of the server as lines of text for a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from skill_proto.manifest import Context, ContextEstimate, GoalSpace, PolicyManifest
+from skill_proto.manifest import Context, ContextEstimate, GoalSpace, PolicyManifest, SkillSpace
 from skill_proto.messages import Telemetry, Welcome
+from skill_proto.ports import DEFAULT_ADDRESS
 
 
-def welcome_text(welcome: Welcome) -> str:
-    """Who serves what, and how to steer it; several lines."""
+def control_command(words: str, address: str) -> str:
+    """Returns the command line of ``skill-control`` for the server at ``address``."""
+    flag = "" if address == DEFAULT_ADDRESS else f" --address {address}"
+    return f"skill-control {words}{flag}"
+
+
+def example_command(manifest: PolicyManifest, address: str) -> str:
+    """Returns a command line that runs the policy; empty if it takes neither skill nor goal."""
+    if manifest.skill.kind != "none":
+        return control_command(f"skill {_example_skill(manifest.skill)}", address)
+    if manifest.goal is not None:
+        return control_command(f"goal {_example_goal(manifest.goal)}", address)
+    return ""
+
+
+def welcome_text(welcome: Welcome, address: str) -> str:
+    """Describes a server and how to command it, on several lines.
+
+    Args:
+        welcome: The server's reply to hello.
+        address: The server's address for commands.
+    """
     manifest = welcome.manifest
     kind = "simulated" if welcome.simulated else "real"
     rows = {
@@ -18,8 +39,8 @@ def welcome_text(welcome: Welcome) -> str:
         f"servo {1 / welcome.servo_period_s:g} Hz",
         "policy": f"{manifest.name} ({manifest.algorithm}) at {welcome.policy_rate_hz:g} Hz",
         "about": manifest.description,
-        "skill": _skill_text(manifest),
-        "goal": _goal_text(manifest),
+        "skill": _skill_text(manifest.skill, address),
+        "goal": _goal_text(manifest.goal, address),
         "trained on": ", ".join(
             f"{name} {span.low:g} to {span.high:g}" + _unit(span.unit)
             for name, span in manifest.trained_on.items()
@@ -32,51 +53,55 @@ def welcome_text(welcome: Welcome) -> str:
     return "\n".join(f"{name:<11}{text}" for name, text in rows.items() if text)
 
 
-def _skill_text(manifest: PolicyManifest) -> str:
-    space = manifest.skill
+def _skill_text(space: SkillSpace, address: str) -> str:
     if space.kind == "none":
         return "none"
-    like = ["1"] + ["0"] * (space.size - 1)
-    what = "a direction of" if space.kind == "sphere" else "one of"
-    return f"{what} {space.size} numbers, as: skill-control skill {' '.join(like)}"
+    shape = "a direction in" if space.kind == "sphere" else "one-hot,"
+    example = control_command(f"skill {_example_skill(space)}", address)
+    return f"{shape} {space.size} dimensions, e.g. {example}"
 
 
-def _goal_text(manifest: PolicyManifest) -> str:
-    goal = manifest.goal
+def _goal_text(goal: GoalSpace | None, address: str) -> str:
     if goal is None:
         return "none"
     spans = " x ".join(
         f"{low:g} to {high:g}" for low, high in zip(goal.low, goal.high, strict=True)
     )
-    return f"{goal.field} within {spans} {goal.unit}, as: skill-control goal {example_goal(goal)}"
+    example = control_command(f"goal {_example_goal(goal)}", address)
+    return f"{goal.field} within {spans} {goal.unit}, e.g. {example}"
+
+
+def _example_skill(space: SkillSpace) -> str:
+    return " ".join(["1", *["0"] * (space.size - 1)])
+
+
+def _example_goal(goal: GoalSpace) -> str:
+    return " ".join(f"{high:g}" for high in goal.high)
 
 
 def _estimates_text(context: Context | None) -> str:
-    """What is estimated and how far to trust it, and what is not; nothing without a context."""
+    """Lists the estimated and the unidentified quantities; empty without a context."""
     if context is None:
         return ""
     parts: list[str] = []
     if context.estimates:
-        parts.append(", ".join(f"{item.name} ({_trust(item)})" for item in context.estimates))
+        parts.append(", ".join(f"{item.name} ({_r2_text(item)})" for item in context.estimates))
     if context.unidentified:
-        missing = ", ".join(f"{item.name} ({_trust(item)})" for item in context.unidentified)
+        missing = ", ".join(f"{item.name} ({_r2_text(item)})" for item in context.unidentified)
         parts.append(f"not estimated: {missing}")
     return "; ".join(parts)
 
 
-def _trust(estimate: ContextEstimate) -> str:
+def _r2_text(estimate: ContextEstimate) -> str:
     return "R2 not measured" if estimate.log_r2 is None else f"R2 {estimate.log_r2:.2f}"
 
 
-def example_goal(goal: GoalSpace) -> str:
-    """A goal that may be typed after ``skill-control goal``."""
-    return " ".join(f"{high:g}" for high in goal.high)
-
-
 def state_line(state: Telemetry, manifest: PolicyManifest | None = None) -> str:
-    """One line: who does what, where everything is, what the policy takes the object for.
+    """Summarises a state on one line: mode, lease, command, positions, context.
 
-    ``manifest`` is the policy's, for the units of its estimates.
+    Args:
+        state: The state.
+        manifest: The policy's manifest, for the units of its estimates.
     """
     parts = [f"{state.mode:<7}" if state.fault is None else f"{state.mode} {state.fault}"]
     if state.command is not None and state.command != state.mode:
@@ -87,36 +112,46 @@ def state_line(state: Telemetry, manifest: PolicyManifest | None = None) -> str:
     if state.skill:
         parts.append(f"skill {_numbers(state.skill, 2)}")
     parts += [f"{name} {_numbers(pose.position, 3)} m" for name, pose in state.objects.items()]
-    parts.append(f"hand {_numbers(state.end_effector_position, 3)} m")
-    parts += _context_parts(state, manifest)
+    parts.append(f"end effector {_numbers(state.end_effector_position, 3)} m")
+    context = _context_text(state, manifest)
+    if context:
+        parts.append(context)
     if state.not_finite:
         parts.append(f"NOT FINITE: {', '.join(state.not_finite)}")
     return "  ".join(parts)
 
 
-def _context_parts(state: Telemetry, manifest: PolicyManifest | None) -> list[str]:
+def _context_text(state: Telemetry, manifest: PolicyManifest | None) -> str:
+    """Lists the policy's estimates, or its context, and the distance; empty without a context."""
     known = manifest.context.estimates if manifest and manifest.context else ()
     units = {item.name: _unit(item.unit) for item in known}
     if state.context_estimate:
-        parts = [
-            f"{name} ?" if value is None else f"{name} {value:#.3g}{units.get(name, '')}"
+        estimates = ", ".join(
+            f"{_short_name(name)} ?"
+            if value is None
+            else f"{_short_name(name)} {value:#.3g}{units.get(name, '')}"
             for name, value in state.context_estimate.items()
-        ]
-        parts[0] = f"takes {parts[0]}"
+        )
+        parts = [f"estimate: {estimates}"]
     elif state.context is not None:
         parts = [f"context {_numbers(state.context, 2)}"]
     else:
-        return []
+        return ""
     if state.context_distance is not None:
         unusual = " (unusual)" if state.context_distance > 1.0 else ""
         parts.append(f"distance {state.context_distance:.2f}{unusual}")
-    return [", ".join(parts)]
+    return ", ".join(parts)
+
+
+def _short_name(name: str) -> str:
+    """``cube_mass`` is printed as mass, ``cube_table_friction`` as friction."""
+    return name.removeprefix("cube_").removeprefix("table_")
 
 
 def watch_line(
     state: Telemetry, previous: Telemetry | None, manifest: PolicyManifest | None = None
 ) -> str:
-    """A state as one line of a list: with its time, and what happened since ``previous``."""
+    """Summarises a state on one line, with its time and any event since ``previous``."""
     line = f"{state.time:12.3f}  {state_line(state, manifest)}"
     if previous is None or state.counters == previous.counters:
         return line

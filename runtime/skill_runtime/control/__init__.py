@@ -1,1 +1,11 @@
-"""control."""
+"""From commands and measurements to set-points.
+
+- ``arm_controller``: one update a tick: read, execute the command, govern, write.
+- ``arm_link``: the connection to the arm: is its state new, do set-points reach it.
+- ``policy_runner``: when the policy runs, and how long its recurrent state stays valid.
+- ``object_tracker``: object poses that clients report.
+- ``demo``: the commands that a simulated arm executes until a client takes the lease.
+- ``simulated_scene``: changes to the contents of a simulated scene.
+- ``report``: the outcome of one update.
+- ``fault_points``: the hooks for fault injection.
+"""

@@ -1,144 +1,44 @@
-"""Senses: what is measured, of the arm by itself and of objects from outside, and how old it is."""
+"""The connection to one arm: reads its state, and sends it governed set-points.
+
+A robot that receives no set-point for :data:`COMMUNICATION_TIMEOUT_S` stops on its own. Its
+position is then unknown to the controller: it may have coasted or been moved by hand. The link is
+out of sync until the robot, measured at rest, takes a set-point again.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from skill_robots.arm import Arm, ArmCommunicationError, ArmError, ArmState
+from skill_robots.arm import Arm, ArmCommunicationError, ArmError, ArmState, JointTarget
+from skill_robots.motion.governor import Governor, Intervention
+from skill_robots.motion.policy_adapter import PolicyAdapter
+from skill_runtime.authority.refusal import Refusal
 from skill_runtime.control.object_tracker import ObjectTracker
-
-COMMUNICATION_TIMEOUT_S = 0.02
-"""How long an arm may not answer, send one state again and again, or be without set-points [s]. The
-Franka control interface gives up after 20 periods of 1 ms (docs/safety.md)."""
-
-SINGLE_DROP_S = 0.0075
-"""A single period without a new state, of 1 to 5 ms, is shorter [s]."""
+from skill_runtime.control.report import Fault
+from skill_runtime.control.state_monitor import (
+    COMMUNICATION_TIMEOUT_S,
+    REST_VELOCITY,
+    StateMonitor,
+)
 
 RECOVERY_TIME_S = 1.0
-"""An arm that was silent must answer for this long, at rest, before it is moved again [s]."""
-
-REST_VELOCITY = 0.01
-"""Joints slower than this are at rest [rad/s]."""
+"""After a silence, the arm must answer at rest for this long before it is moved again [s]."""
 
 
-class Senses:
-    """Reads one arm.
-
-    Attributes:
-        state: the newest measurement, with tracked objects in it.
-        stable_for_s: for how long it has answered, at rest, since it last was silent [s].
-    """
-
-    def __init__(self, arm: Arm, tracker: ObjectTracker) -> None:
-        """Takes a first look.
-
-        Raises:
-            ArmError: the arm cannot be read.
-        """
-        self.tracker = tracker
-        self.stable_for_s = math.inf
-        self._silent_s = 0.0
-        self._arm = arm
-        self.state = self._with_tracked(self._ask())
-        self._read_s = self.state.time_s
-
-    def read(self) -> bool:
-        """A new look; whether there was something new to see.
-
-        Short silences leave the state as it is.
-
-        Raises:
-            ArmCommunicationError: the arm has been silent for longer than :data:`COMMUNICATION_TIMEOUT_S`.
-            ArmError: it reports something else, or what is no number.
-        """
-        try:
-            state = self._ask()
-        except ArmCommunicationError as error:
-            self._miss(str(error))
-            return False
-        except ArmError:
-            self._silent_s = 0.0
-            raise
-        if state.time_s == self._read_s:
-            self._miss("its state does not change")
-            return False
-        self._take(state)
-        self._read_s = state.time_s
-        self._silent_s = 0.0
-        self.stable_for_s = self.stable_for_s + self._arm.servo_period_s if self.at_rest else 0.0
-        return True
-
-    def look(self) -> None:
-        """A look between two ticks.
-
-        Raises:
-            ArmCommunicationError, ArmError: as the arm says; nothing is tolerated.
-        """
-        self._take(self._ask())
-
-    def reset_stable_time(self) -> None:
-        """What it has answered so far says nothing any more: set-points did not reach it."""
-        self.stable_for_s = 0.0
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether the last few :meth:`read` heard nothing new."""
-        return self._silent_s > SINGLE_DROP_S
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether the arm was measured at rest."""
-        return float(np.abs(self.state.joint_velocity).max()) <= REST_VELOCITY
-
-    def restart(self) -> None:
-        """Takes what is measured now as the first of a new life: the arm was moved by other means.
-
-        Raises:
-            ArmError: the arm cannot be read.
-        """
-        self._take(self._ask())
-        self._read_s = self.state.time_s
-        self._silent_s, self.stable_for_s = 0.0, math.inf
-
-    def _miss(self, why: str) -> None:
-        self._silent_s += self._arm.servo_period_s
-        if self._silent_s > SINGLE_DROP_S:  # one answer that comes twice is no silence
-            self.stable_for_s = 0.0
-        if self._silent_s > COMMUNICATION_TIMEOUT_S:
-            raise ArmCommunicationError(why)
-
-    def _ask(self) -> ArmState:
-        state = self._arm.read()
-        numbers = state.joint_position.tolist() + state.joint_velocity.tolist()
-        if not math.isfinite(sum(numbers)):
-            raise ArmError("what it measures of its joints is not finite")
-        return state
-
-    def _take(self, state: ArmState) -> None:
-        self.state = self._with_tracked(state)
-
-    def _with_tracked(self, state: ArmState) -> ArmState:
-        tracked = self.tracker.config.objects
-        if not tracked:
-            return state
-        own = {name: pose for name, pose in state.objects.items() if name not in tracked}
-        return replace(state, objects=own | self.tracker.poses())
-
-
-class Reach:
-    """Of one arm.
+class CommandLink:
+    """Tracks whether set-points reach one arm.
 
     Args:
         arm: the arm.
-        clock: server time [s]; looked at only for an arm that keeps time.
+        clock: server time [s]; read only for an arm that is not in lockstep.
 
     Attributes:
-        out_of_sync: whether the arm may be elsewhere than it was told to be: it stopped itself, or was
-            without set-points for too long. So it is until it takes one where it was seen at rest.
+        out_of_sync: commanded and measured position may differ, because the robot stopped on its
+            own. True until the robot takes a set-point while it is measured at rest.
     """
 
     def __init__(self, arm: Arm, clock: Callable[[], float]) -> None:
@@ -147,31 +47,31 @@ class Reach:
         self.restart()
 
     def restart(self) -> None:
-        """The set-point was put where the arm was measured, and none has been sent since."""
-        self.out_of_sync = not self._arm.lockstep  # until the first one it may be some time
+        """Starts from a set-point on the measured joints; no set-point has been sent since."""
+        self.out_of_sync = not self._arm.lockstep  # the first set-point may be some time away
         self._lost_s = 0.0
         self._last_sent = math.inf
 
     @property
     def timed_out(self) -> bool:
-        """Whether set-points have not reached the arm for too many periods."""
+        """Whether too many set-points in a row did not reach the arm."""
         return self._lost_s > COMMUNICATION_TIMEOUT_S
 
     def check_timeout(self) -> float | None:
-        """For how long it was sent nothing, where that was too long [s]: told once.
+        """Returns the gap since the last set-point if it exceeds the timeout [s], once.
 
-        It is :attr:`out_of_sync` from then on.
+        The link is :attr:`out_of_sync` from then on.
         """
         if self.out_of_sync or self._arm.lockstep:
             return None
-        alone_s = self._clock() - self._last_sent
-        if alone_s <= COMMUNICATION_TIMEOUT_S:
+        gap_s = self._clock() - self._last_sent
+        if gap_s <= COMMUNICATION_TIMEOUT_S:
             return None
         self.out_of_sync = True
-        return alone_s
+        return gap_s
 
     def on_sent(self, *, at_rest: bool) -> None:
-        """A set-point has reached the arm, which had just been seen: ``at_rest`` or not."""
+        """A set-point has reached the arm; ``at_rest``: measured in this tick, and at rest."""
         self._lost_s = 0.0
         if not self._arm.lockstep:
             self._last_sent = self._clock()
@@ -179,6 +79,204 @@ class Reach:
             self.out_of_sync = False
 
     def on_lost(self) -> None:
-        """A set-point has not reached it."""
+        """A set-point has not reached the arm."""
         self._lost_s += self._arm.servo_period_s
         self.out_of_sync = self.out_of_sync or self.timed_out
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteResult:
+    """The outcome of one :meth:`ArmLink.write`."""
+
+    intervention: Intervention | None = None
+    """The reason why the governor refused the set-point."""
+    fault: Fault | None = None
+
+
+class ArmLink:
+    """Reads one arm, sends it governed set-points, and turns its errors into faults.
+
+    Args:
+        arm: the arm.
+        tracker: object poses that replace the arm's own.
+        clock: server time [s].
+        adapter: holds the shaped set-point.
+        governor: checks every set-point.
+        on_placed: called after the set-point was placed on the measured joints.
+
+    Attributes:
+        governor: as given.
+        monitor: the measured state.
+        delivery: whether set-points reach the arm.
+        fresh: whether this tick's reading was a new state.
+        braking: whether the last set-point is one of the governor's braking trajectory.
+
+    Raises:
+        ArmError: the arm cannot be read.
+    """
+
+    def __init__(
+        self,
+        arm: Arm,
+        tracker: ObjectTracker,
+        clock: Callable[[], float],
+        adapter: PolicyAdapter,
+        governor: Governor,
+        on_placed: Callable[[ArmState], None],
+    ) -> None:
+        self.governor = governor
+        self.delivery = CommandLink(arm, clock)
+        self.monitor = StateMonitor(arm, tracker)
+        self.fresh = False
+        self.braking = False
+        self._arm = arm
+        self._adapter = adapter
+        self._on_placed = on_placed
+        self._place_setpoint()
+
+    @property
+    def state(self) -> ArmState:
+        """The newest measurement."""
+        return self.monitor.state
+
+    @property
+    def out_of_sync(self) -> bool:
+        """Whether commanded and measured position may differ."""
+        return self.delivery.out_of_sync
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether the arm has been in sync, answering and at rest for :data:`RECOVERY_TIME_S`."""
+        return not self.out_of_sync and self.monitor.stable_for_s >= RECOVERY_TIME_S
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the arm is measured at rest, and its set-point is at rest."""
+        return self.monitor.at_rest and self._commanded_rest
+
+    @property
+    def _commanded_rest(self) -> bool:
+        return float(np.abs(self._adapter.setpoint_velocity).max()) <= REST_VELOCITY
+
+    # The tick -----------------------------------------------------------------------------------
+
+    def read(self) -> list[Fault]:
+        """Reads the arm and returns the faults found.
+
+        If the arm is out of sync and reports its state, the set-point is placed there.
+        """
+        self.fresh = False
+        gap = self._check_timeout()
+        faults = [] if gap is None else [gap]
+        try:
+            self.fresh = self.monitor.read()
+        except ArmCommunicationError as error:
+            faults.append(Fault(kind="communication", reason=f"the arm does not answer: {error}"))
+            # Once it has braked, a silent arm may have stopped listening too.
+            if not self._arm.lockstep and self._commanded_rest:
+                self.lose_sync()
+        except ArmError as error:
+            faults.append(Fault(kind=error.kind, reason=f"the arm cannot be read: {error}"))
+        if self.out_of_sync and self.fresh:
+            self.hold_measured()
+        return faults
+
+    def write(self, target: JointTarget | None) -> WriteResult:
+        """Sends one governed set-point.
+
+        Always sends one: on any failure, the next one of the verified braking trajectory. The only
+        exceptions are an arm that is out of sync and does not report its state, and a gap since
+        the last set-point that exceeds the timeout.
+
+        Args:
+            target: the shaped set-point; None if there is no new one.
+        """
+        if self.out_of_sync and not self.fresh and not self._arm.lockstep:
+            self._skip_write()
+            return WriteResult()
+        verdict = self.governor.check(target, self.state)
+        self.braking = verdict.braking
+        if verdict.braking:
+            self._adapter.sync_to(verdict.target)
+        return WriteResult(intervention=verdict.intervention, fault=self._send(verdict.target))
+
+    def _send(self, target: JointTarget) -> Fault | None:
+        gap = self._check_timeout()  # this tick itself may have taken too long
+        if gap is not None:
+            self._skip_write()
+            return gap
+        try:
+            self._arm.command(target)
+        except ArmCommunicationError:
+            self._rollback()
+            if self.delivery.timed_out:
+                return Fault(kind="communication", reason="the arm takes no set-point")
+            return None
+        except ArmError as error:
+            self._rollback()
+            return Fault(kind=error.kind, reason=f"the arm refuses to move: {error}")
+        self.delivery.on_sent(at_rest=self.fresh and self.monitor.at_rest)
+        return None
+
+    def _rollback(self) -> None:
+        """Continues from the last set-point that reached the arm; from rest if out of sync."""
+        self.monitor.reset_stable_time()
+        self.delivery.on_lost()
+        self.governor.rollback(at_rest=self.out_of_sync)
+        self._adapter.sync_to(self.governor.last)
+
+    def _skip_write(self) -> None:
+        """Continues from the last set-point, at rest: the robot has stopped on its own."""
+        self.governor.rollback(at_rest=True)
+        self._adapter.sync_to(self.governor.last)
+        self.braking = False
+
+    def _check_timeout(self) -> Fault | None:
+        gap_s = self.delivery.check_timeout()
+        if gap_s is None:
+            return None
+        self.monitor.reset_stable_time()
+        return Fault(kind="communication", reason=f"the arm had no set-point for {gap_s:.3f} s")
+
+    # Synchronisation ----------------------------------------------------------------------------
+
+    def lose_sync(self) -> None:
+        """Marks the arm as out of sync."""
+        self.delivery.out_of_sync = True
+
+    def hold_measured(self) -> None:
+        """Places the set-point on the measured joints, at rest."""
+        self._place_setpoint()
+        self._on_placed(self.state)
+
+    def _place_setpoint(self) -> None:
+        self._adapter.reset(self.state)
+        self.governor.reset(self.state)
+
+    def restart(self) -> None:
+        """Starts again from the measured joints: the arm was moved by other means.
+
+        Raises:
+            ArmError: the arm cannot be read.
+        """
+        self.monitor.restart()
+        self.hold_measured()
+        self.delivery.restart()
+
+    def check_at_rest(self) -> None:
+        """Checks that a fault may be cleared, which needs an arm at rest.
+
+        Raises:
+            Refusal: ``not_now``, the arm moves or does not answer.
+        """
+        fix = "send it again in a moment"
+        try:
+            self.monitor.refresh()
+        except ArmCommunicationError as error:
+            raise Refusal("not_now", f"the arm does not answer: {error}", fix) from None
+        except ArmError:
+            return  # the next tick reports the error as a fault again, if it lasts
+        if self.monitor.is_silent:
+            raise Refusal("not_now", "the state that the arm sends does not change", fix)
+        if not self.at_rest:
+            raise Refusal("not_now", "the arm still moves", fix)

@@ -1,10 +1,9 @@
-"""Show-off: what a simulated arm does while nobody commands it.
+"""The commands that a simulated arm executes until a client takes the lease.
 
-One skill an episode, each from a fresh start, so that a watcher sees the fan of what the policy
-can do; a policy that takes goals alone is sent to several from each start, drawn from the
-manifest's box, with time to come to rest at each. It ends for good when anybody takes the lease or
-stops the arm (authority.py); who takes the lease finds a fresh start too, for the show leaves the
-cube where the arm cannot get behind it.
+A skill policy executes one skill per episode, from a fresh start each. A policy that takes only
+goals pursues several goals from each start, drawn from the manifest's box, with time to come to
+rest at each. The demo ends for good when a client takes the lease or stops the arm. The scene is
+then reset once more, because the demo may leave the cube out of the arm's reach.
 """
 
 from __future__ import annotations
@@ -21,20 +20,25 @@ from skill_runtime.authority.refusal import Refusal
 from skill_runtime.control.arm_controller import ArmController
 
 EPISODE_S = 4.0
-"""Length of an episode where the manifest names none [s]."""
+"""Length of an episode if the manifest does not give one [s]."""
 
 GOAL_S = 6.0
-"""Time for one goal: that of an evaluation (tasks/rollouts.py) [s]."""
+"""Time for one goal, as in an evaluation (tasks/rollouts.py) [s]."""
 
-GOALS_A_START = 4
-"""Goals from one start: enough to see a policy with a memory act on what it has found out."""
+GOALS_PER_START = 4
+"""Goals from one start: enough for a recurrent policy to use its estimate of the context."""
 
 GOLDEN_ANGLE = math.pi * (3.0 - math.sqrt(5.0))
-"""Turning by it covers a circle evenly after any number of turns (Vogel, 1979) [rad]."""
+"""Steps of this angle cover a circle evenly after any number of steps (Vogel, 1979) [rad]."""
 
 
 class DemoController:
-    """The internal controller, of lowest priority."""
+    """The internal source of commands, with the lowest priority.
+
+    Args:
+        manifest: the manifest of the policy.
+        seed: seed of its skills and goals.
+    """
 
     def __init__(self, manifest: PolicyManifest, seed: int) -> None:
         self._manifest = manifest
@@ -45,39 +49,39 @@ class DemoController:
         self._command_s = held / manifest.control_rate_hz if held > 1 else EPISODE_S
         if self._by_goal:
             self._command_s = GOAL_S
-        self._per_start = GOALS_A_START if self._by_goal else 1
+        self._per_start = GOALS_PER_START if self._by_goal else 1
         self._ends = -math.inf
         self._count = 0
 
-    def step(self, authority: Authority, pilot: ArmController, now: float) -> None:
-        """Starts the next episode when the last one is over."""
+    def step(self, authority: Authority, controller: ArmController, now: float) -> None:
+        """Gives the next command if the last one is over; called once a tick."""
         if not authority.demo_allowed:
-            self._end(authority, pilot)
+            self._end(authority, controller)
             return
         if now < self._ends:
             return
         try:
-            self._start(authority, pilot, now)
-        except Refusal as refusal:  # the arm does not answer: the pilot makes a fault of it
-            authority.note(str(refusal))
+            self._start(authority, controller, now)
+        except Refusal as refusal:  # the arm does not answer; the controller reports the fault
+            authority.events.record_event(str(refusal))
 
-    def _start(self, authority: Authority, pilot: ArmController, now: float) -> None:
+    def _start(self, authority: Authority, controller: ArmController, now: float) -> None:
         self._ends = now + self._command_s
         fresh = self._count % self._per_start == 0
-        if fresh and self._count > 0:  # the arm starts at a fresh start already
-            pilot.reset()
+        if fresh and self._count > 0:  # a new server is at a fresh start already
+            controller.reset()
         event, vector = self._next()
         authority.demo(event, vector)
         episode = (self._count - 1) // self._per_start + 1
-        authority.note(f"demo episode {episode}", "episodes" if fresh else "")
+        authority.events.record_event(f"demo episode {episode}", "episodes" if fresh else "")
 
-    def _end(self, authority: Authority, pilot: ArmController) -> None:
+    def _end(self, authority: Authority, controller: ArmController) -> None:
         started, self._count = self._count > 0, 0
         if started and authority.lease is not None:
             try:
-                pilot.reset()
+                controller.reset()
             except Refusal as refusal:
-                authority.note(str(refusal))
+                authority.events.record_event(str(refusal))
 
     def _next(self) -> tuple[Event, Array]:
         space, goal = self._manifest.skill, self._manifest.goal

@@ -1,13 +1,14 @@
-"""Tracker: where objects are, as reported from outside, and how old that is.
+"""Object poses that clients report, and their age.
 
-A real arm does not see what it pushes. Poses come over the wire with the time at which they were
-true on the server's clock; one that is older than the one before it, or too old to be of use, is
-refused, so that neither a queue nor a tracker that starts again moves an object back in time.
+A real arm does not measure the objects that it moves; a tracker sends their poses, each with its
+capture time on the server's clock. A pose is refused if it is older than the previous one, or too
+old to be used. Neither a queue nor a restarted tracker can therefore move an object back in time.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,17 +20,18 @@ from skill_runtime.authority.lease import FUTURE_TOLERANCE_S
 from skill_runtime.authority.refusal import Refusal
 
 DIFFERENCE_S = 0.02
-"""Shortest time over which a velocity is taken from poses: less amplifies a tracker's noise [s]."""
+"""Shortest interval for a velocity from two poses; a shorter one amplifies the tracker's noise [s].
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackConfig:
-    """Which objects are reported from outside."""
+    """The objects whose poses clients report."""
 
     objects: tuple[str, ...] = ()
-    """Their names; what the arm itself reports of them is not used."""
+    """Names of the tracked objects; poses of these objects from the arm itself are ignored."""
     timeout_s: float = 0.2
-    """A pose older than this is of no use [s]."""
+    """A pose older than this is not used [s]."""
 
 
 @dataclass(kw_only=True)
@@ -37,18 +39,18 @@ class _Sighting:
     pose: Pose
     captured: float
     base: tuple[float, Array]
-    """Time and position that the velocity is taken from."""
+    """Time and position from which the velocity is computed."""
 
 
 @dataclass
 class ObjectTracker:
-    """Newest poses by name."""
+    """Keeps the newest pose of each tracked object."""
 
     config: TrackConfig = field(default_factory=TrackConfig)
     _seen: dict[str, _Sighting] = field(default_factory=dict[str, _Sighting], init=False)
 
     def put(self, message: Track, now: float) -> None:
-        """Takes a pose.
+        """Stores a pose.
 
         Raises:
             Refusal: ``not_supported`` (the object is not tracked), ``stale``, ``out_of_order`` or
@@ -59,7 +61,7 @@ class ObjectTracker:
             tracked = ", ".join(self.config.objects) or "none"
             raise Refusal(
                 "not_supported",
-                f"{name!r} is not tracked from outside; tracked objects: {tracked}",
+                f"{name!r} is not a tracked object; tracked objects: {tracked}",
                 f"start the server with --track {name}, or leave the object to the arm",
             )
         self._check_time(message, now)
@@ -80,21 +82,48 @@ class ObjectTracker:
         self._seen[name] = _Sighting(pose=pose, captured=message.captured, base=base)
 
     def poses(self) -> dict[str, Pose]:
-        """The newest of each object, however old."""
+        """Returns the newest pose of each object, of any age."""
         return {name: sighting.pose for name, sighting in self._seen.items()}
 
-    def age_s(self, name: str, now: float) -> float:
-        """Of the newest pose of a tracked object; infinite where there is none."""
+    def tracks(self, name: str) -> bool:
+        """Returns whether clients report the pose of this object."""
+        return name in self.config.objects
+
+    def age_s(self, name: str, now: float) -> float | None:
+        """Returns the age of the newest pose [s]; None for an object that is not tracked.
+
+        The age is infinite before the first pose.
+        """
+        return self._age_s(name, now) if self.tracks(name) else None
+
+    def _age_s(self, name: str, now: float) -> float:
         sighting = self._seen.get(name)
         return math.inf if sighting is None else max(0.0, now - sighting.captured)
 
+    def missing(self, needed: Iterable[str], measured: Container[str], now: float) -> str | None:
+        """Says which needed object has no fresh pose; returns None if all have one.
+
+        Args:
+            needed: names of objects.
+            measured: names of the objects that the arm itself reports.
+            now: server time [s].
+        """
+        for name in needed:
+            if self.tracks(name):
+                late = self.late(name, now)
+                if late is not None:
+                    return late
+            elif name not in measured:
+                return f"no source reports the pose of {name!r}"
+        return None
+
     def late(self, name: str, now: float) -> str | None:
-        """What is wrong where a tracked object has no fresh pose, in words."""
-        age = self.age_s(name, now)
+        """Says how late the pose of a tracked object is; returns None if it is fresh."""
+        age = self._age_s(name, now)
         if age <= self.config.timeout_s:
             return None
         if math.isinf(age):
-            return f"no pose of {name!r} has come yet"
+            return f"no pose of {name!r} has arrived yet"
         return f"the newest pose of {name!r} is {age:.2f} s old"
 
     def _check_time(self, message: Track, now: float) -> None:
@@ -103,20 +132,20 @@ class ObjectTracker:
             raise Refusal(
                 "stale",
                 f"captured {message.captured:.3f} is {ahead:.3f} s ahead of server time {now:.3f}",
-                "take it from the 'time' of this server's telemetry, plus what has passed since",
+                "use the 'time' of this server's telemetry plus the time since then",
             )
         if -ahead > self.config.timeout_s:
             raise Refusal(
                 "stale",
-                f"the pose is {-ahead:.3f} s old; at most {self.config.timeout_s:g} s are of use",
+                f"the pose is {-ahead:.3f} s old; the limit is {self.config.timeout_s:g} s",
                 "send poses as they are captured",
             )
         before = self._seen.get(message.object)
         if before is not None and message.captured <= before.captured:
             raise Refusal(
                 "out_of_order",
-                f"a pose of {message.object!r} captured at {before.captured:.3f} is there already",
-                "send poses in the order of their capture, from one tracker alone",
+                f"a pose of {message.object!r} captured at {before.captured:.3f} is already stored",
+                "send poses in the order of their capture, from one tracker only",
             )
 
     def _velocity(

@@ -1,4 +1,9 @@
-"""PolicyRunner: runs the policy of one arm, and knows when its memory still holds."""
+"""When the policy of one arm runs, and how long its recurrent state stays valid.
+
+The policy runs at its own rate, every k-th tick from the moment a policy mode is entered. At short
+servo periods a tick has no time for a whole policy step; observation, inference and action then run
+in three consecutive ticks.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +14,29 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
-from skill_runtime.policy.onnx_policy import PolicyOutput
+from skill_robots.arm import ArmState
+from skill_robots.motion.policy_adapter import PolicyAdapter
+from skill_runtime.policy import PolicyOutput
 
 MAX_PAUSE_S = 0.5
-"""Holds no longer than this [s], as between two commands of a slow client, leave the policy its
-memory: the arm and what it touches have hardly done anything meanwhile. After longer ones, and
-after anything but a hold, it does not know what has happened and starts anew."""
+"""A hold up to this long, as between two commands of a slow client, keeps the recurrent state: arm
+and object have hardly moved. A longer hold, or any other motion, resets it [s]."""
+
+PIPELINE_BELOW_S = 2e-3
+"""Policy steps are pipelined at servo periods up to this [s]. The shipped policies were trained
+with up to 20 ms of delay."""
+
+PIPELINE_DEPTH = 3
+"""Ticks of a pipelined step. A policy whose steps are at most this many ticks apart is not
+pipelined."""
 
 
 class TickPolicy(Protocol):
-    """What the tick needs of a policy; ``OnnxPolicy`` is one."""
+    """A policy with the interface of ``OnnxPolicy``, as far as the runner needs it."""
 
     @property
     def manifest(self) -> PolicyManifest:
-        """What the policy says of itself."""
+        """The manifest in the policy file."""
         ...
 
     def step(
@@ -32,14 +46,14 @@ class TickPolicy(Protocol):
         goal: Array | None = None,
         previous_action: Array | None = None,
     ) -> PolicyOutput:
-        """One action for one observation ``(O,)``.
+        """Returns one action for one observation ``(O,)``.
 
-        ``previous_action`` is given where something else was done than what it said last.
+        ``previous_action`` is given if the applied action differs from the last output.
         """
         ...
 
     def reset_slot(self, slot: int) -> None:
-        """Forgets recurrent state and previous action of one slot."""
+        """Resets recurrent state and previous action of one slot."""
         ...
 
 
@@ -48,14 +62,14 @@ class RateMismatchError(ValueError):
 
 
 class PolicyFaultError(RuntimeError):
-    """The policy put out what no arm can follow."""
+    """The output of the policy is not finite."""
 
 
 def ticks_per_action(rate_hz: float, servo_period_s: float) -> int:
-    """Servo periods in one period of the policy.
+    """Returns the number of servo periods in one period of the policy.
 
     Raises:
-        RateMismatchError: that is no whole number.
+        RateMismatchError: the number is not whole.
     """
     exact = 1.0 / (rate_hz * servo_period_s)
     ticks = round(exact)
@@ -68,56 +82,133 @@ def ticks_per_action(rate_hz: float, servo_period_s: float) -> int:
 
 
 class PolicyRunner:
-    """Runs one policy.
+    """Runs one policy for one arm.
 
     Args:
-        policy: whose slot 0 is this arm's.
+        policy: the policy; its slot 0 belongs to this arm.
+        adapter: makes observations and applies actions.
+        servo_period_s: time between two ticks [s].
 
     Attributes:
         policy: as given.
-        output: what it put out last, None while it does not run.
+        output: the last output; None while the policy does not run, and before its first step.
+        ticks_per_action: servo periods in one policy period.
+        pipelined: whether a policy step extends over :data:`PIPELINE_DEPTH` ticks.
+
+    Raises:
+        RateMismatchError: the policy's period is not a whole number of servo periods.
     """
 
-    def __init__(self, policy: TickPolicy) -> None:
+    def __init__(self, policy: TickPolicy, adapter: PolicyAdapter, servo_period_s: float) -> None:
         self.policy = policy
         self.output: PolicyOutput | None = None
+        self.ticks_per_action = ticks_per_action(policy.manifest.control_rate_hz, servo_period_s)
+        self.pipelined = (
+            servo_period_s <= PIPELINE_BELOW_S and self.ticks_per_action > PIPELINE_DEPTH
+        )
+        self._adapter = adapter
         self._paused_s = math.inf
-        self._done: Array | None = None
+        self._applied: Array | None = None
+        self._phase = 0
+        self._observed: Array | None = None
+        self._action: Array | None = None
 
-    def run(self, observation: Array, vector: Array, *, by_goal: bool) -> PolicyOutput:
-        """One step, for the observation ``(O,)``, towards a goal or by a skill ``vector``.
+    # The tick -----------------------------------------------------------------------------------
+
+    @property
+    def observation_due(self) -> bool:
+        """Whether the next :meth:`step` takes an observation."""
+        return self._phase == 0
+
+    @property
+    def step_pending(self) -> bool:
+        """Whether the next :meth:`step` does a part of a pipelined policy step.
+
+        False without a pipeline: then all ticks are equally suited for other work.
+        """
+        begun = self._observed is not None or self._action is not None
+        return self.pipelined and (begun or self.observation_due)
+
+    def step(self, state: ArmState, vector: Array, *, by_goal: bool) -> None:
+        """Does the part of a policy step that is due in this tick.
+
+        Args:
+            state: the newest measurement.
+            vector: skill or goal.
+            by_goal: whether ``vector`` is a goal.
 
         Raises:
-            PolicyFaultError: its action or its memory is not finite.
+            PolicyFaultError: action or recurrent state are not finite.
+            ObjectUnseenError: an object that the policy observes is not reported.
         """
-        done, self._done, self._paused_s = self._done, None, 0.0
+        if self.pipelined:
+            self._apply_action(state)
+            self._infer(vector, by_goal=by_goal)
+        if self.observation_due:
+            self._observed = self._adapter.observation(state)
+        if not self.pipelined:
+            self._infer(vector, by_goal=by_goal)
+            self._apply_action(state)
+
+    def end_tick(self) -> None:
+        """Counts one servo period; called in every tick, in every mode."""
+        self._phase = (self._phase + 1) % self.ticks_per_action
+
+    def _infer(self, vector: Array, *, by_goal: bool) -> None:
+        observed, self._observed = self._observed, None
+        if observed is not None:
+            self._action = self.run(observed, vector, by_goal=by_goal).action[0]
+
+    def _apply_action(self, state: ArmState) -> None:
+        action, self._action = self._action, None
+        if action is not None:
+            self._adapter.apply_action(action, state)
+            self.set_applied(self._adapter.applied_action(action))
+
+    def run(self, observation: Array, vector: Array, *, by_goal: bool) -> PolicyOutput:
+        """Runs one inference for the observation ``(O,)``, with a skill or goal ``vector``.
+
+        Raises:
+            PolicyFaultError: action or recurrent state are not finite.
+        """
+        applied, self._applied, self._paused_s = self._applied, None, 0.0
         goal = vector if by_goal else None
         skill = vector if len(vector) and not by_goal else None
-        output = self.policy.step(observation, skill, goal, done)
+        output = self.policy.step(observation, skill, goal, applied)
         if not np.isfinite(output.action).all():
             raise PolicyFaultError(f"its action is not finite: {output.action.tolist()}")
-        if not output.sound.all():
+        if not output.is_finite.all():
             raise PolicyFaultError("its recurrent state is not finite")
         self.output = output
         return output
 
     def set_applied(self, action: Array | None) -> None:
-        """What was done instead of its last action ``(A,)``; None where that was done."""
-        self._done = action
+        """Sets the action ``(A,)`` that was applied instead of the last output; None if equal."""
+        self._applied = action
 
-    def pause(self, seconds: float) -> None:
-        """It does not run; infinite ``seconds`` where something else moves the arm."""
-        self.output = None
-        self._paused_s += seconds
+    # Starts and pauses --------------------------------------------------------------------------
 
-    def resume(self) -> None:
-        """It is to run again: anew, unless the pause was short."""
+    def start(self) -> None:
+        """Starts the policy for a new command; a policy that runs keeps its rhythm.
+
+        The recurrent state is kept after a pause up to :data:`MAX_PAUSE_S`, and reset otherwise.
+        """
+        if self.output is not None or self._observed is not None:
+            return
+        self._phase = 0
         if self._paused_s > MAX_PAUSE_S:
             self.policy.reset_slot(0)
-        else:  # what was done last is not what it said last, but nothing
-            self._done = np.zeros(self.policy.manifest.action_size)
+        else:  # the applied action was to stay, not the last output
+            self._applied = np.zeros(self.policy.manifest.action_size)
 
-    def forget(self) -> None:
-        """It starts anew when it runs next."""
-        self.output, self._done, self._paused_s = None, None, math.inf
+    def pause(self, seconds: float) -> None:
+        """Counts a pause; infinite ``seconds`` if another command moves the arm."""
+        self.output = None
+        self._observed, self._action = None, None
+        self._paused_s += seconds
+
+    def reset(self) -> None:
+        """Ends the step in progress and resets the recurrent state."""
+        self.pause(math.inf)
+        self._applied, self._phase = None, 0
         self.policy.reset_slot(0)

@@ -1,1 +1,11 @@
-"""doctor."""
+"""skill-doctor: measures how punctual this machine is, and recommends changes.
+
+- ``options``: command-line options.
+- ``machine``: facts of kernel, processors and limits.
+- ``loop_latency``: wake-up latency of a loop, per wait strategy, and the deadlines it misses.
+- ``serving_cost``: time of an inference, of a tick and of a message.
+- ``verdict``: measured deadlines against the requirements of an arm.
+- ``advice``: recommended changes, the most useful first.
+- ``report``: the results as text and as JSON.
+- ``examination``: runs all measurements.
+"""

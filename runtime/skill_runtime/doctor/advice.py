@@ -1,4 +1,4 @@
-"""What to change so that a machine holds its rates: the most useful first, each with how."""
+"""Recommends changes with which a machine holds its rates, the most useful first."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 
 from skill_runtime.doctor.machine import Machine
 from skill_runtime.doctor.verdict import SERVO, Verdict
-from skill_runtime.realtime.cpus import listed
-from skill_runtime.realtime.scheduling import FIFO_PRIORITY, MEMORY, SCHEDULING, Grant
+from skill_runtime.realtime.cpus import format_cpus
+from skill_runtime.realtime.scheduling import FIFO_PRIORITY, LOCKED_MEMORY, SCHEDULING, Grant
 
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies", "refined-jiffies", "pit")
-"""Clock sources whose reading is a trip to a device, or coarse."""
+"""Clock sources that are coarse, or whose reading needs a device access."""
 
-CROWDED = 0.5
-"""Load per processor from which other programs are in the way."""
+MAX_LOAD_PER_CPU = 0.5
+"""A higher load per processor means that other programs delay the loop."""
 
-SPARE = 4
-"""Processors of a machine that can give one of them away."""
+MIN_CPUS_TO_ISOLATE_ONE = 4
+"""A machine with fewer processors cannot reserve one for the loop."""
 
-SLOW_TICK = 0.5
-"""Share of the servo period that a tick may take and leave room for what comes in between."""
+MAX_TICK_SHARE = 0.5
+"""Share of the servo period that a tick may take; the rest is a margin for interruptions."""
 
 LIMITS_FILE = "/etc/security/limits.d/skill-serve.conf"
 KERNEL_LINE = "GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub"
@@ -30,37 +30,37 @@ KERNEL_LINE = "GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub"
 
 @dataclass(frozen=True, kw_only=True)
 class Advice:
-    """One thing to change."""
+    """One recommended change."""
 
     what: str
     how: tuple[str, ...] = ()
-    """Commands, or lines of a file that is named before them."""
+    """Commands, or lines for the file that ``what`` names."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """All that advice is drawn from."""
+    """The measurements and facts that advice is based on."""
 
     machine: Machine
-    answers: Sequence[Grant]
-    """To the requests for SCHED_FIFO and locked memory."""
+    grants: Sequence[Grant]
+    """Replies to the requests for SCHED_FIFO and locked memory."""
     verdicts: Sequence[Verdict]
     tick_s: float | None
-    """What a tick of skill-serve takes half of the time [s]; None where it was not measured."""
+    """Median execution time of a tick of skill-serve [s]; None if it was not measured."""
     cpu: int | None
-    """The processor that the loops were kept on."""
+    """The processor that the loops were pinned to."""
     user: str
-    superuser: bool
+    is_root: bool
 
 
 def advise(findings: Findings) -> list[Advice]:
-    """In the order of what helps most."""
+    """Returns the recommended changes, the most useful first."""
     return [
         *_slow_tick(findings),
-        *_flags(findings),
-        *_crowd(findings),
-        *_grants(findings),
-        *_governor(findings),
+        *_serve_flags(findings),
+        *_cpu_load(findings),
+        *_refused_grants(findings),
+        *_frequency_governor(findings),
         *_hypervisor(findings),
         *_isolation(findings),
         *_kernel(findings),
@@ -68,32 +68,32 @@ def advise(findings: Findings) -> list[Advice]:
     ]
 
 
-def who() -> tuple[str, bool]:
-    """This user's name, and whether nothing is forbidden to them by limits.conf."""
+def current_user() -> tuple[str, bool]:
+    """Returns the user's name, and whether the user is root, to whom limits.conf does not apply."""
     try:
         name = getpass.getuser()
-    except (OSError, KeyError):  # a number without a name, as in some containers
+    except (OSError, KeyError):  # some containers have a user id without a name
         name = "YOUR_USER"
     return name, hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def _slow_tick(findings: Findings) -> Iterator[Advice]:
-    if findings.tick_s is not None and findings.tick_s > SLOW_TICK * SERVO.budget_s:
+    if findings.tick_s is not None and findings.tick_s > MAX_TICK_SHARE * SERVO.budget_s:
         yield Advice(
             what=f"A tick takes {1e3 * findings.tick_s:.2g} of {1e3 * SERVO.budget_s:g} ms: serve "
-            "a smaller policy, or fewer ticks",
+            "a smaller policy, or lower the servo rate",
             how=("skill-serve --model FILE --servo-rate 100",),
         )
 
 
-def _flags(findings: Findings) -> Iterator[Advice]:
+def _serve_flags(findings: Findings) -> Iterator[Advice]:
     pin = "" if findings.cpu is None else f" --cpu {findings.cpu}"
     served: dict[str, list[str]] = {}
     for verdict in findings.verdicts:
-        flags = verdict.best.way.flags
+        flags = verdict.best.strategy.flags
         if verdict.holds and flags:
             served.setdefault(f"skill-serve --model FILE {flags}{pin}", []).append(
-                verdict.demand.name
+                verdict.requirement.name
             )
     for command, names in served.items():
         yield Advice(
@@ -101,28 +101,28 @@ def _flags(findings: Findings) -> Iterator[Advice]:
         )
 
 
-def _crowd(findings: Findings) -> Iterator[Advice]:
+def _cpu_load(findings: Findings) -> Iterator[Advice]:
     machine = findings.machine
-    if machine.load is not None and machine.load > CROWDED * len(machine.processors):
+    if machine.load is not None and machine.load > MAX_LOAD_PER_CPU * len(machine.processors):
         yield Advice(
-            what=f"Other programs want the processors (load {machine.load:g} on "
+            what=f"Other programs use the processors (load {machine.load:g} on "
             f"{len(machine.processors)}): end them while an arm runs, and measure again",
             how=("ps -eo pid,user,pcpu,comm --sort=-pcpu | head",),
         )
 
 
-def _grants(findings: Findings) -> Iterator[Advice]:
-    names = {SCHEDULING: "rtprio", MEMORY: "memlock"}
+def _refused_grants(findings: Findings) -> Iterator[Advice]:
+    names = {SCHEDULING: "rtprio", LOCKED_MEMORY: "memlock"}
     values = {"rtprio": str(FIFO_PRIORITY), "memlock": "unlimited"}
     refused = {
-        answer.what: names[answer.what]
-        for answer in findings.answers
-        if answer.what in names and not answer.granted
+        grant.request: names[grant.request]
+        for grant in findings.grants
+        if grant.request in names and not grant.granted
     }
     if not refused:
         return
-    what = f"Let skill-serve have {' and '.join(refused)}"
-    if findings.machine.container or findings.superuser:
+    what = f"Grant skill-serve {' and '.join(refused)}"
+    if findings.machine.container or findings.is_root:
         values["memlock"] = "-1"
         options = " ".join(f"--ulimit {limit}={values[limit]}" for limit in refused.values())
         yield Advice(what=f"{what}: start the container with", how=(f"docker run {options} ...",))
@@ -133,7 +133,7 @@ def _grants(findings: Findings) -> Iterator[Advice]:
     )
 
 
-def _governor(findings: Findings) -> Iterator[Advice]:
+def _frequency_governor(findings: Findings) -> Iterator[Advice]:
     slow = [name for name in findings.machine.governors if name != "performance"]
     if slow:
         yield Advice(
@@ -147,8 +147,8 @@ def _governor(findings: Findings) -> Iterator[Advice]:
 def _hypervisor(findings: Findings) -> Iterator[Advice]:
     if findings.machine.hypervisor and _fails(findings):
         yield Advice(
-            what="This is a virtual machine: its host takes the processor away for milliseconds "
-            "at a time, which nothing in it can prevent. Run on a machine of your own"
+            what="This is a virtual machine: its host takes the processor away for milliseconds at "
+            "a time, and no setting of the guest prevents this. Run on real hardware"
         )
 
 
@@ -156,16 +156,20 @@ def _isolation(findings: Findings) -> Iterator[Advice]:
     machine = findings.machine
     if machine.isolated and findings.cpu not in machine.isolated:
         yield Advice(
-            what=f"Processors {listed(machine.isolated)} are kept free: put the loop on one",
+            what=f"Processors {format_cpus(machine.isolated)} are isolated: pin the loop to one",
             how=(
                 f"skill-doctor --cpu {machine.isolated[0]}",
                 f"skill-serve --model FILE --realtime --cpu {machine.isolated[0]}",
             ),
         )
-    elif not machine.isolated and len(machine.processors) >= SPARE and _fails(findings):
+    elif (
+        not machine.isolated
+        and len(machine.processors) >= MIN_CPUS_TO_ISOLATE_ONE
+        and _fails(findings)
+    ):
         last = machine.processors[-1]
         yield Advice(
-            what=f"Keep processor {last} free for the loop: add to {KERNEL_LINE}, then sudo "
+            what=f"Reserve processor {last} for the loop: add to {KERNEL_LINE}, then sudo "
             f"update-grub, restart, and skill-serve --cpu {last}",
             how=(f"isolcpus=managed_irq,domain,{last} nohz_full={last} rcu_nocbs={last}",),
         )
@@ -176,14 +180,14 @@ def _kernel(findings: Findings) -> Iterator[Advice]:
     if machine.preempt_rt:
         if not machine.announces_rt:
             yield Advice(
-                what="The kernel is PREEMPT_RT but has no /sys/kernel/realtime, where libfranka "
-                "looks: tell libfranka not to insist (RealtimeConfig::kIgnore)"
+                what="The kernel is PREEMPT_RT but lacks /sys/kernel/realtime, which libfranka "
+                "checks: disable the check in libfranka (RealtimeConfig::kIgnore)"
             )
         return
     where = "on the host" if machine.container else "then restart"
     yield Advice(
-        what="A PREEMPT_RT kernel, without which libfranka does not start unless told to ignore "
-        f"it; Ubuntu, then Debian, {where}:",
+        what="Install a PREEMPT_RT kernel, which libfranka requires unless RealtimeConfig::kIgnore "
+        f"is set; Ubuntu, then Debian, {where}:",
         how=("sudo pro enable realtime-kernel", "sudo apt install linux-image-rt-amd64"),
     )
 
@@ -199,4 +203,5 @@ def _clock(findings: Findings) -> Iterator[Advice]:
 
 
 def _fails(findings: Findings) -> bool:
+    """Whether a requirement does not hold."""
     return not all(verdict.holds for verdict in findings.verdicts)

@@ -1,4 +1,4 @@
-"""How late a loop begins its ticks, for each way of waiting for them, and what that misses."""
+"""Wake-up latency of a loop, per wait strategy, and the deadlines that it misses."""
 
 from __future__ import annotations
 
@@ -15,84 +15,98 @@ from skill_runtime.realtime.scheduling import DeferredGc, configure_thread
 
 
 @dataclass(frozen=True, kw_only=True)
-class Way:
+class WaitStrategy:
     """How a loop waits for its next tick."""
 
     spin_us: float = 0.0
-    """Busy waiting before it [us]."""
+    """Busy waiting before the tick [us]."""
     fifo: bool = False
-    """With SCHED_FIFO and locked memory."""
+    """Whether SCHED_FIFO and locked memory are used."""
 
     @property
     def name(self) -> str:
-        """For a table."""
-        waits = f"sleep, spin {self.spin_us:g} us" if self.spin_us else "sleep"
-        return f"{waits}, SCHED_FIFO" if self.fifo else waits
+        """The name in a table."""
+        wait = f"sleep, spin {self.spin_us:g} us" if self.spin_us else "sleep"
+        return f"{wait}, SCHED_FIFO" if self.fifo else wait
 
     @property
     def flags(self) -> str:
-        """Of skill-serve; '' for its defaults."""
+        """The flags of skill-serve; '' for its defaults."""
         flags = ["--realtime"] if self.fifo else []
         return " ".join(flags + ([f"--spin-us {self.spin_us:g}"] if self.spin_us else []))
 
 
-def ways(spin_us: float, *, fifo: bool) -> list[Way]:
-    """Every way that this machine grants, that which costs least first."""
-    found = [Way(), Way(fifo=True), Way(spin_us=spin_us), Way(spin_us=spin_us, fifo=True)]
-    return [way for way in found if fifo or not way.fifo]
+def wait_strategies(spin_us: float, *, fifo: bool) -> list[WaitStrategy]:
+    """Returns the strategies that this machine grants, in the order of their cost."""
+    strategies = [
+        WaitStrategy(),
+        WaitStrategy(fifo=True),
+        WaitStrategy(spin_us=spin_us),
+        WaitStrategy(spin_us=spin_us, fifo=True),
+    ]
+    return [strategy for strategy in strategies if fifo or not strategy.fifo]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timer:
-    """One measured loop."""
+class LoopMeasurement:
+    """The ticks of one measured loop."""
 
     rate_hz: float
-    way: Way
-    late_s: Array
-    """``(ticks,)``: how late each began [s]; a tick that was skipped is not among them."""
-    work_s: Array
-    """``(ticks,)``: how long each then took [s]; a bare loop's take nothing."""
+    strategy: WaitStrategy
+    wakeup_latency_s: Array
+    """``(ticks,)`` latency of each tick [s]; skipped ticks are not included."""
+    execution_time_s: Array
+    """``(ticks,)`` execution time of each tick [s]; zero for an empty loop."""
 
     @property
     def later_than_period(self) -> float:
-        """Share of ticks that began more than a whole period late."""
-        return float(np.mean(self.late_s > 1.0 / self.rate_hz))
+        """Share of ticks that started more than a whole period late."""
+        return float(np.mean(self.wakeup_latency_s > 1.0 / self.rate_hz))
 
 
-def measure_timer(rate_hz: float, way: Way, seconds: float, cpu: int | None = None) -> Timer:
-    """A loop that does nothing, in the calling thread, whose scheduling it changes for good."""
-    configure_thread(cpu=cpu, realtime=way.fifo)
+def measure_loop(
+    rate_hz: float, strategy: WaitStrategy, seconds: float, cpu: int | None = None
+) -> LoopMeasurement:
+    """Measures an empty loop in the calling thread, whose scheduling it changes permanently."""
+    configure_thread(cpu=cpu, realtime=strategy.fifo)
     clock = MonotonicClock()
-    pacer = Pacer(1.0 / rate_hz, clock, way.spin_us * 1e-6)
-    late_s = np.zeros(max(round(seconds * rate_hz), 1))
+    pacer = Pacer(1.0 / rate_hz, clock, strategy.spin_us * 1e-6)
+    latencies_s = np.zeros(max(round(seconds * rate_hz), 1))
     ticks = 0
     with DeferredGc():
         pacer.start()
         ends = clock.now() + seconds
-        while ticks < len(late_s) and (ticks == 0 or clock.now() < ends):
-            late_s[ticks] = pacer.wait()
+        while ticks < len(latencies_s) and (ticks == 0 or clock.now() < ends):
+            latencies_s[ticks] = pacer.wait()
             ticks += 1
-    return Timer(rate_hz=rate_hz, way=way, late_s=late_s[:ticks], work_s=np.zeros(ticks))
+    return LoopMeasurement(
+        rate_hz=rate_hz,
+        strategy=strategy,
+        wakeup_latency_s=latencies_s[:ticks],
+        execution_time_s=np.zeros(ticks),
+    )
 
 
-class Misses(NamedTuple):
-    """Deadlines that were not met."""
+class MissedDeadlines(NamedTuple):
+    """The missed deadlines of one loop."""
 
     share: float
     in_a_row: int
-    """The longest run of them."""
+    """Length of the longest run of missed deadlines."""
 
 
-def misses(timer: Timer, budget_s: float) -> Misses:
-    """Deadlines, one a period, of which ``budget_s`` [s] passed before their tick was done.
+def count_missed_deadlines(loop: LoopMeasurement, budget_s: float) -> MissedDeadlines:
+    """Counts the deadlines, one a period, whose tick ended more than ``budget_s`` [s] after them.
 
-    A tick is that of its own deadline and of those that were slept through before it began.
+    A tick serves its own deadline and those that passed before it started.
     """
-    period_s = 1.0 / timer.rate_hz
+    period_s = 1.0 / loop.rate_hz
     total = missed = run = longest = 0
-    for late_s, work_s in zip(timer.late_s.tolist(), timer.work_s.tolist(), strict=True):
-        deadlines = math.floor(late_s / period_s) + 1
-        too_late = math.ceil((late_s + work_s - budget_s) / period_s)
+    for latency_s, execution_s in zip(
+        loop.wakeup_latency_s.tolist(), loop.execution_time_s.tolist(), strict=True
+    ):
+        deadlines = math.floor(latency_s / period_s) + 1
+        too_late = math.ceil((latency_s + execution_s - budget_s) / period_s)
         too_late = min(max(too_late, 0), deadlines)
         total += deadlines
         missed += too_late
@@ -100,4 +114,4 @@ def misses(timer: Timer, budget_s: float) -> Misses:
         longest = max(longest, run)
         if too_late < deadlines:
             run = 0
-    return Misses(share=missed / total, in_a_row=longest)
+    return MissedDeadlines(share=missed / total, in_a_row=longest)

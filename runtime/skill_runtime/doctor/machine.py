@@ -1,4 +1,4 @@
-"""What the system says of itself, as far as it bears on how punctually a loop can run."""
+"""Facts of kernel, processors and limits that determine how punctually a loop can run."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from skill_runtime.realtime.cpus import FOLDER, isolated, online
+from skill_runtime.realtime.cpus import CPU_FOLDER, isolated_cpus, online_cpus
 
 ROOT = Path("/")
 CLOCK_SOURCE = "sys/devices/system/clocksource/clocksource0/current_clocksource"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What this user may ask for without privileges; None is without limit."""
+class ResourceLimits:
+    """Limits of this user without privileges; None is unlimited."""
 
     rtprio: int | None
-    """Highest SCHED_FIFO priority; 0 grants none."""
+    """Highest SCHED_FIFO priority; 0 refuses SCHED_FIFO."""
     memlock_bytes: int | None
     """Memory that may be locked [bytes]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """Facts of kernel and processors; '' and None where the system does not tell."""
+    """Facts of kernel and processors; '' and None if the system does not report a fact."""
 
     kernel: str
     preempt_rt: bool
     announces_rt: bool
-    """Whether ``/sys/kernel/realtime`` reads 1, which is where libfranka looks."""
+    """Whether ``/sys/kernel/realtime`` reads 1, which libfranka checks."""
     processors: tuple[int, ...]
     isolated: tuple[int, ...]
-    """Processors on which the kernel starts nothing by itself."""
+    """Processors on which the kernel schedules no other program."""
     governors: tuple[str, ...]
-    """Frequency governors in use; none where the machine has no frequency scaling to set."""
+    """CPU frequency governors in use; empty if the machine has no frequency scaling."""
     hypervisor: str
-    """What the machine is simulated by; '' on real hardware."""
+    """Name of the hypervisor; '' on real hardware."""
     container: bool
     clock_source: str
     load: float | None
-    """Programs that wanted a processor, on average over the last minute."""
-    limits: Limits
+    """Mean number of runnable programs over the last minute."""
+    limits: ResourceLimits
 
 
 def read_machine(root: Path = ROOT) -> Machine:
@@ -52,8 +52,8 @@ def read_machine(root: Path = ROOT) -> Machine:
         kernel=_read(root / "proc/sys/kernel/osrelease"),
         preempt_rt=announces_rt or "PREEMPT_RT" in version,
         announces_rt=announces_rt,
-        processors=tuple(online(root)),
-        isolated=tuple(isolated(root)),
+        processors=tuple(online_cpus(root)),
+        isolated=tuple(isolated_cpus(root)),
         governors=_governors(root),
         hypervisor=_hypervisor(root),
         container=any((root / name).exists() for name in (".dockerenv", "run/.containerenv")),
@@ -63,26 +63,28 @@ def read_machine(root: Path = ROOT) -> Machine:
     )
 
 
-def read_limits() -> Limits:
-    """The soft limits of this process."""
+def read_limits() -> ResourceLimits:
+    """Returns the soft limits of this process."""
     if sys.platform != "linux":
-        return Limits(rtprio=0, memlock_bytes=0)
-    import resource  # there is none on Windows, and no RLIMIT_RTPRIO on macOS
+        return ResourceLimits(rtprio=0, memlock_bytes=0)
+    import resource  # Windows lacks the module, macOS lacks RLIMIT_RTPRIO
 
     def soft(which: int) -> int | None:
         limit = resource.getrlimit(which)[0]
         return None if limit == resource.RLIM_INFINITY else limit
 
-    return Limits(rtprio=soft(resource.RLIMIT_RTPRIO), memlock_bytes=soft(resource.RLIMIT_MEMLOCK))
+    return ResourceLimits(
+        rtprio=soft(resource.RLIMIT_RTPRIO), memlock_bytes=soft(resource.RLIMIT_MEMLOCK)
+    )
 
 
 def _governors(root: Path) -> tuple[str, ...]:
-    found = (root / FOLDER).glob("cpu[0-9]*/cpufreq/scaling_governor")
+    found = (root / CPU_FOLDER).glob("cpu[0-9]*/cpufreq/scaling_governor")
     return tuple(sorted({_read(path) for path in found} - {""}))
 
 
 def _hypervisor(root: Path) -> str:
-    """Its name, or words where only its presence shows."""
+    """Returns the name of the hypervisor, 'hypervisor unknown' if it is unnamed, or ''."""
     if "microsoft" in _read(root / "proc/sys/kernel/osrelease").lower():
         return "WSL"
     flags = (
@@ -92,7 +94,7 @@ def _hypervisor(root: Path) -> str:
     )
     named = _read(root / "sys/hypervisor/type")
     if "hypervisor" in next(flags, []):
-        return named or _read(root / "sys/class/dmi/id/sys_vendor") or "by whom is not told"
+        return named or _read(root / "sys/class/dmi/id/sys_vendor") or "hypervisor unknown"
     on_arm = _read(root / "proc/device-tree/hypervisor/compatible").strip("\0")
     return named or on_arm
 

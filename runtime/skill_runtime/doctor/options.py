@@ -1,6 +1,6 @@
-"""The command line of skill-doctor, and what of it cannot be done.
+"""Command-line options of skill-doctor and their validation.
 
-Nothing heavy is imported: '--help' and a mistyped flag answer at once.
+Imports no heavy package, so that '--help' and a mistyped flag answer at once.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ DEFAULT_MODEL = Path("models/csf_panda.onnx")
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """The command line."""
+    """The command-line options."""
 
     model: Annotated[Path | None, arg(metavar="FILE")] = None
-    """The policy file to time; otherwise models/csf_panda.onnx, if it is there."""
+    """Policy file to time. Default: models/csf_panda.onnx, if it exists."""
     seconds: float = 5.0
-    """How long each of the fifteen measurements takes [s]."""
+    """Duration of each of the fifteen measurements [s]."""
     spin_us: float = 200.0
-    """Busy waiting before each tick, where that is tried [us]."""
+    """Busy waiting before each tick, in the measurements with busy waiting [us]."""
     cpu: Annotated[int | None, arg(metavar="N")] = None
-    """Keep the measured loops on processor N, as skill-serve --cpu does."""
+    """Pin the measured loops to processor N, as skill-serve --cpu does."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write everything here."""
+    """Write all results to this file as JSON."""
 
 
 def check(arguments: Arguments) -> None:
-    """Refuses what cannot be measured.
+    """Checks the ranges of the options.
 
     Raises:
-        UsageError: names the flag, what it takes, and what was given.
+        UsageError: An option is out of range; the text names the flag, its range and the value.
     """
     check_number("seconds", arguments.seconds, 0.1, 3600, unit="s")
     check_number("spin-us", arguments.spin_us, 1, 1000, unit="us")
@@ -47,7 +47,7 @@ def check(arguments: Arguments) -> None:
 
 
 def model_to_time(arguments: Arguments) -> Path | None:
-    """The policy file that was named, or the default one if it is there."""
+    """Returns the named policy file, or the default one if it exists."""
     if arguments.model is None and not DEFAULT_MODEL.exists():
         return None
     return arguments.model or DEFAULT_MODEL

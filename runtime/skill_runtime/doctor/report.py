@@ -1,4 +1,4 @@
-"""What skill-doctor prints and writes, made from what it has found."""
+"""The results of skill-doctor as text and as JSON."""
 
 from __future__ import annotations
 
@@ -9,45 +9,47 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from skill_runtime.doctor.advice import Advice
-from skill_runtime.doctor.loop_latency import Timer
-from skill_runtime.doctor.machine import Limits, Machine
+from skill_runtime.doctor.loop_latency import LoopMeasurement
+from skill_runtime.doctor.machine import Machine, ResourceLimits
 from skill_runtime.doctor.verdict import Verdict
-from skill_runtime.realtime.cpus import listed
-from skill_runtime.realtime.latency import Percentiles, spread
+from skill_runtime.realtime.cpus import format_cpus
+from skill_runtime.realtime.latency import Percentiles, compute_percentiles
 from skill_runtime.realtime.scheduling import Grant
 
 WIDTH = 96
-"""Of a line, in characters; commands may be longer."""
+"""Line width in characters; commands may be longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything that was found."""
+    """All results."""
 
     seconds: float
-    """Length of one measurement [s]."""
+    """Duration of one measurement [s]."""
     machine: Machine
-    answers: Sequence[Grant]
-    timers: Sequence[Timer]
-    """Of bare loops."""
-    ticks: Sequence[Timer]
-    """Of the served loop."""
+    grants: Sequence[Grant]
+    empty_loops: Sequence[LoopMeasurement]
+    served_loops: Sequence[LoopMeasurement]
     costs: Mapping[str, Percentiles | str]
-    """Of each part of serving; why not where it was not measured."""
+    """Time of each part of serving, or the reason why it was not measured."""
     verdicts: Sequence[Verdict]
     advice: Sequence[Advice]
 
 
-def content(report: Report) -> dict[str, object]:
-    """All of it, for JSON."""
+def as_json(report: Report) -> dict[str, object]:
+    """Returns the report as a JSON object."""
     return {
         "command": shlex.join(["skill-doctor", *sys.argv[1:]]),
         "seconds": report.seconds,
         "machine": asdict(report.machine),
-        "answers": [answer._asdict() for answer in report.answers],
-        "timers": [_timer(timer) for timer in report.timers],
+        "answers": [
+            {"what": grant.request, "granted": grant.granted, "detail": grant.detail}
+            for grant in report.grants
+        ],
+        "timers": [_loop_as_json(loop) for loop in report.empty_loops],
         "ticks": [
-            {**_timer(timer), "work": asdict(spread(timer.work_s))} for timer in report.ticks
+            {**_loop_as_json(loop), "work": asdict(compute_percentiles(loop.execution_time_s))}
+            for loop in report.served_loops
         ],
         "costs": {
             name: cost if isinstance(cost, str) else asdict(cost)
@@ -55,12 +57,12 @@ def content(report: Report) -> dict[str, object]:
         },
         "verdicts": [
             {
-                "name": verdict.demand.name,
+                "name": verdict.requirement.name,
                 "holds": verdict.holds,
-                "flags": verdict.best.way.flags,
-                "missed_share": verdict.best.misses.share,
-                "missed_in_a_row": verdict.best.misses.in_a_row,
-                "budget_s": verdict.demand.budget_s,
+                "flags": verdict.best.strategy.flags,
+                "missed_share": verdict.best.missed.share,
+                "missed_in_a_row": verdict.best.missed.in_a_row,
+                "budget_s": verdict.requirement.budget_s,
                 "reason": verdict.reason,
             }
             for verdict in report.verdicts
@@ -69,29 +71,29 @@ def content(report: Report) -> dict[str, object]:
     }
 
 
-def _timer(timer: Timer) -> dict[str, object]:
+def _loop_as_json(loop: LoopMeasurement) -> dict[str, object]:
     return {
-        "rate_hz": timer.rate_hz,
-        **asdict(timer.way),
-        "late": asdict(spread(timer.late_s)),
-        "later_than_period": timer.later_than_period,
+        "rate_hz": loop.rate_hz,
+        **asdict(loop.strategy),
+        "late": asdict(compute_percentiles(loop.wakeup_latency_s)),
+        "later_than_period": loop.later_than_period,
     }
 
 
-def text(report: Report) -> str:
-    """All of it, for a terminal."""
+def as_text(report: Report) -> str:
+    """Returns the report for a terminal."""
     return "\n".join(
         [
             "machine",
-            *_machine(report.machine, report.answers),
+            *_machine(report.machine, report.grants),
             "",
-            "how late a loop that does nothing begins its ticks [us]",
-            *_timers(report.timers),
+            "wake-up latency of an empty loop [us]",
+            *_loops(report.empty_loops),
             "",
-            "what serving costs [us]",
+            "cost of serving [us]",
             *_costs(report.costs),
             "",
-            f"verdict, on {report.seconds:g} s of each; --seconds 60 sees rarer trouble",
+            f"verdict, from {report.seconds:g} s of each; --seconds 60 also shows rarer delays",
             *_verdicts(report.verdicts),
             "",
             *_advice(report.advice),
@@ -99,40 +101,41 @@ def text(report: Report) -> str:
     )
 
 
-def _machine(machine: Machine, answers: Sequence[Grant]) -> Iterator[str]:
+def _machine(machine: Machine, grants: Sequence[Grant]) -> Iterator[str]:
     rt = "PREEMPT_RT" if machine.preempt_rt else "not PREEMPT_RT"
-    free = f"{listed(machine.isolated)} isolated" if machine.isolated else "none isolated"
+    free = f"{format_cpus(machine.isolated)} isolated" if machine.isolated else "none isolated"
     load = "" if machine.load is None else f", load {machine.load:g}"
-    kind = f"virtual ({machine.hypervisor})" if machine.hypervisor else "no hypervisor seen"
+    hypervisor = machine.hypervisor
+    kind = f"virtual machine ({hypervisor})" if hypervisor else "no hypervisor detected"
     rows = {
         "kernel": f"{machine.kernel or sys.platform}, {rt}",
         "processors": f"{len(machine.processors)}, {free}{load}",
-        "governor": ", ".join(machine.governors) or "none to set",
+        "governor": ", ".join(machine.governors) or "no frequency scaling",
         "hardware": f"{kind}{', in a container' if machine.container else ''}",
         "clock": machine.clock_source or "unknown",
         "limits": limits_text(machine.limits),
-        **{answer.what: answer.detail for answer in answers},
+        **{grant.request: grant.detail for grant in grants},
     }
     for name, value in rows.items():
         yield from _wrapped(f"  {name:<22}{value}", 24)
 
 
-def limits_text(limits: Limits) -> str:
-    """Both limits, as ``ulimit -r`` and ``-l`` have them."""
+def limits_text(limits: ResourceLimits) -> str:
+    """Returns the limits that ``ulimit -r`` and ``ulimit -l`` print."""
     rtprio = "unlimited" if limits.rtprio is None else str(limits.rtprio)
     memlock = limits.memlock_bytes
     locked = "unlimited" if memlock is None else f"{memlock / 2**20:.3g} MiB"
     return f"rtprio {rtprio}, memlock {locked}"
 
 
-def _timers(timers: Sequence[Timer]) -> Iterator[str]:
+def _loops(loops: Sequence[LoopMeasurement]) -> Iterator[str]:
     heads = ("p50", "p99", "p99.9", "max")
     yield f"  {'rate':<9}{'waiting':<32}" + "".join(f"{head:>9}" for head in heads) + "  > period"
-    for timer in timers:
-        times = spread(timer.late_s)
+    for loop in loops:
+        latency = compute_percentiles(loop.wakeup_latency_s)
         yield (
-            f"  {f'{timer.rate_hz:g} Hz':<9}{timer.way.name:<32}{_row(times)}"
-            f"{100 * timer.later_than_period:>8.2f} %"
+            f"  {f'{loop.rate_hz:g} Hz':<9}{loop.strategy.name:<32}{_row(latency)}"
+            f"{100 * loop.later_than_period:>8.2f} %"
         )
 
 
@@ -149,15 +152,15 @@ def _row(times: Percentiles) -> str:
 
 def _verdicts(verdicts: Sequence[Verdict]) -> Iterator[str]:
     for verdict in verdicts:
-        yield f"  {verdict.demand.name}: {verdict.text}"
+        yield f"  {verdict.requirement.name}: {verdict.text}"
         yield from _wrapped(f"    {verdict.reason}", 4)
 
 
 def _advice(advice: Sequence[Advice]) -> Iterator[str]:
     if not advice:
-        yield "nothing to change"
+        yield "no changes recommended"
         return
-    yield "what to change, most useful first"
+    yield "recommended changes, most useful first"
     for number, item in enumerate(advice, 1):
         yield from _wrapped(f"  {number}. {item.what}", 5)
         for line in item.how:

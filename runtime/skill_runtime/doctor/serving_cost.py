@@ -1,4 +1,4 @@
-"""What the parts of serving cost here: an inference, a tick, a message and its answer."""
+"""Measures the parts of serving: an inference, a tick, and a message with its reply."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 import zmq
 
 from skill_proto.arrays import Array
-from skill_runtime.doctor.loop_latency import Timer, Way
-from skill_runtime.policy.onnx_policy import OnnxPolicy, load_manifest
+from skill_runtime.doctor.loop_latency import LoopMeasurement, WaitStrategy
+from skill_runtime.policy import OnnxPolicy, load_manifest
 from skill_runtime.realtime.clock import MonotonicClock
 from skill_runtime.realtime.pacing import Pacer
 from skill_runtime.realtime.scheduling import DeferredGc, configure_thread
@@ -21,18 +21,18 @@ from skill_runtime.server.backends import simulated_arm
 from skill_runtime.transport.sockets import Addresses
 
 SERVO_RATE_HZ = 200.0
-"""What skill-serve gives the simulated arm unless told otherwise [Hz]."""
+"""Default servo rate of skill-serve with the simulated arm [Hz]."""
 
-WARM_UP = 20
-"""Runs before the first that counts."""
+WARM_UP_RUNS = 20
+"""Runs before the first one that is measured."""
 
 ANY_PORT = "tcp://127.0.0.1:*"
 
 MESSAGE = b"x" * 160
-"""As long as a skill command."""
+"""A message of the length of a skill command."""
 
-ANSWER_TIMEOUT_MS = 2000
-"""Longest wait for an answer, after which there is no more to measure [ms]."""
+REPLY_TIMEOUT_MS = 2000
+"""Longest wait for a reply; after it the measurement ends [ms]."""
 
 ECHO = """
 import sys, zmq
@@ -49,10 +49,11 @@ except zmq.Again:
 
 
 def open_server(model: Path) -> ArmServer:
-    """A server of ``model`` and a simulated arm, on free ports, whose loop nobody runs.
+    """Opens a server of ``model`` with a simulated arm on free ports; its loop is not started.
 
     Raises:
-        PolicyFileError, RateMismatchError, UnsupportedPolicyError, ArmError: it cannot be served.
+        PolicyFileError, RateMismatchError, UnsupportedPolicyError, ArmError: The policy file cannot
+            be served.
     """
     arm = simulated_arm(load_manifest(model), servo_rate_hz=SERVO_RATE_HZ, seed=0)
     addresses = Addresses(commands=ANY_PORT, telemetry=ANY_PORT, stop=ANY_PORT)
@@ -60,7 +61,7 @@ def open_server(model: Path) -> ArmServer:
 
 
 def time_inference(model: Path, seconds: float, cpu: int | None = None) -> Array:
-    """Times of one inference after the other [s]."""
+    """Returns ``(n,)`` times of consecutive inferences [s]."""
     configure_thread(cpu=cpu)
     policy = OnnxPolicy(model)
     manifest = policy.manifest
@@ -71,50 +72,58 @@ def time_inference(model: Path, seconds: float, cpu: int | None = None) -> Array
     times: list[float] = []
     with DeferredGc():
         ends = time.perf_counter() + seconds
-        while len(times) <= WARM_UP or time.perf_counter() < ends:
+        while len(times) <= WARM_UP_RUNS or time.perf_counter() < ends:
             start = time.perf_counter()
             policy.step(observation, skill, goal)
             times.append(time.perf_counter() - start)
-    return np.array(times[WARM_UP:])
+    return np.array(times[WARM_UP_RUNS:])
 
 
-def measure_ticks(server: ArmServer, way: Way, seconds: float, cpu: int | None = None) -> Timer:
-    """A showing arm served at its servo rate, in the calling thread.
+def measure_ticks(
+    server: ArmServer, strategy: WaitStrategy, seconds: float, cpu: int | None = None
+) -> LoopMeasurement:
+    """Runs the demo of a server at its servo rate in the calling thread, and measures its ticks.
 
-    A tick is all of it: messages, policy when it is due, shaper, governor, arm, telemetry. What
-    other programs take of the processor meanwhile counts, which is less with SCHED_FIFO.
+    A tick comprises messages, policy if due, shaper, governor, arm and telemetry. It includes the
+    time that other programs take the processor away, which is shorter with SCHED_FIFO.
     """
-    configure_thread(cpu=cpu, realtime=way.fifo)
+    configure_thread(cpu=cpu, realtime=strategy.fifo)
     clock = MonotonicClock()
-    period_s = server.pilot.arm.servo_period_s
-    pacer = Pacer(period_s, clock, way.spin_us * 1e-6)
+    period_s = server.controller.arm.servo_period_s
+    pacer = Pacer(period_s, clock, strategy.spin_us * 1e-6)
     times: list[tuple[float, float]] = []
     with DeferredGc() as collector:
         pacer.start()
         ends = clock.now() + seconds
-        while len(times) <= WARM_UP or clock.now() < ends:
-            late_s = pacer.wait()
+        while len(times) <= WARM_UP_RUNS or clock.now() < ends:
+            latency_s = pacer.wait()
             start = clock.now()
             server.loop.tick(start)
             done = clock.now()
-            times.append((late_s, done - start))
+            times.append((latency_s, done - start))
             collector.collect_in_slack(done, pacer.deadline - done)
-    late, work = np.array(times[WARM_UP:]).T
-    return Timer(rate_hz=1.0 / period_s, way=way, late_s=late, work_s=work)
+    latencies_s, execution_times_s = np.array(times[WARM_UP_RUNS:]).T
+    return LoopMeasurement(
+        rate_hz=1.0 / period_s,
+        strategy=strategy,
+        wakeup_latency_s=latencies_s,
+        execution_time_s=execution_times_s,
+    )
 
 
 def time_round_trips(seconds: float, rate_hz: float | None = None) -> Array:
-    """Times to a process on this machine and back, over ZeroMQ and loopback TCP [s].
+    """Measures round trips to a process on this machine, over ZeroMQ and loopback TCP.
 
     Args:
-        seconds: how long to go on.
-        rate_hz: messages per second; None sends the next as soon as the last is back.
+        seconds: Duration of the measurement [s].
+        rate_hz: Messages per second; None sends the next message when the reply has arrived.
 
     Returns:
-        As many as were answered; none where the other process does not come up.
+        ``(n,)`` times of the messages that got a reply [s]; empty if the other process does not
+        start.
     """
-    command = [sys.executable, "-c", ECHO, str(ANSWER_TIMEOUT_MS)]
-    # In a session of its own: Ctrl-C is for us, and without us it ends by itself.
+    command = [sys.executable, "-c", ECHO, str(REPLY_TIMEOUT_MS)]
+    # In its own session, so that Ctrl-C does not reach it; it ends itself after a timeout.
     with (
         subprocess.Popen(
             command,
@@ -129,7 +138,7 @@ def time_round_trips(seconds: float, rate_hz: float | None = None) -> Array:
         try:
             port = echo.stdout.readline().strip() if echo.stdout is not None else ""
             socket.setsockopt(zmq.LINGER, 0)
-            socket.setsockopt(zmq.RCVTIMEO, ANSWER_TIMEOUT_MS)
+            socket.setsockopt(zmq.RCVTIMEO, REPLY_TIMEOUT_MS)
             if port:
                 socket.connect(f"tcp://127.0.0.1:{port}")
             return _exchange(socket, seconds, rate_hz) if port else np.zeros(0)
@@ -144,7 +153,7 @@ def _exchange(socket: zmq.Socket[bytes], seconds: float, rate_hz: float | None) 
     with DeferredGc():
         pacer.start()
         ends = clock.now() + seconds
-        while len(times) <= WARM_UP or clock.now() < ends:
+        while len(times) <= WARM_UP_RUNS or clock.now() < ends:
             if rate_hz is not None:
                 pacer.wait()
             start = time.perf_counter()
@@ -154,4 +163,4 @@ def _exchange(socket: zmq.Socket[bytes], seconds: float, rate_hz: float | None) 
             except zmq.Again:
                 break
             times.append(time.perf_counter() - start)
-    return np.array(times[WARM_UP:])
+    return np.array(times[WARM_UP_RUNS:])

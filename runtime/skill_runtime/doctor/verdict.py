@@ -1,110 +1,126 @@
-"""Which rates a machine holds: measured lateness against what an arm bears."""
+"""Compares the measured latency with the requirements of an arm."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skill_runtime.doctor.loop_latency import Misses, Timer, Way, misses
+from skill_runtime.doctor.loop_latency import (
+    LoopMeasurement,
+    MissedDeadlines,
+    WaitStrategy,
+    count_missed_deadlines,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demand:
-    """What one way of driving an arm asks of its machine."""
+class Requirement:
+    """Deadlines that a machine must meet to control an arm."""
 
     name: str
     rate_hz: float
     budget_s: float
-    """How long after it was due a tick may be done [s]."""
-    share: float
-    """Of ticks that may be later."""
-    in_a_row: int
-    """That may be later one after the other."""
-    otherwise: str
-    """What happens if more are."""
+    """Time after its deadline at which a tick must have ended [s]."""
+    max_missed_share: float
+    """Largest share of missed deadlines."""
+    max_missed_in_a_row: int
+    """Largest number of consecutive missed deadlines."""
+    consequence: str
+    """Effect of more missed deadlines."""
 
 
-SERVO = Demand(
+SERVO = Requirement(
     name="25 Hz policy at 200 Hz servo",
     rate_hz=200.0,
     budget_s=0.005,
-    share=0.01,
-    in_a_row=7,
-    otherwise="eight lose an action of the policy",
+    max_missed_share=0.01,
+    max_missed_in_a_row=7,
+    consequence="eight lose an action of the policy",
 )
-"""A set-point is in time if its tick is done before the next one is due. An action counts for
-40 ms: with eight set-points missed in a row, one has never been carried out."""
+"""A set-point is in time if its tick has ended before the next deadline. An action is valid for
+40 ms, so eight missed set-points in a row mean that one action was never executed."""
 
-FRANKA = Demand(
+FRANKA = Requirement(
     name="1 kHz of the Franka control interface",
     rate_hz=1000.0,
     budget_s=0.0005,
-    share=0.01,
-    in_a_row=10,
-    otherwise="more than 20 abort the motion",
+    max_missed_share=0.01,
+    max_missed_in_a_row=10,
+    consequence="more than 20 abort the motion",
 )
-"""libfranka's documentation: an answer is due within 1 ms of which the robot and the network need
-their part, read to write is to take less than .5 ms, and more than 20 late packets in a row abort
-(communication_constraints_violation). A Panda commonly runs with 98 % in time. Half of both is left
-to the network, and to what a few seconds do not show of a day."""
+"""From libfranka's documentation: a reply is due within 1 ms, part of which the robot and the
+network need; read to write should take less than 0.5 ms; more than 20 late packets in a row abort
+the motion (communication_constraints_violation). A Panda commonly runs with 98 % of the packets in
+time. Half of both limits is reserved for the network and for events too rare for a short run."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One way of waiting, held against one demand."""
+class Attempt:
+    """One wait strategy, compared with one requirement."""
 
-    way: Way
-    misses: Misses
-    strain: float
-    """The larger of both figures as a share of what is allowed; holds up to 1."""
+    strategy: WaitStrategy
+    missed: MissedDeadlines
+    utilisation: float
+    """The larger of both figures relative to its limit; up to 1 the requirement holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """Whether a machine meets a demand."""
+    """Whether a machine meets a requirement."""
 
-    demand: Demand
-    best: Trial
-    """The first that holds, else the one that comes nearest."""
+    requirement: Requirement
+    best: Attempt
+    """The cheapest strategy that holds, or the one with the lowest utilisation."""
 
     @property
     def holds(self) -> bool:
-        """With the flags of :attr:`best`."""
-        return self.best.strain <= 1.0
+        """Whether the requirement holds with the flags of :attr:`best`."""
+        return self.best.utilisation <= 1.0
 
     @property
     def text(self) -> str:
-        """One sentence."""
+        """The verdict as a phrase."""
         if not self.holds:
             return "does not hold"
-        flags = self.best.way.flags
+        flags = self.best.strategy.flags
         return f"holds with {flags}" if flags else "holds"
 
     @property
     def reason(self) -> str:
-        """The figures behind it."""
-        demand, trial = self.demand, self.best
-        late = f"more than {1e3 * demand.budget_s:g} ms late"
-        if not trial.misses.in_a_row:
-            return f"{trial.way.name}: no tick {late}"
+        """The figures behind the verdict."""
+        requirement, missed = self.requirement, self.best.missed
+        name = self.best.strategy.name
+        late = f"more than {1e3 * requirement.budget_s:g} ms late"
+        if not missed.in_a_row:
+            return f"{name}: no tick {late}"
         return (
-            f"{trial.way.name}: {100 * trial.misses.share:.2g} % of ticks {late}, at most "
-            f"{trial.misses.in_a_row} in a row; may be {100 * demand.share:g} % and "
-            f"{demand.in_a_row} ({demand.otherwise})"
+            f"{name}: {100 * missed.share:.2g} % of ticks {late}, at most {missed.in_a_row} in a "
+            f"row; the limits are {100 * requirement.max_missed_share:g} % and "
+            f"{requirement.max_missed_in_a_row} ({requirement.consequence})"
         )
 
 
-def judge(demand: Demand, timers: Sequence[Timer]) -> Verdict:
-    """The verdict by loops of the demand's rate, at least one, in the order of what they cost."""
-    trials = [_try(demand, timer) for timer in timers if timer.rate_hz == demand.rate_hz]
-    holding = [trial for trial in trials if trial.strain <= 1.0]
+def judge(requirement: Requirement, loops: Sequence[LoopMeasurement]) -> Verdict:
+    """Returns the verdict on the loops of the requirement's rate.
+
+    Args:
+        requirement: The requirement.
+        loops: At least one loop of that rate, in the order of cost.
+    """
+    attempts = [
+        _attempt(requirement, loop) for loop in loops if loop.rate_hz == requirement.rate_hz
+    ]
+    holding = [attempt for attempt in attempts if attempt.utilisation <= 1.0]
     return Verdict(
-        demand=demand,
-        best=holding[0] if holding else min(trials, key=lambda trial: trial.strain),
+        requirement=requirement,
+        best=holding[0] if holding else min(attempts, key=lambda attempt: attempt.utilisation),
     )
 
 
-def _try(demand: Demand, timer: Timer) -> Trial:
-    found = misses(timer, demand.budget_s)
-    strain = max(found.share / demand.share, found.in_a_row / demand.in_a_row)
-    return Trial(way=timer.way, misses=found, strain=strain)
+def _attempt(requirement: Requirement, loop: LoopMeasurement) -> Attempt:
+    missed = count_missed_deadlines(loop, requirement.budget_s)
+    utilisation = max(
+        missed.share / requirement.max_missed_share,
+        missed.in_a_row / requirement.max_missed_in_a_row,
+    )
+    return Attempt(strategy=loop.strategy, missed=missed, utilisation=utilisation)

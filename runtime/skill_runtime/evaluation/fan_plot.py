@@ -1,4 +1,4 @@
-"""The picture of an evaluation: where each skill pushes the cube, seen from above."""
+"""The picture of an evaluation: the path of the cube for each skill, seen from above."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ BACKGROUND, SURFACE, RULE, TEXT, QUIET = "#0e1117", "#161b24", "#2a3240", "#e8ec
 def save_fan(trajectories: Trajectories, path: Path, *, title: str, subtitle: str) -> None:
     """Draws all pushes, coloured by skill, and writes the picture.
 
-    Left, displacement from the cube's own start: the fan itself. Right, the same cubes on the
-    table in front of the arm. Skills of more than two numbers are coloured by their first two.
+    The left panel shows displacement from the cube's own start, the right panel the same paths on
+    the table in front of the arm. The first two components of a skill give its colour.
 
     Raises:
         OSError, ValueError: the file cannot be written, or its format is unknown.
@@ -42,10 +42,10 @@ def save_fan(trajectories: Trajectories, path: Path, *, title: str, subtitle: st
 
 
 def skill_colours(skills: Array) -> Array:
-    """RGB of each skill ``(k, Z)``: its angle as a hue of constant lightness.
+    """Returns the RGB colour of each skill ``(k, Z)``: its angle as a hue of constant lightness.
 
     OKLCH with L = .74, C = .145, by B. Ottosson's matrices (A perceptual color space for image
-    processing, 2020), so that no direction looks heavier than another.
+    processing, 2020), so that every direction has the same visual weight.
     """
     x, y = (skills[:, 0], skills[:, 1]) if skills.shape[1] > 1 else np.zeros((2, len(skills)))
     hue = np.arctan2(y, x) + 0.5
@@ -70,7 +70,7 @@ def skill_colours(skills: Array) -> Array:
 
 
 def _from_above(xy: Array) -> Array:
-    """World (x, y) to the picture: x (away from the arm) up, y (to its left) left."""
+    """Converts world (x, y) to the picture: x (away from the arm) up, y (to its left) left."""
     return np.stack([-xy[..., 1], xy[..., 0]], axis=-1)
 
 
@@ -80,7 +80,7 @@ def _draw_fan(axes: Axes, trajectories: Trajectories, colours: Array) -> None:
     _prepare(axes, (-extent, extent), (-extent, extent))
     for radius in np.arange(0.1, 1.4 * extent, 0.1):
         axes.add_patch(Circle((0, 0), radius, fill=False, color=RULE, lw=0.9, zorder=1))
-        # On the diagonal, where the fan leaves most room.
+        # The labels stand on the diagonal, which has the most room.
         corner = radius * np.sqrt(0.5)
         if corner < 0.97 * extent:
             _note(axes, (corner, -corner), f"{100 * radius:.0f} cm")
@@ -120,7 +120,7 @@ def _draw_table(axes: Axes, trajectories: Trajectories, colours: Array) -> None:
 
 
 def _draw_arm(axes: Axes, base: Array) -> None:
-    """The arm at its low start, hand over the middle of the table."""
+    """Draws the arm at its low start, with the hand over the middle of the table."""
     for width, colour in ((15.0, "#3a4352"), (11.0, "#f2f4f7")):
         axes.plot(
             [base[0], 0.0],
@@ -136,7 +136,7 @@ def _draw_arm(axes: Axes, base: Array) -> None:
 
 
 def _draw_paths(axes: Axes, paths: Array, colours: Array) -> None:
-    """Paths ``(n, points, 2)`` that brighten on the way, a dot at the end of each."""
+    """Draws paths ``(n, points, 2)`` that get brighter towards the end, which has a dot."""
     points = paths.shape[1]
     segments = np.stack([paths[:, :-1], paths[:, 1:]], axis=2).reshape(-1, 2, 2)
     alpha = np.tile(np.linspace(0.25, 0.95, points - 1), len(paths))

@@ -1,6 +1,6 @@
-"""The command line of skill-eval, and what of it cannot be done.
+"""Command-line options of skill-eval and their validation.
 
-Nothing heavy is imported: '--help' and a mistyped flag answer at once.
+Nothing heavy is imported, so that ``--help`` and a mistyped flag answer at once.
 """
 
 from __future__ import annotations
@@ -13,22 +13,31 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from skill_proto.bounds import FRICTION, MASS_KG
+from skill_robots.tasks.registry import TASKS, task_of_option
+from skill_robots.tasks.tabletop.task import TABLETOP
+from skill_robots.tasks.task import EvaluationKind, TaskOption
 from skill_runtime.console.flags import UsageError, check_number
 from skill_runtime.console.output_file import check_writable
 
 Span = tuple[float, float]
 
+_OPTIONS: dict[EvaluationKind, tuple[str, ...]] = {
+    "skills_and_goals": ("skills", "goals", "start", "mass", "friction", "plot"),
+    "cells": ("engine",),
+}
+"""Options that belong to one kind of evaluation only."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """The command line; what is None takes the task's default."""
+    """The command line; an option that is None has the task's default."""
 
     model: Path | None = None
     """The policy file, e.g. models/csf_panda.onnx."""
     baseline: Literal["iid", "constant", "ou", "still"] | None = None
     """Score a baseline instead: a fresh random action every step, one random action per episode,
     Ornstein-Uhlenbeck noise, or no motion at all."""
-    task: Literal["tabletop", "skill-aware"] = "tabletop"
+    task: TaskOption = TABLETOP.option
     """tabletop: pushes and goals on the served plant. skill-aware: SaMI's benchmark, a cube to be
     brought to a goal in 20 cells of friction and mass."""
     engine: Annotated[Literal["bullet", "mujoco"] | None, arg(metavar="{bullet,mujoco}")] = None
@@ -36,12 +45,13 @@ class Arguments:
     skills: Annotated[int | None, arg(metavar="INT")] = None
     """tabletop only. Skills in one set, spread evenly (48)."""
     episodes: Annotated[int | None, arg(metavar="INT")] = None
-    """tabletop: sets; each runs every skill from starts and in contexts of its own (4).
+    """tabletop: sets of skills, each with its own starts and contexts (4).
     skill-aware: episodes in every cell (50)."""
     goals: Annotated[int | None, arg(metavar="INT")] = None
-    """tabletop only. Goals for the cube, within 15 cm of the middle, 6 s each (128); 0: none."""
+    """tabletop only. Goals for the cube, within 15 cm of the middle, 6 s each (128); 0 skips
+    them."""
     seed: int = 0
-    """Of skills, goals, starts and contexts."""
+    """Seed of skills, goals, starts and contexts."""
     start: Annotated[Literal["low", "high"] | None, arg(metavar="{low,high}")] = None
     """tabletop only. low (default): hand just above the cube, cube within 10 cm. high: hand 20 cm
     up, cube within 15 cm."""
@@ -55,16 +65,16 @@ class Arguments:
     threads: Annotated[int | None, arg(metavar="INT")] = None
     """Threads for MuJoCo (1)."""
     json: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Write metrics and settings here."""
+    """Write metrics and settings to this file."""
     plot: Annotated[Path | None, arg(metavar="FILE.png")] = None
-    """tabletop only. Draw the fan of pushes here."""
+    """tabletop only. Write a picture of the pushes to this file."""
 
 
 def check(arguments: Arguments) -> None:
-    """Refuses what cannot be done, before anything is computed.
+    """Refuses an impossible request before anything is computed.
 
     Raises:
-        UsageError: names the flag, what it takes, and what was given.
+        UsageError: names the flag, its valid values, and the given value.
     """
     if (arguments.model is None) == (arguments.baseline is None):
         raise UsageError("give one of --model FILE and --baseline NAME; see --help")
@@ -78,19 +88,19 @@ def check(arguments: Arguments) -> None:
 
 
 def _check_task(arguments: Arguments) -> None:
-    others = ("skills", "goals", "start", "mass", "friction", "plot")
-    if arguments.task == "tabletop":
-        others = ("engine",)
-    elif arguments.engine != "mujoco":
-        others = (*others, "threads")
-    given = [f"--{name}" for name in others if getattr(arguments, name) is not None]
+    """Refuses options that belong to another task."""
+    kind = task_of_option(arguments.task).evaluation
+    foreign = [name for other, names in _OPTIONS.items() if other != kind for name in names]
+    if kind == "cells" and arguments.engine != "mujoco":
+        foreign.append("threads")
+    given = [f"--{name}" for name in foreign if getattr(arguments, name) is not None]
     if given == ["--threads"]:
         raise UsageError("--threads is for MuJoCo; PyBullet has none. Leave it out")
     if given:
-        here, there = "tabletop", "skill-aware"
-        if arguments.task == here:
-            here, there = there, here
-        raise UsageError(f"{', '.join(given)}: for --task {here}, not for {there}; leave it out")
+        others = ", ".join(task.option for task in TASKS.values() if task.evaluation != kind)
+        raise UsageError(
+            f"{', '.join(given)}: for --task {others}, not for {arguments.task}; leave it out"
+        )
 
 
 def _check_numbers(arguments: Arguments) -> None:

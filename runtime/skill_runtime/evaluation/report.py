@@ -1,4 +1,4 @@
-"""What the evaluations of skill-eval have in common: who is scored, and what comes out."""
+"""Parts that the evaluations of skill-eval share: the policy, and the outcome."""
 
 from __future__ import annotations
 
@@ -11,37 +11,57 @@ from pathlib import Path
 from typing import Any
 
 from skill_proto.manifest import PolicyManifest
+from skill_robots.motion.policy_adapter import UnsupportedPolicyError
 from skill_robots.tasks.baselines import make_baseline
 from skill_robots.tasks.policy import Policy
+from skill_robots.tasks.registry import find_task, task_of_option
+from skill_robots.tasks.task import Task
 from skill_runtime.evaluation.options import Arguments
-from skill_runtime.policy.onnx_policy import OnnxPolicy
+from skill_runtime.policy import OnnxPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What skill-eval prints and writes."""
+    """The output of skill-eval."""
 
     table: str
+    """Text for the terminal."""
     content: dict[str, Any]
     """Metrics and settings, for JSON."""
     draw: Callable[[Path], None] | None = None
-    """Writes a picture, where the task has one."""
+    """Writes a picture to a file; None if the task has no picture."""
 
 
 def load(arguments: Arguments, action_size: int) -> tuple[Policy, PolicyManifest | None]:
-    """Who is scored; a baseline has no manifest.
+    """Returns the policy to score, and its manifest; a baseline has no manifest.
 
     Raises:
         PolicyFileError: the policy file cannot be used.
+        UnsupportedPolicyError: the policy was trained on another task.
     """
     if arguments.model is not None:
         policy = OnnxPolicy(arguments.model, device=arguments.device)
+        check_task(policy.manifest, task_of_option(arguments.task))
         return policy, policy.manifest
     return make_baseline(arguments.baseline or "still", action_size, arguments.seed), None
 
 
+def check_task(manifest: PolicyManifest, task: Task) -> None:
+    """Checks that the policy was trained on ``task``.
+
+    Raises:
+        UnsupportedPolicyError: it was trained on another task; the message names the right option.
+    """
+    trained = find_task(manifest.plant.task)
+    if trained is not task:
+        raise UnsupportedPolicyError(
+            f"{manifest.name} was trained on the task {manifest.plant.task!r}, not on "
+            f"{task.title}; evaluate it with --task {trained.option}"
+        )
+
+
 def identity(arguments: Arguments, manifest: PolicyManifest | None) -> dict[str, Any]:
-    """Which policy was scored by which command."""
+    """Returns the settings that identify policy and command, for JSON."""
     model = arguments.model
     return {
         "command": shlex.join(["skill-eval", *sys.argv[1:]]),
@@ -56,5 +76,5 @@ def identity(arguments: Arguments, manifest: PolicyManifest | None) -> dict[str,
 
 
 def title(report: dict[str, Any]) -> str:
-    """Who was scored, in one line."""
+    """Returns name and file of the policy, in one line."""
     return str(report["policy"]) + (f" ({report['model']})" if report["model"] else "")

@@ -1,4 +1,8 @@
-"""skill-eval on the skill-aware benchmark: success in every cell of friction and mass."""
+"""The skill-aware benchmark for skill-eval: success in every cell of friction and mass.
+
+The benchmark itself is ``skill_robots.tasks.skill_aware.benchmark``; this module runs it for the
+command line and prints its table.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from skill_proto.manifest import PolicyManifest
-from skill_robots.motion.policy_adapter import SKILL_AWARE_TASK, UnsupportedPolicyError
 from skill_robots.tasks.skill_aware.benchmark import (
     CELLS,
     EPISODE_STEPS,
@@ -18,22 +20,20 @@ from skill_robots.tasks.skill_aware.benchmark import (
     benchmark,
     cell_name,
 )
+from skill_robots.tasks.skill_aware.compatibility import check_fits_skill_aware
 from skill_robots.tasks.skill_aware.engines import Engine, make_scenes
 from skill_robots.tasks.skill_aware.scenes import (
     ACTION_SIZE,
-    CONTROL_RATE_HZ,
-    DISPLACEMENT_M,
+    FRICTION_LIMIT,
     FRICTIONS,
-    GRIPPER_WIDTH_STEP_M,
     MASSES,
-    OBSERVATION,
     SkillAwareScenes,
 )
 from skill_runtime.evaluation.options import Arguments
 from skill_runtime.evaluation.report import Outcome, identity, load, title
 
 EPISODES = 50
-"""Per cell, unless told otherwise."""
+"""Default number of episodes per cell."""
 
 SCENES: dict[Engine, int] = {"bullet": 20, "mujoco": 50}
 """Scenes stepped together; the result does not depend on it."""
@@ -43,15 +43,15 @@ def evaluate_skill_aware(arguments: Arguments) -> Outcome:
     """Runs every cell from the same starts.
 
     Raises:
-        UnsupportedPolicyError: the policy was made for something else.
-        PolicyFileError, PolicyError, EngineMissingError: see each.
+        UnsupportedPolicyError: the policy does not fit the benchmark.
+        PolicyFileError, PolicyError, EngineMissingError: see each class.
     """
     started = time.monotonic()
     engine = arguments.engine or "bullet"
     episodes = EPISODES if arguments.episodes is None else arguments.episodes
     policy, manifest = load(arguments, ACTION_SIZE)
     if manifest is not None:
-        check_fits(manifest)
+        check_fits_skill_aware(manifest)
     n = min(SCENES[engine], episodes * len(CELLS))
     scenes = make_scenes(engine, n, arguments.threads or 1)
     total = -(-episodes * len(CELLS) // n) * n * EPISODE_STEPS
@@ -88,36 +88,6 @@ def evaluate_skill_aware(arguments: Arguments) -> Outcome:
     )
 
 
-def check_fits(manifest: PolicyManifest) -> None:
-    """Refuses a policy that observes, acts or aims in another way than the benchmark's.
-
-    Raises:
-        UnsupportedPolicyError: names what does not fit.
-    """
-    if manifest.plant.task != SKILL_AWARE_TASK:
-        raise UnsupportedPolicyError(
-            f"{manifest.name} was trained on the task {manifest.plant.task!r}, not on the "
-            "skill-aware benchmark; evaluate it with --task tabletop"
-        )
-    goal = manifest.goal
-    actions = (
-        ("end_effector_displacement", 3, DISPLACEMENT_M),
-        ("gripper_width_displacement", 1, GRIPPER_WIDTH_STEP_M),
-    )
-    for what, has, wanted in (
-        ("observes", manifest.observation_names, OBSERVATION),
-        ("acts by", tuple((part.name, part.size, part.scale) for part in manifest.action), actions),
-        ("acts at [Hz]", manifest.control_rate_hz, CONTROL_RATE_HZ),
-        ("aims at", goal and (goal.field, goal.components), ("cube_position", (0, 1))),
-        ("takes skills of kind", manifest.skill.kind, "none"),
-    ):
-        if has != wanted:
-            raise UnsupportedPolicyError(
-                f"{manifest.name} {what} {has}, the skill-aware benchmark needs {wanted}; "
-                "evaluate a policy that was trained on it"
-            )
-
-
 def _table(report: dict[str, Any], result: BenchmarkResult) -> str:
     lines = [
         title(report),
@@ -134,16 +104,15 @@ def _table(report: dict[str, Any], result: BenchmarkResult) -> str:
             {name: f"{shares['pick']:.2f}" for name, shares in result.labels.items()},
         ),
         "",
-        "  t trained on by the published agents, m moderate, e extreme; friction is the table's "
-        "label,",
-        "  twice the cube-table coefficient",
+        "  t training cells of the published agents, m moderate, e extreme; friction is the",
+        f"  table's label: twice the cube-table coefficient, which is at most {FRICTION_LIMIT:g}",
     ]
     return "\n".join(lines)
 
 
-def _grid(what: str, values: dict[str, str]) -> list[str]:
+def _grid(title: str, values: dict[str, str]) -> list[str]:
     split = {cell: name[0] for name, cells in SPLITS.items() for cell in cells}
-    lines = [f"  {what:<12}" + "".join(f"{mass:>7g} kg" for mass in MASSES)]
+    lines = [f"  {title:<12}" + "".join(f"{mass:>7g} kg" for mass in MASSES)]
     for friction in FRICTIONS:
         cells = [Cell(friction, mass) for mass in MASSES]
         row = "".join(f"{values[cell_name(cell)]:>8} {split[cell]}" for cell in cells)

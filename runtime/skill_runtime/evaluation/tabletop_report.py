@@ -1,4 +1,7 @@
-"""skill-eval on the tabletop: skills, goals, a table of metrics, a picture of the fan."""
+"""The tabletop evaluation for skill-eval: progress bar, table of metrics, picture of the pushes.
+
+The evaluation itself is the module ``tabletop``.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def evaluate_tabletop(arguments: Arguments) -> Outcome:
     """Runs skills and goals.
 
     Raises:
-        UsageError, UnsupportedPolicyError, PolicyFileError, PolicyError: see each.
+        UsageError, UnsupportedPolicyError, PolicyFileError, PolicyError: see each class.
     """
     started = time.monotonic()
     policy, manifest = load(arguments, Tabletop.action_size)
@@ -46,7 +49,7 @@ def evaluate_tabletop(arguments: Arguments) -> Outcome:
 
 
 def _settings(arguments: Arguments, manifest: PolicyManifest | None) -> EvaluationSettings:
-    """The defaults, with what was asked; what the policy cannot do is refused if it was asked."""
+    """Returns the settings of the command line; refuses an option that the policy cannot use."""
     if not takes_skills(manifest):
         for flag in ("skills", "episodes", "plot"):
             if getattr(arguments, flag) is not None:
@@ -79,7 +82,7 @@ def _report(
     result: EvaluationResult,
     seconds: float,
 ) -> dict[str, Any]:
-    """Everything that says which evaluation this was."""
+    """Returns the settings of this evaluation, for table and JSON."""
     return identity(arguments, manifest) | {
         "skills": settings.skills if takes_skills(manifest) else 0,
         "episodes": settings.episodes,
@@ -123,7 +126,7 @@ def _draw(path: Path, report: dict[str, Any], result: EvaluationResult) -> None:
     from skill_runtime.evaluation.fan_plot import save_fan
 
     if result.skills is None:
-        raise UsageError(f"{report['policy']} takes no skills: there is no fan to draw")
+        raise UsageError(f"{report['policy']} takes no skills, so there are no pushes to draw")
     try:
         save_fan(result.skills, path, title=report["policy"], subtitle=_summary(report))
     except (OSError, ValueError) as error:

@@ -1,6 +1,6 @@
-"""Many runs of the simulation over many seeds: ``make simulate SEED=0 TICKS=1000000``.
+"""Executes many runs over many seeds: ``make simulate SEED=0 TICKS=1000000``.
 
-A run that breaks an invariant is named by its seed and can be had again exactly.
+The report names the seed of a run that breaks an invariant, and the command that repeats it.
 """
 
 from __future__ import annotations
@@ -13,44 +13,42 @@ from pathlib import Path
 
 import tyro
 
+from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from skill_runtime.console.flags import UsageError, check_number
 from skill_runtime.console.output_file import check_writable, write_json
 from skill_runtime.fault_injection.campaign import Outcome, simulate, split
 from skill_runtime.fault_injection.run import RunConfig
-from skill_runtime.policy.onnx_policy import PolicyFileError, load_manifest
-
-OK, BROKEN, USAGE, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes: nothing broken; an invariant is; cannot run what was asked; ended by Ctrl-C."""
+from skill_runtime.policy import PolicyFileError, load_manifest
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """The command line."""
+    """Command-line options."""
 
     seed: int = 0
-    """Of the first run; the runs after it take the seeds after it."""
+    """Seed of the first run; later runs take the following seeds."""
     ticks: int = 200_000
-    """Servo periods in all."""
+    """Number of servo periods, over all runs."""
     run_ticks: int = 100_000
-    """Servo periods of a run."""
+    """Servo periods of one run."""
     model: Path = Path("models/csf_panda.onnx")
-    """The policy that is served."""
+    """Policy file to serve."""
     physics: bool = False
-    """Simulate the arm with MuJoCo; otherwise, faster, it follows its set-points exactly."""
+    """Simulate the arm with MuJoCo. Default: it follows its set-points exactly, which is faster."""
     workers: int = 0
-    """Processes; 0 takes one for each processor."""
+    """Number of processes; 0 takes one for each CPU."""
     json: Path | None = None
-    """Where to write what happened."""
+    """File for the report in JSON."""
 
 
 def report(arguments: Arguments, outcomes: list[Outcome], took_s: float) -> int:
-    """Prints what happened, and how to have a failure again; gives the exit code."""
-    seen: Counter[str] = Counter()
+    """Prints the counts and the command that repeats a failure; returns the exit code."""
+    counts: Counter[str] = Counter()
     for outcome in outcomes:
-        seen.update(outcome.seen)
+        counts.update(outcome.counts)
     ticks = sum(outcome.config.ticks for outcome in outcomes)
     print(f"{ticks:,} ticks, {len(outcomes)} runs from seed {arguments.seed}, {took_s:.0f} s")
-    for name, count in sorted(seen.items()):
+    for name, count in sorted(counts.items()):
         print(f"  {name:<24} {count:>10,}")
     broken = [outcome for outcome in outcomes if outcome.broken]
     for outcome in broken:
@@ -67,17 +65,17 @@ def report(arguments: Arguments, outcomes: list[Outcome], took_s: float) -> int:
     if arguments.json is not None:
         content = {
             "ticks": ticks,
-            "seen": dict(seen),
+            "counts": dict(counts),
             "broken": {str(outcome.config.seed): outcome.broken for outcome in broken},
             "digests": {str(outcome.config.seed): outcome.digest for outcome in outcomes},
             "arguments": {key: str(value) for key, value in asdict(arguments).items()},
         }
         write_json(arguments.json, content)
-    return BROKEN if broken else OK
+    return FAILED if broken else OK
 
 
 def check(arguments: Arguments) -> None:
-    """Refuses what cannot be run.
+    """Checks the options.
 
     Raises:
         UsageError: names the flag.
@@ -93,11 +91,11 @@ def check(arguments: Arguments) -> None:
 
 
 def main() -> None:
-    """Runs, and ends the program with its exit code."""
+    """Executes the campaign and ends the program with its exit code."""
     arguments = tyro.cli(
         Arguments,
         prog="make simulate",
-        description="Run the server on virtual time with faults, and check it at every tick.",
+        description="Run the server on virtual time with injected faults; check every tick.",
     )
     try:
         check(arguments)
@@ -115,7 +113,7 @@ def main() -> None:
             physics=arguments.physics,
         )
         for outcome in simulate(list(split(whole, arguments.run_ticks)), arguments.workers):
-            outcomes.append(outcome)  # noqa: PERF402  an interrupt is to lose none
+            outcomes.append(outcome)  # noqa: PERF402  an interrupt must not lose outcomes
     except KeyboardInterrupt:
         interrupted = True
     outcomes.sort(key=lambda outcome: outcome.config.seed)

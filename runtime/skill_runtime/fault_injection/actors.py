@@ -1,4 +1,4 @@
-"""Who is at work round the server: controllers, a tracker, people who stop it, and a forger."""
+"""The actors around the server: clients, a pose source, an operator and a forger."""
 
 from __future__ import annotations
 
@@ -10,34 +10,38 @@ import numpy as np
 
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ArmSpec
-from skill_robots.franka import kinematics
 from skill_runtime.fault_injection.lossy_network import Network
 
 Reply = dict[str, Any]
 
 
 class Actor(Protocol):
-    """Acts when its time has come, and hears the replies to what it sent."""
+    """Acts at times of its own choice, and receives the replies to its messages."""
 
     name: bytes
 
     def act(self, now: float, server_time: float) -> float:
-        """Does something at ``now``, having seen ``server_time`` last; when it acts next [s]."""
+        """Acts once, and returns the time of its next action [s].
+
+        Args:
+            now: the present time [s].
+            server_time: the newest server time that the actor has seen [s].
+        """
         ...
 
     def receive(self, reply: Reply) -> None:
-        """A reply has arrived."""
+        """Handles a reply."""
         ...
 
 
-def frame(**fields: Any) -> bytes:  # noqa: ANN401  whatever JSON takes
-    """A message as it goes over the wire."""
+def frame(**fields: Any) -> bytes:  # noqa: ANN401  any JSON value
+    """Encodes a message for the wire."""
     return json.dumps(fields).encode()
 
 
 @dataclass
-class Controller:
-    """A client that asks for the lease, steers, dies, comes back, or goes on with an old token."""
+class CommandingClient:
+    """A client that acquires the lease, commands, dies, comes back, or keeps using an old token."""
 
     name: bytes
     network: Network
@@ -53,7 +57,7 @@ class Controller:
     _ids: int = 0
 
     def act(self, now: float, server_time: float) -> float:
-        """One round of its loop."""
+        """Renews the lease and sends one command."""
         chance = self.random.random()
         if chance < 0.003:  # dies, or hangs
             if chance < 0.0015:
@@ -62,7 +66,7 @@ class Controller:
         if chance < 0.005:  # its clock jumps
             self.clock_error_s = float(self.random.choice([0.0, 0.0, 0.03, -0.5, 1.0, 3600.0]))
         if not self.token:
-            self._ask(now)
+            self._acquire(now)
             return now + float(self.random.uniform(0.05, 0.6))
         if now - self.renewed > self.ttl_s / 4:
             self.renewed = now
@@ -71,13 +75,13 @@ class Controller:
         return now + self.period_s
 
     def receive(self, reply: Reply) -> None:
-        """Takes the lease it is given, drops one that has ended."""
+        """Stores a granted lease, and drops one that has ended."""
         if reply["type"] == "granted":
             self.token, self.seq = reply["lease"], int(reply["seq"])
         elif reply.get("code") == "no_lease" and self.random.random() < 0.7:
-            self.token = ""  # others go on with it, as a frozen process would
+            self.token = ""  # the others keep using it, as a frozen process would
 
-    def _ask(self, now: float) -> None:
+    def _acquire(self, now: float) -> None:
         self.ttl_s = float(self.random.uniform(0.1, 2.0))
         self.period_s = float(self.random.choice([0.005, 0.01, 0.04, 0.1, 0.3]))
         priority = int(self.random.choice([0, 0, 0, 1, 3, 9]))
@@ -89,15 +93,15 @@ class Controller:
 
     def _command(self, now: float, reference_time: float) -> None:
         self.seq += int(self.random.integers(1, 3))
-        what = self._what()
-        if what["type"] not in ("hold", "reset", "scene"):
-            what |= {"valid_for_s": float(self.random.uniform(0.01, 0.6))}
-        self._send(now, lease=self.token, seq=self.seq, reference_time=reference_time, **what)
+        fields = self._draw_command()
+        if fields["type"] not in ("hold", "reset", "scene"):
+            fields |= {"valid_for_s": float(self.random.uniform(0.01, 0.6))}
+        self._send(now, lease=self.token, seq=self.seq, reference_time=reference_time, **fields)
         if self.random.random() < 0.01:
             self._send(now, type="release", lease=self.token)
             self.token = ""
 
-    def _what(self) -> dict[str, Any]:
+    def _draw_command(self) -> dict[str, Any]:
         random, size = self.random, self.manifest.skill.size
         kind = str(
             random.choice(["policy"] * 6 + ["servo_joint", "servo_pose"] * 2 + ["hold", "rare"])
@@ -109,7 +113,7 @@ class Controller:
             low, high = self.manifest.goal.low, self.manifest.goal.high
             return {"type": "goal", "goal": random.uniform(low, high).tolist()}
         if kind == "servo_joint":
-            return {"type": "servo_joint", "joint_position": self._joints()}
+            return {"type": "servo_joint", "joint_position": self._draw_joints()}
         if kind == "servo_pose":
             low, high = self.manifest.plant.workspace_low_m, self.manifest.plant.workspace_high_m
             return {
@@ -122,10 +126,10 @@ class Controller:
             return {"type": "reset"}
         return {"type": "scene", "mass": float(random.uniform(0.1, 5.0))}
 
-    def _joints(self) -> list[float]:
-        """Near where policies work, or anywhere in the joints' range."""
+    def _draw_joints(self) -> list[float]:
+        """Draws joint positions near the neutral pose, or in the whole range of the joints."""
         if self.random.random() < 0.5:
-            near = kinematics.NEUTRAL + self.random.uniform(-0.4, 0.4, self.spec.dof)
+            near = self.spec.neutral + self.random.uniform(-0.4, 0.4, self.spec.dof)
             return np.clip(near, self.spec.position_low, self.spec.position_high).tolist()
         return self.random.uniform(self.spec.position_low, self.spec.position_high).tolist()
 
@@ -135,28 +139,28 @@ class Controller:
 
 
 @dataclass
-class Supervisor:
-    """Somebody with a hand on the button: stops now and then, clears after a while."""
+class Operator:
+    """A person who stops the arm at times, and clears stops and faults after a while."""
 
     name: bytes
     network: Network
     random: np.random.Generator
 
     def act(self, now: float, server_time: float) -> float:
-        """Stops, or clears."""
+        """Sends ``clear``, at times after a ``stop``."""
         del server_time
         if self.random.random() < 0.2:
-            self.network.send_whole("stop", self.name, frame(type="stop", id=1), now=now)
+            self.network.send_reliably("stop", self.name, frame(type="stop", id=1), now=now)
         self.network.send("commands", self.name, frame(type="clear", id=2), now)
         return now + float(self.random.exponential(2.0))
 
     def receive(self, reply: Reply) -> None:
-        """Takes no notice."""
+        """Ignores the reply."""
 
 
 @dataclass
 class PoseSource:
-    """A tracker at 100 Hz, silent now and then."""
+    """A tracker of the cube at 100 Hz, silent at times."""
 
     name: bytes
     network: Network
@@ -164,7 +168,7 @@ class PoseSource:
     silent_until: float = 0.0
 
     def act(self, now: float, server_time: float) -> float:
-        """One pose."""
+        """Sends one pose."""
         if self.random.random() < 0.001:
             self.silent_until = now + float(self.random.exponential(0.6))
         if now >= self.silent_until:
@@ -175,12 +179,12 @@ class PoseSource:
         return now + 0.01
 
     def receive(self, reply: Reply) -> None:
-        """Takes no notice."""
+        """Ignores the reply."""
 
 
 @dataclass
 class Forger:
-    """Sends what no honest client would."""
+    """Sends malformed and forged messages."""
 
     name: bytes
     network: Network
@@ -188,7 +192,7 @@ class Forger:
     spec: ArmSpec
 
     def act(self, now: float, server_time: float) -> float:
-        """One attempt."""
+        """Sends one of them."""
         move = {"seq": 2**50, "reference_time": server_time, "valid_for_s": 60.0}
         forged: list[tuple[bytes, ...]] = [
             (frame(type="skill", lease="0" * 32, skill=[1.0, 0.0], **move),),
@@ -205,8 +209,8 @@ class Forger:
         ]
         chosen = forged[int(self.random.integers(len(forged)))]
         port = "stop" if self.random.random() < 0.05 and len(chosen) == 1 else "commands"
-        self.network.send_whole(port, self.name, *chosen, now=now)
+        self.network.send_reliably(port, self.name, *chosen, now=now)
         return now + float(self.random.exponential(0.2))
 
     def receive(self, reply: Reply) -> None:
-        """Takes no notice."""
+        """Ignores the reply."""

@@ -18,40 +18,45 @@ from skill_runtime.fault_injection.run import FaultRun, RunConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Of one run."""
+    """Outcome of one run."""
 
     config: RunConfig
     broken: str = ""
-    seen: dict[str, int]
+    """The broken invariant, in words; empty without one."""
+    counts: dict[str, int]
+    """Number of events by name."""
     digest: str = ""
+    """See ``RunResult.digest``."""
 
 
 def attempt(config: RunConfig) -> Outcome:
-    """One run, in a process of its own."""
+    """Executes one run in the calling process."""
     logging.disable(logging.CRITICAL)
-    world = FaultRun(config)
+    run = FaultRun(config)
     try:
-        result = world.run()
+        result = run.run()
     except InvariantError as error:
-        return Outcome(config=config, broken=str(error), seen=dict(world.judge.seen))
-    except Exception as error:  # a fault of the simulation itself must name its seed as well
-        return Outcome(config=config, broken=f"crashed: {error!r}", seen=dict(world.judge.seen))
-    return Outcome(config=config, seen=dict(result.seen), digest=result.digest)
+        return Outcome(config=config, broken=str(error), counts=dict(run.oracle.counts))
+    except Exception as error:  # an error of the simulation itself must name its seed as well
+        return Outcome(config=config, broken=f"crashed: {error!r}", counts=dict(run.oracle.counts))
+    return Outcome(config=config, counts=dict(result.counts), digest=result.digest)
 
 
 def split(whole: RunConfig, run_ticks: int) -> Iterator[RunConfig]:
-    """Runs of ``run_ticks`` with the seeds from that of ``whole`` on; the last may be shorter."""
+    """Splits a run into runs of ``run_ticks`` with consecutive seeds; the last may be shorter."""
     for index, start in enumerate(range(0, whole.ticks, run_ticks)):
         ticks = min(run_ticks, whole.ticks - start)
         yield replace(whole, seed=whole.seed + index, ticks=ticks)
 
 
 def simulate(configs: Sequence[RunConfig], workers: int) -> Iterator[Outcome]:
-    """All runs, over processes, each as it ends; no more after one that breaks something.
+    """Executes runs in several processes and yields each outcome as the run ends.
+
+    The first broken invariant ends the campaign.
 
     Args:
-        configs: what to run.
-        workers: processes; 0 takes one for each processor.
+        configs: the runs.
+        workers: number of processes; 0 takes one for each CPU.
     """
     workers = min(workers or os.cpu_count() or 1, len(configs))
     ticks = sum(config.ticks for config in configs)
@@ -69,10 +74,10 @@ def simulate(configs: Sequence[RunConfig], workers: int) -> Iterator[Outcome]:
                     break
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            for worker in active_children():  # what they run is of no use any more
+            for worker in active_children():  # their results are not needed any more
                 worker.terminate()
 
 
 def _ignore_interrupts() -> None:
-    """In a worker: Ctrl-C reaches it too, but it is the parent that ends it."""
+    """Ignores Ctrl-C in a worker, which also receives it: the parent ends the worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The arm and the policy of the simulation, and how they fail."""
+"""An arm and a policy whose faults are switched on and off."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from skill_robots.arm import (
     Pose,
     Scene,
 )
-from skill_robots.franka import kinematics
 from skill_robots.objects import CUBE
-from skill_runtime.control.arm_link import COMMUNICATION_TIMEOUT_S
-from skill_runtime.policy.onnx_policy import OnnxPolicy, PolicyOutput
+from skill_runtime.control.state_monitor import COMMUNICATION_TIMEOUT_S
+from skill_runtime.policy import OnnxPolicy, PolicyOutput
 
-ArmTrouble = Literal["", "communication", "deaf", "repeat", "nan", "contact", "error"]
-"""Nothing; no answer; no set-point taken; the same answer again and again; answers that are no
-number; a reflex; an error of its own."""
-PolicyTrouble = Literal["", "nan", "raise", "slow"]
+ArmFault = Literal["", "communication", "drops_commands", "repeat", "nan", "contact", "error"]
+"""No fault; no answer; no set-point taken; the same state again and again; a state that is not
+finite; a reflex after contact; another error of the robot."""
+PolicyFault = Literal["", "nan", "raise", "slow"]
+"""No fault; actions that are not finite; exceptions; inference that takes too long."""
 
 
-RESTS_ALONE_S = COMMUNICATION_TIMEOUT_S + 1e-4
-"""An arm without set-points for this long comes to rest by itself [s]: a moment later than the
-server takes it to."""
+STOPS_AFTER_S = COMMUNICATION_TIMEOUT_S + 1e-4
+"""An arm without set-points stops on its own after this time: just later than the server assumes
+[s]."""
 PUSHED_RAD = 0.02
-"""How far an arm that rests by itself may be moved by hand meanwhile [rad]."""
+"""Largest displacement of a stopped arm by hand, per joint [rad]."""
 
 
 class FollowerArm:
-    """An arm that is, one servo period later, where it was told to be; with a cube that lies still.
+    """An arm that reaches each set-point within one servo period, and a cube that never moves.
 
-    Left without set-points it comes to rest, and every other time somebody moves it. Quick, so that
-    many ticks fit into an hour; physics has no part in what is judged.
+    Without set-points it stops on its own, and is then pushed by hand in every other case. It is
+    fast, so that an hour covers many ticks; the invariants do not depend on physics.
     """
 
     is_simulated = True
@@ -60,8 +60,8 @@ class FollowerArm:
         self.reset()
 
     def read(self) -> ArmState:
-        """The state after the last set-point, or after it came to rest alone."""
-        self._rest_alone()
+        """Returns the state after the last set-point, or after the arm stopped on its own."""
+        self._stop_if_idle()
         return ArmState(
             time_s=self._clock(),
             joint_position=self._now.copy(),
@@ -71,26 +71,29 @@ class FollowerArm:
         )
 
     def command(self, target: JointTarget) -> None:
-        """One servo period."""
-        self._last_sent, self._alone = self._clock(), False
+        """Moves to the set-point."""
+        self._last_sent, self._stopped = self._clock(), False
         self._before, self._now = self._now, target.position.copy()
         if target.gripper_width is not None:
             self._width = target.gripper_width
 
-    def _rest_alone(self) -> None:
-        if self._alone or self._clock() - self._last_sent <= RESTS_ALONE_S:
+    def recover(self) -> None:
+        """Has no effect: this arm has no faults."""
+
+    def _stop_if_idle(self) -> None:
+        if self._stopped or self._clock() - self._last_sent <= STOPS_AFTER_S:
             return
-        self._alone = True
+        self._stopped = True
         if self._random.random() < 0.5:
             self._now = self._now + self._random.uniform(-PUSHED_RAD, PUSHED_RAD, self.spec.dof)
         self._before = self._now
 
     def reset(self, seed: int | None = None) -> None:
-        """A start near the neutral one, at rest."""
+        """Puts the arm near its neutral pose, at rest."""
         if seed is not None:
             self._random = np.random.default_rng([seed, 11])
-        self._last_sent, self._alone = self._clock(), True
-        self._now = kinematics.NEUTRAL + self._random.uniform(-0.02, 0.02, self.spec.dof)
+        self._last_sent, self._stopped = self._clock(), True
+        self._now = self.spec.neutral + self._random.uniform(-0.02, 0.02, self.spec.dof)
         self._before, self._width = self._now, 0.04
         x, y = self._random.uniform((-0.15, -0.2), (0.05, 0.2))
         self._cube = Pose(
@@ -101,74 +104,84 @@ class FollowerArm:
         )
 
     def set_context(self, *, mass: float | None = None, friction: float | None = None) -> None:
-        """Remembers it."""
+        """Stores the values; they have no effect."""
         for name, value in (("mass", mass), ("friction", friction)):
             if value is not None:
                 self._context[name] = value
 
     @property
     def context(self) -> Mapping[str, float]:
-        """What was set last."""
+        """The stored values."""
         return dict(self._context)
 
     def close(self) -> None:
-        """Nothing to free."""
+        """Has no effect: the arm holds no resources."""
 
 
 class SimulatedArm(Arm, Scene, Protocol):
-    """What can be simulated is both."""
+    """An arm in a simulated scene."""
 
 
 @dataclass
 class FaultyArm:
-    """An arm whose troubles are switched on and off.
+    """An arm with injected faults.
 
     Attributes:
-        trouble: what it has at present.
-        on_command: is told of every set-point that reaches the motors, before it does, and where
-            the joints were measured last.
-        on_lost: is told when one does not.
-        on_reset: is told when the arm was put elsewhere.
+        injected: the present fault.
+        recovery_reads: number of :meth:`read` after :meth:`recover` that do not answer.
+        on_command: called before each set-point that reaches the motors, with the set-point and
+            the joints as measured last.
+        on_lost: called when a set-point does not reach the motors.
+        on_reset: called after the scene was reset.
+        recoveries: number of calls of :meth:`recover`.
     """
 
     inner: SimulatedArm
     on_command: Callable[[JointTarget, Array], None]
     on_lost: Callable[[], None]
     on_reset: Callable[[], None]
-    trouble: ArmTrouble = ""
+    injected: ArmFault = ""
+    recovery_reads: int = 0
     is_simulated: bool = True
+    recoveries: int = 0
+    _recovering: int = 0
     _last: ArmState | None = None
     _measured: Array = field(default_factory=lambda: np.zeros(0))
 
     @property
     def spec(self) -> ArmSpec:
-        """Of the arm."""
+        """Published facts of the arm."""
         return self.inner.spec
 
     @property
     def lockstep(self) -> bool:
-        """As the arm does."""
+        """Whether the arm advances only with set-points."""
         return self.inner.lockstep
 
     @property
     def servo_period_s(self) -> float:
-        """Of the arm [s]."""
+        """Time between two set-points [s]."""
         return self.inner.servo_period_s
 
     def read(self) -> ArmState:
-        """As the arm says, unless in trouble."""
+        """Returns the arm's state, or fails as injected."""
+        if self._recovering > 0:
+            self._recovering -= 1
+            raise ArmCommunicationError("recovering")
         self._raise(reading=True)
         state = self.inner.read()
         self._measured = state.joint_position
-        if self.trouble == "nan":
+        if self.injected == "nan":
             return replace(state, joint_velocity=np.full_like(state.joint_velocity, np.nan))
-        if self.trouble != "repeat" or self._last is None:
+        if self.injected != "repeat" or self._last is None:
             self._last = state
         return self._last
 
     def command(self, target: JointTarget) -> None:
-        """As the arm does, unless in trouble."""
+        """Passes the set-point on, or fails as injected."""
         try:
+            if self._recovering > 0:
+                raise ArmCommunicationError("recovering")
             self._raise(reading=False)
         except ArmError:
             self.on_lost()
@@ -176,44 +189,56 @@ class FaultyArm:
         self.on_command(target, self._measured)
         self.inner.command(target)
 
+    def recover(self) -> None:
+        """Begins a recovery of :attr:`recovery_reads` readings."""
+        self.recoveries += 1
+        self._recovering = self.recovery_reads
+        self.inner.recover()
+
     def _raise(self, *, reading: bool) -> None:
-        if self.trouble == "communication" or (self.trouble == "deaf" and not reading):
+        silent = self.injected == "communication"
+        if silent or (self.injected == "drops_commands" and not reading):
             raise ArmCommunicationError("no packet")
-        if self.trouble == "contact":
+        if self.injected == "contact":
             raise ArmContactError("joint reflex")
-        if self.trouble == "error":
+        if self.injected == "error":
             raise ArmError("power limit")
 
     def reset(self, seed: int | None = None) -> None:
-        """As the arm does."""
+        """Resets the scene."""
         self.inner.reset(seed)
         self.on_reset()
 
     def set_context(self, *, mass: float | None = None, friction: float | None = None) -> None:
-        """As the arm does."""
+        """Changes the simulated object."""
         self.inner.set_context(mass=mass, friction=friction)
 
     @property
     def context(self) -> Mapping[str, float]:
-        """As the arm says."""
+        """True mass and friction."""
         return self.inner.context
 
     def close(self) -> None:
-        """As the arm does."""
+        """Closes the arm."""
         self.inner.close()
 
 
 @dataclass
 class FaultyPolicy:
-    """A policy that may put out NaN, fail, or take its time."""
+    """A policy with injected faults.
+
+    Attributes:
+        on_fault: called when a fault takes effect.
+        injected: the present fault.
+    """
 
     inner: OnnxPolicy
-    on_trouble: Callable[[], None]
-    trouble: PolicyTrouble = ""
+    on_fault: Callable[[], None]
+    injected: PolicyFault = ""
 
     @property
     def manifest(self) -> PolicyManifest:
-        """Of the policy."""
+        """The manifest of the policy."""
         return self.inner.manifest
 
     def step(
@@ -223,17 +248,17 @@ class FaultyPolicy:
         goal: Array | None = None,
         previous_action: Array | None = None,
     ) -> PolicyOutput:
-        """As the policy does, unless in trouble."""
+        """Runs the policy, or fails as injected."""
         output = self.inner.step(observation, skill, goal, previous_action)
-        if not self.trouble:
+        if not self.injected:
             return output
-        self.on_trouble()
-        if self.trouble == "slow":
+        self.on_fault()
+        if self.injected == "slow":
             return output
-        if self.trouble == "raise":
+        if self.injected == "raise":
             raise RuntimeError("out of memory")
         return replace(output, action=np.full_like(output.action, np.nan))
 
     def reset_slot(self, slot: int) -> None:
-        """As the policy does."""
+        """Resets recurrent state and previous action of one slot."""
         self.inner.reset_slot(slot)

@@ -1,4 +1,4 @@
-"""A network that delays, loses, doubles, reorders and replays what it carries."""
+"""A network that delays, loses, duplicates, reorders and replays messages."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from skill_runtime.fault_injection.virtual_transport import PortName, VirtualTra
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """How bad it is; shares are of messages."""
+    """Delays [s], and shares of all messages."""
 
     delay_s: float = 0.001
     """Mean of most delays [s]."""
     slow: float = 0.02
-    """Share that takes up to :attr:`slowest_s`, and so is overtaken."""
+    """Share that takes up to :attr:`slowest_s`; later messages may overtake it."""
     slowest_s: float = 0.6
     """[s]."""
     lost: float = 0.01
@@ -25,7 +25,7 @@ class NetworkConfig:
     doubled: float = 0.01
     """Share that arrives twice."""
     replayed: float = 0.01
-    """Share that is followed by one from long ago."""
+    """Share that is followed by an old message."""
 
 
 @dataclass
@@ -35,25 +35,25 @@ class Network:
     transport: VirtualTransport
     random: np.random.Generator
     config: NetworkConfig = field(default_factory=NetworkConfig)
-    _heard: deque[tuple[PortName, bytes, bytes]] = field(
+    _sent: deque[tuple[PortName, bytes, bytes]] = field(
         default_factory=lambda: deque[tuple[PortName, bytes, bytes]](maxlen=2000)
     )
 
     def send(self, port: PortName, sender: bytes, frame: bytes, now: float) -> None:
-        """Sends a message of one frame; it may arrive at any time, twice, or never."""
+        """Sends a message of one frame; it may arrive late, twice, or never."""
         chance, config = self.random.random, self.config
         if chance() < config.lost:
             return
         for _ in range(2 if chance() < config.doubled else 1):
             self.transport.post(port, now + self._delay_s(), sender, frame)
         if port == "commands":
-            if self._heard and chance() < config.replayed:
-                old = self._heard[int(self.random.integers(len(self._heard)))]
+            if self._sent and chance() < config.replayed:
+                old = self._sent[int(self.random.integers(len(self._sent)))]
                 self.transport.post(old[0], now + self._delay_s(), old[1], old[2])
-            self._heard.append((port, sender, frame))
+            self._sent.append((port, sender, frame))
 
-    def send_whole(self, port: PortName, sender: bytes, *frames: bytes, now: float) -> None:
-        """Sends a message of any shape, faithfully."""
+    def send_reliably(self, port: PortName, sender: bytes, *frames: bytes, now: float) -> None:
+        """Sends a message of any shape, with a delay but without loss."""
         self.transport.post(port, now + self._delay_s(), sender, *frames)
 
     def _delay_s(self) -> float:

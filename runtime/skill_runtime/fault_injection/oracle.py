@@ -1,7 +1,7 @@
-"""The judge: what must hold at every tick, from its own books and not from what the server thinks.
+"""The invariants of every tick, checked against a model and not against the server's own state.
 
-It hears what goes in and what is answered, keeps books of lease, command, stop and fault from
-that, and looks at what reaches the motors (motion_judge.py).
+The oracle observes every message to the server and every reply. From these it models lease,
+command, stop and fault. ``motion_oracle`` checks the set-points that reach the motors.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from skill_runtime.fault_injection.motion_oracle import InvariantError, MotionOr
 from skill_runtime.fault_injection.virtual_transport import PortName, Sent
 
 POLICY_PERIOD_S = 0.04
-"""Of the shipped policies [s]."""
+"""Period of the shipped policies [s]."""
 CAUSE_LASTS_S = 0.05
-"""A fault comes this soon after its cause, or has another [s]."""
-LOOKS_S = 1e-3
-"""Time that the clock may move on between a decision and the set-point it leads to [s]."""
+"""Longest time from a cause to its fault [s]."""
+READINGS_S = 1e-3
+"""Longest advance of the clock between a decision and its set-point [s]."""
 
 MODE_OF: dict[str, Mode] = {
     "skill": "skill",
@@ -36,8 +36,8 @@ MODE_OF: dict[str, Mode] = {
 
 
 @dataclass
-class Held:
-    """The lease as the judge knows it."""
+class ModelLease:
+    """The lease in the model."""
 
     token: str
     priority: int
@@ -46,42 +46,42 @@ class Held:
     seq: int
 
 
-class Unled(NamedTuple):
-    """An arm whose lease has ended."""
+class Idle(NamedTuple):
+    """An arm without a lease."""
 
     since: float
-    """Server time at which the lease did [s]."""
+    """Server time at which the lease ended [s]."""
     noticed: float
-    """Server time by which a tick must have seen that [s]."""
+    """Server time by which a tick must have noticed the end [s]."""
 
 
 @dataclass
 class Oracle:
-    """Keeps books, and raises :class:`InvariantError` at the first contradiction.
+    """Models the server, and raises :class:`InvariantError` at the first contradiction.
 
     Args:
-        motion: looks at the set-points.
-        patience: how long an arm that nobody commands may hold.
-        pose_timeout_s: the policy may not run on a tracked pose older than this; None without a
+        motion: checks the set-points.
+        idle_timeout: how long an arm without a lease may hold.
+        pose_timeout_s: greatest age of a tracked pose that the policy may use; None without a
             tracker [s].
 
     Attributes:
-        seen: what has happened, by name: a run in which nothing happens shows nothing.
-        tick: the present one.
+        counts: number of events by name. A run without events proves little.
+        tick: number of the present tick.
     """
 
     motion: MotionOracle
-    patience: IdleTimeout
+    idle_timeout: IdleTimeout
     pose_timeout_s: float | None = None
-    seen: Counter[str] = field(default_factory=Counter[str])
+    counts: Counter[str] = field(default_factory=Counter[str])
     tick: int = 0
-    _lease: Held | None = None
+    _lease: ModelLease | None = None
     _allowed: tuple[Mode, float] | None = None
-    _show: bool = True
+    _demo_allowed: bool = True
     _stopped: bool = False
-    _unled: Unled | None = None
+    _idle: Idle | None = None
     _reading: dict[PortName, Sent] = field(default_factory=dict[PortName, Sent])
-    _unled_ticks: int = 0
+    _uncommanded_ticks: int = 0
     _pose: float = -math.inf
     _counters: Counter[str] = field(default_factory=Counter[str])
     _caused: dict[FaultClass, int] = field(default_factory=dict[FaultClass, int])
@@ -90,10 +90,10 @@ class Oracle:
     _old_pose_ticks: int = 0
     _fault_class: FaultClass | None = None
 
-    # What goes in and out -----------------------------------------------------------------------
+    # Messages and replies -----------------------------------------------------------------------
 
     def delivered(self, port: PortName, message: Sent) -> None:
-        """The server begins to read a message: that before it must have been answered."""
+        """The server begins to read a message; it must have answered the one before."""
         before = self._reading.pop(port, None)
         if before is not None:
             raise InvariantError(f"no answer to {before.frames[0][:80]!r} on {port}")
@@ -102,15 +102,19 @@ class Oracle:
     def replied(
         self, port: PortName, receiver: bytes, content: bytes, *, broken: bool
     ) -> dict[str, Any]:
-        """The server answers; only where it is ``broken`` on purpose may it say that it failed."""
+        """The server replies; an internal error is allowed only if one was injected (``broken``).
+
+        Returns:
+            The reply.
+        """
         asked = self._reading.pop(port, None)
         if asked is None or asked.sender != receiver:
-            raise InvariantError(f"an answer to nobody's question: {content[:80]!r}")
+            raise InvariantError(f"a reply without a request: {content[:80]!r}")
         reply: dict[str, Any] = json.loads(content)
         if port == "stop":
             self._stop_answered(reply)
         elif reply["type"] == "error":
-            self.seen[f"refused {reply['code']}"] += 1
+            self.counts[f"refused {reply['code']}"] += 1
             if reply["code"] == "internal" and not broken:
                 raise InvariantError(f"the server failed: {reply['message']}")
         else:
@@ -119,19 +123,19 @@ class Oracle:
 
     def _stop_answered(self, reply: dict[str, Any]) -> None:
         if reply["type"] == "ok":
-            self.seen["stop"] += 1
-            self._stopped, self._show = True, False
-            self._lease = self._allowed = self._unled = None
+            self.counts["stop"] += 1
+            self._stopped, self._demo_allowed = True, False
+            self._lease = self._allowed = self._idle = None
 
     def _accepted(self, asked: dict[str, Any], reply: dict[str, Any]) -> None:
         kind, now = asked["type"], float(reply["time"])
-        self.seen[kind] += 1
+        self.counts[kind] += 1
         if kind == "acquire":
             self._granted(asked, reply, now)
         elif kind == "clear":
             if self._stopped or self._fault_in_force:
                 self._lease = self._allowed = None
-                self._unled = Unled(now - LOOKS_S, now)
+                self._idle = Idle(now - READINGS_S, now)
             self._stopped, self._fault_in_force = False, False
         elif kind == "track":
             self._pose = float(asked["captured"])
@@ -141,7 +145,7 @@ class Oracle:
                 held.ends = now + held.ttl_s
             elif kind == "release":
                 self._lease = self._allowed = None
-                self._unled = Unled(now - LOOKS_S, now)
+                self._idle = Idle(now - READINGS_S, now)
             else:
                 self._commanded(asked, held, now)
 
@@ -150,23 +154,23 @@ class Oracle:
         if self._stopped or self._fault_in_force:
             raise InvariantError("a lease was granted while stopped or at fault")
         if held is not None and now < held.ends:
-            self.seen["takeover"] += 1
+            self.counts["takeover"] += 1
             if priority <= held.priority:
                 raise InvariantError("a lease was taken from one of the same or a higher priority")
         ttl = float(reply["ttl_s"])
-        self._lease = Held(reply["lease"], priority, ttl, now + ttl, int(reply["seq"]))
-        self._allowed, self._show, self._unled = None, False, None
+        self._lease = ModelLease(reply["lease"], priority, ttl, now + ttl, int(reply["seq"]))
+        self._allowed, self._demo_allowed, self._idle = None, False, None
 
-    def _holder(self, asked: dict[str, Any], now: float) -> Held:
+    def _holder(self, asked: dict[str, Any], now: float) -> ModelLease:
         held = self._lease
         if held is None or held.token != asked["lease"]:
-            raise InvariantError(f"{asked['type']!r} was accepted from somebody without the lease")
+            raise InvariantError(f"{asked['type']!r} was accepted without a lease of the sender")
         if now >= held.ends:
             late = now - held.ends
             raise InvariantError(f"{asked['type']!r} was accepted {late:.3f} s after the lease")
         return held
 
-    def _commanded(self, asked: dict[str, Any], held: Held, now: float) -> None:
+    def _commanded(self, asked: dict[str, Any], held: ModelLease, now: float) -> None:
         if self._stopped:
             raise InvariantError(f"{asked['type']!r} was accepted while stopped")
         if asked["seq"] <= held.seq:
@@ -180,40 +184,40 @@ class Oracle:
             mode = MODE_OF.get(asked["type"])
             self._allowed = None if mode is None else (mode, expires)
             if mode is not None:
-                self._unled_ticks = 0  # it may run for one tick and be over by the end of it
+                self._uncommanded_ticks = 0  # the command may end within the first tick
 
-    # What is done to the machines ---------------------------------------------------------------
+    # Injected faults ----------------------------------------------------------------------------
 
     def cause(self, kind: FaultClass) -> None:
-        """What leads to a fault of this class is there, in the coming or present tick."""
+        """A cause of a fault of this class is present, in the coming or present tick."""
         self._caused[kind] = self.tick
 
     def must_be_at_fault(self, kind: FaultClass, mode: Mode, found: FaultClass | None) -> None:
-        """A cause is there: the arm must be at a fault at least as grave, if below a stop."""
+        """The arm must be at a fault of at least this severity, also below a stop."""
         ranks = list(FAULTS)
         if mode in LATCHED and found and ranks.index(found) >= ranks.index(kind):
             return
-        told = f"mode {mode!r}, fault {found!r}"
-        raise InvariantError(f"a fault of class {kind!r} was not reported: {told}")
+        state = f"mode {mode!r}, fault {found!r}"
+        raise InvariantError(f"a fault of class {kind!r} was not reported: {state}")
 
     def shut_down(self) -> None:
-        """The server was told to end, which is a stop."""
+        """The server was asked to end, which is a stop."""
         self._stopped = True
-        self._lease = self._allowed = self._unled = None
+        self._lease = self._allowed = self._idle = None
 
     # Every tick ---------------------------------------------------------------------------------
 
-    def saw(self, mode: Mode, fault: FaultClass | None, now: float) -> None:
-        """A look before the server reads a message, which may end what began in this tick."""
+    def before_message(self, mode: Mode, fault: FaultClass | None, now: float) -> None:
+        """Checks fault and stop before the server reads a message, which may end them."""
         self._check_fault(mode, fault)
         self._check_stop(mode, now)
 
     def end_of_tick(self, mode: Mode, fault: FaultClass | None, decided: float) -> None:
-        """Looks at everything; ``decided`` is the time at which the tick looked at the clock."""
+        """Checks all invariants; ``decided`` is the tick's own time [s]."""
         self.tick += 1
         self._check_fault(mode, fault)
         self._check_stop(mode, decided)
-        self._check_patience(mode, decided)
+        self._check_idle(mode, decided)
         self._check_mode(mode, decided)
         self._check_pose(mode, decided)
         self._check_rest(mode, decided)
@@ -228,16 +232,16 @@ class Oracle:
                 raise InvariantError(f"a fault of class {known!r} has ended by itself")
         self._fault_in_force, self._fault_class = mode == "fault", fault
         if mode == "fault" and fault is not None and not FAULTS[fault].recovers:
-            self._lease = self._unled = None
+            self._lease = self._idle = None
 
     def _new_fault(self, fault: FaultClass | None) -> None:
         if fault is None or not self._has_cause(fault):
-            raise InvariantError(f"a fault out of the blue: {fault!r}")
-        self.seen[f"fault {fault}"] += 1
-        self._allowed, self._show = None, False
+            raise InvariantError(f"a fault without a cause: {fault!r}")
+        self.counts[f"fault {fault}"] += 1
+        self._allowed, self._demo_allowed = None, False
 
     def _has_cause(self, fault: FaultClass) -> bool:
-        if fault == "tracker":  # how old the pose is, _check_pose knows
+        if fault == "tracker":  # _check_pose checks the age of the pose
             return self.pose_timeout_s is not None
         caused = self._caused.get(fault)
         return caused is not None and (self.tick - caused) * self.motion.period_s <= CAUSE_LASTS_S
@@ -246,44 +250,44 @@ class Oracle:
         if self._stopped and mode != "stopped":
             raise InvariantError(f"stopped, but the mode is {mode!r}")
         if mode == "stopped" and not self._stopped:
-            unled = self._unled
-            if unled is None or now - unled.since < self.patience.stop_after_s:
-                raise InvariantError(f"stopped by itself; without a lease: {unled}")
-            self.seen["stopped by patience"] += 1
-            self._stopped, self._lease, self._allowed, self._unled = True, None, None, None
+            idle = self._idle
+            if idle is None or now - idle.since < self.idle_timeout.stop_after_s:
+                raise InvariantError(f"stopped without a stop or an idle timeout: {idle}")
+            self.counts["stopped by idle timeout"] += 1
+            self._stopped, self._lease, self._allowed, self._idle = True, None, None, None
 
-    def _check_patience(self, mode: Mode, decided: float) -> None:
-        held, unled = self._lease, self._unled
-        if held is not None and unled is None and held.ends <= decided:
-            self._unled = Unled(held.ends - LOOKS_S, decided)
-        # At the end of a fault it is the next tick that counts the time.
-        if unled is None or {mode, self._mode_before} & LATCHED:
+    def _check_idle(self, mode: Mode, decided: float) -> None:
+        held, idle = self._lease, self._idle
+        if held is not None and idle is None and held.ends <= decided:
+            self._idle = Idle(held.ends - READINGS_S, decided)
+        # At the end of a fault, the next tick counts the time.
+        if idle is None or {mode, self._mode_before} & LATCHED:
             return
-        alone = decided - unled.noticed
-        if alone >= self.patience.stop_after_s:
-            raise InvariantError(f"{mode!r} {alone:.3f} s after the lease")
+        idle_s = decided - idle.noticed
+        if idle_s >= self.idle_timeout.stop_after_s:
+            raise InvariantError(f"{mode!r} {idle_s:.3f} s after the lease")
 
     def _check_mode(self, mode: Mode, decided: float) -> None:
-        if mode not in MODE_OF.values() or self._show:
+        if mode not in MODE_OF.values() or self._demo_allowed:
             return
-        if not self._led(decided):
+        if not self._has_lease(decided):
             raise InvariantError(f"mode {mode!r} without a lease")
         allowed = self._allowed
-        if allowed is None or not self._fresh(decided):
+        if allowed is None or not self._has_command(decided):
             raise InvariantError(f"mode {mode!r} without a fresh command")
         if allowed[0] != mode:
             raise InvariantError(f"mode {mode!r}, commanded was {allowed[0]!r}")
 
-    def _led(self, decided: float) -> bool:
-        return self._lease is not None and self._lease.ends > decided - LOOKS_S
+    def _has_lease(self, decided: float) -> bool:
+        return self._lease is not None and self._lease.ends > decided - READINGS_S
 
-    def _fresh(self, decided: float) -> bool:
-        return self._allowed is not None and self._allowed[1] > decided - LOOKS_S
+    def _has_command(self, decided: float) -> bool:
+        return self._allowed is not None and self._allowed[1] > decided - READINGS_S
 
     def _check_pose(self, mode: Mode, decided: float) -> None:
         if self.pose_timeout_s is None or mode not in POLICY_MODES:
             return
-        # It looks once in a period of its own, and time may have been lost since.
+        # The policy observes once in its own period, and the loop may have lost time since.
         slack = POLICY_PERIOD_S + 0.01
         age = decided - self._pose
         if self._mode_before not in POLICY_MODES or age <= self.pose_timeout_s + slack:
@@ -295,19 +299,22 @@ class Oracle:
 
     def _check_rest(self, mode: Mode, decided: float) -> None:
         moving = mode in MODE_OF.values()
-        if self._show or (moving and self._led(decided) and self._fresh(decided)):
-            self._unled_ticks = 0
+        if self._demo_allowed or (
+            moving and self._has_lease(decided) and self._has_command(decided)
+        ):
+            self._uncommanded_ticks = 0
             return
-        self._unled_ticks += 1  # not in time: a clock that jumps leaves an arm no time to brake
-        unled_s = self._unled_ticks * self.motion.period_s
-        if unled_s > self.motion.rest_within_s and self.motion.moves(decided):
-            raise InvariantError(f"still moving {self._unled_ticks} ticks after it had to rest")
+        # Counted in ticks: a clock that jumps leaves an arm no time to brake.
+        self._uncommanded_ticks += 1
+        uncommanded_s = self._uncommanded_ticks * self.motion.period_s
+        if uncommanded_s > self.motion.rest_within_s and self.motion.is_moving(decided):
+            raise InvariantError(f"still moving {self._uncommanded_ticks} ticks after its command")
 
     def published(self, state: dict[str, Any], mode: Mode, fault: FaultClass | None) -> None:
-        """Telemetry goes out: it must say what is, and have counted what has happened."""
-        told = state["mode"], state["fault"]
-        if told != (mode, fault):
-            raise InvariantError(f"telemetry says {told}, and it is {(mode, fault)}")
+        """Checks published telemetry against mode, fault and the counts of the model."""
+        reported = state["mode"], state["fault"]
+        if reported != (mode, fault):
+            raise InvariantError(f"telemetry says {reported}, and it is {(mode, fault)}")
         if self._stopped and mode != "stopped":
             raise InvariantError(f"stopped, but telemetry says {mode!r}")
         now = Counter[str](state["counters"])
@@ -318,11 +325,11 @@ class Oracle:
 
     def _check_counts(self, counters: Counter[str]) -> None:
         for kind in FAULTS:
-            if counters[f"faults.{kind}"] < self.seen[f"fault {kind}"]:
+            if counters[f"faults.{kind}"] < self.counts[f"fault {kind}"]:
                 raise InvariantError(f"not every fault of class {kind!r} was counted")
-        if counters["stops"] < self.seen["stop"]:
+        if counters["stops"] < self.counts["stop"]:
             raise InvariantError("not every stop was counted")
 
     def end_of_run(self, counters: Counter[str]) -> None:
-        """Compares the books with the server's own count."""
+        """Compares the server's counters with the model."""
         self._check_counts(counters)

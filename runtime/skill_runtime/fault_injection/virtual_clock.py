@@ -1,21 +1,21 @@
-"""Virtual time: it passes while something is waited for, and a little with every look at it."""
+"""Virtual time: it advances during waits, and a little with every reading of the clock."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-LOOK_S = 1e-6
-"""What one look at the clock costs, so that code that waits for time to pass sees it pass [s]."""
+READING_S = 1e-6
+"""Duration of one reading of the clock, so that code which polls the clock sees it advance [s]."""
 
 
 class VirtualClock:
-    """A clock that sleeps in no time, and wakes late as told.
+    """A clock whose waits take no real time and end late.
 
     Args:
-        lateness_s: how late the next wake-up is [s].
+        lateness_s: returns the lateness of the next wake-up [s].
 
     Attributes:
-        time_s: the present time, without looking [s].
+        time_s: the present time; looking here does not advance it [s].
     """
 
     def __init__(self, lateness_s: Callable[[], float]) -> None:
@@ -23,8 +23,8 @@ class VirtualClock:
         self._lateness_s = lateness_s
 
     def now(self) -> float:
-        """The present time [s]."""
-        self.time_s += LOOK_S
+        """Returns the present time [s]."""
+        self.time_s += READING_S
         return self.time_s
 
     def sleep_until(self, time_s: float) -> None:

@@ -1,7 +1,7 @@
 """The server's sockets inside one process and on virtual time.
 
-Messages arrive at the time for which they were posted and in that order; waiting for one moves the
-clock. Everything behind the sockets is the real server.
+Messages arrive at the time for which they were posted, in that order. Waiting for a message
+advances the clock. All code behind the sockets is that of the real server.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class VirtualPart:
     more: bool
 
     def __len__(self) -> int:
-        """Length of the content."""
+        """Returns the length of the content."""
         return len(self.bytes)
 
 
 class Sent(NamedTuple):
-    """A message on its way to the server."""
+    """A message to the server, in transit."""
 
     time: float
     order: int
@@ -41,13 +41,13 @@ class Sent(NamedTuple):
 
 
 OnReply = Callable[[PortName, bytes, bytes], None]
-"""Is told the port, the receiver and the content of each reply."""
+"""Called with the port, the receiver and the content of each reply."""
 OnDelivery = Callable[[PortName, Sent], None]
-"""Is told of each message that the server begins to read."""
+"""Called with each message that the server begins to read."""
 
 
 class VirtualPort:
-    """A ROUTER socket of the simulation."""
+    """A simulated ROUTER socket."""
 
     def __init__(
         self, name: PortName, clock: VirtualClock, on_reply: OnReply, on_delivery: OnDelivery
@@ -55,35 +55,35 @@ class VirtualPort:
         self._name: PortName = name
         self._clock = clock
         self._on_reply, self._on_delivery = on_reply, on_delivery
-        self._coming: list[Sent] = []
+        self._in_transit: list[Sent] = []
         self._parts: deque[VirtualPart] = deque()
 
     @property
     def due(self) -> float | None:
-        """When the next message arrives [s]; None where none is on its way."""
+        """Arrival time of the next message [s]; None without a message."""
         if self._parts:
             return self._clock.now()
-        return self._coming[0].time if self._coming else None
+        return self._in_transit[0].time if self._in_transit else None
 
-    def kept_since(self, time_s: float) -> bool:
-        """Whether a message that had arrived by then is unread."""
-        return bool(self._coming) and self._coming[0].time <= time_s
+    def has_unread_since(self, time_s: float) -> bool:
+        """Returns whether a message that had arrived by ``time_s`` is unread."""
+        return bool(self._in_transit) and self._in_transit[0].time <= time_s
 
     def put(self, message: Sent) -> None:
-        """Sends a message on its way."""
-        heapq.heappush(self._coming, message)
+        """Puts a message in transit."""
+        heapq.heappush(self._in_transit, message)
 
     def recv(self, flags: int = 0, copy: bool = True) -> VirtualPart:
-        """The next frame that has arrived.
+        """Returns the next frame that has arrived.
 
         Raises:
-            zmq.Again: there is none.
+            zmq.Again: no frame has arrived.
         """
         del flags, copy
         if not self._parts:
-            if not self._coming or self._coming[0].time > self._clock.time_s:
+            if not self._in_transit or self._in_transit[0].time > self._clock.time_s:
                 raise zmq.Again
-            message = heapq.heappop(self._coming)
+            message = heapq.heappop(self._in_transit)
             self._on_delivery(self._name, message)
             frames = (message.sender, *message.frames)
             last = len(frames) - 1
@@ -91,7 +91,7 @@ class VirtualPort:
         return self._parts.popleft()
 
     def send_multipart(self, msg_parts: Sequence[bytes], flags: int = 0) -> None:
-        """A reply."""
+        """Delivers a reply."""
         del flags
         receiver, *frames = msg_parts
         self._on_reply(self._name, receiver, frames[0])
@@ -99,23 +99,23 @@ class VirtualPort:
 
 @dataclass
 class VirtualPublisher:
-    """The PUB socket of the simulation.
+    """A simulated PUB socket.
 
     Attributes:
-        on_frame: is told of each frame.
+        on_frame: called with each frame.
     """
 
     on_frame: Callable[[bytes], None]
 
     def send(self, data: bytes, flags: int = 0) -> None:
-        """Publishes."""
+        """Publishes one frame."""
         del flags
         self.on_frame(data)
 
 
 @dataclass
 class VirtualTransport:
-    """Ports, and what is on its way to them."""
+    """The server's ports and the messages in transit to them."""
 
     clock: VirtualClock
     on_reply: OnReply
@@ -136,7 +136,11 @@ class VirtualTransport:
         target.put(Sent(arrives, self._order, sender, frames))
 
     def wait(self, milliseconds: int) -> bool:
-        """Moves the clock to the next arrival, or by ``milliseconds``."""
+        """Advances the clock to the next arrival, by at most ``milliseconds``.
+
+        Returns:
+            Whether a message has arrived.
+        """
         ends = self.clock.now() + milliseconds * 1e-3
         arrivals = [due for due in (self.commands.due, self.stop.due) if due is not None]
         first = min(arrivals, default=ends)

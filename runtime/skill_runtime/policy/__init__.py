@@ -1,1 +1,19 @@
-"""policy."""
+"""A policy file that acts: one ONNX graph with its manifest, run by ONNX Runtime.
+
+- ``policy_file``: opens the file and checks graph and manifest against each other.
+- ``onnx_policy``: runs the graph for one or many streams of observations.
+- ``recurrent_state``: recurrent states per stream, never older than the trained horizon.
+- ``context_distance``: Mahalanobis distance of an inferred context from the training contexts.
+"""
+
+from skill_runtime.policy.onnx_policy import OnnxPolicy, PolicyError, PolicyOutput
+from skill_runtime.policy.policy_file import Device, PolicyFileError, load_manifest
+
+__all__ = [
+    "Device",
+    "OnnxPolicy",
+    "PolicyError",
+    "PolicyFileError",
+    "PolicyOutput",
+    "load_manifest",
+]

@@ -1,6 +1,6 @@
-"""OnnxPolicy: a policy file that acts, with memory and previous action kept per slot.
+"""Runs a policy file, and keeps recurrent state and previous action per slot.
 
-A slot is one stream of observations: one arm, one session of the policy service, one scene of an
+A slot is one stream of observations: one arm, one session of the policy service, or one scene of an
 evaluation. All slots of a policy can step together as one batch.
 """
 
@@ -12,68 +12,57 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from skill_proto.arrays import Array
+from skill_proto.arrays import Array, Flags, Float32Array
 from skill_runtime.policy.context_distance import ContextDistance
-from skill_runtime.policy.policy_file import (
-    Device,
-    PolicyFileError,
-    Tensor,
-    load_manifest,
-    open_policy_file,
-)
-from skill_runtime.policy.recurrent_state import RecurrentStates, Slots
-
-__all__ = ["OnnxPolicy", "PolicyError", "PolicyFileError", "PolicyOutput", "load_manifest"]
-
-Array32 = NDArray[np.float32]
-Tensors = dict[str, Array32]
+from skill_runtime.policy.policy_file import Device, PolicyFileError, Tensor, open_policy_file
+from skill_runtime.policy.recurrent_state import RecurrentStates, Slots, Tensors
 
 WARM_UP_RUNS = 10
-"""Inferences made on loading, so that the first real one finds memory allocated."""
+"""Inferences on loading, so that the memory for the first real one is already allocated."""
 
 
 class PolicyError(ValueError):
-    """A policy was given what it does not take, or put out what is not a number."""
+    """An argument does not fit the policy, or the policy returned a number that is not finite."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PolicyOutput:
-    """What one inference gives, a row per slot; the arrays are the caller's to keep."""
+    """The result of one inference, one row per slot. The caller owns the arrays."""
 
-    action: Array32
-    """``(n, A)`` in [-1, 1]; NaN where the graph put out NaN."""
-    skill_used: Array32
-    """``(n, Z)``: the skill given, or what the graph made of the goal."""
-    context: Array32 | None
-    """``(n, C)`` inferred context, where the policy has an encoder."""
-    context_distance: Array32 | None = None
-    """``(n, 1)`` of the context from what training saw, where the manifest is calibrated for it.
-    NaN where the acting state is younger than half of the shortest horizon: it was calibrated on
-    states of the second half, and would call every younger one unusual."""
-    estimate: Array32 | None = None
-    """``(n, E)`` of the quantities in the manifest's ``context.estimates``, physical units."""
-    sound: NDArray[np.bool_]
-    """``(n,)``: action and recurrent state are finite numbers. Where they are not, the slot's
-    memory has been forgotten already."""
+    action: Float32Array
+    """``(n, A)`` in [-1, 1]; NaN if the graph returned NaN."""
+    skill_used: Float32Array
+    """``(n, Z)``: the given skill, or the skill that the graph computed from the goal."""
+    context: Float32Array | None
+    """``(n, C)`` inferred context; None if the policy has no encoder."""
+    context_distance: Float32Array | None = None
+    """``(n, 1)`` distance of the context from the training contexts; None if the manifest is not
+    calibrated. NaN as long as the active state is younger than half of the shortest horizon: the
+    calibration used states of the second half only, so every younger state would look unusual."""
+    estimate: Float32Array | None = None
+    """``(n, E)`` quantities of the manifest's ``context.estimates``, in physical units."""
+    is_finite: Flags
+    """``(n,)``: whether action and recurrent state are finite. A slot that is not finite has
+    already been reset."""
 
 
 class OnnxPolicy:
-    """A policy file, run through ONNX Runtime.
+    """A policy file, run by ONNX Runtime.
 
     Args:
         path: The ``.onnx`` file.
-        device: ``"cpu"`` or ``"cuda"``; never falls back from one to the other.
-        slots: Streams of observations that are kept apart.
+        device: ``"cpu"`` or ``"cuda"``; the policy never falls back from one to the other.
+        slots: Number of streams of observations that are kept apart.
 
     Attributes:
-        manifest: what the file says of itself.
-        path: the file.
-        inference_s: Shortest time that an inference took on loading [s].
+        manifest: The manifest of the file.
+        path: The file.
+        inference_s: Shortest time of an inference during loading [s].
 
     Raises:
-        PolicyFileError: the file cannot be served as it is.
+        PolicyFileError: The file cannot be served.
     """
 
     def __init__(self, path: Path | str, *, device: Device = "cpu", slots: int = 1) -> None:
@@ -92,43 +81,44 @@ class OnnxPolicy:
 
     @property
     def slots(self) -> int:
-        """Number of streams kept apart."""
+        """Number of streams that are kept apart."""
         return len(self._inputs["observation"])
 
     def reset(self, n: int) -> None:
         """Starts ``n`` new episodes in ``n`` slots."""
         sizes = {tensor.name: tensor.row_shape for tensor in self._file.inputs}
-        # Kept even where the graph does not ask for it: the previous action is part of the state.
+        # Stored even if the graph does not take it: the previous action is part of the state.
         sizes["previous_action"] = (self.manifest.action_size,)
         self._inputs: Tensors = {
             name: np.zeros((n, *row_shape), np.float32)
             for name, row_shape in sizes.items()
             if name not in self._state_names
         }
-        self._memory = RecurrentStates(self.manifest.recurrent, n)
-        self._everyone: Slots = np.arange(n)
+        self._states = RecurrentStates(self.manifest.recurrent, n)
+        self._all_slots: Slots = np.arange(n)
 
     def reset_slot(self, slot: int) -> None:
-        """Starts a new episode in one slot: forgets recurrent state and the previous action."""
-        self._forget(slot)
+        """Starts a new episode in one slot: clears recurrent state and previous action."""
+        self._reset_slots(slot)
 
-    def _forget(self, slots: Slots | int) -> None:
+    def _reset_slots(self, slots: Slots | int) -> None:
         self._inputs["previous_action"][slots] = 0.0
-        self._memory.forget(slots)
+        self._states.reset(slots)
 
     def act(
         self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
     ) -> Array:
-        """``(n, A)`` actions for ``(n, O)`` observations, a row per slot.
+        """Returns ``(n, A)`` actions for ``(n, O)`` observations, one row per slot.
 
         Raises:
-            PolicyError: no skill and no goal, one that the policy does not take, wrong sizes, or
-                an action that is not a number.
+            PolicyError: Skill and goal are both missing, the policy does not take the given one, a
+                size is wrong, or an action or recurrent state is not finite.
         """
         output = self.step(observation, skill, goal)
-        if not output.sound.all():
+        if not output.is_finite.all():
             raise PolicyError(
-                f"{self.path} put out an action or a recurrent state that is not a finite number"
+                f"{self.path} returned an action or recurrent state that is not a finite number; "
+                "check that the observation is finite and inside the range of training"
             )
         return output.action.astype(np.float64)
 
@@ -139,22 +129,23 @@ class OnnxPolicy:
         goal: ArrayLike | None = None,
         previous_action: ArrayLike | None = None,
     ) -> PolicyOutput:
-        """One control step of every slot.
+        """Runs one control step of every slot.
 
         Args:
             observation: ``(slots, O)``, or ``(O,)`` with one slot; raw units.
             skill: ``(slots, Z)`` or ``(Z,)``.
-            goal: ``(slots, G)`` or ``(G,)``; takes the place of the skill.
-            previous_action: ``(slots, A)`` or ``(A,)`` in [-1, 1] where something else was done
-                than what this policy said last.
+            goal: ``(slots, G)`` or ``(G,)``; replaces the skill.
+            previous_action: ``(slots, A)`` or ``(A,)`` in [-1, 1]: the action that was executed, if
+                it differs from the policy's last action.
 
         Raises:
-            PolicyError: no skill and no goal, one that the policy does not take, or wrong sizes.
+            PolicyError: Skill and goal are both missing, the policy does not take the given one, or
+                a size is wrong.
         """
         if previous_action is not None:
-            _put(self._inputs, "previous_action", self._to_graph(previous_action))
+            _copy_into(self._inputs, "previous_action", self._to_graph_bounds(previous_action))
         self._fill(self._inputs, observation, skill, goal)
-        return self._step(self._everyone, self._inputs)
+        return self._step(self._all_slots, self._inputs)
 
     def step_slots(
         self,
@@ -164,43 +155,43 @@ class OnnxPolicy:
         goal: ArrayLike | None = None,
         previous_action: ArrayLike | None = None,
     ) -> PolicyOutput:
-        """One control step of some slots, a row of each argument per entry of ``slots``.
+        """Runs one control step of some slots, one row of each argument per entry of ``slots``.
 
         Args:
-            slots: Which; each at most once.
+            slots: ``(n,)`` slots to step, each at most once.
             observation: ``(n, O)``, raw units.
             skill: ``(n, Z)``.
-            goal: ``(n, G)``; takes the place of the skill.
-            previous_action: ``(n, A)`` in [-1, 1] where the caller did something else than what
-                this policy said last.
+            goal: ``(n, G)``; replaces the skill.
+            previous_action: ``(n, A)`` in [-1, 1]: the action that was executed, if it differs from
+                the policy's last action.
 
         Raises:
-            PolicyError: as :meth:`step`, or a slot named twice.
+            PolicyError: As :meth:`step`, or a slot is named twice.
         """
         index = np.asarray(slots, dtype=np.intp)
         if len(np.unique(index)) != len(index):
-            raise PolicyError(f"slots {list(slots)} names a slot twice")
+            raise PolicyError(f"slots {list(slots)} name a slot twice; name each slot once")
         inputs = {name: array[index] for name, array in self._inputs.items()}
         if previous_action is not None:
-            _put(inputs, "previous_action", self._to_graph(previous_action))
+            _copy_into(inputs, "previous_action", self._to_graph_bounds(previous_action))
         self._fill(inputs, observation, skill, goal)
         return self._step(index, inputs)
 
     def _step(self, slots: Slots, inputs: Tensors) -> PolicyOutput:
-        recall = self._memory.recall(slots)
-        feed = {name: recall.with_rows_for_successors(array) for name, array in inputs.items()}
-        outputs = self._infer(feed | recall.states)
-        sound = self._memory.keep(recall, outputs)
-        output = self._output(outputs, inputs, sound, slots)
-        # What is done is the action within its bounds, whatever the graph said beyond them.
-        done = np.minimum(np.maximum(outputs["action"][: len(slots)], self._low), self._high)
-        self._inputs["previous_action"][slots] = done
-        if not output.sound.all():
-            self._forget(slots[~output.sound])
+        gathered = self._states.gather(slots)
+        feed = {name: gathered.with_standby_rows(array) for name, array in inputs.items()}
+        outputs = self._infer(feed | gathered.states)
+        state_is_finite = self._states.scatter(gathered, outputs)
+        output = self._output(outputs, inputs, state_is_finite, slots)
+        # The arm executes the clipped action, so this is the previous action of the next step.
+        clipped = np.minimum(np.maximum(outputs["action"][: len(slots)], self._low), self._high)
+        self._inputs["previous_action"][slots] = clipped
+        if not output.is_finite.all():
+            self._reset_slots(slots[~output.is_finite])
         return output
 
-    def _to_graph(self, action: ArrayLike) -> Array32:
-        """An action in [-1, 1] in the graph's own bounds."""
+    def _to_graph_bounds(self, action: ArrayLike) -> Float32Array:
+        """Maps an action from [-1, 1] to the bounds of the graph."""
         return (np.asarray(action, np.float32) + 1.0) / self._to_unit + self._low
 
     def _fill(
@@ -221,11 +212,11 @@ class OnnxPolicy:
             )
         if skill is not None and "skill" not in inputs:
             raise PolicyError(f"{self.manifest.name} takes no skills")
-        _put(inputs, "observation", observation)
+        _copy_into(inputs, "observation", observation)
         if "skill" in inputs:
-            _put(inputs, "skill", 0.0 if skill is None else skill)
+            _copy_into(inputs, "skill", 0.0 if skill is None else skill)
         if "goal" in inputs:
-            _put(inputs, "goal", 0.0 if goal is None else goal)
+            _copy_into(inputs, "goal", 0.0 if goal is None else goal)
         if "use_goal" in inputs:
             inputs["use_goal"][:] = 0.0 if goal is None else 1.0
 
@@ -241,7 +232,7 @@ class OnnxPolicy:
 
     def _run(self, inputs: Tensors, n: int) -> Tensors:
         feed = {
-            tensor.graph_name: inputs[tensor.name].reshape(_shape(tensor, n))
+            tensor.graph_name: inputs[tensor.name].reshape(_graph_shape(tensor, n))
             for tensor in self._file.inputs
         }
         values = self._file.session.run(self._output_names, feed)
@@ -251,11 +242,12 @@ class OnnxPolicy:
         }
 
     def _output(
-        self, outputs: Tensors, inputs: Tensors, sound: NDArray[np.bool_], slots: Slots
+        self, outputs: Tensors, inputs: Tensors, state_is_finite: Flags, slots: Slots
     ) -> PolicyOutput:
-        n = len(sound)
+        n = len(slots)
         action = (outputs["action"][:n] - self._low) * self._to_unit - np.float32(1.0)
-        skill_used, context = _first(outputs, "skill_used", n), _first(outputs, "context", n)
+        skill_used = _active_rows(outputs, "skill_used", n)
+        context = _active_rows(outputs, "context", n)
         if skill_used is None:
             given = inputs.get("skill")
             skill_used = np.zeros((n, 0), np.float32) if given is None else given.copy()
@@ -264,21 +256,22 @@ class OnnxPolicy:
             skill_used=skill_used,
             context=context,
             context_distance=self._distance_of(context, slots),
-            estimate=_first(outputs, "estimate", n),
-            sound=sound & np.isfinite(action).all(axis=1),
+            estimate=_active_rows(outputs, "estimate", n),
+            is_finite=state_is_finite & np.isfinite(action).all(axis=1),
         )
 
-    def _distance_of(self, context: Array32 | None, slots: Slots) -> Array32 | None:
+    def _distance_of(self, context: Float32Array | None, slots: Slots) -> Float32Array | None:
         if self._distance is None or context is None:
             return None
         distance = self._distance.of(context)
-        distance[~self._memory.is_settled(slots)] = np.nan
+        distance[~self._states.is_warm(slots)] = np.nan
         return distance
 
     def _warm_up(self) -> float:
-        """Runs the graph on zeros; the last check that it does what its file says.
+        """Runs the graph on zeros, which is the last check of the file.
 
-        Returns the shortest time of the largest batch that acting takes [s].
+        Returns:
+            The shortest time of an inference with the largest batch that :meth:`step` can need [s].
         """
         one = {
             tensor.name: np.zeros((1, *tensor.row_shape), np.float32)
@@ -306,18 +299,22 @@ class OnnxPolicy:
         return time.perf_counter() - start
 
 
-def _shape(tensor: Tensor, n: int) -> tuple[int, ...]:
+def _graph_shape(tensor: Tensor, n: int) -> tuple[int, ...]:
     return tensor.shape_of_one if n == 1 else (n, *tensor.row_shape)
 
 
-def _first(outputs: Tensors, name: str, n: int) -> Array32 | None:
-    """The first ``n`` rows, those of the acting states; None where there is no such output."""
+def _active_rows(outputs: Tensors, name: str, n: int) -> Float32Array | None:
+    """Returns the first ``n`` rows, those of the active states; None without such an output."""
     rows = outputs.get(name)
     return None if rows is None else rows[:n]
 
 
-def _put(inputs: Tensors, name: str, value: ArrayLike) -> None:
-    """Copies a value into a tensor; a wrong size is the caller's error."""
+def _copy_into(inputs: Tensors, name: str, value: ArrayLike) -> None:
+    """Copies a value into an input tensor.
+
+    Raises:
+        PolicyError: The shape is neither that of the tensor nor that of one row.
+    """
     target = inputs[name]
     array = np.asarray(value)
     if array.ndim and array.shape not in (target.shape, target.shape[1:]):

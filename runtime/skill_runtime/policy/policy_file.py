@@ -1,7 +1,8 @@
-"""Opens a policy file: ONNX graph and manifest, checked against each other before anything moves.
+"""Opens a policy file and checks ONNX graph and manifest against each other before any motion.
 
-A manifest travels in the file. A graph that others exported may have it in a JSON file beside it:
-``walk.onnx`` and ``walk.manifest.json``; there ``tensors`` maps our names to the graph's.
+The manifest is stored in the file. For a graph from another exporter it may be a JSON file beside
+it (``walk.onnx`` and ``walk.manifest.json``), whose ``tensors`` maps the contract's tensor names to
+the graph's.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class PolicyFileError(Exception):
-    """A policy file cannot be served; the text names what is wrong, what was expected, the fix."""
+    """A policy file cannot be served; the text names the problem, the expectation and the fix."""
 
     def __init__(self, path: Path, problem: str, expected: str, fix: str) -> None:
         super().__init__(f"{path}: {problem}. Expected: {expected}. Fix: {fix}.")
@@ -40,13 +41,13 @@ class Tensor:
     """One input or output of the graph."""
 
     name: str
-    """In the policy file contract, e.g. 'observation'."""
+    """Name in the contract of policy files, e.g. 'observation'."""
     graph_name: str
-    """In the graph."""
+    """Name in the graph."""
     row_shape: tuple[int, ...]
     """Shape without the batch axis."""
     shape_of_one: tuple[int, ...]
-    """Shape that the graph wants for a batch of one."""
+    """Shape that the graph takes for a batch of one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +65,10 @@ class PolicyFile:
 
 
 def load_manifest(path: Path | str) -> PolicyManifest:
-    """The manifest of a policy file, without looking at the graph's tensors.
+    """Returns the manifest of a policy file without checking the graph's tensors.
 
     Raises:
-        PolicyFileError: the file cannot be read, or has no usable manifest.
+        PolicyFileError: The file cannot be read, or has no valid manifest.
     """
     path = Path(path)
     return _read_manifest(path, _open_session(path, "cpu"))
@@ -77,7 +78,7 @@ def open_policy_file(path: Path | str, *, device: Device = "cpu") -> PolicyFile:
     """Opens a policy file on ``device`` and checks that graph and manifest agree.
 
     Raises:
-        PolicyFileError: see the class.
+        PolicyFileError: The file cannot be read, or graph and manifest disagree.
     """
     path = Path(path)
     session = _open_session(path, device)
@@ -112,12 +113,12 @@ def _open_session(path: Path, device: Device) -> Any:  # noqa: ANN401  onnxrunti
             "check the path; `skill-train` writes policy.onnx into its run folder",
         )
     options = ort.SessionOptions()
-    # One thread and no spinning: a policy takes microseconds, and threads that wait for work by
-    # burning a core make the tick late.
+    # One thread and no spinning: an inference takes microseconds, and threads that spin while they
+    # wait for work take the processor from the control loop.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 4  # failures come back as exceptions, in our words
+    options.log_severity_level = 4  # failures become a PolicyFileError
     try:
         if device == "cuda":
             return _cuda_session(path, options)
@@ -135,10 +136,10 @@ def _open_session(path: Path, device: Device) -> Any:  # noqa: ANN401  onnxrunti
 
 
 def _cuda_session(path: Path, options: Any) -> Any:  # noqa: ANN401  onnxruntime has no types
-    """A session on CUDA, or an error: ONNX Runtime itself would fall back to the CPU in silence."""
+    """Returns a session on CUDA. ONNX Runtime itself would silently fall back to the CPU."""
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         raise _no_cuda(path, "this ONNX Runtime is built without CUDA")
-    # It prints why a library did not load; those lines belong into our error.
+    # ONNX Runtime prints the reason why a library did not load; the error quotes it.
     printed = io.StringIO()
     ort.set_default_logger_severity(4)
     try:
@@ -168,17 +169,17 @@ def _no_cuda(path: Path, problem: str) -> PolicyFileError:
 
 
 def _read_manifest(path: Path, session: Any) -> PolicyManifest:  # noqa: ANN401  as above
-    beside = path.with_suffix(".manifest.json")
+    sidecar = path.with_suffix(".manifest.json")
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     source = "the manifest in the file"
-    if text is None and beside.is_file():
-        text, source = _read_text(path, beside), str(beside)
-    elif text is not None and beside.is_file():
-        logger.warning("%s is ignored: %s carries its own manifest", beside, path)
+    if text is None and sidecar.is_file():
+        text, source = _read_text(path, sidecar), str(sidecar)
+    elif text is not None and sidecar.is_file():
+        logger.warning("%s is ignored: %s carries its own manifest", sidecar, path)
     if text is None:
         raise PolicyFileError(
             path,
-            f"it carries no manifest ('{METADATA_KEY}' in its metadata), and there is no {beside}",
+            f"it carries no manifest ('{METADATA_KEY}' in its metadata), and there is no {sidecar}",
             "a policy file that says what it observes, commands and was trained on",
             "export it with skill-train, or write the manifest beside it (docs/policy-file.md)",
         )
@@ -193,20 +194,20 @@ def _read_manifest(path: Path, session: Any) -> PolicyManifest:  # noqa: ANN401 
         ) from None
 
 
-def _read_text(path: Path, beside: Path) -> str:
+def _read_text(path: Path, sidecar: Path) -> str:
     try:
-        return beside.read_text(encoding="utf-8", errors="replace")
+        return sidecar.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise PolicyFileError(
             path,
-            f"the manifest beside it, {beside}, cannot be read: {error.strerror}",
+            f"the manifest beside it, {sidecar}, cannot be read: {error.strerror}",
             "a readable JSON file",
             "check its permissions",
         ) from None
 
 
 def _expected_inputs(manifest: PolicyManifest) -> dict[str, tuple[tuple[int, ...], bool]]:
-    """Row shape of each input, and whether the graph must have it."""
+    """Returns the row shape of each input, and whether the graph must have it."""
     expected: dict[str, tuple[tuple[int, ...], bool]] = {
         "observation": ((manifest.observation_size,), True),
         "previous_action": ((manifest.action_size,), False),
@@ -222,9 +223,10 @@ def _expected_inputs(manifest: PolicyManifest) -> dict[str, tuple[tuple[int, ...
 
 
 def _expected_outputs(manifest: PolicyManifest) -> dict[str, tuple[tuple[int, ...], bool]]:
+    """Returns the row shape of each output, and whether the graph must have it."""
     expected: dict[str, tuple[tuple[int, ...], bool]] = {"action": ((manifest.action_size,), True)}
     if manifest.skill.size:
-        # Without goals the skill that is used is the one that was given.
+        # A policy without goals always uses the given skill, so it need not return it.
         expected["skill_used"] = ((manifest.skill.size,), manifest.goal is not None)
     for state in manifest.recurrent:
         expected[f"next_{state.name}"] = (state.shape, True)
@@ -241,36 +243,36 @@ def _match(
     manifest: PolicyManifest,
     faults: list[str],
 ) -> tuple[Tensor, ...]:
-    """Pairs the graph's tensors with the manifest's; what does not fit goes into ``faults``."""
+    """Pairs the graph's tensors with the manifest's; mismatches are appended to ``faults``."""
     if kind == "input":
         expected, renamed = _expected_inputs(manifest), manifest.tensors.inputs
     else:
         expected, renamed = _expected_outputs(manifest), manifest.tensors.outputs
     by_name = {node.name: node for node in nodes}
     faults.extend(
-        f"tensors.{kind}s maps {ours!r}, which is none of {', '.join(expected)}"
-        for ours in renamed
-        if ours not in expected
+        f"tensors.{kind}s maps {name!r}, which is none of {', '.join(expected)}"
+        for name in renamed
+        if name not in expected
     )
     found: list[Tensor] = []
-    for ours, (row_shape, required) in expected.items():
-        node = by_name.pop(renamed.get(ours, ours), None)
+    for name, (row_shape, required) in expected.items():
+        graph_name = renamed.get(name, name)
+        node = by_name.pop(graph_name, None)
         if node is None:
-            if required or ours in renamed:
-                theirs = ", ".join(item.name for item in nodes)
-                faults.append(
-                    f"the graph has no {kind} {renamed.get(ours, ours)!r} (it has {theirs})"
-                )
+            if required or name in renamed:
+                present = ", ".join(item.name for item in nodes)
+                faults.append(f"the graph has no {kind} {graph_name!r} (it has {present})")
             continue
         shape_of_one = _shape_of_one(node.shape, row_shape, manifest.tensors.batch_axis)
         if shape_of_one is None or node.type != "tensor(float)":
+            expected_shape = _full_shape(row_shape, manifest.tensors.batch_axis)
             faults.append(
-                f"{kind} {node.name!r} is {node.type} {_show(node.shape)}, the manifest makes it "
-                f"tensor(float) {_show(_full_shape(row_shape, manifest.tensors.batch_axis))}"
+                f"{kind} {node.name!r} is {node.type} {_format_shape(node.shape)}, the manifest "
+                f"makes it tensor(float) {_format_shape(expected_shape)}"
             )
             continue
         found.append(
-            Tensor(name=ours, graph_name=node.name, row_shape=row_shape, shape_of_one=shape_of_one)
+            Tensor(name=name, graph_name=node.name, row_shape=row_shape, shape_of_one=shape_of_one)
         )
     if kind == "input":
         faults.extend(f"the manifest does not explain input {name!r}" for name in by_name)
@@ -286,10 +288,10 @@ def _full_shape(row_shape: tuple[int, ...], batch_axis: int | None) -> tuple[int
 def _shape_of_one(
     shape: Sequence[int | str | None], row_shape: tuple[int, ...], batch_axis: int | None
 ) -> tuple[int, ...] | None:
-    """The graph's shape for a batch of one, or None where it does not fit the manifest.
+    """Returns the graph's shape for a batch of one, or None if it does not fit the manifest.
 
-    Without a batch axis only the number of entries counts: exporters leave axes of length 1
-    (layers, time, a fixed batch) that the manifest need not repeat.
+    Without a batch axis only the number of entries counts: exporters add axes of length 1 (layers,
+    time, a fixed batch) that the manifest need not repeat.
     """
     if batch_axis is None:
         one = tuple(1 if _is_dynamic(size) else int(size or 1) for size in shape)
@@ -308,7 +310,7 @@ def _is_dynamic(size: int | str | None) -> bool:
     return not isinstance(size, int)
 
 
-def _show(shape: Sequence[int | str | None]) -> str:
+def _format_shape(shape: Sequence[int | str | None]) -> str:
     return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"
 
 

@@ -1,1 +1,9 @@
-"""realtime."""
+"""Timing of the control loop on this machine.
+
+- ``clock``: real and simulated time behind one interface.
+- ``cpus``: processors of the machine, and lists of them as Linux writes them.
+- ``latency``: percentiles of times, and the tick times of the last second.
+- ``pacing``: waits for absolute deadlines, and counts overruns.
+- ``scheduling``: real-time scheduling, locked memory, processor affinity, deferred collection.
+- ``watchdog``: notifies systemd that the loop is ready, alive or stopping.
+"""

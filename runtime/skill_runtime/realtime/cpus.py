@@ -1,4 +1,4 @@
-"""Processors of this machine, as Linux lists them: which there are, and which are kept free."""
+"""Processors of this machine: online, isolated, and allowed for this thread."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-FOLDER = "sys/devices/system/cpu"
+CPU_FOLDER = "sys/devices/system/cpu"
 
 
-def online(root: Path = Path("/")) -> list[int]:
-    """Numbers of the processors there are; not only those that this process may use now."""
-    found = _read(root / FOLDER / "online")
+def online_cpus(root: Path = Path("/")) -> list[int]:
+    """Returns the processors of the machine, including those that this process may not use."""
+    found = _read(root / CPU_FOLDER / "online")
     return found or list(range(os.cpu_count() or 1))
 
 
-def isolated(root: Path = Path("/")) -> list[int]:
-    """Processors on which the kernel starts nothing by itself (``isolcpus``)."""
-    return _read(root / FOLDER / "isolated")
+def isolated_cpus(root: Path = Path("/")) -> list[int]:
+    """Returns the processors on which the kernel schedules no other program (``isolcpus``)."""
+    return _read(root / CPU_FOLDER / "isolated")
 
 
-def allowed() -> list[int]:
-    """Processors that the calling thread may use."""
+def allowed_cpus() -> list[int]:
+    """Returns the processors that the calling thread may use."""
     if not hasattr(os, "sched_getaffinity"):
-        return online()
+        return online_cpus()
     return sorted(os.sched_getaffinity(0))
 
 
-def parse(text: str) -> list[int]:
-    """Numbers in a list such as ``0-3,8``.
+def parse_cpus(text: str) -> list[int]:
+    """Returns the numbers of a list such as ``0-3,8``.
 
     Raises:
-        ValueError: it is no such list.
+        ValueError: The text is not such a list.
     """
     numbers: list[int] = []
     for part in filter(None, text.strip().split(",")):
@@ -40,8 +40,8 @@ def parse(text: str) -> list[int]:
     return numbers
 
 
-def listed(numbers: Iterable[int]) -> str:
-    """The numbers, ascending, as Linux writes them: ``0-3,8``."""
+def format_cpus(numbers: Iterable[int]) -> str:
+    """Returns ascending numbers as Linux writes them: ``0-3,8``."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:
@@ -53,6 +53,6 @@ def listed(numbers: Iterable[int]) -> str:
 
 def _read(path: Path) -> list[int]:
     try:
-        return parse(path.read_text())
+        return parse_cpus(path.read_text())
     except (OSError, ValueError):
         return []

@@ -1,4 +1,4 @@
-"""Spread: the percentiles that say how steadily something takes its time."""
+"""Percentiles of times, and the tick times of the last second."""
 
 from __future__ import annotations
 
@@ -11,56 +11,61 @@ from skill_proto.arrays import Array
 from skill_proto.messages import Timing
 
 MIN_SAMPLES = 1000
-"""Samples of which one in a thousand is one at all."""
+"""Fewer samples than this have no 99.9th percentile."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Percentiles:
-    """Of a number of samples, in microseconds."""
+    """Percentiles of a number of times, in microseconds."""
 
     count: int
     p50_us: float
     p99_us: float
     p999_us: float | None
-    """None of fewer than :data:`MIN_SAMPLES` samples."""
+    """None for fewer than :data:`MIN_SAMPLES` samples."""
     max_us: float
 
 
-def spread(times_s: Array) -> Percentiles:
-    """Percentiles of at least one time [s]; each is one of the samples, none is between two."""
-    ordered = np.sort(times_s) * 1e6
+def compute_percentiles(times_s: Array) -> Percentiles:
+    """Returns the percentiles of at least one time [s].
 
-    def at(share: float) -> float:
-        return round(float(ordered[max(math.ceil(share * len(ordered)), 1) - 1]), 1)
+    Each percentile is one of the samples. The median of an even number of samples is the larger of
+    the two in the middle; every other percentile has the nearest rank, ``ceil(share * count)``.
+    """
+    ordered = np.sort(times_s) * 1e6
+    count = len(ordered)
+
+    def at(rank: int) -> float:
+        return round(float(ordered[rank - 1]), 1)
 
     return Percentiles(
-        count=len(ordered),
-        p50_us=at(0.5),
-        p99_us=at(0.99),
-        p999_us=at(0.999) if len(ordered) >= MIN_SAMPLES else None,
-        max_us=at(1.0),
+        count=count,
+        p50_us=at(count // 2 + 1),
+        p99_us=at(math.ceil(0.99 * count)),
+        p999_us=at(math.ceil(0.999 * count)) if count >= MIN_SAMPLES else None,
+        max_us=at(count),
     )
 
 
 class TickTimes:
-    """Work and lateness of the ticks of the last second, in preallocated rings."""
+    """Execution times and wake-up latencies of the last ticks, in preallocated ring buffers."""
 
     def __init__(self, ticks: int) -> None:
-        """Makes room for ``ticks`` ticks, at least one."""
-        self._work = np.zeros(max(ticks, 1))
-        self._late = np.zeros(max(ticks, 1))
+        """Allocates buffers for ``ticks`` ticks, at least one."""
+        self._execution_times_s = np.zeros(max(ticks, 1))
+        self._wakeup_latencies_s = np.zeros(max(ticks, 1))
         self._count = 0
 
-    def add(self, work_s: float, late_s: float) -> None:
-        """Notes one tick."""
-        slot = self._count % len(self._work)
-        self._work[slot] = work_s
-        self._late[slot] = late_s
+    def add(self, execution_time_s: float, wakeup_latency_s: float) -> None:
+        """Records one tick."""
+        index = self._count % len(self._execution_times_s)
+        self._execution_times_s[index] = execution_time_s
+        self._wakeup_latencies_s[index] = wakeup_latency_s
         self._count += 1
 
     def timing(self, overruns: int) -> Timing:
-        """Percentiles over the ring, as telemetry carries them."""
-        n = min(self._count, len(self._work))
+        """Returns the percentiles over the buffers, as telemetry carries them; 0 without ticks."""
+        n = min(self._count, len(self._execution_times_s))
         if n == 0:
             return Timing(
                 execution_time_p50_us=0,
@@ -69,12 +74,12 @@ class TickTimes:
                 wakeup_latency_p99_us=0,
                 overruns=overruns,
             )
-        work, late = np.sort(self._work[:n]) * 1e6, np.sort(self._late[:n]) * 1e6
-        middle, high = n // 2, min(n - 1, math.ceil(0.99 * n) - 1)
+        execution = compute_percentiles(self._execution_times_s[:n])
+        wakeup = compute_percentiles(self._wakeup_latencies_s[:n])
         return Timing(
-            execution_time_p50_us=round(float(work[middle]), 1),
-            execution_time_p99_us=round(float(work[high]), 1),
-            wakeup_latency_p50_us=round(float(late[middle]), 1),
-            wakeup_latency_p99_us=round(float(late[high]), 1),
+            execution_time_p50_us=execution.p50_us,
+            execution_time_p99_us=execution.p99_us,
+            wakeup_latency_p50_us=wakeup.p50_us,
+            wakeup_latency_p99_us=wakeup.p99_us,
             overruns=overruns,
         )

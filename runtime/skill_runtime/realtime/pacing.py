@@ -1,4 +1,4 @@
-"""Pacing: absolute deadlines at the servo period, and how well they are kept."""
+"""Absolute deadlines at the servo period, and the overruns among them."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from skill_runtime.realtime.clock import Clock
 
 
 class Pacer:
-    """Calls the tick at absolute deadlines, one servo period apart.
+    """Waits for absolute deadlines, one servo period apart.
 
-    A deadline that has passed by a whole period is skipped and counted, never caught up with: a
-    burst of ticks would jerk a real arm.
+    A deadline that has passed by a whole period is skipped and counted. Executing it late would
+    produce a burst of ticks, and a jerk of a real arm.
 
     Attributes:
-        deadline: when the next tick is due [s].
-        overruns: ticks skipped, one for each whole period by which another began late.
+        deadline: Time at which the next tick is due [s].
+        overruns: Skipped ticks, one for each whole period by which another tick started late.
     """
 
     def __init__(self, period_s: float, clock: Clock, spin_s: float = 0.0) -> None:
-        """Prepares the pacer.
+        """Sets the first deadline to the current time.
 
         Args:
-            period_s: servo period [s].
-            clock: whose time the deadlines are in.
-            spin_s: the last stretch before a deadline, in which the processor is kept busy rather
-                than slept through; takes the wake-up latency away at the price of that load [s].
+            period_s: Servo period [s].
+            clock: Clock of the deadlines.
+            spin_s: Time before a deadline that is spent busy waiting instead of sleeping [s]. This
+                removes the wake-up latency and loads the processor.
         """
         self.period_s = period_s
         self.overruns = 0
@@ -34,24 +34,24 @@ class Pacer:
         self.deadline = clock.now()
 
     def start(self) -> None:
-        """The first tick is due one period from now."""
+        """Sets the first deadline to one period from now."""
         self.deadline = self._clock.now() + self.period_s
 
     def wait(self) -> float:
         """Returns at the deadline and sets the next one.
 
         Returns:
-            How late it is [s].
+            The wake-up latency [s].
         """
         clock = self._clock
         clock.sleep_until(self.deadline - self._spin_s)
         now = clock.now()
         while now < self.deadline:
             now = clock.now()
-        late = now - self.deadline
+        latency_s = now - self.deadline
         self.deadline += self.period_s
-        if late > self.period_s:
-            behind = math.floor(late / self.period_s)
-            self.overruns += behind
-            self.deadline += behind * self.period_s
-        return late
+        if latency_s > self.period_s:
+            skipped = math.floor(latency_s / self.period_s)
+            self.overruns += skipped
+            self.deadline += skipped * self.period_s
+        return latency_s

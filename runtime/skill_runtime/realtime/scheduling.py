@@ -1,6 +1,6 @@
-"""Real-time scheduling and a processor asked of the system, and the garbage collector kept out.
+"""Requests real-time scheduling from the system, and defers garbage collection to slack time.
 
-Nothing here fails: what the system does not grant is reported in words, with what would grant it.
+No request raises: a refused one is reported with its reason and the way to grant it.
 """
 
 from __future__ import annotations
@@ -13,126 +13,127 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
-from skill_runtime.realtime.cpus import allowed, listed
+from skill_runtime.realtime.cpus import allowed_cpus, format_cpus
 
 FIFO_PRIORITY = 80
-"""SCHED_FIFO priority of the loop: above all ordinary work, below the kernel's own threads."""
+"""SCHED_FIFO priority of the loop: above ordinary threads, below the kernel's own."""
 
 SWITCH_INTERVAL_S = 1e-4
-"""How long another Python thread may keep the interpreter once the loop wants it [s]."""
+"""Longest time that another Python thread keeps the interpreter while the loop waits for it [s]."""
 
-PROCESSOR, SCHEDULING, MEMORY = "processor", "real-time scheduling", "locked memory"
-"""What is asked for, as answers name it."""
+PROCESSOR, SCHEDULING, LOCKED_MEMORY = "processor", "real-time scheduling", "locked memory"
+"""Names of the requests."""
 
-_PR_SET_TIMERSLACK, _TIMER_SLACK_NS = 29, 1  # linux/prctl.h; the least there is
+_PR_SET_TIMERSLACK, _TIMER_SLACK_NS = 29, 1  # linux/prctl.h; 1 ns is the minimum
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4  # sys/mman.h on Linux
 
 
 class Grant(NamedTuple):
-    """What the system said to one request; as text, a sentence for the user."""
+    """The system's reply to one request; ``str`` gives a line for the user."""
 
-    what: str
+    request: str
     granted: bool
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.detail}"
+        return f"{self.request}: {self.detail}"
 
 
 def configure_thread(*, cpu: int | None = None, realtime: bool = False) -> list[Grant]:
-    """Asks for what is named, for the calling thread; locked memory is for the whole process.
+    """Sets processor and scheduling of the calling thread, and locks the memory of the process.
 
-    A precise timer is asked for in any case; threads that this one starts inherit it.
+    The timer slack is always set to its minimum; threads that this one starts inherit it.
 
     Args:
-        cpu: the only processor to run on; None for any.
-        realtime: SCHED_FIFO and locked memory.
+        cpu: The only processor to run on; None for any.
+        realtime: Whether to request SCHED_FIFO and locked memory.
 
     Returns:
-        One answer for each: granted, or why not and what to do.
+        One grant per request: granted, or the reason and the fix.
     """
     set_timer_slack()
-    answers = [] if cpu is None else [pin_thread(cpu)]
-    return answers + (request_realtime() if realtime else [])
+    grants = [] if cpu is None else [pin_thread(cpu)]
+    return grants + (request_realtime() if realtime else [])
 
 
 def set_timer_slack() -> None:
-    """Linux wakes an ordinary thread up to 50 us late on purpose, to save power (prctl(2))."""
+    """Sets the timer slack of the calling thread to its minimum.
+
+    By default Linux wakes an ordinary thread up to 50 us late, to save power (prctl(2)).
+    """
     with suppress(OSError, AttributeError, TypeError):  # as for mlockall
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, _TIMER_SLACK_NS, 0, 0, 0)
 
 
 def pin_thread(cpu: int) -> Grant:
-    """Asks that the calling thread runs on processor ``cpu`` and on no other.
+    """Pins the calling thread to processor ``cpu``.
 
-    Other threads of the process stay where they are; threads that this one starts follow it.
+    Other threads of the process are not affected; threads that this one starts inherit the pin.
     """
-    what = PROCESSOR
     if not hasattr(os, "sched_setaffinity"):
-        return Grant(what, False, f"{sys.platform} cannot keep a thread on one; it runs on any")
+        return Grant(PROCESSOR, False, f"{sys.platform} cannot pin a thread; it runs on any")
     try:
         os.sched_setaffinity(0, {cpu})  # 0 is the calling thread, not its process
     except OSError as error:
         return Grant(
-            what,
+            PROCESSOR,
             False,
-            f"{cpu} refused ({error.strerror}); this process may use {listed(allowed())}: choose "
-            "one of these, or widen the cpuset of its container or service",
+            f"{cpu} refused ({error.strerror}); this process may use "
+            f"{format_cpus(allowed_cpus())}: choose one of these, or widen the "
+            "cpuset of its container or service",
         )
-    return Grant(what, True, f"{cpu}, for the loop alone; other threads run where they like")
+    return Grant(PROCESSOR, True, f"{cpu}, for the loop only; other threads are not pinned")
 
 
 def request_realtime() -> list[Grant]:
-    """Asks for SCHED_FIFO for the calling thread and for locked memory.
+    """Requests SCHED_FIFO for the calling thread, and locked memory for the process.
 
     Returns:
-        One answer for each: granted, or why not and what to do.
+        One grant per request: granted, or the reason and the fix.
     """
     return [_request_fifo(), _request_locked_memory()]
 
 
 def _request_fifo() -> Grant:
-    what = SCHEDULING
     if not hasattr(os, "sched_setscheduler"):
-        return Grant(what, False, f"{sys.platform} has no SCHED_FIFO")
+        return Grant(SCHEDULING, False, f"{sys.platform} has no SCHED_FIFO")
     try:
-        # Whatever this thread may start is ordinary again: only the loop comes before all else.
+        # Threads that this one starts get ordinary scheduling: only the loop has priority.
         policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
         os.sched_setscheduler(0, policy, os.sched_param(FIFO_PRIORITY))
     except OSError as error:
         return Grant(
-            what,
+            SCHEDULING,
             False,
             f"refused ({error.strerror}); grant it with 'rtprio {FIFO_PRIORITY}' in "
             "/etc/security/limits.conf or CAP_SYS_NICE",
         )
-    return Grant(what, True, f"SCHED_FIFO at priority {FIFO_PRIORITY}")
+    return Grant(SCHEDULING, True, f"SCHED_FIFO at priority {FIFO_PRIORITY}")
 
 
 def _request_locked_memory() -> Grant:
-    what = MEMORY
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         failed = libc.mlockall(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT)
     except (OSError, AttributeError, TypeError):  # TypeError: Windows has no CDLL(None)
-        return Grant(what, False, f"{sys.platform} has no mlockall")
+        return Grant(LOCKED_MEMORY, False, f"{sys.platform} has no mlockall")
     if failed:
         reason = os.strerror(ctypes.get_errno())
         return Grant(
-            what,
+            LOCKED_MEMORY,
             False,
             f"refused ({reason}); grant it with 'memlock unlimited' in "
             "/etc/security/limits.conf or CAP_IPC_LOCK",
         )
-    return Grant(what, True, "yes")
+    return Grant(LOCKED_MEMORY, True, "yes")
 
 
 class DeferredGc:
-    """Keeps the garbage collector out of the ticks and runs it in their slack.
+    """Context manager that keeps the garbage collector out of ticks and runs it in their slack.
 
-    Used as a context manager round the loop. What exists on entry is never looked at again
-    (``gc.freeze``), so that a collection has only the loop's own few objects to go through.
+    Objects that exist on entry are excluded from collection (``gc.freeze``), so that a collection
+    traverses only the few objects of the loop itself.
     """
 
     def __init__(self, interval_s: float = 1.0) -> None:
@@ -141,7 +142,7 @@ class DeferredGc:
         self._expected_s = [0.0, 0.0]
 
     def __enter__(self) -> DeferredGc:
-        """Switches the collector off."""
+        """Switches automatic collection off."""
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -150,16 +151,21 @@ class DeferredGc:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Switches it on again."""
+        """Switches automatic collection on again."""
         sys.setswitchinterval(self._switch_interval)
         gc.enable()
         gc.unfreeze()
 
     def collect_in_slack(self, now: float, slack_s: float) -> None:
-        """Collects if it is due and would fit three times into ``slack_s``.
+        """Collects if a collection is due and would fit three times into ``slack_s``.
 
-        Young objects every interval, all of them every ten; how long each takes is learnt from
-        the last time. What is overdue ten times over is done even if it does not fit.
+        Young objects are collected every interval, all objects every ten intervals. The expected
+        duration is that of the last collection. A collection that is overdue by ten times its own
+        interval runs even if it does not fit.
+
+        Args:
+            now: Current time [s].
+            slack_s: Time until the next deadline [s].
         """
         self._due = self._due or [now, now]
         for index, (generation, interval) in enumerate(

@@ -1,7 +1,7 @@
-"""Word to a supervisor, such as systemd: the server is ready, its loop ticks, it is ending.
+"""Notifies systemd, or another supervisor, that the server is ready, alive or stopping.
 
-A supervisor that hears nothing more ends the process and starts it again. The protocol is that of
-sd_notify(3): datagrams to the Unix socket that the environment variable NOTIFY_SOCKET names.
+A supervisor that receives no more notifications ends the process and starts it again. The protocol
+is that of sd_notify(3): datagrams to the Unix socket in the environment variable NOTIFY_SOCKET.
 """
 
 from __future__ import annotations
@@ -15,47 +15,48 @@ from typing import Self
 
 log = logging.getLogger(__name__)
 
-BEAT_S = 0.25
-"""Time between two words that the loop ticks [s]."""
+NOTIFY_INTERVAL_S = 0.25
+"""Time between two watchdog notifications [s]."""
 
 
 class SystemdNotifier:
-    """While its block lasts a thread tells the supervisor that the loop ticks, as long as it does.
+    """Context manager whose thread notifies the supervisor as long as the loop ticks.
 
     Args:
-        ticked: Server time of the loop's last tick [s]; anything that changes with each will do.
-        address: The supervisor's socket, a path, or '@' and a name of Linux's abstract namespace;
-            None takes NOTIFY_SOCKET's. Where that is not set either nothing is sent.
+        last_tick: Returns the time of the loop's last tick [s], or any other number that changes
+            with each tick.
+        address: The supervisor's socket: a path, or '@' and a name in Linux's abstract namespace.
+            None takes NOTIFY_SOCKET. If that is unset, no notification is sent.
     """
 
-    def __init__(self, ticked: Callable[[], float], address: str | None = None) -> None:
-        self._ticked = ticked
+    def __init__(self, last_tick: Callable[[], float], address: str | None = None) -> None:
+        self._last_tick = last_tick
         given = os.environ.get("NOTIFY_SOCKET", "") if address is None else address
         self._address = f"\0{given[1:]}" if given.startswith("@") else given
         self._ended = threading.Event()
-        # A thread of its own: output that nobody reads holds up the one that prints.
-        self._thread = threading.Thread(target=self._beat, name="supervision", daemon=True)
+        # A separate thread: the main thread may block while it prints to a full pipe.
+        self._thread = threading.Thread(target=self._watch, name="systemd-notifier", daemon=True)
 
-    def _beat(self) -> None:
-        before = self._ticked()
-        while not self._ended.wait(BEAT_S):
-            now = self._ticked()
+    def _watch(self) -> None:
+        before = self._last_tick()
+        while not self._ended.wait(NOTIFY_INTERVAL_S):
+            now = self._last_tick()
             if now != before:
-                self._say("WATCHDOG=1")
+                self._notify("WATCHDOG=1")
             before = now
 
-    def _say(self, what: str) -> None:
-        # Whoever does not listen must hold up nothing here.
+    def _notify(self, state: str) -> None:
+        # A supervisor that does not read must not block the server.
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
                 supervisor.setblocking(False)
-                supervisor.sendto(what.encode(), self._address)
+                supervisor.sendto(state.encode(), self._address)
         except OSError as error:
-            log.debug("the supervisor at %r was not told %s: %s", self._address, what, error)
+            log.debug("cannot notify the supervisor at %r of %s: %s", self._address, state, error)
 
     def __enter__(self) -> Self:
         if self._address:
-            self._say("READY=1")
+            self._notify("READY=1")
             self._thread.start()
         return self
 
@@ -63,4 +64,4 @@ class SystemdNotifier:
         if self._address:
             self._ended.set()
             self._thread.join()
-            self._say("STOPPING=1")
+            self._notify("STOPPING=1")

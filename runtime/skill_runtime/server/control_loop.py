@@ -1,7 +1,7 @@
-"""The loop: one thread that ticks at the arm's servo rate and never waits on anyone.
+"""The control loop: one thread that ticks at the servo rate of the arm and never blocks.
 
-Each tick hears what has arrived (stops first), lets time end what it ends, moves the arm by one
-set-point, and publishes. Between two ticks the same thread goes on answering clients.
+Each tick reads the messages that have arrived (stops first), ends an expired lease or command, moves
+the arm by one set-point, and publishes telemetry. Between two ticks the same thread answers clients.
 """
 
 from __future__ import annotations
@@ -13,113 +13,106 @@ from dataclasses import dataclass
 
 from skill_proto.messages import Telemetry, Timing
 from skill_runtime.authority.authority import Authority
-from skill_runtime.authority.modes import POLICY_MODES
-from skill_runtime.control.arm_controller import PIPELINE_BELOW_S, ArmController
+from skill_runtime.authority.modes import LATCHED, POLICY_MODES
+from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.demo import DemoController
+from skill_runtime.control.fault_points import FaultPoints
+from skill_runtime.control.report import UpdateReport
 from skill_runtime.realtime.clock import Clock
 from skill_runtime.realtime.latency import TickTimes
 from skill_runtime.realtime.pacing import Pacer
 from skill_runtime.realtime.scheduling import DeferredGc, Grant, configure_thread
 from skill_runtime.server.message_server import MessageServer
 from skill_runtime.server.telemetry import make_telemetry
+from skill_runtime.server.tick_budget import TickBudget
 
 log = logging.getLogger(__name__)
 
 TELEMETRY_RATE_HZ = 100.0
-RECEIVE_BUDGET = 0.15
-"""Share of a servo period spent at most on incoming messages before the arm is moved; the message
-that was begun last may exceed it."""
 
 WAKE_UP_S = 1.5e-3
-"""Answering clients between ticks ends this long before the next one [s]."""
+"""Between two ticks, answering clients ends this long before the next tick [s]."""
 
 TIMING_INTERVAL_S = 0.25
-"""How often the percentiles in telemetry are computed anew [s]."""
-
-LATE_SHARE = 0.2
-"""Of a short servo period (``pilot.PIPELINE_BELOW_S``): a tick that begins later than this has no time for
-what can wait."""
-MAX_DEFERRED_TICKS = 4
-"""Ticks in a row in which they wait at most."""
+"""Interval at which the percentiles in telemetry are computed [s]."""
 
 STOPPING_TIME_S = 1.0
-"""Longest time that the arm is given to come to rest when the program ends [s]."""
+"""Longest time for the arm to come to rest when the program ends [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How the loop keeps time."""
+    """Rates and scheduling of the control loop."""
 
     spin_s: float = 0.0
-    """Busy waiting before each deadline [s]; see pacing.py."""
+    """Busy waiting before each deadline [s]; see ``realtime.pacing``."""
     telemetry_rate_hz: float = TELEMETRY_RATE_HZ
-    """As nearly as the servo rate can be divided into it [Hz]."""
+    """Rounded to a whole number of servo periods [Hz]."""
     realtime: bool = False
-    """Ask the system for real-time scheduling and locked memory."""
+    """Request real-time scheduling and locked memory."""
     cpu: int | None = None
-    """Processor to keep the loop's thread on; None for any."""
+    """CPU of the loop's thread; None for any."""
 
 
 class ControlLoop:
-    """Ticks until told to stop.
+    """Ticks until it is asked to end.
 
     Args:
-        authority: who commands, and the mode.
-        pilot: moves the arm.
-        server: hears and answers.
-        show: the internal controller; None for none.
+        authority: mode, lease and active command.
+        controller: moves the arm.
+        server: reads messages and replies.
+        demo: source of commands until the first lease; None for no demo.
         clock: server time.
-        pace: how to keep time.
+        pace: rates and scheduling.
+        fault_points: hooks for fault injection.
 
     Attributes:
-        latest: the newest telemetry, for a status line; None before the first.
-        times: work and lateness of the last second's ticks.
+        latest: the newest telemetry; None before the first.
+        times: execution time and wake-up latency of the last second's ticks.
         pacer: the deadlines.
-        decided: server time at which the last tick looked at the clock [s].
-        telemetry_rate_hz: how often it publishes: every so many ticks [Hz].
-        started: set once it has asked the system for what its pace wants.
-        answers: what the system said to that.
+        decided: server time at which the last tick had read its messages [s].
+        telemetry_rate_hz: telemetry rate after rounding [Hz].
+        started: set after scheduling and memory have been requested.
+        answers: the grants of the system.
     """
 
     def __init__(
         self,
         authority: Authority,
-        pilot: ArmController,
+        controller: ArmController,
         server: MessageServer,
-        show: DemoController | None,
+        demo: DemoController | None,
         clock: Clock,
         pace: Pace,
+        fault_points: FaultPoints | None = None,
     ) -> None:
-        period_s = pilot.arm.servo_period_s
+        period_s = controller.arm.servo_period_s
         self.latest: Telemetry | None = None
         self.started = threading.Event()
         self.answers: list[Grant] = []
         self.times = TickTimes(round(1.0 / period_s))
         self.pacer = Pacer(period_s, clock, pace.spin_s)
         self._authority = authority
-        self._pilot = pilot
+        self._controller = controller
         self._server = server
-        self._show = show
+        self._demo = demo
         self._clock = clock
         self._pace = pace
-        self._hearing_s = RECEIVE_BUDGET * period_s
-        self._late_s = LATE_SHARE * period_s
-        self._short = period_s <= PIPELINE_BELOW_S
-        self._waits = 0
-        self._owed_s = 0.0
+        self._fault_points = fault_points or FaultPoints()
+        self._budget = TickBudget(period_s)
         self._publish_every = max(1, round(1.0 / (pace.telemetry_rate_hz * period_s)))
         self.telemetry_rate_hz = 1.0 / (self._publish_every * period_s)
         self.decided = clock.now()
         self._reported = ""
         self._tick = 0
-        self._due = False
+        self._publish_due = False
         self._published = 0
         self._timing = self.times.timing(0)
         self._timing_due = 0.0
 
     def run(self, stopping: Callable[[], bool]) -> None:
-        """Ticks until ``stopping()``, then brings the arm to rest."""
-        # In this thread: a processor and a scheduling class are a thread's own.
+        """Ticks until ``stopping()`` returns True, then brings the arm to rest."""
+        # Processor and scheduling class belong to the calling thread.
         self.answers = configure_thread(cpu=self._pace.cpu, realtime=self._pace.realtime)
         self.started.set()
         with DeferredGc() as collector:
@@ -129,7 +122,7 @@ class ControlLoop:
             self._authority.stop("the server is shutting down")
             ends = self._clock.now() + STOPPING_TIME_S
             self._paced_tick(collector)
-            while not self._pilot.at_rest and self._clock.now() < ends:
+            while not self._controller.at_rest and self._clock.now() < ends:
                 self._paced_tick(collector)
             self._guarded(self._publish)
 
@@ -143,82 +136,72 @@ class ControlLoop:
         now = self._clock.now()
         collector.collect_in_slack(now, self.pacer.deadline - now)
 
-    def _guarded(self, step: Callable[[float], None]) -> None:
+    def _guarded(self, part: Callable[[float], None]) -> None:
+        """Runs a part of a tick; an exception becomes a fault and does not end the loop."""
         try:
-            step(self._clock.now())
-        except Exception as error:  # a fault of ours must leave the arm held, not the loop dead
+            part(self._clock.now())
+        except Exception as error:
             reason = f"internal error: {error}"
             authority = self._authority
-            # One that comes back in every tick is told once.
+            # An error that repeats in every tick is reported once.
             if not authority.at_fault_of("internal") or reason != self._reported:
                 log.exception("internal error")
                 authority.fault(reason)
             self._reported = reason
 
     def tick(self, now: float, late_s: float = 0.0) -> None:
-        """One servo period, which begins at server time ``now`` and so late [s].
+        """Runs one servo period.
 
-        Each part is on its own: what fails in one must not keep the set-point from the arm.
+        Each part is guarded separately: an error in one must not keep the set-point from the arm.
+
+        Args:
+            now: server time at which the tick begins [s].
+            late_s: its wake-up latency [s].
         """
-        self._due = self._due or self._tick % self._publish_every == 0
-        publishes, hears = self._share_out(late_s)
-        hear = self._server.receive if hears else self._server.receive_stops
-        self._guarded(lambda _: hear(now + self._hearing_s))
+        authority, demo = self._authority, self._demo
+        self._publish_due = self._publish_due or self._tick % self._publish_every == 0
+        plan = self._budget.plan(
+            late_s,
+            publish_due=self._publish_due,
+            policy_runs=authority.mode in POLICY_MODES,
+            policy_step_pending=self._controller.runner.step_pending,
+        )
+        receive = self._server.receive if plan.receive else self._server.receive_stops
+        self._guarded(lambda _: receive(now + self._budget.receive_s))
         self.decided = decided = self._clock.now()
-        self._settle_hearing(decided - now if hears else 0.0)
-        self._guarded(lambda _: self._authority.advance(decided))
-        if self._show is not None:
-            show = self._show
-            self._guarded(lambda _: show.step(self._authority, self._pilot, decided))
-        self._guarded(lambda _: self._pilot.step(self._authority, decided))
-        self._count_interventions()
-        if publishes:
+        self._budget.charge(decided - now if plan.receive else 0.0)
+        self._guarded(lambda _: authority.advance(decided))
+        if demo is not None:
+            self._guarded(lambda _: self._step_demo(demo, decided))
+        self._guarded(lambda _: self._update(decided))
+        if plan.publish:
             self._guarded(self._publish)
-            self._due = False
+            self._publish_due = False
         self._tick += 1
 
-    def _share_out(self, late_s: float) -> tuple[bool, bool]:
-        """Whether a tick that begins so late [s] publishes, and whether it hears commands.
+    def _step_demo(self, demo: DemoController, now: float) -> None:
+        self._fault_points.enter("demo")
+        demo.step(self._authority, self._controller, now)
 
-        While a policy moves the arm at a short period, a tick does one thing that can wait, or
-        none. Commands (never a stop) and telemetry wait where the policy is at work and where the
-        tick is late; commands also where telemetry is made, and until they have made up for more
-        than their share of an earlier tick.
-        """
-        roomy = not (self._short and self._authority.mode in POLICY_MODES)
-        if roomy or self._waits >= MAX_DEFERRED_TICKS:
-            self._waits, self._owed_s = 0, 0.0
-            return self._due, True
-        hurries = late_s > self._late_s or self._pilot.policy_step_pending(self._authority)
-        publishes = self._due and not hurries
-        hears = not (hurries or publishes or self._owed_s > 0.0)
-        self._waits = 0 if hears else self._waits + 1
-        return publishes, hears
-
-    def _settle_hearing(self, spent_s: float) -> None:
-        """Commands have a share of each period, and owe what they took beyond it."""
-        owed_s = self._owed_s + spent_s - self._hearing_s
-        self._owed_s = min(max(owed_s, 0.0), MAX_DEFERRED_TICKS * self._hearing_s)
-
-    def _count_interventions(self) -> None:
-        counters, found = self._authority.counters, self._pilot.governor.interventions
-        total = sum(found.values())
-        if total != counters["governor"]:
-            counters["governor"] = total
-            for kind, count in found.items():
-                if count:
-                    counters[f"governor.{kind}"] = count
+    def _update(self, now: float) -> None:
+        """Moves the arm by one set-point."""
+        authority = self._authority
+        report = self._controller.update(
+            authority.command, authority.mode, now, authority.recoverable_fault
+        )
+        apply_report(report, authority)
 
     def _publish(self, now: float) -> None:
         self.latest = make_telemetry(
             authority=self._authority,
-            pilot=self._pilot,
+            controller=self._controller,
             timing=self._fresh_timing(now),
             now=now,
             tick=self._tick,
             seq=self._published,
         )
         self._published += 1
+        self._fault_points.enter("publish")
         self._server.publish(self.latest.model_dump_json().encode())
 
     def _fresh_timing(self, now: float) -> Timing:
@@ -226,3 +209,15 @@ class ControlLoop:
             self._timing = self.times.timing(self.pacer.overruns)
             self._timing_due = now + TIMING_INTERVAL_S
         return self._timing
+
+
+def apply_report(report: UpdateReport, authority: Authority) -> None:
+    """Passes recovery and faults of one controller update on to the authority."""
+    if report.recovered:
+        authority.recover()
+    if report.intervention is not None and not report.faults and authority.mode not in LATCHED:
+        authority.events.record_event(f"governor: {report.intervention}")
+    for fault in report.faults:
+        if not authority.at_fault_of(fault.kind):
+            log.error("fault: %s", fault.reason)
+            authority.fault(fault.reason, fault.kind)

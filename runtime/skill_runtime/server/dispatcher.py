@@ -1,8 +1,7 @@
-"""Dispatch: one command in, one reply out.
+"""Executes one command and returns one reply.
 
-The order is always the same: read what the command asks for, check that its sender may ask it
-now, carry it out, and only then note it as accepted. Whatever fails on the way is a
-:class:`Refusal` and has changed nothing.
+The order is always the same: validate the command, check that its sender may send it now, execute
+it, and record it as accepted. A failure of any step raises :class:`Refusal` and changes no state.
 """
 
 from __future__ import annotations
@@ -38,7 +37,13 @@ from skill_runtime.authority.modes import Event
 from skill_runtime.authority.refusal import Refusal
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.simulated_scene import set_context
-from skill_runtime.server import validation as content
+from skill_runtime.server.validation import (
+    validate_goal,
+    validate_gripper_width,
+    validate_joints,
+    validate_pose,
+    validate_skill,
+)
 
 log = logging.getLogger(__name__)
 
@@ -46,26 +51,29 @@ Motion = Skill | Goal | ServoJoint | ServoPose
 
 
 class Dispatcher:
-    """Answers every command but ``act``, which has a thread of its own (service.py).
+    """Answers every command except ``act``, which the policy service answers in its own thread.
 
     Args:
-        authority: who may command.
-        pilot: what moves.
-        welcome: builds the reply to ``hello`` from its id and the server time.
+        authority: Decides who may command.
+        controller: Moves the arm.
+        welcome: Builds the reply to ``hello`` from its id and the server time.
     """
 
     def __init__(
-        self, authority: Authority, pilot: ArmController, welcome: Callable[[int, float], Welcome]
+        self,
+        authority: Authority,
+        controller: ArmController,
+        welcome: Callable[[int, float], Welcome],
     ) -> None:
         self._authority = authority
-        self._pilot = pilot
+        self._controller = controller
         self._welcome = welcome
 
     def handle(self, message: Command, now: float) -> Message:
-        """The reply to ``message``.
+        """Executes ``message`` and returns the reply.
 
         Raises:
-            Refusal: it was refused.
+            Refusal: The command was refused.
         """
         match message:
             case Hello():
@@ -81,25 +89,29 @@ class Dispatcher:
             case Release():
                 self._authority.release(message.lease, now)
             case Skill() | Goal() | ServoJoint() | ServoPose():
-                self._move(message, now)
+                self._start_motion(message, now)
             case Hold():
-                self._do(message, "hold", now)
+                self._execute(message, "hold", now)
             case Reset():
-                self._do(message, "reset", now, lambda: self._pilot.reset(message.seed))
+                self._execute(message, "reset", now, lambda: self._controller.reset(message.seed))
             case Scene():
                 self._change_scene(message, now)
             case Track():
-                self._pilot.tracker.put(message, now)
+                self._controller.tracker.put(message, now)
             case Clear():
                 self._clear(now)
             case Act():
-                raise Refusal("not_supported", "this server has no policy service", "start one")
+                raise Refusal(
+                    "not_supported",
+                    "this server has no policy service",
+                    "use a server that skill-serve started",
+                )
         return Ok(id=message.id, time=now)
 
-    def _move(self, message: Motion, now: float) -> None:
-        event, vector = self._read(message)
-        width = content.gripper_width(message.gripper_width, self._pilot.arm.spec)
-        order = CommandHeader(
+    def _start_motion(self, message: Motion, now: float) -> None:
+        event, vector = self._validate(message)
+        width = validate_gripper_width(message.gripper_width, self._controller.arm.spec)
+        header = CommandHeader(
             lease=message.lease,
             seq=message.seq,
             reference_time=message.reference_time,
@@ -108,62 +120,62 @@ class Dispatcher:
         command = ActiveCommand(
             kind=message.type,
             vector=vector,
-            expires=self._authority.check(order, event, now),
+            expires=self._authority.check(header, event, now),
             seq=message.seq,
             gripper_width=width,
             grasp=message.grasp,
         )
-        self._authority.accept(order, event, command)
+        self._authority.accept(header, event, command)
 
-    def _read(self, message: Motion) -> tuple[Event, Array]:
-        manifest = self._pilot.manifest
+    def _validate(self, message: Motion) -> tuple[Event, Array]:
+        manifest = self._controller.manifest
         match message:
             case Skill():
-                return "skill", content.skill(message, manifest)
+                return "skill", validate_skill(message, manifest)
             case Goal():
-                return "goal", content.goal(message, manifest)
+                return "goal", validate_goal(message, manifest)
             case ServoJoint():
-                return "servo", content.joints(message, self._pilot.arm.spec)
+                return "servo", validate_joints(message, self._controller.arm.spec)
             case ServoPose():
-                return "servo", content.pose(message, manifest.plant)
+                return "servo", validate_pose(message, manifest.plant)
 
-    def _do(
+    def _execute(
         self,
         message: Hold | Reset,
         event: Event,
         now: float,
         effect: Callable[[], None] | None = None,
     ) -> None:
-        order = CommandHeader(
+        header = CommandHeader(
             lease=message.lease, seq=message.seq, reference_time=message.reference_time
         )
-        self._authority.check(order, event, now)
+        self._authority.check(header, event, now)
         if effect is not None:
             effect()
-        self._authority.note(message.type, f"{message.type}s")
-        self._authority.accept(order, event)
+        self._authority.events.record_event(message.type, f"{message.type}s")
+        self._authority.accept(header, event)
 
     def _change_scene(self, message: Scene, now: float) -> None:
-        """Changes the object; what runs goes on, whoever commands it, with what it remembers."""
-        order = None
+        """Changes the object's mass and friction; the active command and recurrent state stay."""
+        header = None
         if (
             message.lease is not None
             and message.seq is not None
             and message.reference_time is not None
         ):
-            order = CommandHeader(
+            header = CommandHeader(
                 lease=message.lease, seq=message.seq, reference_time=message.reference_time
             )
-            self._authority.check(order, None, now)
-        set_context(self._pilot.arm, message.mass, message.friction)
-        self._authority.note("scene", "scenes")
-        if order is not None:
-            self._authority.accept(order, None)
+            self._authority.check(header, None, now)
+        set_context(self._controller.arm, message.mass, message.friction)
+        self._authority.events.record_event("scene", "scenes")
+        if header is not None:
+            self._authority.accept(header, None)
 
     def _clear(self, now: float) -> None:
         kind = self._authority.fault_class
         if kind is not None:
-            self._pilot.check_at_rest()
+            self._controller.check_at_rest()
         self._authority.clear(now)
         if kind is not None:
-            self._pilot.recover(kind)
+            self._controller.recover(kind)

@@ -1,1 +1,4 @@
-"""subscribers."""
+"""Programs that only subscribe to telemetry.
+
+- ``viewer``: MuJoCo's viewer, in a process of its own.
+"""

@@ -1,7 +1,7 @@
-"""Viewer: MuJoCo's own window on what is served, in a process of its own.
+"""Viewer: MuJoCo's viewer of the served scene, in a process of its own.
 
-It is one more subscriber to telemetry: it copies joint and object poses into a model of the scene
-and never touches the loop.
+It subscribes to telemetry and copies the joint and object poses to a model of the scene. It has no
+influence on the control loop.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from skill_proto.wire import MAX_FRAME_BYTES, unpack
 log = logging.getLogger(__name__)
 
 ORPHANED_S = 10.0
-"""Without telemetry for this long the server is gone, and so is the viewer [s]."""
+"""The viewer ends if no telemetry arrives for this long [s]: the server has ended."""
 
 GOAL_RGBA = (0.10, 0.65, 0.30, 0.6)
+"""Colour of the goal marker."""
 
 _TELEMETRY: TypeAdapter[Telemetry] = TypeAdapter(Telemetry)
 
 
 class Viewer:
-    """The viewer's process, as seen from the server.
+    """The viewer's process, as a handle in the server's process.
 
     Args:
-        telemetry_address: what it subscribes to.
+        telemetry_address: Server address for telemetry.
     """
 
     def __init__(self, telemetry_address: str) -> None:
@@ -44,7 +45,7 @@ class Viewer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def open(self) -> None:
-        """Starts it; where there is no screen, says so and does nothing."""
+        """Starts the process; without a screen it only logs a warning."""
         problem = no_display()
         if problem:
             log.warning("%s", problem)
@@ -52,23 +53,23 @@ class Viewer:
         self._process = subprocess.Popen([sys.executable, "-m", __name__, self._address])
 
     def close(self) -> None:
-        """Ends it."""
+        """Ends the process."""
         if self._process is not None:
             self._process.terminate()
             try:
                 self._process.wait(timeout=5)
-            except subprocess.TimeoutExpired:  # hangs in its graphics driver
+            except subprocess.TimeoutExpired:  # the process hangs in its graphics driver
                 self._process.kill()
                 self._process.wait()
 
 
 def no_display() -> str:
-    """Why no window can be opened here; empty where one can."""
+    """Returns the reason why no window can be opened; empty if one can."""
     if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         return ""
     return (
-        "--view: there is no screen (neither DISPLAY nor WAYLAND_DISPLAY is set); serving goes on "
-        "without. Over SSH use 'ssh -X', or 'skill-control watch'"
+        "--view: there is no screen (neither DISPLAY nor WAYLAND_DISPLAY is set); serving "
+        "continues without a viewer. Over SSH use 'ssh -X' or 'skill-control watch'"
     )
 
 
@@ -76,22 +77,21 @@ class Mirror:
     """A model of the scene that follows telemetry.
 
     Attributes:
-        model, data: MuJoCo's.
+        model: MuJoCo's model of the scene.
+        data: its state.
     """
 
     def __init__(self) -> None:
         from skill_robots.motion.action import ActionConfig
-        from skill_robots.tasks.tabletop.model import tabletop_model
+        from skill_robots.tasks.tabletop.model import ARM_JOINTS, GRIPPER_JOINTS, tabletop_model
 
         self.model: Any = tabletop_model(0.005, ActionConfig.base_position, visual=True)
         self.data: Any = mujoco.MjData(self.model)
-        joints = [f"panda_joint{i}" for i in range(1, 8)]
-        self._arm = [int(self.model.joint(name).qposadr[0]) for name in joints]
-        fingers = ("panda_finger_joint1", "panda_finger_joint2")
-        self._fingers = [int(self.model.joint(name).qposadr[0]) for name in fingers]
+        self._arm = [int(self.model.joint(name).qposadr[0]) for name in ARM_JOINTS]
+        self._fingers = [int(self.model.joint(name).qposadr[0]) for name in GRIPPER_JOINTS]
 
     def follow(self, state: Telemetry) -> None:
-        """Takes over the poses of ``state``; numbers that are not finite leave theirs as it was."""
+        """Copies the poses of ``state``; a number that is not finite leaves its joint unchanged."""
         qpos = self.data.qpos
         _copy(qpos, self._arm, state.joint_position)
         half = None if state.gripper_width is None else state.gripper_width / 2
@@ -103,17 +103,17 @@ class Mirror:
         mujoco.mj_kinematics(self.model, self.data)
 
 
-def _copy(qpos: Any, where: Any, values: tuple[float | None, ...]) -> None:  # noqa: ANN401  mujoco has no types
-    for index, value in zip(where, values, strict=True):
+def _copy(qpos: Any, indices: Any, values: tuple[float | None, ...]) -> None:  # noqa: ANN401  mujoco has no types
+    for index, value in zip(indices, values, strict=True):
         if value is not None:
             qpos[index] = value
 
 
 def run(telemetry_address: str) -> None:
-    """Shows what is published at ``telemetry_address`` until the window is closed."""
+    """Shows the states published at ``telemetry_address`` until the window is closed."""
     import mujoco.viewer
 
-    # Ctrl-C in the terminal reaches this process too; ending it is the server's business.
+    # Ctrl-C in the terminal also reaches this process; the server ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     mirror = Mirror()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -128,11 +128,11 @@ def run(telemetry_address: str) -> None:
     with window:
         window.cam.lookat[:] = (-0.15, 0.0, 0.12)
         window.cam.distance, window.cam.azimuth, window.cam.elevation = 1.6, 125.0, -32.0
-        heard = time.monotonic()
-        while window.is_running() and time.monotonic() < heard + ORPHANED_S:
+        received = time.monotonic()
+        while window.is_running() and time.monotonic() < received + ORPHANED_S:
             if socket.poll(100):
                 state, _ = unpack([socket.recv()], _TELEMETRY, max_header_bytes=MAX_FRAME_BYTES)
-                heard = time.monotonic()
+                received = time.monotonic()
                 with window.lock():
                     mirror.follow(state)
                     _mark_goal(window.user_scn, state)
@@ -143,7 +143,7 @@ def run(telemetry_address: str) -> None:
 
 
 def _mark_goal(scene: Any, state: Telemetry) -> None:  # noqa: ANN401  mujoco has no types
-    """Draws the goal, if there is one in the plane of the table, as a disc."""
+    """Draws the goal as a disc on the table, if it has at least x and y."""
     goal = state.goal
     scene.ngeom = 0
     if goal is None or len(goal) < 2:

@@ -1,6 +1,6 @@
-"""Transport: what the server needs of its sockets, so that they may be real or simulated.
+"""The protocols of the server's sockets, which may be real or simulated.
 
-The names are those of pyzmq: a real socket is a port as it is.
+The method names are those of pyzmq, so a real socket satisfies :class:`Port` directly.
 """
 
 from __future__ import annotations
@@ -9,26 +9,26 @@ from typing import Any, Protocol
 
 
 class Port(Protocol):
-    """A ROUTER socket that is read and written without ever waiting.
+    """A ROUTER socket that is read and written without blocking.
 
     Raises:
-        zmq.Again: nothing has arrived, or there is no room for what is to be sent.
+        zmq.Again: No message has arrived, or the send queue is full.
     """
 
     def recv(self, flags: int = 0, copy: bool = True) -> Any:  # noqa: ANN401  pyzmq's signature
-        """The next frame of a message; without a copy it says whether ``more`` follow."""
+        """Returns the next frame of a message; without a copy, ``more`` tells if others follow."""
         ...
 
     def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401
-        """A message; its first frame is the receiver's name."""
+        """Sends a message whose first frame is the receiver's name."""
         ...
 
 
 class Publisher(Protocol):
-    """A PUB socket, which never waits for those who listen."""
+    """A PUB socket, which never waits for its subscribers."""
 
     def send(self, data: Any, flags: int = 0) -> Any:  # noqa: ANN401  pyzmq's signature
-        """A message of one frame."""
+        """Sends a message of one frame."""
         ...
 
 
@@ -37,19 +37,19 @@ class Transport(Protocol):
 
     @property
     def commands(self) -> Port:
-        """Commands come in, replies go out."""
+        """Receives commands and sends replies."""
         ...
 
     @property
     def stop(self) -> Port:
-        """The same for stops."""
+        """Receives stops and sends replies."""
         ...
 
     @property
     def telemetry(self) -> Publisher:
-        """States go out."""
+        """Sends telemetry."""
         ...
 
     def wait(self, milliseconds: int) -> bool:
-        """Waits until something has arrived; False where nothing has."""
+        """Waits until a message has arrived; returns False after the timeout."""
         ...

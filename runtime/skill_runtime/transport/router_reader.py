@@ -1,9 +1,8 @@
-"""Inbox: whole messages from a ROUTER socket, read part by part in bounded work.
+"""Reads whole messages from a ROUTER socket, part by part and in bounded time.
 
-libzmq hands over a message only when all its parts have arrived, and the next one only when all
-parts of this one have been read. A message of a million parts must therefore be read to its end,
-but not at once: the reader gives up on it at the first part too many, reports it, and drops the
-rest as time allows.
+libzmq delivers a message when all its parts have arrived, and the next one when all parts of this
+one have been read. A message of a million parts must therefore be read to its end, but not at once:
+the reader reports it at the first surplus part, and drops the rest as time allows.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from skill_runtime.transport.ports import Port
 
 @dataclass(frozen=True)
 class Incoming:
-    """One message, or what is wrong with it."""
+    """One message, or its error."""
 
     sender: bytes
-    """The ROUTER's name for the connection."""
+    """ROUTER's name of the connection."""
     frames: list[zmq.Frame]
-    """Not copied; empty where ``problem`` is set."""
+    """Frames without a copy; empty if ``problem`` is set."""
     problem: WireError | None = None
 
 
 class RouterReader:
-    """Reads messages from one ROUTER socket without ever waiting."""
+    """Reads messages from one ROUTER socket without blocking."""
 
     def __init__(self, socket: Port) -> None:
         self._socket = socket
@@ -38,16 +37,16 @@ class RouterReader:
         self._dropping = False
 
     @property
-    def blocked(self) -> bool:
-        """Whether the rest of a message of too many parts is still to be dropped."""
+    def is_dropping(self) -> bool:
+        """Whether the rest of a message with too many parts is still to be dropped."""
         return self._dropping
 
     def read(
         self, max_parts: int, until: float, now: Callable[[], float] = time.monotonic
     ) -> Iterator[Incoming]:
-        """Messages that are there, until ``max_parts`` parts were read or the time is ``until``.
+        """Yields waiting messages, until ``max_parts`` parts are read or the time is ``until``.
 
-        At least one part is read whatever the time, so that a late loop still hears.
+        At least one part is read regardless of the time, so that a late loop makes progress.
         """
         for _ in range(max_parts):
             try:
@@ -92,6 +91,6 @@ def _too_many_parts() -> WireError:
 def _too_long(length: int) -> WireError:
     return WireError(
         "too_large",
-        f"a frame has {length} bytes, at most {MAX_FRAME_BYTES} are read",
+        f"a frame has {length} bytes, the limit is {MAX_FRAME_BYTES}",
         "split the batch",
     )

@@ -1,6 +1,6 @@
-"""Endpoints: the server's three sockets, bound and bounded.
+"""The server's three sockets, bound to local addresses and with bounded queues.
 
-Only addresses on this machine are accepted: whoever can connect can move the arm.
+Only addresses on this machine are accepted, because any connected client can move the arm.
 """
 
 from __future__ import annotations
@@ -12,43 +12,48 @@ from dataclasses import dataclass
 
 import zmq
 
-from skill_proto.ports import COMMAND_PORT, STOP_PORT, TELEMETRY_PORT
+from skill_proto.ports import (
+    COMMAND_PORT,
+    DEFAULT_ADDRESS,
+    MAX_PORT,
+    STOP_PORT_OFFSET,
+    TELEMETRY_PORT_OFFSET,
+    local_address,
+)
 from skill_proto.wire import MAX_FRAME_BYTES
 
-QUEUE = 64
+MAX_QUEUED_MESSAGES = 64
 """Messages kept per connection and direction."""
 
-HIGHEST_PORT = 65535
-
 CUT_OFF_BYTES = 4 * MAX_FRAME_BYTES
-"""A frame longer than this ends its connection unread; up to here it is refused by a reply."""
+"""ZeroMQ closes a connection at a longer frame; a shorter one gets an error reply."""
 
 
 class AddressError(Exception):
-    """An address cannot be served; the text says why and what to do."""
+    """An address cannot be served; the text gives the reason and the fix."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
-    """Where to listen; port ``*`` takes any free one."""
+    """Addresses of the three sockets; port ``*`` takes any free port."""
 
-    commands: str = f"tcp://127.0.0.1:{COMMAND_PORT}"
-    telemetry: str = f"tcp://127.0.0.1:{TELEMETRY_PORT}"
-    stop: str = f"tcp://127.0.0.1:{STOP_PORT}"
+    commands: str = DEFAULT_ADDRESS
+    telemetry: str = local_address(COMMAND_PORT + TELEMETRY_PORT_OFFSET)
+    stop: str = local_address(COMMAND_PORT + STOP_PORT_OFFSET)
 
 
 class ServerSockets:
-    """The bound sockets: commands and stop ROUTER, telemetry PUB.
+    """The bound sockets: ROUTER for commands and stops, PUB for telemetry.
 
     Attributes:
-        addresses: what they are bound to, with real ports.
+        addresses: The bound addresses, with real ports.
     """
 
     def __init__(self, addresses: Addresses, context: zmq.Context[zmq.Socket[bytes]]) -> None:
-        """Binds all three or none.
+        """Binds all three sockets, or leaves no socket open.
 
         Raises:
-            AddressError: an address is in use, not on this machine, or no address.
+            AddressError: An address is malformed, in use, or not on this machine.
         """
         self._open: list[zmq.Socket[bytes]] = []
         try:
@@ -77,25 +82,25 @@ class ServerSockets:
         self._open.append(bound)
         bound.setsockopt(zmq.LINGER, 0)
         bound.setsockopt(zmq.IPV6, "[" in address)
-        bound.setsockopt(zmq.SNDHWM, QUEUE)
-        bound.setsockopt(zmq.RCVHWM, QUEUE)
+        bound.setsockopt(zmq.SNDHWM, MAX_QUEUED_MESSAGES)
+        bound.setsockopt(zmq.RCVHWM, MAX_QUEUED_MESSAGES)
         bound.setsockopt(zmq.MAXMSGSIZE, CUT_OFF_BYTES)
         try:
             bound.bind(address.replace("://localhost:", "://127.0.0.1:"))
         except zmq.ZMQError as error:
-            raise AddressError(_why_not(address, flag, error)) from None
+            raise AddressError(_bind_error(address, flag, error)) from None
         return bound
 
     def also_wake_for(self, other: zmq.Socket[bytes]) -> None:
-        """Makes :meth:`wait` return for what arrives at another socket, too."""
+        """Makes :meth:`wait` return when a message arrives at another socket, too."""
         self._poller.register(other, zmq.POLLIN)
 
     def wait(self, milliseconds: int) -> bool:
-        """Waits until a command, a stop or something else to wake for is there."""
+        """Waits until a message arrives at a polled socket; returns False after the timeout."""
         return bool(self._poller.poll(milliseconds))
 
     def close(self) -> bool:
-        """Closes what is open; queued messages are dropped. False where nothing was."""
+        """Closes the open sockets and drops queued messages; returns whether any was open."""
         was_open = bool(self._open)
         for bound in self._open:
             bound.close()
@@ -107,17 +112,17 @@ def check_local(address: str, flag: str) -> None:
     """Accepts loopback TCP and Unix-domain (``ipc://``) addresses.
 
     Raises:
-        AddressError: any other address.
+        AddressError: Any other address.
     """
     transport, _, place = address.partition("://")
     if transport == "ipc" and place:
         return
     host, colon, port = place.rpartition(":")
-    is_port = port == "*" or (port.isdecimal() and int(port) <= HIGHEST_PORT)
+    is_port = port == "*" or (port.isdecimal() and int(port) <= MAX_PORT)
     if transport != "tcp" or not colon or not is_port:
         raise AddressError(
             f"--{flag} {address!r} is not an address; write tcp://127.0.0.1:PORT, with a PORT up "
-            f"to {HIGHEST_PORT}, or ipc://PATH"
+            f"to {MAX_PORT}, or ipc://PATH"
         )
     try:
         local = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
@@ -125,13 +130,13 @@ def check_local(address: str, flag: str) -> None:
         local = False
     if not local:
         raise AddressError(
-            f"--{flag} {address!r} can be reached from other machines, and whoever reaches it can "
-            "move the arm; encrypted access is not there yet. Serve on tcp://127.0.0.1:PORT and "
-            "connect from elsewhere through an SSH tunnel"
+            f"--{flag} {address!r} can be reached from other machines, and every client can move "
+            "the arm without authentication. Serve on tcp://127.0.0.1:PORT, and connect from other "
+            "machines through an SSH tunnel"
         )
 
 
-def _why_not(address: str, flag: str, error: zmq.ZMQError) -> str:
+def _bind_error(address: str, flag: str, error: zmq.ZMQError) -> str:
     if error.errno == errno.EADDRINUSE:
         return _in_use(address, flag)
     return f"--{flag} {address!r} cannot be served: {error.strerror}"
@@ -139,15 +144,15 @@ def _why_not(address: str, flag: str, error: zmq.ZMQError) -> str:
 
 def _in_use(address: str, flag: str) -> str:
     transport, _, place = address.partition("://")
-    what = f"port {place.rpartition(':')[2]}" if transport == "tcp" else place
+    name = f"port {place.rpartition(':')[2]}" if transport == "tcp" else place
     return (
-        f"{what} is in use ({address}, for {flag}); is another skill-serve running? "
+        f"{name} is in use ({address}, for {flag}); is another skill-serve running? "
         f"Choose other ports with --port, or another address for this one with --{flag}"
     )
 
 
 def _has_listener(path: str) -> bool:
-    """Whether somebody listens at a Unix-domain path, which ZeroMQ would take from them."""
+    """Whether a server listens at a Unix-domain path, which ZeroMQ would silently take over."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(path)

@@ -1,4 +1,4 @@
-"""How soon a policy counts as adapted, by hand."""
+"""The time of adaptation, against hand-computed values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.context.adaptation import (
     WINDOW_STEPS,
     Served,
     adapted_after,
-    in_steps,
+    format_steps,
     known_after,
 )
 from benchmarks.context.goal_serving import Goals
@@ -22,7 +22,7 @@ from skill_proto.arrays import Array
 
 
 def served(reached: NDArray[np.bool_], estimates: Array | None = None) -> Served:
-    """A goal at every step from the change on; ``reached[i]`` says whether it was."""
+    """Returns goals at each step from the change on; ``reached[i]`` for the goal of step ``i``."""
     steps = len(reached)
     goals = Goals(
         given=BEFORE_STEPS + np.arange(steps, dtype=np.int64),
@@ -36,38 +36,38 @@ def served(reached: NDArray[np.bool_], estimates: Array | None = None) -> Served
 
 
 def reached_from(step: int) -> NDArray[np.bool_]:
-    """Goals given from this step on are reached."""
+    """Returns ``reached`` for goals that are reached from ``step`` on."""
     return np.arange(AFTER_STEPS) >= step
 
 
-def test_a_change_that_costs_nothing_is_adapted_to_at_once() -> None:
+def test_adaptation_to_a_harmless_change_takes_no_time() -> None:
     assert adapted_after(served(reached_from(0)), 1.0) == 0.0
 
 
-def test_adaptation_is_the_first_window_that_is_nearly_as_good() -> None:
-    # Windows of 30 begin every 5 steps. Of the one at 45, 27 goals of 30 are reached: .9 of 1.
+def test_adaptation_is_the_first_window_near_the_reference() -> None:
+    # Windows of 30 steps begin every 5 steps. The one at step 45 reaches 27 of its 30 goals: 0.9.
     assert adapted_after(served(reached_from(48)), 1.0) == 45.0
 
 
-def test_a_lucky_window_with_worse_to_come_is_no_adaptation() -> None:
+def test_a_good_window_before_a_worse_one_is_no_adaptation() -> None:
     reached = reached_from(150)
     reached[:WINDOW_STEPS] = True
     assert adapted_after(served(reached), 1.0) == 150.0
 
 
-def test_who_never_recovers_never_adapts() -> None:
+def test_without_recovery_the_time_is_infinite() -> None:
     assert math.isinf(adapted_after(served(reached_from(AFTER_STEPS)), 0.8))
-    assert in_steps(math.inf) == "> 240"
+    assert format_steps(math.inf) == "> 240"
 
 
-def test_a_context_in_which_no_goal_is_reached_has_nothing_to_adapt_to() -> None:
+def test_the_time_is_undefined_if_the_reference_reaches_no_goal() -> None:
     assert math.isnan(adapted_after(served(reached_from(0)), 0.04))
-    assert in_steps(math.nan) == "-"
+    assert format_steps(math.nan) == "-"
 
 
 def test_an_estimate_is_known_once_it_stays_within_a_quarter() -> None:
     estimates = np.full((60, 3, 1), 0.4)
-    estimates[5:9, :, 0] = 0.1  # near for four steps alone
+    estimates[5:9, :, 0] = 0.1  # near for only four steps
     estimates[20:, :, 0] = 0.1 * 1.24
     run = served(reached_from(0), estimates)
     assert known_after(run, 0, 0.4, 0.1) == "20"

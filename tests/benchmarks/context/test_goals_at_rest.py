@@ -1,4 +1,4 @@
-"""The share of a gap that is closed, by hand."""
+"""The closed share of the gap between the bounds, against hand-computed values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ TIME = TIMES[-1]
 
 
 def scores() -> Scores:
-    """Told .8, untold .2 and inferred .5 in the first context; no gap in the others."""
+    """Returns 0.8 for the upper bound, 0.2 for the lower one and 0.5 for an inferred context.
+
+    These are the values of the first condition; the others have no gap.
+    """
     first = next(iter(CONTEXTS))
     keys = [f"{name}/{TIME}" for name in CONTEXTS]
     rows: Scores = {
@@ -23,20 +26,20 @@ def scores() -> Scores:
     return rows
 
 
-def test_closed_is_gain_over_gap(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_closed_share_is_gain_over_gap(capsys: pytest.CaptureFixture[str]) -> None:
     first = next(iter(CONTEXTS))
     closed = print_gains(scores(), TIME)
     assert closed == {"infonce": {f"{first}/{TIME}": pytest.approx(0.5)}}
     assert "+0.30 (50%)" in capsys.readouterr().out
 
 
-def test_without_both_bounds_no_share_is_given() -> None:
+def test_without_both_bounds_there_is_no_share() -> None:
     rows = scores()
     del rows["told"]
     assert print_gains(rows, TIME) == {}
 
 
-def test_the_spread_is_said_where_there_is_one() -> None:
+def test_several_seeds_have_a_range() -> None:
     assert spread(None) == "-"
     assert spread([0.5]) == "0.50"
     assert spread([0.1, 0.2, 0.24]) == "0.18 (0.10 to 0.24)"

@@ -1,4 +1,4 @@
-"""What the governors of whole evaluations tell, by hand."""
+"""The statistics of governed evaluations, against hand-computed values."""
 
 from __future__ import annotations
 
@@ -11,41 +11,45 @@ from benchmarks.safety.governed_scenes import (
     KINDS,
     PERIOD_S,
     Tally,
+    audit_all,
     run_skill_aware,
     run_tabletop,
-    watch_all,
 )
-from benchmarks.safety.governor import content, dip, in_words, refusals, row
+from benchmarks.safety.governor import content, refusal_text, refusals, row, table_depth
 from benchmarks.safety.press import at_start, press, stiffness
 
-from skill_robots.franka import kinematics
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig, inverse_kinematics
 from skill_robots.tasks.baselines import make_baseline
 from skill_robots.tasks.tabletop.setpoint_audit import SetpointAudit
 from skill_runtime.evaluation.tabletop import EvaluationSettings
-from skill_runtime.policy.onnx_policy import OnnxPolicy
+from skill_runtime.policy import OnnxPolicy
 
 MODELS = Path(__file__).parents[3] / "models"
 
 
-def watched(tally: Tally, n: int) -> SetpointAudit:
-    start = np.tile(kinematics.NEUTRAL, (n, 1))
-    return watch_all(tally)(PANDA, ActionConfig(), PERIOD_S, start)
+def make_audit(tally: Tally, n: int) -> SetpointAudit:
+    start = np.tile(PANDA.neutral, (n, 1))
+    return audit_all(tally)(PANDA, ActionConfig(), PERIOD_S, start)
 
 
-def turned(watch: SetpointAudit, angles: list[float], steps: list[float] | None = None) -> None:
-    """Each scene's last joint at its own angle from the start, after a step of so much [rad].
+def check_turn(audit: SetpointAudit, angles: list[float], steps: list[float] | None = None) -> None:
+    """Checks one set-point per scene, with the last joint turned.
 
-    The hand lies on that joint's axis.
+    The end effector lies on the axis of this joint.
+
+    Args:
+        audit: Audit of the scenes.
+        angles: Angle of each scene's last joint from the start [rad].
+        steps: Step from the set-point before [rad]; the angles if it was the start.
     """
     turn, step = (np.outer(part, np.eye(7)[6]) for part in (angles, steps or angles))
-    watch.check(kinematics.NEUTRAL + turn, step / PERIOD_S)
+    audit.check(PANDA.neutral + turn, step / PERIOD_S)
 
 
-def test_headroom_is_what_the_fastest_scene_leaves() -> None:
+def test_the_least_headroom_is_that_of_the_fastest_scene() -> None:
     tally = Tally()
-    turned(watched(tally, 2), [1e-4, 5e-5])
+    check_turn(make_audit(tally, 2), [1e-4, 5e-5])
     assert (tally.scenes, len(tally.seconds), tally.refused) == (2, 2, [])
     left = [tally.least[kind] for kind in KINDS[1:5]]
     assert left == pytest.approx(
@@ -53,57 +57,59 @@ def test_headroom_is_what_the_fastest_scene_leaves() -> None:
     )
 
 
-def test_a_jerk_is_counted_from_the_acceleration_before() -> None:
+def test_the_jerk_is_relative_to_the_acceleration_before() -> None:
     tally = Tally()
-    watch = watched(tally, 1)
-    turned(watch, [1e-4])
-    turned(watch, [3e-4], [2e-4])  # twice the velocity, the same acceleration
+    audit = make_audit(tally, 1)
+    check_turn(audit, [1e-4])
+    check_turn(audit, [3e-4], [2e-4])  # twice the velocity, the same acceleration
     assert tally.least["joint_jerk"] == pytest.approx(0.92)
     assert tally.least["joint_velocity"] == pytest.approx(1 - 0.04 / 2.61)
 
 
-def test_a_scene_counts_once_and_the_others_go_on() -> None:
+def test_a_refused_scene_ends_and_the_others_continue() -> None:
     tally = Tally()
-    watch = watched(tally, 2)
-    turned(watch, [0.01, 0.0])  # 400 rad/s^2
-    turned(watch, [0.02, 0.0])
+    audit = make_audit(tally, 2)
+    check_turn(audit, [0.01, 0.0])  # 400 rad/s^2
+    check_turn(audit, [0.02, 0.0])
     assert refusals(tally) == "1 joint_acceleration"
     assert len(tally.seconds) == 3
     (refusal,) = tally.refused
     assert refusal.after_s == PERIOD_S
-    assert refusal.hand == pytest.approx((0.6, 0.0, 0.06), abs=1e-3)
-    assert in_words(refusal).startswith("joint_acceleration after 0.01 s, hand at 0.600 ")
+    assert refusal.end_effector == pytest.approx((0.6, 0.0, 0.06), abs=1e-3)
+    assert refusal_text(refusal).startswith(
+        "joint_acceleration after 0.01 s, end effector at 0.600 "
+    )
     assert json.dumps(content(tally))
 
 
-def test_a_refusal_at_the_wall_says_what_its_stop_would_have_left() -> None:
-    """Down at a steady .1 m/s: refused where the stop, some 1 cm long, passes the table's limit."""
+def test_a_refusal_at_the_table_has_the_margin_of_the_braking_trajectory() -> None:
+    """The end effector moves down at 0.1 m/s. A braking trajectory is about 1 cm long."""
     tally = Tally()
     place = np.array([[0.6, 0.0, 0.02]])
-    watch = watch_all(tally)(PANDA, ActionConfig(), PERIOD_S, inverse_kinematics(place))
-    last = inverse_kinematics(place)
+    audit = audit_all(tally)(PANDA, ActionConfig(), PERIOD_S, inverse_kinematics(PANDA, place))
+    last = inverse_kinematics(PANDA, place)
     for k in range(200):
         place[0, 2] -= 5e-4 * min(1.0, k / 40)
-        now = inverse_kinematics(place)
-        watch.check(now, (now - last) / PERIOD_S)
+        now = inverse_kinematics(PANDA, place)
+        audit.check(now, (now - last) / PERIOD_S)
         last = now
     (refusal,) = tally.refused
     assert refusal.reason == "table"
-    assert refusal.room_m is not None
-    assert -0.001 < refusal.room_m < 0.001
+    assert refusal.margin_m is not None
+    assert -0.001 < refusal.margin_m < 0.001
 
 
 def test_the_row_is_in_millimetres() -> None:
     tally = Tally(scenes=1, seconds=[2e-4], least=dict.fromkeys(KINDS, 0.04))
     tally.least["table"] = 0.003
-    assert dip(tally) == pytest.approx(0.005)
+    assert table_depth(tally) == pytest.approx(0.005)
     cells = row("some", "tabletop", tally)
     assert cells[4] == "0"
     assert cells[-6:] == ["> 40", "3.0", "40.0", "5.0", "0.00", "200"]
 
 
-def test_a_lever_makes_an_arm_soft() -> None:
-    """600 N m/rad at half a metre: 2.4 kN/m; a second joint as far away halves it."""
+def test_stiffness_decreases_with_the_lever() -> None:
+    """600 N m/rad at 0.5 m give 2.4 kN/m; a second joint at the same distance halves it."""
     one = np.zeros((1, 6, 7))
     one[0, 2, 0] = 0.5
     both = one.copy()
@@ -113,13 +119,13 @@ def test_a_lever_makes_an_arm_soft() -> None:
         assert stiffness(both)[0, 2] == pytest.approx(1200.0)
 
 
-def test_the_simulated_arm_presses_as_its_stiffness_says() -> None:
+def test_the_contact_force_agrees_with_the_stiffness() -> None:
     down, force = press(0.008)
     assert force == pytest.approx(0.008 * down, rel=0.1)
     assert at_start() == pytest.approx([1210.0, 760.0, 1150.0], abs=5.0)
 
 
-def test_every_set_point_of_an_evaluation_is_governed() -> None:
+def test_each_set_point_of_an_evaluation_is_checked() -> None:
     tally, steps = Tally(), list[int]()
     small = EvaluationSettings(skills=2, episodes=1, goals=1)
     run_tabletop(make_baseline("still", 3, 0), small, tally, steps.append)
@@ -129,11 +135,11 @@ def test_every_set_point_of_an_evaluation_is_governed() -> None:
     assert not tally.refused
 
 
-def test_the_twins_actions_become_set_points() -> None:
+def test_actions_on_the_twin_are_converted_to_set_points() -> None:
     tally, steps = Tally(), list[int]()
     run_skill_aware(OnnxPolicy(MODELS / "saccm_panda.onnx"), 1, 0, tally, steps.append)
     assert tally.scenes == 20
     assert sum(steps) == 20 * 50
     assert len(tally.seconds) == 8 * sum(steps)
     assert not tally.refused
-    assert 0.0 < tally.least["end_effector_speed"] < 1.0  # they moved
+    assert 0.0 < tally.least["end_effector_speed"] < 1.0  # the arms moved

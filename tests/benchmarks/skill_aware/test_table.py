@@ -1,4 +1,4 @@
-"""When a cell shows skill-awareness, by hand."""
+"""Gains and scores of the tables, with results computed by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CELL = Cell(5.0, 30.0)
 
 
 def score(rate: float, episodes: int | None = 50) -> Score:
-    """One run with the same success in every cell."""
+    """Returns one run with the same success in every cell."""
     return Score(runs=(dict.fromkeys(CELLS, rate),), episodes=episodes)
 
 
@@ -29,7 +29,7 @@ def test_a_gain_has_the_error_of_two_binomial_rates() -> None:
     assert error == pytest.approx(expected)
 
 
-def test_rates_of_one_and_nought_are_not_certain() -> None:
+def test_rates_of_one_and_zero_have_an_error() -> None:
     _, error = gain(score(1.0), score(0.0), CELL)
     assert error == pytest.approx(math.sqrt(2 * (51 / 52) * (1 / 52) / 52))
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from skill_proto.arrays import Array
-from skill_robots.franka import kinematics
+from skill_robots.franka.kinematics import END_EFFECTOR_IN_HAND, FrankaKinematics
 from skill_robots.franka.model import panda_spec
 from skill_robots.franka.specs import PANDA
+from skill_robots.kinematics import damped_least_squares
 
 TOLERANCE = 1e-6
 FLANGE_LINK, HAND_LINK = 7, 8  # pybullet's indices of panda_link8 and panda_hand
@@ -27,7 +28,7 @@ def configurations() -> Array:
 
 
 class UrdfPanda:
-    """pybullet_data's Panda, moved by hand."""
+    """pybullet_data's Panda, posed joint by joint."""
 
     def __init__(self, bullet: object, client: int, robot: int) -> None:
         self._bullet, self._client, self._robot = bullet, client, robot
@@ -60,10 +61,10 @@ def angle_between(first: Array, second: Array) -> float:
 
 
 def hand_and_flange(joints: Array) -> tuple[Array, Array, Array]:
-    """Position of hand and flange (they share it), rotation of the hand, of the flange."""
-    end_effector = kinematics.forward(joints)
+    """Returns the common position of hand and flange, the hand's rotation, and the flange's."""
+    end_effector = PANDA.kinematics.forward(joints)
     hand = end_effector.rotation
-    position = end_effector.position - kinematics.END_EFFECTOR_IN_HAND * hand[:, :, 2]
+    position = end_effector.position - END_EFFECTOR_IN_HAND * hand[:, :, 2]
     return position, hand, hand @ HAND_TO_FLANGE
 
 
@@ -79,7 +80,7 @@ def test_hand_and_flange_agree_with_the_urdf(configurations: Array, urdf: UrdfPa
 
 
 def test_joint_frames_agree_with_the_urdf(configurations: Array, urdf: UrdfPanda) -> None:
-    frames = kinematics.joint_frames(configurations[:100])
+    frames = FrankaKinematics().joint_frames(configurations[:100])
     for i, joints in enumerate(configurations[:100]):
         for joint in range(7):
             position, rotation = urdf.pose(joints, joint)
@@ -102,7 +103,7 @@ def test_mujoco_model_agrees_with_the_urdf(configurations: Array, urdf: UrdfPand
 def test_numpy_agrees_with_the_mujoco_model(configurations: Array) -> None:
     model = panda_spec().compile()
     data = mujoco.MjData(model)
-    end_effector, jacobian = kinematics.forward_with_jacobian(configurations)
+    end_effector, jacobian = PANDA.kinematics.forward_with_jacobian(configurations)
     site = model.site("end_effector").id
     linear, angular = np.zeros((3, model.nv)), np.zeros((3, model.nv))
     for i, joints in enumerate(configurations):
@@ -118,26 +119,29 @@ def test_numpy_agrees_with_the_mujoco_model(configurations: Array) -> None:
 
 
 def test_neutral_puts_the_hand_down_at_the_low_start() -> None:
-    position, rotation = kinematics.forward(kinematics.NEUTRAL[None])
+    position, rotation = PANDA.kinematics.forward(PANDA.neutral[None])
     assert position[0] == pytest.approx([0.6, 0.0, 0.06], abs=1e-9)
     assert rotation[0] == pytest.approx(np.diag([1.0, -1.0, -1.0]), abs=1e-9)
-    assert (PANDA.position_low < kinematics.NEUTRAL).all()
-    assert (PANDA.position_high > kinematics.NEUTRAL).all()
+    assert (PANDA.position_low < PANDA.neutral).all()
+    assert (PANDA.position_high > PANDA.neutral).all()
 
 
 def test_stretched_out_arm_by_hand() -> None:
     # All joints at zero: the arm stands upright, 0.333 + 0.316 + 0.384 m high at the wrist, whose
     # 0.088 m offset points along x; the hand hangs from it by 0.107 + 0.1034 m.
-    position = kinematics.forward(np.zeros((1, 7))).position[0]
+    position = PANDA.kinematics.forward(np.zeros((1, 7))).position[0]
     assert position == pytest.approx([0.088, 0.0, 0.333 + 0.316 + 0.384 - 0.107 - 0.1034])
 
 
 def test_jacobian_is_the_derivative_of_the_pose(configurations: Array) -> None:
     joints, step = configurations[:100], 1e-6
-    _, jacobian = kinematics.forward_with_jacobian(joints)
+    _, jacobian = PANDA.kinematics.forward_with_jacobian(joints)
     for j in range(7):
         shift = step * np.eye(7)[j]
-        after, before = kinematics.forward(joints + shift), kinematics.forward(joints - shift)
+        after, before = (
+            PANDA.kinematics.forward(joints + shift),
+            PANDA.kinematics.forward(joints - shift),
+        )
         linear = (after.position - before.position) / (2 * step)
         assert jacobian[:, :3, j] == pytest.approx(linear, abs=1e-8)
         turned = after.rotation @ before.rotation.transpose(0, 2, 1)
@@ -146,37 +150,37 @@ def test_jacobian_is_the_derivative_of_the_pose(configurations: Array) -> None:
         assert jacobian[:, 3:, j] == pytest.approx(angular, abs=1e-8)
 
 
-def test_one_and_many_give_the_same(configurations: Array) -> None:
-    together, jacobians = kinematics.forward_with_jacobian(configurations[:16])
+def test_one_and_many_give_the_same_bits(configurations: Array) -> None:
+    together, jacobians = PANDA.kinematics.forward_with_jacobian(configurations[:16])
     for i in range(16):
-        alone, jacobian = kinematics.forward_with_jacobian(configurations[i : i + 1])
+        alone, jacobian = PANDA.kinematics.forward_with_jacobian(configurations[i : i + 1])
         assert np.array_equal(alone.position[0], together.position[i])
         assert np.array_equal(alone.rotation[0], together.rotation[i])
         assert np.array_equal(jacobian[0], jacobians[i])
 
 
 def test_point_of_one_arm_is_the_same(configurations: Array) -> None:
-    positions = kinematics.forward(configurations).position
+    positions = PANDA.kinematics.forward(configurations).position
     for joints, position in zip(configurations, positions, strict=True):
-        assert kinematics.forward_point(joints.tolist()) == pytest.approx(position, abs=1e-12)
+        assert PANDA.kinematics.forward_point(joints.tolist()) == pytest.approx(position, abs=1e-12)
 
 
 def test_moving_point_is_the_jacobian_times_the_rates(configurations: Array) -> None:
     rates = np.random.default_rng(3).normal(size=configurations.shape)
-    pose, jacobian = kinematics.forward_with_jacobian(configurations)
+    pose, jacobian = PANDA.kinematics.forward_with_jacobian(configurations)
     wanted = (jacobian[:, :3] @ rates[:, :, None])[:, :, 0]
     for i, (position, rate) in enumerate(zip(configurations.tolist(), rates.tolist(), strict=True)):
-        point, velocity = kinematics.moving_point(position, rate)
+        point, velocity = PANDA.kinematics.moving_point(position, rate)
         np.testing.assert_allclose(point, pose.position[i], atol=1e-12)
         np.testing.assert_allclose(velocity, wanted[i], atol=1e-12)
 
 
 def test_undamped_step_follows_the_twist(configurations: Array) -> None:
     joints = configurations[:200]
-    _, jacobian = kinematics.forward_with_jacobian(joints)
+    _, jacobian = PANDA.kinematics.forward_with_jacobian(joints)
     regular = np.linalg.svd(jacobian, compute_uv=False)[:, -1] > 0.05
     twist = np.random.default_rng(1).normal(0, 0.01, (200, 6))
-    step = kinematics.damped_least_squares(jacobian, twist, joints, kinematics.NEUTRAL, damping=0.0)
+    step = damped_least_squares(jacobian, twist, joints, PANDA.neutral, damping=0.0)
     assert regular.sum() > 50
     achieved = np.einsum("nij,nj->ni", jacobian, step)
     assert achieved[regular] == pytest.approx(twist[regular], abs=1e-10)
@@ -184,23 +188,23 @@ def test_undamped_step_follows_the_twist(configurations: Array) -> None:
 
 def test_rest_motion_of_an_undamped_step_does_not_move_the_hand(configurations: Array) -> None:
     joints = configurations[:200]
-    _, jacobian = kinematics.forward_with_jacobian(joints)
+    _, jacobian = PANDA.kinematics.forward_with_jacobian(joints)
     regular = np.linalg.svd(jacobian, compute_uv=False)[:, -1] > 0.05
     still = np.zeros((200, 6))
-    step = kinematics.damped_least_squares(jacobian, still, joints, kinematics.NEUTRAL, damping=0.0)
+    step = damped_least_squares(jacobian, still, joints, PANDA.neutral, damping=0.0)
     assert np.abs(np.einsum("nij,nj->ni", jacobian, step))[regular].max() < 1e-10
-    # It is the part of the rest motion that the null space holds: it never moves away from rest.
-    wish = kinematics.NEUTRAL - joints
+    # The step is the projection of the rest motion onto the null space: never away from rest.
+    wish = PANDA.neutral - joints
     assert (np.einsum("ni,ni->n", step, wish)[regular] > 0).all()
 
 
 def test_damped_step_solves_its_normal_equations(configurations: Array) -> None:
-    # (J^T J + damping I) (dq - dq0) = J^T (twist - J dq0): the same minimiser, seen in joint space.
+    # (J^T J + damping I) (dq - dq0) = J^T (twist - J dq0): the same minimiser, in joint space.
     joints, damping = configurations[:50], 1e-3
-    _, jacobian = kinematics.forward_with_jacobian(joints)
+    _, jacobian = PANDA.kinematics.forward_with_jacobian(joints)
     twist = np.random.default_rng(2).normal(0, 0.05, (50, 6))
-    step = kinematics.damped_least_squares(jacobian, twist, joints, kinematics.NEUTRAL)
-    rest = 0.1 * (kinematics.NEUTRAL - joints)
+    step = damped_least_squares(jacobian, twist, joints, PANDA.neutral)
+    rest = 0.1 * (PANDA.neutral - joints)
     for J, t, dq, dq0 in zip(jacobian, twist, step, rest, strict=True):
         expected = np.linalg.solve(J.T @ J + damping * np.eye(7), J.T @ (t - J @ dq0))
         assert dq - dq0 == pytest.approx(expected, abs=1e-9)
@@ -210,9 +214,9 @@ def test_step_stays_bounded_at_a_singular_pose() -> None:
     # Stretched upright, no joint moves the hand further up. Damping bounds the step by
     # |twist| / (2 sqrt(damping)), the largest value of s / (s^2 + damping).
     joints = np.zeros((1, 7))
-    _, jacobian = kinematics.forward_with_jacobian(joints)
+    _, jacobian = PANDA.kinematics.forward_with_jacobian(joints)
     assert np.linalg.svd(jacobian[0], compute_uv=False)[-1] < 1e-9
     twist = np.array([[0.02, 0.03, 0.05, 0.1, 0.1, 0.1]])
-    step = kinematics.damped_least_squares(jacobian, twist, joints, np.zeros(7), damping=1e-3)
+    step = damped_least_squares(jacobian, twist, joints, np.zeros(7), damping=1e-3)
     bound = np.linalg.norm(twist) / (2 * np.sqrt(1e-3))
     assert np.linalg.norm(step) <= bound

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from skill_robots.arm import ArmSpec
-from skill_robots.franka import kinematics
 from skill_robots.franka.model import panda_spec
 from skill_robots.franka.specs import FR3, PANDA
 
-# Gaz et al., RA-L 2019, as collected in frankarobotics/franka_description, robots/fer:
+# Gaz et al., RA-L 2019, as collected in frankaemika/franka_ros,
+# franka_description/robots/common/inertial.yaml:
 # body: mass, centre of mass, (Ixx, Iyy, Izz, Ixy, Ixz, Iyz).
 INERTIALS = {
     "panda_link0": (
@@ -79,7 +79,7 @@ def test_inertial_is_the_identified_one(model: mujoco.MjModel, name: str) -> Non
     assert tensor == pytest.approx(published, abs=1e-8, rel=1e-6)
 
 
-def test_no_body_carries_mass_that_nobody_published(model: mujoco.MjModel) -> None:
+def test_only_the_published_bodies_have_mass(model: mujoco.MjModel) -> None:
     bodies = {model.body(i).name for i in range(1, model.nbody)}
     assert bodies == set(INERTIALS)
 
@@ -107,7 +107,7 @@ def test_limits_of_the_fr3() -> None:
 
 
 @pytest.mark.parametrize("spec", [PANDA, FR3], ids=lambda spec: spec.name)
-def test_spec_is_whole_and_cannot_be_changed(spec: ArmSpec) -> None:
+def test_a_spec_is_complete_and_read_only(spec: ArmSpec) -> None:
     assert spec.dof == 7
     assert spec.gripper_width_max == 0.08
     assert spec.damping == pytest.approx(2 * np.sqrt(spec.stiffness))
@@ -130,7 +130,7 @@ def test_model_has_the_limits_of_the_spec(model: mujoco.MjModel) -> None:
 def test_fed_forward_velocity_makes_joint_impedance(model: mujoco.MjModel) -> None:
     data = mujoco.MjData(model)
     rng = np.random.default_rng(0)
-    q, v = kinematics.NEUTRAL, rng.normal(0, 0.1, 7)
+    q, v = PANDA.neutral, rng.normal(0, 0.1, 7)
     q_set, v_set = q + rng.normal(0, 0.01, 7), rng.normal(0, 0.1, 7)
     data.qpos[:7], data.qvel[:7] = q, v
     data.ctrl[:7] = q_set + PANDA.damping / PANDA.stiffness * v_set
@@ -141,31 +141,31 @@ def test_fed_forward_velocity_makes_joint_impedance(model: mujoco.MjModel) -> No
 
 def test_arm_floats_without_a_load(model: mujoco.MjModel) -> None:
     data = mujoco.MjData(model)
-    data.qpos[:7] = data.ctrl[:7] = kinematics.NEUTRAL
+    data.qpos[:7] = data.ctrl[:7] = PANDA.neutral
     for _ in range(500):
         mujoco.mj_step(model, data)
-    assert data.qpos[:7] == pytest.approx(kinematics.NEUTRAL, abs=1e-6)
+    assert data.qpos[:7] == pytest.approx(PANDA.neutral, abs=1e-6)
 
 
-def test_hand_opens_to_its_width_with_both_fingers(model: mujoco.MjModel) -> None:
+def test_the_gripper_opens_to_its_width_with_both_fingers(model: mujoco.MjModel) -> None:
     data = mujoco.MjData(model)
-    data.qpos[:7] = data.ctrl[:7] = kinematics.NEUTRAL
+    data.qpos[:7] = data.ctrl[:7] = PANDA.neutral
     data.ctrl[model.actuator("hand").id] = PANDA.gripper_width_max / 2
     for _ in range(500):
         mujoco.mj_step(model, data)
     left, right = data.body("panda_leftfinger").xpos, data.body("panda_rightfinger").xpos
     assert np.linalg.norm(left - right) == pytest.approx(PANDA.gripper_width_max, abs=1e-4)
-    # Hand down means that its y axis points along -y of the base.
+    # If the gripper points down, its y axis points along -y of the base.
     assert left[1] < right[1]
 
 
-def test_fingertips_end_where_the_real_ones_do(model: mujoco.MjModel) -> None:
+def test_fingertips_end_at_the_real_length(model: mujoco.MjModel) -> None:
     for name in ("left_finger", "right_finger"):
         geom = model.geom(name)
         assert 0.0584 + geom.pos[2] + geom.size[2] == pytest.approx(0.1122)
 
 
-def test_nothing_touches_unless_a_scene_pairs_it(model: mujoco.MjModel) -> None:
+def test_no_geom_collides_unless_a_scene_pairs_it(model: mujoco.MjModel) -> None:
     assert not model.geom_contype.any()
     assert not model.geom_conaffinity.any()
     names = {model.geom(i).name for i in range(model.ngeom)}

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skill_robots.franka import kinematics
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import (
     ActionConfig,
@@ -22,55 +21,55 @@ BASE = np.array(ActionConfig().base_position)
 
 
 def _at(position: list[float]) -> tuple[np.ndarray, np.ndarray]:
-    """Joints with the hand at a world position, and that position."""
+    """Returns joints that put the end effector at a world position, and that position."""
     world = np.array([position])
-    return inverse_kinematics(world - BASE), world
+    return inverse_kinematics(PANDA, world - BASE), world
 
 
-def _hands(joints: np.ndarray, setpoint: np.ndarray) -> EndEffectors:
+def _ends(joints: np.ndarray, setpoint: np.ndarray) -> EndEffectors:
     rest = np.zeros_like(joints)
-    return end_effector_state(joints, rest, setpoint, rest, BASE)
+    return end_effector_state(PANDA, joints, rest, setpoint, rest, BASE)
 
 
-def test_joints_for_hand_reach_the_position_with_the_hand_down() -> None:
+def test_inverse_kinematics_reaches_the_position_with_the_end_effector_down() -> None:
     corners = np.array([[x, y, z] for x in (-0.3, 0.1) for y in (-0.3, 0.3) for z in (0.015, 0.25)])
-    ends = kinematics.forward(inverse_kinematics(corners - BASE))
+    ends = PANDA.kinematics.forward(inverse_kinematics(PANDA, corners - BASE))
     np.testing.assert_allclose(ends.position + BASE, corners, atol=1e-4)
     np.testing.assert_allclose(ends.rotation[:, :, 2], [[0, 0, -1]] * 8, atol=1e-3)
 
 
-def test_an_action_of_one_asks_for_four_centimetres() -> None:
+def test_an_action_of_one_displaces_by_four_centimetres() -> None:
     joints, world = _at([-0.1, 0.05, 0.06])
     decoder = ActionDecoder(ActionConfig(), PANDA)
-    goal = decoder.displace(np.array([[0.0, 1.0, 0.0]]), joints, _hands(joints, joints))
-    moved = kinematics.forward(goal).position + BASE - world
+    goal = decoder.displace(np.array([[0.0, 1.0, 0.0]]), joints, _ends(joints, joints))
+    moved = PANDA.kinematics.forward(goal).position + BASE - world
     np.testing.assert_allclose(moved, [[0.0, 0.04, 0.0]], atol=1.5e-3)
 
 
 def test_actions_beyond_one_count_as_one() -> None:
     joints, _ = _at([-0.1, 0.0, 0.06])
     decoder = ActionDecoder(ActionConfig(), PANDA)
-    hands = _hands(joints, joints)
+    ends = _ends(joints, joints)
     np.testing.assert_array_equal(
-        decoder.displace(np.array([[7.0, -9.0, 0.0]]), joints, hands),
-        decoder.displace(np.array([[1.0, -1.0, 0.0]]), joints, hands),
+        decoder.displace(np.array([[7.0, -9.0, 0.0]]), joints, ends),
+        decoder.displace(np.array([[1.0, -1.0, 0.0]]), joints, ends),
     )
 
 
-def test_the_goal_stays_on_the_leash_round_the_measured_hand() -> None:
+def test_the_goal_stays_within_the_setpoint_error_of_the_measured_end_effector() -> None:
     measured, here = _at([-0.1, 0.0, 0.06])
     setpoint, _ = _at([-0.05, 0.0, 0.06])
     decoder = ActionDecoder(ActionConfig(), PANDA)
-    goal = decoder.displace(np.array([[1.0, 0.0, 0.0]]), setpoint, _hands(measured, setpoint))
-    gap = np.linalg.norm(kinematics.forward(goal).position + BASE - here)
+    goal = decoder.displace(np.array([[1.0, 0.0, 0.0]]), setpoint, _ends(measured, setpoint))
+    gap = np.linalg.norm(PANDA.kinematics.forward(goal).position + BASE - here)
     assert gap == pytest.approx(0.06, abs=1e-3)
 
 
 def test_the_goal_stays_in_the_workspace() -> None:
     joints, _ = _at([0.14, 0.31, 0.02])
     decoder = ActionDecoder(ActionConfig(), PANDA)
-    goal = decoder.displace(np.array([[1.0, 1.0, -1.0]]), joints, _hands(joints, joints))
-    end = kinematics.forward(goal).position + BASE
+    goal = decoder.displace(np.array([[1.0, 1.0, -1.0]]), joints, _ends(joints, joints))
+    end = PANDA.kinematics.forward(goal).position + BASE
     assert (end <= np.array([0.15, 0.32, 0.25]) + 1e-3).all()
     assert end[0, 2] >= 0.015 - 1e-3
 
@@ -80,7 +79,7 @@ def test_joint_goals_stay_inside_the_joint_limits() -> None:
     setpoint = joints.copy()
     setpoint[0, 6] = PANDA.position_high[6]
     decoder = ActionDecoder(ActionConfig(), PANDA)
-    goal = decoder.displace(np.zeros((1, 3)), setpoint, _hands(joints, setpoint))
+    goal = decoder.displace(np.zeros((1, 3)), setpoint, _ends(joints, setpoint))
     assert (goal <= PANDA.position_high - 0.02).all()
     assert (goal >= PANDA.position_low + 0.02).all()
 
@@ -88,9 +87,9 @@ def test_joint_goals_stay_inside_the_joint_limits() -> None:
 def test_reach_goes_one_control_step_towards_a_far_goal_and_all_the_way_to_a_near_one() -> None:
     joints, world = _at([-0.1, 0.0, 0.10])
     decoder = ActionDecoder(ActionConfig(), PANDA)
-    for way, step in (([0.0, 0.2, 0.0], [0.0, 0.04, 0.0]), ([0.0, 0.02, 0.0], [0.0, 0.02, 0.0])):
-        goal = decoder.reach(world + np.array([way]), joints, _hands(joints, joints))
-        moved = kinematics.forward(goal).position + BASE - world
+    for offset, step in (([0.0, 0.2, 0.0], [0.0, 0.04, 0.0]), ([0.0, 0.02, 0.0], [0.0, 0.02, 0.0])):
+        goal = decoder.reach(world + np.array([offset]), joints, _ends(joints, joints))
+        moved = PANDA.kinematics.forward(goal).position + BASE - world
         np.testing.assert_allclose(moved, [step], atol=1.5e-3)
 
 
@@ -115,8 +114,8 @@ def test_shaper_arrives_without_much_overshoot(period: float, distance: float) -
     reach=st.floats(0.001, 5.0),
 )
 @settings(max_examples=30)
-def test_shaper_never_leaves_the_arms_limits(seed: int, period: float, reach: float) -> None:
-    """Whatever the goals, even ones that change at every step."""
+def test_shaper_never_exceeds_the_arms_limits(seed: int, period: float, reach: float) -> None:
+    """For any goals, also goals that change at every step."""
     rng = np.random.default_rng(seed)
     shaper = SetpointShaper(PANDA, period)
     state = Setpoint(np.zeros((4, 7)))
@@ -154,7 +153,7 @@ def test_braking_comes_to_rest_on_a_straight_line_without_turning_back(period: f
     shaper, state = SetpointShaper(PANDA, period), Setpoint(np.zeros((1, 7)))
     rng = np.random.default_rng(4)
     goal = rng.uniform(-2.0, 2.0, (1, 7))
-    for _ in range(round(0.6 / period)):  # fast by then, and no longer speeding up
+    for _ in range(round(0.6 / period)):  # long enough to be fast and to have stopped accelerating
         shaper.step(state, goal)
     start, velocity = state.position.copy(), state.velocity.copy()
     assert np.abs(velocity).max() > 1.0
@@ -166,13 +165,13 @@ def test_braking_comes_to_rest_on_a_straight_line_without_turning_back(period: f
         change = np.abs(state.acceleration - before)
         assert (change <= PANDA.jerk_limit * period + 1e-9).all()
     assert np.abs(state.velocity).max() < 0.01
-    way = state.position - start
-    aligned = float((way * velocity).sum())
-    assert aligned / np.linalg.norm(way) / np.linalg.norm(velocity) > 0.99
+    moved = state.position - start
+    aligned = float((moved * velocity).sum())
+    assert aligned / np.linalg.norm(moved) / np.linalg.norm(velocity) > 0.99
 
 
 @pytest.mark.parametrize("period", [0.001, 0.005])
-def test_braking_takes_as_long_as_the_law_says(period: float) -> None:
+def test_braking_takes_as_long_as_the_law_predicts(period: float) -> None:
     """Speed falls by a_max t until a_max = k_v v, and from there on as exp(-k_v t)."""
     shaper, state = SetpointShaper(PANDA, period), Setpoint(np.zeros((1, 7)))
     state.velocity[:] = 2.0

@@ -1,4 +1,4 @@
-"""Stops: by hand for one joint, and the laws that hold for any state of any arm."""
+"""Braking: examples computed by hand for one joint, and properties for any state of any arm."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def test_rest_needs_no_stop() -> None:
     assert len(one_joint(10.0, 1000.0, 0.01).plan(np.zeros(1), np.zeros(1), np.zeros(1))) == 0
 
 
-def test_where_jerk_does_not_bind_the_stop_is_even() -> None:
+def test_without_a_binding_jerk_limit_the_deceleration_is_constant() -> None:
     # .2 rad/s at 10 rad/s^2 are two periods of 10 ms; 1e4 * .01 = 100 allows any change.
     assert plan(one_joint(10.0, 1e4, 0.01), 0.2) == pytest.approx([-10.0, -10.0])
 
 
-def test_where_jerk_binds_the_stop_ramps_in_and_out() -> None:
+def test_with_a_binding_jerk_limit_the_deceleration_ramps_in_and_out() -> None:
     # Changes of 5 at most: -5 -10 -10 -5 take .3 rad/s away in periods of 10 ms.
     assert plan(one_joint(10.0, 500.0, 0.01), 0.3) == pytest.approx([-5.0, -10.0, -10.0, -5.0])
 
 
-def test_an_acceleration_has_to_be_undone_first() -> None:
-    # From +5: 0, -5, -5 would end with .0; the speed of .1 + .05 ... by hand: 0 -5 -5 takes .1.
+def test_an_acceleration_is_reduced_first() -> None:
+    # From +5 with changes of 5 at most: 0 -5 -5 takes .1 rad/s away in periods of 10 ms.
     accelerations = plan(one_joint(10.0, 500.0, 0.01), 0.1, 5.0)
     assert accelerations == pytest.approx([0.0, -5.0, -5.0])
 
@@ -48,7 +48,7 @@ def test_joints_come_to_rest_together() -> None:
     assert len(stop) == 4
     assert (stop.velocity[:-1] != 0.0).all()
     assert (stop.velocity[-1] == 0.0).all()
-    # The slower one goes on in proportion: nothing is bent more than it must be.
+    # Both joints slow down in proportion, so that the path stays straight.
     assert stop.velocity[:, 1] == pytest.approx(stop.velocity[:, 0] / 4)
 
 
@@ -62,7 +62,7 @@ states = st.tuples(
 @pytest.mark.parametrize("period_s", [0.001, 0.005])
 @settings(max_examples=100, deadline=None)
 @given(state=states)
-def test_every_stop_keeps_its_limits_and_ends_at_rest(
+def test_every_stop_keeps_the_limits_and_ends_at_rest(
     spec: ArmSpec, period_s: float, state: tuple[Array, Array]
 ) -> None:
     velocity, acceleration = (
@@ -71,20 +71,20 @@ def test_every_stop_keeps_its_limits_and_ends_at_rest(
     )
     planner = BrakingPlanner(spec.acceleration_limit, spec.jerk_limit, period_s)
     stop = planner.plan(np.zeros(7), velocity, acceleration)
-    way = np.concatenate([stop.acceleration, np.zeros((1, 7))])
-    assert (np.abs(way) <= spec.acceleration_limit * (1 + 1e-9)).all()
-    assert (np.abs(np.diff(way, axis=0)) <= spec.jerk_limit * period_s * (1 + 1e-6)).all()
-    pushes, speeds, places = stop.acceleration, stop.velocity, stop.position
-    assert np.array_equal(pushes[0], acceleration)
-    assert velocity + pushes[1:].sum(axis=0) * period_s == pytest.approx(0.0, abs=1e-9)
-    assert np.diff(speeds, axis=0) == pytest.approx(pushes[1:] * period_s, abs=1e-9)
-    assert np.diff(places, axis=0) == pytest.approx(speeds[1:] * period_s, abs=1e-12)
+    profile = np.concatenate([stop.acceleration, np.zeros((1, 7))])
+    assert (np.abs(profile) <= spec.acceleration_limit * (1 + 1e-9)).all()
+    assert (np.abs(np.diff(profile, axis=0)) <= spec.jerk_limit * period_s * (1 + 1e-6)).all()
+    accelerations, velocities, positions = stop.acceleration, stop.velocity, stop.position
+    assert np.array_equal(accelerations[0], acceleration)
+    assert velocity + accelerations[1:].sum(axis=0) * period_s == pytest.approx(0.0, abs=1e-9)
+    assert np.diff(velocities, axis=0) == pytest.approx(accelerations[1:] * period_s, abs=1e-9)
+    assert np.diff(positions, axis=0) == pytest.approx(velocities[1:] * period_s, abs=1e-12)
 
 
 @settings(max_examples=100, deadline=None)
 @given(state=states)
-def test_no_shorter_stop_would_do(state: tuple[Array, Array]) -> None:
-    """Each joint's extreme profile of one period less misses its sum, for one joint at least."""
+def test_no_shorter_stop_exists(state: tuple[Array, Array]) -> None:
+    """With one period less, the extreme profiles of at least one joint cannot reach its sum."""
     planner = BrakingPlanner(FR3.acceleration_limit, FR3.jerk_limit, 0.005)
     velocity, acceleration = state[0] * FR3.velocity_limit, state[1] * FR3.acceleration_limit
     n = len(planner.plan(np.zeros(7), velocity, acceleration)) - 1

@@ -1,7 +1,8 @@
-"""The policy driver on the real simulated arm: the hand, who commands it, and what is refused."""
+"""PolicyAdapter on the simulated arm: observations, control of the gripper, refused policies."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
+from skill_robots.arm import ObjectUnseenError
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import (
     ActionConfig,
@@ -19,6 +21,7 @@ from skill_robots.motion.action import (
 )
 from skill_robots.motion.policy_adapter import PolicyAdapter, UnsupportedPolicyError
 from skill_robots.motion.setpoint_shaper import Setpoint
+from skill_robots.objects import CUBE
 from skill_robots.observation import manifest_fields
 from skill_robots.tasks.skill_aware.benchmark import EPISODE_STEPS, success
 from skill_robots.tasks.skill_aware.scenes import OBSERVATION
@@ -35,7 +38,7 @@ DISPLACE = {
     "unit": "m",
     "frame": "world",
 }
-HAND = {
+GRIPPER = {
     "name": "gripper_width_displacement",
     "size": 1,
     "scale": 0.2,
@@ -44,11 +47,14 @@ HAND = {
 }
 
 
-def hand_manifest(make_manifest: MakeManifest, **overrides: Any) -> PolicyManifest:  # noqa: ANN401  fields have many types
-    plant = make_manifest().plant.model_dump() | {"task": "skill_aware"}
+def gripper_manifest(make_manifest: MakeManifest, **overrides: Any) -> PolicyManifest:  # noqa: ANN401  fields have many types
+    plant = make_manifest().plant.model_dump() | {
+        "task": "skill_aware",
+        "displacement_origin": "measured",
+    }
     fields: dict[str, Any] = {
         "observation": [field.model_dump() for field in manifest_fields(OBSERVATION)],
-        "action": [DISPLACE, HAND],
+        "action": [DISPLACE, GRIPPER],
         "skill": {"kind": "none", "size": 0},
         "representation": None,
         "plant": plant,
@@ -57,21 +63,21 @@ def hand_manifest(make_manifest: MakeManifest, **overrides: Any) -> PolicyManife
 
 
 class Bench:
-    """A driver on a simulated arm, a control step at a time."""
+    """An adapter on a simulated arm, one control step at a time."""
 
     def __init__(self, manifest: PolicyManifest, seed: int = 0) -> None:
         self.arm = MujocoArm(TabletopConfig(start="high"), seed=seed)
         self.arm.set_context(mass=1.0, friction=0.5)
-        self.driver = PolicyAdapter(self.arm.spec, manifest, self.arm.servo_period_s)
-        self.driver.reset(self.arm.read())
+        self.adapter = PolicyAdapter(self.arm.spec, manifest, self.arm.servo_period_s)
+        self.adapter.reset(self.arm.read())
 
     def act(self, action: Array) -> None:
-        self.driver.apply_action(action, self.arm.read())
+        self.adapter.apply_action(action, self.arm.read())
         self.follow(8)
 
     def follow(self, periods: int) -> None:
         for _ in range(periods):
-            self.arm.command(self.driver.step())
+            self.arm.command(self.adapter.step())
 
     @property
     def width(self) -> float:
@@ -81,15 +87,15 @@ class Bench:
 def test_a_scripted_pick_lifts_the_cube_and_brings_it_to_the_goal(
     make_manifest: MakeManifest,
 ) -> None:
-    """The whole way that a served policy goes: observation, hand, shaper, arm, contact."""
-    manifest = hand_manifest(make_manifest)
+    """All stages of a served policy: observation, gripper, shaper, arm, contact."""
+    manifest = gripper_manifest(make_manifest)
     for seed in range(3):
         bench, policy = Bench(manifest, seed), Pick()
         policy.reset(1)
         goal = np.random.default_rng(seed).uniform(-0.15, 0.15, (1, 2))
         height, reached = 0.0, False
         for _ in range(EPISODE_STEPS):
-            observation = bench.driver.observation(bench.arm.read())
+            observation = bench.adapter.observation(bench.arm.read())
             bench.act(policy.act(observation[None], goal=goal)[0])
             cube = bench.arm.read().objects["cube"].position
             height = max(height, float(cube[2]))
@@ -97,94 +103,136 @@ def test_a_scripted_pick_lifts_the_cube_and_brings_it_to_the_goal(
         assert reached
 
 
-def test_the_hand_opens_by_the_action_and_no_further_than_it_can(
+def test_the_gripper_opens_by_the_action_up_to_its_maximum(
     make_manifest: MakeManifest,
 ) -> None:
-    bench = Bench(hand_manifest(make_manifest))
-    bench.driver.apply_action(np.array([0.0, 0.0, 0.0, 0.1]), bench.arm.read())
-    assert bench.driver.step().gripper_width == pytest.approx(bench.width + 0.02)
+    bench = Bench(gripper_manifest(make_manifest))
+    bench.adapter.apply_action(np.array([0.0, 0.0, 0.0, 0.1]), bench.arm.read())
+    assert bench.adapter.step().gripper_width == pytest.approx(bench.width + 0.02)
     for _ in range(20):
         bench.act(np.array([0.0, 0.0, 0.0, 1.0]))
-    assert bench.driver.step().gripper_width == PANDA.gripper_width_max
+    assert bench.adapter.step().gripper_width == PANDA.gripper_width_max
     assert bench.width == pytest.approx(PANDA.gripper_width_max, abs=1e-3)
     for _ in range(20):
         bench.act(np.array([0.0, 0.0, 0.0, -1.0]))
-    assert bench.driver.step().gripper_width == 0.0
+    assert bench.adapter.step().gripper_width == 0.0
     assert bench.width == pytest.approx(0.0, abs=1e-3)
 
 
-def test_a_command_has_the_hand_until_it_gives_it_back(make_manifest: MakeManifest) -> None:
-    bench = Bench(hand_manifest(make_manifest))
+def test_a_command_controls_the_gripper_until_it_releases_it(make_manifest: MakeManifest) -> None:
+    bench = Bench(gripper_manifest(make_manifest))
     opening = np.array([0.0, 0.0, 0.0, 1.0])
-    said = np.array([0.1, -0.2, 0.3, 1.0])
-    assert bench.driver.done(said) is None
-    bench.driver.command_gripper(0.01, grasp=False)
+    action = np.array([0.1, -0.2, 0.3, 1.0])
+    assert bench.adapter.applied_action(action) is None
+    bench.adapter.command_gripper(0.01, grasp=False)
     bench.act(opening)
-    assert bench.driver.step().gripper_width == 0.01
-    np.testing.assert_array_equal(bench.driver.done(said), [0.1, -0.2, 0.3, 0.0])
-    bench.driver.command_gripper(None, grasp=True)
+    assert bench.adapter.step().gripper_width == 0.01
+    np.testing.assert_array_equal(bench.adapter.applied_action(action), [0.1, -0.2, 0.3, 0.0])
+    bench.adapter.command_gripper(None, grasp=True)
     bench.act(opening)
-    assert bench.driver.step().grasp
-    bench.driver.command_gripper(None, grasp=False)
-    assert bench.driver.step().gripper_width is None  # as it is, until the policy says
+    assert bench.adapter.step().grasp
+    bench.adapter.command_gripper(None, grasp=False)
+    assert bench.adapter.step().gripper_width is None  # unchanged, until the policy acts
     bench.act(opening)
-    width = bench.driver.step().gripper_width
+    width = bench.adapter.step().gripper_width
     assert width is not None
     assert width > 0.01
 
 
-def test_fingers_are_geared_once_the_hand_is_used(make_manifest: MakeManifest) -> None:
-    """One finger pushed aside takes the other along: the cube is centred between them."""
-    bench = Bench(hand_manifest(make_manifest))
+def test_fingers_are_geared_once_the_gripper_is_used(make_manifest: MakeManifest) -> None:
+    """A finger that is pushed aside moves the other: the cube is centred between them."""
+    bench = Bench(gripper_manifest(make_manifest))
     for _ in range(10):
         bench.act(np.array([0.0, 0.0, 0.0, 0.3]))
-    table = bench.arm._table  # type: ignore[attr-defined]  nothing else moves one finger alone
+    table = bench.arm._table  # type: ignore[attr-defined]  no public method moves one finger
     finger = table._finger_q
     table._qpos[0, finger] += 0.01
-    bench.driver.apply_action(np.zeros(4), bench.arm.read())
+    bench.adapter.apply_action(np.zeros(4), bench.arm.read())
     bench.follow(40)
     one, other = table._qpos[0, finger : finger + 2]
     assert one == pytest.approx(other, abs=1e-4)
 
 
-def test_a_policy_without_a_hand_leaves_it_alone(make_manifest: MakeManifest) -> None:
+def test_a_policy_without_a_gripper_action_leaves_the_gripper_unchanged(
+    make_manifest: MakeManifest,
+) -> None:
     bench = Bench(make_manifest())
     bench.act(np.array([0.5, 0.0, 0.0]))
-    assert bench.driver.step().gripper_width is None
+    assert bench.adapter.step().gripper_width is None
+
+
+def proprioceptive_manifest(make_manifest: MakeManifest) -> PolicyManifest:
+    names = ("joint_position", "end_effector_position", "gripper_width")
+    fields = [field.model_dump() for field in manifest_fields(names)]
+    return make_manifest(observation=fields, goal=None, representation=None)
+
+
+def test_a_policy_that_observes_no_object_needs_no_cube(make_manifest: MakeManifest) -> None:
+    bench = Bench(proprioceptive_manifest(make_manifest))
+    assert bench.adapter.objects == ()
+    blind = dataclasses.replace(bench.arm.read(), objects={})
+    assert bench.adapter.world(blind).objects == {}
+    observation = bench.adapter.observation(blind)
+    np.testing.assert_array_equal(observation[:7], blind.joint_position)
+    assert observation.shape == (11,)
+    bench.act(np.array([0.5, 0.0, 0.0]))
+    assert np.abs(bench.adapter.setpoint_velocity).max() > 0.0
+
+
+def test_a_missing_object_is_named_with_the_objects_that_are_reported(
+    make_manifest: MakeManifest,
+) -> None:
+    bench = Bench(make_manifest())
+    assert bench.adapter.objects == (CUBE,)
+    state = bench.arm.read()
+    other = dataclasses.replace(state, objects={"mug": state.objects[CUBE]})
+    with pytest.raises(ObjectUnseenError, match=r"the pose of 'cube'.*seen are: mug"):
+        bench.adapter.observation(other)
+    both = dataclasses.replace(state, objects={**other.objects, **state.objects})
+    assert list(bench.adapter.world(both).objects) == [CUBE]
 
 
 @pytest.mark.parametrize(
     "parts",
     [
-        [HAND],
-        [HAND, DISPLACE],
+        [GRIPPER],
+        [GRIPPER, DISPLACE],
         [{**DISPLACE, "size": 2}],
-        [DISPLACE, {**HAND, "name": "grasp"}],
+        [DISPLACE, {**GRIPPER, "name": "grasp"}],
         [{**DISPLACE, "name": "joint_displacement", "size": 7}],
     ],
 )
 def test_other_actions_are_refused_by_name(
     make_manifest: MakeManifest, parts: list[dict[str, Any]]
 ) -> None:
-    manifest = hand_manifest(make_manifest, action=parts)
+    manifest = gripper_manifest(make_manifest, action=parts)
     with pytest.raises(
         UnsupportedPolicyError, match=r"this robot takes .*gripper_width_displacement"
     ):
         PolicyAdapter(PANDA, manifest, 0.005)
 
 
-def test_a_displacement_starts_where_the_task_has_it() -> None:
-    """With the set-point 2 cm ahead, an action of 1 reaches 6 cm ahead of the hand, or 4 cm."""
+def test_the_displacement_origin_is_the_manifests(make_manifest: MakeManifest) -> None:
+    for manifest, origin in (
+        (make_manifest(), "setpoint"),
+        (gripper_manifest(make_manifest), "measured"),
+    ):
+        assert manifest.plant.displacement_origin == origin
+        assert PolicyAdapter(PANDA, manifest, 0.005).actions.origin == origin
+
+
+def test_a_displacement_starts_at_the_configured_origin() -> None:
+    """With the set-point 2 cm ahead of the arm, an action of 1 reaches 6 cm ahead, or 4 cm."""
     base = np.array(ActionConfig().base_position)
-    measured = inverse_kinematics(np.array([[0.0, 0.0, 0.15]]) - base)
-    ahead = inverse_kinematics(np.array([[0.02, 0.0, 0.15]]) - base)
+    measured = inverse_kinematics(PANDA, np.array([[0.0, 0.0, 0.15]]) - base)
+    ahead = inverse_kinematics(PANDA, np.array([[0.02, 0.0, 0.15]]) - base)
     still = np.zeros((1, 7))
-    hands = end_effector_state(measured, still, ahead, still, base)
+    ends = end_effector_state(PANDA, measured, still, ahead, still, base)
     reached: dict[str, float] = {}
     for origin in ("setpoint", "measured"):
         config = ActionConfig(origin=origin)
-        goal = ActionDecoder(config, PANDA).displace(np.array([[1.0, 0.0, 0.0]]), ahead, hands)
-        target = end_effector_state(measured, still, Setpoint(goal).position, still, base)
+        goal = ActionDecoder(config, PANDA).displace(np.array([[1.0, 0.0, 0.0]]), ahead, ends)
+        target = end_effector_state(PANDA, measured, still, Setpoint(goal).position, still, base)
         reached[origin] = float(target.setpoint[0, 0])
     assert reached["setpoint"] == pytest.approx(0.06, abs=4e-3)  # one damped least-squares step
     assert reached["measured"] == pytest.approx(0.04, abs=4e-3)

@@ -1,4 +1,4 @@
-"""Random policies do what their names say."""
+"""Random policies: bounds, seeds and statistics."""
 
 from __future__ import annotations
 

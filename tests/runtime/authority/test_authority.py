@@ -1,4 +1,4 @@
-"""Mode, lease and command change only together."""
+"""Mode, lease and active command of one arm."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def command(
     event: Event = "skill",
     valid_for_s: float = 0.5,
 ) -> None:
-    order = CommandHeader(lease=token, seq=seq, reference_time=now, valid_for_s=valid_for_s)
-    expires = authority.check(order, event, now)
-    authority.accept(order, event, ActiveCommand(kind="skill", vector=Z, expires=expires, seq=seq))
+    header = CommandHeader(lease=token, seq=seq, reference_time=now, valid_for_s=valid_for_s)
+    expires = authority.check(header, event, now)
+    authority.accept(header, event, ActiveCommand(kind="skill", vector=Z, expires=expires, seq=seq))
 
 
 def test_a_command_runs_and_then_expires_into_hold() -> None:
@@ -46,7 +46,7 @@ def test_a_command_runs_and_then_expires_into_hold() -> None:
     authority.advance(0.6)
     assert authority.mode == "hold"
     assert authority.command is None
-    assert authority.counters["expired"] == 1
+    assert authority.events.counters["expired"] == 1
     assert authority.lease is not None
 
 
@@ -56,8 +56,8 @@ def test_when_the_lease_runs_out_the_command_goes_with_it() -> None:
     command(authority, token, 1, 0.0, valid_for_s=30.0)
     authority.advance(1.0)
     assert (authority.mode, authority.command, authority.lease) == ("hold", None, None)
-    assert authority.counters["lease_lost"] == 1
-    assert authority.counters["expired"] == 0
+    assert authority.events.counters["lease_lost"] == 1
+    assert authority.events.counters["expired"] == 0
 
 
 def test_a_refused_command_leaves_the_running_one_alone() -> None:
@@ -95,25 +95,25 @@ def test_stop_revokes_latches_and_says_why() -> None:
     assert authority.mode == "skill"
 
 
-def test_a_refusal_does_not_hide_why_the_arm_is_stopped() -> None:
+def test_a_refusal_keeps_the_reason_of_the_stop() -> None:
     authority = Authority()
     authority.stop("smoke")
-    authority.note("refused: something else", "rejected.invalid")
+    authority.events.record_event("refused: something else", "rejected.invalid")
     with pytest.raises(Refusal, match="smoke"):
         take(authority)
 
 
-def test_clear_does_nothing_to_a_moving_arm() -> None:
+def test_clear_has_no_effect_on_a_moving_arm() -> None:
     authority = Authority()
     command(authority, take(authority), 1, 0.0)
     authority.clear(0.0)
     assert authority.mode == "skill"
     assert authority.command is not None
-    assert authority.counters["clears"] == 0
+    assert authority.events.counters["clears"] == 0
 
 
 @pytest.mark.parametrize("ending", ["acquire", "stop", "fault"])
-def test_the_show_never_comes_back(ending: str) -> None:
+def test_the_demo_never_resumes(ending: str) -> None:
     authority = Authority()
     authority.demo("skill", Z)
     assert authority.command is not None
@@ -131,13 +131,44 @@ def test_the_show_never_comes_back(ending: str) -> None:
     assert not authority.demo_allowed
 
 
+def test_an_expired_lease_is_refused_before_the_next_advance() -> None:
+    """``check`` changes no state: the tick ends the lease, and the refusal has the same text."""
+    authority = Authority()
+    token = take(authority, ttl_s=1.0)
+    command(authority, token, 1, 0.0, valid_for_s=30.0)
+    words: list[str] = []
+    for advanced in (False, True):
+        if advanced:
+            authority.advance(1.5)
+        for attempt in (
+            lambda: command(authority, token, 2, 1.5),
+            lambda: authority.renew(token, 1.5),
+            lambda: authority.release(token, 1.5),
+        ):
+            with pytest.raises(Refusal) as refused:
+                attempt()
+            assert refused.value.code == "no_lease"
+            words.append(refused.value.message)
+        assert (authority.lease is None) == advanced
+        assert authority.events.counters["lease_lost"] == advanced
+    assert set(words) == {"the lease has ended: not renewed for 1 s"}
+
+
+def test_an_expired_lease_is_counted_as_lost_by_the_next_holder() -> None:
+    authority = Authority()
+    take(authority, ttl_s=1.0)
+    authority.acquire(Acquire(holder="b"), 1.5)
+    counters = authority.events.counters
+    assert (counters["lease_lost"], counters["leases"], counters["takeovers"]) == (1, 2, 0)
+
+
 def test_scene_changes_leave_the_command_running() -> None:
     authority = Authority()
     token = take(authority)
     command(authority, token, 1, 0.0)
-    order = CommandHeader(lease=token, seq=2, reference_time=0.0)
-    authority.check(order, None, 0.1)
-    authority.accept(order, None)
+    header = CommandHeader(lease=token, seq=2, reference_time=0.0)
+    authority.check(header, None, 0.1)
+    authority.accept(header, None)
     assert authority.command is not None
     assert (authority.mode, authority.seq) == ("skill", 2)
 
@@ -155,10 +186,10 @@ actions = st.lists(
 
 @settings(max_examples=300)
 @given(actions)
-def test_whatever_happens_the_three_agree(happenings: list[tuple[str, float]]) -> None:
+def test_mode_lease_and_command_agree_after_any_events(events: list[tuple[str, float]]) -> None:
     authority, now, token, seq = Authority(), 0.0, "none", 0
     counters: dict[str, int] = {}
-    for what, passed in happenings:
+    for what, passed in events:
         now += passed
         before = authority.mode
         try:
@@ -168,10 +199,10 @@ def test_whatever_happens_the_three_agree(happenings: list[tuple[str, float]]) -
                 getattr(authority, what)(token, now)
             elif what in ("skill", "hold"):
                 seq += 1
-                order = CommandHeader(lease=token, seq=seq, reference_time=now, valid_for_s=0.5)
-                expires = authority.check(order, what, now)  # type: ignore[arg-type]  an Event
-                running = ActiveCommand(kind="skill", vector=Z, expires=expires, seq=seq)
-                authority.accept(order, what, running if what == "skill" else None)  # type: ignore[arg-type]  as above
+                header = CommandHeader(lease=token, seq=seq, reference_time=now, valid_for_s=0.5)
+                expires = authority.check(header, what, now)  # type: ignore[arg-type]  an Event
+                active = ActiveCommand(kind="skill", vector=Z, expires=expires, seq=seq)
+                authority.accept(header, what, active if what == "skill" else None)  # type: ignore[arg-type]  as above
             elif what in ("stop", "fault"):
                 getattr(authority, what)("x")
             elif what == "clear":
@@ -190,11 +221,11 @@ def test_whatever_happens_the_three_agree(happenings: list[tuple[str, float]]) -
         if authority.command is not None and authority.command.kind != DEMO:
             assert authority.lease is not None
             assert now < authority.command.expires
-        assert all(authority.counters[name] >= count for name, count in counters.items())
-        counters = dict(authority.counters)
+        assert all(authority.events.counters[name] >= count for name, count in counters.items())
+        counters = dict(authority.events.counters)
 
 
-# Priorities, patience and faults that end -------------------------------------------------------
+# Priorities, idle timeout and recoverable faults ------------------------------------------------
 
 
 def test_a_higher_priority_takes_the_lease_over_and_the_arm_holds() -> None:
@@ -203,7 +234,7 @@ def test_a_higher_priority_takes_the_lease_over_and_the_arm_holds() -> None:
     command(authority, token, 1, 0.0)
     chief = authority.acquire(Acquire(holder="chief", priority=3), 0.1)
     assert (authority.mode, authority.command) == ("hold", None)
-    assert authority.counters["takeovers"] == 1
+    assert authority.events.counters["takeovers"] == 1
     with pytest.raises(Refusal, match="'chief' took it over, with priority 3") as refusal:
         command(authority, token, 2, 0.2)
     assert refusal.value.code == "no_lease"
@@ -223,20 +254,20 @@ def test_the_same_or_a_lower_priority_does_not(priority: int) -> None:
     assert authority.mode == "skill"
 
 
-def test_an_arm_that_nobody_commands_any_more_is_stopped_after_a_while() -> None:
+def test_an_arm_without_a_lease_is_stopped_after_the_idle_timeout() -> None:
     authority = Authority(IdleTimeout(stop_after_s=5.0))
     authority.advance(100.0)
-    assert authority.mode == "hold"  # nobody ever commanded it
+    assert authority.mode == "hold"  # no client has had the lease yet
     take(authority, now=100.0)
     authority.advance(101.0)  # the lease has run out
     authority.advance(105.9)
     assert authority.mode == "hold"
     authority.advance(106.0)
     assert authority.mode == "stopped"
-    assert authority.last_event == "stop: nobody has had the lease for 5 s"
+    assert authority.events.last_event == "stop: no client has had the lease for 5 s"
 
 
-def test_a_new_lease_in_time_keeps_it_from_being_stopped() -> None:
+def test_a_new_lease_ends_the_idle_time() -> None:
     authority = Authority(IdleTimeout(stop_after_s=5.0))
     authority.release(take(authority), 0.9)
     take(authority, now=5.0, ttl_s=60.0)
@@ -244,7 +275,7 @@ def test_a_new_lease_in_time_keeps_it_from_being_stopped() -> None:
     assert authority.mode == "hold"
 
 
-def test_a_fault_that_may_end_keeps_the_lease_and_ends_with_its_cause() -> None:
+def test_a_recoverable_fault_keeps_the_lease_and_ends_with_its_cause() -> None:
     authority = Authority()
     token = take(authority, ttl_s=10.0)
     command(authority, token, 1, 0.0)
@@ -256,13 +287,13 @@ def test_a_fault_that_may_end_keeps_the_lease_and_ends_with_its_cause() -> None:
     assert "a fresh pose" in refusal.value.fix
     authority.recover()
     assert (authority.mode, authority.fault_class) == ("hold", None)
-    assert authority.counters["recoveries"] == 1
+    assert authority.events.counters["recoveries"] == 1
     command(authority, token, 2, 0.2)
     assert authority.mode == "skill"
 
 
 @pytest.mark.parametrize("kind", [kind for kind, rule in FAULTS.items() if not rule.recovers])
-def test_a_fault_that_may_not_revokes_the_lease_and_waits_for_clear(kind: FaultClass) -> None:
+def test_other_faults_revoke_the_lease_and_need_clear(kind: FaultClass) -> None:
     authority = Authority()
     take(authority)
     authority.fault("it broke", kind)
@@ -272,8 +303,8 @@ def test_a_fault_that_may_not_revokes_the_lease_and_waits_for_clear(kind: FaultC
     assert (authority.mode, authority.fault_class) == ("hold", None)
 
 
-def test_not_now_says_that_the_lease_is_in_force_and_the_fault_may_end() -> None:
-    # What goes on sending after it would otherwise never be told that all is over.
+def test_not_now_means_that_the_lease_is_in_force_and_the_fault_recoverable() -> None:
+    # A client that repeats commands after `not_now` must learn that its lease has ended.
     for kind, rule in FAULTS.items():
         authority = Authority()
         token = take(authority, ttl_s=10.0)
@@ -287,7 +318,7 @@ def test_not_now_says_that_the_lease_is_in_force_and_the_fault_may_end() -> None
         assert refused.value.code == "no_lease"
 
 
-def test_a_contact_on_top_of_a_silence_does_not_end_by_itself() -> None:
+def test_a_contact_during_a_silence_needs_clear() -> None:
     authority = Authority()
     take(authority)
     authority.fault("no answer", "communication")
@@ -299,24 +330,28 @@ def test_a_contact_on_top_of_a_silence_does_not_end_by_itself() -> None:
     assert authority.mode == "fault"
 
 
-def test_each_kind_of_fault_is_counted_once_and_the_gravest_told() -> None:
+def test_each_class_of_fault_is_counted_once_and_the_most_severe_is_reported() -> None:
     authority = Authority()
     authority.fault("touched", "contact")
     assert not authority.at_fault_of("communication")
     authority.fault("no answer", "communication")
     assert authority.at_fault_of("communication")
-    assert authority.counters["faults.contact"] == authority.counters["faults.communication"] == 1
-    assert authority.last_event == "fault: touched"
+    assert (
+        authority.events.counters["faults.contact"]
+        == authority.events.counters["faults.communication"]
+        == 1
+    )
+    assert authority.events.last_event == "fault: touched"
     authority.clear(0.0)
     assert not authority.at_fault_of("communication")
 
 
-def test_a_stop_and_the_fault_below_it_are_both_told() -> None:
+def test_a_stop_and_the_fault_below_it_are_both_reported() -> None:
     authority = Authority()
-    authority.stop("a hand in the way")
+    authority.stop("obstacle")
     authority.fault("touched", "contact")
     assert (authority.mode, authority.fault_class) == ("stopped", "contact")
-    with pytest.raises(Refusal, match=r"stopped \(stop: a hand in the way; fault: touched\)"):
+    with pytest.raises(Refusal, match=r"stopped \(stop: obstacle; fault: touched\)"):
         authority.acquire(Acquire(holder="a"), 0.0)
     authority.clear(0.0)
     authority.fault("no answer", "communication")
@@ -324,7 +359,7 @@ def test_a_stop_and_the_fault_below_it_are_both_told() -> None:
         authority.acquire(Acquire(holder="a"), 0.0)
 
 
-def test_a_stop_during_a_fault_that_may_end_stays() -> None:
+def test_a_stop_during_a_recoverable_fault_stays() -> None:
     authority = Authority()
     authority.fault("no pose", "tracker")
     authority.stop("me")

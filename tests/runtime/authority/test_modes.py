@@ -1,4 +1,4 @@
-"""The mode table, tested as a table."""
+"""The table of modes and events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EVENTS: tuple[Event, ...] = get_args(Event)
 FREE = [mode for mode in MODES if mode not in LATCHED]
 
 
-def test_every_mode_answers_every_event() -> None:
+def test_the_table_is_complete() -> None:
     assert set(MODES) == set(get_args(Mode)) == set(TABLE)
     for mode in MODES:
         assert set(TABLE[mode]) == set(EVENTS)
@@ -36,18 +36,18 @@ def test_a_stop_is_never_overwritten_by_a_fault() -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_stop_stops_from_everywhere(mode: Mode) -> None:
+def test_stop_stops_in_every_mode(mode: Mode) -> None:
     assert next_mode(mode, "stop") == "stopped"
 
 
 @pytest.mark.parametrize("mode", FREE)
 @pytest.mark.parametrize("event", ["expire", "lease_end", "reset", "acquire", "hold"])
-def test_whatever_ends_a_motion_holds(mode: Mode, event: Event) -> None:
+def test_the_end_of_a_motion_holds(mode: Mode, event: Event) -> None:
     assert next_mode(mode, event) == "hold"
 
 
 @pytest.mark.parametrize("mode", FREE)
-def test_a_free_arm_refuses_nothing(mode: Mode) -> None:
+def test_an_arm_that_is_not_latched_refuses_no_event(mode: Mode) -> None:
     assert None not in TABLE[mode].values()
     assert next_mode(mode, "clear") == next_mode(mode, "recover") == mode
     for event in ("skill", "goal", "servo"):
@@ -56,7 +56,7 @@ def test_a_free_arm_refuses_nothing(mode: Mode) -> None:
 
 @pytest.mark.parametrize("mode", sorted(LATCHED))
 @pytest.mark.parametrize("event", ["acquire", "hold", "skill", "goal", "servo", "reset"])
-def test_a_latched_arm_refuses_every_wish(mode: Mode, event: Event) -> None:
+def test_a_latched_arm_refuses_every_command(mode: Mode, event: Event) -> None:
     assert next_mode(mode, event) is None
 
 

@@ -1,4 +1,4 @@
-"""skill-control as people use it: what it does, prints and ends with."""
+"""skill-control as a user runs it: effects, output and exit codes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from tests.support.served import DEADLINE_S, Served, state_when, tracking
 from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import ANY_MESSAGE, Telemetry
 from skill_runtime.cli import control
-from skill_runtime.client.client import SkillClient
-from skill_runtime.client.errors import LeaseLostError
+from skill_runtime.client import LeaseLostError, SkillClient
 from skill_runtime.console.text import state_line, welcome_text
 from skill_runtime.control.object_tracker import TrackConfig
 
@@ -38,7 +37,7 @@ Control = Callable[..., Outcome]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Control]:
-    """``run(*words)`` runs skill-control in this process."""
+    """A function ``run(*words)`` that runs skill-control in this process."""
 
     def run(*words: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["skill-control", *words])
@@ -54,18 +53,19 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture
 def at(run: Control, served: Served) -> Control:
-    """``at(*words)`` runs skill-control against the server."""
+    """A function ``at(*words)`` that runs skill-control against the server."""
     return lambda *words: run("--address", served.address, *words)
 
 
-# What it does -------------------------------------------------------------------------------------
+# Subcommands --------------------------------------------------------------------------------------
 
 
-def test_hello_says_what_is_served_and_how_to_steer_it(at: Control, served: Served) -> None:
+def test_hello_describes_the_server_and_its_commands(at: Control, served: Served) -> None:
     code, out, err = at("hello")
     assert (code, err) == (0, "")
-    for said in ("push_by_hand", "panda (mujoco, simulated)", "skill-control skill 1 0", "free"):
-        assert said in out
+    example = f"skill-control skill 1 0 --address {served.address}\n"
+    for text in ("push_by_hand", "panda (mujoco, simulated)", example, "free"):
+        assert text in out
     assert ANY_MESSAGE.validate_json(at("hello", "--json").out).type == "welcome"
 
 
@@ -82,7 +82,7 @@ def test_watch_prints_whole_messages_for_programs(at: Control) -> None:
     Telemetry.model_validate(states[0])
 
 
-def test_watch_says_what_happened(at: Control, client: SkillClient) -> None:
+def test_watch_prints_events(at: Control, client: SkillClient) -> None:
     process = start("--address", client.address, "watch")
     assert process.stdout is not None
     process.stdout.readline()
@@ -106,7 +106,7 @@ def test_watch_says_what_happened(at: Control, client: SkillClient) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
 )
-def test_a_motion_runs_for_its_time_and_then_the_arm_holds(
+def test_a_motion_runs_for_its_duration_and_then_the_arm_holds(
     at: Control, client: SkillClient, words: tuple[str, ...], mode: str
 ) -> None:
     code, out, err = at(*words, "--for", "0.5")
@@ -126,7 +126,7 @@ def test_scene_changes_the_object(at: Control, client: SkillClient) -> None:
     assert at("scene", "--mass", "1").out == "mass 1, friction 0.3\n"
 
 
-def test_scene_leaves_the_show_and_the_lease_alone(
+def test_scene_interrupts_neither_demo_nor_lease(
     serve: Callable[..., Served], run: Control, policy_file: Path
 ) -> None:
     address = serve(policy_file, demo=True).address
@@ -135,9 +135,9 @@ def test_scene_leaves_the_show_and_the_lease_alone(
         assert run("--address", address, "scene", "--mass", "2").code == 0
         state = client.state()
         assert (state.command, state.counters.get("leases", 0)) == ("demo", 0)
-        with client.acquire("somebody"):
+        with client.acquire("another client"):
             assert run("--address", address, "scene", "--mass", "1").code == 0
-            assert client.state().lease_holder == "somebody"
+            assert client.state().lease_holder == "another client"
 
 
 def test_reset_and_hold_take_the_lease_for_a_moment(at: Control, client: SkillClient) -> None:
@@ -149,7 +149,7 @@ def test_reset_and_hold_take_the_lease_for_a_moment(at: Control, client: SkillCl
     assert state.lease_holder is None
 
 
-def test_hold_ends_the_show(serve: Callable[..., Served], run: Control, policy_file: str) -> None:
+def test_hold_ends_the_demo(serve: Callable[..., Served], run: Control, policy_file: str) -> None:
     served = serve(policy_file, demo=True)
     with SkillClient(served.address, timeout_s=10.0) as client:
         state_when(client, lambda state: state.command == "demo")
@@ -158,42 +158,42 @@ def test_hold_ends_the_show(serve: Callable[..., Served], run: Control, policy_f
         assert client.state().mode == "hold"
 
 
-def test_stop_latches_and_clear_takes_it_back(
-    at: Control, client: SkillClient, served: Served
-) -> None:
-    assert at("stop", "the", "cat", "is", "on", "the", "table").code == 0
+def test_stop_latches_and_clear_ends_it(at: Control, client: SkillClient, served: Served) -> None:
+    clear = f"skill-control clear --address {served.address}"
+    code, out, _ = at("stop", "the", "cat", "is", "on", "the", "table")
+    assert (code, out) == (0, f"stopped; to enable motion: {clear}\n")
     assert client.state().mode == "stopped"
     code, _, err = at("skill", "1", "0", "--for", "1")
     assert code == 1
     assert "the cat is on the table" in err
-    assert "skill-control clear" in err
+    assert err.endswith(f"then run: {clear}, and repeat this command\n")
     assert at("clear").out == "cleared; mode hold\n"
     assert at("skill", "1", "0", "--for", "0.3").code == 0
 
 
 @pytest.fixture
 def at_goals(serve: Callable[..., Served], run: Control, goal_file: Path) -> Control:
-    """``at_goals(*words)`` runs skill-control against a policy that takes goals alone."""
+    """A function like ``at`` for a server whose policy takes only goals."""
     address = serve(goal_file).address
     return lambda *words: run("--address", address, *words)
 
 
-def test_a_policy_of_goals_says_so_and_is_sent_to_them(at_goals: Control) -> None:
+def test_a_policy_of_goals_runs_towards_goals_and_refuses_skills(at_goals: Control) -> None:
     out = at_goals("hello").out
     assert "skill-control goal 0.15 0.15" in out
     assert "estimates  cube_mass (R2 0.80), cube_table_friction (R2 not measured)\n" in out
     code, out, err = at_goals("goal", "0.1", "-0.1", "--for", "0.8")
     assert (code, err) == (0, "")
-    assert "takes cube_mass " in out
-    assert " kg, cube_table_friction " in out
+    assert "estimate: mass " in out
+    assert " kg, friction " in out
     for words in (("skill", "1", "0"), ("skill",)):
         code, out, err = at_goals(*words)
         assert (code, out) == (1, "")
-        assert "push_to_goal takes no skills" in err
-        assert "skill-control goal 0.15 0.15" in err
+        assert "push_to_goal takes no skills. Fix: send a goal, e.g. skill-control goal" in err
+        assert "skill-control goal 0.15 0.15 --address tcp://" in err
 
 
-def test_what_is_not_estimated_is_said(
+def test_unidentified_quantities_are_listed(
     client: SkillClient, make_manifest: Callable[..., PolicyManifest]
 ) -> None:
     context = {
@@ -204,15 +204,16 @@ def test_what_is_not_estimated_is_said(
 
     def text(context: object) -> str:
         manifest = make_manifest(context=context)
-        return welcome_text(client.hello().model_copy(update={"manifest": manifest}))
+        welcome = client.hello().model_copy(update={"manifest": manifest})
+        return welcome_text(welcome, client.address)
 
-    said = "estimates  cube_mass (R2 0.86); not estimated: cube_table_friction (R2 0.03)\n"
-    assert said in text(context)
+    expected = "estimates  cube_mass (R2 0.86); not estimated: cube_table_friction (R2 0.03)\n"
+    assert expected in text(context)
     assert "\nestimates  not estimated: cube_table_friction" in text(context | {"estimates": []})
     assert "estimate" not in text(None)
 
 
-def test_watching_shows_what_the_policy_takes_the_object_for(
+def test_watch_prints_the_estimates_of_the_policy(
     serve: Callable[..., Served], run: Control, goal_file: Path
 ) -> None:
     address = serve(goal_file, demo=True).address
@@ -221,10 +222,10 @@ def test_watching_shows_what_the_policy_takes_the_object_for(
     code, out, _ = run("--address", address, "watch", "--count", "2")
     assert code == 0
     for line in out.splitlines():
-        assert re.search(r"goal +by show .* takes cube_mass \S+ kg, .* distance \d", line)
+        assert re.search(r"goal +by demo .* estimate: mass \S+ kg, .* distance \d", line)
 
 
-def test_a_policy_of_skills_refuses_goals_with_what_it_takes(
+def test_a_policy_of_skills_refuses_goals_with_an_example_of_a_skill(
     serve: Callable[..., Served],
     run: Control,
     make_policy_file: Callable[..., Path],
@@ -239,10 +240,11 @@ def test_a_policy_of_skills_refuses_goals_with_what_it_takes(
     address = serve(make_policy_file(tmp_path, model=graph, goal=None)).address
     code, _, err = run("--address", address, "goal", "0", "0")
     assert code == 1
-    assert "takes no goals (send a skill" in err
+    example = f"skill-control skill 1 0 --address {address}"
+    assert err == f"skill-control: push_by_hand takes no goals. Fix: send a skill, e.g. {example}\n"
 
 
-# What goes wrong ----------------------------------------------------------------------------------
+# Errors -------------------------------------------------------------------------------------------
 
 
 def test_no_server_names_the_command_that_starts_one(run: Control) -> None:
@@ -252,13 +254,13 @@ def test_no_server_names_the_command_that_starts_one(run: Control) -> None:
     assert "tcp://127.0.0.1:1" in err
 
 
-def test_an_address_that_is_none(run: Control) -> None:
+def test_a_malformed_address_is_explained(run: Control) -> None:
     code, _, err = run("--address", "nonsense", "hello")
     assert code != 0
     assert "tcp://HOST:PORT" in err
 
 
-def test_a_lease_in_other_hands_is_named(at: Control, client: SkillClient) -> None:
+def test_the_holder_of_the_lease_is_named(at: Control, client: SkillClient) -> None:
     with client.acquire("the other one"):
         for words in (("skill", "1", "0"), ("reset",), ("hold",)):
             code, _, err = at(*words)
@@ -275,7 +277,7 @@ def test_a_priority_takes_the_lease_over(at: Control, client: SkillClient) -> No
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "text"),
     [
         (("skill", "1", "0", "0"), "skill has 3 entries, policy 'push_by_hand' takes 2"),
         (("skill",), "2 numbers"),
@@ -299,12 +301,12 @@ def test_a_priority_takes_the_lease_over(at: Control, client: SkillClient) -> No
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_what_cannot_be_done_is_said(
-    at: Control, client: SkillClient, words: tuple[str, ...], said: str
+def test_impossible_commands_are_explained(
+    at: Control, client: SkillClient, words: tuple[str, ...], text: str
 ) -> None:
     code, out, err = at(*words)
     assert code == 2
-    assert said in err
+    assert text in err
     assert "Traceback" not in out + err
     state = client.state()
     assert (state.mode, state.command_seq, state.lease_holder) == ("hold", 0, None)
@@ -313,9 +315,9 @@ def test_what_cannot_be_done_is_said(
 @pytest.mark.parametrize(
     "words",
     [(), ("teleport",), ("pose", "1", "2"), ("skill", "a", "b"), ("scene", "--weight", "1")],
-    ids=lambda words: " ".join(words) or "nothing",
+    ids=lambda words: " ".join(words) or "empty",
 )
-def test_a_command_line_that_is_none(run: Control, words: tuple[str, ...]) -> None:
+def test_malformed_command_lines_point_to_the_help(run: Control, words: tuple[str, ...]) -> None:
     code, out, err = run(*words)
     assert code == 2
     assert "--help" in out + err
@@ -339,16 +341,18 @@ def finish(process: subprocess.Popen[str]) -> Outcome:
     return Outcome(process.returncode, out, err)
 
 
-def steering(client: SkillClient) -> subprocess.Popen[str]:
-    """A process that steers: ``skill 1 0``."""
+def running_skill(client: SkillClient) -> subprocess.Popen[str]:
+    """Returns a process that runs ``skill 1 0``."""
     process = start("--address", client.address, "skill", "1", "0")
     state_when(client, lambda state: state.mode == "skill")
     return process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_told_to_end_it_gives_the_lease_back(client: SkillClient, number: signal.Signals) -> None:
-    process = steering(client)
+def test_a_signal_ends_it_and_releases_the_lease(
+    client: SkillClient, number: signal.Signals
+) -> None:
+    process = running_skill(client)
     process.send_signal(number)
     code, out, err = finish(process)
     assert (code, err) == (0, "")
@@ -358,8 +362,8 @@ def test_told_to_end_it_gives_the_lease_back(client: SkillClient, number: signal
     assert "lease_lost" not in state.counters
 
 
-def test_killed_in_mid_command_the_arm_holds_and_the_lease_runs_out(client: SkillClient) -> None:
-    process = steering(client)
+def test_after_kill_9_the_arm_holds_and_the_lease_expires(client: SkillClient) -> None:
+    process = running_skill(client)
     process.kill()
     finish(process)
     state = state_when(client, lambda state: state.lease_holder is None)
@@ -370,8 +374,8 @@ def test_killed_in_mid_command_the_arm_holds_and_the_lease_runs_out(client: Skil
         client.skill([0, 1])
 
 
-def test_suspended_it_loses_the_lease_and_says_so(client: SkillClient) -> None:
-    process = steering(client)
+def test_a_suspended_process_loses_the_lease_and_reports_it(client: SkillClient) -> None:
+    process = running_skill(client)
     process.send_signal(signal.SIGSTOP)
     state_when(client, lambda state: state.lease_holder is None)
     process.send_signal(signal.SIGCONT)
@@ -381,25 +385,25 @@ def test_suspended_it_loses_the_lease_and_says_so(client: SkillClient) -> None:
     assert "Traceback" not in err
 
 
-def test_stopped_by_another_it_says_why(client: SkillClient) -> None:
-    process = steering(client)
+def test_the_reason_of_a_stop_is_printed(client: SkillClient) -> None:
+    process = running_skill(client)
     client.stop("enough")
     code, _, err = finish(process)
     assert code == 1
     assert "enough" in err
 
 
-def test_it_steers_on_when_a_silent_tracker_speaks_again(
+def test_it_continues_after_a_tracker_fault(
     serve: Callable[..., Served], policy_file: Path
 ) -> None:
     address = serve(policy_file, track=TrackConfig(objects=("cube",))).address
-    with SkillClient(address, timeout_s=10.0) as client, tracking(address) as speaks:
-        process = steering(client)
-        speaks.clear()
-        # As many refused repetitions as take longer than a second, after which the line is shown.
+    with SkillClient(address, timeout_s=10.0) as client, tracking(address) as sends:
+        process = running_skill(client)
+        sends.clear()
+        # Refusals for more than a second, since the status line is logged once per second.
         state_when(client, lambda state: state.counters.get("rejected.not_now", 0) > 12)
         assert client.state().fault == "tracker"
-        speaks.set()
+        sends.set()
         state_when(client, lambda state: state.mode == "skill" and moves(state))
         process.send_signal(signal.SIGINT)
         code, out, err = finish(process)
@@ -413,7 +417,7 @@ def moves(state: Telemetry) -> bool:
     return max(abs(v or 0) for v in state.joint_velocity) > 0.05
 
 
-def test_clear_is_advised_where_it_is_the_way_out_alone(
+def test_clear_is_advised_only_if_it_is_necessary(
     serve: Callable[..., Served], run: Control, policy_file: Path
 ) -> None:
     address = serve(policy_file, track=TrackConfig(objects=("cube",))).address
@@ -424,15 +428,15 @@ def test_clear_is_advised_where_it_is_the_way_out_alone(
             assert state_line(state).startswith("fault tracker  lease 'me'")
             code, _, err = run("--address", address, "hold", "--priority", "1")
             assert code == 1
-            assert "send it again once the fault has ended by itself" in err
+            assert "send the command again then" in err
             assert "skill-control clear" not in err
         client.stop("enough")
         code, _, err = run("--address", address, "hold")
         assert code == 1
-        assert "Once it is safe: skill-control clear, then this again" in err
+        assert f"then run: skill-control clear --address {address}, and repeat" in err
 
 
-def test_a_reader_that_has_enough_is_no_error(client: SkillClient) -> None:
+def test_a_closed_pipe_is_no_error(client: SkillClient) -> None:
     process = start("--address", client.address, "watch")
     assert process.stdout is not None
     process.stdout.readline()
@@ -443,7 +447,7 @@ def test_a_reader_that_has_enough_is_no_error(client: SkillClient) -> None:
     assert process.wait(DEADLINE_S) == 0
 
 
-def test_it_starts_without_what_only_a_server_needs() -> None:
+def test_it_starts_without_the_libraries_of_the_server() -> None:
     code = "import sys, skill_runtime.cli.control; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"mujoco", "onnxruntime", "torch"} & set(done.stdout.split())

@@ -1,4 +1,4 @@
-"""skill-doctor as a user runs it; how punctual this machine is today is no matter of a test."""
+"""skill-doctor as a user runs it; the measured values depend on the machine and are not tested."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from skill_runtime.doctor.serving_cost import time_round_trips
-from skill_runtime.realtime.cpus import online
+from skill_runtime.realtime.cpus import online_cpus
 
 DEADLINE_S = 120.0
 COMMAND = [sys.executable, "-m", "skill_runtime.cli.doctor"]
@@ -27,9 +27,9 @@ def doctor(*arguments: object, folder: Path | None = None) -> subprocess.Complet
     )
 
 
-def test_it_measures_says_and_writes(policy_file: Path, tmp_path: Path) -> None:
+def test_it_measures_prints_and_writes(policy_file: Path, tmp_path: Path) -> None:
     path = tmp_path / "new" / "doctor.json"
-    cpu = online()[-1]
+    cpu = online_cpus()[-1]
     done = doctor("--seconds", 0.2, "--model", policy_file, "--cpu", cpu, "--json", path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -53,7 +53,7 @@ def test_it_measures_says_and_writes(policy_file: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_without_a_policy_file_it_says_so_and_measures_the_rest(tmp_path: Path) -> None:
+def test_without_a_policy_file_it_measures_the_rest(tmp_path: Path) -> None:
     done = doctor("--seconds", 0.1, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("not measured: no policy file; --model FILE") == 3
@@ -79,6 +79,6 @@ def test_mistyped_commands_are_explained(arguments: list[str], said: str) -> Non
     assert said in " ".join((done.stderr + done.stdout).split())
 
 
-def test_messages_there_and_back_are_timed() -> None:
+def test_round_trips_of_messages_are_timed() -> None:
     assert (time_round_trips(0.1) > 0).all()
     assert (time_round_trips(0.1, 200.0) > 0).all()

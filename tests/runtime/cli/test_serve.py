@@ -22,8 +22,7 @@ import pytest
 from tests.support.served import DEADLINE_S, state_when, until
 
 from skill_runtime.cli.serve import SECOND_SIGNAL_S
-from skill_runtime.client.client import SkillClient
-from skill_runtime.client.errors import CommandRefusedError, LeaseLostError
+from skill_runtime.client import CommandRefusedError, LeaseLostError, SkillClient
 
 PolicyFileFactory = Callable[..., Path]
 
@@ -31,7 +30,7 @@ COMMAND = [sys.executable, "-m", "skill_runtime.cli.serve"]
 
 
 def free_port() -> int:
-    """The first of three ports in a row that nobody uses."""
+    """Returns the first of three consecutive free ports."""
     while True:
         with socket.socket() as first:
             first.bind(("127.0.0.1", 0))
@@ -46,7 +45,7 @@ def free_port() -> int:
 
 
 class Process:
-    """A skill-serve that runs."""
+    """A skill-serve process."""
 
     def __init__(self, *arguments: str, port: int | None = None, **environment: str) -> None:
         self.port = port or free_port()
@@ -63,14 +62,14 @@ class Process:
         return SkillClient(self.address, timeout_s=DEADLINE_S)
 
     def wait(self) -> int:
-        """Exit code, once it has ended by itself."""
+        """Returns the exit code after the process has ended."""
         code = self.popen.wait(DEADLINE_S)
         assert self.popen.stdout is not None
         self.popen.stdout.close()
         return code
 
     def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
-        """Exit code and all output, after a signal."""
+        """Sends a signal; returns the exit code and all output."""
         self.popen.send_signal(number)
         output, _ = self.popen.communicate(timeout=DEADLINE_S)
         return self.popen.returncode, output
@@ -88,7 +87,7 @@ def process(*arguments: str, port: int | None = None, **environment: str) -> Ite
 
 
 def refused(*arguments: str) -> tuple[int, str]:
-    """Exit code and error text of a command that cannot be served."""
+    """Returns exit code and output of a command line that is refused."""
     done = subprocess.run(
         [*COMMAND, *arguments], capture_output=True, text=True, timeout=DEADLINE_S, check=False
     )
@@ -96,12 +95,12 @@ def refused(*arguments: str) -> tuple[int, str]:
     return done.returncode, done.stderr + done.stdout
 
 
-def test_it_shows_off_until_somebody_takes_the_lease_for_good(policy_file: Path) -> None:
+def test_the_demo_runs_until_a_client_acquires_the_lease(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
         state = state_when(client, lambda state: state.action is not None)
         assert (state.mode, state.command, state.lease_holder) == ("skill", "demo", None)
         assert state.scene is not None
-        with client.acquire("somebody"):
+        with client.acquire("a client"):
             assert state_when(client, lambda state: state.command is None).mode == "hold"
         state = state_when(client, lambda state: state.lease_holder is None)
         assert (state.mode, state.command) == ("hold", None)
@@ -110,7 +109,9 @@ def test_it_shows_off_until_somebody_takes_the_lease_for_good(policy_file: Path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_told_to_end_it_rests_and_says_so(policy_file: Path, number: signal.Signals) -> None:
+def test_a_signal_brings_the_arm_to_rest_and_ends_the_server(
+    policy_file: Path, number: signal.Signals
+) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
         state_when(client, lambda state: state.action is not None)
         code, output = running.end(number)
@@ -119,7 +120,7 @@ def test_told_to_end_it_rests_and_says_so(policy_file: Path, number: signal.Sign
     assert "Traceback" not in output
 
 
-def test_the_last_telemetry_says_that_it_stopped_at_rest(policy_file: Path) -> None:
+def test_the_last_telemetry_reports_the_shutdown(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
         state_when(client, lambda state: state.action is not None)
         running.popen.send_signal(signal.SIGTERM)
@@ -128,7 +129,7 @@ def test_the_last_telemetry_says_that_it_stopped_at_rest(policy_file: Path) -> N
         assert running.wait() == 0
 
 
-def test_it_says_what_it_serves_where_and_how_to_steer_it(policy_file: Path) -> None:
+def test_the_banner_shows_policy_addresses_and_commands(policy_file: Path) -> None:
     with process("--model", str(policy_file), "--no-demo") as running:
         with running.client() as client:
             state_when(client, lambda state: state.mode == "hold" and state.tick > 100)
@@ -146,10 +147,10 @@ def test_it_says_what_it_serves_where_and_how_to_steer_it(policy_file: Path) -> 
         f"skill-control skill 1 0 --address tcp://127.0.0.1:{running.port}",
     ):
         assert words in output
-    assert re.search(r"hold .*lease free .*cube \[.* late .* missed \d", output)
+    assert re.search(r"hold .*lease free .*cube \[.* late .* overruns \d", output)
 
 
-def test_mass_and_friction_stay_as_asked_from_episode_to_episode(policy_file: Path) -> None:
+def test_mass_and_friction_keep_the_given_values_in_every_episode(policy_file: Path) -> None:
     arguments = ("--model", str(policy_file), "--mass", "2.5", "--friction", "0.3")
     with process(*arguments) as running, running.client() as client:
         assert state_when(client, lambda state: True).scene == {"mass": 2.5, "friction": 0.3}
@@ -160,7 +161,7 @@ def test_mass_and_friction_stay_as_asked_from_episode_to_episode(policy_file: Pa
         assert client.state().scene == {"mass": 3.0, "friction": 0.3}
 
 
-def test_a_goal_policy_shows_goals_and_says_how_to_send_one(goal_file: Path) -> None:
+def test_the_demo_of_a_goal_policy_runs_goals(goal_file: Path) -> None:
     arguments = ("--model", str(goal_file), "--mass", "10", "--friction", "5")
     with process(*arguments) as running, running.client() as client:
         state = state_when(client, lambda state: state.context_distance is not None)
@@ -173,30 +174,30 @@ def test_a_goal_policy_shows_goals_and_says_how_to_send_one(goal_file: Path) -> 
             assert goal.context_estimate is None
         code, output = running.end()
     assert code == 0, output
-    assert "shows one goal after the other" in output
+    assert "executes goals until a client takes the lease" in output
     assert "skill-control goal 0.15 0.15" in output
     assert "--mass 10 kg is outside the 0.4 to 1.6 kg of training" in output
     assert "--friction 5 is outside the 0.2 to 0.8 of training" in output
 
 
-def test_it_serves_at_1_khz_when_asked(policy_file: Path) -> None:
+def test_it_serves_at_1_khz(policy_file: Path) -> None:
     arguments = ("--model", str(policy_file), "--servo-rate", "1000", "--spin-us", "50")
     with process(*arguments) as running, running.client() as client:
         assert client.server.servo_period_s == pytest.approx(0.001)
         state_when(client, lambda state: state.action is not None)
 
 
-def test_an_object_that_the_policy_does_not_observe_is_tracked_with_a_note(
+def test_tracking_an_object_that_the_policy_does_not_observe_is_remarked_on(
     policy_file: Path,
 ) -> None:
     with process("--model", str(policy_file), "--track", "cupe") as running:
         with running.client() as client:
             state_when(client, lambda state: state.tick > 10)
         _, output = running.end()
-    assert "--track cupe: the policy observes cube, so nothing needs that pose" in output
+    assert "--track cupe: the policy observes cube, so that pose is not needed" in output
 
 
-def test_realtime_is_granted_or_its_absence_is_put_into_words(policy_file: Path) -> None:
+def test_realtime_is_granted_or_its_refusal_is_explained(policy_file: Path) -> None:
     arguments = ("--model", str(policy_file), "--realtime", "--no-demo")
     with process(*arguments) as running:
         with running.client() as client:
@@ -206,11 +207,11 @@ def test_realtime_is_granted_or_its_absence_is_put_into_words(policy_file: Path)
     assert re.search(r"locked memory: (yes|refused .*memlock)", output)
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no thread is kept anywhere here")
-def test_the_loop_and_nothing_else_is_kept_on_a_processor(policy_file: Path) -> None:
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system does not pin threads")
+def test_only_the_loop_is_pinned_to_a_processor(policy_file: Path) -> None:
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
-        pytest.skip("with one processor everything is on it")
+        pytest.skip("needs two processors")
     with process("--model", str(policy_file), "--cpu", str(cpus[-1])) as running:
         with running.client() as client:
             state_when(client, lambda state: state.action is not None)
@@ -219,10 +220,10 @@ def test_the_loop_and_nothing_else_is_kept_on_a_processor(policy_file: Path) -> 
         _, output = running.end()
     assert len(threads) > 2
     assert len(kept) == 1
-    assert f"note       processor: {cpus[-1]}, for the loop alone" in output
+    assert f"note       processor: {cpus[-1]}, for the loop only" in output
 
 
-def test_without_a_screen_view_says_so_and_serving_goes_on(
+def test_without_a_screen_view_warns_and_serving_continues(
     policy_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
@@ -235,7 +236,7 @@ def test_without_a_screen_view_says_so_and_serving_goes_on(
     assert "--view: there is no screen" in output
 
 
-def test_it_is_light_and_knows_no_torch(policy_file: Path) -> None:
+def test_it_needs_little_memory_and_does_not_load_torch(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
         state_when(client, lambda state: state.action is not None)
         server = psutil.Process(running.popen.pid)
@@ -252,7 +253,7 @@ def test_a_port_in_use_names_the_port_and_the_flag(policy_file: Path) -> None:
         assert code == 2
         assert f"port {running.port} is in use" in text
         assert "--port" in text
-        with running.client() as client:  # the first one has not noticed
+        with running.client() as client:  # the first server still serves
             client.hello()
 
 
@@ -266,7 +267,7 @@ def test_a_port_in_use_names_the_port_and_the_flag(policy_file: Path) -> None:
             ["--mass", "-1"],
             ["skill-serve: --mass takes a number from 0.001 to 100 kg, got -1; give one in that"],
         ),
-        (["--mass", "101"], ["--mass takes", "0.001 to 100 kg", "or leave it out"]),
+        (["--mass", "101"], ["--mass takes", "0.001 to 100 kg", "or omit the flag"]),
         (["--mass", "nan"], ["--mass takes", "got nan"]),
         (["--friction", "0"], ["--friction takes a number from 0.001 to 10, got 0; give one"]),
         (["--servo-rate", "50"], ["--servo-rate takes a number from 100 to 2000 Hz, got 50"]),
@@ -279,19 +280,19 @@ def test_a_port_in_use_names_the_port_and_the_flag(policy_file: Path) -> None:
         (["--cpu", "4096"], ["--cpu takes one of this machine's processors, 0", "got 4096; give"]),
     ],
 )
-def test_what_cannot_be_served_is_explained(
+def test_impossible_flags_are_explained(
     policy_file: Path, arguments: list[str], words: list[str]
 ) -> None:
     code, text = refused("--model", str(policy_file), *arguments)
     assert code == 2
     assert "pydantic" not in text
-    text = " ".join(text.split())  # tyro breaks its lines
+    text = " ".join(text.split())  # undoes the line breaks of tyro
     for word in words:
         assert word in text
 
 
 @pytest.mark.usefixtures("no_cuda")
-def test_cuda_where_there_is_none_is_a_clear_failure(policy_file: Path) -> None:
+def test_cuda_on_a_machine_without_it_is_explained(policy_file: Path) -> None:
     code, text = refused("--model", str(policy_file), "--device", "cuda")
     assert code == 2
     assert "device 'cuda' was asked for" in text
@@ -308,7 +309,7 @@ def test_it_serves_on_cuda(policy_file: Path) -> None:
     assert code == 0, output
 
 
-def test_files_that_cannot_be_served_are_explained(
+def test_invalid_policy_files_are_explained(
     tmp_path: Path, policy_file: Path, make_policy_file: Callable[..., Path]
 ) -> None:
     whole = policy_file.read_bytes()
@@ -325,9 +326,9 @@ def test_files_that_cannot_be_served_are_explained(
         (newer, "schema_version"),
         (bare, "manifest"),
     ):
-        code, said = refused("--model", str(path))
-        assert code == 2, said
-        assert word in said
+        code, output = refused("--model", str(path))
+        assert code == 2, output
+        assert word in output
 
 
 def test_the_same_signal_twice_in_a_row_counts_once(policy_file: Path) -> None:
@@ -340,7 +341,7 @@ def test_the_same_signal_twice_in_a_row_counts_once(policy_file: Path) -> None:
 
 HANGS = """
 import time
-from skill_runtime.serve import Shutdown
+from skill_runtime.cli.serve import Shutdown
 shutdown = Shutdown()
 print("ready", flush=True)
 shutdown.asked.wait()
@@ -349,7 +350,7 @@ time.sleep(60)
 """
 
 
-def test_whoever_insists_ends_what_hangs() -> None:
+def test_a_second_signal_ends_a_process_that_hangs() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HANGS], stdout=subprocess.PIPE, text=True
     ) as hanging:
@@ -362,7 +363,7 @@ def test_whoever_insists_ends_what_hangs() -> None:
         assert hanging.wait(DEADLINE_S) == 128 + signal.SIGINT
 
 
-def test_on_a_terminal_one_line_is_kept_up_to_date(policy_file: Path) -> None:
+def test_on_a_terminal_the_status_line_is_rewritten_in_place(policy_file: Path) -> None:
     ours, theirs = pty.openpty()
     port = free_port()
     arguments = ["--model", str(policy_file), "--port", str(port)]
@@ -372,7 +373,7 @@ def test_on_a_terminal_one_line_is_kept_up_to_date(policy_file: Path) -> None:
         while output.count(b"\r\x1b[K") < 4:
             output += os.read(ours, 4096)
         running.send_signal(signal.SIGINT)
-        with contextlib.suppress(OSError):  # the terminal's other end has closed
+        with contextlib.suppress(OSError):  # the process has closed its end of the terminal
             while more := os.read(ours, 4096):
                 output += more
         os.close(ours)
@@ -383,16 +384,16 @@ def test_on_a_terminal_one_line_is_kept_up_to_date(policy_file: Path) -> None:
     assert "the arm is at rest" in lines[-1]
 
 
-def test_output_that_nobody_ever_reads_does_not_stop_it(policy_file: Path) -> None:
+def test_output_that_is_never_read_does_not_stop_it(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
         assert running.popen.stdout is not None
-        running.popen.stdout.close()  # before it has said anything
+        running.popen.stdout.close()  # before the first output
         state_when(client, lambda state: state.action is not None)
         running.popen.send_signal(signal.SIGTERM)
         assert running.wait() == 0
 
 
-def test_output_that_nobody_reads_does_not_stop_it(policy_file: Path) -> None:
+def test_output_that_is_no_longer_read_does_not_stop_it(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
         state_when(client, lambda state: state.action is not None)
         assert running.popen.stdout is not None
@@ -406,7 +407,7 @@ def test_output_that_nobody_reads_does_not_stop_it(policy_file: Path) -> None:
 # Under a supervisor -------------------------------------------------------------------------------
 
 
-def test_started_again_after_kill_9_nothing_moves_before_a_clear(policy_file: Path) -> None:
+def test_after_kill_9_and_a_restart_the_arm_is_at_rest_until_a_clear(policy_file: Path) -> None:
     with process("--model", str(policy_file), "--stopped") as running:
         port, client = running.port, running.client()
         with client:
@@ -419,7 +420,8 @@ def test_started_again_after_kill_9_nothing_moves_before_a_clear(policy_file: Pa
             with process("--model", str(policy_file), "--stopped", port=port) as again:
                 with pytest.raises(LeaseLostError):
                     client.hold()
-                with pytest.raises(CommandRefusedError, match=r"stopped \(stop: it was started so"):
+                words = r"stopped \(stop: server was started with --stopped"
+                with pytest.raises(CommandRefusedError, match=words):
                     client.acquire("after")
                 state = client.state()
                 assert (state.mode, state.command) == ("stopped", None)
@@ -430,18 +432,16 @@ def test_started_again_after_kill_9_nothing_moves_before_a_clear(policy_file: Pa
                     state_when(client, lambda state: state.action is not None)
                 code, output = again.end()
     assert code == 0, output
-    assert "stopped until somebody sends 'clear'" in output
+    assert "stopped until a client sends 'clear'" in output
 
 
-def test_a_supervisor_hears_that_it_serves_and_that_it_ends(
-    policy_file: Path, tmp_path: Path
-) -> None:
+def test_systemd_is_notified_of_start_and_end(policy_file: Path, tmp_path: Path) -> None:
     path = str(tmp_path / "notify")
-    said: list[bytes] = []
+    notes: list[bytes] = []
 
     def listen(supervisor: socket.socket) -> None:
-        while not said or said[-1] != b"STOPPING=1":
-            said.append(supervisor.recv(100))
+        while not notes or notes[-1] != b"STOPPING=1":
+            notes.append(supervisor.recv(100))
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
         supervisor.bind(path)
@@ -449,14 +449,14 @@ def test_a_supervisor_hears_that_it_serves_and_that_it_ends(
         listener = threading.Thread(target=listen, args=(supervisor,))
         listener.start()
         with process("--model", str(policy_file), NOTIFY_SOCKET=path) as running:
-            until(lambda: b"READY=1" in said)
+            until(lambda: b"READY=1" in notes)
             with SkillClient(running.address, timeout_s=1.0) as client:
                 assert client.hello().mode in {"hold", "skill"}
-            until(lambda: b"WATCHDOG=1" in said)
+            until(lambda: b"WATCHDOG=1" in notes)
             code, output = running.end()
             assert code == 0, output
         listener.join(DEADLINE_S)
-    assert (said[0], said[-1]) == (b"READY=1", b"STOPPING=1")
+    assert (notes[0], notes[-1]) == (b"READY=1", b"STOPPING=1")
 
 
 SLOW = """<ir_version: 10, opset_import: ["" : 20]>

@@ -1,4 +1,4 @@
-"""SkillClient against a real server: every call, and every way in which one can fail."""
+"""SkillClient against a real server: every call, and every error."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import pytest
 from tests.support.served import DEADLINE_S, Served, serving, state_when
 
 from skill_proto.messages import Telemetry
-from skill_runtime.client.client import SkillClient
-from skill_runtime.client.errors import (
+from skill_runtime.client import (
     CommandRefusedError,
     LeaseHeldError,
     LeaseLostError,
     NoLeaseError,
     ServerUnreachableError,
+    SkillClient,
 )
-from skill_runtime.policy.onnx_policy import OnnxPolicy
+from skill_runtime.policy import OnnxPolicy
 from skill_runtime.transport.sockets import Addresses
 
 
@@ -36,26 +36,26 @@ def cube(state: Telemetry) -> np.ndarray:
     return np.array(state.objects["cube"].position)
 
 
-# Asking and watching ------------------------------------------------------------------------------
+# Description and state ----------------------------------------------------------------------------
 
 
-def test_hello_says_who_serves_what(client: SkillClient, policy_file: Path) -> None:
+def test_hello_describes_the_server(client: SkillClient, policy_file: Path) -> None:
     welcome = client.hello()
     assert welcome.manifest == OnnxPolicy(policy_file).manifest
     assert (welcome.robot, welcome.simulated, welcome.mode) == ("panda", True, "hold")
     assert welcome.lease_holder is None
 
 
-def test_telemetry_is_the_newest_there_is(client: SkillClient) -> None:
+def test_telemetry_is_the_newest(client: SkillClient) -> None:
     first, second, third = islice(client.telemetry(), 3)
     assert first.seq < second.seq < third.seq
     time.sleep(0.5)
-    # Fifty states went by meanwhile: at most two of them were kept for us.
+    # Fifty states were published meanwhile; the socket keeps at most two of them.
     waited = [state.seq for state in islice(client.telemetry(), 3)]
     assert waited[-1] - third.seq > 10
 
 
-def test_a_state_knows_of_the_command_before_it(client: SkillClient) -> None:
+def test_a_state_includes_the_effect_of_the_last_command(client: SkillClient) -> None:
     with client.acquire("me"):
         for mass in (1.0, 2.0, 3.0, 4.0):
             client.scene(mass=mass)
@@ -65,7 +65,7 @@ def test_a_state_knows_of_the_command_before_it(client: SkillClient) -> None:
 # The lease ----------------------------------------------------------------------------------------
 
 
-def test_the_lease_is_shown_and_given_back(client: SkillClient, other: SkillClient) -> None:
+def test_the_lease_is_published_and_released(client: SkillClient, other: SkillClient) -> None:
     with client.acquire("me"):
         assert other.hello().lease_holder == "me"
     assert other.hello().lease_holder is None
@@ -100,7 +100,7 @@ def test_the_heartbeat_keeps_the_lease_of_a_silent_program(client: SkillClient) 
 
 def test_without_its_heartbeat_a_lease_runs_out(client: SkillClient, other: SkillClient) -> None:
     lease = client.acquire("me", ttl_s=0.5)
-    lease._ended.set()  # as if the thread had died
+    lease._ended.set()  # stops the heartbeat
     state = state_when(other, lambda state: state.lease_holder is None)
     assert state.counters["lease_lost"] == 1
     with pytest.raises(LeaseLostError, match="not renewed for"):
@@ -116,14 +116,14 @@ def test_a_command_needs_the_lease(client: SkillClient) -> None:
         client.skill([1, 0])
 
 
-def test_after_giving_it_back_a_command_needs_a_new_lease(client: SkillClient) -> None:
+def test_after_a_release_a_command_needs_a_new_lease(client: SkillClient) -> None:
     with client.acquire("me"):
         pass
-    with pytest.raises(LeaseLostError, match="given back"):
+    with pytest.raises(LeaseLostError, match="was released"):
         client.skill([1, 0])
 
 
-def test_closing_the_client_gives_the_lease_back(served: Served, client: SkillClient) -> None:
+def test_closing_the_client_releases_the_lease(served: Served, client: SkillClient) -> None:
     with SkillClient(served.address, timeout_s=10.0) as passing:
         passing.acquire("passing", ttl_s=60)
     assert client.hello().lease_holder is None
@@ -159,7 +159,7 @@ def test_a_command_that_is_not_repeated_ends(client: SkillClient) -> None:
 
 
 def test_a_pause_does_not_make_the_next_command_stale(client: SkillClient) -> None:
-    # With so long a time to live the heartbeat brings no news of the time.
+    # With this time to live no heartbeat reports the server time during the pause.
     with client.acquire("me", ttl_s=30):
         time.sleep(2.0)
         client.skill([1, 0], valid_for_s=1.0)
@@ -189,7 +189,7 @@ def test_servo_pose_moves_the_end_effector(client: SkillClient) -> None:
         assert state_when(client, there).mode == "servo"
 
 
-def test_servo_joint_moves_the_joints_and_the_hand(client: SkillClient) -> None:
+def test_servo_joint_moves_the_joints_and_the_gripper(client: SkillClient) -> None:
     state = client.state()
     target = np.array(state.joint_position, float)
     target[6] -= 0.3
@@ -203,7 +203,7 @@ def test_servo_joint_moves_the_joints_and_the_hand(client: SkillClient) -> None:
         state_when(client, there)
 
 
-def test_a_seed_gives_the_same_start_again(client: SkillClient) -> None:
+def test_a_seed_repeats_the_start(client: SkillClient) -> None:
     starts: list[np.ndarray] = []
     with client.acquire("me"):
         for seed in (5, 6, 5):
@@ -213,7 +213,7 @@ def test_a_seed_gives_the_same_start_again(client: SkillClient) -> None:
     assert np.linalg.norm(starts[0] - starts[1]) > 2e-3
 
 
-def test_the_object_is_changed_under_the_hands_of_whoever_steers(
+def test_the_scene_is_changed_without_interrupting_the_command(
     client: SkillClient, other: SkillClient
 ) -> None:
     with client.acquire("me"):
@@ -227,17 +227,17 @@ def test_the_object_is_changed_under_the_hands_of_whoever_steers(
         assert client.state().command_seq == 2
 
 
-def test_the_object_is_changed_in_the_show_and_the_policy_remembers(
+def test_the_scene_is_changed_during_the_demo_and_the_recurrent_state_is_kept(
     serve: Callable[..., Served], goal_file: Path
 ) -> None:
     served = serve(goal_file, demo=True)
     with SkillClient(served.address, timeout_s=10.0) as client:
         before = state_when(client, lambda state: state.action is not None)
-        memory = served.server.pilot.runner.policy._memory  # type: ignore[attr-defined]  what remembers
-        age = memory.age[0]
+        states = served.server.controller.runner.policy._states  # type: ignore[attr-defined]
+        age = states.age[0]
         client.scene(friction=0.06)
         after = state_when(client, lambda state: state.time > before.time + 0.5)
-        assert memory.age[0] > age > 0
+        assert states.age[0] > age > 0
     assert (after.mode, after.command, after.lease_holder) == ("goal", "demo", None)
     assert after.scene is not None
     assert after.scene["friction"] == 0.06
@@ -277,11 +277,11 @@ def test_a_stop_by_anyone_revokes_the_lease_and_latches(
 ) -> None:
     with client.acquire("me"):
         client.skill([1, 0], valid_for_s=30.0)
-        other.stop("a hand in the way")
-        with pytest.raises(LeaseLostError, match="a hand in the way"):
+        other.stop("an obstacle")
+        with pytest.raises(LeaseLostError, match="an obstacle"):
             client.skill([1, 0])
         assert client.state().mode == "stopped"
-        with pytest.raises(CommandRefusedError, match="a hand in the way") as caught:
+        with pytest.raises(CommandRefusedError, match="an obstacle") as caught:
             client.acquire("me")
         assert caught.value.code == "not_now"
     client.clear()
@@ -290,11 +290,11 @@ def test_a_stop_by_anyone_revokes_the_lease_and_latches(
         client.skill([1, 0])
 
 
-def test_the_heartbeat_hears_of_a_stop(client: SkillClient, other: SkillClient) -> None:
+def test_the_heartbeat_detects_a_stop(client: SkillClient, other: SkillClient) -> None:
     with client.acquire("me", ttl_s=0.5) as lease:
         other.stop("enough")
         ends = time.monotonic() + DEADLINE_S
-        while lease.lost is None and time.monotonic() < ends:
+        while lease.ended_because is None and time.monotonic() < ends:
             time.sleep(0.05)
         with pytest.raises(LeaseLostError, match="enough"):
             client.skill([1, 0])
@@ -319,12 +319,12 @@ def test_stop_finds_its_socket_elsewhere(served: Served) -> None:
         assert client.state().mode == "stopped"
 
 
-def test_stop_is_not_content_with_another_arms_server(
+def test_a_stop_reaches_this_arm_if_the_default_address_is_another_arms(
     serve: Callable[..., Served], policy_file: Path
 ) -> None:
     block = free_block()
     free = "tcp://127.0.0.1:*"
-    # The other arm's stop socket is where this arm's would be by default.
+    # The other arm's stop socket is at this arm's default stop address.
     other = serve(policy_file, addresses=Addresses(commands=free, telemetry=free, stop=block.stop))
     serve(policy_file, addresses=Addresses(commands=block.commands, telemetry=free, stop=free))
     with SkillClient(block.commands, timeout_s=10.0) as client:
@@ -335,7 +335,7 @@ def test_stop_is_not_content_with_another_arms_server(
 
 
 def free_block() -> Addresses:
-    """Three neighbouring ports that are free now."""
+    """Returns the addresses of three consecutive free ports."""
     for first in range(17000, 60000, 3):
         try:
             for port in range(first, first + 3):
@@ -358,7 +358,7 @@ def observations(n: int) -> np.ndarray:
     return np.random.default_rng(0).normal(0, 0.1, (n, 28)).astype(np.float32)
 
 
-def test_act_gives_what_the_policy_gives(client: SkillClient, policy_file: Path) -> None:
+def test_act_returns_the_action_of_the_policy(client: SkillClient, policy_file: Path) -> None:
     observation, skill = observations(3), np.array([[1, 0], [0, 1], [-1, 0]], np.float32)
     result = client.act(observation, session="s", skill=skill)
     expected = OnnxPolicy(policy_file, slots=3).step(observation, skill).action
@@ -373,7 +373,7 @@ def test_act_towards_goals(client: SkillClient, policy_file: Path) -> None:
     np.testing.assert_array_equal(result["action"], expected)
 
 
-def test_act_keeps_memory_per_session_until_a_new_episode(
+def test_act_keeps_the_recurrent_state_per_session_until_a_new_episode(
     serve: Callable[..., Served], make_policy_file: Callable[..., Path], tmp_path: Path
 ) -> None:
     served = serve(make_policy_file(tmp_path, recurrent=True))
@@ -406,12 +406,12 @@ def test_act_keeps_memory_per_session_until_a_new_episode(
     ],
     ids=["size", "axis", "no-skill", "rows", "nan", "many", "huge"],
 )
-def test_act_refuses_what_does_not_fit(
+def test_act_refuses_arrays_that_do_not_fit(
     client: SkillClient, arrays: dict[str, np.ndarray], said: str
 ) -> None:
     with pytest.raises(CommandRefusedError, match=said):
         client.act(arrays.pop("observation"), session="s", **arrays)
-    # The connection is as good as before.
+    # The connection still works.
     assert client.act(observations(1), session="s", skill=[[1, 0]])["action"].shape == (1, 3)
 
 

@@ -1,4 +1,4 @@
-"""ServoStream against a real server: targets without a wait, and what becomes of refusals."""
+"""ServoStream against a real server: targets without a wait, counted and raised refusals."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from tests.support.served import DEADLINE_S, Served, serving
 from skill_proto.messages import COMMAND, Granted, Telemetry
 from skill_robots.arm import ArmCommunicationError, ArmState
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
-from skill_runtime.client.client import SkillClient
-from skill_runtime.client.errors import (
+from skill_runtime.client import (
+    ClientLease,
     CommandRefusedError,
     LeaseLostError,
     NoLeaseError,
     ServerUnreachableError,
+    ServoStream,
+    SkillClient,
 )
-from skill_runtime.client.lease import ClientLease
-from skill_runtime.client.servo_stream import MAX_UNANSWERED, ServoStream
+from skill_runtime.client.servo_stream import MAX_UNANSWERED
 
 
 def joints(state: Telemetry) -> np.ndarray:
@@ -45,11 +46,11 @@ def test_a_stream_moves_the_arm_and_every_target_is_answered(client: SkillClient
         assert not stream.refused
         assert client.state().command_seq == stream.sent
         next(state for state in client.telemetry() if (joints(state) > start + 0.1).all())
-        client.hold()  # in the same numbering
+        client.hold()  # continues the sequence numbers
         assert client.state().command_seq == stream.sent + 1
 
 
-def test_a_stream_of_poses_takes_the_hand_along(client: SkillClient) -> None:
+def test_a_stream_of_poses_moves_the_gripper(client: SkillClient) -> None:
     target, ends = np.array([0.05, 0.1, 0.15]), time.monotonic() + DEADLINE_S
     with client.acquire("me", ttl_s=30), client.stream() as stream:
         while time.monotonic() < ends:
@@ -77,14 +78,14 @@ def test_a_stream_needs_the_lease(client: SkillClient) -> None:
         client.stream()
 
 
-def test_what_is_no_target_is_refused_at_once(client: SkillClient) -> None:
+def test_a_malformed_target_is_refused_at_once(client: SkillClient) -> None:
     with client.acquire("me", ttl_s=30), client.stream() as stream:
         with pytest.raises(CommandRefusedError):
             stream.servo_pose([0.0, 0.1])
         assert stream.sent == 0
 
 
-def test_a_target_that_the_server_refuses_is_raised_when_its_reply_has_come(
+def test_a_refusal_is_raised_when_its_reply_has_arrived(
     client: SkillClient,
 ) -> None:
     with client.acquire("me", ttl_s=30):
@@ -97,7 +98,7 @@ def test_a_target_that_the_server_refuses_is_raised_when_its_reply_has_come(
         client.hold()
 
 
-def test_a_target_that_comes_too_late_is_counted_and_the_stream_goes_on(
+def test_a_late_target_is_counted_and_the_stream_continues(
     client: SkillClient,
 ) -> None:
     with client.acquire("me", ttl_s=30) as lease, client.stream() as stream:
@@ -106,14 +107,14 @@ def test_a_target_that_comes_too_late_is_counted_and_the_stream_goes_on(
         assert stream.refused == {"stale": 1}
         stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=30.0)
         stream.finish()
-        lease.seq = 0  # as if overtaken
+        lease.seq = 0  # as if the next target was overtaken by the first
         stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=30.0)
         stream.finish()
         assert stream.refused == {"stale": 1, "out_of_order": 1}
 
 
 def test_a_pause_does_not_make_the_next_target_stale(client: SkillClient) -> None:
-    # With so long a time to live the heartbeat brings no news of the time.
+    # With this time to live no heartbeat reports the server time during the pause.
     with client.acquire("me", ttl_s=30), client.stream() as stream:
         stream.servo_pose([0.0, 0.1, 0.15])
         stream.sleep_until(time.monotonic() + 2.0)
@@ -123,7 +124,7 @@ def test_a_pause_does_not_make_the_next_target_stale(client: SkillClient) -> Non
 
 
 class MuteArm(MujocoArm):
-    """A simulated arm that may be told not to answer."""
+    """A simulated arm that does not answer while ``mute`` is set."""
 
     mute = False
 
@@ -133,7 +134,7 @@ class MuteArm(MujocoArm):
         return super().read()
 
 
-def test_the_stream_goes_on_when_a_silent_arm_answers_again(policy_file: Path) -> None:
+def test_the_stream_continues_after_a_communication_fault(policy_file: Path) -> None:
     arm, ends = MuteArm(), time.monotonic() + DEADLINE_S
     with (
         serving(policy_file, arm=arm) as served,
@@ -142,33 +143,33 @@ def test_the_stream_goes_on_when_a_silent_arm_answers_again(policy_file: Path) -
         client.stream() as stream,
     ):
         start = joints(client.state())
-        mended = 0.0
+        repaired = 0.0
 
         def moves_again() -> bool:
             state = client.latest
             return (
                 state is not None
-                and 0.0 < mended < state.time
+                and 0.0 < repaired < state.time
                 and state.mode == "servo"
                 and (joints(state) > start + 0.05).all()
             )
 
         while not moves_again():
             assert time.monotonic() < ends, f"never; the last state was {client.latest}"
-            stream.servo_joint(start + (0.1 if mended else 0.01))
+            stream.servo_joint(start + (0.1 if repaired else 0.01))
             stream.sleep_until(time.monotonic() + 0.01)
             state = client.latest
-            if state is not None and not mended:
+            if state is not None and not repaired:
                 arm.mute = arm.mute or state.mode == "servo"
                 if state.fault == "communication" and stream.refused["not_now"] > 10:
-                    arm.mute, mended = False, state.time
+                    arm.mute, repaired = False, state.time
         assert set(stream.refused) <= {"not_now", "stale"}
         counters = client.state().counters
         assert (counters["leases"], counters.get("clears", 0)) == (1, 0)
 
 
-def go_on(stream: ServoStream) -> None:
-    """Sends targets until something is raised."""
+def send_until_error(stream: ServoStream) -> None:
+    """Sends targets until an error is raised."""
     ends = time.monotonic() + DEADLINE_S
     while time.monotonic() < ends:
         stream.servo_pose([0.0, 0.1, 0.15])
@@ -182,16 +183,16 @@ def test_a_stop_ends_the_stream_and_the_lease(served: Served, client: SkillClien
     ):
         stream = client.stream()
         stream.servo_pose([0.0, 0.1, 0.15])
-        other.stop("a hand in the way")
-        with pytest.raises(LeaseLostError, match="a hand in the way"), stream:
-            go_on(stream)
-        assert lease.lost is not None
+        other.stop("an obstacle")
+        with pytest.raises(LeaseLostError, match="an obstacle"), stream:
+            send_until_error(stream)
+        assert lease.ended_because is not None
         with pytest.raises(LeaseLostError):
             client.stream()
     assert client.state().mode == "stopped"
 
 
-def test_a_server_that_has_gone_is_noticed(policy_file: Path) -> None:
+def test_the_end_of_the_server_is_detected(policy_file: Path) -> None:
     with serving(policy_file) as served:
         client = SkillClient(served.address, timeout_s=1.0)
         client.acquire("me", ttl_s=60.0)
@@ -199,11 +200,11 @@ def test_a_server_that_has_gone_is_noticed(policy_file: Path) -> None:
         stream.servo_pose([0.0, 0.1, 0.15])
         stream.finish()
     with pytest.raises((ServerUnreachableError, LeaseLostError)), stream:
-        go_on(stream)
+        send_until_error(stream)
     client.close()
 
 
-def renewals_alone(frames: list[bytes]) -> list[list[bytes]] | None:
+def confirm_renewals(frames: list[bytes]) -> list[list[bytes]] | None:
     (frame,) = frames
     message = COMMAND.validate_json(frame)
     return [ok(message.id)] if message.type == "renew" else None
@@ -211,8 +212,8 @@ def renewals_alone(frames: list[bytes]) -> list[list[bytes]] | None:
 
 @pytest.fixture
 def slow(peer: Peer) -> Peer:
-    """A server that takes targets and leaves them unanswered until told otherwise."""
-    peer.answer = renewals_alone
+    """A server that replies to renewals, but not to targets."""
+    peer.answer = confirm_renewals
     return peer
 
 
@@ -223,7 +224,7 @@ def lease(slow: Peer) -> Iterator[ClientLease]:
         yield lease
 
 
-def test_a_server_that_does_not_keep_up_is_sent_no_backlog(slow: Peer, lease: ClientLease) -> None:
+def test_targets_are_dropped_if_the_server_does_not_keep_up(slow: Peer, lease: ClientLease) -> None:
     with ServoStream(slow.address, 60.0, lease, lambda: 1.0, lambda _: None) as stream:
         ends = time.monotonic() + DEADLINE_S
         while stream.sent < MAX_UNANSWERED and time.monotonic() < ends:
@@ -231,14 +232,14 @@ def test_a_server_that_does_not_keep_up_is_sent_no_backlog(slow: Peer, lease: Cl
         before = stream.dropped
         assert not any(stream.servo_pose([0.0, 0.0, 0.1]) for _ in range(5))
         assert (stream.sent, stream.dropped) == (MAX_UNANSWERED, before + 5)
-        assert lease.seq == MAX_UNANSWERED  # what was passed over leaves no gap
+        assert lease.seq == MAX_UNANSWERED  # dropped targets leave no gap
         slow.answer = lambda frames: [ok(ids(frames))]
         stream.finish()
         assert len(stream.round_trips_s) == MAX_UNANSWERED
         assert stream.servo_pose([0.0, 0.0, 0.1])
 
 
-def test_a_server_that_never_answers_is_given_up(slow: Peer, lease: ClientLease) -> None:
+def test_a_server_that_never_replies_is_unreachable(slow: Peer, lease: ClientLease) -> None:
     stream = ServoStream(slow.address, 0.5, lease, lambda: 1.0, lambda _: None)
     stream.servo_pose([0.0, 0.0, 0.1])
     with pytest.raises(ServerUnreachableError, match=slow.address), stream:

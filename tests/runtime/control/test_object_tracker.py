@@ -1,4 +1,4 @@
-"""Poses from outside: their age, their order, and what is made of them."""
+"""Object poses that clients report: age, order, velocity."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def tracker() -> ObjectTracker:
 def test_a_pose_ages() -> None:
     seen = tracker()
     assert seen.age_s("cube", 1.0) == math.inf
-    assert seen.late("cube", 1.0) == "no pose of 'cube' has come yet"
+    assert seen.late("cube", 1.0) == "no pose of 'cube' has arrived yet"
     seen.put(sighting(1.0), 1.05)
     assert seen.age_s("cube", 1.15) == pytest.approx(0.15)
     assert seen.late("cube", 1.15) is None
     assert seen.late("cube", 1.25) == "the newest pose of 'cube' is 0.25 s old"
 
 
-def test_velocity_is_taken_over_a_time_that_noise_does_not_rule() -> None:
+def test_velocity_is_the_difference_over_at_least_20_ms() -> None:
     seen = tracker()
     for step in range(11):  # every 4 ms, .5 m/s
         seen.put(sighting(step * 0.004, 0.002 * step), step * 0.004)
     assert seen.poses()["cube"].velocity == pytest.approx([0.5, 0.0, 0.0])
-    seen.put(sighting(0.044, 9.0), 0.044)  # 4 ms after the last base: no new velocity yet
+    seen.put(sighting(0.044, 9.0), 0.044)  # 4 ms after the last base: the velocity is kept
     assert seen.poses()["cube"].velocity == pytest.approx([0.5, 0.0, 0.0])
 
 
-def test_after_a_gap_an_object_is_taken_to_rest() -> None:
+def test_after_a_gap_the_velocity_is_zero() -> None:
     seen = tracker()
     seen.put(sighting(0.0), 0.0)
     seen.put(sighting(0.05, 0.1), 0.05)
@@ -49,7 +49,7 @@ def test_after_a_gap_an_object_is_taken_to_rest() -> None:
     assert seen.poses()["cube"].velocity == pytest.approx([0.0, 0.0, 0.0])
 
 
-def test_a_velocity_that_is_given_is_taken() -> None:
+def test_a_reported_velocity_is_used() -> None:
     seen = tracker()
     seen.put(sighting(0.0, velocity=(1, 2, 3), angular_velocity=(4, 5, 6)), 0.0)
     pose = seen.poses()["cube"]
@@ -57,7 +57,7 @@ def test_a_velocity_that_is_given_is_taken() -> None:
     assert pose.angular_velocity.tolist() == [4.0, 5.0, 6.0]
 
 
-def test_a_quaternion_is_made_a_unit_with_w_first_and_not_negative() -> None:
+def test_a_quaternion_is_normalised_with_w_not_negative() -> None:
     seen = tracker()
     seen.put(sighting(0.0, quaternion=(-2.0, 0.0, 0.0, 2.0)), 0.0)
     half = math.sqrt(0.5)
@@ -74,7 +74,7 @@ def test_a_quaternion_is_made_a_unit_with_w_first_and_not_negative() -> None:
         (sighting(1.05, object="ball"), 1.1, "not_supported", "tracked objects: cube"),
     ],
 )
-def test_what_cannot_be_used_is_refused_and_changes_nothing(
+def test_an_unusable_pose_is_refused_and_changes_no_state(
     message: Track, now: float, code: str, words: str
 ) -> None:
     seen = tracker()
@@ -83,3 +83,13 @@ def test_what_cannot_be_used_is_refused_and_changes_nothing(
         seen.put(message, now)
     assert refusal.value.code == code
     assert np.array_equal(seen.poses()["cube"].position, [0.3, 0.0, 0.02])
+
+
+def test_a_needed_object_is_missing_without_a_fresh_pose_of_its_source() -> None:
+    poses = tracker()
+    assert poses.age_s("ball", 1.0) is None
+    assert poses.missing(["ball"], ["ball"], 1.0) is None  # the arm reports it
+    assert poses.missing(["ball"], [], 1.0) == "no source reports the pose of 'ball'"
+    assert poses.missing(["cube"], ["cube"], 1.0) == "no pose of 'cube' has arrived yet"
+    poses.put(sighting(1.0), 1.0)
+    assert poses.missing(["cube"], [], 1.1) is None

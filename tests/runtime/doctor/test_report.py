@@ -1,4 +1,4 @@
-"""The report of machines made by hand: it fits a terminal, and JSON has all of it."""
+"""Reports of given results: the text fits a terminal, and JSON is complete."""
 
 from __future__ import annotations
 
@@ -8,42 +8,49 @@ from collections.abc import Callable
 import numpy as np
 
 from skill_runtime.doctor.advice import Advice, Findings, advise
-from skill_runtime.doctor.loop_latency import Timer, ways
-from skill_runtime.doctor.machine import Limits, Machine
-from skill_runtime.doctor.report import Report, content, limits_text, text
+from skill_runtime.doctor.loop_latency import LoopMeasurement, wait_strategies
+from skill_runtime.doctor.machine import Machine, ResourceLimits
+from skill_runtime.doctor.report import Report, as_json, as_text, limits_text
 from skill_runtime.doctor.verdict import FRANKA, SERVO, judge
-from skill_runtime.realtime.latency import spread
-from skill_runtime.realtime.scheduling import MEMORY, SCHEDULING, Grant
+from skill_runtime.realtime.latency import compute_percentiles
+from skill_runtime.realtime.scheduling import LOCKED_MEMORY, SCHEDULING, Grant
 
-WORDS = "refused (Operation not permitted); grant it with 'rtprio 80' in some file or CAP_SYS_NICE"
+REFUSAL = (
+    "refused (Operation not permitted); grant it with 'rtprio 80' in some file or CAP_SYS_NICE"
+)
 
 
-def report(machine: Machine, late_s: float, advice: list[Advice] | None = None) -> Report:
-    """Of loops all of whose ticks are so late."""
-    timers = [
-        Timer(rate_hz=rate, way=way, late_s=np.full(2000, late_s), work_s=np.zeros(2000))
+def report(machine: Machine, latency_s: float, advice: list[Advice] | None = None) -> Report:
+    """A report on loops whose ticks all have the given latency."""
+    loops = [
+        LoopMeasurement(
+            rate_hz=rate,
+            strategy=strategy,
+            wakeup_latency_s=np.full(2000, latency_s),
+            execution_time_s=np.zeros(2000),
+        )
         for rate in (200.0, 1000.0)
-        for way in ways(1000.0, fifo=True)
+        for strategy in wait_strategies(1000.0, fifo=True)
     ]
-    answers = [Grant(SCHEDULING, False, WORDS), Grant(MEMORY, False, WORDS)]
-    verdicts = [judge(SERVO, timers), judge(FRANKA, timers)]
+    grants = [Grant(SCHEDULING, False, REFUSAL), Grant(LOCKED_MEMORY, False, REFUSAL)]
+    verdicts = [judge(SERVO, loops), judge(FRANKA, loops)]
     findings = Findings(
         machine=machine,
-        answers=answers,
+        grants=grants,
         verdicts=verdicts,
         tick_s=0.004,
         cpu=None,
         user="someone-with-a-name",
-        superuser=False,
+        is_root=False,
     )
     return Report(
         seconds=5.0,
         machine=machine,
-        answers=answers,
-        timers=timers,
-        ticks=timers[:4],
+        grants=grants,
+        empty_loops=loops,
+        served_loops=loops[:4],
         costs={
-            "an inference of the policy": spread(np.full(5, 99.0)),
+            "an inference of the policy": compute_percentiles(np.full(5, 99.0)),
             "a whole tick at 200 Hz": "not measured: no policy file; --model FILE",
         },
         verdicts=verdicts,
@@ -62,9 +69,9 @@ def test_the_worst_machine_fits_100_columns(make_machine: Callable[..., Machine]
         container=True,
         clock_source="hpet",
         load=120.5,
-        limits=Limits(rtprio=0, memlock_bytes=2**23),
+        limits=ResourceLimits(rtprio=0, memlock_bytes=2**23),
     )
-    printed = text(report(machine, 0.2))
+    printed = as_text(report(machine, 0.2))
     assert max(map(len, printed.splitlines())) <= 100
     assert "does not hold" in printed
     assert "  1. A tick takes 4 of 5 ms" in printed
@@ -72,15 +79,15 @@ def test_the_worst_machine_fits_100_columns(make_machine: Callable[..., Machine]
     assert "not measured: no policy file" in printed
 
 
-def test_a_good_machine_is_told_so(make_machine: Callable[..., Machine]) -> None:
-    printed = text(report(make_machine(), 0.0, []))
+def test_a_good_machine_needs_no_change(make_machine: Callable[..., Machine]) -> None:
+    printed = as_text(report(make_machine(), 0.0, []))
     assert printed.count(": holds\n") == 2
-    assert printed.endswith("nothing to change")
+    assert printed.endswith("no changes recommended")
 
 
-def test_json_has_what_the_terminal_has(make_machine: Callable[..., Machine]) -> None:
+def test_json_contains_every_result(make_machine: Callable[..., Machine]) -> None:
     made = report(make_machine(), 0.2)
-    written = json.loads(json.dumps(content(made), allow_nan=False))
+    written = json.loads(json.dumps(as_json(made), allow_nan=False))
     assert written["machine"]["governors"] == ["performance"]
     assert [timer["rate_hz"] for timer in written["timers"]] == [200.0] * 4 + [1000.0] * 4
     assert written["timers"][0]["late"]["p99_us"] == 200000.0
@@ -91,7 +98,7 @@ def test_json_has_what_the_terminal_has(make_machine: Callable[..., Machine]) ->
     assert len(written["advice"]) == len(made.advice)
 
 
-def test_limits_read_as_in_a_shell() -> None:
-    assert limits_text(Limits(rtprio=None, memlock_bytes=None)) == (
+def test_limits_are_written_as_in_a_shell() -> None:
+    assert limits_text(ResourceLimits(rtprio=None, memlock_bytes=None)) == (
         "rtprio unlimited, memlock unlimited"
     )

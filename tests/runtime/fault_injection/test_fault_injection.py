@@ -1,4 +1,4 @@
-"""The server on virtual time: nothing breaks, runs repeat exactly, and planted bugs are found."""
+"""Fault injection: invariants hold, runs repeat exactly, and planted bugs are found."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MODEL = Path(__file__).parents[3] / "models" / "csf_panda.onnx"
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """Thousands of faults are reported in each run."""
+    """Silences the log: each run reports thousands of faults."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
@@ -48,26 +48,26 @@ def run(seed: int, ticks: int, *, physics: bool = False) -> RunResult:
 
 @pytest.mark.slow
 def test_no_invariant_breaks() -> None:
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for seed in range(100, 106):
-        seen.update(run(seed, 12_000).seen)
-    # Runs in which nothing happens would show nothing.
+        counts.update(run(seed, 12_000).counts)
+    # A run without events would prove little.
     for name in (
         *("acquire", "renew", "skill", "goal", "servo_joint", "stop", "clear", "takeover"),
-        "stopped by patience",
+        "stopped by idle timeout",
     ):
-        assert seen[name] > 0, name
+        assert counts[name] > 0, name
     for code in ("no_lease", "lease_held", "stale", "malformed", "too_large", "not_now"):
-        assert seen[f"refused {code}"] > 0, code
+        assert counts[f"refused {code}"] > 0, code
     for kind in FAULTS:
-        assert seen[f"fault {kind}"] > 0, kind
+        assert counts[f"fault {kind}"] > 0, kind
 
 
-def test_none_breaks_with_physics_either() -> None:
-    assert run(8, 2_000, physics=True).seen["acquire"] > 0
+def test_no_invariant_breaks_with_physics() -> None:
+    assert run(8, 2_000, physics=True).counts["acquire"] > 0
 
 
-def test_a_seed_is_a_run() -> None:
+def test_equal_seeds_give_equal_runs() -> None:
     first, again, other = run(7, 1_500), run(7, 1_500), run(9, 1_500)
     assert first == again
     assert first.digest != other.digest
@@ -84,14 +84,16 @@ def test_a_planted_bug_is_found(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_without_a_planted_bug_those_runs_are_sound() -> None:
+def test_no_invariant_breaks_in_the_same_runs_without_a_planted_bug() -> None:
     for seed in (1, 2, 3):
         run(seed, 20_000)
 
 
-def test_a_failure_says_how_to_have_it_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_is_reported_with_the_command_that_repeats_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     config = RunConfig(seed=7, ticks=60, model=Path("models/goal_panda.onnx"), physics=True)
-    outcome = Outcome(config=config, broken="tick 3: too near", seen={})
+    outcome = Outcome(config=config, broken="tick 3: too near", counts={})
     assert report(Arguments(model=config.model), [outcome], 1.0) == 1
     out = capsys.readouterr().out
     assert "BROKEN, seed 7: tick 3: too near" in out
@@ -105,7 +107,7 @@ def test_a_failure_says_how_to_have_it_again(capsys: pytest.CaptureFixture[str])
     assert same == config
 
 
-def test_the_command_says_how_to_have_a_failure_again_and_refuses_nonsense() -> None:
+def test_the_command_reports_its_runs_and_refuses_invalid_options() -> None:
     command = [sys.executable, "-m", "skill_runtime.fault_injection", "--model", str(MODEL)]
     good = subprocess.run(
         [*command, "--ticks", "600", "--run-ticks", "300", "--workers", "1"],
@@ -124,7 +126,7 @@ def test_the_command_says_how_to_have_a_failure_again_and_refuses_nonsense() -> 
     assert bad.stderr.startswith("simulate: --ticks takes a number from 1")
 
 
-def test_an_interrupt_loses_no_run_that_has_ended() -> None:
+def test_an_interrupt_keeps_the_runs_that_have_ended() -> None:
     command = [sys.executable, "-m", "skill_runtime.fault_injection", "--model", str(MODEL)]
     command += ["--ticks", "1000000", "--run-ticks", "100", "--workers", "2"]
     with subprocess.Popen(
@@ -146,14 +148,14 @@ def test_an_interrupt_loses_no_run_that_has_ended() -> None:
 # The parts --------------------------------------------------------------------------------------
 
 
-def transport(heard: list[Sent]) -> VirtualTransport:
+def transport(delivered: list[Sent]) -> VirtualTransport:
     clock = VirtualClock(lambda: 0.0)
-    return VirtualTransport(clock, lambda *_: None, lambda _, message: heard.append(message))
+    return VirtualTransport(clock, lambda *_: None, lambda _, message: delivered.append(message))
 
 
-def test_messages_arrive_in_their_time_part_by_part() -> None:
-    heard: list[Sent] = []
-    wire = transport(heard)
+def test_messages_arrive_on_time_part_by_part() -> None:
+    delivered: list[Sent] = []
+    wire = transport(delivered)
     begin = wire.clock.time_s
     wire.post("commands", begin + 0.02, b"late", b"x")
     wire.post("commands", begin + 0.01, b"early", b"a", b"b")
@@ -167,17 +169,17 @@ def test_messages_arrive_in_their_time_part_by_part() -> None:
         (b"a", True),
         (b"b", False),
     ]
-    assert [message.sender for message in heard] == [b"early"]
+    assert [message.sender for message in delivered] == [b"early"]
 
 
-def test_waiting_for_nothing_passes_the_time() -> None:
+def test_waiting_without_a_message_advances_the_clock() -> None:
     wire = transport([])
     begin = wire.clock.time_s
     assert not wire.wait(7)
     assert wire.clock.time_s == pytest.approx(begin + 0.007, abs=1e-4)
 
 
-def test_a_sleeper_wakes_late_and_time_passes_with_every_look() -> None:
+def test_a_wait_ends_late_and_every_reading_advances_the_clock() -> None:
     clock = VirtualClock(lambda: 0.5)
     begin = clock.time_s
     clock.sleep_until(begin + 1.0)
@@ -186,7 +188,7 @@ def test_a_sleeper_wakes_late_and_time_passes_with_every_look() -> None:
 
 
 @pytest.mark.parametrize("spec", [PANDA, FR3], ids=lambda spec: spec.name)
-def test_an_arm_may_take_as_long_to_rest_as_from_its_full_speed(spec: ArmSpec) -> None:
+def test_the_allowed_braking_time_is_that_from_full_speed(spec: ArmSpec) -> None:
     shaper, state = SetpointShaper(spec, 0.005), Setpoint(np.zeros((1, 7)))
     slowest = int((spec.velocity_limit / spec.acceleration_limit).argmax())
     state.velocity[0, slowest] = shaper.config.limit_share * spec.velocity_limit[slowest]

@@ -1,4 +1,4 @@
-"""OnnxPolicy on real ONNX files: our contract, slots, goals, and graphs that others exported."""
+"""OnnxPolicy on real ONNX files: the contract, slots, goals, and graphs of other exporters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onnx import numpy_helper
 
 from skill_proto.arrays import Array
 from skill_robots.observation import PUSH_OBSERVATION, layout
-from skill_runtime.policy.onnx_policy import OnnxPolicy, PolicyError, load_manifest
+from skill_runtime.policy import OnnxPolicy, PolicyError, load_manifest
 
 PolicyFileFactory = Callable[..., Path]
 
@@ -30,7 +30,7 @@ def cube_at(*xy: float) -> Array:
     return observation
 
 
-def test_the_manifest_comes_out_as_it_went_in(policy_file: Path) -> None:
+def test_the_manifest_is_read_back_unchanged(policy_file: Path) -> None:
     manifest = load_manifest(policy_file)
     assert manifest.name == "push_by_hand"
     assert OnnxPolicy(policy_file).manifest == manifest
@@ -43,7 +43,7 @@ def test_one_slot_takes_plain_vectors(policy_file: Path) -> None:
     assert output.context is None
 
 
-def test_a_batch_gives_what_each_row_gives_alone(policy_file: Path) -> None:
+def test_a_batch_equals_its_rows_alone(policy_file: Path) -> None:
     batch, single = OnnxPolicy(policy_file, slots=8), OnnxPolicy(policy_file)
     rows = observations(8)
     skills = np.random.default_rng(1).normal(size=(8, 2))
@@ -61,7 +61,7 @@ def test_act_is_step_for_evaluation(policy_file: Path) -> None:
     assert action == pytest.approx(policy.step(observations(5), EAST).action)
 
 
-def test_results_are_the_callers_to_keep(policy_file: Path) -> None:
+def test_the_caller_owns_the_results(policy_file: Path) -> None:
     policy = OnnxPolicy(policy_file)
     first = policy.step(observations(1)[0], EAST)
     action, skill = first.action.copy(), first.skill_used.copy()
@@ -77,13 +77,13 @@ def test_the_graph_turns_a_goal_into_a_skill(policy_file: Path) -> None:
     assert np.abs(output.action).max() > 0
 
 
-def test_at_the_goal_it_rests(policy_file: Path) -> None:
+def test_at_the_goal_the_action_is_zero(policy_file: Path) -> None:
     policy = OnnxPolicy(policy_file)
     for goal in ([0.1, 0.0], [0.1, 0.019]):
         assert (policy.step(cube_at(0.1, 0.0), goal=goal).action == 0.0).all()
 
 
-def test_a_goal_leaves_nothing_behind_for_the_next_skill(policy_file: Path) -> None:
+def test_a_goal_does_not_affect_the_next_skill(policy_file: Path) -> None:
     used, fresh = OnnxPolicy(policy_file), OnnxPolicy(policy_file)
     used.step(observations(1)[0], goal=[0.3, 0.3])
     after = used.step(observations(1)[0], EAST)
@@ -99,7 +99,7 @@ def test_a_goal_leaves_nothing_behind_for_the_next_skill(policy_file: Path) -> N
         ({"observation": np.zeros(28), "goal": np.zeros((2, 2))}, r"goal has shape \(2, 2\)"),
     ],
 )
-def test_wrong_arguments_are_named(
+def test_a_wrong_argument_is_named(
     policy_file: Path, arguments: dict[str, Array], said: str
 ) -> None:
     with pytest.raises(PolicyError, match=said):
@@ -114,9 +114,9 @@ def test_a_skill_policy_refuses_goals_and_a_plain_one_refuses_skills(
         g (float[batch,28] observation, float[batch,2] skill) => (float[batch,3] action)
         <int64[3] first = {0, 1, 2}, float zero = {0}>
         { x = Gather <axis = 1> (observation, first)
-          nothing = ReduceSum <keepdims = 1> (skill)
-          none = Mul (nothing, zero)
-          action = Add (x, none) }"""
+          total = ReduceSum <keepdims = 1> (skill)
+          ignored = Mul (total, zero)
+          action = Add (x, ignored) }"""
     )
     policy = OnnxPolicy(make_policy_file(tmp_path, model=skill_only, goal=None))
     with pytest.raises(PolicyError, match="takes no goals"):
@@ -129,15 +129,15 @@ def test_a_skill_policy_refuses_goals_and_a_plain_one_refuses_skills(
         <int64[3] first = {0, 1, 2}>
         { action = Gather <axis = 1> (observation, first) }"""
     )
-    nothing = {"kind": "none", "size": 0}
-    path = make_policy_file(tmp_path, model=plain, goal=None, skill=nothing)
+    no_skill = {"kind": "none", "size": 0}
+    path = make_policy_file(tmp_path, model=plain, goal=None, skill=no_skill)
     policy = OnnxPolicy(path)
     with pytest.raises(PolicyError, match="takes no skills"):
         policy.step(np.zeros(28), EAST)
     assert policy.step(np.zeros(28)).skill_used.shape == (1, 0)
 
 
-# Recurrent state: memory' = memory / 2 + cube xy, put out as the context -----------------------
+# Recurrent state: memory' = memory / 2 + cube xy, returned as the context -----------------------
 
 
 def test_recurrent_state_is_carried_per_slot(
@@ -162,14 +162,14 @@ def test_a_slot_resets_alone(tmp_path: Path, make_policy_file: PolicyFileFactory
     assert context[:, 0] == pytest.approx([1.0, 1.5])
 
 
-def test_loading_leaves_no_state_behind(
+def test_loading_leaves_the_recurrent_state_zero(
     tmp_path: Path, make_policy_file: PolicyFileFactory
 ) -> None:
     policy = OnnxPolicy(make_policy_file(tmp_path, recurrent=True))
     assert policy.step(cube_at(0.5, 0.25), EAST).context == pytest.approx(np.array([[0.5, 0.25]]))
 
 
-def test_some_slots_can_step_without_the_others(
+def test_a_subset_of_the_slots_can_step(
     tmp_path: Path, make_policy_file: PolicyFileFactory
 ) -> None:
     policy = OnnxPolicy(make_policy_file(tmp_path, recurrent=True), slots=4)
@@ -182,7 +182,7 @@ def test_some_slots_can_step_without_the_others(
         policy.step_slots([1, 1], rows, np.tile(EAST, (2, 1)))
 
 
-def test_the_previous_action_is_fed_back_and_forgotten(
+def test_the_previous_action_is_fed_back_and_reset(
     tmp_path: Path, make_policy_file: PolicyFileFactory
 ) -> None:
     adds_up = onnx.parser.parse_model(
@@ -200,11 +200,12 @@ def test_the_previous_action_is_fed_back_and_forgotten(
     assert policy.step(row).action[0] == pytest.approx(2 * row[:3])
     policy.reset_slot(0)
     assert policy.step(row).action[0] == pytest.approx(row[:3])
-    told = policy.step_slots([0], row[None], previous_action=np.array([[-0.1, 0.0, 0.5]]))
-    assert told.action[0] == pytest.approx([0.0, 0.2, 0.8])
+    executed = np.array([[-0.1, 0.0, 0.5]])
+    output = policy.step_slots([0], row[None], previous_action=executed)
+    assert output.action[0] == pytest.approx([0.0, 0.2, 0.8])
 
 
-def test_nan_is_put_out_by_step_and_refused_by_act(policy_file: Path) -> None:
+def test_step_returns_nan_and_act_raises(policy_file: Path) -> None:
     policy = OnnxPolicy(policy_file)
     broken = np.full((1, 28), np.nan)
     assert np.isnan(policy.step(broken, EAST).action).any()
@@ -212,7 +213,7 @@ def test_nan_is_put_out_by_step_and_refused_by_act(policy_file: Path) -> None:
         policy.act(broken, skill=EAST[None])
 
 
-# A foreign graph: an LSTM layer as rsl_rl exports it, a fixed batch of 1, its own names and bounds
+# A graph of another exporter: an LSTM as rsl_rl exports it, batch of 1, its own names and bounds
 
 HIDDEN = 4
 
@@ -244,8 +245,8 @@ def lstm_graph(seed: int = 0) -> onnx.ModelProto:
     return model
 
 
-def lstm_by_hand(model: onnx.ModelProto, rows: Array) -> Array:
-    """The actions of :func:`lstm_graph`, mapped to [-1, 1], from the ONNX definition of LSTM."""
+def reference_lstm(model: onnx.ModelProto, rows: Array) -> Array:
+    """Actions of :func:`lstm_graph`, mapped to [-1, 1], from the ONNX definition of LSTM."""
     weights = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
     w, r, head = weights["W"][0], weights["R"][0], weights["head"]
     h, c = np.zeros(HIDDEN), np.zeros(HIDDEN)
@@ -274,7 +275,7 @@ STATES = [{"name": name, "shape": [1, HIDDEN], "trained_horizon_steps": 24} for 
 
 
 @pytest.fixture
-def foreign_file(tmp_path: Path, make_policy_file: PolicyFileFactory) -> Path:
+def foreign_policy_file(tmp_path: Path, make_policy_file: PolicyFileFactory) -> Path:
     return make_policy_file(
         tmp_path,
         filename="walk.onnx",
@@ -287,20 +288,20 @@ def foreign_file(tmp_path: Path, make_policy_file: PolicyFileFactory) -> Path:
     )
 
 
-def test_a_foreign_lstm_matches_its_definition_over_time(foreign_file: Path) -> None:
-    policy = OnnxPolicy(foreign_file)
+def test_an_lstm_of_another_exporter_matches_its_definition(foreign_policy_file: Path) -> None:
+    policy = OnnxPolicy(foreign_policy_file)
     rows = np.random.default_rng(3).normal(size=(20, 28))
-    expected = lstm_by_hand(lstm_graph(), rows)
+    expected = reference_lstm(lstm_graph(), rows)
     actions = np.concatenate([policy.step(row).action for row in rows])
     assert actions == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_graph_with_a_fixed_batch_serves_several_slots_in_turn(foreign_file: Path) -> None:
-    policy = OnnxPolicy(foreign_file, slots=3)
+def test_a_graph_with_a_fixed_batch_serves_several_slots_in_turn(foreign_policy_file: Path) -> None:
+    policy = OnnxPolicy(foreign_policy_file, slots=3)
     rows = np.random.default_rng(4).normal(size=(6, 3, 28))
     actions = np.stack([policy.step(step).action for step in rows])
     for slot in range(3):
-        expected = lstm_by_hand(lstm_graph(), rows[:, slot])
+        expected = reference_lstm(lstm_graph(), rows[:, slot])
         assert actions[:, slot] == pytest.approx(expected, abs=1e-5)
 
 
@@ -341,7 +342,7 @@ def test_actions_outside_the_bounds_are_clipped(
 
 @pytest.mark.gpu
 @pytest.mark.usefixtures("cuda")
-def test_cuda_gives_what_the_cpu_gives(policy_file: Path) -> None:
+def test_cuda_agrees_with_the_cpu(policy_file: Path) -> None:
     rows, skills = observations(64), np.tile(EAST, (64, 1))
     on_cpu = OnnxPolicy(policy_file, slots=64).step(rows, skills).action
     on_gpu = OnnxPolicy(policy_file, device="cuda", slots=64).step(rows, skills).action

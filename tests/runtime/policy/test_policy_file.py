@@ -1,4 +1,4 @@
-"""Every way a policy file can be bad ends in one sentence that says what to do."""
+"""Every fault of a policy file gives one line with problem, expectation and fix."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import onnx.parser
 import pytest
 from onnx import TensorProto, helper
 
-from skill_runtime.policy.onnx_policy import OnnxPolicy, PolicyFileError, load_manifest
+from skill_runtime.policy import OnnxPolicy, PolicyFileError, load_manifest
 
 PolicyFileFactory = Callable[..., Path]
 NO_SKILL: dict[str, Any] = {"goal": None, "skill": {"kind": "none", "size": 0}}
 
 
-def refusal(path: Path, **arguments: Any) -> str:  # noqa: ANN401  passed on as they are
-    """The text with which the file is refused."""
+def refusal(path: Path, **arguments: Any) -> str:  # noqa: ANN401  passed on to OnnxPolicy
+    """Returns the error text for the file."""
     with pytest.raises(PolicyFileError) as caught:
         OnnxPolicy(path, **arguments)
     text = str(caught.value)
@@ -31,7 +31,7 @@ def refusal(path: Path, **arguments: Any) -> str:  # noqa: ANN401  passed on as 
 
 
 def contents(path: Path) -> dict[str, Any]:
-    """The manifest of a good file, to spoil."""
+    """Returns the manifest of a valid file, for a test to change."""
     return json.loads(load_manifest(path).to_json())
 
 
@@ -44,7 +44,7 @@ def identity(observation: str = "float[batch,28]", action: str = "float[batch,3]
     )
 
 
-def test_there_is_no_such_file(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     assert "there is no such file" in refusal(tmp_path / "nowhere.onnx")
 
 
@@ -85,7 +85,7 @@ def test_a_newer_manifest(
     assert "upgrade skill-serve" in text
 
 
-def test_a_manifest_that_does_not_say(
+def test_a_manifest_with_missing_and_invalid_fields(
     policy_file: Path, tmp_path: Path, make_policy_file: PolicyFileFactory
 ) -> None:
     manifest = contents(policy_file)
@@ -157,7 +157,7 @@ def test_a_fixed_batch_above_one(tmp_path: Path, make_policy_file: PolicyFileFac
     assert "[4, 28]" in refusal(make_policy_file(tmp_path, model=model, **NO_SKILL))
 
 
-def test_a_graph_whose_result_is_not_what_it_declares(
+def test_a_graph_whose_result_differs_from_its_declaration(
     tmp_path: Path, make_policy_file: PolicyFileFactory
 ) -> None:
     # The declared output leaves its width open, so only a run shows that it is 2, not 3.
@@ -173,7 +173,7 @@ def test_a_graph_whose_result_is_not_what_it_declares(
     assert "fails on an input of zeros" in text or "contradict" in text
 
 
-def test_a_manifest_in_the_file_beats_one_beside_it(
+def test_a_manifest_in_the_file_has_precedence(
     tmp_path: Path, make_policy_file: PolicyFileFactory, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = make_policy_file(tmp_path)
@@ -192,7 +192,7 @@ def test_a_bad_manifest_beside_the_file_is_named(
 
 
 @pytest.mark.usefixtures("no_cuda")
-def test_cuda_is_never_replaced_by_the_cpu_in_silence(
+def test_cuda_is_never_silently_replaced_by_the_cpu(
     policy_file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     text = refusal(policy_file, device="cuda")

@@ -1,4 +1,4 @@
-"""The memory of a policy: exactly what its LSTM gives by hand, and never older than trained."""
+"""Recurrent states equal a reference LSTM, and are never older than the trained horizon."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from onnx import numpy_helper
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import Context, RecurrentState
+from skill_runtime.policy import OnnxPolicy, PolicyError
 from skill_runtime.policy.context_distance import ContextDistance
-from skill_runtime.policy.onnx_policy import OnnxPolicy, PolicyError
 from skill_runtime.policy.recurrent_state import RecurrentStates
 
 PolicyFileFactory = Callable[..., Path]
@@ -35,9 +35,10 @@ CONTEXT = {
 
 
 def encoder_graph(seed: int = 0) -> onnx.ModelProto:
-    """An LSTM over (observation, previous action); its h is the context, exp of a head estimates.
+    """An LSTM over (observation, previous action).
 
-    The action is a head of h and the goal, so that it shows which state acts.
+    Its h is the context, and the estimates are the exponential of a linear head. The action is a
+    head of h and the goal, so that it reveals which state is active.
     """
     model = onnx.parser.parse_model(
         f"""<ir_version: 10, opset_import: ["" : 20]>
@@ -72,8 +73,8 @@ def encoder_graph(seed: int = 0) -> onnx.ModelProto:
     return model
 
 
-class ByHand:
-    """:func:`encoder_graph` from the ONNX definition of LSTM, one state, from zero."""
+class ReferenceLstm:
+    """:func:`encoder_graph` from the ONNX definition of LSTM: one state, initially zero."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         weights = {item.name: numpy_helper.to_array(item) for item in model.graph.initializer}
@@ -89,15 +90,15 @@ class ByHand:
         return np.tanh(np.concatenate([self.h, goal]) @ self.head)
 
 
-def staggered_by_hand(
+def reference_stagger(
     model: onnx.ModelProto, rows: Array, goal: Array, horizon: int
 ) -> tuple[Array, Array]:
-    """Actions and contexts of the rule as the documents state it, without any of its code.
+    """Actions and contexts by the documented rule, independent of the implementation.
 
-    A state is begun every half horizon; it acts from when the one before is a horizon old.
+    A state starts every half horizon, and becomes active when the one before is a horizon old.
     """
     half = -(-horizon // 2)
-    running: list[ByHand] = []
+    running: list[ReferenceLstm] = []
     ages: list[int] = []
     actions, contexts = list[Array](), list[Array]()
     previous = np.zeros(3)
@@ -105,7 +106,7 @@ def staggered_by_hand(
         if not running or ages[0] == horizon:
             running, ages = running[1:], ages[1:]
         if not running or (len(running) == 1 and ages[0] >= half):
-            running.append(ByHand(model))
+            running.append(ReferenceLstm(model))
             ages.append(0)
         given = [state.step(row, previous, goal) for state in running]
         ages = [age + 1 for age in ages]
@@ -152,17 +153,17 @@ GOAL = np.array([0.3, -0.7])
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 3, 8, 9])
-def test_stagger_is_the_rule_by_hand(encoder_file: Callable[..., Path], horizon: int) -> None:
+def test_stagger_matches_the_reference(encoder_file: Callable[..., Path], horizon: int) -> None:
     policy = OnnxPolicy(encoder_file(horizon))
     rows = observations(45)
-    actions, contexts = staggered_by_hand(encoder_graph(), rows, GOAL, horizon)
+    actions, contexts = reference_stagger(encoder_graph(), rows, GOAL, horizon)
     outputs = [policy.step(row, goal=GOAL) for row in rows]
     assert np.concatenate([output.action for output in outputs]) == pytest.approx(actions, abs=1e-5)
     found = [output.context for output in outputs if output.context is not None]
     assert np.concatenate(found) == pytest.approx(contexts, abs=1e-5)
 
 
-def test_up_to_the_horizon_it_is_one_unbroken_run(encoder_file: Callable[..., Path]) -> None:
+def test_up_to_the_horizon_stagger_equals_carry(encoder_file: Callable[..., Path]) -> None:
     staggered, carried = OnnxPolicy(encoder_file(8)), OnnxPolicy(encoder_file(8, "carry"))
     for step, row in enumerate(observations(12)):
         a, b = (policy.step(row, goal=GOAL).context for policy in (staggered, carried))
@@ -170,16 +171,16 @@ def test_up_to_the_horizon_it_is_one_unbroken_run(encoder_file: Callable[..., Pa
         assert (a == pytest.approx(b, abs=1e-6)) == (step < 8)
 
 
-def test_carry_keeps_one_state_for_ever(encoder_file: Callable[..., Path]) -> None:
-    policy, hand = OnnxPolicy(encoder_file(4, "carry")), ByHand(encoder_graph())
+def test_carry_never_replaces_the_state(encoder_file: Callable[..., Path]) -> None:
+    policy, reference = OnnxPolicy(encoder_file(4, "carry")), ReferenceLstm(encoder_graph())
     previous = np.zeros(3)
     for row in observations(50):
-        previous = hand.step(row, previous, GOAL)
+        previous = reference.step(row, previous, GOAL)
         assert policy.step(row, goal=GOAL).action[0] == pytest.approx(previous, abs=1e-5)
 
 
-def test_slots_grow_old_by_themselves(encoder_file: Callable[..., Path]) -> None:
-    """One slot steps every time, one every other time, one is reset: each as if it were alone."""
+def test_slots_age_independently(encoder_file: Callable[..., Path]) -> None:
+    """One slot steps always, one every other time, one is reset: each equals a policy alone."""
     together = OnnxPolicy(encoder_file(6), slots=3)
     alone = [OnnxPolicy(encoder_file(6)) for _ in range(3)]
     for step, rows in enumerate(observations(40, 3)):
@@ -193,7 +194,7 @@ def test_slots_grow_old_by_themselves(encoder_file: Callable[..., Path]) -> None
             assert row == pytest.approx(expected, abs=1e-5)
 
 
-def test_act_and_step_slots_are_step(encoder_file: Callable[..., Path]) -> None:
+def test_act_and_step_slots_equal_step(encoder_file: Callable[..., Path]) -> None:
     path = encoder_file(5)
     acting, stepping, in_slots = (OnnxPolicy(path, slots=2) for _ in range(3))
     goals = np.tile(GOAL, (2, 1))
@@ -205,7 +206,7 @@ def test_act_and_step_slots_are_step(encoder_file: Callable[..., Path]) -> None:
         )
 
 
-def test_a_reset_forgets_the_successor_too(encoder_file: Callable[..., Path]) -> None:
+def test_a_reset_clears_the_standby_state_too(encoder_file: Callable[..., Path]) -> None:
     path = encoder_file(8)
     used, fresh = OnnxPolicy(path), OnnxPolicy(path)
     for row in observations(7):
@@ -216,36 +217,35 @@ def test_a_reset_forgets_the_successor_too(encoder_file: Callable[..., Path]) ->
         assert used.step(row, goal=GOAL).action == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_previous_action_that_was_told_is_what_memory_sees(
+def test_the_executed_action_replaces_the_previous_one(
     encoder_file: Callable[..., Path],
 ) -> None:
-    policy, hand = OnnxPolicy(encoder_file(8)), ByHand(encoder_graph())
+    policy, reference = OnnxPolicy(encoder_file(8)), ReferenceLstm(encoder_graph())
     first, second = observations(2)
-    hand.step(first, np.zeros(3), GOAL)
+    reference.step(first, np.zeros(3), GOAL)
     policy.step(first, goal=GOAL)
-    told = np.array([0.5, -1.0, 0.0])
-    expected = hand.step(second, told, GOAL)
-    assert policy.step(second, goal=GOAL, previous_action=told).action[0] == pytest.approx(
-        expected, abs=1e-5
-    )
+    executed = np.array([0.5, -1.0, 0.0])
+    expected = reference.step(second, executed, GOAL)
+    action = policy.step(second, goal=GOAL, previous_action=executed).action[0]
+    assert action == pytest.approx(expected, abs=1e-5)
 
 
-def test_what_is_not_finite_is_forgotten_at_once(encoder_file: Callable[..., Path]) -> None:
+def test_a_slot_that_is_not_finite_is_reset_at_once(encoder_file: Callable[..., Path]) -> None:
     path = encoder_file(8)
     policy, fresh = OnnxPolicy(path, slots=2), OnnxPolicy(path)
     goals = np.tile(GOAL, (2, 1))
     rows = observations(2)
     broken = rows.copy()
     broken[1, 3] = np.nan
-    assert policy.step(broken, goal=goals).sound.tolist() == [True, False]
+    assert policy.step(broken, goal=goals).is_finite.tolist() == [True, False]
     after = policy.step(rows, goal=goals)
-    assert after.sound.all()
+    assert after.is_finite.all()
     assert after.action[1] == pytest.approx(fresh.step(rows[1], goal=GOAL).action[0], abs=1e-6)
     with pytest.raises(PolicyError, match="not a finite number"):
         policy.act(broken, goal=goals)
 
 
-def test_a_state_that_is_not_finite_is_a_fault_though_the_action_is(
+def test_a_state_that_is_not_finite_is_reported_even_if_the_action_is_finite(
     tmp_path: Path, make_policy_file: PolicyFileFactory
 ) -> None:
     grows = onnx.parser.parse_model(
@@ -259,22 +259,22 @@ def test_a_state_that_is_not_finite_is_a_fault_though_the_action_is(
           raw = Gather <axis = 1> (observation, first)
           action = Tanh (raw) }"""
     )
-    memory = [{"name": "m", "shape": [1], "trained_horizon_steps": 10}]
-    nothing = {"kind": "none", "size": 0}
+    recurrent = [{"name": "m", "shape": [1], "trained_horizon_steps": 10}]
+    no_skill = {"kind": "none", "size": 0}
     path = make_policy_file(
-        tmp_path, model=grows, goal=None, skill=nothing, recurrent=memory, representation=None
+        tmp_path, model=grows, goal=None, skill=no_skill, recurrent=recurrent, representation=None
     )
     policy = OnnxPolicy(path)
     output = policy.step(np.ones(28))
     assert np.isfinite(output.action).all()
-    assert not output.sound[0]
-    assert policy.step(np.zeros(28)).sound[0]
+    assert not output.is_finite[0]
+    assert policy.step(np.zeros(28)).is_finite[0]
 
 
-# What the context says ---------------------------------------------------------------------------
+# The context ------------------------------------------------------------------------------------
 
 
-def test_distance_and_estimates_are_of_the_context_that_acts(
+def test_distance_and_estimates_belong_to_the_active_context(
     encoder_file: Callable[..., Path],
 ) -> None:
     policy = OnnxPolicy(encoder_file(4), slots=2)
@@ -284,8 +284,8 @@ def test_distance_and_estimates_are_of_the_context_that_acts(
         output = policy.step(rows, goal=np.tile(GOAL, (2, 1)))
         assert output.context is not None
         assert output.context_distance is not None
-        away = (output.context - np.arange(1, 6) / 10) * np.arange(1, 6)
-        expected = np.linalg.norm(away, axis=1, keepdims=True) / 2.0
+        whitened = (output.context - np.arange(1, 6) / 10) * np.arange(1, 6)
+        expected = np.linalg.norm(whitened, axis=1, keepdims=True) / 2.0
         assert output.context_distance == pytest.approx(expected, abs=1e-5)
         assert output.estimate == pytest.approx(
             np.exp(output.context @ weights["estimator"]), rel=1e-5
@@ -296,7 +296,7 @@ def test_distance_and_estimates_are_of_the_context_that_acts(
 def test_a_young_state_has_no_distance_but_a_context(
     encoder_file: Callable[..., Path], rule: str
 ) -> None:
-    """Half of a horizon of 7 is 3: what follows a state that has grown too old is not younger."""
+    """Half of a horizon of 7 is 3; a standby state that becomes active is at least that old."""
     policy = OnnxPolicy(encoder_file(7, rule), slots=2)
     known: list[list[bool]] = []
     for step, rows in enumerate(observations(20, 2)):
@@ -322,7 +322,7 @@ def test_an_uncalibrated_context_has_no_distance(encoder_file: Callable[..., Pat
 
 
 def test_one_in_twenty_held_out_contexts_is_beyond_one() -> None:
-    """The definition: with W the whitening of a Gaussian and the 95 % quantile as the unit."""
+    """The definition: W whitens a Gaussian, and the 95 % quantile is the unit."""
     generator = np.random.default_rng(0)
     mix = generator.normal(size=(3, 3))
     seen = generator.normal(size=(4000, 3)) @ mix.T + 1.0
@@ -345,21 +345,21 @@ def test_one_in_twenty_held_out_contexts_is_beyond_one() -> None:
 
 
 @given(horizon=st.integers(1, 40), resets=st.lists(st.integers(0, 99), max_size=3))
-def test_the_acting_state_is_between_half_and_one_horizon_old(
+def test_the_active_state_is_between_half_and_one_horizon_old(
     horizon: int, resets: Sequence[int]
 ) -> None:
-    """The state counts its own steps, so that it says how old it is whoever stores it."""
+    """The state counts its own steps, so its value is its age."""
     state = RecurrentState(name="steps", shape=(1,), trained_horizon_steps=horizon)
-    memory = RecurrentStates([state], 1)
+    recurrent_states = RecurrentStates([state], 1)
     slot = np.arange(1)
     since = 0
     for step in range(100):
         if step in resets:
-            memory.forget(slot)
+            recurrent_states.reset(slot)
             since = 0
-        recall = memory.recall(slot)
-        assert len(recall.states["steps"]) <= 2
-        memory.keep(recall, {"next_steps": recall.states["steps"] + 1.0})
+        gathered = recurrent_states.gather(slot)
+        assert len(gathered.states["steps"]) <= 2
+        recurrent_states.scatter(gathered, {"next_steps": gathered.states["steps"] + 1.0})
         since += 1
-        seen = recall.states["steps"][0, 0] + 1
-        assert min(since, horizon // 2 + 1) <= seen <= horizon
+        age = gathered.states["steps"][0, 0] + 1
+        assert min(since, horizon // 2 + 1) <= age <= horizon

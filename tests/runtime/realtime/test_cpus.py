@@ -1,4 +1,4 @@
-"""Lists of processors as Linux writes them, and the flag that names one."""
+"""Lists of processors as Linux writes them, and the --cpu flag."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from skill_runtime.console.flags import UsageError, check_cpu
-from skill_runtime.realtime.cpus import isolated, listed, online, parse
+from skill_runtime.realtime.cpus import format_cpus, isolated_cpus, online_cpus, parse_cpus
 
 
 @pytest.mark.parametrize(
@@ -15,27 +15,27 @@ from skill_runtime.realtime.cpus import isolated, listed, online, parse
     [("0\n", [0]), ("0-3", [0, 1, 2, 3]), ("0-1,4,6-7\n", [0, 1, 4, 6, 7]), ("\n", []), ("", [])],
 )
 def test_lists_are_read_and_written(text: str, numbers: list[int]) -> None:
-    assert parse(text) == numbers
-    assert listed(numbers) == text.strip()
+    assert parse_cpus(text) == numbers
+    assert format_cpus(numbers) == text.strip()
 
 
-def test_they_are_read_from_the_kernel(tmp_path: Path) -> None:
+def test_lists_are_read_from_the_kernel(tmp_path: Path) -> None:
     folder = tmp_path / "sys/devices/system/cpu"
     folder.mkdir(parents=True)
     (folder / "online").write_text("0-2,5\n")
     (folder / "isolated").write_text("\n")
-    assert online(tmp_path) == [0, 1, 2, 5]
-    assert isolated(tmp_path) == []
+    assert online_cpus(tmp_path) == [0, 1, 2, 5]
+    assert isolated_cpus(tmp_path) == []
     (folder / "isolated").write_text("(null)\n")
-    assert isolated(tmp_path) == []
+    assert isolated_cpus(tmp_path) == []
 
 
-def test_a_kernel_that_does_not_tell_has_at_least_one(tmp_path: Path) -> None:
-    assert online(tmp_path)[0] == 0
+def test_without_the_kernels_list_there_is_at_least_one(tmp_path: Path) -> None:
+    assert online_cpus(tmp_path)[0] == 0
 
 
-def test_a_processor_that_is_not_there_is_refused() -> None:
+def test_a_processor_that_does_not_exist_is_refused() -> None:
     check_cpu(None)
-    check_cpu(online()[-1])
-    with pytest.raises(UsageError, match=rf"--cpu takes .*{listed(online())}, got 9999"):
+    check_cpu(online_cpus()[-1])
+    with pytest.raises(UsageError, match=rf"--cpu takes .*{format_cpus(online_cpus())}, got 9999"):
         check_cpu(9999)

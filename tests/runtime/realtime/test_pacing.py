@@ -1,4 +1,4 @@
-"""Deadlines, lateness and the collector, on a clock that is set by hand."""
+"""Deadlines, latency and deferred collection, on a manual clock."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from skill_runtime.realtime.pacing import Pacer
 from skill_runtime.realtime.scheduling import DeferredGc
 
 
-def test_deadlines_are_absolute_so_work_does_not_add_up() -> None:
+def test_deadlines_are_absolute_so_execution_times_do_not_add_up() -> None:
     clock = ManualClock(100.0)
     pacer = Pacer(0.005, clock)
     pacer.start()
-    began: list[float] = []
+    started: list[float] = []
     for _ in range(200):
         assert pacer.wait() == pytest.approx(0.0, abs=1e-9)
-        began.append(clock.now())
+        started.append(clock.now())
         clock.time_s += 0.003
-    assert np.allclose(began, 100.0 + 0.005 * np.arange(1, 201))
+    assert np.allclose(started, 100.0 + 0.005 * np.arange(1, 201))
     assert pacer.overruns == 0
 
 
-def test_a_tick_that_is_a_little_late_leaves_the_next_one_on_time() -> None:
+def test_a_late_tick_does_not_delay_the_next_one() -> None:
     clock = ManualClock()
     pacer = Pacer(0.01, clock)
     pacer.start()
@@ -39,12 +39,12 @@ def test_a_tick_that_is_a_little_late_leaves_the_next_one_on_time() -> None:
     assert pacer.overruns == 0
 
 
-def test_missed_ticks_are_counted_and_skipped_not_caught_up_with() -> None:
+def test_overruns_are_counted_and_skipped() -> None:
     clock = ManualClock()
     pacer = Pacer(0.01, clock)
     pacer.start()
     pacer.wait()
-    clock.time_s = 0.057  # the tick due at 0.02 begins now
+    clock.time_s = 0.057  # the tick due at 0.02 starts now
     assert pacer.wait() == pytest.approx(0.037)
     assert pacer.overruns == 3
     pacer.wait()
@@ -52,17 +52,17 @@ def test_missed_ticks_are_counted_and_skipped_not_caught_up_with() -> None:
     assert pacer.overruns == 3
 
 
-def test_spinning_ends_at_the_deadline_too() -> None:
+def test_busy_waiting_ends_at_the_deadline() -> None:
     clock = MonotonicClock()
     pacer = Pacer(0.002, clock, spin_s=0.001)
     pacer.start()
     deadline = pacer.deadline
-    late = pacer.wait()
-    assert late >= 0
+    latency_s = pacer.wait()
+    assert latency_s >= 0
     assert clock.now() >= deadline
 
 
-def test_the_monotonic_clock_sleeps_and_never_backwards() -> None:
+def test_the_monotonic_clock_sleeps_and_accepts_a_past_time() -> None:
     clock = MonotonicClock()
     start = clock.now()
     clock.sleep_until(start + 0.01)
@@ -70,10 +70,10 @@ def test_the_monotonic_clock_sleeps_and_never_backwards() -> None:
     clock.sleep_until(start)
 
 
-def test_percentiles_by_hand() -> None:
+def test_the_percentiles_cover_the_last_ticks() -> None:
     times = TickTimes(100)
     assert times.timing(0).execution_time_p99_us == 0
-    for i in range(1, 301):  # only the last hundred count: 201 to 300
+    for i in range(1, 301):  # the buffers keep the last hundred: 201 to 300
         times.add(i * 1e-6, (301 - i) * 1e-6)
     timing = times.timing(4)
     assert timing.execution_time_p50_us == pytest.approx(251)
@@ -92,7 +92,7 @@ def test_one_tick_is_enough_for_percentiles() -> None:
     )
 
 
-def test_the_collector_is_kept_out_and_put_back() -> None:
+def test_the_collector_is_switched_off_and_on_again() -> None:
     interval = sys.getswitchinterval()
     with DeferredGc(interval_s=1.0) as collector:
         assert not gc.isenabled()

@@ -1,4 +1,4 @@
-"""What is asked of the system for the loop's thread, and for no other."""
+"""Scheduling requests affect the loop's thread and no other."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import pytest
 
-from skill_runtime.realtime.cpus import allowed
+from skill_runtime.realtime.cpus import allowed_cpus
 from skill_runtime.realtime.scheduling import (
-    MEMORY,
+    LOCKED_MEMORY,
     PROCESSOR,
     SCHEDULING,
     configure_thread,
@@ -23,12 +23,12 @@ from skill_runtime.realtime.scheduling import (
 T = TypeVar("T")
 
 needs_affinity = pytest.mark.skipif(
-    not hasattr(os, "sched_setaffinity"), reason="this system keeps no thread on a processor"
+    not hasattr(os, "sched_setaffinity"), reason="this system cannot pin a thread"
 )
 
 
 def in_a_thread(work: Callable[[], T]) -> T:
-    """The result of ``work``; what the system granted it ends with its thread."""
+    """Runs ``work`` in a new thread, so that the grants of the system end with it."""
     results: list[T] = []
     thread = threading.Thread(target=lambda: results.append(work()))
     thread.start()
@@ -36,14 +36,14 @@ def in_a_thread(work: Callable[[], T]) -> T:
     return results[0]
 
 
-def test_no_answer_and_no_processor_without_a_request() -> None:
-    before = allowed()
+def test_without_a_request_there_is_no_grant_and_no_pin() -> None:
+    before = allowed_cpus()
     assert in_a_thread(configure_thread) == []
-    assert in_a_thread(lambda: (configure_thread(), allowed())[1]) == before
+    assert in_a_thread(lambda: (configure_thread(), allowed_cpus())[1]) == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="timer slack is Linux's")
-def test_a_precise_timer_is_of_the_thread_that_asked() -> None:
+def test_the_timer_slack_is_set_for_the_calling_thread_only() -> None:
     def slack_ns() -> int:
         return ctypes.CDLL(None).prctl(30, 0, 0, 0, 0)  # PR_GET_TIMERSLACK
 
@@ -53,50 +53,50 @@ def test_a_precise_timer_is_of_the_thread_that_asked() -> None:
 
 
 @needs_affinity
-def test_a_pin_is_of_one_thread() -> None:
-    before = allowed()
+def test_a_pin_affects_one_thread_only() -> None:
+    before = allowed_cpus()
     last = before[-1]
-    answer, there = in_a_thread(lambda: (pin_thread(last), allowed()))
-    assert answer.granted
-    assert str(answer).startswith(f"processor: {last}, ")
-    assert there == [last]
-    assert allowed() == before
-    assert in_a_thread(allowed) == before
+    grant, pinned_to = in_a_thread(lambda: (pin_thread(last), allowed_cpus()))
+    assert grant.granted
+    assert str(grant).startswith(f"processor: {last}, ")
+    assert pinned_to == [last]
+    assert allowed_cpus() == before
+    assert in_a_thread(allowed_cpus) == before
 
 
 @needs_affinity
-def test_a_processor_that_cannot_be_had_is_put_into_words() -> None:
-    before = allowed()
-    answer, there = in_a_thread(lambda: (pin_thread(1023), allowed()))
-    assert there == before
-    assert (answer.what, answer.granted) == (PROCESSOR, False)
-    assert "1023 refused (Invalid argument)" in str(answer)
-    assert "this process may use" in str(answer)
+def test_a_refused_processor_is_explained() -> None:
+    before = allowed_cpus()
+    grant, pinned_to = in_a_thread(lambda: (pin_thread(1023), allowed_cpus()))
+    assert pinned_to == before
+    assert (grant.request, grant.granted) == (PROCESSOR, False)
+    assert "1023 refused (Invalid argument)" in str(grant)
+    assert "this process may use" in str(grant)
 
 
-def test_a_system_without_pins_is_put_into_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_without_pins_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_setaffinity", raising=False)
-    answer = pin_thread(0)
-    assert not answer.granted
-    assert "cannot keep a thread on one" in str(answer)
+    grant = pin_thread(0)
+    assert not grant.granted
+    assert "cannot pin a thread" in str(grant)
 
 
-def test_a_refused_scheduling_class_says_what_grants_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_scheduling_class_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
-    answers = {
-        answer.what: answer for answer in in_a_thread(lambda: configure_thread(realtime=True))
+    grants = {
+        grant.request: grant for grant in in_a_thread(lambda: configure_thread(realtime=True))
     }
-    assert list(answers) == [SCHEDULING, MEMORY]
-    assert not answers[SCHEDULING].granted
-    assert "refused (Operation not permitted)" in str(answers[SCHEDULING])
-    assert "rtprio 80" in str(answers[SCHEDULING])
+    assert list(grants) == [SCHEDULING, LOCKED_MEMORY]
+    assert not grants[SCHEDULING].granted
+    assert "refused (Operation not permitted)" in str(grants[SCHEDULING])
+    assert "rtprio 80" in str(grants[SCHEDULING])
 
 
 @needs_affinity
-def test_what_the_loop_starts_is_not_of_its_scheduling_class() -> None:
+def test_threads_of_the_loop_get_ordinary_scheduling() -> None:
     def classes() -> tuple[bool, int, int]:
         granted = configure_thread(realtime=True)[0].granted
         return granted, os.sched_getscheduler(0), in_a_thread(lambda: os.sched_getscheduler(0))

@@ -1,4 +1,4 @@
-"""What a supervisor is told, on a real socket."""
+"""Notifications to a supervisor, on a real socket."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import tyro
 from tests.support.served import DEADLINE_S
 
 from skill_runtime.cli.serve_options import Arguments, check
-from skill_runtime.realtime.watchdog import BEAT_S, SystemdNotifier
+from skill_runtime.realtime.watchdog import NOTIFY_INTERVAL_S, SystemdNotifier
 
 UNIT = Path(__file__).parents[3] / "examples" / "skill-serve.service"
 
 
 class Supervisor:
-    """Listens as systemd does."""
+    """A socket that receives notifications as systemd does."""
 
     def __init__(self, address: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -32,7 +32,7 @@ class Supervisor:
     def receive(self) -> str:
         return self.socket.recv(1000).decode()
 
-    def hears_nothing(self, for_s: float) -> bool:
+    def is_silent(self, for_s: float) -> bool:
         self.socket.settimeout(for_s)
         try:
             self.receive()
@@ -55,39 +55,41 @@ def supervisor(address: str) -> Iterator[Supervisor]:
     supervisor.socket.close()
 
 
-def test_it_says_ready_then_that_it_ticks_then_that_it_ends(
+def test_it_notifies_ready_then_watchdog_then_stopping(
     supervisor: Supervisor, address: str
 ) -> None:
     ticks = itertools.count()
     with SystemdNotifier(lambda: next(ticks), address):
         assert [supervisor.receive() for _ in range(3)] == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
-    said = supervisor.receive()
-    while said == "WATCHDOG=1":
-        said = supervisor.receive()
-    assert said == "STOPPING=1"
+    state = supervisor.receive()
+    while state == "WATCHDOG=1":
+        state = supervisor.receive()
+    assert state == "STOPPING=1"
 
 
-def test_a_loop_that_hangs_is_not_said_to_tick(supervisor: Supervisor, address: str) -> None:
+def test_a_loop_that_hangs_sends_no_watchdog_notification(
+    supervisor: Supervisor, address: str
+) -> None:
     with SystemdNotifier(lambda: 7.0, address):
         assert supervisor.receive() == "READY=1"
-        assert supervisor.hears_nothing(4 * BEAT_S)
+        assert supervisor.is_silent(4 * NOTIFY_INTERVAL_S)
 
 
 def test_the_environment_names_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"skill-serve-{uuid.uuid4()}"
     supervisor = Supervisor(f"\0{name}")
-    monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")  # systemd's way to write it
+    monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")  # systemd writes an abstract name with '@'
     with SystemdNotifier(lambda: 0.0):
         assert supervisor.receive() == "READY=1"
     supervisor.socket.close()
 
 
-def test_a_supervisor_that_is_not_there_or_does_not_read_holds_up_nothing(
+def test_a_supervisor_that_is_missing_or_does_not_read_does_not_block(
     supervisor: Supervisor, address: str
 ) -> None:
     with SystemdNotifier(lambda: 0.0, f"{address}.none"):
         pass
-    for _ in range(1000):  # more than its queue holds
+    for _ in range(1000):  # more than the socket's queue holds
         with SystemdNotifier(lambda: 0.0, address):
             pass
     assert supervisor.receive() == "READY=1"
@@ -95,18 +97,18 @@ def test_a_supervisor_that_is_not_there_or_does_not_read_holds_up_nothing(
 
 def test_without_a_supervisor_there_is_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    asked = list[None]()
+    calls = list[None]()
 
-    def ticked() -> float:
-        asked.append(None)
+    def last_tick() -> float:
+        calls.append(None)
         return 0.0
 
-    with SystemdNotifier(ticked):
-        time.sleep(2 * BEAT_S)
-    assert not asked
+    with SystemdNotifier(last_tick):
+        time.sleep(2 * NOTIFY_INTERVAL_S)
+    assert not calls
 
 
-def test_the_unit_of_the_examples_starts_what_there_is() -> None:
+def test_the_example_unit_has_valid_options_and_an_existing_model() -> None:
     unit = configparser.ConfigParser(strict=True)
     unit.optionxform = str  # pyright: ignore[reportAttributeAccessIssue]
     unit.read_string(UNIT.read_text())
@@ -117,5 +119,5 @@ def test_the_unit_of_the_examples_starts_what_there_is() -> None:
     assert Path(program).name == "skill-serve"
     assert arguments.stopped
     assert (Path(__file__).parents[3] / arguments.model).exists()
-    assert float(service["WatchdogSec"]) >= 4 * BEAT_S
+    assert float(service["WatchdogSec"]) >= 4 * NOTIFY_INTERVAL_S
     assert service["RestartPreventExitStatus"] == "2"

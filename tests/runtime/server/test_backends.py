@@ -1,4 +1,4 @@
-"""The scene that a policy is served in, and what is said where it is not that of its training."""
+"""The served simulated arm, and its differences from the arm of training."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from tests.support.skill_aware_policy import skill_aware_manifest
 
 from skill_proto.manifest import PolicyManifest
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
@@ -19,7 +20,7 @@ def ranges(mass: tuple[float, float], friction: tuple[float, float]) -> dict[str
     return {name: {"low": span[0], "high": span[1], "unit": unit} for name, span, unit in spans}
 
 
-def test_episodes_are_drawn_from_what_the_policy_was_trained_on(
+def test_episodes_are_drawn_from_the_trained_ranges(
     make_manifest: MakeManifest,
 ) -> None:
     manifest = make_manifest(trained_on=ranges((3.0, 4.0), (0.05, 0.06)))
@@ -31,7 +32,7 @@ def test_episodes_are_drawn_from_what_the_policy_was_trained_on(
 
 
 @pytest.mark.parametrize("trained", [{}, ranges((0.0, 1000.0), (0.0, 99.0))])
-def test_what_the_manifest_does_not_say_or_no_scene_can_carry_is_as_usual(
+def test_without_a_usable_range_the_defaults_are_drawn(
     make_manifest: MakeManifest, trained: dict[str, object]
 ) -> None:
     arm = simulated_arm(make_manifest(trained_on=trained), servo_rate_hz=200.0, seed=0)
@@ -39,21 +40,20 @@ def test_what_the_manifest_does_not_say_or_no_scene_can_carry_is_as_usual(
     assert 0.2 <= arm.context["friction"] <= 0.8
 
 
-def test_a_policy_of_the_skill_aware_benchmark_starts_high_and_is_told_apart(
+def test_a_policy_of_the_skill_aware_benchmark_starts_high_with_a_remark(
     make_manifest: MakeManifest,
 ) -> None:
-    plant = make_manifest().plant.model_dump() | {"task": "skill_aware"}
-    manifest = make_manifest(plant=plant)
+    manifest = skill_aware_manifest()
     arm = simulated_arm(manifest, servo_rate_hz=1000.0, seed=0)
     assert arm.servo_period_s == 0.001
     low = simulated_arm(make_manifest(), servo_rate_hz=200.0, seed=0)
-    # Bent at the elbow (joint 4) less than at a low start.
+    # A high start bends the elbow (joint 4) less than a low one.
     assert np.abs(arm.read().joint_position - low.read().joint_position).max() > 0.1
     (remark,) = mismatches(manifest, arm, None, None)
     assert "skill-aware benchmark" in remark
 
 
-def test_what_differs_from_training_is_said(make_manifest: MakeManifest) -> None:
+def test_differences_from_training_are_listed(make_manifest: MakeManifest) -> None:
     arm, manifest = MujocoArm(), make_manifest()
     assert mismatches(manifest, arm, None, None) == []
     assert mismatches(manifest, arm, 0.4, 0.8) == []

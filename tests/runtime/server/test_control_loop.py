@@ -1,4 +1,4 @@
-"""The loop, tick by tick and as a whole."""
+"""The control loop, tick by tick and as a whole."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ import pytest
 import zmq
 from tests.support.served import DEADLINE_S, FREE_PORTS, until
 
-from skill_proto.messages import Telemetry
+from skill_proto.messages import FaultClass, Mode, Telemetry
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_runtime.authority.authority import Authority
+from skill_runtime.authority.command import ActiveCommand
+from skill_runtime.control.report import Fault, UpdateReport
 from skill_runtime.realtime.clock import ManualClock, MonotonicClock
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
-from skill_runtime.server.control_loop import MAX_DEFERRED_TICKS, RECEIVE_BUDGET
+from skill_runtime.server.control_loop import apply_report
 from skill_runtime.server.message_server import MessageServer
+from skill_runtime.server.tick_budget import MAX_DEFERRED_TICKS, RECEIVE_BUDGET
 
 
 @pytest.fixture
 def server(policy_file: Path) -> Iterator[ArmServer]:
-    """A server whose loop does not run by itself."""
+    """A server whose loop runs only by explicit ticks."""
     server = ArmServer(
         MujocoArm(), ServeConfig(model=policy_file, addresses=FREE_PORTS, demo=False)
     )
@@ -58,25 +61,25 @@ def ask(server: ArmServer, client: zmq.Socket[bytes], **message: object) -> dict
     return json.loads(client.recv())
 
 
-def test_a_stop_is_heard_before_the_commands_that_came_first(server: ArmServer) -> None:
+def test_a_stop_is_read_before_commands_that_arrived_earlier(server: ArmServer) -> None:
     with (
         socket(zmq.DEALER, server.addresses.commands) as client,
         socket(zmq.DEALER, server.addresses.stop) as stop,
     ):
         granted = ask(server, client, type="acquire", holder="t")
         tick(server)
-        before = server.authority.counters["stops"]
+        before = server.authority.events.counters["stops"]
         for seq in range(1, 4):
             command = {"type": "skill", "lease": granted["lease"], "seq": seq}
             command |= {"reference_time": granted["time"], "valid_for_s": 30, "skill": [1, 0]}
             client.send(json.dumps(command).encode())
         stop.send(b'{"type":"stop"}')
-        time.sleep(0.3)  # all of it has arrived
+        time.sleep(0.3)  # all messages have arrived
         tick(server)
-        assert server.authority.counters["stops"] == before + 1
+        assert server.authority.events.counters["stops"] == before + 1
         assert server.authority.mode == "stopped"
         assert server.authority.seq == 0
-        until(lambda: (tick(server), server.authority.counters["rejected.no_lease"])[1] == 3)
+        until(lambda: (tick(server), server.authority.events.counters["rejected.no_lease"])[1] == 3)
         assert server.authority.mode == "stopped"
 
 
@@ -96,18 +99,18 @@ def test_every_other_tick_publishes_one_state_of_everything(server: ArmServer) -
 
 
 @pytest.fixture
-def hasty(policy_file: Path) -> Iterator[Hasty]:
-    """At 1 kHz, on a clock of its own, moved by its policy."""
+def fast(policy_file: Path) -> Iterator[FastServer]:
+    """A server at 1 kHz on a manual clock, with a running policy."""
     config = ServeConfig(model=policy_file, addresses=FREE_PORTS, demo=True)
     clock = ManualClock()
     server = ArmServer(MujocoArm(TabletopConfig(physics_step_s=0.001)), config, clock)
-    yield Hasty(server, clock)
+    yield FastServer(server, clock)
     server.close()
 
 
 @dataclass
-class Hasty:
-    """A server whose ticks take no time but what the test says."""
+class FastServer:
+    """A server on a manual clock: ticks take only the time that the test sets."""
 
     server: ArmServer
     clock: ManualClock
@@ -116,73 +119,73 @@ class Hasty:
         self.clock.time_s += 0.001
         self.server.loop.tick(self.clock.now(), late_s)
 
-    def hears(self, takes_s: float = 0.0) -> bool:
-        """Whether commands are heard in the next tick; if so it takes so long [s]."""
+    def receives(self, takes_s: float = 0.0) -> bool:
+        """Ticks once; returns whether commands were read, which takes this long [s]."""
 
         def receive(_: float) -> None:
             self.clock.time_s += takes_s
 
-        with patch.object(MessageServer, "receive", side_effect=receive) as heard:
+        with patch.object(MessageServer, "receive", side_effect=receive) as reader:
             self.tick()
-        return heard.called
+        return reader.called
 
 
-def test_at_1_khz_commands_and_telemetry_wait_for_a_tick_in_time_but_a_stop_does_not(
-    hasty: Hasty,
+def test_late_ticks_at_1_khz_defer_commands_and_telemetry_but_not_stops(
+    fast: FastServer,
 ) -> None:
-    server, counters = hasty.server, hasty.server.authority.counters
+    server, counters = fast.server, fast.server.authority.events.counters
     with (
         socket(zmq.DEALER, server.addresses.commands) as client,
         socket(zmq.DEALER, server.addresses.stop) as stop,
     ):
         nobody = b'{"type":"renew","lease":"nobody"}'
         client.send(nobody)
-        until(lambda: (hasty.tick(), counters["rejected.no_lease"])[1] == 1)  # none waits now
+        until(lambda: (fast.tick(), counters["rejected.no_lease"])[1] == 1)  # no message is waiting
         client.send(nobody)
         time.sleep(0.3)  # it has arrived
         published = latest_seq(server)
-        for waits in range(1, MAX_DEFERRED_TICKS + 1):
-            hasty.tick(late_s=0.0005)
-            assert counters["rejected.no_lease"] == 1, waits
-        hasty.tick(late_s=0.0005)  # for ever they do not wait
+        for deferred in range(1, MAX_DEFERRED_TICKS + 1):
+            fast.tick(late_s=0.0005)
+            assert counters["rejected.no_lease"] == 1, deferred
+        fast.tick(late_s=0.0005)  # they are not deferred any longer
         assert counters["rejected.no_lease"] == 2
-        until(lambda: (hasty.tick(late_s=0.0005), latest_seq(server) > published)[1])
+        until(lambda: (fast.tick(late_s=0.0005), latest_seq(server) > published)[1])
         stop.send(b'{"type":"stop"}')
         time.sleep(0.3)
-        hasty.tick(late_s=0.0005)
+        fast.tick(late_s=0.0005)
         assert counters["stops"] == 1
 
 
-def test_at_1_khz_commands_wait_while_telemetry_is_made_and_the_policy_is_at_work(
-    hasty: Hasty,
+def test_ticks_at_1_khz_with_telemetry_or_a_policy_step_defer_commands(
+    fast: FastServer,
 ) -> None:
     for _ in range(5):
-        hasty.tick()
-    heard: list[bool] = []
+        fast.tick()
+    received: list[bool] = []
     published: list[bool] = []
     for _ in range(40):
-        before = latest_seq(hasty.server)
-        heard.append(hasty.hears())
-        published.append(latest_seq(hasty.server) > before)
+        before = latest_seq(fast.server)
+        received.append(fast.receives())
+        published.append(latest_seq(fast.server) > before)
     assert sum(published) == 4  # 100 Hz
-    assert sum(heard) == 40 - 4 - 3  # in a policy period
-    assert not any(h and p for h, p in zip(heard, published, strict=True))
+    assert sum(received) == 40 - 4 - 3  # in a policy period
+    assert not any(r and p for r, p in zip(received, published, strict=True))
 
 
-def test_at_1_khz_commands_make_up_for_more_than_their_share(hasty: Hasty) -> None:
-    share_s = RECEIVE_BUDGET * 0.001
+def test_at_1_khz_an_overrun_of_the_receive_budget_is_paid_back(fast: FastServer) -> None:
+    budget_s = RECEIVE_BUDGET * 0.001
     for _ in range(12):
-        hasty.tick()
-    heard = [hasty.hears(1.1 * share_s), hasty.hears(), hasty.hears(1.9 * share_s)]
-    assert heard == [True, False, True]
-    heard = [hasty.hears() for _ in range(2)]
-    assert heard == [False, True]
-    assert hasty.hears(60.0)  # the machine was asleep, say
-    assert [hasty.hears() for _ in range(MAX_DEFERRED_TICKS + 2)].count(True) >= 1
-    hasty.server.authority.stop("no policy")
-    assert hasty.hears()
-    assert hasty.hears(60.0)
-    assert hasty.hears()
+        fast.tick()
+    received = [fast.receives(1.1 * budget_s), fast.receives(), fast.receives(1.9 * budget_s)]
+    assert received == [True, False, True]
+    received = [fast.receives() for _ in range(2)]
+    assert received == [False, True]
+    assert fast.receives(60.0)  # as after a suspend
+    assert [fast.receives() for _ in range(MAX_DEFERRED_TICKS + 2)].count(True) >= 1
+    fast.server.authority.stop("no policy")
+    assert fast.receives()
+    assert fast.receives(60.0)
+    assert fast.receives()
 
 
 def latest_seq(server: ArmServer) -> int:
@@ -190,39 +193,41 @@ def latest_seq(server: ArmServer) -> int:
     return server.loop.latest.seq
 
 
-def test_an_error_of_ours_is_a_fault_and_the_loop_goes_on(
+def test_an_internal_error_is_a_fault_and_the_loop_continues(
     server: ArmServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    healthy = server.pilot.step
+    healthy = server.controller.update
 
-    def broken(authority: Authority, now: float) -> None:
-        if authority.mode == "hold":
+    def broken(
+        command: ActiveCommand | None, mode: Mode, now: float, fault: FaultClass | None
+    ) -> UpdateReport:
+        if mode == "hold":
             raise ZeroDivisionError("a bug")
-        healthy(authority, now)
+        return healthy(command, mode, now, fault)
 
-    monkeypatch.setattr(server.pilot, "step", broken)
+    monkeypatch.setattr(server.controller, "update", broken)
     with ExitStack() as stack:
         thread = threading.Thread(target=server.run)
         thread.start()
         stack.callback(thread.join)
         stack.callback(server.stop)
         until(lambda: server.authority.mode == "fault")
-        assert server.authority.last_event == "fault: internal error: a bug"
+        assert server.authority.events.last_event == "fault: internal error: a bug"
         until(lambda: server.loop.latest is not None and server.loop.latest.mode == "fault")
         client = stack.enter_context(socket(zmq.DEALER, server.addresses.commands))
         client.send(b'{"type":"clear"}')
         assert json.loads(client.recv())["type"] == "ok"
-        until(lambda: server.authority.counters["faults"] >= 2)  # it was not mended
-        monkeypatch.setattr(server.pilot, "step", healthy)
+        until(lambda: server.authority.events.counters["faults"] >= 2)  # the bug is still there
+        monkeypatch.setattr(server.controller, "update", healthy)
         client.send(b'{"type":"clear"}')
         client.recv()
         until(lambda: server.authority.mode == "hold")
     assert "ZeroDivisionError" in caplog.text
-    assert server.authority.counters["faults"] == 2
+    assert server.authority.events.counters["faults"] == 2
 
 
 @pytest.mark.parametrize("below", [None, "a contact"])
-def test_an_error_in_every_tick_is_told_once(
+def test_an_error_in_every_tick_is_reported_once(
     server: ArmServer,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -232,12 +237,12 @@ def test_an_error_in_every_tick_is_told_once(
         server.authority.fault(below, "contact")
     ticks = 0
 
-    def broken(authority: Authority, now: float) -> None:
+    def broken(*_: object) -> UpdateReport:
         nonlocal ticks
         ticks += 1
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(server.pilot, "step", broken)
+    monkeypatch.setattr(server.controller, "update", broken)
     with ExitStack() as stack:
         thread = threading.Thread(target=server.run)
         thread.start()
@@ -245,17 +250,17 @@ def test_an_error_in_every_tick_is_told_once(
         stack.callback(server.stop)
         until(lambda: ticks >= 20)
         assert server.authority.mode == "fault"
-        assert server.authority.counters["faults.internal"] == 1
+        assert server.authority.events.counters["faults.internal"] == 1
     assert caplog.text.count("Traceback") == 1
 
 
-def test_a_command_that_fails_by_our_error_is_answered_and_the_loop_goes_on(
+def test_an_internal_error_in_a_command_is_answered_and_the_loop_continues(
     server: ArmServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(seed: int | None = None) -> None:
         raise ZeroDivisionError(f"a bug, seed {seed}")
 
-    monkeypatch.setattr(server.pilot, "reset", broken)
+    monkeypatch.setattr(server.controller, "reset", broken)
     with ExitStack() as stack:
         thread = threading.Thread(target=server.run)
         thread.start()
@@ -269,8 +274,8 @@ def test_a_command_that_fails_by_our_error_is_answered_and_the_loop_goes_on(
 
         for _ in range(5):  # within a tick and between two
             granted = say(type="acquire", holder="t")
-            order = {"lease": granted["lease"], "seq": 1, "reference_time": granted["time"]}
-            reply = say(type="reset", id=7, seed=3, **order)
+            header = {"lease": granted["lease"], "seq": 1, "reference_time": granted["time"]}
+            reply = say(type="reset", id=7, seed=3, **header)
             assert (reply["id"], reply["code"]) == (7, "internal")
             assert "a bug, seed 3" in reply["message"]
             assert server.authority.mode == "fault"
@@ -279,7 +284,7 @@ def test_a_command_that_fails_by_our_error_is_answered_and_the_loop_goes_on(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_an_error_between_two_ticks_is_a_fault_and_the_loop_goes_on(
+def test_an_error_between_two_ticks_is_a_fault_and_the_loop_continues(
     server: ArmServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(until: float) -> None:
@@ -291,19 +296,19 @@ def test_an_error_between_two_ticks_is_a_fault_and_the_loop_goes_on(
     )
     thread = threading.Thread(target=server.run)
     thread.start()
-    until(lambda: server.authority.counters["faults"] >= 2)
+    until(lambda: server.authority.events.counters["faults"] >= 2)
     assert server.authority.mode == "fault"
     server.stop()
     thread.join()
     assert server.authority.mode == "stopped"
 
 
-def test_one_clear_takes_back_a_stop_and_the_fault_below_it(server: ArmServer) -> None:
+def test_one_clear_ends_a_stop_and_the_fault_below_it(server: ArmServer) -> None:
     tick(server)
-    table = server.pilot.arm._table  # type: ignore[attr-defined]  the only way to break it
+    table = server.controller.arm._table  # type: ignore[attr-defined]  no public way to break it
     table._qpos[0, :7] = np.nan
     until(lambda: (tick(server), server.authority.mode)[1] == "fault")
-    server.authority.stop("a hand")
+    server.authority.stop("obstacle")
     with socket(zmq.DEALER, server.addresses.commands) as client:
         assert ask(server, client, type="clear")["type"] == "ok"
     tick(server, 5)
@@ -314,10 +319,24 @@ def test_a_loop_that_ends_brings_a_moving_arm_to_rest(server: ArmServer) -> None
     server.authority.demo("skill", np.array([1.0, 0.0]))
     thread = threading.Thread(target=server.run)
     thread.start()
-    until(lambda: np.abs(server.pilot.state.joint_velocity).max() > 0.2)
+    until(lambda: np.abs(server.controller.state.joint_velocity).max() > 0.2)
     server.stop()
     thread.join()
     assert server.authority.mode == "stopped"
-    assert np.abs(server.pilot.arm.read().joint_velocity).max() < 0.05
+    assert np.abs(server.controller.arm.read().joint_velocity).max() < 0.05
     assert server.loop.latest is not None
     assert server.loop.latest.mode == "stopped"
+
+
+def test_a_report_is_passed_on_to_the_authority_in_order() -> None:
+    authority = Authority()
+    authority.fault("no pose", "tracker")
+    apply_report(UpdateReport(recovered=True, intervention="table"), authority)
+    assert (authority.mode, authority.events.last_event) == ("hold", "governor: table")
+    silent = Fault(kind="communication", reason="no answer")
+    contact = Fault(kind="contact", reason="reflex")
+    for _ in range(2):  # a fault that lasts is counted once
+        apply_report(UpdateReport(intervention="stale", faults=(silent, contact)), authority)
+        assert (authority.fault_class, authority.events.last_event) == ("contact", "fault: reflex")
+    assert authority.events.counters["faults.communication"] == 1
+    assert authority.events.counters["faults"] == 3

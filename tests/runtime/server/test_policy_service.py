@@ -1,4 +1,4 @@
-"""The policy service on its own: many clients at once, in order, and when too many."""
+"""The policy service alone: many clients at once, their order, and a full queue."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import zmq
 from skill_proto.arrays import FloatArray
 from skill_proto.messages import REPLY, Act, Acted, Error
 from skill_proto.wire import array_specs, pack, unpack
-from skill_runtime.policy.onnx_policy import OnnxPolicy
+from skill_runtime.policy import OnnxPolicy
 from skill_runtime.realtime.clock import MonotonicClock
-from skill_runtime.server.policy_service import QUEUE, PolicyService
+from skill_runtime.server.policy_service import MAX_WAITING_REQUESTS, PolicyService
 from skill_runtime.server.policy_sessions import MAX_ROWS
 
 PolicyFileFactory = Callable[..., Path]
@@ -53,10 +53,10 @@ def receive(service: PolicyService, count: int) -> list[Received]:
     return received
 
 
-def test_every_request_gets_its_own_answer_and_each_sender_its_own_order(
+def test_every_request_gets_a_reply_and_each_senders_order_is_kept(
     make_policy_file: PolicyFileFactory, tmp_path: Path
 ) -> None:
-    """With memory: next = memory / 2 + cube xy; a request out of order would show."""
+    """The state is halved and the cube xy is added, so a request out of order gives another one."""
     with running(make_policy_file(tmp_path, recurrent=True)) as service:
         names = [b"a", b"b", b"c"]
         expected = {name: np.zeros(2) for name in names}
@@ -65,13 +65,13 @@ def test_every_request_gets_its_own_answer_and_each_sender_its_own_order(
                 assert service.submit(name, request(name.decode(), message_id=turn))
         for sender, refused, reply, arrays in receive(service, 45):
             assert refused == ""
-            # The observation is all of the message's id, the cube's position with it.
+            # Every entry of the observation is the message's id, including the cube's position.
             expected[sender] = expected[sender] / 2 + reply.id
             np.testing.assert_allclose(arrays["context"][0], expected[sender], rtol=1e-5)
             assert arrays["action"].shape == (1, 3)
 
 
-def test_a_new_episode_in_the_same_breath_starts_without_memory(
+def test_a_new_episode_in_one_batch_starts_with_a_reset_state(
     make_policy_file: PolicyFileFactory, tmp_path: Path
 ) -> None:
     with running(make_policy_file(tmp_path, recurrent=True)) as service:
@@ -81,7 +81,7 @@ def test_a_new_episode_in_the_same_breath_starts_without_memory(
     np.testing.assert_allclose(contexts, [4, 6, 4, 6, 4])
 
 
-def test_sessions_that_push_one_another_out_still_get_right_answers(
+def test_sessions_that_evict_one_another_still_get_correct_replies(
     make_policy_file: PolicyFileFactory, tmp_path: Path
 ) -> None:
     with running(make_policy_file(tmp_path, recurrent=True)) as service:
@@ -89,14 +89,14 @@ def test_sessions_that_push_one_another_out_still_get_right_answers(
             service.submit(b"x", request(f"s{turn % 3}", rows=MAX_ROWS // 2, message_id=turn + 1))
         for _, refused, reply, arrays in receive(service, 12):
             assert refused == ""
-            # Three sessions of half the slots each: nobody is remembered when his turn comes.
+            # Three sessions of half the slots each: every session is evicted before its next turn.
             np.testing.assert_allclose(arrays["context"], np.full((MAX_ROWS // 2, 2), reply.id))
 
 
-def test_a_goal_policy_says_what_it_takes_the_object_for(goal_file: Path) -> None:
-    """Context = memory / 2 + cube xy, estimate its exponential, distance 10 |context| / 2.
+def test_a_goal_policy_returns_context_estimate_and_distance(goal_file: Path) -> None:
+    """Context = state / 2 + cube xy, estimate its exponential, distance 10 |context| / 2.
 
-    Of a young state the distance says nothing.
+    The reply for a young state has no distance.
     """
     observation = np.full((2, 28), 0.1, np.float32)
     goal = np.array([[0.1, 0.0], [0.0, 0.1]], np.float32)
@@ -121,10 +121,10 @@ def test_a_goal_policy_says_what_it_takes_the_object_for(goal_file: Path) -> Non
     np.testing.assert_allclose(arrays["context_distance"], distance, rtol=1e-5)
 
 
-def test_one_clients_broken_sensor_is_nobody_elses_fault(
+def test_a_broken_sensor_of_one_client_does_not_affect_others(
     make_policy_file: PolicyFileFactory, tmp_path: Path
 ) -> None:
-    """Memory / 2 + cube xy overflows at the second 3e38: infinity stays in nobody's memory."""
+    """State / 2 + cube xy overflows at the second 3e38; a state of infinity is reset."""
     broken = np.zeros((1, 28), np.float32)
     broken[0, 6:8] = 3e38
     skill = np.array([[1, 0]], np.float32)
@@ -144,7 +144,7 @@ def test_one_clients_broken_sensor_is_nobody_elses_fault(
     assert last["context"][0, 0] == pytest.approx(6)
 
 
-def test_skills_and_goals_in_one_breath(policy_file: Path) -> None:
+def test_skills_and_goals_that_wait_together(policy_file: Path) -> None:
     zeros = np.zeros((1, 28), np.float32)
     goal = np.array([[0.1, 0.0]], np.float32)
     with running(policy_file) as service:
@@ -172,7 +172,7 @@ def test_skills_and_goals_in_one_breath(policy_file: Path) -> None:
         ({"observation": (MAX_ROWS + 1, 28), "skill": (MAX_ROWS + 1, 2)}, "exceed"),
     ],
 )
-def test_requests_that_are_none(
+def test_an_invalid_request_is_refused(
     policy_file: Path, arrays: dict[str, tuple[int, ...]], words: str
 ) -> None:
     filled = {name: np.zeros(shape, np.float32) for name, shape in arrays.items()}
@@ -189,16 +189,16 @@ def test_requests_that_are_none(
     assert isinstance(reply, Acted)
 
 
-def test_when_too_many_wait_the_next_is_refused_and_nobody_waits(policy_file: Path) -> None:
+def test_a_full_queue_refuses_the_next_request_without_blocking(policy_file: Path) -> None:
     with running(policy_file) as service:
         taken = 0
         while service.submit(b"x", request("a", rows=MAX_ROWS)):
             taken += 1
-            assert taken < 100 * QUEUE, "the queue has no end"
-        assert taken >= QUEUE
+            assert taken < 100 * MAX_WAITING_REQUESTS, "the queue has no end"
+        assert taken >= MAX_WAITING_REQUESTS
 
 
-def test_it_closes_with_requests_waiting_and_replies_unread(policy_file: Path) -> None:
+def test_it_closes_with_waiting_requests_and_unread_replies(policy_file: Path) -> None:
     with running(policy_file) as service:
-        for _ in range(QUEUE):
+        for _ in range(MAX_WAITING_REQUESTS):
             service.submit(b"x", request("a"))

@@ -1,4 +1,4 @@
-"""The viewer's mirror of the scene; its window needs a screen and is not opened here."""
+"""The viewer's mirror of the scene; the window needs a screen and is not tested."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from tests.support.controller_bench import update
 from tests.support.served import Served
 
 from skill_proto.messages import Telemetry
@@ -19,15 +20,15 @@ TelemetryOf = Callable[..., Telemetry]
 """See conftest.py."""
 
 
-def test_hand_and_cube_are_where_telemetry_says(
-    telemetry_of: TelemetryOf, pilot: ArmController
+def test_gripper_and_cube_are_at_the_poses_of_telemetry(
+    telemetry_of: TelemetryOf, controller: ArmController
 ) -> None:
     authority = Authority()
     authority.demo("skill", np.array([0.0, 1.0]))
     for _ in range(300):
-        pilot.step(authority, 0.0)
-    pilot.step(authority, 0.0)
-    state = telemetry_of(pilot, authority)
+        update(controller, authority)
+    update(controller, authority)
+    state = telemetry_of(controller, authority)
     mirror = Mirror()
     mirror.follow(state)
     np.testing.assert_allclose(
@@ -41,27 +42,25 @@ def test_hand_and_cube_are_where_telemetry_says(
     assert np.linalg.norm(fingers[0] - fingers[1]) == pytest.approx(state.gripper_width, abs=1e-3)
 
 
-def test_numbers_that_are_none_leave_the_mirror_as_it_was(
-    telemetry_of: TelemetryOf, pilot: ArmController
+def test_numbers_that_are_not_finite_leave_the_mirror_unchanged(
+    telemetry_of: TelemetryOf, controller: ArmController
 ) -> None:
     mirror = Mirror()
-    state = telemetry_of(pilot)
+    state = telemetry_of(controller)
     mirror.follow(state)
     before = mirror.data.qpos.copy()
-    nothing = state.model_copy(update={"joint_position": (None,) * 7, "gripper_width": None})
-    mirror.follow(nothing)
+    unknown = state.model_copy(update={"joint_position": (None,) * 7, "gripper_width": None})
+    mirror.follow(unknown)
     np.testing.assert_array_equal(mirror.data.qpos, before)
 
 
-def test_objects_it_has_no_model_of_are_passed_over(
-    telemetry_of: TelemetryOf, pilot: ArmController
-) -> None:
-    state = telemetry_of(pilot)
+def test_unknown_objects_are_ignored(telemetry_of: TelemetryOf, controller: ArmController) -> None:
+    state = telemetry_of(controller)
     strange = state.model_copy(update={"objects": {"teapot": state.objects["cube"]}})
     Mirror().follow(strange)
 
 
-def test_a_screen_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_screen_is_detected_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.delenv("DISPLAY", raising=False)
@@ -70,7 +69,7 @@ def test_a_screen_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert no_display() == ""
 
 
-def test_its_process_without_a_screen_ends_without_harm(
+def test_without_a_screen_the_process_ends_with_a_message(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)

@@ -1,4 +1,4 @@
-"""Reading messages part by part, on real sockets."""
+"""Messages are read part by part, on real sockets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Ends = tuple[RouterReader, Socket, Socket]
 
 @pytest.fixture
 def pair() -> Iterator[Ends]:
-    """An inbox, and two clients connected to it."""
+    """A reader, and two clients connected to its socket."""
     with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
         port = router.bind_to_random_port("tcp://127.0.0.1")
         clients = [context.socket(zmq.DEALER) for _ in range(2)]
@@ -30,13 +30,13 @@ def pair() -> Iterator[Ends]:
             client.close()
 
 
-def read(inbox: RouterReader, count: int, max_parts: int = 64) -> list[Incoming]:
-    """Reads until ``count`` messages came, waiting for them generously."""
+def read(reader: RouterReader, count: int, max_parts: int = 64) -> list[Incoming]:
+    """Reads until ``count`` messages have arrived, for at most 20 s."""
     found: list[Incoming] = []
     deadline = time.monotonic() + 20
     while len(found) < count:
         assert time.monotonic() < deadline
-        found += inbox.read(max_parts, math.inf)
+        found += reader.read(max_parts, math.inf)
     return found
 
 
@@ -44,78 +44,78 @@ def contents(incoming: Incoming) -> list[bytes]:
     return [frame.bytes for frame in incoming.frames]
 
 
-def test_messages_come_whole_and_in_order(pair: Ends) -> None:
-    inbox, client, _ = pair
+def test_messages_arrive_whole_and_in_order(pair: Ends) -> None:
+    reader, client, _ = pair
     client.send_multipart([b"a", b"b", b"c"])
     client.send(b"d")
-    first, second = read(inbox, 2)
+    first, second = read(reader, 2)
     assert contents(first) == [b"a", b"b", b"c"]
     assert contents(second) == [b"d"]
     assert first.sender == second.sender
     assert first.problem is None
 
 
-def test_a_message_may_be_read_over_several_turns(pair: Ends) -> None:
-    inbox, client, _ = pair
+def test_a_message_may_be_read_in_several_calls(pair: Ends) -> None:
+    reader, client, _ = pair
     client.send_multipart([b"a", b"b", b"c"])
-    (only,) = read(inbox, 1, max_parts=1)
+    (only,) = read(reader, 1, max_parts=1)
     assert contents(only) == [b"a", b"b", b"c"]
 
 
-def test_nothing_there_gives_nothing(pair: Ends) -> None:
+def test_an_empty_socket_yields_no_message(pair: Ends) -> None:
     assert list(pair[0].read(64, math.inf)) == []
 
 
-def test_time_running_out_still_reads_one_part_at_a_time(pair: Ends) -> None:
-    inbox, client, _ = pair
+def test_without_time_each_call_still_reads_one_part(pair: Ends) -> None:
+    reader, client, _ = pair
     client.send_multipart([b"a", b"b"])
-    (whole,) = read(inbox, 1)
+    (whole,) = read(reader, 1)
     assert contents(whole) == [b"a", b"b"]
     client.send_multipart([b"a", b"b"])
-    turns, found = 0, list[Incoming]()
+    calls, found = 0, list[Incoming]()
     while not found:
-        turns += 1
-        found += inbox.read(64, -math.inf)
-    assert turns >= 3  # the sender's name, "a", "b"
+        calls += 1
+        found += reader.read(64, -math.inf)
+    assert calls >= 3  # the sender's name, "a", "b"
     assert contents(found[0]) == [b"a", b"b"]
 
 
-def test_the_most_parts_a_message_may_have_are_read(pair: Ends) -> None:
-    inbox, client, _ = pair
+def test_a_message_with_the_maximum_number_of_parts_is_read(pair: Ends) -> None:
+    reader, client, _ = pair
     client.send_multipart([b"x"] * MAX_PARTS)
-    (only,) = read(inbox, 1)
+    (only,) = read(reader, 1)
     assert only.problem is None
     assert len(only.frames) == MAX_PARTS
 
 
-def test_a_message_of_a_million_parts_is_refused_and_dropped_bit_by_bit(
+def test_a_message_of_a_million_parts_is_refused_and_dropped_in_steps(
     pair: Ends,
 ) -> None:
-    inbox, flood, client = pair
+    reader, flood, client = pair
     for _ in range(999_999):
         flood.send(b"x", zmq.SNDMORE)
     flood.send(b"x")
-    (refused,) = read(inbox, 1)
+    (refused,) = read(reader, 1)
     assert refused.problem is not None
     assert refused.problem.code == "too_large"
     assert refused.frames == []
-    assert inbox.blocked
+    assert reader.is_dropping
     client.send(b"other")
-    turns, found = 0, list[Incoming]()
-    while inbox.blocked:
-        turns += 1
-        found += inbox.read(10_000, math.inf)
-    assert turns >= 100  # never more than 10,000 parts at once
+    calls, found = 0, list[Incoming]()
+    while reader.is_dropping:
+        calls += 1
+        found += reader.read(10_000, math.inf)
+    assert calls >= 100  # never more than 10,000 parts at once
     flood.send(b"same")
-    found += read(inbox, 2 - len(found))
+    found += read(reader, 2 - len(found))
     assert sorted(contents(message)[0] for message in found) == [b"other", b"same"]
 
 
 def test_a_frame_too_long_is_refused(pair: Ends) -> None:
-    inbox, client, _ = pair
+    reader, client, _ = pair
     client.send_multipart([b"{}", bytes(MAX_FRAME_BYTES + 1)])
     client.send_multipart([b"{}", bytes(MAX_FRAME_BYTES)])
-    first, second = read(inbox, 2)
+    first, second = read(reader, 2)
     assert first.problem is not None
     assert first.problem.code == "too_large"
     assert str(MAX_FRAME_BYTES + 1) in str(first.problem)

@@ -1,4 +1,4 @@
-"""Which addresses are served, and what is said of those that are not."""
+"""Addresses that are served, and the errors for all others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def context() -> Iterator[Context]:
     "address",
     ["tcp://127.0.0.1:5555", "tcp://127.1.2.3:*", "tcp://localhost:80", "tcp://[::1]:5", "ipc://a"],
 )
-def test_this_machine_is_served(address: str) -> None:
+def test_local_addresses_are_accepted(address: str) -> None:
     check_local(address, "commands")
 
 
@@ -32,7 +32,7 @@ def test_this_machine_is_served(address: str) -> None:
     "address",
     ["tcp://0.0.0.0:5555", "tcp://*:5555", "tcp://192.168.1.2:5555", "tcp://[::]:1", "tcp://arm:1"],
 )
-def test_other_machines_are_not(address: str) -> None:
+def test_addresses_of_other_machines_are_refused(address: str) -> None:
     with pytest.raises(AddressError, match=r"--stop .*other machines.*SSH"):
         check_local(address, "stop")
 
@@ -49,12 +49,12 @@ def test_other_machines_are_not(address: str) -> None:
         "tcp://[::1]:65536",
     ],
 )
-def test_what_is_no_address_is_named(address: str) -> None:
+def test_a_malformed_address_is_named(address: str) -> None:
     with pytest.raises(AddressError, match="is not an address; write tcp://"):
         check_local(address, "commands")
 
 
-def test_a_port_in_use_names_the_port_and_the_flag_and_leaves_nothing_bound(
+def test_a_port_in_use_is_named_with_its_flag_and_all_sockets_are_closed(
     context: Context,
 ) -> None:
     free = "tcp://127.0.0.1:*"
@@ -66,9 +66,7 @@ def test_a_port_in_use_names_the_port_and_the_flag_and_leaves_nothing_bound(
     first.close()
 
 
-def test_a_path_in_use_is_not_taken_from_who_listens_there(
-    context: Context, tmp_path: Path
-) -> None:
+def test_a_path_in_use_is_not_taken_over(context: Context, tmp_path: Path) -> None:
     paths = {name: f"ipc://{tmp_path}/{name}" for name in ("commands", "telemetry", "stop")}
     first = ServerSockets(Addresses(**paths), context)
     with pytest.raises(AddressError, match=r"commands is in use.*--commands"):
@@ -76,15 +74,15 @@ def test_a_path_in_use_is_not_taken_from_who_listens_there(
     first.close()
 
 
-def test_a_path_that_a_killed_server_left_is_taken(context: Context, tmp_path: Path) -> None:
+def test_a_path_left_by_a_killed_server_is_reused(context: Context, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as killed:
         killed.bind(str(tmp_path / "commands"))
     paths = {name: f"ipc://{tmp_path}/{name}" for name in ("commands", "telemetry", "stop")}
     ServerSockets(Addresses(**paths), context).close()
 
 
-def test_real_ports_are_reported_and_localhost_is_understood(context: Context) -> None:
-    endpoints = ServerSockets(
+def test_real_ports_are_reported_and_localhost_is_resolved(context: Context) -> None:
+    sockets = ServerSockets(
         Addresses(
             commands="tcp://localhost:*", telemetry="tcp://127.0.0.1:*", stop="tcp://127.0.0.1:*"
         ),
@@ -93,11 +91,11 @@ def test_real_ports_are_reported_and_localhost_is_understood(context: Context) -
     ports = {
         address.rpartition(":")[2]
         for address in (
-            endpoints.addresses.commands,
-            endpoints.addresses.telemetry,
-            endpoints.addresses.stop,
+            sockets.addresses.commands,
+            sockets.addresses.telemetry,
+            sockets.addresses.stop,
         )
     }
     assert len(ports) == 3
     assert "*" not in ports
-    endpoints.close()
+    sockets.close()

@@ -121,7 +121,7 @@ def test_a_context_can_be_taken_away(use: str, build: Build) -> None:
 def test_who_is_told_acts_on_the_truth_of_the_moment(knowledge: str, build: Build) -> None:
     world, algorithm = build(knowledge=knowledge)
     episodes = _run(world, algorithm, deterministic=True)
-    told = algorithm.told(episodes.truth)
+    told = algorithm.true_context(episodes.truth)
     modes = _modes(algorithm, episodes, told if knowledge == "told" else torch.zeros_like(told))
     torch.testing.assert_close(modes, episodes.action, rtol=0, atol=1e-5)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from skill_training.algorithms.context_sac import ContextSac
-from skill_training.export.context_graph import ContextGraph, PlainGraph
+from skill_training.export.context_graph import ContextGraph, ContextFreeGraph
 from skill_training.export.graph import TorchPolicy
 
 MakeSac = Callable[..., ContextSac]
@@ -69,7 +69,7 @@ def test_what_is_not_identifiable_is_not_put_out(algorithm: ContextSac) -> None:
 @torch.no_grad()
 def test_a_plain_graph_has_a_context_of_zeros(algorithm: ContextSac) -> None:
     observation, goal = torch.randn(6, 8), torch.randn(6, 2)
-    (action,) = PlainGraph(algorithm)(observation, torch.randn(6, 3), goal)
+    (action,) = ContextFreeGraph(algorithm)(observation, torch.randn(6, 3), goal)
     expected = algorithm.act(observation, goal, torch.zeros(6, 4), deterministic=True)
     torch.testing.assert_close(action, expected)
 

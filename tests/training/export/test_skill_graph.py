@@ -13,7 +13,8 @@ from skill_robots.observation import PUSH_OBSERVATION, layout
 from skill_training.export.graph import TorchPolicy
 from skill_training.export.skill_graph import GoalGraph, SkillGraph
 from skill_training.recipes.discovery.config import SkillConfig
-from skill_training.recipes.discovery.policy import STOP_RADIUS_M, build_algorithm, build_graph
+from skill_training.recipes.discovery.policy import build_algorithm, build_graph
+from skill_training.recipes.manifest_parts import STOP_RADIUS_M
 
 TinyConfig = Callable[..., SkillConfig]
 CUBE = layout(PUSH_OBSERVATION)["cube_position"].start

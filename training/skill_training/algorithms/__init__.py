@@ -1,1 +1,10 @@
-"""One algorithm, one file: losses, update, nothing else."""
+"""The learning algorithms: losses and gradient steps.
+
+- ``sac``: soft actor-critic, the base of the skill algorithms.
+- ``csf``: contrastive successor features.
+- ``metra``: METRA.
+- ``skills``: the prior distribution of skills.
+- ``context_sac``: goal-conditioned soft actor-critic with a context encoder.
+- ``context_sac_config``: settings of ``context_sac``.
+- ``transitions``: transitions for one gradient step of ``context_sac``.
+"""

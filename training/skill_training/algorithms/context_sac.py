@@ -1,9 +1,26 @@
 """Goal-conditioned soft actor-critic with an inferred context: pi(a | s, g, c).
 
-TESAC's base agent, with the contrastive term of the method that is asked for: the critic's loss
-trains the context encoder (Yu et al., SaMI release: actor on the detached context, next contexts
-from the momentum encoder). Where the release takes an encoder step on the contrastive loss and
-then a critic step, both gradients are taken in one step here: half the unrolls for the same terms.
+TESAC's base agent plus the contrastive term of the configured method. As in the SaMI release (Yu et
+al.), the critic's loss trains the context encoder, the actor sees the detached context, and next
+contexts come from the momentum encoder.
+
+Differences from the release (there -> here), with the reason:
+    - Encoder step on the contrastive loss, then one on the critic's loss -> one step on the sum of
+      both, with half the unrolls. Under Adam this is not the same: two steps, of which one has a
+      small gradient, move the encoder about sqrt(2) times as far. In the release, a contrastive
+      term of any size thus makes the encoder learn faster than in TESAC.
+    - Weight of the contrastive term about .004 (SaTESAC, SaCCM on Panda) and .01 (CCM) -> 1
+      (``contrastive.weight``).
+    - Loss of pairwise sigmoids -> the paper's K-sample form; ``contrastive.loss`` selects it.
+    - Positive key: momentum embedding of the same trajectories at all steps -> of another good
+      trajectory of the group at the same step, which excludes agreement within one trajectory.
+    - Negatives of CCM from one other task -> from all other tasks.
+    - Trajectories of the whole buffer -> of the newest episodes (``contrastive.pool``).
+    - Encoder unrolled at every gradient step -> once per block of ``updates_per_block`` steps.
+    - Goals in the encoder's input -> no goal there, since transitions get hindsight goals.
+    - Steps after a success are not collected -> are stored and sampled like all others.
+    - Additions: hindsight goals, n-step returns, demonstrations with an imitation loss, clipped
+      encoder gradient, averaged policy; learning rate, discount and target rate of each recipe.
 """
 
 from __future__ import annotations
@@ -33,12 +50,12 @@ from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
 from skill_training.seeding import derive_seed, torch_generator
 
 ENCODER_GRADIENT_NORM = 10.0
-"""Largest norm of the encoder's gradient: through a hundred steps of an LSTM it can explode."""
+"""Bound on the norm of the encoder's gradient, which can explode over 100 steps of an LSTM."""
 
 
 @dataclass(slots=True)
 class _Block:
-    """Episodes that were unrolled, and for how many more gradient steps they serve."""
+    """Unrolled episodes, and the number of gradient steps left on them."""
 
     episodes: Episodes
     contexts: Tensor
@@ -47,17 +64,17 @@ class _Block:
 
 
 class ContextSac:
-    """Actor, twin critic with its slow target, entropy coefficient, encoder, estimation head.
+    """Actor, twin critic with its target network, entropy coefficient, encoder, estimation head.
 
     Args:
-        config: settings.
-        task: goal features, rewards and hindsight goals.
+        config: Settings.
+        task: Goal features, rewards and hindsight goals.
         scale: ``(O,)`` typical magnitude of each observation entry.
         action_size: A.
-        truth_mean: ``(K,)`` and
-        truth_std: ``(K,)`` of the hidden quantities (log mass, log friction) over training.
-        device: where everything lives.
-        seed: of the networks' start and of all noise.
+        truth_mean: ``(K,)`` mean of the hidden quantities (log mass, log friction) over training.
+        truth_std: ``(K,)`` their standard deviation.
+        device: Device of networks and batches.
+        seed: Seed of initial weights and noise.
     """
 
     def __init__(
@@ -110,8 +127,8 @@ class ContextSac:
 
     # Acting -------------------------------------------------------------------------------------
 
-    def told(self, truth: Tensor) -> Tensor:
-        """True hidden quantities ``(..., K)`` in the place of a context, ``(..., C)``."""
+    def true_context(self, truth: Tensor) -> Tensor:
+        """Returns true hidden quantities ``(..., K)`` as a context ``(..., C)``."""
         known = (truth - self.truth_mean) / self.truth_std
         return functional.pad(known, (0, self.config.encoder.size - known.shape[-1]))
 
@@ -121,7 +138,7 @@ class ContextSac:
     ) -> Tensor:
         """``(n, O)``, ``(n, G)``, ``(n, C)`` -> ``(n, A)`` in [-1, 1].
 
-        Deterministic: the mode of the averaged policy, as it is shipped.
+        Deterministic: the mode of the averaged policy, which is the exported one.
         """
         command = self.command(observation, goal, context)
         if deterministic:
@@ -129,17 +146,17 @@ class ContextSac:
         return self.actor.sample(observation, command, self.generator)[0]
 
     def command(self, observation: Tensor, goal: Tensor, context: Tensor) -> Tensor:
-        """What actor and critic are given beside the observation, ``(n, F + C)``."""
+        """Returns the input of actor and critic beside the observation, ``(n, F + C)``."""
         return torch.cat((self.task.features(observation, goal), context), dim=-1)
 
     def restart_average(self) -> None:
-        """Takes the networks as they are for the policy, after they were given other weights."""
+        """Sets the averaged policy to the current networks, after their weights were replaced."""
         self.average.follow(self.actor, self.encoder, self.head, 1.0)
 
     # Learning -----------------------------------------------------------------------------------
 
     def update(self, replay: EpisodeReplay) -> Metrics:
-        """One gradient step: of actor and critic, and where a block begins of the encoder too."""
+        """Takes one gradient step of actor and critic, and of the encoder if a block begins."""
         if self._block is None or self._block.left == 0:
             metrics, transitions = self._begin_block(replay)
         else:
@@ -152,15 +169,15 @@ class ContextSac:
         return metrics
 
     def end_block(self) -> None:
-        """Has the next update draw new episodes, so that a block need not be part of the state."""
+        """Lets the next update draw new episodes. A block is thus never part of the state."""
         self._block = None
 
     def _begin_block(self, replay: EpisodeReplay) -> tuple[Metrics, Transitions]:
-        """Unrolls new episodes; one step of critic, encoder and head."""
+        """Unrolls new episodes and takes one step of critic, encoder and head."""
         config = self.config
         share = 0.0 if replay.demonstrations is None else config.demonstration_share
-        shown = round(config.episodes_per_block * share)
-        batch = replay.sample(config.episodes_per_block, self.draws, demonstrated=shown)
+        demonstrated = round(config.episodes_per_block * share)
+        batch = replay.sample(config.episodes_per_block, self.draws, demonstrated=demonstrated)
         inferred = config.knowledge == "inferred"
         contrasted = self.term.draw(replay, self.draws) if inferred else None
         contexts, next_contexts, keys = self._contexts(batch, contrasted)
@@ -184,7 +201,7 @@ class ContextSac:
         return metrics, transitions
 
     def _continue_block(self, block: _Block) -> tuple[Metrics, Transitions]:
-        """One step of the critic on other transitions of the same episodes."""
+        """Takes one step of the critic on other transitions of the same episodes."""
         block.left -= 1
         transitions = self._transitions(block.episodes, block.contexts, block.next_contexts)
         loss, metrics = self.critic_loss(transitions)
@@ -194,11 +211,14 @@ class ContextSac:
     def _contexts(
         self, batch: Episodes, contrasted: Contrasted | None
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Contexts ``(., T + 1, C)`` of batch and queries, momentum ones of the batch, keys."""
+        """Returns contexts of batch and queries, momentum contexts of the batch, and keys.
+
+        Each is ``(., T + 1, C)``.
+        """
         if self.config.knowledge != "inferred":
-            told = self.told(batch.truth)
-            told = told if self.config.knowledge == "told" else torch.zeros_like(told)
-            return told, told, None
+            known = self.true_context(batch.truth)
+            known = known if self.config.knowledge == "told" else torch.zeros_like(known)
+            return known, known, None
         online = batch if contrasted is None else concatenate(batch, contrasted.queries)
         slow = batch if contrasted is None else concatenate(batch, contrasted.keys)
         momentum = self.momentum(*encoder_inputs(slow))
@@ -210,7 +230,7 @@ class ContextSac:
         return draw_transitions(*given, self.task, self.config, self.draws)
 
     def critic_loss(self, batch: Transitions) -> Loss:
-        """sum_i 0.5 mean((Q_i - y)^2), y as :meth:`soft_target` gives it."""
+        """sum_i 0.5 mean((Q_i - y)^2) with y from :meth:`soft_target`."""
         target, share = self.soft_target(batch), self.config.critic_gradient
         context = share * batch.context + (1.0 - share) * batch.context.detach()
         command = self.command(batch.observation, batch.goal, context)
@@ -223,11 +243,11 @@ class ContextSac:
 
     @torch.no_grad()
     def soft_target(self, batch: Transitions) -> Tensor:
-        """The n-step soft target, ``(n,)``.
+        """Returns the n-step soft target, ``(n,)``.
 
-        ``sum_{k<N} gamma^k r_k + gamma^N (min_j Q'_j(s_N, a') - alpha log pi(a' | s_N))``, with
-        nothing after a step that ends the episode. The entropies of the steps between, which the
-        soft value has, are left out.
+        ``sum_{k<N} gamma^k r_k + gamma^N (min_j Q'_j(s_N, a') - alpha log pi(a' | s_N))``, without
+        the terms after a step that ends the episode. The entropies of the intermediate steps, which
+        are part of the soft value, are left out.
         """
         n, window = batch.arrivals.shape[:2]
         goals = batch.goal[:, None].expand(-1, window, -1)
@@ -235,7 +255,7 @@ class ContextSac:
         order = torch.arange(window, device=self.device)
         counts = (order < batch.steps[:, None]).float()
         end = end.unflatten(0, (n, window)) * counts
-        # 1 until a step that ends the episode, which still counts itself.
+        # 1 up to and including the step that ends the episode.
         alive = torch.cat((torch.ones_like(end[:, :1]), (1.0 - end).cumprod(1)), dim=1)
         discounts = self.config.discount**order
         rewards = (discounts * counts * alive[:, :-1] * reward.unflatten(0, (n, window))).sum(1)
@@ -246,7 +266,7 @@ class ContextSac:
         return rewards + self.config.discount**batch.steps * alive[:, -1] * values
 
     def actor_loss(self, batch: Transitions, action: Tensor, log_prob: Tensor) -> Loss:
-        """mean(alpha log pi - min_i Q_i), plus imitation on demonstrated transitions."""
+        """mean(alpha log pi - min_i Q_i), plus the imitation loss on demonstrated transitions."""
         command = self.command(batch.observation, batch.goal, batch.context.detach())
         values = self.critic(batch.observation, action, command).amin(0)
         loss = (self._alpha() * log_prob - values).mean()
@@ -258,24 +278,25 @@ class ContextSac:
         return loss, {name: value.detach() for name, value in metrics.items()}
 
     def _imitation(self, batch: Transitions, context: Tensor) -> Tensor:
-        """Squared distance of the policy's mode from the demonstrated action.
+        """Returns the squared distance of the policy's mode from the demonstrated action.
 
-        With the filter, only where the critic values that action higher than the policy's own
-        (Nair et al. 2018, "Overcoming exploration in reinforcement learning with demonstrations").
+        With the filter, only transitions count whose demonstrated action has a higher value than
+        the policy's own (Nair et al. 2018, "Overcoming exploration in reinforcement learning with
+        demonstrations").
         """
         command = self.command(batch.observation, batch.goal, context)
         mode = self.actor.mode(batch.observation, command)
         chosen = batch.imitate
         if self.config.imitation_filter:
             with torch.no_grad():
-                shown = self.critic(batch.observation, batch.action, command).amin(0)
+                demonstrated = self.critic(batch.observation, batch.action, command).amin(0)
                 own = self.critic(batch.observation, mode, command).amin(0)
-            chosen = chosen & (shown > own)
+            chosen = chosen & (demonstrated > own)
         distance = (mode - batch.action).square().sum(-1)
         return (distance * chosen).sum() / batch.imitate.sum().clamp_min(1)
 
     def estimation_loss(self, batch: Episodes, contexts: Tensor) -> Tensor:
-        """Squared error of the head's standardised log mass and log friction, over all steps."""
+        """Returns the squared error of the head's standardised estimates over all steps."""
         truth = (batch.truth - self.truth_mean) / self.truth_std
         return (self.head(contexts) - truth).square().mean()
 
@@ -287,7 +308,8 @@ class ContextSac:
         gap = (log_prob + self.target_entropy).mean().detach()
         descend(-self.entropy_coefficient.log * gap, self.entropy_optimizer)
         if self.config.entropy_floor > 0:
-            # Below its floor it would go on falling, and be late when entropy runs short.
+            # Without the clamp the coefficient would fall far below its floor, and would take long
+            # to rise again if the entropy becomes too low.
             with torch.no_grad():
                 self.entropy_coefficient.log.clamp_(min=math.log(self.config.entropy_floor))
         return metrics | {"actor/entropy_coefficient": self._alpha()}
@@ -305,7 +327,7 @@ class ContextSac:
             optimizer.step()
 
     def _learn_to_estimate(self, batch: Episodes, contexts: Tensor) -> Metrics:
-        """One step of the head on contexts it cannot change."""
+        """Takes one step of the head on detached contexts."""
         loss = self.estimation_loss(batch, contexts)
         descend(loss, self.head_optimizer)
         return {"context/estimation_loss": loss.detach()}
@@ -316,7 +338,7 @@ class ContextSac:
     # State --------------------------------------------------------------------------------------
 
     def stateful(self) -> dict[str, nn.Module | Optimizer]:
-        """Everything with a state dictionary, by name."""
+        """Returns all modules and optimisers with state, by name."""
         return {
             "actor": self.actor,
             "critic": self.critic,
@@ -335,7 +357,7 @@ class ContextSac:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on exactly."""
+        """Returns the state from which training continues exactly."""
         state: dict[str, Any] = {name: part.state_dict() for name, part in self.stateful().items()}
         return state | {
             "generator": self.generator.get_state(),
@@ -344,7 +366,7 @@ class ContextSac:
         }
 
     def load_networks(self, state: dict[str, Any]) -> None:
-        """Restores what a policy is made of, on any device; not what training goes on with.
+        """Restores the averaged policy and the task, on any device, but not the training state.
 
         Raises:
             KeyError: a part is missing.
@@ -354,7 +376,7 @@ class ContextSac:
             self.stateful()[name].load_state_dict(state[name])
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave.
+        """Restores the state of :meth:`state_dict`.
 
         Raises:
             KeyError: a part is missing.
@@ -368,6 +390,6 @@ class ContextSac:
 
 
 def encoder_inputs(episodes: Episodes) -> tuple[Tensor, Tensor, State]:
-    """What an encoder is unrolled over: observations, previous actions, the state to begin with."""
+    """Returns the encoder's inputs: observations, previous actions and initial state."""
     state = (episodes.hidden, episodes.cell)
     return episodes.observation, episodes.previous_action, state

@@ -8,16 +8,20 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from skill_training.config import (
+    Count,
+    Discount,
+    PositiveFloat,
+    PositiveInt,
+    Rate,
+    Share,
+    Weight,
+)
 from skill_training.context.objective import ContrastiveConfig, describe
 from skill_training.nets.encoder import EncoderConfig
 
 Knowledge = Literal["inferred", "told", "untold"]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Rate = Annotated[float, Field(gt=0, le=1)]
-Discount = Annotated[float, Field(ge=0, lt=1)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Size = Annotated[int, Field(ge=1)]
+"""Source of the context: the encoder, the true context, or no context (zeros)."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -27,15 +31,15 @@ class ContextSacConfig:
     name: ClassVar[str]
 
     knowledge: Knowledge = "inferred"
-    """Where the context comes from. inferred: the encoder. told: true log mass and log friction.
-    untold: zeros. The last two bound what an encoder can lose and win."""
+    """Source of the context. inferred: the encoder. told: the true log mass and log friction.
+    untold: zeros (context-free). told and untold are the upper and lower bound for an encoder."""
 
     supervised: bool = False
-    """Also train the encoder to predict log mass and log friction, which only a simulation knows:
-    the bound for what an encoder can infer."""
+    """Also train the encoder to predict the true log mass and log friction, which only a simulation
+    provides. This is an upper bound for encoders trained without them."""
 
     critic_gradient: Weight = 1.0
-    """Factor on the gradient that the critic's loss sends into the encoder."""
+    """Factor on the gradient of the critic's loss with respect to the encoder."""
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     """The context encoder."""
@@ -43,75 +47,76 @@ class ContextSacConfig:
     contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
     """The contrastive term of the encoder's loss."""
 
-    hidden: tuple[Size, ...] = (256, 256)
-    """Hidden layers of actor and critic. ReLU."""
+    hidden: tuple[PositiveInt, ...] = (256, 256)
+    """Sizes of the hidden layers of actor and critic. ReLU."""
 
-    episodes_per_block: Size = 32
-    """Episodes that the encoder is unrolled over at once."""
+    episodes_per_block: PositiveInt = 32
+    """Number of episodes in a block, over which the encoder is unrolled at once."""
 
-    updates_per_block: Size = 4
-    """Gradient steps of actor and critic on fresh transitions of the same episodes; the encoder
-    takes one, the first. The release unrolls anew for each: three quarters of a CPU's time."""
+    updates_per_block: PositiveInt = 4
+    """Gradient steps of actor and critic per block, each on newly drawn transitions. The encoder
+    takes only the first of them. The release unrolls at every step, three quarters of a CPU's
+    time."""
 
-    batch_size: Size = 256
-    """Transitions drawn from these episodes in one gradient step."""
+    batch_size: PositiveInt = 256
+    """Number of transitions that one gradient step draws from the block."""
 
     demonstration_share: Share = 0.0
-    """Share of the episodes of a batch that are demonstrations."""
+    """Share of a block's episodes that are demonstrations."""
 
     imitation_weight: Weight = 0.0
-    """Weight of the imitation term of the actor on demonstrated transitions; the term trains the
-    encoder too, for what a demonstrator remembers must be in the context."""
+    """Weight of the actor's imitation term on demonstrated transitions. The term also trains the
+    encoder: the context must hold the memory that the demonstrator uses."""
 
     imitation_filter: bool = True
-    """Imitate only where the critic values the demonstrated action above the policy's own."""
+    """Imitate only if the critic values the demonstrated action above the policy's own."""
 
     hindsight_share: Share = 0.4
-    """Share of transitions whose goal is replaced by where the cube was later in the episode
+    """Share of transitions whose goal is replaced by a later position of the cube in the episode
     (Andrychowicz et al. 2017, hindsight experience replay, "future")."""
 
     learning_rate: PositiveFloat = 3e-4
-    """Adam's step size of critic and entropy coefficient."""
+    """Learning rate of Adam for critic and entropy coefficient."""
 
     actor_learning_rate: PositiveFloat = 3e-4
-    """Adam's step size of the actor."""
+    """Learning rate of Adam for the actor."""
 
-    actor_frozen_updates: Annotated[int, Field(ge=0)] = 0
-    """Gradient steps for which an actor that was trained before stays as it is, while the critic
-    learns to judge it."""
+    actor_frozen_updates: Count = 0
+    """Gradient steps at the start during which a pretrained actor stays fixed and only the critic
+    learns."""
 
     discount: Discount = 0.97
-    """Weight of the next control step against this one."""
+    """Discount factor per control step."""
 
-    return_steps: Size = 3
-    """Steps whose rewards the critic's target counts before it bootstraps, without correction for
-    what the policy would do differently by now (Hessel et al. 2018, Rainbow)."""
+    return_steps: PositiveInt = 3
+    """Number of rewards in the critic's target before it bootstraps (n-step return), without
+    off-policy correction (Hessel et al. 2018, Rainbow)."""
 
     target_rate: Rate = 0.005
-    """Share by which the target critic moves towards the critic at each step."""
+    """Share by which the target critic moves towards the critic at each gradient step."""
 
     average_rate: Rate = 0.002
-    """Share by which the policy that is evaluated and shipped - a running average of actor, encoder
-    and head (Polyak and Juditsky 1992) - moves at each step: single snapshots wander."""
+    """Share by which the averaged policy moves at each gradient step. The averaged policy is a
+    running average of actor, encoder and head (Polyak and Juditsky 1992), which is evaluated and
+    exported because single snapshots fluctuate."""
 
     initial_entropy_coefficient: PositiveFloat = 0.01
-    """Weight of the policy's entropy at the start; learned from there."""
+    """Entropy coefficient alpha at the start of training, which then learns it."""
 
     entropy_floor: Weight = 0.0
-    """Least entropy coefficient used in the losses."""
+    """Lower bound of the entropy coefficient in the losses."""
 
     target_entropy_per_action: Annotated[float, Field(allow_inf_nan=False)] = -1.0
-    """Entropy, per action entry, that the entropy coefficient is learned to hold [nat]."""
+    """Target entropy per action entry, to which training adjusts alpha [nat]."""
 
 
-def contrastive_note(config: ContextSacConfig) -> str:
-    """What a card says of how the encoder learned, in sentences."""
+def encoder_note(config: ContextSacConfig) -> str:
+    """Returns the sentences of a card on how the encoder was trained."""
     if config.knowledge != "inferred":
         return "There is no encoder."
-    seen = (
+    truth = (
         "the encoder was also trained on the true mass and friction"
         if config.supervised
-        else "mass and friction themselves were seen by the small head that estimates them, and by "
-        "nothing else"
+        else "only the small head that estimates mass and friction was trained on their true values"
     )
-    return f"Encoder: the critic's gradient and {describe(config.contrastive)}; {seen}."
+    return f"Encoder: trained by the critic's gradient and {describe(config.contrastive)}; {truth}."

@@ -6,49 +6,57 @@ Skill Learning", ICLR 2025, and its public code.
 Notation: phi the representation, d = phi(s') - phi(s), z a skill on the unit sphere, psi_1 and
 psi_2 the successor features, pi the actor.
 
-As in the code, by default: xi 5 with 256 fresh negatives, batches of 256, discount .99, target
-rate .005, 32 environment steps per gradient step (its state-based environments), 1,000,000
-transitions of replay, entropy coefficient from .01 towards an entropy of -1/2 per action entry.
+Defaults as in the authors' code: xi 5 with 256 new negatives per gradient step, batches of 256,
+discount .99, target rate .005, 32 environment steps per gradient step (the ratio of its state-based
+environments), 1,000,000 transitions of replay, entropy coefficient from .01 with a target entropy
+of -1/2 per action entry.
 
-What differs from the paper or its code, and why:
-    - Networks of two layers of 1024 -> 256: this fits one CPU core and suffices for the tabletop.
-    - Actor with tanh hidden layers -> ReLU, one kind of network everywhere.
-    - Learning rate 1e-4 -> 3e-4, and 1e-3 for a representation of few numbers: runs of minutes
-      (50,000 gradient steps) rather than of days (2,000,000).
-    - Representation of the full state -> of named observation entries (the cube's position): with
-      the full state the skills become motions of the hand, which moves at every step, and the cube
-      is left alone.
-    - MLP representation -> a scaled rotation by default ('mlp' and 'linear' remain choices): an MLP
-      bends from seed to seed, and a free matrix can lose a dimension.
-    - log of the mean over the negatives rather than of their sum: a constant, it moves no gradient.
-    - The first 10,000 environment steps (whole rounds of episodes) take uniform random actions, not
-      the untrained policy's: what is learned first does not hang on how the actor happens to start.
-    - Rounds of 32 episodes of 100 steps -> 8 episodes of 200: the scenes are stepped as one batch.
-    - Observations divided by fixed typical magnitudes, not by statistics of random rollouts: the
-      same numbers hold in training, in the file and between runs.
-    - Weights start as torch.nn.Linear's; in the code the actor's last layer starts ten times
-      smaller.
+Differences from the paper or its code (there -> here), with the reason:
+    - Representation of the full state -> of named observation entries, by default the cube's x and
+      y. The skill space is therefore given, not discovered. With the full state the skills become
+      motions of the end effector, which moves at every step, and the cube is not touched.
+    - MLP representation -> a scaled rotation by default ('mlp' and 'linear' remain choices). An MLP
+      is curved differently for each seed, and a free matrix can lose a dimension.
+    - Two layers of 1024 -> two layers of 256. They fit one CPU core and suffice for the tabletop.
+    - Actor with tanh hidden layers -> ReLU, as in every other network.
+    - Actor's last layer initialised ten times smaller -> torch's default, as every other layer.
+    - Log standard deviation clipped to [ln 1e-6, 2] -> to [-5, 2]. A converged skill keeps a
+      standard deviation of at least .0067 before tanh.
+    - Learning rate 1e-4 -> 3e-4, and 1e-3 for a 'rotation' or 'linear' representation. Runs take
+      minutes (50,000 gradient steps) instead of days (2,000,000).
+    - Untrained policy in the first steps -> uniform random actions in the first 10,000 environment
+      steps (whole rounds), so that early data do not depend on the actor's initial weights.
+    - Rounds of 8 episodes of 200 steps -> 32 episodes of 100. The scenes are stepped as one batch.
+    - One kind of start -> mixed starts: end effector low (half of the episodes), at any height (a
+      quarter), or lowered beside the cube (a quarter). The last is an exploration aid: contact
+      occurs early.
+    - Observations normalised by statistics of random rollouts -> divided by fixed magnitudes, which
+      are the same in training, in the policy file and in every run.
+    - Log of the sum over the negatives -> log of their mean. The constant has no gradient.
+    - float32 matrix products -> bfloat16 inputs on CPUs that support them, for speed. The setting
+      is ``run.matmul``; run.json, manifest and card record the precision of a run.
+    - Continuous and discrete skills -> continuous skills only.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from skill_training.algorithms.sac import (
     Loss,
     Metrics,
-    PositiveFloat,
     SacConfig,
     SoftActorCritic,
     descend,
 )
 from skill_training.algorithms.skills import sample_skills
+from skill_training.config import PositiveFloat, PositiveInt
 from skill_training.data.replay import Batch
 from skill_training.nets.critic import SuccessorFeatures
 
@@ -60,10 +68,10 @@ class CsfConfig(SacConfig):
     name: ClassVar[str] = "csf"
 
     contrast_weight: PositiveFloat = 5.0
-    """xi: weight of the negative term, which holds the steps of the representation together."""
+    """xi: weight of the contrastive term, which bounds the length of representation steps."""
 
-    negatives: Annotated[int, Field(ge=1)] = 256
-    """Skills drawn afresh at each gradient step as negatives, shared by the whole batch."""
+    negatives: PositiveInt = 256
+    """Number of negative skills, drawn at each gradient step and shared by the whole batch."""
 
 
 class Csf(SoftActorCritic):
@@ -94,10 +102,11 @@ class Csf(SoftActorCritic):
 
     @torch.no_grad()
     def successor_target(self, batch: Batch, step: Tensor, next_action: Tensor) -> Tensor:
-        """The target d + gamma psi'_j(s', z, a') with j = argmin_j psi'_j . z, ``(n, Z)``.
+        """Returns the target d + gamma psi'_j(s', z, a') with j = argmin_j psi'_j . z, ``(n, Z)``.
 
-        One j per sample: the whole vector of the twin with the smaller value along the skill, so
-        that the target stays a vector that some policy could have. No entropy in it.
+        There is one j per sample: the target takes the whole vector of the twin with the smaller
+        value along the skill, and so remains the successor features of one policy. It contains no
+        entropy.
         """
         first, second = self.target_critic(batch.next_observation, next_action, batch.skill)
         first_is_smaller = ((first - second) * batch.skill).sum(-1, keepdim=True) <= 0
@@ -115,7 +124,7 @@ class Csf(SoftActorCritic):
         return (self.critic(observation, action, skill) * skill).sum(-1)
 
     def update(self, batch: Batch) -> Metrics:
-        """One gradient step: phi, psi, target, actor, entropy coefficient."""
+        """Takes one gradient step: phi, psi, target, actor, entropy coefficient."""
         step = self.representation.step(batch.observation, batch.next_observation)
         negatives = sample_skills(self.config.negatives, self.skill_size, self.generator)
         loss, metrics = self.representation_loss(step, batch.skill, negatives)

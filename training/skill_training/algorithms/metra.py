@@ -6,16 +6,20 @@ and its public code.
 Notation: phi the representation, d = phi(s') - phi(s), z a skill on the unit sphere, lambda the
 dual variable of the constraint |d| <= 1, eps its slack.
 
-What differs from the paper or its code, and why:
-    - The constraint uses the sum of squares |d|^2, as the paper writes it; the authors' code takes
-      the mean over the entries, which loosens it to |d|^2 <= dim(z).
-    - No terminal at the time limit: the code ends the return there, although the world goes on and
-      the observation holds no clock.
-    - As in CSF, for the reasons in csf.py: networks of two layers of 1024 -> 256 with torch's own
-      start, actor with tanh hidden layers -> ReLU, learning rate 1e-4 -> 3e-4 (1e-3 for a
-      representation of few numbers), representation of named observation entries, a scaled
-      rotation by default, fixed observation scales, random actions in the first 10,000 environment
-      steps, rounds of 32 episodes of 100 steps.
+Differences from the paper or its code (there -> here), with the reason:
+    - Mean of the squared entries in the authors' constraint, which loosens it to |d|^2 <= dim(z) ->
+      sum of squares |d|^2, as in the paper and in the METRA baseline of the CSF code.
+    - Terminal at the time limit -> no terminal. The episode continues beyond the limit, and the
+      observation contains no clock.
+    - Discrete skills with a zero-mean code as an option -> continuous skills only, and so no
+      zero-mean code.
+    - Entropy coefficient fixed in some tasks (Kitchen) -> always learned.
+    - As in CSF, for the reasons in csf.py: representation of named observation entries, by default
+      a scaled rotation of the cube's x and y; two layers of 256 with torch's initial weights; ReLU
+      in the actor; log standard deviation clipped to [-5, 2]; learning rate 3e-4 (1e-3 for a
+      'rotation' or 'linear' representation); uniform random actions in the first 10,000 environment
+      steps; rounds of 32 episodes of 100 steps; mixed starts; fixed observation scales; bfloat16
+      inputs of matrix products on CPUs that support them.
 """
 
 from __future__ import annotations
@@ -32,12 +36,12 @@ from torch.optim import Optimizer
 from skill_training.algorithms.sac import (
     Loss,
     Metrics,
-    PositiveFloat,
     Sac,
     SacConfig,
     adam,
     descend,
 )
+from skill_training.config import PositiveFloat
 from skill_training.data.replay import Batch
 from skill_training.nets.mlp import PositiveScalar
 
@@ -49,10 +53,10 @@ class MetraConfig(SacConfig):
     name: ClassVar[str] = "metra"
 
     slack: PositiveFloat = 1e-3
-    """eps: the most that a step shorter than 1 counts for in the constraint."""
+    """eps: upper bound of the constraint's slack, which a step shorter than 1 reaches."""
 
     initial_dual: PositiveFloat = 30.0
-    """lambda at the start; its logarithm is learned from there."""
+    """Dual variable lambda at the start of training, which then learns its logarithm."""
 
 
 class Metra(Sac):
@@ -77,7 +81,7 @@ class Metra(Sac):
         self.dual_optimizer = adam(self.dual, config.learning_rate)
 
     def constraint(self, step: Tensor) -> Tensor:
-        """The slack c = min(eps, 1 - |d|^2), ``(n,)``: negative where a step is too long."""
+        """Returns the slack c = min(eps, 1 - |d|^2), ``(n,)``, negative if a step is too long."""
         return (1.0 - step.square().sum(-1)).clamp(max=self.config.slack)
 
     def representation_loss(self, step: Tensor, skill: Tensor) -> Loss:
@@ -93,7 +97,7 @@ class Metra(Sac):
         }
 
     def dual_loss(self, step: Tensor) -> Loss:
-        """The dual loss log lambda mean(c): lambda rises while the constraint is broken.
+        """Returns the dual loss log lambda mean(c): lambda rises while the constraint is violated.
 
         The gradient is taken on log lambda, as in the authors' code.
         """
@@ -101,7 +105,7 @@ class Metra(Sac):
         return loss, {"representation/dual": self.dual().detach()}
 
     def update(self, batch: Batch) -> Metrics:
-        """One gradient step: phi, lambda, critic on fresh rewards, actor, entropy, target."""
+        """Takes one gradient step: phi, lambda, critic on new rewards, actor, entropy, target."""
         step = self.representation.step(batch.observation, batch.next_observation)
         loss, metrics = self.representation_loss(step, batch.skill)
         descend(loss, self.representation_optimizer)

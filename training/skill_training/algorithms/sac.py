@@ -1,7 +1,7 @@
-"""Soft actor-critic: the parts that every skill algorithm shares.
+"""Soft actor-critic: the parts that all skill algorithms share.
 
-Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications", with a skill as a further
-input of actor and critic. There are no terminals: the critic always bootstraps.
+Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications", with the skill as an
+additional input of actor and critic. There are no terminals: the critic always bootstraps.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from skill_training.config import Discount, PositiveFloat, PositiveInt, Rate
 from skill_training.data.replay import Batch
 from skill_training.nets.actor import TanhGaussianActor
 from skill_training.nets.critic import Critic, SuccessorFeatures, update_moving_average
@@ -26,70 +27,68 @@ from skill_training.nets.representation import RepresentationConfig, StateRepres
 from skill_training.seeding import derive_seed, torch_generator
 
 Metrics = dict[str, Tensor]
-"""Scalars by name, detached and left on their device: reading one waits for it."""
+"""Detached scalars by name, left on their device. Reading a value waits for the device."""
 
 Loss = tuple[Tensor, Metrics]
-
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SacConfig:
     """Settings of actor, critic, entropy coefficient and representation."""
 
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (256, 256)
-    """Hidden layers of actor and critic. ReLU, no layer normalisation."""
+    hidden: tuple[PositiveInt, ...] = (256, 256)
+    """Sizes of the hidden layers of actor and critic. ReLU, no layer normalisation."""
 
-    batch_size: Annotated[int, Field(ge=1)] = 256
-    """Transitions in one gradient step."""
+    batch_size: PositiveInt = 256
+    """Number of transitions in one gradient step."""
 
     learning_rate: PositiveFloat = 3e-4
-    """Adam's step size for everything but the representation."""
+    """Learning rate of Adam for every network but the representation."""
 
-    discount: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    """Weight of the next control step against this one."""
+    discount: Discount = 0.99
+    """Discount factor per control step."""
 
-    target_rate: Annotated[float, Field(gt=0, le=1)] = 0.005
-    """Share by which the target critic moves towards the critic at each step."""
+    target_rate: Rate = 0.005
+    """Share by which the target critic moves towards the critic at each gradient step."""
 
     initial_entropy_coefficient: PositiveFloat = 0.01
-    """Weight of the policy's entropy at the start; learned from there."""
+    """Entropy coefficient alpha at the start of training, which then learns it."""
 
     target_entropy_per_action: Annotated[float, Field(allow_inf_nan=False)] = -0.5
-    """Entropy, per action entry, that the entropy coefficient is learned to hold [nat]."""
+    """Target entropy per action entry, to which training adjusts alpha [nat]."""
 
     representation: RepresentationConfig = dataclasses.field(default_factory=RepresentationConfig)
-    """What the skills are about."""
+    """The state representation, in which skills are directions."""
 
 
 def descend(loss: Tensor, optimizer: Optimizer) -> None:
-    """One optimiser step; the gradient is computed for the optimiser's own parameters only."""
+    """Takes one optimiser step, with gradients of the optimiser's own parameters only."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward(inputs=optimizer.param_groups[0]["params"])
     optimizer.step()
 
 
 def adam(module: nn.Module, learning_rate: float) -> Adam:
-    """Adam as one fused kernel, on CPU as on CUDA."""
+    """Returns Adam as one fused kernel, on CPU and CUDA."""
     return Adam(module.parameters(), lr=learning_rate, fused=True)
 
 
 class SoftActorCritic(ABC):
-    """Actor, twin critic with its slow target, entropy coefficient and representation phi.
+    """Actor, twin critic with its target network, entropy coefficient and representation phi.
 
-    A subclass says what its critic's values are and how to train critic and representation.
+    A subclass defines the critic's values and trains critic and representation.
 
     Args:
-        config: settings.
-        layout: where each observation field lies.
+        config: Settings.
+        layout: Slice of the observation for each field.
         scale: ``(O,)`` typical magnitude of each observation entry.
         action_size: A.
-        device: where everything lives; batches must come from there.
-        seed: of the networks' start and of all noise.
+        device: Device of networks and batches.
+        seed: Seed of initial weights and noise.
     """
 
     critic_kind: ClassVar[type[Critic] | type[SuccessorFeatures]]
-    """What the twin critic gives: values, or features whose product with the skill is the value."""
+    """Class of the twin critic: values, or features whose product with the skill is the value."""
 
     def __init__(
         self,
@@ -106,7 +105,7 @@ class SoftActorCritic(ABC):
         self.device = torch.device(device)
         self.generator = torch_generator(seed, "noise", self.device)
         normalizer = ObservationNormalizer(scale)
-        # Drawn on the CPU, so that a seed gives the same start on every device.
+        # Drawn on the CPU, so that a seed gives the same initial weights on every device.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "weights"))
             sizes = {"skill_size": self.skill_size, "action_size": action_size}
@@ -125,11 +124,11 @@ class SoftActorCritic(ABC):
 
     @abstractmethod
     def twin_values(self, observation: Tensor, action: Tensor, skill: Tensor) -> Tensor:
-        """Values of the online critic, ``(2, n)``."""
+        """Returns the values of the online critic, ``(2, n)``."""
 
     @abstractmethod
     def update(self, batch: Batch) -> Metrics:
-        """One gradient step on everything."""
+        """Takes one gradient step of all networks."""
 
     def actor_loss(self, batch: Batch, action: Tensor, log_prob: Tensor) -> Loss:
         """mean(alpha log pi - min_i Q_i) for a reparameterised ``action`` and its ``log_prob``."""
@@ -144,13 +143,13 @@ class SoftActorCritic(ABC):
         }
 
     def entropy_loss(self, log_prob: Tensor) -> Loss:
-        """-log alpha mean(log pi + target entropy): alpha rises while entropy is short."""
+        """-log alpha mean(log pi + target entropy): alpha rises while the entropy is too low."""
         gap = (log_prob + self.target_entropy).mean().detach()
         loss = -self.entropy_coefficient.log * gap
         return loss, {"actor/entropy_coefficient": self.entropy_coefficient().detach()}
 
     def update_actor(self, batch: Batch) -> Metrics:
-        """One step of the actor, then of the entropy coefficient, on the same sampled actions."""
+        """Takes one step of actor and entropy coefficient, on the same sampled actions."""
         action, log_prob = self.actor.sample(batch.observation, batch.skill, self.generator)
         loss, metrics = self.actor_loss(batch, action, log_prob)
         descend(loss, self.actor_optimizer)
@@ -159,18 +158,18 @@ class SoftActorCritic(ABC):
         return metrics | entropy_metrics
 
     def update_target(self) -> None:
-        """Moves the target critic a little towards the critic."""
+        """Moves the target critic towards the critic by the target rate."""
         update_moving_average(self.target_critic, self.critic, self.config.target_rate)
 
     @torch.no_grad()
     def act(self, observation: Tensor, skill: Tensor, *, deterministic: bool = False) -> Tensor:
-        """``(n, O)`` raw, ``(n, Z)`` -> ``(n, A)`` in [-1, 1]; sampled, or the policy's mode."""
+        """``(n, O)`` raw, ``(n, Z)`` -> ``(n, A)`` in [-1, 1], sampled or the policy's mode."""
         if deterministic:
             return self.actor.mode(observation, skill)
         return self.actor.sample(observation, skill, self.generator)[0]
 
     def stateful(self) -> dict[str, nn.Module | Optimizer]:
-        """Everything with a state dictionary, by name; subclasses add theirs."""
+        """Returns all modules and optimisers with state, by name. Subclasses add their own."""
         return {
             "actor": self.actor,
             "critic": self.critic,
@@ -184,12 +183,12 @@ class SoftActorCritic(ABC):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on exactly; tensors and plain containers only."""
+        """Returns the state from which training continues exactly: tensors and containers only."""
         state: dict[str, Any] = {name: part.state_dict() for name, part in self.stateful().items()}
         return state | {"generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave.
+        """Restores the state of :meth:`state_dict`.
 
         Raises:
             KeyError: a part is missing.
@@ -213,7 +212,7 @@ class Sac(SoftActorCritic):
 
     @torch.no_grad()
     def soft_target(self, batch: Batch, reward: Tensor) -> Tensor:
-        """The target r + gamma (min_j Q'_j(s', z, a') - alpha log pi(a'|s', z)), ``(n,)``."""
+        """Returns r + gamma (min_j Q'_j(s', z, a') - alpha log pi(a'|s', z)), ``(n,)``."""
         action, log_prob = self.actor.sample(batch.next_observation, batch.skill, self.generator)
         values = self.target_critic(batch.next_observation, action, batch.skill).amin(0)
         return reward + self.config.discount * (values - self.entropy_coefficient() * log_prob)

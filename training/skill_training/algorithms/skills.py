@@ -1,4 +1,4 @@
-"""Skills and how to draw them."""
+"""Skills, and their prior distribution."""
 
 from __future__ import annotations
 

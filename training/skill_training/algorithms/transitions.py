@@ -1,4 +1,4 @@
-"""What one gradient step of actor and critic sees: pieces of episodes, some under another goal."""
+"""Transitions for one gradient step of actor and critic, some with a hindsight goal."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from skill_training.data.goal_task import GoalTask
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transitions:
-    """Transitions of N steps, and the contexts to judge them by; ``n`` rows."""
+    """N-step transitions and their contexts; ``n`` rows."""
 
     observation: Tensor
     action: Tensor
     goal: Tensor
     arrivals: Tensor
-    """``(n, N, O)`` observations after each of the next N steps; the last ones repeat where the
-    episode ends earlier."""
+    """``(n, N, O)`` observations after each of the next N steps. If the episode ends earlier, its
+    last observation is repeated."""
     steps: Tensor
-    """``(n,)`` how many of them the episode had, N or fewer."""
+    """``(n,)`` number of steps until then, at most N."""
     context: Tensor
     """``(n, C)``, with the encoder's gradient in the first step of a block."""
     next_context: Tensor
     """``(n, C)`` after the last step, from the momentum encoder."""
     imitate: Tensor
-    """``(n,)`` bool: a demonstrated action, under the goal it was meant for."""
+    """``(n,)`` bool: a demonstrated action with its own goal, not a hindsight goal."""
 
 
 def draw_transitions(
@@ -43,12 +43,12 @@ def draw_transitions(
     """Draws ``config.batch_size`` transitions uniformly over episodes and steps.
 
     Args:
-        episodes: Where from, ``B`` of them with ``T`` steps.
-        contexts: ``(B, T + 1, C)``, for acting and judging.
+        episodes: ``B`` episodes of ``T`` steps.
+        contexts: ``(B, T + 1, C)``, for actor and critic.
         next_contexts: ``(B, T + 1, C)``, for the target.
-        task: Says which goal an observation fulfils.
-        config: How many, how long, and how many of them in hindsight.
-        generator: On the CPU.
+        task: Gives the goal that an observation achieves.
+        config: Batch size, number of return steps, share of hindsight goals.
+        generator: Generator on the CPU.
     """
     count, steps = config.batch_size, episodes.action.shape[1]
     device = episodes.action.device

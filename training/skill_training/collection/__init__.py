@@ -1,1 +1,6 @@
-"""collection."""
+"""Collection of episodes in simulated scenes.
+
+- ``skill_collector``: rounds of episodes with skills, for a replay of transitions.
+- ``episode_collector``: rounds of episodes with goals and contexts, for a replay of episodes.
+- ``episode_recorder``: the world interface, and a recorder of its episodes.
+"""

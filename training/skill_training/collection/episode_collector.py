@@ -1,4 +1,4 @@
-"""Collection of whole episodes, with the encoder's state carried through them."""
+"""Collection of whole episodes, with the encoder's state unrolled along them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ ContextUse = Literal["live", "zeroed", "frozen"]
 
 
 class EpisodeCollector:
-    """Runs rounds of episodes and stores them whole.
+    """Runs rounds of episodes and stores them.
 
     Args:
         world: The scenes.
-        algorithm: Acts.
-        replay: Where episodes go.
-        carried_share: Share of episodes that begin with the encoder's state of the episode before.
-            A served policy is never told where an episode begins; what it holds of the last one
-            must not harm it.
-        seed: Of what is carried.
+        algorithm: The acting algorithm.
+        replay: Replay for the episodes.
+        carried_share: Share of episodes that begin with the encoder's state of the previous
+            episode. A served policy does not know when an episode begins, so that it must work
+            with a state from earlier.
+        seed: Seed of the choice of these episodes.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class EpisodeCollector:
         self.env_steps += self.steps_per_round
 
     def state_dict(self) -> dict[str, Any]:
-        """Counters, generators and the carried state, between two rounds."""
+        """Returns counters, generators and the carried state, between two rounds."""
         return {
             "env_steps": self.env_steps,
             "random": self._random.get_state(),
@@ -75,7 +75,7 @@ class EpisodeCollector:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores the state of :meth:`state_dict`."""
         self.env_steps = int(state["env_steps"])
         self._random.set_state(state["random"].cpu())
         hidden, cell = (part.to(self._algorithm.device) for part in state["state"])
@@ -92,19 +92,19 @@ def run_episodes(
     deterministic: bool = False,
     use: ContextUse = "live",
 ) -> tuple[Episodes, State]:
-    """One episode in every scene of a world that has just been reset.
+    """Runs one episode in every scene of a world that has just been reset.
 
     Args:
         world: The scenes.
-        algorithm: Acts.
+        algorithm: The acting algorithm.
         start: State of the encoder before the first observation.
-        deterministic: Act by the policy's mode instead of sampling.
-        use: What the policy is given: the context as it is inferred, zeros, or for the whole
-            episode what was inferred from its first observation.
+        deterministic: Use the policy's mode instead of a sample.
+        use: Context for the policy: the current context, zeros, or for the whole episode the
+            context after the first observation.
 
     Returns:
-        The episodes, and the encoder's state after their last observation but one: the last
-        observation is the next episode's business where the state is carried.
+        The episodes, and the encoder's state after their last observation but one. The last
+        observation enters a carried state at the begin of the next episode.
     """
     recorder, device = Recorder(world), algorithm.device
     state, previous = start, torch.zeros(world.n, world.action_size, device=device)
@@ -132,17 +132,17 @@ def infer(
     *,
     deterministic: bool = False,
 ) -> tuple[Tensor, State]:
-    """The context ``(n, C)`` that the policy is to act on, and the encoder's next state.
+    """Returns the policy's context ``(n, C)`` and the encoder's next state.
 
-    Deterministic: from the averaged encoder, as it is shipped.
+    Deterministic: from the averaged encoder, which is the exported one.
     """
     knowledge = algorithm.config.knowledge
     if knowledge == "inferred":
         encoder = algorithm.average.encoder if deterministic else algorithm.encoder
         context, state = encoder(observation[:, None], previous[:, None], state)
         return context[:, 0], state
-    told = algorithm.told(truth)
-    return (told if knowledge == "told" else torch.zeros_like(told)), state
+    known = algorithm.true_context(truth)
+    return (known if knowledge == "told" else torch.zeros_like(known)), state
 
 
 def _tensor(array: Array, device: torch.device) -> Tensor:

@@ -1,4 +1,4 @@
-"""Episodes as they happen: what scenes show and what is done in them, whoever acts."""
+"""Records episodes of a world, for any policy or controller."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skill_training.nets.encoder import State
 
 
 class World(Protocol):
-    """Scenes that run through episodes of one length together, goals and contexts included."""
+    """Scenes with goals and contexts that run episodes of equal length together."""
 
     n: int
     episode_steps: int
@@ -27,16 +27,16 @@ class World(Protocol):
         ...
 
     def observe(self) -> Array:
-        """``(n, O)``, raw."""
+        """Returns observations ``(n, O)``, raw."""
         ...
 
     def step(self, action: Array) -> None:
-        """One control step; goals and contexts may change in it."""
+        """Runs one control step, in which goals and contexts may change."""
         ...
 
     @property
     def goal(self) -> Array:
-        """``(n, G)``, what the next action is after."""
+        """``(n, G)``: goal of the next action."""
         ...
 
     @property
@@ -46,22 +46,22 @@ class World(Protocol):
 
     @property
     def task(self) -> Ids:
-        """``(n,)`` number of the task of this episode."""
+        """``(n,)``: number of the task of this episode."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Its generators, between two rounds."""
+        """Returns the generators, between two rounds."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores the state of :meth:`state_dict`."""
         ...
 
 
 class Recorder:
-    """Keeps one episode of every scene of a world that has just been reset.
+    """Records one episode of every scene of a world that has just been reset.
 
-    Each step is :meth:`observe`, then :meth:`step`.
+    Each control step is a call of :meth:`observe`, then of :meth:`step`.
     """
 
     def __init__(self, world: World) -> None:
@@ -69,23 +69,29 @@ class Recorder:
         self._kept = defaultdict[str, list[NDArray[Any]]](list)
 
     def observe(self) -> Array:
-        """What the scenes show before the next action, ``(n, O)``."""
+        """Returns and records the observation before the next action, ``(n, O)``."""
         observation = self._world.observe()
         self._keep(observation=observation, truth=self._world.truth)
         return observation
 
     def step(self, action: Array, demonstrated: Flags | None = None) -> None:
-        """One control step; ``demonstrated`` ``(n,)``: where a scripted controller wanted it."""
+        """Runs and records one control step.
+
+        Args:
+            action: ``(n, A)``.
+            demonstrated: ``(n,)`` scenes in which a scripted controller chose the action.
+        """
         self._keep(goal=self._world.goal, action=action)
-        none = np.zeros(self._world.n, dtype=np.bool_)
-        self._kept["demonstrated"].append(none if demonstrated is None else demonstrated)
+        if demonstrated is None:
+            demonstrated = np.zeros(self._world.n, dtype=np.bool_)
+        self._kept["demonstrated"].append(demonstrated)
         self._world.step(action)
 
     def episodes(self, task: GoalTask, start: State) -> Episodes:
-        """What was kept, and the last observation, on the device of ``start``.
+        """Records the last observation and returns the episodes on the device of ``start``.
 
         Args:
-            task: For the returns.
+            task: Task that defines the returns.
             start: State of the encoder before the first observation.
         """
         self.observe()

@@ -1,4 +1,4 @@
-"""Collection: whole episodes of many scenes in step, each scene with a skill of its own."""
+"""Collection of whole episodes in many scenes together, each scene with its own skill."""
 
 from __future__ import annotations
 
@@ -10,32 +10,31 @@ from torch import Tensor
 
 from skill_proto.arrays import Array
 from skill_robots.tasks.tabletop.tabletop import Tabletop
+from skill_training.algorithms.sac import SoftActorCritic
 from skill_training.algorithms.skills import sample_skills
 from skill_training.data.replay import ReplayBuffer
-from skill_training.recipes.discovery.policy import Algorithm
 from skill_training.seeding import torch_generator
 
 
-class Collector:
+class SkillCollector:
     """Fills a replay buffer from a tabletop, one round of episodes at a time.
 
-    All scenes start and end their episodes together, so that between two rounds a collector has no
-    state but its random generators. Every transition is stored as a continuing one: an episode
-    ends by the clock, not because the world does.
+    All scenes start and end their episodes together, so that between two rounds the only state is
+    that of the random generators. No transition is terminal: an episode ends at a time limit.
 
     Args:
-        tabletop: The scenes; its episode length is the round's.
-        algorithm: Acts, and knows the skill space.
-        replay: Where transitions go, in raw units.
-        observation_names: What the policy observes, in order.
-        warmup_steps: Environment steps with uniform random actions at the start.
-        seed: Of skills and warm-up actions.
+        tabletop: The scenes; a round has their episode length.
+        algorithm: The acting algorithm, which defines the skill space.
+        replay: Replay for the transitions, in raw units.
+        observation_names: Observation fields of the policy, in order.
+        warmup_steps: Environment steps at the start with uniform random actions.
+        seed: Seed of skills and warm-up actions.
     """
 
     def __init__(
         self,
         tabletop: Tabletop,
-        algorithm: Algorithm,
+        algorithm: SoftActorCritic,
         replay: ReplayBuffer,
         *,
         observation_names: tuple[str, ...],
@@ -58,7 +57,7 @@ class Collector:
 
     @property
     def warming_up(self) -> bool:
-        """Whether actions are still uniform random ones."""
+        """Whether actions are uniform random ones."""
         return self.env_steps < self._warmup_steps
 
     def collect_round(self) -> None:
@@ -77,7 +76,7 @@ class Collector:
         self.env_steps += self.steps_per_round
 
     def state_dict(self) -> dict[str, Any]:
-        """Counters and generators, to be taken between two rounds."""
+        """Returns counters and generators, between two rounds."""
         return {
             "env_steps": self.env_steps,
             "skills": self._skills.get_state(),
@@ -86,7 +85,7 @@ class Collector:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores the state of :meth:`state_dict`."""
         self.env_steps = int(state["env_steps"])
         self._skills.set_state(state["skills"].cpu())
         self._random.bit_generator.state = state["random"]

@@ -1,4 +1,4 @@
-"""Contrastive objectives for context embeddings, side by side.
+"""Contrastive losses for context embeddings.
 
 Similarity is the cosine over a temperature, ``f(q, k) = exp(cos(q, k) / 0.1)`` as in the SaMI
 release. Queries carry the gradient; keys come from the momentum encoder and carry none.
@@ -21,15 +21,15 @@ TEMPERATURE = 0.1
 def sance_loss(query: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
     """Skill-aware noise-contrastive estimation in the paper's K-sample form.
 
-    ``-E[log(K f(q, k+) / (f(q, k+) + sum_{k=2..K} f(q, k-_k)))]``: its negative is a lower bound
-    on the skill-aware mutual information, and can reach log K at the most. The positives of a group
-    are of one task, what was done well in it. Its negatives were done badly: in the same task
-    (SaTESAC), or in any (SaCCM).
+    ``-E[log(K f(q, k+) / (f(q, k+) + sum_{k=2..K} f(q, k-_k)))]``: the negative of the loss is a
+    lower bound on the skill-aware mutual information and at most log K. The positives of a group
+    are good trajectories of one task. The negatives are bad trajectories of the same task (SaTESAC)
+    or of all tasks (SaCCM).
 
     Args:
         query: ``(M, P, C)``.
         positive: ``(M, P, C)``, the positive key of each query.
-        negative: ``(M, Q, C)``, the negatives of all queries of a group; K = Q + 1.
+        negative: ``(M, Q, C)``, the negatives that all queries of a group share; K = Q + 1.
 
     Returns:
         A scalar, at least -log K.
@@ -44,13 +44,13 @@ def sance_loss(query: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
 def info_nce_loss(query: Tensor, key: Tensor, task: Tensor) -> Tensor:
     """InfoNCE over a batch (van den Oord et al. 2018), as CCM uses it.
 
-    The positive of each query is its own key, another trajectory of the same task; its negatives
-    are the keys of all *other* tasks. Keys of its own task beside its positive do not count.
+    The positive of each query is its own key, another trajectory of the same task. Its negatives
+    are the keys of all *other* tasks. Further keys of the same task are ignored.
 
     Args:
         query: ``(N, C)``.
         key: ``(N, C)``.
-        task: ``(N,)`` which task each pair is of.
+        task: ``(N,)`` task of each pair.
 
     Returns:
         A scalar, ``-mean log(f(q_i, k_i) / (f(q_i, k_i) + sum_{task j != task i} f(q_i, k_j)))``.
@@ -65,10 +65,11 @@ def info_nce_loss(query: Tensor, key: Tensor, task: Tensor) -> Tensor:
 def pairwise_sigmoid_loss(
     query: Tensor, positive: Tensor, negative: Tensor, weight: Tensor | float = 1.0
 ) -> Tensor:
-    """The pairwise form of the authors' release: every pair judged by itself, no log K ceiling.
+    """The pairwise form of the authors' release: each pair is classified alone, without a bound.
 
     ``w (-mean log sigmoid(q k+ / 0.1) - mean log(1 - sigmoid(q k- / 0.1)))`` over all pairs of a
-    query with a positive and with a negative of its group.
+    query with a positive and with a negative of its group. Unlike the K-sample form it has no
+    ceiling of log K.
 
     Args:
         query: ``(M, P, C)``.
@@ -85,7 +86,7 @@ def pairwise_sigmoid_loss(
 def return_gap_weight(
     positive_reward: Tensor, negative_reward: Tensor, coefficient: float
 ) -> Tensor:
-    """The release's w: ``clip(coefficient (mean r+ - mean r-), 0, 1)``, mean rewards per step."""
+    """The release's w: ``clip(coefficient (mean r+ - mean r-), 0, 1)`` of mean rewards per step."""
     return (coefficient * (positive_reward.mean() - negative_reward.mean())).clamp(0.0, 1.0)
 
 

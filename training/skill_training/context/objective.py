@@ -1,4 +1,4 @@
-"""The contrastive term of a gradient step: which trajectories, which loss, how much of it."""
+"""The contrastive term of a gradient step: choice of trajectories, loss and weight."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
+from skill_training.config import Weight
 from skill_training.context.contrastive import (
     info_nce_loss,
     pairwise_sigmoid_loss,
@@ -20,36 +21,37 @@ from skill_training.context.sampling import SAMPLINGS, Pairs, Ranked, SaCcm, SaT
 from skill_training.data.episodes import EpisodeReplay, Episodes
 
 TIMES = 4
-"""Steps of each trajectory at which contexts are contrasted, the same in all of a batch: contexts
-that know equally long are compared, and how long they know is nothing to tell them apart by."""
+"""Number of steps at which contexts are contrasted. The steps are the same for all trajectories of
+a batch, so that the time since the episode began cannot distinguish contexts."""
 
 EARLIEST = 0.2
-"""Share of an episode before which there is nothing to contrast: the hand is on its way."""
+"""Share of an episode that is not contrasted, since the end effector still approaches the cube."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class ContrastiveConfig:
-    """Which trajectories are contrasted, and how."""
+    """Settings of the contrastive term."""
 
     sampling: Literal["tesac", "ccm", "satesac", "saccm"] = "ccm"
-    """tesac: none. ccm: two of one task, others' as negatives. satesac: the better against the
-    worse half of one task. saccm: bad ones of all tasks against the good ones of one."""
+    """Method. tesac: no contrastive term. ccm: pairs of one task, with other tasks as negatives.
+    satesac: the better against the worse half of one task. saccm: good trajectories of one task
+    against bad ones of all tasks."""
 
     loss: Literal["nce", "sigmoid"] = "nce"
-    """nce: InfoNCE for pairs, SaNCE's K-sample form for ranked trajectories. sigmoid: the pairwise
-    form of the authors' release."""
+    """nce: InfoNCE for pairs, SaNCE in its K-sample form for ranked trajectories. sigmoid: the
+    pairwise form of the authors' release."""
 
     batch: Annotated[int, Field(ge=4)] = 32
-    """Trajectories in one contrastive step, positives and negatives together."""
+    """Number of trajectories in one contrastive step, positives and negatives together."""
 
     pool: Annotated[int, Field(ge=4)] = 1000
-    """Newest episodes to draw them from."""
+    """Number of newest episodes from which these trajectories are drawn."""
 
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
-    """Of the term in the encoder's loss."""
+    weight: Weight = 1.0
+    """Weight of the term in the encoder's loss."""
 
     gap_coefficient: Annotated[float, Field(ge=0)] = 0.01
-    """Of the return gap that weighs the sigmoid loss of ranked trajectories."""
+    """Factor on the return gap, which weights the sigmoid loss of ranked trajectories."""
 
 
 @plain_dataclass(frozen=True, kw_only=True)
@@ -59,22 +61,22 @@ class Contrasted:
     config: ContrastiveConfig
     sample: Ranked | Pairs
     episodes: Episodes
-    """Those of ``sample.episodes``, in that order."""
+    """The episodes at ``sample.episodes``, in that order."""
 
     @property
     def queries(self) -> Episodes:
-        """Whose contexts are pulled, ``Q`` of them: the first; the others are only compared to."""
+        """The ``Q`` episodes whose contexts get the gradient, the first ones."""
         return self.episodes.take(torch.arange(self._split))
 
     @property
     def keys(self) -> Episodes:
-        """Whose contexts from the momentum encoder they are pulled to and pushed from, ``E``."""
+        """The ``E`` episodes whose momentum contexts are positives and negatives."""
         if isinstance(self.sample, Ranked):
             return self.episodes
         return self.episodes.take(torch.arange(self._split, len(self.episodes)))
 
     def loss(self, queries: Tensor, keys: Tensor, generator: torch.Generator) -> Tensor:
-        """The loss of contexts ``(Q, T + 1, C)`` against momentum keys ``(E, T + 1, C)``."""
+        """Returns the loss of contexts ``(Q, T + 1, C)`` and momentum keys ``(E, T + 1, C)``."""
         last = queries.shape[1] - 1
         first = round(EARLIEST * last)
         times = torch.randint(first, last + 1, (TIMES,), generator=generator)
@@ -113,7 +115,7 @@ class Contrasted:
 
 
 def describe(config: ContrastiveConfig) -> str:
-    """What a card says of the term, one clause."""
+    """Returns a description of the term for a card, one clause."""
     if config.sampling == "tesac" or config.weight == 0:
         return "no contrastive term"
     ranked = isinstance(SAMPLINGS[config.sampling], SaTesac | SaCcm)
@@ -125,14 +127,14 @@ def describe(config: ContrastiveConfig) -> str:
 
 
 class ContrastiveTerm:
-    """Draws trajectories from a replay as a method prescribes."""
+    """Draws trajectories from a replay with the sampling of a method."""
 
     def __init__(self, config: ContrastiveConfig) -> None:
         self.config = config
         self._sampling = SAMPLINGS[config.sampling]
 
     def draw(self, replay: EpisodeReplay, generator: torch.Generator) -> Contrasted | None:
-        """Trajectories for one step; None where the method or the replay has none."""
+        """Returns trajectories for one step, or None if the method or the replay has none."""
         if self.config.sampling == "tesac" or self.config.weight == 0:
             return None
         places, task, returns = replay.newest(self.config.pool)

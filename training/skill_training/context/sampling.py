@@ -1,7 +1,7 @@
-"""Which trajectories are contrasted with which: one class per published method.
+"""Sampling of contrasted trajectories, one class per published method.
 
-A task is a set of episodes in one context. Everything here works on indices into a pool of
-episodes whose tasks and returns are known; embeddings and losses come later.
+A task is a set of episodes in one context. All samplings return indices into a pool of episodes
+with known tasks and returns.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Ranked:
 
     @property
     def episodes(self) -> Tensor:
-        """All indices in one row, positives first."""
+        """All indices in one vector, positives first."""
         return torch.cat((self.positive.flatten(), self.negative.flatten()))
 
 
@@ -41,7 +41,7 @@ class Pairs:
 
     @property
     def episodes(self) -> Tensor:
-        """All indices in one row, queries first."""
+        """All indices in one vector, queries first."""
         return torch.cat((self.query, self.key))
 
 
@@ -55,12 +55,12 @@ class Sampling(Protocol):
 
         Args:
             task: ``(E,)`` task of each episode in the pool.
-            returns: ``(E,)`` return of each.
+            returns: ``(E,)`` return of each episode in the pool.
             size: Number of trajectories, positives and negatives together.
-            generator: On the CPU, as are all indices.
+            generator: Generator on the CPU, as are all indices.
 
         Returns:
-            None where the pool has nothing to contrast yet.
+            The trajectories, or None if the pool does not hold enough of them yet.
         """
         ...
 
@@ -69,24 +69,24 @@ class Tesac:
     """TESAC: no contrastive term."""
 
     def draw(self, task: Tensor, returns: Tensor, size: int, generator: torch.Generator) -> None:
-        """Nothing."""
+        """Returns None."""
 
 
 class Ccm:
-    """CCM: pairs of trajectories of the same task, the other tasks' as negatives.
+    """CCM: pairs of trajectories of the same task, with the other tasks as negatives.
 
-    Returns play no part. The release takes one other task as negative; here, as InfoNCE is stated,
-    every other task in the batch is.
+    Returns are not used. The release takes one other task as negative; here every other task in the
+    batch is negative, as InfoNCE states.
     """
 
     def draw(
         self, task: Tensor, returns: Tensor, size: int, generator: torch.Generator
     ) -> Pairs | None:
-        """``size / 2`` pairs, over tasks drawn in proportion to their episodes."""
+        """Draws ``size / 2`` pairs; tasks are drawn in proportion to their episodes."""
         del returns
         order = torch.randperm(len(task), generator=generator)
         order = order[torch.sort(task[order], stable=True).indices]
-        # Neighbours of one task in a shuffled order are a random pair of that task.
+        # Neighbours of the same task in the shuffled order are a random pair of that task.
         first, second = order[:-1:2], order[1::2]
         paired = task[first] == task[second]
         first, second = first[paired], second[paired]
@@ -100,14 +100,14 @@ class Ccm:
 class SaTesac:
     """SaTESAC (SaSAC in the release): the better against the worse half of one task.
 
-    Where tasks have few episodes each, several tasks make up the batch; trajectories of different
-    tasks are never contrasted.
+    If tasks have few episodes each, the batch consists of groups from several tasks. Trajectories
+    of different tasks are never contrasted.
     """
 
     def draw(
         self, task: Tensor, returns: Tensor, size: int, generator: torch.Generator
     ) -> Ranked | None:
-        """Groups of one task each, of the same size, together ``size`` trajectories."""
+        """Draws groups of equal size, each from one task, with ``size`` trajectories in total."""
         per_task = min(size, _typical_count(task)) // 2 * 2
         names, counts = task.unique(return_counts=True)
         names = names[counts >= per_task]
@@ -122,18 +122,18 @@ class SaTesac:
 
 
 class SaCcm:
-    """SaCCM: bad trajectories of all tasks against the good ones of one.
+    """SaCCM: bad trajectories of all tasks against good ones of one task.
 
-    ``size`` trajectories over all tasks are ranked; the lower half are negatives. Positives are of
-    one random task, those of its trajectories that are better than the best negative. Tasks without
-    enough of them are passed over; without any such task there is nothing to contrast (the release
-    stops with an index error there).
+    ``size`` trajectories over all tasks are ranked, and the lower half are negatives. The positives
+    are trajectories of one random task that are better than the best negative. Only tasks with at
+    least two such trajectories are drawn. If there is no such task, the step has no contrastive
+    term (the release stops with an index error).
     """
 
     def draw(
         self, task: Tensor, returns: Tensor, size: int, generator: torch.Generator
     ) -> Ranked | None:
-        """One group of ``size / 2`` positives and as many negatives."""
+        """Draws one group of ``size / 2`` negatives and at most as many positives."""
         if len(task) < size or size < 4:
             return None
         drawn = torch.randperm(len(task), generator=generator)[:size]
@@ -156,15 +156,15 @@ SAMPLINGS: dict[str, Sampling] = {
     "satesac": SaTesac(),
     "saccm": SaCcm(),
 }
-"""Every strategy by the name of its method."""
+"""Every sampling by the name of its method."""
 
 
 def _typical_count(task: Tensor) -> int:
-    """Median number of episodes of a task."""
+    """Returns the median number of episodes per task."""
     return int(task.unique(return_counts=True)[1].median())
 
 
 def _draw(member: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """``(count,)`` different indices at which ``member`` holds."""
+    """Draws ``(count,)`` different indices at which ``member`` is true."""
     indices = torch.nonzero(member).squeeze(-1)
     return indices[torch.randperm(len(indices), generator=generator)[:count]]

@@ -1,4 +1,4 @@
-"""Recurrent replay: whole episodes in raw units, for an encoder to be unrolled from their start.
+"""Recurrent replay: whole episodes in raw units, over which an encoder is unrolled.
 
 Shapes: ``B`` episodes of ``T`` steps, ``O`` observation, ``A`` action, ``G`` goal, ``K`` hidden
 quantities (log mass, log friction), ``H`` hidden units of the encoder.
@@ -16,35 +16,33 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Episodes:
-    """Episodes of one length, float32; there is one observation more than there are actions."""
+    """Episodes of equal length, float32, with one observation more than actions."""
 
     observation: Tensor
     """``(B, T + 1, O)``, raw."""
     action: Tensor
     """``(B, T, A)`` in [-1, 1]."""
     goal: Tensor
-    """``(B, T, G)``, raw: what each action was after; it may change in mid-episode."""
+    """``(B, T, G)``, raw: the goal of each action, which may change in mid-episode."""
     truth: Tensor
     """``(B, T + 1, K)``: log mass [kg] and log friction at each observation."""
     hidden: Tensor
-    """``(B, H)`` state of the encoder before the first observation: zero, or carried from the
-    episode before. A carried one is of the encoder of its time, not refreshed by a burn-in
-    (Kapturowski et al. 2019, R2D2, discuss it), and its first input has previous action 0."""
+    """``(B, H)`` hidden state of the encoder before the first observation: zero, or carried over
+    from the previous episode. A carried state comes from the encoder at collection time and is not
+    refreshed by a burn-in (discussed by Kapturowski et al. 2019, R2D2). The previous action of the
+    first step is zero in both cases."""
     cell: Tensor
-    """``(B, H)``."""
+    """``(B, H)`` cell state, likewise."""
     task: Tensor
-    """``(B,)`` int64; episodes of one task went through the same contexts at the same steps."""
+    """``(B,)`` int64. Episodes of one task have the same contexts at the same steps."""
     returns: Tensor
     """``(B,)`` sum of rewards."""
     demonstrated: Tensor
-    """``(B, T)`` bool: the action is what a scripted controller wanted."""
+    """``(B, T)`` bool: the action is the one that a scripted controller chose."""
 
     @property
     def previous_action(self) -> Tensor:
-        """``(B, T + 1, A)``: what was done before each observation, zeros before the first.
-
-        Shifted along time, within each episode.
-        """
+        """``(B, T + 1, A)``: the action before each observation, zeros before the first."""
         first = torch.zeros_like(self.action[:, :1])
         return torch.cat((first, self.action), dim=1)
 
@@ -52,20 +50,20 @@ class Episodes:
         return len(self.task)
 
     def take(self, index: Tensor) -> Episodes:
-        """The episodes at these places."""
+        """Returns the episodes at ``index``."""
         return Episodes(**{name: value[index] for name, value in self.as_dict().items()})
 
     def to(self, device: torch.device) -> Episodes:
-        """The same on another device."""
+        """Returns the episodes on another device."""
         return Episodes(**{name: value.to(device) for name, value in self.as_dict().items()})
 
     def as_dict(self) -> dict[str, Tensor]:
-        """Tensors by name."""
+        """Returns the tensors by name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def concatenate(*parts: Episodes) -> Episodes:
-    """All episodes of all parts."""
+    """Returns the episodes of all parts, in order."""
     return Episodes(
         **{
             field.name: torch.cat([getattr(part, field.name) for part in parts])
@@ -75,10 +73,11 @@ def concatenate(*parts: Episodes) -> Episodes:
 
 
 class EpisodeReplay:
-    """The newest ``capacity`` episodes, demonstrations kept apart and never overwritten.
+    """The newest ``capacity`` episodes, and separately demonstrations, which are kept forever.
 
     Args:
-        capacity: Most episodes held beside the demonstrations.
+        capacity: Maximum number of episodes beside the demonstrations.
+        device: Device of the stored tensors.
 
     Raises:
         ValueError: the capacity is not positive.
@@ -99,18 +98,19 @@ class EpisodeReplay:
 
     @property
     def demonstrations(self) -> Episodes | None:
-        """What scripted controllers did, where there is any."""
+        """Episodes of scripted controllers, or None."""
         return self._demonstrations
 
     def keep_demonstrations(self, episodes: Episodes) -> None:
-        """Takes the demonstrations of a run."""
+        """Stores the demonstrations of a run."""
         self._demonstrations = episodes.to(self._device)
 
     def add(self, episodes: Episodes) -> None:
-        """Appends episodes, overwriting the oldest.
+        """Appends episodes, and overwrites the oldest.
 
         Raises:
-            ValueError: more episodes than the capacity, or of other sizes than those held.
+            ValueError: there are more episodes than the capacity, or their sizes differ from the
+                stored ones.
         """
         count = len(episodes)
         if count > self._capacity:
@@ -133,33 +133,33 @@ class EpisodeReplay:
         """Draws ``n`` episodes uniformly with replacement.
 
         Args:
-            n: how many.
-            generator: on the CPU.
-            demonstrated: how many of them are demonstrations.
+            n: Number of episodes.
+            generator: Generator on the CPU.
+            demonstrated: Number of demonstrations among them.
 
         Raises:
-            ValueError: there is nothing to draw from, or there are no demonstrations.
+            ValueError: the replay is empty, or there are no demonstrations.
         """
         own = n - demonstrated if self._filled else 0
         parts: list[Episodes] = []
         if own:
             parts.append(self.at(torch.randint(self._filled, (own,), generator=generator)))
         if n > own:
-            shown = self._demonstrations
-            if shown is None:
+            demonstrations = self._demonstrations
+            if demonstrations is None:
                 missing = "it has no demonstrations" if self._filled else "it is empty"
                 raise ValueError(f"cannot sample {n - own} episodes from this replay: {missing}")
-            index = torch.randint(len(shown), (n - own,), generator=generator)
-            parts.append(shown.take(index.to(self._device)))
+            index = torch.randint(len(demonstrations), (n - own,), generator=generator)
+            parts.append(demonstrations.take(index.to(self._device)))
         return concatenate(*parts)
 
     def at(self, index: Tensor) -> Episodes:
-        """The episodes at these places."""
+        """Returns the stored episodes at ``index``."""
         index = index.to(self._device)
         return Episodes(**{name: value[index] for name, value in self._store.items()})
 
     def newest(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Places, tasks and returns of up to ``count`` of the newest episodes, on the CPU."""
+        """Returns indices, tasks and returns of the newest ``count`` episodes, on the CPU."""
         count = min(count, self._filled)
         places = (self._next - 1 - torch.arange(count)) % self._capacity
         if not count:
@@ -169,19 +169,19 @@ class EpisodeReplay:
         return places, task.cpu(), returns.cpu()
 
     def state_dict(self) -> dict[str, Any]:
-        """The stored episodes (copies), the place of the next one and the capacity."""
+        """Returns copies of the stored episodes, the index of the next one and the capacity."""
         store = {name: value[: self._filled].clone() for name, value in self._store.items()}
-        shown = self._demonstrations
+        demonstrations = self._demonstrations
         return {
             "store": store,
-            "demonstrations": None if shown is None else shown.as_dict(),
+            "demonstrations": None if demonstrations is None else demonstrations.as_dict(),
             "next": self._next,
             "filled": self._filled,
             "capacity": self._capacity,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave.
+        """Restores the state of :meth:`state_dict`.
 
         Raises:
             ValueError: the state comes from a replay of another capacity.
@@ -190,9 +190,9 @@ class EpisodeReplay:
             raise ValueError(
                 f"the saved replay has capacity {state['capacity']}, this one {self._capacity}"
             )
-        shown = state["demonstrations"]
-        if shown is not None:
-            self.keep_demonstrations(Episodes(**shown))
+        demonstrations = state["demonstrations"]
+        if demonstrations is not None:
+            self.keep_demonstrations(Episodes(**demonstrations))
         self._filled, self._next = int(state["filled"]), int(state["next"])
         if self._filled:
             held = Episodes(**state["store"])

@@ -1,4 +1,4 @@
-"""What a goal-conditioned algorithm must know of its task: features, rewards, hindsight goals."""
+"""Interface of a goal-conditioned task: features, rewards and hindsight goals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class GoalTask(nn.Module, ABC):
-    """Goals as the networks see them, and what reaching one is worth.
+    """Goal features for the networks, rewards, and the goal that an observation achieves.
 
     Shapes: ``n`` samples, ``O`` observation, ``G`` goal, ``F`` goal features.
     """
@@ -22,12 +22,12 @@ class GoalTask(nn.Module, ABC):
 
     @abstractmethod
     def reward(self, next_observation: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
-        """Reward ``(n,)`` of arriving at an observation, and 1.0 where that ends the episode."""
+        """Returns the reward ``(n,)`` of an arrival, and 1.0 if the arrival ends the episode."""
 
     def moves(self, observation: Tensor, goal: Tensor) -> Tensor:
-        """What a shipped policy's actions are multiplied by, ``(n, 1)``: 1, or 0 where it rests."""
+        """Returns the factor on an exported policy's actions, ``(n, 1)``: 1, or 0 to stop."""
         return torch.ones_like(observation[..., :1])
 
     @abstractmethod
     def achieved(self, observation: Tensor) -> Tensor:
-        """The goal ``(..., G)`` that an observation ``(..., O)`` fulfils."""
+        """Returns the goal ``(..., G)`` that an observation ``(..., O)`` achieves."""

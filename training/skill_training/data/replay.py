@@ -1,4 +1,4 @@
-"""Replay: a ring of transitions in raw units."""
+"""Replay: a ring buffer of transitions in raw units."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Rows = Tensor | NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """Transitions, float32. There are no terminals: a time limit does not end the world."""
+    """Transitions, float32. There are no terminals: a time limit is not an end of the task."""
 
     observation: Tensor
     """``(n, O)``, raw."""
@@ -24,13 +24,13 @@ class Batch:
     next_observation: Tensor
     """``(n, O)``, raw."""
     skill: Tensor
-    """``(n, Z)``, held from the episode's first step to its last."""
+    """``(n, Z)``, constant over an episode."""
 
 
 class ReplayBuffer:
     """The newest ``capacity`` transitions, sampled uniformly.
 
-    A transition is one row of one tensor, so that a sample is a single gather.
+    Each transition is one row of one tensor, so that a sample is a single gather.
 
     Raises:
         ValueError: the capacity or a size is not positive.
@@ -60,11 +60,11 @@ class ReplayBuffer:
 
     @property
     def capacity(self) -> int:
-        """Most transitions held."""
+        """Maximum number of transitions."""
         return len(self._rows)
 
     def add(self, observation: Rows, action: Rows, next_observation: Rows, skill: Rows) -> None:
-        """Appends ``n`` transitions, overwriting the oldest; arguments as in :class:`Batch`.
+        """Appends ``n`` transitions and overwrites the oldest; arguments as in :class:`Batch`.
 
         Raises:
             ValueError: a width is wrong, or more rows than the capacity are given.
@@ -89,8 +89,8 @@ class ReplayBuffer:
         """Draws ``n`` transitions uniformly with replacement.
 
         Args:
-            n: size of the batch.
-            generator: on the buffer's device.
+            n: Size of the batch.
+            generator: Generator on the buffer's device.
 
         Raises:
             ValueError: the buffer is empty.
@@ -104,12 +104,12 @@ class ReplayBuffer:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """The stored transitions (a copy), the place of the next one and the capacity."""
+        """Returns a copy of the transitions, the index of the next one and the capacity."""
         rows = self._rows[: self._filled].clone()
         return {"rows": rows, "next": self._next, "capacity": self.capacity}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave.
+        """Restores the state of :meth:`state_dict`.
 
         Raises:
             ValueError: the state comes from a buffer of another width or capacity.

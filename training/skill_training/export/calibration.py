@@ -1,4 +1,4 @@
-"""What a context encoder is worth on episodes it was not trained on: distances and estimates."""
+"""Calibration of a context encoder on held-out episodes: context distances and estimates."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from skill_training.collection.episode_recorder import World
 from skill_training.data.episodes import Episodes
 
 QUANTITIES = (("cube_mass", "kg"), ("cube_table_friction", "1"))
-"""What the hidden quantities are, in order, with their units."""
+"""The hidden quantities in order, with their units."""
 
 TYPICAL = 0.95
-"""Quantile of held-out distances that counts as the edge of what was seen."""
+"""Quantile of held-out distances that is the limit of typical distances."""
 
 IDENTIFIABLE = 0.4
-"""Share of the variance of a log quantity below which its estimate is not shipped: at 0.4 the error
-is still three quarters of what not looking would give."""
+"""Explained share of the variance of a log quantity below which its estimate is not exported. At
+0.4 the error is still three quarters of the error of a constant estimate."""
 
 RIDGE = 1e-6
-"""Added to the variances: an entry that never moves must not make every distance infinite."""
+"""Added to the variances, so that a constant entry does not make distances infinite."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class HeldOut:
     contexts: Array
     """``(B, T + 1, C)``."""
     estimates: Array
-    """``(B, T + 1, K)`` log mass and log friction as estimated."""
+    """``(B, T + 1, K)`` estimated log mass and log friction."""
     truth: Array
     """``(B, T + 1, K)``."""
     episodes: Episodes
@@ -44,7 +44,7 @@ class HeldOut:
 
 @torch.no_grad()
 def hold_out(algorithm: ContextSac, world: World) -> HeldOut:
-    """Runs one deterministic episode in every scene of ``world``, from a fresh encoder state."""
+    """Runs one deterministic episode in every scene of ``world``, from a zero encoder state."""
     world.reset()
     start = algorithm.encoder.initial_state(world.n)
     episodes, _ = run_episodes(world, algorithm, start, deterministic=True)
@@ -60,11 +60,11 @@ def hold_out(algorithm: ContextSac, world: World) -> HeldOut:
 
 
 def calibrated_context(held: HeldOut) -> Context:
-    """What a manifest says of the contexts; the first half of each episode is left out.
+    """Returns the context part of a manifest, from the second half of each episode.
 
     The distance is Mahalanobis': with ``W^T W`` the inverse covariance, ``|W (c - mean)|``.
-    Quantities of which the contexts say less than :data:`IDENTIFIABLE` at the end of the episodes
-    are named as such, and not among the estimates.
+    A quantity whose explained variance at the end of the episodes is below :data:`IDENTIFIABLE` is
+    listed as unidentified and not as an estimate.
     """
     half = held.contexts.shape[1] // 2
     contexts = held.contexts[:, half:].reshape(-1, held.contexts.shape[-1])
@@ -89,15 +89,15 @@ def calibrated_context(held: HeldOut) -> Context:
 
 
 def estimated(context: Context) -> tuple[int, ...]:
-    """Which of :data:`QUANTITIES` ``context`` has estimates of."""
+    """Returns the indices into :data:`QUANTITIES` of the estimates of ``context``."""
     names = [name for name, _ in QUANTITIES]
     return tuple(names.index(estimate.name) for estimate in context.estimates)
 
 
 def log_r2(truth: Array, estimate: Array) -> list[float]:
-    """Share of the variance of each log quantity that is explained, for ``(n, K)`` arrays.
+    """Returns the explained share of the variance of each log quantity, for ``(n, K)`` arrays.
 
-    0 for a quantity that does not vary, and where there is nothing to explain.
+    It is 0 for a constant quantity and for empty arrays.
     """
     if not len(truth):
         return [0.0] * truth.shape[1]

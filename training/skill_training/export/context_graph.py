@@ -1,4 +1,4 @@
-"""Graphs of policies pi(a | s, g, c): encoder, estimate and action in one file."""
+"""Graphs of policies pi(a | s, g, c): encoder, estimates and actor in one file."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ STATES = ("lstm_h", "lstm_c")
 class ContextGraph(PolicyGraph):
     """A goal-conditioned policy with its context encoder.
 
-    The graph shares the networks of the algorithm it is made from.
+    The graph shares the networks of the algorithm.
 
     Args:
-        algorithm: Trained with the knowledge ``inferred``.
-        estimated: Which of log mass (0) and log friction (1) the head's estimates are put out of;
-            with none the graph has no output ``estimate``.
+        algorithm: An algorithm trained with the knowledge ``inferred``.
+        estimated: Indices of the estimates to output: log mass (0), log friction (1). If empty,
+            the graph has no output ``estimate``.
     """
 
     input_names = ("observation", "previous_action", "goal", *STATES)
@@ -64,14 +64,14 @@ class ContextGraph(PolicyGraph):
 
         Args:
             observation: ``(n, O)``, raw units.
-            previous_action: ``(n, A)``: what was done before this observation.
+            previous_action: ``(n, A)`` action before this observation.
             goal: ``(n, G)``, raw units.
-            lstm_h: ``(n, H)`` hidden and
+            lstm_h: ``(n, H)`` hidden state of the encoder.
             lstm_c: ``(n, H)`` cell state of the encoder.
 
         Returns:
-            Action ``(n, A)`` in [-1, 1], context ``(n, C)``, estimated mass [kg] and friction
-            ``(n, 2)`` or what there is of them, and the encoder's next state.
+            Action ``(n, A)`` in [-1, 1], context ``(n, C)``, the selected estimates of mass [kg]
+            and friction ``(n, <= 2)``, and the encoder's next state.
         """
         context, (hidden, cell) = self.encoder.step(observation, previous_action, (lstm_h, lstm_c))
         command = torch.cat((self.task.features(observation, goal), context), dim=-1)
@@ -82,8 +82,8 @@ class ContextGraph(PolicyGraph):
         return action, context, estimate[:, self.estimated], hidden, cell
 
 
-class PlainGraph(PolicyGraph):
-    """The same policy with a context that is always zero: told nothing, and inferring nothing."""
+class ContextFreeGraph(PolicyGraph):
+    """A context-free policy: the same actor with a context of zeros."""
 
     input_names = ("observation", "previous_action", "goal")
     output_names = ("action",)
@@ -111,13 +111,13 @@ def calibrate(
     *,
     beyond_horizon: Literal["stagger", "carry"] = "stagger",
 ) -> tuple[ContextGraph, Context, tuple[RecurrentState, ...]]:
-    """A policy that infers its context, and what its manifest says of context and memory.
+    """Returns a policy with context encoder, and the context and state parts of its manifest.
 
     Args:
-        algorithm: Trained with the knowledge ``inferred``.
-        world: Scenes that nothing was trained on, with episodes as long as in training: one in
-            every scene tells what contexts and estimates are worth.
-        beyond_horizon: What becomes of a state that is older.
+        algorithm: An algorithm trained with the knowledge ``inferred``.
+        world: Held-out scenes with the episode length of training. One episode in every scene
+            calibrates distances and estimates.
+        beyond_horizon: Treatment of a state that is older than the trained horizon.
     """
     with exact_matmul():
         context = calibrated_context(hold_out(algorithm, world))

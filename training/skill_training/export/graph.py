@@ -1,7 +1,6 @@
-"""The policy as it is shipped: one module from raw observation and command to action.
+"""The exported policy: one module from raw observation and command to action.
 
-The same module is evaluated during training and exported, so that what was measured is what is
-served.
+The same module is evaluated during training and exported, so that metrics hold for the served file.
 """
 
 from __future__ import annotations
@@ -18,22 +17,22 @@ from skill_proto.arrays import Array
 
 
 class PolicyGraph(nn.Module):
-    """Base of everything that is exported; ``forward`` takes and gives batch-first tensors.
+    """Base of all exported policies; ``forward`` takes and returns batch-first tensors.
 
     Inputs are, in the order of ``forward``, some of ``observation`` (raw units),
     ``previous_action``, ``skill``, ``goal`` (raw units), ``use_goal`` and recurrent states by
     name. Outputs are a tuple: ``action`` in [-1, 1], ``next_<state>`` for every state and
-    whatever else the manifest tells of.
+    further outputs of the manifest.
     """
 
     input_names: tuple[str, ...]
     """Names of ``forward``'s arguments in the file."""
 
     output_names: tuple[str, ...]
-    """Names of what ``forward`` returns, ``action`` among them."""
+    """Names of ``forward``'s results in the file, including ``action``."""
 
     def for_shipping(self) -> Self:
-        """A copy on the CPU, as it is exported."""
+        """Returns a copy on the CPU, for export."""
         return copy.deepcopy(self).cpu().eval()
 
 
@@ -43,8 +42,8 @@ class TorchPolicy:
     Args:
         graph: The policy.
         action_size: A.
-        skill_size: Z, 0 where it takes no skill.
-        goal_size: G, 0 where it takes no goal.
+        skill_size: Z, 0 if the policy takes no skill.
+        goal_size: G, 0 if the policy takes no goal.
         states: Shape of each recurrent state without the batch axis, by name.
     """
 
@@ -61,14 +60,15 @@ class TorchPolicy:
         self._sizes = {"previous_action": action_size, "skill": skill_size, "goal": goal_size}
         self._shapes = dict(states or {})
         self._device = next(graph.parameters()).device
-        self._memory: dict[str, Tensor] = {}
+        self._states: dict[str, Tensor] = {}
+        """Previous actions and recurrent states, by name."""
         self.outputs: dict[str, Tensor] = {}
-        """Everything the last step gave, by name."""
+        """All outputs of the last step, by name."""
 
     def reset(self, n: int) -> None:
         """Starts ``n`` episodes: previous actions and recurrent states are zero."""
         shapes = {"previous_action": (self._sizes["previous_action"],), **self._shapes}
-        self._memory = {
+        self._states = {
             name: torch.zeros(n, *shape, device=self._device) for name, shape in shapes.items()
         }
 
@@ -79,14 +79,14 @@ class TorchPolicy:
         """Deterministic actions ``(n, A)``; see ``skill_robots.tasks.policy.Policy``.
 
         Raises:
-            ValueError: a goal is given to a policy that takes none.
+            ValueError: a goal is given, and the policy takes no goal.
         """
         if goal is not None and "goal" not in self._graph.input_names:
             raise ValueError("this policy takes no goal")
         n = len(observation)
-        if not self._memory:
+        if not self._states:
             self.reset(n)
-        inputs = self._memory | {
+        inputs = self._states | {
             "observation": self._tensor(observation),
             "skill": self._command("skill", skill, n),
             "goal": self._command("goal", goal, n),
@@ -94,8 +94,8 @@ class TorchPolicy:
         }
         values = self._graph(*(inputs[name] for name in self._graph.input_names))
         self.outputs = dict(zip(self._graph.output_names, values, strict=True))
-        self._memory = {name: self.outputs[f"next_{name}"] for name in self._shapes}
-        self._memory["previous_action"] = self.outputs["action"]
+        self._states = {name: self.outputs[f"next_{name}"] for name in self._shapes}
+        self._states["previous_action"] = self.outputs["action"]
         result: Array = self.outputs["action"].cpu().numpy().astype(np.float64)
         return result
 

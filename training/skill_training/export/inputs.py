@@ -1,4 +1,4 @@
-"""Random inputs of a policy graph, from its input names and its manifest."""
+"""Names of a policy graph's tensors, and random inputs for it, from its manifest."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from skill_training.errors import ExportError
 from skill_training.export.graph import PolicyGraph
 
 STATE_SPREAD = 0.5
-"""Standard deviation of random recurrent states: an LSTM's hidden state lies within 1."""
+"""Standard deviation of random recurrent states; an LSTM's hidden state is within 1."""
 
 
 def check_names(graph: PolicyGraph, manifest: PolicyManifest) -> None:
-    """Refuses a graph whose tensors are not those that its manifest tells of.
+    """Refuses a graph whose tensors differ from those of its manifest.
 
     Raises:
-        ExportError: an input or output is missing, or an input is there that nobody would feed.
+        ExportError: an input or output is missing, or an input is not in the manifest.
     """
     states = {state.name for state in manifest.recurrent}
     needed = {"observation", *states}
@@ -30,9 +30,9 @@ def check_names(graph: PolicyGraph, manifest: PolicyManifest) -> None:
         needed |= {"goal"} | ({"use_goal"} if manifest.skill.size else set[str]())
         allowed |= {"use_goal"}
     _compare("inputs", graph.input_names, needed)
-    strange = set(graph.input_names) - needed - allowed
-    if strange:
-        raise ExportError(f"the manifest says nothing of the graph's inputs {sorted(strange)}")
+    unknown = set(graph.input_names) - needed - allowed
+    if unknown:
+        raise ExportError(f"the graph has inputs {sorted(unknown)} that its manifest does not name")
     outputs = {"action", *(f"next_{state}" for state in states)}
     if manifest.skill.size and manifest.goal is not None:
         outputs |= {"skill_used"}
@@ -45,23 +45,23 @@ def _compare(kind: str, given: tuple[str, ...], needed: set[str]) -> None:
     missing = needed - set(given)
     if missing:
         raise ExportError(
-            f"the graph's {kind} {', '.join(given)} lack {', '.join(sorted(missing))}, of which "
-            "its manifest tells"
+            f"the graph's {kind} {', '.join(given)} lack {', '.join(sorted(missing))}, which its "
+            "manifest names"
         )
 
 
 def random_inputs(
     graph: PolicyGraph, manifest: PolicyManifest, n: int, generator: torch.Generator
 ) -> tuple[Tensor, ...]:
-    """``n`` inputs of the graph in raw units, spread as the observation's fields typically are.
+    """Draws ``n`` inputs of the graph in raw units, with the typical spread of each field.
 
-    Half of the inputs ask for a goal where they may choose.
+    If the policy takes skills and goals, half of the inputs use the goal.
     """
     return tuple(_random(name, manifest, n, generator) for name in graph.input_names)
 
 
 def zero_states(manifest: PolicyManifest, n: int) -> dict[str, Tensor]:
-    """Recurrent states at the start of ``n`` episodes, by name."""
+    """Returns the recurrent states at the start of ``n`` episodes, by name."""
     return {state.name: torch.zeros(n, *state.shape) for state in manifest.recurrent}
 
 
@@ -81,4 +81,4 @@ def _random(name: str, manifest: PolicyManifest, n: int, generator: torch.Genera
     shapes = {state.name: state.shape for state in manifest.recurrent}
     if name in shapes:
         return STATE_SPREAD * torch.randn(n, *shapes[name], generator=generator)
-    raise ExportError(f"the graph has an input {name!r} of which its manifest says nothing")
+    raise ExportError(f"the graph has an input {name!r} that its manifest does not name")

@@ -1,4 +1,4 @@
-"""Export: a trained policy as one self-describing ONNX file, checked against torch each time."""
+"""Export of a policy as one self-describing ONNX file, which is checked against torch."""
 
 from __future__ import annotations
 
@@ -23,36 +23,40 @@ from skill_training.export.graph import PolicyGraph
 from skill_training.export.inputs import check_names, random_inputs, zero_states
 
 OPSET = 20
-"""The dynamo exporter's own default in torch 2.13, named so that an upgrade does not move it."""
+"""The dynamo exporter's default in torch 2.13, fixed here so that an upgrade does not change it."""
 
 PARITY_TOLERANCE = 1e-5
-"""Largest difference allowed between torch and ONNX Runtime, on values of order one."""
+"""Largest allowed difference between torch and ONNX Runtime, on values of order one."""
 
 PARITY_BATCHES = (1, 64)
+"""Batch sizes of the parity check."""
+
 PARITY_SAMPLES = 1000
+"""Number of random inputs per batch size."""
 
 PARITY_STEPS = 100
-"""Steps of an episode with recurrent states: 4 s at 25 Hz."""
+"""Number of steps of an episode with recurrent states: 4 s at 25 Hz."""
 
 SEQUENCE_BATCH = 16
+"""Number of episodes with recurrent states."""
 
 T = TypeVar("T")
 
 
 def export_policy(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> float:
-    """Writes ``path``, replacing it only once the file has been checked against ``graph``.
+    """Writes ``path``; an existing file is replaced only after the new one passed the check.
 
     Args:
-        graph: The policy, on any device; it is left as it is.
-        manifest: What the file says about itself.
+        graph: The policy, on any device. It is not changed.
+        manifest: The manifest of the file.
         path: The ``.onnx`` file.
 
     Returns:
-        The largest difference from torch that was found.
+        The largest difference from torch.
 
     Raises:
         ExportError: the graph's tensors are not those of the manifest, the exported graph differs
-            from ``graph`` by more than :data:`PARITY_TOLERANCE`, or it cannot be written.
+            from ``graph`` by more than :data:`PARITY_TOLERANCE`, or the file cannot be written.
     """
     check_names(graph, manifest)
     graph = graph.for_shipping()
@@ -75,11 +79,11 @@ def export_policy(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> f
 
 
 def parity(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> float:
-    """Largest difference between ``graph`` and the ONNX file, with torch in full float32.
+    """Returns the largest difference between ``graph`` (in float32) and the ONNX file.
 
-    Measured on :data:`PARITY_SAMPLES` random inputs at each batch size of :data:`PARITY_BATCHES`,
-    and, where there are recurrent states, over :data:`PARITY_STEPS` steps in which each side is
-    fed its own. Relative to the value where that is above 1.
+    The check runs :data:`PARITY_SAMPLES` random inputs at each batch size of
+    :data:`PARITY_BATCHES`. If there are recurrent states, it also runs :data:`PARITY_STEPS` steps
+    in which each side gets its own states. The difference is relative for values above 1.
     """
     session = _session(path)
     generator = torch.Generator().manual_seed(0)
@@ -102,7 +106,7 @@ def _sequence_parity(
     session: ort.InferenceSession,
     generator: torch.Generator,
 ) -> float:
-    """Largest difference in episodes in which rounding can add up in the recurrent states."""
+    """Returns the largest difference in episodes, over which rounding errors may accumulate."""
     names = [state.name for state in manifest.recurrent]
     ours = zero_states(manifest, SEQUENCE_BATCH)
     theirs = {name: value.numpy() for name, value in ours.items()}
@@ -121,7 +125,7 @@ def _sequence_parity(
 def _run(
     session: ort.InferenceSession, graph: PolicyGraph, feed: dict[str, NDArray[Any]]
 ) -> list[NDArray[Any]]:
-    # Every output of ours is a dense tensor; ONNX Runtime's signature allows other things.
+    # All outputs are dense tensors; the signature of ONNX Runtime also allows other types.
     return cast("list[NDArray[Any]]", session.run(graph.output_names, feed))
 
 
@@ -159,7 +163,7 @@ def _write(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> None:
     if program is None:
         raise ExportError("torch.onnx.export returned no program")
     for node in program.model.graph:
-        # Stack traces with the paths of whoever trained it have no place in a shipped file.
+        # The exporter stores stack traces, with paths of the training machine.
         node.metadata_props.clear()
     program.model.metadata_props[METADATA_KEY] = manifest.to_json()
     program.save(path, external_data=False)
@@ -174,13 +178,13 @@ def _session(path: Path) -> ort.InferenceSession:
 
 @contextmanager
 def _quiet_exporter() -> Generator[None]:
-    """Hides what the exporter says about itself; real failures are exceptions."""
+    """Silences the exporter's progress messages and known warnings; failures are exceptions."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            # torch 2.13 warns of its own pytree internals and of the shared batch axis.
+            # torch 2.13 warns about its own pytree internals and about the shared batch axis.
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
             warnings.filterwarnings("ignore", message=".*axis name.*", category=UserWarning)
             yield

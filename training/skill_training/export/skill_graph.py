@@ -1,4 +1,4 @@
-"""Graphs of a policy that runs skills, and of one that also turns goals into skills."""
+"""Graphs of a skill policy, and of a skill policy that also takes goals."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from skill_training.export.graph import PolicyGraph
 from skill_training.nets.actor import TanhGaussianActor
 from skill_training.nets.representation import StateRepresentation
 
-NO_WAY_LEFT = 1e-6
-"""Length in representation space below which the way to the goal has no direction; far inside
-any stop radius."""
+MIN_OFFSET = 1e-6
+"""Length in representation space below which the offset to the goal has no direction. It is far
+smaller than any stop radius."""
 
 
 class SkillGraph(PolicyGraph):
@@ -33,24 +33,24 @@ class SkillGraph(PolicyGraph):
 
         Args:
             observation: ``(n, O)``, raw units.
-            previous_action: ``(n, A)``; part of the contract of every policy file, which a policy
-                without memory does not look at.
+            previous_action: ``(n, A)``, an input of every policy file; a policy without recurrent
+                state does not use it.
             skill: ``(n, Z)``.
 
         Returns:
-            Action ``(n, A)`` in [-1, 1] and the skill that was run ``(n, Z)``.
+            Action ``(n, A)`` in [-1, 1] and the skill ``(n, Z)``.
         """
         del previous_action
-        # An output must not be the input itself: exporters drop or alias such a tensor.
+        # An output must not be the input tensor: exporters drop or alias such a tensor.
         return self.actor.mode(observation, skill), skill.clone()
 
 
 class GoalGraph(PolicyGraph):
-    """A policy that takes a skill, or a goal that it turns into a skill at every step.
+    """A policy that takes a skill, or a goal that it converts to a skill at every step.
 
     Args:
         actor: The trained actor.
-        representation: The trained representation; goals are given in the components it sees.
+        representation: The trained representation. A goal gives values of its inputs.
         stop_radius: Distance to the goal within which the action is zero, in the goal's unit.
     """
 
@@ -66,10 +66,10 @@ class GoalGraph(PolicyGraph):
         self._stop_radius = stop_radius
 
     def for_shipping(self) -> Self:
-        """A copy on the CPU, with phi in float64.
+        """Returns a copy on the CPU, with phi in float64.
 
-        Close to a goal the way there is a small difference of two embeddings, and float32 rounding
-        would show in its direction, differently in each runtime.
+        Close to a goal the offset is a small difference of two embeddings. Rounding to float32
+        would change its direction, differently in each runtime.
         """
         shipped = super().for_shipping()
         shipped.representation.double()
@@ -85,31 +85,30 @@ class GoalGraph(PolicyGraph):
     ) -> tuple[Tensor, Tensor]:
         """One policy step.
 
-        With ``use_goal`` the skill is the unit vector from here to the goal in representation
-        space, ``z = (phi(g) - phi(s)) / |phi(g) - phi(s)|`` (Park et al. 2024, METRA, zero-shot
-        goal reaching); it is zero where there is no way left, and the action is zero within the
-        stop radius.
+        With ``use_goal`` the skill is the unit vector to the goal in representation space,
+        ``z = (phi(g) - phi(s)) / |phi(g) - phi(s)|`` (Park et al. 2024, METRA, zero-shot goal
+        reaching). The skill is zero at the goal, and the action is zero within the stop radius.
 
         Args:
             observation: ``(n, O)``, raw units.
             previous_action: ``(n, A)``, as in :class:`SkillGraph`.
             skill: ``(n, Z)``.
             goal: ``(n, G)``, raw units.
-            use_goal: ``(n, 1)``, 1 to go to the goal, 0 to run the skill.
+            use_goal: ``(n, 1)``, 1 to use the goal, 0 to use the skill.
 
         Returns:
-            Action ``(n, A)`` in [-1, 1] and the skill that was run ``(n, Z)``.
+            Action ``(n, A)`` in [-1, 1] and the skill used ``(n, Z)``.
         """
         del previous_action
-        wanted = use_goal > 0.5
+        to_goal = use_goal > 0.5
         here = observation.index_select(-1, self.representation.indices)
         precision = self.representation.scale.dtype
         phi_here = self.representation.embed(here.to(precision))
-        way = self.representation.embed(goal.to(precision)) - phi_here
-        length = torch.linalg.vector_norm(way, dim=-1, keepdim=True)
-        towards = torch.where(length > NO_WAY_LEFT, way / length.clamp_min(NO_WAY_LEFT), 0.0)
-        skill_used = torch.where(wanted, towards.to(skill.dtype), skill)
+        offset = self.representation.embed(goal.to(precision)) - phi_here
+        length = torch.linalg.vector_norm(offset, dim=-1, keepdim=True)
+        towards = torch.where(length > MIN_OFFSET, offset / length.clamp_min(MIN_OFFSET), 0.0)
+        skill_used = torch.where(to_goal, towards.to(skill.dtype), skill)
         action = self.actor.mode(observation, skill_used)
         distance = torch.linalg.vector_norm(goal - here, dim=-1, keepdim=True)
-        arrived = wanted & (distance < self._stop_radius)
+        arrived = to_goal & (distance < self._stop_radius)
         return torch.where(arrived, 0.0, action), skill_used

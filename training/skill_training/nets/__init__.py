@@ -1,1 +1,9 @@
-"""nets."""
+"""Networks.
+
+- ``mlp``: building blocks.
+- ``actor``: the stochastic actor.
+- ``critic``: twin values and twin successor features.
+- ``representation``: the state representation phi.
+- ``encoder``: the context encoder and its momentum copy.
+- ``learned_policy``: running average of actor, encoder and estimation head.
+"""

@@ -1,4 +1,4 @@
-"""actor."""
+"""The stochastic actor."""
 
 from __future__ import annotations
 
@@ -12,10 +12,7 @@ from torch.nn import functional
 from skill_training.nets.mlp import ObservationNormalizer, mlp
 
 LOG_STD_LOW = -5.0
-
-
 LOG_STD_HIGH = 2.0
-
 
 LOG_TWO_PI = math.log(2.0 * math.pi)
 
@@ -23,7 +20,8 @@ LOG_TWO_PI = math.log(2.0 * math.pi)
 class TanhGaussianActor(nn.Module):
     """A Gaussian squashed by tanh into [-1, 1] (Haarnoja et al. 2018, SAC, appendix C).
 
-    The log standard deviation is clipped to [-5, 2]; it starts near 0, a wide first exploration.
+    The log standard deviation is clipped to [-5, 2]. It starts near 0, which gives wide exploration
+    at first.
     """
 
     def __init__(
@@ -62,8 +60,8 @@ class TanhGaussianActor(nn.Module):
 def tanh_gaussian_log_prob(unsquashed: Tensor, noise: Tensor, log_std: Tensor) -> Tensor:
     """Log density of ``tanh(unsquashed)``, summed over action entries; all ``(n, A)`` -> ``(n,)``.
 
-    Subtracts log(1 - tanh(u)^2) in the form 2 (log 2 - u - softplus(-2u)), exact where tanh
-    rounds to one.
+    Subtracts log(1 - tanh(u)^2) in the form 2 (log 2 - u - softplus(-2u)), which is exact even if
+    tanh rounds to one.
     """
     gaussian = -0.5 * (noise.square() + LOG_TWO_PI) - log_std
     squash = 2.0 * (math.log(2.0) - unsquashed - functional.softplus(-2.0 * unsquashed))

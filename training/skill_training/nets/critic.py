@@ -1,4 +1,4 @@
-"""critic."""
+"""Twin critics: values and successor features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The context encoder: a recurrent summary of what the world has answered so far.
+"""The context encoder: a recurrent summary of the episode so far.
 
 Shapes: ``B`` episodes, ``T`` steps, ``O`` observation, ``A`` action, ``C`` context, ``H`` hidden.
 """
@@ -7,48 +7,47 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Annotated
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from skill_training.config import PositiveFloat, PositiveInt, Rate
 from skill_training.nets.critic import update_moving_average
 from skill_training.nets.mlp import ObservationNormalizer
 
-Size = Annotated[int, Field(ge=1)]
 State = tuple[Tensor, Tensor]
 """Hidden and cell state of the LSTM, ``(B, H)`` each."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class EncoderConfig:
-    """Size and step sizes of the context encoder; defaults of the SaMI release where it has one."""
+    """Sizes and rates of the context encoder. The defaults are those of the SaMI release."""
 
-    size: Size = 6
-    """Entries of the context."""
+    size: PositiveInt = 6
+    """Number of entries of the context."""
 
-    hidden: Size = 128
-    """Hidden units of the LSTM."""
+    hidden: PositiveInt = 128
+    """Number of hidden units of the LSTM."""
 
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
-    """Adam's step size."""
+    learning_rate: PositiveFloat = 1e-3
+    """Learning rate of Adam."""
 
-    momentum_rate: Annotated[float, Field(gt=0, le=1)] = 0.05
-    """Share by which the momentum copy moves towards the encoder at each step."""
+    momentum_rate: Rate = 0.05
+    """Share by which the momentum copy moves towards the encoder at each of its steps."""
 
 
 class ContextEncoder(nn.Module):
     """LSTM over (observation, previous action), then ReLU and a linear layer.
 
-    The SaMI release's encoder: one layer, no biases in the LSTM. The goal is left out of its
-    input, so that a transition can be given another goal in hindsight and keep its context. The
-    state starts at zero, or at what an earlier episode left: a served policy does not know where
-    an episode begins.
+    As in the SaMI release the LSTM has one layer and no biases. Unlike there, the goal is not an
+    input, so that a transition keeps its context under a hindsight goal. The state starts at zero
+    or at the final state of the previous episode: a served policy does not know when an episode
+    begins.
 
     Args:
-        config: sizes.
+        config: Sizes of context and LSTM.
         scale: ``(O,)`` typical magnitude of each observation entry.
         action_size: A.
     """
@@ -61,20 +60,20 @@ class ContextEncoder(nn.Module):
         self.output = nn.Linear(config.hidden, config.size)
 
     def initial_state(self, n: int) -> State:
-        """The state of ``n`` episodes of which nothing has been seen."""
+        """Returns the zero state of ``n`` episodes before their first observation."""
         zeros = torch.zeros(n, self.hidden, device=self.output.weight.device)
         return zeros, zeros.clone()
 
     def forward(
         self, observation: Tensor, previous_action: Tensor, state: State
     ) -> tuple[Tensor, State]:
-        """The context after each step.
+        """Returns the context after each step.
 
         Args:
             observation: ``(B, T, O)``, raw.
-            previous_action: ``(B, T, A)``: what was done *before* each observation, zeros before
-                the first.
-            state: before the first of these steps.
+            previous_action: ``(B, T, A)`` action *before* each observation, zeros before the
+                first.
+            state: State before the first of these steps.
 
         Returns:
             Contexts ``(B, T, C)`` and the state after the last step.
@@ -86,15 +85,15 @@ class ContextEncoder(nn.Module):
     def step(
         self, observation: Tensor, previous_action: Tensor, state: State
     ) -> tuple[Tensor, State]:
-        """One step of :meth:`forward` written out in elementary operations, for export.
+        """Computes one step of :meth:`forward` in elementary operations, for export.
 
         Args:
             observation: ``(B, O)``, raw.
             previous_action: ``(B, A)``.
-            state: before this step.
+            state: State before this step.
 
         Returns:
-            Context ``(B, C)`` and the state after it.
+            Context ``(B, C)`` and the state after this step.
         """
         inputs = torch.cat((self.normalizer(observation), previous_action), dim=-1)
         from_inputs, from_hidden = self.lstm.all_weights[0]
@@ -107,7 +106,7 @@ class ContextEncoder(nn.Module):
 
 
 class MomentumEncoder(nn.Module):
-    """The slow copy of an encoder that gives keys and next contexts (He et al. 2020, MoCo)."""
+    """The momentum copy of an encoder, for keys and next contexts (He et al. 2020, MoCo)."""
 
     def __init__(self, encoder: ContextEncoder, rate: float) -> None:
         super().__init__()
@@ -116,10 +115,10 @@ class MomentumEncoder(nn.Module):
 
     @torch.no_grad()
     def forward(self, observation: Tensor, previous_action: Tensor, state: State) -> Tensor:
-        """Contexts ``(B, T, C)``, without gradient."""
+        """Returns contexts ``(B, T, C)`` without gradient."""
         context: Tensor = self.encoder(observation, previous_action, state)[0]
         return context
 
     def follow(self, encoder: ContextEncoder) -> None:
-        """Moves a little towards the encoder."""
+        """Moves towards ``encoder`` by the momentum rate."""
         update_moving_average(self.encoder, encoder, self._rate)

@@ -1,4 +1,4 @@
-"""What a policy with a context is made of, and the average of it that is shipped."""
+"""The networks of a policy with a context, and their running average."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class EstimationHead(nn.Module):
 
 
 class LearnedPolicy(nn.Module):
-    """What a policy is made of: a running average of the learned networks."""
+    """Running average of actor, encoder and head: the policy that is evaluated and exported."""
 
     def __init__(
         self, actor: TanhGaussianActor, encoder: ContextEncoder, head: EstimationHead
@@ -37,6 +37,6 @@ class LearnedPolicy(nn.Module):
     def follow(
         self, actor: TanhGaussianActor, encoder: ContextEncoder, head: EstimationHead, rate: float
     ) -> None:
-        """Moves by the share ``rate`` towards the networks in training; 1 takes them over."""
+        """Moves by the share ``rate`` towards the networks in training; 1 copies them."""
         for slow, fast in ((self.actor, actor), (self.encoder, encoder), (self.head, head)):
             update_moving_average(slow, fast, rate)

@@ -1,6 +1,6 @@
-"""The networks of every algorithm.
+"""Building blocks of all networks.
 
-Raw observations go in, so that replay and exported files hold physical units.
+Networks take raw observations, so that replay and exported files use physical units.
 
 Shapes: ``n`` samples, ``O`` observation, ``Z`` skill and ``A`` action entries.
 """
@@ -18,11 +18,11 @@ from torch import Tensor, nn
 class ObservationNormalizer(nn.Module):
     """Divides a raw observation by the fixed typical magnitude of each entry.
 
-    Fixed rather than running statistics: the same numbers hold in training, in the file and in
-    every comparison between runs.
+    Unlike running statistics, fixed magnitudes are the same in training, in the exported file and
+    in every run.
 
     Args:
-        scale: ``(O,)`` typical magnitudes in the observation's own units, all positive.
+        scale: ``(O,)`` typical magnitudes in the units of the observation, all positive.
 
     Raises:
         ValueError: a scale is not finite and positive.
@@ -43,7 +43,7 @@ class ObservationNormalizer(nn.Module):
 
 
 def mlp(input_size: int, hidden: Sequence[int], output_size: int) -> nn.Sequential:
-    """A ReLU network without normalisation layers."""
+    """Returns a ReLU network without normalisation layers."""
     sizes = (input_size, *hidden)
     layers: list[nn.Module] = []
     for inner, outer in pairwise(sizes):
@@ -52,9 +52,9 @@ def mlp(input_size: int, hidden: Sequence[int], output_size: int) -> nn.Sequenti
 
 
 class TwinMlp(nn.Module):
-    """Two independent ReLU networks of one shape, evaluated together as batched products.
+    """Two independent ReLU networks of equal shape, evaluated together as batched products.
 
-    Initialised as ``torch.nn.Linear``: uniform within ``1 / sqrt(fan in)``.
+    Initial weights are those of ``torch.nn.Linear``: uniform within ``1 / sqrt(fan in)``.
     """
 
     def __init__(self, input_size: int, hidden: Sequence[int], output_size: int) -> None:
@@ -85,5 +85,5 @@ class PositiveScalar(nn.Module):
         self.log = nn.Parameter(torch.tensor(math.log(initial)))
 
     def forward(self) -> Tensor:
-        """The number itself, a scalar."""
+        """Returns the number, a scalar."""
         return self.log.exp()

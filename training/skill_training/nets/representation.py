@@ -1,16 +1,17 @@
-"""The state representation phi: what of the world the skills are about, and in which geometry."""
+"""The state representation phi, whose directions the skills name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
+from skill_training.config import Count, PositiveFloat, PositiveInt
 from skill_training.nets.mlp import mlp
 
 Form = Literal["rotation", "linear", "mlp"]
@@ -20,38 +21,39 @@ DEFAULT_LEARNING_RATE: Mapping[Form, float] = {"rotation": 1e-3, "linear": 1e-3,
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class RepresentationConfig:
-    """What phi sees and what kind of function it is."""
+    """Inputs and form of the representation phi."""
 
     field: str = "cube_position"
-    """Observation field that the representation sees; skills are about this field."""
+    """Observation field that is the input of phi. Skills move this quantity."""
 
-    components: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1)
-    """Which components of the field, in order. Goals are given in these components."""
+    components: tuple[Count, ...] = (0, 1)
+    """Components of the field, in order. Goals are given in these components."""
 
     form: Form = "rotation"
-    """'rotation': a rotation times a scale (two numbers, two components to two).
+    """'rotation': a rotation times a scale (two numbers, from two components to two).
     'linear': a free matrix. 'mlp': a network, as in the papers."""
 
-    size: Annotated[int, Field(ge=1)] = 2
-    """Dimensions of the representation, and so of the skill."""
+    size: PositiveInt = 2
+    """Number of dimensions of the representation and of the skill."""
 
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (256, 256)
-    """Hidden layers of the 'mlp' form."""
+    hidden: tuple[PositiveInt, ...] = (256, 256)
+    """Sizes of the hidden layers of the 'mlp' form."""
 
-    learning_rate: Annotated[float, Field(gt=0)] | None = None
-    """Adam's step size; None means 1e-3 for 'rotation' and 'linear', 3e-4 for 'mlp'."""
+    learning_rate: PositiveFloat | None = None
+    """Learning rate of Adam. None is 1e-3 for 'rotation' and 'linear', 3e-4 for 'mlp'."""
 
     @property
     def step_size(self) -> float:
-        """The learning rate, with the form's default filled in."""
+        """Learning rate, or the default of the form."""
         return self.learning_rate or DEFAULT_LEARNING_RATE[self.form]
 
 
 class ScaledRotation(nn.Module):
     """x -> [[a, -b], [b, a]] x, started at the identity.
 
-    The angle is free (a turn of phi with the opposite turn of every skill changes nothing), so
-    the start costs no generality; what it cannot do is lose a dimension, as a free matrix does.
+    No loss depends on the angle: to turn phi and every skill together leaves the policy the same.
+    While phi is learned the angle drifts, and the meaning of the skills in replay with it. Unlike
+    a free matrix, this map cannot lose a dimension.
     """
 
     def __init__(self) -> None:
@@ -66,7 +68,7 @@ class ScaledRotation(nn.Module):
 
 
 def _linear(input_size: int, size: int) -> nn.Linear:
-    """A free matrix, orthogonal at the start; no bias, for only differences of phi are used."""
+    """Returns an orthogonal matrix without bias, since only differences of phi are used."""
     layer = nn.Linear(input_size, size, bias=False)
     nn.init.orthogonal_(layer.weight)
     return layer
@@ -107,8 +109,8 @@ class StateRepresentation(nn.Module):
     """phi: selected observation entries, scaled -> ``(n, d)``.
 
     Args:
-        config: what phi sees and its form.
-        layout: where each observation field lies.
+        config: Inputs and form of phi.
+        layout: Slice of the observation for each field.
         scale: ``(O,)`` typical magnitude of each observation entry.
 
     Raises:
@@ -134,7 +136,7 @@ class StateRepresentation(nn.Module):
 
     @property
     def size(self) -> int:
-        """Dimensions of phi."""
+        """Number of dimensions d of phi."""
         return self.config.size
 
     def forward(self, observation: Tensor) -> Tensor:
@@ -142,7 +144,7 @@ class StateRepresentation(nn.Module):
         return self.embed(observation.index_select(-1, self.indices))
 
     def embed(self, selected: Tensor) -> Tensor:
-        """``(n, k)`` values of the selected components, such as a goal, raw -> ``(n, d)``."""
+        """``(n, k)`` raw values of the selected components, e.g. of a goal -> ``(n, d)``."""
         return self.map(selected / self.scale)
 
     def step(self, observation: Tensor, next_observation: Tensor) -> Tensor:
@@ -151,14 +153,14 @@ class StateRepresentation(nn.Module):
 
     @torch.no_grad()
     def singular_values(self, observation: Tensor | None = None) -> Tensor:
-        """Singular values of phi's Jacobian in its scaled inputs, largest first, ``(min(k, d),)``.
+        """Returns the singular values of phi's Jacobian in its scaled inputs, largest first.
 
-        Exact for 'linear' and 'rotation'. An 'mlp' needs a batch ``(n, O)`` of observations; the
-        values are those of the Jacobian averaged over it, so that a fold, whose slopes cancel,
-        counts as a lost dimension.
+        The shape is ``(min(k, d),)``. The values are exact for 'linear' and 'rotation'. An 'mlp'
+        needs a batch ``(n, O)`` of observations; the values are those of the Jacobian averaged
+        over the batch, so that a fold, whose slopes cancel, counts as a lost dimension.
 
         Raises:
-            ValueError: an 'mlp' without observations.
+            ValueError: no observations are given for an 'mlp'.
         """
         if self.config.form == "mlp":
             if observation is None or len(observation) == 0:
@@ -170,6 +172,6 @@ class StateRepresentation(nn.Module):
         return torch.linalg.svdvals(jacobians.mean(0))
 
     def singular_value_ratio(self, observation: Tensor | None = None) -> float:
-        """Smallest over largest singular value: 1 is isotropic, 0 a lost dimension."""
+        """Returns smallest / largest singular value: 1 is isotropic, 0 a lost dimension."""
         values = self.singular_values(observation)
         return float(values[-1] / values[0].clamp_min(torch.finfo(values.dtype).tiny))

@@ -1,4 +1,4 @@
-"""Checks of settings that only together, or only with the plant, turn out impossible."""
+"""Checks of settings that are impossible in combination, or with the plant."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from skill_training.config import RunSettings
 from skill_training.errors import ConfigError
 
 HIDDEN_QUANTITIES = 2
-"""Log mass and log friction."""
+"""Number of hidden quantities: log mass and log friction."""
 
-LEAST_PER_TASK = {"ccm": 2, "satesac": 4, "saccm": 2}
-"""Episodes of one task that a sampling needs before it draws anything."""
+MIN_PER_TASK = {"ccm": 2, "satesac": 4, "saccm": 2}
+"""Minimum number of episodes of one task for which a sampling draws trajectories."""
 
 
 def check_tabletop(task: TabletopConfig) -> None:
-    """Refuses a task that the tabletop cannot be.
+    """Refuses a task that the tabletop cannot simulate.
 
     Raises:
         ConfigError: a range is empty or holds impossible values, or the times do not fit the
@@ -33,7 +33,7 @@ def check_replay(run: RunSettings, *, episode_steps: int) -> None:
     """Refuses a replay that cannot hold one round of episodes.
 
     Raises:
-        ConfigError: it is smaller.
+        ConfigError: the replay is smaller than one round.
     """
     per_round = run.n_envs * episode_steps
     if run.replay_capacity < per_round:
@@ -46,74 +46,74 @@ def check_replay(run: RunSettings, *, episode_steps: int) -> None:
 def check_contrastive(
     algorithm: ContextSacConfig, run: RunSettings, *, scenes_per_task: int, episode_steps: int
 ) -> None:
-    """Refuses settings under which the encoder would quietly be trained on something else.
+    """Refuses settings with which the configured training of the encoder would not take place.
 
     Args:
-        algorithm: What the encoder learns from.
-        run: Scenes, and episodes kept.
-        scenes_per_task: Episodes that a task has in one round.
-        episode_steps: Steps of each.
+        algorithm: Settings of encoder and contrastive term.
+        run: Number of scenes and capacity of the replay.
+        scenes_per_task: Number of episodes of a task in one round.
+        episode_steps: Length of an episode.
 
     Raises:
-        ConfigError: trajectories are never enough for a contrastive step, scenes do not divide into
-            tasks, or something is asked of an encoder that is not there.
+        ConfigError: there are never enough trajectories for a contrastive step, scenes do not
+            divide into tasks, or settings of an encoder are given without an encoder.
     """
     term, flag = algorithm.contrastive, f"--{algorithm.name}"
     if algorithm.supervised and algorithm.knowledge != "inferred":
         raise ConfigError(
-            f"{flag}.supervised trains the encoder, and {flag}.knowledge {algorithm.knowledge} has "
-            "none; leave one of them out"
+            f"{flag}.supervised trains the encoder, but {flag}.knowledge {algorithm.knowledge} has "
+            "no encoder; leave out one of the two flags"
         )
     if algorithm.knowledge == "told" and algorithm.encoder.size < HIDDEN_QUANTITIES:
         raise ConfigError(
-            f"{flag}.encoder.size {algorithm.encoder.size} has no room for what {flag}.knowledge "
-            f"told tells, mass and friction; give {HIDDEN_QUANTITIES} or more"
+            f"{flag}.encoder.size {algorithm.encoder.size} is too small for mass and friction, "
+            f"which {flag}.knowledge told puts into the context; give {HIDDEN_QUANTITIES} or more"
         )
     if run.n_envs % scenes_per_task:
         raise ConfigError(
-            f"--n-envs {run.n_envs} is no multiple of --task.scenes-per-task {scenes_per_task}"
+            f"--n-envs {run.n_envs} is not a multiple of --task.scenes-per-task {scenes_per_task}"
         )
-    needed = LEAST_PER_TASK.get(term.sampling, 1)
+    needed = MIN_PER_TASK.get(term.sampling, 1)
     if scenes_per_task < needed:
         raise ConfigError(
-            f"--task.scenes-per-task {scenes_per_task} leaves {term.sampling} nothing to contrast: "
-            f"it needs {needed} episodes of a task"
+            f"--task.scenes-per-task {scenes_per_task} is too small for {term.sampling}, which "
+            f"contrasts {needed} or more episodes of a task"
         )
     held = min(term.pool, run.replay_capacity // episode_steps)
     if term.sampling != "tesac" and term.batch > held:
         raise ConfigError(
-            f"{flag}.contrastive.batch {term.batch} is more than the {held} newest episodes it "
-            f"draws from; lower it, or raise {flag}.contrastive.pool and --replay-capacity"
+            f"{flag}.contrastive.batch {term.batch} is more than the {held} newest episodes from "
+            f"which it is drawn; lower it, or raise {flag}.contrastive.pool and --replay-capacity"
         )
 
 
 def check_range(name: str, interval: tuple[float, float], *, positive: bool) -> None:
-    """Refuses what is no range of a setting ``--task.<name>``.
+    """Refuses an invalid range of a setting ``--task.<name>``.
 
     Raises:
-        ConfigError: the lower bound is negative (or zero, where it must be ``positive``), above
-            the upper one, or one of them is not finite.
+        ConfigError: the lower bound is negative (or zero if it must be ``positive``) or above the
+            upper bound, or a bound is not finite.
     """
     low, high = interval
     above = low > 0 if positive else low >= 0
     if not (above and low <= high < math.inf):
         raise ConfigError(
-            f"--task.{name.replace('_', '-')} {low} {high} is no range; give the lower bound, "
-            f"{'above' if positive else 'at least'} 0, and then the upper"
+            f"--task.{name.replace('_', '-')} {low} {high} is not a range; give a lower bound "
+            f"{'above' if positive else 'of at least'} 0, then an upper bound that is not below it"
         )
 
 
 def _check_times(task: TabletopConfig) -> None:
-    """Refuses what the tabletop would round: the manifest would say another plant than it had."""
+    """Refuses times that the tabletop would round, since the manifest would state a wrong plant."""
     steps = CONTROL_PERIOD_S / task.physics_step_s
     if abs(steps - round(steps)) > 1e-6:
         raise ConfigError(
-            f"--task.physics-step-s {task.physics_step_s:g} is no whole part of the control period "
-            f"of {CONTROL_PERIOD_S:g} s; take 0.005, or another that divides it"
+            f"--task.physics-step-s {task.physics_step_s:g} does not divide the control period "
+            f"of {CONTROL_PERIOD_S:g} s; give 0.005, or another value that divides it"
         )
     longest = CONTROL_PERIOD_S - task.physics_step_s
     if task.latency_s[1] > longest + 1e-9:
         raise ConfigError(
             f"--task.latency-s {task.latency_s[0]:g} {task.latency_s[1]:g} is too long: an action "
-            f"takes effect within its own control step, {longest:g} s late at the most"
+            f"takes effect within its control step, at most {longest:g} s late"
         )

@@ -1,4 +1,4 @@
-"""What runs of a policy with a context share: scenes, replay, algorithm, and their state."""
+"""Base of learners with a context: scenes, replay, algorithm and their state."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from skill_training.collection.episode_recorder import World
 from skill_training.config import RunSettings
 from skill_training.data.episodes import EpisodeReplay
 
-LEAST_SPREAD = 1e-3
-"""Standard deviation given to a point range, which has none, and nothing to be told apart."""
+MIN_STD = 1e-3
+"""Standard deviation of a quantity whose range is a single point."""
 
 
 class ContextLearner:
     """A :class:`~skill_training.recipes.recipe.Learner` without its evaluations.
 
     Args:
-        algorithm: At its start.
+        algorithm: The algorithm at its start.
         world: The scenes of training.
-        run: Seed, and size of the replay.
+        run: Seed and size of the replay.
         carried_share: See :class:`EpisodeCollector`.
     """
 
@@ -40,7 +40,7 @@ class ContextLearner:
 
     @property
     def env_steps(self) -> int:
-        """Environment steps collected, demonstrations left out."""
+        """Environment steps collected, without demonstrations."""
         return self._collector.env_steps
 
     @property
@@ -49,30 +49,30 @@ class ContextLearner:
         return self._collector.steps_per_round
 
     def begin(self) -> None:
-        """Takes what comes from outside of the run: once, before the first round.
+        """Loads initial weights or demonstrations, once before the first round.
 
-        A run that goes on from a checkpoint has it in its state.
+        A resumed run has them in its state.
 
         Raises:
-            ConfigError: it is not there, or does not fit.
+            ConfigError: a file is missing or does not fit.
         """
 
     def collect_round(self) -> None:
         """Runs one episode in every scene and stores it.
 
         Raises:
-            ConfigError: before the first round; see :meth:`begin`.
+            ConfigError: :meth:`begin` raised it, before the first round.
         """
         if not self.env_steps:
             self.begin()
         self._collector.collect_round()
 
     def update(self) -> dict[str, Tensor]:
-        """One gradient step."""
+        """Takes one gradient step."""
         return self.algorithm.update(self._replay)
 
     def state_dict(self, *, finished: bool) -> dict[str, Any]:
-        """The whole state between two rounds; a finished run needs its replay no more."""
+        """Returns the whole state between two rounds, without the replay if finished."""
         return {
             "algorithm": self.algorithm.state_dict(),
             "replay": None if finished else self._replay.state_dict(),
@@ -80,7 +80,7 @@ class ContextLearner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores the state of :meth:`state_dict`."""
         self.algorithm.load_state_dict(state["algorithm"])
         if state["replay"] is not None:
             self._replay.load_state_dict(state["replay"])
@@ -88,6 +88,10 @@ class ContextLearner:
 
 
 def log_uniform_moments(ends: Array) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of log-uniform quantities, whose logs end at ``(2, K)``."""
-    spread = np.maximum((ends[1] - ends[0]) / np.sqrt(12.0), LEAST_SPREAD)
-    return ends.mean(0).tolist(), spread.tolist()
+    """Returns mean and standard deviation of the logs of log-uniform quantities.
+
+    Args:
+        ends: ``(2, K)`` logs of the lower and upper bounds.
+    """
+    std = np.maximum((ends[1] - ends[0]) / np.sqrt(12.0), MIN_STD)
+    return ends.mean(0).tolist(), std.tolist()

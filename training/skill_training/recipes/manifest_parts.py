@@ -1,6 +1,8 @@
-"""manifest_parts."""
+"""Parts of manifests that several recipes share."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import (
@@ -15,11 +17,13 @@ from skill_robots.motion.setpoint_shaper import ShaperConfig
 from skill_robots.observation import FIELDS
 from skill_robots.tasks.tabletop.rollouts import GOAL_RANGE_M
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
-from skill_training.recipes.discovery.policy import STOP_RADIUS_M
+
+STOP_RADIUS_M = 0.02
+"""Distance to the goal within which a policy stops: about the distance that a cube still slides."""
 
 
 def trained_on(task: TabletopConfig) -> dict[str, Range]:
-    """What varied between episodes, and how far."""
+    """Returns the ranges of the quantities that vary between episodes."""
     ranges = {
         "cube_mass": (task.mass, "kg"),
         "cube_table_friction": (task.friction, "1"),
@@ -33,7 +37,7 @@ def trained_on(task: TabletopConfig) -> dict[str, Range]:
 
 
 def push_action() -> ActionPart:
-    """What an action of 1 does to the hand."""
+    """Returns the action part for a displacement of the end effector."""
     return ActionPart(
         name="end_effector_displacement",
         size=Tabletop.action_size,
@@ -44,7 +48,7 @@ def push_action() -> ActionPart:
 
 
 def goal_space(*, stop_radius: float = STOP_RADIUS_M, reach: float = GOAL_RANGE_M) -> GoalSpace:
-    """Goals for the cube's place on the table, up to ``reach`` from its middle either way [m]."""
+    """Returns the space of goals for the cube's x and y, within ``reach`` of the middle [m]."""
     cube = FIELDS["cube_position"]
     return GoalSpace(
         field=cube.name,
@@ -63,16 +67,18 @@ def plant(
     physics_step_s: float,
     stiffness: Array = PANDA.stiffness,
     damping: Array = PANDA.damping,
+    displacement_origin: Literal["setpoint", "measured"] = "setpoint",
 ) -> Plant:
-    """The arm and table of docs/plant.md, or an arm with other motors.
+    """Returns the plant of docs/plant.md, or a plant with other motors.
 
-    Leash, workspace and share of the limits are those with which any of them is served.
+    Maximum set-point error, workspace and share of the velocity limits are those of serving.
 
     Args:
-        task: Which world it is.
-        physics_step_s: [s].
-        stiffness: Of each joint [N m/rad].
-        damping: Of each joint [N m s/rad].
+        task: Name of the task.
+        physics_step_s: Physics step [s].
+        stiffness: Stiffness of each joint [N m/rad].
+        damping: Damping of each joint [N m s/rad].
+        displacement_origin: Position to which an action's displacement is added.
     """
     action = ActionConfig()
     return Plant(
@@ -85,4 +91,5 @@ def plant(
         workspace_low_m=action.workspace_low,
         workspace_high_m=action.workspace_high,
         velocity_limit_share=ShaperConfig().limit_share,
+        displacement_origin=displacement_origin,
     )

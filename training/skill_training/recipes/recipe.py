@@ -1,8 +1,8 @@
-"""What a kind of training run must bring along: the seam between it and the training program.
+"""Interface between a kind of training run and the training program.
 
-Trainer, job, command line, run directory, export, card and plot know a run by this interface alone.
-A new kind of run is one file in ``recipes/`` and one line in ``registry.py``; its subcommands, with
-their flags and help, follow from what is declared here.
+Trainer, job, command line, run directory, export, card and plot use a run only through this
+interface. A new kind of run is one folder in ``recipes/`` and one line in ``registry.py``. Its
+subcommands, flags and help are derived from the recipe.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Scalars = dict[str, float]
 
 
 class Learner(Protocol):
-    """What a run trains. The trainer only repeats rounds: collect, update, now and then evaluate.
+    """The trained part of a run. The trainer repeats rounds: collect, update, at times evaluate.
 
-    All randomness is in generators of its own, seeded from the configuration: between two rounds
-    its whole state is in :meth:`state_dict`, and a learner continued from there takes the same
-    steps, bit for bit, as one that was never stopped. Evaluations leave no trace in it.
+    All randomness is in the learner's own generators, seeded from the configuration. Between two
+    rounds :meth:`state_dict` is the whole state, and a learner that continues from it takes bit for
+    bit the same steps as one without interruption. Evaluations do not change the state.
     """
 
     @property
@@ -44,53 +44,53 @@ class Learner(Protocol):
         ...
 
     def update(self) -> dict[str, Tensor]:
-        """One gradient step on a batch of its own drawing; detached scalars, logged as train/."""
+        """Takes one gradient step on a new batch; returns detached scalars, logged as train/."""
         ...
 
     def evaluate_quick(self) -> Scalars:
-        """Metrics of an evaluation in mid-training, logged as eval/."""
+        """Returns the metrics of an evaluation during training, logged as eval/."""
         ...
 
     def evaluate_full(self) -> Scalars:
-        """Metrics of the final evaluation: logged as final/, shipped in manifest and card."""
+        """Returns the metrics of the final evaluation, logged as final/, for manifest and card."""
         ...
 
     def facts(self, scalars: Scalars) -> dict[str, str]:
-        """What the progress bar shows of a quick evaluation (none yet: empty), short and in order.
+        """Returns short texts for the progress bar from the metrics of a quick evaluation.
 
-        ``{"moved>10cm": "0.97"}``.
+        The metrics are empty before the first evaluation. Example: ``{"moved>10cm": "0.97"}``.
         """
         ...
 
     def state_dict(self, *, finished: bool) -> dict[str, Any]:
-        """Tensors, numbers, strings, and containers of them.
+        """Returns tensors, numbers, strings, and containers of them.
 
-        A ``finished`` run is exported and needs its replay no more.
+        The state of a ``finished`` run needs no replay: it is only exported.
         """
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave.
+        """Restores the state of :meth:`state_dict`.
 
         Raises:
-            KeyError, ValueError, TypeError, RuntimeError: it is of something else.
+            KeyError, ValueError, TypeError, RuntimeError: the state does not fit the learner.
         """
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunFacts:
-    """What a manifest says of a run, whatever was trained in it."""
+    """The parts of a manifest that are the same for every kind of run."""
 
     provenance: Provenance
     """Command, code revision, seed, steps, time, machine, versions and configuration."""
 
     metrics: Scalars
-    """Of the final evaluation; empty if there was none."""
+    """Metrics of the final evaluation; empty before it."""
 
     @property
     def evaluation(self) -> Evaluation | None:
-        """The final evaluation, where the training program alone can repeat it."""
+        """The final evaluation, for recipes whose evaluation only ``skill-train`` can repeat."""
         if not self.metrics:
             return None
         command = f"{self.provenance.command} (final evaluation)"
@@ -105,26 +105,26 @@ class Curve:
     """As logged: 'eval/moved_share_10cm', 'train/critic/loss'."""
     title: str
     top: float | None = None
-    """Upper end of the axis, unless values lie above it; None: only the values decide."""
+    """Upper end of the axis, unless values lie above it. None: the range of the values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CardNotes:
-    """What a card says beyond the manifest."""
+    """Texts of a card that are not in the manifest."""
 
     limits: str
     """Limits of use, in Markdown."""
     metric_texts: Mapping[str, str]
-    """What each metric of the final evaluation means; one that is not here stands by its name."""
+    """Descriptions of the final metrics, by name. A metric without one is listed by its name."""
     sections: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Further sections by heading, in Markdown, such as what was learned from."""
+    """Further sections by heading, in Markdown."""
 
 
 ConfigT = TypeVar("ConfigT", bound=TrainConfig)
 
 
 class Recipe(Protocol[ConfigT]):
-    """One kind of run: its configuration, how to build its learner, and what it ships."""
+    """One kind of run: its configuration, its learner, and its exported policy."""
 
     @property
     def config_types(self) -> Mapping[str, type[AlgorithmSettings]]:
@@ -133,50 +133,50 @@ class Recipe(Protocol[ConfigT]):
 
     @property
     def summaries(self) -> Mapping[str, str]:
-        """What each subcommand does, by name: one sentence, for its help."""
+        """Help text of each subcommand, by name: one sentence."""
         ...
 
     @property
     def curves(self) -> Sequence[Curve]:
-        """The curves to look at first; drawn where a run has logged them."""
+        """The main curves, which are drawn by default if a run has logged them."""
         ...
 
     def default_config(self, name: str) -> ConfigT:
-        """What ``skill-train <name>`` runs without flags."""
+        """Returns the configuration of ``skill-train <name>`` without flags."""
         ...
 
     def check(self, config: ConfigT) -> None:
-        """Tries what a run needs, before a directory is made for it.
+        """Checks that a run can start, before its directory is created.
 
         Raises:
-            ConfigError: it cannot work.
+            ConfigError: the run cannot start.
         """
         ...
 
     def build_learner(self, config: ConfigT, device: torch.device) -> Learner:
-        """The learner at its start.
+        """Returns the learner at its start.
 
         Raises:
-            ConfigError: it cannot be built.
+            ConfigError: the learner cannot be built.
         """
         ...
 
     def shipped(
         self, config: ConfigT, facts: RunFacts, state: dict[str, Any]
     ) -> tuple[PolicyGraph, PolicyManifest]:
-        """The policy in a learner's ``state``, on the CPU, and what its file says about itself.
+        """Returns the policy of a learner's ``state``, on the CPU, and its manifest.
 
-        Only networks are loaded: a run trained on CUDA is exported where there is none, and the
-        state of a CUDA generator cannot be loaded into one of the CPU.
+        Only networks are loaded, so that a run trained on CUDA can be exported without CUDA: the
+        state of a CUDA generator cannot be loaded into a CPU generator.
 
         Raises:
-            NothingToShipError: the policy is not one that could be served.
+            NothingToShipError: the policy cannot be served.
             KeyError, ValueError, TypeError, RuntimeError: the state does not fit the configuration.
         """
         ...
 
     def card_notes(self, config: ConfigT) -> CardNotes:
-        """What the card says beyond the manifest."""
+        """Returns the texts of the card that are not in the manifest."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The kinds of runs that ``skill-train`` knows. A new one registers here and nowhere else."""
+"""The kinds of runs of ``skill-train``. A new kind is registered here only."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ RECIPES: tuple[AnyRecipe, ...] = (SkillRecipe(), GoalRecipe(), SkillAwareRecipe(
 
 
 def recipe_of(name: str) -> AnyRecipe:
-    """The recipe of the algorithm of this name.
+    """Returns the recipe of an algorithm.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is no such algorithm.
     """
     return {name: recipe for recipe in RECIPES for name in recipe.config_types}[name]
 
 
 def recipe_for(config: TrainConfig) -> AnyRecipe:
-    """The recipe that runs this configuration."""
+    """Returns the recipe that runs this configuration."""
     return recipe_of(config.algorithm_name)
 
 
 def default_config(name: str) -> TrainConfig:
-    """What ``skill-train <name>`` runs without flags.
+    """Returns the configuration of ``skill-train <name>`` without flags.
 
     Raises:
         KeyError: there is no such algorithm.

@@ -1,11 +1,11 @@
-"""The card of a policy file: what a reader wants to know before trusting it, in Markdown."""
+"""The card of a policy file in Markdown: interface, training, evaluation and limits of use."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from skill_proto.manifest import PolicyManifest
+from skill_proto.manifest import PolicyManifest, Provenance
 from skill_training.errors import ExportError
 from skill_training.recipes.recipe import CardNotes
 
@@ -23,7 +23,7 @@ def write_card(manifest: PolicyManifest, notes: CardNotes, path: Path) -> None:
 
 
 def card(manifest: PolicyManifest, notes: CardNotes) -> str:
-    """The card as Markdown."""
+    """Returns the card as Markdown."""
     sections = (
         f"# {manifest.name}\n\n{manifest.description}\n",
         _interface(manifest),
@@ -67,10 +67,10 @@ def _interface(manifest: PolicyManifest) -> str:
     if manifest.representation is not None:
         phi = manifest.representation
         rows.append(("representation", f"{phi.form} of {', '.join(phi.inputs)}"))
-    return "## Interface\n\n" + _table(("", ""), [*rows, *_memory(manifest)])
+    return "## Interface\n\n" + _table(("", ""), [*rows, *_recurrent_state(manifest)])
 
 
-def _memory(manifest: PolicyManifest) -> list[tuple[str, str]]:
+def _recurrent_state(manifest: PolicyManifest) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     if manifest.recurrent:
         shapes = ", ".join(
@@ -78,7 +78,7 @@ def _memory(manifest: PolicyManifest) -> list[tuple[str, str]]:
             f"({state.beyond_horizon})"
             for state in manifest.recurrent
         )
-        rows.append(("memory", shapes))
+        rows.append(("recurrent state", shapes))
     if manifest.context is not None:
         rows.append(("context", f"{manifest.context.size} numbers"))
         rows += [
@@ -91,7 +91,7 @@ def _memory(manifest: PolicyManifest) -> list[tuple[str, str]]:
         rows += [
             (
                 f"not estimated: {estimate.name.replace('_', ' ')}",
-                "the contexts do not tell it: R2 of its logarithm would be "
+                "not identifiable from the context: R2 of its logarithm would be "
                 f"{_number(estimate.log_r2)}",
             )
             for estimate in manifest.context.unidentified
@@ -110,10 +110,17 @@ def _training(manifest: PolicyManifest) -> str:
         ("gradient steps", f"{origin.gradient_steps:,}"),
         ("wall time", f"{origin.wall_time_s / 60:.1f} min"),
         ("machine", origin.machine),
+        *_matrix_products(origin),
         ("versions", libraries),
         ("created", origin.created),
     ]
     return "## Training\n\n" + _table(("", ""), rows)
+
+
+def _matrix_products(origin: Provenance) -> list[tuple[str, str]]:
+    """Returns the row on matrix products; no row if the run did not record their precision."""
+    precision = origin.config.get("run", {}).get("matmul", "auto")
+    return [] if precision == "auto" else [("matrix products", f"{precision} inputs")]
 
 
 def _ranges(manifest: PolicyManifest) -> str:
@@ -127,7 +134,7 @@ def _ranges(manifest: PolicyManifest) -> str:
 def _metrics(manifest: PolicyManifest, texts: Mapping[str, str]) -> str:
     evaluation = manifest.evaluation
     if evaluation is None:
-        return "## Evaluation\n\nNone: the run was not finished.\n"
+        return "## Evaluation\n\nNot evaluated: the run was not finished.\n"
     rows = [(texts.get(name, name), _number(value)) for name, value in evaluation.metrics.items()]
     return f"## Evaluation\n\n`{evaluation.command}`\n\n" + _table(("metric", "value"), rows)
 

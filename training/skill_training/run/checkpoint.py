@@ -1,7 +1,7 @@
-"""Checkpoints: one file that holds all a run needs to continue, replaced atomically.
+"""Checkpoints: one file with the whole state of a run, replaced atomically.
 
-A process killed at any instant leaves either the previous checkpoint or the new one, never a mix:
-the file is written beside its final name, flushed to the disk, and renamed over the old one.
+The file is written under a temporary name, flushed to the disk and renamed over the old one. A
+process that is killed at any time leaves either the previous or the new checkpoint, never a mix.
 Reading uses torch's weights-only unpickler, so that a checkpoint cannot execute code.
 """
 
@@ -18,7 +18,7 @@ import torch
 from skill_training.errors import CheckpointError
 
 FORMAT = 2
-"""Version of the layout below; a checkpoint of another version is refused."""
+"""Version of the file's layout. A checkpoint of another version is refused."""
 
 _MARK = "skill_training_checkpoint"
 
@@ -46,10 +46,11 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Reads what :func:`save` wrote, with its tensors on ``device``.
+    """Reads a file of :func:`save`, with its tensors on ``device``.
 
     Raises:
-        CheckpointError: no such file, damaged, not a checkpoint, or of another format version.
+        CheckpointError: the file is missing, damaged, not a checkpoint, or of another format
+            version.
     """
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint at {path}; give the directory of a run")
@@ -72,7 +73,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
 
 
 def _verify_archive(path: Path) -> None:
-    """Checks every record's CRC: torch itself reads a flipped bit without complaint."""
+    """Checks the CRC of every record, since torch reads a flipped bit without an error."""
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
@@ -90,7 +91,7 @@ def _damaged(path: Path, reason: str) -> CheckpointError:
 
 
 def _flush_directory(directory: Path) -> None:
-    """Makes the rename itself durable, where the system lets a directory be opened."""
+    """Makes the rename durable, on systems that can open a directory."""
     if os.name != "posix":
         return
     descriptor = os.open(directory, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""Configurations as text: read back from config.json, and as the command that gives them."""
+"""Configurations as text: read from config.json, and written as a command."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from skill_training.recipes.registry import default_config, recipe_of
 
 
 def config_from_json(text: str) -> TrainConfig:
-    """Reads what :func:`skill_training.config.config_to_json` wrote.
+    """Reads the text of :func:`skill_training.config.config_to_json`.
+
+    A setting that is missing gets its default, e.g. in the config.json of an older release.
 
     Raises:
-        ConfigError: not JSON, or with missing, unknown or wrong settings; the message names them.
+        ConfigError: the text is not JSON, or a setting is unknown or wrong; the message names it.
     """
     try:
         plain = json.loads(text)
@@ -35,7 +37,7 @@ def config_from_json(text: str) -> TrainConfig:
 
 
 def shortest_command(config: TrainConfig) -> str:
-    """The shortest command that gives this configuration; its seed is always told."""
+    """Returns the shortest command that gives this configuration. It always contains the seed."""
     name = config.algorithm_name
     default = default_config(name)
     default = replace(default, run=replace(default.run, seed=config.run.seed))
@@ -44,7 +46,7 @@ def shortest_command(config: TrainConfig) -> str:
 
 
 def flags_between(before: TrainConfig, after: TrainConfig) -> list[str]:
-    """The flags that turn one configuration of an algorithm into another."""
+    """Returns the flags that change one configuration of an algorithm into another."""
     flags: list[str] = []
     for path, (_, now) in differences(before, after).items():
         flags += _flag(path, after.algorithm_name, now)
@@ -63,7 +65,7 @@ def _flag(path: str, algorithm: str, value: object) -> list[str]:
 
 
 def _words(value: object) -> list[str]:
-    """A value as tyro reads it; pairs within a list follow each other."""
+    """Returns a value in tyro's syntax; pairs within a list are flattened."""
     if isinstance(value, list):
         items = cast("list[object]", value)
         return [word for item in items for word in _words(item)]

@@ -1,4 +1,11 @@
-"""A training job from start to exported policy: create or resume, train, export, write the card."""
+"""A training job from start to exported policy: create or resume, train, export, write the card.
+
+::
+
+    directory = RunDirectory(Path("logs/mine"))
+    start_or_continue(directory, default_config("csf"))
+    finished = train(directory)
+"""
 
 from __future__ import annotations
 
@@ -15,7 +22,7 @@ import torch
 
 from skill_proto.manifest import PolicyManifest, Provenance
 from skill_training.config import TrainConfig, config_to_dict
-from skill_training.device import torch_device
+from skill_training.device import matmul_precision, torch_device
 from skill_training.errors import (
     CheckpointError,
     ExportError,
@@ -35,17 +42,17 @@ from skill_training.run.trainer import Trainer
 
 
 def start_or_continue(directory: RunDirectory, config: TrainConfig) -> None:
-    """Creates the run, or makes sure that the one in ``directory`` is the same.
+    """Creates the run, or checks that the run in ``directory`` has the same settings.
 
     Raises:
-        ConfigError: the device is not there, or something of the run cannot be built.
-        RunDirectoryError: the directory holds something else, or a run with other settings.
+        ConfigError: the device is not available, or a part of the run cannot be built.
+        RunDirectoryError: the directory holds other files, or a run with other settings.
     """
     device = torch_device(config.run.device)
     if directory.has_run:
         directory.check_same(config)
         return
-    # Before the directory: a run that cannot start leaves none behind.
+    # Checked first, so that a run that cannot start leaves no directory behind.
     recipe_for(config).check(config)
     directory.create(config, _facts(config, device))
 
@@ -53,16 +60,17 @@ def start_or_continue(directory: RunDirectory, config: TrainConfig) -> None:
 def train(directory: RunDirectory) -> bool:
     """Trains the run in ``directory`` to its end and exports it, or until it is interrupted.
 
-    Ctrl-C and SIGTERM end it after the current round with a checkpoint; a second Ctrl-C at once.
+    Ctrl-C and SIGTERM end it after the current round, with a checkpoint. A second Ctrl-C ends it at
+    once.
 
     Returns:
         Whether the run is finished.
 
     Raises:
-        NothingToShipError: the run is finished, and has no policy that could be served.
-        TrainingError: whatever makes the run impossible.
+        NothingToShipError: the run is finished, and its policy cannot be served.
+        TrainingError: the run cannot start, continue or be exported.
     """
-    trainer = Trainer(directory.config(), directory)
+    trainer = Trainer(directory.resolved_config(), directory)
     resumes = directory.checkpoint.is_file()
     if resumes:
         trainer.resume()
@@ -72,7 +80,8 @@ def train(directory: RunDirectory) -> bool:
                 return False
         except OSError as error:
             raise RunDirectoryError(
-                f"cannot write into {directory.path}: {error}; mend that, then resume"
+                f"cannot write to {directory.path}: {error}; correct this, then continue with "
+                f"--resume {directory.path}"
             ) from None
     if not directory.policy.is_file():
         export(directory, directory.policy)
@@ -80,7 +89,7 @@ def train(directory: RunDirectory) -> bool:
 
 
 def _run(trainer: Trainer, *, resume_at: int | None) -> bool:
-    """The training itself, with its log, its progress and its ear for signals."""
+    """Runs the training loop with metrics log, progress display and signal handlers."""
     total, done = trainer.config.run.env_steps, trainer.env_steps
     with (
         MetricsLog(trainer.directory.path, resume_at=resume_at) as log,
@@ -94,14 +103,15 @@ def export(directory: RunDirectory, path: Path) -> PolicyManifest:
     """Exports the policy in a run's checkpoint, with its card beside it.
 
     Raises:
-        TrainingError: there is no such run, its checkpoint is unusable, the name does not end in
+        TrainingError: the run does not exist, its checkpoint is unusable, ``path`` does not end in
             .onnx, or the export fails.
     """
     if path.suffix != ".onnx":
         raise ExportError(
-            f"{path} is no name for a policy file: it ends in .onnx, such as models/csf_panda.onnx"
+            f"{path} is not a name of a policy file, which ends in .onnx, such as "
+            "models/csf_panda.onnx"
         )
-    config, facts = directory.config(), directory.facts()
+    config, facts = directory.resolved_config(), directory.facts()
     recipe = recipe_for(config)
     state = checkpoint.load(directory.checkpoint, torch.device("cpu"))
     try:
@@ -118,12 +128,12 @@ def export(directory: RunDirectory, path: Path) -> PolicyManifest:
 
 
 def run_facts(config: TrainConfig, facts: dict[str, Any], state: dict[str, Any]) -> RunFacts:
-    """What a manifest says of a run, whatever was trained in it.
+    """Returns the parts of a manifest that are the same for every kind of run.
 
     Args:
-        config: The run's configuration.
-        facts: What run.json holds.
-        state: Of the trainer, from a checkpoint.
+        config: The run's configuration, with the precision of matrix products resolved.
+        facts: Content of run.json.
+        state: State of the trainer, from a checkpoint.
     """
     origin = Provenance(
         command=shortest_command(config),
@@ -141,10 +151,10 @@ def run_facts(config: TrainConfig, facts: dict[str, Any], state: dict[str, Any])
 
 
 def open_run(path: Path) -> RunDirectory:
-    """The run directory at ``path``.
+    """Returns the run directory at ``path``.
 
     Raises:
-        RunDirectoryError: there is no run.
+        RunDirectoryError: there is no run at ``path``.
     """
     if not path.is_dir():
         raise RunDirectoryError(f"there is no directory {path}")
@@ -159,12 +169,13 @@ def _facts(config: TrainConfig, device: torch.device) -> dict[str, object]:
         "command": shortest_command(config),
         "code_revision": provenance.code_revision(),
         "machine": provenance.machine(accelerator),
+        "matmul": matmul_precision(device, config.run.matmul),
         "versions": provenance.versions(),
     }
 
 
 class _Interruption:
-    """Remembers that someone asked the process to end."""
+    """Records a signal that asks the process to end."""
 
     def __init__(self) -> None:
         self._asked = False
@@ -180,7 +191,7 @@ class _Interruption:
     @classmethod
     @contextmanager
     def caught(cls) -> Generator[_Interruption]:
-        """Catches SIGINT and SIGTERM inside the block, in the main thread; elsewhere nothing."""
+        """Catches SIGINT and SIGTERM inside the block. Other threads than the main one cannot."""
         interruption = cls()
         if threading.current_thread() is not threading.main_thread():
             yield interruption

@@ -1,4 +1,4 @@
-"""Metrics of a run: one JSON line per record in metrics.jsonl, and the same in TensorBoard."""
+"""Metrics of a run: one JSON line per record in metrics.jsonl, and the same for TensorBoard."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ STEP = "env_steps"
 
 
 class MetricsLog:
-    """Appends records to ``directory``; a resumed run first drops what came after its checkpoint.
+    """Appends records to ``directory``. A resumed run first drops records after its checkpoint.
 
     Args:
         directory: Run directory.
-        resume_at: Environment steps of the checkpoint the run continues from, None for a new run.
+        resume_at: Environment steps of the checkpoint from which the run continues, or None for a
+            new run.
     """
 
     def __init__(self, directory: Path, *, resume_at: int | None = None) -> None:
@@ -34,14 +35,14 @@ class MetricsLog:
         _rewrite(path, kept)
         self._file = path.open("a", encoding="utf-8")
         board = directory / "tensorboard"
-        # TensorBoard's own purge goes by the order of file names; writing anew is certain.
+        # TensorBoard's own purge depends on the order of file names, so all records are rewritten.
         shutil.rmtree(board, ignore_errors=True)
         self._board = SummaryWriter(str(board))
         for row in kept:
             self._show(int(row[STEP]), {name: row[name] for name in row if name != STEP})
 
     def write(self, env_steps: int, metrics: Mapping[str, float]) -> None:
-        """Adds one record; NaN and infinities are left out of it, as JSON has none."""
+        """Adds one record, without NaN and infinities, which JSON does not have."""
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         self._file.write(json.dumps({STEP: env_steps, **finite}) + "\n")
         self._file.flush()
@@ -69,17 +70,17 @@ class MetricsLog:
 
 
 def _rewrite(path: Path, rows: list[dict[str, float]]) -> None:
-    """Replaces the file at once: a process killed here loses no record."""
+    """Replaces the file atomically: a process that is killed here loses no record."""
     temporary = path.with_name(path.name + ".writing")
     temporary.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     temporary.replace(path)
 
 
 def read(path: Path) -> list[dict[str, float]]:
-    """All records of a metrics.jsonl; a last line cut off by a killed process is left out.
+    """Returns all records of a metrics.jsonl, without an incomplete last line.
 
     Raises:
-        RunDirectoryError: there is no such file, or a line that is not a record.
+        RunDirectoryError: the file is missing, or another line is not a record.
     """
     if not path.is_file():
         raise RunDirectoryError(f"there is no {path.name} in {path.parent}; give a run directory")

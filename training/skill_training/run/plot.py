@@ -1,4 +1,4 @@
-"""Training curves: what one or several runs have logged, drawn into one picture."""
+"""Training curves of one or several runs in one picture."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def plot_runs(directories: Sequence[Path], out: Path, names: Sequence[str] = ())
     Args:
         directories: The runs.
         out: The picture.
-        names: What to draw, as logged; none: the curves that the runs' recipes name and at least
-            one run has logged.
+        names: Logged metrics to draw. If empty: the curves that the runs' recipes name and at
+            least one run has logged.
 
     Raises:
-        RunDirectoryError: no run is given, one has no evaluation yet, none has logged a name, or
-            ``out`` cannot be written.
+        RunDirectoryError: no run is given, a run has no evaluation yet, no run has logged one of
+            the names, or ``out`` cannot be written.
     """
     if not directories:
         raise RunDirectoryError("no run directory is given; name at least one")
@@ -52,7 +52,7 @@ def plot_runs(directories: Sequence[Path], out: Path, names: Sequence[str] = ())
 
 
 def curves_of(directories: Sequence[Path]) -> list[Curve]:
-    """The main curves of these runs' recipes that at least one run has logged, each once.
+    """Returns the main curves of these runs' recipes that at least one run has logged.
 
     Raises:
         RunDirectoryError: a run is missing or has no evaluation yet.
@@ -65,7 +65,7 @@ def curves_of(directories: Sequence[Path]) -> list[Curve]:
 
 
 def labels(directories: Sequence[Path]) -> list[str]:
-    """Names of these runs: algorithm and seed, and the other settings in which they differ."""
+    """Returns names of these runs: algorithm, seed, and other settings in which they differ."""
     configs = [RunDirectory(path).config() for path in directories]
     labels: list[str] = []
     for config in configs:
@@ -94,7 +94,7 @@ def _named(names: Sequence[str], logs: Sequence[Rows]) -> list[Curve]:
 
 
 def _logged(logs: Sequence[Rows]) -> dict[str, None]:
-    """Names of all metrics, in the order in which they were first logged."""
+    """Returns the names of all metrics, in the order in which they were first logged."""
     return {name: None for rows in logs for row in rows for name in row if name != STEP}
 
 

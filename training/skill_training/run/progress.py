@@ -1,4 +1,4 @@
-"""Progress of a run: a live bar on a terminal, plain lines with the same content in a log file."""
+"""Progress of a run: a live bar on a terminal, or lines with the same content in a log file."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import NoReturn, Self, TextIO
 from tqdm import tqdm
 
 PLAIN_INTERVAL_S = 30.0
-"""Seconds between two lines where the output is not a terminal."""
+"""Seconds between two lines if the output is not a terminal."""
 
 
 class Progress:
-    """Shows steps done, ETA and the metrics that matter.
+    """Shows steps done, time left and main metrics.
 
     Args:
         total: Steps of the whole run.
-        done: Steps already done, by the run that this one continues.
-        stream: Where to write; standard error unless given.
+        done: Steps already done before this process.
+        stream: Output stream; default: standard error.
     """
 
     def __init__(self, total: int, *, done: int = 0, stream: TextIO | None = None) -> None:
@@ -44,7 +44,7 @@ class Progress:
             )
 
     def update(self, done: int, facts: Mapping[str, str]) -> None:
-        """Moves to ``done`` steps; ``facts`` are shown behind the bar, in order."""
+        """Moves to ``done`` steps and shows ``facts`` behind the bar, in order."""
         advance, self._done = done - self._done, done
         self._facts = ", ".join(f"{name} {value}" for name, value in facts.items())
         if self._bar is not None:

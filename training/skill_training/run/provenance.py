@@ -1,4 +1,4 @@
-"""Where a run comes from: code revision, machine and library versions, for manifests and cards."""
+"""Provenance of a run: code revision, machine and library versions, for manifests and cards."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ LIBRARIES = ("torch", "numpy", "mujoco", "onnx", "onnxscript")
 
 
 def code_revision() -> str:
-    """Git revision of this code, with '-dirty' for local changes; else the installed version.
+    """Returns the git revision of this code, '-dirty' if changed; else the installed version.
 
-    A package installed inside some other project's repository must not report that project's
-    revision, so this file itself has to be tracked.
+    The revision is used only if this file is tracked: a package that is installed inside another
+    project's repository must not report the revision of that project.
     """
     here = Path(__file__).resolve()
     if _git(here.parent, "ls-files", "--error-unmatch", here.name) is None:
@@ -27,13 +27,13 @@ def code_revision() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the libraries that decide what a run computes."""
+    """Returns the versions of the libraries that affect the results of a run."""
     found = {"python": platform.python_version(), DISTRIBUTION: _version(DISTRIBUTION)}
     return found | {name: _version(name) for name in LIBRARIES}
 
 
 def machine(accelerator: str | None = None) -> str:
-    """One line on the machine: system, processor, cores, accelerator; never its name."""
+    """Returns one line on the machine: system, processor, cores, accelerator, but no host name."""
     parts = [f"{platform.system()} {platform.machine()}", processor(), f"{os.cpu_count()} cores"]
     if accelerator is not None:
         parts.append(accelerator)
@@ -41,7 +41,7 @@ def machine(accelerator: str | None = None) -> str:
 
 
 def processor() -> str:
-    """The processor's name, empty where the system does not tell."""
+    """Returns the name of the processor, or an empty string if unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""The training loop: collect a round, learn from it, now and then evaluate and checkpoint."""
+"""The training loop: collect a round, update, and at intervals evaluate and save a checkpoint."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from skill_training.run.progress import Progress
 
 
 class Trainer:
-    """One run, from its first step or from its checkpoint to its final evaluation.
+    """One run, from its first step or from a checkpoint to its final evaluation.
 
-    Between two rounds the run's whole state is in :meth:`state_dict`; a run continued from there
-    takes the same steps, bit for bit, as one that was never stopped.
+    Between two rounds :meth:`state_dict` is the whole state of the run. A run that continues from
+    it takes bit for bit the same steps as a run without interruption.
 
     Raises:
-        ConfigError: the device is not there, or settings do not fit each other.
+        ConfigError: the device is not available, or settings do not fit each other.
     """
 
     def __init__(self, config: TrainConfig, directory: RunDirectory) -> None:
@@ -34,7 +34,7 @@ class Trainer:
         torch.set_num_threads(run.threads)
         self.config = config
         self.device = torch_device(run.device)
-        configure_matmul(self.device)
+        configure_matmul(self.device, run.matmul)
         self.learner: Learner = recipe_for(config).build_learner(config, self.device)
         self.directory = directory
         self.updates = 0
@@ -55,7 +55,7 @@ class Trainer:
     # The loop -----------------------------------------------------------------------------------
 
     def run(self, log: MetricsLog, progress: Progress, stop: Callable[[], bool]) -> bool:
-        """Trains to the end, or until ``stop`` asks for a pause; checkpoints in both cases.
+        """Trains to the end or until ``stop()`` is true, and saves a checkpoint in both cases.
 
         Returns:
             Whether the run is finished.
@@ -78,14 +78,14 @@ class Trainer:
         return True
 
     def _round(self) -> Scalars:
-        """One round of episodes and the gradient steps that are due after it."""
+        """Runs one round of episodes and the gradient steps that are due after it."""
         start = time.perf_counter()
         self.learner.collect_round()
         collected = time.perf_counter()
         run, losses = self.config.run, dict[str, torch.Tensor]()
         due = (self.env_steps - run.warmup_steps) // run.env_steps_per_update - self.updates
         for _ in range(due):
-            # Not every update has every loss: the newest of each is kept.
+            # Not every update has every loss, so the newest value of each loss is kept.
             losses |= self.learner.update()
         self.updates += max(due, 0)
         scalars = {f"train/{name}": float(value) for name, value in losses.items()}
@@ -103,7 +103,7 @@ class Trainer:
         self.save()
 
     def _due(self, interval: int) -> bool:
-        """Whether the last round passed a multiple of ``interval`` environment steps."""
+        """Returns whether the last round passed a multiple of ``interval`` environment steps."""
         before = self.env_steps - self.learner.steps_per_round
         return self.env_steps // interval > before // interval
 
@@ -121,7 +121,7 @@ class Trainer:
         checkpoint.save(self.directory.checkpoint, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
-        """The whole state between two rounds."""
+        """Returns the whole state between two rounds."""
         return {
             "learner": self.learner.state_dict(finished=self.finished),
             "env_steps": self.env_steps,
@@ -131,10 +131,10 @@ class Trainer:
         }
 
     def resume(self) -> None:
-        """Continues from the checkpoint in the run directory.
+        """Restores the checkpoint of the run directory.
 
         Raises:
-            CheckpointError: it is missing, damaged, or does not fit the configuration.
+            CheckpointError: the checkpoint is missing, damaged, or does not fit the configuration.
         """
         state = checkpoint.load(self.directory.checkpoint, self.device)
         try:
@@ -149,7 +149,7 @@ class Trainer:
 
 
 class _Speed:
-    """Steps and updates a second since the last reading."""
+    """Environment steps and updates per second since the last reading."""
 
     def __init__(self) -> None:
         self._steps = self._updates = 0
@@ -165,7 +165,7 @@ class _Speed:
             self.updates_per_s = self._updates / self._updating
 
     def read(self) -> Scalars:
-        """Speeds by name; the next reading starts afresh."""
+        """Returns the speeds by name, and resets the counters."""
         speeds = {"speed/env_steps_per_s": self._steps / self._collecting}
         if self._updates:
             speeds["speed/updates_per_s"] = self.updates_per_s

@@ -1,13 +1,13 @@
-"""The skill-aware benchmark: one cube to be brought to a goal, however heavy or slippery.
+"""The skill-aware benchmark: bring a cube to a goal at any mass and friction.
 
 The Panda task of SaMI (Yu et al., "Skill-aware Mutual Information Optimisation for Zero-shot
 Generalisation in Reinforcement Learning", NeurIPS 2024): panda-gym's pick-and-place with the goal
-on the table, over a grid of table friction and cube mass. This file is the part that no engine
-changes: the cells, the starts, what counts as success, and the evaluation.
+on the table, over a grid of table friction and cube mass. This module is independent of the engine:
+cells, starts, success, and the evaluation.
 
 Friction here is the benchmark's *label*: the table's Bullet coefficient. Bullet multiplies the
-coefficients of the two bodies and the cube's is 0.5, so that the effective cube-table coefficient
-is half the label, as far as Bullet's solver bears it: see :func:`cube_table_friction`.
+coefficients of both bodies, and the cube's is 0.5, so the effective cube-table coefficient is half
+the label, up to a limit (:func:`~skill_robots.tasks.skill_aware.scenes.cube_table_friction`).
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from skill_robots.tasks.skill_aware.scenes import (
 )
 
 EPISODE_STEPS = 50
-"""Actions an episode."""
+"""Control steps in an episode."""
 SUCCESS_RADIUS_M = 0.05
-"""How near the cube's centre must come to the goal, in space [m]."""
+"""Largest distance, in space, of the cube's centre from the goal for success [m]."""
 LIFTED_HEIGHT_M = 0.021
-"""Above this the cube counts as lifted or tilted [m]."""
+"""Height of the cube's centre above which it counts as lifted or tilted [m]."""
 
 
 LABELS: tuple[str, ...] = ("push", "roll", "pick")
-"""Kinds of motion, by the numbers that :func:`label` gives."""
+"""Kinds of motion; :func:`label` returns indices into this."""
 
 
 @dataclass(frozen=True, order=True)
@@ -50,11 +50,11 @@ class Cell:
     friction: float
     """The table's Bullet coefficient (the label)."""
     mass: float
-    """Of the cube [kg]."""
+    """Mass of the cube [kg]."""
 
 
 def cell_name(cell: Cell) -> str:
-    """``"0.1,1"``: friction, then mass."""
+    """Returns friction and mass, e.g. ``"0.1,1"``."""
     return f"{cell.friction:g},{cell.mass:g}"
 
 
@@ -62,26 +62,26 @@ TRAIN: tuple[Cell, ...] = tuple(
     Cell(friction, mass)
     for friction, mass in ((0.1, 1.0), (0.1, 5.0), (0.1, 10.0), (1.0, 1.0), (5.0, 1.0), (10.0, 1.0))
 )
-"""The cells that the published agents trained on."""
+"""Training cells of the published agents."""
 MODERATE: tuple[Cell, ...] = tuple(
     Cell(friction, mass) for friction in (1.0, 5.0, 10.0) for mass in (5.0, 10.0)
 )
-"""Combinations that were not trained on."""
+"""Cells whose friction and mass are each in TRAIN, but not their combination."""
 EXTREME: tuple[Cell, ...] = tuple(
     Cell(friction, mass)
     for friction in FRICTIONS
     for mass in MASSES
     if friction == FRICTIONS[-1] or mass == MASSES[-1]
 )
-"""Cells with a friction or a mass that was not trained on."""
+"""Cells with a friction or a mass that is not in TRAIN."""
 SPLITS: dict[str, tuple[Cell, ...]] = {"train": TRAIN, "moderate": MODERATE, "extreme": EXTREME}
-"""The published split by name."""
+"""The published splits by name."""
 CELLS: tuple[Cell, ...] = tuple(Cell(friction, mass) for friction in FRICTIONS for mass in MASSES)
 """The whole grid: 20 cells."""
 
 
 def draw_starts(n: int, rng: np.random.Generator) -> Starts:
-    """``n`` starts, the same for every engine."""
+    """Draws ``n`` starts, the same for every engine."""
     return Starts(
         cube=rng.uniform(-AREA_M, AREA_M, (n, 2)), goal=rng.uniform(-AREA_M, AREA_M, (n, 2))
     )
@@ -89,25 +89,25 @@ def draw_starts(n: int, rng: np.random.Generator) -> Starts:
 
 @runtime_checkable
 class ContextAware(Protocol):
-    """A policy that is told what it deals with, once an episode, after ``reset``."""
+    """A policy that is given the true context once an episode, after ``reset``."""
 
     def set_true_context(self, friction: Array, mass: Array) -> None:
-        """Friction (label) and mass [kg] of every scene, each ``(n,)``."""
+        """Sets the true friction (label) and mass [kg] of every scene, each ``(n,)``."""
         ...
 
 
 def success(cube: Array, goal: Array) -> Flags:
-    """Whether cubes ``(..., 3)`` are at goals ``(..., 2)`` that lie on the table."""
+    """Whether cubes ``(..., 3)`` are at goals ``(..., 2)`` on the table."""
     height = np.full((*goal.shape[:-1], 1), CUBE_REST_HEIGHT_M)
     distance = np.linalg.norm(cube - np.concatenate([goal, height], axis=-1), axis=-1)
     return np.asarray(distance < SUCCESS_RADIUS_M)
 
 
 def label(cube_height: Array, contacts: Contacts) -> NDArray[np.int64]:
-    """What kind of motion each scene is in: ``(n,)`` indices into ``LABELS``.
+    """Classifies the motion of each scene: ``(n,)`` indices into ``LABELS``.
 
-    As the authors of SaMI label their rollouts: *pick* is a cube above 0.021 m that touches both
-    fingers and not the table, *roll* any other cube above 0.021 m, *push* the rest.
+    The classes are those of the authors of SaMI. *pick*: a cube above 0.021 m that touches both
+    fingers and not the table. *roll*: any other cube above 0.021 m. *push*: all other cubes.
     """
     lifted = cube_height > LIFTED_HEIGHT_M
     held = lifted & ~contacts.table & contacts.fingers.all(axis=1)
@@ -119,25 +119,25 @@ def label(cube_height: Array, contacts: Contacts) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkResult:
-    """What a policy scored."""
+    """The scores of a policy."""
 
     success: dict[str, float]
-    """Mean over the cells of each split: train, moderate, extreme."""
+    """Mean success over the cells of each split: train, moderate, extreme."""
     at_end: dict[str, float]
-    """Share of episodes with the cube at the goal after the last step, likewise: the published
-    score counts a cube that flies through."""
+    """Share of episodes with the cube at the goal after the last step, by split. The published
+    score also counts a cube that only passes the goal."""
     cells: dict[str, float]
     """Share of successful episodes by cell name."""
     labels: dict[str, dict[str, float]]
     """Share of episodes by cell name and kind of motion; see :func:`benchmark`."""
     episodes: int
-    """Per cell."""
+    """Episodes per cell."""
     seed: int
-    """Of the starts."""
+    """Seed of the starts."""
 
 
 StepHook = Callable[[SkillAwareScenes], None]
-"""Called after each control step of a batch, e.g. to show progress."""
+"""Called after each control step of a batch."""
 
 
 def benchmark(
@@ -151,18 +151,18 @@ def benchmark(
 ) -> BenchmarkResult:
     """Runs the policy in every cell from the same starts.
 
-    An episode succeeds when the cube is at the goal after any of its 50 steps, as published: one
-    in thirteen starts is solved by doing nothing. The label of an episode is the highest of
-    push < roll < pick that occurred until it succeeded or ended.
+    An episode succeeds if the cube is at the goal after any of its 50 steps, as published; one
+    start in thirteen succeeds without any motion. The label of an episode is the highest of
+    push < roll < pick until success or the end.
 
     Args:
-        policy: What acts, on ``OBSERVATION`` and the goal ``(n, 2)``. If it can be told
-            (:class:`ContextAware`), it is.
-        scenes: Where; any number of scenes gives the same result.
-        cells: Where on the grid; splits are averaged over those of their cells that are here.
-        episodes: Per cell.
-        seed: Of the starts.
-        on_step: Called after each control step.
+        policy: observes ``OBSERVATION`` and takes goals ``(n, 2)``. A :class:`ContextAware`
+            policy gets the true context.
+        scenes: any number of scenes gives the same result.
+        cells: the cells to run; a split is averaged over those of its cells that are listed.
+        episodes: number of episodes per cell.
+        seed: seed of the starts.
+        on_step: called after each control step.
     """
     starts = draw_starts(episodes, np.random.default_rng([seed, 3]))
     solved = np.zeros(len(cells) * episodes, dtype=np.bool_)
@@ -183,7 +183,7 @@ def benchmark(
 
 
 def _batches(count: int, n: int) -> Iterator[tuple[NDArray[np.int64], int]]:
-    """Rows to run together, ``n`` at a time, and how many of them are not padding."""
+    """Yields rows to run together, ``n`` at a time, and the number of rows without padding."""
     for start in range(0, count, n):
         rows = np.arange(start, start + n)
         yield np.minimum(rows, count - 1), min(n, count - start)
@@ -192,7 +192,7 @@ def _batches(count: int, n: int) -> Iterator[tuple[NDArray[np.int64], int]]:
 def _episode(
     policy: Policy, scenes: SkillAwareScenes, on_step: StepHook | None
 ) -> tuple[Flags, Flags, NDArray[np.int64]]:
-    """Whether each scene succeeded, and did so at the end; the highest label until it first did."""
+    """Runs an episode; returns success, success at the end, and the highest label until success."""
     done = np.zeros(scenes.n, dtype=np.bool_)
     kind = np.zeros(scenes.n, dtype=np.int64)
     for _ in range(EPISODE_STEPS):

@@ -1,8 +1,9 @@
-"""The inverse kinematics of panda-gym's arm, batched: where Bullet would send the joints.
+"""Bullet's inverse kinematics for panda-gym's arm, batched in NumPy.
 
-panda-gym asks Bullet for joint targets of a displaced hand. Bullet answers with 20 steps of damped
-least squares from the measured joints, damped so heavily that the targets fall short: a wish of
-5 cm along x moves the hand by 3.5 cm or less. A policy feels that, so the twin does the same.
+panda-gym asks Bullet for the joint targets of a displaced hand. Bullet takes 20 steps of damped
+least squares from the measured joints. The damping is so strong that the targets fall short: a
+requested displacement of 5 cm along x moves the hand by 3.5 cm or less. The MuJoCo twin must have
+the same error, because a policy learns to compensate it.
 """
 
 from __future__ import annotations
@@ -10,51 +11,53 @@ from __future__ import annotations
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_robots.franka import kinematics
+from skill_robots.franka.kinematics import END_EFFECTOR_IN_HAND as NOMINAL_END_EFFECTOR_IN_HAND
+from skill_robots.franka.specs import PANDA
+from skill_robots.kinematics import EndEffectorPose
 from skill_robots.motion.action import rotation_to_down
 
 DAMPING = 0.5
-"""On the diagonal of ``J J^T`` (rotations in rad, lengths in m). Found by comparing joint targets
-of PyBullet 3.2.7 over random poses: the iteration written out agrees to 1e-5 rad."""
+"""Added to the diagonal of ``J J^T`` (rotations in rad, lengths in m). Identified from joint
+targets of PyBullet 3.2.7 at random poses; the explicit iteration agrees to 1e-5 rad."""
 
 ITERATIONS = 20
 """PyBullet's default."""
 
 END_EFFECTOR_IN_HAND = 0.105
-"""Along the hand's z axis [m], as in pybullet_data's URDF; Franka's nominal one is 1.6 mm less."""
+"""Offset along the hand's z axis [m], as in pybullet_data's URDF; Franka's is 1.6 mm less."""
 
 _SWEEPS = 2
-_BEYOND_NOMINAL = END_EFFECTOR_IN_HAND - kinematics.END_EFFECTOR_IN_HAND
+_BEYOND_NOMINAL = END_EFFECTOR_IN_HAND - NOMINAL_END_EFFECTOR_IN_HAND
 
 
-def locate(joint_position: Array, base: Array) -> tuple[kinematics.EndEffector, Array]:
-    """End effectors in the world frame, and their Jacobians ``(n, 6, 7)``.
+def locate(joint_position: Array, base: Array) -> tuple[EndEffectorPose, Array]:
+    """Returns end effectors in the world frame, and their Jacobians ``(n, 6, 7)``.
 
     Args:
         joint_position: ``(n, 7)`` [rad].
-        base: Position of the arm ``(3,)`` [m].
+        base: position of the arm ``(3,)`` [m].
     """
-    nominal, jacobian = kinematics.forward_with_jacobian(joint_position)
+    nominal, jacobian = PANDA.kinematics.forward_with_jacobian(joint_position)
     lever = _BEYOND_NOMINAL * nominal.rotation[:, :, 2]
     jacobian[:, :3] += np.cross(jacobian[:, 3:], lever[:, :, None], axis=1)
-    return kinematics.EndEffector(nominal.position + base + lever, nominal.rotation), jacobian
+    return EndEffectorPose(nominal.position + base + lever, nominal.rotation), jacobian
 
 
 def joint_targets(joint_position: Array, hand: Array, base: Array) -> Array:
-    """Joint targets ``(n, 7)`` [rad] for hands wished at ``(n, 3)`` [m], pointing down.
+    """Returns joint targets ``(n, 7)`` [rad] for hands at ``(n, 3)`` [m], pointing down.
 
     With ``e`` the error and ``J J^T = V diag(s) V^T``, k steps of ``dq = J^T (J J^T + c I)^-1 e``
     with the Jacobian held still sum to::
 
         dq = J^T V diag((1 - (c / (s + c))^k) / s) V^T e
 
-    so that ten steps cost one eigendecomposition; the Jacobian is renewed once, which leaves the
-    hand within 0.5 mm of where all 20 steps would put it.
+    so that ten steps cost one eigendecomposition. The Jacobian is updated once; the result is
+    within 0.5 mm of that of all 20 steps.
 
     Args:
-        joint_position: Measured, ``(n, 7)`` [rad].
-        hand: World frame.
-        base: Position of the arm ``(3,)`` [m].
+        joint_position: measured, ``(n, 7)`` [rad].
+        hand: requested positions, world frame.
+        base: position of the arm ``(3,)`` [m].
     """
     joints = joint_position.copy()
     for _ in range(_SWEEPS):

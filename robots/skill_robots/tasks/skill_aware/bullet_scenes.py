@@ -1,10 +1,10 @@
-"""The skill-aware benchmark on PyBullet: panda-gym's own arm, table and cube.
+"""The scenes of the skill-aware benchmark on PyBullet: panda-gym's own arm, table and cube.
 
 panda-gym (Gallouedec et al., "panda-gym: Open-source goal-conditioned environments for robotic
-learning", 2021) builds each scene, with the changes that SaMI makes: goals on the table, the
-table's spinning friction at 0.001, and friction and mass set anew in every episode. Its control
-loop is repeated here call by call, without what it computes beyond that, so that a scene steps
-about as fast as Bullet allows.
+learning", 2021) builds each scene, with the changes of SaMI: goals on the table, a spinning
+friction of the table of 0.001, and friction and mass set in every episode. The control loop is that
+of panda-gym, call by call, without its other computations, so a scene steps about as fast as Bullet
+allows.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from panda_gym.envs.tasks.pick_and_place import PickAndPlace
 from panda_gym.pybullet import PyBullet
 
 from skill_proto.arrays import Array
+from skill_robots.arm import Pose
+from skill_robots.objects import CUBE
 from skill_robots.observation import WorldState, canonical_sign, observe
 from skill_robots.tasks.skill_aware.scenes import (
     ACTION_SIZE,
@@ -36,7 +38,7 @@ SUBSTEPS = 20
 PHYSICS_STEP_S = 0.002
 """Length of a physics step [s]."""
 SPINNING_FRICTION = 0.001
-"""Of the table, as in SaMI's environment."""
+"""Spinning friction of the table, as in SaMI's environment."""
 
 _BASE = (-0.6, 0.0, 0.0)
 _HAND_DOWN = (1.0, 0.0, 0.0, 0.0)  # x, y, z, w
@@ -44,7 +46,7 @@ _STATE_SIZE = 20
 
 
 class _Client:
-    """The functions and constants of pybullet, bound to a physics server of its own."""
+    """The functions and constants of pybullet, bound to a separate physics server."""
 
     def __init__(self) -> None:
         self.number: int = pybullet.connect(pybullet.DIRECT)
@@ -57,7 +59,7 @@ class _Client:
 
 
 class _QuietSimulation(PyBullet):
-    """panda-gym's simulation, connected without the options that Bullet echoes to the console."""
+    """panda-gym's simulation, without the connect options that Bullet prints to the console."""
 
     def __init__(self) -> None:
         self.render_mode = "rgb_array"
@@ -71,12 +73,12 @@ class _QuietSimulation(PyBullet):
         self._bodies_idx: dict[str, int] = {}
 
     def body(self, name: str) -> int:
-        """Bullet's number for the body of that name."""
+        """Returns Bullet's number of the body of that name."""
         return self._bodies_idx[name]
 
 
 class _Scene:
-    """One arm, one table, one cube, in a Bullet client of its own."""
+    """One arm, one table, one cube, in a separate Bullet client."""
 
     def __init__(self) -> None:
         self.simulation = _QuietSimulation()
@@ -99,10 +101,10 @@ class _Scene:
         self._start = pybullet.saveState(physicsClientId=self.client)
 
     def reset(self, cube: Array) -> None:
-        """The arm in its neutral pose, the cube at rest at ``(2,)`` [m]."""
+        """Puts the arm in its neutral pose, and the cube at rest at ``(2,)`` [m]."""
         pybullet.restoreState(self._start, physicsClientId=self.client)
-        # Up and away first: Bullet keeps the contacts of the last episode, and with them a trace
-        # of it, until the bodies have been seen apart.
+        # Bullet keeps the contacts of the last episode until it has seen the bodies apart, so the
+        # cube first goes up.
         self._place((0.0, 0.0, 5.0))
         pybullet.performCollisionDetection(physicsClientId=self.client)
         self._place((float(cube[0]), float(cube[1]), CUBE_REST_HEIGHT_M))
@@ -116,14 +118,14 @@ class _Scene:
         )
 
     def set_context(self, friction: float, mass: float) -> None:
-        """Of the table (label) and of the cube [kg]; Bullet scales the inertia with the mass."""
+        """Sets friction (label) and mass [kg]; Bullet scales the inertia with the mass."""
         pybullet.changeDynamics(
             self.table, -1, lateralFriction=friction, physicsClientId=self.client
         )
         pybullet.changeDynamics(self.cube, -1, mass=mass, physicsClientId=self.client)
 
     def read(self) -> list[float]:
-        """Hand position and velocity, width, cube position, x y z w, velocity and spin: 20."""
+        """Returns hand position, velocity and width; cube position, x y z w, velocity and spin."""
         client = self.client
         hand = pybullet.getLinkState(
             self.arm, self._hand, computeLinkVelocity=True, physicsClientId=client
@@ -134,7 +136,7 @@ class _Scene:
         return [*hand[0], *hand[6], left[0] + right[0], *position, *turn, *velocity, *spin]
 
     def step(self, hand: list[float], width: float) -> None:
-        """One control step with these targets of the hand [m] and of its width [m]."""
+        """Runs one control step with these targets of hand position [m] and gripper width [m]."""
         client = self.client
         joints = pybullet.calculateInverseKinematics(
             self.arm, self._hand, hand, _HAND_DOWN, physicsClientId=client
@@ -159,7 +161,7 @@ class _Scene:
 
 
 class BulletScenes:
-    """``n`` scenes, each in a Bullet client of its own, stepped in turn."""
+    """``n`` scenes, each in a separate Bullet client, stepped in sequence."""
 
     def __init__(self, n: int) -> None:
         if n < 1:
@@ -186,12 +188,12 @@ class BulletScenes:
 
     @property
     def contacts(self) -> Contacts:
-        """What touches the cubes now."""
+        """The current contacts of the cubes."""
         touching = np.array([scene.touching() for scene in self._scenes], dtype=np.bool_)
         return Contacts(table=touching[:, 0], fingers=touching[:, 1:])
 
     def reset(self, starts: Starts, friction: Array, mass: Array) -> None:
-        """Begins an episode in every scene; friction (label) and mass [kg] are ``(n,)``."""
+        """Starts an episode in every scene; friction (label) and mass [kg] are ``(n,)``."""
         for scene, cube in zip(self._scenes, starts.cube, strict=True):
             scene.reset(cube)
         self._goal[:] = starts.goal
@@ -199,12 +201,12 @@ class BulletScenes:
         self._read()
 
     def set_context(self, friction: Array, mass: Array) -> None:
-        """Changes friction (label) and mass [kg], each ``(n,)``, at once, in mid-episode."""
+        """Sets friction (label) and mass [kg], each ``(n,)``, also during an episode."""
         for scene, label, kilogram in zip(self._scenes, friction, mass, strict=True):
             scene.set_context(float(label), float(kilogram))
 
     def observe(self) -> Array:
-        """``(n, 23)``: the fields of ``OBSERVATION``, raw SI units."""
+        """Returns the fields of ``OBSERVATION`` ``(n, 23)``, raw SI units."""
         hand, cube = self._state[:, :7], self._state[:, 7:]
         unused = np.zeros((self.n, 3))
         world = WorldState(
@@ -215,15 +217,19 @@ class BulletScenes:
             setpoint_position=unused,
             setpoint_velocity=unused,
             gripper_width=hand[:, 6:7],
-            cube_position=cube[:, :3],
-            cube_quaternion=canonical_sign(np.roll(cube[:, 3:7], 1, axis=1)),
-            cube_velocity=cube[:, 7:10],
-            cube_angular_velocity=cube[:, 10:13],
+            objects={
+                CUBE: Pose(
+                    position=cube[:, :3],
+                    quaternion=canonical_sign(np.roll(cube[:, 3:7], 1, axis=1)),
+                    velocity=cube[:, 7:10],
+                    angular_velocity=cube[:, 10:13],
+                )
+            },
         )
         return observe(OBSERVATION, world)
 
     def step(self, action: Array) -> None:
-        """One control step with ``(n, 4)`` actions in [-1, 1] (clipped)."""
+        """Runs one control step with actions ``(n, 4)``, clipped to [-1, 1]."""
         if action.shape != (self.n, ACTION_SIZE):
             raise ValueError(f"actions are ({self.n}, {ACTION_SIZE}), not {action.shape}")
         clipped = np.clip(action, -1.0, 1.0)
@@ -235,7 +241,7 @@ class BulletScenes:
         self._read()
 
     def close(self) -> None:
-        """Disconnects the Bullet clients; the scenes cannot be used after it."""
+        """Disconnects the Bullet clients; the scenes cannot be used afterwards."""
         for scene in self._scenes:
             scene.simulation.close()
         self._scenes = []

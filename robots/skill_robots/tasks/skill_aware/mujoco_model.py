@@ -1,13 +1,13 @@
-"""The scene of the skill-aware benchmark in MuJoCo: panda-gym's arm, table and cube.
+"""The MuJoCo model of the skill-aware benchmark: panda-gym's arm, table and cube.
 
-Shapes and joints are those of our own Panda. Everything that decides how hard, how fast and how
-softly the arm acts is the benchmark's, not Franka's and not that of our plant (docs/plant.md):
-a policy is to meet on MuJoCo what it meets on PyBullet. Numbers are those of panda-gym 3.0.7 and of
-pybullet_data's ``franka_panda/panda.urdf``, read back from PyBullet 3.2.7 unless said otherwise.
+Shapes and joints are those of our own Panda. Inertias, motors and contacts are those of the
+benchmark, not of Franka and not of the served plant (docs/plant.md), so that a policy behaves on
+MuJoCo as on PyBullet. The numbers are those of panda-gym 3.0.7 and of pybullet_data's
+``franka_panda/panda.urdf``, read from PyBullet 3.2.7 unless stated otherwise.
 
-Two things stay different. Bullet limits friction along two tangents one by one, MuJoCo the whole of
-it, so that a cube jerked in one direction creeps in the other. And this table has no edge: in
-Bullet a cube falls off at y = +-0.35 m and x = 0.25 m.
+Two differences remain. Bullet limits friction along two tangents separately, MuJoCo limits the
+whole vector, so a cube that is jerked in one direction creeps in the other. And this table has no
+edge: in Bullet a cube falls off at y = +-0.35 m and x = 0.25 m.
 """
 
 from __future__ import annotations
@@ -23,29 +23,30 @@ PHYSICS_STEP_S = 0.002
 """Physics step, that of panda-gym [s]."""
 
 BASE_POSITION = (-0.6, 0.0, 0.0)
-"""Of the arm in the world frame [m]."""
+"""Position of the arm in the world frame [m]."""
 
 NEUTRAL_JOINTS = (0.0, 0.41, 0.0, -1.85, 0.0, 2.26, 0.79)
 """panda-gym's neutral pose [rad]: hand down, end effector at (0.038, 0, 0.197) m."""
 
 MOTOR_RATE = 50.0
-"""Speed a motor asks for per unit of distance to its target [1/s]. Bullet's position motor closes a
+"""Requested speed of a motor per distance to its target [1/s]. Bullet's position motor covers a
 tenth of the distance in a physics step, if its force limit allows."""
 
 JOINT_FORCE: Array = np.array([87.0, 87.0, 87.0, 87.0, 12.0, 120.0, 120.0])
-"""Torque limits of panda-gym's motors [N m]; the last two are ten times Franka's. They carry the
-arm's own weight too."""
+"""Torque limits of panda-gym's motors [N m]; the last two are ten times Franka's. The motors also
+carry the weight of the arm."""
 JOINT_FORCE.flags.writeable = False
 
 FINGER_FORCE = 170.0
 """Force limit of each finger's motor [N]; Franka's hand has 70."""
 
 MOTOR_DAMPING: Array = np.array([1250.0, 1400.0, 850.0, 650.0, 28.0, 130.0, 110.0])
-"""Torque per error of speed [N m s/rad]: about 1.4 times a joint's inertia over the physics step.
-Stiffer, a motor chatters at its limit; softer, it lags behind Bullet's, which are constraints."""
+"""Torque per velocity error [N m s/rad]: about 1.4 times a joint's inertia over the physics step.
+A higher value makes a motor chatter at its limit; with a lower one it lags behind Bullet's motors,
+which are constraints."""
 
 FINGER_DAMPING = 375.0
-"""The same of the fingers [N s/m]."""
+"""Force per velocity error of a finger [N s/m]."""
 
 _FINGERS = ("left_finger", "right_finger")
 _FINGER_JOINTS = ("panda_finger_joint1", "panda_finger_joint2")
@@ -67,8 +68,8 @@ _LINKS = {
 }
 
 _ARMATURE = (0.03, 0.03, 0.03, 0.03, 0.03, 0.15, 0.15)
-"""Of every joint [kg m2]. Bullet has none; here it lets the light wrist, whose limits are high,
-have motors stiff enough to reach them."""
+"""Armature of every joint [kg m2]. Bullet has no armature. Here the light wrist needs it, to have
+motors stiff enough to reach their high force limits."""
 _FINGER_ARMATURE = 0.4  # [kg], likewise
 _NO_DAMPING = [0.0, 0.0, 0.0]  # coefficients of speed, its square and cube
 
@@ -86,8 +87,8 @@ _FINGER_HULL = tuple(
     )
     for side in (-1.0, 1.0)
 )
-"""Corners of the left finger in its own frame [m], those that matter of the collision mesh's hull.
-Its outer faces lean: a fist meets a cube at the upper edge, where a push tips it over."""
+"""The relevant corners of the convex hull of the left finger, in its own frame [m]. The outer faces
+are inclined: a fist touches a cube at the upper edge, where a push tips the cube over."""
 
 _SOFT_IMPEDANCE = (0.5, 0.5, 0.001, 0.5, 2.0)
 _SOFT_STIFFNESS = 4625.0
@@ -105,12 +106,12 @@ FINGER_CUBE_PAIRS = tuple(f"{finger}_cube" for finger in _FINGERS)
 
 
 def grasp_model() -> mujoco.MjModel:
-    """Compiles the scene; friction and the cube's mass are set for each scene of a batch."""
+    """Compiles the model; friction and the cube's mass are set later, for each scene of a batch."""
     spec = panda_spec()
     spec.option.timestep = PHYSICS_STEP_S
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
-    # Without it a held cube creeps out of the fingers, which Bullet's friction anchors keep from.
+    # Prevents that a held cube creeps out of the fingers, as Bullet's friction anchors do.
     spec.option.impratio = 10.0
     spec.option.iterations = 20
     spec.option.ls_iterations = 20
@@ -124,14 +125,14 @@ def grasp_model() -> mujoco.MjModel:
 
 
 def soft_contact(mass: Array) -> Array:
-    """``solref`` ``(n, 2)`` of the contacts between fingers and cubes, mass ``(n,)`` [kg].
+    """Returns ``solref`` ``(n, 2)`` of the contacts between fingers and cubes, mass ``(n,)`` [kg].
 
-    The URDF's fingers give: 30 kN/m and 1 kN s/m a contact point. A cube held with 170 N is pressed
-    in by 4.5 mm on each side, within a tenth of a second, and the hand's width shows it. MuJoCo
-    scales a contact's stiffness by the effective mass of the two bodies; the factor undoes that.
-    Damping stops where it would stop a body within one physics step, beyond which it is unstable.
-    The three constants are fitted to PyBullet's hand width over the first 0.24 s of a grasp, at 1,
-    5 and 30 kg.
+    The fingers of the URDF are soft: 30 kN/m and 1 kN s/m per contact point. A cube held with 170 N
+    is indented by 4.5 mm on each side within a tenth of a second, which the gripper width shows.
+    MuJoCo scales the stiffness of a contact with the effective mass of both bodies; the factor
+    compensates that. Damping is limited to the value that stops a body within one physics step; a
+    higher one is unstable. The three constants are fitted to PyBullet's gripper width over the
+    first 0.24 s of a grasp, at 1, 5 and 30 kg.
     """
     stiffness = _SOFT_STIFFNESS * (_FINGER_INVERSE_MASS + 1.0 / mass)
     damping = np.minimum(_SOFT_RELAXATION_S * stiffness, 1.0 / PHYSICS_STEP_S)
@@ -153,14 +154,14 @@ def _make_arm(spec: mujoco.MjSpec) -> None:
 
 
 def _make_motor(motor: mujoco.MjsActuator, damping: float, limit: float) -> None:
-    """Force = damping (rate (target - position) - speed), inside +-limit."""
+    """Sets force = damping (rate (target - position) - speed), within +-limit."""
     motor.gainprm[0] = damping * MOTOR_RATE
     motor.biasprm[1:3] = -damping * MOTOR_RATE, -damping
     motor.forcerange = (-limit, limit)
 
 
 def _make_hand(spec: mujoco.MjSpec) -> None:
-    """Two motors that know nothing of each other: nothing centres the cube between them."""
+    """Gives each finger an independent motor, so the cube is not centred between them."""
     spec.delete(spec.equality("finger_gear"))
     spec.delete(spec.actuator("hand"))
     spec.delete(spec.tendon("hand"))

@@ -1,9 +1,9 @@
-"""The skill-aware benchmark on batched MuJoCo: the twin of panda-gym's scenes.
+"""The scenes of the skill-aware benchmark on batched MuJoCo: a twin of panda-gym's scenes.
 
-A twin of the benchmark's robot, not of the plant that our policies are served on: it acts as
-panda-gym does. A target is the *measured* end effector plus the action, so that a blocked arm sags
-instead of building up force against a leash; no shaper smooths it; the motors are stiff up to their
-limits. How it differs from PyBullet is measured by ``benchmarks/skill_aware/scripts.py``.
+The scenes copy the robot of the benchmark, not the served plant. A target is the *measured* end
+effector plus the action, so a blocked arm does not build up force; there is no set-point shaper;
+the motors are stiff up to their force limits. ``benchmarks/skill_aware/scripts.py`` measures the
+difference from PyBullet.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import numpy as np
 from mujoco.batch import Batch
 
 from skill_proto.arrays import Array
+from skill_robots.arm import Pose
+from skill_robots.objects import CUBE
 from skill_robots.observation import WorldState, canonical_sign, observe, rotate
 from skill_robots.tasks.skill_aware.bullet_kinematics import joint_targets, locate
 from skill_robots.tasks.skill_aware.mujoco_model import (
@@ -46,11 +48,11 @@ SUBSTEPS = round(1.0 / (CONTROL_RATE_HZ * PHYSICS_STEP_S))
 """Physics steps per control step."""
 
 GRIPPER_WIDTH_MAX_M = 0.08
-"""Stops of the fingers, to which Bullet confines the targets of its motors [m]."""
+"""Largest gripper width [m]; Bullet clips the targets of the finger motors to it."""
 
 
 def finger_table_friction(label: Array) -> Array:
-    """Effective finger-table coefficient of a friction label."""
+    """Returns the effective finger-table coefficient of friction labels."""
     return np.minimum(FINGER_TABLE_FRICTION * label, FRICTION_LIMIT)
 
 
@@ -58,8 +60,8 @@ class MujocoScenes:
     """``n`` scenes, stepped together on ``threads`` threads.
 
     Attributes:
-        model: the scene, before friction and mass are set for each.
-        batch: the simulations, for those who measure them.
+        model: the model, before friction and mass of each scene are set.
+        batch: the simulations, for measurements.
     """
 
     def __init__(self, n: int, threads: int = 1) -> None:
@@ -110,14 +112,14 @@ class MujocoScenes:
 
     @property
     def contacts(self) -> Contacts:
-        """What touches the cubes now."""
+        """The current contacts of the cubes."""
         touching = self._touch.reshape(self._n, -1) > 0
         return Contacts(table=touching[:, 0], fingers=touching[:, 1:3])
 
     # Episodes -----------------------------------------------------------------------------------
 
     def reset(self, starts: Starts, friction: Array, mass: Array) -> None:
-        """Begins an episode in every scene; friction (label) and mass [kg] are ``(n,)``."""
+        """Starts an episode in every scene; friction (label) and mass [kg] are ``(n,)``."""
         self.batch.reset(stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         q = self._cube_q
         self._qpos[:, :7] = NEUTRAL_JOINTS
@@ -129,7 +131,7 @@ class MujocoScenes:
         self._located = None
 
     def set_context(self, friction: Array, mass: Array) -> None:
-        """Changes friction (label) and mass [kg], each ``(n,)``, at once, in mid-episode."""
+        """Sets friction (label) and mass [kg], each ``(n,)``, also during an episode."""
         label = np.asarray(friction, dtype=np.float64)
         self._pair_friction[:, self._table_cube, :2] = cube_table_friction(label)[:, None]
         self._pair_friction[:, self._table_fingers, :2] = finger_table_friction(label)[
@@ -143,14 +145,14 @@ class MujocoScenes:
     # Time ---------------------------------------------------------------------------------------
 
     def step(self, action: Array) -> None:
-        """One control step with ``(n, 4)`` actions in [-1, 1] (clipped)."""
+        """Runs one control step with actions ``(n, 4)``, clipped to [-1, 1]."""
         if action.shape != (self._n, ACTION_SIZE):
             raise ValueError(f"actions are ({self._n}, {ACTION_SIZE}), not {action.shape}")
         clipped = np.clip(action, -1.0, 1.0)
-        hand = self._hand[0] + DISPLACEMENT_M * clipped[:, :3]
+        hand = self._end_effector[0] + DISPLACEMENT_M * clipped[:, :3]
         hand[:, 2] = np.maximum(hand[:, 2], 0.0)
         joints = joint_targets(self._qpos[:, :7], hand, self._base)
-        # Bullet's motors, being constraints, need no error to bear a load: it is fed forward.
+        # Bullet's motors are constraints and bear a load without position error: feed it forward.
         load = self._bias[:, :7] - self._constraint[:, :7]
         load = np.clip(load, -JOINT_FORCE, JOINT_FORCE) / (MOTOR_RATE * MOTOR_DAMPING)
         self._ctrl[:, :7] = joints + load
@@ -159,13 +161,13 @@ class MujocoScenes:
         self.batch.step(nstep=SUBSTEPS, stage=mujoco.mjtStage.mjSTAGE_VEL.value)
         self._located = None
 
-    # What can be seen -----------------------------------------------------------------------------
+    # Observation ----------------------------------------------------------------------------------
 
     def observe(self) -> Array:
-        """``(n, 23)``: the fields of ``OBSERVATION``, raw SI units."""
+        """Returns the fields of ``OBSERVATION`` ``(n, 23)``, raw SI units."""
         q, v = self._cube_q, self._cube_v
         quaternion = self._qpos[:, q + 3 : q + 7]
-        position, velocity = self._hand
+        position, velocity = self._end_effector
         unused = np.zeros((self._n, 3))
         world = WorldState(
             joint_position=self._qpos[:, :7],
@@ -175,11 +177,15 @@ class MujocoScenes:
             setpoint_position=unused,
             setpoint_velocity=unused,
             gripper_width=self._width[:, None],
-            cube_position=self._qpos[:, q : q + 3],
-            cube_quaternion=canonical_sign(quaternion),
-            cube_velocity=self._qvel[:, v : v + 3],
-            # A free joint's angular velocity is in the body's own frame.
-            cube_angular_velocity=rotate(quaternion, self._qvel[:, v + 3 : v + 6]),
+            objects={
+                CUBE: Pose(
+                    position=self._qpos[:, q : q + 3],
+                    quaternion=canonical_sign(quaternion),
+                    velocity=self._qvel[:, v : v + 3],
+                    # A free joint's angular velocity is in the body's own frame.
+                    angular_velocity=rotate(quaternion, self._qvel[:, v + 3 : v + 6]),
+                )
+            },
         )
         return observe(OBSERVATION, world)
 
@@ -188,15 +194,15 @@ class MujocoScenes:
         return self._qpos[:, 7] + self._qpos[:, 8]
 
     @property
-    def _hand(self) -> tuple[Array, Array]:
-        """Position [m] and velocity [m/s] of the hands, ``(n, 3)``; kept until the next step."""
+    def _end_effector(self) -> tuple[Array, Array]:
+        """Position [m] and velocity [m/s] of the end effectors, ``(n, 3)``; cached for one step."""
         if self._located is None:
             here, jacobian = locate(self._qpos[:, :7], self._base)
             velocity = (jacobian[:, :3] @ self._qvel[:, :7, None])[:, :, 0]
-            # PyBullet tells of a link where it was before the last physics step. The next target is
-            # counted from there, so that it costs a moving hand a twentieth of its speed.
+            # PyBullet reports the position of a link before the last physics step. The next target
+            # starts there, which costs a moving hand a twentieth of its speed.
             self._located = here.position - PHYSICS_STEP_S * velocity, velocity
         return self._located
 
     def close(self) -> None:
-        """Nothing to free: the batch goes with the object."""
+        """Does nothing: the batch is freed with this object."""

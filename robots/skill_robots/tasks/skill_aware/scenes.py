@@ -1,4 +1,4 @@
-"""scenes."""
+"""The scenes of the skill-aware benchmark: constants, starts, contacts, and their interface."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from skill_proto.arrays import Array, Flags
 
 FRICTIONS: tuple[float, ...] = (0.1, 1.0, 5.0, 10.0, 30.0)
-"""Labels of the grid: the table's Bullet coefficient."""
-
+"""Friction labels of the grid: the table's Bullet coefficient."""
 
 MASSES: tuple[float, ...] = (1.0, 5.0, 10.0, 30.0)
 """Masses of the grid [kg]."""
-
 
 OBSERVATION: tuple[str, ...] = (
     "end_effector_position",
@@ -28,46 +26,39 @@ OBSERVATION: tuple[str, ...] = (
     "cube_angular_velocity",
     "cube_from_end_effector",
 )
-"""What a policy sees: 23 numbers, fields of ``skill_robots.observation``."""
-
+"""Observation of a policy: 23 numbers, fields of ``skill_robots.observation``."""
 
 ACTION_SIZE = 4
-"""Displacement of the end effector (x, y, z) and of the hand's width."""
-
+"""Displacement of the end effector (x, y, z) and change of the gripper width."""
 
 DISPLACEMENT_M = 0.05
-"""What an action of 1 adds to the measured end-effector position, per control step [m]."""
-
+"""Displacement of an action of 1 from the measured end effector, per control step [m]."""
 
 GRIPPER_WIDTH_STEP_M = 0.2
-"""What an action of 1 adds to the measured width of the hand, per control step [m]."""
-
+"""Change of an action of 1 to the measured gripper width, per control step [m]."""
 
 CONTROL_RATE_HZ = 25.0
-"""Actions a second."""
-
+"""Control steps per second."""
 
 AREA_M = 0.15
 """Cube and goal start uniformly within +- this around the table's origin, in x and y [m]."""
 
-
 CUBE_REST_HEIGHT_M = 0.02
 """Height of the centre of a cube that lies on the table, and of the goal [m]."""
 
-
 FRICTION_LIMIT = 7.0
-"""Largest effective cube-table coefficient. Bullet's cube slips at half the label up to label 10,
-but at 6.4 (pushed along its diagonal) to 7.5 (along its edge) at 20 and 30 alike."""
+"""Largest effective cube-table coefficient. In Bullet the cube slips at half the label up to label
+10, and at 6.4 (pushed along its diagonal) to 7.5 (along its edge) at labels 20 and 30."""
 
 
 def cube_table_friction(label: Array) -> Array:
-    """Effective cube-table coefficient of friction labels; one that policies can know."""
+    """Returns the effective cube-table coefficient of friction labels, the one in manifests."""
     return np.minimum(0.5 * label, FRICTION_LIMIT)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Starts:
-    """Where episodes begin; the arm always starts in panda-gym's neutral pose, cubes unturned."""
+    """Initial states of episodes. The arm starts in panda-gym's neutral pose, cubes without yaw."""
 
     cube: Array
     """``(n, 2)`` [m]."""
@@ -75,13 +66,13 @@ class Starts:
     """``(n, 2)`` [m]."""
 
     def take(self, rows: NDArray[np.int64]) -> Starts:
-        """The starts of these rows."""
+        """Returns the starts of these rows."""
         return Starts(cube=self.cube[rows], goal=self.goal[rows])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contacts:
-    """What touches the cubes."""
+    """Contacts of the cubes."""
 
     table: Flags
     """``(n,)``."""
@@ -109,25 +100,25 @@ class SkillAwareScenes(Protocol):
 
     @property
     def contacts(self) -> Contacts:
-        """What touches the cubes now."""
+        """The current contacts of the cubes."""
         ...
 
     def reset(self, starts: Starts, friction: Array, mass: Array) -> None:
-        """Begins an episode in every scene; friction (label) and mass [kg] are ``(n,)``."""
+        """Starts an episode in every scene; friction (label) and mass [kg] are ``(n,)``."""
         ...
 
     def set_context(self, friction: Array, mass: Array) -> None:
-        """Changes friction (label) and mass [kg], each ``(n,)``, at once, in mid-episode."""
+        """Sets friction (label) and mass [kg], each ``(n,)``, also during an episode."""
         ...
 
     def observe(self) -> Array:
-        """``(n, 23)``: the fields of ``OBSERVATION``, raw SI units."""
+        """Returns the fields of ``OBSERVATION`` ``(n, 23)``, raw SI units."""
         ...
 
     def step(self, action: Array) -> None:
-        """One control step with ``(n, 4)`` actions in [-1, 1] (clipped)."""
+        """Runs one control step with actions ``(n, 4)``, clipped to [-1, 1]."""
         ...
 
     def close(self) -> None:
-        """Frees the engine."""
+        """Releases the engine."""
         ...

@@ -1,1 +1,13 @@
-"""tabletop."""
+"""The tabletop task: push a cube on the served plant.
+
+- ``task``: its entry in the registry.
+- ``compatibility``: checks that a policy was trained on this plant.
+- ``model``: the MuJoCo model of arm, table and cube.
+- ``tabletop``: n scenes with domain randomisation, stepped together.
+- ``sensor_noise``: measurement errors.
+- ``simulated_arm``: one scene as the arm that skill-serve moves.
+- ``rollouts``: runs a policy, and records ``trajectories``.
+- ``trajectories``: recorded rollouts.
+- ``metrics``: scores of recorded rollouts.
+- ``setpoint_audit``: counts set-points that the governor would refuse.
+"""

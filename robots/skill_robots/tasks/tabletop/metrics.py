@@ -1,7 +1,7 @@
-"""What a set of rollouts shows: displacement, coverage, direction and goal metrics.
+"""Metrics of rollouts: displacement, coverage, direction and goals.
 
-Every metric is a finite number. Where one is undefined (nothing moved, one set only) it is 0, the
-worst value it can have, so that results compare, plot and travel as JSON without special cases.
+Every metric is a finite number. An undefined metric (no cube moved, or only one set) is 0, its
+worst value, so that comparison, plots and JSON need no special case.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S
 from skill_robots.tasks.tabletop.trajectories import GoalTrajectories, Trajectories
 
 MOVED_M = 0.03
-"""Displacement from which a cube counts as moved, and its direction as meaningful [m]."""
+"""Displacement from which a cube counts as moved and has a direction [m]."""
 
 CELL_M = 0.02
 """Side of a displacement cell [m]."""
 
 REST_STEPS = (40, 60)
-"""Control steps at which a cube may be at rest at its goal: 1.6 and 2.4 s."""
+"""Control steps at which :func:`rest_share` is reported: 1.6 and 2.4 s."""
 
 FAR_M = 0.05
-"""Distance beyond which a goal takes more than a nudge [m]."""
+"""Distance beyond which a goal counts in :func:`rest_share` [m]."""
 
 REST_DISTANCE_M, REST_M_S = 0.03, 0.02
-"""A cube this near to its goal [m] and slower than this [m/s] is at rest there."""
+"""A cube within this distance of its goal [m] and below this speed [m/s] is at rest there."""
 
 
 def skill_metrics(trajectories: Trajectories) -> dict[str, float]:
-    """Metrics of :func:`~skill_robots.tasks.tabletop.rollouts.skill_rollouts`.
+    """Computes the metrics of :func:`~skill_robots.tasks.tabletop.rollouts.skill_rollouts`.
 
     Displacement is that of the cube in the table plane, from its own start. ``moved_share_*`` and
-    ``median_displacement_m`` look at the end of the episode, cells at every step of it.
+    ``median_displacement_m`` use the end of the episode, the cells every step.
     """
     displacement = trajectories.displacement
     final = displacement[:, :, -1]
@@ -50,9 +50,9 @@ def skill_metrics(trajectories: Trajectories) -> dict[str, float]:
 
 
 def goal_metrics(trajectories: GoalTrajectories) -> dict[str, float]:
-    """Metrics of :func:`~skill_robots.tasks.tabletop.rollouts.goal_rollouts`.
+    """Computes the metrics of :func:`~skill_robots.tasks.tabletop.rollouts.goal_rollouts`.
 
-    Distances are those at the end; ``goal_rest_*`` look at one step each (:func:`rest_share`).
+    Distances are those at the end; each ``goal_rest_*`` uses one step (:func:`rest_share`).
     """
     distance = trajectories.final_distance
     return {
@@ -68,10 +68,10 @@ def goal_metrics(trajectories: GoalTrajectories) -> dict[str, float]:
 
 
 def rest_share(trajectories: GoalTrajectories, step: int) -> float:
-    """Of the goals that start more than 5 cm away, those with the cube at rest there at ``step``.
+    """Returns the share of far goals (more than 5 cm away) with the cube at rest there at ``step``.
 
-    At rest there: within 3 cm and slower than 2 cm/s. 0 where no goal is that far away or no
-    episode that long.
+    At rest: within 3 cm of the goal and slower than 2 cm/s. Returns 0 if no goal is that far away
+    or the episode is shorter.
     """
     distance = trajectories.distance
     far = distance[:, 0] > FAR_M
@@ -82,7 +82,7 @@ def rest_share(trajectories: GoalTrajectories, step: int) -> float:
 
 
 def displacement_cells(displacement: Array) -> float:
-    """Distinct 2 cm cells that one set's displacements visit at any step, averaged over sets.
+    """Counts the 2 cm cells that the displacements of one set visit; averaged over sets.
 
     Args:
         displacement: ``(episodes, skills, steps + 1, 2)`` [m].
@@ -95,7 +95,7 @@ def displacement_cells(displacement: Array) -> float:
 
 
 def octants(final: Array) -> float:
-    """Of the eight 45 degree sectors, those that moved cubes of one set lie in, set average.
+    """Counts the 45 degree sectors that contain moved cubes of one set; averaged over sets.
 
     Args:
         final: ``(episodes, skills, 2)`` final displacement [m].
@@ -111,14 +111,14 @@ def _sector(final: Array) -> NDArray[np.int64]:
 
 
 def displacement_r2(skills: Array, final: Array) -> float:
-    """Share of the variance of final displacement that a linear fit from the skill explains.
+    """Returns the coefficient of determination of a linear fit from skill to final displacement.
 
     Args:
         skills: ``(skills, Z)``.
         final: ``(episodes, skills, 2)`` final displacement [m].
 
-    Least squares with an intercept over all episodes; squared errors of x and y are pooled, so
-    that the value does not depend on how the table's axes are turned.
+    Least squares with an intercept over all episodes. Squared errors of x and y are pooled, so
+    that the value does not depend on the orientation of the table's axes.
     """
     episodes = final.shape[0]
     inputs = np.tile(np.column_stack([skills, np.ones(len(skills))]), (episodes, 1))
@@ -132,14 +132,14 @@ def displacement_r2(skills: Array, final: Array) -> float:
 
 
 def direction_consistency(final: Array) -> float:
-    """How far one skill pushes the same way whatever the start and the context: 0 to 1.
+    """Returns the consistency of a skill's direction over starts and contexts: 0 to 1.
 
     Args:
         final: ``(episodes, skills, 2)`` final displacement [m].
 
     Mean resultant length (Mardia and Jupp, Directional Statistics, 2000, section 2.3.1) of the
     directions of the moved cubes of one skill, averaged over the skills that moved the cube in at
-    least two episodes; one direction alone would always be consistent with itself.
+    least two episodes. A single direction would always be consistent.
     """
     distance = np.linalg.norm(final, axis=-1, keepdims=True)
     moved = distance > MOVED_M

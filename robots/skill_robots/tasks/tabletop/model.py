@@ -1,16 +1,23 @@
-"""The tabletop scene: a Panda, a table and one cube, with explicit contact pairs.
+"""The MuJoCo model of the tabletop: a Panda, a table and one cube, with explicit contact pairs.
 
-Geometry as in panda-gym: the arm's base at x = -0.6 m, the table top at z = 0, a 4 cm cube. Every
-geom's own collision flags are off; only the listed pairs touch. The number in a pair *is* the
-effective friction coefficient: no maximum, product or priority rule of the engine comes between.
+Geometry as in panda-gym: the arm's base at x = -0.6 m, the table top at z = 0, a 4 cm cube. The
+collision flags of every geom are off; only the listed pairs touch. The number in a pair *is* the
+effective friction coefficient: no maximum, product or priority rule of the engine applies.
 """
 
 from __future__ import annotations
 
 import mujoco
 
-from skill_robots.franka.model import panda_spec
+from skill_robots.franka.model import FINGER_JOINTS, panda_spec
+from skill_robots.franka.specs import PANDA
 from skill_robots.objects import CUBE_SIZE
+
+ARM_JOINTS = PANDA.joint_names
+"""Names of the arm's joints in the model."""
+
+GRIPPER_JOINTS = FINGER_JOINTS
+"""Names of the gripper's joints in the model."""
 
 CUBE_TABLE_PAIR = "cube_table"
 """Name of the contact pair whose friction is *the* friction of a scene."""
@@ -28,9 +35,9 @@ def tabletop_model(
 
     Args:
         physics_step_s: time step [s]; 5 ms keeps contacts clean, 10 ms does not.
-        base_position: of the arm in the world frame [m].
-        visual: keep lights and the geoms that nothing touches; without them the physics is the
-            same, since every inertia is explicit, and a step costs 6 % less.
+        base_position: position of the arm in the world frame [m].
+        visual: keep the lights and the geoms without contacts. The physics is the same without
+            them, since every inertia is explicit, and a step costs 6 % less.
     """
     spec = panda_spec()
     spec.option.timestep = physics_step_s
@@ -43,8 +50,8 @@ def tabletop_model(
     _add_surroundings(spec)
     _add_cube(spec)
     _add_pairs(spec)
-    # The fingers' gear matters only to a grasp; a closed fist rests on the fingers' stops, and an
-    # active equality would cost a tenth of every step. Whoever uses the hand switches it on.
+    # The equality of the fingers matters only for a grasp; a closed fist rests on the stops of the
+    # fingers. An active equality costs a tenth of every step, so the first use activates it.
     spec.equality("finger_gear").active = False
     if not visual:
         _strip(spec)
@@ -75,7 +82,7 @@ def _add_surroundings(spec: mujoco.MjSpec) -> None:
     world = spec.worldbody
     world.add_light(pos=[0.4, -0.9, 2.2], dir=[-0.25, 0.35, -1.0], diffuse=[0.5, 0.5, 0.5])
     world.add_geom(
-        # A plane never lets the cube fall off; the slab below it is what one sees.
+        # An infinite plane, so that the cube cannot fall off. The slab below is the visible table.
         name="table",
         type=mujoco.mjtGeom.mjGEOM_PLANE,
         size=[5.0, 5.0, 0.1],

@@ -1,4 +1,4 @@
-"""Runs any policy on the tabletop, many scenes at a time, and keeps what the metrics need."""
+"""Runs a policy on the tabletop, many scenes at a time, and records the trajectories."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 from skill_robots.tasks.tabletop.trajectories import GoalTrajectories, Trajectories
 
 MAX_SCENES = 256
-"""Scenes stepped together; more are run in turn."""
+"""Number of scenes stepped together; further scenes run in later batches."""
 
 GOAL_STEPS = 150
-"""Control steps that a goal is given: 6 s at 25 Hz."""
+"""Control steps for each goal: 6 s at 25 Hz."""
 
 GOAL_RANGE_M = 0.15
 """Goals are drawn from +- this around the table's origin, in x and y [m]."""
@@ -33,10 +33,10 @@ StepHook = Callable[[Tabletop], None]
 def evaluation_skills(
     kind: Literal["sphere", "one_hot", "none"], size: int, count: int, seed: int
 ) -> Array:
-    """``(count, size)`` skills that cover the space.
+    """Returns ``(count, size)`` skills that cover the space.
 
-    On the circle (a sphere of size 2) they are evenly spaced from a random offset; on larger
-    spheres uniform at random; one-hot skills are taken in turn.
+    Skills on the circle (a sphere of size 2) are evenly spaced from a random offset. Skills on
+    larger spheres are drawn uniformly. One-hot skills repeat in order.
     """
     generator = np.random.default_rng([seed, 1])
     if kind == "one_hot":
@@ -51,7 +51,7 @@ def evaluation_skills(
 
 
 def evaluation_goals(count: int, seed: int, half_range: float = GOAL_RANGE_M) -> Array:
-    """``(count, 2)`` goals, uniform in the square of +- ``half_range`` [m]."""
+    """Draws ``(count, 2)`` goals, uniform in the square of +- ``half_range`` [m]."""
     return np.random.default_rng([seed, 2]).uniform(-half_range, half_range, (count, 2))
 
 
@@ -65,20 +65,20 @@ def skill_rollouts(
     observation_names: Sequence[str] = PUSH_OBSERVATION,
     threads: int = 1,
     on_step: StepHook | None = None,
-    watch: AuditFactory = SetpointAudit,
+    make_audit: AuditFactory = SetpointAudit,
 ) -> Trajectories:
     """Runs each skill in ``episodes`` episodes with random starts and contexts.
 
     Args:
-        policy: What acts.
-        config: The task; an episode lasts ``config.episode_steps``.
+        policy: the policy to run.
+        config: the task; an episode lasts ``config.episode_steps``.
         skills: ``(k, Z)``; the same in each set of episodes.
-        episodes: Number of sets.
-        seed: Of starts and contexts.
-        observation_names: What the policy observes, in order.
-        threads: Physics threads.
-        on_step: Called after each control step of each batch of scenes.
-        watch: Makes what tests the set-points of a batch.
+        episodes: number of sets.
+        seed: seed of starts and contexts.
+        observation_names: the fields that the policy observes, in order.
+        threads: physics threads.
+        on_step: called after each control step of each batch of scenes.
+        make_audit: makes the audit of the set-points of a batch.
     """
     k = len(skills)
     run = _run(
@@ -90,7 +90,7 @@ def skill_rollouts(
         observation_names=observation_names,
         threads=threads,
         on_step=on_step,
-        watch=watch,
+        make_audit=make_audit,
     )
     shape = (episodes, k)
     return Trajectories(
@@ -113,9 +113,9 @@ def goal_rollouts(
     observation_names: Sequence[str] = PUSH_OBSERVATION,
     threads: int = 1,
     on_step: StepHook | None = None,
-    watch: AuditFactory = SetpointAudit,
+    make_audit: AuditFactory = SetpointAudit,
 ) -> GoalTrajectories:
-    """Sends the policy to each of ``goals`` ``(n, 2)`` [m] from a random start and context.
+    """Runs the policy towards each of ``goals`` ``(n, 2)`` [m], from random starts and contexts.
 
     The other arguments are those of :func:`skill_rollouts`.
     """
@@ -128,7 +128,7 @@ def goal_rollouts(
         observation_names=observation_names,
         threads=threads,
         on_step=on_step,
-        watch=watch,
+        make_audit=make_audit,
     )
     return GoalTrajectories(
         cube=run.cube,
@@ -142,7 +142,7 @@ def goal_rollouts(
 
 
 def _tiled(skills: Array, episodes: int) -> Array | None:
-    """A row per scene, or None where the policy takes no skill."""
+    """Returns one row per scene, or None if the policy takes no skill."""
     return np.tile(skills, (episodes, 1)) if skills.shape[1] else None
 
 
@@ -172,19 +172,19 @@ class _Run:
     interventions: int
 
 
-class _WatchedTabletop(Tabletop):
-    """A tabletop whose set-points are tested as the governor would, at every servo period."""
+class _AuditedTabletop(Tabletop):
+    """A tabletop whose set-points are audited at every servo period."""
 
     def __init__(
-        self, config: TabletopConfig, n: int, *, seed: int, threads: int, watch: AuditFactory
+        self, config: TabletopConfig, n: int, *, seed: int, threads: int, make_audit: AuditFactory
     ) -> None:
         super().__init__(config, n, seed=seed, threads=threads)
-        self.watch = watch(PANDA, self.actions, config.physics_step_s, self.setpoint.position)
+        self.audit = make_audit(PANDA, self.actions, config.physics_step_s, self.setpoint.position)
 
     def physics_step(
         self, position: Array, velocity: Array, gripper_width: float | None = None
     ) -> None:
-        self.watch.check(position, velocity)
+        self.audit.check(position, velocity)
         super().physics_step(position, velocity, gripper_width)
 
 
@@ -198,14 +198,16 @@ def _run(
     observation_names: Sequence[str],
     threads: int,
     on_step: StepHook | None,
-    watch: AuditFactory,
+    make_audit: AuditFactory,
 ) -> _Run:
     names = tuple(observation_names)
     parts: list[_Run] = []
     for index, chunk in enumerate(commands.chunks()):
-        # A seed of its own for each chunk: equal ones would repeat the starts of the first.
+        # Each chunk has its own seed: equal seeds would repeat the starts of the first chunk.
         chunk_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
-        scene = _WatchedTabletop(config, chunk.count, seed=chunk_seed, threads=threads, watch=watch)
+        scene = _AuditedTabletop(
+            config, chunk.count, seed=chunk_seed, threads=threads, make_audit=make_audit
+        )
         parts.append(_run_chunk(policy, scene, chunk, steps, names, on_step))
     return _Run(
         cube=np.concatenate([part.cube for part in parts]),
@@ -219,7 +221,7 @@ def _run(
 
 def _run_chunk(
     policy: Policy,
-    scene: _WatchedTabletop,
+    scene: _AuditedTabletop,
     commands: _Commands,
     steps: int,
     names: tuple[str, ...],
@@ -246,5 +248,5 @@ def _run_chunk(
         end_effector=hand,
         mass=scene.mass.copy(),
         friction=scene.friction.copy(),
-        interventions=scene.watch.total,
+        interventions=scene.audit.total,
     )

@@ -1,27 +1,28 @@
-"""Sensor noise: what a tracker and joint encoders add to a measurement.
+"""Sensor noise: the measurement errors of an object tracker and of joint encoders.
 
-Two parts, per named quantity: an offset drawn once an episode, as the calibration of a camera or an
-arm leaves it, and jitter drawn at every step. Position jitter is small because skills are about
-steps of the cube: white noise of a millimetre at 25 Hz is as large as the motion that a beginner
-causes, and a representation learned from it shrinks to nothing.
+Each named quantity has an offset, drawn once an episode (calibration error of the camera or the
+arm), and jitter, drawn at every step. Position jitter is small because skills are learned from
+steps of the cube: white noise of a millimetre at 25 Hz is as large as the motion that an untrained
+policy causes, and a representation learned from it collapses.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skill_proto.arrays import Array
-from skill_robots.observation import WorldState
+from skill_robots.arm import Pose
+from skill_robots.objects import CUBE
+from skill_robots.observation import FIELDS, WorldState
 
 OFFSET: dict[str, float] = {
     "end_effector_position": 0.001,
     "cube_position": 0.002,
 }
-"""Standard deviation of the offset held through an episode, per entry [m]."""
+"""Standard deviation of the offset of an episode, per entry [m]."""
 
 JITTER: dict[str, float] = {
     "end_effector_position": 0.0001,
@@ -31,7 +32,7 @@ JITTER: dict[str, float] = {
     "cube_velocity": 0.02,
     "cube_angular_velocity": 0.1,
 }
-"""Standard deviation of the jitter, per entry and step, in the quantity's own unit."""
+"""Standard deviation of the jitter, per entry and step, in the unit of the quantity."""
 
 
 class SensorNoise:
@@ -39,7 +40,7 @@ class SensorNoise:
 
     Args:
         n: number of scenes.
-        factor: on every standard deviation; 0 measures exactly.
+        factor: factor on every standard deviation; 0 gives exact measurements.
     """
 
     def __init__(self, n: int, factor: float) -> None:
@@ -53,15 +54,25 @@ class SensorNoise:
                 self._offset[name][ids] = rng.normal(0.0, self._factor * deviation, (len(ids), 3))
 
     def add(self, world: WorldState, rng: np.random.Generator) -> WorldState:
-        """``world`` as measured; a quaternion near w = 0 may come out with w just below it."""
+        """Returns ``world`` with noise; a quaternion with w near 0 may get a w slightly below 0."""
         if self._factor == 0:
             return world
-        noisy: dict[str, Any] = {}
+        noisy: dict[str, Array] = {}
         for name, deviation in JITTER.items():
-            exact: Array = getattr(world, name)
+            exact = FIELDS[name].compute(world)
             noisy[name] = exact + rng.normal(0.0, self._factor * deviation, exact.shape)
         for name, offset in self._offset.items():
             noisy[name] = noisy[name] + offset
         quaternion = noisy["cube_quaternion"]
-        noisy["cube_quaternion"] = quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)
-        return dataclasses.replace(world, **noisy)
+        cube = Pose(
+            position=noisy["cube_position"],
+            quaternion=quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True),
+            velocity=noisy["cube_velocity"],
+            angular_velocity=noisy["cube_angular_velocity"],
+        )
+        return dataclasses.replace(
+            world,
+            end_effector_position=noisy["end_effector_position"],
+            end_effector_velocity=noisy["end_effector_velocity"],
+            objects={**world.objects, CUBE: cube},
+        )

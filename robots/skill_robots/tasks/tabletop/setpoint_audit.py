@@ -1,8 +1,8 @@
-"""Counts, over a batch of scenes, the set-points that the governor would have refused.
+"""SetpointAudit: counts, over a batch of scenes, the set-points that the governor would refuse.
 
-Some scenes, evenly spread, have a governor of their own, which sees every set-point up to the first
-that it refuses. The others are tested for what is quick with arrays: velocities, joints' ends and
-the workspace. Nothing is corrected.
+A few evenly spread scenes have a complete governor, which checks every set-point up to the first
+that it refuses. In the other scenes only velocities, joint limits and the workspace are checked,
+which is fast with arrays. The audit never changes a set-point.
 """
 
 from __future__ import annotations
@@ -13,36 +13,35 @@ import numpy as np
 
 from skill_proto.arrays import Array, Flags
 from skill_robots.arm import ArmSpec, ArmState, JointTarget
-from skill_robots.franka import kinematics
-from skill_robots.franka.kinematics import Point
+from skill_robots.kinematics import Point
 from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.governor import INTERVENTIONS, WORKSPACE_MARGIN_M, Governor, Intervention
 
 MakeGovernor = Callable[[ArmSpec, Point, Point, float], Governor]
-"""From the arm's limits, the corners of its workspace [m] and the servo period [s]."""
+"""Arguments: the arm's limits, both corners of its workspace [m], and the servo period [s]."""
 
 GOVERNED_SCENES = 8
-"""Scenes of a batch that have a governor, which costs more than all else that a scene does
-(``benchmarks/safety/governor.py`` measures it, and governs every scene)."""
+"""Number of scenes of a batch with a governor, which costs more than the rest of a scene
+(``benchmarks/safety/governor.py`` measures the cost, with a governor in every scene)."""
 
 ROUNDING = 1e-9
-"""Room for rounding when a set-point sits on a limit [rad, rad/s]."""
+"""Tolerance for rounding of a set-point on a limit [rad, rad/s]."""
 
 
 class SetpointAudit:
-    """Tests set-points ``(n, dof)`` against an arm's limits and the workspace.
+    """Checks set-points ``(n, dof)`` against an arm's limits and the workspace.
 
     Args:
         spec: the arm's published limits.
-        actions: with the workspace.
+        actions: action configuration, which has the workspace.
         period_s: servo period [s].
-        setpoint: ``(n, dof)``, at rest [rad]; watching starts there.
-        governed: scenes that have a governor.
-        governor: makes the governor of one of them.
+        setpoint: the first set-points, at rest, ``(n, dof)`` [rad].
+        governed: number of scenes with a governor.
+        governor: makes the governor of one scene.
 
     Attributes:
-        interventions: set-points so far that broke each kind of limit. Of a governed scene at most
-            one counts.
+        interventions: number of set-points beyond each kind of limit. A governed scene counts at
+            most one.
     """
 
     def __init__(
@@ -74,11 +73,11 @@ class SetpointAudit:
 
     @property
     def total(self) -> int:
-        """Interventions of all kinds."""
+        """Number of interventions of all kinds."""
         return sum(self.interventions.values())
 
     def check(self, position: Array, velocity: Array) -> None:
-        """Looks at the next set-points, both ``(n, dof)`` [rad, rad/s]."""
+        """Checks the next set-points, both ``(n, dof)`` [rad, rad/s]."""
         finite: Flags = np.asarray(
             np.isfinite(np.concatenate([position, velocity], axis=1)).all(axis=1), np.bool_
         )
@@ -87,7 +86,7 @@ class SetpointAudit:
         for scene in list(self._governors):
             governed[scene] = True
             self._ask_governor(scene, position[scene], velocity[scene])
-        # A scene whose set-point is not a number would fail every other test as well.
+        # A set-point with NaN would fail every other check as well.
         self._test(np.where(finite[:, None], position, self._last), velocity, ~finite, ~governed)
 
     def _ask_governor(self, scene: int, position: Array, velocity: Array) -> None:
@@ -95,7 +94,7 @@ class SetpointAudit:
         found = self._governors[scene].check(target, self._state(position)).intervention
         if found is not None:
             self.interventions[found] += 1
-            # It would go on from its stop, the scene goes on from here.
+            # The governor would continue from its stop, but the scene continues from its set-point.
             del self._governors[scene]
             self._spent.add(scene)
 
@@ -108,7 +107,7 @@ class SetpointAudit:
             position > spec.position_high + ROUNDING
         )
         excess = self._excess(position)
-        # Outside the box every way that leads back is open, and only those.
+        # Outside the box only motion back towards the box is allowed.
         leaves = excess > np.maximum(self._last_excess, 0.0)
         found: dict[Intervention, Flags] = {
             "not_finite": broken,
@@ -126,10 +125,10 @@ class SetpointAudit:
         )
 
     def _excess(self, joint_position: Array) -> Array:
-        """``(n,)``: how far each end effector is outside the box [m]; negative inside."""
-        point = kinematics.forward(joint_position).position
+        """Returns each end effector's distance outside the box ``(n,)`` [m]; negative inside."""
+        point = self._spec.kinematics.forward(joint_position).position
         return np.maximum(self._low - point, point - self._high).max(axis=1)
 
 
 AuditFactory = Callable[[ArmSpec, ActionConfig, float, Array], SetpointAudit]
-"""From the arguments of :class:`SetpointAudit` that depend on the batch."""
+"""Arguments: those of :class:`SetpointAudit` that depend on the batch."""

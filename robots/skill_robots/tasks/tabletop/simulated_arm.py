@@ -1,4 +1,4 @@
-"""MujocoArm: the simulated Panda that is served by default, a tabletop of one."""
+"""MujocoArm: the simulated arm that is served by default, a tabletop of one scene."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 class MujocoArm:
     """One simulated arm with its table and cube; implements ``Arm`` and ``Scene``.
 
-    Time passes only in :meth:`command`: one call is one servo period.
+    The simulation is lockstep: each call of :meth:`command` advances time by one servo period.
 
     Args:
-        config: what the scene may look like; the physics step is the servo period.
-        seed: of the scene's random starts.
+        config: starts and ranges of the scene; its physics step is the servo period.
+        seed: of the random starts.
     """
 
     is_simulated = True
@@ -41,7 +41,7 @@ class MujocoArm:
 
     @property
     def spec(self) -> ArmSpec:
-        """Published facts of the Panda."""
+        """Limits, geometry and models of the Panda."""
         return PANDA
 
     @property
@@ -50,10 +50,10 @@ class MujocoArm:
         return self._config.physics_step_s
 
     def read(self) -> ArmState:
-        """The state after the last command, with the cube's pose.
+        """Returns the state after the last command, with the cube's pose.
 
         Raises:
-            SimulationDivergedError: it has diverged since the last reset.
+            SimulationDivergedError: the simulation has diverged since the last reset.
         """
         self._check_sound()
         table = self._table
@@ -85,17 +85,21 @@ class MujocoArm:
         width = 0.0 if target.grasp else target.gripper_width
         before = self._table.time_s
         self._table.physics_step(target.position[None], target.velocity[None], width)
-        # MuJoCo puts a simulation that has diverged back to time zero and its model's own pose.
-        # It stays so: going on from there would drive the arm from one pose into the other.
+        # MuJoCo resets a diverged simulation to time zero and the model's initial pose. The error
+        # stays until a reset of the scene, because continuing would drive the arm from one pose to
+        # the other.
         self._diverged = self._diverged or self._table.time_s <= before
         self._check_sound()
+
+    def recover(self) -> None:
+        """Has no effect: the simulation has no robot faults, and only a reset ends divergence."""
 
     def _check_sound(self) -> None:
         if self._diverged:
             raise SimulationDivergedError("the simulation diverged; reset the scene")
 
     def reset(self, seed: int | None = None) -> None:
-        """A fresh random start; a mass or friction that was set stays."""
+        """Begins at a new random start; a mass or friction that was set stays."""
         if seed is not None:
             self._table.rng = np.random.default_rng(seed)
         self._table.reset()
@@ -121,4 +125,4 @@ class MujocoArm:
         return {"mass": float(self._table.mass[0]), "friction": float(self._table.friction[0])}
 
     def close(self) -> None:
-        """Nothing to free: the simulation goes with the object."""
+        """Has no effect: the simulation holds no external resources."""

@@ -1,8 +1,11 @@
-"""The tabletop task: n Pandas, each pushing one cube of its own mass and friction.
+"""The tabletop task: n Pandas, each of which pushes one cube.
 
-Training collects from many of these at once; the simulated arm that is served is a batch of one.
-Numpy only. Time: one control step is 40 ms, eight physics steps of 5 ms, and the set-point is
-shaped at every physics step.
+Each episode draws mass, friction and, if configured, stiffness, latency and sensor noise: domain
+randomisation (Tobin et al., "Domain Randomization for Transferring Deep Neural Networks from
+Simulation to the Real World", IROS 2017).
+
+Training steps many scenes together; the served simulated arm is a batch of one. One control step
+is 40 ms, which is eight physics steps of 5 ms, and the set-point is shaped at every physics step.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from skill_proto.arrays import Array, Ids
+from skill_robots.arm import Pose
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import (
     ActionConfig,
@@ -25,9 +29,9 @@ from skill_robots.motion.action import (
     inverse_kinematics,
 )
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
-from skill_robots.objects import CUBE_SIZE
+from skill_robots.objects import CUBE, CUBE_SIZE
 from skill_robots.observation import PUSH_OBSERVATION, WorldState, canonical_sign, observe, rotate
-from skill_robots.tasks.tabletop.model import CUBE_TABLE_PAIR, tabletop_model
+from skill_robots.tasks.tabletop.model import CUBE_TABLE_PAIR, GRIPPER_JOINTS, tabletop_model
 from skill_robots.tasks.tabletop.sensor_noise import SensorNoise
 
 Interval = tuple[float, float]
@@ -36,18 +40,18 @@ CONTROL_PERIOD_S = 0.04
 """Time between two actions of a policy [s]."""
 
 LOW_START_M = 0.06
-"""Height of the end effector at a low start: the fingertips just above the cube [m]."""
+"""Height of the end effector at a low start [m]; the fingertips are just above the cube."""
 
 HIGH_START_M = 0.20
-"""Height of the end effector at a high start, about panda-gym's [m]."""
+"""Height of the end effector at a high start [m], about that of panda-gym."""
 
 BESIDE_M = (0.05, 0.09)
-"""Distance of the end effector from the cube's centre at a start beside it [m]: no contact."""
+"""Distance of the end effector from the cube's centre at a start beside it [m]; no contact."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class TabletopConfig:
-    """What varies between the episodes of the tabletop."""
+    """The domain randomisation of the tabletop, and its time steps."""
 
     mass: Interval = (0.4, 1.6)
     """Range of the cube's mass, drawn log-uniformly per episode [kg]."""
@@ -58,19 +62,19 @@ class TabletopConfig:
     latency_s: Interval = (0.0, 0.0)
     """Range of the delay between an observation and its action taking effect [s]."""
     sensor_noise: Annotated[float, Field(ge=0, le=10)] = 0.0
-    """Factor on the standard deviations in tasks/noise.py; 0 measures exactly."""
+    """Factor on the standard deviations of the sensor noise; 0 gives exact measurements."""
     start: Literal["low", "high", "mixed"] = "low"
     """low: hand at 6 cm, cube within 10 cm. high: hand at 20 cm, cube within 15 cm. mixed: half of
     the episodes low, a quarter with the hand at any height between and the cube within 15 cm, and a
-    quarter with the hand already down beside the cube, where exploring soon meets it."""
+    quarter with the hand already down beside the cube, so that exploration soon makes contact."""
     episode_steps: Annotated[int, Field(ge=1)] = 100
     """Control steps in an episode (100 = 4 s)."""
     physics_step_s: Annotated[float, Field(gt=0, le=0.01)] = 0.005
-    """Physics step, which is also the servo period of the simulated arm [s]."""
+    """Physics step, also the servo period of the simulated arm [s]."""
 
 
 class Tabletop:
-    """n independent scenes stepped together.
+    """n independent scenes, stepped together.
 
     Attributes:
         n: number of scenes.
@@ -98,7 +102,7 @@ class Tabletop:
         self.mass, self.friction = np.ones(n), np.ones(n)
         self._goal = np.zeros((n, 7))
         self._feed_forward = np.zeros((n, 7))
-        self._hands: EndEffectors | None = None
+        self._end_effectors: EndEffectors | None = None
         self._noise = SensorNoise(n, config.sensor_noise)
         self._latency = np.zeros(n, dtype=np.int64)
         self.reset()
@@ -120,17 +124,17 @@ class Tabletop:
         self._cube_q = int(model.joint("cube").qposadr[0])
         self._cube_v = int(model.joint("cube").dofadr[0])
         self._unit_inertia = model.body_inertia[self._cube] / model.body_mass[self._cube]
-        self._finger_q = int(model.joint("panda_finger_joint1").qposadr[0])
+        self._finger_q = int(model.joint(GRIPPER_JOINTS[0]).qposadr[0])
         self._hand = model.actuator("hand").id
 
     # Episodes -----------------------------------------------------------------------------------
 
     def reset(self, ids: Ids | None = None) -> None:
-        """Starts an episode, with a fresh start and a fresh context, in the scenes ``ids``."""
+        """Starts an episode in the scenes ``ids``, with a new start and a new context."""
         ids = np.arange(self.n) if ids is None else np.asarray(ids)
         hand, cube, yaw = self._draw_start(len(ids))
         self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
-        joints = inverse_kinematics(hand - self._base)
+        joints = inverse_kinematics(PANDA, hand - self._base)
         self._qpos[ids, :7] = joints
         q = self._cube_q
         self._qpos[ids, q : q + 2] = cube
@@ -146,10 +150,10 @@ class Tabletop:
             array[ids] = value
         self._draw_context(ids)
         self._noise.reset(ids, self.rng)
-        self._hands = None
+        self._end_effectors = None
 
     def _draw_start(self, n: int) -> tuple[Array, Array, Array]:
-        """Hand ``(n, 3)`` and cube ``(n, 2)`` in the world frame [m], and the cube's yaw [rad]."""
+        """Draws hand ``(n, 3)`` and cube ``(n, 2)`` in the world frame [m], and cube yaw [rad]."""
         rng, start = self.rng, self.config.start
         draw = rng.random(n) if start == "mixed" else np.full(n, 0.0 if start == "low" else 0.5)
         low, beside = draw < 0.5, draw >= 0.75
@@ -185,7 +189,7 @@ class Tabletop:
     def set_context(
         self, *, mass: Array | float | None = None, friction: Array | float | None = None
     ) -> None:
-        """Changes the cubes' mass [kg] or friction at once, also in mid-episode."""
+        """Sets the cubes' mass [kg] or friction immediately, also during an episode."""
         everyone = np.arange(self.n)
         self._write_context(
             everyone,
@@ -205,8 +209,8 @@ class Tabletop:
     # Time ---------------------------------------------------------------------------------------
 
     def step(self, action: Array) -> None:
-        """One control step: decodes ``action`` ``(n, 3)`` in [-1, 1], then shapes and steps."""
-        goal = self._decoder.displace(action, self.setpoint.position, self.hands)
+        """Runs one control step with ``action`` ``(n, 3)`` in [-1, 1]."""
+        goal = self._decoder.displace(action, self.setpoint.position, self.end_effectors)
         for k in range(self.substeps):
             late = k < self._latency
             active = np.where(late[:, None], self._goal, goal) if late.any() else goal
@@ -217,7 +221,7 @@ class Tabletop:
     def physics_step(
         self, position: Array, velocity: Array, gripper_width: float | None = None
     ) -> None:
-        """One physics step towards a shaped set-point ``(n, 7)``; the servo of the simulated arm.
+        """Runs one physics step towards a shaped set-point ``(n, 7)``: the simulated arm's servo.
 
         The position actuator's force is ``K (u - q) - D q'``; with ``u = q_set + (D / K) v_set``
         this is joint impedance with velocity feed-forward, ``K (q_set - q) + D (v_set - q')``.
@@ -225,37 +229,41 @@ class Tabletop:
         self._ctrl[:, :7] = position + self._feed_forward * velocity
         if gripper_width is not None:
             self._ctrl[:, self._hand] = gripper_width / 2
-            self._finger_gear[:] = 1.0  # off until the hand is used: see scene.py
+            self._finger_gear[:] = 1.0  # inactive until the first use of the hand: see model.py
         self._batch.step(nstep=1)
-        self._hands = None
+        self._end_effectors = None
 
     def push_cube(self, velocity: Array) -> None:
-        """Gives every cube this horizontal velocity ``(2,)`` [m/s]; for measuring friction."""
+        """Sets the horizontal velocity ``(2,)`` of every cube [m/s], to measure friction."""
         v = self._cube_v
         self._qvel[:, v : v + 2] = velocity
 
-    # What can be seen -----------------------------------------------------------------------------
+    # Observation ----------------------------------------------------------------------------------
 
     def observe(self, names: tuple[str, ...] = PUSH_OBSERVATION) -> Array:
-        """The observation ``(n, O)`` of these fields, with sensor noise where configured."""
+        """Returns the observation ``(n, O)`` of these fields, with the configured sensor noise."""
         return observe(names, self.world())
 
     def world(self) -> WorldState:
-        """The measured state of every scene, with sensor noise where configured."""
+        """Returns the measured state of every scene, with the configured sensor noise."""
         position, quaternion, velocity, angular_velocity = self.cube_pose
-        hands = self.hands
+        ends = self.end_effectors
         state = WorldState(
             joint_position=self.joint_position.copy(),
             joint_velocity=self.joint_velocity.copy(),
-            end_effector_position=hands.measured,
-            end_effector_velocity=hands.measured_velocity,
-            setpoint_position=hands.setpoint,
-            setpoint_velocity=hands.setpoint_velocity,
+            end_effector_position=ends.measured,
+            end_effector_velocity=ends.measured_velocity,
+            setpoint_position=ends.setpoint,
+            setpoint_velocity=ends.setpoint_velocity,
             gripper_width=self.gripper_width[:, None],
-            cube_position=position,
-            cube_quaternion=canonical_sign(quaternion),
-            cube_velocity=velocity,
-            cube_angular_velocity=angular_velocity,
+            objects={
+                CUBE: Pose(
+                    position=position,
+                    quaternion=canonical_sign(quaternion),
+                    velocity=velocity,
+                    angular_velocity=angular_velocity,
+                )
+            },
         )
         return self._noise.add(state, self.rng)
 
@@ -276,26 +284,27 @@ class Tabletop:
 
     @property
     def gripper_width(self) -> Array:
-        """``(n,)`` opening between the fingers [m]."""
+        """``(n,)`` distance between the fingers [m]."""
         return 2.0 * self._qpos[:, self._finger_q]
 
     @property
-    def hands(self) -> EndEffectors:
-        """Where the hands and those of the set-points are; kept until the next physics step."""
-        if self._hands is None:
-            self._hands = end_effector_state(
+    def end_effectors(self) -> EndEffectors:
+        """End effectors, measured and of the set-points; cached until the next physics step."""
+        if self._end_effectors is None:
+            self._end_effectors = end_effector_state(
+                PANDA,
                 self.joint_position,
                 self.joint_velocity,
                 self.setpoint.position,
                 self.setpoint.velocity,
                 self._base,
             )
-        return self._hands
+        return self._end_effectors
 
     @property
     def end_effector_position(self) -> Array:
         """``(n, 3)`` exact, world frame [m]."""
-        return self.hands.measured
+        return self.end_effectors.measured
 
     @property
     def cube_position(self) -> Array:
@@ -319,11 +328,11 @@ class Tabletop:
 
 
 def _on_circle(radius: Array, angle: Array) -> Array:
-    """``(n, 2)`` points."""
+    """Returns ``(n, 2)`` points."""
     return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 def _yaw_quaternion(yaw: Array) -> Array:
-    """``(n, 4)``, w first, of a turn about z."""
+    """Returns the quaternions ``(n, 4)``, w first, of rotations about z."""
     zero = np.zeros_like(yaw)
     return np.stack([np.cos(yaw / 2), zero, zero, np.sin(yaw / 2)], axis=1)

@@ -1,4 +1,4 @@
-"""What rollouts leave behind: where cube and hand were, under which command and context."""
+"""Recorded rollouts: positions of cube and end effector, commands and contexts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Trajectories:
     cube: Array
     """``(e, k, T + 1, 2)`` true cube position in the table plane, world frame [m]."""
     end_effector: Array
-    """``(e, k, T + 1, 3)`` measured hand position, world frame [m]."""
+    """``(e, k, T + 1, 3)`` measured end-effector position, world frame [m]."""
     skills: Array
     """``(k, Z)``."""
     mass: Array
@@ -24,7 +24,7 @@ class Trajectories:
     friction: Array
     """``(e, k)`` cube-table friction coefficient."""
     governor_interventions: int = 0
-    """Set-points that a watch found beyond a limit (tasks/watch.py)."""
+    """Set-points beyond a limit, counted by the set-point audit."""
 
     @property
     def displacement(self) -> Array:
@@ -41,7 +41,7 @@ class GoalTrajectories:
     cube_speed: Array
     """``(n, T + 1)`` true horizontal speed of the cube [m/s]."""
     end_effector: Array
-    """``(n, T + 1, 3)`` measured hand position, world frame [m]."""
+    """``(n, T + 1, 3)`` measured end-effector position, world frame [m]."""
     goals: Array
     """``(n, 2)`` desired cube position, world frame [m]."""
     mass: Array
@@ -49,7 +49,7 @@ class GoalTrajectories:
     friction: Array
     """``(n,)`` cube-table friction coefficient."""
     governor_interventions: int = 0
-    """Set-points that a watch found beyond a limit (tasks/watch.py)."""
+    """Set-points beyond a limit, counted by the set-point audit."""
 
     @property
     def distance(self) -> Array:

@@ -48,14 +48,14 @@ def test_starts_fill_the_area_and_follow_the_seed() -> None:
         assert points.shape == (5000, 2)
         assert 0.149 < np.abs(points).max() <= 0.15
         assert np.abs(points.mean(axis=0)).max() < 0.005
-    # Drawn apart from each other: the mean distance of two points of a square of side a is
+    # Cube and goal are independent: the mean distance of two points in a square of side a is
     # 0.5214 a.
     assert np.linalg.norm(starts.cube - starts.goal, axis=1).mean() == pytest.approx(
         0.5214 * 0.3, rel=0.02
     )
 
 
-def test_doing_nothing_solves_one_start_in_thirteen() -> None:
+def test_one_start_in_thirteen_needs_no_motion() -> None:
     """P(distance < r) in a square of side a is pi s^2 - 8/3 s^3 + s^4 / 2 with s = r / a."""
     s = 0.05 / 0.3
     expected = np.pi * s**2 - 8 / 3 * s**3 + s**4 / 2
@@ -81,7 +81,7 @@ def test_labels_are_the_published_ones() -> None:
     assert label(height, contacts).tolist() == [0, 2, 1, 1, 1]
 
 
-def test_cell_names_have_no_idle_digits() -> None:
+def test_cell_names_have_no_trailing_zeros() -> None:
     assert cell_name(Cell(0.1, 10.0)) == "0.1,10"
     assert cell_name(Cell(2.5, 7.25)) == "2.5,7.25"
 

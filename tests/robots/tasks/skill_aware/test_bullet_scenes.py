@@ -1,4 +1,4 @@
-"""The skill-aware benchmark on PyBullet is panda-gym's, and its episodes leave no trace."""
+"""The scenes on PyBullet equal those of panda-gym, and an episode does not affect the next."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from skill_robots.tasks.skill_aware.benchmark import (
     success,
 )
 from skill_robots.tasks.skill_aware.bullet_scenes import BulletScenes
+from skill_robots.tasks.skill_aware.engines import SATURATION_LABEL
 from skill_robots.tasks.skill_aware.scenes import OBSERVATION, Starts
 from skill_robots.tasks.skill_aware.scripted.policies import Pick
 
@@ -43,8 +44,26 @@ def start(scenes: BulletScenes, *, friction: float, mass: float, seed: int = 0) 
     scenes.reset(starts, np.full(n, friction), np.full(n, mass))
 
 
+def slide(scenes: BulletScenes, friction: float, force: float) -> float:
+    """Pushes a cube of 1 kg at its foot for 0.2 s; returns its displacement [m]."""
+    scene = scenes._scenes[0]
+    start(scenes, friction=friction, mass=1.0)
+    begin = scenes.cube_position[0]
+    for _ in range(100):
+        position, _ = pybullet.getBasePositionAndOrientation(
+            scene.cube, physicsClientId=scene.client
+        )
+        foot = [position[0], position[1], 0.0]
+        pybullet.applyExternalForce(
+            scene.cube, -1, [force, 0, 0], foot, pybullet.WORLD_FRAME, scene.client
+        )
+        pybullet.stepSimulation(scene.client)
+    scenes._read()
+    return float(scenes.cube_position[0, 0] - begin[0])
+
+
 def random_episode(scenes: BulletScenes, seed: int, steps: int = 30) -> np.ndarray:
-    """Observations under random actions that tend downwards, so that they meet the cube."""
+    """Returns observations under random actions with a downward mean, which reach the cube."""
     rng = np.random.default_rng(seed)
     start(scenes, friction=5.0, mass=10.0, seed=seed)
     seen = [scenes.observe()]
@@ -55,7 +74,7 @@ def random_episode(scenes: BulletScenes, seed: int, steps: int = 30) -> np.ndarr
 
 
 def panda_gym_episode(seed: int, steps: int = 30) -> np.ndarray:
-    """What panda-gym itself makes of the first scene of :func:`random_episode`."""
+    """Returns panda-gym's own observations for the first scene of :func:`random_episode`."""
     simulation = PyBullet()
     robot = Panda(simulation, base_position=np.array([-0.6, 0.0, 0.0]))
     task = PickAndPlace(simulation, reward_type="dense", goal_z_range=0)
@@ -112,27 +131,22 @@ def test_context_is_set_as_labelled(scenes: BulletScenes) -> None:
 @pytest.mark.parametrize("friction", [0.1, 1.0, 5.0])
 def test_cube_slips_at_half_the_label(scenes: BulletScenes, friction: float) -> None:
     """A force at the cube's foot moves it above mu m g and not below, with mu = label / 2."""
-    scene = scenes._scenes[0]
     holding = friction / 2 * 1.0 * 9.81
+    assert slide(scenes, friction, 0.85 * holding) < 0.002
+    # The remaining force accelerates the cube: x = a t^2 / 2 over 0.2 s.
+    expected = 0.5 * holding * 0.2**2 / 2
+    assert slide(scenes, friction, 1.5 * holding) == pytest.approx(expected, rel=0.2)
 
-    def slid(force: float) -> float:
-        start(scenes, friction=friction, mass=1.0)
-        begin = scenes.cube_position[0]
-        for _ in range(100):
-            position, _ = pybullet.getBasePositionAndOrientation(
-                scene.cube, physicsClientId=scene.client
-            )
-            foot = [position[0], position[1], 0.0]
-            pybullet.applyExternalForce(
-                scene.cube, -1, [force, 0, 0], foot, pybullet.WORLD_FRAME, scene.client
-            )
-            pybullet.stepSimulation(scene.client)
-        scenes._read()
-        return float(scenes.cube_position[0, 0] - begin[0])
 
-    assert slid(0.85 * holding) < 0.002
-    # What is left over accelerates it: x = a t^2 / 2 over 0.2 s.
-    assert slid(1.5 * holding) == pytest.approx(0.5 * holding * 0.2**2 / 2, rel=0.2)
+def test_labels_from_the_saturation_on_have_one_friction() -> None:
+    """Cubes slide equally far at labels 20, 25 and 30, and farther at 15."""
+    scenes = BulletScenes(1)
+    assert SATURATION_LABEL["bullet"] == 20.0
+    for force, least in ((50.0, 0.0), (60.0, 0.1)):
+        distances = [slide(scenes, label, force) for label in (20.0, 25.0, 30.0)]
+        assert distances[0] == distances[1] == distances[2] > least
+        assert slide(scenes, 15.0, force) > distances[0] + 0.2
+    scenes.close()
 
 
 def test_arm_starts_in_the_neutral_pose_beside_a_cube_at_rest(scenes: BulletScenes) -> None:
@@ -152,13 +166,13 @@ def test_arm_starts_in_the_neutral_pose_beside_a_cube_at_rest(scenes: BulletScen
         np.testing.assert_allclose(seen[:, FIELDS[name]], 0.0, atol=1e-9)
 
 
-def test_episodes_leave_no_trace(scenes: BulletScenes) -> None:
+def test_an_episode_does_not_affect_the_next(scenes: BulletScenes) -> None:
     first = random_episode(scenes, seed=0)
     random_episode(scenes, seed=1)
     np.testing.assert_array_equal(random_episode(scenes, seed=0), first)
 
 
-def test_quaternions_are_upright(scenes: BulletScenes) -> None:
+def test_quaternions_have_a_positive_w(scenes: BulletScenes) -> None:
     start(scenes, friction=1.0, mass=1.0)
     scene = scenes._scenes[0]
     turn = pybullet.getQuaternionFromEuler([0.0, 0.0, 4.0])  # w < 0
@@ -171,7 +185,7 @@ def test_quaternions_are_upright(scenes: BulletScenes) -> None:
     assert quaternion[0] > 0.0
 
 
-def test_contacts_tell_table_and_fingers(scenes: BulletScenes) -> None:
+def test_contacts_distinguish_table_and_fingers(scenes: BulletScenes) -> None:
     starts = Starts(cube=np.array([[0.0, 0.0], [0.1, 0.1]]), goal=np.full((2, 2), 0.15))
     scenes.reset(starts, np.ones(2), np.ones(2))
     scenes.step(np.zeros((2, 4)))
@@ -194,7 +208,7 @@ def test_actions_of_the_wrong_shape_are_refused(scenes: BulletScenes) -> None:
         BulletScenes(0)
 
 
-def test_doing_nothing_scores_the_starts_that_are_solved(scenes: BulletScenes) -> None:
+def test_the_still_policy_scores_the_starts_within_the_success_radius(scenes: BulletScenes) -> None:
     episodes, seed = 25, 2
     result = benchmark(StillPolicy(4), scenes, cells=[Cell(1.0, 1.0)], episodes=episodes, seed=seed)
     starts = draw_starts(episodes, np.random.default_rng([seed, 3]))

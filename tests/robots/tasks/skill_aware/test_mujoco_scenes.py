@@ -1,4 +1,4 @@
-"""The benchmark's twin on MuJoCo: laws of its physics, and its likeness to panda-gym's scenes."""
+"""The MuJoCo twin of the benchmark: laws of physics, and agreement with panda-gym's scenes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from skill_proto.arrays import Array
-from skill_robots.franka import kinematics
+from skill_robots.franka.kinematics import END_EFFECTOR_IN_HAND
+from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import inverse_kinematics
 from skill_robots.observation import layout
 from skill_robots.tasks.skill_aware.benchmark import LABELS, Cell, benchmark, draw_starts, label
@@ -16,7 +17,7 @@ from skill_robots.tasks.skill_aware.bullet_kinematics import (
     joint_targets,
     locate,
 )
-from skill_robots.tasks.skill_aware.engines import make_scenes
+from skill_robots.tasks.skill_aware.engines import SATURATION_LABEL, make_scenes
 from skill_robots.tasks.skill_aware.mujoco_model import BASE_POSITION, JOINT_FORCE
 from skill_robots.tasks.skill_aware.mujoco_scenes import MujocoScenes
 from skill_robots.tasks.skill_aware.scenes import (
@@ -82,8 +83,8 @@ def test_the_arm_starts_in_panda_gyms_neutral_pose() -> None:
     np.testing.assert_allclose(scenes.cube_position[0], [0.0, 0.0, CUBE_REST_HEIGHT_M])
 
 
-def test_the_hand_stays_where_it_is_told_to() -> None:
-    """The motors carry the arm's weight without sinking, step upon step."""
+def test_the_hand_holds_its_position() -> None:
+    """The motors carry the arm's weight without sinking over 50 steps."""
     scenes = begin([1.0], cube=FAR)
     before = hand(scenes)
     act(scenes, 0.0, 0.0, 0.0, 0.0, steps=50)
@@ -94,12 +95,12 @@ def test_joint_targets_are_those_of_twenty_damped_steps() -> None:
     rng = np.random.default_rng(0)
     base = np.array(BASE_POSITION)
     places = rng.uniform([0.45, -0.2, 0.02], [0.72, 0.2, 0.2], (16, 3))
-    start = inverse_kinematics(places) + rng.uniform(-0.02, 0.02, (16, 7))
+    start = inverse_kinematics(PANDA, places) + rng.uniform(-0.02, 0.02, (16, 7))
     wish = locate(start, base)[0].position + rng.uniform(-0.05, 0.05, (16, 3))
     stepped = np.array([_damped_steps(q, p) for q, p in zip(start, wish, strict=True)])
     reached = [locate(q, base)[0].position for q in (joint_targets(start, wish, base), stepped)]
     assert np.abs(reached[0] - reached[1]).max() < 1e-3
-    assert np.linalg.norm(reached[1] - wish, axis=1).max() > 5e-3  # they do fall short
+    assert np.linalg.norm(reached[1] - wish, axis=1).max() > 5e-3  # they fall short
 
 
 def _damped_steps(joints: Array, wish: Array) -> Array:
@@ -122,18 +123,18 @@ def _damped_steps(joints: Array, wish: Array) -> Array:
 
 def test_the_jacobian_is_that_of_the_end_effector() -> None:
     base, h = np.array(BASE_POSITION), 1e-6
-    joints = inverse_kinematics(np.array([[0.6, 0.1, 0.1]])) + 0.1
+    joints = inverse_kinematics(PANDA, np.array([[0.6, 0.1, 0.1]])) + 0.1
     jacobian = locate(joints, base)[1][0]
     for i in range(7):
         ahead = joints.copy()
         ahead[0, i] += h
         slope = (locate(ahead, base)[0].position - locate(joints, base)[0].position)[0] / h
         np.testing.assert_allclose(jacobian[:3, i], slope, atol=1e-5)
-    assert kinematics.END_EFFECTOR_IN_HAND < 0.105
+    assert END_EFFECTOR_IN_HAND < 0.105
 
 
 def test_a_blocked_push_does_not_wind_up() -> None:
-    """A target is the measured hand plus the action: let go, and nothing springs forward."""
+    """A target is the measured hand plus the action, so a released push does not spring forward."""
     scenes = begin([500.0], friction=10.0)
     stand_beside(scenes)
     act(scenes, 0.0, 1.0, 0.0, CLOSE, steps=10)
@@ -152,7 +153,7 @@ def test_motors_keep_their_limits() -> None:
         act(scenes, 0.0, 1.0, 0.0, CLOSE)
         largest = np.maximum(largest, np.abs(force[0, :7]))
     assert (largest <= JOINT_FORCE).all()
-    assert (largest == JOINT_FORCE).any()  # the push is as hard as the arm can
+    assert (largest == JOINT_FORCE).any()  # the arm pushes with its largest force
 
 
 # The cube ---------------------------------------------------------------------------------------
@@ -176,11 +177,27 @@ def test_a_cube_slips_at_half_the_label(friction: float, mass: float) -> None:
     assert moved[1] > 0.7 * expected
 
 
-def test_no_table_is_rougher_than_bullets_roughest() -> None:
+def test_the_effective_friction_saturates() -> None:
     np.testing.assert_allclose(
         cube_table_friction(np.array([0.1, 1.0, 5.0, 10.0, 30.0])),
         [0.05, 0.5, 2.5, 5.0, FRICTION_LIMIT],
     )
+
+
+def test_labels_from_the_saturation_on_give_identical_physics() -> None:
+    n, mass = 4, np.array([1.0, 5.0, 10.0, 30.0])
+    starts = draw_starts(n, np.random.default_rng(2))
+    actions = _towards(starts, 25)
+    saturation = SATURATION_LABEL["mujoco"]
+    assert saturation == 14.0
+    scenes = MujocoScenes(n)
+    seen = {
+        label: _run(scenes, starts, actions, mass, friction=label)
+        for label in (13.0, saturation, 20.0, 30.0)
+    }
+    np.testing.assert_array_equal(seen[saturation], seen[30.0])
+    np.testing.assert_array_equal(seen[20.0], seen[30.0])
+    assert np.abs(seen[13.0] - seen[30.0]).max() > 1e-3
 
 
 @pytest.mark.parametrize(("friction", "speed"), [(0.1, 0.3), (1.0, 0.6)])
@@ -194,7 +211,7 @@ def test_a_cube_coasts_as_far_as_coulomb_says(friction: float, speed: float) -> 
     )
 
 
-def test_what_can_be_lifted_and_what_cannot() -> None:
+def test_the_arm_lifts_5_kg_and_not_15() -> None:
     """Joint 2 has 87 N m, 36 of them for the arm itself: 5 kg at 0.6 m, not 15."""
     scenes = begin([1.0, 5.0, 15.0, 30.0])
     grasp(scenes)
@@ -208,8 +225,8 @@ def test_what_can_be_lifted_and_what_cannot() -> None:
     assert [LABELS[i] for i in label(height, touching)[:2]] == ["pick", "pick"]
 
 
-def test_soft_fingers_show_in_the_hands_width() -> None:
-    """170 N a side press 4.5 mm into each face, whatever the cube weighs."""
+def test_soft_fingers_reduce_the_gripper_width() -> None:
+    """170 N on each side indent each face by 4.5 mm, at any mass of the cube."""
     scenes = begin([1.0, 5.0, 30.0])
     grasp(scenes)
     act(scenes, 0.0, 0.0, 0.0, CLOSE, steps=3)
@@ -217,7 +234,7 @@ def test_soft_fingers_show_in_the_hands_width() -> None:
     np.testing.assert_allclose(width, 0.031, atol=0.0015)
 
 
-def test_a_change_of_mass_is_felt_at_once() -> None:
+def test_a_change_of_mass_acts_immediately() -> None:
     """A cube held in the air stays at 4 kg and sinks at 40."""
     scenes = begin([1.0, 1.0])
     grasp(scenes)
@@ -230,7 +247,7 @@ def test_a_change_of_mass_is_felt_at_once() -> None:
     assert fell[1] > 0.08
 
 
-def test_a_change_of_friction_is_felt_at_once() -> None:
+def test_a_change_of_friction_acts_immediately() -> None:
     scenes = begin([1.0, 1.0], friction=0.1)
     velocity = scenes.batch.bind("qvel")
     velocity[:, int(scenes.model.joint("cube").dofadr[0]) + 1] = 0.4
@@ -242,7 +259,7 @@ def test_a_change_of_friction_is_felt_at_once() -> None:
     assert speed[1] < 0.01
 
 
-def test_a_fist_tips_what_it_cannot_slide() -> None:
+def test_a_fist_tips_a_cube_that_does_not_slide() -> None:
     """Friction label 10, 10 kg: 490 N to slide, 49 N to tip; the arm has less than 490."""
     scenes = begin([10.0], friction=10.0)
     move(scenes, (0.08, 0.0, 0.10), CLOSE, 8)
@@ -258,8 +275,10 @@ def test_a_fist_tips_what_it_cannot_slide() -> None:
 # Scenes -----------------------------------------------------------------------------------------
 
 
-def _run(scenes: MujocoScenes, starts: Starts, actions: Array, mass: Array) -> Array:
-    scenes.reset(starts, np.full(scenes.n, 1.0), mass)
+def _run(
+    scenes: MujocoScenes, starts: Starts, actions: Array, mass: Array, *, friction: float = 1.0
+) -> Array:
+    scenes.reset(starts, np.full(scenes.n, friction), mass)
     seen: list[Array] = []
     for action in actions:
         scenes.step(action)
@@ -268,7 +287,7 @@ def _run(scenes: MujocoScenes, starts: Starts, actions: Array, mass: Array) -> A
 
 
 def _towards(starts: Starts, steps: int) -> Array:
-    """Actions ``(steps, n, 4)`` that bring every hand down on its cube."""
+    """Returns actions ``(steps, n, 4)`` that bring every hand down on its cube."""
     rng = np.random.default_rng(5)
     actions = rng.uniform(-0.3, 0.3, (steps, len(starts.cube), 4))
     actions[:, :, :2] += 0.5 * np.sign(starts.cube)
@@ -291,31 +310,31 @@ def test_a_batch_is_n_scenes_alone_and_repeats_itself() -> None:
         np.testing.assert_allclose(single[:, 0], first[:, i], rtol=0, atol=1e-9)
 
 
-def test_make_scenes_knows_the_engine() -> None:
+def test_make_scenes_makes_the_scenes_of_the_engine() -> None:
     scenes = make_scenes("mujoco", 2)
     assert isinstance(scenes, MujocoScenes)
     scenes.close()
 
 
-def test_wrong_sizes_are_told() -> None:
+def test_wrong_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one scene"):
         MujocoScenes(0)
     with pytest.raises(ValueError, match=r"actions are \(2, 4\)"):
         begin([1.0, 1.0]).step(np.zeros((2, 3)))
 
 
-def test_the_gentle_pick_solves_what_can_be_lifted() -> None:
+def test_the_gentle_pick_solves_cells_with_light_cubes() -> None:
     scripted = pytest.importorskip("skill_robots.tasks.skill_aware.scripted.policies")
     cells = (Cell(1.0, 1.0), Cell(10.0, 5.0))
     result = benchmark(scripted.Pick(), make_scenes("mujoco", 16), cells=cells, episodes=16)
     assert min(result.cells.values()) > 0.8
 
 
-# Likeness ---------------------------------------------------------------------------------------
+# Agreement with Bullet --------------------------------------------------------------------------
 
 
 def test_both_engines_start_alike_and_move_alike() -> None:
-    """Eight open-loop actions in the air; the hands part by a twentieth of their way."""
+    """After eight open-loop actions in the air the hands differ by a twentieth of their path."""
     pytest.importorskip("panda_gym", reason="the bullet extra is not installed")
     n = 4
     starts = draw_starts(n, np.random.default_rng(4))

@@ -1,4 +1,4 @@
-"""Each metric on trajectories small enough to work out by hand."""
+"""Each metric on small trajectories with a result computed by hand."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def trajectories(cube: Array, skills: Array) -> Trajectories:
 
 
 def straight(final: Array, points: int = 3) -> Array:
-    """Straight paths ``(e, k, points, 2)`` that start at (0.1, -0.2) and end displaced."""
+    """Returns straight paths ``(e, k, points, 2)`` from (0.1, -0.2), displaced by ``final``."""
     share = np.linspace(0.0, 1.0, points)
     return np.array([0.1, -0.2]) + final[:, :, None, :] * share[None, None, :, None]
 
 
-def test_moved_shares_and_median_use_the_final_displacement_from_the_own_start() -> None:
+def test_moved_shares_and_median_use_the_final_displacement_from_the_start() -> None:
     distance = np.array([[0.0, 0.02], [0.05, 0.30]])
     final = distance[..., None] * np.array([1.0, 0.0])
     metrics = skill_metrics(trajectories(straight(final), np.eye(2)))
@@ -71,7 +71,7 @@ def test_the_metrics_have_exactly_the_published_names() -> None:
     ]
 
 
-def test_nothing_moved_gives_zeros_and_no_nan() -> None:
+def test_cubes_at_rest_give_zeros_and_no_nan() -> None:
     metrics = skill_metrics(trajectories(np.zeros((2, 3, 4, 2)), np.eye(3)))
     assert metrics.pop("displacement_cells_2cm") == 1.0
     assert set(metrics.values()) == {0.0}
@@ -94,7 +94,7 @@ def test_octants_count_sectors_of_moved_cubes_per_set() -> None:
     final = np.zeros((2, 8, 2))
     final[0] = 0.2 * unit(COMPASS)
     final[1] = 0.2 * unit(COMPASS[0] + np.linspace(0.0, 0.3, 8))  # all within one octant
-    final[1, 7] = 0.02 * unit(COMPASS[5])  # elsewhere, but it has hardly moved
+    final[1, 7] = 0.02 * unit(COMPASS[5])  # another octant, but below the threshold
     assert octants(final) == 4.5
 
 
@@ -118,7 +118,7 @@ def test_r2_by_hand() -> None:
     assert displacement_r2(skills, final) == pytest.approx(0.25)
 
 
-def test_r2_does_not_depend_on_how_the_table_is_turned() -> None:
+def test_r2_does_not_depend_on_the_orientation_of_the_axes() -> None:
     generator = np.random.default_rng(0)
     skills = unit(generator.uniform(0, 2 * np.pi, 20))
     final = np.array([[0.4, 0.05]]) * skills + 0.03 * generator.standard_normal((3, 20, 2))
@@ -147,7 +147,7 @@ def test_one_set_shows_no_consistency() -> None:
     assert direction_consistency(np.full((1, 4, 2), 0.2)) == 0.0
 
 
-def test_goal_metrics_are_of_the_end() -> None:
+def test_goal_metrics_use_the_end() -> None:
     cube = np.zeros((4, 3, 2))
     cube[:, -1, 0] = [0.0, 0.04, 0.06, 0.10]
     cube[3, 1, 1] = -1.0
@@ -163,7 +163,7 @@ def test_goal_metrics_are_of_the_end() -> None:
 
 
 def test_goals_at_rest_are_near_and_slow_at_that_step_and_were_far() -> None:
-    """Six goals 10 cm away and one 4 cm away; what only happens at other steps does not count."""
+    """Six goals 10 cm away and one 4 cm away; only the state at the step itself counts."""
     cube, speed = np.zeros((7, 101, 2)), np.zeros((7, 101))
     cube[:, :, 0] = 0.10
     cube[6, :, 0] = 0.04

@@ -1,4 +1,4 @@
-"""Rollouts: who is given what, and what is kept of it."""
+"""Rollouts: inputs of the policy, and recorded trajectories."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHORT = TabletopConfig(episode_steps=5)
 
 
 class Recorder:
-    """Does nothing, and remembers what it was asked."""
+    """Zero actions; records its inputs."""
 
     def __init__(self) -> None:
         self.resets: list[int] = []
@@ -43,7 +43,7 @@ class Recorder:
         return np.zeros((len(observation), 3))
 
 
-def test_shapes_and_what_the_policy_is_given() -> None:
+def test_shapes_and_inputs_of_the_policy() -> None:
     policy = Recorder()
     skills = evaluation_skills("sphere", 2, 3, seed=0)
     names = ("cube_position", "setpoint_gap")
@@ -57,7 +57,7 @@ def test_shapes_and_what_the_policy_is_given() -> None:
         assert given is not None
         assert (given == np.concatenate([skills, skills])).all()
     assert policy.goals == [None] * 5
-    # The first thing that is observed is where the trajectory starts.
+    # The first observation is the start of the trajectory.
     assert policy.observations[0][:, :2] == pytest.approx(run.cube[:, :, 0].reshape(6, 2))
 
 
@@ -72,14 +72,14 @@ def test_starts_and_contexts_differ_between_episodes_and_stay_in_range() -> None
     assert ((run.friction >= 0.2) & (run.friction <= 0.8)).all()
 
 
-def test_doing_nothing_moves_nothing() -> None:
+def test_zero_actions_move_no_cube() -> None:
     skills = evaluation_skills("sphere", 2, 4, seed=0)
     run = skill_rollouts(Recorder(), SHORT, skills=skills, episodes=1, seed=0)
     assert np.abs(run.displacement).max() < 1e-3
     assert run.governor_interventions == 0
 
 
-def test_the_seed_decides_everything() -> None:
+def test_the_seed_determines_the_rollout() -> None:
     def run(seed: int) -> Array:
         policy = make_baseline("iid", 3, seed=5)
         skills = np.zeros((4, 2))
@@ -89,7 +89,7 @@ def test_the_seed_decides_everything() -> None:
     assert (run(1) != run(2)).any()
 
 
-def test_many_scenes_run_in_turn_with_starts_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_run_in_sequence_with_different_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollouts, "MAX_SCENES", 4)
     policy = Recorder()
     skills = evaluation_skills("sphere", 2, 5, seed=0)
@@ -124,7 +124,7 @@ def test_goals_are_passed_on_and_measured() -> None:
 
 
 class Thrower(Recorder):
-    """Reaches down and pushes forwards for a while, then does nothing."""
+    """Moves down, then along -x."""
 
     def act(
         self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
@@ -177,7 +177,7 @@ def test_goals_fill_the_square() -> None:
     assert goals.max(axis=0) == pytest.approx([0.15, 0.15], abs=0.002)
 
 
-def test_every_batch_is_watched_by_one_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_batch_has_its_own_audit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollouts, "MAX_SCENES", 4)
     sizes: list[int] = []
 
@@ -189,6 +189,6 @@ def test_every_batch_is_watched_by_one_of_ones_own(monkeypatch: pytest.MonkeyPat
 
     still = make_baseline("still", 3, 0)
     skills = evaluation_skills("sphere", 2, 3, seed=0)
-    skill_rollouts(still, SHORT, skills=skills, episodes=2, seed=0, watch=make)
-    goal_rollouts(still, SHORT, goals=evaluation_goals(3, 0), seed=0, steps=1, watch=make)
+    skill_rollouts(still, SHORT, skills=skills, episodes=2, seed=0, make_audit=make)
+    goal_rollouts(still, SHORT, goals=evaluation_goals(3, 0), seed=0, steps=1, make_audit=make)
     assert sizes == [4, 2, 3]

@@ -1,4 +1,4 @@
-"""Sensor noise: an offset per episode, jitter per reading, each as large as it says."""
+"""Sensor noise: an offset per episode, jitter per reading, each with its standard deviation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from skill_proto.arrays import Array
-from skill_robots.observation import WorldState
+from skill_robots.arm import Pose
+from skill_robots.objects import CUBE
+from skill_robots.observation import FIELDS, WorldState
 from skill_robots.tasks.tabletop.sensor_noise import JITTER, OFFSET, SensorNoise
 
 N = 20_000
@@ -17,11 +19,16 @@ EVERYONE = np.arange(N)
 
 def still_world(n: int) -> WorldState:
     """Everything at zero, the cube unturned."""
-    sizes = {field.name: 3 for field in dataclasses.fields(WorldState)}
-    sizes |= {"joint_position": 7, "joint_velocity": 7, "gripper_width": 1, "cube_quaternion": 4}
+    sizes = {field.name: 3 for field in dataclasses.fields(WorldState) if field.name != "objects"}
+    sizes |= {"joint_position": 7, "joint_velocity": 7, "gripper_width": 1}
     values = {name: np.zeros((n, size)) for name, size in sizes.items()}
-    values["cube_quaternion"][:, 0] = 1.0
-    return WorldState(**values)
+    cube = Pose(
+        position=np.zeros((n, 3)),
+        quaternion=np.tile([1.0, 0.0, 0.0, 0.0], (n, 1)),
+        velocity=np.zeros((n, 3)),
+        angular_velocity=np.zeros((n, 3)),
+    )
+    return WorldState(**values, objects={CUBE: cube})
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
@@ -30,8 +37,9 @@ def test_deviations_are_the_published_ones_times_the_factor(name: str, factor: f
     noise, rng = SensorNoise(N, factor), np.random.default_rng(0)
     noise.reset(EVERYONE, rng)
     world = still_world(N)
-    once: Array = getattr(noise.add(world, rng), name) - getattr(world, name)
-    again: Array = getattr(noise.add(world, rng), name) - getattr(world, name)
+    measure = FIELDS[name].compute
+    once = measure(noise.add(world, rng)) - measure(world)
+    again = measure(noise.add(world, rng)) - measure(world)
     # A quaternion keeps unit length: its jitter is in the three entries across.
     once, again = once[:, -3:], again[:, -3:]
     assert (once - again).std() == pytest.approx(np.sqrt(2) * factor * JITTER[name], rel=0.02)
@@ -46,7 +54,7 @@ def test_an_offset_lasts_until_its_scene_is_reset() -> None:
 
     def offset() -> Array:
         world = still_world(4)
-        readings = [noise.add(world, rng).cube_position for _ in range(2000)]
+        readings = [noise.add(world, rng).objects[CUBE].position for _ in range(2000)]
         return np.mean(readings, axis=0)
 
     before = offset()
@@ -59,20 +67,22 @@ def test_an_offset_lasts_until_its_scene_is_reset() -> None:
 
 def test_quaternions_keep_unit_length() -> None:
     noise, rng = SensorNoise(100, 10.0), np.random.default_rng(0)
-    measured = noise.add(still_world(100), rng).cube_quaternion
+    measured = noise.add(still_world(100), rng).objects[CUBE].quaternion
     np.testing.assert_allclose(np.linalg.norm(measured, axis=1), 1.0)
 
 
-def test_what_no_sensor_measures_stays_exact() -> None:
+def test_quantities_without_a_sensor_stay_exact() -> None:
     noise, rng = SensorNoise(3, 1.0), np.random.default_rng(0)
     world = still_world(3)
     noisy = noise.add(world, rng)
     for field in dataclasses.fields(WorldState):
-        same = np.array_equal(getattr(noisy, field.name), getattr(world, field.name))
-        assert same == (field.name not in JITTER), field.name
+        if field.name != "objects":
+            same = np.array_equal(getattr(noisy, field.name), getattr(world, field.name))
+            assert same == (field.name not in JITTER), field.name
+    assert noisy.objects.keys() == world.objects.keys()
 
 
-def test_without_noise_the_world_passes_as_it_is() -> None:
+def test_without_noise_the_state_is_unchanged() -> None:
     noise, rng = SensorNoise(3, 0.0), np.random.default_rng(0)
     noise.reset(np.arange(3), rng)
     world = still_world(3)

@@ -1,4 +1,4 @@
-"""What is counted over a batch of scenes."""
+"""The set-points that the audit counts over a batch of scenes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
-from skill_robots.franka import kinematics
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig, inverse_kinematics
 from skill_robots.motion.governor import WORKSPACE_MARGIN_M, Governor
@@ -17,8 +16,8 @@ PERIOD_S = 0.005
 ACTIONS = ActionConfig()
 
 
-def watch(n: int = 1) -> SetpointAudit:
-    start = np.tile(kinematics.NEUTRAL, (n, 1))
+def audit(n: int = 1) -> SetpointAudit:
+    start = np.tile(PANDA.neutral, (n, 1))
     return SetpointAudit(PANDA, ACTIONS, PERIOD_S, start, governed=0)
 
 
@@ -27,30 +26,30 @@ def rest(position: Array) -> tuple[Array, Array]:
 
 
 def test_small_steps_inside_the_limits_count_nothing() -> None:
-    seen = watch(3)
+    seen = audit(3)
     for k in range(20):
-        position = np.tile(kinematics.NEUTRAL, (3, 1))
+        position = np.tile(PANDA.neutral, (3, 1))
         position[:, 6] += 0.005 * k
         seen.check(*rest(position))
     assert seen.total == 0
 
 
 def test_a_jump_is_too_fast_in_the_scenes_that_jump() -> None:
-    seen = watch(3)
-    position = np.tile(kinematics.NEUTRAL, (3, 1))
+    seen = audit(3)
+    position = np.tile(PANDA.neutral, (3, 1))
     position[1, 6] += 1.1 * PANDA.velocity_limit[6] * PERIOD_S
     seen.check(*rest(position))
     assert {kind: n for kind, n in seen.interventions.items() if n} == {"joint_velocity": 1}
 
 
 def test_a_velocity_above_the_limit_counts_without_a_jump() -> None:
-    seen = watch()
-    seen.check(kinematics.NEUTRAL[None], 1.01 * PANDA.velocity_limit[None])
+    seen = audit()
+    seen.check(PANDA.neutral[None], 1.01 * PANDA.velocity_limit[None])
     assert seen.interventions["joint_velocity"] == 1
 
 
 def test_a_joint_beyond_its_end_counts() -> None:
-    start = kinematics.NEUTRAL[None].copy()
+    start = PANDA.neutral[None].copy()
     start[0, 6] = PANDA.position_high[6] - 0.001
     seen = SetpointAudit(PANDA, ACTIONS, PERIOD_S, start, governed=0)
     beyond = start.copy()
@@ -60,9 +59,9 @@ def test_a_joint_beyond_its_end_counts() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_what_is_not_a_number_counts_once_and_is_forgotten(bad: float) -> None:
-    seen = watch(2)
-    position = np.tile(kinematics.NEUTRAL, (2, 1))
+def test_a_nan_counts_once_and_does_not_affect_later_set_points(bad: float) -> None:
+    seen = audit(2)
+    position = np.tile(PANDA.neutral, (2, 1))
     broken = position.copy()
     broken[0, 3] = bad
     seen.check(*rest(broken))
@@ -72,9 +71,9 @@ def test_what_is_not_a_number_counts_once_and_is_forgotten(bad: float) -> None:
 
 
 def test_leaving_the_workspace_counts_but_the_way_back_does_not() -> None:
-    low = inverse_kinematics(np.array([[0.6, 0.0, ACTIONS.workspace_low[2]]]))
+    low = inverse_kinematics(PANDA, np.array([[0.6, 0.0, ACTIONS.workspace_low[2]]]))
     depth = WORKSPACE_MARGIN_M + 0.01
-    down = inverse_kinematics(np.array([[0.6, 0.0, ACTIONS.workspace_low[2] - depth]]))
+    down = inverse_kinematics(PANDA, np.array([[0.6, 0.0, ACTIONS.workspace_low[2] - depth]]))
     seen = SetpointAudit(PANDA, ACTIONS, PERIOD_S, low, governed=0)
     path = low + np.linspace(0.0, 1.0, 81)[:, None] * (down - low)
     for position in path:
@@ -88,27 +87,27 @@ def test_leaving_the_workspace_counts_but_the_way_back_does_not() -> None:
 
 
 def test_a_governed_scene_is_judged_by_its_governor() -> None:
-    """A speed that no stop is possible from is within every limit that arrays test."""
+    """A speed without a possible stop is within every limit that the array checks cover."""
     turn = 2.0 * np.eye(7)[0]
-    path = kinematics.NEUTRAL + turn * PERIOD_S
-    quick = SetpointAudit(PANDA, ACTIONS, PERIOD_S, kinematics.NEUTRAL[None], governed=0)
+    path = PANDA.neutral + turn * PERIOD_S
+    quick = SetpointAudit(PANDA, ACTIONS, PERIOD_S, PANDA.neutral[None], governed=0)
     quick.check(path[None], turn[None])
     assert quick.total == 0
-    seen = SetpointAudit(PANDA, ACTIONS, PERIOD_S, np.tile(kinematics.NEUTRAL, (3, 1)), governed=2)
+    seen = SetpointAudit(PANDA, ACTIONS, PERIOD_S, np.tile(PANDA.neutral, (3, 1)), governed=2)
     seen.check(np.tile(path, (3, 1)), np.tile(turn, (3, 1)))
     assert seen.interventions["joint_acceleration"] == 2
     seen.check(np.tile(path, (3, 1)), np.zeros((3, 7)))
     assert seen.total == 2
 
 
-def test_whoever_watches_may_bring_governors_of_their_own() -> None:
+def test_the_governors_can_be_replaced() -> None:
     made: list[Governor] = []
 
     def make(spec: ArmSpec, low: Point, high: Point, period_s: float) -> Governor:
         made.append(Governor(spec, low, high, period_s))
         return made[-1]
 
-    start = np.tile(kinematics.NEUTRAL, (3, 1))
+    start = np.tile(PANDA.neutral, (3, 1))
     seen = SetpointAudit(PANDA, ACTIONS, PERIOD_S, start, governed=256, governor=make)
     turn = 2.0 * np.eye(7)[0]
     seen.check(start + turn * PERIOD_S, np.tile(turn, (3, 1)))

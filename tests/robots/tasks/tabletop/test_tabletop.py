@@ -1,4 +1,4 @@
-"""The plant: friction means friction, contexts are applied, and serving meets what training met."""
+"""The tabletop: friction, contexts and starts, and the same plant in training and serving."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_every_field_has_its_declared_size() -> None:
 def test_a_sliding_cube_coasts_as_far_as_its_friction_says(
     friction: float, direction_deg: float
 ) -> None:
-    """v^2 / (2 mu g), from 0.5 m/s, whatever the mass and the direction."""
+    """v^2 / (2 mu g), from 0.5 m/s, at any mass and in any direction."""
     table = Tabletop(TabletopConfig(start="high"), 4, seed=1)
     table.set_context(mass=np.geomspace(0.12, 4.8, 4), friction=friction)
     table.step(np.zeros((4, 3)))
@@ -88,7 +88,7 @@ def test_context_is_drawn_inside_its_range_and_changes_per_episode() -> None:
     np.testing.assert_array_equal(table.mass[32:], first[32:])
 
 
-def test_starts_are_where_the_config_says() -> None:
+def test_starts_are_those_of_the_config() -> None:
     low = Tabletop(TabletopConfig(start="low"), 32, seed=0)
     high = Tabletop(TabletopConfig(start="high"), 32, seed=0)
     np.testing.assert_allclose(low.end_effector_position, [[0, 0, 0.06]] * 32, atol=1e-4)
@@ -116,8 +116,8 @@ def test_mixed_starts_are_half_low_and_a_quarter_beside_the_cube() -> None:
     assert np.linalg.norm(table.cube_position - cube, axis=1).max() < 1e-3, "no start touches"
 
 
-def test_a_stiffer_arm_lags_as_the_law_of_its_servo_says() -> None:
-    """A force F on a joint moves it F / K: the sag is inverse to the stiffness factor."""
+def test_sag_is_inverse_to_the_stiffness() -> None:
+    """A torque F on a joint moves it by F / K."""
     sag = []
     for scale in (0.5, 1.0, 2.0):
         table = Tabletop(TabletopConfig(stiffness_scale=(scale, scale)), 2, seed=0)
@@ -130,7 +130,7 @@ def test_a_stiffer_arm_lags_as_the_law_of_its_servo_says() -> None:
     np.testing.assert_allclose(sag, np.stack([expected, expected], axis=1), rtol=0.02)
 
 
-def test_the_arm_rests_while_the_policy_does_nothing() -> None:
+def test_the_arm_rests_under_zero_actions() -> None:
     table = Tabletop(TabletopConfig(), 4, seed=0)
     start = table.end_effector_position.copy()
     for _ in range(50):
@@ -163,37 +163,37 @@ def test_the_same_seed_gives_the_same_episode() -> None:
 
 
 def _pushing_action(observation: np.ndarray) -> np.ndarray:
-    """Closed loop, so that errors would feed back: down first, then full speed at the cube."""
+    """A closed loop, which amplifies differences: down first, then at full speed to the cube."""
     height = observation[2]
     to_cube = observation[layout(PUSH_OBSERVATION)["cube_from_end_effector"]][:2]
     ahead = to_cube / np.linalg.norm(to_cube) * (height < 0.035)
     return np.array([*ahead, np.clip(10.0 * (0.02 - height), -1, 1)])
 
 
-def test_serving_meets_the_plant_that_training_met(manifest: PolicyManifest) -> None:
-    """Same policy, seed and scene: the same observations and actions, to the last bit."""
+def test_serving_and_training_have_the_same_plant(manifest: PolicyManifest) -> None:
+    """The same policy, seed and scene give bit-equal observations and actions."""
     table = Tabletop(TabletopConfig(), 1, seed=7)
     arm = MujocoArm(TabletopConfig(), seed=7)
-    driver = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
-    driver.reset(arm.read())
+    adapter = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
+    adapter.reset(arm.read())
     start = table.cube_position
     for _ in range(60):
         observation = table.observe()[0]
         state = arm.read()
-        np.testing.assert_array_equal(driver.observation(state), observation)
+        np.testing.assert_array_equal(adapter.observation(state), observation)
         action = _pushing_action(observation)
-        driver.apply_action(action, state)
+        adapter.apply_action(action, state)
         table.step(action[None])
         for _ in range(table.substeps):
-            arm.command(driver.step())
+            arm.command(adapter.step())
     assert np.linalg.norm(table.cube_position - start) > 0.05, "the run should push the cube"
 
 
 def test_the_plant_is_the_same_with_the_servo_at_1_khz() -> None:
-    """Shaped and stepped five times finer, the hand follows the same path and pushes as far.
+    """With five times smaller steps the hand follows the same path and pushes as far.
 
-    At full speed (0.5 m/s) the two may be half a control step apart. Single pushes may part
-    ways where the cube turns at an edge; the typical one must not.
+    At full speed (0.5 m/s) the paths may differ by half a control step. A single push may diverge
+    if the cube turns at an edge; the median must not.
     """
     paths, pushed = [], []
     for step in (0.005, 0.001):
@@ -214,29 +214,29 @@ def test_the_plant_is_the_same_with_the_servo_at_1_khz() -> None:
 
 def test_held_arm_comes_to_rest(manifest: PolicyManifest) -> None:
     arm = MujocoArm(seed=0)
-    driver = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
-    driver.reset(arm.read())
+    adapter = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
+    adapter.reset(arm.read())
     for _ in range(15):
-        driver.apply_action(np.array([0.0, 1.0, 0.3]), arm.read())
+        adapter.apply_action(np.array([0.0, 1.0, 0.3]), arm.read())
         for _ in range(8):
-            arm.command(driver.step())
+            arm.command(adapter.step())
     assert np.abs(arm.read().joint_velocity).max() > 0.1
-    driver.hold()
+    adapter.hold()
     for _ in range(200):
-        arm.command(driver.step())
+        arm.command(adapter.step())
     assert np.abs(arm.read().joint_velocity).max() < 0.005
 
 
 def test_end_effector_goal_is_reached(manifest: PolicyManifest) -> None:
     arm = MujocoArm(seed=0)
-    driver = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
-    driver.reset(arm.read())
+    adapter = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
+    adapter.reset(arm.read())
     target = np.array([-0.1, 0.2, 0.15])
     for _ in range(60):
-        driver.apply_end_effector_goal(target, arm.read())
+        adapter.apply_end_effector_goal(target, arm.read())
         for _ in range(8):
-            arm.command(driver.step())
-    reached = driver.hands(arm.read()).measured[0]
+            arm.command(adapter.step())
+    reached = adapter.end_effectors(arm.read()).measured[0]
     np.testing.assert_allclose(reached, target, atol=0.005)
 
 
@@ -249,17 +249,17 @@ def test_scene_of_the_served_arm_can_be_changed_and_stays_changed() -> None:
         arm.set_context(mass=float("nan"))
 
 
-def test_hand_opens_to_the_width_asked_for(manifest: PolicyManifest) -> None:
+def test_gripper_opens_to_the_commanded_width(manifest: PolicyManifest) -> None:
     arm = MujocoArm(seed=0)
-    driver = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
-    driver.reset(arm.read())
-    driver.command_gripper(0.06, grasp=False)
+    adapter = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
+    adapter.reset(arm.read())
+    adapter.command_gripper(0.06, grasp=False)
     for _ in range(400):
-        arm.command(driver.step())
+        arm.command(adapter.step())
     assert arm.read().gripper_width == pytest.approx(0.06, abs=0.003)
 
 
-def test_driver_refuses_what_the_robot_does_not_have(manifest: PolicyManifest) -> None:
+def test_adapter_refuses_unknown_fields_and_actions(manifest: PolicyManifest) -> None:
     field, part = manifest.observation[0], manifest.action[0]
     tactile = field.model_copy(update={"name": "tactile", "size": 8})
     gripper = part.model_copy(update={"name": "gripper", "size": 1})
@@ -272,13 +272,13 @@ def test_driver_refuses_what_the_robot_does_not_have(manifest: PolicyManifest) -
 
 
 @pytest.mark.parametrize("share", [0.9, 0.2])
-def test_driver_uses_the_share_of_the_limits_that_the_policy_was_trained_with(
+def test_adapter_uses_the_share_of_the_limits_of_the_manifest(
     share: float, make_manifest: MakeManifest
 ) -> None:
     plant = make_manifest().plant.model_dump() | {"velocity_limit_share": share}
     arm = MujocoArm(seed=0)
-    driver = PolicyAdapter(arm.spec, make_manifest(plant=plant), arm.servo_period_s)
-    driver.reset(arm.read())
-    driver.apply_joint_goal(driver.setpoint + 0.5)
-    used = np.abs(driver.step().acceleration) / PANDA.acceleration_limit
+    adapter = PolicyAdapter(arm.spec, make_manifest(plant=plant), arm.servo_period_s)
+    adapter.reset(arm.read())
+    adapter.apply_joint_goal(adapter.setpoint + 0.5)
+    used = np.abs(adapter.step().acceleration) / PANDA.acceleration_limit
     assert used.max() == pytest.approx(share)

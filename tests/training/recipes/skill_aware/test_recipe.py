@@ -249,6 +249,7 @@ def test_the_manifest(exported: RunDirectory) -> None:
     assert manifest.name == "saccm_panda"
     plant = manifest.plant
     assert plant.task == "skill_aware"
+    assert plant.displacement_origin == "measured"
     # The benchmark's motors, and what the policy is served with on our arm.
     assert plant.joint_damping == tuple(MOTOR_DAMPING)
     assert plant.joint_stiffness == tuple(MOTOR_RATE * MOTOR_DAMPING)
@@ -325,7 +326,7 @@ def test_every_policy_is_evaluated_on_what_it_knows(knowledge: str) -> None:
     truth = torch.tensor(np.log([[10.0, 0.05], [1.0, 5.0]])).float()
     with torch.no_grad():
         contexts = {
-            "told": algorithm.told(truth),
+            "told": algorithm.true_context(truth),
             "untold": torch.zeros(2, 6),
             "inferred": algorithm.average.encoder.step(
                 given[0], torch.zeros(2, 4), algorithm.encoder.initial_state(2)

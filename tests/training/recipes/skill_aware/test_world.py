@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from skill_robots.tasks.skill_aware.benchmark import CELLS, EPISODE_STEPS, EXTREME, TRAIN, Cell
-from skill_robots.tasks.skill_aware.scenes import AREA_M, Starts
+from skill_robots.tasks.skill_aware.benchmark import EPISODE_STEPS, EXTREME, MODERATE, TRAIN, Cell
+from skill_robots.tasks.skill_aware.scenes import AREA_M, FRICTIONS, Starts
 from skill_training.errors import ConfigError
 from skill_training.recipes.skill_aware.config import METHODS, BenchmarkConfig
 from skill_training.recipes.skill_aware.world import (
     SkillAwareTaskConfig,
     SkillAwareWorld,
     log_truth,
+    unseen_cells,
 )
 
 MakeWorld = Callable[..., SkillAwareWorld]
@@ -73,21 +74,66 @@ def test_a_held_out_context_is_never_drawn(make_world: MakeWorld) -> None:
         assert column.max() > 0.8 * high
 
 
-def test_the_default_range_leaves_out_what_is_called_zero_shot() -> None:
-    task = SkillAwareTaskConfig(contexts="range")
-    held_out = [
-        cell
-        for cell in CELLS
-        if not (
-            task.friction[0] <= cell.friction <= task.friction[1]
-            and task.mass[0] <= cell.mass <= task.mass[1]
-        )
-        or (
-            task.held_out_friction[0] <= cell.friction <= task.held_out_friction[1]
-            and task.held_out_mass[0] <= cell.mass <= task.held_out_mass[1]
-        )
-    ]
-    assert set(held_out) == {*EXTREME, Cell(5.0, 10.0)}
+HEAVY = {Cell(friction, 30.0) for friction in FRICTIONS}
+"""Every cell with a mass beyond the default range."""
+SATURATED = {Cell(30.0, 1.0), Cell(30.0, 5.0), Cell(30.0, 10.0)}
+"""Cells with label 30 and a mass inside the default range.
+
+Label 30 has the effective friction 7 of every label from 14 on in the MuJoCo twin, and Bullet's
+limit of every label from 20 on.
+"""
+
+
+@pytest.mark.parametrize("engine", ["mujoco", "bullet"])
+def test_the_default_range_draws_the_friction_of_label_30(engine: str) -> None:
+    task = SkillAwareTaskConfig(contexts="range", engine=engine)
+    assert task.friction == (0.1, 20.0)
+    assert task.mass == (1.0, 20.0)
+    assert set(unseen_cells(task)) == {*HEAVY, Cell(5.0, 10.0)}
+    assert len(unseen_cells(task)) == 6
+
+
+@pytest.mark.parametrize(
+    ("engine", "highest", "drawn"),
+    [
+        ("mujoco", 13.9, False),  # effective friction up to 6.95, below the limit of 7
+        ("mujoco", 14.0, True),
+        ("mujoco", 19.0, True),
+        ("bullet", 19.0, False),
+        ("bullet", 20.0, True),
+    ],
+)
+def test_label_30_is_unseen_only_below_the_saturation_of_the_engine(
+    engine: str, highest: float, drawn: bool
+) -> None:
+    task = SkillAwareTaskConfig(contexts="range", engine=engine, friction=(0.1, highest))
+    expected = HEAVY | {Cell(5.0, 10.0)} | (set() if drawn else SATURATED)
+    assert set(unseen_cells(task)) == expected
+
+
+@pytest.mark.parametrize(
+    ("held_out_friction", "expected"),
+    [
+        # Labels 14 to 20 are all held out, so training never draws friction 7 at 10 kg.
+        ((9.0, 20.0), {Cell(10.0, 10.0), Cell(30.0, 10.0)}),
+        # Labels 15 to 20 remain, with friction 7.
+        ((9.0, 15.0), {Cell(10.0, 10.0)}),
+    ],
+)
+def test_a_held_out_box_hides_label_30_only_with_every_equal_label(
+    held_out_friction: tuple[float, float], expected: set[Cell]
+) -> None:
+    task = SkillAwareTaskConfig(
+        contexts="range", engine="mujoco", held_out_friction=held_out_friction
+    )
+    assert set(unseen_cells(task)) == HEAVY | expected
+
+
+def test_with_the_published_cells_every_other_cell_is_unseen() -> None:
+    """The training labels end at 10, an effective friction of 5; label 30 has at least 6."""
+    unseen = unseen_cells(SkillAwareTaskConfig(contexts="cells"))
+    assert set(unseen) == {*MODERATE, *EXTREME}
+    assert len(unseen) == 14
 
 
 def test_scenes_of_a_task_share_a_context(make_world: MakeWorld) -> None:

@@ -1,4 +1,4 @@
-"""Configuration of skill discovery on the tabletop: CSF or METRA."""
+"""Configuration of CSF or METRA on the tabletop."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from skill_training.recipes.checks import check_replay, check_tabletop
 TRAINING_TASK = TabletopConfig(
     stiffness_scale=(0.85, 1.15), latency_s=(0.0, 0.02), sensor_noise=1.0, start="mixed"
 )
-"""What a policy must bear to leave the simulation it was trained in."""
+"""Domain randomisation of training: motor stiffness, latency, sensor noise and starts."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SkillRunSettings(RunSettings):
-    """Run settings of skill discovery."""
+    """Run settings of CSF and METRA."""
 
     eval_skills: Annotated[int, Field(ge=2)] = 48
-    """Skills in an evaluation, each run once, and in the final one four times."""
+    """Number of skills in an evaluation. Each runs once, and four times in the final evaluation."""
 
     final_eval_goals: PositiveInt = 128
-    """Goals in the final evaluation."""
+    """Number of goals in the final evaluation."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SkillConfig(TrainConfig):
-    """Everything that decides what a run of CSF or METRA computes."""
+    """All settings that determine a run of CSF or METRA."""
 
     algorithm: CsfConfig | MetraConfig
     """The algorithm's own settings."""
 
     task: TabletopConfig = TRAINING_TASK
-    """What varies between episodes."""
+    """Quantities that vary between episodes."""
 
     run: SkillRunSettings = SkillRunSettings()
     """Length, seed, device and bookkeeping."""

@@ -1,4 +1,4 @@
-"""Evaluation in training: the rollouts and metrics of ``skill-eval``, on the torch policy."""
+"""Evaluation during training: rollouts and metrics of ``skill-eval`` on the torch policy."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.discovery.policy import OBSERVATION, Graph
 
 EVALUATION_SEED = 0
-"""The default of ``skill-eval``, so that both report on the same starts and contexts."""
+"""The default seed of ``skill-eval``, for the same starts and contexts."""
 
 FINAL_EPISODES = 4
-"""Starts and contexts per skill in the final evaluation; the default of ``skill-eval``."""
+"""Episodes per skill in the final evaluation; the default of ``skill-eval``."""
 
 PROBE_POINTS = 256
+"""Number of random inputs at which the Jacobian of an 'mlp' representation is averaged."""
 
 
 def nominal_task(task: TabletopConfig) -> TabletopConfig:
-    """What ``skill-eval`` runs by default: the trained masses and frictions, all else nominal."""
+    """Returns the default task of ``skill-eval``: the trained masses and frictions only."""
     return TabletopConfig(mass=task.mass, friction=task.friction)
 
 
 class Evaluator:
-    """Scores a policy that shares its networks with the algorithm in training.
+    """Evaluates a policy that shares its networks with the algorithm in training.
 
-    Evaluation has scenes and generators of its own: it leaves no trace in the run it looks at.
+    The evaluator has its own scenes and generators, so that it does not change the run.
     """
 
     def __init__(
@@ -54,11 +55,11 @@ class Evaluator:
         )
 
     def quick(self) -> dict[str, float]:
-        """Skill metrics from one episode per skill, and the singular-value ratio of phi."""
+        """Returns skill metrics from one episode per skill, and phi's singular-value ratio."""
         return self._evaluate(episodes=1)
 
     def full(self) -> dict[str, float]:
-        """The metrics of ``skill-eval`` with its defaults, goals included where there are any."""
+        """Returns the metrics of ``skill-eval`` with its defaults, and goal metrics if possible."""
         with exact_matmul():
             return self._full()
 
@@ -94,7 +95,10 @@ class Evaluator:
 
 
 def singular_value_ratio(representation: StateRepresentation) -> float:
-    """Singular-value ratio of phi, for an MLP over points uniform in the inputs' typical range."""
+    """Returns phi's singular-value ratio; an MLP is averaged over uniform random inputs.
+
+    The random inputs are within the typical range of each entry.
+    """
     indices, scale = representation.indices, representation.scale
     generator = torch.Generator().manual_seed(0)
     spread = 2.0 * torch.rand(PROBE_POINTS, len(indices), generator=generator) - 1.0

@@ -1,4 +1,4 @@
-"""The manifest of a policy from skill discovery, and the parts that other recipes share."""
+"""The manifest of a policy from CSF or METRA."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from skill_proto.manifest import (
 )
 from skill_robots.observation import manifest_fields
 from skill_robots.tasks.tabletop.tabletop import Tabletop
+from skill_robots.tasks.tabletop.task import TABLETOP
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.discovery.policy import OBSERVATION, pushes_to_goals
 from skill_training.recipes.manifest_parts import goal_space, plant, push_action, trained_on
@@ -17,32 +18,58 @@ from skill_training.recipes.recipe import RunFacts, Scalars
 
 TITLES = {"csf": "contrastive successor features (CSF)", "metra": "METRA"}
 
+LEARNED = {
+    "rotation": "learned up to scale and rotation",
+    "linear": "learned up to a linear map",
+    "mlp": "mapped by a learned network",
+}
+"""The learned part of the representation, by its form."""
+
 
 def build_manifest(config: SkillConfig, facts: RunFacts) -> PolicyManifest:
-    """The manifest of a run of CSF or METRA."""
+    """Returns the manifest of a run of CSF or METRA."""
     seen = config.algorithm.representation
     return PolicyManifest(
         name=f"{config.algorithm_name}_panda",
         algorithm=config.algorithm_name,
-        description=(
-            f"Pushes a 4 cm cube over a table; the skill names the direction. Trained with "
-            f"{TITLES[config.algorithm_name]} without a reward."
-        ),
+        description=description(config),
         control_rate_hz=Tabletop.control_rate_hz,
         observation=manifest_fields(OBSERVATION),
         action=(push_action(),),
         skill=SkillSpace(kind="sphere", size=seen.size, hold_steps=config.task.episode_steps),
         goal=goal_space() if pushes_to_goals(config) else None,
         representation=Representation(
-            inputs=tuple(f"{seen.field}.{component}" for component in seen.components),
+            inputs=representation_inputs(config),
             form=seen.form,
             size=seen.size,
             singular_value_ratio=facts.metrics.get("phi_singular_value_ratio"),
         ),
-        plant=plant("tabletop", physics_step_s=config.task.physics_step_s),
+        plant=plant(TABLETOP.name, physics_step_s=config.task.physics_step_s),
         trained_on=trained_on(config.task),
         provenance=facts.provenance,
         evaluation=_evaluation(config, facts.metrics),
+    )
+
+
+def representation_inputs(config: SkillConfig) -> tuple[str, ...]:
+    """Returns the names of the observation entries that the representation sees, in order."""
+    seen = config.algorithm.representation
+    return tuple(f"{seen.field}.{component}" for component in seen.components)
+
+
+def description(config: SkillConfig) -> str:
+    """Returns the description of the policy, which names the given part of its skill space."""
+    title = TITLES[config.algorithm_name]
+    learned = LEARNED[config.algorithm.representation.form]
+    if pushes_to_goals(config):
+        return (
+            "Pushes a 4 cm cube in the direction that the skill names; trained with "
+            f"{title} on a given representation: the cube's x and y, {learned}."
+        )
+    inputs = ", ".join(representation_inputs(config))
+    return (
+        f"Moves {inputs} in the direction of its representation that the skill names; trained with "
+        f"{title} on a given representation: {inputs}, {learned}."
     )
 
 

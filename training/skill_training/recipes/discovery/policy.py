@@ -1,4 +1,4 @@
-"""Builds algorithm and policy of a skill-discovery run from its configuration."""
+"""Builds the algorithm and the policy of a run of CSF or METRA from its configuration."""
 
 from __future__ import annotations
 
@@ -13,22 +13,20 @@ from skill_training.algorithms.metra import Metra
 from skill_training.errors import ConfigError
 from skill_training.export.skill_graph import GoalGraph, SkillGraph
 from skill_training.recipes.discovery.config import SkillConfig
+from skill_training.recipes.manifest_parts import STOP_RADIUS_M
 
 Algorithm = Csf | Metra
 Graph = SkillGraph | GoalGraph
 
 OBSERVATION = PUSH_OBSERVATION
-"""What the policies trained here observe."""
-
-STOP_RADIUS_M = 0.02
-"""Distance to its goal within which a policy rests: about what a stopping cube still slides."""
+"""Observation fields of the policies trained here."""
 
 
 def build_algorithm(config: SkillConfig, device: torch.device) -> Algorithm:
-    """The algorithm with freshly drawn networks.
+    """Returns the algorithm with randomly initialised networks.
 
     Raises:
-        ConfigError: the representation asks for something the observation does not have.
+        ConfigError: the observation has no such field or component for the representation.
     """
     settings = config.algorithm
     build = partial(Csf, settings) if isinstance(settings, CsfConfig) else partial(Metra, settings)
@@ -45,13 +43,13 @@ def build_algorithm(config: SkillConfig, device: torch.device) -> Algorithm:
 
 
 def pushes_to_goals(config: SkillConfig) -> bool:
-    """Whether goals can be given: the representation sees the cube's place on the table."""
+    """Returns whether the policy takes goals: its representation sees the cube's x and y."""
     seen = config.algorithm.representation
     return seen.field == "cube_position" and tuple(seen.components) == (0, 1)
 
 
 def build_graph(config: SkillConfig, algorithm: Algorithm) -> Graph:
-    """The policy as it is evaluated and shipped; it shares the algorithm's networks."""
+    """Returns the policy for evaluation and export. It shares the algorithm's networks."""
     if pushes_to_goals(config):
         return GoalGraph(algorithm.actor, algorithm.representation, STOP_RADIUS_M)
     return SkillGraph(algorithm.actor)

@@ -1,4 +1,4 @@
-"""Skill discovery on the tabletop: CSF and METRA."""
+"""CSF and METRA on the tabletop."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from skill_proto.manifest import PolicyManifest
 from skill_robots.tasks.tabletop.tabletop import Tabletop
 from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig
-from skill_training.collection.skill_collector import Collector
+from skill_training.collection.skill_collector import SkillCollector
 from skill_training.data.replay import ReplayBuffer
 from skill_training.export.graph import PolicyGraph
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.discovery.evaluation import Evaluator
-from skill_training.recipes.discovery.manifest import build_manifest
+from skill_training.recipes.discovery.manifest import build_manifest, representation_inputs
 from skill_training.recipes.discovery.policy import OBSERVATION, build_algorithm, build_graph
 from skill_training.recipes.recipe import CardNotes, Curve, RunFacts, Scalars
 from skill_training.seeding import torch_generator
@@ -45,15 +45,17 @@ SHOWN = {
     "R2": ("displacement_r2", "{:.2f}"),
     "sv": ("phi_singular_value_ratio", "{:.2f}"),
 }
-"""What the progress bar shows: metric and format, by a short name."""
+"""Metric and format of each text of the progress bar, by a short name."""
 
 LIMITS = """\
 - Simulation only: the policy has not been run on a real arm.
-- One 4 cm cube on a flat table, the hand closed and pointing down; it pushes, it does not grasp.
-- Outside the ranges above nothing is promised. A cube that slides much further than trained ones
-  (low friction) overshoots goals; one that is too heavy for the plant's force limit stays put.
-- Pushes away from the base are short where the workspace ends.
+- The skill space is given: the inputs of the representation ({inputs}) were chosen by hand.
+- One 4 cm cube on a flat table, the gripper closed and pointing down; it pushes, it does not grasp.
+- Behaviour outside the ranges above is not tested. A cube that slides further than the trained ones
+  (low friction) overshoots goals; a cube that is too heavy for the plant's force limit stays put.
+- Pushes away from the base end at the border of the workspace.
 """
+"""Limits of use, with a place for the inputs of the representation."""
 
 METRIC_TEXTS = {
     "moved_share_3cm": "episodes with the cube moved > 3 cm",
@@ -80,37 +82,38 @@ class SkillRecipe:
     curves: Sequence[Curve] = CURVES
 
     def default_config(self, name: str) -> SkillConfig:
-        """What ``skill-train <name>`` runs without flags."""
+        """Returns the configuration of ``skill-train <name>`` without flags."""
         return SkillConfig(algorithm=CONFIG_TYPES[name]())
 
     def check(self, config: SkillConfig) -> None:
-        """Builds the networks and throws them away.
+        """Builds the networks once, to find errors before the run starts.
 
         Raises:
-            ConfigError: the representation asks for something the observation does not have.
+            ConfigError: the observation has no such field or component for the representation.
         """
         build_algorithm(config, torch.device("cpu"))
 
     def build_learner(self, config: SkillConfig, device: torch.device) -> SkillLearner:
-        """The learner at its start.
+        """Returns the learner at its start.
 
         Raises:
-            ConfigError: the representation asks for something the observation does not have.
+            ConfigError: the observation has no such field or component for the representation.
         """
         return SkillLearner(config, device)
 
     def shipped(
         self, config: SkillConfig, facts: RunFacts, state: dict[str, Any]
     ) -> tuple[PolicyGraph, PolicyManifest]:
-        """The policy in a learner's state, on the CPU, and its manifest."""
+        """Returns the policy of a learner's state, on the CPU, and its manifest."""
         algorithm = build_algorithm(config, torch.device("cpu"))
         algorithm.actor.load_state_dict(state["algorithm"]["actor"])
         algorithm.representation.load_state_dict(state["algorithm"]["representation"])
         return build_graph(config, algorithm), build_manifest(config, facts)
 
     def card_notes(self, config: SkillConfig) -> CardNotes:
-        """What the card says beyond the manifest."""
-        return CardNotes(limits=LIMITS, metric_texts=METRIC_TEXTS)
+        """Returns the texts of the card that are not in the manifest."""
+        inputs = ", ".join(representation_inputs(config))
+        return CardNotes(limits=LIMITS.format(inputs=inputs), metric_texts=METRIC_TEXTS)
 
 
 class SkillLearner:
@@ -128,7 +131,7 @@ class SkillLearner:
             device=device,
         )
         self._batches = torch_generator(run.seed, "batches", device)
-        self._collector = Collector(
+        self._collector = SkillCollector(
             Tabletop(config.task, run.n_envs, seed=run.seed, threads=run.threads),
             self.algorithm,
             self._replay,
@@ -154,19 +157,19 @@ class SkillLearner:
         self._collector.collect_round()
 
     def update(self) -> dict[str, Tensor]:
-        """One gradient step on a fresh batch."""
+        """Takes one gradient step on a new batch."""
         return self.algorithm.update(self._replay.sample(self._batch_size, self._batches))
 
     def evaluate_quick(self) -> Scalars:
-        """One episode per skill."""
+        """Returns the metrics of one episode per skill."""
         return self._evaluator.quick()
 
     def evaluate_full(self) -> Scalars:
-        """What ``skill-eval`` measures by default."""
+        """Returns the metrics that ``skill-eval`` measures by default."""
         return self._evaluator.full()
 
     def facts(self, scalars: Scalars) -> dict[str, str]:
-        """What the progress bar shows."""
+        """Returns the texts of the progress bar."""
         return {
             short: form.format(scalars[name])
             for short, (name, form) in SHOWN.items()
@@ -174,7 +177,7 @@ class SkillLearner:
         }
 
     def state_dict(self, *, finished: bool) -> dict[str, Any]:
-        """The whole state between two rounds; a finished run needs its replay no more."""
+        """Returns the whole state between two rounds, without the replay if finished."""
         return {
             "algorithm": self.algorithm.state_dict(),
             "replay": None if finished else self._replay.state_dict(),
@@ -183,7 +186,7 @@ class SkillLearner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores the state of :meth:`state_dict`."""
         self.algorithm.load_state_dict(state["algorithm"])
         if state["replay"] is not None:
             self._replay.load_state_dict(state["replay"])

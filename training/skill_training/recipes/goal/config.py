@@ -1,4 +1,4 @@
-"""Configuration of the goal stage: bringing a cube to rest, whatever it weighs or slides on."""
+"""Configuration of the goal stage: bringing a cube to rest at any trained mass and friction."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import ClassVar
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from skill_training.algorithms.context_sac_config import (
-    ContextSacConfig,
+from skill_training.algorithms.context_sac_config import ContextSacConfig
+from skill_training.config import (
+    Count,
     PositiveFloat,
+    PositiveInt,
     Rate,
+    RunSettings,
     Share,
+    TrainConfig,
 )
-from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.errors import ConfigError
 from skill_training.nets.encoder import EncoderConfig
@@ -23,7 +26,7 @@ from skill_training.recipes.checks import check_contrastive, check_replay, check
 from skill_training.recipes.goal.world import GoalTaskConfig
 
 EVALUATION_SEEDS = range(1000, 1003)
-"""Of starts, goals and contexts in evaluations and calibration; no run may have them."""
+"""Seeds of starts, goals and contexts in evaluations and calibration. No run may use them."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -33,9 +36,9 @@ class GoalSacConfig(ContextSacConfig):
     name: ClassVar[str] = "goal"
 
     start_from: Path | None = Path("models/csf_panda.onnx")
-    """Policy file of a skill policy whose actor this one begins as; None begins from nothing."""
+    """Policy file of a skill policy, whose actor is the initial actor. None: random weights."""
 
-    # Other defaults of inherited settings.
+    # Inherited settings with other defaults.
     encoder: EncoderConfig = field(
         default_factory=lambda: EncoderConfig(hidden=64, learning_rate=3e-3)
     )
@@ -47,14 +50,14 @@ class GoalSacConfig(ContextSacConfig):
     actor_frozen_updates: Count = 2500
 
     carried_share: Share = 0.5
-    """Share of episodes that begin with the encoder's state of the episode before."""
+    """Share of episodes that begin with the encoder's state at the end of the previous episode."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class GoalRunSettings(RunSettings):
     """Run settings of the goal stage."""
 
-    # Other defaults of inherited settings.
+    # Inherited settings with other defaults.
     env_steps: PositiveInt = 400_000
     eval_interval: PositiveInt = 40_000
     checkpoint_interval: PositiveInt = 80_000
@@ -63,24 +66,24 @@ class GoalRunSettings(RunSettings):
     """Environment steps per gradient step."""
 
     warmup_steps: Count = 10_000
-    """Environment steps of the first policy, and no gradient steps, at the start."""
+    """Environment steps at the start with the initial policy and without gradient steps."""
 
     eval_goals: PositiveInt = 96
-    """Goals per condition in an evaluation in mid-training."""
+    """Number of goals per condition in an evaluation during training."""
 
     final_eval_goals: PositiveInt = 256
-    """Goals per condition in the final evaluation."""
+    """Number of goals per condition in the final evaluation."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class GoalConfig(TrainConfig):
-    """Everything that decides what a run of the goal stage computes."""
+    """All settings that determine a run of the goal stage."""
 
     algorithm: GoalSacConfig = field(default_factory=GoalSacConfig)
     """The algorithm's own settings."""
 
     task: GoalTaskConfig = field(default_factory=GoalTaskConfig)
-    """What varies between and within episodes."""
+    """Quantities that vary between and within episodes."""
 
     run: GoalRunSettings = field(default_factory=GoalRunSettings)
     """Length, seed, device and bookkeeping."""
@@ -102,6 +105,6 @@ class GoalConfig(TrainConfig):
         )
         if self.run.seed in EVALUATION_SEEDS:
             raise ConfigError(
-                f"--seed {self.run.seed} draws the scenes of the evaluation; take another than "
+                f"--seed {self.run.seed} is a seed of the evaluation's scenes; use any seed but "
                 f"{EVALUATION_SEEDS[0]} to {EVALUATION_SEEDS[-1]}"
             )

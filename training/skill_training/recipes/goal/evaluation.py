@@ -1,4 +1,4 @@
-"""How often a cube comes to rest at its goal in time, by friction and mass."""
+"""Share of cubes that come to rest at their goal in time, by friction and mass."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from skill_training.recipes.goal.world import GoalTaskConfig, GoalWorld
 Scalars = dict[str, float]
 
 EVALUATION_SEED = EVALUATION_SEEDS[0]
-"""Of starts and goals; no run trains on it."""
+"""Seed of starts and goals. No run trains on it."""
 
 CONTEXTS: dict[str, tuple[Interval, Interval]] = {
     "mu0.06": ((0.8, 0.8), (0.06, 0.06)),
@@ -33,32 +33,33 @@ CONTEXTS: dict[str, tuple[Interval, Interval]] = {
     "4.8kg": ((4.8, 4.8), (0.4, 0.4)),
     "4.8kg_mu0.06": ((4.8, 4.8), (0.06, 0.06)),
 }
-"""Mass [kg] and friction of each condition, by name; a goal stage is judged on all of them."""
+"""Mass [kg] and friction of each condition of the final evaluation, by name."""
 
 QUICK = ("mu0.06", "mu0.1", "mu0.4")
-"""Conditions of an evaluation in mid-training."""
+"""Conditions of an evaluation during training."""
 
 AFTER_CONTACT_STEPS = (15, 25, 60)
-"""Steps after the first contact at which estimates are judged: 0.6, 1 and 2.4 s."""
+"""Steps after the first contact at which estimates are evaluated: 0.6, 1 and 2.4 s."""
 
 CONTACT_M_S = 0.02
-"""A cube that is truly faster than this has been touched."""
+"""Exact speed of a cube above which contact is certain."""
 
 NEVER = 1 << 32
+"""Step of the first contact if there was no contact, far beyond any episode."""
 
 
 def time_key(step: int) -> str:
-    """Name of the share at rest at a control step: ``by_2400ms``."""
+    """Returns the name of the share at rest at a control step: ``by_2400ms``."""
     return f"by_{step * CONTROL_PERIOD_S * 1000:.0f}ms"
 
 
 def contact_key(delay: int) -> str:
-    """Name of what is known so many control steps after the first contact: ``after_600ms``."""
+    """Returns the name of an estimate ``delay`` steps after first contact: ``after_600ms``."""
     return f"after_{delay * CONTROL_PERIOD_S * 1000:.0f}ms"
 
 
 def nominal(task: GoalTaskConfig, mass: Interval, friction: Interval) -> GoalTaskConfig:
-    """As ``skill-eval`` runs it: nominal arm, exact sensors, one goal and context an episode."""
+    """Returns the task of ``skill-eval``: nominal arm, exact sensors, one goal and context."""
     return GoalTaskConfig(
         mass=mass,
         friction=friction,
@@ -83,7 +84,10 @@ def rest_shares(
     goals: int,
     use: ContextUse = "live",
 ) -> Scalars:
-    """Share of far goals with the cube at rest there after 1.6 s and 2.4 s; see robots' metrics."""
+    """Returns the share of far goals with the cube at rest there after 1.6 s and 2.4 s.
+
+    The metric is ``rest_share`` of ``skill_robots.tasks.tabletop.metrics``.
+    """
     world = GoalWorld(nominal(task, mass, friction), goals, seed=EVALUATION_SEED)
     world.reset()
     start = algorithm.encoder.initial_state(goals)
@@ -92,7 +96,7 @@ def rest_shares(
 
 
 def rest_share(episodes: Episodes, step: int) -> float:
-    """As ``skill_robots.tasks.tabletop.metrics.rest_share`` measures it, on episodes of exact sensors."""
+    """Computes ``rest_share`` of ``skill_robots.tasks.tabletop.metrics`` on exact observations."""
     place = layout(PUSH_OBSERVATION)
     cube = episodes.observation[:, :, place["cube_position"]][..., :2]
     speed = torch.linalg.vector_norm(
@@ -107,7 +111,7 @@ def rest_share(episodes: Episodes, step: int) -> float:
 def evaluate_goals(
     algorithm: ContextSac, task: GoalTaskConfig, *, goals: int, full: bool
 ) -> Scalars:
-    """Rest shares over the trained range and in single conditions, as ``condition/by_...``."""
+    """Returns rest shares over the trained range and per condition, as ``condition/by_...``."""
     metrics: Scalars = {}
     conditions = {name: CONTEXTS[name] for name in (CONTEXTS if full else QUICK)}
     for name, (mass, friction) in {"trained": (task.mass, task.friction), **conditions}.items():
@@ -121,7 +125,7 @@ def evaluate_goals(
 
 
 def _without_context(algorithm: ContextSac, task: GoalTaskConfig, goals: int) -> Scalars:
-    """The same policy with its context zeroed, and frozen at what the first observation gave."""
+    """Evaluates the policy with a zero context, and with the context of the first observation."""
     uses: tuple[ContextUse, ...] = ("zeroed", "frozen")
     return {
         f"{name}/{use}_{key}": value
@@ -132,10 +136,10 @@ def _without_context(algorithm: ContextSac, task: GoalTaskConfig, goals: int) ->
 
 
 class _ContactWorld(GoalWorld):
-    """Remembers when each cube first moved, as no sensor's noise can tell."""
+    """Records the first contact of each cube, detected from its exact speed."""
 
     first_contact: Ids
-    """``(n,)`` step of the first observation after it; far beyond the episode if there was none."""
+    """``(n,)`` step of the first observation after contact, or :data:`NEVER`."""
 
     def reset(self) -> None:
         super().reset()
@@ -150,7 +154,7 @@ class _ContactWorld(GoalWorld):
 
 
 def identification(algorithm: ContextSac, task: GoalTaskConfig, *, episodes: int) -> Scalars:
-    """R2 of log mass and log friction some time after the first contact, with sensor noise."""
+    """Returns R2 of log mass and log friction at times after first contact, with sensor noise."""
     steady = dataclasses.replace(task, context_change_share=0.0, scenes_per_task=1)
     world = _ContactWorld(steady, episodes, seed=EVALUATION_SEED + 1)
     held = hold_out(algorithm, world)

@@ -14,11 +14,12 @@ from skill_proto.manifest import Context, PolicyManifest, RecurrentState, SkillS
 from skill_robots.observation import PUSH_OBSERVATION, layout, manifest_fields, scales
 from skill_robots.tasks.tabletop.metrics import REST_STEPS
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, Tabletop
+from skill_robots.tasks.tabletop.task import TABLETOP
 from skill_training.algorithms.context_sac import ContextSac
-from skill_training.algorithms.context_sac_config import Knowledge, contrastive_note
+from skill_training.algorithms.context_sac_config import Knowledge, encoder_note
 from skill_training.device import exact_matmul
 from skill_training.errors import NothingToShipError
-from skill_training.export.context_graph import PlainGraph, calibrate
+from skill_training.export.context_graph import ContextFreeGraph, calibrate
 from skill_training.export.graph import PolicyGraph
 from skill_training.recipes.context_learner import ContextLearner, log_uniform_moments
 from skill_training.recipes.goal.config import GoalConfig, GoalSacConfig
@@ -52,34 +53,34 @@ SHOWN = {
     "R2mu": "r2_friction/after_2400ms",
     "R2m": "r2_mass/after_2400ms",
 }
-"""What the progress bar shows, by a short name."""
+"""Metrics of the progress bar, by a short name."""
 
 DESCRIPTIONS: dict[Knowledge, str] = {
-    "inferred": "Brings a 4 cm cube to rest at a goal on the table. Infers from its own pushes how "
-    "heavy the cube is and how slippery the table.",
-    "told": "Brings a 4 cm cube to rest at a goal on the table, told mass and friction.",
-    "untold": "Brings a 4 cm cube to rest at a goal on the table, whatever it weighs or slides on: "
-    "it neither knows nor infers mass and friction.",
+    "inferred": "Brings a 4 cm cube to rest at a goal on the table. Infers the cube's mass and the "
+    "table's friction from its own pushes.",
+    "told": "Brings a 4 cm cube to rest at a goal on the table, given the true mass and friction.",
+    "untold": "Brings a 4 cm cube to rest at a goal on the table at any mass and friction within "
+    "the trained ranges, without knowledge of them (context-free).",
 }
 
 LIMITS = """\
 - Simulation only: the policy has not been run on a real arm.
-- One 4 cm cube on a flat table, the hand closed and pointing down; it pushes, it does not grasp.
-- Outside the ranges above nothing is promised.
+- One 4 cm cube on a flat table, the gripper closed and pointing down; it pushes, it does not grasp.
+- Its behaviour outside the ranges above is not tested.
 """
 
 CONTEXT_LIMITS = """\
-- Friction is what it adapts to. Mass hardly changes what has to be done.
-- The context comes with contact: before the first push nothing is known, and a cube that was
-  exchanged while nobody touched it is known only after the next push.
+- The policy adapts to friction. The cube's mass hardly changes the best action.
+- The context is inferred from contact: it is unknown before the first push, and a cube that is
+  exchanged without contact is identified only after the next push.
 """
 
 CALIBRATION_EPISODES = 256
-"""Held-out episodes from which the distance of a context is calibrated."""
+"""Number of held-out episodes that calibrate the context distance."""
 
 
 def metric_texts() -> dict[str, str]:
-    """What the metrics of a final evaluation are, by name."""
+    """Returns a description of each metric of a final evaluation, by name."""
     seconds = {step: f"{step * CONTROL_PERIOD_S:.1f} s" for step in REST_STEPS}
     places = {"trained": "at rest within 3 cm, trained range"} | {
         name: f"at rest, friction {friction[0]:g}, {mass[0]:g} kg"
@@ -105,18 +106,18 @@ class GoalRecipe:
 
     config_types: Mapping[str, type[GoalSacConfig]] = {"goal": GoalSacConfig}
     summaries: Mapping[str, str] = {
-        "goal": "Train a skill policy further to bring the cube to rest at a goal, inferring mass "
-        "and friction."
+        "goal": "Train a skill policy further to bring the cube to rest at a goal while it infers "
+        "mass and friction."
     }
     curves: Sequence[Curve] = CURVES
 
     def default_config(self, name: str) -> GoalConfig:
-        """What ``skill-train goal`` runs without flags."""
+        """Returns the configuration of ``skill-train goal`` without flags."""
         del name
         return GoalConfig()
 
     def check(self, config: GoalConfig) -> None:
-        """Builds the networks and throws them away.
+        """Builds the networks once, to find errors before the run starts.
 
         Raises:
             ConfigError: the policy file to start from is missing or does not fit.
@@ -124,28 +125,28 @@ class GoalRecipe:
         start(build_algorithm(config, torch.device("cpu")), config.algorithm.start_from)
 
     def build_learner(self, config: GoalConfig, device: torch.device) -> GoalLearner:
-        """The learner; the policy file it starts from is read before its first round."""
+        """Returns the learner, which reads its initial policy file before the first round."""
         return GoalLearner(config, device)
 
     def shipped(
         self, config: GoalConfig, facts: RunFacts, state: dict[str, Any]
     ) -> tuple[PolicyGraph, PolicyManifest]:
-        """The policy in a learner's ``state``, and what its file says about itself.
+        """Returns the policy of a learner's ``state``, and its manifest.
 
         Raises:
-            NothingToShipError: the policy was told mass and friction, which no served policy is.
+            NothingToShipError: the policy needs the true mass and friction.
             KeyError, RuntimeError: the state does not fit the configuration.
         """
         knowledge = config.algorithm.knowledge
         if knowledge == "told":
             raise NothingToShipError(
-                "a policy that is told mass and friction cannot be served; it is a bound to "
-                "compare with. Its figures are in metrics.jsonl"
+                "a policy that is given the true mass and friction cannot be served; it is an "
+                "upper bound for comparison. Its metrics are in metrics.jsonl"
             )
         algorithm = build_algorithm(config, torch.device("cpu"))
         algorithm.load_networks(state["algorithm"])
         if knowledge == "untold":
-            return PlainGraph(algorithm), manifest(config, facts)
+            return ContextFreeGraph(algorithm), manifest(config, facts)
         single = dataclasses.replace(config.task, scenes_per_task=1, context_change_share=0.0)
         graph, context, recurrent = calibrate(
             algorithm,
@@ -155,26 +156,26 @@ class GoalRecipe:
         return graph, manifest(config, facts, context, recurrent)
 
     def card_notes(self, config: GoalConfig) -> CardNotes:
-        """What the card says beyond the manifest."""
+        """Returns the texts of the card that are not in the manifest."""
         start = config.algorithm.start_from
-        learned = "the policy starts from nothing" if start is None else f"started from `{start}`"
+        initial = "random initial weights" if start is None else f"initial actor from `{start}`"
         return CardNotes(
             limits=LIMITS + (CONTEXT_LIMITS if config.algorithm.knowledge == "inferred" else ""),
             metric_texts=metric_texts(),
             sections={
-                "What it learned from": (
-                    f"Soft actor-critic; {learned}. Reward `0.1 exp(-(d / 2.5 cm)²) - 0.1 "
+                "Training data": (
+                    f"Soft actor-critic; {initial}. Reward `0.1 exp(-(d / 2.5 cm)²) - 0.1 "
                     f"min(d, 0.4 m) / 0.15 m` for the cube's distance d from the goal; "
-                    f"{config.algorithm.hindsight_share:.0%} of the goals in hindsight. Goals, "
-                    "masses and frictions change within training episodes. "
-                    f"{contrastive_note(config.algorithm)}\n"
+                    f"{config.algorithm.hindsight_share:.0%} of the goals are hindsight goals. "
+                    "Goals, masses and frictions change within training episodes. "
+                    f"{encoder_note(config.algorithm)}\n"
                 )
             },
         )
 
 
 def build_algorithm(config: GoalConfig, device: torch.device) -> ContextSac:
-    """The algorithm with freshly drawn networks, whatever it is to start from."""
+    """Returns the algorithm with randomly initialised networks."""
     mean, std = log_uniform_moments(np.log([config.task.mass, config.task.friction]).T)
     return ContextSac(
         config.algorithm,
@@ -189,9 +190,9 @@ def build_algorithm(config: GoalConfig, device: torch.device) -> ContextSac:
 
 
 def start(algorithm: ContextSac, path: Path | None) -> None:
-    """Gives an algorithm the actor of a skill policy and turns ways to goals as its skills are.
+    """Gives an algorithm the actor of a skill policy, and the rotation from directions to skills.
 
-    None: leaves it as it is.
+    If ``path`` is None, the algorithm keeps its random actor.
 
     Raises:
         ConfigError: the file is missing or does not fit.
@@ -210,7 +211,7 @@ def manifest(
     context: Context | None = None,
     recurrent: tuple[RecurrentState, ...] = (),
 ) -> PolicyManifest:
-    """The manifest; without an encoder there is neither context nor recurrent state."""
+    """Returns the manifest. A context-free policy has neither context nor recurrent state."""
     return PolicyManifest(
         name="goal_panda",
         algorithm="goal",
@@ -222,7 +223,7 @@ def manifest(
         goal=goal_space(),
         recurrent=recurrent,
         context=context,
-        plant=plant("tabletop", physics_step_s=config.task.physics_step_s),
+        plant=plant(TABLETOP.name, physics_step_s=config.task.physics_step_s),
         trained_on=trained_on(config.task),
         provenance=facts.provenance,
         evaluation=facts.evaluation,
@@ -243,20 +244,20 @@ class GoalLearner(ContextLearner):
         )
 
     def begin(self) -> None:
-        """Takes the actor of the policy file to start from; a run that goes on has it."""
+        """Copies the initial actor from its policy file. A resumed run has it in its state."""
         start(self.algorithm, self._config.algorithm.start_from)
 
     def evaluate_quick(self) -> Scalars:
-        """Rest shares in a few conditions."""
+        """Returns rest shares in a few conditions."""
         goals = self._config.run.eval_goals
         return evaluate_goals(self.algorithm, self._config.task, goals=goals, full=False)
 
     def evaluate_full(self) -> Scalars:
-        """Rest shares in all conditions, with and without the context."""
+        """Returns rest shares in all conditions, with and without the context."""
         goals = self._config.run.final_eval_goals
         with exact_matmul():
             return evaluate_goals(self.algorithm, self._config.task, goals=goals, full=True)
 
     def facts(self, scalars: Scalars) -> dict[str, str]:
-        """What the progress bar shows."""
+        """Returns the texts of the progress bar."""
         return {short: f"{scalars[name]:.2f}" for short, name in SHOWN.items() if name in scalars}

@@ -1,4 +1,4 @@
-"""Starting an actor from the policy file of a skill policy."""
+"""Initial weights of an actor from the policy file of a skill policy."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from skill_training.errors import ConfigError
 from skill_training.nets.actor import TanhGaussianActor
 
 NEARBY_M = 0.1
+"""Distance of the probe goals from the middle of the table."""
 
 
 class SkillFile:
-    """A goal-taking skill policy from ``skill-train csf`` or ``metra``.
+    """Policy file from ``skill-train csf`` or ``metra`` whose policy also takes goals.
 
     Args:
         path: The ``.onnx`` file.
         observation: Fields that the policy must observe, in order.
 
     Raises:
-        ConfigError: there is no such file, or it is not such a policy.
+        ConfigError: the file does not exist, or holds another kind of policy.
     """
 
     def __init__(self, path: Path, observation: tuple[str, ...]) -> None:
@@ -39,12 +40,12 @@ class SkillFile:
             self._session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
         except ManifestError as error:
             raise ConfigError(f"cannot start from {path}: {error}") from None
-        # onnx and onnxruntime raise errors of their own, derived from Exception directly.
+        # onnx and onnxruntime raise their own errors, derived from Exception directly.
         except Exception as error:
             reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             raise ConfigError(
-                f"cannot start from {path}: {reason}; give a file of `skill-train csf`, such as "
-                "models/csf_panda.onnx"
+                f"cannot start from {path}: {reason}; give a policy file from `skill-train csf`, "
+                "such as models/csf_panda.onnx"
             ) from None
         self._weights: Mapping[str, Tensor] = {
             tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
@@ -54,12 +55,13 @@ class SkillFile:
         fits = manifest.observation_names == observation and manifest.skill.size == 2
         if not fits or manifest.goal is None or "actor.body.0.weight" not in self._weights:
             raise ConfigError(
-                f"cannot start from {path}: it is no skill policy that observes "
-                f"{', '.join(observation)} and takes goals"
+                f"cannot start from {path}: it is not a skill policy that observes "
+                f"{', '.join(observation)} and takes goals; give a policy file from "
+                "`skill-train csf`"
             )
 
-    def skill_towards(self, way: tuple[float, float]) -> Tensor:
-        """The skill ``(2,)`` with which the policy would push from the table's middle this way."""
+    def skill_towards(self, goal: tuple[float, float]) -> Tensor:
+        """Returns the skill ``(2,)`` that the policy runs for a cube at the origin and ``goal``."""
         manifest = self._manifest
         zeros = {
             "observation": (1, manifest.observation_size),
@@ -67,7 +69,7 @@ class SkillFile:
             "skill": (1, manifest.skill.size),
         }
         feed = {name: np.zeros(shape, np.float32) for name, shape in zeros.items()}
-        feed["goal"] = np.array([way], np.float32)
+        feed["goal"] = np.array([goal], np.float32)
         feed["use_goal"] = np.ones((1, 1), np.float32)
         wanted = {tensor.name for tensor in self._session.get_inputs()}
         values = self._session.run(
@@ -76,15 +78,16 @@ class SkillFile:
         return torch.from_numpy(np.asarray(values[0])[0].copy())
 
     def rotation(self) -> Tensor:
-        """``(2, 2)`` from a direction on the table to the skill that pushes there."""
+        """Returns the map ``(2, 2)`` from a direction on the table to the skill that pushes it."""
         columns = [self.skill_towards((NEARBY_M, 0.0)), self.skill_towards((0.0, NEARBY_M))]
         return torch.stack(columns, dim=1)
 
     @torch.no_grad()
     def start(self, actor: TanhGaussianActor) -> None:
-        """Gives ``actor`` this policy's weights; whatever else it is given starts without effect.
+        """Copies this policy's weights to ``actor``.
 
-        The actor's command must begin with the skill.
+        The actor's command must begin with the skill. The weights of further entries of the
+        command are set to zero, so that these entries have no effect at first.
 
         Raises:
             ConfigError: the hidden layers have other sizes, or observations are scaled differently.
@@ -94,23 +97,24 @@ class SkillFile:
             weights = self._weights.get(f"actor.{name}")
             target = parameter
             if name == "body.0.weight" and weights is not None:
-                # What the command holds beside the skill comes last.
+                # The command's entries beside the skill come last.
                 parameter.zero_()
                 target = parameter[:, : weights.shape[1]]
             if weights is None or weights.shape != target.shape:
                 raise ConfigError(
                     f"{self._path} has an actor of other sizes: {name} is "
                     f"{None if weights is None else tuple(weights.shape)}, not "
-                    f"{tuple(parameter.shape)}; take its --goal.hidden, or another file"
+                    f"{tuple(parameter.shape)}; use the file's sizes for --goal.hidden, or another "
+                    "file"
                 )
             target.copy_(weights)
 
     def _check_scale(self, actor: TanhGaussianActor) -> None:
-        """Its weights are worth nothing behind another normalisation."""
+        """Refuses a file with another normaliser, behind which its weights would be meaningless."""
         theirs, ours = self._weights.get("actor.normalizer.scale"), actor.normalizer.scale.cpu()
         if theirs is None or not torch.equal(theirs, ours):
+            scales = "no scales" if theirs is None else "other scales"
             raise ConfigError(
-                f"{self._path} divides its observation by "
-                f"{'nothing' if theirs is None else 'other scales'} than this version of "
-                "skill-serve; train it again with `skill-train csf`, or take another file"
+                f"{self._path} divides its observation by {scales}, unlike this version of "
+                "skill-serve; train it again with `skill-train csf`, or use another file"
             )

@@ -1,4 +1,4 @@
-"""The tabletop as the goal stage sees it: goals that move on, masses and frictions that change."""
+"""The tabletop of the goal stage, with goals and contexts that change in mid-episode."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from skill_proto.arrays import Array, Ids
 from skill_robots.observation import PUSH_OBSERVATION
 from skill_robots.tasks.tabletop.rollouts import GOAL_RANGE_M
 from skill_robots.tasks.tabletop.tabletop import Interval, Tabletop, TabletopConfig
-
-Share = Annotated[float, Field(ge=0, le=1)]
+from skill_training.config import PositiveInt, Share
 
 CHANGE_BETWEEN = (0.2, 0.8)
-"""Shares of an episode between which a goal or a context changes."""
+"""Interval of an episode, as shares of its length, in which a goal or a context changes."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -36,30 +35,30 @@ class GoalTaskConfig(TabletopConfig):
     """Range of the delay between an observation and its action taking effect [s]."""
 
     sensor_noise: Annotated[float, Field(ge=0, le=10)] = 1.0
-    """Factor on the standard deviations in tasks/noise.py; 0 measures exactly."""
+    """Factor on the standard deviations of the sensor noise; 0 measures exactly."""
 
     start: Literal["low", "high", "mixed"] = "mixed"
-    """As on the tabletop."""
+    """Start of an episode: end effector low, high, or a mix of both."""
 
     goal_change_share: Share = 0.5
-    """Share of the episodes in which the goal jumps once."""
+    """Share of the episodes in which the goal changes once."""
 
     context_change_share: Share = 0.5
-    """Share of the tasks in which mass and friction jump once."""
+    """Share of the tasks in which mass and friction change once."""
 
-    scenes_per_task: Annotated[int, Field(ge=1)] = 8
-    """Scenes that go through the same contexts at the same steps, from different starts to
-    different goals: what a contrastive method calls a task."""
+    scenes_per_task: PositiveInt = 8
+    """Number of scenes with the same contexts at the same steps, but with different starts and
+    goals. Contrastive methods call them a task."""
 
 
 class GoalWorld:
-    """n tabletops with goals for their cubes.
+    """n tabletop scenes, each with a goal for its cube.
 
     Args:
         config: The task; an episode lasts ``config.episode_steps``.
         n: Number of scenes.
-        seed: Of starts, goals and contexts.
-        threads: Physics threads.
+        seed: Seed of starts, goals and contexts.
+        threads: Number of physics threads.
     """
 
     action_size = Tabletop.action_size
@@ -74,7 +73,7 @@ class GoalWorld:
         self._step = 0
 
     def reset(self) -> None:
-        """Draws starts, and the goals and contexts of the whole episode."""
+        """Draws the starts, and the goals and contexts of the whole episode."""
         self._table.reset()
         self._step = 0
         self._rounds += 1
@@ -88,11 +87,11 @@ class GoalWorld:
         self._apply_context()
 
     def observe(self) -> Array:
-        """``(n, 28)``, with sensor noise where configured."""
+        """Returns observations ``(n, 28)``, with sensor noise if configured."""
         return self._table.observe(PUSH_OBSERVATION)
 
     def step(self, action: Array) -> None:
-        """One control step, then whatever changes after it."""
+        """Runs one control step, then applies a change of context that is due."""
         self._table.step(action)
         self._step += 1
         if (self._context_change == self._step).any():
@@ -100,7 +99,7 @@ class GoalWorld:
 
     @property
     def goal(self) -> Array:
-        """``(n, 2)`` [m]."""
+        """Current goals ``(n, 2)`` [m]."""
         second = (self._step >= self._goal_change).astype(np.int64)
         return self._goals[second, np.arange(self.n)]
 
@@ -111,22 +110,22 @@ class GoalWorld:
 
     @property
     def task(self) -> Ids:
-        """``(n,)``: a fresh number for each group of scenes in each round."""
+        """``(n,)``: a new number for each group of scenes in each round."""
         groups = int(self._group[-1]) + 1
         return self._rounds * groups + self._group
 
     @property
     def cube_position(self) -> Array:
-        """``(n, 2)`` exact [m]."""
+        """Exact positions ``(n, 2)`` of the cubes [m]."""
         return self._table.cube_position[:, :2]
 
     @property
     def cube_speed(self) -> Array:
-        """``(n,)`` exact [m/s]."""
+        """Exact speeds ``(n,)`` of the cubes [m/s]."""
         return self._table.cube_speed
 
     def state_dict(self) -> dict[str, Any]:
-        """Counters and generators, between two rounds."""
+        """Returns counters and generators, between two rounds."""
         return {
             "rounds": self._rounds,
             "random": self._random.bit_generator.state,
@@ -134,7 +133,7 @@ class GoalWorld:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores the state of :meth:`state_dict`."""
         self._rounds = int(state["rounds"])
         self._random.bit_generator.state = state["random"]
         self._table.rng.bit_generator.state = state["table"]
@@ -146,7 +145,7 @@ class GoalWorld:
         )
 
     def _draw_change(self, count: int, share: float) -> Ids:
-        """Steps of change ``(count,)``; beyond the episode where nothing changes."""
+        """Draws the steps of change ``(count,)``; a step after the episode's end is no change."""
         low, high = (round(part * self.episode_steps) for part in CHANGE_BETWEEN)
         steps = self._random.integers(low, high + 1, count)
         return np.where(self._random.random(count) < share, steps, self.episode_steps + 1)

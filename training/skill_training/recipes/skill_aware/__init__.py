@@ -1,1 +1,10 @@
-"""skill_aware."""
+"""The skill-aware benchmark: TESAC, CCM, SaTESAC and SaCCM.
+
+- ``config``: settings.
+- ``world``: scenes with contexts from cells or from a range.
+- ``task``: goal features and reward.
+- ``demonstrations``: episodes of a scripted controller.
+- ``policy``: the policy that is evaluated.
+- ``manifest``: manifest and card texts.
+- ``recipe``: the recipe and its learner.
+"""

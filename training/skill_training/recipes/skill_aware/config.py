@@ -8,15 +8,18 @@ from typing import ClassVar
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from skill_training.algorithms.context_sac_config import (
-    ContextSacConfig,
+from skill_training.algorithms.context_sac_config import ContextSacConfig
+from skill_training.config import (
+    Count,
     Discount,
     PositiveFloat,
+    PositiveInt,
     Rate,
+    RunSettings,
     Share,
+    TrainConfig,
     Weight,
 )
-from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.errors import ConfigError
 from skill_training.recipes.checks import check_contrastive, check_range, check_replay
@@ -25,22 +28,22 @@ from skill_training.recipes.skill_aware.world import SkillAwareTaskConfig
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class BenchmarkSacConfig(ContextSacConfig):
-    """What the four methods share on the benchmark."""
+    """Settings that the four methods share on the benchmark."""
 
     name: ClassVar[str]
 
     demonstrations: Count = 2400
-    """Episodes of the scripted controller that switches from picking to pushing, told nothing; they
-    stay in replay. 0 learns from the reward alone."""
+    """Number of demonstrations, which stay in replay. The scripted controller switches from picking
+    to pushing and does not know mass and friction. 0: learn from the reward alone."""
 
     imitation_filter: bool = False
-    """Imitate only where the critic values the demonstrated action above the policy's own. Off: it
-    does not value the demonstrations soon enough, and the policy stays at half their success."""
+    """Imitate only if the critic values the demonstrated action above the policy's own. With the
+    filter the critic values demonstrations too late, and the policy reaches half their success."""
 
     discount: Discount = 0.95
-    """Weight of the next control step against this one; the release's."""
+    """Discount factor per control step, as in the release."""
 
-    # Other defaults of inherited settings.
+    # Inherited settings with other defaults.
     demonstration_share: Share = 0.5
     imitation_weight: Weight = 10.0
     target_rate: Rate = 0.01
@@ -95,7 +98,7 @@ class SaCcmConfig(BenchmarkSacConfig):
 METHODS: dict[str, type[BenchmarkSacConfig]] = {
     kind.name: kind for kind in (SaTesacConfig, SaCcmConfig, CcmConfig, TesacConfig)
 }
-"""Every method's settings by its name."""
+"""Settings of every method, by its name."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -106,29 +109,30 @@ class BenchmarkRunSettings(RunSettings):
     """Environment steps to collect beside the demonstrations, rounded up to whole episodes."""
 
     env_steps_per_update: PositiveInt = 8
-    """Environment steps per gradient step; the release's."""
+    """Environment steps per gradient step, as in the release."""
 
     warmup_steps: Count = 1_600
-    """Environment steps of the first policy, and no gradient steps, at the start."""
+    """Environment steps at the start with the initial policy and without gradient steps."""
 
     replay_capacity: PositiveInt = 200_000
-    """Transitions kept in replay beside the demonstrations; the oldest make room."""
+    """Maximum number of transitions in replay beside the demonstrations. New ones replace the
+    oldest."""
 
-    # Other defaults of inherited settings.
+    # Inherited settings with other defaults.
     log_interval: PositiveInt = 4_000
     eval_interval: PositiveInt = 40_000
     checkpoint_interval: PositiveInt = 40_000
 
     eval_episodes: PositiveInt = 8
-    """Episodes per cell in an evaluation in mid-training."""
+    """Number of episodes per cell in an evaluation during training."""
 
     final_eval_episodes: PositiveInt = 50
-    """Episodes per cell in the final evaluation."""
+    """Number of episodes per cell in the final evaluation."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class BenchmarkConfig(TrainConfig):
-    """Everything that decides what a run on the benchmark computes."""
+    """All settings that determine a run on the benchmark."""
 
     algorithm: TesacConfig | CcmConfig | SaTesacConfig | SaCcmConfig
     """The method's own settings."""
@@ -143,12 +147,12 @@ class BenchmarkConfig(TrainConfig):
         """Refuses combinations that cannot work.
 
         Raises:
-            ConfigError: a range is impossible, nothing of it is left beside what is held out, or
-                the replay is smaller than one round of episodes.
+            ConfigError: a range is impossible or lies within the held-out box, or the replay is
+                smaller than one round of episodes.
         """
         for name in ("friction", "mass", "held_out_friction", "held_out_mass"):
             check_range(name, getattr(self.task, name), positive=True)
-        self._check_something_is_left()
+        self._check_ranges_exceed_held_out_box()
         check_replay(self.run, episode_steps=self.task.episode_steps)
         if self.algorithm.contrastive.sampling != self.algorithm.name:
             name, sampling = self.algorithm.name, self.algorithm.contrastive.sampling
@@ -156,7 +160,7 @@ class BenchmarkConfig(TrainConfig):
                 f"--{name}.contrastive.sampling {sampling} is another method; run "
                 f"`skill-train {sampling}`"
             )
-        # Cells are six tasks, each with more episodes than any sampling needs.
+        # The cells are six tasks, each with more episodes than any sampling needs.
         ranges = self.task.contexts == "range"
         check_contrastive(
             self.algorithm,
@@ -165,7 +169,7 @@ class BenchmarkConfig(TrainConfig):
             episode_steps=self.task.episode_steps,
         )
 
-    def _check_something_is_left(self) -> None:
+    def _check_ranges_exceed_held_out_box(self) -> None:
         task = self.task
         covered = all(
             outer[0] <= inner[0] and inner[1] <= outer[1]
@@ -177,6 +181,6 @@ class BenchmarkConfig(TrainConfig):
         if task.contexts == "range" and covered:
             raise ConfigError(
                 f"--task.friction {task.friction[0]:g} {task.friction[1]:g} and --task.mass "
-                f"{task.mass[0]:g} {task.mass[1]:g} lie within what is held out "
-                f"(--task.held-out-friction, --task.held-out-mass); widen them, or move that box"
+                f"{task.mass[0]:g} {task.mass[1]:g} lie within the held-out box "
+                f"(--task.held-out-friction, --task.held-out-mass); widen them, or move the box"
             )

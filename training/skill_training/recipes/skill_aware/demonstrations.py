@@ -1,4 +1,4 @@
-"""Demonstrations: episodes of a scripted controller that knows no more than the policy will."""
+"""Demonstrations: episodes of a scripted controller with the same observations as the policy."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from skill_training.nets.encoder import State
 from skill_training.recipes.skill_aware.world import SkillAwareWorld
 
 DISTURBED_SHARE = 0.04
-"""Share of the steps at which a disturbance begins: the controller is shown correcting it."""
+"""Share of steps at which a disturbance begins, so that demonstrations contain corrections."""
 
 DISTURBANCE_STEPS = 2
-"""Control steps that one lasts; they are not imitated."""
+"""Duration of a disturbance in control steps. Disturbed actions are not imitated."""
 
 
 def demonstrate(
@@ -32,16 +32,16 @@ def demonstrate(
     seed: int,
     device: torch.device,
 ) -> Episodes:
-    """Has ``controller`` act in at least ``episodes`` episodes.
+    """Runs ``controller`` in at least ``episodes`` episodes.
 
     Args:
-        world: Where; contexts are drawn as in training.
-        controller: Acts on observation and goal; it is told nothing.
-        task: For the returns.
-        episodes: How many.
+        world: The scenes, with contexts drawn as in training.
+        controller: Controller that acts on observation and goal, without the true context.
+        task: Task that defines the returns.
+        episodes: Minimum number of episodes.
         hidden: Size of the encoder's state, which is zero at each start.
-        seed: Of the disturbances.
-        device: Where the episodes go.
+        seed: Seed of the disturbances.
+        device: Device of the episodes.
     """
     random = np.random.default_rng([seed, 9])
     rounds = -(-episodes // world.n)
@@ -63,19 +63,19 @@ def _round(
     recorder = Recorder(world)
     disturbance, left = np.zeros((n, world.action_size)), np.zeros(n, dtype=np.int64)
     for _ in range(world.episode_steps):
-        wanted = controller.act(recorder.observe(), goal=world.goal.copy())
+        chosen = controller.act(recorder.observe(), goal=world.goal.copy())
         begins = (left == 0) & (random.random(n) < DISTURBED_SHARE)
         left[begins] = DISTURBANCE_STEPS
         disturbance[begins] = random.uniform(-1.0, 1.0, (int(begins.sum()), world.action_size))
         disturbed = left > 0
         left[disturbed] -= 1
-        action = np.where(disturbed[:, None], disturbance, np.clip(wanted, -1.0, 1.0))
+        action = np.where(disturbed[:, None], disturbance, np.clip(chosen, -1.0, 1.0))
         recorder.step(action, demonstrated=~disturbed)
     return _until_the_end(recorder.episodes(task, start), task)
 
 
 def _until_the_end(episodes: Episodes, task: GoalTask) -> Episodes:
-    """What is done after a step that ends the episode is nothing to imitate."""
+    """Marks actions after the step that ends the episode as not demonstrated."""
     shape = episodes.action.shape[:2]
     arrivals = episodes.observation[:, 1:].flatten(0, 1)
     end = task.reward(arrivals, episodes.goal.flatten(0, 1))[1].unflatten(0, shape)

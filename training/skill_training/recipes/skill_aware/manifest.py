@@ -1,4 +1,4 @@
-"""What a policy of the skill-aware benchmark says about itself, in manifest and card."""
+"""Manifest and card texts of a policy of the skill-aware benchmark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from skill_proto.manifest import (
     RecurrentState,
     SkillSpace,
 )
-from skill_robots.motion.policy_adapter import SKILL_AWARE_TASK
 from skill_robots.observation import manifest_fields
 from skill_robots.tasks.skill_aware.benchmark import SPLITS, SUCCESS_RADIUS_M, TRAIN, cell_name
 from skill_robots.tasks.skill_aware.mujoco_model import MOTOR_DAMPING, MOTOR_RATE, PHYSICS_STEP_S
@@ -24,7 +23,8 @@ from skill_robots.tasks.skill_aware.scenes import (
     OBSERVATION,
     cube_table_friction,
 )
-from skill_training.algorithms.context_sac_config import contrastive_note
+from skill_robots.tasks.skill_aware.task import SKILL_AWARE
+from skill_training.algorithms.context_sac_config import encoder_note
 from skill_training.recipes.manifest_parts import goal_space, plant
 from skill_training.recipes.recipe import RunFacts
 from skill_training.recipes.skill_aware.config import BenchmarkConfig
@@ -38,12 +38,12 @@ TITLES = {
 }
 
 LIMITS = """\
-- Simulation only, on panda-gym's robot: its arm answers at once and with more force than a Panda's
-  joint impedance would, and its solver lets heavy bodies sink into each other by millimetres.
-- Friction here is the benchmark's label, the table's Bullet coefficient; the effective cube-table
+- Simulation only, on panda-gym's robot: its arm responds without delay and with more force than a
+  Panda's joint impedance, and its solver lets heavy bodies sink into each other by millimetres.
+- Friction is the benchmark's label, the table's Bullet coefficient; the effective cube-table
   coefficient is half of it.
-- Heavy cubes on rough tables can neither be lifted nor pushed by this arm; docs/results.md says
-  which cells are out of reach for any controller that was tried.
+- This arm can neither lift nor push heavy cubes on rough tables; docs/results.md lists the cells
+  that no controller solved.
 """
 
 
@@ -53,14 +53,14 @@ def manifest(
     context: Context,
     recurrent: tuple[RecurrentState, ...],
 ) -> PolicyManifest:
-    """The manifest of a run of any of the methods."""
+    """Returns the manifest of a run of any method."""
     name = config.algorithm_name
     return PolicyManifest(
         name=f"{name}_panda",
         algorithm=name,
         description=(
-            "Brings a cube to a goal on the table by picking, pushing or tumbling it, whichever "
-            f"its weight and the table's friction allow. Trained with {TITLES[name]}."
+            "Brings a cube to a goal on the table by picking, pushing or tumbling it, depending on "
+            f"its mass and the table's friction. Trained with {TITLES[name]}."
         ),
         control_rate_hz=CONTROL_RATE_HZ,
         observation=manifest_fields(OBSERVATION),
@@ -70,10 +70,11 @@ def manifest(
         recurrent=recurrent,
         context=context,
         plant=plant(
-            SKILL_AWARE_TASK,
+            SKILL_AWARE.name,
             physics_step_s=PHYSICS_STEP_S,
             stiffness=MOTOR_RATE * MOTOR_DAMPING,
             damping=MOTOR_DAMPING,
+            displacement_origin="measured",
         ),
         trained_on=_trained_on(config.task),
         provenance=facts.provenance,
@@ -114,7 +115,7 @@ def _trained_on(task: SkillAwareTaskConfig) -> dict[str, Range]:
 
 
 def metric_texts(config: BenchmarkConfig) -> dict[str, str]:
-    """What each metric of the final evaluation means."""
+    """Returns a description of each metric of the final evaluation, by name."""
     engine = {"mujoco": "the MuJoCo twin", "bullet": "PyBullet"}[config.task.engine]
     texts = {
         f"success.{split}": f"success over the {len(cells)} cells of the {split} split, {engine}"
@@ -132,8 +133,8 @@ def metric_texts(config: BenchmarkConfig) -> dict[str, str]:
     return texts
 
 
-def learned_from(config: BenchmarkConfig) -> str:
-    """What the card says of contexts, reward, demonstrations and encoder."""
+def training_data(config: BenchmarkConfig) -> str:
+    """Returns the card's text on contexts, reward, demonstrations and encoder."""
     settings, task = config.algorithm, config.task
     contexts = (
         "the six training cells of the benchmark"
@@ -145,18 +146,20 @@ def learned_from(config: BenchmarkConfig) -> str:
             f"{task.held_out_mass[0]:g} to {task.held_out_mass[1]:g} kg"
         )
     )
-    shown = (
-        f"{settings.demonstrations} demonstrations of a scripted controller that is told nothing "
-        f"(`skill_robots.tasks.skill_aware.scripted.policies.Switch`), {settings.demonstration_share:.0%} of the "
-        f"episodes of a batch, imitated with weight {settings.imitation_weight:g}"
-        f"{' where the critic prefers them' if settings.imitation_filter else ''}"
+    controller = "skill_robots.tasks.skill_aware.scripted.policies.Switch"
+    demonstrations = (
+        f"{settings.demonstrations} demonstrations of a scripted controller that does not know the "
+        f"context (`{controller}`), {settings.demonstration_share:.0%} of the episodes of a batch, "
+        f"imitated with weight {settings.imitation_weight:g}"
+        f"{' if the critic prefers them' if settings.imitation_filter else ''}"
         if settings.demonstrations
         else "No demonstrations"
     )
     return (
-        f"Physics: {task.engine}. Contexts, of demonstrations too: {contexts}. Reward: minus the "
-        "cube's distance from the goal, minus 0.3 of the hand's from the cube, minus a constant "
-        f"per step, until the cube is within 5 cm of the goal; there the policy rests. {shown}; "
-        f"{settings.hindsight_share:.0%} of the goals in hindsight; entropy coefficient "
-        f"at least {settings.entropy_floor:g}. {contrastive_note(settings)}\n"
+        f"Physics: {task.engine}. Contexts, also of demonstrations: {contexts}. Reward: minus the "
+        "cube's distance from the goal, minus 0.3 of the end effector's distance from the cube, "
+        "minus a constant per step, until the cube is within 5 cm of the goal; there the policy "
+        f"stops. {demonstrations}; "
+        f"{settings.hindsight_share:.0%} of the goals are hindsight goals; entropy coefficient "
+        f"at least {settings.entropy_floor:g}. {encoder_note(settings)}\n"
     )

@@ -1,4 +1,4 @@
-"""The policy that a run on the benchmark is judged by: as shipped, or told what a bound knows."""
+"""The policy that evaluates a run on the benchmark: inferring, given the context, context-free."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from skill_proto.arrays import Array
 from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE
 from skill_training.algorithms.context_sac import ContextSac
-from skill_training.export.context_graph import ContextGraph, PlainGraph
+from skill_training.export.context_graph import ContextFreeGraph, ContextGraph
 from skill_training.export.graph import TorchPolicy
 from skill_training.recipes.skill_aware.world import log_truth
 
 
-class ToldPolicy:
-    """Acts on the true mass and friction, which the benchmark tells it once an episode.
+class TrueContextPolicy:
+    """A policy that is given the true mass and friction once per episode.
 
-    A bound to compare with: no served policy is told.
+    It is an upper bound for comparison: a served policy does not know them.
     """
 
     def __init__(self, algorithm: ContextSac) -> None:
@@ -25,18 +25,18 @@ class ToldPolicy:
         self._context = torch.zeros(0)
 
     def reset(self, n: int) -> None:
-        """Starts ``n`` episodes, of which it has to be told."""
+        """Starts ``n`` episodes, before their true contexts are set."""
         size = self._algorithm.config.encoder.size
         self._context = torch.zeros(n, size, device=self._algorithm.device)
 
     def set_true_context(self, friction: Array, mass: Array) -> None:
-        """Friction (label) and mass [kg] of every scene, each ``(n,)``."""
-        self._context = self._algorithm.told(self._tensor(log_truth(friction, mass)))
+        """Sets friction (label) and mass [kg] of every scene, each ``(n,)``."""
+        self._context = self._algorithm.true_context(self._tensor(log_truth(friction, mass)))
 
     def act(
         self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
     ) -> Array:
-        """Deterministic actions ``(n, 4)``; see ``skill_robots.tasks.policy.Policy``.
+        """Returns deterministic actions ``(n, 4)``; see ``skill_robots.tasks.policy.Policy``.
 
         Raises:
             ValueError: no goal is given.
@@ -53,11 +53,11 @@ class ToldPolicy:
 
 
 def evaluation_policy(algorithm: ContextSac) -> Policy:
-    """What ``algorithm`` has learned, on what its knowledge lets it know."""
+    """Returns the policy of ``algorithm`` with the context that its knowledge setting allows."""
     knowledge = algorithm.config.knowledge
     if knowledge == "told":
-        return ToldPolicy(algorithm)
+        return TrueContextPolicy(algorithm)
     if knowledge == "untold":
-        return TorchPolicy(PlainGraph(algorithm), action_size=ACTION_SIZE, goal_size=2)
+        return TorchPolicy(ContextFreeGraph(algorithm), action_size=ACTION_SIZE, goal_size=2)
     graph = ContextGraph(algorithm)
     return TorchPolicy(graph, action_size=ACTION_SIZE, goal_size=2, states=graph.state_shapes)

@@ -34,9 +34,9 @@ from skill_training.recipes.skill_aware.demonstrations import demonstrate
 from skill_training.recipes.skill_aware.manifest import (
     LIMITS,
     TITLES,
-    learned_from,
     manifest,
     metric_texts,
+    training_data,
 )
 from skill_training.recipes.skill_aware.policy import evaluation_policy
 from skill_training.recipes.skill_aware.task import BringToGoal
@@ -53,16 +53,16 @@ CURVES = tuple(
 )
 
 SCENES = 20
-"""Scenes of an evaluation, stepped together."""
+"""Number of scenes of an evaluation, stepped together."""
 
 EVALUATION_SEED = 100
-"""Of the starts of evaluations in training; ``skill-eval`` begins at 0."""
+"""Seed of the starts of evaluations in training; the seeds of ``skill-eval`` begin at 0."""
 
 CALIBRATION_SCENES = 128
-"""Held-out episodes, each in a context of its own, from which distance and estimates are judged."""
+"""Number of held-out episodes, each in its own context, that calibrate distance and estimates."""
 
 CALIBRATION_SEED = 1 << 31
-"""Of their contexts and starts; no run can have it."""
+"""Seed of their contexts and starts. It is outside the range of ``--seed``."""
 
 
 class SkillAwareRecipe:
@@ -76,19 +76,19 @@ class SkillAwareRecipe:
     curves: Sequence[Curve] = CURVES
 
     def default_config(self, name: str) -> BenchmarkConfig:
-        """What ``skill-train <name>`` runs without flags."""
+        """Returns the configuration of ``skill-train <name>`` without flags."""
         return BenchmarkConfig(algorithm=METHODS[name]())  # type: ignore[arg-type]  # one of the union's own
 
     def check(self, config: BenchmarkConfig) -> None:
-        """Tries the engine.
+        """Creates and closes a scene, to check that the engine is installed.
 
         Raises:
-            ConfigError: it is not installed.
+            ConfigError: the engine is not installed.
         """
         _world(config.task, config.run, scenes=1, seed=0).close()
 
     def build_learner(self, config: BenchmarkConfig, device: torch.device) -> BenchmarkLearner:
-        """The learner; demonstrations are made before its first round.
+        """Returns the learner, which collects demonstrations before the first round.
 
         Raises:
             ConfigError: the engine is not installed.
@@ -98,20 +98,21 @@ class SkillAwareRecipe:
     def shipped(
         self, config: BenchmarkConfig, facts: RunFacts, state: dict[str, Any]
     ) -> tuple[PolicyGraph, PolicyManifest]:
-        """The policy in a learner's ``state``, and what its file says about itself.
+        """Returns the policy of a learner's ``state``, and its manifest.
 
         Raises:
-            NothingToShipError: the policy was told mass and friction, or nothing at all.
+            NothingToShipError: the policy is given the true context, or is context-free.
             KeyError, RuntimeError: the state does not fit the configuration.
         """
         if config.algorithm.knowledge != "inferred":
+            kind = {"told": "that is given the true context", "untold": "without a context"}
             raise NothingToShipError(
-                f"a policy that is {config.algorithm.knowledge} mass and friction is a bound to "
-                "compare with, and is not exported; its figures are in metrics.jsonl"
+                f"a policy {kind[config.algorithm.knowledge]} is a bound for comparison and is not "
+                "exported; its metrics are in metrics.jsonl"
             )
         algorithm = build_algorithm(config, torch.device("cpu"))
         algorithm.load_networks(state["algorithm"])
-        # Not a configuration that could be trained: nothing is contrasted here.
+        # This task setting could not be trained with a contrastive term, which is not used here.
         single = dataclasses.replace(config.task, scenes_per_task=1)
         world = _world(single, config.run, scenes=CALIBRATION_SCENES, seed=CALIBRATION_SEED)
         with closing(world):
@@ -119,16 +120,16 @@ class SkillAwareRecipe:
         return graph, manifest(config, facts, context, recurrent)
 
     def card_notes(self, config: BenchmarkConfig) -> CardNotes:
-        """What the card says beyond the manifest."""
+        """Returns the texts of the card that are not in the manifest."""
         return CardNotes(
             limits=LIMITS,
             metric_texts=metric_texts(config),
-            sections={"What it learned from": learned_from(config)},
+            sections={"Training data": training_data(config)},
         )
 
 
 def build_algorithm(config: BenchmarkConfig, device: torch.device) -> ContextSac:
-    """The algorithm at its start."""
+    """Returns the algorithm with randomly initialised networks."""
     place = layout(OBSERVATION)
     mean, std = _log_moments(config.task)
     return ContextSac(
@@ -149,7 +150,7 @@ def build_algorithm(config: BenchmarkConfig, device: torch.device) -> ContextSac
 
 
 def _log_moments(task: SkillAwareTaskConfig) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of log mass and log friction in training."""
+    """Returns mean and standard deviation of log mass and log friction in training."""
     if task.contexts == "range":
         return log_uniform_moments(log_truth(np.array(task.friction), np.array(task.mass)))
     known = log_truth(*np.array([(cell.friction, cell.mass) for cell in TRAIN]).T)
@@ -175,7 +176,7 @@ class BenchmarkLearner(ContextLearner):
         super().__init__(build_algorithm(config, device), self._world, run)
 
     def begin(self) -> None:
-        """Shows the demonstrations."""
+        """Collects the demonstrations."""
         settings = self._config.algorithm
         if not settings.demonstrations:
             return
@@ -193,16 +194,16 @@ class BenchmarkLearner(ContextLearner):
         self._replay.keep_demonstrations(episodes)
 
     def evaluate_quick(self) -> Scalars:
-        """Success by split, a few episodes per cell."""
+        """Returns success by split, from a few episodes per cell."""
         return self._evaluate(self._config.run.eval_episodes, cells=False)
 
     def evaluate_full(self) -> Scalars:
-        """Success by split and cell."""
+        """Returns success by split and cell."""
         with exact_matmul():
             return self._evaluate(self._config.run.final_eval_episodes, cells=True)
 
     def facts(self, scalars: Scalars) -> dict[str, str]:
-        """What the progress bar shows."""
+        """Returns the texts of the progress bar."""
         return {
             split: f"{scalars[f'success.{split}']:.2f}"
             for split in SPLITS

@@ -1,48 +1,50 @@
-"""The skill-aware benchmark as training sees it: scenes in cells, or in a range with holes."""
+"""Scenes of the skill-aware benchmark for training, with contexts from cells or from a range."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from skill_proto.arrays import Array, Ids
 from skill_robots.tasks.skill_aware.benchmark import CELLS, EPISODE_STEPS, TRAIN, Cell, draw_starts
-from skill_robots.tasks.skill_aware.engines import Engine, make_scenes
+from skill_robots.tasks.skill_aware.engines import Engine, equal_friction_labels, make_scenes
 from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE, cube_table_friction
+from skill_training.config import PositiveInt
 
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SkillAwareTaskConfig:
-    """Which frictions and masses a run meets; friction is the benchmark's label."""
+    """Frictions and masses of training. Friction is the benchmark's label."""
 
     engine: Engine = "mujoco"
-    """Physics: bullet is the published benchmark, mujoco its twin, a quarter of the time."""
+    """Physics engine. bullet: the published benchmark. mujoco: its twin, four times as fast."""
 
     contexts: Literal["cells", "range"] = "cells"
-    """cells: the six published training cells. range: log-uniform in friction and mass, without
-    the held-out box."""
+    """Source of contexts. cells: the six published training cells. range: log-uniform in friction
+    and mass, without the held-out box."""
 
     friction: Interval = (0.1, 20.0)
-    """Range of the friction label; every cell with friction 30 lies outside."""
+    """Range of the friction label. In the MuJoCo twin labels from 14 on have the same effective
+    friction, in Bullet labels from 20 on, so the default includes the cells with friction 30."""
 
     mass: Interval = (1.0, 20.0)
-    """Range of the cube's mass [kg]; every cell with mass 30 lies outside."""
+    """Range of the cube's mass [kg]. Every cell with mass 30 lies outside."""
 
     held_out_friction: Interval = (3.0, 8.0)
-    """With ``held_out_mass``, the box round the cell (5, 10) that is never drawn."""
+    """Friction of the held-out box, which contains the cell (5, 10) and is never drawn."""
 
     held_out_mass: Interval = (7.0, 14.0)
-    """[kg]."""
+    """Mass of the held-out box [kg]."""
 
-    scenes_per_task: Annotated[int, Field(ge=1)] = 4
-    """Scenes that share a context drawn from the range."""
+    scenes_per_task: PositiveInt = 4
+    """Number of scenes that share a context drawn from the range."""
 
-    episode_steps: Annotated[int, Field(ge=1)] = EPISODE_STEPS
+    episode_steps: PositiveInt = EPISODE_STEPS
     """Control steps in an episode."""
 
 
@@ -52,8 +54,8 @@ class SkillAwareWorld:
     Args:
         config: Engine and contexts.
         n: Number of scenes.
-        seed: Of starts and contexts.
-        threads: Physics threads.
+        seed: Seed of starts and contexts.
+        threads: Number of physics threads.
 
     Raises:
         EngineMissingError: the engine is not installed.
@@ -83,16 +85,16 @@ class SkillAwareWorld:
         self._scenes.reset(starts, self._context[:, 0], self._context[:, 1])
 
     def observe(self) -> Array:
-        """``(n, 23)``."""
+        """Returns observations ``(n, 23)``."""
         return self._scenes.observe()
 
     def step(self, action: Array) -> None:
-        """One control step."""
+        """Runs one control step."""
         self._scenes.step(action)
 
     @property
     def goal(self) -> Array:
-        """``(n, 2)`` [m]."""
+        """Goals ``(n, 2)`` [m]."""
         return self._scenes.goal
 
     @property
@@ -107,15 +109,15 @@ class SkillAwareWorld:
 
     @property
     def task(self) -> Ids:
-        """``(n,)``: the number of the cell, or a fresh number per context drawn."""
+        """``(n,)``: number of the cell, or a new number per drawn context."""
         return self._task
 
     def state_dict(self) -> dict[str, Any]:
-        """Counters and generators, between two rounds."""
+        """Returns counters and generators, between two rounds."""
         return {"rounds": self._rounds, "random": self._random.bit_generator.state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores the state of :meth:`state_dict`."""
         self._rounds = int(state["rounds"])
         self._random.bit_generator.state = state["random"]
 
@@ -147,21 +149,32 @@ class SkillAwareWorld:
 
 
 def unseen_cells(config: SkillAwareTaskConfig) -> tuple[Cell, ...]:
-    """The cells of the grid that training cannot have met: those of zero-shot figures."""
-    if config.contexts == "cells":
-        return tuple(cell for cell in CELLS if cell not in TRAIN)
-    return tuple(
-        cell
-        for cell in CELLS
-        if not (_inside(cell.friction, config.friction) and _inside(cell.mass, config.mass))
-        or _held_out(cell.friction, cell.mass, config)
-    )
+    """Returns the cells of the grid that training never draws: those of zero-shot figures.
+
+    Friction labels beyond the engine's saturation have the same effective friction, so training
+    draws a cell with label 30 if it draws any label of that friction.
+    """
+    seen = _is_training_cell if config.contexts == "cells" else _is_drawn
+    return tuple(cell for cell in CELLS if not seen(cell, config))
+
+
+def _is_training_cell(cell: Cell, config: SkillAwareTaskConfig) -> bool:
+    labels = equal_friction_labels(cell.friction, config.engine)
+    return any(_inside(other.friction, labels) and other.mass == cell.mass for other in TRAIN)
+
+
+def _is_drawn(cell: Cell, config: SkillAwareTaskConfig) -> bool:
+    equal = equal_friction_labels(cell.friction, config.engine)
+    low, high = max(equal[0], config.friction[0]), min(equal[1], config.friction[1])
+    if low > high or not _inside(cell.mass, config.mass):
+        return False
+    return not (_held_out(low, cell.mass, config) and _held_out(high, cell.mass, config))
 
 
 def log_truth(friction: Array, mass: Array) -> Array:
-    """``(n, 2)``: log mass [kg] and log friction, of labels and masses ``(n,)``.
+    """Returns log mass [kg] and log friction ``(n, 2)`` of labels and masses ``(n,)``.
 
-    The effective coefficient between cube and table, as everywhere else, not the label.
+    The friction is the effective coefficient between cube and table, not the label.
     """
     return np.log(np.stack([mass, cube_table_friction(friction)], axis=1))
 

@@ -1,4 +1,4 @@
-"""What the scripted controllers of the skill-aware benchmark see, and how they move the hand."""
+"""State that the scripted controllers read, and motions of the hand that they share."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ Point = tuple[float, float]
 Point3 = tuple[float, float, float]
 
 CLEAR_HEIGHT_M = 0.065
-"""A hand at this height passes over a cube that lies on the table [m]."""
+"""Height of the hand at which it passes over a cube on the table [m]."""
 COAST_S = (0.009, 0.020, 0.029)
-"""How long the hand goes on at its present speed when told to stay, along x, y and z [s]."""
+"""Time for which the hand keeps its speed after a command of zero, along x, y and z [s]."""
 GAIN = 1.6
-"""Commanded over wanted displacement: the arm covers about 0.55 of a command in its step."""
+"""Commanded over desired displacement: the arm covers about 0.55 of a command in one step."""
 
 _LAYOUT = layout(OBSERVATION)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SceneState:
     """One scene's observation and goal, by name; world frame, SI units."""
 
     hand: tuple[float, float, float]
-    """Where the hand will come to rest: its position and what it coasts."""
+    """Position at which the hand will come to rest: its position plus its coasting distance."""
     width: float
-    """Between the fingers."""
+    """Gripper width."""
     cube: tuple[float, float, float]
     cube_velocity: tuple[float, float, float]
     goal: Point
-    """On the table."""
+    """Goal of the cube on the table."""
 
     @property
     def goal_offset(self) -> Point:
-        """From the cube to the goal [m]."""
+        """Vector from the cube to the goal [m]."""
         return self.goal[0] - self.cube[0], self.goal[1] - self.cube[1]
 
     @property
     def hand_offset(self) -> Point:
-        """From the cube to the hand, horizontally [m]."""
+        """Horizontal vector from the cube to the hand [m]."""
         return self.hand[0] - self.cube[0], self.hand[1] - self.cube[1]
 
     def cube_in(self, steps: float) -> Point:
-        """Where the cube will be after so many control steps at its present speed."""
+        """Predicts the position of the cube after ``steps`` control steps at its present speed."""
         time = steps / CONTROL_RATE_HZ
         return (
             self.cube[0] + time * self.cube_velocity[0],
@@ -63,8 +63,8 @@ class Seen:
         )
 
 
-def see(observation: Array, goal: Array) -> list[Seen]:
-    """The rows of ``(n, 23)`` observations and ``(n, 2)`` goals."""
+def scene_states(observation: Array, goal: Array) -> list[SceneState]:
+    """Returns the states of ``(n, 23)`` observations and ``(n, 2)`` goals."""
     position = observation[:, _LAYOUT["end_effector_position"]]
     hand = position + np.array(COAST_S) * observation[:, _LAYOUT["end_effector_velocity"]]
     columns = (
@@ -76,7 +76,7 @@ def see(observation: Array, goal: Array) -> list[Seen]:
     )
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return [
-        Seen(
+        SceneState(
             hand=tuple(hand),
             width=width,
             cube=tuple(cube),
@@ -88,27 +88,27 @@ def see(observation: Array, goal: Array) -> list[Seen]:
 
 
 class Controller(Protocol):
-    """Acts in one scene for one episode."""
+    """Controls one scene for one episode."""
 
-    def act(self, seen: Seen) -> Action:
-        """The next action."""
+    def act(self, state: SceneState) -> Action:
+        """Returns the next action."""
         ...
 
 
 def limited(value: float, bound: float) -> float:
-    """``value`` cut to +- ``bound``."""
+    """Returns ``value`` clipped to +- ``bound``."""
     return max(-bound, min(bound, value))
 
 
-def travel(seen: Seen, x: float, y: float, z: float, *, speed: float = 1.0) -> Point3:
-    """The displacement part of an action towards a point, straight and at most at ``speed``."""
+def travel(state: SceneState, x: float, y: float, z: float, *, speed: float = 1.0) -> Point3:
+    """Returns the displacement of an action towards a point, straight and at most at ``speed``."""
     gain = GAIN / DISPLACEMENT_M
-    dx, dy = gain * (x - seen.hand[0]), gain * (y - seen.hand[1])
+    dx, dy = gain * (x - state.hand[0]), gain * (y - state.hand[1])
     length = math.hypot(dx, dy)
     scale = min(1.0, speed / length) if length > 0 else 1.0
-    return dx * scale, dy * scale, limited(gain * (z - seen.hand[2]), speed)
+    return dx * scale, dy * scale, limited(gain * (z - state.hand[2]), speed)
 
 
-def to_width(seen: Seen, width: float, bound: float = 1.0) -> float:
-    """The action that brings the hand to this width [m]."""
-    return limited((width - seen.width) / GRIPPER_WIDTH_STEP_M, bound)
+def to_width(state: SceneState, width: float, bound: float = 1.0) -> float:
+    """Returns the gripper part of an action towards this width [m]."""
+    return limited((width - state.width) / GRIPPER_WIDTH_STEP_M, bound)

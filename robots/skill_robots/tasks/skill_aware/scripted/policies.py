@@ -1,4 +1,4 @@
-"""Scripted policies for the skill-aware benchmark: what an engineer writes without learning."""
+"""The scripted controllers as policies for the skill-aware benchmark."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_robots.tasks.skill_aware.scripted.motion import Controller, see
+from skill_robots.tasks.skill_aware.scripted.motion import Controller, scene_states
 from skill_robots.tasks.skill_aware.scripted.pick import PickConfig, PickController
 from skill_robots.tasks.skill_aware.scripted.push import SCOOP, SLIDE, PushConfig, PushController
 from skill_robots.tasks.skill_aware.scripted.switch import SwitchConfig, SwitchController
@@ -16,7 +16,7 @@ _PICK, _SWITCH = PickConfig(), SwitchConfig()
 
 
 class Scripted:
-    """A policy made of one controller per scene."""
+    """A policy with one controller per scene."""
 
     def __init__(self, make: Callable[[], Controller]) -> None:
         self._make = make
@@ -29,35 +29,35 @@ class Scripted:
     def act(
         self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
     ) -> Array:
-        """``(n, 4)`` actions for ``(n, 23)`` observations and ``(n, 2)`` goals."""
+        """Returns ``(n, 4)`` actions for ``(n, 23)`` observations and ``(n, 2)`` goals."""
         if goal is None:
             raise ValueError("the scripted controllers need a goal")
-        scenes = zip(self._controllers, see(observation, goal), strict=True)
-        return np.array([controller.act(seen) for controller, seen in scenes])
+        scenes = zip(self._controllers, scene_states(observation, goal), strict=True)
+        return np.array([controller.act(state) for controller, state in scenes])
 
 
 class Pick(Scripted):
-    """One gentle pick in every cell."""
+    """The same gentle pick in every cell; context-free."""
 
     def __init__(self, config: PickConfig = _PICK) -> None:
         super().__init__(lambda: PickController(config))
 
 
 class Push(Scripted):
-    """One push in every cell."""
+    """The same push in every cell; context-free."""
 
     def __init__(self, config: PushConfig = SLIDE) -> None:
         super().__init__(lambda: PushController(config))
 
 
 class Rule(Scripted):
-    """Told friction and mass, chooses between pick, slide and scoop once an episode."""
+    """Chooses between pick, slide and scoop once an episode, from the true friction and mass."""
 
     def __init__(self) -> None:
         super().__init__(lambda: PickController(PickConfig()))
 
     def set_true_context(self, friction: Array, mass: Array) -> None:
-        """Friction (label) and mass [kg] of every scene."""
+        """Sets the true friction (label) and mass [kg] of every scene; chooses the controllers."""
         self._controllers = [_choose(f, m) for f, m in zip(friction, mass, strict=True)]
 
 
@@ -68,7 +68,7 @@ def _choose(friction: float, mass: float) -> Controller:
 
 
 class Switch(Scripted):
-    """Told nothing: picks, and changes to the scoop where the cube does not follow."""
+    """Picks, and changes to the scoop if the cube does not follow; context-free."""
 
     def __init__(self, config: SwitchConfig = _SWITCH) -> None:
         super().__init__(lambda: SwitchController(config))

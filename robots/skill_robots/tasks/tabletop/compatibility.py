@@ -1,0 +1,35 @@
+"""Which policies fit the tabletop."""
+
+from __future__ import annotations
+
+from skill_proto.manifest import PolicyManifest
+from skill_robots.franka.specs import PANDA
+from skill_robots.motion.action import ActionConfig
+from skill_robots.motion.policy_adapter import PolicyAdapter, UnsupportedPolicyError
+from skill_robots.motion.setpoint_shaper import ShaperConfig
+from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
+
+
+def check_fits_tabletop(manifest: PolicyManifest) -> None:
+    """Checks that the tabletop is the plant that the policy was trained on.
+
+    Raises:
+        UnsupportedPolicyError: names the first difference.
+    """
+    if manifest.action_size != Tabletop.action_size:
+        raise UnsupportedPolicyError(
+            f"{manifest.name} has {manifest.action_size} actions, the tabletop takes "
+            f"{Tabletop.action_size}: the displacement of the end effector"
+        )
+    adapter = PolicyAdapter(PANDA, manifest, TabletopConfig().physics_step_s)
+    trained, here = (adapter.actions, adapter.shaping), (ActionConfig(), ShaperConfig())
+    if trained != here:
+        raise UnsupportedPolicyError(
+            f"{manifest.name} was trained with {trained}, the tabletop has {here}; "
+            f"evaluate it on the plant it was trained on"
+        )
+    if manifest.control_rate_hz != Tabletop.control_rate_hz:
+        raise UnsupportedPolicyError(
+            f"{manifest.name} acts at {manifest.control_rate_hz:g} Hz, the tabletop at "
+            f"{Tabletop.control_rate_hz:g} Hz"
+        )

@@ -1,0 +1,51 @@
+"""The banner and the status line of skill-serve."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pytest
+from tests.support.served import Served
+
+from skill_proto.messages import Telemetry
+from skill_proto.ports import DEFAULT_ADDRESS
+from skill_runtime.cli.serve_status import LogAbove, banner, status_line
+from skill_runtime.console.status_line import LiveLine
+from skill_runtime.control.arm_controller import ArmController
+
+
+def test_the_banner_shows_remarks_and_commands(served: Served) -> None:
+    welcome = served.server.welcome(0, 0.0)
+    lines = banner(welcome, DEFAULT_ADDRESS, ["ordinary scheduling"]).splitlines()
+    assert "note       ordinary scheduling" in lines
+    assert lines[-1] == (
+        "try        skill-control skill 1 0, skill-control hello, skill-control watch"
+    )
+    assert "skill-control hello --address ipc:///arm" in banner(welcome, "ipc:///arm", [])
+
+
+def test_refusals_and_the_reason_of_a_stop_are_in_the_status_line(
+    telemetry_of: Callable[..., Telemetry], controller: ArmController
+) -> None:
+    state = telemetry_of(controller)
+    assert "  overruns 0" in status_line(state)
+    changes = {
+        "mode": "stopped",
+        "counters": {"rejected.stale": 2, "rejected.invalid": 1, "stops": 1},
+        "last_event": "stop: enough",
+    }
+    assert status_line(state.model_copy(update=changes)).endswith("  refused 3  stop: enough")
+
+
+def test_log_records_appear_above_the_status_line(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    handlers, level, raises = root.handlers[:], root.level, logging.raiseExceptions
+    try:
+        with LogAbove(LiveLine()):
+            logging.getLogger("server").warning("the arm does not answer")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.raiseExceptions = raises
+    assert capsys.readouterr().err == "skill-serve: the arm does not answer\n"

@@ -1,0 +1,45 @@
+"""Flags out of range: the error names flag, range, value and fix."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from skill_runtime.console.flags import UsageError, check_cpu, check_number, check_object
+from skill_runtime.realtime.cpus import online_cpus
+
+
+@pytest.mark.parametrize("value", [None, 1, 2.5, 3])
+def test_a_value_in_the_range_is_accepted(value: float | None) -> None:
+    check_number("speed", value, 1, 3)
+
+
+@pytest.mark.parametrize("value", [0, 3.001, math.nan, math.inf])
+def test_a_value_outside_the_range_is_refused(value: float) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_number("speed", value, 1, 3, unit="m/s", fix="or walk")
+    assert str(caught.value) == (
+        f"--speed takes a number from 1 to 3 m/s, got {value:g}; give one in that range, or walk"
+    )
+
+
+def test_an_integer_is_printed_in_full() -> None:
+    with pytest.raises(UsageError, match="from 0 to 4294967295, got 4294967296;"):
+        check_number("seed", 2**32, 0, 2**32 - 1)
+
+
+def test_an_object_has_bounds() -> None:
+    check_object(None, None)
+    check_object(0.8, 0.4)
+    with pytest.raises(UsageError, match=r"--mass takes .* kg, got 0; .* omit the flag"):
+        check_object(0.0, 0.4)
+    with pytest.raises(UsageError, match="--friction takes"):
+        check_object(0.8, 11.0)
+
+
+def test_a_processor_must_exist() -> None:
+    check_cpu(None)
+    check_cpu(online_cpus()[0])
+    with pytest.raises(UsageError, match="--cpu takes one of this machine's processors"):
+        check_cpu(4096)

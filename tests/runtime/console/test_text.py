@@ -1,0 +1,86 @@
+"""Messages as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from skill_proto.manifest import PolicyManifest
+from skill_proto.messages import Telemetry
+from skill_proto.ports import DEFAULT_ADDRESS
+from skill_runtime.console.text import control_command, example_command, state_line, watch_line
+from skill_runtime.control.arm_controller import ArmController
+
+ELSEWHERE = "tcp://127.0.0.1:7000"
+
+
+@pytest.fixture
+def state(telemetry_of: Callable[..., Telemetry], controller: ArmController) -> Telemetry:
+    return telemetry_of(controller)
+
+
+def test_only_an_address_other_than_the_default_is_a_flag() -> None:
+    assert control_command("hello", DEFAULT_ADDRESS) == "skill-control hello"
+    assert control_command("hello", ELSEWHERE) == f"skill-control hello --address {ELSEWHERE}"
+
+
+def test_the_example_is_a_skill_or_a_goal(make_manifest: Callable[..., PolicyManifest]) -> None:
+    none = {"kind": "none", "size": 0}
+    assert example_command(make_manifest(), DEFAULT_ADDRESS) == "skill-control skill 1 0"
+    goals_only = make_manifest(skill=none)
+    assert example_command(goals_only, DEFAULT_ADDRESS) == "skill-control goal 0.15 0.15"
+    assert example_command(make_manifest(skill=none, goal=None), DEFAULT_ADDRESS) == ""
+
+
+def test_a_state_shows_mode_lease_and_positions(state: Telemetry) -> None:
+    line = state_line(state)
+    assert line.startswith("hold     lease free  cube [")
+    assert "  end effector [" in line
+
+
+def test_a_fault_and_numbers_that_are_not_finite_are_shown(state: Telemetry) -> None:
+    changes = {
+        "mode": "fault",
+        "fault": "arm",
+        "end_effector_position": (None, 0.0, 0.0),
+        "not_finite": ("end_effector_position",),
+    }
+    line = state_line(state.model_copy(update=changes))
+    assert line.startswith("fault arm  ")
+    assert "end effector [? +0.000 +0.000] m" in line
+    assert line.endswith("NOT FINITE: end_effector_position")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"context_estimate": {"cube_mass": 0.8}}, "estimate: mass 0.800 kg"),
+        (
+            {
+                "context_estimate": {"cube_mass": None, "cube_table_friction": 0.41},
+                "context_distance": 1.5,
+            },
+            "estimate: mass ?, friction 0.410, distance 1.50 (unusual)",
+        ),
+        ({"context": (1.0, -0.5), "context_distance": 0.5}, "context [+1.00 -0.50], distance 0.50"),
+    ],
+)
+def test_estimates_or_context_are_shown(
+    state: Telemetry,
+    make_manifest: Callable[..., PolicyManifest],
+    changes: dict[str, object],
+    text: str,
+) -> None:
+    manifest = make_manifest(
+        context={"size": 2, "estimates": [{"name": "cube_mass", "unit": "kg"}]}
+    )
+    assert state_line(state.model_copy(update=changes), manifest).endswith(f"  {text}")
+
+
+def test_a_watched_state_shows_an_event_that_is_new(state: Telemetry) -> None:
+    event = {"counters": {"stops": 1}, "last_event": "stop: enough"}
+    stopped = state.model_copy(update=event)
+    assert watch_line(stopped, state).endswith("  * stop: enough")
+    assert "*" not in watch_line(stopped, stopped)
+    assert "*" not in watch_line(stopped, None)
