@@ -15,7 +15,8 @@ import mujoco
 import numpy as np
 
 from skill_robots.franka.specs import PANDA
-from skill_robots.motion.action import ActionConfig, inverse_kinematics
+from skill_robots.motion.action import ActionConfig
+from skill_robots.motion.inverse_kinematics import inverse_kinematics
 from skill_robots.tasks.tabletop.model import tabletop_model
 
 END_EFFECTOR = np.array([[-0.08, 0.05, 0.03]])

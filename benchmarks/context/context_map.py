@@ -35,9 +35,9 @@ from skill_robots.motion.policy_adapter import UnsupportedPolicyError
 from skill_robots.tasks.skill_aware.benchmark import (
     CELLS,
     EPISODE_STEPS,
-    LABELS,
+    MOTION_KINDS,
     draw_starts,
-    label,
+    motion_kind,
     success,
 )
 from skill_robots.tasks.skill_aware.compatibility import check_fits_skill_aware
@@ -90,7 +90,7 @@ class Contexts:
     cell: Ids
     """``(m,)`` indices into CELLS."""
     kind: Ids
-    """``(m,)`` indices into LABELS: the highest up to that step, or until success."""
+    """``(m,)`` indices into MOTION_KINDS: the highest up to that step, or until success."""
 
 
 def gather(policy: OnnxPolicy, config: Config) -> Contexts:
@@ -127,7 +127,7 @@ def _episodes(
         output = policy.step(scenes.observe(), goal=scenes.goal)
         scenes.step(output.action.astype(np.float64))
         cube = scenes.cube_position
-        kind = np.where(done, kind, np.maximum(kind, label(cube[:, 2], scenes.contacts)))
+        kind = np.where(done, kind, np.maximum(kind, motion_kind(cube[:, 2], scenes.contacts)))
         done |= success(cube, scenes.goal)
         if step in STEPS:
             contexts.append(np.asarray(output.context, np.float64))
@@ -168,7 +168,7 @@ def neighbours_agree(context: Array, kind: Ids) -> float:
     distance = squared[:, None] + squared[None, :] - 2.0 * scaled @ scaled.T
     np.fill_diagonal(distance, np.inf)
     near = kind[np.argpartition(distance, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]]
-    votes = np.stack([(near == number).sum(1) for number in range(len(LABELS))], axis=1)
+    votes = np.stack([(near == number).sum(1) for number in range(len(MOTION_KINDS))], axis=1)
     return float(np.mean(votes.argmax(axis=1) == kind))
 
 
@@ -198,7 +198,7 @@ def draw(contexts: Contexts, place: Array, path: Path) -> None:
         bar.ax.set_yticklabels([f"{value:g}" for value in levels], fontsize="small")
         bar.ax.minorticks_off()
         tidy(axes, name)
-    for number, (text, colour) in enumerate(zip(LABELS, COLOURS, strict=False)):
+    for number, (text, colour) in enumerate(zip(MOTION_KINDS, COLOURS, strict=False)):
         chosen = contexts.kind == number
         _scatter(panels[2], contexts, place, chosen=chosen, color=colour, label=text)
     panels[2].legend(*_legend(panels[2]), frameon=False, fontsize="small", markerscale=2)
@@ -257,7 +257,7 @@ def main(config: Config) -> None:
         agree = rows.setdefault(f"kind of motion, from the {NEIGHBOURS} nearest contexts", [])
         agree.append(neighbours_agree(context, kind))
         commonest = rows.setdefault("share of the most frequent kind", [])
-        commonest.append(float(np.bincount(kind, minlength=len(LABELS)).max() / len(kind)))
+        commonest.append(float(np.bincount(kind, minlength=len(MOTION_KINDS)).max() / len(kind)))
     print_table(
         ["prediction from the context", *(f"step {step}" for step in STEPS)],
         [[name, *(f"{value:.2f}" for value in values)] for name, values in rows.items()],

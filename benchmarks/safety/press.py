@@ -7,7 +7,7 @@ import numpy as np
 from skill_proto.arrays import Array
 from skill_robots.franka.collision import FrankaCollisionModel
 from skill_robots.franka.specs import PANDA
-from skill_robots.motion.action import inverse_kinematics
+from skill_robots.motion.inverse_kinematics import inverse_kinematics
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 
 PLACES: tuple[tuple[float, float], ...] = (

@@ -105,7 +105,7 @@ class GoalSpace(_Part):
     its skills stops there."""
     low: tuple[Finite, ...]
     high: tuple[Finite, ...]
-    """Upper corner of the box of goals that the policy was evaluated on; ``low`` is opposite."""
+    """``low`` and ``high`` are opposite corners of the box of goals in the evaluation."""
 
     @model_validator(mode="after")
     def _box_matches(self) -> Self:
@@ -208,8 +208,8 @@ class Plant(_Part):
     velocity_limit_share: Annotated[float, Field(gt=0, le=1)]
     """Fraction of the arm's velocity, acceleration and jerk limits in the set-point shaper."""
     displacement_origin: Literal["setpoint", "measured"] = "setpoint"
-    """The end effector that an action displaces. ``setpoint``: that of the set-point, which so
-    integrates the actions. ``measured``: the measured one."""
+    """The end effector to which a displacement is added. ``setpoint``: that of the set-point, where
+    displacements accumulate. ``measured``: the measured one."""
 
     @model_validator(mode="after")
     def _lengths_match(self) -> Self:

@@ -116,7 +116,7 @@ class ServoPose(_TimedCommand):
     """Moves the end effector to this position, gripper pointing down."""
 
     type: Literal["servo_pose"] = "servo_pose"
-    end_effector_position: Annotated[tuple[Finite, Finite, Finite], Field()]
+    end_effector_position: tuple[Finite, Finite, Finite]
     """World frame [m]."""
 
 

@@ -16,7 +16,7 @@ from pydantic_core import from_json
 
 from skill_proto.arrays import FloatArray
 from skill_proto.messages import MAX_ID, PROTOCOL_VERSION, ArraySpec, ErrorCode
-from skill_proto.validation_text import describe_errors
+from skill_proto.validation_text import clip, describe_errors
 
 MAX_HEADER_BYTES = 32 * 1024
 """Longest header that a server reads; the longest vector fits at full precision."""
@@ -170,7 +170,7 @@ def _explain(header: bytes, error: ValidationError) -> WireError:
     if version is not None and version != PROTOCOL_VERSION:
         return WireError(
             "wrong_version",
-            f"the message's v is {_short(version)}, but this side speaks version "
+            f"the message's v is {clip(repr(version), 60)}, but this side speaks version "
             f"{PROTOCOL_VERSION}",
             f'send "v": {PROTOCOL_VERSION}, or use a client of the server\'s version',
             message_id,
@@ -180,7 +180,9 @@ def _explain(header: bytes, error: ValidationError) -> WireError:
         expected = context.get("expected_tags") or context.get("expected")
         return WireError(
             "unknown_type",
-            "the message has no type" if kind is None else f"unknown message type {_short(kind)}",
+            "the message has no type"
+            if kind is None
+            else f"unknown message type {clip(repr(kind), 60)}",
             f"use one of: {expected or 'the types in docs/protocol.md'}",
             message_id,
         )
@@ -204,8 +206,3 @@ def _peek(header: bytes) -> tuple[int, object, object]:
     if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= MAX_ID:
         message_id = given
     return message_id, fields.get("v", PROTOCOL_VERSION), fields.get("type")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."

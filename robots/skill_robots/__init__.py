@@ -3,7 +3,7 @@
 The names exported here are those that a new arm needs; importing them does not import MuJoCo.
 
 - ``arm``: the interface between the runtime and an arm, and its errors.
-- ``kinematics``: the interface of an arm's kinematics; damped least squares.
+- ``kinematics``: the interface of an arm's kinematics.
 - ``collision``: the interface of an arm's collision model.
 - ``observation``: named observation fields, from the state of arm and objects.
 - ``objects``: names and sizes of the objects.

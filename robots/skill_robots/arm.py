@@ -63,7 +63,7 @@ class PositionBasedVelocityLimit:
 class ArmSpec:
     """Limits, geometry and models of a type of arm. Vectors are ``(dof,)`` unless said otherwise.
 
-    The code outside of an arm's own folder reads an arm only through its spec.
+    Code outside the folder of an arm reads the arm only through this spec.
     """
 
     name: str
@@ -88,16 +88,15 @@ class ArmSpec:
     """Opening of the gripper [m]."""
     end_effector_speed: float
     """Speed limit of the end effector's origin [m/s]."""
-    velocity_limit_near_ends: PositionBasedVelocityLimit | None = None
-    """Further velocity bound near the ends of the joints' ranges; None if the arm has no such
-    bound."""
+    position_based_velocity_limit: PositionBasedVelocityLimit | None = None
+    """Stricter bound near the ends of the joints' ranges; None if the arm has no such bound."""
     neutral: Array
     """Start of the inverse kinematics and rest posture of its null space [rad]. The end effector
     points straight down."""
     reach: Array
-    """No point of the arm with its gripper open is farther than this from each joint's axis [m]."""
+    """Upper bound on the distance of any point of the arm, gripper open, from each axis [m]."""
     end_effector_reach: Array
-    """The end effector's origin is not farther than this from each joint's axis [m]."""
+    """Upper bound on the distance of the end effector's origin from each joint's axis [m]."""
     kinematics: Kinematics
     """Forward kinematics."""
     collision_model: Callable[[], CollisionModel]
@@ -131,7 +130,7 @@ class ArmState:
     """Measurements of one instant."""
 
     time_s: float
-    """On the arm's own clock [s]; it differs between two measurements."""
+    """Time of measurement on the arm's own clock [s]; it differs between two measurements."""
     joint_position: Array
     """``(dof,)`` [rad]."""
     joint_velocity: Array

@@ -215,7 +215,7 @@ def test_a_contradiction_is_refused_by_name(path: str, value: object, said: str)
     assert said in refusal(changed(path, value))
 
 
-def test_states_agree_on_what_happens_beyond_the_horizon() -> None:
+def test_states_agree_on_beyond_horizon() -> None:
     states = [
         {"name": name, "shape": [4], "trained_horizon_steps": 9, "beyond_horizon": rule}
         for name, rule in (("h", "stagger"), ("c", "carry"))

@@ -214,7 +214,7 @@ NAN = np.array([math.nan], dtype="<f4").tobytes()
     ],
     ids=["missing", "short", "surplus", "huge", "nan", "twice", "unnamed"],
 )
-def test_frames_must_be_what_the_header_says(frames: tuple[bytes, ...], code: str) -> None:
+def test_frames_must_match_the_header(frames: tuple[bytes, ...], code: str) -> None:
     error = refusal(*frames)
     assert error.code == code
     assert error.message_id == 5

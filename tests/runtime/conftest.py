@@ -65,7 +65,7 @@ def make_machine() -> Callable[..., Machine]:
             announces_rt=True,
             processors=tuple(range(8)),
             isolated=(),
-            governors=("performance",),
+            frequency_governors=("performance",),
             hypervisor="",
             container=False,
             clock_source="tsc",

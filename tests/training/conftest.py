@@ -42,7 +42,7 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(autouse=True)
 def exact_products() -> Iterator[None]:
-    """Numbers computed by hand need exact products, whatever a test before has configured."""
+    """Computes exact products, for comparison with numbers worked out by hand."""
     with exact_matmul():
         yield
 
@@ -78,13 +78,13 @@ def tiny_flags() -> Callable[[str], list[str]]:
 
 @pytest.fixture(scope="session")
 def skill_train_command() -> list[str]:
-    """How to start ``skill-train`` as a process of its own."""
+    """Command that starts ``skill-train`` as a process."""
     return [sys.executable, "-c", "from skill_training.cli import main; main()"]
 
 
 @pytest.fixture
 def skill_train(tmp_path: Path, skill_train_command: list[str]) -> Cli:
-    """Runs ``skill-train`` with these arguments in a directory of its own, to its end."""
+    """Runs ``skill-train`` to its end, in a temporary directory."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -102,7 +102,7 @@ def skill_train(tmp_path: Path, skill_train_command: list[str]) -> Cli:
 
 @pytest.fixture
 def make_episodes() -> Callable[..., Episodes]:
-    """``make_episodes(count, steps=10, seed=0)``: random, and each step tells where it is from.
+    """``make_episodes(count, steps=10, seed=0)``: random episodes with identifiable steps.
 
     Observations are cube (3), way from hand to cube (3), number of the episode, step; the cube is
     at (number, step / 100). Actions are (number, step, noise). Returns are the episode's number.
@@ -135,7 +135,7 @@ def make_episodes() -> Callable[..., Episodes]:
 
 @pytest.fixture
 def make_sac() -> Callable[..., ContextSac]:
-    """A small algorithm for :func:`make_episodes`; ``ends``: on the task whose goals end episodes.
+    """A small algorithm for :func:`make_episodes`; ``ends``: reaching a goal ends the episode.
 
     ``make_sac(ends=True, seed=1, **settings)``; settings as in ContextSacConfig.
     """

@@ -1,4 +1,4 @@
-"""``skill-train`` as real processes: killed, interrupted, resumed, and asked for the impossible."""
+"""``skill-train`` as a process: killed, interrupted, resumed, and called with mistakes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import torch
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_training.cli import main
+from skill_training.device import cpu_has_bf16
 from skill_training.errors import NothingToShipError
 from skill_training.export.graph import PolicyGraph
 from skill_training.recipes.discovery.config import SkillConfig
@@ -45,7 +46,7 @@ def _steady(directory: Path) -> list[dict[str, float]]:
 def long_run(
     skill_train_command: list[str], tiny_flags: Flags, tmp_path: Path
 ) -> Iterator[subprocess.Popen[str]]:
-    """A run at ``run`` too long to end by itself, that has trained a while; killed afterwards."""
+    """A long run in ``run`` that has saved a checkpoint; it is killed after the test."""
     flags = [*tiny_flags("csf"), "--env-steps", "400000", "--run-dir", "run"]
     with subprocess.Popen(
         [*skill_train_command, "csf", *flags],
@@ -68,7 +69,7 @@ def long_run(
 
 
 def _shorten(directory: Path, env_steps: int) -> None:
-    """Lets the run in ``directory`` end at ``env_steps``, so that a test can wait for its end."""
+    """Shortens the run in ``directory`` to ``env_steps``."""
     config = json.loads((directory / "config.json").read_text())
     config["run"]["env_steps"] = env_steps
     (directory / "config.json").write_text(json.dumps(config))
@@ -78,7 +79,7 @@ def _shorten(directory: Path, env_steps: int) -> None:
 def finished_run(
     skill_train_command: list[str], tiny_flags: Flags, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """One run of a real process; tests work on copies of it."""
+    """A finished run of a process. Tests use copies of it."""
     directory = tmp_path_factory.mktemp("finished")
     done = subprocess.run(
         [*skill_train_command, "csf", *tiny_flags("csf"), "--run-dir", "run"],
@@ -106,7 +107,7 @@ def run_to_the_end(finished_run: Path, tmp_path: Path, monkeypatch: pytest.Monke
 def ask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
-    """Calls ``main`` with a user's mistake; returns what it says before it exits with 2."""
+    """Calls ``main`` with a mistake, checks the exit status 2 and returns the output."""
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> str:
@@ -139,6 +140,10 @@ def test_a_run_leaves_a_policy_and_its_card(run_to_the_end: Path) -> None:
     assert str(run_to_the_end.parent) not in text
     card = (run_to_the_end / "policy.md").read_text()
     assert manifest.provenance.command in card
+    run = json.loads((run_to_the_end / "run.json").read_text())
+    assert run["matmul"] == ("bfloat16" if cpu_has_bf16() else "float32")
+    assert manifest.provenance.config["run"]["matmul"] == run["matmul"]
+    assert f"| matrix products | {run['matmul']} inputs |" in card
     assert "cube mass | 0.4 | 1.6 | kg" in card
 
 
@@ -153,7 +158,7 @@ def test_a_finished_run_is_exported_again_and_plotted(
     done = skill_train("plot", "run", "run", "--out", "curves.png")
     assert done.returncode == 0, done.stderr
     assert (run_to_the_end.parent / "curves.png").read_bytes().startswith(b"\x89PNG")
-    # Starting it again does nothing; without its policy it is exported once more.
+    # A finished run is not trained again; without its policy file it is exported once more.
     (run_to_the_end / "policy.onnx").unlink()
     done = skill_train("csf", "--resume", "run")
     assert done.returncode == 0, done.stderr
@@ -170,7 +175,7 @@ def test_a_run_killed_in_mid_training_continues_from_its_checkpoint(
     logged = read(run / "metrics.jsonl")[-1]["env_steps"]
     end = int(logged) + 400
     _shorten(run, end)
-    # What the killed process had logged after its last checkpoint is done again, the same way.
+    # The steps that were logged after the last checkpoint are repeated with equal results.
     done = skill_train("csf", "--resume", "run")
     assert done.returncode == 0, done.stderr
     assert (run / "policy.onnx").is_file()
@@ -182,7 +187,7 @@ def test_a_run_killed_in_mid_training_continues_from_its_checkpoint(
 
 
 @pytest.mark.parametrize("asked_by", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_says_how_to_go_on(
+def test_an_interrupted_run_prints_the_resume_command(
     asked_by: signal.Signals,
     long_run: subprocess.Popen[str],
     skill_train: Cli,
@@ -211,27 +216,25 @@ def test_a_damaged_checkpoint_is_named(ask: Callable[..., str]) -> None:
 
 @pytest.mark.usefixtures("run_to_the_end")
 @pytest.mark.parametrize("out", [".", "policy", "run/policy.md"])
-def test_a_policy_file_has_a_name_that_its_card_cannot_take(
-    out: str, ask: Callable[..., str]
-) -> None:
+def test_a_policy_file_name_must_end_in_onnx(out: str, ask: Callable[..., str]) -> None:
     assert "ends in .onnx" in ask("export", "run", "--out", out)
 
 
 @pytest.mark.usefixtures("run_to_the_end")
-def test_a_run_is_not_continued_as_something_else(
+def test_a_run_is_not_continued_with_other_settings(
     ask: Callable[..., str], tiny_flags: Flags, skill_train: Cli
 ) -> None:
     said = ask("csf", *tiny_flags("csf"), "--seed", "1", "--run-dir", "run")
     assert "run holds a run with other settings (run.seed is 0, not 1)" in said
     assert "skill-train csf --resume run" in ask("metra", "--resume", "run")
-    assert "no other flag" in ask("csf", "--resume", "run", "--seed", "1")
+    for flags in (["--seed", "1"], ["--seed", "0"], ["--env_steps=320"], ["--run-dir", "run"]):
+        said = ask("csf", "--resume", "run", *flags)
+        assert "no other flag; leave out " + flags[0].partition("=")[0] in said
     same = skill_train("csf", *tiny_flags("csf"), "--run-dir", "run")
     assert same.returncode == 0, same.stderr
 
 
-def test_a_directory_of_something_else_is_left_alone(
-    ask: Callable[..., str], tmp_path: Path
-) -> None:
+def test_a_directory_with_other_files_is_not_used(ask: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("chapter 1")
     assert "thesis.tex" in ask("csf", "--run-dir", str(tmp_path))
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
@@ -240,11 +243,18 @@ def test_a_directory_of_something_else_is_left_alone(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["csf", "--env-steps", "0"], ["env_steps", "greater than or equal to 1"]),
-        (["csf", "--csf.discount", "1.5"], ["discount", "less than 1"]),
+        (["csf", "--env-steps", "0"], ["--env-steps 0: should be greater than or equal to 1"]),
+        (["csf", "--csf.discount", "1.5"], ["--csf.discount 1.5: should be less than 1"]),
+        (["goal", "--goal.encoder.size", "0"], ["--goal.encoder.size 0: should be greater"]),
+        (["saccm", "--task.scenes-per-task", "0"], ["--task.scenes-per-task 0", "saccm --help"]),
+        (["csf", "--csf.hidden", "16", "0"], ["--csf.hidden 0: should be greater"]),
+        (
+            ["goal", "--goal.contrastive.batch", "2", "--goal.contrastive.pool", "3"],
+            ["--goal.contrastive.batch 2: ", "--goal.contrastive.pool 3: "],
+        ),
         (["csf", "--csf.representation.size", "3"], ["'rotation'", "size 2"]),
         (["csf", "--csf.representation.field", "cube"], ["no field 'cube'", "cube_position"]),
-        (["metra", "--task.mass", "2", "1"], ["--task.mass 2.0 1.0 is no range"]),
+        (["metra", "--task.mass", "2", "1"], ["--task.mass 2.0 1.0 is not a range"]),
         (["csf", "--sede", "1"], ["--sede"]),
         (["csf", "--device", "tpu"], ["cpu", "cuda"]),
         (["csf", "--resume", "nowhere"], ["no directory nowhere"]),
@@ -263,10 +273,12 @@ def test_mistakes_are_explained(
     said = ask(*arguments)
     for word in words:
         assert word in said
+    assert "pydantic" not in said
+    assert "tyro" not in said
 
 
 class _Bound(SkillRecipe):
-    """CSF, as a bound to compare with."""
+    """CSF with a policy that cannot be served."""
 
     def shipped(
         self, config: SkillConfig, facts: RunFacts, state: dict[str, Any]
@@ -274,7 +286,7 @@ class _Bound(SkillRecipe):
         raise NothingToShipError("it is told what nobody can know")
 
 
-def test_a_run_that_ships_nothing_ends_well(
+def test_a_run_without_a_policy_file_ends_successfully(
     tiny_flags: Flags,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -301,13 +313,13 @@ def test_a_mistake_gives_no_traceback(skill_train: Cli) -> None:
     assert "cube_position" in done.stderr
 
 
-def test_nothing_is_left_behind_by_a_refused_run(ask: Callable[..., str], tmp_path: Path) -> None:
+def test_a_refused_run_leaves_no_directory(ask: Callable[..., str], tmp_path: Path) -> None:
     ask("csf", "--csf.representation.field", "cube", "--run-dir", "run")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_cuda_is_asked_for_where_there_is_none(ask: Callable[..., str]) -> None:
+def test_a_missing_cuda_device_is_explained(ask: Callable[..., str]) -> None:
     said = ask("csf", "--device", "cuda")
     assert "no CUDA device" in said
     assert "--device cpu" in said

@@ -1,4 +1,4 @@
-"""bfloat16 products where the processor has them, and only where asked for."""
+"""Precision of matrix products: bfloat16 only if the processor has it and the setting allows it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from skill_training.device import configure_matmul, cpu_has_bf16, exact_matmul
+from skill_training.device import configure_matmul, cpu_has_bf16, exact_matmul, matmul_precision
+from skill_training.errors import ConfigError
 
 
 def product_error() -> float:
@@ -25,20 +26,42 @@ def test_the_flag_is_read_from_cpuinfo(tmp_path: Path) -> None:
     assert not cpu_has_bf16(tmp_path / "absent")
 
 
-def test_products_may_be_rounded_only_where_the_processor_does_so_natively() -> None:
+def test_products_are_rounded_only_if_the_processor_does_so_natively() -> None:
     with exact_matmul():
-        in_use = configure_matmul("cpu")
+        in_use = configure_matmul("cpu") == "bfloat16"
         assert in_use == cpu_has_bf16()
-        # Leave to round is not rounding: torch does as suits the processor.
+        # "medium" permits rounding; torch then decides for the processor.
         assert torch.get_float32_matmul_precision() == ("medium" if in_use else "highest")
         assert in_use or product_error() < 1e-3
-        assert not configure_matmul("cuda")
+        assert configure_matmul("cuda") == "float32"
+        assert product_error() < 1e-3
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_the_setting_decides_the_precision(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skill_training.device.cpu_has_bf16", lambda: native)
+    assert matmul_precision("cpu", "auto") == ("bfloat16" if native else "float32")
+    assert matmul_precision("cpu", "float32") == "float32"
+    assert matmul_precision("cuda", "auto") == "float32"
+    if native:
+        assert matmul_precision("cpu", "bfloat16") == "bfloat16"
+    else:
+        with pytest.raises(ConfigError, match="--matmul bfloat16: this CPU has no native"):
+            matmul_precision("cpu", "bfloat16")
+    with pytest.raises(ConfigError, match="the device is cuda; use --matmul float32"):
+        configure_matmul("cuda", "bfloat16")
+
+
+def test_float32_products_are_exact() -> None:
+    with exact_matmul():
+        torch.set_float32_matmul_precision("medium")
+        assert configure_matmul("cpu", "float32") == "float32"
         assert product_error() < 1e-3
 
 
 def test_exact_matmul_holds_inside_its_block_only() -> None:
     with exact_matmul():
-        in_use = configure_matmul("cpu")
+        in_use = configure_matmul("cpu") == "bfloat16"
         with exact_matmul():
             assert product_error() < 1e-3
         assert torch.get_float32_matmul_precision() == ("medium" if in_use else "highest")

@@ -1,4 +1,4 @@
-"""skill-train where the train extra is not installed."""
+"""skill-train without the train extra."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 
-def test_a_serving_install_is_told_what_to_install() -> None:
-    """A process in which torch cannot be found, as after a plain install."""
+def test_a_serving_install_prints_the_packages_to_install() -> None:
+    """Runs a process that cannot find torch, as after a plain install."""
     program = (
         "import importlib.util as u; find = u.find_spec\n"
         "u.find_spec = lambda name, *a: None if name == 'torch' else find(name, *a)\n"

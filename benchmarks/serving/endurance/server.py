@@ -11,8 +11,8 @@ from collections import Counter
 import tyro
 
 from benchmarks.serving.endurance.counts import LATE, LATE_SHARE
-from skill_runtime.cli.serve import Shutdown, build, serve
-from skill_runtime.cli.serve_options import Arguments
+from skill_runtime.cli.serve import Shutdown, build_server, run_server
+from skill_runtime.cli.serve_options import ServeOptions
 from skill_runtime.realtime.latency import TickTimes
 
 
@@ -36,13 +36,13 @@ class CountedTimes(TickTimes):
             self._counters[LATE] += 1
 
 
-def main(arguments: Arguments) -> int:
+def main(arguments: ServeOptions) -> int:
     """Serves until interrupted."""
     shutdown = Shutdown()
-    server = build(arguments)
+    server = build_server(arguments)
     server.loop.times = CountedTimes(arguments.timing.servo_rate, server.authority.events.counters)
-    return serve(server, arguments, shutdown)
+    return run_server(server, arguments, shutdown)
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Arguments, description=__doc__)))
+    sys.exit(main(tyro.cli(ServeOptions, description=__doc__)))

@@ -41,12 +41,12 @@ _STILL = (0.0,) * 7
 _HALF_SQRT2 = float(np.sqrt(0.5))
 
 _FEW = 2
-"""Up to this many arms plain floats are faster than numpy. Two are the measured configuration and
-the set-point of one arm."""
+"""Up to this many configurations plain floats are faster than numpy. One served arm needs two: the
+measured joints and the set-point."""
 
 
 class JointFrames(NamedTuple):
-    """Poses of the seven joint frames in the base frame; joint i turns about the z axis of i."""
+    """Poses of the seven joint frames in the base frame; each joint turns about the z axis."""
 
     position: Array
     """``(n, 7, 3)`` [m]."""
@@ -81,17 +81,17 @@ class FrankaKinematics:
         return end_effector, jacobian
 
     def forward_point(self, joint_position: Sequence[float]) -> Point:
-        """Returns the position of one end effector [m]; see :meth:`moving_point`."""
-        return self.moving_point(joint_position, _STILL)[0]
+        """Returns the position of one end effector [m], from plain floats."""
+        return self.forward_point_with_velocity(joint_position, _STILL)[0]
 
-    def moving_point(
+    def forward_point_with_velocity(
         self, joint_position: Sequence[float], joint_velocity: Sequence[float]
     ) -> tuple[Point, Point]:
         """Returns position [m] and velocity [m/s] of one end effector, from plain floats.
 
-        At one arm a servo period, numpy's calls take longer than the arithmetic. A single point and
-        its velocity are transformed from the last frame back to the base, and each joint adds
-        ``w z x p`` to the velocity.
+        For a single arm the overhead of numpy exceeds the arithmetic. The point and its velocity
+        are transformed from the last frame back to the base, and each joint adds ``rate z x p`` to
+        the velocity.
         """
         x, y, z = 0.0, 0.0, FLANGE_IN_LINK7 + END_EFFECTOR_IN_HAND
         u, v, w = 0.0, 0.0, 0.0
@@ -150,7 +150,7 @@ def _chain(joint_position: Array) -> tuple[Array, Array]:
 
 
 def _chain_of_few(joint_position: Array) -> tuple[Array, Array]:
-    """Computes the same numbers, bit for bit, in plain floats; faster for few arms."""
+    """Computes the numbers of :func:`_chain`, bit for bit, in plain floats."""
     origins: list[list[Point]] = []
     axes: list[list[tuple[Point, Point, Point]]] = []
     turns = np.cos(joint_position).tolist(), np.sin(joint_position).tolist()

@@ -78,7 +78,7 @@ FR3 = ArmSpec(
     damping=_DAMPING,
     gripper_width_max=_GRIPPER_WIDTH,
     end_effector_speed=3.0,
-    velocity_limit_near_ends=PositionBasedVelocityLimit(
+    position_based_velocity_limit=PositionBasedVelocityLimit(
         offset=_vector(0.6599, 0.2517, 0.2000, 0.3533, 0.5757, 0.4878, 0.4628),
         deceleration=_vector(6.0, 2.585, 3.5, 4.0, 17.0, 5.5, 17.0),
     ),

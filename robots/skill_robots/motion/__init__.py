@@ -1,6 +1,7 @@
 """From a policy's action to a checked set-point.
 
-- ``action``: decodes end-effector displacements into joint goals; inverse kinematics.
+- ``inverse_kinematics``: joint positions for a pose of the end effector.
+- ``action``: decodes end-effector displacements into joint goals.
 - ``setpoint_shaper``: filters joint goals to set-points of limited velocity, acceleration and jerk.
 - ``policy_adapter``: combines both for one served arm, and builds the policy's observation.
 - ``governor``: checks each set-point, and keeps a verified fail-safe trajectory.

@@ -14,7 +14,7 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
-from skill_robots.kinematics import damped_least_squares
+from skill_robots.motion.inverse_kinematics import damped_least_squares, rotation_to_down
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +32,9 @@ class ActionConfig:
     base_position: tuple[float, float, float] = (-0.6, 0.0, 0.0)
     """Position of the arm's base in the world frame [m]."""
     origin: Literal["setpoint", "measured"] = "setpoint"
-    """The end effector that an action displaces: that of the set-point, which so integrates the
-    actions, or the measured one."""
+    """The end effector to which a displacement is added: that of the set-point, where displacements
+    accumulate, or the measured one."""
 
-
-DOWN = np.diag([1.0, -1.0, -1.0])
-"""Rotation of an end effector that points straight down."""
 
 _JOINT_MARGIN = 0.02
 """Joint goals keep this distance from the ends of the joints' ranges [rad]."""
@@ -131,7 +128,7 @@ class ActionDecoder:
         origin = ends.setpoint if self.config.origin == "setpoint" else ends.measured
         return self._solve(origin + step, setpoint, ends)
 
-    def reach(self, goal: Array, setpoint: Array, ends: EndEffectors) -> Array:
+    def step_towards(self, goal: Array, setpoint: Array, ends: EndEffectors) -> Array:
         """Returns the joint goal of one control step towards ``goal`` ``(n, 3)``, world [m]."""
         step = goal - ends.setpoint
         length = np.linalg.norm(step, axis=1, keepdims=True)
@@ -150,33 +147,3 @@ class ActionDecoder:
         length = np.linalg.norm(gap, axis=1, keepdims=True)
         gap *= np.minimum(1.0, self.config.max_setpoint_error / np.maximum(length, 1e-9))
         return np.clip(measured + gap, self._low, self._high)
-
-
-def rotation_to_down(rotation: Array) -> Array:
-    """Returns the small-angle rotation vector ``(n, 3)`` from ``rotation`` to :data:`DOWN`."""
-    error = DOWN @ np.swapaxes(rotation, 1, 2)
-    return 0.5 * np.stack(
-        [
-            error[:, 2, 1] - error[:, 1, 2],
-            error[:, 0, 2] - error[:, 2, 0],
-            error[:, 1, 0] - error[:, 0, 1],
-        ],
-        axis=1,
-    )
-
-
-def inverse_kinematics(spec: ArmSpec, position: Array, iterations: int = 20) -> Array:
-    """Solves for joint positions ``(n, dof)`` of an end effector that points down.
-
-    Args:
-        spec: the arm.
-        position: of the end effector, ``(n, 3)`` in the arm's base frame [m], in the workspace.
-        iterations: damped least-squares steps from the neutral pose. 20 reach every start of an
-            episode to rounding; in the workspace's far corners up to 1 cm may remain.
-    """
-    joints = np.tile(spec.neutral, (len(position), 1))
-    for _ in range(iterations):
-        here, jacobian = spec.kinematics.forward_with_jacobian(joints)
-        twist = np.concatenate([position - here.position, rotation_to_down(here.rotation)], axis=1)
-        joints = joints + damped_least_squares(jacobian, twist, joints, spec.neutral, rest_gain=0.0)
-    return joints

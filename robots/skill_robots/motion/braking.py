@@ -130,29 +130,31 @@ class BrakingPlanner:
         return low, span, low.sum(axis=0), span.sum(axis=0)
 
     def _periods_of(
-        self, joint: int, least: int, needed: Sequence[float], now: Sequence[float]
+        self, joint: int, minimum: int, needed: Sequence[float], now: Sequence[float]
     ) -> int:
-        """Returns the smallest sufficient number of periods for one joint, at least ``least``."""
-        want, a, (most, step) = needed[joint], now[joint], self._limits[joint]
-        tolerance = _ROUNDING * most
+        """Returns the smallest sufficient number of periods for one joint, at least ``minimum``."""
+        want, a, (limit, step) = needed[joint], now[joint], self._limits[joint]
+        tolerance = _ROUNDING * limit
         n = max(
-            least,
-            ceil((abs(want) - tolerance) / most),
+            minimum,
+            ceil((abs(want) - tolerance) / limit),
             ceil((abs(a) - tolerance) / step) - 1,
         )
         while not (
-            -_highest_sum(n, -a, most, step) - tolerance
+            -_highest_sum(n, -a, limit, step) - tolerance
             <= want
-            <= _highest_sum(n, a, most, step) + tolerance
+            <= _highest_sum(n, a, limit, step) + tolerance
         ):
             n += 1
         return n
 
 
-def _highest_sum(n: int, a: float, most: float, step: float) -> float:
-    """Sums ``min(most, a + i step, (n + 1 - i) step)`` over ``i`` from 1 to ``n``."""
+def _highest_sum(n: int, a: float, limit: float, step: float) -> float:
+    """Sums ``min(limit, a + i step, (n + 1 - i) step)`` over ``i`` from 1 to ``n``."""
     meet = ((n + 1) * step - a) / (2.0 * step)
-    rising = min(max(floor(min(meet, (most - a) / step)), 0), n)
-    falling = min(n - rising, floor(most / step))
+    rising = min(max(floor(min(meet, (limit - a) / step)), 0), n)
+    falling = min(n - rising, floor(limit / step))
     flat = n - rising - falling
-    return rising * a + step * (rising * (rising + 1) + falling * (falling + 1)) / 2.0 + flat * most
+    return (
+        rising * a + step * (rising * (rising + 1) + falling * (falling + 1)) / 2.0 + flat * limit
+    )

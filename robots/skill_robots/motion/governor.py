@@ -35,7 +35,7 @@ from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.braking import BrakingPlanner
 from skill_robots.motion.limits import (
     ROUNDING,
-    UNRESTRICTED,
+    WITHIN_LIMITS,
     Margins,
     Motion,
     MotionLimit,
@@ -139,7 +139,7 @@ class Governor:
         self._longest_step = spec.velocity_limit * servo_period_s * (1.0 + ROUNDING)
         self._planner = BrakingPlanner(spec.acceleration_limit, spec.jerk_limit, servo_period_s)
         self._now: Motion | None = None
-        self._min_margins = UNRESTRICTED
+        self._min_margins = WITHIN_LIMITS
         self._end_braking()
         self._previous: tuple[Motion, Margins, VerifiedStop | None, int, bool] | None = None
         self._gripper: tuple[float | None, bool] = (None, False)
@@ -156,7 +156,7 @@ class Governor:
             raise ArmError("the measured joint positions are not finite")
         rest = np.zeros(self._spec.dof)
         self._now = Motion(position, rest, rest)
-        self._min_margins = _no_less_than(self.limits.margins(position))
+        self._min_margins = _min_margins_from(self.limits.margins(position))
         self._end_braking()
         self._previous = None
         self._gripper = (None, False)
@@ -277,12 +277,12 @@ class Governor:
         if problem is not None:
             return problem
         trajectory = self._planner.plan(*after)
-        near = self._fail_safe if self._min_margins == UNRESTRICTED else None
+        near = self._fail_safe if self._min_margins == WITHIN_LIMITS else None
         found = self.limits.verify_stop(trajectory, now.position, self._min_margins, near)
         if not isinstance(found, VerifiedStop):
             return found
         if found.margins is not None:
-            self._min_margins = _no_less_than(found.margins)
+            self._min_margins = _min_margins_from(found.margins)
         self._now, self._fail_safe, self._followed = after, found, 0
         return None
 
@@ -291,7 +291,7 @@ class Governor:
         if self._fail_safe is not None and self._followed < len(self._fail_safe.trajectory):
             self._followed += 1
             now = Motion(*self._fail_safe.trajectory.after(self._followed))
-            self._min_margins = _no_less_than(self.limits.margins(now.position))
+            self._min_margins = _min_margins_from(self.limits.margins(now.position))
         else:
             rest = np.zeros(self._spec.dof)
             now = Motion(now.position, rest, rest)
@@ -313,7 +313,7 @@ class Governor:
         return Verdict(target=replace(target, gripper_width=inside), intervention="gripper_width")
 
 
-def _no_less_than(margins: Margins) -> Margins:
+def _min_margins_from(margins: Margins) -> Margins:
     """Returns the minimum margins from here on: beyond a limit, no farther out than now."""
     return Margins(*(min(0.0, margin) for margin in margins))
 

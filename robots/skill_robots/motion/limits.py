@@ -38,7 +38,8 @@ MAX_SAG_M = 0.001
 MAX_DRIFT_M = 0.02
 """Samples are so close that no point moves farther than this from the nearer one [m]."""
 
-TINY = 1e-9
+_TINY = 1e-9
+"""Prevents division by zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +53,8 @@ class Surroundings:
     table_clearance_m: float = -0.008
     """Minimum distance between the lowest point of the arm and the table [m]. It is negative
     because a compliant arm lags behind its set-points: those of the shipped policies dip up to
-    5.5 mm into the table that they sweep over. The plant is .8 to 4.5 kN/m stiff downwards, most
-    near the arm's base: 8 mm press with 6 to 36 N (``benchmarks/safety/governor.py``)."""
+    5.5 mm into the table. The vertical stiffness of the plant is 0.8 to 4.5 kN/m, highest near the
+    base: 8 mm press with 6 to 36 N (``benchmarks/safety/governor.py``)."""
     self_clearance_m: float = 0.01
     """Minimum distance between two links [m]."""
 
@@ -82,7 +83,7 @@ class Margins(NamedTuple):
     self_collision: float
 
 
-UNRESTRICTED = Margins(0.0, 0.0, 0.0)
+WITHIN_LIMITS = Margins(0.0, 0.0, 0.0)
 """Minimum margins of an arm that is inside all limits."""
 
 
@@ -122,15 +123,15 @@ class MotionLimits:
 
     def speed_bounds(self, position: Array) -> tuple[Array, Array]:
         """Returns the lowest and highest joint velocity at ``position`` ``(..., dof)`` [rad/s]."""
-        limit, near_ends = self.spec.velocity_limit, self.spec.velocity_limit_near_ends
-        if near_ends is None:
+        limit, near_end = self.spec.velocity_limit, self.spec.position_based_velocity_limit
+        if near_end is None:
             return -limit, limit
         up = np.maximum(self.spec.position_high - position, 0.0)
         down = np.maximum(position - self.spec.position_low, 0.0)
-        twice = 2.0 * near_ends.deceleration
+        twice = 2.0 * near_end.deceleration
         return (
-            -np.minimum(limit, np.maximum(np.sqrt(twice * down) - near_ends.offset, 0.0)),
-            np.minimum(limit, np.maximum(np.sqrt(twice * up) - near_ends.offset, 0.0)),
+            -np.minimum(limit, np.maximum(np.sqrt(twice * down) - near_end.offset, 0.0)),
+            np.minimum(limit, np.maximum(np.sqrt(twice * up) - near_end.offset, 0.0)),
         )
 
     def broken_by_step(self, before: Motion, after: Motion) -> MotionLimit | None:
@@ -192,9 +193,9 @@ class MotionLimits:
                 return VerifiedStop(trajectory, slack, None)
         stride, sag, drift = 1, 0.0, 0.0
         if min(min_margins) >= 0.0:  # otherwise every set-point is measured
-            bend = float((np.abs(trajectory.acceleration) @ spec.reach).max())
-            bend += sum_of_rates * speed
-            stride, sag, drift = self._spacing(speed, bend, len(trajectory))
+            acceleration = float((np.abs(trajectory.acceleration) @ spec.reach).max())
+            acceleration += sum_of_rates * speed
+            stride, sag, drift = self._spacing(speed, acceleration, len(trajectory))
         needed = Margins(
             min_margins.workspace + sag,
             min_margins.table + sag,
@@ -207,7 +208,7 @@ class MotionLimits:
         tolerance = ROUNDING * self.spec.velocity_limit
         if (rates > self.spec.velocity_limit + tolerance).any():
             return True
-        if self.spec.velocity_limit_near_ends is None:
+        if self.spec.position_based_velocity_limit is None:
             return False
         low, high = self.speed_bounds(trajectory.position)
         excess = np.maximum(low - trajectory.velocity, trajectory.velocity - high)
@@ -241,20 +242,22 @@ class MotionLimits:
             slack = min(slack, workspace, table, self_collision)
         return VerifiedStop(trajectory, slack, first)
 
-    def _spacing(self, speed: float, bend: float, periods: int) -> tuple[int, float, float]:
+    def _spacing(self, speed: float, acceleration: float, periods: int) -> tuple[int, float, float]:
         """Returns servo periods between two samples, and the margins for sag and drift [m].
 
         Args:
             speed: upper bound for all points of the arm [m/s].
-            bend: upper bound for their accelerations [m/s^2].
+            acceleration: upper bound for all points of the arm [m/s^2].
             periods: length of the trajectory.
         """
-        between = min(sqrt(8.0 * MAX_SAG_M / max(bend, TINY)), 2.0 * MAX_DRIFT_M / max(speed, TINY))
+        between = min(
+            sqrt(8.0 * MAX_SAG_M / max(acceleration, _TINY)), 2.0 * MAX_DRIFT_M / max(speed, _TINY)
+        )
         stride = min(max(1, floor(between / self._period_s)), max(1, periods))
         if stride == 1:
             return 1, 0.0, 0.0
         between = stride * self._period_s
-        return stride, bend * between**2 / 8.0, speed * between / 2.0
+        return stride, acceleration * between**2 / 8.0, speed * between / 2.0
 
 
 def _max_deviation(positions: Array, others: Array, reach: Array) -> float:

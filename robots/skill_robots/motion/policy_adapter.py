@@ -1,7 +1,7 @@
 """PolicyAdapter: observations from measurements, and set-points from actions, for one arm.
 
-It is the served counterpart of the tabletop's own step and is built from the same parts, so that a
-policy meets the same plant in serving as in training. It knows neither leases nor modes.
+The adapter is the served counterpart of ``Tabletop.step`` and is built from the same parts, so that
+a policy meets the same plant in serving as in training.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ class PolicyAdapter:
         return self._located[1]
 
     def measured_end_effector(self, state: ArmState) -> tuple[Array, Array]:
-        """Measured position [m] and velocity [m/s] of the end effector, ``(3,)``, world frame."""
-        point, velocity = self._spec.kinematics.moving_point(
+        """Returns measured position [m] and velocity [m/s] of the end effector, ``(3,)``, world."""
+        point, velocity = self._spec.kinematics.forward_point_with_velocity(
             state.joint_position.tolist(), state.joint_velocity.tolist()
         )
         return self._base + point, np.array(velocity)
@@ -158,12 +158,14 @@ class PolicyAdapter:
     def apply_end_effector_goal(self, position: Array, state: ArmState) -> None:
         """Moves the goal one control step towards ``position`` ``(3,)``, world frame [m].
 
-        The step is the distance of the goal ahead of the set-point. If called in every servo
-        period, the set-point moves at the shaper's speed for that distance.
+        If called in every servo period, the goal stays one step ahead of the set-point, which then
+        moves at the shaper's speed for that distance.
         """
         goal = np.asarray(position, np.float64)[None]
         self._holding = False
-        self._goal = self._decoder.reach(goal, self._setpoint.position, self.end_effectors(state))
+        self._goal = self._decoder.step_towards(
+            goal, self._setpoint.position, self.end_effectors(state)
+        )
 
     def command_gripper(self, width: float | None, *, grasp: bool) -> None:
         """Sets the gripper width [m]; None without ``grasp`` returns the gripper to the policy."""

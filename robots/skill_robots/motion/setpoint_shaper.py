@@ -53,12 +53,12 @@ class SetpointShaper:
         v += a dt;   q += v dt
 
     Each limit is kept by one factor for all joints, that of the joint nearest to its limit. So the
-    joints stay in step and the end effector stays on its path; limited joint by joint, a sideways
-    push would dive. The law does not depend on the servo rate; at 1 ms it is the same filter, and
-    only there can the jerk limit bind (``j_max dt`` against a full reversal of ``2 a_max``).
+    joints stay in step and the end effector stays on its path; limits applied joint by joint would
+    let it dip during a sideways push. The law does not depend on the servo rate. The jerk limit
+    can bind only at short periods such as 1 ms (``j_max dt`` against a reversal of ``2 a_max``).
 
-    ``v_max``, ``a_max`` and ``j_max`` are shares of the arm's limits. Finally each velocity is
-    clipped at the arm's own limit; no run has needed that yet.
+    ``v_max``, ``a_max`` and ``j_max`` are shares of the arm's limits. As a last safeguard each
+    velocity is clipped at the arm's own limit.
 
     Args:
         spec: the arm.

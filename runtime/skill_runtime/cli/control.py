@@ -5,13 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice
 from types import FrameType
 from typing import Annotated, NoReturn, Protocol
 
 import tyro
-from pydantic import Field
-from pydantic.dataclasses import dataclass
 from tyro.conf import Positional, arg, subcommand
 
 from skill_proto.faults import needs_clear
@@ -20,6 +19,7 @@ from skill_proto.ports import DEFAULT_ADDRESS
 from skill_runtime.cli.repeat_command import holder_name, repeat_command
 from skill_runtime.client import ClientError, CommandRefusedError, GripperFields, SkillClient
 from skill_runtime.console.exit_codes import FAILED, OK, USAGE
+from skill_runtime.console.flags import UsageError, check_number
 from skill_runtime.console.interrupts import raise_at_interrupt
 from skill_runtime.console.status_line import discard_output
 from skill_runtime.console.text import (
@@ -33,7 +33,7 @@ Numbers = Annotated[Positional[tuple[float, ...]], arg(metavar="NUMBER ...", hel
 """A vector on the command line; the server checks its length."""
 
 
-class Task(Protocol):
+class Subcommand(Protocol):
     """One subcommand."""
 
     def run(self, client: SkillClient) -> None:
@@ -42,7 +42,7 @@ class Task(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hello:
+class HelloSubcommand:
     """Describe the server, and show how to command it."""
 
     json: bool = False
@@ -55,15 +55,23 @@ class Hello:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
+class WatchSubcommand:
     """Print one line per state; needs no lease."""
 
-    count: Annotated[
-        int | None, Field(ge=0), arg(metavar="LINES", help_behavior_hint="(default: no end)")
-    ] = None
+    count: Annotated[int | None, arg(metavar="LINES", help_behavior_hint="(default: no end)")] = (
+        None
+    )
     """Number of lines to print."""
     json: bool = False
     """Print whole messages, one JSON object per line."""
+
+    def __post_init__(self) -> None:
+        """Refuses a negative number of lines."""
+        if self.count is not None and self.count < 0:
+            raise UsageError(
+                f"--count takes a number of lines, 0 or more, got {self.count}; give one, or omit "
+                "the flag to print until Ctrl-C"
+            )
 
     def run(self, client: SkillClient) -> None:
         """Prints states until interrupted."""
@@ -83,15 +91,18 @@ def _require(client: SkillClient, numbers: tuple[float, ...], name: str, size: i
 
 @dataclass(frozen=True, kw_only=True)
 class _Commanding:
-    priority: Annotated[int, Field(ge=0, le=9), arg(metavar="0-9")] = 0
+    priority: Annotated[int, arg(metavar="0-9")] = 0
     """Take the lease over from a holder of a lower priority."""
+
+    def __post_init__(self) -> None:
+        """Refuses a priority that the server would refuse."""
+        check_number("priority", self.priority, 0, 9)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Motion(_Commanding):
     duration_s: Annotated[
         float | None,
-        Field(gt=0),
         arg(name="for", metavar="SECONDS", help_behavior_hint="(default: until Ctrl-C)"),
     ] = None
     """Duration [s]; then the arm holds."""
@@ -102,6 +113,15 @@ class _Motion(_Commanding):
     """Gripper width [m]."""
     grasp: bool = False
     """Close the gripper on the object and hold it by force."""
+
+    def __post_init__(self) -> None:
+        """Refuses a duration that is not positive."""
+        super().__post_init__()
+        if self.duration_s is not None and not self.duration_s > 0:
+            raise UsageError(
+                f"--for takes a positive number of seconds, got {self.duration_s:g}; give one, or "
+                "omit the flag to move until Ctrl-C"
+            )
 
     @property
     def gripper(self) -> GripperFields:
@@ -114,7 +134,7 @@ class _Motion(_Commanding):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Skill(_Motion):
+class SkillSubcommand(_Motion):
     """Run the policy with a skill, e.g. skill 1 0."""
 
     skill: Numbers
@@ -132,7 +152,7 @@ class Skill(_Motion):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Goal(_Motion):
+class GoalSubcommand(_Motion):
     """Run the policy towards a goal, e.g. goal 0.1 -0.1."""
 
     goal: Numbers
@@ -149,7 +169,7 @@ class Goal(_Motion):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pose(_Motion):
+class PoseSubcommand(_Motion):
     """Move the end effector to X Y Z in the world frame, gripper down."""
 
     position: Annotated[Positional[tuple[float, float, float]], arg(metavar="X Y Z")]
@@ -162,7 +182,7 @@ class Pose(_Motion):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Joints(_Motion):
+class JointsSubcommand(_Motion):
     """Move the joints to the given positions."""
 
     position: Numbers
@@ -177,7 +197,7 @@ class Joints(_Motion):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hold(_Commanding):
+class HoldSubcommand(_Commanding):
     """Hold position. Ends the demo if nobody else has the lease."""
 
     def run(self, client: SkillClient) -> None:
@@ -188,7 +208,7 @@ class Hold(_Commanding):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stop:
+class StopSubcommand:
     """Stop the arm at once; needs no lease. Only `clear` enables motion again."""
 
     reason: Annotated[
@@ -203,7 +223,7 @@ class Stop:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clear:
+class ClearSubcommand:
     """End a stop or a fault; the arm holds until the next command."""
 
     def run(self, client: SkillClient) -> None:
@@ -213,7 +233,7 @@ class Clear:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reset(_Commanding):
+class ResetSubcommand(_Commanding):
     """Simulated arms: start a new episode, with new positions of arm and object."""
 
     seed: Annotated[int | None, arg(metavar="NUMBER", help_behavior_hint="(default: random)")] = (
@@ -229,7 +249,7 @@ class Reset(_Commanding):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
+class SceneSubcommand:
     """Simulated arms: change the object without interrupting the command; needs no lease."""
 
     mass: Annotated[float | None, arg(metavar="KG", help_behavior_hint="(default: unchanged)")] = (
@@ -244,49 +264,55 @@ class Scene:
     def run(self, client: SkillClient) -> None:
         """Changes the given parameters and prints all of them."""
         if self.mass is None and self.friction is None:
-            raise CommandRefusedError("invalid", "give --mass, --friction or both", "")
+            raise CommandRefusedError(
+                "invalid", "no parameter is given", "give --mass or --friction"
+            )
         client.scene(self.mass, self.friction)
         scene = client.state().scene or {}
         print(", ".join(f"{name} {value:g}" for name, value in scene.items()))
 
 
-Command = (
-    Annotated[Hello, subcommand("hello")]
-    | Annotated[Watch, subcommand("watch")]
-    | Annotated[Skill, subcommand("skill")]
-    | Annotated[Goal, subcommand("goal")]
-    | Annotated[Pose, subcommand("pose")]
-    | Annotated[Joints, subcommand("joints")]
-    | Annotated[Hold, subcommand("hold")]
-    | Annotated[Stop, subcommand("stop")]
-    | Annotated[Clear, subcommand("clear")]
-    | Annotated[Reset, subcommand("reset")]
-    | Annotated[Scene, subcommand("scene")]
+AnySubcommand = (
+    Annotated[HelloSubcommand, subcommand("hello")]
+    | Annotated[WatchSubcommand, subcommand("watch")]
+    | Annotated[SkillSubcommand, subcommand("skill")]
+    | Annotated[GoalSubcommand, subcommand("goal")]
+    | Annotated[PoseSubcommand, subcommand("pose")]
+    | Annotated[JointsSubcommand, subcommand("joints")]
+    | Annotated[HoldSubcommand, subcommand("hold")]
+    | Annotated[StopSubcommand, subcommand("stop")]
+    | Annotated[ClearSubcommand, subcommand("clear")]
+    | Annotated[ResetSubcommand, subcommand("reset")]
+    | Annotated[SceneSubcommand, subcommand("scene")]
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arguments:
-    """The whole command line."""
+class ControlOptions:
+    """The command line."""
 
-    command: Command
+    command: AnySubcommand
     address: Annotated[str, arg(metavar="ADDRESS")] = DEFAULT_ADDRESS
     """Server address for commands."""
 
 
 def main() -> None:
     """Runs one subcommand and exits with a code of exit_codes.py."""
-    arguments = tyro.cli(
-        Arguments,
-        prog="skill-control",
-        description="Watch and command an arm that skill-serve serves.",
-        config=(
-            tyro.conf.OmitArgPrefixes,
-            tyro.conf.OmitSubcommandPrefixes,
-            tyro.conf.CascadeSubcommandArgs,
-            tyro.conf.FlagCreatePairsOff,
-        ),
-    )
+    try:
+        arguments = tyro.cli(
+            ControlOptions,
+            prog="skill-control",
+            description="Watch and command an arm that skill-serve serves.",
+            config=(
+                tyro.conf.OmitArgPrefixes,
+                tyro.conf.OmitSubcommandPrefixes,
+                tyro.conf.CascadeSubcommandArgs,
+                tyro.conf.FlagCreatePairsOff,
+            ),
+        )
+    except UsageError as error:
+        print(f"skill-control: {error}", file=sys.stderr)
+        sys.exit(USAGE)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = _run(arguments.command, arguments.address)
@@ -297,18 +323,18 @@ def main() -> None:
     sys.exit(code)
 
 
-def _run(task: Task, address: str) -> int:
+def _run(command: Subcommand, address: str) -> int:
     advice = ""
     try:
         raise_at_interrupt()
         with SkillClient(address, name=holder_name()) as client:
             try:
-                task.run(client)
+                command.run(client)
             except CommandRefusedError as error:
-                advice = _advice(task, error, client)
+                advice = _advice(command, error, client)
                 raise
     except KeyboardInterrupt:
-        return OK if isinstance(task, Watch) else FAILED
+        return OK if isinstance(command, WatchSubcommand) else FAILED
     except CommandRefusedError as error:
         print(f"skill-control: {advice or error}", file=sys.stderr)
         return USAGE if error.code == "invalid" else FAILED
@@ -318,12 +344,12 @@ def _run(task: Task, address: str) -> int:
     return OK
 
 
-def _advice(task: Task, error: CommandRefusedError, client: SkillClient) -> str:
+def _advice(command: Subcommand, error: CommandRefusedError, client: SkillClient) -> str:
     """Returns the error with the command that fixes it; empty if the error's own fix is enough.
 
     A recoverable fault needs no ``clear``, which would end the lease of its holder.
     """
-    if error.code != "not_now" or isinstance(task, Clear):
+    if error.code != "not_now" or isinstance(command, ClearSubcommand):
         return ""
     try:
         state = client.state()

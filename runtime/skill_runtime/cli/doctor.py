@@ -13,7 +13,7 @@ import tyro
 
 from skill_runtime.console.exit_codes import INTERRUPTED, USAGE
 from skill_runtime.console.flags import UsageError
-from skill_runtime.doctor.options import Arguments, check
+from skill_runtime.doctor.options import DoctorOptions, check_options
 
 # Other imports are local: '--help' and a mistyped flag answer at once.
 
@@ -21,12 +21,12 @@ from skill_runtime.doctor.options import Arguments, check
 def main() -> None:
     """Runs the program and exits with a code of exit_codes.py."""
     arguments = tyro.cli(
-        Arguments,
+        DoctorOptions,
         prog="skill-doctor",
         description="Measure the timing of this machine, and advise on its settings.",
     )
     try:
-        check(arguments)
+        check_options(arguments)
     except UsageError as error:
         _refuse(error)
     from skill_robots.arm import ArmError
@@ -69,7 +69,7 @@ def _end(number: int, frame: FrameType | None) -> None:
     os._exit(INTERRUPTED)
 
 
-def run(arguments: Arguments) -> None:
+def run(arguments: DoctorOptions) -> None:
     """Measures, prints the report, and writes it to the requested file.
 
     Raises:

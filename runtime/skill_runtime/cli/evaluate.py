@@ -12,7 +12,7 @@ from skill_runtime.console.flags import UsageError
 from skill_runtime.console.interrupts import raise_at_interrupt
 from skill_runtime.console.output_file import write_json
 from skill_runtime.console.status_line import discard_output
-from skill_runtime.evaluation.options import Arguments, check
+from skill_runtime.evaluation.options import EvaluationOptions, check_options
 
 if TYPE_CHECKING:
     from skill_runtime.evaluation.report import Outcome
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Runs the program and exits with a code of exit_codes.py."""
     arguments = tyro.cli(
-        Arguments,
+        EvaluationOptions,
         prog="skill-eval",
         description="Score a policy file on a task, through ONNX Runtime.",
     )
@@ -49,14 +49,14 @@ def main() -> None:
         sys.exit(INTERRUPTED)
 
 
-def run(arguments: Arguments) -> None:
+def run(arguments: EvaluationOptions) -> None:
     """Evaluates, prints the report, and writes the requested files.
 
     Raises:
         UsageError, UnsupportedPolicyError, EngineMissingError, PolicyFileError, PolicyError: the
             policy cannot be evaluated like this; the text names the reason.
     """
-    check(arguments)
+    check_options(arguments)
     outcome = _evaluate(arguments)
     print(outcome.table)
     if arguments.json is not None:
@@ -67,7 +67,7 @@ def run(arguments: Arguments) -> None:
         print(f"wrote {arguments.plot}")
 
 
-def _evaluate(arguments: Arguments) -> Outcome:
+def _evaluate(arguments: EvaluationOptions) -> Outcome:
     from skill_robots.tasks.registry import task_of_option
     from skill_runtime.evaluation.dispatch import find_evaluation
 

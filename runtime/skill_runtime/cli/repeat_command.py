@@ -21,7 +21,7 @@ PERIOD_S = 0.1
 """Time between two repetitions [s]."""
 
 VALID_PERIODS = 5
-"""Validity of one repetition [periods]: so many may be lost before the arm holds."""
+"""Validity of one repetition [periods]; the arm holds if as many in a row are lost."""
 
 
 def holder_name() -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import tyro
 
 from skill_proto.ports import STOP_PORT_OFFSET, TELEMETRY_PORT_OFFSET, local_address
-from skill_runtime.cli.serve_options import Arguments, check
+from skill_runtime.cli.serve_options import ServeOptions, check_options
 from skill_runtime.console.exit_codes import FAILED, OK, USAGE
 from skill_runtime.console.flags import UsageError
 
@@ -67,12 +67,12 @@ class Shutdown:
 def main() -> None:
     """Serves until interrupted, and ends the program with its exit code."""
     arguments = tyro.cli(
-        Arguments,
+        ServeOptions,
         prog="skill-serve",
         description="Serve a policy file to a simulated arm that clients command over ZeroMQ.",
     )
     try:
-        check(arguments)
+        check_options(arguments)
     except UsageError as error:
         _refuse(error)
     shutdown = Shutdown()
@@ -83,7 +83,7 @@ def main() -> None:
     from skill_runtime.transport.sockets import AddressError
 
     try:
-        server = build(arguments)
+        server = build_server(arguments)
     except (PolicyFileError, AddressError, RateMismatchError, UnsupportedPolicyError) as error:
         _refuse(error)
     except ArmError as error:
@@ -91,7 +91,7 @@ def main() -> None:
     if shutdown.asked.is_set():
         server.close()
         sys.exit(128 + shutdown.number)
-    sys.exit(serve(server, arguments, shutdown))
+    sys.exit(run_server(server, arguments, shutdown))
 
 
 def _refuse(error: Exception, code: int = USAGE) -> NoReturn:
@@ -99,8 +99,8 @@ def _refuse(error: Exception, code: int = USAGE) -> NoReturn:
     sys.exit(code)
 
 
-def build(arguments: Arguments) -> ArmServer:
-    """Returns a server with these settings.
+def build_server(arguments: ServeOptions) -> ArmServer:
+    """Returns a server with these settings; its loop is not started.
 
     Raises:
         PolicyFileError, AddressError, RateMismatchError, UnsupportedPolicyError, ArmError: the
@@ -143,14 +143,14 @@ def build(arguments: Arguments) -> ArmServer:
     return server
 
 
-def serve(server: ArmServer, arguments: Arguments, shutdown: Shutdown) -> int:
+def run_server(server: ArmServer, arguments: ServeOptions, shutdown: Shutdown) -> int:
     """Runs the loop in a thread and the status line in this one; returns the exit code.
 
     Ends after ``shutdown`` or a crash of the loop.
     """
     from skill_runtime.cli.serve_status import LogAbove, banner, status_line
     from skill_runtime.console.status_line import LiveLine
-    from skill_runtime.realtime.watchdog import SystemdNotifier
+    from skill_runtime.realtime.systemd import SystemdNotifier
     from skill_runtime.subscribers.viewer import Viewer
 
     line = LiveLine(LOG_PERIOD_S)

@@ -61,7 +61,7 @@ class TimingOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arguments:
+class ServeOptions:
     """The command line."""
 
     model: Annotated[Path, arg(metavar="FILE")]
@@ -87,7 +87,7 @@ class Arguments:
     timing: OmitArgPrefixes[TimingOptions] = TimingOptions()
 
 
-def check(arguments: Arguments) -> None:
+def check_options(arguments: ServeOptions) -> None:
     """Refuses values that cannot be served.
 
     Raises:

@@ -40,7 +40,10 @@ def banner(welcome: Welcome, commands_address: str, remarks: Sequence[str]) -> s
 
 
 def status_line(state: Telemetry, manifest: PolicyManifest | None = None) -> str:
-    """Summarises a state on one line: mode, command, positions, context, timing of the loop."""
+    """Summarises a state on one line: mode, command, positions, context, timing of the loop.
+
+    The two times of a tick and of its wake-up latency are median and 99th percentile.
+    """
     timing = state.timing
     execution_ms = timing.execution_time_p50_us / 1e3, timing.execution_time_p99_us / 1e3
     latency_ms = timing.wakeup_latency_p50_us / 1e3, timing.wakeup_latency_p99_us / 1e3
@@ -51,7 +54,7 @@ def status_line(state: Telemetry, manifest: PolicyManifest | None = None) -> str
     return (
         f"{state_line(state, manifest)}"
         f"  tick {execution_ms[0]:.2f}/{execution_ms[1]:.2f} ms"
-        f"  late {latency_ms[0]:.2f}/{latency_ms[1]:.2f} ms"
+        f"  wake-up {latency_ms[0]:.2f}/{latency_ms[1]:.2f} ms"
         f"  overruns {timing.overruns}{tail}"
     )
 

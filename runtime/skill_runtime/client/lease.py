@@ -77,7 +77,7 @@ class ClientLease:
                     self.time = reply.time
 
     def check(self) -> None:
-        """Returns if the lease is in force, as far as this client knows.
+        """Checks that the lease is in force, as far as this client knows.
 
         Raises:
             LeaseLostError: the lease has ended.

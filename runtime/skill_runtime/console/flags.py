@@ -5,8 +5,8 @@ from __future__ import annotations
 from skill_proto.bounds import FRICTION, MASS_KG
 from skill_runtime.realtime.cpus import format_cpus, online_cpus
 
-DRAWN = "or omit the flag for a random value in each episode"
-"""Second half of the fix for a parameter of the simulated object."""
+OMIT_FOR_RANDOM = "or omit the flag for a random value in each episode"
+"""Alternative fix for a parameter of the simulated object."""
 
 
 class UsageError(Exception):
@@ -44,8 +44,8 @@ def check_object(mass: float | None, friction: float | None) -> None:
     Raises:
         UsageError: see :func:`check_number`.
     """
-    check_number("mass", mass, *MASS_KG, unit="kg", fix=DRAWN)
-    check_number("friction", friction, *FRICTION, fix=DRAWN)
+    check_number("mass", mass, *MASS_KG, unit="kg", fix=OMIT_FOR_RANDOM)
+    check_number("friction", friction, *FRICTION, fix=OMIT_FOR_RANDOM)
 
 
 def _plain(value: float) -> str:

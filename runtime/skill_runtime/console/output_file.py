@@ -11,7 +11,7 @@ from skill_runtime.console.flags import UsageError
 
 
 def check_writable(path: Path) -> None:
-    """Creates the file's folder before a computation, so that a typing error costs no result.
+    """Checks before a computation that its result can be written; creates the folder.
 
     Raises:
         UsageError: ``path`` is a folder, or is not writable.

@@ -1,8 +1,8 @@
-"""skill-doctor: measures how punctual this machine is, and recommends changes.
+"""skill-doctor: measures the timing of this machine, and recommends changes.
 
-- ``options``: command-line options.
+- ``options``: command-line options and their validation.
 - ``machine``: facts of kernel, processors and limits.
-- ``loop_latency``: wake-up latency of a loop, per wait strategy, and the deadlines it misses.
+- ``loop_latency``: wake-up latency of a loop, per wait strategy, and missed deadlines.
 - ``serving_cost``: time of an inference, of a tick and of a message.
 - ``verdict``: measured deadlines against the requirements of an arm.
 - ``advice``: recommended changes, the most useful first.

@@ -32,9 +32,9 @@ KERNEL_LINE = "GRUB_CMDLINE_LINUX_DEFAULT in /etc/default/grub"
 class Advice:
     """One recommended change."""
 
-    what: str
-    how: tuple[str, ...] = ()
-    """Commands, or lines for the file that ``what`` names."""
+    change: str
+    lines: tuple[str, ...] = ()
+    """Commands, or lines for the file that ``change`` names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +80,9 @@ def current_user() -> tuple[str, bool]:
 def _slow_tick(findings: Findings) -> Iterator[Advice]:
     if findings.tick_s is not None and findings.tick_s > MAX_TICK_SHARE * SERVO.budget_s:
         yield Advice(
-            what=f"A tick takes {1e3 * findings.tick_s:.2g} of {1e3 * SERVO.budget_s:g} ms: serve "
-            "a smaller policy, or lower the servo rate",
-            how=("skill-serve --model FILE --servo-rate 100",),
+            change=f"A tick takes {1e3 * findings.tick_s:.2g} of {1e3 * SERVO.budget_s:g} ms: "
+            "serve a smaller policy, or lower the servo rate",
+            lines=("skill-serve --model FILE --servo-rate 100",),
         )
 
 
@@ -97,7 +97,7 @@ def _serve_flags(findings: Findings) -> Iterator[Advice]:
             )
     for command, names in served.items():
         yield Advice(
-            what=f"Serve with the flags that hold, for {' and '.join(names)}", how=(command,)
+            change=f"Serve with the flags that hold, for {' and '.join(names)}", lines=(command,)
         )
 
 
@@ -105,9 +105,9 @@ def _cpu_load(findings: Findings) -> Iterator[Advice]:
     machine = findings.machine
     if machine.load is not None and machine.load > MAX_LOAD_PER_CPU * len(machine.processors):
         yield Advice(
-            what=f"Other programs use the processors (load {machine.load:g} on "
+            change=f"Other programs use the processors (load {machine.load:g} on "
             f"{len(machine.processors)}): end them while an arm runs, and measure again",
-            how=("ps -eo pid,user,pcpu,comm --sort=-pcpu | head",),
+            lines=("ps -eo pid,user,pcpu,comm --sort=-pcpu | head",),
         )
 
 
@@ -121,24 +121,26 @@ def _refused_grants(findings: Findings) -> Iterator[Advice]:
     }
     if not refused:
         return
-    what = f"Grant skill-serve {' and '.join(refused)}"
+    change = f"Grant skill-serve {' and '.join(refused)}"
     if findings.machine.container or findings.is_root:
         values["memlock"] = "-1"
         options = " ".join(f"--ulimit {limit}={values[limit]}" for limit in refused.values())
-        yield Advice(what=f"{what}: start the container with", how=(f"docker run {options} ...",))
+        yield Advice(
+            change=f"{change}: start the container with", lines=(f"docker run {options} ...",)
+        )
         return
     yield Advice(
-        what=f"{what}: in {LIMITS_FILE}, then log in again",
-        how=tuple(f"{findings.user} - {limit} {values[limit]}" for limit in refused.values()),
+        change=f"{change}: in {LIMITS_FILE}, then log in again",
+        lines=tuple(f"{findings.user} - {limit} {values[limit]}" for limit in refused.values()),
     )
 
 
 def _frequency_governor(findings: Findings) -> Iterator[Advice]:
-    slow = [name for name in findings.machine.governors if name != "performance"]
+    slow = [name for name in findings.machine.frequency_governors if name != "performance"]
     if slow:
         yield Advice(
-            what=f"Keep the processors at full frequency (governor now: {', '.join(slow)})",
-            how=(
+            change=f"Keep the processors at full frequency (governor now: {', '.join(slow)})",
+            lines=(
                 "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
             ),
         )
@@ -147,8 +149,8 @@ def _frequency_governor(findings: Findings) -> Iterator[Advice]:
 def _hypervisor(findings: Findings) -> Iterator[Advice]:
     if findings.machine.hypervisor and _fails(findings):
         yield Advice(
-            what="This is a virtual machine: its host takes the processor away for milliseconds at "
-            "a time, and no setting of the guest prevents this. Run on real hardware"
+            change="This is a virtual machine: its host takes the processor away for milliseconds "
+            "at a time, and no setting of the guest prevents this. Run on real hardware"
         )
 
 
@@ -156,8 +158,8 @@ def _isolation(findings: Findings) -> Iterator[Advice]:
     machine = findings.machine
     if machine.isolated and findings.cpu not in machine.isolated:
         yield Advice(
-            what=f"Processors {format_cpus(machine.isolated)} are isolated: pin the loop to one",
-            how=(
+            change=f"Processors {format_cpus(machine.isolated)} are isolated: pin the loop to one",
+            lines=(
                 f"skill-doctor --cpu {machine.isolated[0]}",
                 f"skill-serve --model FILE --realtime --cpu {machine.isolated[0]}",
             ),
@@ -169,9 +171,9 @@ def _isolation(findings: Findings) -> Iterator[Advice]:
     ):
         last = machine.processors[-1]
         yield Advice(
-            what=f"Reserve processor {last} for the loop: add to {KERNEL_LINE}, then sudo "
+            change=f"Reserve processor {last} for the loop: add to {KERNEL_LINE}, then sudo "
             f"update-grub, restart, and skill-serve --cpu {last}",
-            how=(f"isolcpus=managed_irq,domain,{last} nohz_full={last} rcu_nocbs={last}",),
+            lines=(f"isolcpus=managed_irq,domain,{last} nohz_full={last} rcu_nocbs={last}",),
         )
 
 
@@ -180,15 +182,15 @@ def _kernel(findings: Findings) -> Iterator[Advice]:
     if machine.preempt_rt:
         if not machine.announces_rt:
             yield Advice(
-                what="The kernel is PREEMPT_RT but lacks /sys/kernel/realtime, which libfranka "
+                change="The kernel is PREEMPT_RT but lacks /sys/kernel/realtime, which libfranka "
                 "checks: disable the check in libfranka (RealtimeConfig::kIgnore)"
             )
         return
     where = "on the host" if machine.container else "then restart"
     yield Advice(
-        what="Install a PREEMPT_RT kernel, which libfranka requires unless RealtimeConfig::kIgnore "
-        f"is set; Ubuntu, then Debian, {where}:",
-        how=("sudo pro enable realtime-kernel", "sudo apt install linux-image-rt-amd64"),
+        change="Install a PREEMPT_RT kernel, which libfranka requires unless "
+        f"RealtimeConfig::kIgnore is set; Ubuntu, then Debian, {where}:",
+        lines=("sudo pro enable realtime-kernel", "sudo apt install linux-image-rt-amd64"),
     )
 
 
@@ -196,9 +198,9 @@ def _clock(findings: Findings) -> Iterator[Advice]:
     clock = findings.machine.clock_source
     if clock in SLOW_CLOCKS:
         yield Advice(
-            what=f"The clock {clock} is slow to read: add to {KERNEL_LINE}, then sudo update-grub "
-            "and restart",
-            how=("clocksource=tsc tsc=reliable",),
+            change=f"The clock {clock} is slow to read: add to {KERNEL_LINE}, then sudo "
+            "update-grub and restart",
+            lines=("clocksource=tsc tsc=reliable",),
         )
 
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from skill_runtime.doctor.advice import Findings, advise, current_user
 from skill_runtime.doctor.loop_latency import LoopMeasurement, measure_loop, wait_strategies
 from skill_runtime.doctor.machine import read_machine
-from skill_runtime.doctor.options import Arguments, model_to_time
+from skill_runtime.doctor.options import DoctorOptions, model_to_time
 from skill_runtime.doctor.report import Report
 from skill_runtime.doctor.serving_cost import (
     SERVO_RATE_HZ,
@@ -73,7 +73,7 @@ class MeasurementRunner:
         self._bar.refresh()
 
 
-def examine(arguments: Arguments) -> Report:
+def examine(arguments: DoctorOptions) -> Report:
     """Runs all measurements and returns the report.
 
     Raises:
@@ -118,7 +118,7 @@ def examine(arguments: Arguments) -> Report:
 
 
 def _measure_policy(
-    arguments: Arguments, runner: MeasurementRunner, *, fifo: bool
+    arguments: DoctorOptions, runner: MeasurementRunner, *, fifo: bool
 ) -> tuple[list[LoopMeasurement], Costs]:
     """Returns the served loop with each wait strategy, and the costs of inference and tick."""
     model, seconds, cpu = model_to_time(arguments), arguments.seconds, arguments.cpu
@@ -149,7 +149,7 @@ def _measure_policy(
     }
 
 
-def _measure_messages(arguments: Arguments, runner: MeasurementRunner) -> Costs:
+def _measure_messages(arguments: DoctorOptions, runner: MeasurementRunner) -> Costs:
     seconds, costs = arguments.seconds, Costs()
     for name, rate_hz in ((ROUND_TRIP, None), (PACED_ROUND_TRIP, SERVO_RATE_HZ)):
         times = runner.run(
@@ -160,7 +160,7 @@ def _measure_messages(arguments: Arguments, runner: MeasurementRunner) -> Costs:
 
 
 def _measure_empty_loops(
-    arguments: Arguments, runner: MeasurementRunner, *, fifo: bool
+    arguments: DoctorOptions, runner: MeasurementRunner, *, fifo: bool
 ) -> list[LoopMeasurement]:
     seconds, cpu = arguments.seconds, arguments.cpu
     return [

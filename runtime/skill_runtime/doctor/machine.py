@@ -33,7 +33,7 @@ class Machine:
     processors: tuple[int, ...]
     isolated: tuple[int, ...]
     """Processors on which the kernel schedules no other program."""
-    governors: tuple[str, ...]
+    frequency_governors: tuple[str, ...]
     """CPU frequency governors in use; empty if the machine has no frequency scaling."""
     hypervisor: str
     """Name of the hypervisor; '' on real hardware."""
@@ -54,7 +54,7 @@ def read_machine(root: Path = ROOT) -> Machine:
         announces_rt=announces_rt,
         processors=tuple(online_cpus(root)),
         isolated=tuple(isolated_cpus(root)),
-        governors=_governors(root),
+        frequency_governors=_frequency_governors(root),
         hypervisor=_hypervisor(root),
         container=any((root / name).exists() for name in (".dockerenv", "run/.containerenv")),
         clock_source=_read(root / CLOCK_SOURCE),
@@ -78,7 +78,7 @@ def read_limits() -> ResourceLimits:
     )
 
 
-def _governors(root: Path) -> tuple[str, ...]:
+def _frequency_governors(root: Path) -> tuple[str, ...]:
     found = (root / CPU_FOLDER).glob("cpu[0-9]*/cpufreq/scaling_governor")
     return tuple(sorted({_read(path) for path in found} - {""}))
 

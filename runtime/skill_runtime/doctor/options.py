@@ -18,22 +18,25 @@ DEFAULT_MODEL = Path("models/csf_panda.onnx")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arguments:
+class DoctorOptions:
     """The command-line options."""
 
-    model: Annotated[Path | None, arg(metavar="FILE")] = None
-    """Policy file to time. Default: models/csf_panda.onnx, if it exists."""
+    model: Annotated[
+        Path | None,
+        arg(metavar="FILE", help_behavior_hint=f"(default: {DEFAULT_MODEL}, if it exists)"),
+    ] = None
+    """Policy file to time."""
     seconds: float = 5.0
     """Duration of each of the fifteen measurements [s]."""
     spin_us: float = 200.0
     """Busy waiting before each tick, in the measurements with busy waiting [us]."""
-    cpu: Annotated[int | None, arg(metavar="N")] = None
+    cpu: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: any)")] = None
     """Pin the measured loops to processor N, as skill-serve --cpu does."""
-    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    json: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """Write all results to this file as JSON."""
 
 
-def check(arguments: Arguments) -> None:
+def check_options(arguments: DoctorOptions) -> None:
     """Checks the ranges of the options.
 
     Raises:
@@ -46,7 +49,7 @@ def check(arguments: Arguments) -> None:
         check_writable(arguments.json)
 
 
-def model_to_time(arguments: Arguments) -> Path | None:
+def model_to_time(arguments: DoctorOptions) -> Path | None:
     """Returns the named policy file, or the default one if it exists."""
     if arguments.model is None and not DEFAULT_MODEL.exists():
         return None

@@ -42,13 +42,13 @@ def as_json(report: Report) -> dict[str, object]:
         "command": shlex.join(["skill-doctor", *sys.argv[1:]]),
         "seconds": report.seconds,
         "machine": asdict(report.machine),
-        "answers": [
-            {"what": grant.request, "granted": grant.granted, "detail": grant.detail}
-            for grant in report.grants
-        ],
-        "timers": [_loop_as_json(loop) for loop in report.empty_loops],
-        "ticks": [
-            {**_loop_as_json(loop), "work": asdict(compute_percentiles(loop.execution_time_s))}
+        "grants": [grant._asdict() for grant in report.grants],
+        "empty_loops": [_loop_as_json(loop) for loop in report.empty_loops],
+        "served_loops": [
+            {
+                **_loop_as_json(loop),
+                "execution_time": asdict(compute_percentiles(loop.execution_time_s)),
+            }
             for loop in report.served_loops
         ],
         "costs": {
@@ -75,7 +75,7 @@ def _loop_as_json(loop: LoopMeasurement) -> dict[str, object]:
     return {
         "rate_hz": loop.rate_hz,
         **asdict(loop.strategy),
-        "late": asdict(compute_percentiles(loop.wakeup_latency_s)),
+        "wakeup_latency": asdict(compute_percentiles(loop.wakeup_latency_s)),
         "later_than_period": loop.later_than_period,
     }
 
@@ -110,7 +110,7 @@ def _machine(machine: Machine, grants: Sequence[Grant]) -> Iterator[str]:
     rows = {
         "kernel": f"{machine.kernel or sys.platform}, {rt}",
         "processors": f"{len(machine.processors)}, {free}{load}",
-        "governor": ", ".join(machine.governors) or "no frequency scaling",
+        "frequency governor": ", ".join(machine.frequency_governors) or "no frequency scaling",
         "hardware": f"{kind}{', in a container' if machine.container else ''}",
         "clock": machine.clock_source or "unknown",
         "limits": limits_text(machine.limits),
@@ -162,8 +162,8 @@ def _advice(advice: Sequence[Advice]) -> Iterator[str]:
         return
     yield "recommended changes, most useful first"
     for number, item in enumerate(advice, 1):
-        yield from _wrapped(f"  {number}. {item.what}", 5)
-        for line in item.how:
+        yield from _wrapped(f"  {number}. {item.change}", 5)
+        for line in item.lines:
             yield f"       {line}"
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from skill_robots.tasks.task import Task
-from skill_runtime.evaluation.options import Arguments
+from skill_runtime.evaluation.options import EvaluationOptions
 from skill_runtime.evaluation.report import Outcome
 
 
-def find_evaluation(task: Task) -> Callable[[Arguments], Outcome]:
+def find_evaluation(task: Task) -> Callable[[EvaluationOptions], Outcome]:
     """Returns the function that scores a policy on ``task``."""
     if task.evaluation == "cells":
         from skill_runtime.evaluation.skill_aware import evaluate_skill_aware

@@ -1,6 +1,6 @@
 """Command-line options of skill-eval and their validation.
 
-Nothing heavy is imported, so that ``--help`` and a mistyped flag answer at once.
+Heavy modules are not imported, so that ``--help`` and a mistyped flag answer at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from skill_robots.tasks.task import EvaluationKind, TaskOption
 from skill_runtime.console.flags import UsageError, check_number
 from skill_runtime.console.output_file import check_writable
 
-Span = tuple[float, float]
+Interval = tuple[float, float]
 
 _OPTIONS: dict[EvaluationKind, tuple[str, ...]] = {
     "skills_and_goals": ("skills", "goals", "start", "mass", "friction", "plot"),
@@ -29,52 +29,66 @@ _OPTIONS: dict[EvaluationKind, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arguments:
+class EvaluationOptions:
     """The command line; an option that is None has the task's default."""
 
-    model: Path | None = None
-    """The policy file, e.g. models/csf_panda.onnx."""
-    baseline: Literal["iid", "constant", "ou", "still"] | None = None
-    """Score a baseline instead: a fresh random action every step, one random action per episode,
-    Ornstein-Uhlenbeck noise, or no motion at all."""
+    model: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """Policy file, e.g. models/csf_panda.onnx."""
+    baseline: Annotated[
+        Literal["iid", "constant", "ou", "still"] | None,
+        arg(metavar="{iid,constant,ou,still}", help_behavior_hint=""),
+    ] = None
+    """Score a baseline instead. iid: a new random action every step. constant: one random action
+    per episode. ou: Ornstein-Uhlenbeck noise. still: no motion."""
     task: TaskOption = TABLETOP.option
     """tabletop: pushes and goals on the served plant. skill-aware: SaMI's benchmark, a cube to be
     brought to a goal in 20 cells of friction and mass."""
-    engine: Annotated[Literal["bullet", "mujoco"] | None, arg(metavar="{bullet,mujoco}")] = None
-    """skill-aware only. bullet (default): panda-gym, as published. mujoco: its twin."""
-    skills: Annotated[int | None, arg(metavar="INT")] = None
-    """tabletop only. Skills in one set, spread evenly (48)."""
-    episodes: Annotated[int | None, arg(metavar="INT")] = None
-    """tabletop: sets of skills, each with its own starts and contexts (4).
-    skill-aware: episodes in every cell (50)."""
-    goals: Annotated[int | None, arg(metavar="INT")] = None
-    """tabletop only. Goals for the cube, within 15 cm of the middle, 6 s each (128); 0 skips
-    them."""
+    engine: Annotated[
+        Literal["bullet", "mujoco"] | None,
+        arg(metavar="{bullet,mujoco}", help_behavior_hint="(default: bullet)"),
+    ] = None
+    """skill-aware only. bullet: panda-gym, as published. mujoco: the same scene in MuJoCo."""
+    skills: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: 48)")] = None
+    """tabletop only. Skills in one set, spread evenly."""
+    episodes: Annotated[
+        int | None, arg(metavar="INT", help_behavior_hint="(default: 4; skill-aware: 50)")
+    ] = None
+    """tabletop: sets of skills, each with its own starts and contexts. skill-aware: episodes in
+    every cell."""
+    goals: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: 128)")] = None
+    """tabletop only. Goals for the cube, within 15 cm of the centre, 6 s each; 0 skips them."""
     seed: int = 0
     """Seed of skills, goals, starts and contexts."""
-    start: Annotated[Literal["low", "high"] | None, arg(metavar="{low,high}")] = None
-    """tabletop only. low (default): hand just above the cube, cube within 10 cm. high: hand 20 cm
-    up, cube within 15 cm."""
-    mass: Annotated[Span | None, arg(metavar="LO HI")] = None
-    """tabletop only. Range of the cube's mass [kg]; as trained unless given."""
-    friction: Annotated[Span | None, arg(metavar="LO HI")] = None
-    """tabletop only. Range of the effective coefficient between cube and table, half of a
-    skill-aware benchmark label; as trained unless given."""
+    start: Annotated[
+        Literal["low", "high"] | None,
+        arg(metavar="{low,high}", help_behavior_hint="(default: low)"),
+    ] = None
+    """tabletop only. low: end effector just above the cube, cube within 10 cm. high: end effector
+    at 20 cm, cube within 15 cm."""
+    mass: Annotated[
+        Interval | None, arg(metavar="LO HI", help_behavior_hint="(default: as trained)")
+    ] = None
+    """tabletop only. Range of the cube's mass [kg]."""
+    friction: Annotated[
+        Interval | None, arg(metavar="LO HI", help_behavior_hint="(default: as trained)")
+    ] = None
+    """tabletop only. Range of the effective friction coefficient of cube and table, half of a
+    skill-aware benchmark label."""
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where the policy runs; never falls back from one to the other."""
-    threads: Annotated[int | None, arg(metavar="INT")] = None
-    """Threads for MuJoCo (1)."""
-    json: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Device of the policy; there is no fallback from one to the other."""
+    threads: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: 1)")] = None
+    """Threads for MuJoCo."""
+    json: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """Write metrics and settings to this file."""
-    plot: Annotated[Path | None, arg(metavar="FILE.png")] = None
+    plot: Annotated[Path | None, arg(metavar="FILE.png", help_behavior_hint="")] = None
     """tabletop only. Write a picture of the pushes to this file."""
 
 
-def check(arguments: Arguments) -> None:
-    """Refuses an impossible request before anything is computed.
+def check_options(arguments: EvaluationOptions) -> None:
+    """Checks the options before anything is computed.
 
     Raises:
-        UsageError: names the flag, its valid values, and the given value.
+        UsageError: An option is missing, foreign to the task or out of range; the text names it.
     """
     if (arguments.model is None) == (arguments.baseline is None):
         raise UsageError("give one of --model FILE and --baseline NAME; see --help")
@@ -87,7 +101,7 @@ def check(arguments: Arguments) -> None:
         raise UsageError("--plot needs matplotlib; install it with: pip install 'skill-serve[viz]'")
 
 
-def _check_task(arguments: Arguments) -> None:
+def _check_task(arguments: EvaluationOptions) -> None:
     """Refuses options that belong to another task."""
     kind = task_of_option(arguments.task).evaluation
     foreign = [name for other, names in _OPTIONS.items() if other != kind for name in names]
@@ -95,15 +109,15 @@ def _check_task(arguments: Arguments) -> None:
         foreign.append("threads")
     given = [f"--{name}" for name in foreign if getattr(arguments, name) is not None]
     if given == ["--threads"]:
-        raise UsageError("--threads is for MuJoCo; PyBullet has none. Leave it out")
+        raise UsageError("--threads is for MuJoCo; PyBullet has no threads; omit it")
     if given:
         others = ", ".join(task.option for task in TASKS.values() if task.evaluation != kind)
         raise UsageError(
-            f"{', '.join(given)}: for --task {others}, not for {arguments.task}; leave it out"
+            f"{', '.join(given)}: for --task {others}, not for {arguments.task}; omit it"
         )
 
 
-def _check_numbers(arguments: Arguments) -> None:
+def _check_numbers(arguments: EvaluationOptions) -> None:
     for flag, value, low, high in (
         ("skills", arguments.skills, 1, 10_000),
         ("episodes", arguments.episodes, 1, 1000),
@@ -119,5 +133,5 @@ def _check_numbers(arguments: Arguments) -> None:
         if interval is not None and not least <= interval[0] <= interval[1] <= most:
             raise UsageError(
                 f"--{flag} LO HI takes a range from {least:g} to {most:g} with LO not above HI, "
-                f"got {interval[0]:g} {interval[1]:g}"
+                f"got {interval[0]:g} {interval[1]:g}; give such a range, or omit the flag"
             )

@@ -16,7 +16,7 @@ from skill_robots.tasks.baselines import make_baseline
 from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.registry import find_task, task_of_option
 from skill_robots.tasks.task import Task
-from skill_runtime.evaluation.options import Arguments
+from skill_runtime.evaluation.options import EvaluationOptions
 from skill_runtime.policy import OnnxPolicy
 
 
@@ -32,7 +32,7 @@ class Outcome:
     """Writes a picture to a file; None if the task has no picture."""
 
 
-def load(arguments: Arguments, action_size: int) -> tuple[Policy, PolicyManifest | None]:
+def load(arguments: EvaluationOptions, action_size: int) -> tuple[Policy, PolicyManifest | None]:
     """Returns the policy to score, and its manifest; a baseline has no manifest.
 
     Raises:
@@ -60,7 +60,7 @@ def check_task(manifest: PolicyManifest, task: Task) -> None:
         )
 
 
-def identity(arguments: Arguments, manifest: PolicyManifest | None) -> dict[str, Any]:
+def identity(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> dict[str, Any]:
     """Returns the settings that identify policy and command, for JSON."""
     model = arguments.model
     return {

@@ -29,17 +29,17 @@ from skill_robots.tasks.skill_aware.scenes import (
     MASSES,
     SkillAwareScenes,
 )
-from skill_runtime.evaluation.options import Arguments
+from skill_runtime.evaluation.options import EvaluationOptions
 from skill_runtime.evaluation.report import Outcome, identity, load, title
 
 EPISODES = 50
 """Default number of episodes per cell."""
 
 SCENES: dict[Engine, int] = {"bullet": 20, "mujoco": 50}
-"""Scenes stepped together; the result does not depend on it."""
+"""Number of scenes stepped together; the result does not depend on it."""
 
 
-def evaluate_skill_aware(arguments: Arguments) -> Outcome:
+def evaluate_skill_aware(arguments: EvaluationOptions) -> Outcome:
     """Runs every cell from the same starts.
 
     Raises:
@@ -110,9 +110,9 @@ def _table(report: dict[str, Any], result: BenchmarkResult) -> str:
     return "\n".join(lines)
 
 
-def _grid(title: str, values: dict[str, str]) -> list[str]:
+def _grid(heading: str, values: dict[str, str]) -> list[str]:
     split = {cell: name[0] for name, cells in SPLITS.items() for cell in cells}
-    lines = [f"  {title:<12}" + "".join(f"{mass:>7g} kg" for mass in MASSES)]
+    lines = [f"  {heading:<12}" + "".join(f"{mass:>7g} kg" for mass in MASSES)]
     for friction in FRICTIONS:
         cells = [Cell(friction, mass) for mass in MASSES]
         row = "".join(f"{values[cell_name(cell)]:>8} {split[cell]}" for cell in cells)

@@ -24,10 +24,8 @@ from skill_robots.tasks.tabletop.rollouts import (
     skill_rollouts,
 )
 from skill_robots.tasks.tabletop.setpoint_audit import GOVERNED_SCENES, AuditFactory, SetpointAudit
-from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
+from skill_robots.tasks.tabletop.tabletop import Interval, Tabletop, TabletopConfig
 from skill_robots.tasks.tabletop.trajectories import GoalTrajectories, Trajectories
-
-Interval = tuple[float, float]
 
 METRICS: dict[str, str] = {
     "moved_share_3cm": "episodes that end with the cube more than 3 cm from its start",
@@ -44,7 +42,7 @@ METRICS: dict[str, str] = {
     "goal_rest_share_3cm_by_1600ms": "goals over 5 cm away: cube within 3 cm, at rest, after 1.6 s",
     "goal_rest_share_3cm_by_2400ms": "the same, after 2.4 s",
     "governor_interventions": (
-        f"set-points beyond a limit ({GOVERNED_SCENES} scenes a batch: of any kind)"
+        f"set-points beyond a limit (complete governor in {GOVERNED_SCENES} scenes a batch)"
     ),
 }
 """Every metric and its meaning, in the order of the report."""
@@ -78,7 +76,8 @@ class EvaluationResult:
 
     metrics: dict[str, float | None]
     """Every name in :data:`METRICS`; None if the policy has no skills, goals or representation."""
-    task: TabletopConfig
+    config: TabletopConfig
+    """The evaluated tabletop."""
     skills: Trajectories | None
     goals: GoalTrajectories | None
 
@@ -105,7 +104,7 @@ def evaluate(
     """
     if manifest is not None:
         check_fits_tabletop(manifest)
-    task = task_for(manifest, settings)
+    config = tabletop_config(manifest, settings)
     names = PUSH_OBSERVATION if manifest is None else manifest.observation_names
 
     def on_step(scene: Tabletop) -> None:
@@ -116,7 +115,7 @@ def evaluate(
     if settings.skills and takes_skills(manifest):
         skills = skill_rollouts(
             policy,
-            task,
+            config,
             skills=_skills(manifest, settings),
             episodes=settings.episodes,
             seed=settings.seed,
@@ -129,7 +128,7 @@ def evaluate(
     if settings.goals and takes_goals(manifest):
         goals = goal_rollouts(
             policy,
-            task,
+            config,
             goals=evaluation_goals(settings.goals, settings.seed),
             seed=settings.seed,
             observation_names=names,
@@ -138,17 +137,17 @@ def evaluate(
             make_audit=make_audit,
         )
     return EvaluationResult(
-        metrics=_metrics(manifest, skills, goals), task=task, skills=skills, goals=goals
+        metrics=_metrics(manifest, skills, goals), config=config, skills=skills, goals=goals
     )
 
 
 def takes_skills(manifest: PolicyManifest | None) -> bool:
-    """Whether the policy can run without a goal."""
+    """Returns whether the policy can run without a goal."""
     return manifest is None or manifest.skill.size > 0 or manifest.goal is None
 
 
 def takes_goals(manifest: PolicyManifest | None) -> bool:
-    """Whether the policy takes goals for the cube's position in the table plane."""
+    """Returns whether the policy takes goals for the cube's position in the table plane."""
     if manifest is None:
         return True
     goal = manifest.goal
@@ -162,8 +161,10 @@ def total_steps(manifest: PolicyManifest | None, settings: EvaluationSettings) -
     return total + (GOAL_STEPS * settings.goals if takes_goals(manifest) else 0)
 
 
-def task_for(manifest: PolicyManifest | None, settings: EvaluationSettings) -> TabletopConfig:
-    """Returns the evaluated tabletop: nominal arm; contexts from the settings, else as trained."""
+def tabletop_config(
+    manifest: PolicyManifest | None, settings: EvaluationSettings
+) -> TabletopConfig:
+    """Returns the tabletop to evaluate on: the nominal arm, contexts as set or as trained."""
     default = TabletopConfig()
     return TabletopConfig(
         mass=settings.mass or _trained_range(manifest, "cube_mass") or default.mass,

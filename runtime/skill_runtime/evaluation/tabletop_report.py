@@ -15,7 +15,7 @@ from skill_proto.manifest import PolicyManifest
 from skill_robots.tasks.tabletop.rollouts import GOAL_STEPS
 from skill_robots.tasks.tabletop.tabletop import Tabletop
 from skill_runtime.console.flags import UsageError
-from skill_runtime.evaluation.options import Arguments
+from skill_runtime.evaluation.options import EvaluationOptions
 from skill_runtime.evaluation.report import Outcome, identity, load, title
 from skill_runtime.evaluation.tabletop import (
     METRICS,
@@ -28,7 +28,7 @@ from skill_runtime.evaluation.tabletop import (
 )
 
 
-def evaluate_tabletop(arguments: Arguments) -> Outcome:
+def evaluate_tabletop(arguments: EvaluationOptions) -> Outcome:
     """Runs skills and goals.
 
     Raises:
@@ -48,7 +48,7 @@ def evaluate_tabletop(arguments: Arguments) -> Outcome:
     )
 
 
-def _settings(arguments: Arguments, manifest: PolicyManifest | None) -> EvaluationSettings:
+def _settings(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> EvaluationSettings:
     """Returns the settings of the command line; refuses an option that the policy cannot use."""
     if not takes_skills(manifest):
         for flag in ("skills", "episodes", "plot"):
@@ -76,7 +76,7 @@ def _name(manifest: PolicyManifest | None) -> str:
 
 
 def _report(
-    arguments: Arguments,
+    arguments: EvaluationOptions,
     manifest: PolicyManifest | None,
     settings: EvaluationSettings,
     result: EvaluationResult,
@@ -86,12 +86,12 @@ def _report(
     return identity(arguments, manifest) | {
         "skills": settings.skills if takes_skills(manifest) else 0,
         "episodes": settings.episodes,
-        "episode_steps": result.task.episode_steps,
+        "episode_steps": result.config.episode_steps,
         "goals": settings.goals if takes_goals(manifest) else 0,
         "goal_steps": GOAL_STEPS,
         "start": settings.start,
-        "mass": list(result.task.mass),
-        "friction": list(result.task.friction),
+        "mass": list(result.config.mass),
+        "friction": list(result.config.friction),
         "wall_time_s": round(seconds, 2),
     }
 

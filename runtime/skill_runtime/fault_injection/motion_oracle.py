@@ -15,7 +15,7 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec, JointTarget
-from skill_robots.motion.limits import UNRESTRICTED, Margins, Motion, MotionLimits
+from skill_robots.motion.limits import WITHIN_LIMITS, Margins, Motion, MotionLimits
 from skill_robots.motion.setpoint_shaper import ShaperConfig
 from skill_runtime.control.state_monitor import COMMUNICATION_TIMEOUT_S
 from skill_runtime.fault_injection.faulty_arm import STOPS_AFTER_S
@@ -54,7 +54,7 @@ class MotionOracle:
     _lost: int = 0
     _was_reset: bool = False
     _max_excess: float = 0.0
-    _min_margins: Margins = UNRESTRICTED
+    _min_margins: Margins = WITHIN_LIMITS
 
     def __post_init__(self) -> None:
         """Derives the braking time from the limits."""

@@ -1,4 +1,4 @@
-"""A policy file that acts: one ONNX graph with its manifest, run by ONNX Runtime.
+"""Runs a policy file, one ONNX graph with its manifest, with ONNX Runtime.
 
 - ``policy_file``: opens the file and checks graph and manifest against each other.
 - ``onnx_policy``: runs the graph for one or many streams of observations.

@@ -162,7 +162,7 @@ def _cuda_session(path: Path, options: Any) -> Any:  # noqa: ANN401  onnxruntime
 def _no_cuda(path: Path, problem: str) -> PolicyFileError:
     return PolicyFileError(
         path,
-        f"device 'cuda' was asked for, but {problem}",
+        f"device 'cuda' was requested, but {problem}",
         "an NVIDIA GPU with its driver, onnxruntime-gpu, and the CUDA and cuDNN that it needs",
         "install them, or use --device cpu",
     )
@@ -180,7 +180,7 @@ def _read_manifest(path: Path, session: Any) -> PolicyManifest:  # noqa: ANN401 
         raise PolicyFileError(
             path,
             f"it carries no manifest ('{METADATA_KEY}' in its metadata), and there is no {sidecar}",
-            "a policy file that says what it observes, commands and was trained on",
+            "a policy file with the manifest of its observations, actions and training",
             "export it with skill-train, or write the manifest beside it (docs/policy-file.md)",
         )
     try:

@@ -5,5 +5,5 @@
 - ``latency``: percentiles of times, and the tick times of the last second.
 - ``pacing``: waits for absolute deadlines, and counts overruns.
 - ``scheduling``: real-time scheduling, locked memory, processor affinity, deferred collection.
-- ``watchdog``: notifies systemd that the loop is ready, alive or stopping.
+- ``systemd``: notifies systemd that the loop is ready, alive or stopping.
 """

@@ -16,8 +16,8 @@ QUANTITIES = {"mass": "cube_mass", "friction": "cube_table_friction"}
 def simulated_arm(manifest: PolicyManifest, *, servo_rate_hz: float, seed: int) -> MujocoArm:
     """Returns an arm whose episodes start like those of the policy's training.
 
-    Mass and friction are drawn from the manifest's ranges. The height of the hand at the start of
-    an episode is that of the policy's task.
+    Mass and friction are drawn from the manifest's ranges. The start height of the end effector
+    is that of the policy's task.
     """
     default = TabletopConfig()
     config = TabletopConfig(
@@ -40,13 +40,13 @@ def _range_within(manifest: PolicyManifest, quantity: str, bounds: Interval) -> 
 def mismatches(
     manifest: PolicyManifest, arm: Arm, mass: float | None, friction: float | None
 ) -> list[str]:
-    """Lists the differences between this arm and scene and those of training, one a sentence.
+    """Lists the differences of this arm and scene from those of training, one per string.
 
     Args:
-        manifest: the policy's.
-        arm: the arm that the policy will move.
-        mass: fixed mass of the object [kg]; None if mass is drawn.
-        friction: fixed friction between object and table; None if friction is drawn.
+        manifest: Manifest of the policy.
+        arm: The arm that the policy will move.
+        mass: Fixed mass of the object [kg]; None for a random one.
+        friction: Fixed friction of object and table; None for a random one.
     """
     found: list[str] = []
     plant = manifest.plant

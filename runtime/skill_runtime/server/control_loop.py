@@ -1,7 +1,8 @@
 """The control loop: one thread that ticks at the servo rate of the arm and never blocks.
 
-Each tick reads the messages that have arrived (stops first), ends an expired lease or command, moves
-the arm by one set-point, and publishes telemetry. Between two ticks the same thread answers clients.
+Each tick reads the messages that have arrived (stops first), ends an expired lease or command,
+moves the arm by one set-point, and publishes telemetry. Between two ticks the same thread answers
+clients.
 """
 
 from __future__ import annotations

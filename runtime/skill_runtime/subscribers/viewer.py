@@ -82,13 +82,14 @@ class Mirror:
     """
 
     def __init__(self) -> None:
+        from skill_robots.franka.model import FINGER_JOINTS
         from skill_robots.motion.action import ActionConfig
-        from skill_robots.tasks.tabletop.model import ARM_JOINTS, GRIPPER_JOINTS, tabletop_model
+        from skill_robots.tasks.tabletop.model import ARM_JOINTS, tabletop_model
 
         self.model: Any = tabletop_model(0.005, ActionConfig.base_position, visual=True)
         self.data: Any = mujoco.MjData(self.model)
         self._arm = [int(self.model.joint(name).qposadr[0]) for name in ARM_JOINTS]
-        self._fingers = [int(self.model.joint(name).qposadr[0]) for name in GRIPPER_JOINTS]
+        self._fingers = [int(self.model.joint(name).qposadr[0]) for name in FINGER_JOINTS]
 
     def follow(self, state: Telemetry) -> None:
         """Copies the poses of ``state``; a number that is not finite leaves its joint unchanged."""

@@ -19,7 +19,8 @@ from benchmarks.safety.governor import content, refusal_text, refusals, row, tab
 from benchmarks.safety.press import at_start, press, stiffness
 
 from skill_robots.franka.specs import PANDA
-from skill_robots.motion.action import ActionConfig, inverse_kinematics
+from skill_robots.motion.action import ActionConfig
+from skill_robots.motion.inverse_kinematics import inverse_kinematics
 from skill_robots.tasks.baselines import make_baseline
 from skill_robots.tasks.tabletop.setpoint_audit import SetpointAudit
 from skill_runtime.evaluation.tabletop import EvaluationSettings

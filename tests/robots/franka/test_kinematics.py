@@ -13,7 +13,6 @@ from skill_proto.arrays import Array
 from skill_robots.franka.kinematics import END_EFFECTOR_IN_HAND, FrankaKinematics
 from skill_robots.franka.model import panda_spec
 from skill_robots.franka.specs import PANDA
-from skill_robots.kinematics import damped_least_squares
 
 TOLERANCE = 1e-6
 FLANGE_LINK, HAND_LINK = 7, 8  # pybullet's indices of panda_link8 and panda_hand
@@ -165,58 +164,11 @@ def test_point_of_one_arm_is_the_same(configurations: Array) -> None:
         assert PANDA.kinematics.forward_point(joints.tolist()) == pytest.approx(position, abs=1e-12)
 
 
-def test_moving_point_is_the_jacobian_times_the_rates(configurations: Array) -> None:
+def test_the_velocity_of_a_point_is_the_jacobian_times_the_rates(configurations: Array) -> None:
     rates = np.random.default_rng(3).normal(size=configurations.shape)
     pose, jacobian = PANDA.kinematics.forward_with_jacobian(configurations)
     wanted = (jacobian[:, :3] @ rates[:, :, None])[:, :, 0]
     for i, (position, rate) in enumerate(zip(configurations.tolist(), rates.tolist(), strict=True)):
-        point, velocity = PANDA.kinematics.moving_point(position, rate)
+        point, velocity = PANDA.kinematics.forward_point_with_velocity(position, rate)
         np.testing.assert_allclose(point, pose.position[i], atol=1e-12)
         np.testing.assert_allclose(velocity, wanted[i], atol=1e-12)
-
-
-def test_undamped_step_follows_the_twist(configurations: Array) -> None:
-    joints = configurations[:200]
-    _, jacobian = PANDA.kinematics.forward_with_jacobian(joints)
-    regular = np.linalg.svd(jacobian, compute_uv=False)[:, -1] > 0.05
-    twist = np.random.default_rng(1).normal(0, 0.01, (200, 6))
-    step = damped_least_squares(jacobian, twist, joints, PANDA.neutral, damping=0.0)
-    assert regular.sum() > 50
-    achieved = np.einsum("nij,nj->ni", jacobian, step)
-    assert achieved[regular] == pytest.approx(twist[regular], abs=1e-10)
-
-
-def test_rest_motion_of_an_undamped_step_does_not_move_the_hand(configurations: Array) -> None:
-    joints = configurations[:200]
-    _, jacobian = PANDA.kinematics.forward_with_jacobian(joints)
-    regular = np.linalg.svd(jacobian, compute_uv=False)[:, -1] > 0.05
-    still = np.zeros((200, 6))
-    step = damped_least_squares(jacobian, still, joints, PANDA.neutral, damping=0.0)
-    assert np.abs(np.einsum("nij,nj->ni", jacobian, step))[regular].max() < 1e-10
-    # The step is the projection of the rest motion onto the null space: never away from rest.
-    wish = PANDA.neutral - joints
-    assert (np.einsum("ni,ni->n", step, wish)[regular] > 0).all()
-
-
-def test_damped_step_solves_its_normal_equations(configurations: Array) -> None:
-    # (J^T J + damping I) (dq - dq0) = J^T (twist - J dq0): the same minimiser, in joint space.
-    joints, damping = configurations[:50], 1e-3
-    _, jacobian = PANDA.kinematics.forward_with_jacobian(joints)
-    twist = np.random.default_rng(2).normal(0, 0.05, (50, 6))
-    step = damped_least_squares(jacobian, twist, joints, PANDA.neutral)
-    rest = 0.1 * (PANDA.neutral - joints)
-    for J, t, dq, dq0 in zip(jacobian, twist, step, rest, strict=True):
-        expected = np.linalg.solve(J.T @ J + damping * np.eye(7), J.T @ (t - J @ dq0))
-        assert dq - dq0 == pytest.approx(expected, abs=1e-9)
-
-
-def test_step_stays_bounded_at_a_singular_pose() -> None:
-    # Stretched upright, no joint moves the hand further up. Damping bounds the step by
-    # |twist| / (2 sqrt(damping)), the largest value of s / (s^2 + damping).
-    joints = np.zeros((1, 7))
-    _, jacobian = PANDA.kinematics.forward_with_jacobian(joints)
-    assert np.linalg.svd(jacobian[0], compute_uv=False)[-1] < 1e-9
-    twist = np.array([[0.02, 0.03, 0.05, 0.1, 0.1, 0.1]])
-    step = damped_least_squares(jacobian, twist, joints, np.zeros(7), damping=1e-3)
-    bound = np.linalg.norm(twist) / (2 * np.sqrt(1e-3))
-    assert np.linalg.norm(step) <= bound

@@ -254,10 +254,8 @@ def test_a_joint_comes_to_rest_before_its_end(spec: ArmSpec, side: float, joint:
     assert found
     left = side * (end - driven.sent[-1])[joint]
     zone = 0.0
-    if spec.velocity_limit_near_ends is not None:
-        zone = spec.velocity_limit_near_ends.offset[joint] ** 2 / (
-            2 * spec.velocity_limit_near_ends.deceleration[joint]
-        )
+    if (limit := spec.position_based_velocity_limit) is not None:
+        zone = limit.offset[joint] ** 2 / (2 * limit.deceleration[joint])
     assert -1e-6 <= left - zone < 0.01
 
 

@@ -10,7 +10,7 @@ from skill_robots.franka.kinematics import FrankaKinematics
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.braking import BrakingPlanner
 from skill_robots.motion.limits import (
-    UNRESTRICTED,
+    WITHIN_LIMITS,
     Motion,
     MotionLimits,
     Surroundings,
@@ -51,7 +51,7 @@ def test_the_slack_of_a_near_trajectory_is_available(period_s: float) -> None:
         known: VerifiedStop | None = None
         for _ in range(4):
             trajectory = planner.plan(*motion)
-            found = limits.verify_stop(trajectory, motion.position, UNRESTRICTED, known)
+            found = limits.verify_stop(trajectory, motion.position, WITHIN_LIMITS, known)
             if not isinstance(found, VerifiedStop):
                 break
             if found.margins is None:
@@ -69,10 +69,10 @@ def test_a_trajectory_that_is_not_near_is_measured() -> None:
     planner = BrakingPlanner(PANDA.acceleration_limit, PANDA.jerk_limit, 0.005)
     rest = np.zeros(7)
     here = planner.plan(PANDA.neutral, rest, rest)
-    known = limits.verify_stop(here, PANDA.neutral, UNRESTRICTED)
+    known = limits.verify_stop(here, PANDA.neutral, WITHIN_LIMITS)
     assert isinstance(known, VerifiedStop)
     assert known.margins is not None
     turned = PANDA.neutral + np.array([0.5, 0, 0, 0, 0, 0, 0])
-    found = limits.verify_stop(planner.plan(turned, rest, rest), turned, UNRESTRICTED, known)
+    found = limits.verify_stop(planner.plan(turned, rest, rest), turned, WITHIN_LIMITS, known)
     assert isinstance(found, VerifiedStop)
     assert found.margins is not None

@@ -14,8 +14,9 @@ from skill_robots.arm import ArmSpec, ArmState, Pose
 from skill_robots.collision import Clearance
 from skill_robots.franka.specs import PANDA
 from skill_robots.kinematics import EndEffectorPose, Point
-from skill_robots.motion.action import ActionConfig, inverse_kinematics
+from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.governor import Governor
+from skill_robots.motion.inverse_kinematics import inverse_kinematics
 from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_robots.objects import CUBE
 from skill_robots.tasks.tabletop.setpoint_audit import SetpointAudit
@@ -42,11 +43,11 @@ class SixJoints:
     def forward_point(self, joint_position: Sequence[float]) -> Point:
         return PANDA.kinematics.forward_point(unlocked(np.array(joint_position)).tolist())
 
-    def moving_point(
+    def forward_point_with_velocity(
         self, joint_position: Sequence[float], joint_velocity: Sequence[float]
     ) -> tuple[Point, Point]:
         joints, rates = (unlocked(np.array(each)) for each in (joint_position, joint_velocity))
-        return PANDA.kinematics.moving_point(joints.tolist(), rates.tolist())
+        return PANDA.kinematics.forward_point_with_velocity(joints.tolist(), rates.tolist())
 
 
 class SixJointCollision:

@@ -13,12 +13,8 @@ from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ObjectUnseenError
 from skill_robots.franka.specs import PANDA
-from skill_robots.motion.action import (
-    ActionConfig,
-    ActionDecoder,
-    end_effector_state,
-    inverse_kinematics,
-)
+from skill_robots.motion.action import ActionConfig, ActionDecoder, end_effector_state
+from skill_robots.motion.inverse_kinematics import inverse_kinematics
 from skill_robots.motion.policy_adapter import PolicyAdapter, UnsupportedPolicyError
 from skill_robots.motion.setpoint_shaper import Setpoint
 from skill_robots.objects import CUBE

@@ -44,8 +44,8 @@ def test_it_measures_prints_and_writes(policy_file: Path, tmp_path: Path) -> Non
     assert max(map(len, done.stdout.replace(str(path), "").splitlines())) <= 100
     written = json.loads(path.read_text())
     assert written["seconds"] == 0.2
-    assert len(written["timers"]) == 2 * len(written["ticks"])
-    assert all(timer["late"]["count"] >= 1 for timer in written["timers"])
+    assert len(written["empty_loops"]) == 2 * len(written["served_loops"])
+    assert all(loop["wakeup_latency"]["count"] >= 1 for loop in written["empty_loops"])
     assert written["costs"]["a whole tick at 200 Hz"]["count"] >= 1
     assert [verdict["name"] for verdict in written["verdicts"]] == [
         "25 Hz policy at 200 Hz servo",

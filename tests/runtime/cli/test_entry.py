@@ -25,14 +25,14 @@ INTERRUPTED_WHILE_BUILDING = """
 import os, signal, sys
 from skill_runtime.cli import serve
 
-build = serve.build
+build_server = serve.build_server
 
 def interrupted(arguments):
-    server = build(arguments)
+    server = build_server(arguments)
     os.kill(os.getpid(), signal.{signal})
     return server
 
-serve.build = interrupted
+serve.build_server = interrupted
 sys.argv = ["skill-serve", "--model", {model!r}, "--commands", "tcp://127.0.0.1:*",
             "--telemetry", "tcp://127.0.0.1:*", "--stop", "tcp://127.0.0.1:*"]
 serve.main()

@@ -9,18 +9,18 @@ from typing import get_type_hints
 import pytest
 import tyro
 
-from skill_runtime.cli.serve_options import Arguments, check
+from skill_runtime.cli.serve_options import ServeOptions, check_options
 from skill_runtime.console.flags import UsageError
 
 
-def parse(*words: str) -> Arguments:
-    return tyro.cli(Arguments, args=["--model", "a.onnx", *words])
+def parse(*words: str) -> ServeOptions:
+    return tyro.cli(ServeOptions, args=["--model", "a.onnx", *words])
 
 
 def test_the_defaults_can_be_served() -> None:
     arguments = parse()
-    check(arguments)
-    assert arguments == Arguments(model=Path("a.onnx"))
+    check_options(arguments)
+    assert arguments == ServeOptions(model=Path("a.onnx"))
 
 
 def test_flags_have_no_prefix_of_their_group() -> None:
@@ -31,14 +31,14 @@ def test_flags_have_no_prefix_of_their_group() -> None:
 
 
 def test_the_arm_may_hold_for_ever() -> None:
-    check(parse("--stop-after", "inf"))
+    check_options(parse("--stop-after", "inf"))
     with pytest.raises(UsageError, match="--stop-after"):
-        check(parse("--stop-after", "0"))
+        check_options(parse("--stop-after", "0"))
 
 
 def test_every_option_has_a_name_of_its_own() -> None:
     names: list[str] = []
-    for field in fields(Arguments):
-        group = get_type_hints(Arguments)[field.name]
+    for field in fields(ServeOptions):
+        group = get_type_hints(ServeOptions)[field.name]
         names += [part.name for part in fields(group)] if is_dataclass(group) else [field.name]
     assert len(names) == len(set(names))

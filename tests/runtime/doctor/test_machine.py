@@ -37,7 +37,7 @@ def test_a_real_time_machine(tmp_path: Path) -> None:
     assert machine.announces_rt
     assert machine.processors == (0, 1, 2, 3)
     assert machine.isolated == (2, 3)
-    assert machine.governors == ("performance", "powersave")
+    assert machine.frequency_governors == ("performance", "powersave")
     assert machine.hypervisor == ""
     assert not machine.container
     assert machine.clock_source == "hpet"
@@ -81,7 +81,7 @@ def test_a_container_leaves_a_file(tmp_path: Path) -> None:
 def test_missing_facts_are_empty(tmp_path: Path) -> None:
     machine = read_machine(tmp_path)
     assert (machine.kernel, machine.clock_source, machine.load) == ("", "", None)
-    assert machine.governors == ()
+    assert machine.frequency_governors == ()
     assert len(machine.processors) >= 1
 
 

@@ -64,7 +64,7 @@ def test_the_worst_machine_fits_100_columns(make_machine: Callable[..., Machine]
         preempt_rt=False,
         announces_rt=False,
         processors=tuple(range(128)),
-        governors=("conservative", "ondemand", "powersave", "schedutil"),
+        frequency_governors=("conservative", "ondemand", "powersave", "schedutil"),
         hypervisor="a vendor with a long name",
         container=True,
         clock_source="hpet",
@@ -88,13 +88,13 @@ def test_a_good_machine_needs_no_change(make_machine: Callable[..., Machine]) ->
 def test_json_contains_every_result(make_machine: Callable[..., Machine]) -> None:
     made = report(make_machine(), 0.2)
     written = json.loads(json.dumps(as_json(made), allow_nan=False))
-    assert written["machine"]["governors"] == ["performance"]
-    assert [timer["rate_hz"] for timer in written["timers"]] == [200.0] * 4 + [1000.0] * 4
-    assert written["timers"][0]["late"]["p99_us"] == 200000.0
-    assert written["timers"][0]["later_than_period"] == 1.0
-    assert written["ticks"][3]["work"]["max_us"] == 0.0
+    assert written["machine"]["frequency_governors"] == ["performance"]
+    assert [loop["rate_hz"] for loop in written["empty_loops"]] == [200.0] * 4 + [1000.0] * 4
+    assert written["empty_loops"][0]["wakeup_latency"]["p99_us"] == 200000.0
+    assert written["empty_loops"][0]["later_than_period"] == 1.0
+    assert written["served_loops"][3]["execution_time"]["max_us"] == 0.0
     assert [verdict["holds"] for verdict in written["verdicts"]] == [False, False]
-    assert written["answers"][0]["granted"] is False
+    assert written["grants"][0]["granted"] is False
     assert len(written["advice"]) == len(made.advice)
 
 

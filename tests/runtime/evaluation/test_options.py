@@ -9,7 +9,7 @@ import pytest
 from skill_robots.tasks.registry import task_of_option
 from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.dispatch import find_evaluation
-from skill_runtime.evaluation.options import Arguments, check
+from skill_runtime.evaluation.options import EvaluationOptions, check_options
 from skill_runtime.evaluation.skill_aware import evaluate_skill_aware
 from skill_runtime.evaluation.tabletop_report import evaluate_tabletop
 
@@ -23,27 +23,27 @@ from skill_runtime.evaluation.tabletop_report import evaluate_tabletop
     ],
 )
 def test_options_of_the_task_are_accepted(options: dict[str, Any]) -> None:
-    check(Arguments(baseline="still", **options))
+    check_options(EvaluationOptions(baseline="still", **options))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "mujoco"}, "--engine: for --task skill-aware, not for tabletop; leave it out"),
+        ({"engine": "mujoco"}, "--engine: for --task skill-aware, not for tabletop; omit it"),
         (
             {"task": "skill-aware", "start": "low", "friction": (0.1, 0.2)},
-            "--start, --friction: for --task tabletop, not for skill-aware; leave it out",
+            "--start, --friction: for --task tabletop, not for skill-aware; omit it",
         ),
         (
             {"task": "skill-aware", "goals": 3, "threads": 2},
-            "--goals, --threads: for --task tabletop, not for skill-aware; leave it out",
+            "--goals, --threads: for --task tabletop, not for skill-aware; omit it",
         ),
         ({"task": "skill-aware", "threads": 2}, "PyBullet has none"),
     ],
 )
 def test_options_of_another_task_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        check(Arguments(baseline="still", **options))
+        check_options(EvaluationOptions(baseline="still", **options))
 
 
 def test_each_task_has_its_evaluation() -> None:

@@ -12,7 +12,7 @@ from skill_proto.manifest import PolicyManifest
 from skill_robots.motion.policy_adapter import UnsupportedPolicyError
 from skill_robots.tasks.skill_aware.task import SKILL_AWARE
 from skill_robots.tasks.tabletop.task import TABLETOP
-from skill_runtime.evaluation.options import Arguments
+from skill_runtime.evaluation.options import EvaluationOptions
 from skill_runtime.evaluation.report import check_task, load
 
 
@@ -32,7 +32,7 @@ def test_a_policy_of_another_task_is_refused(make_manifest: Callable[..., Policy
 
 def test_the_loaded_policy_must_be_of_the_chosen_task(tmp_path: Path) -> None:
     path = write_skill_aware_policy_file(tmp_path)
-    _, manifest = load(Arguments(model=path, task="skill-aware"), 4)
+    _, manifest = load(EvaluationOptions(model=path, task="skill-aware"), 4)
     assert manifest == skill_aware_manifest()
     with pytest.raises(UnsupportedPolicyError, match="not on the tabletop"):
-        load(Arguments(model=path), 3)
+        load(EvaluationOptions(model=path), 3)

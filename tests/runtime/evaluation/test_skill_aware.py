@@ -9,7 +9,7 @@ from tests.support.skill_aware_policy import write_skill_aware_policy_file
 
 from skill_robots.tasks.skill_aware.benchmark import Cell, benchmark
 from skill_robots.tasks.skill_aware.engines import make_scenes
-from skill_runtime.evaluation.options import Arguments
+from skill_runtime.evaluation.options import EvaluationOptions
 from skill_runtime.evaluation.skill_aware import evaluate_skill_aware
 from skill_runtime.policy import OnnxPolicy
 
@@ -20,7 +20,7 @@ def skill_aware_file(tmp_path: Path) -> Path:
 
 
 def test_skill_eval_reports_the_result_of_the_benchmark(skill_aware_file: Path) -> None:
-    arguments = Arguments(
+    arguments = EvaluationOptions(
         model=skill_aware_file, task="skill-aware", engine="mujoco", episodes=1, seed=5
     )
     content = evaluate_skill_aware(arguments).content

@@ -14,7 +14,7 @@ from skill_runtime.evaluation.tabletop import (
     METRICS,
     EvaluationSettings,
     evaluate,
-    task_for,
+    tabletop_config,
     total_steps,
 )
 from skill_runtime.policy import OnnxPolicy, load_manifest
@@ -64,12 +64,12 @@ def test_contexts_come_from_the_settings_then_the_manifest_then_the_defaults(
         "cube_table_friction": {"low": 0.3, "high": 0.4, "unit": "1"},
     }
     manifest = load_manifest(make_policy_file(tmp_path, trained_on=ranges))
-    task = task_for(manifest, EvaluationSettings())
+    task = tabletop_config(manifest, EvaluationSettings())
     assert (task.mass, task.friction) == ((0.1, 0.2), (0.3, 0.4))
-    chosen = task_for(manifest, EvaluationSettings(mass=(3.0, 4.0), start="high"))
+    chosen = tabletop_config(manifest, EvaluationSettings(mass=(3.0, 4.0), start="high"))
     assert (chosen.mass, chosen.friction, chosen.start) == ((3.0, 4.0), (0.3, 0.4), "high")
     empty = load_manifest(make_policy_file(tmp_path, trained_on={}))
-    assert task_for(empty, EvaluationSettings()).mass == (0.4, 1.6)
+    assert tabletop_config(empty, EvaluationSettings()).mass == (0.4, 1.6)
 
 
 def test_a_policy_without_goals_has_no_goal_metrics(policy_file: Path) -> None:
@@ -86,6 +86,7 @@ def test_a_policy_without_goals_has_no_goal_metrics(policy_file: Path) -> None:
         ({"control_rate_hz": 50.0}, "50 Hz"),
         ({"action.scale": 0.02}, "evaluate it on the plant it was trained on"),
         ({"plant.velocity_limit_share": 0.5}, "limit_share=0.5"),
+        ({"plant.displacement_origin": "measured"}, "origin='measured'"),
     ],
 )
 def test_a_policy_for_another_plant_is_refused(
@@ -95,9 +96,10 @@ def test_a_policy_for_another_plant_is_refused(
     if "action.scale" in changes:
         part = manifest.action[0].model_copy(update={"scale": changes["action.scale"]})
         changes = {"action": (part,)}
-    if "plant.velocity_limit_share" in changes:
-        share = changes["plant.velocity_limit_share"]
-        changes = {"plant": manifest.plant.model_copy(update={"velocity_limit_share": share})}
+    (name, value), *_ = changes.items()
+    if name.startswith("plant."):
+        plant = manifest.plant.model_copy(update={name.removeprefix("plant."): value})
+        changes = {"plant": plant}
     with pytest.raises(UnsupportedPolicyError, match=message):
         evaluate(make_baseline("iid", 3), manifest.model_copy(update=changes), QUICK)
 

@@ -23,11 +23,13 @@ from skill_training.data.episodes import EpisodeReplay
 # Transitions --------------------------------------------------------------------------------------
 
 
-def test_contexts_are_those_of_the_step_and_next_ones_the_slow_encoders(
+def test_contexts_are_those_of_the_step_and_next_contexts_are_momentum_ones(
     make_sac: MakeSac, replay: EpisodeReplay
 ) -> None:
     algorithm = make_sac(batch_size=200)
-    algorithm.momentum.encoder.output.bias.add_(0.5)  # tell the slow copy from the encoder
+    algorithm.momentum.encoder.output.bias.add_(
+        0.5
+    )  # so that the momentum copy differs from the encoder
     before = make_sac()
     (batch,) = critic_batches(algorithm, replay)
     episode, step = episode_and_step(batch)
@@ -50,19 +52,19 @@ def test_release_fault_1_every_episode_is_unrolled_by_itself(
     algorithm.encoder.register_forward_pre_hook(lambda _, inputs: given.append(inputs[:2]))
     algorithm.update(replay)
     ((observation, previous),) = given
-    assert len(observation) > 6  # contrasted ones beside those of the batch
-    # Observations and actions tell episode and step: what was done one step before, in the same
-    # episode, and nothing before the first observation.
+    assert len(observation) > 6  # the contrasted episodes beside those of the batch
+    # Observations and actions contain episode and step. The previous action must be of the same
+    # episode one step before, and zero before the first observation.
     assert not previous[:, 0].any()
     assert torch.equal(previous[:, 1:, 0], observation[:, 1:, 6])
     assert torch.equal(previous[:, 1:, 1], observation[:, 1:, 7] - 1)
 
 
-# What stands in the place of a context ------------------------------------------------------------
+# Contexts without an encoder ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("knowledge", ["told", "untold"])
-def test_told_and_untold_contexts(knowledge: str, make_sac: MakeSac, replay: EpisodeReplay) -> None:
+def test_true_and_zero_contexts(knowledge: str, make_sac: MakeSac, replay: EpisodeReplay) -> None:
     algorithm = make_sac(knowledge=knowledge, batch_size=100)
     encoder = parameters_of(algorithm.encoder)
     (batch,) = critic_batches(algorithm, replay)
@@ -92,7 +94,7 @@ CASES = {
 }
 
 
-def test_the_soft_target_is_the_loop(make_sac: MakeSac) -> None:
+def test_the_soft_target_equals_a_loop(make_sac: MakeSac) -> None:
     algorithm = make_sac(ends=True, discount=0.9, return_steps=3)
     batch = transitions(
         there=[there for there, _ in CASES.values()], steps=[steps for _, steps in CASES.values()]
@@ -126,7 +128,7 @@ def test_release_fault_6_a_time_limit_is_not_a_terminal(make_sac: MakeSac) -> No
     state = algorithm.generator.get_state()
     before = algorithm.soft_target(batch)
     with torch.no_grad():
-        algorithm.target_critic.twins.biases[-1].add_(1.0)  # everything is worth one more
+        algorithm.target_critic.twins.biases[-1].add_(1.0)  # every value rises by one
     algorithm.generator.set_state(state)
     gained = dict(zip(CASES, (algorithm.soft_target(batch) - before).tolist(), strict=True))
     assert gained["edge after one"] == pytest.approx(0.9, abs=1e-5)
@@ -185,10 +187,10 @@ def test_the_entropy_coefficient_has_a_floor(make_sac: MakeSac) -> None:
     assert float((high - low).detach()) == pytest.approx((0.5 - 0.01) * 2.0, abs=1e-5)
 
 
-def test_the_entropy_coefficient_rises_only_while_entropy_is_short(
+def test_the_entropy_coefficient_rises_only_while_entropy_is_too_low(
     make_sac: MakeSac, replay: EpisodeReplay
 ) -> None:
-    # No policy on [-1, 1] has more than log 2 per entry; this one starts with more than -5.
+    # The entropy of a policy on [-1, 1] is at most log 2 per entry; this one starts above -5.
     for target, rises in ((1.0, True), (-5.0, False)):
         algorithm = make_sac(target_entropy_per_action=target)
         metrics = [algorithm.update(replay)["actor/entropy_coefficient"] for _ in range(5)]
@@ -206,7 +208,7 @@ def test_the_entropy_coefficient_does_not_wind_up_below_its_floor(
         algorithm.update(replay)
     assert float(algorithm.entropy_coefficient().detach()) == pytest.approx(0.0099)
     algorithm.target_entropy = 3.0
-    # Adam has to forget where it was going; what it has gone beyond the floor would cost more.
+    # Adam needs a few steps to turn around; a coefficient far below the floor would need more.
     for _ in range(20):
         algorithm.update(replay)
     assert float(algorithm.entropy_coefficient().detach()) > 0.0099

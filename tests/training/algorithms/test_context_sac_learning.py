@@ -25,7 +25,7 @@ from skill_training.algorithms.transitions import Transitions
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.data.episodes import EpisodeReplay
 
-# Who learns from what -----------------------------------------------------------------------------
+# Gradients ----------------------------------------------------------------------------------------
 
 
 def test_the_critics_loss_trains_the_encoder_and_the_actors_does_not(
@@ -36,7 +36,7 @@ def test_the_critics_loss_trains_the_encoder_and_the_actors_does_not(
     graphs: list[tuple[Tensor, ...]] = []
     judge = algorithm.critic_loss
 
-    def watched(batch: Transitions) -> Any:  # noqa: ANN401  whatever the algorithm's own returns
+    def watched(batch: Transitions) -> Any:  # noqa: ANN401  as the algorithm's own
         loss, metrics = judge(batch)
         command = algorithm.command(batch.observation, batch.goal, batch.context.detach())
         action, log_prob = algorithm.actor.sample(batch.observation, command)
@@ -52,7 +52,7 @@ def test_the_critics_loss_trains_the_encoder_and_the_actors_does_not(
     assert all(gradient is None for gradient in by_actor)
 
 
-def test_how_much_of_the_critics_gradient_reaches_the_encoder(
+def test_critic_gradient_scales_the_gradient_of_the_encoder(
     make_sac: MakeSac, replay: EpisodeReplay
 ) -> None:
     def gradient(share: float) -> Tensor:
@@ -83,7 +83,7 @@ def test_the_encoders_gradient_is_clipped(make_sac: MakeSac, replay: EpisodeRepl
     assert torch.equal(usual[1], strong[1])
 
 
-def test_the_encoder_learns_once_a_block_and_its_slow_copy_follows(
+def test_the_encoder_learns_once_per_block_and_its_momentum_copy_follows(
     make_sac: MakeSac, replay: EpisodeReplay
 ) -> None:
     algorithm = make_sac(updates_per_block=3)
@@ -108,7 +108,7 @@ def test_keys_carry_no_gradient(make_sac: MakeSac, replay: EpisodeReplay) -> Non
 
 @pytest.mark.parametrize("sampling", ["ccm", "satesac", "saccm"])
 @pytest.mark.parametrize("loss", ["nce", "sigmoid"])
-def test_the_contrastive_term_moves_the_encoder_alone(
+def test_the_contrastive_term_moves_only_the_encoder(
     sampling: str, loss: str, make_sac: MakeSac, replay: EpisodeReplay
 ) -> None:
     def encoder_and_critic(**settings: object) -> tuple[Tensor, Tensor]:
@@ -119,13 +119,13 @@ def test_the_contrastive_term_moves_the_encoder_alone(
 
     with_term = encoder_and_critic()
     heavier = encoder_and_critic(weight=50.0)
-    # The same draws, another weight: the critic cannot tell.
+    # With the same draws and another weight the critic is equal.
     assert torch.equal(with_term[1], heavier[1])
     assert not torch.equal(with_term[0], heavier[0])
 
 
 @pytest.mark.parametrize("supervised", [False, True])
-def test_the_estimation_head_changes_the_encoder_only_where_supervised(
+def test_the_estimation_head_changes_the_encoder_only_if_supervised(
     supervised: bool, make_sac: MakeSac, make_episodes: MakeEpisodes
 ) -> None:
     def trained(shift: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -145,12 +145,12 @@ def test_the_estimation_head_changes_the_encoder_only_where_supervised(
     assert unmoved == [not supervised] * 3
 
 
-def test_the_head_learns_what_the_context_tells(
+def test_the_head_learns_a_quantity_that_is_in_the_context(
     make_sac: MakeSac, make_episodes: MakeEpisodes
 ) -> None:
     episodes = make_episodes(40, steps=STEPS)
     truth = episodes.truth.clone()
-    truth[..., 0] = (episodes.hidden[:, :1] > 0) * 4.0  # legible in the state at the start
+    truth[..., 0] = (episodes.hidden[:, :1] > 0) * 4.0  # a function of the initial state
     held = EpisodeReplay(40)
     held.add(replace(episodes, truth=truth))
     algorithm = make_sac(updates_per_block=1)
@@ -158,7 +158,7 @@ def test_the_head_learns_what_the_context_tells(
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
 
 
-def test_a_frozen_actor_waits_for_its_critic(make_sac: MakeSac, replay: EpisodeReplay) -> None:
+def test_a_frozen_actor_does_not_change(make_sac: MakeSac, replay: EpisodeReplay) -> None:
     algorithm = make_sac(actor_frozen_updates=3)
     actor = parameters_of(algorithm.actor)
     for update in range(5):
@@ -176,9 +176,7 @@ def test_the_target_critic_moves_by_its_share(make_sac: MakeSac, replay: Episode
         torch.testing.assert_close(parameters_of(algorithm.target_critic), slow)
 
 
-def test_the_policy_that_is_shipped_is_a_running_average(
-    make_sac: MakeSac, replay: EpisodeReplay
-) -> None:
+def test_the_exported_policy_is_a_running_average(make_sac: MakeSac, replay: EpisodeReplay) -> None:
     algorithm = make_sac(average_rate=0.25)
     names = ("actor", "encoder", "head")
 
@@ -200,7 +198,7 @@ def test_the_policy_that_is_shipped_is_a_running_average(
 
 
 @torch.no_grad()
-def test_exploration_is_the_learners_and_the_mode_the_averages(make_sac: MakeSac) -> None:
+def test_exploration_uses_the_actor_and_the_mode_uses_the_average(make_sac: MakeSac) -> None:
     algorithm = make_sac()
     given = (torch.randn(50, 8), torch.randn(50, 2), torch.randn(50, 4))
     mode = algorithm.act(*given, deterministic=True)
@@ -215,7 +213,7 @@ def test_exploration_is_the_learners_and_the_mode_the_averages(make_sac: MakeSac
 
 
 @pytest.mark.parametrize("filtered", [False, True])
-def test_imitation_is_the_loop(filtered: bool, make_sac: MakeSac) -> None:
+def test_the_imitation_loss_equals_a_loop(filtered: bool, make_sac: MakeSac) -> None:
     algorithm = make_sac(imitation_weight=2.0, imitation_filter=filtered)
     n = 40
     batch = transitions(there=[[NO]] * n, steps=[1] * n)
@@ -232,13 +230,13 @@ def test_imitation_is_the_loop(filtered: bool, make_sac: MakeSac) -> None:
             used += 1
     shown_count = int(batch.imitate.sum())
     assert 0 < used <= shown_count
-    assert filtered is (used < shown_count)  # the filter has something to do here
+    assert filtered is (used < shown_count)  # the filter removes some transitions
     loss, metrics = algorithm.actor_loss(batch, mode, torch.zeros(n))
     assert float(metrics["actor/imitation"]) == pytest.approx(total / shown_count, rel=1e-5)
     assert loss.item() == pytest.approx(float(-own.mean()) + 2.0 * total / shown_count, abs=1e-4)
 
 
-def test_only_demonstrated_actions_under_their_own_goal_are_imitated(
+def test_only_demonstrated_actions_with_their_own_goal_are_imitated(
     make_sac: MakeSac, make_episodes: MakeEpisodes, replay: EpisodeReplay
 ) -> None:
     shown = make_episodes(10, steps=STEPS, first=100)
@@ -261,7 +259,7 @@ def test_only_demonstrated_actions_under_their_own_goal_are_imitated(
     assert 0.1 < float(batch.imitate.float().mean()) < 0.2
 
 
-def test_imitation_trains_the_encoder_where_something_is_shown(
+def test_imitation_trains_the_encoder_if_there_are_demonstrations(
     make_sac: MakeSac, make_episodes: MakeEpisodes
 ) -> None:
     def encoder(weight: float, *, demonstrated: bool) -> Tensor:
@@ -273,7 +271,7 @@ def test_imitation_trains_the_encoder_where_something_is_shown(
             imitation_weight=weight,
             imitation_filter=False,
             demonstration_share=1.0,
-            critic_gradient=0.0,  # which is the critic's affair alone
+            critic_gradient=0.0,  # no gradient of the critic
         )
         algorithm.update(held)
         return parameters_of(algorithm.encoder)
@@ -285,7 +283,7 @@ def test_imitation_trains_the_encoder_where_something_is_shown(
         assert unmoved is not demonstrated
 
 
-def test_without_demonstrations_it_learns_from_the_rest(
+def test_without_demonstrations_all_episodes_are_collected_ones(
     make_sac: MakeSac, replay: EpisodeReplay
 ) -> None:
     algorithm = make_sac(demonstration_share=0.5, imitation_weight=1.0)

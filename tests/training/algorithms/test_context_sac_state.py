@@ -32,7 +32,7 @@ def _saved(algorithm: ContextSac) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("sampling", ["tesac", "ccm", "satesac", "saccm"])
-def test_a_state_goes_on_bit_for_bit_also_out_of_a_block(
+def test_a_state_continues_bit_for_bit_also_within_a_block(
     sampling: str, make_sac: MakeSac, make_episodes: MakeEpisodes, replay: EpisodeReplay
 ) -> None:
     shown = make_episodes(8, steps=STEPS, first=200)
@@ -70,7 +70,7 @@ def _flat(module: nn.Module) -> Tensor:
     return torch.cat([torch.zeros(1), *values])
 
 
-def test_seeds(make_sac: MakeSac, replay: EpisodeReplay) -> None:
+def test_equal_seeds_give_equal_updates(make_sac: MakeSac, replay: EpisodeReplay) -> None:
     results: list[Tensor] = []
     for seed in (3, 3, 4):
         algorithm = make_sac(seed=seed)
@@ -96,11 +96,11 @@ def test_a_policys_networks_load_alone(make_sac: MakeSac, replay: EpisodeReplay)
         make_sac(hidden=(8, 8)).load_networks(_saved(first))
 
 
-# Learning something -------------------------------------------------------------------------------
+# Learning -----------------------------------------------------------------------------------------
 
 
 def test_the_critic_learns_a_known_value(make_sac: MakeSac, make_episodes: MakeEpisodes) -> None:
-    # Every arrival is at the goal, every episode ends there: Q = 0 whatever was done before.
+    # Every arrival is at the goal and ends the episode, so Q = 0 for every action.
     episodes = make_episodes(40, steps=STEPS)
     episodes.observation[..., :3] = torch.tensor([0.0, 0.0, 0.02])
     held = EpisodeReplay(40)

@@ -1,4 +1,4 @@
-"""CSF's losses by hand, and the laws its representation obeys."""
+"""CSF's losses by hand, and the fixed point of its representation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def batch(skill: Tensor) -> Batch:
 
 
 class Fixed(nn.Module):
-    """Gives the same twin features whatever goes in."""
+    """Returns the same twin features for every input."""
 
     def __init__(self, output: list[Any]) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ def test_steps_that_follow_the_skill_grow_to_the_length_where_contrast_balances(
     assert length == pytest.approx(0.4085, abs=0.03)
 
 
-def test_negatives_are_drawn_afresh_at_each_update() -> None:
+def test_negatives_are_drawn_at_each_update() -> None:
     csf = make(negatives=16)
     seen: list[Tensor] = []
     original = csf.representation_loss

@@ -1,4 +1,4 @@
-"""METRA's losses by hand, and the constraint it holds."""
+"""METRA's losses by hand, and its constraint."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_representation_loss_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("length", "rises"), [(2.0, True), (0.5, False)])
-def test_dual_rises_while_the_constraint_is_broken(length: float, rises: bool) -> None:
+def test_dual_rises_while_the_constraint_is_violated(length: float, rises: bool) -> None:
     metra = make(initial_dual=30.0)
     step = torch.tensor([[length, 0.0]], requires_grad=True)
     loss, _ = metra.dual_loss(step)
@@ -77,7 +77,7 @@ def test_steps_that_follow_the_skill_grow_to_length_one(form: str) -> None:
     assert sum(constraints) / len(constraints) == pytest.approx(0.0, abs=0.05)
 
 
-def test_reward_is_measured_with_the_representation_just_updated() -> None:
+def test_reward_uses_the_updated_representation() -> None:
     metra = make(RepresentationConfig(learning_rate=0.5))
     generator = torch.Generator().manual_seed(0)
     skill = sample_skills(16, 2, generator)

@@ -1,4 +1,4 @@
-"""The shared losses by hand, with networks replaced by the numbers they would give."""
+"""The shared losses by hand, with networks replaced by fixed outputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALPHA = 0.5
 
 
 class Fixed(nn.Module):
-    """Gives the same output whatever goes in."""
+    """Returns the same output for every input."""
 
     def __init__(self, output: list[Any]) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Fixed(nn.Module):
         return self.output
 
     def sample(self, *_: Tensor) -> tuple[Tensor, Tensor]:
-        """As an actor: some action, and the output as its log density."""
+        """As an actor: an action, and the output as its log density."""
         return torch.zeros(len(self.output), 3), self.output
 
 
@@ -83,10 +83,10 @@ def test_actor_loss_weighs_entropy_against_the_smaller_value() -> None:
 
 
 @pytest.mark.parametrize(("log_prob", "rises"), [(-2.0, False), (1.6, True)])
-def test_entropy_coefficient_rises_only_while_entropy_is_short(
+def test_entropy_coefficient_rises_only_while_entropy_is_too_low(
     log_prob: float, rises: bool
 ) -> None:
-    sac = make()  # target entropy -3 / 2: short where the log density exceeds 1.5
+    sac = make()  # target entropy -3 / 2: too low if the log density exceeds 1.5
     assert sac.target_entropy == -1.5
     loss, metrics = sac.entropy_loss(torch.full((4,), log_prob))
     assert loss.item() == pytest.approx(-math.log(ALPHA) * (log_prob - 1.5), rel=1e-5)
@@ -147,7 +147,7 @@ def test_act_is_repeatable_and_in_range() -> None:
         ("learning_speed", 1.0),
     ],
 )
-def test_config_names_the_wrong_field(field: str, value: object) -> None:
+def test_config_errors_name_the_wrong_field(field: str, value: object) -> None:
     with pytest.raises(ValidationError, match=field):
         SacConfig(**{field: value})
 

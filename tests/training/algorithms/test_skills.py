@@ -40,7 +40,7 @@ def test_one_hot_skills_name_each_skill_equally_often() -> None:
     assert float((skills.mean(0) - 0.25).abs().max()) < 0.02
 
 
-def test_the_generator_decides() -> None:
+def test_skills_depend_only_on_the_generator() -> None:
     draws = [sample_skills(4, 3, torch.Generator().manual_seed(seed)) for seed in (7, 7, 8)]
     assert torch.equal(draws[0], draws[1])
     assert not torch.equal(draws[0], draws[2])

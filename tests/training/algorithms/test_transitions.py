@@ -1,4 +1,4 @@
-"""Transitions: pieces of one episode each, some of them with a goal that was reached later."""
+"""Transitions: parts of one episode each, some with a goal that was reached later."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEPS = 10
 
 
 def _draw(episodes: Episodes, **settings: object) -> Transitions:
-    """Contexts tell episode and step, next ones too, 0.5 more."""
+    """Contexts that contain episode and step; next contexts are larger by 0.5."""
     number = episodes.returns[:, None, None].expand(-1, STEPS + 1, 1)
     step = torch.arange(STEPS + 1.0)[None, :, None].expand(len(episodes), -1, 1)
     contexts = torch.cat((number, step), dim=-1)
@@ -63,7 +63,7 @@ def test_hindsight_goals_come_from_later_in_the_same_episode(make_episodes: Make
     assert set((goal_step - step).tolist()) == set(range(1, STEPS + 1))
 
 
-def test_the_share_of_hindsight(make_episodes: MakeEpisodes) -> None:
+def test_the_share_of_hindsight_goals(make_episodes: MakeEpisodes) -> None:
     episodes = make_episodes(40, steps=STEPS)
     batch = _draw(episodes, hindsight_share=0.4, batch_size=4000)
     own = (batch.goal == episodes.goal[_where(batch)]).all(1)

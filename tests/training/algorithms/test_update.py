@@ -1,4 +1,4 @@
-"""What holds for every algorithm: where gradients go, state that goes on exactly, devices."""
+"""Properties of every skill algorithm: gradients, exact continuation, devices."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def critic_step(algorithm: Algorithm, batch: Batch) -> None:
 
 @ALGORITHMS
 @pytest.mark.parametrize("form", ["rotation", "linear", "mlp"])
-def test_each_loss_moves_only_its_own_part(kind: type[Algorithm], form: str) -> None:
+def test_each_loss_moves_only_its_own_networks(kind: type[Algorithm], form: str) -> None:
     algorithm, batch = make(kind, form=form), make_batch()
     before = weights(algorithm)
     representation_step(algorithm, batch)
@@ -100,7 +100,7 @@ def test_each_loss_moves_only_its_own_part(kind: type[Algorithm], form: str) -> 
 
 
 @ALGORITHMS
-def test_an_update_moves_everything_and_reports_finite_scalars(kind: type[Algorithm]) -> None:
+def test_an_update_moves_all_networks_and_returns_finite_scalars(kind: type[Algorithm]) -> None:
     algorithm = make(kind)
     before = weights(algorithm)
     metrics = algorithm.update(make_batch())
@@ -122,7 +122,7 @@ def test_the_target_follows_the_updated_critic(kind: type[Algorithm]) -> None:
 
 
 @ALGORITHMS
-def test_state_goes_through_a_file_and_goes_on_exactly(kind: type[Algorithm]) -> None:
+def test_state_survives_a_file_and_continues_exactly(kind: type[Algorithm]) -> None:
     algorithm = make(kind, form="mlp")
     for index in range(3):
         algorithm.update(make_batch(seed=index))
@@ -142,7 +142,7 @@ def test_state_goes_through_a_file_and_goes_on_exactly(kind: type[Algorithm]) ->
 
 
 @ALGORITHMS
-def test_the_seed_decides_everything_and_leaves_the_global_generator_alone(
+def test_the_seed_determines_all_draws_and_the_global_generator_is_unchanged(
     kind: type[Algorithm],
 ) -> None:
     untouched = torch.get_rng_state()
@@ -177,7 +177,7 @@ def test_cuda_runs_the_same_update_as_the_cpu(kind: type[Algorithm], form: str) 
     assert all(bool(torch.isfinite(value)) for value in metrics.values())
     assert there.act(torch.zeros(2, OBSERVATION).cuda(), torch.ones(2, 2).cuda()).is_cuda
     assert there.representation.singular_values(make_batch(device="cuda").observation).is_cuda
-    # The actor's mode involves no noise, so it must agree across devices before any update.
+    # The actor's mode has no noise, so it must agree across devices before any update.
     batch = make_batch()
     fresh = make(kind, form=form, device="cuda")
     torch.testing.assert_close(

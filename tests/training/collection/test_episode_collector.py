@@ -1,4 +1,4 @@
-"""Collection: what is stored is what happened, and the encoder's state goes through it."""
+"""Collection of episodes: recorded data, contexts and carried states."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def _modes(algorithm: ContextSac, episodes: Episodes, contexts: Tensor) -> Tenso
     return torch.stack(actions, dim=1)
 
 
-def test_unrolling_a_stored_episode_gives_the_contexts_that_were_acted_on(build: Build) -> None:
+def test_unrolling_a_stored_episode_gives_the_contexts_of_its_actions(build: Build) -> None:
     world, algorithm = build()
     episodes = _run(world, algorithm, deterministic=True)
     modes = _modes(algorithm, episodes, _unrolled(algorithm, episodes))
     torch.testing.assert_close(modes, episodes.action, rtol=0, atol=1e-5)
 
 
-def test_an_episode_is_what_happened(build: Build) -> None:
+def test_a_stored_episode_equals_the_recorded_steps(build: Build) -> None:
     world, algorithm = build()
     episodes = _run(world, algorithm)
     assert episodes.observation.shape == (N, STEPS + 1, 28)
@@ -99,7 +99,7 @@ def test_release_fault_2_the_return_is_the_sum_of_the_rewards(build: Build) -> N
     cube = layout(PUSH_OBSERVATION)["cube_position"].start
     for b in range(N):
         total = 0.0
-        for t in range(STEPS):  # of each arrival, under the goal its action was after
+        for t in range(STEPS):  # the reward of each arrival, with the goal of its action
             way = episodes.goal[b, t] - episodes.observation[b, t + 1, cube : cube + 2]
             d = float(way.norm())
             total += 0.1 * np.exp(-((d / 0.025) ** 2)) - 0.1 * min(d, 0.4) / 0.15
@@ -107,7 +107,7 @@ def test_release_fault_2_the_return_is_the_sum_of_the_rewards(build: Build) -> N
 
 
 @pytest.mark.parametrize("use", ["zeroed", "frozen"])
-def test_a_context_can_be_taken_away(use: str, build: Build) -> None:
+def test_a_context_can_be_zeroed_or_frozen(use: str, build: Build) -> None:
     world, algorithm = build()
     episodes = _run(world, algorithm, deterministic=True, use=use)
     contexts = _unrolled(algorithm, episodes)
@@ -118,7 +118,9 @@ def test_a_context_can_be_taken_away(use: str, build: Build) -> None:
 
 
 @pytest.mark.parametrize("knowledge", ["told", "untold"])
-def test_who_is_told_acts_on_the_truth_of_the_moment(knowledge: str, build: Build) -> None:
+def test_with_the_true_context_the_policy_acts_on_the_current_truth(
+    knowledge: str, build: Build
+) -> None:
     world, algorithm = build(knowledge=knowledge)
     episodes = _run(world, algorithm, deterministic=True)
     told = algorithm.true_context(episodes.truth)
@@ -136,7 +138,7 @@ def _collector(
     return EpisodeCollector(world, algorithm, replay, carried_share=share, seed=0), replay
 
 
-def test_a_carried_state_is_what_the_last_episode_left(build: Build) -> None:
+def test_a_carried_state_is_the_final_state_of_the_previous_episode(build: Build) -> None:
     collector, replay = _collector(*build(), share=1.0)
     algorithm = collector._algorithm
     collector.collect_round()
@@ -153,7 +155,7 @@ def test_a_carried_state_is_what_the_last_episode_left(build: Build) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
-def test_how_many_states_are_carried(share: float, build: Build) -> None:
+def test_the_share_of_carried_states(share: float, build: Build) -> None:
     collector, replay = _collector(*build(), share=share)
     for _ in range(8):
         collector.collect_round()
@@ -164,7 +166,7 @@ def test_how_many_states_are_carried(share: float, build: Build) -> None:
     assert collector.env_steps == 8 * collector.steps_per_round == 8 * N * STEPS
 
 
-def test_a_collector_goes_on_exactly_from_its_state(build: Build) -> None:
+def test_a_collector_continues_exactly_from_its_state(build: Build) -> None:
     first, one = _collector(*build(), share=0.5)
     for _ in range(2):
         first.collect_round()
@@ -181,7 +183,7 @@ def test_a_collector_goes_on_exactly_from_its_state(build: Build) -> None:
 
 
 def test_a_round_ends_the_block(build: Build) -> None:
-    # Gradient steps after a round are on episodes that it may have added.
+    # Gradient steps after a round may use its episodes.
     world, algorithm = build(updates_per_block=100, batch_size=8, episodes_per_block=4)
     collector, replay = _collector(world, algorithm, share=0.0)
     collector.collect_round()

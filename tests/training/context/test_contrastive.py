@@ -57,7 +57,7 @@ def test_sance_is_the_papers_formula() -> None:
 
 
 @pytest.mark.parametrize("k", [2, 16, 64, 256])
-def test_sance_reaches_log_k_and_never_more(k: int) -> None:
+def test_sance_is_at_most_log_k(k: int) -> None:
     query = torch.tensor([[EAST, EAST]], dtype=torch.float64)
     best = sance_loss(query, query, torch.tensor([[WEST] * (k - 1)], dtype=torch.float64))
     assert -float(best) == pytest.approx(math.log(k), abs=1e-6)
@@ -67,7 +67,7 @@ def test_sance_reaches_log_k_and_never_more(k: int) -> None:
         assert -float(loss) < math.log(k)
 
 
-def test_sance_is_zero_where_nothing_is_told_apart() -> None:
+def test_sance_is_zero_for_equal_contexts() -> None:
     same = torch.ones(2, 3, 4)
     assert float(sance_loss(same, same, torch.ones(2, 7, 4))) == pytest.approx(0.0, abs=1e-6)
 
@@ -105,7 +105,7 @@ def test_info_nce_ignores_other_keys_of_the_same_task() -> None:
     query, key, task = _random(4, 5), _random(4, 5, seed=1), torch.tensor([0, 0, 1, 2])
 
     def pull_on_first(keys: Tensor) -> Tensor:
-        """The gradient of the first query, of task 0, in which all keys that count appear."""
+        """The gradient of the first query, of task 0, which depends on every relevant key."""
         held = query.clone().requires_grad_()
         return torch.autograd.grad(info_nce_loss(held, keys, task), held)[0][0]
 
@@ -163,7 +163,7 @@ def test_return_gap_weight(good: tuple[float], bad: tuple[float], weight: float)
     )
 
 
-# What holds for all -------------------------------------------------------------------------------
+# All losses ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("loss", ["sance", "nce", "sigmoid"])

@@ -1,4 +1,4 @@
-"""The contrastive term: which contexts meet which keys, at which times."""
+"""The contrastive term: compared contexts and keys, and their times."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _generator(seed: int = 0) -> torch.Generator:
 
 
 def _steady(count: int, seed: int) -> Tensor:
-    """Contexts that do not change in an episode, so that the times drawn do not matter."""
+    """Contexts that are constant over an episode, so that the drawn times have no effect."""
     drawn = torch.randn(count, 1, 4, generator=_generator(seed))
     return drawn.expand(-1, STEPS + 1, -1)
 
@@ -55,7 +55,7 @@ def pairs() -> Pairs:
     )
 
 
-def test_ranked_queries_meet_another_good_trajectory_and_their_groups_bad_ones(
+def test_ranked_queries_are_compared_to_good_and_bad_trajectories_of_their_group(
     ranked: Ranked, make_episodes: MakeEpisodes
 ) -> None:
     contexts, keys = _steady(6, 1), _steady(10, 2)
@@ -77,12 +77,12 @@ def test_ranked_queries_meet_another_good_trajectory_and_their_groups_bad_ones(
     )
 
 
-def test_the_release_form_is_weighed_by_the_return_gap(
+def test_the_release_form_is_weighted_by_the_return_gap(
     ranked: Ranked, make_episodes: MakeEpisodes
 ) -> None:
     contexts, keys = _steady(6, 1), _steady(10, 2)
     episodes = make_episodes(10).take(ranked.episodes)
-    # What counts is mean rewards: a return is their sum over the steps.
+    # The weight uses mean rewards; a return is their sum over the steps.
     episodes = replace(episodes, returns=episodes.returns * episodes.action.shape[1])
     contrasted = _contrasted(ranked, episodes, "sigmoid", coefficient=0.1)
     good, bad = torch.tensor([9.0, 8, 7, 4, 3, 2]), torch.tensor([6.0, 5, 1, 0])
@@ -99,7 +99,7 @@ def test_the_release_form_is_weighed_by_the_return_gap(
     )
 
 
-def test_pairs_meet_their_own_key_and_those_of_other_tasks(
+def test_pairs_are_compared_to_their_own_key_and_to_other_tasks(
     pairs: Pairs, make_episodes: MakeEpisodes
 ) -> None:
     contexts, keys = _steady(3, 1), _steady(3, 2)
@@ -114,7 +114,7 @@ def test_pairs_meet_their_own_key_and_those_of_other_tasks(
     torch.testing.assert_close(sigmoid, torch.stack(terms).mean())
 
 
-def test_only_queries_and_keys_are_to_be_unrolled(
+def test_only_queries_and_keys_are_unrolled(
     ranked: Ranked, pairs: Pairs, make_episodes: MakeEpisodes
 ) -> None:
     two = _contrasted(pairs, make_episodes(6), "nce")
@@ -135,9 +135,11 @@ def test_the_first_fifth_of_an_episode_is_left_out(
         assert bool(contrasted.loss(contexts, keys, _generator(seed)).isfinite())
 
 
-def test_all_contexts_of_a_batch_are_equally_old(pairs: Pairs, make_episodes: MakeEpisodes) -> None:
-    # Contexts that only tell the time: equal at equal times, orthogonal otherwise. Compared at
-    # equal times nothing tells tasks apart, and the loss is that of equal contexts.
+def test_all_contexts_of_a_batch_are_at_the_same_step(
+    pairs: Pairs, make_episodes: MakeEpisodes
+) -> None:
+    # Contexts that depend on the step only: equal at equal steps, orthogonal otherwise. The
+    # comparison is at equal steps, so the loss is that of equal contexts.
     clock = torch.eye(STEPS + 1).expand(3, -1, -1)
     loss = _contrasted(pairs, make_episodes(6), "nce").loss(clock, clock, _generator())
     same = torch.ones(3, 4)
@@ -152,7 +154,7 @@ def test_the_episodes_drawn_are_those_of_the_sample(
     sampling: str, make_episodes: MakeEpisodes
 ) -> None:
     replay = EpisodeReplay(20)
-    for first in range(0, 36, 12):  # overwrites the oldest: places are not numbers
+    for first in range(0, 36, 12):  # overwrites the oldest, so indices differ from numbers
         replay.add(make_episodes(12, first=first))
     term = ContrastiveTerm(ContrastiveConfig(sampling=sampling, batch=8, pool=16))
     generator = _generator()
@@ -169,7 +171,7 @@ def test_the_episodes_drawn_are_those_of_the_sample(
 
 
 @pytest.mark.parametrize("config", [{"sampling": "tesac"}, {"sampling": "ccm", "weight": 0.0}])
-def test_nothing_is_drawn_where_there_is_no_term(
+def test_without_a_term_no_trajectories_are_drawn(
     config: dict[str, object], make_episodes: MakeEpisodes
 ) -> None:
     replay = EpisodeReplay(20)
@@ -181,6 +183,6 @@ def test_nothing_is_drawn_where_there_is_no_term(
 
 
 @pytest.mark.parametrize("sampling", ["ccm", "satesac", "saccm"])
-def test_an_empty_replay_gives_nothing(sampling: str) -> None:
+def test_an_empty_replay_gives_no_trajectories(sampling: str) -> None:
     term = ContrastiveTerm(ContrastiveConfig(sampling=sampling))
     assert term.draw(EpisodeReplay(20), _generator()) is None

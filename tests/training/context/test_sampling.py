@@ -1,4 +1,4 @@
-"""Which trajectories are contrasted: the promises of each published strategy."""
+"""Sampling of contrasted trajectories: the properties of each published method."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def _pool(seed: int, tasks: int = 5, episodes: int = 80) -> tuple[Tensor, Tensor
     return task, torch.randn(episodes, generator=generator)
 
 
-def test_tesac_contrasts_nothing() -> None:
+def test_tesac_draws_no_trajectories() -> None:
     assert Tesac().draw(*_pool(0), 16, _generator()) is None
 
 
-def test_every_method_has_its_strategy() -> None:
+def test_every_method_has_its_sampling() -> None:
     assert {name: type(one) for name, one in SAMPLINGS.items()} == {
         "tesac": Tesac,
         "ccm": Ccm,
@@ -83,7 +83,7 @@ def test_satesac_never_mixes_tasks_and_ranks_within_one(seed: int, tasks: int, s
         assert returns[good].min() >= returns[bad].max()
 
 
-def test_satesac_takes_several_tasks_where_each_has_few_episodes() -> None:
+def test_satesac_takes_several_tasks_if_each_has_few_episodes() -> None:
     task = torch.arange(10).repeat_interleave(4)
     returns = torch.arange(40.0)
     sample = SaTesac().draw(task, returns, 16, _generator())
@@ -131,15 +131,15 @@ def test_saccm_negatives_are_of_all_tasks() -> None:
 def test_release_fault_3_no_task_better_than_the_best_negative_is_no_error() -> None:
     task = torch.arange(8) % 4
     assert SaCcm().draw(task, torch.zeros(8), 8, _generator()) is None  # all alike
-    # One better episode a task is no positive pair either.
+    # One better episode per task is not a pair of positives.
     few = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
     assert SaCcm().draw(task, few, 8, _generator()) is None
     assert SaCcm().draw(task[:5], torch.arange(5.0), 8, _generator()) is None  # not enough yet
 
 
-def test_release_fault_3_tasks_without_good_trajectories_are_passed_over() -> None:
+def test_release_fault_3_tasks_without_good_trajectories_are_skipped() -> None:
     task = torch.tensor([0] * 12 + [1] * 4)
-    returns = torch.tensor([0.0] * 12 + [1.0] * 4)  # only task 1 has been done well
+    returns = torch.tensor([0.0] * 12 + [1.0] * 4)  # only task 1 has good trajectories
     generator = _generator()
     for _ in range(10):
         sample = SaCcm().draw(task, returns, 16, generator)

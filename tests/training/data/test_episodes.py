@@ -1,4 +1,4 @@
-"""Recurrent replay: whole episodes, the newest kept, demonstrations apart."""
+"""Recurrent replay: the newest episodes, and separate demonstrations."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_demonstrations_are_never_overwritten(make_episodes: MakeEpisodes) -> No
     assert 100 not in replay.newest(100)[2].tolist()
 
 
-def test_before_the_first_round_all_that_is_drawn_is_demonstrated(
+def test_before_the_first_round_only_demonstrations_are_drawn(
     make_episodes: MakeEpisodes,
 ) -> None:
     replay = EpisodeReplay(4)
@@ -79,14 +79,14 @@ def test_before_the_first_round_all_that_is_drawn_is_demonstrated(
     assert set(replay.sample(20, _generator()).returns.tolist()) == {100, 101}
 
 
-def test_demonstrations_that_are_not_there_are_missed_by_name(make_episodes: MakeEpisodes) -> None:
+def test_missing_demonstrations_are_named(make_episodes: MakeEpisodes) -> None:
     replay = EpisodeReplay(4)
     replay.add(make_episodes(4))
     with pytest.raises(ValueError, match="sample 3 episodes from this replay: it has no demonstr"):
         replay.sample(8, _generator(), demonstrated=3)
 
 
-def test_state_goes_on_exactly(make_episodes: MakeEpisodes) -> None:
+def test_state_continues_exactly(make_episodes: MakeEpisodes) -> None:
     first, second = EpisodeReplay(10), EpisodeReplay(10)
     first.keep_demonstrations(make_episodes(2, first=100))
     first.add(make_episodes(7))
@@ -116,7 +116,7 @@ def test_a_state_is_a_copy(make_episodes: MakeEpisodes) -> None:
     assert state["store"]["returns"].tolist() == [0, 1, 2, 3]
 
 
-def test_what_does_not_fit_is_refused(make_episodes: MakeEpisodes) -> None:
+def test_episodes_that_do_not_fit_are_refused(make_episodes: MakeEpisodes) -> None:
     with pytest.raises(ValueError, match="positive capacity"):
         EpisodeReplay(0)
     replay = EpisodeReplay(4)

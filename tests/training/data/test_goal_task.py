@@ -1,4 +1,4 @@
-"""Goals: what the networks see of them, what reaching one is worth, hindsight."""
+"""Goal tasks: features, rewards and hindsight goals."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_rest_reward_by_hand() -> None:
     assert end.tolist() == [0.0] * 4
 
 
-def test_rest_features_point_as_the_start_policys_skills_do() -> None:
+def test_rest_features_point_along_the_initial_policys_skills() -> None:
     quarter_turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
     task = RestAtGoal(quarter_turn, CUBE)
     observation = _pushed((0.0, 0.0), (0.05, 0.0))
@@ -86,7 +86,7 @@ def test_bring_reward_by_hand() -> None:
 
 @pytest.mark.parametrize("z", [0.02, 0.05, 0.069, 0.071, 0.2])
 @pytest.mark.parametrize("x", [0.0, 0.03, 0.049, 0.051, 0.1])
-def test_bringing_ends_exactly_where_the_benchmark_sees_success(x: float, z: float) -> None:
+def test_an_episode_ends_exactly_at_the_benchmarks_success(x: float, z: float) -> None:
     reward, end = _bring().reward(_brought((x, 0.0, z), (0.0, 0.0, 0.0)), torch.zeros(1, 2))
     cube = torch.tensor([[x, 0.0, z]]).double().numpy()
     there = bool(success(cube, torch.zeros(1, 2).double().numpy())[0])
@@ -94,7 +94,7 @@ def test_bringing_ends_exactly_where_the_benchmark_sees_success(x: float, z: flo
     assert (float(reward) == 0.0) is there
 
 
-def test_nearer_is_better_and_every_step_costs() -> None:
+def test_a_smaller_distance_is_better_and_every_step_costs() -> None:
     task, goal = _bring(), torch.zeros(1, 2)
     rewards = [
         float(task.reward(_brought((x, 0.0, 0.02), (h, 0.0, 0.0)), goal)[0])
@@ -108,7 +108,7 @@ def test_nearer_is_better_and_every_step_costs() -> None:
 # Hindsight ----------------------------------------------------------------------------------------
 
 
-def test_the_achieved_goal_is_one_that_the_observation_fulfils() -> None:
+def test_the_achieved_goal_is_reached_by_its_observation() -> None:
     rest, observation = RestAtGoal(torch.eye(2), CUBE), _pushed((0.12, -0.07))
     assert float(rest.reward(observation, rest.achieved(observation))[0]) == pytest.approx(0.1)
     bring, there = _bring(), _brought((0.12, -0.07, 0.02), (0.1, 0.0, 0.0))
@@ -116,7 +116,7 @@ def test_the_achieved_goal_is_one_that_the_observation_fulfils() -> None:
     assert bring.achieved(there[None]).shape == (1, 1, 2)
 
 
-def test_a_policy_rests_where_the_cube_is_at_the_goal() -> None:
+def test_a_policy_stops_when_the_cube_is_at_the_goal() -> None:
     task = BringToGoal(0, 3, rest_height=0.02, success_radius=0.05)
     # 4 cm beside it; 3 cm beside it and as far above; 6 cm beside it.
     cube = torch.tensor([[0.04, 0.0, 0.02], [0.03, 0.0, 0.05], [0.06, 0.0, 0.02]])

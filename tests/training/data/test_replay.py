@@ -1,4 +1,4 @@
-"""The replay ring keeps the newest transitions, whole, and survives a file."""
+"""The replay keeps the newest transitions complete, and survives a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def make(capacity: int = 5, **sizes: int) -> ReplayBuffer:
 
 
 def transitions(first: int, count: int) -> tuple[torch.Tensor, ...]:
-    """Rows that tell their number in every entry."""
+    """Rows whose entries equal their number."""
     number = torch.arange(first, first + count, dtype=torch.float32)[:, None]
     return (
         number.expand(-1, 3),
@@ -77,7 +77,7 @@ def test_numpy_rows_are_stored_as_float32() -> None:
     torch.testing.assert_close(batch.next_observation, torch.full((3, 3), 0.1))
 
 
-def test_state_survives_a_file_and_goes_on_in_the_same_place() -> None:
+def test_state_survives_a_file_and_continues_at_the_same_index() -> None:
     buffer = make()
     buffer.add(*transitions(0, 5))
     buffer.add(*transitions(5, 2))
@@ -107,7 +107,7 @@ def test_state_of_another_buffer_is_refused(other: ReplayBuffer) -> None:
         make(5).load_state_dict(other.state_dict())
 
 
-def test_what_does_not_fit_is_refused_and_changes_nothing() -> None:
+def test_transitions_that_do_not_fit_are_refused_without_a_change() -> None:
     buffer = make()
     with pytest.raises(ValueError, match="6 transitions"):
         buffer.add(*transitions(0, 6))
@@ -119,7 +119,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing() -> None:
     assert len(buffer) == 0
 
 
-def test_a_buffer_for_nothing_is_refused() -> None:
+def test_a_buffer_without_capacity_is_refused() -> None:
     with pytest.raises(ValueError, match="positive capacity"):
         make(0)
     with pytest.raises(ValueError, match="skill 0"):

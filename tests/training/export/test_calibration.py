@@ -1,4 +1,4 @@
-"""What is said of contexts: their distance from what was seen, and what they tell."""
+"""Calibration of contexts: distances from held-out contexts, and estimates."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_distances_are_mahalanobis_and_95_percent_lie_within_one(held: HeldOut) 
     assert context.typical_distance == pytest.approx(CHI_6_AT_95, rel=0.02)
 
 
-def test_release_fault_5_numbers_stand_under_their_own_names(held: HeldOut) -> None:
+def test_release_fault_5_estimates_have_the_right_names(held: HeldOut) -> None:
     context = calibrated_context(held)
     (mass,), (friction,) = context.estimates, context.unidentified
     assert estimated(context) == (0,)
@@ -64,7 +64,7 @@ def test_release_fault_5_numbers_stand_under_their_own_names(held: HeldOut) -> N
     assert friction.log_r2 == pytest.approx(0.0, abs=0.01)
 
 
-def test_a_context_entry_that_never_moves_keeps_distances_finite(held: HeldOut) -> None:
+def test_a_constant_context_entry_keeps_distances_finite(held: HeldOut) -> None:
     still = held.contexts.copy()
     still[..., 2] = 7.0
     context = calibrated_context(_held(still, held.truth, held.estimates, held.episodes))
@@ -75,7 +75,7 @@ def test_a_context_entry_that_never_moves_keeps_distances_finite(held: HeldOut) 
 
 def test_r2_by_hand() -> None:
     truth = np.array([[0.0, 1.0], [2.0, 1.0]])
-    # Errors of 0.5 where the spread is 1: a quarter is left; what does not vary counts nothing.
+    # Errors of 0.5 at a spread of 1 leave a quarter; a constant quantity has R2 0.
     assert log_r2(truth, truth + 0.5) == [0.75, 0.0]
     assert log_r2(truth, truth) == [1.0, 0.0]
     assert log_r2(truth, np.array([[3.0, 0.0], [0.0, 0.0]]))[0] == pytest.approx(-5.5)
@@ -87,7 +87,7 @@ def test_held_out_episodes_are_those_of_the_policys_mode() -> None:
     settings = GoalSacConfig(hidden=(16,), start_from=None)
     algorithm = build_algorithm(GoalConfig(algorithm=settings, task=task), torch.device("cpu"))
     for part in (algorithm.actor, algorithm.encoder, algorithm.head):
-        for weight in part.parameters():  # what is in training is not what is shipped
+        for weight in part.parameters():  # the networks in training are not exported
             torch.nn.init.constant_(weight, 0.3)
     policy, before = algorithm.average, algorithm.generator.get_state()
     first, again = (hold_out(algorithm, GoalWorld(task, 8, seed=3)) for _ in range(2))

@@ -1,4 +1,4 @@
-"""Graphs with a context: they do what the algorithm does, and travel into one file."""
+"""Graphs with a context equal the algorithm and export to one file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from skill_training.algorithms.context_sac import ContextSac
-from skill_training.export.context_graph import ContextGraph, ContextFreeGraph
+from skill_training.export.context_graph import ContextFreeGraph, ContextGraph
 from skill_training.export.graph import TorchPolicy
 
 MakeSac = Callable[..., ContextSac]
@@ -18,7 +18,7 @@ STATES = {"lstm_h": (8,), "lstm_c": (8,)}
 
 @pytest.fixture
 def algorithm(make_sac: MakeSac) -> ContextSac:
-    """One whose networks in training are others than those it ships."""
+    """An algorithm whose networks in training differ from the exported ones."""
     built = make_sac()
     for part in (built.actor, built.encoder, built.head):
         for weight in part.parameters():
@@ -27,7 +27,7 @@ def algorithm(make_sac: MakeSac) -> ContextSac:
 
 
 @torch.no_grad()
-def test_an_episode_of_the_graph_is_one_of_the_algorithm(algorithm: ContextSac) -> None:
+def test_the_graph_reproduces_an_episode_of_the_algorithm(algorithm: ContextSac) -> None:
     generator = torch.Generator().manual_seed(0)
     observation = torch.randn(5, 40, 8, generator=generator)
     goal = torch.randn(5, 2, generator=generator)
@@ -55,7 +55,7 @@ def test_an_episode_of_the_graph_is_one_of_the_algorithm(algorithm: ContextSac) 
 
 
 @torch.no_grad()
-def test_what_is_not_identifiable_is_not_put_out(algorithm: ContextSac) -> None:
+def test_an_unidentified_quantity_is_not_an_output(algorithm: ContextSac) -> None:
     whole, friction, none = (ContextGraph(algorithm, kept) for kept in ((0, 1), (1,), ()))
     inputs = (torch.randn(3, 8), torch.randn(3, 3), torch.randn(3, 2), *torch.randn(2, 3, 8))
     action, context, estimate, *states = whole(*inputs)
@@ -67,14 +67,14 @@ def test_what_is_not_identifiable_is_not_put_out(algorithm: ContextSac) -> None:
 
 
 @torch.no_grad()
-def test_a_plain_graph_has_a_context_of_zeros(algorithm: ContextSac) -> None:
+def test_a_context_free_graph_has_a_context_of_zeros(algorithm: ContextSac) -> None:
     observation, goal = torch.randn(6, 8), torch.randn(6, 2)
     (action,) = ContextFreeGraph(algorithm)(observation, torch.randn(6, 3), goal)
     expected = algorithm.act(observation, goal, torch.zeros(6, 4), deterministic=True)
     torch.testing.assert_close(action, expected)
 
 
-def test_reset_forgets(algorithm: ContextSac) -> None:
+def test_reset_clears_the_states(algorithm: ContextSac) -> None:
     policy = TorchPolicy(ContextGraph(algorithm), action_size=3, goal_size=2, states=STATES)
     random = np.random.default_rng(0)
     observation, goal = random.normal(size=(2, 8)), random.normal(size=(2, 2))

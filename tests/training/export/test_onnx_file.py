@@ -1,4 +1,4 @@
-"""Export: one file that does what the network does and says what it is."""
+"""Export: one self-describing file that equals the network."""
 
 from __future__ import annotations
 
@@ -113,9 +113,7 @@ def test_the_manifest_travels_in_the_file(tiny_config: TinyConfig, tmp_path: Pat
     assert manifest.evaluation.metrics == METRICS
 
 
-def test_the_file_tells_nothing_of_the_machine_it_was_made_on(
-    tiny_config: TinyConfig, tmp_path: Path
-) -> None:
+def test_the_file_contains_no_path_of_the_machine(tiny_config: TinyConfig, tmp_path: Path) -> None:
     path = tmp_path / "policy.onnx"
     export_policy(_graph(tiny_config()), _manifest(tiny_config()), path)
     onnx.checker.check_model(onnx.load(path))
@@ -124,7 +122,7 @@ def test_the_file_tells_nothing_of_the_machine_it_was_made_on(
         assert telltale not in content
 
 
-def test_a_file_that_disagrees_is_not_written(
+def test_a_file_that_differs_from_torch_is_not_written(
     tiny_config: TinyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, path = tiny_config(), tmp_path / "policy.onnx"

@@ -1,4 +1,4 @@
-"""Graphs with recurrent states: exported, and stepped beside torch on states of their own."""
+"""Graphs with recurrent states: export, and episodes in comparison with torch."""
 
 from __future__ import annotations
 
@@ -151,12 +151,12 @@ def test_the_file_follows_a_torch_policy_through_an_episode(tmp_path: Path) -> N
     random = np.random.default_rng(0)
     goal = random.normal(size=(2, 2))
     action = np.zeros((2, 3), np.float32)
-    memory = [np.zeros((2, HIDDEN), np.float32)] * 2
+    recurrent = [np.zeros((2, HIDDEN), np.float32)] * 2
     for _ in range(50):
         observation = random.normal(size=(2, 28))
         ours = policy.act(observation, goal=goal)
-        feed = [observation.astype(np.float32), action, goal.astype(np.float32), *memory]
-        action, context, *memory = session.run(
+        feed = [observation.astype(np.float32), action, goal.astype(np.float32), *recurrent]
+        action, context, *recurrent = session.run(
             graph.output_names, dict(zip(graph.input_names, feed, strict=True))
         )
         np.testing.assert_allclose(action, ours, atol=1e-5)
@@ -169,7 +169,7 @@ def test_the_file_follows_a_torch_policy_through_an_episode(tmp_path: Path) -> N
     )
 
 
-def test_what_only_an_episode_shows_is_found(
+def test_an_error_that_grows_over_an_episode_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "policy.onnx"
@@ -187,13 +187,13 @@ def test_random_states_have_the_manifests_shapes() -> None:
     assert float(inputs[3].std()) == pytest.approx(0.5, rel=0.05)
 
 
-def test_a_graph_that_its_manifest_does_not_tell_of_is_refused() -> None:
+def test_a_graph_that_does_not_match_its_manifest_is_refused() -> None:
     graph = _Encoder()
     check_names(graph, _manifest())
-    with pytest.raises(ExportError, match=r"nothing of the graph's inputs \['lstm_c', 'lstm_h'\]"):
+    with pytest.raises(ExportError, match=r"the graph has inputs \['lstm_c', 'lstm_h'\]"):
         check_names(graph, _manifest(recurrent=False))
     graph.input_names = graph.input_names[:-1]
-    with pytest.raises(ExportError, match="lack lstm_c, of which its manifest tells"):
+    with pytest.raises(ExportError, match="lack lstm_c, which its manifest names"):
         check_names(graph, _manifest())
     graph = _Encoder()
     graph.output_names = ("action", "next_lstm_h", "next_lstm_c")

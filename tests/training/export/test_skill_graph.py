@@ -1,4 +1,4 @@
-"""The goal-to-skill rule of the shipped graph, on numbers computed by hand."""
+"""The goal-to-skill rule of the exported graph, on numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ def test_a_goal_becomes_the_unit_vector_towards_it(graph: GoalGraph) -> None:
     torch.testing.assert_close(skill, torch.tensor([[-0.8, 0.6]]))
 
 
-def test_without_use_goal_the_skill_runs_as_given(graph: GoalGraph) -> None:
+def test_without_use_goal_the_given_skill_runs(graph: GoalGraph) -> None:
     action, skill = _run(graph, [0.1, 0.0], [0.1, 0.0], 0.0)
     assert skill.tolist() == [pytest.approx([0.6, 0.8])]
     assert action.abs().min() > 0.0
 
 
-def test_at_the_goal_the_action_is_zero_and_everything_finite(graph: GoalGraph) -> None:
+def test_at_the_goal_the_action_is_zero_and_all_outputs_are_finite(graph: GoalGraph) -> None:
     action, skill = _run(graph, [0.1, -0.1], [0.1, -0.1], 1.0)
     assert action.tolist() == [[0.0, 0.0, 0.0]]
     assert skill.tolist() == [[0.0, 0.0]]
 
 
-def test_the_arm_rests_within_the_stop_radius_and_only_there(graph: GoalGraph) -> None:
+def test_the_action_is_zero_only_within_the_stop_radius(graph: GoalGraph) -> None:
     inside, _ = _run(graph, [0.0, 0.0], [0.999 * STOP_RADIUS_M, 0.0], 1.0)
     outside, _ = _run(graph, [0.0, 0.0], [1.001 * STOP_RADIUS_M, 0.0], 1.0)
     assert inside.tolist() == [[0.0, 0.0, 0.0]]
@@ -87,7 +87,7 @@ def test_each_row_of_a_batch_follows_its_own_command(graph: GoalGraph) -> None:
         torch.testing.assert_close(together[k], torch.cat([row[k] for row in rows]))
 
 
-def test_a_torch_policy_gives_what_the_graph_gives(graph: GoalGraph) -> None:
+def test_a_torch_policy_equals_the_graph(graph: GoalGraph) -> None:
     policy = TorchPolicy(graph, action_size=3, skill_size=2, goal_size=2)
     policy.reset(2)
     observation = np.full((2, 28), 0.3)
@@ -100,7 +100,7 @@ def test_a_torch_policy_gives_what_the_graph_gives(graph: GoalGraph) -> None:
     assert policy.act(observation, skill=np.ones((2, 2))).all()
 
 
-def test_a_representation_of_something_else_takes_no_goal(tiny_config: TinyConfig) -> None:
+def test_a_representation_of_another_field_takes_no_goal(tiny_config: TinyConfig) -> None:
     from dataclasses import replace
 
     config = tiny_config()

@@ -1,4 +1,4 @@
-"""The context encoder: one step equals a part of an unroll, and the slow copy follows."""
+"""The context encoder: single steps equal an unroll, and the momentum copy follows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_step_by_step_equals_an_unroll() -> None:
 
 
 @torch.no_grad()
-def test_a_carried_state_goes_on_as_one_long_unroll() -> None:
+def test_two_unrolls_with_a_carried_state_equal_one_long_unroll() -> None:
     encoder = _encoder()
     observation, action = _inputs(3, 50)
     whole, end = encoder(observation, action, encoder.initial_state(3))
@@ -50,7 +50,7 @@ def test_a_carried_state_goes_on_as_one_long_unroll() -> None:
 
 
 @torch.no_grad()
-def test_a_context_knows_its_past_and_nothing_of_its_future() -> None:
+def test_a_context_depends_on_the_past_only() -> None:
     encoder = _encoder()
     observation, action = _inputs(1, 30)
     before = encoder(observation, action, encoder.initial_state(1))[0]
@@ -61,7 +61,7 @@ def test_a_context_knows_its_past_and_nothing_of_its_future() -> None:
     assert float((before[:, 25] - after[:, 25]).abs().max()) > 0
 
 
-def test_it_is_the_releases_network() -> None:
+def test_the_network_is_that_of_the_release() -> None:
     encoder = _encoder()
     shapes = {name: tuple(value.shape) for name, value in encoder.named_parameters()}
     assert shapes == {
@@ -100,7 +100,7 @@ def test_the_momentum_copy_moves_by_its_share() -> None:
         torch.testing.assert_close(slow, left * first + (1 - left) * fast)
 
 
-def test_the_momentum_copy_is_apart_and_without_gradient() -> None:
+def test_the_momentum_copy_is_separate_and_without_gradient() -> None:
     online = _encoder()
     momentum = MomentumEncoder(online, rate=0.05)
     observation, action = _inputs(2, 5)

@@ -29,7 +29,7 @@ def test_normalizer_divides_each_entry_by_its_scale() -> None:
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan, math.inf])
-def test_normalizer_refuses_a_scale_that_is_no_magnitude(bad: float) -> None:
+def test_normalizer_refuses_a_scale_that_is_not_finite_and_positive(bad: float) -> None:
     with pytest.raises(ValueError, match="finite and > 0"):
         ObservationNormalizer([1.0, bad])
 
@@ -49,7 +49,7 @@ def test_twin_mlp_is_two_independent_networks() -> None:
     assert float(twins.weights[1].detach().abs().max()) <= 1 / math.sqrt(4)
 
 
-def test_critics_scale_the_raw_observation_and_have_the_promised_shapes() -> None:
+def test_critics_scale_the_raw_observation_and_return_the_documented_shapes() -> None:
     sizes = {"skill_size": 2, "action_size": 3, "hidden": (8,)}
     observation, action, skill = torch.randn(6, 3), torch.randn(6, 3), torch.randn(6, 2)
     normalizer = ObservationNormalizer(SCALE)
@@ -75,7 +75,7 @@ def test_log_prob_agrees_with_torch_distributions() -> None:
     )
 
 
-def test_log_prob_stays_finite_where_tanh_rounds_to_one() -> None:
+def test_log_prob_stays_finite_if_tanh_rounds_to_one() -> None:
     unsquashed = torch.tensor([[40.0, -40.0]], requires_grad=True)
     log_prob = tanh_gaussian_log_prob(unsquashed, torch.zeros(1, 2), torch.zeros(1, 2))
     log_prob.sum().backward()

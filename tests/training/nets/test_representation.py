@@ -1,4 +1,4 @@
-"""Each form of phi by hand, and the singular values that tell a lost dimension."""
+"""Each form of phi by hand, and the singular values that show a lost dimension."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_rotation_starts_at_the_identity() -> None:
     assert make().embed(torch.tensor([[0.5, 0.25]])).tolist() == [[1.0, 1.0]]
 
 
-def test_components_are_taken_in_the_order_given() -> None:
+def test_components_keep_the_given_order() -> None:
     phi = make(components=(2, 0))
     assert phi(torch.tensor([[0.0, 0.0, 1.0, 7.0, 4.0]])).tolist() == [[2.0, 2.0]]
 
@@ -117,7 +117,7 @@ def test_learning_rate_depends_on_the_form_unless_given() -> None:
         ({"components": ()}, "at least one"),
     ],
 )
-def test_choices_that_cannot_be_built_are_explained(choices: dict[str, Any], message: str) -> None:
+def test_impossible_representations_are_explained(choices: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make(**choices)
 
@@ -126,6 +126,6 @@ def test_choices_that_cannot_be_built_are_explained(choices: dict[str, Any], mes
     "choices",
     [{"form": "spline"}, {"size": 0}, {"components": (-1,)}, {"learning_rate": 0.0}],
 )
-def test_config_names_the_wrong_field(choices: dict[str, Any]) -> None:
+def test_config_errors_name_the_wrong_field(choices: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(choices))):
         RepresentationConfig(**choices)

@@ -1,4 +1,4 @@
-"""Settings that would quietly train something else are refused, and say what to do."""
+"""Settings without the intended effect are refused, and the message names the fix."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from skill_training.recipes.skill_aware.world import SkillAwareTaskConfig
         ("hindsight_share", 1.5),
     ],
 )
-def test_bounds_hold_where_a_method_has_another_default(
+def test_bounds_hold_for_settings_with_other_defaults(
     kind: type[ContextSacConfig], name: str, value: float
 ) -> None:
     with pytest.raises(ValidationError, match=name):
         kind(**{name: value})
 
 
-def test_a_share_of_carried_episodes_is_a_share() -> None:
+def test_the_carried_share_is_between_0_and_1() -> None:
     with pytest.raises(ValidationError, match="carried_share"):
         GoalSacConfig(carried_share=7.0)
 
@@ -50,15 +50,15 @@ def test_a_share_of_carried_episodes_is_a_share() -> None:
             {"knowledge": "told", "encoder": EncoderConfig(size=1)},
             {},
             {},
-            "--goal.encoder.size 1 has no room",
+            "--goal.encoder.size 1 is too small for mass and friction",
         ),
-        ({}, {"scenes_per_task": 3}, {}, "no multiple of --task.scenes-per-task 3"),
-        ({}, {"scenes_per_task": 1}, {}, "leaves ccm nothing to contrast: it needs 2"),
+        ({}, {"scenes_per_task": 3}, {}, "not a multiple of --task.scenes-per-task 3"),
+        ({}, {"scenes_per_task": 1}, {}, "is too small for ccm, which contrasts 2 or more"),
         ({}, {}, {"replay_capacity": 6000}, "--goal.contrastive.batch 128 is more than the 60"),
-        ({}, {}, {"seed": 1001}, "--seed 1001 draws the scenes of the evaluation"),
+        ({}, {}, {"seed": 1001}, "--seed 1001 is a seed of the evaluation"),
     ],
 )
-def test_a_goal_run_that_cannot_do_what_it_says(
+def test_impossible_goal_runs_are_refused(
     algorithm: dict[str, Any], task: dict[str, Any], run: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -73,7 +73,12 @@ def test_a_goal_run_that_cannot_do_what_it_says(
     ("method", "sampling", "task", "message"),
     [
         ("ccm", "saccm", {}, "--ccm.contrastive.sampling saccm is another method"),
-        ("satesac", "satesac", {"contexts": "range", "scenes_per_task": 2}, "it needs 4 episodes"),
+        (
+            "satesac",
+            "satesac",
+            {"contexts": "range", "scenes_per_task": 2},
+            "satesac, which contrasts 4 or more",
+        ),
     ],
 )
 def test_a_method_trains_under_its_own_name(

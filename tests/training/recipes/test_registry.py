@@ -1,4 +1,4 @@
-"""The registry: every recipe is whole, and no two claim the same name."""
+"""The registry: every recipe is complete, and names are unique."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from skill_training.recipes.recipe import AnyRecipe
 from skill_training.recipes.registry import RECIPES, default_config, recipe_for, recipe_of
 
 
-def test_names_are_given_once() -> None:
+def test_names_are_unique() -> None:
     names = [name for recipe in RECIPES for name in recipe.config_types]
     assert len(names) == len(set(names))
     assert {"csf", "metra"} <= set(names)
@@ -18,7 +18,7 @@ def test_names_are_given_once() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_is_whole(recipe: AnyRecipe) -> None:
+def test_a_recipe_is_complete(recipe: AnyRecipe) -> None:
     assert set(recipe.summaries) == set(recipe.config_types)
     for name, settings in recipe.config_types.items():
         config = default_config(name)

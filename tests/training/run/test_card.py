@@ -1,4 +1,4 @@
-"""The card says what the manifest says."""
+"""The card contains the content of the manifest."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _card(config: SkillConfig, metrics: dict[str, float]) -> str:
     return card(_manifest(config, metrics), SkillRecipe().card_notes(config))
 
 
-def test_everything_a_reader_needs_is_there(tiny_config: TinyConfig) -> None:
+def test_the_card_is_complete(tiny_config: TinyConfig) -> None:
     config = tiny_config(seed=2)
     text = _card(config, dict.fromkeys(METRIC_TEXTS, 0.12345))
     for fact in (
@@ -65,7 +65,7 @@ def test_everything_a_reader_needs_is_there(tiny_config: TinyConfig) -> None:
         assert f"| {meaning} | 0.1235 |" in text
 
 
-def test_memory_and_context_are_told(tiny_config: TinyConfig) -> None:
+def test_recurrent_state_and_context_are_described(tiny_config: TinyConfig) -> None:
     state = RecurrentState(name="lstm_h", shape=(64,), trained_horizon_steps=120)
     mass = ContextEstimate(name="cube_mass", unit="kg", log_r2=0.875)
     friction = ContextEstimate(name="cube_table_friction", unit="1", log_r2=-0.082)
@@ -77,7 +77,7 @@ def test_memory_and_context_are_told(tiny_config: TinyConfig) -> None:
         }
     )
     text = card(manifest, SkillRecipe().card_notes(tiny_config()))
-    assert "| memory | lstm_h [64], trained for 120 steps (stagger) |" in text
+    assert "| recurrent state | lstm_h [64], trained for 120 steps (stagger) |" in text
     assert "| context | 6 numbers |" in text
     assert "| estimate of cube mass | [kg], R2 of its logarithm 0.875 |" in text
     assert "| not estimated: cube table friction | " in text
@@ -85,11 +85,11 @@ def test_memory_and_context_are_told(tiny_config: TinyConfig) -> None:
     assert "| skill |" not in text
 
 
-def test_an_unfinished_run_claims_nothing(tiny_config: TinyConfig) -> None:
-    assert "None: the run was not finished." in _card(tiny_config(), {})
+def test_an_unfinished_run_has_no_metrics(tiny_config: TinyConfig) -> None:
+    assert "Not evaluated: the run was not finished." in _card(tiny_config(), {})
 
 
-def test_a_recipe_adds_sections_of_its_own(tiny_config: TinyConfig) -> None:
+def test_a_recipe_adds_its_own_sections(tiny_config: TinyConfig) -> None:
     notes = CardNotes(
         limits="- Only on Sundays.\n", metric_texts={}, sections={"Learned from": "One script.\n"}
     )

@@ -1,4 +1,4 @@
-"""Checkpoints: what is saved comes back, and nothing damaged is ever taken for a checkpoint."""
+"""Checkpoints: a saved state is restored, and a damaged file is refused."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ except CheckpointError as error:
 
 
 def test_a_failed_write_keeps_the_previous_checkpoint(tmp_path: Path) -> None:
-    # In a process of its own: the limit stands for a full disk, and it would hold for the file
-    # that this test run's own output may be going to.
+    # In a separate process: the limit imitates a full disk, and would also hold for the output
+    # of this test run.
     path = tmp_path / "checkpoint.pt"
     writer = subprocess.run(
         [sys.executable, "-c", _WRITE_BEYOND_THE_LIMIT, str(path)],

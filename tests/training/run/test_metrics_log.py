@@ -1,4 +1,4 @@
-"""The metrics log: whole records only, and a resumed run overwrites what it does again."""
+"""The metrics log: complete records, and a resumed run overwrites repeated steps."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_last_line_cut_off_by_a_kill_is_left_out(tmp_path: Path) -> None:
     assert [row["env_steps"] for row in read(path)] == [0, 1, 2]
 
 
-def test_values_that_json_has_not_are_left_out(tmp_path: Path) -> None:
+def test_values_that_json_lacks_are_left_out(tmp_path: Path) -> None:
     with MetricsLog(tmp_path) as log:
         log.write(1, {"good": 2.0, "bad": float("nan"), "worse": float("inf")})
     assert read(tmp_path / "metrics.jsonl") == [{"env_steps": 1, "good": 2.0}]

@@ -1,4 +1,4 @@
-"""Training curves: drawn for runs with evaluations, refused by name for others."""
+"""Training curves: drawn for runs with evaluations, refused for others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _run(path: Path, config: SkillConfig, evaluations: int) -> Path:
     return path
 
 
-def test_runs_are_told_apart_by_what_differs(tiny_config: TinyConfig, tmp_path: Path) -> None:
+def test_labels_name_the_differences_between_runs(tiny_config: TinyConfig, tmp_path: Path) -> None:
     runs = [
         _run(tmp_path / "a", tiny_config("csf", seed=0), 3),
         _run(tmp_path / "b", tiny_config("csf", seed=1, n_envs=8), 3),
@@ -43,7 +43,7 @@ def test_a_picture_is_written(tiny_config: TinyConfig, tmp_path: Path) -> None:
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
-def test_any_logged_curve_can_be_asked_for(tiny_config: TinyConfig, tmp_path: Path) -> None:
+def test_any_logged_curve_can_be_drawn(tiny_config: TinyConfig, tmp_path: Path) -> None:
     run = _run(tmp_path / "a", tiny_config(), 3)
     out = tmp_path / "curves.png"
     plot_runs([run], out, ["train/critic/loss"])

@@ -37,7 +37,7 @@ def test_a_log_file_is_not_flooded() -> None:
     assert len(stream.getvalue().splitlines()) == 2  # the first and the last
 
 
-def test_a_resumed_run_counts_from_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_counts_from_its_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "PLAIN_INTERVAL_S", 0.0)
     stream = io.StringIO()
     with Progress(2000, done=1500, stream=stream) as shown:

@@ -1,4 +1,4 @@
-"""Training: it repeats from its seed, and a pause leaves no trace in what comes after it."""
+"""Training: equal seeds give equal runs, and an interruption does not change a run."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _weights(trainer: Trainer) -> torch.Tensor:
 
 
 def _steady(path: Path) -> list[dict[str, float]]:
-    """The records of a run without what the clock decides."""
+    """The records of a run without times and speeds."""
     return [
         {name: value for name, value in row.items() if not name.startswith(("speed/", "wall"))}
         for row in read(path / "metrics.jsonl")
@@ -60,7 +60,7 @@ def _steady(path: Path) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("algorithm", ["csf", "metra"])
-def test_a_resumed_run_equals_an_unbroken_one(
+def test_a_resumed_run_equals_an_uninterrupted_one(
     algorithm: str, tiny_config: TinyConfig, tmp_path: Path
 ) -> None:
     config = tiny_config(algorithm)
@@ -82,7 +82,7 @@ def test_a_resumed_run_equals_an_unbroken_one(
     assert _steady(tmp_path / "broken") == _steady(tmp_path / "whole")
 
 
-def test_another_seed_is_another_run(tiny_config: TinyConfig, tmp_path: Path) -> None:
+def test_another_seed_gives_another_run(tiny_config: TinyConfig, tmp_path: Path) -> None:
     weights: list[torch.Tensor] = []
     for seed in (0, 1):
         config = tiny_config(seed=seed)
@@ -92,7 +92,7 @@ def test_another_seed_is_another_run(tiny_config: TinyConfig, tmp_path: Path) ->
     assert not torch.equal(*weights)
 
 
-def test_evaluation_leaves_no_trace(tiny_config: TinyConfig, tmp_path: Path) -> None:
+def test_evaluation_does_not_change_the_run(tiny_config: TinyConfig, tmp_path: Path) -> None:
     weights: list[torch.Tensor] = []
     for interval in (40, 10_000):
         config = tiny_config(eval_interval=interval)
@@ -102,14 +102,14 @@ def test_evaluation_leaves_no_trace(tiny_config: TinyConfig, tmp_path: Path) -> 
     assert torch.equal(*weights)
 
 
-def test_what_is_logged(tiny_config: TinyConfig, tmp_path: Path) -> None:
+def test_the_log_has_losses_speeds_and_evaluations(tiny_config: TinyConfig, tmp_path: Path) -> None:
     config = tiny_config()
     trainer = Trainer(config, _start(config, tmp_path / "run"))
     _train(trainer)
     rows = read(tmp_path / "run" / "metrics.jsonl")
     losses = [row["env_steps"] for row in rows if "train/critic/loss" in row]
     evaluations = [row["env_steps"] for row in rows if "eval/octants" in row]
-    assert losses == [120, 160, 200, 240, 280, 320]  # nothing is learned before 80 + 8 steps
+    assert losses == [120, 160, 200, 240, 280, 320]  # the first gradient step is after 80 + 8 steps
     assert evaluations == [160, 320]
     assert {"final/goal_share_5cm", "final/phi_singular_value_ratio"} <= rows[-1].keys()
     assert any((tmp_path / "run" / "tensorboard").iterdir())
@@ -128,12 +128,12 @@ def test_a_run_directory_that_cannot_be_written_is_named(
 ) -> None:
     directory = _start(tiny_config(), tmp_path / "run")
     (directory.path / "metrics.jsonl").mkdir()
-    with pytest.raises(RunDirectoryError, match=r"cannot write into .*run"):
+    with pytest.raises(RunDirectoryError, match=r"cannot write to .*run"):
         job.train(directory)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_asking_for_cuda_without_it_fails(tiny_config: TinyConfig, tmp_path: Path) -> None:
+def test_cuda_without_a_device_fails(tiny_config: TinyConfig, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--device cuda: no CUDA device"):
         _start(tiny_config(device="cuda"), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -1,4 +1,4 @@
-"""A training run, whatever its recipe.
+"""A training run of any recipe.
 
 - ``job``: create or resume, train, export.
 - ``trainer``: the training loop.

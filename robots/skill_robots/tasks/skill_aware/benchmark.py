@@ -39,8 +39,8 @@ LIFTED_HEIGHT_M = 0.021
 """Height of the cube's centre above which it counts as lifted or tilted [m]."""
 
 
-LABELS: tuple[str, ...] = ("push", "roll", "pick")
-"""Kinds of motion; :func:`label` returns indices into this."""
+MOTION_KINDS: tuple[str, ...] = ("push", "roll", "pick")
+"""Kinds of motion, in ascending order; :func:`motion_kind` returns indices."""
 
 
 @dataclass(frozen=True, order=True)
@@ -97,14 +97,14 @@ class ContextAware(Protocol):
 
 
 def success(cube: Array, goal: Array) -> Flags:
-    """Whether cubes ``(..., 3)`` are at goals ``(..., 2)`` on the table."""
+    """Returns whether cubes ``(..., 3)`` are at goals ``(..., 2)`` on the table."""
     height = np.full((*goal.shape[:-1], 1), CUBE_REST_HEIGHT_M)
     distance = np.linalg.norm(cube - np.concatenate([goal, height], axis=-1), axis=-1)
     return np.asarray(distance < SUCCESS_RADIUS_M)
 
 
-def label(cube_height: Array, contacts: Contacts) -> NDArray[np.int64]:
-    """Classifies the motion of each scene: ``(n,)`` indices into ``LABELS``.
+def motion_kind(cube_height: Array, contacts: Contacts) -> NDArray[np.int64]:
+    """Classifies the motion of each scene: ``(n,)`` indices into ``MOTION_KINDS``.
 
     The classes are those of the authors of SaMI. *pick*: a cube above 0.021 m that touches both
     fingers and not the table. *roll*: any other cube above 0.021 m. *push*: all other cubes.
@@ -152,8 +152,8 @@ def benchmark(
     """Runs the policy in every cell from the same starts.
 
     An episode succeeds if the cube is at the goal after any of its 50 steps, as published; one
-    start in thirteen succeeds without any motion. The label of an episode is the highest of
-    push < roll < pick until success or the end.
+    start in thirteen succeeds without any motion. The kind of motion of an episode is the highest
+    of push < roll < pick until success or the end.
 
     Args:
         policy: observes ``OBSERVATION`` and takes goals ``(n, 2)``. A :class:`ContextAware`
@@ -192,13 +192,13 @@ def _batches(count: int, n: int) -> Iterator[tuple[NDArray[np.int64], int]]:
 def _episode(
     policy: Policy, scenes: SkillAwareScenes, on_step: StepHook | None
 ) -> tuple[Flags, Flags, NDArray[np.int64]]:
-    """Runs an episode; returns success, success at the end, and the highest label until success."""
+    """Runs an episode; returns success, success at the end, and the highest kind of motion."""
     done = np.zeros(scenes.n, dtype=np.bool_)
     kind = np.zeros(scenes.n, dtype=np.int64)
     for _ in range(EPISODE_STEPS):
         scenes.step(policy.act(scenes.observe(), goal=scenes.goal))
         cube = scenes.cube_position
-        kind = np.where(done, kind, np.maximum(kind, label(cube[:, 2], scenes.contacts)))
+        kind = np.where(done, kind, np.maximum(kind, motion_kind(cube[:, 2], scenes.contacts)))
         done |= success(cube, scenes.goal)
         if on_step is not None:
             on_step(scenes)
@@ -214,7 +214,7 @@ def _result(
         at_end=_by_split(cells, ended),
         cells=dict(zip(names, solved.mean(axis=1).tolist(), strict=True)),
         labels={
-            name: {text: float(np.mean(row == number)) for number, text in enumerate(LABELS)}
+            name: {text: float(np.mean(row == number)) for number, text in enumerate(MOTION_KINDS)}
             for name, row in zip(names, kind, strict=True)
         },
         episodes=solved.shape[1],

@@ -14,7 +14,7 @@ from skill_proto.arrays import Array
 from skill_robots.franka.kinematics import END_EFFECTOR_IN_HAND as NOMINAL_END_EFFECTOR_IN_HAND
 from skill_robots.franka.specs import PANDA
 from skill_robots.kinematics import EndEffectorPose
-from skill_robots.motion.action import rotation_to_down
+from skill_robots.motion.inverse_kinematics import rotation_to_down
 
 DAMPING = 0.5
 """Added to the diagonal of ``J J^T`` (rotations in rad, lengths in m). Identified from joint

@@ -153,7 +153,7 @@ class _Scene:
             pybullet.stepSimulation(client)
 
     def touching(self) -> tuple[bool, bool, bool]:
-        """Whether the cube touches the table, and each finger."""
+        """Returns whether the cube touches the table, and each finger."""
         points = pybullet.getContactPoints(bodyA=self.cube, physicsClientId=self.client)
         others = {(point[2], point[4]) for point in points}
         left, right = ((self.arm, finger) in others for finger in self.fingers)

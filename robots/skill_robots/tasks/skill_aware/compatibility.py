@@ -1,4 +1,4 @@
-"""Which policies fit the skill-aware benchmark."""
+"""Checks whether a policy fits the skill-aware benchmark."""
 
 from __future__ import annotations
 

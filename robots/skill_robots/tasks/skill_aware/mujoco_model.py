@@ -16,7 +16,7 @@ import mujoco
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_robots.franka.model import panda_spec
+from skill_robots.franka.model import FINGER_JOINTS, panda_spec
 from skill_robots.objects import CUBE_SIZE
 
 PHYSICS_STEP_S = 0.002
@@ -49,7 +49,6 @@ FINGER_DAMPING = 375.0
 """Force per velocity error of a finger [N s/m]."""
 
 _FINGERS = ("left_finger", "right_finger")
-_FINGER_JOINTS = ("panda_finger_joint1", "panda_finger_joint2")
 _TOUCHED = ("table", *_FINGERS)
 
 _LINKS = {
@@ -167,7 +166,7 @@ def _make_hand(spec: mujoco.MjSpec) -> None:
     spec.delete(spec.tendon("hand"))
     spec.add_mesh(name="finger_hull", uservert=np.ravel(_FINGER_HULL))
     turned = ((1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0))
-    for finger, name, turn in zip(_FINGERS, _FINGER_JOINTS, turned, strict=True):
+    for finger, name, turn in zip(_FINGERS, FINGER_JOINTS, turned, strict=True):
         joint = spec.joint(name)
         joint.armature, joint.damping = _FINGER_ARMATURE, _NO_DAMPING
         motor = spec.add_actuator(

@@ -1,4 +1,4 @@
-"""Which policies fit the tabletop."""
+"""Checks whether a policy fits the tabletop."""
 
 from __future__ import annotations
 

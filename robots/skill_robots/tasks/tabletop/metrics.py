@@ -84,10 +84,10 @@ def rest_share(trajectories: GoalTrajectories, step: int) -> float:
 def displacement_cells(displacement: Array) -> float:
     """Counts the 2 cm cells that the displacements of one set visit; averaged over sets.
 
+    Cells are centred on multiples of 2 cm, so a cube at rest visits exactly one.
+
     Args:
         displacement: ``(episodes, skills, steps + 1, 2)`` [m].
-
-    Cells are centred on multiples of 2 cm, so a cube at rest visits exactly one.
     """
     cells = np.rint(displacement / CELL_M).astype(np.int64)
     counts = [len(np.unique(one_set.reshape(-1, 2), axis=0)) for one_set in cells]
@@ -113,12 +113,12 @@ def _sector(final: Array) -> NDArray[np.int64]:
 def displacement_r2(skills: Array, final: Array) -> float:
     """Returns the coefficient of determination of a linear fit from skill to final displacement.
 
+    Least squares with an intercept over all episodes. Squared errors of x and y are pooled, so
+    that the value does not depend on the orientation of the table's axes.
+
     Args:
         skills: ``(skills, Z)``.
         final: ``(episodes, skills, 2)`` final displacement [m].
-
-    Least squares with an intercept over all episodes. Squared errors of x and y are pooled, so
-    that the value does not depend on the orientation of the table's axes.
     """
     episodes = final.shape[0]
     inputs = np.tile(np.column_stack([skills, np.ones(len(skills))]), (episodes, 1))
@@ -134,12 +134,12 @@ def displacement_r2(skills: Array, final: Array) -> float:
 def direction_consistency(final: Array) -> float:
     """Returns the consistency of a skill's direction over starts and contexts: 0 to 1.
 
-    Args:
-        final: ``(episodes, skills, 2)`` final displacement [m].
-
     Mean resultant length (Mardia and Jupp, Directional Statistics, 2000, section 2.3.1) of the
     directions of the moved cubes of one skill, averaged over the skills that moved the cube in at
     least two episodes. A single direction would always be consistent.
+
+    Args:
+        final: ``(episodes, skills, 2)`` final displacement [m].
     """
     distance = np.linalg.norm(final, axis=-1, keepdims=True)
     moved = distance > MOVED_M

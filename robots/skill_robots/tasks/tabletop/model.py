@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import mujoco
 
-from skill_robots.franka.model import FINGER_JOINTS, panda_spec
+from skill_robots.franka.model import panda_spec
 from skill_robots.franka.specs import PANDA
 from skill_robots.objects import CUBE_SIZE
 
 ARM_JOINTS = PANDA.joint_names
 """Names of the arm's joints in the model."""
-
-GRIPPER_JOINTS = FINGER_JOINTS
-"""Names of the gripper's joints in the model."""
 
 CUBE_TABLE_PAIR = "cube_table"
 """Name of the contact pair whose friction is *the* friction of a scene."""

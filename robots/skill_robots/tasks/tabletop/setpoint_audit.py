@@ -17,14 +17,14 @@ from skill_robots.kinematics import Point
 from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.governor import INTERVENTIONS, WORKSPACE_MARGIN_M, Governor, Intervention
 
-MakeGovernor = Callable[[ArmSpec, Point, Point, float], Governor]
+GovernorFactory = Callable[[ArmSpec, Point, Point, float], Governor]
 """Arguments: the arm's limits, both corners of its workspace [m], and the servo period [s]."""
 
 GOVERNED_SCENES = 8
 """Number of scenes of a batch with a governor, which costs more than the rest of a scene
 (``benchmarks/safety/governor.py`` measures the cost, with a governor in every scene)."""
 
-ROUNDING = 1e-9
+_ROUNDING = 1e-9
 """Tolerance for rounding of a set-point on a limit [rad, rad/s]."""
 
 
@@ -52,11 +52,11 @@ class SetpointAudit:
         setpoint: Array,
         *,
         governed: int = GOVERNED_SCENES,
-        governor: MakeGovernor = Governor,
+        governor: GovernorFactory = Governor,
     ) -> None:
         base = np.array(actions.base_position)
         self._spec = spec
-        self._step = spec.velocity_limit * period_s + ROUNDING
+        self._step = spec.velocity_limit * period_s + _ROUNDING
         self._low = np.array(actions.workspace_low) - base - WORKSPACE_MARGIN_M
         self._high = np.array(actions.workspace_high) - base + WORKSPACE_MARGIN_M
         self._last = setpoint.copy()
@@ -65,7 +65,7 @@ class SetpointAudit:
         self._rest = np.zeros(spec.dof)
         chosen = np.linspace(0, len(setpoint) - 1, min(governed, len(setpoint))).round()
         self._governors: dict[int, Governor] = {}
-        self._spent: set[int] = set()
+        self._refused: set[int] = set()
         for scene in dict.fromkeys(int(index) for index in chosen):
             made = governor(spec, actions.workspace_low, actions.workspace_high, period_s)
             made.reset(self._state(setpoint[scene]))
@@ -82,41 +82,45 @@ class SetpointAudit:
             np.isfinite(np.concatenate([position, velocity], axis=1)).all(axis=1), np.bool_
         )
         governed = np.zeros(len(position), np.bool_)
-        governed[list(self._spent)] = True
+        governed[list(self._refused)] = True
         for scene in list(self._governors):
             governed[scene] = True
-            self._ask_governor(scene, position[scene], velocity[scene])
+            self._check_governed(scene, position[scene], velocity[scene])
         # A set-point with NaN would fail every other check as well.
-        self._test(np.where(finite[:, None], position, self._last), velocity, ~finite, ~governed)
+        self._check_others(
+            np.where(finite[:, None], position, self._last), velocity, ~finite, ~governed
+        )
 
-    def _ask_governor(self, scene: int, position: Array, velocity: Array) -> None:
+    def _check_governed(self, scene: int, position: Array, velocity: Array) -> None:
         target = JointTarget(position=position, velocity=velocity, acceleration=self._rest)
         found = self._governors[scene].check(target, self._state(position)).intervention
         if found is not None:
             self.interventions[found] += 1
             # The governor would continue from its stop, but the scene continues from its set-point.
             del self._governors[scene]
-            self._spent.add(scene)
+            self._refused.add(scene)
 
-    def _test(self, position: Array, velocity: Array, broken: Flags, chosen: Flags) -> None:
+    def _check_others(
+        self, position: Array, velocity: Array, not_finite: Flags, counted: Flags
+    ) -> None:
         spec = self._spec
         too_fast = (np.abs(position - self._last) > self._step) | (
-            np.abs(velocity) > spec.velocity_limit + ROUNDING
+            np.abs(velocity) > spec.velocity_limit + _ROUNDING
         )
-        too_far = (position < spec.position_low - ROUNDING) | (
-            position > spec.position_high + ROUNDING
+        too_far = (position < spec.position_low - _ROUNDING) | (
+            position > spec.position_high + _ROUNDING
         )
         excess = self._excess(position)
         # Outside the box only motion back towards the box is allowed.
         leaves = excess > np.maximum(self._last_excess, 0.0)
         found: dict[Intervention, Flags] = {
-            "not_finite": broken,
+            "not_finite": not_finite,
             "joint_velocity": np.asarray(too_fast.any(axis=1), np.bool_),
             "joint_position": np.asarray(too_far.any(axis=1), np.bool_),
             "workspace": leaves,
         }
         for kind, scenes in found.items():
-            self.interventions[kind] += int(np.count_nonzero(scenes & chosen))
+            self.interventions[kind] += int(np.count_nonzero(scenes & counted))
         self._last, self._last_excess = position, excess
 
     def _state(self, position: Array) -> ArmState:

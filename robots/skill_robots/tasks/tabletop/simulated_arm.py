@@ -55,7 +55,7 @@ class MujocoArm:
         Raises:
             SimulationDivergedError: the simulation has diverged since the last reset.
         """
-        self._check_sound()
+        self._raise_if_diverged()
         table = self._table
         cube = table.cube_pose
         return ArmState(
@@ -89,12 +89,12 @@ class MujocoArm:
         # stays until a reset of the scene, because continuing would drive the arm from one pose to
         # the other.
         self._diverged = self._diverged or self._table.time_s <= before
-        self._check_sound()
+        self._raise_if_diverged()
 
     def recover(self) -> None:
         """Has no effect: the simulation has no robot faults, and only a reset ends divergence."""
 
-    def _check_sound(self) -> None:
+    def _raise_if_diverged(self) -> None:
         if self._diverged:
             raise SimulationDivergedError("the simulation diverged; reset the scene")
 

@@ -20,18 +20,14 @@ from pydantic.dataclasses import dataclass
 
 from skill_proto.arrays import Array, Ids
 from skill_robots.arm import Pose
+from skill_robots.franka.model import FINGER_JOINTS
 from skill_robots.franka.specs import PANDA
-from skill_robots.motion.action import (
-    ActionConfig,
-    ActionDecoder,
-    EndEffectors,
-    end_effector_state,
-    inverse_kinematics,
-)
+from skill_robots.motion.action import ActionConfig, ActionDecoder, EndEffectors, end_effector_state
+from skill_robots.motion.inverse_kinematics import inverse_kinematics
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
 from skill_robots.objects import CUBE, CUBE_SIZE
 from skill_robots.observation import PUSH_OBSERVATION, WorldState, canonical_sign, observe, rotate
-from skill_robots.tasks.tabletop.model import CUBE_TABLE_PAIR, GRIPPER_JOINTS, tabletop_model
+from skill_robots.tasks.tabletop.model import CUBE_TABLE_PAIR, tabletop_model
 from skill_robots.tasks.tabletop.sensor_noise import SensorNoise
 
 Interval = tuple[float, float]
@@ -124,7 +120,7 @@ class Tabletop:
         self._cube_q = int(model.joint("cube").qposadr[0])
         self._cube_v = int(model.joint("cube").dofadr[0])
         self._unit_inertia = model.body_inertia[self._cube] / model.body_mass[self._cube]
-        self._finger_q = int(model.joint(GRIPPER_JOINTS[0]).qposadr[0])
+        self._finger_q = int(model.joint(FINGER_JOINTS[0]).qposadr[0])
         self._hand = model.actuator("hand").id
 
     # Episodes -----------------------------------------------------------------------------------

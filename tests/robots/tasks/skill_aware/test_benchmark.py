@@ -17,7 +17,7 @@ from skill_robots.tasks.skill_aware.benchmark import (
     Cell,
     cell_name,
     draw_starts,
-    label,
+    motion_kind,
     success,
 )
 from skill_robots.tasks.skill_aware.engines import EngineMissingError, make_scenes
@@ -72,13 +72,13 @@ def test_success_is_measured_in_space() -> None:
     assert success(cube, np.zeros((4, 2))).tolist() == [True, True, False, False]
 
 
-def test_labels_are_the_published_ones() -> None:
+def test_motion_kinds_are_the_published_ones() -> None:
     height = np.array([0.02, 0.03, 0.03, 0.03, 0.03])
     contacts = Contacts(
         table=np.array([False, False, True, False, False]),
         fingers=np.array([[1, 1], [1, 1], [1, 1], [1, 0], [0, 0]], dtype=np.bool_),
     )
-    assert label(height, contacts).tolist() == [0, 2, 1, 1, 1]
+    assert motion_kind(height, contacts).tolist() == [0, 2, 1, 1, 1]
 
 
 def test_cell_names_have_no_trailing_zeros() -> None:

@@ -8,9 +8,15 @@ import pytest
 from skill_proto.arrays import Array
 from skill_robots.franka.kinematics import END_EFFECTOR_IN_HAND
 from skill_robots.franka.specs import PANDA
-from skill_robots.motion.action import inverse_kinematics
+from skill_robots.motion.inverse_kinematics import inverse_kinematics
 from skill_robots.observation import layout
-from skill_robots.tasks.skill_aware.benchmark import LABELS, Cell, benchmark, draw_starts, label
+from skill_robots.tasks.skill_aware.benchmark import (
+    MOTION_KINDS,
+    Cell,
+    benchmark,
+    draw_starts,
+    motion_kind,
+)
 from skill_robots.tasks.skill_aware.bullet_kinematics import (
     DAMPING,
     ITERATIONS,
@@ -222,7 +228,7 @@ def test_the_arm_lifts_5_kg_and_not_15() -> None:
     touching = scenes.contacts
     assert touching.table.tolist() == [False, False, True, True]
     assert touching.fingers[:2].all()
-    assert [LABELS[i] for i in label(height, touching)[:2]] == ["pick", "pick"]
+    assert [MOTION_KINDS[i] for i in motion_kind(height, touching)[:2]] == ["pick", "pick"]
 
 
 def test_soft_fingers_reduce_the_gripper_width() -> None:

@@ -8,8 +8,9 @@ import pytest
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
 from skill_robots.franka.specs import PANDA
-from skill_robots.motion.action import ActionConfig, inverse_kinematics
+from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.governor import WORKSPACE_MARGIN_M, Governor
+from skill_robots.motion.inverse_kinematics import inverse_kinematics
 from skill_robots.tasks.tabletop.setpoint_audit import Point, SetpointAudit
 
 PERIOD_S = 0.005

@@ -1,4 +1,4 @@
-"""How goals are scored: the measure itself, and that numbers stand under the right names."""
+"""Evaluation of goals: the rest share, and the names of the metrics."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def algorithm() -> ContextSac:
 
 
 def _episodes(cube: np.ndarray, speed: np.ndarray, goal: np.ndarray) -> Episodes:
-    """Episodes whose cubes go along ``(n, T + 1, 2)`` at these speeds."""
+    """Episodes with cube positions ``(n, T + 1, 2)`` and these speeds."""
     n, steps = cube.shape[0], cube.shape[1] - 1
     observation = torch.randn(n, steps + 1, 28)
     place = PLACE["cube_position"].start
@@ -65,7 +65,7 @@ def _episodes(cube: np.ndarray, speed: np.ndarray, goal: np.ndarray) -> Episodes
     )
 
 
-def test_the_measure_is_that_of_skill_eval() -> None:
+def test_the_rest_share_equals_that_of_skill_eval() -> None:
     random = np.random.default_rng(0)
     n, steps = 400, 60
     goal = random.uniform(-0.15, 0.15, (n, 2))
@@ -89,8 +89,8 @@ def test_the_measure_is_that_of_skill_eval() -> None:
 def test_a_cube_at_rest_by_hand() -> None:
     goal = np.zeros((4, 2))
     cube, speed = np.zeros((4, 61, 2)), np.full((4, 61), 0.3)
-    cube[:, 0] = [[0.1, 0], [0.1, 0], [0.1, 0], [0.03, 0]]  # the last one is no far goal
-    cube[0, 40], speed[0, 40] = (0.02, 0.02), 0.01  # there and at rest
+    cube[:, 0] = [[0.1, 0], [0.1, 0], [0.1, 0], [0.03, 0]]  # the last goal is not far
+    cube[0, 40], speed[0, 40] = (0.02, 0.02), 0.01  # at the goal and at rest
     cube[1, 40], speed[1, 40] = (0.02, 0.02), 0.03  # passes by
     cube[2, 40], speed[2, 40] = (0.03, 0.02), 0.01  # rests elsewhere
     speed[3, 40] = 0.0
@@ -98,12 +98,12 @@ def test_a_cube_at_rest_by_hand() -> None:
     assert rest_share(_episodes(cube[3:], speed[3:], goal[3:]), 40) == 0.0
 
 
-def test_release_fault_4_an_evaluation_never_outlasts_what_was_trained() -> None:
+def test_release_fault_4_an_evaluation_is_not_longer_than_a_training_episode() -> None:
     task = GoalTaskConfig()
     assert nominal(task, task.mass, task.friction).episode_steps <= task.episode_steps
 
 
-def test_conditions_are_nominal_and_steady(algorithm: ContextSac) -> None:
+def test_conditions_are_nominal_and_constant(algorithm: ContextSac) -> None:
     task = nominal(GoalTaskConfig(), (4.8, 4.8), (0.06, 0.06))
     world = goal_evaluation.GoalWorld(task, 6, seed=0)
     world.reset()
@@ -153,7 +153,7 @@ def test_times_are_in_milliseconds(algorithm: ContextSac, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("knowledge", ["told", "untold"])
-def test_bounds_are_judged_without_what_they_do_not_have(knowledge: str) -> None:
+def test_bounds_are_evaluated_without_context_metrics(knowledge: str) -> None:
     settings = GoalSacConfig(hidden=(16,), start_from=None, knowledge=knowledge)
     task = GoalTaskConfig(episode_steps=20)
     bound = build_algorithm(GoalConfig(algorithm=settings, task=task), torch.device("cpu"))
@@ -163,7 +163,7 @@ def test_bounds_are_judged_without_what_they_do_not_have(knowledge: str) -> None
     }
 
 
-def test_an_evaluation_leaves_no_trace_and_repeats(
+def test_an_evaluation_does_not_change_the_run_and_repeats(
     algorithm: ContextSac, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(goal_evaluation, "QUICK", ("mu0.1",))
@@ -177,7 +177,7 @@ def test_an_evaluation_leaves_no_trace_and_repeats(
 # Identification -----------------------------------------------------------------------------------
 
 
-def test_noise_is_no_contact() -> None:
+def test_sensor_noise_does_not_count_as_contact() -> None:
     task = GoalTaskConfig(
         sensor_noise=1.0, start="high", friction=(0.1, 0.1), context_change_share=0.0
     )
@@ -191,11 +191,11 @@ def test_noise_is_no_contact() -> None:
         if step < 5:
             assert (world.first_contact == NEVER).all()
             seen = max(seen, np.abs(world.observe()[:, velocity]).max())
-    assert seen > goal_evaluation.CONTACT_M_S  # what is measured would have looked like contact
+    assert seen > goal_evaluation.CONTACT_M_S  # the measured speed alone would count as contact
     assert world.first_contact.tolist() == [5] * 6
 
 
-def test_estimates_are_judged_at_their_time_after_contact(
+def test_estimates_are_evaluated_at_their_time_after_contact(
     algorithm: ContextSac, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held_out = goal_evaluation.hold_out
@@ -204,7 +204,7 @@ def test_estimates_are_judged_at_their_time_after_contact(
     def rigged(policy: ContextSac, world: goal_evaluation._ContactWorld) -> object:
         held = held_out(policy, world)
         world.first_contact = touched
-        # Estimates that tell which step they were taken from.
+        # Estimates that equal their step.
         steps = np.arange(held.truth.shape[1], dtype=float)
         estimates = np.broadcast_to(steps[None, :, None], held.truth.shape)
         return dataclasses.replace(held, estimates=estimates)
@@ -227,6 +227,6 @@ def test_estimates_are_judged_at_their_time_after_contact(
     }
 
 
-def test_episodes_too_short_to_judge_give_zeros(algorithm: ContextSac) -> None:
+def test_episodes_that_are_too_short_give_zeros(algorithm: ContextSac) -> None:
     metrics = identification(algorithm, GoalTaskConfig(episode_steps=10), episodes=3)
     assert set(metrics.values()) == {0.0}

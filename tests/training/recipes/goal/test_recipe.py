@@ -1,4 +1,4 @@
-"""``skill-train goal``: small real runs, stopped, continued, exported, compared with the file."""
+"""``skill-train goal``: small runs that are stopped, continued, exported and compared."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CSF = Path(__file__).parents[4] / "models" / "csf_panda.onnx"
 
 
 def _config(**settings: object) -> GoalConfig:
-    """Six rounds of eight scenes; the first policy's are two."""
+    """Six rounds of eight scenes, two of them with the initial policy."""
     small: dict[str, object] = {
         "hidden": (16, 16),
         "encoder": EncoderConfig(hidden=8),
@@ -70,7 +70,7 @@ def _config(**settings: object) -> GoalConfig:
 
 @pytest.fixture(autouse=True)
 def few_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Evaluations and calibration of seconds, not of minutes."""
+    """Shortens evaluations and calibration from minutes to seconds."""
     monkeypatch.setattr(goal_evaluation, "CONTEXTS", {"mu0.1": ((0.8, 0.8), (0.1, 0.1))})
     monkeypatch.setattr(goal_evaluation, "QUICK", ("mu0.1",))
     monkeypatch.setattr(goal, "CALIBRATION_EPISODES", 32)
@@ -131,7 +131,7 @@ def test_the_contrastive_term_is_in_the_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("knowledge", ["inferred", "told", "untold"])
-def test_a_resumed_run_equals_an_unbroken_one(knowledge: str, tmp_path: Path) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(knowledge: str, tmp_path: Path) -> None:
     config = _config(knowledge=knowledge)
     whole = Trainer(config, _start(config, tmp_path / "whole"))
     _train(whole)
@@ -145,7 +145,7 @@ def test_a_resumed_run_equals_an_unbroken_one(knowledge: str, tmp_path: Path) ->
     assert second.final_metrics == whole.final_metrics
 
 
-def test_a_run_goes_on_without_the_file_it_started_from(tmp_path: Path) -> None:
+def test_a_run_resumes_without_its_initial_policy_file(tmp_path: Path) -> None:
     path = tmp_path / "start.onnx"
     path.write_bytes(CSF.read_bytes())
     config = _config(start_from=path, hidden=(256, 256))
@@ -160,7 +160,7 @@ def test_a_run_goes_on_without_the_file_it_started_from(tmp_path: Path) -> None:
     assert torch.equal(_weights(second), _weights(whole))
 
 
-# What is shipped ----------------------------------------------------------------------------------
+# Export -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +218,7 @@ def test_the_file_reproduces_contexts_and_actions_of_an_episode(exported: RunDir
     assert float(np.abs(contexts[:, 0] - contexts[:, -1]).max()) > 1e-2
 
 
-def test_the_manifest_says_what_the_memory_is(exported: RunDirectory) -> None:
+def test_the_manifest_describes_the_recurrent_state(exported: RunDirectory) -> None:
     _, manifest = _session(exported)
     assert manifest.name == "goal_panda"
     assert [(state.name, state.shape) for state in manifest.recurrent] == [
@@ -239,19 +239,19 @@ def test_the_manifest_says_what_the_memory_is(exported: RunDirectory) -> None:
     assert "trained/by_2400ms" in manifest.evaluation.metrics
 
 
-def test_the_card_tells_where_it_started(exported: RunDirectory) -> None:
+def test_the_card_names_the_initial_policy_file(exported: RunDirectory) -> None:
     card = exported.card.read_text()
     assert "csf_panda.onnx" in card
     assert "goal" in card
 
 
-def test_the_calibrated_distance_holds_for_contexts_held_out(exported: RunDirectory) -> None:
-    """95 % of held-out contexts within 1, also on scenes that it was not calibrated on."""
+def test_the_calibrated_distance_holds_for_held_out_contexts(exported: RunDirectory) -> None:
+    """95 % of held-out contexts are within 1, also on scenes without part in the calibration."""
     config, algorithm = _trained(exported)
     _, manifest = _session(exported)
     assert manifest.context is not None
     center, whitening = np.array(manifest.context.center), np.array(manifest.context.whitening)
-    shares, single = [], replace(config.task, scenes_per_task=1)
+    shares, single = [], replace(config.task, scenes_per_task=1, context_change_share=0.0)
     for seed in (goal_evaluation.EVALUATION_SEED + 2, 5):
         held = hold_out(algorithm, GoalWorld(single, 32, seed=seed))
         late = held.contexts[:, (STEPS + 1) // 2 :].reshape(-1, 6)
@@ -261,7 +261,7 @@ def test_the_calibrated_distance_holds_for_contexts_held_out(exported: RunDirect
     assert shares[1] > 0.8
 
 
-def test_a_run_is_exported_without_the_file_it_started_from(
+def test_a_run_is_exported_without_its_initial_policy_file(
     exported: RunDirectory, tmp_path: Path
 ) -> None:
     config = exported.config()
@@ -283,7 +283,7 @@ def test_a_run_is_exported_without_the_file_it_started_from(
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_an_untold_policy_ships_without_a_memory(tmp_path: Path) -> None:
+def test_a_context_free_policy_is_exported_without_recurrent_state(tmp_path: Path) -> None:
     directory = _start(_config(knowledge="untold"), tmp_path / "run")
     assert job.train(directory)
     session, manifest = _session(directory)
@@ -293,15 +293,15 @@ def test_an_untold_policy_ships_without_a_memory(tmp_path: Path) -> None:
     assert "lstm_h" not in {tensor.name for tensor in session.get_inputs()}
 
 
-def test_a_policy_that_was_told_is_not_served(tmp_path: Path) -> None:
+def test_a_policy_with_the_true_context_is_not_exported(tmp_path: Path) -> None:
     directory = _start(_config(knowledge="told"), tmp_path / "run")
-    with pytest.raises(NothingToShipError, match="told mass and friction cannot be served"):
+    with pytest.raises(NothingToShipError, match="the true mass and friction cannot be served"):
         job.train(directory)
     assert not directory.policy.exists()
     assert read(directory.path / "metrics.jsonl")[-1]["final/trained/by_2400ms"] >= 0
 
 
-def test_an_export_of_a_told_policy_is_refused_clearly(
+def test_an_export_of_a_policy_with_the_true_context_is_refused_clearly(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = _config(knowledge="told")
@@ -310,7 +310,7 @@ def test_an_export_of_a_told_policy_is_refused_clearly(
         main(["export", str(tmp_path / "run"), "--out", str(tmp_path / "goal.onnx")])
     said = "".join(capfd.readouterr())
     assert exit_info.value.code == 2
-    assert "told mass and friction cannot be served" in said
+    assert "given the true mass and friction cannot be served" in said
     assert "Traceback" not in said
     assert not (tmp_path / "goal.onnx").exists()
 
@@ -341,7 +341,7 @@ FLAGS: dict[str, str] = {
 }
 
 
-def test_a_run_that_was_killed_goes_on_to_the_same_end(
+def test_a_killed_run_continues_to_the_same_end(
     skill_train_command: list[str], tmp_path: Path
 ) -> None:
     checkpoint = tmp_path / "run" / "checkpoint.pt"
@@ -368,7 +368,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_end(
     killed.resume()
     done = killed.env_steps
     assert done >= ROUND
-    # Both go on to a round after the one at which the process was killed, and after some updates.
+    # Both end some updates after the round at which the process was killed.
     until = max(done, 2 * ROUND) + 2 * ROUND
     _train(killed, until=until, at=done)
     whole = Trainer(config, _start(config, tmp_path / "whole"))
@@ -378,11 +378,13 @@ def test_a_run_that_was_killed_goes_on_to_the_same_end(
     assert torch.equal(_weights(killed), _weights(whole))
 
 
-def test_the_program_refuses_scenes_that_do_not_divide(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_program_refuses_scenes_that_do_not_divide_into_tasks(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit) as exit_info:
         main(["goal", "--goal.start-from", "None", "--n-envs", "12", "--run-dir", "nowhere/run"])
     assert exit_info.value.code == 2
-    assert "--n-envs 12 is no multiple" in "".join(capfd.readouterr())
+    assert "--n-envs 12 is not a multiple" in "".join(capfd.readouterr())
 
 
 @pytest.mark.gpu

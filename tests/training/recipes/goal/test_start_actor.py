@@ -1,4 +1,4 @@
-"""A goal policy begins as the skill policy that its actor comes from, and says what cannot be."""
+"""A goal policy begins as the skill policy of its initial actor; unusable files are refused."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _inputs(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("knowledge", ["inferred", "told", "untold"])
-def test_the_first_policy_pushes_to_far_goals_as_the_skill_policy_does(knowledge: str) -> None:
+def test_the_initial_policy_pushes_to_far_goals_as_the_skill_policy_does(knowledge: str) -> None:
     observation, goal = _inputs(200)
     session = ort.InferenceSession(CSF, providers=["CPUExecutionProvider"])
     feed = {
@@ -63,15 +63,15 @@ def test_the_first_policy_pushes_to_far_goals_as_the_skill_policy_does(knowledge
     given = torch.from_numpy(observation), torch.from_numpy(goal)
     ours = algorithm.act(*given, context, deterministic=True)
     np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-3)
-    # Whatever the context is: nothing has been learned of it.
+    # The context has no effect before training.
     torch.testing.assert_close(algorithm.act(*given, 0 * context, deterministic=True), ours)
 
 
 @pytest.mark.parametrize("path", [CSF, METRA])
-def test_directions_are_turned_into_the_files_own_skills(path: Path) -> None:
+def test_directions_are_rotated_into_the_skills_of_the_file(path: Path) -> None:
     skills = SkillFile(path, PUSH_OBSERVATION)
     rotation = skills.rotation()
-    # Nothing but a rotation, or a rotation and a mirror.
+    # An orthogonal matrix: a rotation, with or without a mirror.
     torch.testing.assert_close(rotation @ rotation.T, torch.eye(2), atol=0.05, rtol=0)
     for angle in np.linspace(0, 2 * np.pi, 7):
         way = np.array([np.cos(angle), np.sin(angle)])
@@ -80,12 +80,12 @@ def test_directions_are_turned_into_the_files_own_skills(path: Path) -> None:
         torch.testing.assert_close(turned, skill, atol=0.05, rtol=0)
 
 
-def test_from_nothing_is_possible() -> None:
+def test_a_run_can_start_with_random_weights() -> None:
     algorithm = _begun(GoalSacConfig(start_from=None, hidden=(8,)))
     assert torch.equal(algorithm.task.rotation, torch.eye(2))
 
 
-# What cannot be -----------------------------------------------------------------------------------
+# Refused files ------------------------------------------------------------------------------------
 
 
 def _refused(path: Path, **settings: object) -> str:
@@ -96,23 +96,23 @@ def _refused(path: Path, **settings: object) -> str:
     return said
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     said = _refused(tmp_path / "nowhere.onnx")
     assert "models/csf_panda.onnx" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"not a graph at all", b"\x08\x0a" * 40])
-def test_a_file_that_is_no_onnx(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_onnx_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "broken.onnx"
     path.write_bytes(content)
     assert "cannot start from" in _refused(path)
 
 
-def test_a_directory(tmp_path: Path) -> None:
+def test_a_directory_is_refused(tmp_path: Path) -> None:
     assert "cannot start from" in _refused(tmp_path)
 
 
-def test_a_graph_without_a_manifest(tmp_path: Path) -> None:
+def test_a_graph_without_a_manifest_is_refused(tmp_path: Path) -> None:
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy")
     node = helper.make_node("Identity", ["x"], ["y"])
     opset = [helper.make_opsetid("", 20)]
@@ -123,11 +123,11 @@ def test_a_graph_without_a_manifest(tmp_path: Path) -> None:
     assert "manifest" in _refused(tmp_path / "plain.onnx")
 
 
-def test_a_policy_that_was_not_trained_here(policy_file: Path) -> None:
-    assert "no skill policy" in _refused(policy_file)
+def test_a_foreign_policy_is_refused(policy_file: Path) -> None:
+    assert "not a skill policy" in _refused(policy_file)
 
 
-def test_a_policy_that_sees_something_else(tmp_path: Path) -> None:
+def test_a_policy_with_another_observation_is_refused(tmp_path: Path) -> None:
     model = onnx.load(CSF)
     (entry,) = [entry for entry in model.metadata_props if entry.key == METADATA_KEY]
     manifest = PolicyManifest.from_json(entry.value)
@@ -139,14 +139,16 @@ def test_a_policy_that_sees_something_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("hidden", [(64, 64), (256,), (256, 256, 256)])
-def test_an_actor_of_other_sizes(hidden: tuple[int, ...]) -> None:
+def test_an_actor_of_other_sizes_is_refused(hidden: tuple[int, ...]) -> None:
     said = _refused(CSF, hidden=hidden)
     assert "actor of other sizes" in said
     assert "--goal.hidden" in said
 
 
-@pytest.mark.parametrize(("renamed", "words"), [(False, "other scales"), (True, "nothing")])
-def test_an_actor_behind_another_normalisation(renamed: bool, words: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("renamed", "words"), [(False, "other scales"), (True, "no scales")])
+def test_an_actor_with_another_normalisation_is_refused(
+    renamed: bool, words: str, tmp_path: Path
+) -> None:
     model, name = onnx.load(CSF), "actor.normalizer.scale"
     (tensor,) = [one for one in model.graph.initializer if one.name == name]
     if renamed:
@@ -161,7 +163,7 @@ def test_an_actor_behind_another_normalisation(renamed: bool, words: str, tmp_pa
     assert f"divides its observation by {words}" in _refused(tmp_path / "scaled.onnx")
 
 
-def test_the_program_says_so_and_leaves_nothing_behind(
+def test_the_program_prints_the_error_and_leaves_no_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

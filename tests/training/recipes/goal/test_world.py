@@ -1,4 +1,4 @@
-"""The goal stage's scenes: what changes in mid-episode, for whom, and what is said of it."""
+"""Scenes of the goal stage: goals and contexts that change in mid-episode."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _world(n: int = 8, *, seed: int = 0, **settings: object) -> GoalWorld:
 
 
 def _episode(world: GoalWorld) -> tuple[Array, Array]:
-    """Goals ``(T, n, 2)`` before each step and truths ``(T + 1, n, 2)`` of an idle hand."""
+    """Goals ``(T, n, 2)`` before each step and truths ``(T + 1, n, 2)``, without motion."""
     world.reset()
     goals, truths = [], [world.truth]
     for _ in range(STEPS):
@@ -33,7 +33,7 @@ def _episode(world: GoalWorld) -> tuple[Array, Array]:
 
 
 def _changes(track: Array) -> list[list[int]]:
-    """For every scene of a track ``(T, n, k)``, the steps at which it jumps."""
+    """The steps at which the values ``(T, n, k)`` change, for every scene."""
     moved = (track[1:] != track[:-1]).any(-1)
     return [(np.nonzero(moved[:, scene])[0] + 1).tolist() for scene in range(track.shape[1])]
 
@@ -54,7 +54,7 @@ def test_contexts_are_shared_in_a_group_and_change_at_the_same_step() -> None:
     assert len(steps) > 3
 
 
-def test_goals_are_each_scenes_own_and_jump_once() -> None:
+def test_each_scene_has_its_own_goal_that_changes_once() -> None:
     goals, _ = _episode(_world(64, goal_change_share=1.0))
     changes = _changes(goals)
     assert [len(change) for change in changes] == [1] * 64
@@ -67,7 +67,7 @@ def test_goals_are_each_scenes_own_and_jump_once() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
-def test_how_many_change(share: float) -> None:
+def test_the_share_of_changes(share: float) -> None:
     world = _world(64, goal_change_share=share, context_change_share=share, scenes_per_task=1)
     goals, truths = zip(*(_episode(world) for _ in range(3)), strict=True)
     for tracks in (goals, truths):
@@ -75,7 +75,7 @@ def test_how_many_change(share: float) -> None:
         assert np.mean(changed) == pytest.approx(share, abs=0.12)
 
 
-def test_the_truth_is_what_the_physics_has() -> None:
+def test_the_truth_equals_the_parameters_of_the_physics() -> None:
     world = _world(context_change_share=1.0)
     world.reset()
     table = world._table
@@ -97,7 +97,7 @@ def test_contexts_cover_their_ranges_evenly_in_the_logarithm() -> None:
         np.testing.assert_allclose(shares, 0.25, atol=0.08)
 
 
-def test_every_group_of_every_round_is_a_task_of_its_own() -> None:
+def test_every_group_of_every_round_is_a_new_task() -> None:
     world, seen = _world(8), set[int]()
     for _ in range(5):
         world.reset()
@@ -108,13 +108,13 @@ def test_every_group_of_every_round_is_a_task_of_its_own() -> None:
         seen |= {*tasks.tolist()}
 
 
-def test_what_the_policy_sees_of_the_cube_is_where_it_is() -> None:
+def test_the_observed_cube_position_is_the_true_one() -> None:
     world = _world()
     world.reset()
     np.testing.assert_allclose(world.observe()[:, 6:8], world.cube_position, atol=1e-9)
 
 
-def test_a_world_goes_on_exactly_from_its_state() -> None:
+def test_a_world_continues_exactly_from_its_state() -> None:
     settings: dict[str, object] = {"sensor_noise": 1.0, "start": "mixed"}
     first, second = _world(**settings), _world(seed=9, **settings)
     _episode(first)
@@ -132,7 +132,9 @@ def test_a_world_goes_on_exactly_from_its_state() -> None:
 
 
 def test_scenes_that_do_not_divide_into_tasks_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"--n-envs 12 is no multiple of --task.scenes-per-task"):
+    with pytest.raises(
+        ConfigError, match=r"--n-envs 12 is not a multiple of --task.scenes-per-task"
+    ):
         GoalConfig(run=GoalRunSettings(n_envs=12))
-    with pytest.raises(ConfigError, match=r"--task.friction 0.0 1.0 is no range"):
+    with pytest.raises(ConfigError, match=r"--task.friction 0.0 1.0 is not a range"):
         GoalConfig(task=dataclasses.replace(GoalTaskConfig(), friction=(0.0, 1.0)))

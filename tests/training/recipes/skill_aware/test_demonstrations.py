@@ -1,4 +1,4 @@
-"""Demonstrations: what a controller did, disturbed now and then, and only its own doing shown."""
+"""Demonstrations: a controller with random disturbances, which are not imitated."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLACE = layout(OBSERVATION)
 
 
 class _Watched(Pick):
-    """The picker, and what it was asked and wanted."""
+    """The picker, with a record of its inputs and actions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class _Watched(Pick):
 
 @pytest.fixture(scope="module")
 def shown() -> Iterator[tuple[Episodes, _Watched, BringToGoal, SkillAwareWorld]]:
-    """14 episodes were asked for, of eight scenes."""
+    """Demonstrations for a request of 14 episodes in eight scenes."""
     world = SkillAwareWorld(SkillAwareTaskConfig(engine="mujoco"), 8, seed=0)
     task = BringToGoal(
         PLACE["cube_position"].start,
@@ -67,7 +67,7 @@ def shown() -> Iterator[tuple[Episodes, _Watched, BringToGoal, SkillAwareWorld]]
 Shown = tuple[Episodes, _Watched, BringToGoal, SkillAwareWorld]
 
 
-def test_whole_rounds_are_shown(shown: Shown) -> None:
+def test_demonstrations_are_whole_rounds(shown: Shown) -> None:
     episodes = shown[0]
     assert len(episodes) == 16
     assert episodes.observation.shape == (16, STEPS + 1, 23)
@@ -78,14 +78,14 @@ def test_whole_rounds_are_shown(shown: Shown) -> None:
 
 
 def _as_wanted(shown: Shown) -> np.ndarray:
-    """``(16, STEPS)``: the action is what the controller wanted."""
+    """``(16, STEPS)``: the action equals the controller's choice."""
     episodes, controller, *_ = shown
     wanted = np.clip(np.array(controller.wanted), -1, 1).reshape(2, STEPS, 8, 4)
     wanted = wanted.transpose(0, 2, 1, 3).reshape(16, STEPS, 4)
     return (np.abs(episodes.action.numpy() - wanted) < 1e-6).all(-1)
 
 
-def test_undisturbed_actions_up_to_success_are_to_be_imitated(shown: Shown) -> None:
+def test_undisturbed_actions_until_success_are_imitated(shown: Shown) -> None:
     episodes, controller, task, _ = shown
     seen = np.array(controller.seen).reshape(2, STEPS, 8, 23).transpose(0, 2, 1, 3)
     np.testing.assert_allclose(episodes.observation[:, :-1], seen.reshape(16, STEPS, 23), atol=1e-5)
@@ -120,14 +120,14 @@ def test_returns_and_contexts_are_those_of_the_episodes(shown: Shown) -> None:
     assert episodes.task[8:].tolist() == world.task.tolist()
 
 
-def test_what_is_shown_is_worth_imitating(shown: Shown) -> None:
+def test_demonstrations_succeed(shown: Shown) -> None:
     episodes, _, task, _ = shown
     _, ends = task.reward(episodes.observation[:, 1:].flatten(0, 1), episodes.goal.flatten(0, 1))
     solved = ends.unflatten(0, (16, STEPS)).any(1)
     assert float(solved.float().mean()) > 0.7
 
 
-def test_nothing_is_shown_of_a_held_out_context(shown: Shown) -> None:
+def test_demonstrations_exclude_held_out_contexts(shown: Shown) -> None:
     config = SkillAwareTaskConfig(
         engine="mujoco",
         contexts="range",

@@ -1,4 +1,4 @@
-"""``skill-train tesac|ccm|satesac|saccm``: small real runs on the benchmark, and what they ship."""
+"""``skill-train tesac|ccm|satesac|saccm``: small runs on the benchmark, and their exports."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_every_method_trains(method: str, settings: dict[str, object], tmp_path:
     assert (shown is None) is (config.algorithm.demonstrations == 0)
 
 
-def test_methods_differ_in_their_contrastive_term_alone() -> None:
+def test_methods_differ_only_in_their_contrastive_term() -> None:
     samplings = {name: kind().contrastive.sampling for name, kind in METHODS.items()}
     assert samplings == {name: name for name in ("tesac", "ccm", "satesac", "saccm")}
     bare = [
@@ -165,7 +165,7 @@ def test_release_fault_5_a_splits_success_is_the_mean_of_its_cells(tmp_path: Pat
     assert all(0 <= value <= 1 for value in metrics.values())
 
 
-def test_a_resumed_run_equals_an_unbroken_one(tmp_path: Path) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     config = _config()
     whole = Trainer(config, _start(config, tmp_path / "whole"))
     _train(whole)
@@ -194,7 +194,7 @@ def test_on_bullet(tmp_path: Path) -> None:
     assert replay["demonstrations"]["action"].shape == (8, STEPS, 4)
 
 
-# What is shipped ----------------------------------------------------------------------------------
+# Export -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +250,7 @@ def test_the_manifest(exported: RunDirectory) -> None:
     plant = manifest.plant
     assert plant.task == "skill_aware"
     assert plant.displacement_origin == "measured"
-    # The benchmark's motors, and what the policy is served with on our arm.
+    # The benchmark's motors, and the limits of serving.
     assert plant.joint_damping == tuple(MOTOR_DAMPING)
     assert plant.joint_stiffness == tuple(MOTOR_RATE * MOTOR_DAMPING)
     assert plant.max_setpoint_error_m == ActionConfig().max_setpoint_error
@@ -272,8 +272,8 @@ def test_the_manifest(exported: RunDirectory) -> None:
     assert set(SPLITS) <= {name.removeprefix("success.") for name in manifest.evaluation.metrics}
 
 
-def test_estimates_are_in_the_units_of_the_range(exported: RunDirectory) -> None:
-    """A head that knows nothing estimates the middle of what was trained on, not twice of it."""
+def test_estimates_have_the_units_of_the_range(exported: RunDirectory) -> None:
+    """An untrained head estimates the middle of the trained range, not twice the middle."""
     config = _config()
     algorithm = build_algorithm(config, torch.device("cpu"))
     cells = np.array([(cell.mass, cell.friction / 2) for cell in TRAIN])
@@ -281,14 +281,14 @@ def test_estimates_are_in_the_units_of_the_range(exported: RunDirectory) -> None
     np.testing.assert_allclose(algorithm.truth_mean.exp().numpy(), middle, rtol=1e-5)
 
 
-def test_the_card_names_what_it_learned_from(exported: RunDirectory) -> None:
+def test_the_card_describes_the_training_data(exported: RunDirectory) -> None:
     card = exported.card.read_text()
     for words in ("Physics: mujoco", "six training cells", "8 demonstrations", "Switch"):
         assert words in card, words
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_trained_on_a_range_is_shipped(method: str, tmp_path: Path) -> None:
+def test_every_method_trained_on_a_range_is_exported(method: str, tmp_path: Path) -> None:
     config = _config(method, contexts="range", scenes_per_task=4)
     directory = _start(config, tmp_path / "run")
     Trainer(config, directory).save()
@@ -298,20 +298,23 @@ def test_every_method_trained_on_a_range_is_shipped(method: str, tmp_path: Path)
     assert len((*context.estimates, *context.unidentified)) == 2
 
 
-@pytest.mark.parametrize("knowledge", ["told", "untold"])
-def test_bounds_are_trained_and_not_served(knowledge: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("knowledge", "kind"),
+    [("told", "that is given the true context"), ("untold", "without a context")],
+)
+def test_bounds_are_trained_and_not_exported(knowledge: str, kind: str, tmp_path: Path) -> None:
     config = _config(knowledge=knowledge)
     directory = _start(config, tmp_path / "run")
     trainer = Trainer(config, directory)
     trainer.learner.collect_round()
     trainer.learner.update()
     trainer.save()
-    with pytest.raises(NothingToShipError, match=f"{knowledge} mass and friction is a bound"):
+    with pytest.raises(NothingToShipError, match=f"a policy {kind} is a bound"):
         job.export(directory, tmp_path / "policy.onnx")
 
 
 @pytest.mark.parametrize("knowledge", ["told", "untold", "inferred"])
-def test_every_policy_is_evaluated_on_what_it_knows(knowledge: str) -> None:
+def test_every_policy_is_evaluated_with_its_own_knowledge(knowledge: str) -> None:
     algorithm = build_algorithm(_config(knowledge=knowledge), torch.device("cpu"))
     policy = evaluation_policy(algorithm)
     policy.reset(2)
@@ -353,10 +356,10 @@ def test_a_missing_engine_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--task.friction", "0", "1"], "--task.friction 0.0 1.0 is no range"),
+        (["--task.friction", "0", "1"], "--task.friction 0.0 1.0 is not a range"),
         (
             ["--task.contexts", "range", "--task.friction", "4", "5", "--task.mass", "8", "9"],
-            "lie within what is held out",
+            "lie within the held-out box",
         ),
         (["--replay-capacity", "10"], "is less than one round of episodes"),
         (["--task.engine", "gazebo"], "gazebo"),

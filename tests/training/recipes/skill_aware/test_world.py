@@ -1,4 +1,4 @@
-"""The benchmark's scenes as training draws them: the six cells, or a range with a hole."""
+"""Contexts of the benchmark's scenes: the six cells, or a range without a box."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_held_out_context_is_never_drawn(make_world: MakeWorld) -> None:
     met = _met(make_world(64, contexts="range", scenes_per_task=1), 40)
     friction, mass = met.T
     assert not ((friction >= 3) & (friction <= 8) & (mass >= 7) & (mass <= 14)).any()
-    # Everything else of the range is: also beside the hole, in one of the two quantities.
+    # The rest of the range is drawn, also beside the box in one of the two quantities.
     assert ((friction >= 3) & (friction <= 8)).any()
     assert ((mass >= 7) & (mass <= 14)).any()
     for column, (low, high) in zip(met.T, ((0.1, 20.0), (1.0, 20.0)), strict=True):
@@ -154,7 +154,7 @@ def test_a_last_group_may_be_smaller(make_world: MakeWorld) -> None:
     assert world.task.tolist() == [2, 2, 2, 2, 3, 3]
 
 
-def test_the_truth_is_in_units_of_everywhere_else(make_world: MakeWorld) -> None:
+def test_the_truth_uses_the_effective_friction(make_world: MakeWorld) -> None:
     world = make_world()
     world.reset()
     label, mass = world.context
@@ -165,7 +165,7 @@ def test_the_truth_is_in_units_of_everywhere_else(make_world: MakeWorld) -> None
     np.testing.assert_allclose(beyond, [[1.0, 7.0], [2.0, 7.0]])
 
 
-def test_the_physics_gets_what_was_drawn(make_world: MakeWorld) -> None:
+def test_the_physics_gets_the_drawn_contexts(make_world: MakeWorld) -> None:
     world = make_world(16)
     given: list[tuple[np.ndarray, np.ndarray]] = []
     begin = world._scenes.reset
@@ -180,7 +180,7 @@ def test_the_physics_gets_what_was_drawn(make_world: MakeWorld) -> None:
     assert np.abs(world.goal).max() <= AREA_M
 
 
-def test_a_world_goes_on_exactly_from_its_state(make_world: MakeWorld) -> None:
+def test_a_world_continues_exactly_from_its_state(make_world: MakeWorld) -> None:
     first, second = make_world(contexts="range"), make_world(seed=5, contexts="range")
     _met(first, 3)
     second.load_state_dict(first.state_dict())
@@ -202,9 +202,9 @@ def test_release_fault_4_training_episodes_are_as_long_as_the_evaluations() -> N
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"friction": (4.0, 5.0), "mass": (8.0, 9.0)}, "lie within what is held out"),
-        ({"friction": (2.0, 1.0)}, "--task.friction 2.0 1.0 is no range"),
-        ({"held_out_mass": (-1.0, 1.0)}, "--task.held-out-mass -1.0 1.0 is no range"),
+        ({"friction": (4.0, 5.0), "mass": (8.0, 9.0)}, "lie within the held-out box"),
+        ({"friction": (2.0, 1.0)}, "--task.friction 2.0 1.0 is not a range"),
+        ({"held_out_mass": (-1.0, 1.0)}, "--task.held-out-mass -1.0 1.0 is not a range"),
     ],
 )
 def test_impossible_ranges_are_refused(settings: dict[str, object], words: str) -> None:

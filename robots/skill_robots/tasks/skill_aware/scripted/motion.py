@@ -18,8 +18,9 @@ from skill_robots.tasks.skill_aware.scenes import (
 )
 
 Action = tuple[float, float, float, float]
-Point = tuple[float, float]
-Point3 = tuple[float, float, float]
+Vector2 = tuple[float, float]
+"""A point or a displacement on the table."""
+Vector3 = tuple[float, float, float]
 
 CLEAR_HEIGHT_M = 0.065
 """Height of the hand at which it passes over a cube on the table [m]."""
@@ -35,26 +36,26 @@ _LAYOUT = layout(OBSERVATION)
 class SceneState:
     """One scene's observation and goal, by name; world frame, SI units."""
 
-    hand: tuple[float, float, float]
+    hand: Vector3
     """Position at which the hand will come to rest: its position plus its coasting distance."""
     width: float
     """Gripper width."""
-    cube: tuple[float, float, float]
-    cube_velocity: tuple[float, float, float]
-    goal: Point
+    cube: Vector3
+    cube_velocity: Vector3
+    goal: Vector2
     """Goal of the cube on the table."""
 
     @property
-    def goal_offset(self) -> Point:
+    def goal_offset(self) -> Vector2:
         """Vector from the cube to the goal [m]."""
         return self.goal[0] - self.cube[0], self.goal[1] - self.cube[1]
 
     @property
-    def hand_offset(self) -> Point:
+    def hand_offset(self) -> Vector2:
         """Horizontal vector from the cube to the hand [m]."""
         return self.hand[0] - self.cube[0], self.hand[1] - self.cube[1]
 
-    def cube_in(self, steps: float) -> Point:
+    def cube_in(self, steps: float) -> Vector2:
         """Predicts the position of the cube after ``steps`` control steps at its present speed."""
         time = steps / CONTROL_RATE_HZ
         return (
@@ -100,7 +101,7 @@ def limited(value: float, bound: float) -> float:
     return max(-bound, min(bound, value))
 
 
-def travel(state: SceneState, x: float, y: float, z: float, *, speed: float = 1.0) -> Point3:
+def travel(state: SceneState, x: float, y: float, z: float, *, speed: float = 1.0) -> Vector3:
     """Returns the displacement of an action towards a point, straight and at most at ``speed``."""
     gain = GAIN / DISPLACEMENT_M
     dx, dy = gain * (x - state.hand[0]), gain * (y - state.hand[1])

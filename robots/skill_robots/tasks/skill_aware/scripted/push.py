@@ -10,9 +10,9 @@ from skill_robots.tasks.skill_aware.scenes import DISPLACEMENT_M
 from skill_robots.tasks.skill_aware.scripted.motion import (
     CLEAR_HEIGHT_M,
     Action,
-    Point,
-    Point3,
     SceneState,
+    Vector2,
+    Vector3,
     limited,
     to_width,
     travel,
@@ -111,7 +111,7 @@ class PushController:
             if lost or self._stalled >= config.stall_steps:
                 self.phase = "round"
 
-    def _approach(self, state: SceneState, direction: Point) -> Point3:
+    def _approach(self, state: SceneState, direction: Vector2) -> Vector3:
         config = self._config
         cube = state.cube_in(1.0)
         x, y = cube[0] - config.behind_m * direction[0], cube[1] - config.behind_m * direction[1]
@@ -123,7 +123,7 @@ class PushController:
             height = CLEAR_HEIGHT_M + max(0.0, 0.5 * (error - 0.03))
         return travel(state, x, y, height, speed=config.approach_speed)
 
-    def _push(self, state: SceneState, direction: Point, across: float) -> Point3:
+    def _push(self, state: SceneState, direction: Vector2, across: float) -> Vector3:
         config = self._config
         side = limited(-config.correction * across / DISPLACEMENT_M, _LARGEST_CORRECTION)
         x = config.speed * direction[0] + side * direction[1]

@@ -15,8 +15,8 @@ import pytest
 import tyro
 from tests.support.served import DEADLINE_S
 
-from skill_runtime.cli.serve_options import Arguments, check
-from skill_runtime.realtime.watchdog import NOTIFY_INTERVAL_S, SystemdNotifier
+from skill_runtime.cli.serve_options import ServeOptions, check_options
+from skill_runtime.realtime.systemd import NOTIFY_INTERVAL_S, SystemdNotifier
 
 UNIT = Path(__file__).parents[3] / "examples" / "skill-serve.service"
 
@@ -114,8 +114,8 @@ def test_the_example_unit_has_valid_options_and_an_existing_model() -> None:
     unit.read_string(UNIT.read_text())
     service = unit["Service"]
     program, *words = shlex.split(service["ExecStart"])
-    arguments = tyro.cli(Arguments, args=words)
-    check(arguments)
+    arguments = tyro.cli(ServeOptions, args=words)
+    check_options(arguments)
     assert Path(program).name == "skill-serve"
     assert arguments.stopped
     assert (Path(__file__).parents[3] / arguments.model).exists()
