@@ -88,9 +88,9 @@ class Server {
     for (;;) {
       const json reply = receive(socket_);
       if (reply.is_null()) throw std::runtime_error("no answer");
-      see(reply);
+      update_time(reply);
       if (reply.at("id") != id && reply.at("id") != 0) {
-        note(reply);
+        record(reply);
       } else if (reply.at("type") == "error") {
         throw refusal(reply);
       } else {
@@ -112,15 +112,20 @@ class Server {
   // Reads the replies that have arrived.
   void collect() {
     for (json reply; !(reply = receive(socket_, zmq::recv_flags::dontwait)).is_null();) {
-      see(reply);
-      note(reply);
+      update_time(reply);
+      record(reply);
     }
     if (!unanswered_.empty() && Clock::now() - unanswered_.front().sent_at > kTimeout)
       throw std::runtime_error("no answer");
   }
 
-  void see(const json& message) { time_ = std::max(time_, message.at("time").get<double>()); }
-  double time() const { return time_; }  // newest server time received: the reference_time of a command
+  void update_time(const json& message) {
+    time_ = std::max(time_, message.at("time").get<double>());
+  }
+
+  // Returns the newest server time received, which is the reference_time of a command.
+  double time() const { return time_; }
+
   const std::map<std::string, int>& refused() const { return refused_; }
 
   double round_trip_ms(double share) {
@@ -140,7 +145,7 @@ class Server {
     return uninterrupted([&] { return socket_.send(zmq::buffer(text), flags); }).has_value();
   }
 
-  void note(const json& reply) {
+  void record(const json& reply) {
     const std::int64_t id = reply.at("id");
     for (; !unanswered_.empty() && unanswered_.front().id <= id; unanswered_.pop_front()) {
       const Seconds trip = Clock::now() - unanswered_.front().sent_at;
@@ -186,7 +191,7 @@ void servo(const std::string& address, double seconds, double rate) {
     server.collect();
     const json newest = receive(telemetry, zmq::recv_flags::dontwait);
     if (!newest.is_null()) {
-      server.see(newest);
+      server.update_time(newest);
       const double joint = newest.at("joint_position").back();
       reached = std::max(reached, std::abs(joint - start.back()));
     }

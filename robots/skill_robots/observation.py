@@ -7,8 +7,9 @@ divides by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -156,7 +157,8 @@ PUSH_OBSERVATION: tuple[str, ...] = (
 """Fields of the pushing policies, 28 numbers. Mass is not observable without the set-point gap."""
 
 
-def specs(names: Sequence[str]) -> tuple[FieldSpec, ...]:
+@cache
+def specs(names: tuple[str, ...]) -> tuple[FieldSpec, ...]:
     """Returns the specs of these fields, in order.
 
     Raises:
@@ -168,7 +170,7 @@ def specs(names: Sequence[str]) -> tuple[FieldSpec, ...]:
     return tuple(FIELDS[name] for name in names)
 
 
-def observed_objects(names: Sequence[str]) -> tuple[str, ...]:
+def observed_objects(names: tuple[str, ...]) -> tuple[str, ...]:
     """Returns the names of the objects that these fields describe, each once, in order.
 
     Raises:
@@ -178,7 +180,7 @@ def observed_objects(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in described if name is not None))
 
 
-def observe(names: Sequence[str], world: WorldState) -> Array:
+def observe(names: tuple[str, ...], world: WorldState) -> Array:
     """Returns the observation ``(n, O)`` of these fields, in order, in raw units.
 
     Raises:
@@ -187,7 +189,7 @@ def observe(names: Sequence[str], world: WorldState) -> Array:
     return np.concatenate([spec.compute(world) for spec in specs(names)], axis=1)
 
 
-def layout(names: Sequence[str]) -> dict[str, slice]:
+def layout(names: tuple[str, ...]) -> dict[str, slice]:
     """Returns the slice of each field in the observation vector."""
     slices: dict[str, slice] = {}
     start = 0
@@ -197,12 +199,12 @@ def layout(names: Sequence[str]) -> dict[str, slice]:
     return slices
 
 
-def scales(names: Sequence[str]) -> Array:
+def scales(names: tuple[str, ...]) -> Array:
     """Returns the typical magnitude of each entry of the observation vector, ``(O,)``."""
     return np.concatenate([np.full(spec.size, spec.scale) for spec in specs(names)])
 
 
-def manifest_fields(names: Sequence[str]) -> tuple[ObservationField, ...]:
+def manifest_fields(names: tuple[str, ...]) -> tuple[ObservationField, ...]:
     """Returns these fields as a manifest declares them."""
     return tuple(
         ObservationField(name=spec.name, size=spec.size, unit=spec.unit, frame=spec.frame)

@@ -154,6 +154,6 @@ def test_the_raw_client_does_not_import_this_project() -> None:
     assert modules - set(sys.stdlib_module_names) == {"zmq"}
 
 
-def test_steering_fits_a_screen() -> None:
+def test_steering_has_at_most_60_lines() -> None:
     lines = (EXAMPLES / "steer.py").read_text(encoding="utf-8").splitlines()
     assert len(lines) <= 60

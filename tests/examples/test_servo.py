@@ -113,7 +113,7 @@ def test_the_python_controller_checks_its_arguments(words: tuple[str, ...]) -> N
     assert "--rate takes 1 to 1000 Hz, --seconds a positive number" in errors
 
 
-def test_the_python_controller_fits_a_look() -> None:
+def test_the_python_controller_has_at_most_80_lines() -> None:
     assert len((EXAMPLES / "servo.py").read_text(encoding="utf-8").splitlines()) <= 80
 
 

@@ -162,13 +162,13 @@ def run_server(server: ArmServer, arguments: ServeOptions, shutdown: Shutdown) -
             welcome = server.welcome(0, 0.0)
             server.loop.started.wait(STARTING_S)
             remarks = [*server.remarks, *map(str, server.loop.answers)]
-            _say(banner(welcome, server.addresses.commands, remarks))
+            _emit(banner(welcome, server.addresses.commands, remarks))
             if viewer is not None:
                 viewer.open()
             with SystemdNotifier(lambda: server.loop.decided):
                 while loop.is_alive() and not shutdown.asked.wait(STATUS_PERIOD_S):
                     if server.loop.latest is not None:
-                        _say(status_line(server.loop.latest, welcome.manifest), line.show)
+                        _emit(status_line(server.loop.latest, welcome.manifest), line.show)
         finally:  # an error in this thread must not leave the arm moving
             server.stop()
             loop.join()
@@ -178,7 +178,7 @@ def run_server(server: ArmServer, arguments: ServeOptions, shutdown: Shutdown) -
     if not shutdown.asked.is_set():
         print("skill-serve: the control loop crashed; see the log above", file=sys.stderr)
         return FAILED
-    _say("skill-serve: the arm is at rest and the sockets are closed")
+    _emit("skill-serve: the arm is at rest and the sockets are closed")
     return OK
 
 
@@ -186,7 +186,7 @@ def _print(text: str) -> None:
     print(text, flush=True)
 
 
-def _say(text: str, write: Callable[[str], None] = _print) -> None:
+def _emit(text: str, write: Callable[[str], None] = _print) -> None:
     from skill_runtime.console.status_line import discard_output
 
     try:

@@ -79,7 +79,7 @@ class ArmController:
         self.adapter = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
         self.runner = PolicyRunner(policy, self.adapter, arm.servo_period_s)
         self.tracker = tracker or ObjectTracker()
-        self._fault_points = fault_points or FaultPoints()
+        self._fault_points = fault_points
         low, high = manifest.plant.workspace_low_m, manifest.plant.workspace_high_m
         self.link = ArmLink(
             arm,
@@ -87,7 +87,7 @@ class ArmController:
             clock or MonotonicClock().now,
             self.adapter,
             Governor(arm.spec, low, high, arm.servo_period_s),
-            self._fault_points.setpoint_placed,
+            None if fault_points is None else fault_points.setpoint_placed,
         )
         self._followed: ActiveCommand | None = None
         self._recovery = AutomaticRecovery(arm, self.link, self._missing_object)
@@ -108,7 +108,7 @@ class ArmController:
     @property
     def state(self) -> ArmState:
         """The newest measurement."""
-        return self.link.state
+        return self.link.monitor.state
 
     @property
     def setpoint(self) -> Array:
@@ -163,9 +163,11 @@ class ArmController:
         try:
             if not self._read():
                 return None
-            self._end_fault(recoverable_fault, now)
+            if recoverable_fault is not None or self._recovery.begun:
+                self._end_fault(recoverable_fault, now)
             self._execute(now)
-            self._fault_points.enter("set-point")
+            if self._fault_points is not None:
+                self._fault_points.enter("set-point")
             return self.adapter.step()
         except Exception as error:  # an error of the server must leave the arm braking
             log.debug("fault", exc_info=True)
@@ -174,10 +176,11 @@ class ArmController:
 
     def _read(self) -> bool:
         """Reads the arm, and returns False if its state cannot be used."""
-        faults = self.link.read()
-        for fault in faults:
+        readable = True
+        for fault in self.link.read():
             self._fault(fault)
-        return all(fault.kind == "communication" for fault in faults)
+            readable = readable and fault.kind == "communication"
+        return readable
 
     def _fault(self, fault: Fault) -> None:
         """Ends the command of this tick, and adds a fault to the report."""
@@ -198,9 +201,11 @@ class ArmController:
             self._begin(command)
         try:
             if command is not None and mode in POLICY_MODES:
-                if self.runner.observation_due:
-                    self._check_objects(now)
-                self.runner.step(self.state, command.vector, by_goal=mode == "goal")
+                missing = self._missing_object(now) if self.runner.phase == 0 else None
+                if missing is not None:
+                    raise ObjectUnseenError(missing)
+                state = self.link.monitor.state
+                self.runner.step(state, command.vector, by_goal=mode == "goal")
             elif command is not None:
                 self._follow(command)
         except ArmError as error:
@@ -226,13 +231,9 @@ class ArmController:
         else:
             self.adapter.apply_end_effector_goal(command.vector, self.state)
 
-    def _check_objects(self, now: float) -> None:
-        missing = self._missing_object(now)
-        if missing is not None:
-            raise ObjectUnseenError(missing)
-
     def _missing_object(self, now: float) -> str | None:
-        return self.tracker.missing(self.adapter.objects, self.state.objects, now)
+        measured = self.link.monitor.state.objects
+        return self.tracker.missing(self.adapter.objects, measured, now)
 
     # Recovery -----------------------------------------------------------------------------------
 

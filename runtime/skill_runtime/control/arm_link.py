@@ -102,7 +102,7 @@ class ArmLink:
         clock: server time [s].
         adapter: holds the shaped set-point.
         governor: checks every set-point.
-        on_placed: called after the set-point was placed on the measured joints.
+        on_placed: called after the set-point was placed on the measured joints; None for no call.
 
     Attributes:
         governor: as given.
@@ -122,7 +122,7 @@ class ArmLink:
         clock: Callable[[], float],
         adapter: PolicyAdapter,
         governor: Governor,
-        on_placed: Callable[[ArmState], None],
+        on_placed: Callable[[ArmState], None] | None = None,
     ) -> None:
         self.governor = governor
         self.delivery = CommandLink(arm, clock)
@@ -166,8 +166,8 @@ class ArmLink:
         If the arm is out of sync and reports its state, the set-point is placed there.
         """
         self.fresh = False
-        gap = self._check_timeout()
-        faults = [] if gap is None else [gap]
+        gap_s = self.delivery.check_timeout()
+        faults = [] if gap_s is None else [self._gap_fault(gap_s)]
         try:
             self.fresh = self.monitor.read()
         except ArmCommunicationError as error:
@@ -177,7 +177,7 @@ class ArmLink:
                 self.lose_sync()
         except ArmError as error:
             faults.append(Fault(kind=error.kind, reason=f"the arm cannot be read: {error}"))
-        if self.out_of_sync and self.fresh:
+        if self.delivery.out_of_sync and self.fresh:
             self.hold_measured()
         return faults
 
@@ -191,20 +191,20 @@ class ArmLink:
         Args:
             target: the shaped set-point; None if there is no new one.
         """
-        if self.out_of_sync and not self.fresh and not self._arm.lockstep:
+        if self.delivery.out_of_sync and not self.fresh and not self._arm.lockstep:
             self._skip_write()
             return WriteResult()
-        verdict = self.governor.check(target, self.state)
+        verdict = self.governor.check(target, self.monitor.state)
         self.braking = verdict.braking
         if verdict.braking:
             self._adapter.sync_to(verdict.target)
         return WriteResult(intervention=verdict.intervention, fault=self._send(verdict.target))
 
     def _send(self, target: JointTarget) -> Fault | None:
-        gap = self._check_timeout()  # this tick itself may have taken too long
-        if gap is not None:
+        gap_s = self.delivery.check_timeout()  # this tick itself may have taken too long
+        if gap_s is not None:
             self._skip_write()
-            return gap
+            return self._gap_fault(gap_s)
         try:
             self._arm.command(target)
         except ArmCommunicationError:
@@ -231,10 +231,7 @@ class ArmLink:
         self._adapter.sync_to(self.governor.last)
         self.braking = False
 
-    def _check_timeout(self) -> Fault | None:
-        gap_s = self.delivery.check_timeout()
-        if gap_s is None:
-            return None
+    def _gap_fault(self, gap_s: float) -> Fault:
         self.monitor.reset_stable_time()
         return Fault(kind="communication", reason=f"the arm had no set-point for {gap_s:.3f} s")
 
@@ -247,7 +244,8 @@ class ArmLink:
     def hold_measured(self) -> None:
         """Places the set-point on the measured joints, at rest."""
         self._place_setpoint()
-        self._on_placed(self.state)
+        if self._on_placed is not None:
+            self._on_placed(self.state)
 
     def _place_setpoint(self) -> None:
         self._adapter.reset(self.state)

@@ -1,7 +1,7 @@
 """Hooks for fault injection.
 
-Controller, control loop and message server call a :class:`FaultPoints` at a few declared points.
-Its methods are empty. ``skill_runtime.fault_injection`` passes a subclass that raises errors, as a
+Controller, control loop and message server call :class:`FaultPoints` at a few declared points, if
+they were given one. ``skill_runtime.fault_injection`` passes a subclass that raises errors, as a
 bug at that point would, and observes when the set-point is placed on the measured joints.
 """
 

@@ -109,7 +109,7 @@ class ObjectTracker:
             now: server time [s].
         """
         for name in needed:
-            if self.tracks(name):
+            if name in self.config.objects:
                 late = self.late(name, now)
                 if late is not None:
                     return late

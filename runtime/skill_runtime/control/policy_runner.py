@@ -93,6 +93,7 @@ class PolicyRunner:
         policy: as given.
         output: the last output; None while the policy does not run, and before its first step.
         ticks_per_action: servo periods in one policy period.
+        phase: ticks since the last observation was due; :meth:`step` takes one at 0.
         pipelined: whether a policy step extends over :data:`PIPELINE_DEPTH` ticks.
 
     Raises:
@@ -109,16 +110,11 @@ class PolicyRunner:
         self._adapter = adapter
         self._paused_s = math.inf
         self._applied: Array | None = None
-        self._phase = 0
+        self.phase = 0
         self._observed: Array | None = None
         self._action: Array | None = None
 
     # The tick -----------------------------------------------------------------------------------
-
-    @property
-    def observation_due(self) -> bool:
-        """Whether the next :meth:`step` takes an observation."""
-        return self._phase == 0
 
     @property
     def step_pending(self) -> bool:
@@ -127,7 +123,7 @@ class PolicyRunner:
         False without a pipeline: then all ticks are equally suited for other work.
         """
         begun = self._observed is not None or self._action is not None
-        return self.pipelined and (begun or self.observation_due)
+        return self.pipelined and (begun or self.phase == 0)
 
     def step(self, state: ArmState, vector: Array, *, by_goal: bool) -> None:
         """Does the part of a policy step that is due in this tick.
@@ -144,7 +140,7 @@ class PolicyRunner:
         if self.pipelined:
             self._apply_action(state)
             self._infer(vector, by_goal=by_goal)
-        if self.observation_due:
+        if self.phase == 0:
             self._observed = self._adapter.observation(state)
         if not self.pipelined:
             self._infer(vector, by_goal=by_goal)
@@ -152,7 +148,7 @@ class PolicyRunner:
 
     def end_tick(self) -> None:
         """Counts one servo period; called in every tick, in every mode."""
-        self._phase = (self._phase + 1) % self.ticks_per_action
+        self.phase = (self.phase + 1) % self.ticks_per_action
 
     def _infer(self, vector: Array, *, by_goal: bool) -> None:
         observed, self._observed = self._observed, None
@@ -195,7 +191,7 @@ class PolicyRunner:
         """
         if self.output is not None or self._observed is not None:
             return
-        self._phase = 0
+        self.phase = 0
         if self._paused_s > MAX_PAUSE_S:
             self.policy.reset_slot(0)
         else:  # the applied action was to stay, not the last output
@@ -210,5 +206,5 @@ class PolicyRunner:
     def reset(self) -> None:
         """Ends the step in progress and resets the recurrent state."""
         self.pause(math.inf)
-        self._applied, self._phase = None, 0
+        self._applied, self.phase = None, 0
         self.policy.reset_slot(0)

@@ -16,6 +16,9 @@ class AutomaticRecovery:
         arm: asked to recover, once per ``communication`` fault.
         link: the connection to that arm.
         missing_object: returns the needed object without a fresh pose, in words, at a time.
+
+    Attributes:
+        begun: whether the arm was asked to recover from the fault in force.
     """
 
     def __init__(
@@ -24,10 +27,12 @@ class AutomaticRecovery:
         self._arm = arm
         self._link = link
         self._missing_object = missing_object
-        self._begun = False
+        self.begun = False
 
     def has_ended(self, fault: FaultClass | None, now: float) -> bool:
-        """Returns whether the fault ends in this tick; called once a tick.
+        """Returns whether the fault ends in this tick.
+
+        Called in every tick with a recoverable fault, or after recovery was :attr:`begun`.
 
         ``tracker`` ends with a fresh pose of every needed object. ``communication`` ends after
         ``RECOVERY_TIME_S`` of answers, from an arm at rest and in sync. As soon as such an arm
@@ -41,9 +46,9 @@ class AutomaticRecovery:
             ArmError: the arm cannot recover.
         """
         if fault != "communication":
-            self._begun = False
+            self.begun = False
             return fault == "tracker" and self._missing_object(now) is None
-        if not self._begun and self._link.fresh and self._link.monitor.at_rest:
-            self._begun = True
+        if not self.begun and self._link.fresh and self._link.monitor.at_rest:
+            self.begun = True
             self._arm.recover()
         return self._link.is_stable

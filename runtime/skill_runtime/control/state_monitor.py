@@ -42,6 +42,7 @@ class StateMonitor:
         self.stable_for_s = math.inf
         self._silent_s = 0.0
         self._arm = arm
+        self._period_s = arm.servo_period_s
         self.state = self._with_tracked(self._query())
         self._read_s = self.state.time_s
 
@@ -68,7 +69,7 @@ class StateMonitor:
         self._store(state)
         self._read_s = state.time_s
         self._silent_s = 0.0
-        self.stable_for_s = self.stable_for_s + self._arm.servo_period_s if self.at_rest else 0.0
+        self.stable_for_s = self.stable_for_s + self._period_s if self.at_rest else 0.0
         return True
 
     def refresh(self) -> None:
@@ -104,7 +105,7 @@ class StateMonitor:
         self._silent_s, self.stable_for_s = 0.0, math.inf
 
     def _count_silence(self, why: str) -> None:
-        self._silent_s += self._arm.servo_period_s
+        self._silent_s += self._period_s
         if self._silent_s > SINGLE_DROP_S:
             self.stable_for_s = 0.0
         if self._silent_s > COMMUNICATION_TIMEOUT_S:

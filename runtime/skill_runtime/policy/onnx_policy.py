@@ -204,10 +204,12 @@ class OnnxPolicy:
         if goal is not None and "goal" not in inputs:
             raise PolicyError(f"{self.manifest.name} takes no goals")
         if goal is None and "skill" not in inputs and "goal" in inputs:
-            raise PolicyError(f"{self.manifest.name} needs a goal of {self.manifest.goal_size}")
+            raise PolicyError(
+                f"{self.manifest.name} needs a goal of {self.manifest.goal_size} numbers"
+            )
         if goal is None and skill is None and "skill" in inputs:
             raise PolicyError(
-                f"{self.manifest.name} needs a skill of {self.manifest.skill.size}"
+                f"{self.manifest.name} needs a skill of {self.manifest.skill.size} numbers"
                 + (" or a goal" if "goal" in inputs else "")
             )
         if skill is not None and "skill" not in inputs:

@@ -9,5 +9,5 @@
 - ``telemetry``: the telemetry message.
 - ``policy_service``: answers ``act`` in a second thread.
 - ``policy_sessions``: recurrent states of the clients of ``act``.
-- ``backends``: the arms that can be served, by name.
+- ``backends``: the simulated arm, and its differences from the arm of training.
 """

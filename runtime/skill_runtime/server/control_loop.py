@@ -99,7 +99,7 @@ class ControlLoop:
         self._demo = demo
         self._clock = clock
         self._pace = pace
-        self._fault_points = fault_points or FaultPoints()
+        self._fault_points = fault_points
         self._budget = TickBudget(period_s)
         self._publish_every = max(1, round(1.0 / (pace.telemetry_rate_hz * period_s)))
         self.telemetry_rate_hz = 1.0 / (self._publish_every * period_s)
@@ -138,7 +138,10 @@ class ControlLoop:
         collector.collect_in_slack(now, self.pacer.deadline - now)
 
     def _guarded(self, part: Callable[[float], None]) -> None:
-        """Runs a part of a tick; an exception becomes a fault and does not end the loop."""
+        """Runs a part of a tick, at the present time [s].
+
+        An exception becomes a fault and does not end the loop.
+        """
         try:
             part(self._clock.now())
         except Exception as error:
@@ -159,7 +162,7 @@ class ControlLoop:
             now: server time at which the tick begins [s].
             late_s: its wake-up latency [s].
         """
-        authority, demo = self._authority, self._demo
+        authority = self._authority
         self._publish_due = self._publish_due or self._tick % self._publish_every == 0
         plan = self._budget.plan(
             late_s,
@@ -172,24 +175,25 @@ class ControlLoop:
         self.decided = decided = self._clock.now()
         self._budget.charge(decided - now if plan.receive else 0.0)
         self._guarded(lambda _: authority.advance(decided))
-        if demo is not None:
-            self._guarded(lambda _: self._step_demo(demo, decided))
+        if self._demo is not None:
+            self._guarded(lambda _: self._step_demo(decided))
         self._guarded(lambda _: self._update(decided))
         if plan.publish:
             self._guarded(self._publish)
             self._publish_due = False
         self._tick += 1
 
-    def _step_demo(self, demo: DemoController, now: float) -> None:
-        self._fault_points.enter("demo")
-        demo.step(self._authority, self._controller, now)
+    def _step_demo(self, now: float) -> None:
+        if self._fault_points is not None:
+            self._fault_points.enter("demo")
+        if self._demo is not None:
+            self._demo.step(self._authority, self._controller, now)
 
     def _update(self, now: float) -> None:
         """Moves the arm by one set-point."""
         authority = self._authority
-        report = self._controller.update(
-            authority.command, authority.mode, now, authority.recoverable_fault
-        )
+        fault = authority.recoverable_fault if authority.mode == "fault" else None
+        report = self._controller.update(authority.command, authority.mode, now, fault)
         apply_report(report, authority)
 
     def _publish(self, now: float) -> None:
@@ -202,7 +206,8 @@ class ControlLoop:
             seq=self._published,
         )
         self._published += 1
-        self._fault_points.enter("publish")
+        if self._fault_points is not None:
+            self._fault_points.enter("publish")
         self._server.publish(self.latest.model_dump_json().encode())
 
     def _fresh_timing(self, now: float) -> Timing:

@@ -68,6 +68,8 @@ class Dispatcher:
         self._authority = authority
         self._controller = controller
         self._welcome = welcome
+        self._manifest = controller.manifest
+        self._spec = controller.arm.spec
 
     def handle(self, message: Command, now: float) -> Message:
         """Executes ``message`` and returns the reply.
@@ -110,7 +112,7 @@ class Dispatcher:
 
     def _start_motion(self, message: Motion, now: float) -> None:
         event, vector = self._validate(message)
-        width = validate_gripper_width(message.gripper_width, self._controller.arm.spec)
+        width = validate_gripper_width(message.gripper_width, self._spec)
         header = CommandHeader(
             lease=message.lease,
             seq=message.seq,
@@ -128,16 +130,15 @@ class Dispatcher:
         self._authority.accept(header, event, command)
 
     def _validate(self, message: Motion) -> tuple[Event, Array]:
-        manifest = self._controller.manifest
         match message:
             case Skill():
-                return "skill", validate_skill(message, manifest)
+                return "skill", validate_skill(message, self._manifest)
             case Goal():
-                return "goal", validate_goal(message, manifest)
+                return "goal", validate_goal(message, self._manifest)
             case ServoJoint():
-                return "servo", validate_joints(message, self._controller.arm.spec)
+                return "servo", validate_joints(message, self._spec)
             case ServoPose():
-                return "servo", validate_pose(message, manifest.plant)
+                return "servo", validate_pose(message, self._manifest.plant)
 
     def _execute(
         self,

@@ -20,7 +20,7 @@ from skill_runtime.authority.refusal import Refusal
 from skill_runtime.control.fault_points import FaultPoints
 from skill_runtime.realtime.clock import Clock
 from skill_runtime.server.policy_service import PolicyService
-from skill_runtime.transport.ports import Port, Transport
+from skill_runtime.transport.interfaces import RouterSocket, Transport
 from skill_runtime.transport.router_reader import Incoming, RouterReader
 
 log = logging.getLogger(__name__)
@@ -63,13 +63,14 @@ class MessageServer:
         self._handle = handle
         self._service = service
         self._clock = clock
-        self._fault_points = fault_points or FaultPoints()
+        self._fault_points = fault_points
         self._stops = RouterReader(transport.stop)
         self._commands = RouterReader(transport.commands)
 
     def receive(self, until: float) -> None:
         """Answers waiting messages: stops first, then commands until server time ``until``."""
-        self._fault_points.enter("receive")
+        if self._fault_points is not None:
+            self._fault_points.enter("receive")
         self.receive_stops(until)
         for incoming in self._commands.read(MAX_PARTS_PER_READ, until, self._clock.now):
             reply = self._answer(incoming)
@@ -129,7 +130,8 @@ class MessageServer:
             if isinstance(message, Act):
                 return self._to_service(incoming)
             now = self._clock.now()
-            self._fault_points.enter("handle")
+            if self._fault_points is not None:
+                self._fault_points.enter("handle")
             return self._handle(message, now)
         except WireError as error:
             return self._refuse(error.message_id, error.code, str(error), error.fix)
@@ -178,10 +180,10 @@ class MessageServer:
         )
         return Error(id=message_id, time=self._clock.now(), code=code, message=message, fix=fix)
 
-    def _send(self, socket: Port, receiver: bytes, message: Message) -> None:
+    def _send(self, socket: RouterSocket, receiver: bytes, message: Message) -> None:
         self._send_frames(socket, [receiver, message.model_dump_json().encode()])
 
-    def _send_frames(self, socket: Port, frames: list[bytes]) -> None:
+    def _send_frames(self, socket: RouterSocket, frames: list[bytes]) -> None:
         try:
             socket.send_multipart(frames, zmq.NOBLOCK)
         except zmq.ZMQError as error:  # the receiver has closed, or does not read its messages

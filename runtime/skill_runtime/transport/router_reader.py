@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import zmq
 
 from skill_proto.wire import MAX_FRAME_BYTES, MAX_PARTS, WireError
-from skill_runtime.transport.ports import Port
+from skill_runtime.transport.interfaces import RouterSocket
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Incoming:
 class RouterReader:
     """Reads messages from one ROUTER socket without blocking."""
 
-    def __init__(self, socket: Port) -> None:
+    def __init__(self, socket: RouterSocket) -> None:
         self._socket = socket
         self._parts: list[zmq.Frame] = []
         self._dropping = False

@@ -98,7 +98,10 @@ def test_neither_torch_nor_matplotlib_is_loaded(policy_file: Path) -> None:
             ["--baseline", "ou", "--task", "skill-aware", "--skills", "3", "--plot", "a.png"],
             "--skills, --plot: for --task tabletop, not for skill-aware",
         ),
-        (["--baseline", "ou", "--task", "skill-aware", "--threads", "2"], "PyBullet has none"),
+        (
+            ["--baseline", "ou", "--task", "skill-aware", "--threads", "2"],
+            "PyBullet has no threads",
+        ),
         (["--baseline", "ou", "--task", "skill-aware", "--episodes", "0"], "--episodes takes"),
     ],
 )

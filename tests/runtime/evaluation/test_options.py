@@ -38,7 +38,7 @@ def test_options_of_the_task_are_accepted(options: dict[str, Any]) -> None:
             {"task": "skill-aware", "goals": 3, "threads": 2},
             "--goals, --threads: for --task tabletop, not for skill-aware; omit it",
         ),
-        ({"task": "skill-aware", "threads": 2}, "PyBullet has none"),
+        ({"task": "skill-aware", "threads": 2}, "PyBullet has no threads"),
     ],
 )
 def test_options_of_another_task_are_refused(options: dict[str, Any], message: str) -> None:

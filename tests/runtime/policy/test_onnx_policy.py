@@ -93,7 +93,7 @@ def test_a_goal_does_not_affect_the_next_skill(policy_file: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"observation": np.zeros(28)}, "needs a skill of 2 or a goal"),
+        ({"observation": np.zeros(28)}, "needs a skill of 2 numbers or a goal"),
         ({"observation": np.zeros(27), "skill": EAST}, r"observation has shape \(27,\)"),
         ({"observation": np.zeros(28), "skill": np.zeros(3)}, r"skill has shape \(3,\)"),
         ({"observation": np.zeros(28), "goal": np.zeros((2, 2))}, r"goal has shape \(2, 2\)"),

@@ -1,6 +1,6 @@
-"""The protocols of the server's sockets, which may be real or simulated.
+"""The interfaces of the server's sockets, which may be real or simulated.
 
-The method names are those of pyzmq, so a real socket satisfies :class:`Port` directly.
+The method names are those of pyzmq, so a real socket satisfies :class:`RouterSocket` directly.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 
-class Port(Protocol):
+class RouterSocket(Protocol):
     """A ROUTER socket that is read and written without blocking.
 
     Raises:
@@ -16,7 +16,7 @@ class Port(Protocol):
     """
 
     def recv(self, flags: int = 0, copy: bool = True) -> Any:  # noqa: ANN401  pyzmq's signature
-        """Returns the next frame of a message; without a copy, ``more`` tells if others follow."""
+        """Returns the next frame of a message; its ``more`` is set if others follow."""
         ...
 
     def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401
@@ -24,7 +24,7 @@ class Port(Protocol):
         ...
 
 
-class Publisher(Protocol):
+class PubSocket(Protocol):
     """A PUB socket, which never waits for its subscribers."""
 
     def send(self, data: Any, flags: int = 0) -> Any:  # noqa: ANN401  pyzmq's signature
@@ -36,17 +36,17 @@ class Transport(Protocol):
     """The server's three sockets."""
 
     @property
-    def commands(self) -> Port:
+    def commands(self) -> RouterSocket:
         """Receives commands and sends replies."""
         ...
 
     @property
-    def stop(self) -> Port:
+    def stop(self) -> RouterSocket:
         """Receives stops and sends replies."""
         ...
 
     @property
-    def telemetry(self) -> Publisher:
+    def telemetry(self) -> PubSocket:
         """Sends telemetry."""
         ...
 
