@@ -158,7 +158,7 @@ def old_poses_are_used(run: FaultRun) -> Generator[None, None, None]:
     def unchecked(*_: object) -> None:
         """Accepts poses of any age."""
 
-    with patch.object(ArmController, "_check_objects", unchecked):
+    with patch.object(ArmController, "_missing_object", unchecked):
         yield
 
 

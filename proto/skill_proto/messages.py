@@ -442,6 +442,9 @@ class Telemetry(_Outbound):
     not_finite: tuple[str, ...] = ()
 
 
+TELEMETRY: TypeAdapter[Telemetry] = TypeAdapter(Telemetry)
+"""Reads telemetry: ``TELEMETRY.validate_json(frame)``."""
+
 Act.model_rebuild()
 ANY_MESSAGE: TypeAdapter[Any] = TypeAdapter(
     Annotated[Command | Reply | Stop | Telemetry, Field(discriminator="type")]

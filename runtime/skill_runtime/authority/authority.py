@@ -81,8 +81,7 @@ class Authority:
         if lease is not None:
             self._lease_ended(f"lease of {lease.holder!r} ran out", now, "lease_lost")
         if self.command is not None and now >= self.command.expires:
-            self._enter("expire")
-            self.events.record_event(f"command {self.seq} expired", "expired")
+            self._expire_command()
         idle_since, limit = self._idle_since, self.idle_timeout.stop_after_s
         if idle_since is not None and now - idle_since >= limit and self.mode not in LATCHED:
             self.stop(f"no client has had the lease for {limit:g} s")
@@ -125,6 +124,8 @@ class Authority:
             Refusal: ``no_lease``.
         """
         lease = self.leases.release(token, now)
+        if self.command is not None and now >= self.command.expires:
+            self._expire_command()
         self._lease_ended(f"{lease.holder!r} released the lease", now)
 
     def _lease_ended(self, event: str, now: float, counter: str = "") -> None:
@@ -135,7 +136,10 @@ class Authority:
     # Commands -----------------------------------------------------------------------------------
 
     def check(self, header: CommandHeader, event: Event | None, now: float) -> float:
-        """Returns the time at which the command would expire; changes no state.
+        """Returns the time at which the command would expire.
+
+        The only change of state is the end of an active command whose time is over: a command that
+        replaces it between two ticks would hide that it expired.
 
         Args:
             header: sender, order and freshness of the command.
@@ -150,6 +154,8 @@ class Authority:
         )
         if event is not None:
             self._check_allowed(event)
+            if self.command is not None and now >= self.command.expires:
+                self._expire_command()
         return expires
 
     def accept(
@@ -167,6 +173,10 @@ class Authority:
         if self._demo_allowed:
             self._enter(event)
             self.command = ActiveCommand(kind=DEMO, vector=vector, expires=math.inf)
+
+    def _expire_command(self) -> None:
+        self._enter("expire")
+        self.events.record_event(f"command {self.seq} expired", "expired")
 
     def _check_allowed(self, event: Event) -> None:
         if next_mode(self.mode, event) is not None:

@@ -28,7 +28,7 @@ DEFAULT_VALIDITY_S = 2.0
 ENDS_KEPT = 16
 """Number of ended leases whose end a refusal can still explain to their former holders."""
 
-_ACQUIRE = "send 'acquire' and use the token of its reply"
+_ACQUIRE = "acquire the lease again: send 'acquire' and use the token of its reply"
 
 
 @dataclass(kw_only=True)
@@ -76,7 +76,7 @@ class LeaseManager:
                     "lease_held",
                     f"{held.holder!r} holds the lease, with priority {held.priority}",
                     f"wait until it is released (it ends {held.ttl_s:g} s after its last renewal), "
-                    "or take it over with a higher 'priority' if that is yours to do",
+                    "or take it over with a higher 'priority' if you may",
                 )
             self.end(f"{holder!r} took it over, with priority {priority}")
         token = secrets.token_hex(16)

@@ -161,7 +161,7 @@ def run_server(server: ArmServer, arguments: ServeOptions, shutdown: Shutdown) -
         try:
             welcome = server.welcome(0, 0.0)
             server.loop.started.wait(STARTING_S)
-            remarks = [*server.remarks, *map(str, server.loop.answers)]
+            remarks = [*server.remarks, *map(str, server.loop.grants)]
             _emit(banner(welcome, server.addresses.commands, remarks))
             if viewer is not None:
                 viewer.open()

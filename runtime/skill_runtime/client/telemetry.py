@@ -6,14 +6,11 @@ import time
 from collections.abc import Callable
 
 import zmq
-from pydantic import TypeAdapter
 
-from skill_proto.messages import Telemetry
+from skill_proto.messages import TELEMETRY, Telemetry
 from skill_proto.wire import MAX_FRAME_BYTES, WireError, unpack
 from skill_runtime.client.connection import open_socket
 from skill_runtime.client.errors import ProtocolError, ServerUnreachableError
-
-_TELEMETRY = TypeAdapter(Telemetry)
 
 
 class TelemetrySubscription:
@@ -65,7 +62,7 @@ class TelemetrySubscription:
 
     def _read(self, socket: zmq.Socket[bytes]) -> Telemetry:
         try:
-            state, _ = unpack([socket.recv()], _TELEMETRY, max_header_bytes=MAX_FRAME_BYTES)
+            state, _ = unpack([socket.recv()], TELEMETRY, max_header_bytes=MAX_FRAME_BYTES)
         except WireError as error:
             raise ProtocolError(f"the telemetry is not of this protocol: {error}") from None
         self.latest = state

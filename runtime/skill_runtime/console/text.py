@@ -105,7 +105,7 @@ def state_line(state: Telemetry, manifest: PolicyManifest | None = None) -> str:
     """
     parts = [f"{state.mode:<7}" if state.fault is None else f"{state.mode} {state.fault}"]
     if state.command is not None and state.command != state.mode:
-        parts.append(f"command {state.command}")
+        parts.append(f"by {state.command}")
     parts.append(f"lease {state.lease_holder!r}" if state.lease_holder else "lease free")
     if state.goal is not None:
         parts.append(f"goal {_numbers(state.goal, 3)}")

@@ -26,14 +26,14 @@ from skill_robots.motion.governor import Governor, Headroom, Intervention
 from skill_robots.motion.limits import MotionLimits
 from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_runtime.authority.command import ActiveCommand
-from skill_runtime.authority.modes import POLICY_MODES
+from skill_runtime.authority.modes import LATCHED, POLICY_MODES
 from skill_runtime.authority.refusal import Refusal
 from skill_runtime.control.arm_link import ArmLink
 from skill_runtime.control.fault_points import FaultPoints
 from skill_runtime.control.object_tracker import ObjectTracker
 from skill_runtime.control.policy_runner import PolicyRunner, TickPolicy
 from skill_runtime.control.recovery import AutomaticRecovery
-from skill_runtime.control.report import Fault, ReportBuilder, UpdateReport
+from skill_runtime.control.report import Fault, UpdateReport
 from skill_runtime.control.simulated_scene import reset_scene
 from skill_runtime.policy import PolicyOutput
 from skill_runtime.realtime.clock import MonotonicClock
@@ -91,7 +91,8 @@ class ArmController:
         )
         self._followed: ActiveCommand | None = None
         self._recovery = AutomaticRecovery(arm, self.link, self._missing_object)
-        self._tick = ReportBuilder()
+        self._faults: list[Fault] = []  # found in this tick
+        self._recovered = False
 
     # For telemetry and other readers ------------------------------------------------------------
 
@@ -144,34 +145,49 @@ class ArmController:
     ) -> UpdateReport:
         """Runs one servo period: reads the arm, executes the command, writes one set-point.
 
+        An error of the server is a fault of the report like every other.
+
         Args:
             command: the active command.
             mode: the mode of the arm.
             now: server time [s].
             recoverable_fault: class of the fault in force if it ends with its cause.
         """
-        self._tick.begin(command, mode)
-        written = self.link.write(self._compute_setpoint(now, recoverable_fault))
-        if written.fault is not None:
-            self._fault(written.fault)
-        return self._tick.finish(written.intervention)
+        self._faults, self._recovered = [], False
+        target = self._compute_setpoint(command, mode, now, recoverable_fault)
+        intervention = None
+        try:
+            written = self.link.write(target)
+            intervention = written.intervention
+            if written.fault is not None:
+                self._fault(written.fault)
+            if recoverable_fault is not None or self._recovery.requested:
+                self._request_recovery(recoverable_fault)
+        except Exception as error:  # the faults found so far must reach the authority
+            self._internal_fault(error, mode)
+        return UpdateReport(
+            recovered=self._recovered, intervention=intervention, faults=tuple(self._faults)
+        )
 
     def _compute_setpoint(
-        self, now: float, recoverable_fault: FaultClass | None
+        self,
+        command: ActiveCommand | None,
+        mode: Mode,
+        now: float,
+        recoverable_fault: FaultClass | None,
     ) -> JointTarget | None:
         """Returns the next shaped set-point; None after an error, and the arm brakes."""
         try:
             if not self._read():
                 return None
-            if recoverable_fault is not None or self._recovery.begun:
+            if recoverable_fault is not None and not self._faults:
                 self._end_fault(recoverable_fault, now)
-            self._execute(now)
+            self._execute(None if self._faults else command, mode, now)
             if self._fault_points is not None:
                 self._fault_points.enter("set-point")
             return self.adapter.step()
         except Exception as error:  # an error of the server must leave the arm braking
-            log.debug("fault", exc_info=True)
-            self._fault(Fault(kind="internal", reason=f"internal error: {error}"))
+            self._internal_fault(error, mode)
             return None
 
     def _read(self) -> bool:
@@ -186,15 +202,20 @@ class ArmController:
         """Ends the command of this tick, and adds a fault to the report."""
         if fault.kind == "contact":
             self.link.lose_sync()  # a robot that has stopped itself follows no set-points
-        self._tick.add_fault(fault)
+        self._faults.append(fault)
         self._begin(None)
         self.runner.reset()
 
+    def _internal_fault(self, error: Exception, mode: Mode) -> None:
+        # The traceback of an error that repeats in every tick is logged once.
+        level = logging.DEBUG if mode in LATCHED else logging.ERROR
+        log.log(level, "internal error", exc_info=error)
+        self._fault(Fault(kind="internal", reason=f"internal error: {error}"))
+
     # Commands -----------------------------------------------------------------------------------
 
-    def _execute(self, now: float) -> None:
+    def _execute(self, command: ActiveCommand | None, mode: Mode, now: float) -> None:
         """Executes the command, up to the goal of the set-point shaper."""
-        command, mode = self._tick.command, self._tick.mode
         if mode not in POLICY_MODES:
             self.runner.pause(self.arm.servo_period_s if mode == "hold" else math.inf)
         if command is not self._followed:
@@ -237,16 +258,24 @@ class ArmController:
 
     # Recovery -----------------------------------------------------------------------------------
 
-    def _end_fault(self, fault: FaultClass | None, now: float) -> None:
+    def _end_fault(self, fault: FaultClass, now: float) -> None:
         """Ends the recoverable fault in force if its cause is gone."""
+        if self._recovery.has_ended(fault, now):
+            self._reset_policy()
+            self._recovered = True
+
+    def _request_recovery(self, fault: FaultClass | None) -> None:
+        """Asks the arm to recover from the recoverable fault in force.
+
+        Comes after the set-point was written: an arm may report a contact only then, and a contact
+        needs ``clear``.
+        """
+        if any(found.kind != "communication" for found in self._faults):
+            return
         try:
-            ended = self._recovery.has_ended(fault, now)
+            self._recovery.request(fault)
         except ArmError as error:
             self._fault(Fault(kind=error.kind, reason=f"the arm does not recover: {error}"))
-            return
-        if ended and not self._tick.is_faulty:
-            self._reset_policy()
-            self._tick.set_recovered()
 
     @property
     def at_rest(self) -> bool:
@@ -260,7 +289,7 @@ class ArmController:
     def recover(self, kind: FaultClass) -> None:
         """Recovers from a fault that was cleared, at the measured position.
 
-        A simulation that has diverged is reset. The recovery of a robot may take several ticks; it
+        A simulation that has diverged is reset. A robot may need several ticks to recover, and
         does not answer meanwhile.
         """
         if kind not in POSITION_LOST:
@@ -269,7 +298,7 @@ class ArmController:
         try:
             self.arm.recover()
             try:
-                self._settle()
+                self._restart()
             except SimulationDivergedError:
                 self.reset()
         except ArmCommunicationError as error:
@@ -286,12 +315,12 @@ class ArmController:
         """
         try:
             reset_scene(self.arm, seed)
-            self._settle()
+            self._restart()
         except ArmError as error:
             fix = "wait until the arm answers, then send it again"
             raise Refusal("not_now", f"the scene cannot be reset: {error}", fix) from None
 
-    def _settle(self) -> None:
+    def _restart(self) -> None:
         self.link.restart()
         self._reset_policy()
 

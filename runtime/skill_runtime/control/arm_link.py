@@ -29,7 +29,7 @@ RECOVERY_TIME_S = 1.0
 """After a silence, the arm must answer at rest for this long before it is moved again [s]."""
 
 
-class CommandLink:
+class SetpointDelivery:
     """Tracks whether set-points reach one arm.
 
     Args:
@@ -125,7 +125,7 @@ class ArmLink:
         on_placed: Callable[[ArmState], None] | None = None,
     ) -> None:
         self.governor = governor
-        self.delivery = CommandLink(arm, clock)
+        self.delivery = SetpointDelivery(arm, clock)
         self.monitor = StateMonitor(arm, tracker)
         self.fresh = False
         self.braking = False
@@ -135,19 +135,9 @@ class ArmLink:
         self._place_setpoint()
 
     @property
-    def state(self) -> ArmState:
-        """The newest measurement."""
-        return self.monitor.state
-
-    @property
-    def out_of_sync(self) -> bool:
-        """Whether commanded and measured position may differ."""
-        return self.delivery.out_of_sync
-
-    @property
     def is_stable(self) -> bool:
         """Whether the arm has been in sync, answering and at rest for :data:`RECOVERY_TIME_S`."""
-        return not self.out_of_sync and self.monitor.stable_for_s >= RECOVERY_TIME_S
+        return not self.delivery.out_of_sync and self.monitor.stable_for_s >= RECOVERY_TIME_S
 
     @property
     def at_rest(self) -> bool:
@@ -184,9 +174,9 @@ class ArmLink:
     def write(self, target: JointTarget | None) -> WriteResult:
         """Sends one governed set-point.
 
-        Always sends one: on any failure, the next one of the verified braking trajectory. The only
-        exceptions are an arm that is out of sync and does not report its state, and a gap since
-        the last set-point that exceeds the timeout.
+        Always sends one: on any failure, the next one of the verified braking trajectory. There
+        are two exceptions, neither of them in lockstep: an arm that is out of sync and does not
+        report its state, and a gap since the last set-point that exceeds the timeout.
 
         Args:
             target: the shaped set-point; None if there is no new one.
@@ -222,7 +212,7 @@ class ArmLink:
         """Continues from the last set-point that reached the arm; from rest if out of sync."""
         self.monitor.reset_stable_time()
         self.delivery.on_lost()
-        self.governor.rollback(at_rest=self.out_of_sync)
+        self.governor.rollback(at_rest=self.delivery.out_of_sync)
         self._adapter.sync_to(self.governor.last)
 
     def _skip_write(self) -> None:
@@ -245,11 +235,11 @@ class ArmLink:
         """Places the set-point on the measured joints, at rest."""
         self._place_setpoint()
         if self._on_placed is not None:
-            self._on_placed(self.state)
+            self._on_placed(self.monitor.state)
 
     def _place_setpoint(self) -> None:
-        self._adapter.reset(self.state)
-        self.governor.reset(self.state)
+        self._adapter.reset(self.monitor.state)
+        self.governor.reset(self.monitor.state)
 
     def restart(self) -> None:
         """Starts again from the measured joints: the arm was moved by other means.

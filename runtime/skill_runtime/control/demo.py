@@ -2,8 +2,8 @@
 
 A skill policy executes one skill per episode, from a fresh start each. A policy that takes only
 goals pursues several goals from each start, drawn from the manifest's box, with time to come to
-rest at each. The demo ends for good when a client takes the lease or stops the arm. The scene is
-then reset once more, because the demo may leave the cube out of the arm's reach.
+rest at each. The first lease, stop or fault ends the demo for good. A client that takes the lease
+finds the scene reset once more, because the demo may leave the cube out of the arm's reach.
 """
 
 from __future__ import annotations

@@ -13,12 +13,13 @@ class AutomaticRecovery:
     """Decides when the cause of a recoverable fault is gone.
 
     Args:
-        arm: asked to recover, once per ``communication`` fault.
-        link: the connection to that arm.
-        missing_object: returns the needed object without a fresh pose, in words, at a time.
+        arm: the arm.
+        link: the connection to the arm.
+        missing_object: says which needed object has no fresh pose at a server time; returns None
+            if all have one.
 
     Attributes:
-        begun: whether the arm was asked to recover from the fault in force.
+        requested: whether the arm was asked to recover from the fault in force.
     """
 
     def __init__(
@@ -27,28 +28,32 @@ class AutomaticRecovery:
         self._arm = arm
         self._link = link
         self._missing_object = missing_object
-        self.begun = False
+        self.requested = False
 
-    def has_ended(self, fault: FaultClass | None, now: float) -> bool:
-        """Returns whether the fault ends in this tick.
-
-        Called in every tick with a recoverable fault, or after recovery was :attr:`begun`.
+    def has_ended(self, fault: FaultClass, now: float) -> bool:
+        """Returns whether the cause of a recoverable fault is gone at server time ``now``.
 
         ``tracker`` ends with a fresh pose of every needed object. ``communication`` ends after
-        ``RECOVERY_TIME_S`` of answers, from an arm at rest and in sync. As soon as such an arm
-        answers at rest, it is asked to recover; it is silent until it has.
+        ``RECOVERY_TIME_S`` of answers, from an arm at rest and in sync.
+        """
+        if fault == "tracker":
+            return self._missing_object(now) is None
+        return self._link.is_stable
+
+    def request(self, fault: FaultClass | None) -> None:
+        """Asks the arm to recover, once per ``communication`` fault, when it answers at rest.
+
+        The arm does not answer until it has recovered. Call this once a tick as long as the fault
+        lasts, and once more after its end.
 
         Args:
             fault: class of the recoverable fault in force; None without one.
-            now: server time [s].
 
         Raises:
             ArmError: the arm cannot recover.
         """
         if fault != "communication":
-            self.begun = False
-            return fault == "tracker" and self._missing_object(now) is None
-        if not self.begun and self._link.fresh and self._link.monitor.at_rest:
-            self.begun = True
+            self.requested = False
+        elif not self.requested and self._link.fresh and self._link.monitor.at_rest:
+            self.requested = True
             self._arm.recover()
-        return self._link.is_stable

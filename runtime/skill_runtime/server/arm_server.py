@@ -12,6 +12,7 @@ import zmq
 
 from skill_proto.messages import Welcome
 from skill_runtime.authority.authority import Authority, IdleTimeout
+from skill_runtime.console.text import control_command
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.demo import DemoController
 from skill_runtime.control.object_tracker import ObjectTracker, TrackConfig
@@ -41,7 +42,7 @@ class ServeConfig:
     addresses: Addresses = field(default_factory=Addresses)
     pace: Pace = field(default_factory=Pace)
     demo: bool = True
-    """A simulated arm executes skills until a client takes the lease."""
+    """A simulated arm executes skills until a client acquires the lease."""
     stopped: bool = False
     """Start in mode ``stopped``; ``clear`` enables motion."""
     seed: int = 0
@@ -100,11 +101,12 @@ class ArmServer:
 
     def _remarks(self, inference_s: float) -> list[str]:
         by_goal = self.controller.manifest.skill.kind == "none"
-        remarks = [f"executes {'goals' if by_goal else 'skills'} until a client takes the lease"]
+        remarks = [f"executes {'goals' if by_goal else 'skills'} until a client acquires the lease"]
         if not self._has_demo:
-            remarks = ["the arm holds until a client takes the lease"]
+            remarks = ["the arm holds until a client acquires the lease"]
         if self._config.stopped:
-            remarks = ["stopped until a client sends 'clear': skill-control clear"]
+            command = control_command("clear", self.addresses.commands)
+            remarks = [f"stopped until a client sends 'clear': {command}"]
         needed = self.controller.adapter.objects
         for name in self._config.track.objects:
             if name not in needed:

@@ -74,7 +74,7 @@ class ControlLoop:
         decided: server time at which the last tick had read its messages [s].
         telemetry_rate_hz: telemetry rate after rounding [Hz].
         started: set after scheduling and memory have been requested.
-        answers: the grants of the system.
+        grants: the system's answers to the requested scheduling and memory.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ControlLoop:
         period_s = controller.arm.servo_period_s
         self.latest: Telemetry | None = None
         self.started = threading.Event()
-        self.answers: list[Grant] = []
+        self.grants: list[Grant] = []
         self.times = TickTimes(round(1.0 / period_s))
         self.pacer = Pacer(period_s, clock, pace.spin_s)
         self._authority = authority
@@ -114,7 +114,7 @@ class ControlLoop:
     def run(self, stopping: Callable[[], bool]) -> None:
         """Ticks until ``stopping()`` returns True, then brings the arm to rest."""
         # Processor and scheduling class belong to the calling thread.
-        self.answers = configure_thread(cpu=self._pace.cpu, realtime=self._pace.realtime)
+        self.grants = configure_thread(cpu=self._pace.cpu, realtime=self._pace.realtime)
         self.started.set()
         with DeferredGc() as collector:
             self.pacer.start()
@@ -175,25 +175,26 @@ class ControlLoop:
         self.decided = decided = self._clock.now()
         self._budget.charge(decided - now if plan.receive else 0.0)
         self._guarded(lambda _: authority.advance(decided))
-        if self._demo is not None:
-            self._guarded(lambda _: self._step_demo(decided))
+        demo = self._demo
+        if demo is not None:
+            self._guarded(lambda _: self._step_demo(demo, decided))
         self._guarded(lambda _: self._update(decided))
         if plan.publish:
             self._guarded(self._publish)
             self._publish_due = False
         self._tick += 1
 
-    def _step_demo(self, now: float) -> None:
+    def _step_demo(self, demo: DemoController, now: float) -> None:
         if self._fault_points is not None:
             self._fault_points.enter("demo")
-        if self._demo is not None:
-            self._demo.step(self._authority, self._controller, now)
+        demo.step(self._authority, self._controller, now)
 
     def _update(self, now: float) -> None:
         """Moves the arm by one set-point."""
         authority = self._authority
-        fault = authority.recoverable_fault if authority.mode == "fault" else None
-        report = self._controller.update(authority.command, authority.mode, now, fault)
+        report = self._controller.update(
+            authority.command, authority.mode, now, authority.recoverable_fault
+        )
         apply_report(report, authority)
 
     def _publish(self, now: float) -> None:

@@ -1,7 +1,7 @@
 """Plans the work of a tick besides moving the arm.
 
-At a short servo period with a running policy, a tick has time for one of: reading commands,
-publishing telemetry, and a part of a policy step. The other work is deferred, for at most
+At a short servo period with a running policy, a tick has time for only one of: reading commands,
+publishing telemetry, or a part of a policy step. The other work is deferred, for at most
 :data:`MAX_DEFERRED_TICKS` consecutive ticks. Stops are read in every tick and are not planned here.
 """
 

@@ -17,9 +17,8 @@ from typing import Any
 import mujoco
 import numpy as np
 import zmq
-from pydantic import TypeAdapter
 
-from skill_proto.messages import Telemetry
+from skill_proto.messages import TELEMETRY, Telemetry
 from skill_proto.wire import MAX_FRAME_BYTES, unpack
 
 log = logging.getLogger(__name__)
@@ -29,8 +28,6 @@ ORPHANED_S = 10.0
 
 GOAL_RGBA = (0.10, 0.65, 0.30, 0.6)
 """Colour of the goal marker."""
-
-_TELEMETRY: TypeAdapter[Telemetry] = TypeAdapter(Telemetry)
 
 
 class Viewer:
@@ -132,7 +129,7 @@ def run(telemetry_address: str) -> None:
         received = time.monotonic()
         while window.is_running() and time.monotonic() < received + ORPHANED_S:
             if socket.poll(100):
-                state, _ = unpack([socket.recv()], _TELEMETRY, max_header_bytes=MAX_FRAME_BYTES)
+                state, _ = unpack([socket.recv()], TELEMETRY, max_header_bytes=MAX_FRAME_BYTES)
                 received = time.monotonic()
                 with window.lock():
                     mirror.follow(state)

@@ -50,6 +50,17 @@ def test_a_command_runs_and_then_expires_into_hold() -> None:
     assert authority.lease is not None
 
 
+def test_an_expired_command_is_counted_even_if_the_next_one_replaces_it_first() -> None:
+    authority = Authority()
+    token = take(authority)
+    command(authority, token, 1, 0.1, valid_for_s=0.5)
+    command(authority, token, 2, 0.7)  # no tick in between
+    assert (authority.mode, authority.seq) == ("skill", 2)
+    assert authority.events.counters["expired"] == 1
+    command(authority, token, 3, 0.8)
+    assert authority.events.counters["expired"] == 1
+
+
 def test_when_the_lease_runs_out_the_command_goes_with_it() -> None:
     authority = Authority()
     token = take(authority, ttl_s=1.0)
@@ -132,7 +143,7 @@ def test_the_demo_never_resumes(ending: str) -> None:
 
 
 def test_an_expired_lease_is_refused_before_the_next_advance() -> None:
-    """``check`` changes no state: the tick ends the lease, and the refusal has the same text."""
+    """The tick ends the lease; until then the refusal has the same text."""
     authority = Authority()
     token = take(authority, ttl_s=1.0)
     command(authority, token, 1, 0.0, valid_for_s=30.0)

@@ -147,7 +147,7 @@ def test_the_banner_shows_policy_addresses_and_commands(policy_file: Path) -> No
         f"skill-control skill 1 0 --address tcp://127.0.0.1:{running.port}",
     ):
         assert words in output
-    assert re.search(r"hold .*lease free .*cube \[.* late .* overruns \d", output)
+    assert re.search(r"hold .*lease free .*cube \[.* wake-up .* overruns \d", output)
 
 
 def test_mass_and_friction_keep_the_given_values_in_every_episode(policy_file: Path) -> None:
@@ -295,7 +295,7 @@ def test_impossible_flags_are_explained(
 def test_cuda_on_a_machine_without_it_is_explained(policy_file: Path) -> None:
     code, text = refused("--model", str(policy_file), "--device", "cuda")
     assert code == 2
-    assert "device 'cuda' was asked for" in text
+    assert "device 'cuda' was requested" in text
 
 
 @pytest.mark.gpu

@@ -273,3 +273,21 @@ def test_an_arm_that_fails_does_not_undo_a_stop(policy_file: Path) -> None:
     arm.broken = "read"
     served.run(0.1)
     assert served.authority.mode == "stopped"
+
+
+def test_an_error_of_the_driver_hides_no_other_fault_of_the_tick(
+    policy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm = BrokenArm()
+    served = bench(policy_file, arm)
+    arm.broken = "read"
+
+    def bug(_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(arm, "command", bug)
+    report = served.controller.update(None, "hold", 0.0)
+    assert [fault.kind for fault in report.faults] == ["arm", "internal"]
+    monkeypatch.undo()
+    arm.broken = ""
+    assert served.controller.update(None, "hold", 0.0).faults == ()

@@ -102,10 +102,10 @@ def test_an_arm_is_out_of_sync_until_it_takes_a_set_point(policy_file: Path) -> 
     served.sleep(0.05)
     served.arm.injected = "drops_commands"
     served.run(0.005)  # it is measured at rest, and no set-point reaches it
-    assert served.bench.controller.link.out_of_sync
+    assert served.bench.controller.link.delivery.out_of_sync
     served.arm.injected = ""
     served.run(0.005)
-    assert not served.bench.controller.link.out_of_sync
+    assert not served.bench.controller.link.delivery.out_of_sync
 
 
 def test_a_tick_that_takes_too_long_sends_no_set_point(policy_file: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support.controller_bench import Bench, BrokenArm, Followed, SilentArm, bench
 
 from skill_proto.messages import Track
-from skill_robots.arm import ArmError
+from skill_robots.arm import ArmContactError, ArmError
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_runtime.authority.refusal import Refusal
 from skill_runtime.control.arm_controller import ArmController
@@ -168,6 +168,44 @@ def test_a_communication_fault_asks_the_arm_once_to_recover(policy_file: Path) -
         served.run(0.5)
         assert served.bench.authority.mode == "hold"
         assert served.arm.recoveries == outage
+
+
+def test_a_contact_that_only_set_points_report_needs_clear(
+    policy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A contact during a silence is found before the arm is asked to recover."""
+    served = Followed(policy_file, 0)
+    served.move()
+    served.arm.injected = "communication"
+    served.run(0.2)
+    assert served.bench.authority.fault_class == "communication"
+
+    def reflex(_: object) -> None:
+        raise ArmContactError("reflex")
+
+    served.arm.injected = ""
+    monkeypatch.setattr(served.arm, "command", reflex)
+    served.run(2.0)
+    authority = served.bench.authority
+    assert (authority.mode, authority.fault_class) == ("fault", "contact")
+    assert served.arm.recoveries == 0
+    monkeypatch.undo()
+    served.run(2.0)
+    assert (authority.mode, served.arm.recoveries) == ("fault", 0)
+    served.bench.clear()
+    assert (authority.mode, served.arm.recoveries) == ("hold", 1)
+
+
+def test_an_arm_that_takes_no_set_points_until_it_recovers_is_asked_to(
+    policy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = Followed(policy_file, 0)
+    served.run(0.1)
+    served.arm.injected = "drops_commands"
+    monkeypatch.setattr(served.arm.inner, "recover", lambda: setattr(served.arm, "injected", ""))
+    served.run(1.5)
+    assert served.arm.recoveries == 1
+    assert served.bench.authority.mode == "hold"
 
 
 def test_an_arm_that_cannot_recover_is_at_fault(

@@ -196,7 +196,7 @@ def test_cuda_is_never_silently_replaced_by_the_cpu(
     policy_file: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     text = refusal(policy_file, device="cuda")
-    assert "device 'cuda' was asked for" in text
+    assert "device 'cuda' was requested" in text
     assert "--device cpu" in text
     printed = capfd.readouterr()
     assert printed.out == ""
