@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from skill_training.algorithms.csf import Csf, CsfConfig
     from skill_training.algorithms.metra import Metra, MetraConfig
     from skill_training.config import RunSettings, TrainConfig
+    from skill_training.context.objective import ContrastiveConfig
     from skill_training.data.episodes import EpisodeReplay, Episodes
     from skill_training.data.goal_task import GoalTask
     from skill_training.data.replay import Batch, ReplayBuffer
-    from skill_training.errors import TrainingError
+    from skill_training.errors import NothingToShipError, TrainingError
     from skill_training.export.graph import PolicyGraph
     from skill_training.export.onnx_file import export_policy
     from skill_training.nets.encoder import EncoderConfig
@@ -43,12 +44,13 @@ if TYPE_CHECKING:
     from skill_training.recipes.recipe import Learner, Recipe
     from skill_training.recipes.registry import default_config
     from skill_training.run.directory import RunDirectory
-    from skill_training.run.job import start_or_continue, train
+    from skill_training.run.job import open_run, start_or_continue, train
 
 __all__ = [
     "Batch",
     "ContextSac",
     "ContextSacConfig",
+    "ContrastiveConfig",
     "Csf",
     "CsfConfig",
     "EncoderConfig",
@@ -58,6 +60,7 @@ __all__ = [
     "Learner",
     "Metra",
     "MetraConfig",
+    "NothingToShipError",
     "PolicyGraph",
     "Recipe",
     "ReplayBuffer",
@@ -68,6 +71,7 @@ __all__ = [
     "TrainingError",
     "default_config",
     "export_policy",
+    "open_run",
     "start_or_continue",
     "train",
 ]
@@ -76,6 +80,7 @@ _MODULES = {
     "Batch": "data.replay",
     "ContextSac": "algorithms.context_sac",
     "ContextSacConfig": "algorithms.context_sac_config",
+    "ContrastiveConfig": "context.objective",
     "Csf": "algorithms.csf",
     "CsfConfig": "algorithms.csf",
     "EncoderConfig": "nets.encoder",
@@ -85,6 +90,7 @@ _MODULES = {
     "Learner": "recipes.recipe",
     "Metra": "algorithms.metra",
     "MetraConfig": "algorithms.metra",
+    "NothingToShipError": "errors",
     "PolicyGraph": "export.graph",
     "Recipe": "recipes.recipe",
     "ReplayBuffer": "data.replay",
@@ -95,6 +101,7 @@ _MODULES = {
     "TrainingError": "errors",
     "default_config": "recipes.registry",
     "export_policy": "export.onnx_file",
+    "open_run": "run.job",
     "start_or_continue": "run.job",
     "train": "run.job",
 }

@@ -35,7 +35,7 @@ the run directory. Ctrl-C saves a checkpoint and prints the command that continu
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Base of the training commands, one for each algorithm, which are made from the recipes."""
+    """Base of the training commands. Each algorithm has one, which is derived from its recipe."""
 
     algorithm: AlgorithmSettings
     run: RunSettings

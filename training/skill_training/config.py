@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 DEFAULT_ENV_STEPS = 1_600_000
-"""50,000 gradient steps. Skills cover every direction after 10,000 and keep improving."""
+"""About 50,000 gradient steps. Skills cover every direction after 10,000 and keep improving."""
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -84,7 +84,7 @@ class RunSettings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """Everything that decides what a run computes.
+    """All settings that determine the results of a run.
 
     Each recipe defines a subclass: a frozen pydantic dataclass that names the types of algorithm,
     task and run settings. Its ``__post_init__`` raises ConfigError if settings cannot work
@@ -95,7 +95,7 @@ class TrainConfig:
     """The algorithm's own settings."""
 
     task: Settings
-    """What varies between episodes."""
+    """Quantities that vary between episodes."""
 
     run: RunSettings
     """Length, seed, device and bookkeeping."""

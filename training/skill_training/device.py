@@ -12,6 +12,8 @@ import torch
 
 from skill_training.errors import ConfigError
 
+logger = logging.getLogger(__name__)
+
 Precision = Literal["float32", "bfloat16"]
 """Precision to which a matrix product rounds its inputs."""
 
@@ -29,9 +31,6 @@ def torch_device(name: str) -> torch.device:
             "or train with --device cpu"
         )
     return torch.device(name)
-
-
-logger = logging.getLogger(__name__)
 
 
 def cpu_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

@@ -42,7 +42,7 @@ class ServeConfig:
     addresses: Addresses = field(default_factory=Addresses)
     pace: Pace = field(default_factory=Pace)
     demo: bool = True
-    """A simulated arm executes skills until a client acquires the lease."""
+    """A simulated arm executes skills until a client takes the lease."""
     stopped: bool = False
     """Start in mode ``stopped``; ``clear`` enables motion."""
     seed: int = 0
@@ -101,9 +101,9 @@ class ArmServer:
 
     def _remarks(self, inference_s: float) -> list[str]:
         by_goal = self.controller.manifest.skill.kind == "none"
-        remarks = [f"executes {'goals' if by_goal else 'skills'} until a client acquires the lease"]
+        remarks = [f"executes {'goals' if by_goal else 'skills'} until a client takes the lease"]
         if not self._has_demo:
-            remarks = ["the arm holds until a client acquires the lease"]
+            remarks = ["the arm holds until a client takes the lease"]
         if self._config.stopped:
             command = control_command("clear", self.addresses.commands)
             remarks = [f"stopped until a client sends 'clear': {command}"]

@@ -101,10 +101,10 @@ def test_step_is_the_difference_of_two_embeddings(form: str) -> None:
 
 
 def test_learning_rate_depends_on_the_form_unless_given() -> None:
-    assert RepresentationConfig(form="rotation").step_size == 1e-3
-    assert RepresentationConfig(form="linear").step_size == 1e-3
-    assert RepresentationConfig(form="mlp").step_size == 3e-4
-    assert RepresentationConfig(form="mlp", learning_rate=0.1).step_size == 0.1
+    assert RepresentationConfig(form="rotation").resolved_learning_rate == 1e-3
+    assert RepresentationConfig(form="linear").resolved_learning_rate == 1e-3
+    assert RepresentationConfig(form="mlp").resolved_learning_rate == 3e-4
+    assert RepresentationConfig(form="mlp", learning_rate=0.1).resolved_learning_rate == 0.1
 
 
 @pytest.mark.parametrize(

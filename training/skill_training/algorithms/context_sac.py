@@ -15,6 +15,7 @@ Differences from the release (there -> here), with the reason:
     - Positive key: momentum embedding of the same trajectories at all steps -> of another good
       trajectory of the group at the same step, which excludes agreement within one trajectory.
     - Negatives of CCM from one other task -> from all other tasks.
+    - Positives of SaCCM drawn with replacement -> without, so that there may be fewer of them.
     - Trajectories of the whole buffer -> of the newest episodes (``contrastive.pool``).
     - Encoder unrolled at every gradient step -> once per block of ``updates_per_block`` steps.
     - Goals in the encoder's input -> no goal there, since transitions get hindsight goals.

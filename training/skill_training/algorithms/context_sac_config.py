@@ -55,8 +55,8 @@ class ContextSacConfig:
 
     updates_per_block: PositiveInt = 4
     """Gradient steps of actor and critic per block, each on newly drawn transitions. The encoder
-    takes only the first of them. The release unrolls at every step, three quarters of a CPU's
-    time."""
+    takes only the first of them. The release unrolls at every step, which would take three quarters
+    of the time on a CPU."""
 
     batch_size: PositiveInt = 256
     """Number of transitions that one gradient step draws from the block."""

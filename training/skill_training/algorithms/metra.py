@@ -9,8 +9,8 @@ dual variable of the constraint |d| <= 1, eps its slack.
 Differences from the paper or its code (there -> here), with the reason:
     - Mean of the squared entries in the authors' constraint, which loosens it to |d|^2 <= dim(z) ->
       sum of squares |d|^2, as in the paper and in the METRA baseline of the CSF code.
-    - Terminal at the time limit -> no terminal. The episode continues beyond the limit, and the
-      observation contains no clock.
+    - Terminal at the time limit -> no terminal, as in the METRA baseline of the CSF code. The
+      episode continues beyond the limit, and the observation contains no clock.
     - Discrete skills with a zero-mean code as an option -> continuous skills only, and so no
       zero-mean code.
     - Entropy coefficient fixed in some tasks (Kitchen) -> always learned.

@@ -120,7 +120,9 @@ class SoftActorCritic(ABC):
         self.actor_optimizer = adam(self.actor, config.learning_rate)
         self.critic_optimizer = adam(self.critic, config.learning_rate)
         self.entropy_optimizer = adam(self.entropy_coefficient, config.learning_rate)
-        self.representation_optimizer = adam(self.representation, config.representation.step_size)
+        self.representation_optimizer = adam(
+            self.representation, config.representation.resolved_learning_rate
+        )
 
     @abstractmethod
     def twin_values(self, observation: Tensor, action: Tensor, skill: Tensor) -> Tensor:

@@ -26,8 +26,8 @@ class EpisodeCollector:
         algorithm: The acting algorithm.
         replay: Replay for the episodes.
         carried_share: Share of episodes that begin with the encoder's state of the previous
-            episode. A served policy does not know when an episode begins, so that it must work
-            with a state from earlier.
+            episode. A served policy does not know when an episode begins, so it must also work
+            with an older state.
         seed: Seed of the choice of these episodes.
     """
 
@@ -104,7 +104,7 @@ def run_episodes(
 
     Returns:
         The episodes, and the encoder's state after their last observation but one. The last
-        observation enters a carried state at the begin of the next episode.
+        observation enters a carried state at the start of the next episode.
     """
     recorder, device = Recorder(world), algorithm.device
     state, previous = start, torch.zeros(world.n, world.action_size, device=device)

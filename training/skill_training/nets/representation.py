@@ -43,7 +43,7 @@ class RepresentationConfig:
     """Learning rate of Adam. None is 1e-3 for 'rotation' and 'linear', 3e-4 for 'mlp'."""
 
     @property
-    def step_size(self) -> float:
+    def resolved_learning_rate(self) -> float:
         """Learning rate, or the default of the form."""
         return self.learning_rate or DEFAULT_LEARNING_RATE[self.form]
 
@@ -51,8 +51,8 @@ class RepresentationConfig:
 class ScaledRotation(nn.Module):
     """x -> [[a, -b], [b, a]] x, started at the identity.
 
-    No loss depends on the angle: to turn phi and every skill together leaves the policy the same.
-    While phi is learned the angle drifts, and the meaning of the skills in replay with it. Unlike
+    No loss depends on the angle: if phi and every skill turn together, the policy stays the same.
+    While phi is learned, the angle drifts, and with it the meaning of the skills in replay. Unlike
     a free matrix, this map cannot lose a dimension.
     """
 

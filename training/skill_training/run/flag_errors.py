@@ -55,7 +55,7 @@ def flag_errors(invalid: InvalidSettings, config: TrainConfig) -> str:
 
     Args:
         invalid: The refusal.
-        config: Any configuration of the command; it tells which flags set which settings.
+        config: Any configuration of the command. Its structure gives the flag of each setting.
     """
     groups = {
         config.algorithm_name: config.algorithm,
@@ -73,7 +73,7 @@ def flag_errors(invalid: InvalidSettings, config: TrainConfig) -> str:
     return "; ".join(lines)
 
 
-def _construct(kind: Callable[..., Any], **values: object) -> object:
+def _construct(kind: Callable[..., Any], /, **values: object) -> object:
     try:
         return kind(**values)
     except ValidationError as error:

@@ -17,8 +17,7 @@ from skill_training.data.episodes import Episodes
 from skill_training.export.calibration import hold_out, log_r2
 from skill_training.recipes.goal.config import EVALUATION_SEEDS
 from skill_training.recipes.goal.world import GoalTaskConfig, GoalWorld
-
-Scalars = dict[str, float]
+from skill_training.recipes.recipe import Scalars
 
 EVALUATION_SEED = EVALUATION_SEEDS[0]
 """Seed of starts and goals. No run trains on it."""

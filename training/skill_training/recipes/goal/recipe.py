@@ -157,8 +157,8 @@ class GoalRecipe:
 
     def card_notes(self, config: GoalConfig) -> CardNotes:
         """Returns the texts of the card that are not in the manifest."""
-        start = config.algorithm.start_from
-        initial = "random initial weights" if start is None else f"initial actor from `{start}`"
+        file = config.algorithm.start_from
+        initial = "random initial weights" if file is None else f"initial actor from `{file}`"
         return CardNotes(
             limits=LIMITS + (CONTEXT_LIMITS if config.algorithm.knowledge == "inferred" else ""),
             metric_texts=metric_texts(),

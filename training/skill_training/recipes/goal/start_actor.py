@@ -17,7 +17,7 @@ from skill_training.errors import ConfigError
 from skill_training.nets.actor import TanhGaussianActor
 
 NEARBY_M = 0.1
-"""Distance of the probe goals from the middle of the table."""
+"""Distance of the probe goals from the middle of the table [m]."""
 
 
 class SkillFile:
@@ -61,7 +61,7 @@ class SkillFile:
             )
 
     def skill_towards(self, goal: tuple[float, float]) -> Tensor:
-        """Returns the skill ``(2,)`` that the policy runs for a cube at the origin and ``goal``."""
+        """Returns the skill ``(2,)`` for a cube at the origin and a ``goal`` on the table [m]."""
         manifest = self._manifest
         zeros = {
             "observation": (1, manifest.observation_size),

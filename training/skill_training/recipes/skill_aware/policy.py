@@ -1,4 +1,4 @@
-"""The policy that evaluates a run on the benchmark: inferring, given the context, context-free."""
+"""Policies for the evaluation of a run on the benchmark: with inferred, true or no context."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class BringToGoal(GoalTask):
 
     Args:
         cube: Index of the cube's x in the observation; y and z follow.
-        cube_from_hand: Index of the offset from end effector to cube, three entries.
+        cube_from_end_effector: Index of the offset from end effector to cube, three entries.
         rest_height: Height of the cube's centre at rest, and of the goal [m].
         success_radius: Distance to the goal that counts as success [m].
     """
@@ -32,10 +32,10 @@ class BringToGoal(GoalTask):
     OFFSET_SCALE_M = 0.15
 
     def __init__(
-        self, cube: int, cube_from_hand: int, *, rest_height: float, success_radius: float
+        self, cube: int, cube_from_end_effector: int, *, rest_height: float, success_radius: float
     ) -> None:
         super().__init__()
-        self._cube, self._reach = cube, slice(cube_from_hand, cube_from_hand + 3)
+        self._cube, self._reach = cube, slice(cube_from_end_effector, cube_from_end_effector + 3)
         self._rest_height, self._radius = rest_height, success_radius
 
     def features(self, observation: Tensor, goal: Tensor) -> Tensor:
