@@ -15,8 +15,8 @@ from skill_training.recipes.discovery.recipe import SkillRecipe
 def test_the_default_skills_are_directions_on_the_table() -> None:
     assert description(SkillConfig(algorithm=CsfConfig())) == (
         "Pushes a 4 cm cube in the direction that the skill names; trained with contrastive "
-        "successor features (CSF) on a given representation: the cube's x and y, learned up to "
-        "scale and rotation."
+        "successor features (CSF) on a given representation: the cube's x and y, up to a "
+        "learned scale and rotation."
     )
     assert "trained with METRA on" in description(SkillConfig(algorithm=MetraConfig()))
 
@@ -24,11 +24,11 @@ def test_the_default_skills_are_directions_on_the_table() -> None:
 @pytest.mark.parametrize(
     ("representation", "words"),
     [
-        (RepresentationConfig(form="linear"), "x and y, learned up to a linear map."),
+        (RepresentationConfig(form="linear"), "x and y, up to a learned linear map."),
         (RepresentationConfig(form="mlp"), "x and y, mapped by a learned network."),
         (
             RepresentationConfig(field="end_effector_position"),
-            "end_effector_position.0, end_effector_position.1, learned up to scale and rotation.",
+            "end_effector_position.0, end_effector_position.1, up to a learned scale and rotation.",
         ),
     ],
 )

@@ -19,8 +19,8 @@ from skill_training.recipes.recipe import RunFacts, Scalars
 TITLES = {"csf": "contrastive successor features (CSF)", "metra": "METRA"}
 
 LEARNED = {
-    "rotation": "learned up to scale and rotation",
-    "linear": "learned up to a linear map",
+    "rotation": "up to a learned scale and rotation",
+    "linear": "up to a learned linear map",
     "mlp": "mapped by a learned network",
 }
 """The learned part of the representation, by its form."""
