@@ -42,8 +42,8 @@ LIMITS = """\
   Panda's joint impedance, and its solver lets heavy bodies sink into each other by millimetres.
 - Friction is the benchmark's label, the table's Bullet coefficient; the effective cube-table
   coefficient is half of it.
-- This arm can neither lift nor push heavy cubes on rough tables; docs/results.md lists the cells
-  that no controller solved.
+- This arm can neither lift nor push heavy cubes on rough tables; docs/results.md gives the
+  success by cell.
 """
 
 
