@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    TypeAdapter,
+    model_validator,
+)
 
 from skill_proto.bounds import FRICTION, MASS_KG
 from skill_proto.manifest import PolicyManifest
@@ -19,10 +27,24 @@ PROTOCOL_VERSION = 1
 MAX_ID = 2**53
 """Largest integer that every JSON library represents exactly."""
 
+
+def _not_a_boolean(value: object) -> object:
+    """Refuses ``true`` and ``1.0``, which compare equal to 1.
+
+    Raises:
+        ValueError: the value is not an integer.
+    """
+    if isinstance(value, bool | float):
+        raise ValueError("expected an integer")
+    return value
+
+
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=256)]
-Vector = Annotated[tuple[Finite, ...], Field(min_length=1, max_length=1024)]
+Identifier = Annotated[str, Field(min_length=1, max_length=64)]
+Vector = Annotated[tuple[Finite, ...], Field(min_length=1, max_length=1024), FailFast()]
 Mode = Literal["hold", "skill", "goal", "servo", "stopped", "fault"]
+GoalStatus = Literal["approaching", "reached", "no_progress"]
 FaultClass = Literal["policy", "arm", "contact", "communication", "tracker", "internal"]
 
 
@@ -31,19 +53,27 @@ class Message(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    v: Literal[1] = PROTOCOL_VERSION
+    v: Annotated[Literal[1], BeforeValidator(_not_a_boolean)] = PROTOCOL_VERSION
     id: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
     """Chosen by the sender; the reply repeats it."""
 
 
-class Hello(Message):
+class Inbound(Message):
+    """A message to the server."""
+
+    instance: Identifier | None = None
+    """The server that is meant, by the ``instance`` of its messages; another server refuses the
+    message. None: any server."""
+
+
+class Hello(Inbound):
     """Asks for a description of the server; the first message of any client."""
 
     type: Literal["hello"] = "hello"
     client: Text = ""
 
 
-class Acquire(Message):
+class Acquire(Inbound):
     """Requests the lease: the right to command, held by one client at a time."""
 
     type: Literal["acquire"] = "acquire"
@@ -55,7 +85,7 @@ class Acquire(Message):
     """A lease of lower priority is taken over; one of the same or a higher priority is not."""
 
 
-class _Leased(Message):
+class _Leased(Inbound):
     lease: Annotated[str, Field(min_length=1, max_length=64)]
     """Token from the reply to ``acquire``."""
 
@@ -133,7 +163,7 @@ class Reset(_Command):
     seed: Annotated[int, Field(ge=0, lt=2**32)] | None = None
 
 
-class Scene(Message):
+class Scene(Inbound):
     """Simulated arms: changes the object's parameters; None leaves a value unchanged.
 
     Needs no lease and interrupts no command. The holder of the lease may send it in the sequence of
@@ -162,7 +192,7 @@ class Scene(Message):
         return self
 
 
-class Track(Message):
+class Track(Inbound):
     """Pose of an object, measured by an external tracker; needs no lease."""
 
     type: Literal["track"] = "track"
@@ -181,13 +211,13 @@ class Track(Message):
     """[rad/s]; None: the server computes it from successive poses."""
 
 
-class Clear(Message):
+class Clear(Inbound):
     """Ends a stop or a fault; the arm holds, and motion needs a new lease."""
 
     type: Literal["clear"] = "clear"
 
 
-class Act(Message):
+class Act(Inbound):
     """Policy service: observations in, actions out, for robots that other programs control.
 
     ``observation`` [n, O], ``previous_action`` [n, A], ``skill`` [n, Z] and ``goal`` [n, G] follow
@@ -197,12 +227,14 @@ class Act(Message):
     type: Literal["act"] = "act"
     session: Annotated[str, Field(min_length=1, max_length=64)]
     """Name of the session; the server keeps the recurrent state per session."""
-    episode: Annotated[int, Field(ge=0, le=MAX_ID)] = 0
-    """A new number resets the session's recurrent state."""
-    arrays: Annotated[tuple[ArraySpec, ...], Field(max_length=8)] = ()
+    episode: Annotated[int, Field(ge=0, le=MAX_ID)] | None = None
+    """A new number resets the recurrent state. None: the session belongs to this connection, and
+    another connection with the same session name has a session of its own. A number: every
+    connection that sends the same session name and episode shares one recurrent state."""
+    arrays: Annotated[tuple[ArraySpec, ...], Field(max_length=8), FailFast()] = ()
 
 
-class Stop(Message):
+class Stop(Inbound):
     """Accepted on the stop socket only: brings the arm to rest, revokes the lease, and latches."""
 
     type: Literal["stop"] = "stop"
@@ -245,6 +277,10 @@ class _Outbound(Message):
 
     model_config = ConfigDict(extra="ignore")
 
+    instance: str = ""
+    """Random name of this run of the server. A client that receives another one than before is
+    connected to another server, or the server was started again."""
+
 
 class Ok(_Outbound):
     """The command was accepted."""
@@ -272,6 +308,13 @@ class Welcome(_Outbound):
     telemetry_address: Text
     stop_address: Text
     lease_holder: Text | None
+    joint_names: tuple[str, ...] = ()
+    joint_position_low: tuple[float, ...] = ()
+    """Least joint positions that ``servo_joint`` accepts [rad]."""
+    joint_position_high: tuple[float, ...] = ()
+    """Largest joint positions that ``servo_joint`` accepts [rad]."""
+    gripper_width_max: float = 0.0
+    """Largest ``gripper_width`` that a command may have [m]."""
     manifest: PolicyManifest
 
 
@@ -297,6 +340,9 @@ class Acted(_Outbound):
     type: Literal["acted"] = "acted"
     time: Finite
     inference_s: float
+    steps: int = 0
+    """Age of the recurrent state: number of requests that it has seen, this one included. 1 after a
+    reset; a client whose own count differs shares the session with another, or it was lost."""
     arrays: tuple[ArraySpec, ...] = ()
 
 
@@ -304,6 +350,7 @@ ErrorCode = Literal[
     "malformed",
     "unknown_type",
     "wrong_version",
+    "wrong_server",
     "too_large",
     "invalid",
     "no_lease",
@@ -312,6 +359,7 @@ ErrorCode = Literal[
     "out_of_order",
     "not_supported",
     "not_now",
+    "session_lost",
     "busy",
     "internal",
 ]
@@ -385,6 +433,11 @@ class Timing(BaseModel):
     wakeup_latency_p99_us: float
     overruns: int
     """Servo periods skipped since start because the loop was late."""
+    wakeup_latency_le_us: tuple[float, ...] = ()
+    """Upper bounds of the buckets of ``wakeup_latency_count`` [us]."""
+    wakeup_latency_count: tuple[int, ...] = ()
+    """Number of ticks since start whose wake-up latency was at most the bound of the same index
+    (cumulative, as in a Prometheus histogram); one more entry counts all ticks."""
 
 
 class Telemetry(_Outbound):
@@ -417,6 +470,14 @@ class Telemetry(_Outbound):
     objects: dict[str, ObjectState]
     skill: tuple[float | None, ...] | None
     goal: tuple[float, ...] | None
+    goal_distance: float | None = None
+    """Distance of the achieved position from the goal, in the goal's unit; None without a goal, and
+    if the object is not observed."""
+    goal_status: GoalStatus | None = None
+    """``reached`` within ``goal.stop_radius`` of the manifest, ``no_progress`` if the distance has
+    not fallen for some time, else ``approaching``; None without a goal."""
+    policy_steps: int = 0
+    """Number of policy steps since the start; it increases with every new action."""
     action: tuple[float | None, ...] | None
     context: tuple[float | None, ...] | None
     context_distance: float | None = None
