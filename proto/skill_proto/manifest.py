@@ -220,6 +220,13 @@ class Plant(_Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _workspace_ordered(self) -> Self:
+        low, high = self.workspace_low_m, self.workspace_high_m
+        if any(least >= most for least, most in zip(low, high, strict=True)):
+            raise ValueError(f"workspace_low_m {low} is not below workspace_high_m {high}")
+        return self
+
 
 class Provenance(_Part):
     """Origin of the file; enough to repeat the training."""

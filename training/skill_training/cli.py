@@ -4,32 +4,44 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import shlex
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import tyro
 
 from skill_training.config import AlgorithmSettings, RunSettings, Settings, TrainConfig
-from skill_training.errors import ConfigError, NothingToShipError, TrainingError
+from skill_training.errors import (
+    ConfigError,
+    LostResultError,
+    NothingToShipError,
+    TrainingError,
+)
 from skill_training.recipes.registry import RECIPES, default_config
-from skill_training.run import job
-from skill_training.run.directory import RunDirectory, default_path
+from skill_training.run import job, policy_export
+from skill_training.run.directory import RunDirectory
 from skill_training.run.flag_errors import InvalidSettings, flag_errors, settings_registry
+from skill_training.run.session import changes
+from skill_training.run.session.ending import resume_command
+from skill_training.run.session.interruption import Interruption
+from skill_training.run.session.streams import unfailing_output
 
+LOST_RESULT = 1
 USER_ERROR = 2
-INTERRUPTED = 130
+SIGNAL = 128
+"""Added to the number of a signal that ended the program, as shells do."""
 
 DESCRIPTION = """\
 Train robot skills and export each as one self-describing ONNX file.
 
 A training command collects on CPU and learns on CPU or CUDA. It writes policy.onnx and its card to
-the run directory. Ctrl-C saves a checkpoint and prints the command that continues the run.
+the run directory. Ctrl-C, or another signal that would end the program, saves a checkpoint and
+prints the command that continues the run. --version prints the version.
 """
 
 
@@ -46,7 +58,8 @@ class Train:
     settings, that run continues from its checkpoint."""
 
     resume: Path | None = None
-    """Continue the run in this directory with its own settings. No other flag is allowed."""
+    """Continue the run in this directory with its own settings. Only --env-steps, --device,
+    --matmul, --threads and the intervals can be given beside it; they hold from then on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,42 +89,48 @@ class Plot:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the program and exits with 0 (done), 2 (mistake of the user) or 130 (interrupted)."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        sys.exit(_run(parse(arguments)))
-    except TrainingError as error:
-        print(f"skill-train: {error}", file=sys.stderr)
-        sys.exit(USER_ERROR)
-    except KeyboardInterrupt:
-        print("skill-train: interrupted; the last checkpoint is kept", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+    """Runs the program and exits.
 
-
-def parse(arguments: Sequence[str] | None) -> Train | Export | Plot:
-    """Returns the command that the arguments (None: those of the process) give.
-
-    Raises:
-        ConfigError: a value is out of its range, or a flag stands beside --resume.
-        SystemExit: help was requested, or a flag is unknown or unreadable; tyro has printed it.
+    The exit status is 0 (done), 1 (the training ended without its result: it diverged, or its last
+    checkpoint cannot be written), 2 (mistake of the user) or 128 + n (ended by signal n).
     """
     typed = sys.argv[1:] if arguments is None else list(arguments)
+    with unfailing_output():
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+        try:
+            sys.exit(_run(parse(typed), typed))
+        except TrainingError as error:
+            print(f"skill-train: {error}", file=sys.stderr)
+            sys.exit(LOST_RESULT if isinstance(error, LostResultError) else USER_ERROR)
+        except KeyboardInterrupt:
+            print("skill-train: interrupted; the last checkpoint is kept", file=sys.stderr)
+            sys.exit(SIGNAL + signal.SIGINT)
+
+
+def parse(typed: Sequence[str]) -> Train | Export | Plot:
+    """Returns the command that the words on the command line give.
+
+    Raises:
+        ConfigError: a value is out of its range.
+        SystemExit: help was requested, or a flag is unknown or unreadable; tyro has printed it.
+    """
+    commands = _commands()
+    name = typed[0] if typed else ""
     try:
         with settings_registry():
-            command = tyro.cli(
-                _commands(),
-                prog="skill-train",
-                description=DESCRIPTION,
-                args=typed,
-            )
+            if name not in commands:
+                return tyro.cli(
+                    _union(commands), prog="skill-train", description=DESCRIPTION, args=typed
+                )
+            # One command at a time, so that a misspelt flag is compared with its flags alone.
+            command = commands[name]
+            options: dict[str, Any] = {"description": command.summary, "args": typed[1:]}
+            if command.default is not None:
+                options["default"] = command.default
+            return tyro.cli(command.kind, prog=f"skill-train {name}", **options)
     except InvalidSettings as invalid:
-        # tyro has read the subcommand, so it is the first word.
-        name = typed[0]
         errors = flag_errors(invalid, default_config(name))
         raise ConfigError(f"{errors}; see skill-train {name} --help") from None
-    if isinstance(command, Train) and command.resume is not None:
-        _refuse_flags_beside_resume(typed)
-    return command
 
 
 def train_config(command: Train) -> TrainConfig:
@@ -124,30 +143,38 @@ def train_config(command: Train) -> TrainConfig:
     return kind(algorithm=command.algorithm, task=command.task, run=command.run)
 
 
-def _refuse_flags_beside_resume(typed: Sequence[str]) -> None:
-    """Refuses every flag beside --resume, even one that repeats a setting of the run."""
-    flags = [word.partition("=")[0] for word in typed if word.startswith("--")]
-    others = [flag for flag in flags if flag != "--resume"]
-    if others:
-        raise ConfigError(
-            "--resume continues a run with its own settings and takes no other flag; leave out "
-            f"{', '.join(others)}"
-        )
+@dataclass(frozen=True, kw_only=True)
+class _Command:
+    """A subcommand: its type for tyro, its help text, and its values without flags."""
+
+    kind: type[Train | Export | Plot]
+    summary: str
+    default: Train | None = None
 
 
-def _commands() -> type[Train | Export | Plot]:
-    """Returns the union of all commands for tyro."""
-    commands: list[object] = [
-        _train_command(recipe.default_config(name), recipe.summaries[name])
+def _commands() -> dict[str, _Command]:
+    """Returns all subcommands by name."""
+    training = {
+        name: _train_command(recipe.default_config(name), recipe.summaries[name])
         for recipe in RECIPES
         for name in recipe.config_types
+    }
+    others = {"export": Export, "plot": Plot}
+    return training | {
+        name: _Command(kind=kind, summary=kind.__doc__ or "") for name, kind in others.items()
+    }
+
+
+def _union(commands: Mapping[str, _Command]) -> type[Train | Export | Plot]:
+    """Returns the union of all commands, for the help without a command."""
+    kinds: list[object] = [
+        Annotated[command.kind, tyro.conf.subcommand(name, description=command.summary)]
+        for name, command in commands.items()
     ]
-    commands.append(Annotated[Export, tyro.conf.subcommand("export")])
-    commands.append(Annotated[Plot, tyro.conf.subcommand("plot")])
-    return cast("type[Train | Export | Plot]", reduce(or_, commands))
+    return cast("type[Train | Export | Plot]", reduce(or_, kinds))
 
 
-def _train_command(default: TrainConfig, summary: str) -> object:
+def _train_command(default: TrainConfig, summary: str) -> _Command:
     """Returns the command of one algorithm, with the algorithm's flags and defaults."""
     name = default.algorithm_name
     algorithm = tyro.conf.arg(name=name, help=f"Settings of {name}.")
@@ -165,12 +192,12 @@ def _train_command(default: TrainConfig, summary: str) -> object:
         kw_only=True,
     )
     start = kind(algorithm=default.algorithm, run=default.run, task=default.task)
-    return Annotated[kind, tyro.conf.subcommand(name, default=start, description=summary)]
+    return _Command(kind=kind, summary=summary, default=start)
 
 
-def _run(command: Train | Export | Plot) -> int:
+def _run(command: Train | Export | Plot, typed: Sequence[str]) -> int:
     if isinstance(command, Export):
-        job.export(job.open_run(command.run_dir), command.out)
+        policy_export.export(job.open_run(command.run_dir), command.out)
         print(f"wrote {command.out} and {command.out.with_suffix('.md')}")
         return 0
     if isinstance(command, Plot):
@@ -180,23 +207,29 @@ def _run(command: Train | Export | Plot) -> int:
         plot_runs(command.run_dirs, command.out, command.curves)
         print(f"wrote {command.out}")
         return 0
-    return _train(command)
+    return _train(command, typed)
 
 
-def _train(command: Train) -> int:
+def _train(command: Train, typed: Sequence[str]) -> int:
+    changed = {} if command.resume is None else changes.requested(typed, command.run)
     directory = _run_directory(command)
     print(f"run directory: {directory.path}", file=sys.stderr)
-    try:
-        if job.train(directory):
-            print(f"wrote {directory.policy} and {directory.card}", file=sys.stderr)
+    with Interruption.caught() as interruption:
+        try:
+            if job.train(directory, changed, interruption):
+                print(f"wrote {directory.policy} and {directory.card}", file=sys.stderr)
+                return 0
+        except NothingToShipError as reason:
+            print(f"finished without a policy file: {reason}", file=sys.stderr)
             return 0
-    except NothingToShipError as reason:
-        print(f"finished without a policy file: {reason}", file=sys.stderr)
-        return 0
-    algorithm = directory.config().algorithm_name
-    resume = shlex.join(["skill-train", algorithm, "--resume", str(directory.path)])
-    print(f"stopped with a checkpoint; continue with: {resume}", file=sys.stderr)
-    return INTERRUPTED
+    if interruption.signal is None:
+        return LOST_RESULT
+    resume = resume_command(directory.config().algorithm_name, directory.path)
+    print(
+        f"stopped by {interruption.signal.name} with a checkpoint; continue with: {resume}",
+        file=sys.stderr,
+    )
+    return SIGNAL + interruption.signal
 
 
 def _run_directory(command: Train) -> RunDirectory:
@@ -207,7 +240,9 @@ def _run_directory(command: Train) -> RunDirectory:
     """
     config = train_config(command)
     if command.resume is None:
-        directory = RunDirectory(command.run_dir or default_path(config))
+        if command.run_dir is None:
+            return job.start(config)
+        directory = RunDirectory(command.run_dir)
         job.start_or_continue(directory, config)
         return directory
     directory = job.open_run(command.resume)

@@ -122,12 +122,17 @@ def config_to_json(config: TrainConfig) -> str:
 
 def differences(before: TrainConfig, after: TrainConfig) -> dict[str, tuple[Any, Any]]:
     """Returns the settings that differ, by dotted path: ``{"run.seed": (0, 1)}``."""
-    old, new = _flatten(config_to_dict(before)), _flatten(config_to_dict(after))
+    old, new = flat_settings(before), flat_settings(after)
     return {
         path: (old.get(path), new.get(path))
         for path in (*old, *(path for path in new if path not in old))
         if old.get(path) != new.get(path)
     }
+
+
+def flat_settings(config: TrainConfig) -> dict[str, Any]:
+    """Returns all settings by dotted path: ``{"run.seed": 0, ...}``."""
+    return _flatten(config_to_dict(config))
 
 
 def _plain(settings: Settings) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def torch_device(name: str) -> torch.device:
         reason = "this torch was built without CUDA" if torch.version.cuda is None else "none found"
         raise ConfigError(
             f"--device cuda: no CUDA device ({reason}); check nvidia-smi and the installed torch, "
-            "or train with --device cpu"
+            "or give --device cpu"
         )
     return torch.device(name)
 
@@ -59,8 +59,8 @@ def matmul_precision(device: torch.device | str, requested: str = "auto") -> Pre
             else f"it is for CPUs, and the device is {device}"
         )
         raise ConfigError(
-            f"--matmul bfloat16: {reason}; use --matmul float32 or --matmul auto. A run that began "
-            "with bfloat16 continues only on a CPU that has it"
+            f"--matmul bfloat16: {reason}; give --matmul float32. A run that began with bfloat16 "
+            "continues in float32 with --resume RUN --matmul float32"
         )
     return "bfloat16" if native and requested != "float32" else "float32"
 

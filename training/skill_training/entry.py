@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from importlib import metadata
 
 NEEDED = ("torch", "onnx", "onnxscript", "tensorboard", "onnxruntime")
 """Packages of the ``train`` extra that training and export need."""
 
 
 def main() -> None:
-    """Runs ``skill-train``; exits with 2 if a package is missing."""
+    """Runs ``skill-train``; exits with 2 if a package is missing.
+
+    ``--version`` as the first word works without any of them.
+    """
+    if sys.argv[1:2] == ["--version"]:
+        print(f"skill-train {version()}")
+        sys.exit(0)
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         print(
@@ -22,3 +29,11 @@ def main() -> None:
     from skill_training.cli import main as run
 
     run()
+
+
+def version() -> str:
+    """Returns the version of the installed distribution."""
+    try:
+        return metadata.version("skill-serve")
+    except metadata.PackageNotFoundError:
+        return "unknown"

@@ -3,7 +3,10 @@
 TrainingError
  ├── ConfigError        a setting, or a combination of settings, cannot work
  ├── CheckpointError    a checkpoint cannot be read, or does not fit the run
- ├── RunDirectoryError  a run directory is missing, incomplete or of another run
+ ├── RunDirectoryError  a run directory is missing, incomplete, in use or of another run
+ ├── LostResultError    a training ended without its result
+ │    ├── DivergedError      a loss, a parameter or an action is not finite
+ │    └── UnsavedError       the last checkpoint could not be written
  └── ExportError        a policy file or card cannot be written, or differs from the network
       └── NothingToShipError  the policy of a finished run cannot be served by design
 """
@@ -24,7 +27,19 @@ class CheckpointError(TrainingError):
 
 
 class RunDirectoryError(TrainingError):
-    """A run directory is missing, incomplete, or holds another run."""
+    """A run directory is missing, incomplete, in use, or holds another run."""
+
+
+class LostResultError(TrainingError):
+    """A training ended without its result; the last good checkpoint is kept."""
+
+
+class DivergedError(LostResultError):
+    """A loss, a parameter or an action of a training is not finite."""
+
+
+class UnsavedError(LostResultError):
+    """A training ended, and its last checkpoint could not be written."""
 
 
 class ExportError(TrainingError):

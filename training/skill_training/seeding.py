@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import zlib
 
 import numpy as np
 import torch
+from torch import Tensor
+
+logger = logging.getLogger(__name__)
 
 
 def derive_seed(seed: int, purpose: str) -> int:
@@ -21,3 +26,21 @@ def derive_seed(seed: int, purpose: str) -> int:
 def torch_generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
     """Returns a torch generator on ``device`` for one ``purpose`` of a run with this ``seed``."""
     return torch.Generator(device).manual_seed(derive_seed(seed, purpose))
+
+
+def restore_generator(generator: torch.Generator, state: Tensor) -> None:
+    """Restores a state of ``get_state``, also one of a generator on another kind of device.
+
+    CPU and CUDA draw from different algorithms, so that a state of the other kind cannot be
+    continued. It then seeds the generator: draws are new, and the same state gives the same draws.
+
+    Raises:
+        RuntimeError: the state is damaged.
+    """
+    state = state.cpu()
+    if len(state) == len(generator.get_state()):
+        generator.set_state(state)
+        return
+    logger.info("a generator of another kind of device is seeded anew on %s", generator.device)
+    digest = hashlib.sha256(state.numpy().tobytes()).digest()
+    generator.manual_seed(int.from_bytes(digest[:8], "little") >> 1)

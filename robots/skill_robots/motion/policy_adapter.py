@@ -12,14 +12,11 @@ from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ArmSpec, ArmState, JointTarget, ObjectUnseenError, Pose
 from skill_robots.motion.action import ActionConfig, ActionDecoder, EndEffectors, end_effector_state
+from skill_robots.motion.policy_support import UnsupportedPolicyError, check_supported
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper, ShaperConfig
-from skill_robots.observation import FIELDS, WorldState, canonical_sign, observe, observed_objects
+from skill_robots.observation import WorldState, canonical_sign, observe, observed_objects
 
-_ACTION_PARTS = [("end_effector_displacement", 3), ("gripper_width_displacement", 1)]
-
-
-class UnsupportedPolicyError(ValueError):
-    """A policy needs observation fields or actions that this robot does not have."""
+__all__ = ["PolicyAdapter", "UnsupportedPolicyError"]
 
 
 class PolicyAdapter:
@@ -37,11 +34,12 @@ class PolicyAdapter:
         shaping: gains of the set-point shaper.
 
     Raises:
-        UnsupportedPolicyError: the robot lacks an observation field or an action of the policy.
+        UnsupportedPolicyError: the robot lacks an observation field or an action of the policy, or
+            the manifest contradicts the robot (``policy_support``).
     """
 
     def __init__(self, spec: ArmSpec, manifest: PolicyManifest, servo_period_s: float) -> None:
-        _check_supported(manifest)
+        check_supported(spec, manifest)
         self.names = manifest.observation_names
         self.objects = observed_objects(self.names)
         self.actions = ActionConfig(
@@ -213,22 +211,3 @@ def _pose_of(name: str, state: ArmState) -> Pose:
         velocity=pose.velocity[None],
         angular_velocity=pose.angular_velocity[None],
     )
-
-
-def _check_supported(manifest: PolicyManifest) -> None:
-    unknown = [
-        field.name
-        for field in manifest.observation
-        if field.name not in FIELDS or FIELDS[field.name].size != field.size
-    ]
-    if unknown:
-        raise UnsupportedPolicyError(
-            f"the policy observes fields that this robot does not have in that size: "
-            f"{', '.join(unknown)}; it has {', '.join(FIELDS)}"
-        )
-    parts = [(part.name, part.size) for part in manifest.action]
-    if parts not in (_ACTION_PARTS[:1], _ACTION_PARTS):
-        raise UnsupportedPolicyError(
-            f"the policy's action is {parts}; this robot takes {_ACTION_PARTS[:1]} or "
-            f"{_ACTION_PARTS}"
-        )

@@ -198,10 +198,16 @@ class Authority:
             return None
         return self.fault_class if FAULTS[self.fault_class].recovers else None
 
-    def stop(self, reason: str) -> None:
-        """Enters ``stopped`` and revokes the lease."""
+    def stop(self, reason: str, count: int = 1) -> None:
+        """Enters ``stopped`` and revokes the lease.
+
+        Args:
+            reason: the reason in words; may be empty.
+            count: number of requests that this stop executes.
+        """
         self._stop_reason = f"stop: {reason}" if reason else "stop"
-        self._latch("stop", self._stop_reason, "stops")
+        self._latch("stop", self._stop_reason, "")
+        self.events.count("stops", count)
 
     def fault(self, reason: str, kind: FaultClass = "internal") -> None:
         """Enters ``fault``; revokes the lease unless the fault is recoverable."""

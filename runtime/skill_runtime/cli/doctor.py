@@ -11,8 +11,11 @@ from typing import NoReturn
 
 import tyro
 
+from skill_proto.printable import printable
 from skill_runtime.console.exit_codes import INTERRUPTED, USAGE
 from skill_runtime.console.flags import UsageError
+from skill_runtime.console.logs import logging_to_stderr
+from skill_runtime.console.program import VERSION_HINT, print_error, run_program
 from skill_runtime.doctor.options import DoctorOptions, check_options
 
 # Other imports are local: '--help' and a mistyped flag answer at once.
@@ -23,7 +26,8 @@ def main() -> None:
     arguments = tyro.cli(
         DoctorOptions,
         prog="skill-doctor",
-        description="Measure the timing of this machine, and advise on its settings.",
+        description="Measure the timing of this machine, and advise on its settings. "
+        + VERSION_HINT,
     )
     try:
         check_options(arguments)
@@ -31,13 +35,13 @@ def main() -> None:
         _refuse(error)
     from skill_robots.arm import ArmError
     from skill_robots.motion.policy_adapter import UnsupportedPolicyError
-    from skill_runtime.console.status_line import discard_output
     from skill_runtime.control.policy_runner import RateMismatchError
     from skill_runtime.policy import PolicyError, PolicyFileError
 
     _end_with_message_at_interrupt()
     try:
-        run(arguments)
+        with logging_to_stderr("skill-doctor", arguments.log_level):
+            run(arguments)
     except (
         UsageError,
         PolicyFileError,
@@ -47,12 +51,10 @@ def main() -> None:
         ArmError,
     ) as error:
         _refuse(error)
-    except BrokenPipeError:
-        discard_output()
 
 
 def _refuse(error: Exception) -> NoReturn:
-    print(f"skill-doctor: {error}", file=sys.stderr)
+    print_error("skill-doctor", error)
     sys.exit(USAGE)
 
 
@@ -70,9 +72,12 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def run(arguments: DoctorOptions) -> None:
-    """Measures, prints the report, and writes it to the requested file.
+    """Measures, writes the report to the requested file, and prints it.
+
+    Neither of the two depends on the other, so that a full disk does not lose the measurements.
 
     Raises:
+        OutputError: the file or the output cannot be written.
         UsageError, PolicyFileError, PolicyError, RateMismatchError, UnsupportedPolicyError,
             ArmError: the policy cannot be served like this; the text names the reason.
     """
@@ -81,11 +86,14 @@ def run(arguments: DoctorOptions) -> None:
     from skill_runtime.doctor.report import as_json, as_text
 
     report = examine(arguments)
-    print(as_text(report))
+    try:
+        if arguments.json is not None:
+            write_json(arguments.json, as_json(report))
+    finally:
+        print("\n".join(map(printable, as_text(report).split("\n"))))
     if arguments.json is not None:
-        write_json(arguments.json, as_json(report))
-        print(f"\nwrote {arguments.json}")
+        print(f"\nwrote {printable(str(arguments.json))}")
 
 
 if __name__ == "__main__":
-    main()
+    run_program("skill-doctor", main)

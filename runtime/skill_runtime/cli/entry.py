@@ -6,36 +6,50 @@ installs its own handling of Ctrl-C later.
 
 from __future__ import annotations
 
-from skill_runtime.console.interrupts import end_at_interrupt
+from skill_runtime.console.interrupts import ignore_terminal_stop
+from skill_runtime.console.program import run_program
 
 
 def serve() -> None:
     """Runs ``skill-serve``."""
-    end_at_interrupt()
+    ignore_terminal_stop()
+    run_program("skill-serve", _serve)
+
+
+def control() -> None:
+    """Runs ``skill-control``."""
+    run_program("skill-control", _control, subcommands=True)
+
+
+def evaluate() -> None:
+    """Runs ``skill-eval``."""
+    run_program("skill-eval", _evaluate)
+
+
+def doctor() -> None:
+    """Runs ``skill-doctor``."""
+    run_program("skill-doctor", _doctor)
+
+
+def _serve() -> None:
     from skill_runtime.cli.serve import main
 
     main()
 
 
-def control() -> None:
-    """Runs ``skill-control``."""
-    end_at_interrupt()
+def _control() -> None:
     from skill_runtime.cli.control import main
 
     main()
 
 
-def evaluate() -> None:
-    """Runs ``skill-eval``."""
-    end_at_interrupt()
+def _evaluate() -> None:
     from skill_runtime.cli.evaluate import main
 
     main()
 
 
-def doctor() -> None:
-    """Runs ``skill-doctor``."""
-    end_at_interrupt()
+def _doctor() -> None:
     from skill_runtime.cli.doctor import main
 
     main()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import time
 from collections.abc import Callable
 
@@ -51,7 +50,8 @@ def repeat_command(
         pass
     finally:
         line.end()
-    sys.stdout.write("the arm holds; the lease is free\n")
+    line.say("the arm holds; the lease is free")
+    line.flush()
 
 
 def _repeat(

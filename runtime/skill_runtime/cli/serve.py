@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -19,7 +19,11 @@ from skill_runtime.console.exit_codes import FAILED, OK, USAGE
 from skill_runtime.console.flags import UsageError
 
 if TYPE_CHECKING:
-    from skill_runtime.server.arm_server import ArmServer
+    from skill_runtime.console.status_line import LiveLine
+    from skill_runtime.processes.config import ServerOptions
+    from skill_runtime.processes.log_pipe import CONTINUED
+    from skill_runtime.processes.serving import Serving
+    from skill_runtime.transport.addresses import Addresses
 
 # Other imports are local: '--help' and a mistyped flag answer at once.
 
@@ -32,8 +36,9 @@ STATUS_PERIOD_S = 0.2
 LOG_PERIOD_S = 5.0
 """Time between two status lines if the output is not a terminal [s]."""
 
-STARTING_S = 1.0
-"""Longest wait for the system's grants to the loop; then the banner is printed without them [s]."""
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)  # Windows has no SIGHUP
 
 
 class Shutdown:
@@ -50,9 +55,13 @@ class Shutdown:
         self.asked = threading.Event()
         self.number = 0
         self._asked_at = 0.0
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):  # Windows has no SIGHUP
-                signal.signal(getattr(signal, name), self._ask)
+        for number in _SIGNALS:
+            signal.signal(number, self._ask)
+
+    def ignore(self) -> None:
+        """Ignores further signals: all work is done, and the exit code must stay."""
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -76,22 +85,37 @@ def main() -> None:
     except UsageError as error:
         _refuse(error)
     shutdown = Shutdown()
-    from skill_robots.arm import ArmError
-    from skill_robots.motion.policy_adapter import UnsupportedPolicyError
-    from skill_runtime.control.policy_runner import RateMismatchError
-    from skill_runtime.policy import PolicyFileError
-    from skill_runtime.transport.sockets import AddressError
+    from skill_runtime.console.logs import logging_to
+    from skill_runtime.console.status_line import LiveLine
+    from skill_runtime.processes.log_pipe import CONTINUED
+    from skill_runtime.processes.serving import ServeError, Serving
+    from skill_runtime.transport.addresses import AddressError
 
-    try:
-        server = build_server(arguments)
-    except (PolicyFileError, AddressError, RateMismatchError, UnsupportedPolicyError) as error:
-        _refuse(error)
-    except ArmError as error:
-        _refuse(error, FAILED)  # not USAGE: the arm may answer the next time
-    if shutdown.asked.is_set():
-        server.close()
-        sys.exit(128 + shutdown.number)
-    sys.exit(run_server(server, arguments, shutdown))
+    line = LiveLine(LOG_PERIOD_S)
+    with logging_to(line.above, "skill-serve", arguments.log_level):
+
+        def show(text: str) -> None:
+            if text.startswith(CONTINUED):
+                line.above(text)
+            else:  # of a child, and has passed its level
+                logging.getLogger("skill_runtime.children").error(text)
+
+        try:
+            serving = Serving(server_options(arguments), server_addresses(arguments), show)
+        except AddressError as error:
+            _refuse(error)
+        with serving:
+            try:
+                if not serving.start(shutdown.asked.is_set):
+                    sys.exit(128 + shutdown.number)
+            except ServeError as error:
+                _refuse(error, FAILED if error.may_pass else USAGE)
+            code = run_server(serving, arguments, shutdown, line)
+    shutdown.ignore()
+    if code == OK:
+        line.say("skill-serve: the arm is at rest and the sockets are closed")
+    line.end()
+    sys.exit(code)
 
 
 def _refuse(error: Exception, code: int = USAGE) -> NoReturn:
@@ -99,100 +123,84 @@ def _refuse(error: Exception, code: int = USAGE) -> NoReturn:
     sys.exit(code)
 
 
-def build_server(arguments: ServeOptions) -> ArmServer:
-    """Returns a server with these settings; its loop is not started.
+def server_options(arguments: ServeOptions) -> ServerOptions:
+    """Returns the options of the server's processes."""
+    from skill_runtime.processes.config import ServerOptions
 
-    Raises:
-        PolicyFileError, AddressError, RateMismatchError, UnsupportedPolicyError, ArmError: the
-            server cannot be built; the text names the reason.
-    """
-    from skill_runtime.authority.authority import IdleTimeout
-    from skill_runtime.control.object_tracker import TrackConfig
-    from skill_runtime.policy import load_manifest
-    from skill_runtime.server.arm_server import ArmServer, ServeConfig
-    from skill_runtime.server.backends import mismatches, simulated_arm
-    from skill_runtime.server.control_loop import Pace
-    from skill_runtime.transport.sockets import Addresses
-
-    addresses, scene, timing = arguments.addresses, arguments.scene, arguments.timing
-    port = addresses.port
-    config = ServeConfig(
+    scene, timing = arguments.scene, arguments.timing
+    return ServerOptions(
         model=arguments.model,
         device=arguments.device,
-        addresses=Addresses(
-            commands=addresses.commands or local_address(port),
-            telemetry=addresses.telemetry or local_address(port + TELEMETRY_PORT_OFFSET),
-            stop=addresses.stop or local_address(port + STOP_PORT_OFFSET),
-        ),
-        pace=Pace(
-            spin_s=timing.spin_us * 1e-6,
-            realtime=timing.realtime,
-            cpu=timing.cpu,
-        ),
         demo=arguments.demo,
         stopped=arguments.stopped,
+        stop_after_s=arguments.stop_after,
+        track=arguments.track or (),
+        tracker_timeout_s=arguments.tracker_timeout,
+        servo_rate_hz=timing.servo_rate,
+        spin_s=timing.spin_us * 1e-6,
+        realtime=timing.realtime,
+        cpu=timing.cpu,
         seed=scene.seed,
-        idle_timeout=IdleTimeout(stop_after_s=arguments.stop_after),
-        track=TrackConfig(objects=arguments.track or (), timeout_s=arguments.tracker_timeout),
+        mass=scene.mass,
+        friction=scene.friction,
+        log_level=arguments.log_level,
     )
-    manifest = load_manifest(arguments.model)
-    arm = simulated_arm(manifest, servo_rate_hz=timing.servo_rate, seed=scene.seed)
-    arm.set_context(mass=scene.mass, friction=scene.friction)
-    server = ArmServer(arm, config)
-    server.remarks += mismatches(manifest, arm, scene.mass, scene.friction)
-    return server
 
 
-def run_server(server: ArmServer, arguments: ServeOptions, shutdown: Shutdown) -> int:
-    """Runs the loop in a thread and the status line in this one; returns the exit code.
+def server_addresses(arguments: ServeOptions) -> Addresses:
+    """Returns the addresses to bind."""
+    from skill_runtime.transport.addresses import Addresses
 
-    Ends after ``shutdown`` or a crash of the loop.
+    given, port = arguments.addresses, arguments.addresses.port
+    return Addresses(
+        commands=given.commands or local_address(port),
+        telemetry=given.telemetry or local_address(port + TELEMETRY_PORT_OFFSET),
+        stop=given.stop or local_address(port + STOP_PORT_OFFSET),
+    )
+
+
+def run_server(
+    serving: Serving, arguments: ServeOptions, shutdown: Shutdown, line: LiveLine
+) -> int:
+    """Prints banner and status line until ``shutdown`` or the end of the controller.
+
+    Returns:
+        The exit code.
     """
-    from skill_runtime.cli.serve_status import LogAbove, banner, status_line
-    from skill_runtime.console.status_line import LiveLine
+    from skill_runtime.channel.state_layout import State
+    from skill_runtime.cli.serve_status import banner, status_line
+    from skill_runtime.console.text import control_command
+    from skill_runtime.gateway.telemetry import make_telemetry
     from skill_runtime.realtime.systemd import SystemdNotifier
     from skill_runtime.subscribers.viewer import Viewer
 
-    line = LiveLine(LOG_PERIOD_S)
-    loop = threading.Thread(target=server.run, name="loop")
-    viewer = Viewer(server.addresses.telemetry) if arguments.view else None
-    with LogAbove(line):
-        loop.start()
-        try:
-            welcome = server.welcome(0, 0.0)
-            server.loop.started.wait(STARTING_S)
-            remarks = [*server.remarks, *map(str, server.loop.grants)]
-            _emit(banner(welcome, server.addresses.commands, remarks))
-            if viewer is not None:
-                viewer.open()
-            with SystemdNotifier(lambda: server.loop.decided):
-                while loop.is_alive() and not shutdown.asked.wait(STATUS_PERIOD_S):
-                    if server.loop.latest is not None:
-                        _emit(status_line(server.loop.latest, welcome.manifest), line.show)
-        finally:  # an error in this thread must not leave the arm moving
-            server.stop()
-            loop.join()
-        if viewer is not None:
-            viewer.close()
-    line.end()
-    if not shutdown.asked.is_set():
-        print("skill-serve: the control loop crashed; see the log above", file=sys.stderr)
-        return FAILED
-    _emit("skill-serve: the arm is at rest and the sockets are closed")
-    return OK
+    welcome, commands = serving.ready.welcome, serving.addresses.commands
+    remarks = [*serving.ready.remarks, *serving.started.grants]
+    if arguments.stopped:
+        remarks.insert(
+            0, f"stopped until a client sends 'clear': {control_command('clear', commands)}"
+        )
+    line.say(banner(welcome, commands, remarks))
+    viewer = Viewer(serving.addresses.telemetry) if arguments.view else None
+    if viewer is not None:
+        viewer.open()
 
+    def show(state: State) -> None:
+        telemetry = make_telemetry(state, serving.ready.layout)
+        line.show(status_line(telemetry, welcome.manifest))
 
-def _print(text: str) -> None:
-    print(text, flush=True)
-
-
-def _emit(text: str, write: Callable[[str], None] = _print) -> None:
-    from skill_runtime.console.status_line import discard_output
-
-    try:
-        write(text)
-    except BrokenPipeError:  # serving continues without a reader of the output
-        discard_output()
+    with SystemdNotifier(lambda: serving.beat):
+        while serving.controller_ended is None and not shutdown.asked.wait(STATUS_PERIOD_S):
+            state = serving.state()
+            if state is not None:
+                show(state)
+    if viewer is not None:
+        viewer.close()
+    if shutdown.asked.is_set():
+        return OK
+    log = logging.getLogger(__name__)
+    log.error("the controller ended (%s); see the log above", serving.controller_ended)
+    return FAILED
 
 
 if __name__ == "__main__":

@@ -80,6 +80,8 @@ class ServeOptions:
     """Objects whose poses an external tracker sends, e.g. cube; the arm's own are ignored."""
     tracker_timeout: float = 0.2
     """Fault if a tracked pose is older than this [s]."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe messages that are printed."""
     view: bool = False
     """Open MuJoCo's viewer, in a process of its own."""
     addresses: OmitArgPrefixes[AddressOptions] = AddressOptions()

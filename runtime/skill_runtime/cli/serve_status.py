@@ -1,29 +1,17 @@
-"""The output of skill-serve: a banner, a status line, and the log above it.
-
-It is printed by the main thread, from the newest published state, so that a blocked terminal (e.g.
-a paused one) never delays the control loop.
-"""
+"""The texts of skill-serve: a banner and a status line."""
 
 from __future__ import annotations
 
-import logging
-import logging.handlers
-import queue
 from collections.abc import Sequence
-from contextlib import suppress
 
 from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import Telemetry, Welcome
-from skill_runtime.console.status_line import LiveLine
 from skill_runtime.console.text import (
     control_command,
     example_command,
     state_line,
     welcome_text,
 )
-
-LOG_QUEUE = 1000
-"""Largest number of log records that wait for the terminal; further ones are dropped."""
 
 
 def banner(welcome: Welcome, commands_address: str, remarks: Sequence[str]) -> str:
@@ -57,32 +45,3 @@ def status_line(state: Telemetry, manifest: PolicyManifest | None = None) -> str
         f"  wake-up {latency_ms[0]:.2f}/{latency_ms[1]:.2f} ms"
         f"  overruns {timing.overruns}{tail}"
     )
-
-
-class LogAbove(logging.Handler):
-    """Writes log records above the status line, in a thread of its own.
-
-    A context manager that makes itself the only handler of the root logger.
-    """
-
-    def __init__(self, line: LiveLine) -> None:
-        super().__init__()
-        self._line = line
-        self._records: queue.Queue[logging.LogRecord] = queue.Queue(LOG_QUEUE)
-        self._listener = logging.handlers.QueueListener(self._records, self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Writes one record."""
-        with suppress(BrokenPipeError):  # standard error is closed; the listener must survive
-            self._line.above(f"skill-serve: {self.format(record)}")
-
-    def __enter__(self) -> LogAbove:
-        logging.raiseExceptions = False  # a full queue drops records; reporting it would block
-        root = logging.getLogger()
-        root.handlers[:] = [logging.handlers.QueueHandler(self._records)]
-        root.setLevel(logging.INFO)
-        self._listener.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.stop()

@@ -2,74 +2,83 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from contextlib import suppress
 
 import zmq
 
 from skill_proto.messages import TELEMETRY, Telemetry
+from skill_proto.printable import printable
 from skill_proto.wire import MAX_FRAME_BYTES, WireError, unpack
 from skill_runtime.client.connection import open_socket
-from skill_runtime.client.errors import ProtocolError, ServerUnreachableError
+from skill_runtime.client.errors import ProtocolError, ResourceError
+
+SUBSCRIBER_OPTIONS: dict[zmq.SocketOption, int] = {zmq.CONFLATE: 1}
+"""Options of a SUB socket: it keeps only the newest message."""
 
 
 class TelemetrySubscription:
-    """A SUB socket that keeps only the newest message; the first use connects it.
+    """A SUB socket that keeps only the newest message."""
 
-    Args:
-        find_address: Returns the server's telemetry address; called when it is needed.
-
-    Attributes:
-        latest: newest state read; None before the first.
-    """
-
-    def __init__(self, find_address: Callable[[], str]) -> None:
-        self.latest: Telemetry | None = None
-        self._find_address = find_address
+    def __init__(self) -> None:
+        self._address = ""
         self._socket: zmq.Socket[bytes] | None = None
 
-    def connect(self) -> zmq.Socket[bytes]:
-        """Returns the socket, connected."""
-        if self._socket is None:
-            socket = open_socket(zmq.SUB, self._find_address(), {zmq.CONFLATE: 1})
-            socket.subscribe(b"")
-            self._socket = socket
-        return self._socket
+    def connect(self, address: str) -> None:
+        """Connects to this address; has no effect if the socket is connected to it.
+
+        Raises:
+            InvalidAddressError: ZeroMQ cannot connect to the address.
+            ResourceError: this process cannot open a socket.
+        """
+        if self._socket is not None and address == self._address:
+            return
+        self.close()
+        socket = open_socket(zmq.SUB, address, SUBSCRIBER_OPTIONS)
+        socket.subscribe(b"")
+        self._address, self._socket = address, socket
 
     def poll(self) -> Telemetry | None:
         """Reads the waiting state without blocking; returns None if there is no new one.
 
         Raises:
             ProtocolError: the message is not telemetry of this protocol version.
+            ResourceError: the socket failed.
         """
-        socket = self.connect()
-        return self._read(socket) if socket.poll(0) else None
-
-    def wait(self, since: float, timeout_s: float) -> Telemetry:
-        """Waits for a state of server time ``since`` [s] or later; older states are dropped.
-
-        Raises:
-            ServerUnreachableError: no such state arrived within the timeout.
-            ProtocolError: a message is not telemetry of this protocol version.
-        """
-        socket = self.connect()
-        deadline = time.monotonic() + timeout_s
-        while socket.poll(max(0, round(1000 * (deadline - time.monotonic())))):
-            state = self._read(socket)
-            if state.time >= since:
-                return state
-        raise ServerUnreachableError(self._find_address(), timeout_s)
-
-    def _read(self, socket: zmq.Socket[bytes]) -> Telemetry:
+        if self._socket is None:
+            return None
         try:
-            state, _ = unpack([socket.recv()], TELEMETRY, max_header_bytes=MAX_FRAME_BYTES)
-        except WireError as error:
-            raise ProtocolError(f"the telemetry is not of this protocol: {error}") from None
-        self.latest = state
-        return state
+            frame = self._socket.recv(zmq.DONTWAIT)
+        except zmq.Again:
+            return None
+        except zmq.ZMQError as error:
+            raise ResourceError(f"the telemetry socket failed: {error}") from None
+        return to_telemetry(frame)
+
+    def wait(self, timeout_s: float) -> None:
+        """Waits until a message has arrived, at most ``timeout_s`` [s]."""
+        if self._socket is not None:
+            self._socket.poll(max(1, round(1000 * timeout_s)))
 
     def close(self) -> None:
-        """Closes the socket; the next use opens another."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        """Closes the socket."""
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            socket.close()
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # at the end of the interpreter, modules may be gone
+            self.close()
+
+
+def to_telemetry(frame: bytes) -> Telemetry:
+    """Returns the state in this frame.
+
+    Raises:
+        ProtocolError: the frame is not telemetry of this protocol version.
+    """
+    try:
+        return unpack([frame], TELEMETRY, max_header_bytes=MAX_FRAME_BYTES)[0]
+    except WireError as error:
+        raise ProtocolError(
+            f"the telemetry is not of this protocol: {printable(str(error))}"
+        ) from None

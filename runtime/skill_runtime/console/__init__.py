@@ -1,9 +1,14 @@
 """Parts of a command-line program.
 
+- ``program``: start and end of every program: version, output, exit code.
 - ``flags``: checks of flags, and the error for a flag that is out of range.
 - ``text``: messages as lines of text.
+- ``streams``: standard output and error that fail in one defined way.
+- ``writer``: output in a thread of its own, which never blocks and never fails.
 - ``status_line``: one line of a terminal, rewritten in place.
+- ``logs``, ``repeats``: the log, printable, with repetitions counted.
+- ``relay``: the output of child processes, above the status line.
 - ``output_file``: JSON result files.
-- ``interrupts``: Ctrl-C while a program starts.
+- ``interrupts``: signals while a program starts.
 - ``exit_codes``: the exit codes of all programs.
 """

@@ -1,4 +1,4 @@
-"""Ctrl-C while a program starts: it ends at once, without a traceback."""
+"""Signals while a program starts: Ctrl-C ends it at once, without a traceback."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ def end_at_interrupt() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
+
+
+def ignore_terminal_stop() -> None:
+    """Keeps the program running if it prints in the background of a terminal (``stty tostop``).
+
+    Otherwise the kernel suspends the program at its first output.
+    """
+    if hasattr(signal, "SIGTTOU"):
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 
 
 def raise_at_interrupt() -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from skill_runtime.console.flags import UsageError
+from skill_runtime.console.streams import OutputError
 
 
 def check_writable(path: Path) -> None:
@@ -27,12 +28,21 @@ def check_writable(path: Path) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Writes ``content`` as indented JSON.
+    """Writes ``content`` as indented JSON; a file that exists is replaced whole or not at all.
 
     Raises:
-        UsageError: the file is not writable.
+        OutputError: the file cannot be written.
     """
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        if path.exists() and not path.is_file():  # a pipe or a device, such as /dev/stdout
+            path.write_text(text, encoding="utf-8")
+            return
+        try:
+            part.write_text(text, encoding="utf-8")
+            part.replace(path.resolve())
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+        raise OutputError(str(path), error) from None

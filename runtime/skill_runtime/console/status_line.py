@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import threading
 import time
+import unicodedata
+
+from skill_proto.printable import printable
+from skill_runtime.console.streams import discard_output as discard_output
+from skill_runtime.console.writer import FLUSH_S, Writer
 
 _ERASE = "\r\x1b[K"
 
 
-def discard_output() -> None:
-    """Discards all further standard output; for use after a BrokenPipeError.
-
-    The reader, such as ``| head``, has closed the pipe. Without this call Python reports its
-    unwritten buffer as an error when the program ends.
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 class LiveLine:
-    """The last line of standard output.
+    """The last line of standard output, and the permanent lines above it.
+
+    No method blocks or raises, whatever became of terminal, pipe or disk. All texts are made
+    printable. `flush` waits for the output, but not for ever.
 
     Args:
         log_period_s: Time between two lines if the output is not a terminal [s].
@@ -29,32 +27,74 @@ class LiveLine:
 
     def __init__(self, log_period_s: float = 1.0) -> None:
         self._log_period_s = log_period_s
-        self._live = sys.stdout.isatty()
+        self._live = _is_terminal(sys.stdout)
         self._last = -log_period_s
         self._lock = threading.Lock()
+        self._output = Writer(sys.stdout)
+        self._errors = Writer(sys.stderr)
+        # Each text erases the line that it finds, so that the two streams need no common order.
+        self._erase = _ERASE if self._live else ""
+        self._erase_errors = _ERASE if self._live and _is_terminal(sys.stderr) else ""
 
     def show(self, text: str) -> None:
         """Replaces the line with ``text``."""
+        text = printable(text)
+        if self._live:
+            columns = shutil.get_terminal_size().columns - 1
+            self._output.show(f"{_ERASE}{cut(text, columns)}")
+            return
         with self._lock:
-            if self._live:
-                width = shutil.get_terminal_size().columns - 1
-                sys.stdout.write(f"{_ERASE}{text[:width]}")
-            elif time.monotonic() >= self._last + self._log_period_s:
-                self._last = time.monotonic()
-                sys.stdout.write(f"{text}\n")
-            sys.stdout.flush()
+            now = time.monotonic()
+            due = now >= self._last + self._log_period_s
+            if due:
+                self._last = now
+        if due:
+            self._output.line(text)
+
+    def say(self, text: str) -> None:
+        """Writes permanent lines to standard output, in place of the status line."""
+        self._output.line(f"{self._erase}{_lines(text)}")
 
     def above(self, text: str) -> None:
-        """Writes a permanent line to standard error, above the status line."""
-        with self._lock:
-            if self._live:
-                sys.stdout.write(_ERASE)
-                sys.stdout.flush()
-            sys.stderr.write(f"{text}\n")
-            sys.stderr.flush()
+        """Writes permanent lines to standard error, above the status line."""
+        self._errors.line(f"{self._erase_errors}{_lines(text)}")
 
     def end(self) -> None:
-        """Keeps the last line and moves the cursor below it."""
+        """Keeps the last line, moves the cursor below it, and waits for the output."""
         if self._live:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
+            self._output.line("")
+        self.flush()
+
+    def flush(self, timeout_s: float = FLUSH_S) -> None:
+        """Waits until all output is written, at most ``timeout_s`` [s] for each stream."""
+        self._output.flush(timeout_s)
+        self._errors.flush(timeout_s)
+
+
+def cut(text: str, columns: int) -> str:
+    """Returns the beginning of the text that fits into so many columns of a terminal."""
+    if len(text) <= columns and text.isascii():
+        return text
+    used = 0
+    for index, character in enumerate(text):
+        used += _width(character)
+        if used > columns:
+            return text[:index]
+    return text
+
+
+def _width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _is_terminal(stream: object) -> bool:
+    try:
+        return bool(stream.isatty())  # type: ignore[attr-defined]
+    except (AttributeError, ValueError):  # None, or a closed stream
+        return False

@@ -1,12 +1,19 @@
-"""Messages of the server as lines of text for a terminal."""
+"""Messages of the server as lines of text for a terminal.
+
+Texts from the wire and from policy files appear in them in printable form: each stays on its line.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from skill_proto.manifest import Context, ContextEstimate, GoalSpace, PolicyManifest, SkillSpace
 from skill_proto.messages import Telemetry, Welcome
 from skill_proto.ports import DEFAULT_ADDRESS
+from skill_proto.printable import printable as printable
+
+_NOT_ASCII = re.compile(r"[^ -~]")
 
 
 def control_command(words: str, address: str) -> str:
@@ -38,7 +45,7 @@ def welcome_text(welcome: Welcome, address: str) -> str:
         "robot": f"{welcome.robot} ({welcome.backend}, {kind}), "
         f"servo {1 / welcome.servo_period_s:g} Hz",
         "policy": f"{manifest.name} ({manifest.algorithm}) at {welcome.policy_rate_hz:g} Hz",
-        "about": manifest.description,
+        "about": " ".join(manifest.description.split()),
         "skill": _skill_text(manifest.skill, address),
         "goal": _goal_text(manifest.goal, address),
         "trained on": ", ".join(
@@ -50,7 +57,25 @@ def welcome_text(welcome: Welcome, address: str) -> str:
         "telemetry": f"{welcome.telemetry_address} at {welcome.telemetry_rate_hz:g} Hz",
         "stop": welcome.stop_address,
     }
-    return "\n".join(f"{name:<11}{text}" for name, text in rows.items() if text)
+    return "\n".join(f"{name:<11}{printable(text)}" for name, text in rows.items() if text)
+
+
+def json_line(text: str) -> str:
+    """Returns a JSON document on one line, with unsafe characters of its strings as JSON escapes.
+
+    JSON itself escapes only the characters below U+0020.
+
+    Args:
+        text: The document, as pydantic writes it.
+    """
+    return _NOT_ASCII.sub(lambda match: _json_escape(match[0]), text)
+
+
+def _json_escape(character: str) -> str:
+    if printable(character) == character:
+        return character
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def _skill_text(space: SkillSpace, address: str) -> str:
@@ -118,7 +143,7 @@ def state_line(state: Telemetry, manifest: PolicyManifest | None = None) -> str:
         parts.append(context)
     if state.not_finite:
         parts.append(f"NOT FINITE: {', '.join(state.not_finite)}")
-    return "  ".join(parts)
+    return printable("  ".join(parts))
 
 
 def _context_text(state: Telemetry, manifest: PolicyManifest | None) -> str:
@@ -155,7 +180,7 @@ def watch_line(
     line = f"{state.time:12.3f}  {state_line(state, manifest)}"
     if previous is None or state.counters == previous.counters:
         return line
-    return f"{line}  * {state.last_event}"
+    return f"{line}  * {printable(state.last_event)}"
 
 
 def _unit(unit: str) -> str:

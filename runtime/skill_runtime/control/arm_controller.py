@@ -30,6 +30,7 @@ from skill_runtime.authority.modes import LATCHED, POLICY_MODES
 from skill_runtime.authority.refusal import Refusal
 from skill_runtime.control.arm_link import ArmLink
 from skill_runtime.control.fault_points import FaultPoints
+from skill_runtime.control.goal_monitor import GoalMonitor, achieved_value
 from skill_runtime.control.object_tracker import ObjectTracker
 from skill_runtime.control.policy_runner import PolicyRunner, TickPolicy
 from skill_runtime.control.recovery import AutomaticRecovery
@@ -59,6 +60,7 @@ class ArmController:
         adapter: from policy and targets to set-points.
         link: the connection to the arm, and the governor of its set-points.
         runner: runs the policy.
+        goal_monitor: distance from the goal, and progress towards it.
 
     Raises:
         RateMismatchError: the policy's rate does not fit the arm's.
@@ -79,6 +81,7 @@ class ArmController:
         self.adapter = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
         self.runner = PolicyRunner(policy, self.adapter, arm.servo_period_s)
         self.tracker = tracker or ObjectTracker()
+        self.goal_monitor = GoalMonitor(manifest.goal)
         self._fault_points = fault_points
         low, high = manifest.plant.workspace_low_m, manifest.plant.workspace_high_m
         self.link = ArmLink(
@@ -183,6 +186,7 @@ class ArmController:
             if recoverable_fault is not None and not self._faults:
                 self._end_fault(recoverable_fault, now)
             self._execute(None if self._faults else command, mode, now)
+            self._monitor_goal(command if mode == "goal" else None, now)
             if self._fault_points is not None:
                 self._fault_points.enter("set-point")
             return self.adapter.step()
@@ -235,6 +239,12 @@ class ArmController:
             log.debug("fault", exc_info=True)
             self._fault(Fault(kind="policy", reason=f"the policy failed: {error}"))
         self.runner.end_tick()
+
+    def _monitor_goal(self, command: ActiveCommand | None, now: float) -> None:
+        goal = None if command is None else command.vector
+        space = self.manifest.goal
+        achieved = None if goal is None else achieved_value(space, self.state, self.adapter)
+        self.goal_monitor.update(goal, achieved, now)
 
     def _begin(self, command: ActiveCommand | None) -> None:
         """Handles a change of command; None holds the arm."""

@@ -95,6 +95,7 @@ class PolicyRunner:
         ticks_per_action: servo periods in one policy period.
         phase: ticks since the last observation was due; :meth:`step` takes one at 0.
         pipelined: whether a policy step extends over :data:`PIPELINE_DEPTH` ticks.
+        steps: number of inferences since the start.
 
     Raises:
         RateMismatchError: the policy's period is not a whole number of servo periods.
@@ -103,6 +104,7 @@ class PolicyRunner:
     def __init__(self, policy: TickPolicy, adapter: PolicyAdapter, servo_period_s: float) -> None:
         self.policy = policy
         self.output: PolicyOutput | None = None
+        self.steps = 0
         self.ticks_per_action = ticks_per_action(policy.manifest.control_rate_hz, servo_period_s)
         self.pipelined = (
             servo_period_s <= PIPELINE_BELOW_S and self.ticks_per_action > PIPELINE_DEPTH
@@ -115,15 +117,6 @@ class PolicyRunner:
         self._action: Array | None = None
 
     # The tick -----------------------------------------------------------------------------------
-
-    @property
-    def step_pending(self) -> bool:
-        """Whether the next :meth:`step` does a part of a pipelined policy step.
-
-        False without a pipeline: then all ticks are equally suited for other work.
-        """
-        begun = self._observed is not None or self._action is not None
-        return self.pipelined and (begun or self.phase == 0)
 
     def step(self, state: ArmState, vector: Array, *, by_goal: bool) -> None:
         """Does the part of a policy step that is due in this tick.
@@ -176,6 +169,7 @@ class PolicyRunner:
         if not output.is_finite.all():
             raise PolicyFaultError("its recurrent state is not finite")
         self.output = output
+        self.steps += 1
         return output
 
     def set_applied(self, action: Array | None) -> None:

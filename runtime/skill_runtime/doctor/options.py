@@ -12,6 +12,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from skill_runtime.console.flags import check_cpu, check_number
+from skill_runtime.console.logs import LogLevel
 from skill_runtime.console.output_file import check_writable
 
 DEFAULT_MODEL = Path("models/csf_panda.onnx")
@@ -34,6 +35,8 @@ class DoctorOptions:
     """Pin the measured loops to processor N, as skill-serve --cpu does."""
     json: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """Write all results to this file as JSON."""
+    log_level: LogLevel = "warning"
+    """Least severe log records to print, on standard error."""
 
 
 def check_options(arguments: DoctorOptions) -> None:

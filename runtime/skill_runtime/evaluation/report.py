@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from skill_proto.manifest import PolicyManifest
-from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_robots.franka.specs import PANDA
+from skill_robots.motion.policy_support import UnsupportedPolicyError, check_supported
 from skill_robots.tasks.baselines import make_baseline
 from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.registry import find_task, task_of_option
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.tasks.task import Task
 from skill_runtime.evaluation.options import EvaluationOptions
 from skill_runtime.policy import OnnxPolicy
+from skill_runtime.policy.plant_remarks import plant_remarks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +40,13 @@ def load(arguments: EvaluationOptions, action_size: int) -> tuple[Policy, Policy
 
     Raises:
         PolicyFileError: the policy file cannot be used.
-        UnsupportedPolicyError: the policy was trained on another task.
+        UnsupportedPolicyError: the policy was trained on another task, or its manifest contradicts
+            the robot.
     """
     if arguments.model is not None:
         policy = OnnxPolicy(arguments.model, device=arguments.device)
         check_task(policy.manifest, task_of_option(arguments.task))
+        check_supported(PANDA, policy.manifest)
         return policy, policy.manifest
     return make_baseline(arguments.baseline or "still", action_size, arguments.seed), None
 
@@ -72,9 +77,19 @@ def identity(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> d
         "task": arguments.task,
         "seed": arguments.seed,
         "device": arguments.device,
+        "remarks": _remarks(arguments, manifest),
     }
 
 
+def _remarks(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> list[str]:
+    """Lists the differences of the evaluated plant from that of training."""
+    if manifest is None:
+        return []
+    step_s = TabletopConfig().physics_step_s
+    return plant_remarks(manifest, PANDA, step_s, task_of_option(arguments.task))
+
+
 def title(report: dict[str, Any]) -> str:
-    """Returns name and file of the policy, in one line."""
-    return str(report["policy"]) + (f" ({report['model']})" if report["model"] else "")
+    """Returns name and file of the policy in one line, and each remark on a line of its own."""
+    name = str(report["policy"]) + (f" ({report['model']})" if report["model"] else "")
+    return "\n".join([name, *(f"note: {remark}" for remark in report["remarks"])])

@@ -26,6 +26,7 @@ from skill_robots.tasks.tabletop.rollouts import (
 from skill_robots.tasks.tabletop.setpoint_audit import GOVERNED_SCENES, AuditFactory, SetpointAudit
 from skill_robots.tasks.tabletop.tabletop import Interval, Tabletop, TabletopConfig
 from skill_robots.tasks.tabletop.trajectories import GoalTrajectories, Trajectories
+from skill_runtime.policy.plant_remarks import usable_range
 
 METRICS: dict[str, str] = {
     "moved_share_3cm": "episodes that end with the cube more than 3 cm from its start",
@@ -181,7 +182,7 @@ def _skills(manifest: PolicyManifest | None, settings: EvaluationSettings) -> Ar
 
 
 def _trained_range(manifest: PolicyManifest | None, name: str) -> Interval | None:
-    return None if manifest is None else manifest.trained_range(name)
+    return None if manifest is None else usable_range(manifest, name)
 
 
 def _metrics(

@@ -1,13 +1,16 @@
 """Runs a policy file, one ONNX graph with its manifest, with ONNX Runtime.
 
 - ``policy_file``: opens the file and checks graph and manifest against each other.
+- ``onnx_file``: reads the ONNX file itself, and explains what is wrong with it.
 - ``onnx_policy``: runs the graph for one or many streams of observations.
 - ``recurrent_state``: recurrent states per stream, never older than the trained horizon.
 - ``context_distance``: Mahalanobis distance of an inferred context from the training contexts.
 """
 
+from skill_runtime.policy.onnx_file.errors import PolicyFileError
+from skill_runtime.policy.onnx_file.session import Device
 from skill_runtime.policy.onnx_policy import OnnxPolicy, PolicyError, PolicyOutput
-from skill_runtime.policy.policy_file import Device, PolicyFileError, load_manifest
+from skill_runtime.policy.policy_file import load_manifest
 
 __all__ = [
     "Device",

@@ -16,7 +16,10 @@ from numpy.typing import ArrayLike
 
 from skill_proto.arrays import Array, Flags, Float32Array
 from skill_runtime.policy.context_distance import ContextDistance
-from skill_runtime.policy.policy_file import Device, PolicyFileError, Tensor, open_policy_file
+from skill_runtime.policy.onnx_file.errors import PolicyFileError
+from skill_runtime.policy.onnx_file.session import Device, reason_of
+from skill_runtime.policy.onnx_file.tensor_match import Tensor
+from skill_runtime.policy.policy_file import open_policy_file
 from skill_runtime.policy.recurrent_state import RecurrentStates, Slots, Tensors
 
 WARM_UP_RUNS = 10
@@ -289,7 +292,7 @@ class OnnxPolicy:
         except Exception as error:
             raise PolicyFileError(
                 self.path,
-                f"the graph fails on an input of zeros: {str(error).splitlines()[0][:300]}",
+                f"the graph fails on an input of zeros: {reason_of(error)}",
                 "a graph that runs on its declared inputs and gives its declared outputs",
                 "export the policy again and compare it with the network it came from",
             ) from None

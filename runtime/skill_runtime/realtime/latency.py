@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_proto.messages import Timing
+from skill_runtime.realtime.histogram import LatencyHistogram
 
 MIN_SAMPLES = 1000
 """Fewer samples than this have no 99.9th percentile."""
+
+
+class TickPercentiles(NamedTuple):
+    """Percentiles over the last second, as telemetry carries them [us]."""
+
+    execution_p50_us: float = 0.0
+    execution_p99_us: float = 0.0
+    wakeup_p50_us: float = 0.0
+    wakeup_p99_us: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +58,18 @@ def compute_percentiles(times_s: Array) -> Percentiles:
 
 
 class TickTimes:
-    """Execution times and wake-up latencies of the last ticks, in preallocated ring buffers."""
+    """Execution times and wake-up latencies of the last ticks, in preallocated ring buffers.
+
+    Attributes:
+        histogram: wake-up latencies since the start.
+    """
 
     def __init__(self, ticks: int) -> None:
         """Allocates buffers for ``ticks`` ticks, at least one."""
         self._execution_times_s = np.zeros(max(ticks, 1))
         self._wakeup_latencies_s = np.zeros(max(ticks, 1))
         self._count = 0
+        self.histogram = LatencyHistogram()
 
     def add(self, execution_time_s: float, wakeup_latency_s: float) -> None:
         """Records one tick."""
@@ -62,24 +77,13 @@ class TickTimes:
         self._execution_times_s[index] = execution_time_s
         self._wakeup_latencies_s[index] = wakeup_latency_s
         self._count += 1
+        self.histogram.add(wakeup_latency_s)
 
-    def timing(self, overruns: int) -> Timing:
-        """Returns the percentiles over the buffers, as telemetry carries them; 0 without ticks."""
+    def percentiles(self) -> TickPercentiles:
+        """Returns the percentiles over the buffers; 0 without ticks."""
         n = min(self._count, len(self._execution_times_s))
         if n == 0:
-            return Timing(
-                execution_time_p50_us=0,
-                execution_time_p99_us=0,
-                wakeup_latency_p50_us=0,
-                wakeup_latency_p99_us=0,
-                overruns=overruns,
-            )
+            return TickPercentiles()
         execution = compute_percentiles(self._execution_times_s[:n])
         wakeup = compute_percentiles(self._wakeup_latencies_s[:n])
-        return Timing(
-            execution_time_p50_us=execution.p50_us,
-            execution_time_p99_us=execution.p99_us,
-            wakeup_latency_p50_us=wakeup.p50_us,
-            wakeup_latency_p99_us=wakeup.p99_us,
-            overruns=overruns,
-        )
+        return TickPercentiles(execution.p50_us, execution.p99_us, wakeup.p50_us, wakeup.p99_us)

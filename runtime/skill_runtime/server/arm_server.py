@@ -1,4 +1,8 @@
-"""Assembles an arm, a policy file and three addresses into one server."""
+"""Assembles arm, policy, authority and control loop: the controller of one server.
+
+The controller has no socket. It reads commands and stops from a channel, and writes replies and the
+state of the server to it.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +12,27 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import zmq
-
 from skill_proto.messages import Welcome
 from skill_runtime.authority.authority import Authority, IdleTimeout
-from skill_runtime.console.text import control_command
+from skill_runtime.channel.channel import Channel
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.demo import DemoController
+from skill_runtime.control.fault_points import FaultPoints
 from skill_runtime.control.object_tracker import ObjectTracker, TrackConfig
+from skill_runtime.gateway.gateway import GatewayConfig
+from skill_runtime.gateway.validation import CommandValidator
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.realtime.clock import Clock, MonotonicClock
-from skill_runtime.server.control_loop import ControlLoop, Pace
+from skill_runtime.server.command_reader import CommandReader
+from skill_runtime.server.control_loop import ControlLoop, Pace, Signals
 from skill_runtime.server.dispatcher import Dispatcher
-from skill_runtime.server.message_server import MessageServer
-from skill_runtime.server.policy_service import PolicyService
-from skill_runtime.server.policy_sessions import MAX_ROWS
-from skill_runtime.transport.sockets import Addresses, ServerSockets
+from skill_runtime.server.state_writer import StateWriter, make_layout
+from skill_runtime.server.stop_reader import StopReader
+from skill_runtime.transport.addresses import Addresses
 
 if TYPE_CHECKING:
     from skill_robots.arm import Arm
+    from skill_runtime.control.policy_runner import TickPolicy
     from skill_runtime.policy.policy_file import Device
 
 INFERENCE_SHARE = 0.5
@@ -40,6 +46,9 @@ class ServeConfig:
     model: Path
     device: Device = "cpu"
     addresses: Addresses = field(default_factory=Addresses)
+    """The bound addresses, as clients can use them."""
+    instance: str = ""
+    """Name of this run of the server."""
     pace: Pace = field(default_factory=Pace)
     demo: bool = True
     """A simulated arm executes skills until a client takes the lease."""
@@ -49,6 +58,8 @@ class ServeConfig:
     backend: str = "mujoco"
     idle_timeout: IdleTimeout = field(default_factory=IdleTimeout)
     track: TrackConfig = field(default_factory=TrackConfig)
+    watch_stop_listener: bool = True
+    """Stop the arm if no stop listener runs."""
 
 
 class ArmServer:
@@ -57,47 +68,70 @@ class ArmServer:
     Args:
         arm: the arm; :meth:`run` or :meth:`close` closes it.
         config: the configuration.
+        channel: memory shared with the other processes of the server.
+        signals: waits for them, and wakes them.
         clock: server time; None takes the machine's monotonic clock.
+        policy: replaces the policy of ``config.model``, for fault injection.
+        fault_points: hooks for fault injection.
 
     Attributes:
-        addresses: the server's addresses, with the actual ports.
         remarks: notes for the user, beyond the reply to ``hello``.
+        gateway_config: describes the server to its gateway.
         authority, controller, loop: the parts, for code in the same process.
 
     Raises:
         PolicyFileError: the policy file cannot be served.
-        AddressError: an address cannot be bound.
         RateMismatchError, UnsupportedPolicyError, ArmError: arm and policy do not fit.
     """
 
-    def __init__(self, arm: Arm, config: ServeConfig, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        arm: Arm,
+        config: ServeConfig,
+        channel: Channel,
+        signals: Signals,
+        clock: Clock | None = None,
+        policy: TickPolicy | None = None,
+        fault_points: FaultPoints | None = None,
+    ) -> None:
         self._clock = clock or MonotonicClock()
         self._config = config
         self.authority = Authority(config.idle_timeout)
         if config.stopped:
             self.authority.stop("server was started with --stopped")
-        policy = OnnxPolicy(config.model, device=config.device)
-        self.controller = ArmController(arm, policy, ObjectTracker(config.track), self._clock.now)
-        service_policy = OnnxPolicy(config.model, device=config.device, slots=MAX_ROWS)
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        try:
-            self._sockets = ServerSockets(config.addresses, self._context)
-        except Exception:
-            self._context.term()
-            raise
-        self.addresses = self._sockets.addresses
-        self._service = PolicyService(service_policy, self._context, self._clock)
-        self._sockets.also_wake_for(self._service.replies)
-        dispatcher = Dispatcher(self.authority, self.controller, self.welcome)
-        server = MessageServer(
-            self._sockets, self.authority, dispatcher.handle, self._service, self._clock
-        )
+        inference_s = 0.0
+        if policy is None:
+            policy = opened = OnnxPolicy(config.model, device=config.device)
+            inference_s = opened.inference_s
+        tracker = ObjectTracker(config.track)
+        self.controller = ArmController(arm, policy, tracker, self._clock.now, fault_points)
+        layout = make_layout(self.controller)
+        stops = StopReader(channel.stops, self.authority)
         demo = DemoController(self.controller.manifest, config.seed) if self._has_demo else None
-        self.loop = ControlLoop(
-            self.authority, self.controller, server, demo, self._clock, config.pace
+        welcome = self._welcome()
+        dispatcher = Dispatcher(
+            self.authority, self.controller, CommandValidator(welcome), stops.check_clear
         )
+        self.loop = ControlLoop(
+            authority=self.authority,
+            controller=self.controller,
+            channel=channel,
+            stops=stops,
+            commands=CommandReader(
+                channel, self.authority, dispatcher.handle, self._clock, fault_points
+            ),
+            states=StateWriter(channel.state, layout, self.authority, self.controller),
+            demo=demo,
+            clock=self._clock,
+            pace=config.pace,
+            signals=signals,
+            fault_points=fault_points,
+            watch_stops=config.watch_stop_listener,
+        )
+        welcome = welcome.model_copy(update={"telemetry_rate_hz": self.loop.telemetry_rate_hz})
+        self.gateway_config = GatewayConfig(welcome=welcome, layout=layout)
         self._stopping = threading.Event()
-        self.remarks = self._remarks(policy.inference_s)
+        self.remarks = self._remarks(inference_s)
 
     def _remarks(self, inference_s: float) -> list[str]:
         by_goal = self.controller.manifest.skill.kind == "none"
@@ -105,8 +139,7 @@ class ArmServer:
         if not self._has_demo:
             remarks = ["the arm holds until a client takes the lease"]
         if self._config.stopped:
-            command = control_command("clear", self.addresses.commands)
-            remarks = [f"stopped until a client sends 'clear': {command}"]
+            remarks = []
         needed = self.controller.adapter.objects
         for name in self._config.track.objects:
             if name not in needed:
@@ -132,12 +165,12 @@ class ArmServer:
             and not self._config.track.objects  # no client may be sending their poses yet
         )
 
-    def welcome(self, message_id: int, now: float) -> Welcome:
-        """Returns the reply to ``hello``."""
-        arm, manifest, lease = self.controller.arm, self.controller.manifest, self.authority.lease
+    def _welcome(self) -> Welcome:
+        """Returns the reply to ``hello`` of a server at its start."""
+        arm, manifest = self.controller.arm, self.controller.manifest
         return Welcome(
-            id=message_id,
-            time=now,
+            instance=self._config.instance,
+            time=0.0,
             server=f"skill-serve {program_version()}",
             robot=arm.spec.name,
             backend=self._config.backend,
@@ -145,26 +178,27 @@ class ArmServer:
             mode=self.authority.mode,
             servo_period_s=arm.servo_period_s,
             policy_rate_hz=manifest.control_rate_hz,
-            telemetry_rate_hz=self.loop.telemetry_rate_hz,
-            telemetry_address=self.addresses.telemetry,
-            stop_address=self.addresses.stop,
-            lease_holder=None if lease is None else lease.holder,
+            telemetry_rate_hz=0.0,
+            telemetry_address=self._config.addresses.telemetry,
+            stop_address=self._config.addresses.stop,
+            lease_holder=None,
+            joint_names=arm.spec.joint_names,
+            joint_position_low=tuple(arm.spec.position_low.tolist()),
+            joint_position_high=tuple(arm.spec.position_high.tolist()),
+            gripper_width_max=arm.spec.gripper_width_max,
             manifest=manifest,
         )
 
     def run(self) -> None:
-        """Serves until :meth:`stop`, then brings the arm to rest and closes everything."""
+        """Serves until :meth:`stop`, then brings the arm to rest and closes it."""
         try:
             self.loop.run(self._stopping.is_set)
         finally:
             self.close()
 
     def close(self) -> None:
-        """Closes arm and sockets; has no effect if they are closed already."""
-        if self._sockets.close():
-            self.controller.arm.close()
-            self._service.close()
-            self._context.term()
+        """Closes the arm."""
+        self.controller.arm.close()
 
     def stop(self) -> None:
         """Ends :meth:`run`; may be called from any thread."""

@@ -1,8 +1,7 @@
 """The control loop: one thread that ticks at the servo rate of the arm and never blocks.
 
-Each tick reads the messages that have arrived (stops first), ends an expired lease or command,
-moves the arm by one set-point, and publishes telemetry. Between two ticks the same thread answers
-clients.
+Each tick reads stops and commands from shared memory, ends an expired lease or command, moves the
+arm by one set-point, and writes the state. Between two ticks the same thread answers commands.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from skill_proto.messages import Telemetry, Timing
+from skill_proto.messages import Message
 from skill_runtime.authority.authority import Authority
-from skill_runtime.authority.modes import LATCHED, POLICY_MODES
+from skill_runtime.authority.modes import LATCHED
+from skill_runtime.channel.channel import Channel, Word
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.demo import DemoController
 from skill_runtime.control.fault_points import FaultPoints
@@ -23,16 +23,20 @@ from skill_runtime.realtime.clock import Clock
 from skill_runtime.realtime.latency import TickTimes
 from skill_runtime.realtime.pacing import Pacer
 from skill_runtime.realtime.scheduling import DeferredGc, Grant, configure_thread
-from skill_runtime.server.message_server import MessageServer
-from skill_runtime.server.telemetry import make_telemetry
-from skill_runtime.server.tick_budget import TickBudget
+from skill_runtime.server.command_reader import CommandReader
+from skill_runtime.server.state_writer import StateWriter
+from skill_runtime.server.stop_reader import StopReader
 
 log = logging.getLogger(__name__)
 
 TELEMETRY_RATE_HZ = 100.0
 
+RECEIVE_BUDGET = 0.15
+"""Share of a servo period for commands before the arm is moved. The command that is being executed
+when the budget ends may exceed it."""
+
 WAKE_UP_S = 1.5e-3
-"""Between two ticks, answering clients ends this long before the next tick [s]."""
+"""Between two ticks, answering commands ends this long before the next tick [s]."""
 
 TIMING_INTERVAL_S = 0.25
 """Interval at which the percentiles in telemetry are computed [s]."""
@@ -55,23 +59,39 @@ class Pace:
     """CPU of the loop's thread; None for any."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """How the loop waits for other processes, and wakes them."""
+
+    wait: Callable[[float], bool]
+    """Waits up to a time [s] for a command or a stop; returns False after the timeout."""
+    wake_gateway: Callable[[], None] = lambda: None
+    """The state or a reply is new."""
+    wake_listener: Callable[[], None] = lambda: None
+    """A stop was executed."""
+
+
 class ControlLoop:
     """Ticks until it is asked to end.
 
     Args:
         authority: mode, lease and active command.
         controller: moves the arm.
-        server: reads messages and replies.
+        channel: the memory shared with the other processes.
+        stops: stops from the stop listener.
+        commands: commands from the gateway.
+        states: writes the state.
         demo: source of commands until the first lease; None for no demo.
         clock: server time.
         pace: rates and scheduling.
+        signals: waits for other processes, and wakes them.
         fault_points: hooks for fault injection.
+        watch_stops: stop the arm if the stop listener is silent.
 
     Attributes:
-        latest: the newest telemetry; None before the first.
         times: execution time and wake-up latency of the last second's ticks.
         pacer: the deadlines.
-        decided: server time at which the last tick had read its messages [s].
+        decided: server time at which the last tick had read its commands [s].
         telemetry_rate_hz: telemetry rate after rounding [Hz].
         started: set after scheduling and memory have been requested.
         grants: the system's answers to the requested scheduling and memory.
@@ -79,36 +99,44 @@ class ControlLoop:
 
     def __init__(
         self,
+        *,
         authority: Authority,
         controller: ArmController,
-        server: MessageServer,
+        channel: Channel,
+        stops: StopReader,
+        commands: CommandReader,
+        states: StateWriter,
         demo: DemoController | None,
         clock: Clock,
         pace: Pace,
+        signals: Signals,
         fault_points: FaultPoints | None = None,
+        watch_stops: bool = True,
     ) -> None:
-        period_s = controller.arm.servo_period_s
-        self.latest: Telemetry | None = None
+        self._period_s = period_s = controller.arm.servo_period_s
         self.started = threading.Event()
         self.grants: list[Grant] = []
         self.times = TickTimes(round(1.0 / period_s))
         self.pacer = Pacer(period_s, clock, pace.spin_s)
         self._authority = authority
         self._controller = controller
-        self._server = server
+        self._words = channel.words
+        self._stops = stops
+        self._watches_stops = watch_stops
+        self._commands = commands
+        self._states = states
         self._demo = demo
         self._clock = clock
         self._pace = pace
+        self._signals = signals
         self._fault_points = fault_points
-        self._budget = TickBudget(period_s)
         self._publish_every = max(1, round(1.0 / (pace.telemetry_rate_hz * period_s)))
         self.telemetry_rate_hz = 1.0 / (self._publish_every * period_s)
         self.decided = clock.now()
         self._reported = ""
         self._tick = 0
-        self._publish_due = False
         self._published = 0
-        self._timing = self.times.timing(0)
+        self._timing = self.times.percentiles()
         self._timing_due = 0.0
 
     def run(self, stopping: Callable[[], bool]) -> None:
@@ -130,10 +158,10 @@ class ControlLoop:
     def _paced_tick(self, collector: DeferredGc) -> None:
         late = self.pacer.wait()
         start = self._clock.now()
-        self.tick(start, late)
+        self.tick(start)
         done = self._clock.now()
         self.times.add(done - start, late)
-        self._guarded(lambda _: self._server.receive_until(self.pacer.deadline - WAKE_UP_S))
+        self._guarded(lambda _: self._receive_until(self.pacer.deadline - WAKE_UP_S))
         now = self._clock.now()
         collector.collect_in_slack(now, self.pacer.deadline - now)
 
@@ -153,35 +181,24 @@ class ControlLoop:
                 authority.fault(reason)
             self._reported = reason
 
-    def tick(self, now: float, late_s: float = 0.0) -> None:
-        """Runs one servo period.
+    def tick(self, now: float) -> None:
+        """Runs one servo period, which begins at server time ``now`` [s].
 
         Each part is guarded separately: an error in one must not keep the set-point from the arm.
-
-        Args:
-            now: server time at which the tick begins [s].
-            late_s: its wake-up latency [s].
         """
         authority = self._authority
-        self._publish_due = self._publish_due or self._tick % self._publish_every == 0
-        plan = self._budget.plan(
-            late_s,
-            publish_due=self._publish_due,
-            policy_runs=authority.mode in POLICY_MODES,
-            policy_step_pending=self._controller.runner.step_pending,
-        )
-        receive = self._server.receive if plan.receive else self._server.receive_stops
-        self._guarded(lambda _: receive(now + self._budget.receive_s))
+        self._guarded(lambda _: self._receive(now + RECEIVE_BUDGET * self._period_s))
         self.decided = decided = self._clock.now()
-        self._budget.charge(decided - now if plan.receive else 0.0)
+        if self._watches_stops:
+            self._guarded(lambda _: self._stops.watch(decided, 2.0 * self._period_s))
         self._guarded(lambda _: authority.advance(decided))
         demo = self._demo
         if demo is not None:
             self._guarded(lambda _: self._step_demo(demo, decided))
         self._guarded(lambda _: self._update(decided))
-        if plan.publish:
+        if self._tick % self._publish_every == 0:
             self._guarded(self._publish)
-            self._publish_due = False
+        self._words[Word.CONTROLLER_BEAT] = int(now * 1e9)
         self._tick += 1
 
     def _step_demo(self, demo: DemoController, now: float) -> None:
@@ -197,25 +214,50 @@ class ControlLoop:
         )
         apply_report(report, authority)
 
+    # Other processes ----------------------------------------------------------------------------
+
+    def _receive(self, until: float) -> None:
+        """Executes stops, then commands until server time ``until``, and replies to both."""
+        stopped = self._stops.read()
+        replies: list[tuple[int, Message]] = []
+        try:
+            replies = self._commands.read(until)
+        finally:
+            if stopped or replies:
+                # First the state: a client that has a reply must find its effect in every state.
+                self._write_state(self._clock.now())
+                self._stops.confirm(stopped or self._stops.executed)
+                self._commands.reply(replies)
+                self._signals.wake_gateway()
+                self._signals.wake_listener()
+
+    def _receive_until(self, until: float) -> None:
+        """Waits for stops and commands and executes them until server time ``until``."""
+        while (left := until - self._clock.now()) >= 1e-3:
+            if not self._signals.wait(left):
+                return
+            self._receive(until)
+
     def _publish(self, now: float) -> None:
-        self.latest = make_telemetry(
-            authority=self._authority,
-            controller=self._controller,
-            timing=self._fresh_timing(now),
+        """Writes the state under a new number, so that the gateway publishes it."""
+        if self._fault_points is not None:
+            self._fault_points.enter("publish")
+        if now >= self._timing_due:
+            self._timing = self.times.percentiles()
+            self._timing_due = now + TIMING_INTERVAL_S
+        self._published += 1
+        self._write_state(now)
+        self._signals.wake_gateway()
+
+    def _write_state(self, now: float) -> None:
+        self._states.write(
             now=now,
             tick=self._tick,
             seq=self._published,
+            timing=self._timing,
+            latency_counts=self.times.histogram.cumulative(),
+            overruns=self.pacer.overruns,
         )
-        self._published += 1
-        if self._fault_points is not None:
-            self._fault_points.enter("publish")
-        self._server.publish(self.latest.model_dump_json().encode())
-
-    def _fresh_timing(self, now: float) -> Timing:
-        if now >= self._timing_due:
-            self._timing = self.times.timing(self.pacer.overruns)
-            self._timing_due = now + TIMING_INTERVAL_S
-        return self._timing
 
 
 def apply_report(report: UpdateReport, authority: Authority) -> None:

@@ -6,19 +6,15 @@ it, and record it as accepted. A failure of any step raises :class:`Refusal` and
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
-from skill_proto.arrays import Array
 from skill_proto.messages import (
     Acquire,
-    Act,
     Clear,
-    Command,
     Goal,
     Granted,
-    Hello,
     Hold,
+    Inbound,
     Message,
     Ok,
     Release,
@@ -29,7 +25,6 @@ from skill_proto.messages import (
     ServoPose,
     Skill,
     Track,
-    Welcome,
 )
 from skill_runtime.authority.authority import Authority
 from skill_runtime.authority.command import ActiveCommand, CommandHeader
@@ -37,50 +32,49 @@ from skill_runtime.authority.modes import Event
 from skill_runtime.authority.refusal import Refusal
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.simulated_scene import set_context
-from skill_runtime.server.validation import (
-    validate_goal,
-    validate_gripper_width,
-    validate_joints,
-    validate_pose,
-    validate_skill,
-)
-
-log = logging.getLogger(__name__)
+from skill_runtime.gateway.validation import CommandValidator
 
 Motion = Skill | Goal | ServoJoint | ServoPose
 
 
+EVENTS: dict[type[Motion], Event] = {
+    Skill: "skill",
+    Goal: "goal",
+    ServoJoint: "servo",
+    ServoPose: "servo",
+}
+
+
 class Dispatcher:
-    """Answers every command except ``act``, which the policy service answers in its own thread.
+    """Answers every command but ``hello`` and ``act``, which other processes answer.
 
     Args:
         authority: Decides who may command.
         controller: Moves the arm.
-        welcome: Builds the reply to ``hello`` from its id and the server time.
+        validator: Checks motion commands. The gateway has done so already; a gateway with a fault
+            must not move the arm out of bounds.
+        check_clear: Raises Refusal while the arm must stay stopped.
     """
 
     def __init__(
         self,
         authority: Authority,
         controller: ArmController,
-        welcome: Callable[[int, float], Welcome],
+        validator: CommandValidator,
+        check_clear: Callable[[], None],
     ) -> None:
         self._authority = authority
         self._controller = controller
-        self._welcome = welcome
-        self._manifest = controller.manifest
-        self._spec = controller.arm.spec
+        self._validator = validator
+        self._check_clear = check_clear
 
-    def handle(self, message: Command, now: float) -> Message:
+    def handle(self, message: Inbound, now: float) -> Message:
         """Executes ``message`` and returns the reply.
 
         Raises:
             Refusal: The command was refused.
         """
         match message:
-            case Hello():
-                log.debug("hello from %r", message.client)
-                return self._welcome(message.id, now)
             case Acquire():
                 lease = self._authority.acquire(message, now)
                 return Granted(
@@ -102,17 +96,17 @@ class Dispatcher:
                 self._controller.tracker.put(message, now)
             case Clear():
                 self._clear(now)
-            case Act():
+            case _:
                 raise Refusal(
-                    "not_supported",
-                    "this server has no policy service",
-                    "use a server that skill-serve started",
+                    "unknown_type",
+                    f"the controller does not execute {type(message).__name__!r}",
+                    "see docs/protocol.md",
                 )
         return Ok(id=message.id, time=now)
 
     def _start_motion(self, message: Motion, now: float) -> None:
-        event, vector = self._validate(message)
-        width = validate_gripper_width(message.gripper_width, self._spec)
+        event = EVENTS[type(message)]
+        vector = self._validator.validate(message)
         header = CommandHeader(
             lease=message.lease,
             seq=message.seq,
@@ -124,21 +118,10 @@ class Dispatcher:
             vector=vector,
             expires=self._authority.check(header, event, now),
             seq=message.seq,
-            gripper_width=width,
+            gripper_width=message.gripper_width,
             grasp=message.grasp,
         )
         self._authority.accept(header, event, command)
-
-    def _validate(self, message: Motion) -> tuple[Event, Array]:
-        match message:
-            case Skill():
-                return "skill", validate_skill(message, self._manifest)
-            case Goal():
-                return "goal", validate_goal(message, self._manifest)
-            case ServoJoint():
-                return "servo", validate_joints(message, self._spec)
-            case ServoPose():
-                return "servo", validate_pose(message, self._manifest.plant)
 
     def _execute(
         self,
@@ -174,6 +157,7 @@ class Dispatcher:
             self._authority.accept(header, None)
 
     def _clear(self, now: float) -> None:
+        self._check_clear()
         kind = self._authority.fault_class
         if kind is not None:
             self._controller.check_at_rest()

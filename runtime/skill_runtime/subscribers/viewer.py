@@ -19,7 +19,7 @@ import numpy as np
 import zmq
 
 from skill_proto.messages import TELEMETRY, Telemetry
-from skill_proto.wire import MAX_FRAME_BYTES, unpack
+from skill_proto.wire import MAX_FRAME_BYTES, WireError, unpack
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +42,18 @@ class Viewer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def open(self) -> None:
-        """Starts the process; without a screen it only logs a warning."""
+        """Starts the process; without a screen, or if it does not start, it only logs a warning."""
         problem = no_display()
         if problem:
             log.warning("%s", problem)
             return
-        self._process = subprocess.Popen([sys.executable, "-m", __name__, self._address])
+        try:
+            self._process = subprocess.Popen([sys.executable, "-m", __name__, self._address])
+        except OSError as error:
+            log.warning(
+                "--view: the viewer cannot be started (%s); serving continues without it",
+                error.strerror,
+            )
 
     def close(self) -> None:
         """Ends the process."""
@@ -127,9 +133,11 @@ def run(telemetry_address: str) -> None:
         window.cam.lookat[:] = (-0.15, 0.0, 0.12)
         window.cam.distance, window.cam.azimuth, window.cam.elevation = 1.6, 125.0, -32.0
         received = time.monotonic()
+        instance: str | None = None
         while window.is_running() and time.monotonic() < received + ORPHANED_S:
-            if socket.poll(100):
-                state, _ = unpack([socket.recv()], TELEMETRY, max_header_bytes=MAX_FRAME_BYTES)
+            state = read_state(socket) if socket.poll(100) else None
+            instance = instance or (state.instance if state else None)
+            if state is not None and state.instance == instance:  # not a server that came after
                 received = time.monotonic()
                 with window.lock():
                     mirror.follow(state)
@@ -138,6 +146,15 @@ def run(telemetry_address: str) -> None:
                 time.sleep(1 / 60)
     socket.close()
     context.term()
+
+
+def read_state(socket: zmq.Socket[bytes]) -> Telemetry | None:
+    """Returns the state that has arrived; None if it is not telemetry of this version."""
+    try:
+        state, _ = unpack([socket.recv()], TELEMETRY, max_header_bytes=MAX_FRAME_BYTES)
+    except WireError:
+        return None
+    return state
 
 
 def _mark_goal(scene: Any, state: Telemetry) -> None:  # noqa: ANN401  mujoco has no types

@@ -1,6 +1,9 @@
 """The server's ZeroMQ sockets.
 
-- ``interfaces``: the sockets as the server uses them, real or simulated.
+- ``addresses``: the addresses that may be served.
+- ``listeners``: the listening sockets, bound once for the life of the server.
+- ``options``: the options that bound queues and frames.
+- ``sockets``: ZeroMQ sockets on the listening sockets.
+- ``interfaces``: the sockets as the gateway uses them, real or simulated.
 - ``router_reader``: whole messages from a ROUTER socket, read in bounded time.
-- ``sockets``: the three bound sockets, and the addresses that may be bound.
 """

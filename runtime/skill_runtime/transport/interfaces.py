@@ -1,4 +1,4 @@
-"""The interfaces of the server's sockets, which may be real or simulated.
+"""The interfaces of the gateway's sockets, which may be real or simulated.
 
 The method names are those of pyzmq, so a real socket satisfies :class:`RouterSocket` directly.
 """
@@ -24,6 +24,22 @@ class RouterSocket(Protocol):
         ...
 
 
+class DealerSocket(Protocol):
+    """A DEALER socket that is read and written without blocking.
+
+    Raises:
+        zmq.Again: No message has arrived, or the send queue is full.
+    """
+
+    def recv_multipart(self, flags: int = 0) -> Any:  # noqa: ANN401  pyzmq's signature
+        """Returns the frames of the next message."""
+        ...
+
+    def send_multipart(self, msg_parts: Any, flags: int = 0, copy: bool = True) -> Any:  # noqa: ANN401
+        """Sends a message."""
+        ...
+
+
 class PubSocket(Protocol):
     """A PUB socket, which never waits for its subscribers."""
 
@@ -33,7 +49,7 @@ class PubSocket(Protocol):
 
 
 class Transport(Protocol):
-    """The server's three sockets."""
+    """The sockets of the gateway."""
 
     @property
     def commands(self) -> RouterSocket:
@@ -41,15 +57,15 @@ class Transport(Protocol):
         ...
 
     @property
-    def stop(self) -> RouterSocket:
-        """Receives stops and sends replies."""
-        ...
-
-    @property
     def telemetry(self) -> PubSocket:
         """Sends telemetry."""
         ...
 
+    @property
+    def act(self) -> DealerSocket | None:
+        """Passes ``act`` requests to the policy service; None without one."""
+        ...
+
     def wait(self, milliseconds: int) -> bool:
-        """Waits until a message has arrived; returns False after the timeout."""
+        """Waits until there is something to do; returns False after the timeout."""
         ...

@@ -16,6 +16,14 @@ import zmq
 from skill_proto.wire import MAX_FRAME_BYTES, MAX_PARTS, WireError
 from skill_runtime.transport.interfaces import RouterSocket
 
+MAX_DROPPED_PARTS = 100_000
+"""Surplus parts of one message that are dropped. A process that meets a longer one ends, which
+closes the connection and is faster than to drop the rest."""
+
+
+class EndlessMessageError(Exception):
+    """A message has more than :data:`MAX_DROPPED_PARTS` surplus parts."""
+
 
 @dataclass(frozen=True)
 class Incoming:
@@ -35,11 +43,7 @@ class RouterReader:
         self._socket = socket
         self._parts: list[zmq.Frame] = []
         self._dropping = False
-
-    @property
-    def is_dropping(self) -> bool:
-        """Whether the rest of a message with too many parts is still to be dropped."""
-        return self._dropping
+        self._dropped = 0
 
     def read(
         self, max_parts: int, until: float, now: Callable[[], float] = time.monotonic
@@ -47,6 +51,9 @@ class RouterReader:
         """Yields waiting messages, until ``max_parts`` parts are read or the time is ``until``.
 
         At least one part is read regardless of the time, so that a late loop makes progress.
+
+        Raises:
+            EndlessMessageError: a message has far too many parts.
         """
         for _ in range(max_parts):
             try:
@@ -61,11 +68,13 @@ class RouterReader:
 
     def _add(self, part: zmq.Frame) -> Incoming | None:
         if self._dropping:
-            self._dropping = part.more
+            self._dropping, self._dropped = part.more, self._dropped + 1
+            if self._dropped > MAX_DROPPED_PARTS:
+                raise EndlessMessageError
             return None
         self._parts.append(part)
         if len(self._parts) > 1 + MAX_PARTS:
-            self._dropping = part.more
+            self._dropping, self._dropped = part.more, 0
             return self._finish(_too_many_parts())
         if part.more:
             return None

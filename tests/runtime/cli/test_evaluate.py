@@ -15,6 +15,7 @@ from tests.support.skill_aware_policy import write_skill_aware_policy_file
 
 from skill_robots.tasks.skill_aware.benchmark import CELLS, SPLITS, cell_name
 from skill_runtime.evaluation.tabletop import METRICS
+from skill_runtime.policy import load_manifest
 
 PolicyFileFactory = Callable[..., Path]
 PROGRAM = Path(sys.executable).parent / "skill-eval"
@@ -117,6 +118,32 @@ def test_bad_files_are_explained(
     assert "cannot be read as an ONNX model" in refused("--model", cut)
     blank = make_policy_file(tmp_path, filename="blank.onnx", manifest="")
     assert "carries no manifest" in refused("--model", blank)
+    pointer = tmp_path / "pointer.onnx"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    assert "git lfs pull" in refused("--model", pointer)
+
+
+def test_a_manifest_in_other_units_is_refused(
+    tmp_path: Path, make_policy_file: PolicyFileFactory
+) -> None:
+    action = {"name": "end_effector_displacement", "size": 3, "scale": 40.0}
+    path = make_policy_file(tmp_path, action=[action | {"unit": "mm", "frame": "end_effector"}])
+    said = refused("--model", path)
+    assert "has the unit 'mm', expected 'm'" in said
+    assert "has the frame 'end_effector', expected 'world'" in said
+
+
+def test_differences_of_the_plant_are_in_report_and_json(
+    tmp_path: Path, make_policy_file: PolicyFileFactory, policy_file: Path
+) -> None:
+    plant = json.loads(load_manifest(policy_file).to_json())["plant"]
+    path = make_policy_file(tmp_path, plant=plant | {"robot": "ur5e"})
+    report = tmp_path / "report.json"
+    result = skill_eval("--model", path, *SMALL, "--json", report)
+    assert result.returncode == 0, result.stderr
+    remark = "trained on the robot 'ur5e', this arm is 'panda'"
+    assert f"note: {remark}\n" in result.stdout
+    assert json.loads(report.read_text())["settings"]["remarks"] == [remark]
 
 
 def test_a_path_that_cannot_be_written_is_explained(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from skill_runtime.policy import OnnxPolicy, PolicyFileError, load_manifest
+from skill_runtime.policy.onnx_file import model_bytes
 
 PolicyFileFactory = Callable[..., Path]
+MODELS = Path(__file__).parents[3] / "models"
 NO_SKILL: dict[str, Any] = {"goal": None, "skill": {"kind": "none", "size": 0}}
 
 
@@ -49,17 +54,89 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    assert "is a folder" in refusal(tmp_path)
+    assert "is a folder. " in refusal(tmp_path)
+    (tmp_path / "policy.onnx").touch()
+    assert "is a folder; it contains policy.onnx. " in refusal(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"\x00" * 1000, b"\xff" * 1000])
-def test_not_onnx(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_a_pipe_is_not_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "policy.onnx"
+    os.mkfifo(pipe)
+    assert "is not a regular file" in refusal(pipe)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_path_that_no_file_can_have(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PolicyFileError, match=r"cannot be read|is not a valid path"):
+        OnnxPolicy(tmp_path / name)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read every file"
+)
+def test_a_file_without_permission(policy_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "policy.onnx"
+    path.write_bytes(policy_file.read_bytes())
+    path.chmod(0)
+    assert "cannot be read: Permission denied" in refusal(path)
+
+
+def test_a_file_larger_than_protobuf_reads(tmp_path: Path) -> None:
+    path = tmp_path / "policy.onnx"
+    with path.open("wb") as file:
+        file.truncate(2**31)  # sparse: it takes no space
+    assert "has 2147483648 bytes" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("target", "fix"),
+    [
+        ("nowhere.onnx", "restore the target"),
+        (".git/annex/objects/F3/SHA256E-s1--0.onnx", "git annex get policy.onnx"),
+        ("policy.onnx", "restore the target"),
+    ],
+)
+def test_a_link_to_nothing(tmp_path: Path, target: str, fix: str) -> None:
+    path = tmp_path / "policy.onnx"
+    path.symlink_to(target)
+    text = refusal(path)
+    assert target == "policy.onnx" or f"is a link to {target}, which does not exist" in text
+    assert target == "policy.onnx" or fix in text
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "not an ONNX model but an empty file"),
+        (b"hello", "not an ONNX model but a text, 'hello'"),
+        (bytes(1000), "not an ONNX model but 1000 bytes of zeros"),
+        (b"\xff" * 1000, "cannot be read as an ONNX model"),
+        (LFS, "not an ONNX model but a Git LFS pointer"),
+        (b"\x08\x01\x12\x02ok", "cannot be read as an ONNX model: it has no graph"),
+    ],
+)
+def test_not_onnx(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "policy.onnx"
     path.write_bytes(content)
-    assert "cannot be read as an ONNX model" in refusal(path)
+    assert said in refusal(path)
+    with pytest.raises(PolicyFileError, match=re.escape(said)):
+        load_manifest(path)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
+def test_a_checkpoint_beside_the_exported_policy(policy_file: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    checkpoint.write_bytes(pickle.dumps({"w": 1}))
+    assert "Fix: export the network" in refusal(checkpoint)
+    exported = tmp_path / "policy.onnx"
+    exported.write_bytes(policy_file.read_bytes())
+    assert f"Fix: give {exported}, or: export the network" in refusal(checkpoint)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.9, 0.999])
 def test_truncated(policy_file: Path, tmp_path: Path, share: float) -> None:
     whole = policy_file.read_bytes()
     path = tmp_path / "cut.onnx"
@@ -67,6 +144,67 @@ def test_truncated(policy_file: Path, tmp_path: Path, share: float) -> None:
     text = refusal(path)
     assert "cannot be read as an ONNX model" in text
     assert "cut short" in text
+
+
+def test_a_file_cut_between_two_parts(policy_file: Path, tmp_path: Path) -> None:
+    whole = onnx.load(policy_file)
+    del whole.opset_import[:], whole.metadata_props[:]
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(whole.SerializeToString())
+    assert "names no operator set, so it was cut short" in refusal(path)
+
+
+def test_names_in_the_file_cannot_control_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "policy.onnx"
+    graph = identity()
+    graph.graph.node[0].op_type = "Bell\x1b[2J\x07"
+    onnx.save(graph, path)
+    text = refusal(path)
+    assert "\x1b" not in text
+    assert "\\x1b" in text
+
+
+# Weights outside the file ------------------------------------------------------------------------
+
+
+def save_split(source: Path, folder: Path) -> Path:
+    """Writes the shipped file with its weights in ``p.data``, and returns its path."""
+    folder.mkdir()
+    path = folder / "p.onnx"
+    onnx.save(onnx.load(source), path, save_as_external_data=True, location="p.data")
+    return path
+
+
+def test_weights_outside_the_file_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    mine = save_split(MODELS / "csf_panda.onnx", tmp_path / "a")
+    other = save_split(MODELS / "metra_panda.onnx", tmp_path / "b")
+    assert (tmp_path / "a" / "p.data").is_file()
+    text = refusal(mine)
+    assert "and of 4 more are not in the file but in 'p.data'" in text
+    assert "external_data=False" in text
+    (tmp_path / "a" / "p.data").write_bytes((other.parent / "p.data").read_bytes())
+    assert refusal(mine) == text
+    with pytest.raises(PolicyFileError, match="not in the file"):
+        load_manifest(mine)
+    # The fix in the error is right.
+    onnx.save(onnx.load(mine), tmp_path / "whole.onnx")
+    OnnxPolicy(tmp_path / "whole.onnx")
+
+
+def test_the_file_is_read_once(
+    policy_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is replaced after the check is not the file that runs."""
+    path = tmp_path / "policy.onnx"
+    path.write_bytes(policy_file.read_bytes())
+    real = model_bytes.scan
+
+    def replace_then_scan(content: bytes) -> model_bytes.OnnxScan:
+        path.write_bytes(b"replaced")
+        return real(content)
+
+    monkeypatch.setattr(model_bytes, "scan", replace_then_scan)
+    assert load_manifest(path).name == "push_by_hand"
 
 
 def test_no_manifest(tmp_path: Path, make_policy_file: PolicyFileFactory) -> None:
@@ -147,9 +285,13 @@ def test_all_contradictions_are_listed_at_once(
         assert fault in text
 
 
-def test_only_float32(tmp_path: Path, make_policy_file: PolicyFileFactory) -> None:
-    model = identity("double[batch,28]", "double[batch,3]")
-    assert "tensor(double)" in refusal(make_policy_file(tmp_path, model=model, **NO_SKILL))
+@pytest.mark.parametrize("kind", ["double", "float16"])
+def test_only_float32(tmp_path: Path, make_policy_file: PolicyFileFactory, kind: str) -> None:
+    model = identity(f"{kind}[batch,28]", f"{kind}[batch,3]")
+    text = refusal(make_policy_file(tmp_path, model=model, **NO_SKILL))
+    assert f"input 'observation' is tensor({kind})" in text
+    assert "makes it tensor(float)" in text
+    assert "convert it to float32" in text
 
 
 def test_a_fixed_batch_above_one(tmp_path: Path, make_policy_file: PolicyFileFactory) -> None:
@@ -189,6 +331,54 @@ def test_a_bad_manifest_beside_the_file_is_named(
     text = refusal(path)
     assert "push.manifest.json" in text
     assert "schema_version is missing" in text
+
+
+@pytest.mark.parametrize("beside", ["link", "target"])
+def test_the_manifest_of_a_link_is_beside_the_link_or_its_target(
+    tmp_path: Path, make_policy_file: PolicyFileFactory, beside: str
+) -> None:
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    path = make_policy_file(deep, filename="walk.onnx", beside=True)
+    if beside == "link":
+        path.with_suffix(".manifest.json").rename(tmp_path / "current.manifest.json")
+    (tmp_path / "latest.onnx").symlink_to(Path("deep") / "walk.onnx")
+    (tmp_path / "current.onnx").symlink_to("latest.onnx")
+    assert load_manifest(tmp_path / "current.onnx").name == "push_by_hand"
+
+
+def test_the_manifest_beside_the_link_has_precedence(
+    tmp_path: Path, make_policy_file: PolicyFileFactory
+) -> None:
+    path = make_policy_file(tmp_path, filename="walk.onnx", beside=True)
+    link = tmp_path / "current.onnx"
+    link.symlink_to("walk.onnx")
+    mine = contents(path) | {"name": "my_name"}
+    link.with_suffix(".manifest.json").write_text(json.dumps(mine))
+    assert load_manifest(link).name == "my_name"
+    assert load_manifest(path).name == "push_by_hand"
+
+
+def test_a_link_without_a_manifest_names_every_place(
+    tmp_path: Path, make_policy_file: PolicyFileFactory
+) -> None:
+    path = make_policy_file(tmp_path, filename="walk.onnx", manifest="")
+    link = tmp_path / "current.onnx"
+    link.symlink_to(path)
+    text = refusal(link)
+    assert "current.manifest.json or " in text
+    assert "walk.manifest.json" in text
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_workspace_with_its_corners_exchanged(
+    tmp_path: Path, make_policy_file: PolicyFileFactory, policy_file: Path, axis: int
+) -> None:
+    manifest = contents(policy_file)
+    plant = manifest["plant"]
+    plant["workspace_low_m"][axis] = plant["workspace_high_m"][axis]
+    text = refusal(make_policy_file(tmp_path, manifest=json.dumps(manifest)))
+    assert "is not below workspace_high_m" in text
 
 
 @pytest.mark.usefixtures("no_cuda")

@@ -19,7 +19,7 @@ from skill_training.export.onnx_file import PARITY_TOLERANCE, export_policy, par
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.discovery.manifest import build_manifest
 from skill_training.recipes.discovery.policy import Graph, build_algorithm, build_graph
-from skill_training.run.job import run_facts
+from skill_training.run.policy_export import run_facts
 
 TinyConfig = Callable[..., SkillConfig]
 

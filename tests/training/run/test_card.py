@@ -21,7 +21,7 @@ from skill_training.recipes.discovery.recipe import METRIC_TEXTS, SkillRecipe
 from skill_training.recipes.recipe import CardNotes
 from skill_training.run.card import card, write_card
 from skill_training.run.config_io import shortest_command
-from skill_training.run.job import run_facts
+from skill_training.run.policy_export import run_facts
 
 TinyConfig = Callable[..., SkillConfig]
 

@@ -48,7 +48,7 @@ from skill_training.nets.critic import Critic, update_moving_average
 from skill_training.nets.encoder import ContextEncoder, MomentumEncoder, State
 from skill_training.nets.learned_policy import EstimationHead, LearnedPolicy
 from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
-from skill_training.seeding import derive_seed, torch_generator
+from skill_training.seeding import derive_seed, restore_generator, torch_generator
 
 ENCODER_GRADIENT_NORM = 10.0
 """Bound on the norm of the encoder's gradient, which can explode over 100 steps of an LSTM."""
@@ -385,7 +385,7 @@ class ContextSac:
         """
         for name, part in self.stateful().items():
             part.load_state_dict(state[name])
-        self.generator.set_state(state["generator"].cpu())
+        restore_generator(self.generator, state["generator"])
         self.draws.set_state(state["draws"].cpu())
         self.updates = int(state["updates"])
 

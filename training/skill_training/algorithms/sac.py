@@ -24,7 +24,7 @@ from skill_training.nets.actor import TanhGaussianActor
 from skill_training.nets.critic import Critic, SuccessorFeatures, update_moving_average
 from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
 from skill_training.nets.representation import RepresentationConfig, StateRepresentation
-from skill_training.seeding import derive_seed, torch_generator
+from skill_training.seeding import derive_seed, restore_generator, torch_generator
 
 Metrics = dict[str, Tensor]
 """Detached scalars by name, left on their device. Reading a value waits for the device."""
@@ -194,11 +194,11 @@ class SoftActorCritic(ABC):
 
         Raises:
             KeyError: a part is missing.
-            RuntimeError: a network has another shape, or the state is of another kind of device.
+            RuntimeError: a network has another shape.
         """
         for name, part in self.stateful().items():
             part.load_state_dict(state[name])
-        self.generator.set_state(state["generator"].cpu())
+        restore_generator(self.generator, state["generator"])
 
 
 class Sac(SoftActorCritic):

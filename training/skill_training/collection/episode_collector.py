@@ -13,6 +13,7 @@ from skill_training.algorithms.context_sac import ContextSac
 from skill_training.collection.episode_recorder import Recorder, World
 from skill_training.data.episodes import EpisodeReplay, Episodes
 from skill_training.nets.encoder import State
+from skill_training.nets.finite import check_action
 from skill_training.seeding import torch_generator
 
 ContextUse = Literal["live", "zeroed", "frozen"]
@@ -54,7 +55,11 @@ class EpisodeCollector:
         return self._world.n * self._world.episode_steps
 
     def collect_round(self) -> None:
-        """Runs one episode in every scene and stores them."""
+        """Runs one episode in every scene and stores them.
+
+        Raises:
+            NotFiniteError: an action of the policy is not finite.
+        """
         world = self._world
         self._algorithm.end_block()
         world.reset()
@@ -105,12 +110,16 @@ def run_episodes(
     Returns:
         The episodes, and the encoder's state after their last observation but one. The last
         observation enters a carried state at the start of the next episode.
+
+    Raises:
+        NotFiniteError: an action is not finite.
     """
     recorder, device = Recorder(world), algorithm.device
     state, previous = start, torch.zeros(world.n, world.action_size, device=device)
     used: Tensor | None = None
     for _ in range(world.episode_steps):
-        observation, truth = _tensor(recorder.observe(), device), _tensor(world.truth, device)
+        seen = recorder.observe()
+        observation, truth = _tensor(seen, device), _tensor(world.truth, device)
         context, state = infer(
             algorithm, observation, previous, truth, state, deterministic=deterministic
         )
@@ -119,7 +128,7 @@ def run_episodes(
         used = used if use == "frozen" and used is not None else context
         goal = _tensor(world.goal, device)
         previous = algorithm.act(observation, goal, used, deterministic=deterministic)
-        recorder.step(previous.cpu().numpy().astype(np.float64))
+        recorder.step(check_action(previous.cpu().numpy().astype(np.float64), seen))
     return recorder.episodes(algorithm.task, start), state
 
 

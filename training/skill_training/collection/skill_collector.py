@@ -13,6 +13,7 @@ from skill_robots.tasks.tabletop.tabletop import Tabletop
 from skill_training.algorithms.sac import SoftActorCritic
 from skill_training.algorithms.skills import sample_skills
 from skill_training.data.replay import ReplayBuffer
+from skill_training.nets.finite import check_action
 from skill_training.seeding import torch_generator
 
 
@@ -61,7 +62,11 @@ class SkillCollector:
         return self.env_steps < self._warmup_steps
 
     def collect_round(self) -> None:
-        """Runs one episode in every scene and stores its transitions."""
+        """Runs one episode in every scene and stores its transitions.
+
+        Raises:
+            NotFiniteError: an action of the policy is not finite.
+        """
         scene, algorithm = self._tabletop, self._algorithm
         scene.reset()
         skill = sample_skills(scene.n, algorithm.skill_size, self._skills)
@@ -98,4 +103,4 @@ class SkillCollector:
         device = self._algorithm.device
         inputs = torch.as_tensor(observation, dtype=torch.float32, device=device)
         action = self._algorithm.act(inputs, skill.to(device), deterministic=False)
-        return action.cpu().numpy().astype(np.float64)
+        return check_action(action.cpu().numpy().astype(np.float64), observation)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from skill_proto.arrays import Array
+from skill_training.nets.finite import check_action
 
 
 class PolicyGraph(nn.Module):
@@ -80,6 +81,7 @@ class TorchPolicy:
 
         Raises:
             ValueError: a goal is given, and the policy takes no goal.
+            NotFiniteError: an action is not finite.
         """
         if goal is not None and "goal" not in self._graph.input_names:
             raise ValueError("this policy takes no goal")
@@ -97,7 +99,7 @@ class TorchPolicy:
         self._states = {name: self.outputs[f"next_{name}"] for name in self._shapes}
         self._states["previous_action"] = self.outputs["action"]
         result: Array = self.outputs["action"].cpu().numpy().astype(np.float64)
-        return result
+        return check_action(result, observation)
 
     def _command(self, name: str, given: Array | None, n: int) -> Tensor:
         return self._tensor(np.zeros((n, self._sizes[name])) if given is None else given)

@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -21,6 +21,7 @@ from skill_training.device import exact_matmul
 from skill_training.errors import ExportError
 from skill_training.export.graph import PolicyGraph
 from skill_training.export.inputs import check_names, random_inputs, zero_states
+from skill_training.nets.finite import NotFiniteError, check_parts
 
 OPSET = 20
 """The dynamo exporter's default in torch 2.13, fixed here so that an upgrade does not change it."""
@@ -55,27 +56,61 @@ def export_policy(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> f
         The largest difference from torch.
 
     Raises:
-        ExportError: the graph's tensors are not those of the manifest, the exported graph differs
-            from ``graph`` by more than :data:`PARITY_TOLERANCE`, or the file cannot be written.
+        ExportError: the graph's tensors are not those of the manifest, its parameters or outputs
+            are not finite, the exported graph differs from ``graph`` by more than
+            :data:`PARITY_TOLERANCE`, or the file cannot be written.
     """
     check_names(graph, manifest)
     graph = graph.for_shipping()
-    temporary = path.with_name(path.name + ".writing")
+    check_finite(graph, manifest)
+    # A name of this process, since two processes may export to one path.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.writing")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(graph, manifest, temporary)
         worst = parity(graph, manifest, temporary)
         if not worst <= PARITY_TOLERANCE:
-            raise ExportError(
-                f"ONNX and torch differ by {worst:.2e}, more than {PARITY_TOLERANCE:.0e}; "
-                f"nothing was written to {path}"
+            reason = (
+                f"ONNX and torch differ by {worst:.2e}, more than {PARITY_TOLERANCE:.0e}"
+                if np.isfinite(worst)
+                else "ONNX Runtime computes NaN or infinity for inputs whose output in torch is "
+                "finite"
             )
+            raise ExportError(f"{reason}; no file was written to {path}")
         temporary.replace(path)
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return worst
+
+
+def check_finite(graph: PolicyGraph, manifest: PolicyManifest) -> None:
+    """Checks a policy before its export: its parameters, and its outputs for random inputs.
+
+    Raises:
+        ExportError: a number is NaN or infinite, e.g. because the training diverged.
+    """
+    try:
+        check_parts({"policy": graph})
+        inputs = random_inputs(graph, manifest, PARITY_SAMPLES, torch.Generator().manual_seed(0))
+        with exact_matmul(), torch.no_grad():
+            outputs = graph(*inputs)
+        for name, values in zip(graph.output_names, outputs, strict=True):
+            wrong = values[~values.isfinite()]
+            if len(wrong):
+                raise NotFiniteError(f"its output {name} is {wrong[0].item()} for ordinary inputs")
+    except NotFiniteError as error:
+        raise diverged(error) from None
+
+
+def diverged(error: NotFiniteError) -> ExportError:
+    """Returns the error for a policy with numbers that are not finite."""
+    return ExportError(
+        f"the policy cannot be exported: {error}. Its training diverged; train a new run with a "
+        "lower learning rate"
+    )
 
 
 def parity(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> float:

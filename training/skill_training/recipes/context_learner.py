@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from skill_proto.arrays import Array
 from skill_training.algorithms.context_sac import ContextSac
@@ -71,11 +73,15 @@ class ContextLearner:
         """Takes one gradient step."""
         return self.algorithm.update(self._replay)
 
-    def state_dict(self, *, finished: bool) -> dict[str, Any]:
-        """Returns the whole state between two rounds, without the replay if finished."""
+    def stateful(self) -> Mapping[str, nn.Module | Optimizer]:
+        """Returns the networks and optimisers by name."""
+        return self.algorithm.stateful()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the whole state between two rounds."""
         return {
             "algorithm": self.algorithm.state_dict(),
-            "replay": None if finished else self._replay.state_dict(),
+            "replay": self._replay.state_dict(),
             "collector": self._collector.state_dict(),
         }
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from skill_proto.manifest import Evaluation, PolicyManifest, Provenance
 from skill_training.config import AlgorithmSettings, TrainConfig
@@ -39,8 +40,16 @@ class Learner(Protocol):
         """Environment steps that one round adds."""
         ...
 
+    def stateful(self) -> Mapping[str, nn.Module | Optimizer]:
+        """Returns the networks and optimisers by name. Their numbers must stay finite."""
+        ...
+
     def collect_round(self) -> None:
-        """Runs one round of episodes and stores them in replay."""
+        """Runs one round of episodes and stores them in replay.
+
+        Raises:
+            NotFiniteError: an action of the policy is not finite, as in an evaluation.
+        """
         ...
 
     def update(self) -> dict[str, Tensor]:
@@ -62,15 +71,16 @@ class Learner(Protocol):
         """
         ...
 
-    def state_dict(self, *, finished: bool) -> dict[str, Any]:
-        """Returns tensors, numbers, strings, and containers of them.
-
-        The state of a ``finished`` run needs no replay: it is only exported.
-        """
+    def state_dict(self) -> dict[str, Any]:
+        """Returns tensors, numbers, strings, and containers of them, replay included."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores the state of :meth:`state_dict`.
+        """Restores the state of :meth:`state_dict`, on any device.
+
+        A state that was written on another kind of device continues with new draws of the
+        generators of that device. The replay may be missing: older releases left it out of the
+        state of a finished run.
 
         Raises:
             KeyError, ValueError, TypeError, RuntimeError: the state does not fit the learner.

@@ -8,6 +8,7 @@ from pathlib import Path
 from skill_proto.manifest import PolicyManifest, Provenance
 from skill_training.errors import ExportError
 from skill_training.recipes.recipe import CardNotes
+from skill_training.run.session.replaced_file import replace_text
 
 
 def write_card(manifest: PolicyManifest, notes: CardNotes, path: Path) -> None:
@@ -17,7 +18,7 @@ def write_card(manifest: PolicyManifest, notes: CardNotes, path: Path) -> None:
         ExportError: the file cannot be written.
     """
     try:
-        path.write_text(card(manifest, notes), encoding="utf-8")
+        replace_text(path, card(manifest, notes))
     except OSError as error:
         raise ExportError(f"cannot write the card {path}: {error}") from None
 

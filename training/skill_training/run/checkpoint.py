@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,11 @@ def save(path: Path, state: dict[str, Any]) -> None:
         temporary.replace(path)
         _flush_directory(path.parent)
     except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        raise CheckpointError(
-            f"cannot write the checkpoint {path}: {error}; free some space or choose another "
-            "--run-dir, then resume"
-        ) from None
+        reason = str(error).partition("\n")[0]
+        raise CheckpointError(f"cannot write the checkpoint {path}: {reason}") from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -58,7 +59,7 @@ def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     try:
         content = torch.load(path, map_location=device, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0]
         raise _damaged(path, reason) from None
     version = content.get(_MARK) if isinstance(content, dict) else None
     if version is None:

@@ -1,7 +1,9 @@
 """A run directory: resolved configuration, provenance, checkpoint, metrics and the exported policy.
 
-config.json     the resolved configuration
-run.json        command, code revision, machine, precision of matrix products, versions, start time
+config.json     the resolved configuration, with the changes of later sessions
+run.json        command, code revision, machine, precision of matrix products, versions, start time,
+                and the same for each session
+run.lock        locked by the process that writes here
 checkpoint.pt   the whole state, from which the run continues
 metrics.jsonl   one record per log interval and per evaluation; tensorboard/ has the same records
 policy.onnx     the finished policy, and its card policy.md
@@ -10,6 +12,9 @@ policy.onnx     the finished policy, and its card policy.md
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +25,10 @@ from pydantic import ValidationError
 from skill_proto.validation_text import describe_errors
 from skill_training.config import TrainConfig, config_to_json, differences
 from skill_training.errors import ConfigError, RunDirectoryError
-from skill_training.run.config_io import config_from_json
+from skill_training.run.config_io import config_from_json, flags_between
+from skill_training.run.session import changes, lock
+from skill_training.run.session.record import now
+from skill_training.run.session.replaced_file import replace_text
 
 NEEDED_FACTS = ("code_revision", "machine", "versions")
 """Entries of run.json that an export needs."""
@@ -31,6 +39,7 @@ class RunDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._writing = False
 
     @property
     def checkpoint(self) -> Path:
@@ -52,6 +61,26 @@ class RunDirectory:
         """Whether a run was started here."""
         return self._config.is_file()
 
+    @contextmanager
+    def writing(self, activity: str = "trains") -> Generator[None]:
+        """Keeps other processes from writing here inside the block. Blocks may be nested.
+
+        Args:
+            activity: Verb for the message to other processes.
+
+        Raises:
+            RunDirectoryError: another process writes here, or the directory cannot be written.
+        """
+        if self._writing:
+            yield
+            return
+        with lock.locked(self.path, activity):
+            self._writing = True
+            try:
+                yield
+            finally:
+                self._writing = False
+
     @property
     def _config(self) -> Path:
         return self.path / "config.json"
@@ -64,24 +93,56 @@ class RunDirectory:
         """Starts a run here: writes its configuration, and ``facts`` about machine and software.
 
         Raises:
-            RunDirectoryError: the directory cannot be written, or holds other files.
+            RunDirectoryError: the directory cannot be written, holds other files, or another
+                process begins a run here.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            others = sorted(entry.name for entry in self.path.iterdir())
-            if others:
-                raise RunDirectoryError(
-                    f"{self.path} is not empty and not a run directory ({', '.join(others[:3])}); "
-                    "choose another --run-dir"
-                )
-            started = datetime.now(UTC).isoformat(timespec="seconds")
-            _write(self._run, json.dumps({**facts, "started": started}, indent=2))
-            # Last, since a directory with this file counts as a run.
-            _write(self._config, config_to_json(config))
+            # First without the lock, whose file must not be left beside the files of a user.
+            self._check_empty()
+            with self.writing():
+                self._check_empty()
+                replace_text(self._run, _json({**facts, "started": now()}))
+                # Last, since a directory with this file counts as a run.
+                replace_text(self._config, config_to_json(config) + "\n")
         except OSError as error:
             raise RunDirectoryError(
                 f"cannot create the run directory {self.path}: {error}"
             ) from None
+
+    def _check_empty(self) -> None:
+        names = sorted(entry.name for entry in self.path.iterdir() if entry.name != lock.FILE_NAME)
+        if self._config.name in names:
+            raise RunDirectoryError(
+                f"another process has just begun a run in {self.path}; choose another --run-dir"
+            )
+        if names:
+            raise RunDirectoryError(
+                f"{self.path} is not empty and not a run directory ({', '.join(names[:3])}); "
+                "choose another --run-dir"
+            )
+
+    def write_config(self, config: TrainConfig) -> None:
+        """Replaces the configuration of the run here.
+
+        Raises:
+            RunDirectoryError: the file cannot be written.
+        """
+        self._replace(self._config, config_to_json(config) + "\n")
+
+    def write_facts(self, facts: dict[str, Any]) -> None:
+        """Replaces the facts about the run here.
+
+        Raises:
+            RunDirectoryError: the file cannot be written.
+        """
+        self._replace(self._run, _json(facts))
+
+    def _replace(self, path: Path, text: str) -> None:
+        try:
+            replace_text(path, text)
+        except OSError as error:
+            raise RunDirectoryError(f"cannot write {path}: {error}; free some space") from None
 
     def config(self) -> TrainConfig:
         """Returns the configuration of the run.
@@ -116,7 +177,7 @@ class RunDirectory:
             raise RunDirectoryError(f"cannot read {self._run}: {describe_errors(error)}") from None
 
     def facts(self) -> dict[str, Any]:
-        """Returns the facts that :meth:`create` wrote about the run.
+        """Returns the facts about the run that :meth:`create` and :meth:`write_facts` wrote.
 
         Raises:
             RunDirectoryError: run.json is missing or damaged.
@@ -136,22 +197,46 @@ class RunDirectory:
         Raises:
             RunDirectoryError: ``config`` differs; the message names the settings that differ.
         """
-        changed = differences(self.config(), config)
-        if changed:
-            listed = "; ".join(
-                f"{name} is {was}, not {now}" for name, (was, now) in changed.items()
-            )
-            raise RunDirectoryError(
-                f"{self.path} holds a run with other settings ({listed}); continue that run with "
-                f"--resume {self.path}, or choose another --run-dir"
-            )
+        own = self.config()
+        changed = differences(own, config)
+        if not changed:
+            return
+        listed = "; ".join(f"{name} is {was}, not {new}" for name, (was, new) in changed.items())
+        command = ["skill-train", own.algorithm_name, "--resume", str(self.path)]
+        if changed.keys() <= {f"run.{name}" for name in changes.CHANGEABLE}:
+            # A run is lengthened, not shortened.
+            steps = max(own.run.env_steps, config.run.env_steps)
+            longest = replace(config, run=replace(config.run, env_steps=steps))
+            command += flags_between(own, longest)
+        raise RunDirectoryError(
+            f"{self.path} holds a run with other settings ({listed}); continue that run with: "
+            f"{shlex.join(command)}, or choose another --run-dir"
+        )
 
 
-def default_path(config: TrainConfig) -> Path:
-    """Returns ``logs/<algorithm>/<UTC time>_seed<seed>``."""
+def new_directory(config: TrainConfig) -> RunDirectory:
+    """Makes the empty directory ``logs/<algorithm>/<UTC time>_seed<seed>`` for a new run.
+
+    Runs of the same second get ``-2``, ``-3`` ... at the end.
+
+    Raises:
+        RunDirectoryError: the directory cannot be made.
+    """
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    return Path("logs") / config.algorithm_name / f"{stamp}_seed{config.run.seed}"
+    name = f"{stamp}_seed{config.run.seed}"
+    parent, number = Path("logs") / config.algorithm_name, 1
+    while True:
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir(parents=True)
+            return RunDirectory(path)
+        except OSError as error:
+            # A folder above it that is a file also "exists".
+            if not isinstance(error, FileExistsError) or not path.exists():
+                message = f"cannot create the run directory {path}: {error}"
+                raise RunDirectoryError(message) from None
+            number += 1
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text + "\n", encoding="utf-8")
+def _json(facts: dict[str, Any]) -> str:
+    return json.dumps(facts, indent=2) + "\n"

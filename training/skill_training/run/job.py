@@ -9,36 +9,44 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+import logging
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import torch
-
-from skill_proto.manifest import PolicyManifest, Provenance
-from skill_training.config import TrainConfig, config_to_dict
-from skill_training.device import matmul_precision, torch_device
-from skill_training.errors import (
-    CheckpointError,
-    ExportError,
-    RunDirectoryError,
-    TrainingError,
-)
-from skill_training.export.onnx_file import export_policy
-from skill_training.recipes.recipe import RunFacts
+from skill_training.config import TrainConfig
+from skill_training.device import torch_device
+from skill_training.errors import ConfigError, DivergedError, RunDirectoryError
 from skill_training.recipes.registry import recipe_for
-from skill_training.run import checkpoint, provenance
-from skill_training.run.card import write_card
 from skill_training.run.config_io import shortest_command
-from skill_training.run.directory import RunDirectory
+from skill_training.run.directory import RunDirectory, new_directory
 from skill_training.run.metrics_log import MetricsLog
+from skill_training.run.policy_export import write_policy
 from skill_training.run.progress import Progress
+from skill_training.run.session import changes as session_changes
+from skill_training.run.session import record
+from skill_training.run.session.interruption import Interruption
+from skill_training.run.session.physics_warnings import physics_warnings_logged
 from skill_training.run.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+EXPORTED = "exported_env_steps"
+"""Entry of run.json: environment steps of the run's policy file, None while it is outdated."""
+
+
+def start(config: TrainConfig) -> RunDirectory:
+    """Creates a run in a directory of its own below ``logs``.
+
+    Raises:
+        ConfigError: the device is not available, or a part of the run cannot be built.
+        RunDirectoryError: the directory cannot be written.
+    """
+    facts = _facts(config)
+    directory = new_directory(config)
+    directory.create(config, facts)
+    return directory
 
 
 def start_or_continue(directory: RunDirectory, config: TrainConfig) -> None:
@@ -48,106 +56,115 @@ def start_or_continue(directory: RunDirectory, config: TrainConfig) -> None:
         ConfigError: the device is not available, or a part of the run cannot be built.
         RunDirectoryError: the directory holds other files, or a run with other settings.
     """
-    device = torch_device(config.run.device)
     if directory.has_run:
         directory.check_same(config)
         return
-    # Checked first, so that a run that cannot start leaves no directory behind.
-    recipe_for(config).check(config)
-    directory.create(config, _facts(config, device))
+    directory.create(config, _facts(config))
 
 
-def train(directory: RunDirectory) -> bool:
+def train(
+    directory: RunDirectory,
+    changes: Mapping[str, Any] | None = None,
+    interruption: Interruption | None = None,
+) -> bool:
     """Trains the run in ``directory`` to its end and exports it, or until it is interrupted.
 
-    Ctrl-C and SIGTERM end it after the current round, with a checkpoint. A second Ctrl-C ends it at
-    once.
+    A signal that would end the process (Ctrl-C, SIGTERM, SIGHUP ...) ends the training after the
+    current round, with a checkpoint. A second Ctrl-C ends it at once.
+
+    Args:
+        directory: A run directory. No other process may train in it.
+        changes: Run settings that change from now on, such as ``{"env_steps": 3_200_000}``. Only
+            those of :data:`skill_training.run.session.changes.CHANGEABLE` can.
+        interruption: Signals that the caller catches. Default: they are caught here.
 
     Returns:
         Whether the run is finished.
 
     Raises:
         NothingToShipError: the run is finished, and its policy cannot be served.
+        LostResultError: the training diverged, or its last checkpoint cannot be written.
         TrainingError: the run cannot start, continue or be exported.
     """
-    trainer = Trainer(directory.resolved_config(), directory)
-    resumes = directory.checkpoint.is_file()
-    if resumes:
-        trainer.resume()
-    if not trainer.finished:
+    with (
+        directory.writing(),
+        Interruption.caught() if interruption is None else nullcontext(interruption) as asked,
+        physics_warnings_logged(),
+    ):
         try:
-            if not _run(trainer, resume_at=trainer.env_steps if resumes else None):
+            return _train(directory, dict(changes or {}), asked)
+        except Interruption:
+            return False
+
+
+def _train(directory: RunDirectory, changes: dict[str, Any], interruption: Interruption) -> bool:
+    config = session_changes.changed(directory.resolved_config(), changes)
+    trainer = Trainer(config, directory)
+    if directory.checkpoint.is_file():
+        trainer.resume()
+    if "env_steps" in changes and config.run.env_steps < trainer.env_steps:
+        raise ConfigError(
+            f"--env-steps {config.run.env_steps} is less than the {trainer.env_steps} environment "
+            f"steps that the run in {directory.path} has; give more"
+        )
+    trains = not trainer.finished
+    if trains:
+        try:
+            if not _session(trainer, changes, interruption):
                 return False
         except OSError as error:
             raise RunDirectoryError(
                 f"cannot write to {directory.path}: {error}; correct this, then continue with "
                 f"--resume {directory.path}"
             ) from None
-    if not directory.policy.is_file():
-        export(directory, directory.policy)
+    facts = directory.facts()
+    if not directory.policy.is_file() or facts.get(EXPORTED, trainer.env_steps) is None:
+        with interruption.at_once():
+            write_policy(directory, directory.policy, trained_here=trains)
+        directory.write_facts({**facts, EXPORTED: trainer.env_steps})
     return True
 
 
-def _run(trainer: Trainer, *, resume_at: int | None) -> bool:
-    """Runs the training loop with metrics log, progress display and signal handlers."""
+def _session(trainer: Trainer, changes: dict[str, Any], interruption: Interruption) -> bool:
+    """Runs one session of the training loop, and notes it in run.json.
+
+    Returns:
+        Whether the run is finished.
+    """
+    directory, run = trainer.directory, trainer.config.run
+    facts = directory.facts() | {EXPORTED: None}
+    session = record.began(run, trainer.device, trainer.saved_at or 0, changes)
+    if "matmul" in facts or "matmul" in changes:
+        facts["matmul"] = session["matmul"]
+    is_first = trainer.saved_at is None and "sessions" not in facts
+    facts["sessions"] = [*([] if is_first else record.sessions(facts)), session]
+    directory.write_facts(facts)
+    directory.write_config(session_changes.changed(directory.config(), changes))
+    end = "failed"
+    try:
+        end = "finished" if _run(trainer, interruption) else "stopped"
+    except DivergedError:
+        end = "diverged"
+        raise
+    finally:
+        if interruption.signal is not None and end != "finished":
+            end = interruption.signal.name
+        session |= {"ended": record.now(), "env_steps": trainer.env_steps, "end": end}
+        try:
+            directory.write_facts(facts)
+        except RunDirectoryError as error:
+            logger.warning("the end of this session is not in run.json: %s", error)
+    return end == "finished"
+
+
+def _run(trainer: Trainer, interruption: Interruption) -> bool:
+    """Runs the training loop with metrics log and progress display."""
     total, done = trainer.config.run.env_steps, trainer.env_steps
     with (
-        MetricsLog(trainer.directory.path, resume_at=resume_at) as log,
+        MetricsLog(trainer.directory.path, resume_at=trainer.saved_at) as log,
         Progress(total, done=min(done, total)) as progress,
-        _Interruption.caught() as interruption,
     ):
-        return trainer.run(log, progress, interruption.asked)
-
-
-def export(directory: RunDirectory, path: Path) -> PolicyManifest:
-    """Exports the policy in a run's checkpoint, with its card beside it.
-
-    Raises:
-        TrainingError: the run does not exist, its checkpoint is unusable, ``path`` does not end in
-            .onnx, or the export fails.
-    """
-    if path.suffix != ".onnx":
-        raise ExportError(
-            f"{path} is not a name of a policy file, which ends in .onnx, such as "
-            "models/csf_panda.onnx"
-        )
-    config, facts = directory.resolved_config(), directory.facts()
-    recipe = recipe_for(config)
-    state = checkpoint.load(directory.checkpoint, torch.device("cpu"))
-    try:
-        graph, manifest = recipe.shipped(config, run_facts(config, facts, state), state["learner"])
-    except TrainingError:
-        raise
-    except (KeyError, ValueError, RuntimeError, TypeError) as error:
-        raise CheckpointError(
-            f"{directory.checkpoint} does not fit the configuration beside it: {error}"
-        ) from None
-    export_policy(graph, manifest, path)
-    write_card(manifest, recipe.card_notes(config), path.with_suffix(".md"))
-    return manifest
-
-
-def run_facts(config: TrainConfig, facts: dict[str, Any], state: dict[str, Any]) -> RunFacts:
-    """Returns the parts of a manifest that are the same for every kind of run.
-
-    Args:
-        config: The run's configuration, with the precision of matrix products resolved.
-        facts: Content of run.json.
-        state: State of the trainer, from a checkpoint.
-    """
-    origin = Provenance(
-        command=shortest_command(config),
-        code_revision=facts["code_revision"],
-        seed=config.run.seed,
-        environment_steps=int(state["env_steps"]),
-        gradient_steps=int(state["updates"]),
-        wall_time_s=round(float(state["wall_time_s"]), 1),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=facts["machine"],
-        versions=facts["versions"],
-        config=config_to_dict(config),
-    )
-    return RunFacts(provenance=origin, metrics=state["final_metrics"] or {})
+        return trainer.run(log, progress, interruption.asked, interruption.at_once)
 
 
 def open_run(path: Path) -> RunDirectory:
@@ -163,43 +180,16 @@ def open_run(path: Path) -> RunDirectory:
     return directory
 
 
-def _facts(config: TrainConfig, device: torch.device) -> dict[str, object]:
-    accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+def _facts(config: TrainConfig) -> record.Facts:
+    """Returns the facts of a new run, after the checks that it can start.
+
+    Raises:
+        ConfigError: the device is not available, or a part of the run cannot be built.
+    """
+    device = torch_device(config.run.device)
+    # Checked first, so that a run that cannot start leaves no directory behind.
+    recipe_for(config).check(config)
     return {
         "command": shortest_command(config),
-        "code_revision": provenance.code_revision(),
-        "machine": provenance.machine(accelerator),
-        "matmul": matmul_precision(device, config.run.matmul),
-        "versions": provenance.versions(),
+        **record.software_and_machine(config.run, device),
     }
-
-
-class _Interruption:
-    """Records a signal that asks the process to end."""
-
-    def __init__(self) -> None:
-        self._asked = False
-
-    def asked(self) -> bool:
-        return self._asked
-
-    def note(self, number: int, frame: FrameType | None) -> None:
-        if self._asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self._asked = True
-
-    @classmethod
-    @contextmanager
-    def caught(cls) -> Generator[_Interruption]:
-        """Catches SIGINT and SIGTERM inside the block. Other threads than the main one cannot."""
-        interruption = cls()
-        if threading.current_thread() is not threading.main_thread():
-            yield interruption
-            return
-        signals = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, interruption.note) for number in signals}
-        try:
-            yield interruption
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

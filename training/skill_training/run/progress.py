@@ -10,6 +10,8 @@ from typing import NoReturn, Self, TextIO
 
 from tqdm import tqdm
 
+from skill_training.run.session.streams import unfailing
+
 PLAIN_INTERVAL_S = 30.0
 """Seconds between two lines if the output is not a terminal."""
 
@@ -20,11 +22,11 @@ class Progress:
     Args:
         total: Steps of the whole run.
         done: Steps already done before this process.
-        stream: Output stream; default: standard error.
+        stream: Output stream; default: standard error. What cannot be written there is dropped.
     """
 
     def __init__(self, total: int, *, done: int = 0, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stderr
+        self._stream = unfailing(stream or sys.stderr)
         self._total = total
         self._initial = done
         self._done = done

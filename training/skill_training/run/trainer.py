@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 
 from skill_training.config import TrainConfig
 from skill_training.device import configure_matmul, torch_device
-from skill_training.errors import CheckpointError
+from skill_training.errors import CheckpointError, DivergedError, UnsavedError
+from skill_training.nets.finite import LossCheck, NotFiniteError, check_parts
 from skill_training.recipes.recipe import Learner, Scalars
 from skill_training.recipes.registry import recipe_for
 from skill_training.run import checkpoint
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import MetricsLog
 from skill_training.run.progress import Progress
+from skill_training.run.session import ending
+
+AtOnce = Callable[[], AbstractContextManager[None]]
+"""Context manager whose block may be left by an exception at any time."""
 
 
 class Trainer:
     """One run, from its first step or from a checkpoint to its final evaluation.
 
     Between two rounds :meth:`state_dict` is the whole state of the run. A run that continues from
-    it takes bit for bit the same steps as a run without interruption.
+    it takes bit for bit the same steps as a run without interruption, on the same kind of device.
 
     Raises:
         ConfigError: the device is not available, or settings do not fit each other.
@@ -40,6 +46,9 @@ class Trainer:
         self.updates = 0
         self.wall_time_s = 0.0
         self.final_metrics: Scalars | None = None
+        self.saved_at: int | None = None
+        """Environment steps of the checkpoint; None without one."""
+        self._losses = LossCheck()
         self._speed = _Speed()
 
     @property
@@ -54,12 +63,37 @@ class Trainer:
 
     # The loop -----------------------------------------------------------------------------------
 
-    def run(self, log: MetricsLog, progress: Progress, stop: Callable[[], bool]) -> bool:
+    def run(
+        self,
+        log: MetricsLog,
+        progress: Progress,
+        stop: Callable[[], bool],
+        at_once: AtOnce = nullcontext,
+    ) -> bool:
         """Trains to the end or until ``stop()`` is true, and saves a checkpoint in both cases.
+
+        Args:
+            log: Metrics of the run.
+            progress: Display, which also shows warnings.
+            stop: Asked after each round.
+            at_once: Surrounds the final evaluation, before which a checkpoint is saved.
 
         Returns:
             Whether the run is finished.
+
+        Raises:
+            DivergedError: a loss, a parameter or an action is not finite.
+            UnsavedError: the last checkpoint cannot be written.
         """
+        try:
+            return self._loop(log, progress, stop) and self._finish(log, at_once)
+        except NotFiniteError as error:
+            raise DivergedError(
+                ending.diverged(self.config, self.directory.path, str(error), self.saved_at)
+            ) from None
+
+    def _loop(self, log: MetricsLog, progress: Progress, stop: Callable[[], bool]) -> bool:
+        """Trains until all environment steps are done, or until ``stop()`` is true."""
         total, shown = self.config.run.env_steps, dict[str, float]()
         while self.env_steps < total:
             losses = self._round()
@@ -70,37 +104,60 @@ class Trainer:
                 self._record(log, {f"eval/{name}": value for name, value in shown.items()})
             progress.update(min(self.env_steps, total), self._facts(shown))
             if stop():
-                self.save()
+                self._save_last()
                 return False
             if self._due(self.config.run.checkpoint_interval):
-                self.save()
-        self._finish(log)
+                self._try_to_save(progress)
         return True
 
     def _round(self) -> Scalars:
-        """Runs one round of episodes and the gradient steps that are due after it."""
+        """Runs one round of episodes and the gradient steps that are due after it.
+
+        Raises:
+            NotFiniteError: a loss, a parameter or an action is not finite.
+        """
         start = time.perf_counter()
         self.learner.collect_round()
         collected = time.perf_counter()
         run, losses = self.config.run, dict[str, torch.Tensor]()
         due = (self.env_steps - run.warmup_steps) // run.env_steps_per_update - self.updates
-        for _ in range(due):
+        for number in range(self.updates + 1, self.updates + due + 1):
+            newest = self.learner.update()
+            self._losses.note(number, newest)
             # Not every update has every loss, so the newest value of each loss is kept.
-            losses |= self.learner.update()
+            losses |= newest
         self.updates += max(due, 0)
+        self._check()
         scalars = {f"train/{name}": float(value) for name, value in losses.items()}
         end = time.perf_counter()
         self.wall_time_s += end - start
         self._speed.add(self.learner.steps_per_round, collected - start, due, end - collected)
         return scalars
 
-    def _finish(self, log: MetricsLog) -> None:
+    def _check(self) -> None:
+        """Checks losses, networks and optimisers after the gradient steps of a round.
+
+        Raises:
+            NotFiniteError: a number is not finite.
+        """
+        self._losses.check()
+        try:
+            check_parts(self.learner.stateful())
+        except NotFiniteError as error:
+            raise NotFiniteError(f"{error} after gradient step {self.updates}") from None
+
+    def _finish(self, log: MetricsLog, at_once: AtOnce) -> bool:
+        """Evaluates the trained policy and saves the finished run."""
+        if self.saved_at != self.env_steps:
+            self._save_last()
         start = time.perf_counter()
-        metrics = self.learner.evaluate_full()
+        with at_once():
+            metrics = self.learner.evaluate_full()
         self.wall_time_s += time.perf_counter() - start
         self._record(log, {f"final/{name}": value for name, value in metrics.items()})
         self.final_metrics = metrics
-        self.save()
+        self._save_last()
+        return True
 
     def _due(self, interval: int) -> bool:
         """Returns whether the last round passed a multiple of ``interval`` environment steps."""
@@ -117,13 +174,38 @@ class Trainer:
     # Checkpoints --------------------------------------------------------------------------------
 
     def save(self) -> None:
-        """Writes the run's checkpoint."""
+        """Writes the run's checkpoint.
+
+        Raises:
+            CheckpointError: it cannot be written; the previous one is kept.
+        """
         checkpoint.save(self.directory.checkpoint, self.state_dict())
+        self.saved_at = self.env_steps
+
+    def _try_to_save(self, progress: Progress) -> None:
+        """Writes the checkpoint if possible. Training goes on without it."""
+        try:
+            self.save()
+        except CheckpointError as error:
+            progress.say(f"warning: {error}; {ending.kept(self.saved_at)}; training goes on")
+
+    def _save_last(self) -> None:
+        """Writes the checkpoint with which this session ends.
+
+        Raises:
+            UnsavedError: it cannot be written.
+        """
+        try:
+            self.save()
+        except CheckpointError as error:
+            raise UnsavedError(
+                ending.unsaved(self.config, self.directory.path, str(error), self.saved_at)
+            ) from None
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the whole state between two rounds."""
         return {
-            "learner": self.learner.state_dict(finished=self.finished),
+            "learner": self.learner.state_dict(),
             "env_steps": self.env_steps,
             "updates": self.updates,
             "wall_time_s": self.wall_time_s,
@@ -133,8 +215,11 @@ class Trainer:
     def resume(self) -> None:
         """Restores the checkpoint of the run directory.
 
+        A finished run that was lengthened continues without its final metrics.
+
         Raises:
-            CheckpointError: the checkpoint is missing, damaged, or does not fit the configuration.
+            CheckpointError: the checkpoint is missing, damaged, does not fit the configuration, or
+                has no replay to continue with.
         """
         state = checkpoint.load(self.directory.checkpoint, self.device)
         try:
@@ -142,10 +227,19 @@ class Trainer:
             self.updates = int(state["updates"])
             self.wall_time_s = float(state["wall_time_s"])
             self.final_metrics = state["final_metrics"]
+            without_replay = state["learner"]["replay"] is None
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise CheckpointError(
                 f"{self.directory.checkpoint} does not fit the configuration beside it: {error}"
             ) from None
+        self.saved_at = self.env_steps
+        if self.env_steps < self.config.run.env_steps:
+            self.final_metrics = None
+            if without_replay:
+                raise CheckpointError(
+                    f"{self.directory.checkpoint} was finished by an older release, which left "
+                    "out the replay; it can be exported, but not be trained further"
+                )
 
 
 class _Speed:

@@ -272,7 +272,7 @@ def test_a_run_is_exported_without_its_initial_policy_file(
         (moved / name).write_bytes((exported.path / name).read_bytes())
     (moved / "config.json").write_text(text.replace(str(CSF), "elsewhere/gone.onnx"))
     assert config != RunDirectory(moved).config()
-    job.export(RunDirectory(moved), moved / "policy.onnx")
+    policy_export.export(RunDirectory(moved), moved / "policy.onnx")
     first, second = _session(exported)[0], _session(RunDirectory(moved))[0]
     random = np.random.default_rng(0)
     feed = {

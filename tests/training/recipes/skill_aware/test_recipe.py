@@ -141,7 +141,7 @@ def test_every_method_trains(method: str, settings: dict[str, object], tmp_path:
     assert {f"final/cell.{cell_name(cell)}" for cell in CELLS} <= names
     assert all(np.isfinite(value) for row in rows for value in row.values())
     assert ("train/actor/imitation" in names) is True
-    shown = trainer.learner.state_dict(finished=False)["replay"]["demonstrations"]
+    shown = trainer.learner.state_dict()["replay"]["demonstrations"]
     assert (shown is None) is (config.algorithm.demonstrations == 0)
 
 
@@ -189,7 +189,7 @@ def test_on_bullet(tmp_path: Path) -> None:
         metrics = trainer.learner.update()
     assert all(bool(value.isfinite()) for value in metrics.values())
     assert not torch.equal(_weights(trainer), before)
-    replay = trainer.learner.state_dict(finished=False)["replay"]
+    replay = trainer.learner.state_dict()["replay"]
     assert replay["store"]["observation"].shape == (N, STEPS + 1, 23)
     assert replay["demonstrations"]["action"].shape == (8, STEPS, 4)
 
@@ -292,7 +292,7 @@ def test_every_method_trained_on_a_range_is_exported(method: str, tmp_path: Path
     config = _config(method, contexts="range", scenes_per_task=4)
     directory = _start(config, tmp_path / "run")
     Trainer(config, directory).save()
-    job.export(directory, directory.policy)
+    policy_export.export(directory, directory.policy)
     context = _session(directory)[1].context
     assert context is not None
     assert len((*context.estimates, *context.unidentified)) == 2
@@ -310,7 +310,7 @@ def test_bounds_are_trained_and_not_exported(knowledge: str, kind: str, tmp_path
     trainer.learner.update()
     trainer.save()
     with pytest.raises(NothingToShipError, match=f"a policy {kind} is a bound"):
-        job.export(directory, tmp_path / "policy.onnx")
+        policy_export.export(directory, tmp_path / "policy.onnx")
 
 
 @pytest.mark.parametrize("knowledge", ["told", "untold", "inferred"])

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from skill_proto.manifest import PolicyManifest
 from skill_robots.tasks.tabletop.tabletop import Tabletop
@@ -20,7 +21,7 @@ from skill_training.recipes.discovery.evaluation import Evaluator
 from skill_training.recipes.discovery.manifest import build_manifest, representation_inputs
 from skill_training.recipes.discovery.policy import OBSERVATION, build_algorithm, build_graph
 from skill_training.recipes.recipe import CardNotes, Curve, RunFacts, Scalars
-from skill_training.seeding import torch_generator
+from skill_training.seeding import restore_generator, torch_generator
 
 CONFIG_TYPES = {"csf": CsfConfig, "metra": MetraConfig}
 
@@ -176,11 +177,15 @@ class SkillLearner:
             if name in scalars
         }
 
-    def state_dict(self, *, finished: bool) -> dict[str, Any]:
-        """Returns the whole state between two rounds, without the replay if finished."""
+    def stateful(self) -> Mapping[str, nn.Module | Optimizer]:
+        """Returns the networks and optimisers by name."""
+        return self.algorithm.stateful()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the whole state between two rounds."""
         return {
             "algorithm": self.algorithm.state_dict(),
-            "replay": None if finished else self._replay.state_dict(),
+            "replay": self._replay.state_dict(),
             "collector": self._collector.state_dict(),
             "batches": self._batches.get_state(),
         }
@@ -191,4 +196,4 @@ class SkillLearner:
         if state["replay"] is not None:
             self._replay.load_state_dict(state["replay"])
         self._collector.load_state_dict(state["collector"])
-        self._batches.set_state(state["batches"].cpu())
+        restore_generator(self._batches, state["batches"])

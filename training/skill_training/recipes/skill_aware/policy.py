@@ -11,6 +11,7 @@ from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.export.context_graph import ContextFreeGraph, ContextGraph
 from skill_training.export.graph import TorchPolicy
+from skill_training.nets.finite import check_action
 from skill_training.recipes.skill_aware.world import log_truth
 
 
@@ -40,13 +41,14 @@ class TrueContextPolicy:
 
         Raises:
             ValueError: no goal is given.
+            NotFiniteError: an action is not finite.
         """
         if goal is None:
             raise ValueError("a policy of the benchmark needs a goal")
         given = self._tensor(observation), self._tensor(goal)
         action = self._algorithm.act(*given, self._context, deterministic=True)
         moves = self._algorithm.task.moves(*given)
-        return (action * moves).cpu().numpy().astype(np.float64)
+        return check_action((action * moves).cpu().numpy().astype(np.float64), observation)
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self._algorithm.device)

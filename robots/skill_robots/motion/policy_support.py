@@ -1,0 +1,169 @@
+"""Checks that a policy's manifest agrees with the robot that is to run it.
+
+A number in another unit or frame is a wrong number: the policy would see or move something else
+than in training. Such a manifest is refused. Differences of the plant that only change how well a
+policy works are no subject of this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from skill_proto.arrays import Array
+from skill_proto.manifest import PolicyManifest
+from skill_robots.arm import ArmSpec
+from skill_robots.motion.action import ActionConfig
+from skill_robots.observation import FIELDS
+
+_DISPLACEMENT, _GRIPPER = "end_effector_displacement", "gripper_width_displacement"
+_ACTION_PARTS = [(_DISPLACEMENT, 3), (_GRIPPER, 1)]
+_ACTION_FRAMES = {_DISPLACEMENT: "world", _GRIPPER: "none"}
+_METRE = "m"
+
+TRAINED_UNITS = {"cube_mass": "kg", "cube_table_friction": "1"}
+"""Units of the quantities of ``trained_on``, and of estimates, that serving and evaluation read."""
+
+
+class UnsupportedPolicyError(ValueError):
+    """A policy needs observations or actions that this robot does not have as declared."""
+
+
+def check_supported(spec: ArmSpec, manifest: PolicyManifest) -> None:
+    """Checks observation, action, goal, workspace and units of a policy.
+
+    Raises:
+        UnsupportedPolicyError: the text lists every contradiction.
+    """
+    _check_fields(manifest)
+    _check_parts(manifest)
+    checks: tuple[Callable[[ArmSpec, PolicyManifest], list[str]], ...] = (
+        _observation,
+        _action,
+        _goal,
+        _workspace,
+        _quantities,
+    )
+    found = [text for check in checks for text in check(spec, manifest)]
+    if found:
+        raise UnsupportedPolicyError(
+            f"the manifest of {manifest.name!r} contradicts the robot {spec.name!r}: "
+            f"{'; '.join(found)}. Correct the manifest (docs/policy-file.md); if it is right, this "
+            "robot cannot run the policy"
+        )
+
+
+def reach_m(spec: ArmSpec) -> float:
+    """Returns an upper bound on the distance of the end effector from the arm's first axis [m]."""
+    return float(spec.end_effector_reach[0])
+
+
+def _check_fields(manifest: PolicyManifest) -> None:
+    unknown = [
+        field.name
+        for field in manifest.observation
+        if field.name not in FIELDS or FIELDS[field.name].size != field.size
+    ]
+    if unknown:
+        raise UnsupportedPolicyError(
+            f"the policy observes fields that this robot does not have in that size: "
+            f"{', '.join(unknown)}; it has {', '.join(FIELDS)}"
+        )
+
+
+def _check_parts(manifest: PolicyManifest) -> None:
+    parts = [(part.name, part.size) for part in manifest.action]
+    if parts not in (_ACTION_PARTS[:1], _ACTION_PARTS):
+        raise UnsupportedPolicyError(
+            f"the policy's action is {parts}; this robot takes {_ACTION_PARTS[:1]} or "
+            f"{_ACTION_PARTS}"
+        )
+
+
+def _observation(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
+    del spec
+    return [
+        text
+        for field in manifest.observation
+        for text in _differences(
+            f"observation {field.name!r}",
+            (field.unit, field.frame),
+            (FIELDS[field.name].unit, FIELDS[field.name].frame),
+        )
+    ]
+
+
+def _action(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
+    found: list[str] = []
+    for part in manifest.action:
+        owner = f"action {part.name!r}"
+        found += _differences(owner, (part.unit, part.frame), (_METRE, _ACTION_FRAMES[part.name]))
+        if part.unit == _METRE and part.scale > reach_m(spec):
+            found.append(f"{owner} has the scale {part.scale:g} m, {_beyond(spec)}")
+    return found
+
+
+def _goal(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
+    goal = manifest.goal
+    if goal is None:
+        return []
+    field = FIELDS[goal.field]
+    found = _differences("goal", (goal.unit, goal.frame), (field.unit, field.frame))
+    farthest = max(abs(value) for value in (*goal.low, *goal.high))
+    if (goal.unit, goal.frame) == (_METRE, "world") and farthest > 2 * reach_m(spec):
+        found.append(f"goal reaches {farthest:g} m from the origin, {_beyond(spec)}")
+    return found
+
+
+def _workspace(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
+    plant, reach = manifest.plant, reach_m(spec)
+    low, high = np.array(plant.workspace_low_m), np.array(plant.workspace_high_m)
+    found: list[str] = []
+    if (high - low).max() > 2 * reach:
+        found.append(f"the workspace is {(high - low).max():g} m long, {_beyond(spec)}")
+    base = np.array(ActionConfig().base_position)
+    nearest = np.clip(base, low, high) - base
+    if np.hypot(*nearest[:2]) > reach or abs(nearest[2]) > 2 * reach:
+        found.append(
+            f"the workspace {_box(low)} to {_box(high)} m does not contain a point within the "
+            f"arm's reach of {reach:g} m around its base at {_box(base)} m"
+        )
+    if plant.max_setpoint_error_m > reach:
+        found.append(f"max_setpoint_error_m is {plant.max_setpoint_error_m:g} m, {_beyond(spec)}")
+    return found
+
+
+def _quantities(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
+    del spec
+    context = manifest.context
+    units = [
+        (f"trained_on {name!r}", name, span.unit) for name, span in manifest.trained_on.items()
+    ]
+    if context is not None:
+        units += [
+            (f"context estimate {item.name!r}", item.name, item.unit)
+            for item in (*context.estimates, *context.unidentified)
+        ]
+    return [
+        f"{owner} has the unit {unit!r}, expected {TRAINED_UNITS[name]!r}"
+        for owner, name, unit in units
+        if unit != TRAINED_UNITS.get(name, unit)
+    ]
+
+
+def _differences(owner: str, given: tuple[str, str], expected: tuple[str, str]) -> list[str]:
+    """Compares (unit, frame)."""
+    return [
+        f"{owner} has the {kind} {found!r}, expected {wanted!r}"
+        for kind, found, wanted in zip(("unit", "frame"), given, expected, strict=True)
+        if found != wanted
+    ]
+
+
+def _beyond(spec: ArmSpec) -> str:
+    return f"too much for an arm with a reach of {reach_m(spec):g} m; the unit is metres"
+
+
+def _box(corner: Array) -> str:
+    return "(" + ", ".join(f"{value:g}" for value in corner) + ")"

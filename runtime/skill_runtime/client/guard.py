@@ -1,0 +1,52 @@
+"""Guard: one call of a client at a time, and only in the process that made the client.
+
+A ZeroMQ socket that two threads or two processes use at the same time aborts the process or waits
+for ever. The guard refuses such a call before it reaches a socket.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from skill_runtime.client.errors import InvalidUseError
+
+
+class Guard:
+    """A context manager around each call of a client; threads may take turns."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._caller = ""
+
+    @property
+    def forked(self) -> bool:
+        """Whether this process is a fork of the one that made the client."""
+        return os.getpid() != self._pid
+
+    def check_process(self) -> None:
+        """Checks that this is the process that made the client.
+
+        Raises:
+            InvalidUseError: it is a fork of that process.
+        """
+        if self.forked:
+            raise InvalidUseError(
+                f"this client was made in process {self._pid}, before a fork; process "
+                f"{os.getpid()} cannot use its sockets. Fix: make a SkillClient in the process "
+                "that uses it, or start processes by 'spawn' instead of 'fork'"
+            )
+
+    def __enter__(self) -> None:
+        self.check_process()
+        if not self._lock.acquire(blocking=False):
+            raise InvalidUseError(
+                f"another call of this client is still running, in thread {self._caller!r}. Fix: "
+                "make one SkillClient per thread, or let the threads take turns; stop() may be "
+                "called at any time"
+            )
+        self._caller = threading.current_thread().name
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

@@ -1,0 +1,98 @@
+"""Passes ``act`` requests to the policy service unread, and its replies back.
+
+A request is remembered until its reply, so that a client whose request was lost with a service that
+died gets an answer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import zmq
+from pydantic import ValidationError
+
+from skill_proto.messages import COMMAND, Error
+from skill_proto.wire import MAX_HEADER_BYTES
+from skill_runtime.transport.interfaces import DealerSocket
+from skill_runtime.transport.router_reader import Incoming
+
+MAX_WAITING_REQUESTS = 64
+"""Requests without a reply; others are refused."""
+
+MAX_REPLIES_PER_STEP = 16
+
+
+@dataclass
+class ActForwarder:
+    """The requests on their way, in the order in which they were sent."""
+
+    socket: DealerSocket
+    _waiting: deque[tuple[bytes, int]] = field(default_factory=deque[tuple[bytes, int]])
+
+    @property
+    def waits(self) -> bool:
+        """Whether a request has no reply yet."""
+        return bool(self._waiting)
+
+    def submit(self, incoming: Incoming) -> bool:
+        """Passes a request on; returns False if too many wait."""
+        if len(self._waiting) >= MAX_WAITING_REQUESTS:
+            return False
+        try:
+            frames = [incoming.sender, *incoming.frames]
+            self.socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return False
+        self._waiting.append((incoming.sender, id_of(incoming)))
+        return True
+
+    def replies(self) -> Iterator[tuple[bytes, str, list[bytes]]]:
+        """Yields the replies that have arrived: receiver, error code or '', frames."""
+        for _ in range(MAX_REPLIES_PER_STEP):
+            try:
+                receiver, code, *frames = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            if not receiver:  # the service has started, so earlier requests may be lost
+                if code == b"failed":
+                    yield from self.fail("cannot open the policy: " + frames[0].decode())
+                continue
+            self._forget(receiver)
+            yield receiver, code.decode(), frames
+
+    def fail(
+        self, reason: str, now: float = 0.0, instance: str = ""
+    ) -> list[tuple[bytes, str, list[bytes]]]:
+        """Returns an error for each waiting request, and forgets the requests."""
+        replies: list[tuple[bytes, str, list[bytes]]] = []
+        for sender, message_id in self._waiting:
+            error = Error(
+                id=message_id,
+                time=now,
+                instance=instance,
+                code="session_lost",
+                message=f"the policy service {reason}; the recurrent states of all sessions are "
+                "lost",
+                fix="start a new episode",
+            )
+            replies.append((sender, error.code, [error.model_dump_json().encode()]))
+        self._waiting.clear()
+        return replies
+
+    def _forget(self, sender: bytes) -> None:
+        for index, (waiting, _) in enumerate(self._waiting):
+            if waiting == sender:
+                del self._waiting[index]
+                return
+
+
+def id_of(incoming: Incoming) -> int:
+    """Returns the id of a message that is not read otherwise; 0 if it has none."""
+    if not incoming.frames or len(incoming.frames[0]) > MAX_HEADER_BYTES:
+        return 0
+    try:
+        return COMMAND.validate_json(incoming.frames[0].bytes).id
+    except ValidationError:
+        return 0

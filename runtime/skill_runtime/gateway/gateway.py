@@ -1,0 +1,299 @@
+"""One step of the gateway: messages in, replies and telemetry out.
+
+Everything that a step does is bounded, so that no client delays another for long. The controller
+does not notice how much arrives here: a command takes a slot of a bounded queue, or is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import zmq
+
+from skill_proto.messages import (
+    COMMAND,
+    Act,
+    Error,
+    ErrorCode,
+    Goal,
+    Hello,
+    Inbound,
+    Message,
+    ServoJoint,
+    ServoPose,
+    Skill,
+    Welcome,
+)
+from skill_proto.wire import WireError, unpack
+from skill_runtime.authority.refusal import Refusal
+from skill_runtime.channel.channel import Channel, Word
+from skill_runtime.channel.messages import COMMANDS, REPLIES
+from skill_runtime.channel.record_queue import CorruptRecordError
+from skill_runtime.channel.state_layout import State, StateLayout
+from skill_runtime.channel.state_record import MODES
+from skill_runtime.gateway.act_forwarder import ActForwarder, id_of
+from skill_runtime.gateway.telemetry import make_telemetry
+from skill_runtime.gateway.validation import CommandValidator
+from skill_runtime.realtime.clock import Clock
+from skill_runtime.transport.interfaces import Transport
+from skill_runtime.transport.router_reader import Incoming, RouterReader
+
+log = logging.getLogger(__name__)
+
+MAX_PARTS_PER_STEP = 256
+"""Frames that one step reads."""
+
+READING_TIME_S = 0.005
+"""Longest time that a step spends on messages; the message in work may exceed it [s]."""
+
+MAX_WAITING_REPLIES = 1024
+"""Commands whose reply from the controller is awaited; the oldest is forgotten."""
+
+SILENT_CONTROLLER_S = 0.5
+"""A controller without a tick for this long is not described as alive [s]."""
+
+MAX_EVENT_LENGTH = 200
+"""Characters of a refusal in telemetry's ``last_event``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayConfig:
+    """The server that a gateway represents."""
+
+    welcome: Welcome
+    """The reply to ``hello``; time, mode and lease holder are replaced."""
+    layout: StateLayout
+
+
+class Gateway:
+    """Answers clients and publishes telemetry.
+
+    Args:
+        transport: The sockets.
+        channel: The shared memory.
+        config: The server.
+        wake_controller: Called when a command was put into the queue.
+        clock: Server time.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        channel: Channel,
+        config: GatewayConfig,
+        wake_controller: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        self._sockets = transport
+        self._channel = channel
+        self._config = config
+        self._instance = config.welcome.instance
+        self._wake_controller = wake_controller
+        self._clock = clock
+        self._validator = CommandValidator(config.welcome)
+        self._reader = RouterReader(transport.commands)
+        self._act = None if transport.act is None else ActForwarder(transport.act)
+        self._service_starts = channel.words[Word.SERVICE_STARTS]
+        self._waiting: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
+        # Numbers of an earlier gateway do not occur again, so its late replies match no request.
+        self._request = channel.words[Word.GATEWAY_STARTS] << 32
+        self._version, self._published = 0, -1
+        self._event, self._event_at = "", -1
+        self._state: State | None = None
+        channel.replies.discard()
+
+    def step(self) -> None:
+        """Does all work that waits, within bounds; beats."""
+        self._channel.words[Word.GATEWAY_BEAT] = int(self._clock.now() * 1e9)
+        self._send_controller_replies()
+        self._publish()
+        self._read()
+        self._send_service_replies()
+
+    # Messages of clients ------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        until = self._clock.now() + READING_TIME_S
+        sent = False
+        for incoming in self._reader.read(MAX_PARTS_PER_STEP, until, self._clock.now):
+            reply = self._answer(incoming)
+            sent = sent or reply is None
+            if reply is not None:
+                self._send(incoming.sender, reply)
+        if sent:
+            self._wake_controller()
+
+    def _answer(self, incoming: Incoming) -> Message | None:
+        """Returns the reply, or None if controller or policy service give it."""
+        message_id = 0
+        try:
+            if incoming.problem is not None:
+                raise incoming.problem
+            if len(incoming.frames) > 1:  # only 'act' has arrays, which take long to read
+                return self._forward(incoming)
+            message, _ = unpack([incoming.frames[0].bytes], COMMAND)
+            message_id = message.id
+            self._check_instance(message)
+            if isinstance(message, Act):
+                return self._forward(incoming)
+            if isinstance(message, Hello):
+                return self._welcome(message)
+            return self._pass_on(incoming.sender, message)
+        except WireError as error:
+            return self._refuse(error.message_id or message_id, error.code, str(error), error.fix)
+        except Refusal as refusal:
+            return self._refuse(message_id, refusal.code, refusal.message, refusal.fix)
+        except Exception as error:  # a bug of the gateway: the client must get a reply
+            log.exception("internal error")
+            message = f"internal error of the gateway; the arm is not affected: {error}"
+            return self._refuse(message_id, "internal", message, "report it with the server's log")
+
+    def _check_instance(self, message: Inbound) -> None:
+        if message.instance not in (None, self._instance):
+            raise Refusal(
+                "wrong_server",
+                f"the message is meant for server {message.instance!r}, this is "
+                f"{self._instance!r}: another server, or the same one after a restart",
+                "send 'hello' to learn which server this is",
+            )
+
+    def _welcome(self, message: Hello) -> Welcome:
+        log.debug("hello from %r", message.client)
+        state, now = self._fresh_state(), self._clock.now()
+        if state is None or now - state.blocks["time"][0] > SILENT_CONTROLLER_S:
+            raise Refusal(
+                "busy", "the controller does not tick", "wait; a supervisor restarts the server"
+            )
+        return self._config.welcome.model_copy(
+            update={
+                "id": message.id,
+                "time": now,
+                "mode": MODES[state.integers["mode"]],
+                "lease_holder": state.texts["lease_holder"] or None,
+            }
+        )
+
+    def _pass_on(self, sender: bytes, message: Inbound) -> None:
+        if isinstance(message, Skill | Goal | ServoJoint | ServoPose):
+            self._validator.validate(message)
+        self._request += 1
+        if not self._channel.commands.put(COMMANDS.encode(message, self._request)):
+            raise Refusal(
+                "busy",
+                f"{self._channel.commands.slots} commands wait for the controller already",
+                "wait for the reply to a command before sending the next",
+            )
+        self._waiting[self._request] = (sender, message.id)
+        if len(self._waiting) > MAX_WAITING_REPLIES:
+            self._waiting.popitem(last=False)
+
+    def _forward(self, incoming: Incoming) -> Message | None:
+        if self._act is None:
+            raise WireError(
+                "not_supported",
+                "this server has no policy service",
+                "use a server that skill-serve started",
+                id_of(incoming),
+            )
+        self._channel.words[Word.SERVICE_WANTED] = 1
+        if self._act.submit(incoming):
+            return None
+        raise WireError(
+            "busy",
+            "the policy service has too many requests waiting",
+            "wait for a reply before sending the next request",
+            id_of(incoming),
+        )
+
+    # Replies ------------------------------------------------------------------------------------
+
+    def _send_controller_replies(self) -> None:
+        while True:
+            try:
+                record = self._channel.replies.get()
+                if record is None:
+                    return
+                request, reply = REPLIES.decode(record)
+            except CorruptRecordError as error:
+                log.error("a reply of the controller is dropped: %s", error)
+                continue
+            sender, message_id = self._waiting.pop(request, (b"", 0))
+            if sender:
+                update = {"id": message_id, "instance": self._instance}
+                self._send(sender, reply.model_copy(update=update))
+
+    def _send_service_replies(self) -> None:
+        if self._act is None:
+            return
+        replies = list(self._act.replies())
+        starts = self._channel.words[Word.SERVICE_STARTS]
+        if starts != self._service_starts:
+            if self._service_starts > 0:
+                replies += self._act.fail("was restarted", self._clock.now(), self._instance)
+            self._service_starts = starts
+        for receiver, code, frames in replies:
+            if code:
+                self._channel.count_refusal(code)
+            self._send_frames([receiver, *frames])
+
+    def _refuse(self, message_id: int, code: ErrorCode, message: str, fix: str) -> Error:
+        self._channel.count_refusal(code)
+        self._event = f"refused: {message}"[:MAX_EVENT_LENGTH]
+        self._event_at = -1 if self._state is None else self._state.integers["events"]
+        return Error(
+            id=message_id,
+            time=self._clock.now(),
+            instance=self._instance,
+            code=code,
+            message=message,
+            fix=fix,
+        )
+
+    def _send(self, receiver: bytes, message: Message) -> None:
+        self._send_frames([receiver, message.model_dump_json().encode()])
+
+    def _send_frames(self, frames: list[bytes]) -> None:
+        try:
+            self._sockets.commands.send_multipart(frames, zmq.NOBLOCK)
+        except zmq.ZMQError as error:  # the receiver has closed, or does not read its messages
+            log.debug("a reply was dropped: %s", error)
+
+    # Telemetry ----------------------------------------------------------------------------------
+
+    def _fresh_state(self) -> State | None:
+        """Returns the newest state; None before the first."""
+        version = self._channel.state.version
+        if version != self._version:
+            record = self._channel.state.read()
+            if record is not None:
+                self._state, self._version = self._config.layout.unpack(record), version
+        return self._state
+
+    def _publish(self) -> None:
+        """Publishes the newest state once; the controller numbers the publications."""
+        state = self._fresh_state()
+        if state is None or state.integers["seq"] == self._published:
+            return
+        self._published = state.integers["seq"]
+        newer = self._event_at >= state.integers["events"]  # than the newest of the controller
+        telemetry = make_telemetry(
+            state,
+            self._config.layout,
+            instance=self._instance,
+            counters=self._other_counters(),
+            last_event=self._event if newer else "",
+        )
+        self._sockets.telemetry.send(telemetry.model_dump_json().encode(), zmq.NOBLOCK)
+
+    def _other_counters(self) -> dict[str, int]:
+        words = self._channel.words
+        starts = {
+            "restarts.gateway": words[Word.GATEWAY_STARTS],
+            "restarts.stop_listener": words[Word.LISTENER_STARTS],
+            "restarts.policy_service": words[Word.SERVICE_STARTS],
+        }
+        restarts = {name: count - 1 for name, count in starts.items() if count > 1}
+        return self._channel.refusals() | restarts

@@ -1,0 +1,133 @@
+"""Checks inputs and outputs of a graph against the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Literal
+
+from skill_proto.manifest import PolicyManifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """One input or output of the graph."""
+
+    name: str
+    """Name in the contract of policy files, e.g. 'observation'."""
+    graph_name: str
+    """Name in the graph."""
+    row_shape: tuple[int, ...]
+    """Shape without the batch axis."""
+    shape_of_one: tuple[int, ...]
+    """Shape that the graph takes for a batch of one."""
+
+
+def _expected_inputs(manifest: PolicyManifest) -> dict[str, tuple[tuple[int, ...], bool]]:
+    """Returns the row shape of each input, and whether the graph must have it."""
+    expected: dict[str, tuple[tuple[int, ...], bool]] = {
+        "observation": ((manifest.observation_size,), True),
+        "previous_action": ((manifest.action_size,), False),
+    }
+    if manifest.skill.size:
+        expected["skill"] = ((manifest.skill.size,), True)
+    if manifest.goal is not None:
+        expected["goal"] = ((manifest.goal_size,), True)
+        expected["use_goal"] = ((1,), manifest.skill.size > 0)
+    for state in manifest.recurrent:
+        expected[state.name] = (state.shape, True)
+    return expected
+
+
+def _expected_outputs(manifest: PolicyManifest) -> dict[str, tuple[tuple[int, ...], bool]]:
+    """Returns the row shape of each output, and whether the graph must have it."""
+    expected: dict[str, tuple[tuple[int, ...], bool]] = {"action": ((manifest.action_size,), True)}
+    if manifest.skill.size:
+        # A policy without goals always uses the given skill, so it need not return it.
+        expected["skill_used"] = ((manifest.skill.size,), manifest.goal is not None)
+    for state in manifest.recurrent:
+        expected[f"next_{state.name}"] = (state.shape, True)
+    if manifest.context is not None:
+        expected["context"] = ((manifest.context.size,), True)
+        if manifest.context.estimates:
+            expected["estimate"] = ((len(manifest.context.estimates),), True)
+    return expected
+
+
+def match_tensors(
+    kind: Literal["input", "output"],
+    nodes: Sequence[Any],
+    manifest: PolicyManifest,
+    faults: list[str],
+) -> tuple[Tensor, ...]:
+    """Pairs the graph's tensors with the manifest's; mismatches are appended to ``faults``."""
+    if kind == "input":
+        expected, renamed = _expected_inputs(manifest), manifest.tensors.inputs
+    else:
+        expected, renamed = _expected_outputs(manifest), manifest.tensors.outputs
+    by_name = {node.name: node for node in nodes}
+    faults.extend(
+        f"tensors.{kind}s maps {name!r}, which is none of {', '.join(expected)}"
+        for name in renamed
+        if name not in expected
+    )
+    found: list[Tensor] = []
+    for name, (row_shape, required) in expected.items():
+        graph_name = renamed.get(name, name)
+        node = by_name.pop(graph_name, None)
+        if node is None:
+            if required or name in renamed:
+                present = ", ".join(item.name for item in nodes)
+                faults.append(f"the graph has no {kind} {graph_name!r} (it has {present})")
+            continue
+        shape_of_one = _shape_of_one(node.shape, row_shape, manifest.tensors.batch_axis)
+        if shape_of_one is None or node.type != "tensor(float)":
+            expected_shape = _full_shape(row_shape, manifest.tensors.batch_axis)
+            faults.append(
+                f"{kind} {node.name!r} is {node.type} {_format_shape(node.shape)}, the manifest "
+                f"makes it tensor(float) {_format_shape(expected_shape)}"
+            )
+            continue
+        found.append(
+            Tensor(name=name, graph_name=node.name, row_shape=row_shape, shape_of_one=shape_of_one)
+        )
+    if kind == "input":
+        faults.extend(f"the manifest does not explain input {name!r}" for name in by_name)
+    return tuple(found)
+
+
+def _full_shape(row_shape: tuple[int, ...], batch_axis: int | None) -> tuple[int | str, ...]:
+    if batch_axis is None:
+        return row_shape
+    return (*row_shape[:batch_axis], "batch", *row_shape[batch_axis:])
+
+
+def _shape_of_one(
+    shape: Sequence[int | str | None], row_shape: tuple[int, ...], batch_axis: int | None
+) -> tuple[int, ...] | None:
+    """Returns the graph's shape for a batch of one, or None if it does not fit the manifest.
+
+    Without a batch axis only the number of entries counts: exporters add axes of length 1 (layers,
+    time, a fixed batch) that the manifest need not repeat.
+    """
+    if batch_axis is None:
+        one = tuple(1 if is_dynamic(size) else int(size or 1) for size in shape)
+        return one if prod(one) == prod(row_shape) else None
+    full = _full_shape(row_shape, batch_axis)
+    if len(shape) != len(full) or batch_axis >= len(full):
+        return None
+    fits = all(
+        is_dynamic(given) or given == (1 if wanted == "batch" else wanted)
+        for given, wanted in zip(shape, full, strict=True)
+    )
+    return tuple(1 if size == "batch" else int(size) for size in full) if fits else None
+
+
+def is_dynamic(size: int | str | None) -> bool:
+    """Returns whether an entry of a graph's shape is left open."""
+    return not isinstance(size, int)
+
+
+def _format_shape(shape: Sequence[int | str | None]) -> str:
+    return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"

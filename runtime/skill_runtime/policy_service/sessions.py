@@ -1,0 +1,178 @@
+"""The sessions of the policy service, and the slots of the policy that hold their memory.
+
+A session that another one needs the slots of is evicted only after it was idle for some seconds,
+and its next request is refused once: no session continues with a reset memory unnoticed.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from skill_proto.validation_text import clip
+from skill_proto.wire import WireError
+
+MAX_ROWS = 256
+"""Rows of all sessions together. An inference of so many takes 1 to 3 ms and some megabytes for the
+shipped policies."""
+
+EVICTABLE_AFTER_S = 10.0
+"""A session that was idle for this long loses its slots if others need them [s]."""
+
+MAX_LOST = 1024
+"""Evicted sessions that are remembered."""
+
+MAX_CONNECTIONS = 64
+"""Connections of a shared session that are remembered."""
+
+
+class SessionKey(NamedTuple):
+    """Identifies a session."""
+
+    connection: bytes | None
+    """The connection that owns the session; None if it is shared."""
+    name: str
+    episode: int | None
+    """None if the session is not shared."""
+
+
+@dataclass
+class Session:
+    """One session: one slot of the policy per row, and its age."""
+
+    slots: list[int]
+    used_at: float
+    """Time of the last request [s]."""
+    steps: int = 0
+    """Requests that the recurrent state has seen."""
+    connections: set[bytes] = field(default_factory=set[bytes])
+    """Connections that use the session, up to :data:`MAX_CONNECTIONS`."""
+
+
+class PolicySessions:
+    """Assigns slots to sessions.
+
+    Args:
+        slots: Number of slots of the policy.
+        reset_slot: Clears the memory of one slot.
+    """
+
+    def __init__(self, slots: int, reset_slot: Callable[[int], None]) -> None:
+        self._slots = slots
+        self._reset_slot = reset_slot
+        self._free = list(range(slots))
+        self._sessions: OrderedDict[SessionKey, Session] = OrderedDict()
+        self._lost: OrderedDict[SessionKey, None] = OrderedDict()
+
+    @property
+    def rows_in_use(self) -> int:
+        """Rows of all sessions."""
+        return self._slots - len(self._free)
+
+    def acquire(
+        self, connection: bytes, name: str, episode: int | None, rows: int, now: float
+    ) -> Session:
+        """Returns the session of a request; a new one has reset slots, one per row.
+
+        Args:
+            connection: Connection of the sender.
+            name: Name of the session.
+            episode: Number of the episode; None if the connection owns the session.
+            rows: Rows of the request.
+            now: Current time [s].
+
+        Raises:
+            WireError: ``invalid``: another number of rows than before, or too many;
+                ``session_lost``: the session was evicted; ``busy``: too few slots are free.
+                The other sessions are unchanged.
+        """
+        key = SessionKey(connection if episode is None else None, name, episode)
+        session = self._sessions.get(key)
+        if session is None:
+            session = self._begin(key, connection, rows, now)
+        elif len(session.slots) != rows:
+            raise WireError(
+                "invalid",
+                f"session {_quoted(name)} has {len(session.slots)} rows, now {rows} were sent",
+                "keep the number of rows within an episode, or start a new episode",
+            )
+        elif connection not in session.connections:
+            self._leave_others(key, connection)
+        if len(session.connections) < MAX_CONNECTIONS:
+            session.connections.add(connection)
+        session.used_at = now
+        self._sessions.move_to_end(key)
+        return session
+
+    def _begin(self, key: SessionKey, connection: bytes, rows: int, now: float) -> Session:
+        if rows > self._slots:
+            raise WireError(
+                "invalid",
+                f"{rows} rows exceed the {self._slots} of this server",
+                "use fewer rows; all sessions share them",
+            )
+        if key in self._lost:
+            del self._lost[key]
+            raise _lost(key)
+        self._check_space(key, connection, rows, now)
+        self._leave_others(key, connection)
+        while len(self._free) < rows:
+            self._evict_oldest()
+        slots = [self._free.pop() for _ in range(rows)]
+        for slot in slots:
+            self._reset_slot(slot)
+        self._sessions[key] = Session(slots, now)
+        return self._sessions[key]
+
+    def _check_space(self, key: SessionKey, connection: bytes, rows: int, now: float) -> None:
+        """Checks that enough rows are free, or become free, before any session is changed."""
+        space = len(self._free)
+        for other, session in self._sessions.items():
+            ends = _is_earlier(other, key) and session.connections == {connection}
+            if ends or now - session.used_at > EVICTABLE_AFTER_S:
+                space += len(session.slots)
+        if space < rows:
+            raise WireError(
+                "busy",
+                f"session {_quoted(key.name)} needs {rows} rows, but {self.rows_in_use} of "
+                f"{self._slots} are in use by {len(self._sessions)} sessions",
+                f"use fewer rows, or wait until a session was idle for {EVICTABLE_AFTER_S:g} s",
+            )
+
+    def _leave_others(self, key: SessionKey, connection: bytes) -> None:
+        """Ends the earlier episodes of a connection that no other connection uses."""
+        for other in [other for other in self._sessions if _is_earlier(other, key)]:
+            connections = self._sessions[other].connections
+            if connections == {connection}:
+                self._free += self._sessions.pop(other).slots
+            connections.discard(connection)
+
+    def _evict_oldest(self) -> None:
+        key, session = self._sessions.popitem(last=False)
+        self._free += session.slots
+        self._lost[key] = None
+        if len(self._lost) > MAX_LOST:
+            self._lost.popitem(last=False)
+
+
+def _is_earlier(other: SessionKey, key: SessionKey) -> bool:
+    """Whether both may be episodes of one session of a connection."""
+    return other.name == key.name and other != key
+
+
+def _lost(key: SessionKey) -> WireError:
+    again = "send the request again to start a new episode"
+    if key.episode is not None:
+        again = f"start a new episode: send another number, or {key.episode} again"
+    return WireError(
+        "session_lost",
+        f"the recurrent state of session {_quoted(key.name)} is lost: the session was idle for "
+        f"more than {EVICTABLE_AFTER_S:g} s, and others needed its slots",
+        again,
+    )
+
+
+def _quoted(name: str) -> str:
+    return clip(repr(name), 80)

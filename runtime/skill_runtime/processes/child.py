@@ -1,0 +1,93 @@
+"""One child process: its start, its heartbeat, its end."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""The children compute with one thread each; the buffers of others would only take memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChildProgram:
+    """How to start a child."""
+
+    name: str
+    """In messages, e.g. 'gateway'."""
+    module: str
+    arguments: tuple[str, ...] = ()
+    config: object = None
+    """Passed pickled through standard input; None passes nothing."""
+    descriptors: tuple[int, ...] = ()
+    """Descriptors that it inherits."""
+
+
+@dataclass
+class Child:
+    """A child that has been started."""
+
+    program: ChildProgram
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    @classmethod
+    def start(cls, program: ChildProgram, stderr: int) -> Child:
+        """Starts a child.
+
+        Args:
+            program: The program.
+            stderr: Descriptor for its standard error.
+
+        Raises:
+            OSError: The system cannot start it.
+        """
+        process = subprocess.Popen(
+            # -P: a file of the user's folder must not replace a module.
+            [sys.executable, "-P", "-m", program.module, *program.arguments],
+            stdin=subprocess.PIPE if program.config is not None else subprocess.DEVNULL,
+            stdout=stderr,
+            stderr=stderr,
+            pass_fds=program.descriptors,
+            env={**os.environ, **THREADS},
+        )
+        if process.stdin is not None:
+            with suppress(BrokenPipeError), process.stdin:  # it has died; its end is noticed
+                process.stdin.write(pickle.dumps(program.config))
+        return cls(program, process)
+
+    @property
+    def ended(self) -> str | None:
+        """How it ended, in words; None while it runs."""
+        code = self.process.poll()
+        if code is None:
+            return None
+        if code >= 0:
+            return f"exit code {code}"
+        with suppress(ValueError):
+            return signal.Signals(-code).name
+        return f"signal {-code}"
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+
+    def is_busy(self) -> bool:
+        """Returns whether it runs, or waits for a processor or the disk."""
+        try:
+            status = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
+        except (OSError, UnicodeDecodeError):
+            return False
+        return status.rpartition(")")[2].split()[0] in ("R", "D")
+
+
+def read_config() -> object:
+    """Returns the configuration that the parent has passed to this process."""
+    return pickle.load(sys.stdin.buffer)

@@ -1,0 +1,108 @@
+"""The configuration of each child process, and the reports of the controller.
+
+The modules of a child are not imported here, so that the parent stays small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from skill_proto.messages import Welcome
+from skill_runtime.channel.state_layout import StateLayout
+from skill_runtime.channel.wakeup import Wakeup
+from skill_runtime.transport.addresses import Addresses
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerOptions:
+    """One server, as the user has asked for it; ``ServeConfig`` and ``Pace`` explain the fields."""
+
+    model: Path
+    device: Literal["cpu", "cuda"] = "cpu"
+    demo: bool = True
+    stopped: bool = False
+    stop_after_s: float = 60.0
+    track: tuple[str, ...] = ()
+    tracker_timeout_s: float = 0.2
+    servo_rate_hz: float = 200.0
+    spin_s: float = 0.0
+    realtime: bool = False
+    cpu: int | None = None
+    seed: int = 0
+    mass: float | None = None
+    """Mass of the object [kg]; None for a random one."""
+    friction: float | None = None
+    """Friction of the object on the table; None for a random one."""
+    log_level: str = "info"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControllerConfig:
+    """One controller, and the descriptors that its process inherits."""
+
+    options: ServerOptions
+    addresses: Addresses
+    instance: str
+    memory: int
+    """Descriptor of the shared memory."""
+    own: Wakeup
+    gateway: Wakeup
+    listener: Wakeup
+    report: int
+    """Descriptor of the pipe for the reports."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """Report: arm and policy are loaded."""
+
+    welcome: Welcome
+    layout: StateLayout
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """Report: the controller ticks."""
+
+    grants: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failed:
+    """Report: the controller cannot serve."""
+
+    reason: str
+    may_pass: bool
+    """Whether the same command may work later, because the arm does not answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayProcessConfig:
+    """One gateway, and the descriptors that its process inherits."""
+
+    welcome: Welcome
+    layout: StateLayout
+    commands: tuple[int, str]
+    """Descriptor and address of the listening socket."""
+    telemetry: tuple[int, str]
+    act: str
+    """Address of the policy service."""
+    memory: int
+    own: Wakeup
+    controller: Wakeup
+    log_level: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceProcessConfig:
+    """One policy service, and the descriptor that its process inherits."""
+
+    model: Path
+    device: Literal["cpu", "cuda"]
+    address: str
+    instance: str
+    memory: int
+    log_level: str

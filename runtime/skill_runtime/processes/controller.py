@@ -1,0 +1,117 @@
+"""The controller's process: ``python -m skill_runtime.processes.controller``.
+
+It has no socket and no second thread. It reports through a pipe that it is ready, or why it cannot
+serve; then it ticks until the server ends.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import time
+
+from skill_robots.arm import ArmError
+from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_runtime.authority.authority import IdleTimeout
+from skill_runtime.channel.channel import Channel
+from skill_runtime.channel.memory import map_memory
+from skill_runtime.control.object_tracker import TrackConfig
+from skill_runtime.control.policy_runner import RateMismatchError
+from skill_runtime.policy import PolicyFileError, load_manifest
+from skill_runtime.processes.child import read_config
+from skill_runtime.processes.config import ControllerConfig, Failed, Ready, Started
+from skill_runtime.processes.log_pipe import log_to_pipe
+from skill_runtime.processes.signals import ProcessSignals
+from skill_runtime.realtime.limits import be_a_child
+from skill_runtime.server.arm_server import ArmServer, ServeConfig
+from skill_runtime.server.backends import mismatches, simulated_arm
+from skill_runtime.server.control_loop import Pace
+
+LISTENER_START_S = 5.0
+"""Longest wait for the stop listener before the first tick; then the arm is stopped [s]."""
+
+PARENT_CHECK_TICKS = 16
+"""Ticks between two checks that the supervisor lives."""
+
+
+def main() -> None:
+    """Serves until the server ends."""
+    be_a_child(signal.SIGUSR1)  # the arm comes to rest before this process ends
+    config = read_config()
+    assert isinstance(config, ControllerConfig)
+    parent = os.getppid()
+    orphaned: list[int] = []
+    signal.signal(signal.SIGUSR1, lambda number, _: orphaned.append(number))
+    log_to_pipe(config.options.log_level)
+    channel = Channel(map_memory(config.memory))
+    try:
+        server = build(config, channel)
+    except (PolicyFileError, RateMismatchError, UnsupportedPolicyError, ValueError) as error:
+        _report(config.report, Failed(reason=str(error), may_pass=False))
+        return
+    except ArmError as error:
+        _report(config.report, Failed(reason=str(error), may_pass=True))
+        return
+    described = server.gateway_config
+    ready = Ready(welcome=described.welcome, layout=described.layout, remarks=tuple(server.remarks))
+    _report(config.report, ready)
+    ends = time.monotonic() + LISTENER_START_S
+    while channel.stops.beat_ns == 0 and time.monotonic() < ends and not channel.ending:
+        time.sleep(0.002)
+    ticks = 0
+
+    def stopping() -> bool:
+        nonlocal ticks
+        if ticks == 0:
+            grants = tuple(map(str, server.loop.grants))
+            _report(config.report, Started(grants=grants))
+            os.close(config.report)
+        ticks += 1
+        orphan = ticks % PARENT_CHECK_TICKS == 0 and os.getppid() != parent
+        return channel.ending or bool(orphaned) or orphan
+
+    try:
+        server.loop.run(stopping)
+    finally:
+        server.close()
+
+
+def build(config: ControllerConfig, channel: Channel) -> ArmServer:
+    """Returns the server with a simulated arm.
+
+    Raises:
+        PolicyFileError, RateMismatchError, UnsupportedPolicyError, ArmError: The server cannot be
+            built; the text names the reason.
+    """
+    options = config.options
+    manifest = load_manifest(options.model)
+    arm = simulated_arm(manifest, servo_rate_hz=options.servo_rate_hz, seed=options.seed)
+    arm.set_context(mass=options.mass, friction=options.friction)
+    serve = ServeConfig(
+        model=options.model,
+        device=options.device,
+        addresses=config.addresses,
+        instance=config.instance,
+        pace=Pace(spin_s=options.spin_s, realtime=options.realtime, cpu=options.cpu),
+        demo=options.demo,
+        stopped=options.stopped,
+        seed=options.seed,
+        idle_timeout=IdleTimeout(stop_after_s=options.stop_after_s),
+        track=TrackConfig(objects=options.track, timeout_s=options.tracker_timeout_s),
+    )
+    signals = ProcessSignals(config.own, config.gateway, config.listener)
+    server = ArmServer(arm, serve, channel, signals.for_loop())
+    server.remarks += mismatches(manifest, arm, options.mass, options.friction)
+    return server
+
+
+def _report(descriptor: int, report: Ready | Started | Failed) -> None:
+    content = pickle.dumps(report)
+    data = len(content).to_bytes(8, "little") + content
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+if __name__ == "__main__":
+    main()

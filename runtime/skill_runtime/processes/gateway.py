@@ -1,0 +1,46 @@
+"""The gateway's process: ``python -m skill_runtime.processes.gateway``."""
+
+from __future__ import annotations
+
+import os
+
+from skill_runtime.channel.channel import Channel
+from skill_runtime.channel.memory import map_memory
+from skill_runtime.gateway.gateway import Gateway, GatewayConfig
+from skill_runtime.processes.child import read_config
+from skill_runtime.processes.config import GatewayProcessConfig
+from skill_runtime.processes.log_pipe import log_to_pipe
+from skill_runtime.realtime.clock import MonotonicClock
+from skill_runtime.realtime.limits import be_a_child, limit_memory
+from skill_runtime.transport.router_reader import EndlessMessageError
+from skill_runtime.transport.sockets import GatewaySockets
+
+BEAT_MS = 15
+"""Longest wait between two steps [ms]."""
+
+MEMORY_MIB = 160
+"""Memory for messages; libzmq ends a process that needs more."""
+
+
+def main() -> None:
+    """Answers until the server ends."""
+    be_a_child()
+    config = read_config()
+    assert isinstance(config, GatewayProcessConfig)
+    log_to_pipe(config.log_level)
+    channel = Channel(map_memory(config.memory))
+    sockets = GatewaySockets(config.commands, config.telemetry, config.own.reader, config.act)
+    limit_memory(MEMORY_MIB)
+    described = GatewayConfig(welcome=config.welcome, layout=config.layout)
+    gateway = Gateway(sockets, channel, described, config.controller.wake, MonotonicClock())
+    try:
+        while True:
+            gateway.step()
+            sockets.wait(BEAT_MS)
+            config.own.clear()
+    except EndlessMessageError:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

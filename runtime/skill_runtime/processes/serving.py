@@ -1,0 +1,312 @@
+"""Starts the processes of one server, and ends them in the order that is safe for the arm.
+
+The parent binds the addresses and supervises; it decodes no message and does not move the arm.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import secrets
+import select
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from skill_runtime.channel.channel import CHANNEL_BYTES, Channel, Word
+from skill_runtime.channel.memory import create_memory, map_memory
+from skill_runtime.channel.record_queue import CorruptRecordError
+from skill_runtime.channel.state_layout import State
+from skill_runtime.channel.wakeup import Wakeup
+from skill_runtime.processes.child import Child, ChildProgram
+from skill_runtime.processes.config import (
+    ControllerConfig,
+    Failed,
+    GatewayProcessConfig,
+    Ready,
+    ServerOptions,
+    ServiceProcessConfig,
+    Started,
+)
+from skill_runtime.processes.log_pipe import LogPipe
+from skill_runtime.processes.supervisor import Supervised, Supervisor
+from skill_runtime.realtime.clock import MonotonicClock
+from skill_runtime.transport.addresses import Addresses
+from skill_runtime.transport.listeners import Listeners
+
+SERVICE_SILENCE_S = 30.0
+"""A policy service that computes may be without a heartbeat for this long [s]."""
+
+LAST_TELEMETRY_S = 0.05
+"""Time for the gateway to publish the last state [s]."""
+
+REST_S = 3.0
+"""Longest wait for the controller to bring the arm to rest and to end [s]."""
+
+REPORT_CHECK_S = 0.05
+"""Interval at which a wait for the controller looks whether to give up [s]."""
+
+
+class ServeError(Exception):
+    """The server cannot start; the text gives the reason."""
+
+    def __init__(self, reason: str, *, may_pass: bool) -> None:
+        super().__init__(reason)
+        self.may_pass = may_pass
+        """Whether the same command may work later."""
+
+
+class Serving:
+    """Context manager: the processes of one server.
+
+    Args:
+        options: The server.
+        addresses: The addresses to bind.
+        show: Prints a line of the children's log.
+
+    Attributes:
+        addresses: The bound addresses.
+        ready: Describes the server; set by :meth:`start`.
+        started: The system's answers to the requested scheduling; set by :meth:`start`.
+
+    Raises:
+        AddressError: An address cannot be bound.
+    """
+
+    ready: Ready
+    started: Started
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        addresses: Addresses,
+        show: Callable[[str], None],
+    ) -> None:
+        self._options = options
+        self._listeners = Listeners(addresses)
+        self.addresses = self._listeners.addresses
+        self._instance = secrets.token_hex(8)
+        self._memory = create_memory(CHANNEL_BYTES)
+        self.channel = Channel(map_memory(self._memory))
+        self._controller_wakeup, self._gateway_wakeup = Wakeup.create(), Wakeup.create()
+        self._listener_wakeup = Wakeup.create()
+        self._private = Path(tempfile.mkdtemp(prefix="skill-serve-"))
+        self._log = LogPipe(show)
+        self._clock = MonotonicClock()
+        self._reports, self._report = os.pipe()
+        self._controller: Child | None = None
+        self._supervisor: Supervisor | None = None
+
+    # Start --------------------------------------------------------------------------------------
+
+    def start(self, is_cancelled: Callable[[], bool] = lambda: False) -> bool:
+        """Starts all processes and waits until the controller ticks.
+
+        Args:
+            is_cancelled: Returns whether to give up.
+
+        Returns:
+            False if it was cancelled.
+
+        Raises:
+            ServeError: The server cannot start.
+        """
+        self._controller = Child.start(self._controller_program(), self._log.writer)
+        os.close(self._report)
+        ready = self._wait_for_report(is_cancelled)
+        if ready is None:
+            return False
+        assert isinstance(ready, Ready)
+        self.ready = ready
+        self._supervisor = Supervisor(self._supervised(), self._log.writer, self._clock.now)
+        self._supervisor.start()
+        started = self._wait_for_report(is_cancelled)
+        if started is None:
+            return False
+        assert isinstance(started, Started)
+        self.started = started
+        return True
+
+    def _wait_for_report(self, is_cancelled: Callable[[], bool]) -> Ready | Started | None:
+        """Returns the next report of the controller; None if it was cancelled.
+
+        Raises:
+            ServeError: The controller cannot serve, or has died.
+        """
+        poller = select.poll()
+        poller.register(self._reports, select.POLLIN)
+        while not poller.poll(1e3 * REPORT_CHECK_S):
+            if is_cancelled():
+                return None
+        length = int.from_bytes(_read(self._reports, 8), "little")
+        content = _read(self._reports, length)
+        if not content:
+            raise ServeError("the controller died; see the log above", may_pass=True)
+        report: Ready | Started | Failed = pickle.loads(content)
+        if isinstance(report, Failed):
+            raise ServeError(report.reason, may_pass=report.may_pass)
+        return report
+
+    def _controller_program(self) -> ChildProgram:
+        config = ControllerConfig(
+            options=self._options,
+            addresses=self.addresses,
+            instance=self._instance,
+            memory=self._memory,
+            own=self._controller_wakeup,
+            gateway=self._gateway_wakeup,
+            listener=self._listener_wakeup,
+            report=self._report,
+        )
+        wakeups = (*self._controller_wakeup, *self._gateway_wakeup, *self._listener_wakeup)
+        return ChildProgram(
+            name="controller",
+            module="skill_runtime.processes.controller",
+            config=config,
+            descriptors=(self._memory, self._report, *wakeups),
+        )
+
+    def _supervised(self) -> list[Supervised]:
+        """Returns the other processes, in the order in which they end."""
+        words = self.channel.words
+
+        def counts(word: Word) -> Callable[[], None]:
+            def count() -> None:
+                words[word] += 1
+
+            return count
+
+        act = f"ipc://{self._private}/act"
+        return [
+            Supervised(
+                program=self._gateway_program(act),
+                beat_ns=lambda: words[Word.GATEWAY_BEAT],
+                on_start=counts(Word.GATEWAY_STARTS),
+            ),
+            Supervised(
+                program=self._service_program(act),
+                beat_ns=lambda: words[Word.SERVICE_BEAT],
+                is_wanted=lambda: words[Word.SERVICE_WANTED] != 0,
+                on_start=counts(Word.SERVICE_STARTS),
+                busy_silence_s=SERVICE_SILENCE_S,
+            ),
+            Supervised(
+                program=self._listener_program(),
+                beat_ns=lambda: self.channel.stops.beat_ns,
+                on_start=counts(Word.LISTENER_STARTS),
+            ),
+        ]
+
+    def _gateway_program(self, act: str) -> ChildProgram:
+        commands, telemetry = self._listeners.commands, self._listeners.telemetry
+        config = GatewayProcessConfig(
+            welcome=self.ready.welcome,
+            layout=self.ready.layout,
+            commands=(commands.socket.fileno(), commands.address),
+            telemetry=(telemetry.socket.fileno(), telemetry.address),
+            act=act,
+            memory=self._memory,
+            own=self._gateway_wakeup,
+            controller=self._controller_wakeup,
+            log_level=self._options.log_level,
+        )
+        return ChildProgram(
+            name="gateway",
+            module="skill_runtime.processes.gateway",
+            config=config,
+            descriptors=(
+                *(config.commands[0], config.telemetry[0], self._memory),
+                *(*self._gateway_wakeup, *self._controller_wakeup),
+            ),
+        )
+
+    def _service_program(self, act: str) -> ChildProgram:
+        config = ServiceProcessConfig(
+            model=self._options.model,
+            device=self._options.device,
+            address=act,
+            instance=self._instance,
+            memory=self._memory,
+            log_level=self._options.log_level,
+        )
+        return ChildProgram(
+            name="policy service",
+            module="skill_runtime.processes.policy_service",
+            config=config,
+            descriptors=(self._memory,),
+        )
+
+    def _listener_program(self) -> ChildProgram:
+        stop = self._listeners.stop
+        descriptors = (
+            *(self._memory, stop.socket.fileno()),
+            *(*self._controller_wakeup, self._listener_wakeup.reader),
+        )
+        return ChildProgram(
+            name="stop listener",
+            module="skill_runtime.stop_listener",
+            arguments=(*map(str, descriptors), stop.address, self._instance),
+            descriptors=descriptors,
+        )
+
+    # While it runs ------------------------------------------------------------------------------
+
+    @property
+    def controller_ended(self) -> str | None:
+        """How the controller ended, in words; None while it runs."""
+        return None if self._controller is None else self._controller.ended
+
+    @property
+    def beat(self) -> int:
+        """Changes with each tick of the controller."""
+        return self.channel.words[Word.CONTROLLER_BEAT]
+
+    def state(self) -> State | None:
+        """Returns the newest state of the server; None before the first."""
+        record = self.channel.state.read()
+        if record is None:
+            return None
+        try:
+            return self.ready.layout.unpack(record)
+        except CorruptRecordError:
+            return None
+
+    # End ----------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Brings the arm to rest, and ends all processes."""
+        self.channel.words[Word.ENDING] = 1
+        if self._controller is not None:
+            ends = time.monotonic() + REST_S
+            while self._controller.ended is None and time.monotonic() < ends:
+                time.sleep(0.005)
+            self._controller.kill()
+        if self._supervisor is not None:
+            time.sleep(LAST_TELEMETRY_S)
+            self._supervisor.close()
+        self._listeners.close()
+        self._log.close()
+        shutil.rmtree(self._private, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _read(descriptor: int, length: int) -> bytes:
+    """Returns this many bytes of a pipe, or fewer if its writer has ended."""
+    content = b""
+    while len(content) < length and (part := os.read(descriptor, length - len(content))):
+        content += part
+    return content

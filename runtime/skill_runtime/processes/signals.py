@@ -1,0 +1,31 @@
+"""How the control loop waits for other processes, and wakes them, by their wakeups."""
+
+from __future__ import annotations
+
+import select
+from dataclasses import dataclass
+
+from skill_runtime.channel.wakeup import Wakeup
+from skill_runtime.server.control_loop import Signals
+
+
+@dataclass(frozen=True)
+class ProcessSignals:
+    """The wakeups of controller, gateway and stop listener."""
+
+    own: Wakeup
+    gateway: Wakeup
+    listener: Wakeup
+
+    def for_loop(self) -> Signals:
+        """Returns the functions that the control loop calls."""
+        poller = select.poll()
+        poller.register(self.own.reader, select.POLLIN)
+
+        def wait(seconds: float) -> bool:
+            if not poller.poll(int(1e3 * seconds)):
+                return False
+            self.own.clear()
+            return True
+
+        return Signals(wait=wait, wake_gateway=self.gateway.wake, wake_listener=self.listener.wake)

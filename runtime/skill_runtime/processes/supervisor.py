@@ -1,0 +1,142 @@
+"""Starts gateway, stop listener and policy service again when they fail.
+
+A process fails if it ends, or if its heartbeat stops. The first restart comes at once; a process
+that fails again soon waits longer and longer, so that a lasting cause does not load the machine.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from skill_runtime.processes.child import Child, ChildProgram
+
+log = logging.getLogger(__name__)
+
+CHECK_S = 0.02
+"""Time between two checks [s]."""
+
+SILENCE_S = 0.08
+"""A process without a heartbeat for this long has failed [s]. Each beats at least every 20 ms."""
+
+BUSY_SILENCE_S = 2.0
+"""The same for a process that runs, or waits for a processor or the disk [s]."""
+
+STARTING_S = 20.0
+"""Longest time from a start to the first heartbeat [s]."""
+
+BACK_OFF_S = (0.0, 0.1, 0.3, 1.0, 2.0)
+"""Wait before each restart in a row [s]; the last one is repeated."""
+
+HEALTHY_S = 10.0
+"""A process that has run for this long starts without a wait again [s]."""
+
+
+@dataclass(kw_only=True)
+class Supervised:
+    """A process to keep running, and what is known of it."""
+
+    program: ChildProgram
+    beat_ns: Callable[[], int]
+    """Returns its newest heartbeat."""
+    is_wanted: Callable[[], bool] = lambda: True
+    """Returns whether it is to run."""
+    on_start: Callable[[], None] = lambda: None
+    """Called before each start."""
+    busy_silence_s: float = BUSY_SILENCE_S
+    child: Child | None = None
+    started_at: float = 0.0
+    start_due: float = 0.0
+    failures: int = 0
+    beat: int = 0
+    checked_at: float = 0.0
+    silent_s: float = 0.0
+    has_beaten: bool = False
+
+
+class Supervisor:
+    """A thread that supervises processes.
+
+    Args:
+        processes: The processes; those wanted have been started.
+        stderr: Descriptor for the standard error of the children.
+        now: Current time [s].
+    """
+
+    def __init__(
+        self, processes: Sequence[Supervised], stderr: int, now: Callable[[], float]
+    ) -> None:
+        self._processes = processes
+        self._stderr = stderr
+        self._now = now
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
+
+    def start(self) -> None:
+        """Starts the processes that are wanted, and then supervises them."""
+        for process in self._processes:
+            if process.is_wanted():
+                self._start(process)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends supervision, and the processes, in their order."""
+        self._ended.set()
+        self._thread.join()
+        for process in self._processes:
+            if process.child is not None:
+                process.child.kill()
+
+    def _run(self) -> None:
+        while not self._ended.wait(CHECK_S):
+            for process in self._processes:
+                self.check(process)
+
+    def check(self, process: Supervised) -> None:
+        """Starts a process if it is wanted and does not run; ends one that does not beat."""
+        now = self._now()
+        if process.child is None:
+            if process.is_wanted() and now >= process.start_due:
+                self._start(process)
+            return
+        reason = process.child.ended or self._silence(process, process.child, now)
+        if reason is None:
+            return
+        process.child.kill()
+        process.child = None
+        if now - process.started_at >= HEALTHY_S:
+            process.failures = 0
+        wait_s = BACK_OFF_S[min(process.failures, len(BACK_OFF_S) - 1)]
+        process.failures += 1
+        process.start_due = now + wait_s
+        later = f" in {wait_s:g} s" if wait_s else ""
+        log.error("the %s failed (%s); it is started again%s", process.program.name, reason, later)
+        if not wait_s:
+            self._start(process)
+
+    def _silence(self, process: Supervised, child: Child, now: float) -> str | None:
+        beat, since_s = process.beat_ns(), now - process.checked_at
+        process.checked_at = now
+        if beat != process.beat:
+            process.beat, process.silent_s, process.has_beaten = beat, 0.0, True
+            return None
+        # A machine that stands still for a moment stops both processes; that is no failure.
+        process.silent_s += min(since_s, 2.0 * CHECK_S)
+        silent_s = process.silent_s
+        limit_s = SILENCE_S if process.has_beaten else STARTING_S
+        if silent_s < limit_s or (silent_s < process.busy_silence_s and child.is_busy()):
+            return None
+        return f"no heartbeat for {1e3 * silent_s:.0f} ms"
+
+    def _start(self, process: Supervised) -> None:
+        process.on_start()
+        now = self._now()
+        process.beat, process.silent_s, process.has_beaten = process.beat_ns(), 0.0, False
+        process.started_at = process.checked_at = now
+        try:
+            process.child = Child.start(process.program, self._stderr)
+        except OSError as error:  # out of memory or of processes
+            log.error("the %s cannot be started: %s", process.program.name, error)
+            process.start_due = now + BACK_OFF_S[-1]

@@ -1,0 +1,127 @@
+"""Executes the stops of the stop listener, and stops the arm if the listener fails.
+
+A stop socket that nobody reads is a stop button without effect, so the arm must not move without
+one. The arm stays stopped as long as the listener is silent, or reports that messages wait unread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from skill_proto.printable import printable
+from skill_runtime.authority.authority import Authority
+from skill_runtime.authority.refusal import Refusal
+from skill_runtime.channel.stop_requests import StopRequests
+
+log = logging.getLogger(__name__)
+
+SILENCE_S = 0.06
+"""A stop listener without a heartbeat for this long is silent [s]. It beats every 10 ms."""
+
+BUSY_SILENCE_S = 0.3
+"""The same for a listener that waits for a processor, or works [s]."""
+
+ANSWERS_NOT = "the stop listener does not answer"
+BLOCKED = "the stop socket is flooded, or blocked by a message of too many frames"
+
+
+class StopReader:
+    """Reads the stop requests of one server.
+
+    Args:
+        stops: The requests.
+        authority: Stops the arm.
+        is_busy: Returns whether the process with an id is running or waits for a processor.
+    """
+
+    def __init__(
+        self,
+        stops: StopRequests,
+        authority: Authority,
+        is_busy: Callable[[int], bool] | None = None,
+    ) -> None:
+        self._stops = stops
+        self._authority = authority
+        self._is_busy = is_busy or process_is_busy
+        self._executed = stops.executed
+        self._beat_ns, self._silent_s, self._checked = stops.beat_ns, 0.0, 0.0
+        self._logged = ""
+
+    def read(self) -> int:
+        """Executes the stops that have been requested.
+
+        Returns:
+            The number to confirm with :meth:`confirm`; 0 without a new stop.
+        """
+        requested = self._stops.requested
+        count = requested - self._executed
+        if count == 0:
+            return 0
+        self._executed = requested
+        self._stop(self._stops.reason, max(count, 1))
+        return requested
+
+    @property
+    def executed(self) -> int:
+        """Number of the newest stop that was executed."""
+        return self._executed
+
+    def confirm(self, requested: int) -> None:
+        """Lets the listener reply to the stops up to this number."""
+        self._stops.executed = requested
+
+    def watch(self, now: float, tick_s: float) -> None:
+        """Stops the arm if the listener is silent; called once a tick.
+
+        Only time in which the controller itself ran is counted: a machine that stands still for a
+        moment stops both processes.
+
+        Args:
+            now: Server time [s].
+            tick_s: Longest time to count for one tick [s].
+        """
+        beat_ns, since_s = self._stops.beat_ns, now - self._checked
+        self._checked = now
+        if beat_ns != self._beat_ns:
+            self._beat_ns, self._silent_s = beat_ns, 0.0
+            return
+        self._silent_s += min(max(since_s, 0.0), tick_s)
+        if self.is_silent and self._authority.mode != "stopped":
+            self._stop(ANSWERS_NOT, 1)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the listener does not answer."""
+        if self._silent_s < SILENCE_S:
+            return False
+        return self._silent_s >= BUSY_SILENCE_S or not self._is_busy(self._stops.pid)
+
+    def check_clear(self) -> None:
+        """Raises Refusal ``not_now`` while stops may be unread; the arm must stay stopped."""
+        if self.is_silent:
+            fix = "wait until the stop listener runs again, then send it again"
+            raise Refusal("not_now", f"the arm stays stopped: {ANSWERS_NOT}", fix)
+        if self._stops.blocked:
+            fix = "wait until the stop socket is free, then send it again"
+            raise Refusal("not_now", f"the arm stays stopped: {BLOCKED}", fix)
+
+    def _stop(self, reason: str, count: int) -> None:
+        repeated = self._authority.mode == "stopped" and reason == self._logged
+        self._authority.stop(reason, count)
+        if not repeated:  # telemetry counts the others
+            self._logged = reason
+            log.warning("stop: %s", printable(reason) or "no reason given")
+
+
+def process_is_busy(pid: int) -> bool:
+    """Returns whether a process runs, waits for a processor, or for the disk.
+
+    False for a process that sleeps, is stopped or has ended, and on systems without /proc.
+    """
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] in ("R", "D")

@@ -1,0 +1,171 @@
+"""Reads the stop socket, requests stops from the controller, and confirms those it has executed.
+
+The socket fails safe: a message stops the arm unless it is a readable message of another kind, or
+is addressed to another server. A message that is too long to be read stops the arm, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import zmq
+
+from skill_runtime.channel.stop_requests import StopRequests
+
+MAX_FRAMES = 9
+MAX_BYTES = 64 * 1024
+"""A message with more frames or bytes stops the arm unread."""
+
+FRAMES_PER_STEP = 256
+"""Frames that one step reads; the arm stays stopped while others wait."""
+
+MAX_DROPPED_FRAMES = 100_000
+"""A longer message ends the process, which is faster than to drop all of its frames."""
+
+MAX_REASON_LENGTH = 256
+"""Characters of a reason that are kept."""
+
+MAX_WAITING_REPLIES = 1024
+
+BLOCKED = "the stop socket is flooded, or blocked by a message of too many frames"
+
+
+class StopSocket(Protocol):
+    """A ROUTER socket."""
+
+    def recv(self, flags: int = 0, copy: bool = True) -> Any:  # noqa: ANN401  pyzmq's signature
+        """Returns the next frame."""
+        ...
+
+    def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401
+        """Sends a message."""
+        ...
+
+
+class TooManyFramesError(Exception):
+    """A message has more than :data:`MAX_DROPPED_FRAMES` frames."""
+
+
+@dataclass
+class StopListener:
+    """Answers the messages on one stop socket."""
+
+    socket: StopSocket
+    stops: StopRequests
+    wake_controller: Callable[[], None]
+    now: Callable[[], float]
+    """Server time [s]."""
+    instance: str = ""
+    """Name of this run of the server."""
+    _parts: list[bytes] = field(default_factory=list[bytes])
+    _bytes: int = 0
+    _dropped: int = 0
+    _waiting: deque[tuple[int, bytes, int]] = field(default_factory=deque[tuple[int, bytes, int]])
+
+    def step(self) -> None:
+        """Reads waiting frames, and replies to the stops that the controller has executed.
+
+        Raises:
+            TooManyFramesError: The process must start anew.
+        """
+        requested = self.stops.requested
+        self.stops.blocked = self._read() or self._dropped > 0
+        if self.stops.blocked:
+            self.stops.request(BLOCKED)
+        if self.stops.requested != requested:
+            self.wake_controller()
+        self.confirm()
+
+    def confirm(self) -> None:
+        """Replies to the stops that the controller has executed."""
+        while self._waiting and self._waiting[0][0] <= self.stops.executed:
+            _, sender, message_id = self._waiting.popleft()
+            self._reply(sender, {"type": "ok", "id": message_id})
+
+    def _read(self) -> bool:
+        """Reads up to :data:`FRAMES_PER_STEP` frames; returns whether others may wait."""
+        for _ in range(FRAMES_PER_STEP):
+            try:
+                frame = self.socket.recv(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return False
+            self._add(frame)
+        return True
+
+    def _add(self, frame: zmq.Frame) -> None:
+        self._bytes += len(frame)
+        if len(self._parts) <= MAX_FRAMES and self._bytes <= MAX_BYTES:
+            self._parts.append(frame.bytes)
+        else:
+            self._dropped += 1
+        if self._dropped == 1:  # the end of the message may be far away
+            self.stops.request("a message on the stop socket is too long to be read")
+            self.wake_controller()
+        if self._dropped > MAX_DROPPED_FRAMES:
+            raise TooManyFramesError
+        if frame.more:
+            return
+        (sender, *frames), dropped = self._parts, self._dropped
+        self._parts, self._bytes, self._dropped = [], 0, 0
+        self._answer(sender, frames, is_too_long=dropped > 0)
+
+    def _answer(self, sender: bytes, frames: list[bytes], *, is_too_long: bool) -> None:
+        headers = [_parse(frame) for frame in frames if frame]
+        stop = next((header for header in headers if _means_stop(header)), None)
+        message_id = next((_id_of(header) for header in headers if isinstance(header, dict)), 0)
+        if is_too_long:
+            self._refuse(sender, message_id, "too_large", "too long; the arm was stopped", "")
+        elif stop is None:
+            self._refuse(sender, message_id, "unknown_type", "the message is not a stop", "")
+        elif isinstance(stop, dict) and stop.get("instance") not in (None, self.instance):
+            fix = "ask 'hello' for the stop address of the server that is meant"
+            message = f"this is server {self.instance}, and the stop is meant for another"
+            self._refuse(sender, message_id, "wrong_server", message, fix)
+        else:
+            number = self.stops.request(_reason_of(stop))
+            if len(self._waiting) < MAX_WAITING_REPLIES:
+                self._waiting.append((number, sender, message_id))
+
+    def _refuse(self, sender: bytes, message_id: int, code: str, message: str, fix: str) -> None:
+        fix = fix or 'send {"type": "stop"}'
+        error = {"type": "error", "code": code, "message": message, "fix": fix}
+        self._reply(sender, {**error, "id": message_id})
+
+    def _reply(self, sender: bytes, fields: dict[str, object]) -> None:
+        reply = {"v": 1, "time": self.now(), "instance": self.instance, **fields}
+        with suppress(zmq.ZMQError):  # the sender has gone, or does not read
+            self.socket.send_multipart([sender, json.dumps(reply).encode()], zmq.NOBLOCK)
+
+
+Header = dict[str, Any] | bytes
+"""A frame: its JSON object, or its bytes if it has none."""
+
+
+def _parse(frame: bytes) -> Header:
+    try:
+        header = json.loads(frame)
+    except (ValueError, RecursionError):
+        return frame
+    return header if isinstance(header, dict) else frame
+
+
+def _means_stop(header: Header) -> bool:
+    if isinstance(header, dict):
+        return header.get("type", "stop") == "stop"
+    return b"stop" in header.replace(b"\0", b"").lower()  # UTF-16 has zero bytes between letters
+
+
+def _reason_of(header: Header) -> str:
+    if not isinstance(header, dict):
+        return "(from a malformed message)"
+    return str(header.get("reason") or "")[:MAX_REASON_LENGTH]
+
+
+def _id_of(header: dict[str, Any]) -> int:
+    given = header.get("id")
+    return given if type(given) is int and 0 <= given <= 2**53 else 0

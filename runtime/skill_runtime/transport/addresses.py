@@ -1,0 +1,84 @@
+"""The addresses of a server. Only those on this machine are accepted.
+
+Any connected client can move the arm, so a server cannot be reached from other machines.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass
+
+from skill_proto.ports import (
+    COMMAND_PORT,
+    DEFAULT_ADDRESS,
+    MAX_PORT,
+    STOP_PORT_OFFSET,
+    TELEMETRY_PORT_OFFSET,
+    local_address,
+)
+
+MAX_PATH_BYTES = 107
+"""Longest path of a Unix-domain socket (``sun_path`` in unix(7))."""
+
+
+class AddressError(Exception):
+    """An address cannot be served; the text gives the reason and the fix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Addresses of the three sockets; port ``*`` takes any free port."""
+
+    commands: str = DEFAULT_ADDRESS
+    telemetry: str = local_address(COMMAND_PORT + TELEMETRY_PORT_OFFSET)
+    stop: str = local_address(COMMAND_PORT + STOP_PORT_OFFSET)
+
+
+def check_local(address: str, flag: str) -> None:
+    """Accepts loopback TCP and Unix-domain (``ipc://``) addresses.
+
+    Raises:
+        AddressError: Any other address.
+    """
+    transport, _, place = address.partition("://")
+    if transport == "ipc" and place:
+        path = absolute_path(place)
+        if len(os.fsencode(path)) > MAX_PATH_BYTES:
+            raise AddressError(
+                f"--{flag} {address!r}: the path {path} is longer than {MAX_PATH_BYTES} bytes, the "
+                "limit of the system; choose a shorter one, e.g. in /run or /tmp"
+            )
+        return
+    host, colon, port = place.rpartition(":")
+    is_port = port == "*" or (port.isdecimal() and int(port) <= MAX_PORT)
+    if transport != "tcp" or not colon or not is_port:
+        raise AddressError(
+            f"--{flag} {address!r} is not an address; write tcp://127.0.0.1:PORT, with a PORT up "
+            f"to {MAX_PORT}, or ipc://PATH"
+        )
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise AddressError(
+            f"--{flag} {address!r} can be reached from other machines, and every client can move "
+            "the arm without authentication. Serve on tcp://127.0.0.1:PORT, and connect from other "
+            "machines through an SSH tunnel"
+        )
+
+
+def absolute_path(path: str) -> str:
+    """Returns the path of a Unix-domain socket from the root, so that every client finds it."""
+    return os.path.abspath(path)
+
+
+def in_use(address: str, flag: str) -> AddressError:
+    """Returns the error for an address that another program serves."""
+    transport, _, place = address.partition("://")
+    name = f"port {place.rpartition(':')[2]}" if transport == "tcp" else place
+    return AddressError(
+        f"{name} is in use ({address}, for {flag}); is another skill-serve running? "
+        f"Choose other ports with --port, or another address for this one with --{flag}"
+    )

@@ -1,0 +1,45 @@
+"""Options of the server's sockets, which bound their queues and frames."""
+
+from __future__ import annotations
+
+import zmq
+
+MAX_QUEUED_MESSAGES = 64
+"""Messages kept per connection and direction."""
+
+CUT_OFF_BYTES = 16 * 1024 * 1024
+"""ZeroMQ closes a connection at a longer frame; a shorter one gets an error reply."""
+
+MAX_SUBSCRIPTION_BYTES = 256
+"""ZeroMQ closes a subscriber's connection at a longer subscription; telemetry has no topics."""
+
+HANDSHAKE_MS = 2000
+"""A connection that has not completed the ZeroMQ handshake is closed after this time [ms]."""
+
+
+def router_options(address: str) -> dict[zmq.SocketOption, int]:
+    """Returns the options of a ROUTER socket at ``address``.
+
+    With ROUTER_HANDOVER a new connection takes over the name of an older one. Without it, libzmq
+    drops the messages of a client that chooses a name which a dead connection still has.
+    """
+    return {
+        **_common(address),
+        zmq.RCVHWM: MAX_QUEUED_MESSAGES,
+        zmq.MAXMSGSIZE: CUT_OFF_BYTES,
+        zmq.ROUTER_HANDOVER: 1,
+    }
+
+
+def publisher_options(address: str) -> dict[zmq.SocketOption, int]:
+    """Returns the options of a PUB socket at ``address``."""
+    return {**_common(address), zmq.MAXMSGSIZE: MAX_SUBSCRIPTION_BYTES}
+
+
+def _common(address: str) -> dict[zmq.SocketOption, int]:
+    return {
+        zmq.LINGER: 0,
+        zmq.IPV6: int("[" in address),
+        zmq.SNDHWM: MAX_QUEUED_MESSAGES,
+        zmq.HANDSHAKE_IVL: HANDSHAKE_MS,
+    }

@@ -1,0 +1,116 @@
+"""The policy of a run's checkpoint as a policy file with its card."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from skill_proto.manifest import PolicyManifest, Provenance
+from skill_training.config import TrainConfig, config_to_dict
+from skill_training.errors import CheckpointError, ExportError, TrainingError
+from skill_training.export.onnx_file import diverged, export_policy
+from skill_training.nets.finite import NotFiniteError
+from skill_training.recipes.recipe import RunFacts
+from skill_training.recipes.registry import recipe_for
+from skill_training.run import checkpoint, provenance
+from skill_training.run.card import write_card
+from skill_training.run.config_io import shortest_command
+from skill_training.run.directory import RunDirectory
+from skill_training.run.session import record
+
+
+def export(directory: RunDirectory, path: Path) -> PolicyManifest:
+    """Exports the policy in a run's checkpoint, with its card beside it.
+
+    The run may be in training, if ``path`` is not in its directory.
+
+    Raises:
+        TrainingError: the run does not exist, its checkpoint is unusable, ``path`` does not end in
+            .onnx or is in the directory of a run in training, or the export fails.
+    """
+    if path.suffix != ".onnx":
+        raise ExportError(
+            f"{path} is not a name of a policy file, which ends in .onnx, such as "
+            "models/csf_panda.onnx"
+        )
+    target = RunDirectory(path.parent)
+    with target.writing("exports a policy") if target.has_run else nullcontext():
+        return write_policy(directory, path)
+
+
+def write_policy(
+    directory: RunDirectory, path: Path, *, trained_here: bool = False
+) -> PolicyManifest:
+    """Writes a policy file and its card.
+
+    Args:
+        directory: The run.
+        path: The policy file.
+        trained_here: Whether this process trained the policy. Otherwise its revision, machine and
+            versions are added to those of the training.
+
+    Raises:
+        TrainingError: the checkpoint is unusable, or the export fails.
+    """
+    config, facts = directory.resolved_config(), directory.facts()
+    recipe = recipe_for(config)
+    state = checkpoint.load(directory.checkpoint, torch.device("cpu"))
+    exporter = None if trained_here else _exporter()
+    try:
+        known = run_facts(config, facts, state, exporter)
+        graph, manifest = recipe.shipped(config, known, state["learner"])
+    except TrainingError:
+        raise
+    except NotFiniteError as error:
+        raise diverged(error) from None
+    except (KeyError, ValueError, RuntimeError, TypeError) as error:
+        raise CheckpointError(
+            f"{directory.checkpoint} does not fit the configuration beside it: {error}"
+        ) from None
+    export_policy(graph, manifest, path)
+    write_card(manifest, recipe.card_notes(config), path.with_suffix(".md"))
+    return manifest
+
+
+def run_facts(
+    config: TrainConfig,
+    facts: dict[str, Any],
+    state: dict[str, Any],
+    exporter: record.Facts | None = None,
+) -> RunFacts:
+    """Returns the parts of a manifest that are the same for every kind of run.
+
+    Args:
+        config: The run's configuration, with the precision of matrix products resolved.
+        facts: Content of run.json.
+        state: State of the trainer, from a checkpoint.
+        exporter: Revision, machine and versions of another process that exports the policy.
+    """
+    origin = record.origin(facts, exporter)
+    return RunFacts(
+        provenance=Provenance(
+            command=shortest_command(config),
+            code_revision=origin.code_revision,
+            seed=config.run.seed,
+            environment_steps=int(state["env_steps"]),
+            gradient_steps=int(state["updates"]),
+            wall_time_s=round(float(state["wall_time_s"]), 1),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            machine=origin.machine,
+            versions=origin.versions,
+            config=config_to_dict(config),
+        ),
+        metrics=state["final_metrics"] or {},
+    )
+
+
+def _exporter() -> record.Facts:
+    return {
+        "code_revision": provenance.code_revision(),
+        "machine": provenance.machine(),
+        "versions": provenance.versions(),
+    }

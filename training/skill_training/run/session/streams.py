@@ -1,0 +1,97 @@
+"""Standard output and error of a training program, which may be full, closed or absent.
+
+Messages are of less value than the training: one that cannot be written is dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO, cast
+
+
+class UnfailingStream:
+    """A text stream whose failures to write are ignored.
+
+    Args:
+        stream: The stream, or None if the process was started without it.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Writes ``text`` if possible."""
+        if self._stream is not None:
+            # A ValueError: the stream is closed, or cannot encode the text.
+            with suppress(OSError, ValueError):
+                self._stream.write(text)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Writes lines if possible."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Flushes the stream if possible."""
+        if self._stream is not None:
+            with suppress(OSError, ValueError):
+                self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        if self._stream is not None:
+            with suppress(OSError, ValueError):
+                return self._stream.isatty()
+        return False
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # an attribute of any stream
+        return getattr(self._stream, name)
+
+
+def unfailing(stream: TextIO | None) -> TextIO:
+    """Returns a stream that ignores failures to write; see :class:`UnfailingStream`."""
+    return cast("TextIO", UnfailingStream(stream))
+
+
+@contextmanager
+def unfailing_output() -> Generator[None]:
+    """Makes standard output and error unfailing inside the block."""
+    _open_standard_descriptors()
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = unfailing(before[0]), unfailing(before[1])
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+        for stream in before:
+            _drop_unwritten(stream)
+
+
+def _open_standard_descriptors() -> None:
+    """Opens missing standard descriptors, so that no file of the run gets their numbers.
+
+    C libraries write warnings to descriptor 2, whichever file it is.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _drop_unwritten(stream: TextIO | None) -> None:
+    """Drops text that cannot be flushed, on which the interpreter would fail at its exit."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+            stream.flush()
