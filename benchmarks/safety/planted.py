@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import tyro
 from tqdm import tqdm
 
@@ -25,15 +26,17 @@ from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_runtime.authority import modes
 from skill_runtime.authority.authority import Authority
 from skill_runtime.authority.lease import Lease, LeaseManager
+from skill_runtime.channel.channel import ERROR_CODES, Word
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.arm_link import ArmLink
 from skill_runtime.control.recovery import AutomaticRecovery
 from skill_runtime.fault_injection.faulty_arm import FaultyArm
 from skill_runtime.fault_injection.motion_oracle import InvariantError
 from skill_runtime.fault_injection.run import FaultRun, RunConfig
-from skill_runtime.server import control_loop as loop
-from skill_runtime.server.message_server import MessageServer
-from skill_runtime.server.telemetry import make_telemetry
+from skill_runtime.gateway import gateway
+from skill_runtime.gateway.telemetry import make_telemetry
+from skill_runtime.gateway.validation import CommandValidator
+from skill_runtime.server.stop_reader import StopReader
 
 Plant = Callable[[FaultRun], Any]
 """Returns a context manager: inside it, the server of that run has the bug."""
@@ -82,7 +85,7 @@ def governor_brakes_too_hard(run: FaultRun) -> Generator[None, None, None]:
     """Braking is planned with three times the acceleration and jerk limits."""
     spec, period_s = run.arm.spec, run.arm.servo_period_s
     planner = BrakingPlanner(3.0 * spec.acceleration_limit, 3.0 * spec.jerk_limit, period_s)
-    with patch.object(run.controller.link.governor, "_planner", planner):
+    with patch.object(run.server.controller.link.governor, "_planner", planner):
         yield
 
 
@@ -165,13 +168,63 @@ def old_poses_are_used(run: FaultRun) -> Generator[None, None, None]:
 @contextmanager
 def stop_read_seldom(run: FaultRun) -> Generator[None, None, None]:
     """Stops are read in every twentieth tick only."""
-    receive_stops = MessageServer.receive_stops
+    read = StopReader.read
 
-    def seldom(self: MessageServer, until: float) -> None:
-        if run.oracle.tick % 20 == 0:
-            receive_stops(self, until)
+    def seldom(self: StopReader) -> int:
+        return read(self) if run.oracle.tick % 20 == 0 else 0
 
-    with patch.object(MessageServer, "receive_stops", seldom):
+    with patch.object(StopReader, "read", seldom):
+        yield
+
+
+@contextmanager
+def silent_listener_unseen(run: FaultRun) -> Generator[None, None, None]:
+    """A stop listener that does not answer is not noticed."""
+
+    def ignore(*_: object) -> None:
+        """Does not look."""
+
+    with patch.object(StopReader, "watch", ignore):
+        yield
+
+
+@contextmanager
+def garbage_is_executed(run: FaultRun) -> Generator[None, None, None]:
+    """The controller trusts the gateway: it does not check commands again."""
+    with patch.object(CommandValidator, "validate", unchecked_vector):
+        yield
+
+
+def unchecked_vector(_: CommandValidator, message: Any) -> Any:  # noqa: ANN401  any motion
+    """Returns the vector of a motion command without a check."""
+    fields = ("skill", "goal", "joint_position", "end_effector_position")
+    return np.array(next(getattr(message, name) for name in fields if hasattr(message, name)))
+
+
+@contextmanager
+def lost_replies(run: FaultRun) -> Generator[None, None, None]:
+    """The gateway forgets to pass a reply on now and then."""
+    send = gateway.Gateway._send_frames
+
+    def forgetful(self: gateway.Gateway, frames: list[bytes]) -> None:
+        if run.oracle.tick % 50:
+            send(self, frames)
+
+    with patch.object(gateway.Gateway, "_send_frames", forgetful):
+        yield
+
+
+@contextmanager
+def restart_forgets_counts(run: FaultRun) -> Generator[None, None, None]:
+    """A gateway that starts anew counts its refusals from zero."""
+    create = gateway.Gateway.__init__
+
+    def forgetful(self: gateway.Gateway, *given: Any) -> None:  # noqa: ANN401  its arguments
+        create(self, *given)
+        for index in range(len(ERROR_CODES)):
+            run.channel.words[Word.REJECTED + index] = 0
+
+    with patch.object(gateway.Gateway, "__init__", forgetful):
         yield
 
 
@@ -197,10 +250,11 @@ def stall_unseen(run: FaultRun) -> Generator[None, None, None]:
 def telemetry_always_well(run: FaultRun) -> Generator[None, None, None]:
     """Telemetry always reports mode `hold`."""
 
-    def well(**given: Any) -> Telemetry:  # noqa: ANN401  the arguments of make_telemetry
-        return make_telemetry(**given).model_copy(update={"mode": "hold", "fault": None})
+    def well(*given: Any, **named: Any) -> Telemetry:  # noqa: ANN401  those of make_telemetry
+        state = make_telemetry(*given, **named)
+        return state.model_copy(update={"mode": "hold", "fault": None})
 
-    with patch.object(loop, "make_telemetry", well):
+    with patch.object(gateway, "make_telemetry", well):
         yield
 
 
@@ -239,6 +293,14 @@ PLANTS: dict[str, tuple[str, Plant, str]] = {
     "lost_arm_goes_on": ("arm link", lost_arm_goes_on, "fed forward|breaks"),
     "stall_unseen": ("arm link", stall_unseen, "fed forward|breaks"),
     "stop_read_seldom": ("server", stop_read_seldom, "was not read"),
+    "silent_listener_unseen": ("server", silent_listener_unseen, "stop listener's last sign"),
+    "garbage_is_executed": (
+        "server",
+        garbage_is_executed,
+        "was accepted beyond the joints' limits",
+    ),
+    "lost_replies": ("gateway", lost_replies, "no answer to"),
+    "restart_forgets_counts": ("gateway", restart_forgets_counts, "counter in telemetry"),
     "telemetry_always_well": ("telemetry", telemetry_always_well, "telemetry says"),
     "faults_not_counted": ("telemetry", faults_not_counted, "counted|counter"),
 }

@@ -103,7 +103,7 @@ def within(
         entry = int(np.argmin(is_inside[row]))
         suffix = "" if unit in ("", "1") else f" {unit}"
         raise VectorError(
-            f"{_place(vector, values, row)}: {names[entry]} = {values[row, entry]}{suffix} is "
+            f"{_place(vector, values, row)}: {names[entry]} = {values[row, entry]!s}{suffix} is "
             f"outside {least[entry]} to {most[entry]}{suffix}",
             f"send {names[entry]} within these bounds",
         )

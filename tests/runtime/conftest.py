@@ -16,11 +16,13 @@ from tests.support.server_fixtures import served as served
 from skill_proto.messages import Telemetry
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_runtime.authority.authority import Authority
+from skill_runtime.channel.channel import Channel
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.doctor.machine import Machine, ResourceLimits
+from skill_runtime.gateway.telemetry import make_telemetry
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.realtime.latency import TickTimes
-from skill_runtime.server.telemetry import make_telemetry
+from skill_runtime.server.state_writer import StateWriter, make_layout
 
 
 @pytest.fixture
@@ -42,14 +44,19 @@ def telemetry_of() -> Callable[..., Telemetry]:
     """Returns a factory of the telemetry of a controller, and of an authority if given."""
 
     def make(controller: ArmController, authority: Authority | None = None) -> Telemetry:
-        return make_telemetry(
-            authority=authority or Authority(),
-            controller=controller,
-            timing=TickTimes(1).timing(0),
+        layout, lock = make_layout(controller), Channel.in_process().state
+        times = TickTimes(1)
+        StateWriter(lock, layout, authority or Authority(), controller).write(
             now=1.0,
             tick=1,
             seq=1,
+            timing=times.percentiles(),
+            latency_counts=times.histogram.cumulative(),
+            overruns=0,
         )
+        record = lock.read()
+        assert record is not None
+        return make_telemetry(layout.unpack(record), layout)
 
     return make
 

@@ -1,21 +1,33 @@
-"""A real server in a thread of the test's process, and functions that wait for its states."""
+"""A server inside the test's process, and functions that wait for its states."""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import zmq
 
 from skill_proto.messages import Hello, Telemetry, Track
 from skill_robots.arm import Arm
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
+from skill_runtime.channel.channel import Channel
+from skill_runtime.channel.wakeup import Wakeup
 from skill_runtime.client import CommandRefusedError, Connection, SkillClient
 from skill_runtime.control.object_tracker import TrackConfig
+from skill_runtime.gateway.gateway import Gateway
+from skill_runtime.gateway.telemetry import make_telemetry
+from skill_runtime.processes.signals import ProcessSignals
+from skill_runtime.realtime.clock import Clock, MonotonicClock
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
-from skill_runtime.transport.sockets import Addresses
+from skill_runtime.stop_listener.listener import StopListener
+from skill_runtime.transport.addresses import Addresses
+from skill_runtime.transport.listeners import Listeners
+from skill_runtime.transport.sockets import GatewaySockets, router_on
 
 DEADLINE_S = 60.0
 """Longest wait for an expected event [s]; long, since the machine may be busy."""
@@ -25,11 +37,123 @@ FREE_PORTS = Addresses(
 )
 
 
+class LocalServer(ArmServer):
+    """Controller, gateway and stop listener in one process, over real sockets.
+
+    The code is that of the separate processes; only the memory between them is not shared.
+
+    Args:
+        arm: The arm.
+        config: The configuration; its addresses are bound.
+        clock: Server time; None takes the machine's.
+
+    Attributes:
+        addresses: The bound addresses.
+        gateway, listener: As given by their names.
+    """
+
+    def __init__(self, arm: Arm, config: ServeConfig, clock: Clock | None = None) -> None:
+        self._listeners = listeners = Listeners(config.addresses)
+        self.addresses = listeners.addresses
+        self.channel = channel = Channel.in_process()
+        self._wakeups = {name: Wakeup.create() for name in ("controller", "gateway", "listener")}
+        signals = ProcessSignals(*self._wakeups.values()).for_loop()
+        config = replace(config, addresses=self.addresses, instance=INSTANCE)
+        try:
+            super().__init__(arm, config, channel, signals, clock)
+        except Exception:
+            listeners.close()
+            raise
+        wake, now = self._wakeups["controller"].wake, clock or MonotonicClock()
+        commands, telemetry = listeners.commands, listeners.telemetry
+        self._sockets = GatewaySockets(
+            (commands.descriptor(), commands.address),
+            (telemetry.descriptor(), telemetry.address),
+            self._wakeups["gateway"].reader,
+        )
+        self.gateway = Gateway(self._sockets, channel, self.gateway_config, wake, now)
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.stop_socket = router_on(
+            self._context, listeners.stop.descriptor(), listeners.stop.address
+        )
+        self.listener = StopListener(self.stop_socket, channel.stops, wake, now.now, INSTANCE)
+        self.clock = now
+        self._threads_end = threading.Event()
+
+    @property
+    def latest(self) -> Telemetry | None:
+        """The newest state; None before the first."""
+        record, layout = self.channel.state.read(), self.gateway_config.layout
+        if record is None:
+            return None
+        return make_telemetry(layout.unpack(record), layout, instance=INSTANCE)
+
+    def step_others(self) -> None:
+        """Does the work of stop listener and gateway that waits."""
+        self.channel.stops.beat(time.monotonic_ns(), os.getpid())
+        self.listener.step()
+        self.gateway.step()
+
+    def tick(self, count: int = 1) -> None:
+        """Runs ticks of the loop, and the work of the others before and after each."""
+        for _ in range(count):
+            self.step_others()
+            self.loop.tick(self.clock.now())
+            self.listener.confirm()
+            self.gateway.step()
+
+    def run(self) -> None:
+        """Serves until :meth:`stop`: the others have threads of their own."""
+        threads = [threading.Thread(target=self._run_gateway)]
+        threads.append(threading.Thread(target=self._run_listener))
+        for thread in threads:
+            thread.start()
+        try:
+            super().run()
+        finally:
+            self._threads_end.set()
+            for thread in threads:
+                thread.join()
+            self._close_sockets()
+
+    def _run_gateway(self) -> None:
+        while not self._threads_end.is_set():
+            self.gateway.step()
+            self._sockets.wait(10)
+            self._wakeups["gateway"].clear()
+        self.gateway.step()
+
+    def _run_listener(self) -> None:
+        poller = zmq.Poller()
+        poller.register(self.stop_socket, zmq.POLLIN)
+        poller.register(self._wakeups["listener"].reader, zmq.POLLIN)
+        while not self._threads_end.is_set():
+            self.channel.stops.beat(time.monotonic_ns(), os.getpid())
+            poller.poll(10)
+            self._wakeups["listener"].clear()
+            self.listener.step()
+
+    def close(self) -> None:
+        """Closes arm and sockets."""
+        super().close()
+        if not self._threads_end.is_set():  # the threads have not run
+            self._close_sockets()
+
+    def _close_sockets(self) -> None:
+        if self._listeners.close():
+            self._sockets.close()
+            self._context.destroy(linger=0)
+
+
+INSTANCE = "5e4e5e4e5e4e5e4e"
+"""Name of each local server."""
+
+
 @dataclass(frozen=True)
 class Served:
     """A server that runs in a thread of this process."""
 
-    server: ArmServer
+    server: LocalServer
     address: str
     """Address for commands."""
 
@@ -54,7 +178,7 @@ def serving(
     """
     track = track or TrackConfig()
     config = ServeConfig(model=model, demo=demo, addresses=addresses, track=track)
-    server = ArmServer(arm or MujocoArm(), config)
+    server = LocalServer(arm or MujocoArm(), config)
     thread = threading.Thread(target=server.run, name="server")
     thread.start()
     try:

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from tests.training.forked import Training, TrainingServer
 
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_training.algorithms.context_sac import ContextSac
@@ -77,9 +79,37 @@ def tiny_flags() -> Callable[[str], list[str]]:
 
 
 @pytest.fixture(scope="session")
+def training_server() -> Iterator[TrainingServer]:
+    """The process from which trainings are forked."""
+    server = TrainingServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def begin(training_server: TrainingServer, tmp_path: Path) -> Iterator[Callable[..., Training]]:
+    """Starts ``skill-train`` in a temporary directory: ``begin("csf", "--seed", "1")``."""
+    started: list[Training] = []
+
+    def start(*arguments: str, **options: object) -> Training:
+        merged: dict[str, Any] = {"cwd": tmp_path, **options}
+        started.append(training_server.start(*arguments, **merged))
+        return started[-1]
+
+    yield start
+    for training in started:
+        training.end()
+
+
+@pytest.fixture(scope="session")
 def skill_train_command() -> list[str]:
     """Command that starts ``skill-train`` as a process."""
-    return [sys.executable, "-c", "from skill_training.cli import main; main()"]
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from skill_training.cli import main; main()"
+    )
+    # A test run in the background of a shell ignores SIGINT, and so would its children.
+    return [sys.executable, "-c", program]
 
 
 @pytest.fixture

@@ -1,15 +1,18 @@
 """The process that attacks: ``python -m benchmarks.serving.hostile.attacker``.
 
-It reads orders from standard input, one JSON object per line, and prints a line after each.
+It reads orders from standard input, one JSON object per line: an attack, then an
+empty object that releases it. It prints a line after each attack.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import select
 import subprocess
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import Any, Self
@@ -56,17 +59,25 @@ class Attacker:
 
     def begin(self, attack: Attack, repeat: int, *, innocuous: bool) -> None:
         """Begins one attack, or its control; :meth:`finished` reports its end."""
+        self._order(
+            {
+                "attack": attack.name,
+                "innocuous": innocuous,
+                "target": {**self._addresses._asdict(), "repeat": repeat},
+            }
+        )
+
+    def _order(self, order: dict[str, Any]) -> None:
         assert self._process.stdin is not None  # because of stdin=PIPE
-        order: dict[str, Any] = {
-            "attack": attack.name,
-            "innocuous": innocuous,
-            "target": {**self._addresses._asdict(), "repeat": repeat},
-        }
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
 
+    def release(self) -> None:
+        """Permits the attack to close the connections that it has opened."""
+        self._order({})
+
     def finished(self) -> bool:
-        """Returns whether the attack has ended; after True, another one may begin."""
+        """Returns whether the attack has ended after its release; then another may begin."""
         assert self._process.stdout is not None  # because of stdout=PIPE
         if not select.select([self._process.stdout], [], [], 0)[0]:
             return False
@@ -94,16 +105,29 @@ class Attacker:
 def main() -> None:
     """Carries out the orders until standard input ends."""
     os.nice(NICENESS)
+    orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(orders,), daemon=True).start()
     print("ready", flush=True)
-    for line in sys.stdin:
-        order = json.loads(line)
+    while True:
+        order = orders.get()
         attack = ATTACKS[order["attack"]]
-        target = Target(**order["target"], ends=time.monotonic() + attack.lasts_s)
+        target = Target(
+            **order["target"],
+            ends=time.monotonic() + attack.lasts_s,
+            released=lambda: not orders.empty(),
+        )
         if order["innocuous"]:
             control(target, attack.burns)
         else:
             attack.run(target)
+        orders.get()  # the release
         print("done", flush=True)
+
+
+def _read(orders: queue.SimpleQueue[dict[str, Any]]) -> None:
+    for line in sys.stdin:
+        orders.put(json.loads(line))
+    os._exit(0)
 
 
 if __name__ == "__main__":

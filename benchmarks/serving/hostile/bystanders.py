@@ -22,7 +22,7 @@ COMMAND_PERIOD_S = 0.05
 VALID_FOR_S = 0.5
 TTL_S = 5.0
 RENEW_PERIOD_S = 0.25
-PROBE_PERIOD_S = 0.04
+PROBE_PERIOD_S = 0.02
 """Time between two hellos of the prober, and between two attempts to make the arm move [s]."""
 TURN_S = 2.0
 """Time in which the skill turns once, so that the arm always moves [s]."""

@@ -21,7 +21,6 @@ from skill_runtime.console.flags import UsageError
 if TYPE_CHECKING:
     from skill_runtime.console.status_line import LiveLine
     from skill_runtime.processes.config import ServerOptions
-    from skill_runtime.processes.log_pipe import CONTINUED
     from skill_runtime.processes.serving import Serving
     from skill_runtime.transport.addresses import Addresses
 

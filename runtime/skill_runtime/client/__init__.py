@@ -7,12 +7,16 @@
 It needs neither a simulator nor an inference engine. The modules:
 
 - ``client``: SkillClient, the calls of a program.
+- ``aio``: AsyncSkillClient, the same calls for asyncio.
+- ``calls``, ``stop``: the calls as steps, which both clients perform.
+- ``steps``: requests, and the other waits of a call.
 - ``telemetry``: the subscription to the arm's state.
 - ``lease``: the client's side of the lease, renewed by a heartbeat.
 - ``servo_stream``: servo targets at up to 1 kHz.
-- ``stop``: the stop request, on a socket of its own.
+- ``sessions``: the age of recurrent states, compared with that of the server.
 - ``requests``: arguments of a call converted to messages.
 - ``connection``: requests and replies over one DEALER socket.
+- ``guard``: one call at a time, in one process.
 - ``errors``: the exceptions, as a tree.
 """
 
@@ -23,11 +27,18 @@ from skill_runtime.client.errors import (
     ClientError,
     CommandRefusedError,
     InvalidAddressError,
+    InvalidUseError,
     LeaseHeldError,
     LeaseLostError,
     NoLeaseError,
     ProtocolError,
+    ResourceError,
+    ServerReplacedError,
     ServerUnreachableError,
+    SessionError,
+    SessionLostError,
+    SessionSharedError,
+    WrongServerError,
 )
 from skill_runtime.client.lease import ClientLease
 from skill_runtime.client.requests import GripperFields
@@ -41,11 +52,18 @@ __all__ = [
     "Connection",
     "GripperFields",
     "InvalidAddressError",
+    "InvalidUseError",
     "LeaseHeldError",
     "LeaseLostError",
     "NoLeaseError",
     "ProtocolError",
+    "ResourceError",
+    "ServerReplacedError",
     "ServerUnreachableError",
     "ServoStream",
+    "SessionError",
+    "SessionLostError",
+    "SessionSharedError",
     "SkillClient",
+    "WrongServerError",
 ]

@@ -229,10 +229,10 @@ class Connection:
         deadline = time.monotonic() + timeout_s
         socket = self._connected()
         try:
-            socket.sndtimeo = round(1000 * timeout_s)
+            socket.sndtimeo = max(1, round(1000 * timeout_s))
             socket.send_multipart(frames)
             while (left := deadline - time.monotonic()) > 0:
-                socket.rcvtimeo = round(1000 * left)
+                socket.rcvtimeo = max(1, round(1000 * left))
                 reply, arrays = to_reply(socket.recv_multipart(), self.address)
                 if answers(reply, message_id):
                     return reply, arrays

@@ -47,7 +47,7 @@ _FIXES: dict[ErrorCode, str] = {
     "malformed": _SAME_VERSION,
     "unknown_type": _SAME_VERSION,
     "wrong_version": _SAME_VERSION,
-    "session_lost": "pass a new episode number, or another session name",
+    "session_lost": "call act() again: the session then begins with an empty recurrent state",
 }
 """Fixes in terms of this client, in place of those that name fields of a message."""
 

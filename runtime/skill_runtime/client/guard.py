@@ -17,7 +17,8 @@ class Guard:
 
     def __init__(self) -> None:
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler may call the client during a call of its own thread.
+        self._lock = threading.RLock()
         self._caller = ""
 
     @property

@@ -81,8 +81,11 @@ def check_timeout(timeout_s: object) -> float:
     Raises:
         InvalidUseError: it is not a number above 0 and up to ``MAX_TIMEOUT_S``.
     """
-    is_number = isinstance(timeout_s, int | float | np.number) and not isinstance(timeout_s, bool)
-    if is_number and 0 < timeout_s <= MAX_TIMEOUT_S:
+    if (
+        isinstance(timeout_s, int | float | np.integer | np.floating)
+        and not isinstance(timeout_s, bool)
+        and 0 < timeout_s <= MAX_TIMEOUT_S
+    ):
         return float(timeout_s)
     raise InvalidUseError(
         f"timeout_s takes a number of seconds above 0, up to {MAX_TIMEOUT_S:g}, got "
@@ -144,7 +147,9 @@ def _numbers(values: object, name: str) -> np.ndarray:
         if array.dtype.kind == "O":
             array = _from_objects(array)
     except Exception as error:  # an array of another library may raise anything
-        raise CommandRefusedError("invalid", f"{name} is not an array of numbers: {error}", "") from None
+        raise CommandRefusedError(
+            "invalid", f"{name} is not an array of numbers: {error}", ""
+        ) from None
     if array.dtype.kind not in _NUMERIC_KINDS:
         raise CommandRefusedError(
             "invalid",

@@ -7,7 +7,6 @@
 - ``writer``: output in a thread of its own, which never blocks and never fails.
 - ``status_line``: one line of a terminal, rewritten in place.
 - ``logs``, ``repeats``: the log, printable, with repetitions counted.
-- ``relay``: the output of child processes, above the status line.
 - ``output_file``: JSON result files.
 - ``interrupts``: signals while a program starts.
 - ``exit_codes``: the exit codes of all programs.

@@ -6,14 +6,13 @@ import logging
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 from skill_proto.printable import printable
 from skill_runtime.console.repeats import Entry, Repeats
-from skill_runtime.console.writer import FLUSH_S, Writer
+from skill_runtime.console.writer import Writer
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 """Least severe log records that a program prints."""
@@ -24,42 +23,56 @@ PACKAGES = ("skill_proto", "skill_robots", "skill_runtime")
 LONGEST_MESSAGE = 2000
 """Longest message that is logged whole [characters]."""
 
-WAITING = 1000
-"""Largest number of records that wait for the thread of the log; further ones are counted."""
+SUBJECT = 40
+"""Longest subject of a message, such as ``stop`` in ``stop: too fast`` [characters]."""
 
 _TRACE = "  | "
 """In front of each line of a traceback, so that no text in it can look like a log record."""
+
+
+def configure_logging(
+    write: Callable[[str], None], program: str, level: LogLevel = "info"
+) -> LogHandler:
+    """Sends the log of this process to ``write``, and nowhere else.
+
+    Args:
+        write: Receives one record at a time, without an end of line. It must neither block nor
+            raise (`LiveLine.above`, `Writer.line`).
+        program: Name of the program, in front of each record; empty for a child process, whose
+            parent adds it.
+        level: Least severe records that are written.
+
+    Returns:
+        The only handler of the root logger; its ``close`` writes the last counts.
+    """
+    handler = LogHandler(write, program)
+    number: int = getattr(logging, level.upper())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(number, logging.WARNING))
+    for name in PACKAGES:
+        logging.getLogger(name).setLevel(number)
+    logging.raiseExceptions = False
+    logging.captureWarnings(capture=True)
+    return handler
 
 
 @contextmanager
 def logging_to(
     write: Callable[[str], None], program: str, level: LogLevel = "info"
 ) -> Generator[None]:
-    """Sends the log of this process to ``write``, until the end of the block.
-
-    Args:
-        write: Receives one record at a time, without an end of line. It is called in a thread of
-            the log, and must neither block nor raise (`LiveLine.above`, `Writer.line`).
-        program: Name of the program, in front of each record.
-        level: Least severe records that are written.
-    """
-    handler = LogHandler(write, program)
+    """`configure_logging` until the end of the block, which restores the earlier settings."""
     root = logging.getLogger()
-    number = getattr(logging, level.upper())
     loggers = [root, *map(logging.getLogger, PACKAGES)]
-    before = [logger.level for logger in loggers], root.handlers[:], logging.raiseExceptions
-    root.handlers[:] = [handler]
-    root.setLevel(max(number, logging.WARNING))
-    for logger in loggers[1:]:
-        logger.setLevel(number)
-    logging.raiseExceptions = False
-    logging.captureWarnings(capture=True)
+    handlers, raises = root.handlers[:], logging.raiseExceptions
+    levels = [logger.level for logger in loggers]
+    handler = configure_logging(write, program, level)
     try:
         yield
     finally:
         logging.captureWarnings(capture=False)
         handler.close()
-        levels, root.handlers[:], logging.raiseExceptions = before
+        root.handlers[:], logging.raiseExceptions = handlers, raises
         for logger, old in zip(loggers, levels, strict=True):
             logger.setLevel(old)
 
@@ -87,7 +100,7 @@ class PrintableFormatter(logging.Formatter):
 
     def __init__(self, program: str) -> None:
         super().__init__()
-        self._program = program
+        self._start = f"{program}: " if program else ""
 
     def format(self, record: logging.LogRecord) -> str:
         """Returns the text of a record."""
@@ -99,7 +112,7 @@ class PrintableFormatter(logging.Formatter):
             rest = len(message) - LONGEST_MESSAGE
             message = f"{message[:LONGEST_MESSAGE]} ... ({rest:,} more characters)"
         origin = f"{record.name}: " if record.levelno <= logging.DEBUG else ""
-        text = f"{self._program}: {printable(origin + message)}"
+        text = f"{self._start}{printable(origin + message)}"
         if record.exc_info:
             trace = self.formatException(record.exc_info)
             text += "".join(f"\n{_TRACE}{printable(line)}" for line in trace.split("\n"))
@@ -107,58 +120,68 @@ class PrintableFormatter(logging.Formatter):
 
 
 class LogHandler(logging.Handler):
-    """Hands records to a thread, which counts repeated ones and writes the others.
+    """Writes records; of repeated ones it writes a count, after some seconds or at the end.
+
+    It has no thread of its own, except while a count waits.
 
     Args:
-        write: See :func:`logging_to`.
-        program: Name of the program.
+        write: See :func:`configure_logging`.
+        program: See :func:`configure_logging`.
     """
 
     def __init__(self, write: Callable[[str], None], program: str) -> None:
         super().__init__()
         self.setFormatter(PrintableFormatter(program))
+        self._start = f"{program}: " if program else ""
         self._write = write
-        self._program = program
         self._repeats = Repeats()
-        self._entries: deque[Entry] = deque()
-        self._lost = 0
-        self._changed = threading.Condition()
-        self._ends = False
-        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-        self._thread.start()
+        self._timer: threading.Timer | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hands over one record; if too many wait, it is only counted."""
-        kind = (record.name, record.levelno, record.lineno)
-        entry = Entry(kind=kind, text=self.format(record))
-        with self._changed:
-            if len(self._entries) >= WAITING:
-                self._lost += 1
-                return
-            self._entries.append(entry)
-            self._changed.notify()
+        """Writes or counts one record; the caller has locked the handler."""
+        text = self.format(record)
+        kind = (record.name, record.levelno, record.lineno, self._subject(text))
+        entry = Entry(kind=kind, text=text)
+        for text in self._repeats.add(entry, time.monotonic()):
+            self._write(text)
+        self._wait_for_counts()
+
+    def _subject(self, text: str) -> str:
+        """Returns the text up to its first colon, or its first words.
+
+        A parent logs the records of all its children at one line of its code.
+        """
+        text = text.removeprefix(self._start)
+        subject, colon, _ = text[:SUBJECT].partition(":")
+        return subject if colon else " ".join(text[:SUBJECT].split()[:3])
 
     def close(self) -> None:
-        """Writes the records that wait and the counts, and ends the thread."""
-        with self._changed:
-            self._ends = True
-            self._changed.notify()
-        self._thread.join(FLUSH_S)
+        """Writes the counts."""
+        self.acquire()
+        try:
+            if self._timer is not None:
+                self._timer.cancel()
+            for text in self._repeats.close():
+                self._write(text)
+        finally:
+            self.release()
         super().close()
 
-    def _run(self) -> None:
-        ends = False
-        while not ends:
-            with self._changed:
-                if not self._entries and not self._ends:
-                    self._changed.wait(self._repeats.due_in_s(time.monotonic()))
-                entries, lost, ends = list(self._entries), self._lost, self._ends
-                self._entries.clear()
-                self._lost = 0
-            now = time.monotonic()
-            for text in [line for entry in entries for line in self._repeats.add(entry, now)]:
+    def _wait_for_counts(self) -> None:
+        due_in_s = self._repeats.due_in_s(time.monotonic())
+        if self._timer is None and due_in_s is not None:
+            timer = threading.Timer(due_in_s, self._write_counts)
+            timer.daemon = True
+            with suppress(RuntimeError):  # no thread: the next record tries again
+                timer.start()
+                self._timer = timer
+
+    def _write_counts(self) -> None:
+        self.acquire()
+        try:
+            self._timer = None
+            for text in self._repeats.due(time.monotonic()):
                 self._write(text)
-            if lost:
-                self._write(f"{self._program}: ({lost:,} log records were lost: too many at once)")
-            for text in self._repeats.close() if ends else self._repeats.due(now):
-                self._write(text)
+            self._wait_for_counts()
+        finally:
+            self.release()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 PERIOD_S = 5.0
@@ -15,15 +15,13 @@ BURST = 10
 KINDS = 64
 """Largest number of kinds whose repetitions are counted at a time."""
 
-Kind = tuple[str, int, int]
-"""Name of the logger, level, and line of the call: other arguments do not make another kind."""
-
 
 @dataclass(frozen=True)
 class Entry:
     """A formatted log record."""
 
-    kind: Kind
+    kind: Hashable
+    """Equal for records that differ only in details."""
     text: str
 
 
@@ -39,6 +37,11 @@ class _State:
     """Records with other texts that were not written."""
     latest: str = ""
     """The latest of them."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether a count waits to be written."""
+        return self.repeated + self.others > 0
 
     def report(self) -> Iterator[str]:
         """Yields the counts as lines, and resets them."""
@@ -59,7 +62,7 @@ class Repeats:
     """
 
     def __init__(self) -> None:
-        self._states: OrderedDict[Kind, _State] = OrderedDict()
+        self._states: OrderedDict[Hashable, _State] = OrderedDict()
 
     def add(self, entry: Entry, now: float) -> Iterator[str]:
         """Yields the lines to write because of this record."""
@@ -91,8 +94,8 @@ class Repeats:
                 yield from self._end_period(kind, state, now)
 
     def due_in_s(self, now: float) -> float | None:
-        """Returns the time until `due` has lines to write [s]; None without any."""
-        times = [state.started_at for state in self._states.values()]
+        """Returns the time until `due` has a count to write [s]; None without any."""
+        times = [state.started_at for state in self._states.values() if state.counts]
         return max(0.0, min(times) + PERIOD_S - now) if times else None
 
     def close(self) -> Iterator[str]:
@@ -101,15 +104,15 @@ class Repeats:
             yield from state.report()
         self._states.clear()
 
-    def _end_period(self, kind: Kind, state: _State, now: float) -> Iterator[str]:
+    def _end_period(self, kind: Hashable, state: _State, now: float) -> Iterator[str]:
         """Yields the counts; a kind that still repeats begins a new period."""
-        continues = state.repeated or state.others
+        continues, varies = state.counts, state.others > 0
         yield from state.report()
         if not continues:
             del self._states[kind]
         else:
             state.started_at = now
-            state.written = 0 if state.others else 1
+            state.written = 0 if varies else 1
 
 
 def _first_line(text: str) -> str:

@@ -66,9 +66,10 @@ class LiveLine:
         self.flush()
 
     def flush(self, timeout_s: float = FLUSH_S) -> None:
-        """Waits until all output is written, at most ``timeout_s`` [s] for each stream."""
+        """Waits until all output is written, at most ``timeout_s`` [s]."""
+        ends = time.monotonic() + timeout_s
         self._output.flush(timeout_s)
-        self._errors.flush(timeout_s)
+        self._errors.flush(ends - time.monotonic())
 
 
 def cut(text: str, columns: int) -> str:

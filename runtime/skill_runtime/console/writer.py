@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -52,6 +53,8 @@ class Writer:
         self._lost = 0
         self._reason = ""
         self._torn = False
+        self._written = 0
+        self._stuck_at = -1
 
     def line(self, text: str) -> None:
         """Writes a line."""
@@ -62,11 +65,16 @@ class Writer:
         self._put(_Item(text[:LONGEST], transient=True))
 
     def flush(self, timeout_s: float = FLUSH_S) -> bool:
-        """Waits until everything is written; returns whether it is."""
+        """Waits until everything is written; returns whether it is.
+
+        After one call in vain, further ones do not wait until something was written.
+        """
         ends = time.monotonic() + timeout_s
         with self._changed:
             while self._items or self._busy:
-                if not self._changed.wait(max(0.0, ends - time.monotonic())):
+                stuck = self._written == self._stuck_at
+                if stuck or not self._changed.wait(max(0.0, ends - time.monotonic())):
+                    self._stuck_at = self._written
                     return False
         return True
 
@@ -82,8 +90,10 @@ class Writer:
                 self._lost += 1
                 self._reason = "the output was not read in time"
             if self._thread is None:  # not before: a fork would lose the thread
-                self._thread = threading.Thread(target=self._run, name="output", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="output", daemon=True)
+                with suppress(RuntimeError):  # no thread: the next text tries again
+                    thread.start()
+                    self._thread = thread
             self._changed.notify_all()
 
     def _run(self) -> None:
@@ -100,6 +110,7 @@ class Writer:
             start = "\n" if self._torn else ""
             problem = self._write(f"{start}{report}{item.text}")
             with self._changed:
+                self._written += 1
                 if not problem:
                     self._lost -= lost
                 elif not item.transient:

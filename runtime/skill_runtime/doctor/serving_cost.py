@@ -11,6 +11,7 @@ import numpy as np
 import zmq
 
 from skill_proto.arrays import Array
+from skill_runtime.channel.channel import Channel
 from skill_runtime.doctor.loop_latency import LoopMeasurement, WaitStrategy
 from skill_runtime.policy import OnnxPolicy, load_manifest
 from skill_runtime.realtime.clock import MonotonicClock
@@ -18,15 +19,13 @@ from skill_runtime.realtime.pacing import Pacer
 from skill_runtime.realtime.scheduling import DeferredGc, configure_thread
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
 from skill_runtime.server.backends import simulated_arm
-from skill_runtime.transport.sockets import Addresses
+from skill_runtime.server.control_loop import Signals
 
 SERVO_RATE_HZ = 200.0
 """Default servo rate of skill-serve with the simulated arm [Hz]."""
 
 WARM_UP_RUNS = 20
 """Runs before the first one that is measured."""
-
-ANY_PORT = "tcp://127.0.0.1:*"
 
 MESSAGE = b"x" * 160
 """A message of the length of a skill command."""
@@ -49,15 +48,15 @@ except zmq.Again:
 
 
 def open_server(model: Path) -> ArmServer:
-    """Opens a server of ``model`` with a simulated arm on free ports; its loop is not started.
+    """Opens the controller of ``model`` with a simulated arm; its loop is not started.
 
     Raises:
         PolicyFileError, RateMismatchError, UnsupportedPolicyError, ArmError: The policy file cannot
             be served.
     """
     arm = simulated_arm(load_manifest(model), servo_rate_hz=SERVO_RATE_HZ, seed=0)
-    addresses = Addresses(commands=ANY_PORT, telemetry=ANY_PORT, stop=ANY_PORT)
-    return ArmServer(arm, ServeConfig(model=model, addresses=addresses))
+    config = ServeConfig(model=model, watch_stop_listener=False)
+    return ArmServer(arm, config, Channel.in_process(), Signals(wait=lambda _: False))
 
 
 def time_inference(model: Path, seconds: float, cpu: int | None = None) -> Array:
@@ -84,7 +83,7 @@ def measure_ticks(
 ) -> LoopMeasurement:
     """Runs the demo of a server at its servo rate in the calling thread, and measures its ticks.
 
-    A tick comprises messages, policy if due, shaper, governor, arm and telemetry. It includes the
+    A tick comprises commands, policy if due, shaper, governor, arm and state. It includes the
     time that other programs take the processor away, which is shorter with SCHED_FIFO.
     """
     configure_thread(cpu=cpu, realtime=strategy.fifo)

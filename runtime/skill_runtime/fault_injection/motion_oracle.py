@@ -9,6 +9,7 @@ verdicts nor the server's intentions.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,6 +60,12 @@ class MotionOracle:
     def __post_init__(self) -> None:
         """Derives the braking time from the limits."""
         self.rest_within_s = _rest_within_s(self.limits.spec)
+
+    def accepts(self, joint_position: Sequence[float]) -> bool:
+        """Returns whether a target ``(dof,)`` [rad] lies within the joints' ranges; () does."""
+        spec = self.limits.spec
+        ranges = zip(joint_position, spec.position_low, spec.position_high, strict=False)
+        return all(low <= value <= high for value, low, high in ranges)
 
     def is_moving(self, now: float) -> bool:
         """Returns whether set-points move the arm and reach it."""

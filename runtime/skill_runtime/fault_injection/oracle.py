@@ -1,27 +1,28 @@
 """The invariants of every tick, checked against a model and not against the server's own state.
 
-The oracle observes every message to the server and every reply. From these it models lease,
-command, stop and fault. ``motion_oracle`` checks the set-points that reach the motors.
+The oracle observes every command that the controller executes, every reply, and every stop. From
+these it models lease, command, stop and fault. ``motion_oracle`` checks the set-points that reach
+the motors.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from skill_proto.faults import FAULTS
-from skill_proto.messages import FaultClass, Mode
+from skill_proto.messages import Error, FaultClass, Inbound, Message, Mode, Telemetry
 from skill_runtime.authority.authority import IdleTimeout
 from skill_runtime.authority.lease import DEFAULT_VALIDITY_S, FUTURE_TOLERANCE_S
 from skill_runtime.authority.modes import LATCHED, POLICY_MODES
 from skill_runtime.fault_injection.motion_oracle import InvariantError, MotionOracle
-from skill_runtime.fault_injection.virtual_transport import PortName, Sent
+from skill_runtime.server.stop_reader import SILENCE_S
 
 POLICY_PERIOD_S = 0.04
 """Period of the shipped policies [s]."""
+LISTENER_SILENCE_S = SILENCE_S
 CAUSE_LASTS_S = 0.05
 """Longest time from a cause to its fault [s]."""
 READINGS_S = 1e-3
@@ -80,7 +81,6 @@ class Oracle:
     _demo_allowed: bool = True
     _stopped: bool = False
     _idle: Idle | None = None
-    _reading: dict[PortName, Sent] = field(default_factory=dict[PortName, Sent])
     _uncommanded_ticks: int = 0
     _pose: float = -math.inf
     _counters: Counter[str] = field(default_factory=Counter[str])
@@ -89,43 +89,26 @@ class Oracle:
     _mode_before: Mode = "hold"
     _old_pose_ticks: int = 0
     _fault_class: FaultClass | None = None
+    _silent_ticks: int = 0
 
-    # Messages and replies -----------------------------------------------------------------------
+    # Commands and stops -------------------------------------------------------------------------
 
-    def delivered(self, port: PortName, message: Sent) -> None:
-        """The server begins to read a message; it must have answered the one before."""
-        before = self._reading.pop(port, None)
-        if before is not None:
-            raise InvariantError(f"no answer to {before.frames[0][:80]!r} on {port}")
-        self._reading[port] = message
+    def executed(self, message: Inbound, reply: Message, *, broken: bool) -> None:
+        """The controller has executed or refused a command.
 
-    def replied(
-        self, port: PortName, receiver: bytes, content: bytes, *, broken: bool
-    ) -> dict[str, Any]:
-        """The server replies; an internal error is allowed only if one was injected (``broken``).
-
-        Returns:
-            The reply.
+        An internal error is allowed only if one was injected (``broken``).
         """
-        asked = self._reading.pop(port, None)
-        if asked is None or asked.sender != receiver:
-            raise InvariantError(f"a reply without a request: {content[:80]!r}")
-        reply: dict[str, Any] = json.loads(content)
-        if port == "stop":
-            self._stop_answered(reply)
-        elif reply["type"] == "error":
-            self.counts[f"refused {reply['code']}"] += 1
-            if reply["code"] == "internal" and not broken:
-                raise InvariantError(f"the server failed: {reply['message']}")
-        else:
-            self._accepted(json.loads(asked.frames[0]), reply)
-        return reply
+        if isinstance(reply, Error):
+            if reply.code == "internal" and not broken:
+                raise InvariantError(f"the server failed: {reply.message}")
+            return
+        self._accepted(message.model_dump(), reply.model_dump())
 
-    def _stop_answered(self, reply: dict[str, Any]) -> None:
-        if reply["type"] == "ok":
-            self.counts["stop"] += 1
-            self._stopped, self._demo_allowed = True, False
-            self._lease = self._allowed = self._idle = None
+    def stops_executed(self, count: int) -> None:
+        """The controller has executed this number of stops."""
+        self.counts["stop"] += count
+        self._stopped, self._demo_allowed = True, False
+        self._lease = self._allowed = self._idle = None
 
     def _accepted(self, asked: dict[str, Any], reply: dict[str, Any]) -> None:
         kind, now = asked["type"], float(reply["time"])
@@ -139,7 +122,7 @@ class Oracle:
             self._stopped, self._fault_in_force = False, False
         elif kind == "track":
             self._pose = float(asked["captured"])
-        elif "lease" in asked:
+        elif asked.get("lease") is not None:
             held = self._holder(asked, now)
             if kind == "renew":
                 held.ends = now + held.ttl_s
@@ -179,6 +162,8 @@ class Oracle:
         if expires <= now or asked["reference_time"] > now + FUTURE_TOLERANCE_S:
             late = now - expires
             raise InvariantError(f"{asked['type']!r} was accepted {late:.3f} s after its end")
+        if not self.motion.accepts(asked.get("joint_position") or ()):
+            raise InvariantError("a target was accepted beyond the joints' limits")
         held.seq = asked["seq"]
         if asked["type"] != "scene":
             mode = MODE_OF.get(asked["type"])
@@ -207,8 +192,8 @@ class Oracle:
 
     # Every tick ---------------------------------------------------------------------------------
 
-    def before_message(self, mode: Mode, fault: FaultClass | None, now: float) -> None:
-        """Checks fault and stop before the server reads a message, which may end them."""
+    def before_command(self, mode: Mode, fault: FaultClass | None, now: float) -> None:
+        """Checks fault and stop before a command is executed, which may end them."""
         self._check_fault(mode, fault)
         self._check_stop(mode, now)
 
@@ -216,6 +201,7 @@ class Oracle:
         """Checks all invariants; ``decided`` is the tick's own time [s]."""
         self.tick += 1
         self._check_fault(mode, fault)
+        self._check_listener(mode)
         self._check_stop(mode, decided)
         self._check_idle(mode, decided)
         self._check_mode(mode, decided)
@@ -255,6 +241,20 @@ class Oracle:
                 raise InvariantError(f"stopped without a stop or an idle timeout: {idle}")
             self.counts["stopped by idle timeout"] += 1
             self._stopped, self._lease, self._allowed, self._idle = True, None, None, None
+
+    def listener(self, *, silent: bool) -> None:
+        """The stop listener has, or has not, beaten since the last tick."""
+        self._silent_ticks = self._silent_ticks + 1 if silent else 0
+
+    def _check_listener(self, mode: Mode) -> None:
+        """A silent stop listener stops the arm, and only a silent one may do so."""
+        silent_s = self._silent_ticks * self.motion.period_s
+        if silent_s > LISTENER_SILENCE_S + 2.0 * self.motion.period_s and mode != "stopped":
+            raise InvariantError(f"{mode!r} {silent_s:.3f} s after the stop listener's last sign")
+        if mode == "stopped" and not self._stopped and 2.0 * silent_s >= LISTENER_SILENCE_S:
+            self.counts["stopped without a stop listener"] += 1
+            self._stopped, self._demo_allowed = True, False
+            self._lease = self._allowed = self._idle = None
 
     def _check_idle(self, mode: Mode, decided: float) -> None:
         held, idle = self._lease, self._idle
@@ -310,14 +310,14 @@ class Oracle:
         if uncommanded_s > self.motion.rest_within_s and self.motion.is_moving(decided):
             raise InvariantError(f"still moving {self._uncommanded_ticks} ticks after its command")
 
-    def published(self, state: dict[str, Any], mode: Mode, fault: FaultClass | None) -> None:
-        """Checks published telemetry against mode, fault and the counts of the model."""
-        reported = state["mode"], state["fault"]
+    def published(self, state: Telemetry, mode: Mode, fault: FaultClass | None) -> None:
+        """Checks a state that the controller has written against mode, fault and the counts."""
+        reported = state.mode, state.fault
         if reported != (mode, fault):
             raise InvariantError(f"telemetry says {reported}, and it is {(mode, fault)}")
         if self._stopped and mode != "stopped":
             raise InvariantError(f"stopped, but telemetry says {mode!r}")
-        now = Counter[str](state["counters"])
+        now = Counter[str](state.counters)
         if any(now[name] < count for name, count in self._counters.items()):
             raise InvariantError("a counter in telemetry has fallen")
         self._counters = now

@@ -1,14 +1,13 @@
-"""One run: the server's own loop, lease, governor and message handling on virtual time.
+"""One run: controller, gateway and stop listener of the server on virtual time.
 
-Only the server's sockets and its clock are replaced. All random draws come from one seed, so a run
-that fails can be repeated.
+Only the sockets and the clock are replaced. All random draws come from one seed, so a run that
+fails can be repeated.
 """
 
 from __future__ import annotations
 
 import hashlib
 import heapq
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,18 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_proto.messages import FaultClass, Welcome
+from skill_proto.messages import FaultClass, Inbound, Message
 from skill_robots.arm import ArmState, JointTarget
 from skill_robots.franka.specs import FR3, PANDA
 from skill_robots.motion.limits import MotionLimits
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
-from skill_runtime.authority.authority import Authority, IdleTimeout
-from skill_runtime.authority.refusal import Refusal
-from skill_runtime.control.arm_controller import ArmController
-from skill_runtime.control.demo import DemoController
+from skill_runtime.authority.authority import IdleTimeout
+from skill_runtime.channel.channel import Channel
 from skill_runtime.control.fault_points import FaultPoint
-from skill_runtime.control.object_tracker import ObjectTracker, TrackConfig
+from skill_runtime.control.object_tracker import TrackConfig
 from skill_runtime.fault_injection.actors import (
     Actor,
     CommandingClient,
@@ -49,12 +46,15 @@ from skill_runtime.fault_injection.faulty_arm import (
 from skill_runtime.fault_injection.lossy_network import Network
 from skill_runtime.fault_injection.motion_oracle import InvariantError, MotionOracle
 from skill_runtime.fault_injection.oracle import Oracle
+from skill_runtime.fault_injection.process_faults import ProcessFaults
+from skill_runtime.fault_injection.reply_oracle import REPLY_WITHIN_S, ReplyOracle
+from skill_runtime.fault_injection.telemetry_oracle import TelemetryOracle
 from skill_runtime.fault_injection.virtual_clock import VirtualClock
+from skill_runtime.fault_injection.virtual_processes import VirtualProcesses
 from skill_runtime.fault_injection.virtual_transport import PortName, Sent, VirtualTransport
 from skill_runtime.policy import OnnxPolicy
-from skill_runtime.server.control_loop import ControlLoop, Pace
-from skill_runtime.server.dispatcher import Dispatcher
-from skill_runtime.server.message_server import MessageServer
+from skill_runtime.server.arm_server import ArmServer, ServeConfig
+from skill_runtime.server.control_loop import Signals
 
 CAUSES: dict[ArmFault, FaultClass] = {
     "communication": "communication",
@@ -105,38 +105,64 @@ class FaultRun:
     """Builds a server, its surroundings and an oracle, and runs them.
 
     Attributes:
-        authority, controller, loop: parts of the server.
-        oracle: checks the invariants.
+        server: the controller.
+        channel: the memory of the server.
+        oracle: checks the invariants of every tick.
     """
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config
         self._random = np.random.default_rng([config.seed, 1])
         self.clock = VirtualClock(self._draw_lateness_s)
+        self.clock.on_wake = self._on_wake
         self.transport = VirtualTransport(self.clock, self._on_reply, self._on_delivery)
-        self.transport.telemetry.on_frame = self._on_telemetry
+        self.transport.telemetry.on_frame = lambda frame: self.telemetry_oracle.published(frame)
+        self.channel = Channel.in_process()
+        self.replies = ReplyOracle()
+        self.processes = VirtualProcesses(
+            self.transport, self.channel, self.clock, self.replies.forget
+        )
         arm = self._make_arm()
         self.arm = FaultyArm(arm, self._on_command, self._on_lost, self._on_reset)
         self.policy = FaultyPolicy(OnnxPolicy(config.model), self._on_policy_fault)
         tracked = config.seed % 2 == 1
         track = TrackConfig(objects=("cube",) if tracked else ())
-        self.authority = Authority(IdleTimeout(stop_after_s=0.25 if config.seed % 4 == 2 else 20.0))
-        self._errors = ErrorInjector(lambda: self.oracle.cause("internal"), self._on_placed)
-        self.controller = ArmController(
-            self.arm, self.policy, ObjectTracker(track), self.clock.now, self._errors
+        idle_timeout = IdleTimeout(stop_after_s=0.25 if config.seed % 4 == 2 else 20.0)
+        self._errors = ErrorInjector(
+            lambda: self.oracle.cause("internal"),
+            self._on_placed,
+            self._before_command,
+            self._on_answer,
         )
-        surroundings = self.controller.limits.surroundings
+        self.server = ArmServer(
+            self.arm,
+            ServeConfig(
+                model=config.model, seed=config.seed, idle_timeout=idle_timeout, track=track
+            ),
+            self.channel,
+            Signals(
+                wait=self._wait,
+                wake_gateway=self._on_written,
+                wake_listener=self.processes.confirm,
+            ),
+            self.clock,
+            self.policy,
+            self._errors,
+        )
+        controller = self.server.controller
         self.oracle = Oracle(
             motion=MotionOracle(
-                MotionLimits(arm.spec, surroundings, arm.servo_period_s),
+                MotionLimits(arm.spec, controller.limits.surroundings, arm.servo_period_s),
                 arm.servo_period_s,
                 arm.lockstep,
             ),
-            idle_timeout=self.authority.idle_timeout,
+            idle_timeout=idle_timeout,
             pose_timeout_s=track.timeout_s if tracked else None,
         )
-        self.oracle.motion.on_placed(self.controller.state.joint_position, 0.0, released=True)
-        self.loop = self._make_loop(has_demo=not tracked)
+        self.oracle.motion.on_placed(controller.state.joint_position, 0.0, released=True)
+        self.telemetry_oracle = TelemetryOracle(self.server, self.channel, self.oracle)
+        self.processes.describe(self.server.gateway_config)
+        self.troubles = ProcessFaults(self.processes, self.channel, config.seed, self._lease)
         self._fault_points: list[FaultPoint] = ["handle", "receive", "publish", "set-point"]
         if not tracked:
             self._fault_points.append("demo")
@@ -145,7 +171,8 @@ class FaultRun:
         self._faulty_ticks = 0
         self._clears = 0
         self._started = False
-        self._began = self.clock.time_s
+        self._stops_due = self._stops_seen = self._beat = 0
+        self._quiet_since = 0.0
         self._receivers: dict[bytes, Callable[[Reply], None]] = {}
         self._actors: list[tuple[float, int, Actor]] = []
         self._make_actors(tracked)
@@ -159,16 +186,6 @@ class FaultRun:
             return MujocoArm(TabletopConfig(physics_step_s=period_s), seed=seed)
         spec = FR3 if seed % 3 == 2 else PANDA
         return FollowerArm(spec, period_s, seed, lambda: self.clock.time_s)
-
-    def _make_loop(self, *, has_demo: bool) -> ControlLoop:
-        dispatcher = Dispatcher(self.authority, self.controller, _refuse_hello)
-        server = MessageServer(
-            self.transport, self.authority, dispatcher.handle, None, self.clock, self._errors
-        )
-        demo = DemoController(self.policy.manifest, self._config.seed) if has_demo else None
-        return ControlLoop(
-            self.authority, self.controller, server, demo, self.clock, Pace(), self._errors
-        )
 
     def _make_actors(self, tracked: bool) -> None:
         network = Network(self.transport, self._random)
@@ -198,34 +215,35 @@ class FaultRun:
             InvariantError: an invariant is broken; the text begins with the tick.
         """
         try:
-            self.loop.run(self._between_ticks)
-            self.oracle.end_of_run(self.authority.events.counters)
+            self.server.loop.run(self._between_ticks)
+            self.oracle.end_of_run(self.server.authority.events.counters)
         except InvariantError as error:
             raise InvariantError(f"tick {self.oracle.tick}: {error}") from None
-        return RunResult(counts=self.oracle.counts, digest=self._digest.hexdigest())
+        counts = self.oracle.counts + self.replies.counts + self.troubles.counts
+        return RunResult(counts=counts, digest=self._digest.hexdigest())
 
     def _between_ticks(self) -> bool:
         """Is called by the loop between ticks, as the function that says whether to end."""
         if self._started:
             self._check_tick()
         self._started = True
-        self._began = self.clock.time_s
         if self.oracle.tick >= self._config.ticks:
             self.oracle.shut_down()
             return True
         now = self.clock.time_s
         while self._actors[0][0] <= now:
             _, order, actor = heapq.heappop(self._actors)
-            latest = self.loop.latest
-            again = actor.act(now, now if latest is None else latest.time)
+            again = actor.act(now, self.telemetry_oracle.newest_time or now)
             heapq.heappush(self._actors, (max(again, now + 1e-4), order, actor))
         self._inject_faults(now)
+        self.troubles.step(now)
         if self.arm.injected:
             self.oracle.cause(CAUSES[self.arm.injected])
         return False
 
     def _check_tick(self) -> None:
-        authority, oracle = self.authority, self.oracle
+        authority, oracle = self.server.authority, self.oracle
+        self._count_stops()
         mode, fault = authority.mode, authority.fault_class
         if self._policy_has_failed:
             oracle.must_be_at_fault("policy", mode, fault)
@@ -235,14 +253,30 @@ class FaultRun:
         failed, self._errors.has_raised = self._errors.has_raised, False
         if failed and not cleared:
             oracle.must_be_at_fault("internal", mode, fault)
-        if self.transport.stop.has_unread_since(self._began) and not failed:
+        if self.server.stops.executed < self._stops_due:
             raise InvariantError("a stop that had arrived before the tick was not read in it")
         self._check_arm_fault(cleared=cleared)
-        oracle.end_of_tick(mode, fault, self.loop.decided)
+        oracle.end_of_tick(mode, fault, self.server.loop.decided)
+        self._check_replies()
         self._digest.update(mode.encode())
 
+    def _check_replies(self) -> None:
+        now = self._tick_time_s
+        is_out = self.processes.is_out("gateway") or self.processes.is_out("stop listener")
+        if is_out or self._errors.active == "receive":  # commands are not read
+            self._quiet_since = now
+        if now - self._quiet_since > REPLY_WITHIN_S:
+            self.replies.check("commands", now)
+            self.replies.check("stop", now)
+
+    @property
+    def _tick_time_s(self) -> float:
+        """Time in servo periods, which does not advance while the controller stands still [s]."""
+        return self.oracle.tick * self.arm.servo_period_s
+
     def _check_arm_fault(self, *, cleared: bool) -> None:
-        injected, mode, fault = self.arm.injected, self.authority.mode, self.authority.fault_class
+        authority = self.server.authority
+        injected, mode, fault = self.arm.injected, authority.mode, authority.fault_class
         if not injected or cleared:
             self._faulty_ticks = 0
             return
@@ -290,16 +324,60 @@ class FaultRun:
 
     # Observed by the oracle ---------------------------------------------------------------------
 
+    def _wait(self, seconds: float) -> bool:
+        """Waits for a command or a stop, as the controller does between two ticks."""
+        ends = self.clock.time_s + seconds
+        while True:
+            due = self.processes.next_due
+            if due is None or due > ends:
+                self.clock.advance_to(ends)
+                return False
+            self.clock.advance_to(due)
+            self.processes.step()
+            stops = self.channel.stops
+            if len(self.channel.commands) or stops.requested != self.server.stops.executed:
+                return True
+
+    def _on_wake(self) -> None:
+        """Is called at the beginning of a tick: the others have done what had arrived."""
+        self.processes.step()
+        stops = self.channel.stops
+        self._stops_due = stops.requested
+        self.oracle.listener(silent=stops.beat_ns == self._beat)
+        self._beat = stops.beat_ns
+
+    def _lease(self) -> tuple[str, int]:
+        lease = self.server.authority.lease
+        return ("", 0) if lease is None else (lease.token, lease.seq)
+
     def _on_delivery(self, port: PortName, message: Sent) -> None:
-        authority = self.authority
-        self.oracle.before_message(authority.mode, authority.fault_class, self.clock.time_s)
-        self.oracle.delivered(port, message)
+        self.replies.delivered(port, message, self._tick_time_s)
 
     def _on_reply(self, port: PortName, receiver: bytes, content: bytes) -> None:
-        reply = self.oracle.replied(port, receiver, content, broken=self._errors.has_raised)
+        reply = self.replies.replied(port, receiver, content)
         receive = self._receivers.get(receiver)
         if receive is not None:
             receive(reply)
+
+    def _on_written(self) -> None:
+        """Is called after the controller has written its state, and maybe replies."""
+        self._count_stops()
+        self.telemetry_oracle.written()
+        self.processes.confirm()
+
+    def _count_stops(self) -> None:
+        executed = self.server.stops.executed
+        if executed != self._stops_seen:
+            self.oracle.stops_executed(executed - self._stops_seen)
+            self._stops_seen = executed
+
+    def _before_command(self) -> None:
+        self._count_stops()
+        authority = self.server.authority
+        self.oracle.before_command(authority.mode, authority.fault_class, self.clock.time_s)
+
+    def _on_answer(self, message: Inbound, reply: Message) -> None:
+        self.oracle.executed(message, reply, broken=self._errors.has_raised)
 
     def _on_command(self, target: JointTarget, measured: Array) -> None:
         self._digest.update(target.position.tobytes())
@@ -313,7 +391,7 @@ class FaultRun:
         self.oracle.motion.on_reset()
 
     def _on_placed(self, state: ArmState) -> None:
-        released = self.authority.fault_class == "contact"
+        released = self.server.authority.fault_class == "contact"
         self.oracle.motion.on_placed(state.joint_position, self.clock.time_s, released=released)
 
     def _on_policy_fault(self) -> None:
@@ -323,12 +401,3 @@ class FaultRun:
             return
         self._policy_has_failed = True
         self.oracle.cause("policy")
-
-    def _on_telemetry(self, frame: bytes) -> None:
-        authority = self.authority
-        self.oracle.published(json.loads(frame), authority.mode, authority.fault_class)
-
-
-def _refuse_hello(message_id: int, now: float) -> Welcome:
-    del message_id, now
-    raise Refusal("not_supported", "a simulated server has no description", "send a command")

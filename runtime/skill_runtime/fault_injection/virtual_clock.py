@@ -15,11 +15,13 @@ class VirtualClock:
         lateness_s: returns the lateness of the next wake-up [s].
 
     Attributes:
+        on_wake: called after each wake-up from :meth:`sleep_until`.
         time_s: the present time; looking here does not advance it [s].
     """
 
     def __init__(self, lateness_s: Callable[[], float]) -> None:
         self.time_s = 1000.0
+        self.on_wake: Callable[[], None] = lambda: None
         self._lateness_s = lateness_s
 
     def now(self) -> float:
@@ -30,6 +32,7 @@ class VirtualClock:
     def sleep_until(self, time_s: float) -> None:
         """Wakes at ``time_s`` or later."""
         self.advance_to(time_s + self._lateness_s())
+        self.on_wake()
 
     def advance_to(self, time_s: float) -> None:
         """Wakes at ``time_s`` exactly, or at once if that has passed."""

@@ -1,7 +1,7 @@
 """The server's sockets inside one process and on virtual time.
 
-Messages arrive at the time for which they were posted, in that order. Waiting for a message
-advances the clock. All code behind the sockets is that of the real server.
+Messages arrive at the time for which they were posted, in that order. All code behind the sockets
+is that of the real server.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ class VirtualPort:
             return self._clock.now()
         return self._in_transit[0].time if self._in_transit else None
 
-    def has_unread_since(self, time_s: float) -> bool:
-        """Returns whether a message that had arrived by ``time_s`` is unread."""
-        return bool(self._in_transit) and self._in_transit[0].time <= time_s
+    def drop_connection(self) -> None:
+        """Drops the rest of a message that a process had begun to read when it died."""
+        self._parts.clear()
 
     def put(self, message: Sent) -> None:
         """Puts a message in transit."""
@@ -115,13 +115,14 @@ class VirtualPublisher:
 
 @dataclass
 class VirtualTransport:
-    """The server's ports and the messages in transit to them."""
+    """The server's ports and the messages in transit to them; it has no policy service."""
 
     clock: VirtualClock
     on_reply: OnReply
     on_delivery: OnDelivery
     commands: VirtualPort = field(init=False)
     stop: VirtualPort = field(init=False)
+    act: None = None
     telemetry: VirtualPublisher = field(default_factory=lambda: VirtualPublisher(lambda _: None))
     _order: int = 0
 
@@ -134,15 +135,3 @@ class VirtualTransport:
         self._order += 1
         target = self.stop if port == "stop" else self.commands
         target.put(Sent(arrives, self._order, sender, frames))
-
-    def wait(self, milliseconds: int) -> bool:
-        """Advances the clock to the next arrival, by at most ``milliseconds``.
-
-        Returns:
-            Whether a message has arrived.
-        """
-        ends = self.clock.now() + milliseconds * 1e-3
-        arrivals = [due for due in (self.commands.due, self.stop.due) if due is not None]
-        first = min(arrivals, default=ends)
-        self.clock.advance_to(min(first, ends))
-        return bool(arrivals) and first <= ends

@@ -136,7 +136,7 @@ class OnnxPolicy:
 
         Args:
             observation: ``(slots, O)``, or ``(O,)`` with one slot; raw units.
-            skill: ``(slots, Z)`` or ``(Z,)``.
+            skill: ``(slots, Z)`` or ``(Z,)``. A policy that takes no skills accepts one of size 0.
             goal: ``(slots, G)`` or ``(G,)``; replaces the skill.
             previous_action: ``(slots, A)`` or ``(A,)`` in [-1, 1]: the action that was executed, if
                 it differs from the policy's last action.
@@ -215,7 +215,7 @@ class OnnxPolicy:
                 f"{self.manifest.name} needs a skill of {self.manifest.skill.size} numbers"
                 + (" or a goal" if "goal" in inputs else "")
             )
-        if skill is not None and "skill" not in inputs:
+        if skill is not None and "skill" not in inputs and np.size(skill):
             raise PolicyError(f"{self.manifest.name} takes no skills")
         _copy_into(inputs, "observation", observation)
         if "skill" in inputs:

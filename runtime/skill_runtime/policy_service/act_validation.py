@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skill_proto.arrays import FloatArray
+from skill_proto.arrays import Float32Array, FloatArray
 from skill_proto.manifest import PolicyManifest
 from skill_proto.vectors import VectorError, check_goals, normalise_skills, within
 from skill_proto.wire import WireError
-from skill_runtime.policy_service.sessions import MAX_ROWS
+from skill_runtime.policy_service.config import MAX_ROWS
 
 LARGEST = float(np.finfo(np.float32).max)
 """Largest number that a policy can read; its inputs have single precision."""
@@ -21,7 +21,7 @@ LARGEST = float(np.finfo(np.float32).max)
 class ActInputs:
     """The arrays of one request as the policy takes them."""
 
-    arrays: Mapping[str, FloatArray]
+    arrays: Mapping[str, Float32Array]
     """``(n, ...)`` by name."""
     rows: int
 
@@ -43,7 +43,10 @@ def validate_act(arrays: Mapping[str, FloatArray], manifest: PolicyManifest) -> 
     _check_names(arrays, sizes, manifest, usage)
     rows = _check_shapes(arrays, sizes, usage)
     try:
-        inputs = {name: _checked(name, array, manifest) for name, array in arrays.items()}
+        inputs = {
+            name: _checked(name, array, manifest).astype(np.float32, copy=False)
+            for name, array in arrays.items()
+        }
     except VectorError as error:
         raise WireError("invalid", str(error), error.fix) from None
     return ActInputs(inputs, rows)
@@ -129,14 +132,12 @@ def _checked(name: str, array: FloatArray, manifest: PolicyManifest) -> FloatArr
 
 
 def _checked_observation(array: FloatArray, manifest: PolicyManifest) -> FloatArray:
-    if array.dtype == np.float32:
-        return array
     is_too_large = np.abs(array) > LARGEST
     if is_too_large.any():
         row, entry = (int(index) for index in np.argwhere(is_too_large)[0])
         raise VectorError(
-            f"observation, row {row}: {entry_name(manifest, entry)} = {array[row, entry]} exceeds "
-            f"{LARGEST}, the largest number in single precision",
+            f"observation, row {row}: {entry_name(manifest, entry)} = {array[row, entry]!s} "
+            f"exceeds {LARGEST}, the largest number in single precision",
             "send raw SI units; leave out rows whose sensor has failed",
         )
-    return array.astype(np.float32)
+    return array

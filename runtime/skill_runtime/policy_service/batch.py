@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from skill_proto.arrays import FloatArray
+from skill_proto.arrays import Float32Array
 from skill_runtime.policy_service.requests import ActRequest
 from skill_runtime.policy_service.sessions import Session
 
@@ -37,11 +37,11 @@ class Batch:
         """Returns the slot of each row."""
         return [slot for _, session in self.members for slot in session.slots]
 
-    def arrays(self) -> dict[str, FloatArray]:
+    def arrays(self) -> Mapping[str, Float32Array]:
         """Returns the arrays of all requests, joined by row."""
         inputs = [request.inputs.arrays for request, _ in self.members]
         if len(inputs) == 1:
-            return dict(inputs[0])
+            return inputs[0]
         return {name: np.concatenate([arrays[name] for arrays in inputs]) for name in inputs[0]}
 
     def parts(self) -> Iterator[tuple[ActRequest, Session, slice]]:

@@ -48,16 +48,12 @@ def refused(sender: bytes, error: WireError, *, time_s: float, instance: str) ->
 
 
 def _reply_arrays(output: PolicyOutput, rows: slice) -> dict[str, FloatArray]:
-    """Returns the arrays of a reply; a distance that is not finite is left out."""
-    distance = output.context_distance
+    """Returns the arrays of a reply; one with a number that is not finite is left out."""
     arrays: dict[str, FloatArray | None] = {
         "action": output.action,
         "context": output.context,
-        "context_distance": distance if _is_finite(distance, rows) else None,
+        "context_distance": output.context_distance,
         "estimate": output.estimate,
     }
-    return {name: array[rows] for name, array in arrays.items() if array is not None}
-
-
-def _is_finite(array: FloatArray | None, rows: slice) -> bool:
-    return array is not None and bool(np.isfinite(array[rows]).all())
+    given = {name: array[rows] for name, array in arrays.items() if array is not None}
+    return {name: array for name, array in given.items() if np.isfinite(array).all()}

@@ -39,9 +39,7 @@ def read_request(
     message, arrays = unpack(frames, COMMAND)
     try:
         if not isinstance(message, Act):
-            raise WireError(
-                "malformed", f"{message.type!r} has no arrays", "send the header alone"
-            )
+            raise WireError("malformed", f"{message.type!r} has no arrays", "send the header alone")
         if message.instance not in (None, instance):
             raise WireError(
                 "wrong_server",

@@ -14,10 +14,6 @@ from typing import NamedTuple
 from skill_proto.validation_text import clip
 from skill_proto.wire import WireError
 
-MAX_ROWS = 256
-"""Rows of all sessions together. An inference of so many takes 1 to 3 ms and some megabytes for the
-shipped policies."""
-
 EVICTABLE_AFTER_S = 10.0
 """A session that was idle for this long loses its slots if others need them [s]."""
 
@@ -134,10 +130,11 @@ class PolicySessions:
             if ends or now - session.used_at > EVICTABLE_AFTER_S:
                 space += len(session.slots)
         if space < rows:
+            count = len(self._sessions)
             raise WireError(
                 "busy",
                 f"session {_quoted(key.name)} needs {rows} rows, but {self.rows_in_use} of "
-                f"{self._slots} are in use by {len(self._sessions)} sessions",
+                f"{self._slots} are in use by {count} session{'s' * (count > 1)}",
                 f"use fewer rows, or wait until a session was idle for {EVICTABLE_AFTER_S:g} s",
             )
 

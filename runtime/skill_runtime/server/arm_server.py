@@ -77,7 +77,7 @@ class ArmServer:
     Attributes:
         remarks: notes for the user, beyond the reply to ``hello``.
         gateway_config: describes the server to its gateway.
-        authority, controller, loop: the parts, for code in the same process.
+        authority, controller, stops, loop: the parts, for code in the same process.
 
     Raises:
         PolicyFileError: the policy file cannot be served.
@@ -106,7 +106,7 @@ class ArmServer:
         tracker = ObjectTracker(config.track)
         self.controller = ArmController(arm, policy, tracker, self._clock.now, fault_points)
         layout = make_layout(self.controller)
-        stops = StopReader(channel.stops, self.authority)
+        self.stops = stops = StopReader(channel.stops, self.authority)
         demo = DemoController(self.controller.manifest, config.seed) if self._has_demo else None
         welcome = self._welcome()
         dispatcher = Dispatcher(

@@ -68,7 +68,10 @@ class CommandReader:
                 self._authority.events.count("invalid_records")
                 log.error("a record of the gateway is dropped: %s", error)
                 continue
-            replies.append((request, self._answer(message)))
+            reply = self._answer(message)
+            if self._fault_points is not None:
+                self._fault_points.answered(message, reply)
+            replies.append((request, reply))
             if self._clock.now() >= until:
                 break
         return replies

@@ -70,6 +70,7 @@ def test_without_a_policy_file_it_measures_the_rest(tmp_path: Path) -> None:
         (["--json", "."], "is a folder; name a file"),
         (["--model", "nowhere.onnx"], "there is no such file"),
         (["--sekonds", "3"], "--sekonds"),
+        (["--log-level", "loud"], "--log-level"),
     ],
 )
 def test_mistyped_commands_are_explained(arguments: list[str], said: str) -> None:
@@ -82,3 +83,27 @@ def test_mistyped_commands_are_explained(arguments: list[str], said: str) -> Non
 def test_round_trips_of_messages_are_timed() -> None:
     assert (time_round_trips(0.1) > 0).all()
     assert (time_round_trips(0.1, 200.0) > 0).all()
+
+
+def test_a_full_disk_does_not_lose_the_measurements(tmp_path: Path) -> None:
+    path = tmp_path / "doctor.json"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, "--seconds", "0.1", "--json", str(path)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+            cwd=tmp_path,
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "skill-doctor: cannot write standard output: No space left on device; "
+        "free some space, or send the output elsewhere\n",
+    )
+    assert json.loads(path.read_text())["seconds"] == 0.1
+    done = doctor("--seconds", 0.1, "--json", "/dev/full", folder=tmp_path)
+    assert done.returncode == 1
+    assert "1 kHz of the Franka control interface: " in done.stdout
+    assert done.stderr.startswith("skill-doctor: cannot write /dev/full: No space left on device")

@@ -1,7 +1,8 @@
-"""Ctrl-C while a program starts: no traceback, and the right exit code."""
+"""All programs: their version, Ctrl-C while they start, and output that cannot be written."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.served import DEADLINE_S
+from tests.support.served import DEADLINE_S, Served
 
 PROGRAM = """
 import sys
@@ -25,14 +26,13 @@ INTERRUPTED_WHILE_BUILDING = """
 import os, signal, sys
 from skill_runtime.cli import serve
 
-build_server = serve.build_server
+server_options = serve.server_options
 
 def interrupted(arguments):
-    server = build_server(arguments)
     os.kill(os.getpid(), signal.{signal})
-    return server
+    return server_options(arguments)
 
-serve.build_server = interrupted
+serve.server_options = interrupted
 sys.argv = ["skill-serve", "--model", {model!r}, "--commands", "tcp://127.0.0.1:*",
             "--telemetry", "tcp://127.0.0.1:*", "--stop", "tcp://127.0.0.1:*"]
 serve.main()
@@ -100,3 +100,115 @@ def test_a_signal_while_the_server_is_built_ends_it_before_it_serves(
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")
+
+
+# Version ------------------------------------------------------------------------------------------
+
+NAMES = {
+    "serve": "skill-serve",
+    "control": "skill-control",
+    "evaluate": "skill-eval",
+    "doctor": "skill-doctor",
+}
+
+RUNS = """
+import sys
+from skill_runtime.cli import entry
+name = sys.argv.pop(1)
+try:
+    getattr(entry, name)()
+finally:
+    heavy = {"numpy", "mujoco", "onnxruntime", "zmq", "tyro", "pydantic"} & set(sys.modules)
+    if "--version" in sys.argv and heavy:
+        sys.stderr.write(f"imported {heavy}")
+"""
+
+
+def run(name: str, *arguments: str, stdout: int = subprocess.PIPE) -> tuple[int, str, str]:
+    """Returns exit code, output and errors of a program."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUNS, name, *arguments],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_program_prints_its_version_without_loading_itself(name: str) -> None:
+    code, output, errors = run(name, "--version")
+    assert (code, errors) == (0, "")
+    assert output.startswith(f"{NAMES[name]} ")
+    assert "mujoco" in output
+
+
+def test_a_version_is_printed_beside_other_flags() -> None:
+    assert run("serve", "--model", "nowhere.onnx", "--version")[0] == 0
+
+
+def test_a_flag_of_a_subcommand_is_not_the_version() -> None:
+    code, output, _ = run("control", "stop", "--version", "--address", "tcp://127.0.0.1:1")
+    assert code != 0
+    assert "skill-control 0" not in output
+
+
+# Output that cannot be written --------------------------------------------------------------------
+
+
+FULL = (
+    "cannot write standard output: No space left on device; "
+    "free some space, or send the output elsewhere\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        *((name, ["--version"]) for name in NAMES),
+        *((name, ["--help"]) for name in NAMES),
+        (
+            "evaluate",
+            ["--baseline", "still", "--skills", "8", "--episodes", "1", "--goals", "0"],
+        ),
+    ],
+)
+def test_a_full_disk_is_one_line_and_exit_code_1(name: str, arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        code, _, errors = run(name, *arguments, stdout=full.fileno())
+    assert code == 1
+    assert errors.endswith(f"{NAMES[name]}: {FULL}")
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("arguments", [["hello"], ["watch", "--count", "1"]])
+def test_a_full_disk_is_an_error_for_words_of_a_server(
+    arguments: list[str], served: Served
+) -> None:
+    with open("/dev/full", "w") as full:
+        done = run("control", *arguments, "--address", served.address, stdout=full.fileno())
+    assert done == (1, None, f"skill-control: {FULL}")
+
+
+def test_a_command_moves_the_arm_though_its_output_cannot_be_written(served: Served) -> None:
+    arguments = ["skill", "1", "0", "--for", "0.5", "--address", served.address]
+    with open("/dev/full", "w") as full:
+        assert run("control", *arguments, stdout=full.fileno()) == (0, None, "")
+
+
+def test_a_command_ends_in_time_though_its_output_is_not_read(served: Served) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    arguments = ["skill", "1", "0", "--for", "0.5", "--address", served.address]
+    try:
+        assert run("control", *arguments, stdout=writer) == (0, None, "")
+    finally:
+        os.close(reader)
+        os.close(writer)

@@ -100,7 +100,10 @@ def test_the_heartbeat_keeps_the_lease_of_a_silent_program(client: SkillClient) 
 
 def test_without_its_heartbeat_a_lease_runs_out(client: SkillClient, other: SkillClient) -> None:
     lease = client.acquire("me", ttl_s=0.5)
-    lease._ended.set()  # stops the heartbeat
+    heartbeat = lease._heartbeat
+    heartbeat.end("for this test")  # stops the heartbeat
+    heartbeat.join(DEADLINE_S)
+    heartbeat.ended_because = None
     state = state_when(other, lambda state: state.lease_holder is None)
     assert state.counters["lease_lost"] == 1
     with pytest.raises(LeaseLostError, match="not renewed for"):

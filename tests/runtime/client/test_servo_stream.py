@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,19 +13,23 @@ import pytest
 from tests.support.router_peer import Peer, ids, ok
 from tests.support.served import DEADLINE_S, Served, serving
 
-from skill_proto.messages import COMMAND, Granted, Telemetry
+from skill_proto.messages import COMMAND, Granted, Ok, Telemetry
 from skill_robots.arm import ArmCommunicationError, ArmState
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_runtime.client import (
-    ClientLease,
     CommandRefusedError,
     LeaseLostError,
     NoLeaseError,
+    ServerReplacedError,
     ServerUnreachableError,
     ServoStream,
     SkillClient,
 )
+from skill_runtime.client.calls import Calls
+from skill_runtime.client.guard import Guard
+from skill_runtime.client.lease import Heartbeat
 from skill_runtime.client.servo_stream import MAX_UNANSWERED
+from skill_runtime.client.telemetry import TelemetrySubscription
 
 
 def joints(state: Telemetry) -> np.ndarray:
@@ -107,7 +113,7 @@ def test_a_late_target_is_counted_and_the_stream_continues(
         assert stream.refused == {"stale": 1}
         stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=30.0)
         stream.finish()
-        lease.seq = 0  # as if the next target was overtaken by the first
+        lease._heartbeat.seq = 0  # as if the next target was overtaken by the first
         stream.servo_pose([0.0, 0.1, 0.15], valid_for_s=30.0)
         stream.finish()
         assert stream.refused == {"stale": 1, "out_of_order": 1}
@@ -218,29 +224,58 @@ def slow(peer: Peer) -> Peer:
 
 
 @pytest.fixture
-def lease(slow: Peer) -> Iterator[ClientLease]:
+def calls(slow: Peer) -> Iterator[Calls]:
+    """A client's calls under a lease of that server."""
+    yield from calls_with_lease(slow.address, 60.0)
+
+
+def calls_with_lease(address: str, timeout_s: float) -> Iterator[Calls]:
+    calls = Calls(address, timeout_s, "test", TelemetrySubscription(), None, None)
     granted = Granted(time=1.0, lease="token", ttl_s=60.0)
-    with ClientLease(slow.address, "me", granted, lambda release: None) as lease:
-        yield lease
+    owner = threading.current_thread()
+    calls.lease = Heartbeat(address, granted, holder="me", priority=0, owner=owner)
+    yield calls
+    calls.lease.end("the test has ended")
+    calls.lease.join(DEADLINE_S)
 
 
-def test_targets_are_dropped_if_the_server_does_not_keep_up(slow: Peer, lease: ClientLease) -> None:
-    with ServoStream(slow.address, 60.0, lease, lambda: 1.0, lambda _: None) as stream:
+def test_targets_are_dropped_if_the_server_does_not_keep_up(slow: Peer, calls: Calls) -> None:
+    with ServoStream(calls, Guard()) as stream:
         ends = time.monotonic() + DEADLINE_S
         while stream.sent < MAX_UNANSWERED and time.monotonic() < ends:
             stream.servo_pose([0.0, 0.0, 0.1])
         before = stream.dropped
         assert not any(stream.servo_pose([0.0, 0.0, 0.1]) for _ in range(5))
         assert (stream.sent, stream.dropped) == (MAX_UNANSWERED, before + 5)
-        assert lease.seq == MAX_UNANSWERED  # dropped targets leave no gap
+        assert calls.held_lease().seq == MAX_UNANSWERED  # dropped targets leave no gap
         slow.answer = lambda frames: [ok(ids(frames))]
         stream.finish()
         assert len(stream.round_trips_s) == MAX_UNANSWERED
         assert stream.servo_pose([0.0, 0.0, 0.1])
 
 
-def test_a_server_that_never_replies_is_unreachable(slow: Peer, lease: ClientLease) -> None:
-    stream = ServoStream(slow.address, 0.5, lease, lambda: 1.0, lambda _: None)
+def test_a_server_that_never_replies_is_unreachable(slow: Peer) -> None:
+    for calls in calls_with_lease(slow.address, 0.5):
+        stream = ServoStream(calls, Guard())
+        stream.servo_pose([0.0, 0.0, 0.1])
+        with pytest.raises(ServerUnreachableError, match=slow.address), stream:
+            pass
+
+
+def ok_of(instance: str, frames: list[bytes]) -> list[bytes]:
+    return [Ok(id=ids(frames), time=1.0, instance=instance).model_dump_json().encode()]
+
+
+def test_another_server_ends_the_stream_and_the_lease(slow: Peer, calls: Calls) -> None:
+    calls.held_lease().instance = "first"
+    slow.answer = lambda frames: [ok_of("first", frames)]
+    stream = ServoStream(calls, Guard())
     stream.servo_pose([0.0, 0.0, 0.1])
-    with pytest.raises(ServerUnreachableError, match=slow.address), stream:
+    stream.finish()
+    assert all(json.loads(frame)["instance"] == "first" for (frame,) in slow.heard)
+    slow.answer = lambda frames: [ok_of("second", frames)]
+    stream.servo_pose([0.0, 0.0, 0.1])
+    with pytest.raises(ServerReplacedError, match=r"hello\(\)"), stream:
         pass
+    with pytest.raises(ServerReplacedError):
+        calls.held_lease()

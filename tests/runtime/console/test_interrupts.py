@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -33,3 +37,34 @@ def test_an_interrupt_raises_again_after_the_start() -> None:
     assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     interrupts.raise_at_interrupt()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+BACKGROUND = """
+import sys
+from skill_runtime.console.interrupts import ignore_terminal_stop
+ignore_terminal_stop()
+print("printed in the background", flush=True)
+"""
+
+TERMINAL = """
+import os, subprocess, sys, termios
+settings = termios.tcgetattr(1)
+settings[3] |= termios.TOSTOP
+termios.tcsetattr(1, termios.TCSANOW, settings)
+background = subprocess.Popen([sys.executable, "-c", sys.argv[1]], process_group=0)
+_, status = os.waitpid(background.pid, os.WUNTRACED)
+os._exit(0 if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 else 1)
+"""
+
+
+def test_a_program_in_the_background_of_a_terminal_is_not_suspended() -> None:
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execv(sys.executable, [sys.executable, "-c", TERMINAL, BACKGROUND])
+    output = b""
+    with suppress(OSError):  # the terminal is closed
+        while data := os.read(terminal, 4096):
+            output += data
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    assert (os.waitstatus_to_exitcode(status), output) == (0, b"printed in the background\r\n")

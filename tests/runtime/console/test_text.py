@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,13 @@ import pytest
 from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import Telemetry
 from skill_proto.ports import DEFAULT_ADDRESS
-from skill_runtime.console.text import control_command, example_command, state_line, watch_line
+from skill_runtime.console.text import (
+    control_command,
+    example_command,
+    json_line,
+    state_line,
+    watch_line,
+)
 from skill_runtime.control.arm_controller import ArmController
 
 ELSEWHERE = "tcp://127.0.0.1:7000"
@@ -84,3 +91,39 @@ def test_a_watched_state_shows_an_event_that_is_new(state: Telemetry) -> None:
     assert watch_line(stopped, state).endswith("  * stop: enough")
     assert "*" not in watch_line(stopped, stopped)
     assert "*" not in watch_line(stopped, None)
+
+
+HOSTILE = "a\n\r\x1b[2J\x07\x7f\x9b\u202e\u2066\u200e\u061c\u2028\ufeff\ud83d"
+"""Line breaks, control characters, marks of writing direction, half of a surrogate pair."""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"last_event": HOSTILE},
+        {"lease_holder": HOSTILE},
+        {"mode": "fault", "fault": HOSTILE},
+        {"command": HOSTILE},
+        {"not_finite": (HOSTILE,)},
+        {"context_estimate": {HOSTILE: 1.0}},
+    ],
+)
+def test_no_text_of_a_state_can_steer_the_terminal(
+    state: Telemetry, changes: dict[str, object]
+) -> None:
+    hostile = state.model_copy(update={"counters": {"stops": 1}} | changes)
+    line = watch_line(hostile, state)
+    assert "a\\n\\r\\x1b[2J" in line
+    assert not set(line) & set(HOSTILE[1:4] + HOSTILE[7:])
+
+
+def test_ordinary_text_stays(state: Telemetry) -> None:
+    named = state.model_copy(update={"lease_holder": "J\u00f6rg \u5b57 \U0001f600"})
+    assert "lease 'J\u00f6rg \u5b57 \U0001f600'" in state_line(named)
+
+
+def test_json_stays_json_and_cannot_steer_the_terminal() -> None:
+    name = "J\u00f6rg \U0001f600 \x7f\x9b\u202e\u2028\U000e0041"
+    line = json_line(json.dumps({"name": name}, ensure_ascii=False))
+    assert json.loads(line) == {"name": name}
+    assert "J\u00f6rg \U0001f600 \\u007f\\u009b\\u202e\\u2028\\udb40\\udc41" in line

@@ -1,11 +1,15 @@
-"""skill-eval refuses a policy of another task, and names the right option."""
+"""skill-eval refuses a policy of another task or in other units, and lists other differences."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
+import onnx
 import pytest
+from tests.support.policy_files import push_manifest, write_policy_file
 from tests.support.skill_aware_policy import skill_aware_manifest, write_skill_aware_policy_file
 
 from skill_proto.manifest import PolicyManifest
@@ -13,7 +17,7 @@ from skill_robots.motion.policy_adapter import UnsupportedPolicyError
 from skill_robots.tasks.skill_aware.task import SKILL_AWARE
 from skill_robots.tasks.tabletop.task import TABLETOP
 from skill_runtime.evaluation.options import EvaluationOptions
-from skill_runtime.evaluation.report import check_task, load
+from skill_runtime.evaluation.report import check_task, identity, load, title
 
 
 def test_a_policy_of_another_task_is_refused(make_manifest: Callable[..., PolicyManifest]) -> None:
@@ -36,3 +40,29 @@ def test_the_loaded_policy_must_be_of_the_chosen_task(tmp_path: Path) -> None:
     assert manifest == skill_aware_manifest()
     with pytest.raises(UnsupportedPolicyError, match="not on the tabletop"):
         load(EvaluationOptions(model=path), 3)
+
+
+@pytest.mark.parametrize("task", ["tabletop", "skill-aware"])
+def test_a_manifest_in_other_units_is_refused_in_every_task(
+    tmp_path: Path, task: Literal["tabletop", "skill-aware"]
+) -> None:
+    manifest = push_manifest() if task == "tabletop" else skill_aware_manifest()
+    fields = json.loads(manifest.to_json())
+    fields["observation"][0]["unit"] = "mm"
+    path = write_skill_aware_policy_file(tmp_path)
+    if task == "tabletop":
+        path = write_policy_file(tmp_path, manifest=json.dumps(fields))
+    else:
+        whole = onnx.load(path)
+        whole.metadata_props[0].value = json.dumps(fields)
+        onnx.save(whole, path)
+    with pytest.raises(UnsupportedPolicyError, match="has the unit 'mm', expected 'm'"):
+        load(EvaluationOptions(model=path, task=task), 3)
+
+
+def test_the_remarks_stand_below_the_title() -> None:
+    manifest = push_manifest(plant=push_manifest().plant.model_dump() | {"robot": "ur5e"})
+    report = identity(EvaluationOptions(baseline="still"), manifest)
+    assert report["remarks"] == ["trained on the robot 'ur5e', this arm is 'panda'"]
+    assert title(report) == ("push_by_hand\nnote: trained on the robot 'ur5e', this arm is 'panda'")
+    assert identity(EvaluationOptions(baseline="still"), None)["remarks"] == []

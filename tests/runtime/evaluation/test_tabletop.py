@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx.parser
 import pytest
 
 from skill_robots.motion.policy_adapter import UnsupportedPolicyError
@@ -70,6 +71,33 @@ def test_contexts_come_from_the_settings_then_the_manifest_then_the_defaults(
     assert (chosen.mass, chosen.friction, chosen.start) == ((3.0, 4.0), (0.3, 0.4), "high")
     empty = load_manifest(make_policy_file(tmp_path, trained_on={}))
     assert tabletop_config(empty, EvaluationSettings()).mass == (0.4, 1.6)
+    grams = {"cube_mass": {"low": 400.0, "high": 1600.0, "unit": "kg"}}
+    beyond = load_manifest(make_policy_file(tmp_path, trained_on=grams))
+    assert tabletop_config(beyond, EvaluationSettings()).mass == (0.4, 1.6)
+
+
+def test_a_foreign_policy_without_skill_and_goal_is_scored(
+    tmp_path: Path, make_policy_file: PolicyFileFactory
+) -> None:
+    path = make_policy_file(
+        tmp_path,
+        filename="walk.onnx",
+        beside=True,
+        model=onnx.parser.parse_model(
+            """<ir_version: 6, opset_import: ["" : 11]>
+            g (float[1,28] obs) => (float[1,3] actions)
+            <int64[3] towards = {19, 20, 21}, float gain = {10}>
+            { far = Gather <axis = 1> (obs, towards)
+              actions = Mul (far, gain) }"""
+        ),
+        skill={"kind": "none", "size": 0},
+        goal=None,
+        tensors={"inputs": {"observation": "obs"}, "outputs": {"action": "actions"}},
+    )
+    policy = OnnxPolicy(path)
+    result = evaluate(policy, policy.manifest, QUICK)
+    assert result.goals is None
+    assert (result.metrics["moved_share_3cm"] or 0.0) > 0.2  # the hand goes to the cube
 
 
 def test_a_policy_without_goals_has_no_goal_metrics(policy_file: Path) -> None:

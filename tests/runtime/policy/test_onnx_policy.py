@@ -135,6 +135,7 @@ def test_a_skill_policy_refuses_goals_and_a_plain_one_refuses_skills(
     with pytest.raises(PolicyError, match="takes no skills"):
         policy.step(np.zeros(28), EAST)
     assert policy.step(np.zeros(28)).skill_used.shape == (1, 0)
+    assert policy.step(np.zeros(28), np.zeros(0)).skill_used.shape == (1, 0)
 
 
 # Recurrent state: memory' = memory / 2 + cube xy, returned as the context -----------------------

@@ -31,13 +31,17 @@ def test_episodes_are_drawn_from_the_trained_ranges(
         assert 0.05 <= arm.context["friction"] <= 0.06
 
 
-@pytest.mark.parametrize("trained", [{}, ranges((0.0, 1000.0), (0.0, 99.0))])
+@pytest.mark.parametrize(("trained", "remarks"), [({}, 0), (ranges((0.0, 1000.0), (0.0, 99.0)), 2)])
 def test_without_a_usable_range_the_defaults_are_drawn(
-    make_manifest: MakeManifest, trained: dict[str, object]
+    make_manifest: MakeManifest, trained: dict[str, object], remarks: int
 ) -> None:
-    arm = simulated_arm(make_manifest(trained_on=trained), servo_rate_hz=200.0, seed=0)
+    manifest = make_manifest(trained_on=trained)
+    arm = simulated_arm(manifest, servo_rate_hz=200.0, seed=0)
     assert 0.4 <= arm.context["mass"] <= 1.6
     assert 0.2 <= arm.context["friction"] <= 0.8
+    found = mismatches(manifest, arm, None, None)
+    assert len(found) == remarks
+    assert all("its default range is used" in remark for remark in found)
 
 
 def test_a_policy_of_the_skill_aware_benchmark_starts_high_with_a_remark(
@@ -67,3 +71,16 @@ def test_differences_from_training_are_listed(make_manifest: MakeManifest) -> No
         "trained with joint stiffness 300/300/300/300/300/300/300 N m/rad, this arm has "
         "600/600/600/600/250/150/50"
     )
+
+
+def test_the_served_arm_and_its_rate_are_compared_with_training(
+    make_manifest: MakeManifest,
+) -> None:
+    manifest = make_manifest()
+    fast = simulated_arm(manifest, servo_rate_hz=1000.0, seed=0)
+    (remark,) = mismatches(manifest, fast, None, None)
+    assert "a physics step of 5 ms, this arm gets a set-point every 1 ms" in remark
+    other = make_manifest(plant=manifest.plant.model_dump() | {"robot": "ur5e"})
+    assert mismatches(other, MujocoArm(), None, None) == [
+        "trained on the robot 'ur5e', this arm is 'panda'"
+    ]

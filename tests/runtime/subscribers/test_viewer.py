@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+import zmq
 from tests.support.controller_bench import update
 from tests.support.served import Served
 
 from skill_proto.messages import Telemetry
+from skill_proto.wire import pack
 from skill_runtime.authority.authority import Authority
 from skill_runtime.control.arm_controller import ArmController
-from skill_runtime.subscribers.viewer import Mirror, no_display
+from skill_runtime.subscribers.viewer import Mirror, Viewer, no_display, read_state
 
 TelemetryOf = Callable[..., Telemetry]
 """See conftest.py."""
@@ -89,3 +92,28 @@ def test_without_a_screen_the_process_ends_with_a_message(
     assert done.returncode == 2
     assert "no screen" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_viewer_that_cannot_be_started_does_not_stop_the_server(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    viewer = Viewer("tcp://127.0.0.1:1")
+    with caplog.at_level(logging.WARNING):
+        viewer.open()
+    viewer.close()
+    assert "the viewer cannot be started (No such file or directory)" in caplog.text
+
+
+def test_a_message_that_is_no_telemetry_is_ignored(
+    telemetry_of: TelemetryOf, controller: ArmController
+) -> None:
+    state = telemetry_of(controller)
+    with zmq.Context() as context, context.socket(zmq.PUSH) as ours:
+        port = ours.bind_to_random_port("tcp://127.0.0.1")
+        with context.socket(zmq.PULL) as socket:
+            socket.connect(f"tcp://127.0.0.1:{port}")
+            for message in (b"no telemetry", b'{"type":"telemetry"}', pack(state)[0]):
+                ours.send(message)
+            assert [read_state(socket) for _ in range(3)] == [None, None, state]

@@ -14,11 +14,14 @@ from benchmarks.serving.hostile.zmtp import PeerClosedError, RawPeer
 
 Arm = Literal["moves", "stops", "either"]
 
-WINDOW_S = 0.22
+WINDOW_S = 0.18
 """Time from the begin of an attack to the stop of an innocent client [s]."""
 
-LASTS_S = WINDOW_S + 0.08
+LASTS_S = WINDOW_S + 0.06
 """Time that an attack of many messages lasts [s]."""
+
+HELD_S = 30.0
+"""Longest time for which an attack keeps a connection open after its end [s]."""
 
 RETRY_S = 0.02
 """Pause before the next connection if the server refused one [s]."""
@@ -36,14 +39,17 @@ class Target:
     """Number of the repeat; an attack with variants takes the variant of this number."""
     ends: float
     """Monotonic time at which the attack ends [s]."""
+    released: Callable[[], bool] = lambda: True
+    """Whether connections that the attack has opened may be closed after its end."""
 
     def running(self) -> bool:
         """Returns whether the attack may go on."""
         return time.monotonic() < self.ends
 
     def linger(self) -> None:
-        """Waits for the end of the attack."""
-        while self.running():
+        """Keeps the connections of the attack open until the last stop has been sent."""
+        ends = self.ends + HELD_S
+        while self.running() or not (self.released() or time.monotonic() > ends):
             time.sleep(0.005)
 
 
@@ -125,7 +131,7 @@ def send_once(target: Target, address: str, data: bytes, socket_type: str = "DEA
             peer.send(data, target.running)
             target.linger()
     except PeerClosedError:
-        target.linger()
+        pass
     except OSError:  # the server restarts the program that was attacked before
         time.sleep(RETRY_S)
         if target.running():

@@ -33,7 +33,7 @@ def addresses(target: Target) -> tuple[str, str, str]:
     return target.commands, target.telemetry, target.stop
 
 
-@attack(share=0.25, lasts_s=1.0)
+@attack(share=0.125, lasts_s=1.0)
 def half_open(target: Target) -> None:
     """2,000 TCP connections without a handshake on one of the sockets; the sockets in turns."""
     address = addresses(target)[target.repeat % 3]
@@ -50,7 +50,7 @@ def half_open(target: Target) -> None:
             connection.close()
 
 
-@attack(arm="either")
+@attack(arm="either", share=0.5)
 def other_protocols(target: Target) -> None:
     """HTTP and random bytes on each socket."""
     dice = random.Random(target.repeat)
@@ -62,7 +62,7 @@ def other_protocols(target: Target) -> None:
         time.sleep(RETRY_S)
 
 
-@attack(arm="either")
+@attack(arm="either", share=0.5)
 def huge_lengths(target: Target) -> None:
     """Frames that announce 2^62 bytes and more, and random frames, on each socket."""
     dice = random.Random(target.repeat)
@@ -74,7 +74,7 @@ def huge_lengths(target: Target) -> None:
         time.sleep(RETRY_S)
 
 
-@attack(burns=True)
+@attack(burns=True, share=0.5)
 def churn(target: Target) -> None:
     """Connections that send one request and reset, one after the other, on each socket."""
     while target.running():
@@ -86,7 +86,7 @@ def churn(target: Target) -> None:
                 peer.reset()
 
 
-@attack(burns=True)
+@attack(burns=True, share=0.5)
 def deaf_clients(target: Target) -> None:
     """Requests by 20 connections that never read a reply."""
     with contextlib.ExitStack() as opened, contextlib.suppress(OSError):
@@ -97,7 +97,7 @@ def deaf_clients(target: Target) -> None:
                 peer.send(burst, target.running)
 
 
-@attack()
+@attack(share=0.5)
 def idle_connections(target: Target) -> None:
     """200 connections to the commands and 200 to the stop socket that stay silent."""
     with dealers(target.commands, 200), dealers(target.stop, 200):

@@ -71,44 +71,44 @@ def acts_32(target: Target) -> None:
     flood(target, target.commands, 32, [act()])
 
 
-@attack(burns=True)
+@attack(burns=True, share=0.5)
 def hellos_8(target: Target) -> None:
     """Hellos by 8 connections."""
     flood(target, target.commands, 8, [[REQUESTS["hello"]]])
 
 
-@attack(burns=True)
+@attack(burns=True, share=0.5)
 def hellos_32(target: Target) -> None:
     """Hellos by 32 connections."""
     flood(target, target.commands, 32, [[REQUESTS["hello"]]])
 
 
-@attack(burns=True)
+@attack(burns=True, share=0.5)
 def junk_32(target: Target) -> None:
     """Bytes that are not JSON by 32 connections."""
     flood(target, target.commands, 32, [[REQUESTS["junk"]]])
 
 
-@attack(burns=True)
+@attack(burns=True, share=0.5)
 def scenes_32(target: Target) -> None:
     """Changes of the scene by 32 connections."""
     flood(target, target.commands, 32, [[REQUESTS["scene"]]])
 
 
-@attack(burns=True)
+@attack(burns=True, share=0.5)
 def mixed_8(target: Target) -> None:
     """All requests in turns by 8 connections."""
     flood(target, target.commands, 8, [*([frame] for frame in REQUESTS.values()), act()])
 
 
-@attack(burns=True)
+@attack(burns=True, share=0.5)
 def mixed_32(target: Target) -> None:
     """Requests for the lease, clears, poses and wrong tokens in turns by 32 connections."""
     kinds = ("acquire", "clear", "track", "token")
     flood(target, target.commands, 32, [[REQUESTS[kind]] for kind in kinds])
 
 
-@attack(burns=True)
+@attack(burns=True, share=0.5)
 def junk_on_stop_32(target: Target) -> None:
     """Messages without a stop by 32 connections to the stop socket."""
     flood(target, target.stop, 32, [[REQUESTS["hello"]]])

@@ -20,19 +20,19 @@ def one_byte_frames(number: int) -> bytes:
     return frame(b"x", MORE) * (number - 1) + frame(b"x")
 
 
-@attack(arm="stops", lasts_s=HEAVY_S, share=0.25, burns=True)
+@attack(arm="either", lasts_s=HEAVY_S, share=0.125, burns=True)
 def frames_on_stop(target: Target) -> None:
     """3 million one-byte frames on the stop socket."""
     send_once(target, target.stop, one_byte_frames(MILLIONS))
 
 
-@attack(lasts_s=HEAVY_S, share=0.25, burns=True)
+@attack(lasts_s=HEAVY_S, share=0.125, burns=True)
 def frames_on_commands(target: Target) -> None:
     """3 million one-byte frames on the commands socket."""
     send_once(target, target.commands, one_byte_frames(MILLIONS))
 
 
-@attack(arm="stops", burns=True)
+@attack(arm="either", burns=True)
 def long_messages_on_stop(target: Target) -> None:
     """Messages of 50,000 frames in a row on the stop socket."""
     repeat(target, target.stop, one_byte_frames(LONG))

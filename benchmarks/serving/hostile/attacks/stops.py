@@ -66,7 +66,7 @@ def hard_stops(target: Target) -> None:
         target.linger()
 
 
-@attack(arm="stops")
+@attack(arm="stops", share=0.5)
 def forged_reason(target: Target) -> None:
     """A stop whose reason has newlines and escape sequences."""
     with contextlib.suppress(OSError), RawPeer(target.stop) as peer:
@@ -74,7 +74,7 @@ def forged_reason(target: Target) -> None:
         target.linger()
 
 
-@attack()
+@attack(share=0.5)
 def forged_names(target: Target) -> None:
     """Requests with newlines and escape sequences in names, fields and types."""
     with contextlib.suppress(OSError), RawPeer(target.commands) as peer:

@@ -31,13 +31,13 @@ def subscription_1_mb(target: Target) -> None:
     send_once(target, target.telemetry, subscription(1_000_000), "SUB")
 
 
-@attack(lasts_s=1.0, share=0.25)
+@attack(lasts_s=1.0, share=0.125)
 def subscription_15_mb(target: Target) -> None:
     """One subscription of 15 MB."""
     send_once(target, target.telemetry, subscription(15_000_000), "SUB")
 
 
-@attack(lasts_s=2.0, share=0.25, burns=True)
+@attack(lasts_s=2.0, share=0.125, burns=True)
 def subscriptions_200000(target: Target) -> None:
     """200,000 subscriptions of 200 bytes on one connection."""
     send_once(target, target.telemetry, many_subscriptions(), "SUB")

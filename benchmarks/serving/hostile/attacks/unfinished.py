@@ -24,19 +24,19 @@ def fill(target: Target, address: str, total: int) -> None:
         target.linger()
 
 
-@attack(lasts_s=HEAVY_S, share=0.25, burns=True)
+@attack(lasts_s=HEAVY_S, share=0.125, burns=True)
 def unfinished_on_commands(target: Target) -> None:
     """One message of 400 MB without an end on the commands socket."""
     fill(target, target.commands, TOTAL_BYTES)
 
 
-@attack(arm="either", lasts_s=HEAVY_S, share=0.25, burns=True)
+@attack(arm="either", lasts_s=HEAVY_S, share=0.125, burns=True)
 def unfinished_on_stop(target: Target) -> None:
     """One message of 400 MB without an end on the stop socket."""
     fill(target, target.stop, TOTAL_BYTES)
 
 
-@attack(lasts_s=HEAVY_S, share=0.25, burns=True)
+@attack(lasts_s=HEAVY_S, share=0.125, burns=True)
 def unfinished_on_16_connections(target: Target) -> None:
     """A message of 25 MB without an end on each of 16 connections to the commands socket."""
     part = frame(bytes(FRAME_BYTES), MORE)

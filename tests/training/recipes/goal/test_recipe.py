@@ -28,7 +28,7 @@ from skill_training.recipes.goal import recipe as goal
 from skill_training.recipes.goal.config import GoalConfig, GoalRunSettings, GoalSacConfig
 from skill_training.recipes.goal.recipe import GoalLearner, build_algorithm
 from skill_training.recipes.goal.world import GoalTaskConfig, GoalWorld
-from skill_training.run import checkpoint, job
+from skill_training.run import checkpoint, job, policy_export
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import MetricsLog, read
 from skill_training.run.progress import Progress

@@ -34,7 +34,7 @@ from skill_training.recipes.skill_aware.config import METHODS, BenchmarkConfig, 
 from skill_training.recipes.skill_aware.policy import evaluation_policy
 from skill_training.recipes.skill_aware.recipe import BenchmarkLearner, build_algorithm
 from skill_training.recipes.skill_aware.world import SkillAwareTaskConfig, SkillAwareWorld
-from skill_training.run import checkpoint, job
+from skill_training.run import checkpoint, job, policy_export
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import MetricsLog, read
 from skill_training.run.progress import Progress

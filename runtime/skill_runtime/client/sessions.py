@@ -1,0 +1,80 @@
+"""SessionAges: whether the recurrent state of each session is that of this client's requests.
+
+The reply to ``act`` names the number of requests that the recurrent state has seen. The client
+counts its own. If the server dropped the state, or another program sends to the same session, the
+two numbers differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skill_runtime.client.errors import SessionLostError, SessionSharedError
+
+MAX_SESSIONS = 4096
+"""Sessions that a client counts; beyond them the oldest is counted from zero again."""
+
+
+@dataclass
+class _Age:
+    episode: int | None
+    steps: int = 0
+    """Age of the recurrent state in the last reply."""
+    unanswered: int = 0
+    """Requests since then without a reply; the server may have executed them."""
+
+
+class SessionAges:
+    """Age of the recurrent state of each session of one client."""
+
+    def __init__(self) -> None:
+        self._ages: dict[str, _Age] = {}
+
+    def lost_reply(self, session: str, episode: int | None) -> None:
+        """Records a request to which no reply arrived."""
+        self._age(session, episode).unanswered += 1
+
+    def forget(self, session: str) -> None:
+        """Records that the server dropped a session."""
+        self._ages.pop(session, None)
+
+    def check(self, session: str, episode: int | None, steps: int, *, join: bool) -> None:
+        """Compares the age in a reply with the count of this client, which then continues from it.
+
+        Args:
+            session: Name of the session.
+            episode: Episode of the request; None for a session of this connection.
+            steps: Age in the reply; 0 from a server that does not name it.
+            join: Whether other programs may send to the session.
+
+        Raises:
+            SessionLostError: the recurrent state is younger than the count.
+            SessionSharedError: it is older, and ``join`` is not given.
+        """
+        if steps == 0:
+            return
+        age = self._age(session, episode)
+        expected, latest = age.steps + 1, age.steps + 1 + age.unanswered
+        age.steps, age.unanswered = steps, 0
+        name = f"session {session!r}" + ("" if episode is None else f", episode {episode}")
+        if steps < expected:
+            raise SessionLostError(
+                f"the recurrent state of {name} was lost: this client sent {expected} requests, "
+                f"and the state has seen {steps}. The server dropped it for other sessions or was "
+                "started again, or the connection was opened anew after a timeout. Fix: begin the "
+                "episode again; the next call continues from the new state"
+            )
+        if steps > latest and not join:
+            raise SessionSharedError(
+                f"the recurrent state of {name} is shared: this client sent {expected} requests, "
+                f"and the state has seen {steps}. Fix: give every program a session name of its "
+                "own, or leave out episode; to share it on purpose, pass join=True"
+            )
+
+    def _age(self, session: str, episode: int | None) -> _Age:
+        age = self._ages.get(session)
+        if age is None or age.episode != episode:
+            while len(self._ages) >= MAX_SESSIONS:
+                del self._ages[next(iter(self._ages))]
+            age = self._ages[session] = _Age(episode)
+        return age

@@ -1,0 +1,40 @@
+"""Configuration and limits of the policy service; loads no policy and no ONNX Runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skill_proto.manifest import PolicyManifest
+
+if TYPE_CHECKING:
+    from skill_runtime.policy import Device
+
+MAX_ROWS = 256
+"""Rows of all sessions together. An inference of so many takes 1 to 3 ms and some megabytes for the
+shipped policies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyServiceConfig:
+    """Configuration of one run of the service."""
+
+    model: Path
+    """The policy file."""
+    device: Device = "cpu"
+    address: str
+    """Address that the gateway binds."""
+    instance: str
+    """Name of this run of the server."""
+
+
+def largest_array_bytes(manifest: PolicyManifest) -> int:
+    """Returns the size of the largest array that a request for a policy can have."""
+    sizes = (
+        manifest.observation_size,
+        manifest.action_size,
+        manifest.skill.size,
+        manifest.goal_size,
+    )
+    return MAX_ROWS * max(sizes) * 8  # bytes of a number in double precision

@@ -1,0 +1,77 @@
+"""Version and end of a program."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.support.served import DEADLINE_S
+
+from skill_runtime.console.program import version_text
+
+ROOT = Path(__file__).parents[3]
+
+ENDS = """
+import signal, sys
+from skill_runtime.console.program import end_process
+
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, lambda *_: None)
+
+class Slow:
+    def __del__(self):  # a module's destructor, which Python runs after it has given up the signals
+        print("destructor", flush=True)
+
+slow = Slow()
+sys.modules["slow"] = slow
+print("at rest")
+end_process(3)
+"""
+
+
+def test_a_second_signal_at_the_end_does_not_change_the_exit_code() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDS], stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "at rest\n"
+        while running.poll() is None:
+            running.send_signal(signal.SIGTERM)
+        assert running.stdout.read() == ""
+    assert running.returncode == 3
+
+
+def test_the_version_names_program_and_libraries() -> None:
+    first, second = version_text("skill-serve").splitlines()
+    assert re.fullmatch(r"skill-serve \d+\.\d+\.\d+( \(checkout of [0-9a-f]{12}\))?", first)
+    for name in ("python ", "numpy ", "mujoco ", "onnxruntime", "pyzmq "):
+        assert name in second
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
+def test_in_a_checkout_the_version_names_the_revision() -> None:
+    command = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        pytest.skip("git does not work here")
+    assert f" (checkout of {done.stdout.strip()})\n" in version_text("skill-serve")
+
+
+def test_an_interrupt_that_nobody_handles_has_its_exit_code() -> None:
+    program = (
+        "from skill_runtime.console.program import run_program\n"
+        "def main():\n    raise KeyboardInterrupt\n"
+        "run_program('program', main)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

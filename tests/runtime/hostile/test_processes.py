@@ -1,0 +1,97 @@
+"""Loss of a network process: the arm holds or stops, and the process is replaced."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+from contextlib import suppress
+
+import pytest
+from benchmarks.serving.hostile.attacks.floods import act
+from benchmarks.serving.hostile.bystanders import HOLDER, Bystanders
+from benchmarks.serving.hostile.observed import now
+from benchmarks.serving.hostile.rig import CONTROLLER, NETWORK_ROLES, SUPERVISOR, Server
+from tests.runtime.hostile.attacked import ask, settled, until, until_it_moves, until_mode
+
+SIGNALS = [signal.SIGABRT, signal.SIGKILL, signal.SIGSTOP]
+
+
+def replaced(server: Server, clients: Bystanders, role: str, number: signal.Signals) -> None:
+    """Sends the signal to the process; waits until another one has its role."""
+    ask(server.addresses.commands, list(act()))  # starts the policy service
+    before = server.processes()
+    assert set(before) >= {role, CONTROLLER, SUPERVISOR}
+    os.kill(before[role], number)
+    try:
+        until(
+            clients,
+            lambda: server.processes().get(role, before[role]) != before[role],
+            f"the {role} was not replaced",
+        )
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(before[role], signal.SIGCONT)
+    after = server.processes()
+    assert {**after, role: 0} == {**before, role: 0}, "another process was replaced too"
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_without_a_gateway_the_lease_stays_and_service_comes_back(
+    server: Server, clients: Bystanders, number: signal.Signals
+) -> None:
+    clients.moving = False
+    replaced(server, clients, "gateway", number)
+    settled(clients)
+    assert clients.state.mode in ("skill", "hold")
+    assert clients.state.holder == HOLDER
+    assert ask(server.addresses.commands, {"type": "hello"})["type"] == "welcome"
+    until_mode(clients, "skill")  # the holder has sent commands all the time
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_without_a_stop_listener_the_arm_is_stopped(
+    server: Server, clients: Bystanders, number: signal.Signals
+) -> None:
+    clients.moving = False
+    replaced(server, clients, "stop listener", number)
+    until_mode(clients, "stopped")
+    assert ask(server.addresses.stop, {"type": "stop"})["type"] == "ok"
+    until_it_moves(clients)
+    assert ask(server.addresses.stop, {"type": "stop"})["type"] == "ok"
+    until(clients, lambda: clients.state.mode == "stopped", "the new listener stops no arm")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_without_a_policy_service_the_arm_goes_on_and_act_comes_back(
+    server: Server, clients: Bystanders, number: signal.Signals
+) -> None:
+    clients.moving = False
+    session = [b'{"type":"act","session":"kept","episode":7,%s}' % ARRAYS, *OBSERVED]
+    assert ask(server.addresses.commands, session)["steps"] == 1
+    assert ask(server.addresses.commands, session)["steps"] == 2
+    replaced(server, clients, "policy service", number)
+    settled(clients)
+    assert (clients.state.mode, clients.state.holder) == ("skill", HOLDER)
+    lost = ask(server.addresses.commands, session)
+    assert lost.get("code") == "session_lost" or lost.get("steps") == 1  # the loss is not silent
+    assert ask(server.addresses.commands, list(act()))["type"] == "acted"
+
+
+ARRAYS = (
+    b'"arrays":[{"name":"observation","dtype":"float32","shape":[1,28]},'
+    b'{"name":"skill","dtype":"float32","shape":[1,2]}]'
+)
+OBSERVED = (struct.pack("<28f", *[0.1] * 28), struct.pack("<2f", 1.0, 0.0))
+
+
+def test_losses_in_a_row_are_mended_and_logged(server: Server, clients: Bystanders) -> None:
+    before = server.log.read_text(errors="replace")
+    for role in (*NETWORK_ROLES[:2], *NETWORK_ROLES[:2]):
+        replaced(server, clients, role, signal.SIGKILL)
+        until_it_moves(clients)
+    lines = server.log.read_text(errors="replace")[len(before) :].splitlines()
+    for role in NETWORK_ROLES[:2]:
+        assert 2 <= sum(role in line for line in lines) <= 10, lines
+    clients.run(now() + 0.5)
+    assert clients.state.mode == "skill"
