@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -166,7 +166,7 @@ def serving(
     addresses: Addresses = FREE_PORTS,
     arm: Arm | None = None,
     track: TrackConfig | None = None,
-) -> Iterator[Served]:
+) -> Generator[Served]:
     """Serves a model until the end of the block.
 
     Args:
@@ -189,7 +189,7 @@ def serving(
 
 
 @contextmanager
-def tracking(address: str) -> Iterator[threading.Event]:
+def tracking(address: str) -> Generator[threading.Event]:
     """Sends the pose of a cube fifty times per second while the event is set."""
     sends, ended = threading.Event(), threading.Event()
     sends.set()

@@ -129,6 +129,7 @@ def test_a_run_leaves_a_policy_and_its_card(run_to_the_end: Path) -> None:
         "policy.md",
         "policy.onnx",
         "run.json",
+        "run.lock",
         "tensorboard",
     }
     session = ort.InferenceSession(run_to_the_end / "policy.onnx")
@@ -186,26 +187,6 @@ def test_a_run_killed_in_mid_training_continues_from_its_checkpoint(
     assert _steady(run) == _steady(whole)
 
 
-@pytest.mark.parametrize("asked_by", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_prints_the_resume_command(
-    asked_by: signal.Signals,
-    long_run: subprocess.Popen[str],
-    skill_train: Cli,
-    tmp_path: Path,
-) -> None:
-    long_run.send_signal(asked_by)
-    output = long_run.communicate(timeout=DEADLINE_S)[0]
-    assert long_run.returncode == 130, output
-    assert "Traceback" not in output
-    assert "skill-train csf --resume run" in output
-    steps = read(tmp_path / "run" / "metrics.jsonl")[-1]["env_steps"]
-    _shorten(tmp_path / "run", int(steps) + 40)
-    done = skill_train("csf", "--resume", "run")
-    assert done.returncode == 0, done.stderr
-    logged = [row["env_steps"] for row in read(tmp_path / "run" / "metrics.jsonl")]
-    assert logged == sorted(logged)
-
-
 @pytest.mark.usefixtures("run_to_the_end")
 def test_a_damaged_checkpoint_is_named(ask: Callable[..., str]) -> None:
     path = Path("run/checkpoint.pt")
@@ -227,9 +208,13 @@ def test_a_run_is_not_continued_with_other_settings(
     said = ask("csf", *tiny_flags("csf"), "--seed", "1", "--run-dir", "run")
     assert "run holds a run with other settings (run.seed is 0, not 1)" in said
     assert "skill-train csf --resume run" in ask("metra", "--resume", "run")
-    for flags in (["--seed", "1"], ["--seed", "0"], ["--env_steps=320"], ["--run-dir", "run"]):
+    for flags in (["--seed", "1"], ["--seed", "0"], ["--csf.discount=.5"], ["--run-dir", "run"]):
         said = ask("csf", "--resume", "run", *flags)
-        assert "no other flag; leave out " + flags[0].partition("=")[0] in said
+        assert "leave out " + flags[0].partition("=")[0] in said
+        assert "Only these flags may be given beside it: --env-steps, --device" in said
+    assert "less than the 320 environment steps" in ask(
+        "csf", "--resume", "run", "--env-steps", "9"
+    )
     same = skill_train("csf", *tiny_flags("csf"), "--run-dir", "run")
     assert same.returncode == 0, same.stderr
 
@@ -255,7 +240,7 @@ def test_a_directory_with_other_files_is_not_used(ask: Callable[..., str], tmp_p
         (["csf", "--csf.representation.size", "3"], ["'rotation'", "size 2"]),
         (["csf", "--csf.representation.field", "cube"], ["no field 'cube'", "cube_position"]),
         (["metra", "--task.mass", "2", "1"], ["--task.mass 2.0 1.0 is not a range"]),
-        (["csf", "--sede", "1"], ["--sede"]),
+        (["csf", "--sede", "1"], ["--sede", "--seed"]),
         (["csf", "--device", "tpu"], ["cpu", "cuda"]),
         (["csf", "--resume", "nowhere"], ["no directory nowhere"]),
         (["export", "nowhere", "--out", "a.onnx"], ["no directory nowhere"]),
@@ -304,6 +289,43 @@ def test_a_run_without_a_policy_file_ends_successfully(
         main(["export", "bound", "--out", "a.onnx"])
     assert exit_info.value.code == 2
     assert "skill-train: it is told what nobody can know" in capfd.readouterr().err
+
+
+def test_a_misspelt_flag_is_compared_with_the_flags_of_its_command(ask: Callable[..., str]) -> None:
+    said = ask("csf", "--csf.discont", "0.9")
+    assert "--csf.discount" in said
+    assert not any(f"--{name}." in said for name in NAMES if name != "csf")
+
+
+def test_a_finished_run_is_lengthened(run_to_the_end: Path, skill_train: Cli) -> None:
+    before = (run_to_the_end / "policy.onnx").read_bytes()
+    done = skill_train("csf", "--resume", "run", "--env_steps=400", "--threads", "2")
+    assert done.returncode == 0, done.stderr
+    assert (run_to_the_end / "policy.onnx").read_bytes() != before
+    assert "| environment steps | 400 |" in (run_to_the_end / "policy.md").read_text()
+    facts = json.loads((run_to_the_end / "run.json").read_text())
+    assert [each["from_env_steps"] for each in facts["sessions"]] == [0, 320]
+    assert facts["sessions"][1]["changes"] == {"env_steps": 400, "threads": 2}
+    assert [each["end"] for each in facts["sessions"]] == ["finished", "finished"]
+    config = json.loads((run_to_the_end / "config.json").read_text())
+    assert (config["run"]["env_steps"], config["run"]["threads"]) == (400, 2)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_a_run_begun_on_cuda_continues_on_the_cpu_by_the_advice(
+    run_to_the_end: Path, ask: Callable[..., str], skill_train: Cli
+) -> None:
+    path = run_to_the_end / "config.json"
+    config = json.loads(path.read_text())
+    config["run"] |= {"device": "cuda", "env_steps": 360}
+    path.write_text(json.dumps(config))
+    facts = json.loads((run_to_the_end / "run.json").read_text())
+    facts["matmul"] = "float32"
+    (run_to_the_end / "run.json").write_text(json.dumps(facts))
+    assert "or give --device cpu" in ask("csf", "--resume", "run")
+    done = skill_train("csf", "--resume", "run", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(path.read_text())["run"]["device"] == "cpu"
 
 
 def test_a_mistake_gives_no_traceback(skill_train: Cli) -> None:

@@ -45,6 +45,7 @@ class Bystanders:
         moving: Whether the clients clear a stop and take the lease, to make the arm move again.
         refusals: Error codes of refused commands of the holder since :meth:`forget`.
         sample: Called a few times per command period; for measurements.
+        gone: Whether the server has ended; ``run`` then returns at once.
     """
 
     addresses: Addresses
@@ -55,6 +56,7 @@ class Bystanders:
     refusals: list[str] = field(default_factory=list[str])
     moving: bool = True
     sample: Callable[[], None] = lambda: None
+    gone: Callable[[], bool] = lambda: False
 
     def __post_init__(self) -> None:
         self._context = zmq.Context()
@@ -120,7 +122,7 @@ class Bystanders:
             poller.register(socket, zmq.POLLIN)
         while not done():
             instant = now()
-            if instant >= until:
+            if instant >= until or self.gone():
                 return False
             self._work(instant)
             due = min(until, self._next_command, self._next_probe, self._next_sample)

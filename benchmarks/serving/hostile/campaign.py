@@ -108,6 +108,7 @@ class Campaign:
 
     def __post_init__(self) -> None:
         self.bystanders.sample = self._sample
+        self.bystanders.gone = lambda: not self.server.alive
 
     def run(self, attack: Attack, repeats: int) -> Result:
         """Repeats an attack and its control.
@@ -115,20 +116,20 @@ class Campaign:
         Raises:
             RuntimeError: the attacker's process ended.
         """
-        self.once(attack, 0, innocuous=True)  # the first time is slower: buffers, caches
+        warm_control = self.once(attack, 0, innocuous=True)  # slower: buffers, caches
         before, roles = self.server.memory(), self.server.processes()
         self.server.reset_peaks()
         self._roles, self._peaks, self._total_peak = roles, {}, 0.0
         logged = self.server.log.stat().st_size
-        self.once(attack, 0)
+        warm_attack = self.once(attack, 0)
         attacked: list[Repeat] = []
         controls: list[Repeat] = []
         for number in range(repeats):
-            if number % CONTROL_EVERY == 0:
-                controls.append(self.once(attack, number, innocuous=True))
-            attacked.append(self.once(attack, number, innocuous=False))
             if not self.server.alive:
                 break
+            if number % CONTROL_EVERY == 0:
+                controls.append(self.once(attack, number, innocuous=True))
+            attacked.append(self.once(attack, number))
         after = self.server.memory()
         for role, memory in after.items():
             self._peaks[role] = max(self._peaks.get(role, 0.0), memory.peak)
@@ -138,8 +139,8 @@ class Campaign:
         now_roles = self.server.processes()
         return Result(
             attack=attack,
-            attacked=attacked,
-            controls=controls,
+            attacked=attacked or [warm_attack],  # if the server died of the first one
+            controls=controls or [warm_control],
             before=before,
             after=after,
             peaks=dict(self._peaks),

@@ -97,9 +97,14 @@ class Channel:
         """Whether the server ends."""
         return self.words[Word.ENDING] != 0
 
-    def count_refusal(self, code: ErrorCode) -> None:
-        """Counts a refusal of the gateway; the counts outlive a restart of the gateway."""
-        self.words[Word.REJECTED + ERROR_CODES.index(code)] += 1
+    def count_refusal(self, code: str) -> None:
+        """Counts a refusal of the gateway; the counts outlive a restart of the gateway.
+
+        Args:
+            code: one of :data:`ERROR_CODES`; another one is not counted.
+        """
+        if code in ERROR_CODES:
+            self.words[Word.REJECTED + ERROR_CODES.index(code)] += 1
 
     def refusals(self) -> dict[str, int]:
         """Returns the gateway's refusals by counter, without those that never happened."""

@@ -4,287 +4,42 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from types import FrameType
-from typing import Annotated, NoReturn, Protocol
+from typing import Annotated, NoReturn
 
 import tyro
-from tyro.conf import Positional, arg, subcommand
+from tyro.conf import arg
 
 from skill_proto.faults import needs_clear
-from skill_proto.messages import Telemetry
 from skill_proto.ports import DEFAULT_ADDRESS
-from skill_runtime.cli.repeat_command import holder_name, repeat_command
-from skill_runtime.client import ClientError, CommandRefusedError, GripperFields, SkillClient
+from skill_proto.printable import printable
+from skill_runtime.cli.repeat_command import holder_name
+from skill_runtime.cli.subcommands import (
+    AnySubcommand,
+    ClearSubcommand,
+    StopSubcommand,
+    Subcommand,
+    WatchSubcommand,
+)
+from skill_runtime.client import ClientError, CommandRefusedError, SkillClient
 from skill_runtime.console.exit_codes import FAILED, OK, USAGE
-from skill_runtime.console.flags import UsageError, check_number
+from skill_runtime.console.flags import UsageError
 from skill_runtime.console.interrupts import raise_at_interrupt
 from skill_runtime.console.status_line import discard_output
-from skill_runtime.console.text import (
-    control_command,
-    example_command,
-    watch_line,
-    welcome_text,
-)
+from skill_runtime.console.text import control_command
 
-Numbers = Annotated[Positional[tuple[float, ...]], arg(metavar="NUMBER ...", help_behavior_hint="")]
-"""A vector on the command line; the server checks its length."""
-
-
-class Subcommand(Protocol):
-    """One subcommand."""
-
-    def run(self, client: SkillClient) -> None:
-        """Runs the subcommand."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class HelloSubcommand:
-    """Describe the server, and show how to command it."""
-
-    json: bool = False
-    """Print the server's reply as one JSON object."""
-
-    def run(self, client: SkillClient) -> None:
-        """Prints the server's reply."""
-        welcome = client.hello()
-        print(welcome.model_dump_json() if self.json else welcome_text(welcome, client.address))
-
-
-@dataclass(frozen=True, kw_only=True)
-class WatchSubcommand:
-    """Print one line per state; needs no lease."""
-
-    count: Annotated[int | None, arg(metavar="LINES", help_behavior_hint="(default: no end)")] = (
-        None
-    )
-    """Number of lines to print."""
-    json: bool = False
-    """Print whole messages, one JSON object per line."""
-
-    def __post_init__(self) -> None:
-        """Refuses a negative number of lines."""
-        if self.count is not None and self.count < 0:
-            raise UsageError(
-                f"--count takes a number of lines, 0 or more, got {self.count}; give one, or omit "
-                "the flag to print until Ctrl-C"
-            )
-
-    def run(self, client: SkillClient) -> None:
-        """Prints states until interrupted."""
-        previous: Telemetry | None = None
-        manifest = client.server.manifest
-        for state in islice(client.telemetry(), self.count):
-            line = state.model_dump_json() if self.json else watch_line(state, previous, manifest)
-            print(line, flush=True)
-            previous = state
-
-
-def _require(client: SkillClient, numbers: tuple[float, ...], name: str, size: int) -> None:
-    if size and not numbers:
-        fix = f"give {size} numbers; see {control_command('hello', client.address)}"
-        raise CommandRefusedError("invalid", f"the {name} is missing", fix)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Commanding:
-    priority: Annotated[int, arg(metavar="0-9")] = 0
-    """Take the lease over from a holder of a lower priority."""
-
-    def __post_init__(self) -> None:
-        """Refuses a priority that the server would refuse."""
-        check_number("priority", self.priority, 0, 9)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Motion(_Commanding):
-    duration_s: Annotated[
-        float | None,
-        arg(name="for", metavar="SECONDS", help_behavior_hint="(default: until Ctrl-C)"),
-    ] = None
-    """Duration [s]; then the arm holds."""
-    gripper_width: Annotated[
-        float | None,
-        arg(metavar="METRES", help_behavior_hint="(default: unchanged, or set by the policy)"),
-    ] = None
-    """Gripper width [m]."""
-    grasp: bool = False
-    """Close the gripper on the object and hold it by force."""
-
-    def __post_init__(self) -> None:
-        """Refuses a duration that is not positive."""
-        super().__post_init__()
-        if self.duration_s is not None and not self.duration_s > 0:
-            raise UsageError(
-                f"--for takes a positive number of seconds, got {self.duration_s:g}; give one, or "
-                "omit the flag to move until Ctrl-C"
-            )
-
-    @property
-    def gripper(self) -> GripperFields:
-        """The gripper's part of the command."""
-        return {"gripper_width": self.gripper_width, "grasp": self.grasp}
-
-    def repeat(self, client: SkillClient, send: Callable[[float], None]) -> None:
-        """Calls ``send(valid_for_s)`` periodically under the lease."""
-        repeat_command(client, send, self.duration_s, priority=self.priority)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SkillSubcommand(_Motion):
-    """Run the policy with a skill, e.g. skill 1 0."""
-
-    skill: Numbers
-    """Skill vector; `hello` prints its size."""
-
-    def run(self, client: SkillClient) -> None:
-        """Repeats the skill."""
-        manifest = client.server.manifest
-        if manifest.skill.kind == "none":
-            example = example_command(manifest, client.address)
-            fix = f"send a goal, e.g. {example}" if example else ""
-            raise CommandRefusedError("not_supported", f"{manifest.name} takes no skills", fix)
-        _require(client, self.skill, "skill", manifest.skill.size)
-        self.repeat(client, lambda t: client.skill(self.skill, t, **self.gripper))
-
-
-@dataclass(frozen=True, kw_only=True)
-class GoalSubcommand(_Motion):
-    """Run the policy towards a goal, e.g. goal 0.1 -0.1."""
-
-    goal: Numbers
-    """Goal vector [m]; `hello` prints its meaning and its bounds."""
-
-    def run(self, client: SkillClient) -> None:
-        """Repeats the goal."""
-        manifest = client.server.manifest
-        if manifest.goal is None:
-            fix = f"send a skill, e.g. {example_command(manifest, client.address)}"
-            raise CommandRefusedError("not_supported", f"{manifest.name} takes no goals", fix)
-        _require(client, self.goal, "goal", manifest.goal_size)
-        self.repeat(client, lambda t: client.goal(self.goal, t, **self.gripper))
-
-
-@dataclass(frozen=True, kw_only=True)
-class PoseSubcommand(_Motion):
-    """Move the end effector to X Y Z in the world frame, gripper down."""
-
-    position: Annotated[Positional[tuple[float, float, float]], arg(metavar="X Y Z")]
-    """Target position [m]."""
-
-    def run(self, client: SkillClient) -> None:
-        """Repeats the position."""
-        position = self.position
-        self.repeat(client, lambda t: client.servo_pose(position, t, **self.gripper))
-
-
-@dataclass(frozen=True, kw_only=True)
-class JointsSubcommand(_Motion):
-    """Move the joints to the given positions."""
-
-    position: Numbers
-    """Target positions [rad], one number per joint."""
-
-    def run(self, client: SkillClient) -> None:
-        """Repeats the positions."""
-        joints = len(client.state().joint_position)
-        _require(client, self.position, "position of the joints", joints)
-        position = self.position
-        self.repeat(client, lambda t: client.servo_joint(position, t, **self.gripper))
-
-
-@dataclass(frozen=True, kw_only=True)
-class HoldSubcommand(_Commanding):
-    """Hold position. Ends the demo if nobody else has the lease."""
-
-    def run(self, client: SkillClient) -> None:
-        """Brings the arm to rest."""
-        with client.acquire(holder_name(), priority=self.priority):
-            client.hold()
-        print("the arm holds; the lease is free")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StopSubcommand:
-    """Stop the arm at once; needs no lease. Only `clear` enables motion again."""
-
-    reason: Annotated[
-        Positional[tuple[str, ...]], arg(metavar="[REASON ...]", help_behavior_hint="")
-    ] = ()
-    """Published in the telemetry."""
-
-    def run(self, client: SkillClient) -> None:
-        """Stops the arm."""
-        client.stop(" ".join(self.reason) or "skill-control stop")
-        print(f"stopped; to enable motion: {control_command('clear', client.address)}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClearSubcommand:
-    """End a stop or a fault; the arm holds until the next command."""
-
-    def run(self, client: SkillClient) -> None:
-        """Ends a stop or a fault."""
-        client.clear()
-        print(f"cleared; mode {client.hello().mode}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResetSubcommand(_Commanding):
-    """Simulated arms: start a new episode, with new positions of arm and object."""
-
-    seed: Annotated[int | None, arg(metavar="NUMBER", help_behavior_hint="(default: random)")] = (
-        None
-    )
-    """Seed of the new positions."""
-
-    def run(self, client: SkillClient) -> None:
-        """Starts a new episode."""
-        with client.acquire(holder_name(), priority=self.priority):
-            client.reset(self.seed)
-        print("reset; the arm holds")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SceneSubcommand:
-    """Simulated arms: change the object without interrupting the command; needs no lease."""
-
-    mass: Annotated[float | None, arg(metavar="KG", help_behavior_hint="(default: unchanged)")] = (
-        None
-    )
-    """Mass of the object [kg]."""
-    friction: Annotated[
-        float | None, arg(metavar="MU", help_behavior_hint="(default: unchanged)")
-    ] = None
-    """Effective friction coefficient of object and table; half of a skill-aware benchmark label."""
-
-    def run(self, client: SkillClient) -> None:
-        """Changes the given parameters and prints all of them."""
-        if self.mass is None and self.friction is None:
-            raise CommandRefusedError(
-                "invalid", "no parameter is given", "give --mass or --friction"
-            )
-        client.scene(self.mass, self.friction)
-        scene = client.state().scene or {}
-        print(", ".join(f"{name} {value:g}" for name, value in scene.items()))
-
-
-AnySubcommand = (
-    Annotated[HelloSubcommand, subcommand("hello")]
-    | Annotated[WatchSubcommand, subcommand("watch")]
-    | Annotated[SkillSubcommand, subcommand("skill")]
-    | Annotated[GoalSubcommand, subcommand("goal")]
-    | Annotated[PoseSubcommand, subcommand("pose")]
-    | Annotated[JointsSubcommand, subcommand("joints")]
-    | Annotated[HoldSubcommand, subcommand("hold")]
-    | Annotated[StopSubcommand, subcommand("stop")]
-    | Annotated[ClearSubcommand, subcommand("clear")]
-    | Annotated[ResetSubcommand, subcommand("reset")]
-    | Annotated[SceneSubcommand, subcommand("scene")]
-)
+_AS_FLAGS = {
+    "pass stop_address=...": "pass --stop-address ADDRESS",
+    "pass telemetry_address=...": "pass --telemetry-address ADDRESS",
+    "call hello() to use the new server, then acquire() again": "run this command again",
+    "after a restart of the server, call hello()": "after a restart of the server, run this again",
+    "call acquire() again if this program should still command the arm": "run this command again",
+    "call acquire() again, with a ttl_s longer than such a call": "run this command again",
+    "call clear(), then call acquire()": "run skill-control clear, then this command again",
+}
+"""Fixes in terms of the client's methods, and the same for a command line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -294,12 +49,20 @@ class ControlOptions:
     command: AnySubcommand
     address: Annotated[str, arg(metavar="ADDRESS")] = DEFAULT_ADDRESS
     """Server address for commands."""
+    telemetry_address: Annotated[
+        str | None, arg(metavar="ADDRESS", help_behavior_hint="(default: as the server reports)")
+    ] = None
+    """Address for telemetry, if a tunnel leads to it."""
+    stop_address: Annotated[
+        str | None, arg(metavar="ADDRESS", help_behavior_hint="(default: as the server reports)")
+    ] = None
+    """Address for stops, if a tunnel leads to it."""
 
 
 def main() -> None:
     """Runs one subcommand and exits with a code of exit_codes.py."""
     try:
-        arguments = tyro.cli(
+        options = read_stop(sys.argv[1:]) or tyro.cli(
             ControlOptions,
             prog="skill-control",
             description="Watch and command an arm that skill-serve serves.",
@@ -315,7 +78,7 @@ def main() -> None:
         sys.exit(USAGE)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = _run(arguments.command, arguments.address)
+        code = _run(options)
         sys.stdout.flush()
     except BrokenPipeError:
         discard_output()
@@ -323,11 +86,53 @@ def main() -> None:
     sys.exit(code)
 
 
-def _run(command: Subcommand, address: str) -> int:
+def read_stop(words: Sequence[str]) -> ControlOptions | None:
+    """Reads the command line of a stop, whose reason may be any text, even one like a flag.
+
+    Args:
+        words: The command line without the name of the program.
+
+    Returns:
+        The options; None for any other command line, and for one that asks for help.
+    """
+    addresses: dict[str, str] = {}
+    reason: list[str] = []
+    stops, left = False, list(words)
+    while left:
+        word = left.pop(0)
+        flag, equals, value = word.partition("=")
+        if flag in ("--address", "--telemetry-address", "--stop-address") and (equals or left):
+            name = flag.removeprefix("--").replace("-", "_")
+            addresses[name] = value if equals else left.pop(0)
+        elif stops:
+            reason.append(word)
+        elif word == "stop":
+            stops = True
+        else:
+            return None
+    if not stops or reason in (["--help"], ["-h"]):
+        return None
+    if reason[:1] == ["--"]:
+        reason = reason[1:]
+    return ControlOptions(
+        command=StopSubcommand(reason=tuple(reason)),
+        address=addresses.get("address", DEFAULT_ADDRESS),
+        telemetry_address=addresses.get("telemetry_address"),
+        stop_address=addresses.get("stop_address"),
+    )
+
+
+def _run(options: ControlOptions) -> int:
     advice = ""
+    command = options.command
     try:
         raise_at_interrupt()
-        with SkillClient(address, name=holder_name()) as client:
+        with SkillClient(
+            options.address,
+            name=holder_name(),
+            telemetry_address=options.telemetry_address,
+            stop_address=options.stop_address,
+        ) as client:
             try:
                 command.run(client)
             except CommandRefusedError as error:
@@ -336,12 +141,18 @@ def _run(command: Subcommand, address: str) -> int:
     except KeyboardInterrupt:
         return OK if isinstance(command, WatchSubcommand) else FAILED
     except CommandRefusedError as error:
-        print(f"skill-control: {advice or error}", file=sys.stderr)
+        _print_error(advice or str(error))
         return USAGE if error.code == "invalid" else FAILED
     except ClientError as error:
-        print(f"skill-control: {error}", file=sys.stderr)
+        _print_error(str(error))
         return FAILED
     return OK
+
+
+def _print_error(text: str) -> None:
+    for call, flags in _AS_FLAGS.items():
+        text = text.replace(call, flags)
+    print(f"skill-control: {printable(text)}", file=sys.stderr)
 
 
 def _advice(command: Subcommand, error: CommandRefusedError, client: SkillClient) -> str:

@@ -171,7 +171,6 @@ def run_server(
     from skill_runtime.console.text import control_command
     from skill_runtime.gateway.telemetry import make_telemetry
     from skill_runtime.realtime.systemd import SystemdNotifier
-    from skill_runtime.subscribers.viewer import Viewer
 
     welcome, commands = serving.ready.welcome, serving.addresses.commands
     remarks = [*serving.ready.remarks, *serving.started.grants]
@@ -180,8 +179,11 @@ def run_server(
             0, f"stopped until a client sends 'clear': {control_command('clear', commands)}"
         )
     line.say(banner(welcome, commands, remarks))
-    viewer = Viewer(serving.addresses.telemetry) if arguments.view else None
-    if viewer is not None:
+    viewer = None
+    if arguments.view:
+        from skill_runtime.subscribers.viewer import Viewer
+
+        viewer = Viewer(serving.addresses.telemetry)
         viewer.open()
 
     def show(state: State) -> None:

@@ -6,6 +6,8 @@ counts the lines that were lost.
 
 from __future__ import annotations
 
+import atexit
+import os
 import threading
 import time
 from collections import deque
@@ -35,7 +37,8 @@ class _Item:
 class Writer:
     """A stream that never blocks its callers and never raises.
 
-    Texts are written in order. Losses are reported by a line as soon as writing succeeds again.
+    Texts are written in order. Losses are reported by a line as soon as writing succeeds again. The
+    end of the program waits for the output, but at most for ``FLUSH_S``.
 
     Args:
         stream: Standard output or standard error; None discards everything.
@@ -44,7 +47,8 @@ class Writer:
 
     def __init__(self, stream: TextIO | None, *, waiting: int = WAITING) -> None:
         self._stream = stream
-        self._descriptor = stream.fileno() if stream and has_descriptor(stream) else None
+        # A copy: the thread must not write to another file that gets the number later.
+        self._descriptor = os.dup(stream.fileno()) if stream and has_descriptor(stream) else None
         self._waiting = waiting
         self._items: deque[_Item] = deque()
         self._changed = threading.Condition()
@@ -94,6 +98,7 @@ class Writer:
                 with suppress(RuntimeError):  # no thread: the next text tries again
                     thread.start()
                     self._thread = thread
+                    atexit.register(self.flush)
             self._changed.notify_all()
 
     def _run(self) -> None:

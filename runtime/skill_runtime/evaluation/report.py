@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import sys
 from collections.abc import Callable
@@ -65,14 +64,16 @@ def check_task(manifest: PolicyManifest, task: Task) -> None:
         )
 
 
-def identity(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> dict[str, Any]:
+def identity(
+    arguments: EvaluationOptions, policy: Policy, manifest: PolicyManifest | None
+) -> dict[str, Any]:
     """Returns the settings that identify policy and command, for JSON."""
     model = arguments.model
     return {
         "command": shlex.join(["skill-eval", *sys.argv[1:]]),
         "policy": f"baseline {arguments.baseline}" if manifest is None else manifest.name,
         "model": None if model is None else str(model),
-        "model_sha256": None if model is None else hashlib.sha256(model.read_bytes()).hexdigest(),
+        "model_sha256": policy.sha256 if isinstance(policy, OnnxPolicy) else None,
         "baseline": arguments.baseline,
         "task": arguments.task,
         "seed": arguments.seed,

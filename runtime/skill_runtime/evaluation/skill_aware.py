@@ -70,7 +70,7 @@ def evaluate_skill_aware(arguments: EvaluationOptions) -> Outcome:
             )
     finally:
         scenes.close()
-    report = identity(arguments, manifest) | {
+    report = identity(arguments, policy, manifest) | {
         "engine": engine,
         "episodes": episodes,
         "episode_steps": EPISODE_STEPS,

@@ -40,7 +40,9 @@ def evaluate_tabletop(arguments: EvaluationOptions) -> Outcome:
     steps = total_steps(manifest, settings)
     with tqdm(total=steps, unit="step", desc="evaluating", disable=None, leave=False) as bar:
         result = evaluate(policy, manifest, settings, on_steps=bar.update)
-    report = _report(arguments, manifest, settings, result, time.monotonic() - started)
+    report = identity(arguments, policy, manifest) | _report(
+        manifest, settings, result, time.monotonic() - started
+    )
     return Outcome(
         table=_table(report, result.metrics),
         content={**result.metrics, "settings": report},
@@ -76,14 +78,13 @@ def _name(manifest: PolicyManifest | None) -> str:
 
 
 def _report(
-    arguments: EvaluationOptions,
     manifest: PolicyManifest | None,
     settings: EvaluationSettings,
     result: EvaluationResult,
     seconds: float,
 ) -> dict[str, Any]:
     """Returns the settings of this evaluation, for table and JSON."""
-    return identity(arguments, manifest) | {
+    return {
         "skills": settings.skills if takes_skills(manifest) else 0,
         "episodes": settings.episodes,
         "episode_steps": result.config.episode_steps,

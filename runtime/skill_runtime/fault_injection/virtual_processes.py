@@ -13,8 +13,9 @@ from typing import Literal
 
 from skill_runtime.channel.channel import Channel, Word
 from skill_runtime.fault_injection.virtual_clock import VirtualClock
-from skill_runtime.fault_injection.virtual_transport import PortName, VirtualTransport
-from skill_runtime.gateway.gateway import Gateway, GatewayConfig
+from skill_runtime.fault_injection.virtual_transport import PortName, VirtualPort, VirtualTransport
+from skill_runtime.gateway.config import GatewayConfig
+from skill_runtime.gateway.gateway import Gateway
 from skill_runtime.stop_listener.listener import StopListener
 
 ProcessName = Literal["gateway", "stop listener"]
@@ -95,9 +96,12 @@ class VirtualProcesses:
     @property
     def next_due(self) -> float | None:
         """Arrival of the next message that a living process reads [s]; None without one."""
-        ports = (("gateway", self._transport.commands), ("stop listener", self._transport.stop))
-        due = [port.due for name, port in ports if not self.is_out(name) and port.due is not None]
-        return min(due, default=None)
+        ports: dict[ProcessName, VirtualPort] = {
+            "gateway": self._transport.commands,
+            "stop listener": self._transport.stop,
+        }
+        due = [port.due for name, port in ports.items() if not self.is_out(name)]
+        return min([time_s for time_s in due if time_s is not None], default=None)
 
     def step(self) -> None:
         """Lets the living processes do the work that waits."""

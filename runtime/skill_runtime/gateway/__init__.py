@@ -4,6 +4,7 @@ It decodes, validates and answers messages, and encodes telemetry. Valid command
 controller as records. If this process dies, commands expire, and the arm holds.
 
 - ``gateway``: one step of the process, over real or simulated sockets.
+- ``config``: describes the server.
 - ``validation``: the content of commands against policy and arm; the controller repeats it.
 - ``telemetry``: telemetry messages from the controller's state records.
 - ``act_forwarder``: ``act`` requests on their way to the policy service.

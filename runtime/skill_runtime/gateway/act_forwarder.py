@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import zmq
 from pydantic import ValidationError
@@ -21,6 +22,9 @@ from skill_runtime.transport.router_reader import Incoming
 MAX_WAITING_REQUESTS = 64
 """Requests without a reply; others are refused."""
 
+MAX_UNSENT_BYTES = 40 * 2**20
+"""Requests that wait for the start of the service are refused beyond this size [bytes]."""
+
 MAX_REPLIES_PER_STEP = 16
 
 
@@ -30,23 +34,28 @@ class ActForwarder:
 
     socket: DealerSocket
     _waiting: deque[tuple[bytes, int]] = field(default_factory=deque[tuple[bytes, int]])
-
-    @property
-    def waits(self) -> bool:
-        """Whether a request has no reply yet."""
-        return bool(self._waiting)
+    _unsent: deque[list[Any]] = field(default_factory=deque[list[Any]])
 
     def submit(self, incoming: Incoming) -> bool:
         """Passes a request on; returns False if too many wait."""
-        if len(self._waiting) >= MAX_WAITING_REQUESTS:
-            return False
-        try:
-            frames = [incoming.sender, *incoming.frames]
-            self.socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
-        except zmq.Again:
+        if len(self._waiting) >= MAX_WAITING_REQUESTS or self._unsent_bytes() > MAX_UNSENT_BYTES:
             return False
         self._waiting.append((incoming.sender, id_of(incoming)))
+        self._unsent.append([incoming.sender, *incoming.frames])
+        self.send()
         return True
+
+    def send(self) -> None:
+        """Sends the requests that wait for the start of the service."""
+        while self._unsent:
+            try:
+                self.socket.send_multipart(self._unsent[0], zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            self._unsent.popleft()
+
+    def _unsent_bytes(self) -> int:
+        return sum(len(frame) for frames in self._unsent for frame in frames)
 
     def replies(self) -> Iterator[tuple[bytes, str, list[bytes]]]:
         """Yields the replies that have arrived: receiver, error code or '', frames."""
@@ -79,6 +88,7 @@ class ActForwarder:
             )
             replies.append((sender, error.code, [error.model_dump_json().encode()]))
         self._waiting.clear()
+        self._unsent.clear()
         return replies
 
     def _forget(self, sender: bytes) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import zmq
 
@@ -32,9 +31,10 @@ from skill_runtime.authority.refusal import Refusal
 from skill_runtime.channel.channel import Channel, Word
 from skill_runtime.channel.messages import COMMANDS, REPLIES
 from skill_runtime.channel.record_queue import CorruptRecordError
-from skill_runtime.channel.state_layout import State, StateLayout
+from skill_runtime.channel.state_layout import State
 from skill_runtime.channel.state_record import MODES
 from skill_runtime.gateway.act_forwarder import ActForwarder, id_of
+from skill_runtime.gateway.config import GatewayConfig
 from skill_runtime.gateway.telemetry import make_telemetry
 from skill_runtime.gateway.validation import CommandValidator
 from skill_runtime.realtime.clock import Clock
@@ -57,15 +57,6 @@ SILENT_CONTROLLER_S = 0.5
 
 MAX_EVENT_LENGTH = 200
 """Characters of a refusal in telemetry's ``last_event``."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GatewayConfig:
-    """The server that a gateway represents."""
-
-    welcome: Welcome
-    """The reply to ``hello``; time, mode and lease holder are replaced."""
-    layout: StateLayout
 
 
 class Gateway:
@@ -228,6 +219,7 @@ class Gateway:
     def _send_service_replies(self) -> None:
         if self._act is None:
             return
+        self._act.send()
         replies = list(self._act.replies())
         starts = self._channel.words[Word.SERVICE_STARTS]
         if starts != self._service_starts:

@@ -70,13 +70,10 @@ def make_telemetry(
     """
     integers, blocks, encoder = state.integers, state.blocks, FiniteEncoder()
     mode = MODES[integers["mode"]]
-    measured = {
-        name: encoder.all(name, blocks[name])
-        for name in (
-            *("joint_position", "joint_velocity", "joint_setpoint"),
-            *("end_effector_position", "end_effector_velocity"),
-        )
-    }
+
+    def measured(name: str) -> Numbers:
+        return encoder.all(name, blocks[name])
+
     expires, time_s = state.number("command_expires"), blocks["time"][0]
     return Telemetry.model_construct(
         instance=instance,
@@ -89,7 +86,11 @@ def make_telemetry(
         command=value_at(integers["command"], COMMANDS),
         command_expires=expires,
         command_seq=integers["command_seq"],
-        **measured,
+        joint_position=measured("joint_position"),
+        joint_velocity=measured("joint_velocity"),
+        joint_setpoint=measured("joint_setpoint"),
+        end_effector_position=measured("end_effector_position"),
+        end_effector_velocity=measured("end_effector_velocity"),
         gripper_width=encoder.one("gripper_width", blocks["gripper_width"][0]),
         objects=_objects(state, layout, encoder),
         skill=encoder.maybe("skill", blocks.get("skill")),

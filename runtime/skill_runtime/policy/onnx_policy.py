@@ -62,6 +62,7 @@ class OnnxPolicy:
     Attributes:
         manifest: The manifest of the file.
         path: The file.
+        sha256: Digest of the bytes that were loaded, hexadecimal.
         inference_s: Shortest time of an inference during loading [s].
 
     Raises:
@@ -72,6 +73,7 @@ class OnnxPolicy:
         self._file = open_policy_file(path, device=device)
         self.manifest = self._file.manifest
         self.path = self._file.path
+        self.sha256 = self._file.sha256
         self._output_names = [tensor.graph_name for tensor in self._file.outputs]
         self._state_names = tuple(state.name for state in self.manifest.recurrent)
         context, tensors = self.manifest.context, self.manifest.tensors

@@ -7,6 +7,7 @@ the graph's.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Iterator
@@ -16,9 +17,13 @@ from typing import Any
 
 from skill_proto.manifest import METADATA_KEY, ManifestError, PolicyManifest
 from skill_runtime.policy.onnx_file.errors import PolicyFileError
+from skill_runtime.policy.onnx_file.file_kind import kind_of
 from skill_runtime.policy.onnx_file.model_bytes import read_model
 from skill_runtime.policy.onnx_file.session import Device, open_session
 from skill_runtime.policy.onnx_file.tensor_match import Tensor, is_dynamic, match_tensors
+
+MAX_MANIFEST_BYTES = 2**24
+"""Largest manifest beside a policy file; those of skill-train have about 5 kB."""
 
 MAX_LINKS = 40
 """Longest chain of symbolic links that is followed, as in Linux."""
@@ -34,6 +39,8 @@ class PolicyFile:
     manifest: PolicyManifest
     session: Any
     """The ``onnxruntime.InferenceSession``."""
+    sha256: str
+    """Digest of the bytes that were loaded."""
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     batched: bool
@@ -47,7 +54,8 @@ def load_manifest(path: Path | str) -> PolicyManifest:
         PolicyFileError: The file cannot be read, or has no valid manifest.
     """
     path = Path(path)
-    return _read_manifest(path, _open_session(path, "cpu"))
+    session, _ = _open_session(path, "cpu")
+    return _read_manifest(path, session)
 
 
 def open_policy_file(path: Path | str, *, device: Device = "cpu") -> PolicyFile:
@@ -57,7 +65,7 @@ def open_policy_file(path: Path | str, *, device: Device = "cpu") -> PolicyFile:
         PolicyFileError: The file cannot be read, or graph and manifest disagree.
     """
     path = Path(path)
-    session = _open_session(path, device)
+    session, sha256 = _open_session(path, device)
     manifest = _read_manifest(path, session)
     faults: list[str] = []
     inputs = match_tensors("input", session.get_inputs(), manifest, faults)
@@ -74,6 +82,7 @@ def open_policy_file(path: Path | str, *, device: Device = "cpu") -> PolicyFile:
         path=path,
         manifest=manifest,
         session=session,
+        sha256=sha256,
         inputs=inputs,
         outputs=outputs,
         batched=manifest.tensors.batch_axis == 0
@@ -81,9 +90,10 @@ def open_policy_file(path: Path | str, *, device: Device = "cpu") -> PolicyFile:
     )
 
 
-def _open_session(path: Path, device: Device) -> Any:  # noqa: ANN401  onnxruntime has no types
+def _open_session(path: Path, device: Device) -> tuple[Any, str]:
+    """Returns a session, and the digest of the file."""
     content, found = read_model(path)
-    return open_session(path, content, found, device)
+    return open_session(path, content, found, device), hashlib.sha256(content).hexdigest()
 
 
 def _read_manifest(path: Path, session: Any) -> PolicyManifest:  # noqa: ANN401  as above
@@ -126,7 +136,8 @@ def _links(path: Path) -> Iterator[Path]:
 
 def _read_text(path: Path, sidecar: Path) -> str:
     try:
-        return sidecar.read_text(encoding="utf-8", errors="replace")
+        size = sidecar.stat().st_size
+        content = sidecar.read_bytes() if size <= MAX_MANIFEST_BYTES else b""
     except OSError as error:
         raise PolicyFileError(
             path,
@@ -134,3 +145,19 @@ def _read_text(path: Path, sidecar: Path) -> str:
             "a readable JSON file",
             "check its permissions",
         ) from None
+    if size > MAX_MANIFEST_BYTES:
+        raise PolicyFileError(
+            path,
+            f"the manifest beside it, {sidecar}, has {size} bytes",
+            f"a JSON file of at most {MAX_MANIFEST_BYTES} bytes",
+            "write a manifest (docs/policy-file.md)",
+        )
+    kind = None if content.lstrip().startswith(b"{") else kind_of(content)
+    if kind is not None:
+        raise PolicyFileError(
+            path,
+            f"{sidecar} is not a manifest but {kind.what}",
+            "a manifest as in docs/policy-file.md",
+            "write the manifest, or get the file that was meant",
+        )
+    return content.decode(errors="replace")

@@ -33,6 +33,10 @@ class Batch:
             member.message.session != request.message.session for member, _ in self.members
         )
 
+    def has(self, sender: bytes) -> bool:
+        """Whether a request of this client is in the batch."""
+        return any(request.sender == sender for request, _ in self.members)
+
     def slots(self) -> list[int]:
         """Returns the slot of each row."""
         return [slot for _, session in self.members for slot in session.slots]

@@ -89,37 +89,45 @@ class PolicyService:
 
     def _add(self, batch: Batch, sender: bytes, frames: list[bytes], now: float) -> Batch:
         """Returns the batch with one more request; a batch that does not admit it runs first."""
-        request = self._read(sender, frames)
-        if request is None:
-            return batch
-        if not batch.admits(request):
-            self._infer(batch)
-            batch = Batch()
-        message, rows = request.message, request.inputs.rows
+        message_id = 0
         try:
+            request = self._read(sender, frames)
+            message, rows = request.message, request.inputs.rows
+            message_id = message.id
+            if not batch.admits(request):
+                batch = self._infer(batch)
             session = self._sessions.acquire(sender, message.session, message.episode, rows, now)
         except WireError as error:
-            error.message_id = message.id
+            error.message_id = error.message_id or message_id
+            if batch.has(sender):  # replies to one client keep the order of its requests
+                batch = self._infer(batch)
             self._refuse(sender, error)
             return batch
         batch.members.append((request, session))
         return batch
 
-    def _read(self, sender: bytes, frames: list[bytes]) -> ActRequest | None:
-        """Returns a request; None if it was refused."""
+    def _read(self, sender: bytes, frames: list[bytes]) -> ActRequest:
+        """Returns a request.
+
+        Raises:
+            WireError: The request is refused.
+        """
         try:
             return read_request(sender, frames, self._policy.manifest, self._instance)
-        except WireError as error:
-            self._refuse(sender, error)
+        except WireError:
+            raise
         except Exception as error:  # a bug of the service: the client must get a reply
             log.exception("internal error")
-            self._refuse(sender, _internal(f"internal error: {reason_of(error)}", 0))
-        return None
+            raise _internal(f"internal error: {reason_of(error)}", 0) from None
 
-    def _infer(self, batch: Batch) -> None:
-        """Runs a batch and replies; a request that fails leaves its session unchanged."""
+    def _infer(self, batch: Batch) -> Batch:
+        """Runs a batch and replies; a request that fails leaves its session unchanged.
+
+        Returns:
+            The next batch, which is empty.
+        """
         if not batch.members:
-            return
+            return batch
         slots = batch.slots()
         saved = self._policy.save(slots)
         self._beat()
@@ -129,7 +137,7 @@ class PolicyService:
         except Exception as error:  # a policy may raise any exception; clients must get a reply
             self._policy.restore(saved, slice(None))
             self._infer_alone(batch, error)
-            return
+            return Batch()
         inference_s = time.perf_counter() - start
         self._beat()
         for request, session, rows in batch.parts():
@@ -148,6 +156,7 @@ class PolicyService:
                 instance=self._instance,
             )
             self._send(reply)
+        return Batch()
 
     def _infer_alone(self, batch: Batch, error: Exception) -> None:
         """Runs the requests of a batch that failed one by one, since one may have caused it."""

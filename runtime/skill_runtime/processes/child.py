@@ -9,7 +9,8 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+
+from skill_runtime.realtime.limits import process_state
 
 THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """The children compute with one thread each; the buffers of others would only take memory."""
@@ -79,13 +80,10 @@ class Child:
             self.process.kill()
         self.process.wait()
 
-    def is_busy(self) -> bool:
-        """Returns whether it runs, or waits for a processor or the disk."""
-        try:
-            status = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError):
-            return False
-        return status.rpartition(")")[2].split()[0] in ("R", "D")
+    @property
+    def state(self) -> str:
+        """Its state as in proc(5), e.g. 'R' for running and 'T' for stopped; '' if unknown."""
+        return process_state(self.process.pid)
 
 
 def read_config() -> object:

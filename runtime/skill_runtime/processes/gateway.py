@@ -6,7 +6,8 @@ import os
 
 from skill_runtime.channel.channel import Channel
 from skill_runtime.channel.memory import map_memory
-from skill_runtime.gateway.gateway import Gateway, GatewayConfig
+from skill_runtime.gateway.config import GatewayConfig
+from skill_runtime.gateway.gateway import Gateway
 from skill_runtime.processes.child import read_config
 from skill_runtime.processes.config import GatewayProcessConfig
 from skill_runtime.processes.log_pipe import log_to_pipe

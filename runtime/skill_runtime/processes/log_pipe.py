@@ -69,4 +69,3 @@ class LogPipe:
         """Prints the rest, once all children have ended."""
         os.close(self.writer)
         self._thread.join(timeout_s)
-

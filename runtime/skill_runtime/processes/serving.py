@@ -33,7 +33,7 @@ from skill_runtime.processes.config import (
     Started,
 )
 from skill_runtime.processes.log_pipe import LogPipe
-from skill_runtime.processes.supervisor import Supervised, Supervisor
+from skill_runtime.processes.supervisor import AT_WORK, Supervised, Supervisor
 from skill_runtime.realtime.clock import MonotonicClock
 from skill_runtime.transport.addresses import Addresses
 from skill_runtime.transport.listeners import Listeners
@@ -193,6 +193,7 @@ class Serving:
                 is_wanted=lambda: words[Word.SERVICE_WANTED] != 0,
                 on_start=counts(Word.SERVICE_STARTS),
                 busy_silence_s=SERVICE_SILENCE_S,
+                at_work=AT_WORK | {"S"},  # other threads compute
             ),
             Supervised(
                 program=self._listener_program(),
@@ -279,6 +280,8 @@ class Serving:
 
     def close(self) -> None:
         """Brings the arm to rest, and ends all processes."""
+        if self._supervisor is not None:
+            self._supervisor.stop()
         self.channel.words[Word.ENDING] = 1
         if self._controller is not None:
             ends = time.monotonic() + REST_S
@@ -287,7 +290,7 @@ class Serving:
             self._controller.kill()
         if self._supervisor is not None:
             time.sleep(LAST_TELEMETRY_S)
-            self._supervisor.close()
+            self._supervisor.kill()
         self._listeners.close()
         self._log.close()
         shutil.rmtree(self._private, ignore_errors=True)

@@ -22,7 +22,10 @@ SILENCE_S = 0.08
 """A process without a heartbeat for this long has failed [s]. Each beats at least every 20 ms."""
 
 BUSY_SILENCE_S = 2.0
-"""The same for a process that runs, or waits for a processor or the disk [s]."""
+"""The same for a process that is at work [s]."""
+
+AT_WORK = frozenset({"R", "D"})
+"""States of a process that runs, or waits for a processor or the disk (proc(5))."""
 
 STARTING_S = 20.0
 """Longest time from a start to the first heartbeat [s]."""
@@ -46,6 +49,8 @@ class Supervised:
     on_start: Callable[[], None] = lambda: None
     """Called before each start."""
     busy_silence_s: float = BUSY_SILENCE_S
+    at_work: frozenset[str] = AT_WORK
+    """States in which it may be without a heartbeat for ``busy_silence_s``."""
     child: Child | None = None
     started_at: float = 0.0
     start_due: float = 0.0
@@ -81,10 +86,13 @@ class Supervisor:
                 self._start(process)
         self._thread.start()
 
-    def close(self) -> None:
-        """Ends supervision, and the processes, in their order."""
+    def stop(self) -> None:
+        """Ends supervision; the processes go on."""
         self._ended.set()
         self._thread.join()
+
+    def kill(self) -> None:
+        """Ends the processes, in their order."""
         for process in self._processes:
             if process.child is not None:
                 process.child.kill()
@@ -126,7 +134,9 @@ class Supervisor:
         process.silent_s += min(since_s, 2.0 * CHECK_S)
         silent_s = process.silent_s
         limit_s = SILENCE_S if process.has_beaten else STARTING_S
-        if silent_s < limit_s or (silent_s < process.busy_silence_s and child.is_busy()):
+        if silent_s < limit_s:
+            return None
+        if silent_s < process.busy_silence_s and child.state in process.at_work:
             return None
         return f"no heartbeat for {1e3 * silent_s:.0f} ms"
 

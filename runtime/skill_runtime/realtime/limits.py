@@ -50,6 +50,15 @@ def limit_memory(allowance_mib: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
+def process_state(pid: int) -> str:
+    """Returns the state of a process as in proc(5), e.g. 'R' for running; '' if unknown."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as status:
+            return status.read().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
 def _data_bytes() -> int:
     """Returns the size of the private writable memory, as RLIMIT_DATA counts it.
 

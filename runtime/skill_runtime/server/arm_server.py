@@ -19,7 +19,7 @@ from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.demo import DemoController
 from skill_runtime.control.fault_points import FaultPoints
 from skill_runtime.control.object_tracker import ObjectTracker, TrackConfig
-from skill_runtime.gateway.gateway import GatewayConfig
+from skill_runtime.gateway.config import GatewayConfig
 from skill_runtime.gateway.validation import CommandValidator
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.realtime.clock import Clock, MonotonicClock

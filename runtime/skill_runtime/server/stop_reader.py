@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from skill_proto.printable import printable
 from skill_runtime.authority.authority import Authority
 from skill_runtime.authority.refusal import Refusal
 from skill_runtime.channel.stop_requests import StopRequests
+from skill_runtime.realtime.limits import process_state
 
 log = logging.getLogger(__name__)
 
@@ -116,12 +116,5 @@ class StopReader:
 
 
 def process_is_busy(pid: int) -> bool:
-    """Returns whether a process runs, waits for a processor, or for the disk.
-
-    False for a process that sleeps, is stopped or has ended, and on systems without /proc.
-    """
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] in ("R", "D")
+    """Returns whether a process runs, or waits for a processor or the disk."""
+    return process_state(pid) in ("R", "D")

@@ -65,7 +65,3 @@ class Transport(Protocol):
     def act(self) -> DealerSocket | None:
         """Passes ``act`` requests to the policy service; None without one."""
         ...
-
-    def wait(self, milliseconds: int) -> bool:
-        """Waits until there is something to do; returns False after the timeout."""
-        ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -17,10 +18,13 @@ import onnx
 import onnx.parser
 import pytest
 from tests.support.served import DEADLINE_S, Served, state_when, tracking
+from tests.support.stand_in import StandIn
 
 from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import ANY_MESSAGE, Telemetry
+from skill_proto.ports import DEFAULT_ADDRESS
 from skill_runtime.cli import control
+from skill_runtime.cli.subcommands import StopSubcommand
 from skill_runtime.client import LeaseLostError, SkillClient
 from skill_runtime.console.text import state_line, welcome_text
 from skill_runtime.control.object_tracker import TrackConfig
@@ -242,6 +246,156 @@ def test_a_policy_of_skills_refuses_goals_with_an_example_of_a_skill(
     assert code == 1
     example = f"skill-control skill 1 0 --address {address}"
     assert err == f"skill-control: push_by_hand takes no goals. Fix: send a skill, e.g. {example}\n"
+
+
+# The reason of a stop -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stand_in() -> Iterator[StandIn]:
+    with StandIn("arm") as arm:
+        yield arm
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("",),
+        ("y" * 300,),
+        ("y" * 100_000,),
+        ("--reason", "a cat"),
+        ("-1",),
+        ("-x", "--help", "me"),
+        ("--", "--help"),
+        ("stop", "stop"),
+        ("\udcff\udc80",),
+        ("\x1b[2J\u202e\u2028\x9b",),
+        ("a\nb",),
+        ("--for=3", "--json", "[]", "{}", "'", '"'),
+    ],
+    ids=lambda words: repr(" ".join(words))[:20],
+)
+def test_no_reason_prevents_a_stop(run: Control, stand_in: StandIn, words: tuple[str, ...]) -> None:
+    code, out, err = run("--address", stand_in.address, "stop", *words)
+    assert (code, err) == (0, "")
+    assert out.startswith("stopped; to enable motion: skill-control clear")
+    assert stand_in.mode == "stopped"
+    reason = stand_in.stops[-1].reason
+    assert reason.isprintable()
+    assert 0 < len(reason) <= 256
+
+
+def test_a_stop_in_a_process_takes_any_bytes(stand_in: StandIn) -> None:
+    words = [b"stop", b"\xff\xfe", b"--no-flag", b"x" * 10_000]
+    command = [sys.executable, "-m", "skill_runtime.cli.control", "--address", stand_in.address]
+    done = subprocess.run([*map(os.fsencode, command), *words], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert stand_in.mode == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("words", "address", "stop_address", "reason"),
+    [
+        (("stop",), DEFAULT_ADDRESS, None, ()),
+        (("stop", "--address", "tcp://a:1", "it"), "tcp://a:1", None, ("it",)),
+        (("stop", "it", "--address=tcp://a:1"), "tcp://a:1", None, ("it",)),
+        (
+            ("--stop-address", "tcp://b:2", "--address", "tcp://a:1", "stop"),
+            "tcp://a:1",
+            "tcp://b:2",
+            (),
+        ),
+        (("stop", "--", "--help"), DEFAULT_ADDRESS, None, ("--help",)),
+        (("stop", "--address"), DEFAULT_ADDRESS, None, ("--address",)),
+    ],
+)
+def test_the_addresses_of_a_stop_are_read(
+    words: tuple[str, ...], address: str, stop_address: str | None, reason: tuple[str, ...]
+) -> None:
+    options = control.read_stop(words)
+    assert options is not None
+    assert (options.address, options.stop_address) == (address, stop_address)
+    assert isinstance(options.command, StopSubcommand)
+    assert options.command.reason == reason
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("hello",), ("skill", "1", "stop"), ("stop", "--help"), ("stop", "-h")]
+)
+def test_any_other_command_line_is_not_a_stop(words: tuple[str, ...]) -> None:
+    assert control.read_stop(words) is None
+
+
+# Whose server -------------------------------------------------------------------------------------
+
+
+def test_the_sockets_of_another_arm_are_not_mistaken(run: Control, stand_in: StandIn) -> None:
+    named = (stand_in.telemetry_address, stand_in.stop_address)
+    with StandIn("meant", named=named) as meant:
+        code, out, err = run("--address", meant.address, "stop")
+        assert (code, out) == (1, "")
+        assert "the arm is not stopped" in err
+        assert "--stop-address ADDRESS" in err
+        code, out, err = run("--address", meant.address, "watch", "--count", "1")
+        assert (code, out) == (1, "")
+        assert "--telemetry-address ADDRESS" in err
+        at = ("--address", meant.address)
+        own = ("--telemetry-address", meant.telemetry_address)
+        assert run(*at, *own, "watch", "--count", "1").code == 0
+        assert run(*at, "--stop-address", meant.stop_address, "stop").code == 0
+        assert (meant.mode, stand_in.mode) == ("stopped", "hold")
+
+
+def test_a_server_that_was_replaced_ends_a_watch(stand_in: StandIn) -> None:
+    process = start("--address", stand_in.address, "watch")
+    assert process.stdout is not None
+    process.stdout.readline()
+    stand_in.close()
+    with StandIn("second", ports=stand_in.ports):
+        code, _, err = finish(process)
+    assert code == 1
+    assert "another server answers" in err
+    assert "run this command again" in err
+
+
+def test_the_instance_is_printed(run: Control, stand_in: StandIn) -> None:
+    assert "\ninstance   arm\n" in run("--address", stand_in.address, "hello").out
+    out = run("--address", stand_in.address, "watch", "--json", "--count", "1").out
+    assert json.loads(out)["instance"] == "arm"
+
+
+# Texts from the wire ------------------------------------------------------------------------------
+
+HOSTILE = "\x1b[2J\x9b\u202e\u2028\nforged"
+
+
+def test_texts_from_the_wire_are_escaped(run: Control, stand_in: StandIn) -> None:
+    state = stand_in.state
+    stand_in.state = lambda: state().model_copy(  # type: ignore[method-assign]
+        update={"last_event": HOSTILE, "lease_holder": HOSTILE, "counters": {HOSTILE: next(count)}}
+    )
+    count = itertools.count()
+    at = ("--address", stand_in.address)
+    for words in (("watch", "--count", "3"), ("watch", "--json", "--count", "3")):
+        code, out, _ = run(*at, *words)
+        assert code == 0
+        assert len(out.splitlines()) == 3  # which also splits at U+2028
+        assert all(line.isprintable() for line in out.splitlines())
+    assert json.loads(out.splitlines()[-1])["last_event"] == HOSTILE
+    stand_in.override = lambda message: stand_in.error("not_now", HOSTILE, HOSTILE)
+    code, _, err = run(*at, "clear")
+    assert code == 1
+    assert err.endswith("\n")
+    assert err[:-1].isprintable()
+
+
+def test_watch_prints_the_progress_towards_a_goal(run: Control, stand_in: StandIn) -> None:
+    state = stand_in.state
+    progress = {"goal": (0.1, 0.1), "goal_distance": 0.0123, "goal_status": "no_progress"}
+    stand_in.state = lambda: state().model_copy(update=progress)  # type: ignore[method-assign]
+    out = run("--address", stand_in.address, "watch", "--count", "1").out
+    assert out.endswith("  goal: no progress, 0.012 away\n")
 
 
 # Errors -------------------------------------------------------------------------------------------

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from tests.support.served import DEADLINE_S, Served
+from tests.support.served import DEADLINE_S, Served, state_when
+
+from skill_runtime.client import SkillClient
 
 PROGRAM = """
 import sys
@@ -212,3 +218,102 @@ def test_a_command_ends_in_time_though_its_output_is_not_read(served: Served) ->
     finally:
         os.close(reader)
         os.close(writer)
+
+
+# Serving though its output cannot be written ------------------------------------------------------
+
+
+def free_port() -> int:
+    """Returns the first of three consecutive free ports."""
+    while True:
+        with ExitStack() as stack:
+            first = stack.enter_context(socket.socket())
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                for offset in (1, 2):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
+            except OSError:
+                continue
+            return port
+
+
+@contextmanager
+def unwritable(kind: str) -> Iterator[tuple[int, str, Callable[[], None]]]:
+    """Yields a descriptor for the output, the shell's redirection, and what closes the output."""
+    ends = pty.openpty() if "terminal" in kind else os.pipe()
+    open_ends = set(ends)
+
+    def close() -> None:
+        while open_ends:
+            os.close(open_ends.pop())
+
+    if kind == "pipe without space":
+        os.set_blocking(ends[1], False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(ends[1], b"x" * 4096)
+        os.set_blocking(ends[1], True)
+    redirect = {"full disk": "> /dev/full 2>&1", "closed descriptors": ">&- 2>&-"}.get(kind, "")
+    yield ends[1], redirect, close if kind.startswith("closed") else lambda: None
+    close()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "full disk",
+        "closed descriptors",
+        "closed pipe",
+        "pipe without space",
+        "closed terminal",
+        "terminal that is not read",
+    ],
+)
+def test_a_server_goes_on_though_its_output_cannot_be_written(policy_file: Path, kind: str) -> None:
+    port = free_port()
+    shell = 'exec "$0" -c "$1" serve --model "$2" --port "$3" '
+    with unwritable(kind) as (output, redirect, close):
+        running = subprocess.Popen(
+            [
+                "/bin/bash",
+                "-c",
+                shell + redirect,
+                sys.executable,
+                RUNS,
+                str(policy_file),
+                str(port),
+            ],
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            with SkillClient(f"tcp://127.0.0.1:{port}", timeout_s=DEADLINE_S) as client:
+                state_when(client, lambda state: state.action is not None)
+                close()
+                for number in range(50):
+                    client.stop(f"number {number}" + 100 * " x")
+                client.clear()
+                tick = client.state().tick
+                state_when(client, lambda state: state.tick > tick + 1200)  # past a status line
+            running.send_signal(signal.SIGTERM)
+            assert running.wait(DEADLINE_S) == 0
+        finally:
+            running.kill()
+            running.wait()
+
+
+def test_further_signals_do_not_change_the_exit_code_after_the_end(policy_file: Path) -> None:
+    arguments = ["serve", "--model", str(policy_file), "--port", str(free_port())]
+    with subprocess.Popen(
+        [sys.executable, "-c", RUNS, *arguments], stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        while not running.stdout.readline().startswith("try "):
+            assert running.poll() is None
+        running.send_signal(signal.SIGTERM)
+        while "the arm is at rest" not in running.stdout.readline():
+            assert running.poll() is None
+        while running.poll() is None:
+            running.send_signal(signal.SIGTERM)
+    assert running.returncode == 0

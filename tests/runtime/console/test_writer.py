@@ -96,6 +96,29 @@ def test_a_pipe_without_a_reader_is_no_error(pipe: tuple[int, int]) -> None:
             assert writer.flush(DEADLINE_S)
 
 
+def test_another_file_with_the_number_of_a_closed_stream_gets_no_output(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as stream:
+        writer = Writer(stream)
+        number = stream.fileno()
+    with (tmp_path / "other").open("w") as other:
+        assert other.fileno() == number
+        writer.line("a line")
+        assert writer.flush(DEADLINE_S)
+    assert (tmp_path / "other").read_text() == ""
+
+
+def test_the_end_of_a_program_writes_all_lines() -> None:
+    program = (
+        "import sys; from skill_runtime.console.writer import Writer\n"
+        "writer = Writer(sys.stdout)\n"
+        "for _ in range(500): writer.line('x')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, timeout=DEADLINE_S, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, 500 * b"x\n", b"")
+
+
 def test_a_closed_stream_is_no_error(tmp_path: Path) -> None:
     stream = (tmp_path / "file").open("w")
     writer = Writer(stream)
@@ -163,7 +186,6 @@ def test_the_end_of_a_program_waits_for_no_reader(pipe: tuple[int, int]) -> None
         "import sys; from skill_runtime.console.writer import Writer\n"
         "writer = Writer(sys.stdout)\n"
         "for _ in range(100): writer.line('x' * 10_000)\n"
-        "writer.flush(0.1)\n"
     )
     started = subprocess.Popen(
         [sys.executable, "-c", program], stdout=pipe[1], stderr=subprocess.PIPE, text=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +15,13 @@ from tests.support.skill_aware_policy import skill_aware_manifest, write_skill_a
 
 from skill_proto.manifest import PolicyManifest
 from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_robots.tasks.baselines import make_baseline
 from skill_robots.tasks.skill_aware.task import SKILL_AWARE
 from skill_robots.tasks.tabletop.task import TABLETOP
 from skill_runtime.evaluation.options import EvaluationOptions
 from skill_runtime.evaluation.report import check_task, identity, load, title
+
+STILL = make_baseline("still", 3)
 
 
 def test_a_policy_of_another_task_is_refused(make_manifest: Callable[..., PolicyManifest]) -> None:
@@ -62,7 +66,17 @@ def test_a_manifest_in_other_units_is_refused_in_every_task(
 
 def test_the_remarks_stand_below_the_title() -> None:
     manifest = push_manifest(plant=push_manifest().plant.model_dump() | {"robot": "ur5e"})
-    report = identity(EvaluationOptions(baseline="still"), manifest)
+    report = identity(EvaluationOptions(baseline="still"), STILL, manifest)
     assert report["remarks"] == ["trained on the robot 'ur5e', this arm is 'panda'"]
     assert title(report) == ("push_by_hand\nnote: trained on the robot 'ur5e', this arm is 'panda'")
-    assert identity(EvaluationOptions(baseline="still"), None)["remarks"] == []
+    assert identity(EvaluationOptions(baseline="still"), STILL, None)["remarks"] == []
+
+
+def test_the_digest_is_that_of_the_bytes_that_were_evaluated(tmp_path: Path) -> None:
+    path = write_policy_file(tmp_path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    options = EvaluationOptions(model=path)
+    policy, manifest = load(options, 3)
+    path.unlink()  # a run takes minutes; a new training may replace the file meanwhile
+    assert identity(options, policy, manifest)["model_sha256"] == digest
+    assert identity(EvaluationOptions(baseline="still"), STILL, None)["model_sha256"] is None

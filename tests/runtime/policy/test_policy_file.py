@@ -333,6 +333,21 @@ def test_a_bad_manifest_beside_the_file_is_named(
     assert "schema_version is missing" in text
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (LFS.decode(), "push.manifest.json is not a manifest but a Git LFS pointer"),
+        ("<html></html>", "push.manifest.json is not a manifest but a web page"),
+        ("\x01", "the manifest is not JSON"),
+        ("{" + " " * 2**24, f"push.manifest.json, has {2**24 + 1} bytes"),
+    ],
+)
+def test_a_file_beside_it_that_is_no_manifest(
+    tmp_path: Path, make_policy_file: PolicyFileFactory, content: str, said: str
+) -> None:
+    assert said in refusal(make_policy_file(tmp_path, manifest=content, beside=True))
+
+
 @pytest.mark.parametrize("beside", ["link", "target"])
 def test_the_manifest_of_a_link_is_beside_the_link_or_its_target(
     tmp_path: Path, make_policy_file: PolicyFileFactory, beside: str

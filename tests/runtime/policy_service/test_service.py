@@ -20,6 +20,7 @@ from skill_runtime.policy_service.sessions import EVICTABLE_AFTER_S
 
 PolicyFileFactory = Callable[..., Path]
 
+MODELS = Path(__file__).parents[3] / "models"
 IDLE_S = EVICTABLE_AFTER_S + 0.1
 EAST = np.array([[1, 0]], np.float32)
 
@@ -87,7 +88,7 @@ def test_sessions_that_need_more_rows_than_there_are_do_not_evict_one_another(
     rows = MAX_ROWS // 2 + 1
     with stepped(memory_file) as rig:
         for turn in range(1, 31):
-            rig.clock.time_s += 0.04
+            rig.clock.time_s += 1.0
             assert steps(rig.ask("first", sender=b"A", **inputs(4, rows))) == turn
             refused = error(rig.ask("second", sender=b"B", **inputs(4, rows)))
             assert refused.code == "busy"
@@ -138,6 +139,19 @@ def test_every_request_gets_a_reply_and_each_senders_order_is_kept(memory_file: 
     assert [r.reply.id for r in replies if r.sender == b"a"] == list(range(1, 16))
 
 
+def test_a_refusal_does_not_overtake_replies_to_the_same_client(memory_file: Path) -> None:
+    wrong = {"observation": np.zeros((1, 27)), "skill": EAST}
+    with stepped(memory_file) as rig:
+        for number in range(0, 12, 4):
+            rig.send("a", sender=b"A", message_id=number, **inputs(4))
+            rig.send("b", sender=b"A", message_id=number + 1, **inputs(4))
+            rig.send("c", sender=b"A", message_id=number + 2, **wrong)
+            rig.send("a", sender=b"A", message_id=number + 3, **inputs(4, 2))
+        replies = rig.receive_all(12)
+    assert [received.reply.id for received in replies] == list(range(12))
+    assert [received.code for received in replies[:4]] == ["", "", "invalid", "invalid"]
+
+
 def test_waiting_requests_share_one_inference(memory_file: Path) -> None:
     with stepped(memory_file) as rig:
         for number in range(8):
@@ -151,7 +165,7 @@ def test_skills_goals_and_episodes_that_wait_together(memory_file: Path) -> None
     with stepped(memory_file) as rig:
         for number in range(10):
             arrays: dict[str, Any] = goal if number % 2 else inputs(4)
-            rig.send("g" if number % 2 else "s", message_id=number, **arrays)
+            rig.send(f"s{number}", message_id=number, **arrays)
         for episode in (0, 0, 1, 1, 2):
             rig.send("e", sender=b"B", episode=episode, **inputs(4))
         replies = rig.receive_all(15)
@@ -159,6 +173,18 @@ def test_skills_goals_and_episodes_that_wait_together(memory_file: Path) -> None
     episodes = [r for r in replies if r.sender == b"B"]
     assert [steps(r) for r in episodes] == [1, 2, 1, 2, 1]
     np.testing.assert_allclose([context(r) for r in episodes], [4, 6, 4, 6, 4])
+
+
+def test_a_previous_action_counts_for_the_request_that_has_one() -> None:
+    plain = {"observation": np.zeros((1, 28)), "goal": np.array([[0.1, 0.0]])}
+    given = plain | {"previous_action": np.array([[0.9, -0.9, 0.9]])}
+    with stepped(MODELS / "goal_panda.onnx") as rig:
+        expected = rig.ask("alone", **given).arrays["context"]
+        rig.send("first", **plain)
+        rig.send("second", **given)
+        first, second = (received.arrays["context"] for received in rig.receive_all(2))
+    np.testing.assert_allclose(second, expected, atol=1e-5)
+    assert not np.allclose(first, expected, atol=1e-3)
 
 
 def test_the_service_beats_with_every_request(memory_file: Path) -> None:

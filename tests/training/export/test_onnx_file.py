@@ -137,6 +137,34 @@ def test_a_file_that_differs_from_torch_is_not_written(
     assert [file.name for file in tmp_path.iterdir()] == ["policy.onnx"]
 
 
+def test_a_diverged_policy_is_named_as_the_cause(tiny_config: TinyConfig, tmp_path: Path) -> None:
+    config, path = tiny_config(), tmp_path / "policy.onnx"
+    for value, reason in (
+        (float("nan"), r"policy\.actor\..*weight is nan"),
+        (float("inf"), r"policy\.actor\..*weight is inf"),
+        (1e38, "its output action is nan for ordinary inputs"),
+    ):
+        graph = _graph(config)
+        with torch.no_grad():
+            for parameter in graph.parameters():
+                if parameter.ndim == 2:
+                    parameter.fill_(value)
+                    break
+        with pytest.raises(ExportError, match=reason) as caught:
+            export_policy(graph, _manifest(config), path)
+        assert "lower learning rate" in str(caught.value)
+        assert "differ" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_onnx_runtime_alone_is_named_if_only_its_output_is_not_finite(
+    tiny_config: TinyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("skill_training.export.onnx_file.parity", lambda *_: float("inf"))
+    with pytest.raises(ExportError, match="ONNX Runtime computes NaN or infinity"):
+        export_policy(_graph(tiny_config()), _manifest(tiny_config()), tmp_path / "policy.onnx")
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_networks_on_cuda_export_the_same_file(tiny_config: TinyConfig, tmp_path: Path) -> None:

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import mujoco
 import pytest
 import torch
 
-from skill_training.errors import CheckpointError, ConfigError, RunDirectoryError
+from skill_training.algorithms.sac import SoftActorCritic
+from skill_training.errors import (
+    CheckpointError,
+    ConfigError,
+    DivergedError,
+    RunDirectoryError,
+)
+from skill_training.nets.finite import check_parts
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.discovery.recipe import SkillLearner
-from skill_training.run import job
+from skill_training.run import checkpoint, job
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import MetricsLog, read
 from skill_training.run.progress import Progress
+from skill_training.run.session.physics_warnings import physics_warnings_logged
 from skill_training.run.trainer import Trainer
 
 TinyConfig = Callable[..., SkillConfig]
@@ -151,3 +163,143 @@ def test_a_run_on_cuda_resumes_and_exports(
     assert not _train(first, stop=lambda: first.env_steps >= 200)
     assert job.train(directory)
     assert directory.policy.is_file()
+
+
+def test_a_longer_run_equals_one_of_that_length_from_the_start(
+    tiny_config: TinyConfig, tmp_path: Path
+) -> None:
+    short, long = tiny_config(), tiny_config(env_steps=480)
+    directory = _start(short, tmp_path / "run")
+    assert _train(Trainer(short, directory))
+    longer = Trainer(long, directory)
+    longer.resume()
+    assert longer.env_steps == 320
+    assert not longer.finished
+    assert _train(longer, at=longer.env_steps)
+    whole = Trainer(long, _start(long, tmp_path / "whole"))
+    assert _train(whole)
+    assert torch.equal(_weights(longer), _weights(whole))
+    assert longer.final_metrics == whole.final_metrics
+    steady = [row for row in _steady(tmp_path / "run") if row["env_steps"] != 320]
+    assert steady == [row for row in _steady(tmp_path / "whole") if row["env_steps"] != 320]
+
+
+def test_a_finished_run_of_an_older_release_has_no_replay_to_go_on_with(
+    tiny_config: TinyConfig, tmp_path: Path
+) -> None:
+    directory = _start(tiny_config(), tmp_path / "run")
+    trainer = Trainer(tiny_config(), directory)
+    assert _train(trainer)
+    state = trainer.state_dict()
+    state["learner"]["replay"] = None
+    checkpoint.save(directory.checkpoint, state)
+    again = Trainer(tiny_config(), directory)
+    again.resume()
+    assert again.finished
+    with pytest.raises(CheckpointError, match="older release, which left out the replay"):
+        Trainer(tiny_config(env_steps=480), directory).resume()
+
+
+def test_a_state_of_another_kind_of_device_is_continued(
+    tiny_config: TinyConfig, tmp_path: Path
+) -> None:
+    """The generators of a run on CUDA have another state; all other tensors move."""
+    directory = _start(tiny_config(), tmp_path / "run")
+    first = Trainer(tiny_config(), directory)
+    assert not _train(first, stop=lambda: first.env_steps >= 200)
+    state = first.state_dict()
+    state["learner"]["batches"] = state["learner"]["algorithm"]["generator"] = torch.arange(
+        16, dtype=torch.uint8
+    )
+    checkpoint.save(directory.checkpoint, state)
+    weights: list[torch.Tensor] = []
+    for _ in range(2):
+        second = Trainer(tiny_config(), directory)
+        second.resume()
+        assert not _train(second, stop=lambda it=second: it.env_steps >= 240, at=200)
+        weights.append(_weights(second))
+        checkpoint.save(directory.checkpoint, state)
+    assert torch.equal(*weights)
+
+
+def test_a_signal_in_the_final_evaluation_ends_it_at_once(
+    tiny_config: TinyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_config(checkpoint_interval=10_000)
+    directory = _start(config, tmp_path / "run")
+
+    def interrupted(learner: SkillLearner) -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return {"never": 0.0}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SkillLearner, "evaluate_full", interrupted)
+        assert not job.train(directory)
+    assert directory.facts()["sessions"][0]["end"] == "SIGTERM"
+    again = Trainer(config, directory)
+    again.resume()
+    assert again.env_steps == 320  # saved before the evaluation
+    assert not again.finished
+
+
+@pytest.mark.parametrize("part", ["critic", "actor_optimizer"])
+def test_a_number_that_is_not_finite_stops_the_run(
+    part: str, tiny_config: TinyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check depends neither on the log interval nor on the losses of that step."""
+    config = tiny_config(log_interval=10_000, checkpoint_interval=40)
+    directory = _start(config, tmp_path / "run")
+    trainer = Trainer(config, directory)
+    whole_update = SkillLearner.update
+
+    def poisoned(learner: SkillLearner) -> dict[str, torch.Tensor]:
+        losses = whole_update(learner)
+        if learner.env_steps == 200:
+            target = learner.algorithm.stateful()[part]
+            tensors = (
+                [next(iter(target.parameters()))]
+                if isinstance(target, torch.nn.Module)
+                else [value["exp_avg_sq"] for value in target.state.values()]
+            )
+            with torch.no_grad():
+                tensors[0].flatten()[0] = float("inf")
+        return losses
+
+    monkeypatch.setattr(SkillLearner, "update", poisoned)
+    with pytest.raises(DivergedError, match=r"gradient step 1\d"):
+        _train(trainer)
+    kept = Trainer(config, directory)
+    kept.resume()
+    assert kept.env_steps == 160
+    check_parts(kept.learner.stateful())
+
+
+def test_an_action_that_is_not_finite_never_reaches_the_physics(
+    tiny_config: TinyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(tiny_config(), _start(tiny_config(), tmp_path / "run"))
+
+    def act(self: SoftActorCritic, observation: torch.Tensor, *_: object, **__: object) -> Any:
+        return torch.full((len(observation), 3), float("nan"))
+
+    monkeypatch.setattr(SoftActorCritic, "act", act)
+    with pytest.raises(DivergedError, match="an action of the policy is nan"):
+        _train(trainer)
+
+
+def test_warnings_of_the_physics_are_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = mujoco.MjModel.from_xml_string(
+        "<mujoco><worldbody><body><joint/><geom size='1'/></body></worldbody></mujoco>"
+    )
+    with physics_warnings_logged():
+        for _ in range(3):
+            data = mujoco.MjData(model)
+            data.qpos[0] = float("nan")
+            mujoco.mj_step(model, data)
+    assert mujoco.get_mju_user_warning() is None
+    assert [record.message.count("QPOS") for record in caplog.records] == [1, 1]
+    assert "3 times" in caplog.records[1].message
+    assert not (tmp_path / "MUJOCO_LOG.TXT").exists()

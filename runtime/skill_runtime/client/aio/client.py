@@ -373,6 +373,9 @@ def _close_soon(
     telemetry: AsyncTelemetrySubscription,
 ) -> None:
     """Closes the sockets of a client that the program no longer refers to, in their loop."""
-    with suppress(RuntimeError):  # the loop is closed, and its sockets with it
-        loop.call_soon_threadsafe(commands.close)
-        loop.call_soon_threadsafe(telemetry.close)
+    for close in (commands.close, telemetry.close):
+        with suppress(Exception):
+            if loop.is_closed():
+                close()
+            else:
+                loop.call_soon_threadsafe(close)

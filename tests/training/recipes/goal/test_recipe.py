@@ -20,9 +20,10 @@ from skill_training.algorithms.context_sac import ContextSac
 from skill_training.cli import main
 from skill_training.collection.episode_collector import run_episodes
 from skill_training.context.objective import ContrastiveConfig
-from skill_training.errors import NothingToShipError
+from skill_training.errors import DivergedError, NothingToShipError
 from skill_training.export.calibration import hold_out
 from skill_training.nets.encoder import EncoderConfig
+from skill_training.nets.finite import check_parts
 from skill_training.recipes.goal import evaluation as goal_evaluation
 from skill_training.recipes.goal import recipe as goal
 from skill_training.recipes.goal.config import GoalConfig, GoalRunSettings, GoalSacConfig
@@ -158,6 +159,22 @@ def test_a_run_resumes_without_its_initial_policy_file(tmp_path: Path) -> None:
     second.resume()
     _train(second, until=3 * ROUND, at=second.env_steps)
     assert torch.equal(_weights(second), _weights(whole))
+
+
+@pytest.mark.parametrize("knowledge", ["inferred", "told", "untold"])
+def test_a_training_that_diverges_stops_before_its_next_round(
+    knowledge: str, tmp_path: Path
+) -> None:
+    config = _config(knowledge=knowledge, learning_rate=1e20)
+    directory = _start(config, tmp_path / "run")
+    trainer = Trainer(config, directory)
+    with pytest.raises(DivergedError, match=r"gradient step \d.*--goal\.learning-rate 1e\+20"):
+        _train(trainer)
+    assert trainer.env_steps == 3 * ROUND  # the first with gradient steps
+    kept = Trainer(config, directory)
+    kept.resume()
+    assert kept.env_steps == 2 * ROUND
+    check_parts(kept.learner.stateful())
 
 
 # Export -------------------------------------------------------------------------------------------

@@ -27,8 +27,9 @@ from skill_robots.tasks.skill_aware.scenes import OBSERVATION
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.cli import main
 from skill_training.collection.episode_collector import run_episodes
-from skill_training.errors import ConfigError, NothingToShipError
+from skill_training.errors import ConfigError, DivergedError, NothingToShipError
 from skill_training.nets.encoder import EncoderConfig
+from skill_training.nets.finite import check_parts
 from skill_training.recipes.skill_aware import recipe
 from skill_training.recipes.skill_aware.config import METHODS, BenchmarkConfig, BenchmarkRunSettings
 from skill_training.recipes.skill_aware.policy import evaluation_policy
@@ -116,6 +117,20 @@ def _weights(trainer: Trainer) -> torch.Tensor:
 
 
 # Every method -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["tesac", "saccm"])
+def test_a_training_that_diverges_stops_before_its_next_round(method: str, tmp_path: Path) -> None:
+    config = _config(method, learning_rate=1e20)
+    directory = _start(config, tmp_path / "run")
+    trainer = Trainer(config, directory)
+    with pytest.raises(DivergedError, match=rf"gradient step \d.*--{method}\.learning-rate 1e\+20"):
+        _train(trainer)
+    assert trainer.env_steps == 3 * ROUND
+    kept = Trainer(config, directory)
+    kept.resume()
+    assert kept.env_steps == 2 * ROUND
+    check_parts(kept.learner.stateful())
 
 
 @pytest.mark.parametrize(
