@@ -31,7 +31,7 @@ from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.arm_link import ArmLink
 from skill_runtime.control.recovery import AutomaticRecovery
 from skill_runtime.fault_injection.faulty_arm import FaultyArm
-from skill_runtime.fault_injection.motion_oracle import InvariantError
+from skill_runtime.fault_injection.oracles.motion import InvariantError
 from skill_runtime.fault_injection.run import FaultRun, RunConfig
 from skill_runtime.gateway import gateway
 from skill_runtime.gateway.telemetry import make_telemetry

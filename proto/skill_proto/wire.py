@@ -139,9 +139,10 @@ def _arrays(
             )
         array = np.frombuffer(frame, dtype).reshape(spec.shape)
         if not np.isfinite(array).all():
+            place = np.argwhere(~np.isfinite(array))[0].tolist()
             raise WireError(
                 "invalid",
-                f"array {spec.name!r} contains NaN or infinity",
+                f"array {spec.name!r} has {array[tuple(place)]!s} at {place}",
                 "send finite numbers",
                 message_id,
             )

@@ -79,6 +79,7 @@ class LocalServer(ArmServer):
         self.listener = StopListener(self.stop_socket, channel.stops, wake, now.now, INSTANCE)
         self.clock = now
         self._threads_end = threading.Event()
+        self._is_threaded = False
 
     @property
     def latest(self) -> Telemetry | None:
@@ -106,6 +107,7 @@ class LocalServer(ArmServer):
         """Serves until :meth:`stop`: the others have threads of their own."""
         threads = [threading.Thread(target=self._run_gateway)]
         threads.append(threading.Thread(target=self._run_listener))
+        self._is_threaded = True
         for thread in threads:
             thread.start()
         try:
@@ -136,7 +138,7 @@ class LocalServer(ArmServer):
     def close(self) -> None:
         """Closes arm and sockets."""
         super().close()
-        if not self._threads_end.is_set():  # the threads have not run
+        if not self._is_threaded:  # else run() closes the sockets, after the threads
             self._close_sockets()
 
     def _close_sockets(self) -> None:

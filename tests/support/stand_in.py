@@ -70,6 +70,8 @@ class StandIn:
         holder: holder of the lease; None if it is free.
         override: computes replies in place of the stand-in.
         answers: whether the commands socket is read.
+        replies: whether commands are replied to.
+        publishes: whether telemetry is sent.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class StandIn:
         self.renewed_at = 0.0
         self.override = override or (lambda message: None)
         self.answers = True
-        self.publishes = True
+        self.publishes = self.replies = True
         self._token, self._ttl_s, self._why = "", 0.0, "the token is unknown"
         self._seq = 0
         self._context = zmq.Context()
@@ -141,7 +143,7 @@ class StandIn:
         message = COMMAND.validate_json(frames[0])
         self.heard.append(message)
         reply = self._on_command(message)
-        if reply is not None:
+        if reply is not None and self.replies:
             reply = reply.model_copy(update={"id": message.id})
             arrays = [bytes(12)] if isinstance(reply, Acted) else []
             socket.send_multipart([sender, self._dump(reply), *arrays])

@@ -297,35 +297,33 @@ def test_a_misspelt_flag_is_compared_with_the_flags_of_its_command(ask: Callable
     assert not any(f"--{name}." in said for name in NAMES if name != "csf")
 
 
-def test_a_finished_run_is_lengthened(run_to_the_end: Path, skill_train: Cli) -> None:
-    before = (run_to_the_end / "policy.onnx").read_bytes()
-    done = skill_train("csf", "--resume", "run", "--env_steps=400", "--threads", "2")
-    assert done.returncode == 0, done.stderr
-    assert (run_to_the_end / "policy.onnx").read_bytes() != before
-    assert "| environment steps | 400 |" in (run_to_the_end / "policy.md").read_text()
-    facts = json.loads((run_to_the_end / "run.json").read_text())
-    assert [each["from_env_steps"] for each in facts["sessions"]] == [0, 320]
-    assert facts["sessions"][1]["changes"] == {"env_steps": 400, "threads": 2}
-    assert [each["end"] for each in facts["sessions"]] == ["finished", "finished"]
-    config = json.loads((run_to_the_end / "config.json").read_text())
-    assert (config["run"]["env_steps"], config["run"]["threads"]) == (400, 2)
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
-def test_a_run_begun_on_cuda_continues_on_the_cpu_by_the_advice(
+def test_a_finished_run_is_lengthened_on_another_device(
     run_to_the_end: Path, ask: Callable[..., str], skill_train: Cli
 ) -> None:
-    path = run_to_the_end / "config.json"
-    config = json.loads(path.read_text())
-    config["run"] |= {"device": "cuda", "env_steps": 360}
-    path.write_text(json.dumps(config))
-    facts = json.loads((run_to_the_end / "run.json").read_text())
-    facts["matmul"] = "float32"
-    (run_to_the_end / "run.json").write_text(json.dumps(facts))
-    assert "or give --device cpu" in ask("csf", "--resume", "run")
-    done = skill_train("csf", "--resume", "run", "--device", "cpu")
+    run, before = run_to_the_end, (run_to_the_end / "policy.onnx").read_bytes()
+    plain = json.loads((run / "config.json").read_text())
+    plain["run"]["device"] = "cuda"
+    (run / "config.json").write_text(json.dumps(plain))
+    facts = json.loads((run / "run.json").read_text())
+    for part in (facts, facts["sessions"][0]):
+        part |= {"matmul": "float32", "machine": "a machine with CUDA", "code_revision": "older"}
+    (run / "run.json").write_text(json.dumps(facts))
+    assert "or give --device cpu" in ask("csf", "--resume", "run", "--env-steps", "400")
+    assert json.loads((run / "run.json").read_text()) == facts  # a refused session has no entry
+    done = skill_train("csf", "--resume", "run", "--env_steps=400", "--device", "cpu")
     assert done.returncode == 0, done.stderr
-    assert json.loads(path.read_text())["run"]["device"] == "cpu"
+    plain["run"] |= {"device": "cpu", "env_steps": 400}
+    assert json.loads((run / "config.json").read_text()) == plain
+    facts = json.loads((run / "run.json").read_text())
+    assert [each["from_env_steps"] for each in facts["sessions"]] == [0, 320]
+    assert facts["sessions"][1]["changes"] == {"env_steps": 400, "device": "cpu"}
+    assert [each["end"] for each in facts["sessions"]] == ["finished", "finished"]
+    assert (run / "policy.onnx").read_bytes() != before
+    card = (run / "policy.md").read_text()
+    assert "| environment steps | 400 |" in card
+    assert "| code revision | older, then " in card
+    assert "| machine | a machine with CUDA, then " in card
 
 
 def test_a_mistake_gives_no_traceback(skill_train: Cli) -> None:

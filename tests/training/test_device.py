@@ -48,7 +48,7 @@ def test_the_setting_decides_the_precision(native: bool, monkeypatch: pytest.Mon
     else:
         with pytest.raises(ConfigError, match="--matmul bfloat16: this CPU has no native"):
             matmul_precision("cpu", "bfloat16")
-    with pytest.raises(ConfigError, match="the device is cuda; use --matmul float32"):
+    with pytest.raises(ConfigError, match="the device is cuda; give --matmul float32"):
         configure_matmul("cuda", "bfloat16")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -12,9 +13,6 @@ from skill_proto.messages import Telemetry
 LATE_SHARE = 0.5
 """A tick is late if it begins more than this share of a servo period after its deadline. At 1 kHz
 this is the half millisecond that skill-doctor allows (docs/realtime.md)."""
-
-LATE = "late"
-"""Name of the counter of late ticks in the server's telemetry."""
 
 SETTLED_S = 60.0
 """Memory growth before this time is ignored, since libraries touch pages for the first time [s]."""
@@ -31,10 +29,16 @@ class Ticks:
     """Skipped ticks: the tick before began a whole period late."""
 
     @classmethod
-    def of(cls, state: Telemetry) -> Self:
-        """Returns the counts since the start of the server."""
-        late, overruns = state.counters.get(LATE, 0), state.timing.overruns
-        return cls(begun=state.tick, late=late, overruns=overruns)
+    def of(cls, state: Telemetry, servo_rate_hz: float) -> Self:
+        """Returns the counts since the start of a server.
+
+        A tick between :data:`LATE_SHARE` of a servo period and the next bound of the histogram in
+        telemetry counts as late only beyond that bound. At 200 Hz and 1 kHz there is a bound.
+        """
+        timing, limit_us = state.timing, 1e6 * LATE_SHARE / servo_rate_hz
+        in_time = timing.wakeup_latency_count[bisect_left(timing.wakeup_latency_le_us, limit_us)]
+        total = timing.wakeup_latency_count[-1]
+        return cls(begun=total, late=total - in_time, overruns=timing.overruns)
 
     def since(self, before: Ticks) -> Ticks:
         """Returns the increase from ``before``."""

@@ -21,10 +21,10 @@ START_S = 60.0
 END_S = 10.0
 
 ROLES = {
-    "skill_runtime.gateway": "gateway",
+    "skill_runtime.processes.gateway": "gateway",
     "skill_runtime.stop_listener": "stop listener",
-    "skill_runtime.policy_service": "policy service",
-    "skill_runtime.server": "controller",
+    "skill_runtime.processes.policy_service": "policy service",
+    "skill_runtime.processes.controller": "controller",
 }
 """Program of a child process, by a word of its command line."""
 

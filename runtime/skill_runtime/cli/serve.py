@@ -17,6 +17,7 @@ from skill_proto.ports import STOP_PORT_OFFSET, TELEMETRY_PORT_OFFSET, local_add
 from skill_runtime.cli.serve_options import ServeOptions, check_options
 from skill_runtime.console.exit_codes import FAILED, OK, USAGE
 from skill_runtime.console.flags import UsageError
+from skill_runtime.console.program import VERSION_HINT, print_error, run_program
 
 if TYPE_CHECKING:
     from skill_runtime.console.status_line import LiveLine
@@ -55,7 +56,8 @@ class Shutdown:
         self.number = 0
         self._asked_at = 0.0
         for number in _SIGNALS:
-            signal.signal(number, self._ask)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+                signal.signal(number, self._ask)
 
     def ignore(self) -> None:
         """Ignores further signals: all work is done, and the exit code must stay."""
@@ -77,16 +79,16 @@ def main() -> None:
     arguments = tyro.cli(
         ServeOptions,
         prog="skill-serve",
-        description="Serve a policy file to a simulated arm that clients command over ZeroMQ.",
+        description="Serve a policy file to a simulated arm that clients command over ZeroMQ. "
+        + VERSION_HINT,
     )
     try:
         check_options(arguments)
     except UsageError as error:
         _refuse(error)
     shutdown = Shutdown()
-    from skill_runtime.console.logs import logging_to
+    from skill_runtime.console.logs import CONTINUED, logging_to
     from skill_runtime.console.status_line import LiveLine
-    from skill_runtime.processes.log_pipe import CONTINUED
     from skill_runtime.processes.serving import ServeError, Serving
     from skill_runtime.transport.addresses import AddressError
 
@@ -118,7 +120,7 @@ def main() -> None:
 
 
 def _refuse(error: Exception, code: int = USAGE) -> NoReturn:
-    print(f"skill-serve: {error}", file=sys.stderr)
+    print_error("skill-serve", error)
     sys.exit(code)
 
 
@@ -205,4 +207,4 @@ def run_server(
 
 
 if __name__ == "__main__":
-    main()
+    run_program("skill-serve", main)

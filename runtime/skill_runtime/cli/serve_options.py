@@ -14,6 +14,7 @@ from tyro.conf import OmitArgPrefixes, arg
 
 from skill_proto.ports import COMMAND_PORT, MAX_PORT, STOP_PORT_OFFSET
 from skill_runtime.console.flags import UsageError, check_cpu, check_number, check_object
+from skill_runtime.console.logs import LogLevel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ class ServeOptions:
     """Objects whose poses an external tracker sends, e.g. cube; the arm's own are ignored."""
     tracker_timeout: float = 0.2
     """Fault if a tracked pose is older than this [s]."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: LogLevel = "info"
     """Least severe messages that are printed."""
     view: bool = False
     """Open MuJoCo's viewer, in a process of its own."""

@@ -26,7 +26,7 @@ LONGEST_MESSAGE = 2000
 SUBJECT = 40
 """Longest subject of a message, such as ``stop`` in ``stop: too fast`` [characters]."""
 
-_TRACE = "  | "
+CONTINUED = "  | "
 """In front of each line of a traceback, so that no text in it can look like a log record."""
 
 
@@ -115,7 +115,7 @@ class PrintableFormatter(logging.Formatter):
         text = f"{self._start}{printable(origin + message)}"
         if record.exc_info:
             trace = self.formatException(record.exc_info)
-            text += "".join(f"\n{_TRACE}{printable(line)}" for line in trace.split("\n"))
+            text += "".join(f"\n{CONTINUED}{printable(line)}" for line in trace.split("\n"))
         return text
 
 

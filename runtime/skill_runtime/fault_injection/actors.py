@@ -10,7 +10,7 @@ import numpy as np
 
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ArmSpec
-from skill_runtime.fault_injection.lossy_network import Network
+from skill_runtime.fault_injection.virtual.network import Network
 
 Reply = dict[str, Any]
 

@@ -12,7 +12,7 @@ from multiprocessing import active_children, get_context
 
 from tqdm import tqdm
 
-from skill_runtime.fault_injection.motion_oracle import InvariantError
+from skill_runtime.fault_injection.oracles.motion import InvariantError
 from skill_runtime.fault_injection.run import FaultRun, RunConfig
 
 

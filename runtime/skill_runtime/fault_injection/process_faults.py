@@ -11,7 +11,7 @@ import numpy as np
 from skill_proto.messages import Acquire, Clear, Goal, Inbound, Release, Renew, ServoJoint, Skill
 from skill_runtime.channel.channel import Channel
 from skill_runtime.channel.messages import COMMANDS
-from skill_runtime.fault_injection.virtual_processes import VirtualProcesses
+from skill_runtime.fault_injection.virtual.processes import VirtualProcesses
 
 ProcessFault = Literal[
     "gateway dies",

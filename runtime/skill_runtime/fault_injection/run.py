@@ -43,15 +43,15 @@ from skill_runtime.fault_injection.faulty_arm import (
     PolicyFault,
     SimulatedArm,
 )
-from skill_runtime.fault_injection.lossy_network import Network
-from skill_runtime.fault_injection.motion_oracle import InvariantError, MotionOracle
-from skill_runtime.fault_injection.oracle import Oracle
+from skill_runtime.fault_injection.oracles.motion import InvariantError, MotionOracle
+from skill_runtime.fault_injection.oracles.replies import REPLY_WITHIN_S, ReplyOracle
+from skill_runtime.fault_injection.oracles.server import Oracle
+from skill_runtime.fault_injection.oracles.telemetry import TelemetryOracle
 from skill_runtime.fault_injection.process_faults import ProcessFaults
-from skill_runtime.fault_injection.reply_oracle import REPLY_WITHIN_S, ReplyOracle
-from skill_runtime.fault_injection.telemetry_oracle import TelemetryOracle
-from skill_runtime.fault_injection.virtual_clock import VirtualClock
-from skill_runtime.fault_injection.virtual_processes import VirtualProcesses
-from skill_runtime.fault_injection.virtual_transport import PortName, Sent, VirtualTransport
+from skill_runtime.fault_injection.virtual.clock import VirtualClock
+from skill_runtime.fault_injection.virtual.network import Network
+from skill_runtime.fault_injection.virtual.processes import VirtualProcesses
+from skill_runtime.fault_injection.virtual.transport import PortName, Sent, VirtualTransport
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
 from skill_runtime.server.control_loop import Signals

@@ -14,7 +14,7 @@ from typing import Any
 import zmq
 from pydantic import ValidationError
 
-from skill_proto.messages import COMMAND, Error
+from skill_proto.messages import COMMAND, Error, ErrorCode
 from skill_proto.wire import MAX_HEADER_BYTES
 from skill_runtime.transport.interfaces import DealerSocket
 from skill_runtime.transport.router_reader import Incoming
@@ -33,6 +33,8 @@ class ActForwarder:
     """The requests on their way, in the order in which they were sent."""
 
     socket: DealerSocket
+    instance: str
+    """Name of this run of the server."""
     _waiting: deque[tuple[bytes, int]] = field(default_factory=deque[tuple[bytes, int]])
     _unsent: deque[list[Any]] = field(default_factory=deque[list[Any]])
 
@@ -57,22 +59,31 @@ class ActForwarder:
     def _unsent_bytes(self) -> int:
         return sum(len(frame) for frames in self._unsent for frame in frames)
 
-    def replies(self) -> Iterator[tuple[bytes, str, list[bytes]]]:
-        """Yields the replies that have arrived: receiver, error code or '', frames."""
+    def replies(self, now: float) -> Iterator[tuple[bytes, str, list[bytes]]]:
+        """Yields the replies that have arrived: receiver, error code or '', frames.
+
+        Args:
+            now: Server time [s].
+        """
         for _ in range(MAX_REPLIES_PER_STEP):
             try:
                 receiver, code, *frames = self.socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            if not receiver:  # the service has started, so earlier requests may be lost
-                if code == b"failed":
-                    yield from self.fail("cannot open the policy: " + frames[0].decode())
-                continue
-            self._forget(receiver)
-            yield receiver, code.decode(), frames
+            if receiver:
+                self._forget(receiver)
+                yield receiver, code.decode(), frames
+            elif code == b"failed":
+                reason = f"the policy service cannot open the policy: {frames[0].decode()}"
+                yield from self.fail("internal", reason, "correct the policy file", now)
+
+    def restarted(self, now: float) -> list[tuple[bytes, str, list[bytes]]]:
+        """Returns an error for each request that was lost with a service that failed."""
+        reason = "the policy service was restarted; the recurrent states of all sessions are lost"
+        return self.fail("session_lost", reason, "start a new episode", now)
 
     def fail(
-        self, reason: str, now: float = 0.0, instance: str = ""
+        self, code: ErrorCode, message: str, fix: str, now: float
     ) -> list[tuple[bytes, str, list[bytes]]]:
         """Returns an error for each waiting request, and forgets the requests."""
         replies: list[tuple[bytes, str, list[bytes]]] = []
@@ -80,13 +91,12 @@ class ActForwarder:
             error = Error(
                 id=message_id,
                 time=now,
-                instance=instance,
-                code="session_lost",
-                message=f"the policy service {reason}; the recurrent states of all sessions are "
-                "lost",
-                fix="start a new episode",
+                instance=self.instance,
+                code=code,
+                message=message,
+                fix=fix,
             )
-            replies.append((sender, error.code, [error.model_dump_json().encode()]))
+            replies.append((sender, code, [error.model_dump_json().encode()]))
         self._waiting.clear()
         self._unsent.clear()
         return replies

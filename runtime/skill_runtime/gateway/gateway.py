@@ -37,6 +37,7 @@ from skill_runtime.gateway.act_forwarder import ActForwarder, id_of
 from skill_runtime.gateway.config import GatewayConfig
 from skill_runtime.gateway.telemetry import make_telemetry
 from skill_runtime.gateway.validation import CommandValidator
+from skill_runtime.policy_service.config import largest_array_bytes
 from skill_runtime.realtime.clock import Clock
 from skill_runtime.transport.interfaces import Transport
 from skill_runtime.transport.router_reader import Incoming, RouterReader
@@ -48,6 +49,12 @@ MAX_PARTS_PER_STEP = 256
 
 READING_TIME_S = 0.005
 """Longest time that a step spends on messages; the message in work may exceed it [s]."""
+
+MESSAGE_RATE_HZ = 4000.0
+"""Messages per second that are read in the long run; others wait in the queues of their senders."""
+
+BURST = 256.0
+"""Messages that are read at once after a pause."""
 
 MAX_WAITING_REPLIES = 1024
 """Commands whose reply from the controller is awaited; the oldest is forgotten."""
@@ -86,7 +93,8 @@ class Gateway:
         self._clock = clock
         self._validator = CommandValidator(config.welcome)
         self._reader = RouterReader(transport.commands)
-        self._act = None if transport.act is None else ActForwarder(transport.act)
+        self._largest_array = largest_array_bytes(config.welcome.manifest)
+        self._act = None if transport.act is None else ActForwarder(transport.act, self._instance)
         self._service_starts = channel.words[Word.SERVICE_STARTS]
         self._waiting: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
         # Numbers of an earlier gateway do not occur again, so its late replies match no request.
@@ -94,22 +102,41 @@ class Gateway:
         self._version, self._published = 0, -1
         self._event, self._event_at = "", -1
         self._state: State | None = None
+        self._credit, self._credited = BURST, clock.now()
         channel.replies.discard()
 
-    def step(self) -> None:
-        """Does all work that waits, within bounds; beats."""
+    def step(self) -> bool:
+        """Does the work that waits, within bounds; beats.
+
+        Returns:
+            False if it should pause before it reads more messages.
+        """
         self._channel.words[Word.GATEWAY_BEAT] = int(self._clock.now() * 1e9)
         self._send_controller_replies()
         self._publish()
-        self._read()
+        may_read = self._may_read()
+        if may_read:
+            self._read()
         self._send_service_replies()
+        return may_read
 
     # Messages of clients ------------------------------------------------------------------------
+
+    def _may_read(self) -> bool:
+        """Returns whether the rate of messages allows another read.
+
+        Without a limit, a flood keeps one processor busy, which the controller may need.
+        """
+        now = self._clock.now()
+        self._credit = min(BURST, self._credit + MESSAGE_RATE_HZ * (now - self._credited))
+        self._credited = now
+        return self._credit >= 1.0
 
     def _read(self) -> None:
         until = self._clock.now() + READING_TIME_S
         sent = False
         for incoming in self._reader.read(MAX_PARTS_PER_STEP, until, self._clock.now):
+            self._credit -= 1.0
             reply = self._answer(incoming)
             sent = sent or reply is None
             if reply is not None:
@@ -189,6 +216,15 @@ class Gateway:
                 "use a server that skill-serve started",
                 id_of(incoming),
             )
+        longest = max((len(frame) for frame in incoming.frames[1:]), default=0)
+        if longest > self._largest_array:
+            raise WireError(
+                "too_large",
+                f"an array has {longest} bytes, the largest one of this policy has "
+                f"{self._largest_array}",
+                "send fewer rows",
+                id_of(incoming),
+            )
         self._channel.words[Word.SERVICE_WANTED] = 1
         if self._act.submit(incoming):
             return None
@@ -220,11 +256,12 @@ class Gateway:
         if self._act is None:
             return
         self._act.send()
-        replies = list(self._act.replies())
+        now = self._clock.now()
+        replies = list(self._act.replies(now))
         starts = self._channel.words[Word.SERVICE_STARTS]
         if starts != self._service_starts:
             if self._service_starts > 0:
-                replies += self._act.fail("was restarted", self._clock.now(), self._instance)
+                replies += self._act.restarted(now)
             self._service_starts = starts
         for receiver, code, frames in replies:
             if code:

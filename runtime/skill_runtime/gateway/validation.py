@@ -50,7 +50,8 @@ class CommandValidator:
                 case ServoPose():
                     return self._validate_pose(message)
         except VectorError as error:
-            raise Refusal("invalid", str(error), error.fix) from None
+            fix = f"{error.fix}; 'hold' stops the arm" if isinstance(message, Skill) else error.fix
+            raise Refusal("invalid", str(error), fix) from None
 
     def _validate_joints(self, message: ServoJoint) -> Array:
         """Returns the joint positions ``(dof,)`` [rad], inside the limits of the arm."""

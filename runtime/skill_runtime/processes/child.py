@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -25,7 +26,7 @@ class ChildProgram:
     module: str
     arguments: tuple[str, ...] = ()
     config: object = None
-    """Passed pickled through standard input; None passes nothing."""
+    """Passed pickled through standard input."""
     descriptors: tuple[int, ...] = ()
     """Descriptors that it inherits."""
 
@@ -48,18 +49,18 @@ class Child:
         Raises:
             OSError: The system cannot start it.
         """
-        process = subprocess.Popen(
-            # -P: a file of the user's folder must not replace a module.
-            [sys.executable, "-P", "-m", program.module, *program.arguments],
-            stdin=subprocess.PIPE if program.config is not None else subprocess.DEVNULL,
-            stdout=stderr,
-            stderr=stderr,
-            pass_fds=program.descriptors,
-            env={**os.environ, **THREADS},
-        )
-        if process.stdin is not None:
-            with suppress(BrokenPipeError), process.stdin:  # it has died; its end is noticed
-                process.stdin.write(pickle.dumps(program.config))
+        with tempfile.TemporaryFile() as config:  # a pipe could make the parent wait
+            config.write(pickle.dumps(program.config))
+            config.seek(0)
+            process = subprocess.Popen(
+                # -P: a file of the user's folder must not replace a module.
+                [sys.executable, "-P", "-m", program.module, *program.arguments],
+                stdin=config,
+                stdout=stderr,
+                stderr=stderr,
+                pass_fds=program.descriptors,
+                env={**os.environ, **THREADS},
+            )
         return cls(program, process)
 
     @property

@@ -12,6 +12,7 @@ from typing import Literal
 from skill_proto.messages import Welcome
 from skill_runtime.channel.state_layout import StateLayout
 from skill_runtime.channel.wakeup import Wakeup
+from skill_runtime.console.logs import LogLevel
 from skill_runtime.transport.addresses import Addresses
 
 
@@ -35,7 +36,7 @@ class ServerOptions:
     """Mass of the object [kg]; None for a random one."""
     friction: float | None = None
     """Friction of the object on the table; None for a random one."""
-    log_level: str = "info"
+    log_level: LogLevel = "info"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,7 @@ class GatewayProcessConfig:
     memory: int
     own: Wakeup
     controller: Wakeup
-    log_level: str
+    log_level: LogLevel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,4 +106,4 @@ class ServiceProcessConfig:
     address: str
     instance: str
     memory: int
-    log_level: str
+    log_level: LogLevel

@@ -19,13 +19,19 @@ from skill_runtime.transport.sockets import GatewaySockets
 BEAT_MS = 15
 """Longest wait between two steps [ms]."""
 
+PAUSE_MS = 4
+"""Wait of a gateway that has read too many messages [ms]."""
+
+NICE = 5
+"""The controller, which moves the arm, comes first."""
+
 MEMORY_MIB = 160
 """Memory for messages; libzmq ends a process that needs more."""
 
 
 def main() -> None:
     """Answers until the server ends."""
-    be_a_child()
+    be_a_child(nice=NICE)
     config = read_config()
     assert isinstance(config, GatewayProcessConfig)
     log_to_pipe(config.log_level)
@@ -36,8 +42,10 @@ def main() -> None:
     gateway = Gateway(sockets, channel, described, config.controller.wake, MonotonicClock())
     try:
         while True:
-            gateway.step()
-            sockets.wait(BEAT_MS)
+            if gateway.step():
+                sockets.wait(BEAT_MS)
+            else:  # too many messages: they wait in the queues of their senders
+                sockets.wait_for_wakeup(PAUSE_MS)
             config.own.clear()
     except EndlessMessageError:
         os._exit(1)

@@ -12,34 +12,35 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from skill_proto.printable import printable
+from skill_runtime.console.logs import PACKAGES, LogLevel, PrintableFormatter
 
 MAX_RECORD_BYTES = 4000
 """A longer record is cut; up to PIPE_BUF bytes (4,096 on Linux) are written as a whole, pipe(7)."""
 
 
-CONTINUED = "  | "
-"""Begins each line of a traceback, so that no text in it looks like a message."""
-
+MAX_LINE_LENGTH = 8192
+"""A longer line is shown in parts [characters]."""
 
 class PipeHandler(logging.Handler):
     """Writes log records to standard error in one system call, without waiting."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(PrintableFormatter(""))
+
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a record as one line; a traceback follows it."""
-        lines = [printable(record.getMessage())]
-        if record.exc_info:
-            trace = logging.Formatter().formatException(record.exc_info)
-            lines += [f"{CONTINUED}{printable(line)}" for line in trace.split("\n")]
+        text = self.format(record).removeprefix(": ").encode("utf-8", "replace")
         with suppress(OSError):
-            text = "\n".join(lines).encode("utf-8", "replace")
             os.write(2, text[:MAX_RECORD_BYTES] + b"\n")
 
 
-def log_to_pipe(level: str) -> None:
+def log_to_pipe(level: LogLevel) -> None:
     """Sends the log records of this process to the parent; standard error must be its pipe."""
     os.set_blocking(2, False)
-    logging.basicConfig(level=level.upper(), handlers=[PipeHandler()], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[PipeHandler()], force=True)
+    for package in PACKAGES:  # libraries have too many records below a warning
+        logging.getLogger(package).setLevel(level.upper())
     logging.raiseExceptions = False
 
 
@@ -62,7 +63,7 @@ class LogPipe:
 
     def _run(self) -> None:
         with open(self._reader, encoding="utf-8", errors="replace") as lines:
-            for line in lines:
+            while line := lines.readline(MAX_LINE_LENGTH):
                 self._show(line.rstrip("\n"))
 
     def close(self, timeout_s: float = 1.0) -> None:

@@ -15,13 +15,16 @@ from skill_runtime.processes.log_pipe import log_to_pipe
 from skill_runtime.realtime.clock import MonotonicClock
 from skill_runtime.realtime.limits import be_a_child, limit_memory
 
+NICE = 10
+"""The controller, which moves the arm, comes first."""
+
 MEMORY_MIB = 512
 """Memory for policy, recurrent states and requests."""
 
 
 def main() -> None:
     """Answers until the server ends."""
-    be_a_child()
+    be_a_child(nice=NICE)
     config = read_config()
     assert isinstance(config, ServiceProcessConfig)
     log_to_pipe(config.log_level)

@@ -281,7 +281,7 @@ class Serving:
     def close(self) -> None:
         """Brings the arm to rest, and ends all processes."""
         if self._supervisor is not None:
-            self._supervisor.stop()
+            self._supervisor.pause()
         self.channel.words[Word.ENDING] = 1
         if self._controller is not None:
             ends = time.monotonic() + REST_S
@@ -290,7 +290,7 @@ class Serving:
             self._controller.kill()
         if self._supervisor is not None:
             time.sleep(LAST_TELEMETRY_S)
-            self._supervisor.kill()
+            self._supervisor.close()
         self._listeners.close()
         self._log.close()
         shutil.rmtree(self._private, ignore_errors=True)

@@ -76,7 +76,9 @@ class Supervisor:
         self._processes = processes
         self._stderr = stderr
         self._now = now
-        self._ended = threading.Event()
+        self._ended, self._paused = threading.Event(), threading.Event()
+        # The thread must live as long as the processes that it has started: Linux ends a child
+        # with the thread that started it (PR_SET_PDEATHSIG).
         self._thread = threading.Thread(target=self._run, name="supervisor", daemon=True)
 
     def start(self) -> None:
@@ -86,20 +88,21 @@ class Supervisor:
                 self._start(process)
         self._thread.start()
 
-    def stop(self) -> None:
-        """Ends supervision; the processes go on."""
+    def pause(self) -> None:
+        """Starts no process any more; those that run go on."""
+        self._paused.set()
+
+    def close(self) -> None:
+        """Ends supervision and the processes, in their order."""
         self._ended.set()
         self._thread.join()
-
-    def kill(self) -> None:
-        """Ends the processes, in their order."""
         for process in self._processes:
             if process.child is not None:
                 process.child.kill()
 
     def _run(self) -> None:
         while not self._ended.wait(CHECK_S):
-            for process in self._processes:
+            for process in self._processes if not self._paused.is_set() else ():
                 self.check(process)
 
     def check(self, process: Supervised) -> None:

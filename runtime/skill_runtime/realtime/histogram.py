@@ -6,7 +6,7 @@ from bisect import bisect_left
 from itertools import accumulate
 
 LATENCY_BOUNDS_US = (
-    *(50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0),
+    *(50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 2500.0, 5000.0),
     *(10_000.0, 20_000.0, 50_000.0, 100_000.0),
 )
 """Upper bounds of the buckets [us]; one more bucket has no bound."""

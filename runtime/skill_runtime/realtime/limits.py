@@ -13,7 +13,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 MIB = 2**20
 
 
-def be_a_child(end_signal: int = signal.SIGKILL) -> None:
+def be_a_child(end_signal: int = signal.SIGKILL, nice: int = 0) -> None:
     """Leaves the signals of the terminal to the parent, and ends with the parent.
 
     Ctrl-C and the end of a session reach every process of the group, but the parent decides in
@@ -21,7 +21,9 @@ def be_a_child(end_signal: int = signal.SIGKILL) -> None:
 
     Args:
         end_signal: Signal that Linux sends when the parent has died.
+        nice: By how much other processes come first (nice(2)).
     """
+    os.nice(nice)
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     if sys.platform == "linux":

@@ -61,6 +61,8 @@ class GatewaySockets:
         self._poller = zmq.Poller()
         self._poller.register(self.commands, zmq.POLLIN)
         self._poller.register(wakeup, zmq.POLLIN)
+        self._wakeup = zmq.Poller()
+        self._wakeup.register(wakeup, zmq.POLLIN)
         if act is not None:
             self.act = self._context.socket(zmq.DEALER)
             for option, value in router_options(act).items():
@@ -72,6 +74,10 @@ class GatewaySockets:
     def wait(self, milliseconds: int) -> bool:
         """Waits for a message or the wakeup; returns False after the timeout."""
         return bool(self._poller.poll(milliseconds))
+
+    def wait_for_wakeup(self, milliseconds: int) -> None:
+        """Waits for the wakeup only."""
+        self._wakeup.poll(milliseconds)
 
     def close(self) -> None:
         """Closes the sockets and drops queued messages."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -130,6 +132,104 @@ def test_a_malformed_reply_is_a_protocol_error(peer: Peer, frames: list[bytes]) 
             connection.ask(Hello())
         peer.answer = lambda request: [ok(ids(request))]
         connection.ask(Hello())
+
+
+def test_a_peer_that_never_pauses_does_not_keep_the_caller(peer: Peer) -> None:
+    def flood(frames: list[bytes]) -> list[list[bytes]] | None:
+        return [ok(99)] * 2000
+
+    peer.answer = flood
+    with Connection(peer.address, 0.5) as connection:
+        for _ in range(20):
+            connection.post(Hello())
+        began = time.monotonic()
+        with pytest.raises(ServerUnreachableError):
+            connection.ask(Hello())
+        assert time.monotonic() - began < DEADLINE_S / 10
+        connection.post(Hello())
+        list(connection.replies(1.0))  # ends
+
+
+def test_the_context_of_the_program_may_be_terminated(peer: Peer) -> None:
+    program = """
+import sys, zmq
+from skill_runtime.client import Connection
+from skill_proto.messages import Hello
+connection = Connection(sys.argv[1], 20.0)
+connection.ask(Hello())
+zmq.Context.instance().term()
+connection.ask(Hello())
+zmq.Context.instance().term()
+connection.close()
+"""
+    peer.answer = lambda frames: [ok(ids(frames))]
+    done = run(program, peer.address)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_too_many_open_files_are_named(peer: Peer) -> None:
+    program = """
+import resource, sys
+from skill_runtime.client import ClientError, ResourceError, SkillClient
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
+clients, errors = [], []
+for _ in range(40):
+    client = SkillClient(sys.argv[1], timeout_s=20.0)
+    try:
+        client.clear()
+    except ClientError as error:
+        assert isinstance(error, ResourceError), error
+        errors.append(error)
+    clients.append(client)
+assert "open files" in str(errors[0]), errors
+for client in clients:
+    client.close()
+for client in clients[-3:]:
+    client.clear()
+print(len(errors))
+"""
+    peer.answer = lambda frames: [ok(ids(frames))]
+    done = run(program, peer.address)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert 10 < int(done.stdout) < 40
+
+
+def test_without_a_free_file_no_socket_is_opened() -> None:
+    program = """
+import os, resource
+from skill_runtime.client import ResourceError, SkillClient
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+client = SkillClient("tcp://127.0.0.1:1", timeout_s=0.3)
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
+opened = []
+try:
+    while True:
+        opened.append(os.dup(0))
+except OSError:
+    pass
+for left in range(8):
+    for call in (client.hello, client.state, client.stop, lambda: client.acquire("me")):
+        try:
+            call()
+        except ResourceError as error:
+            assert "open files" in str(error)
+    os.close(opened.pop())
+client.close()
+"""
+    done = run(program)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def run(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
 
 
 def test_a_frame_beyond_the_limit_is_not_sent(peer: Peer) -> None:

@@ -26,10 +26,10 @@ from skill_robots.motion.limits import MotionLimits, Surroundings
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
 from skill_runtime.fault_injection.__main__ import Arguments, check, report
 from skill_runtime.fault_injection.campaign import Outcome, split
-from skill_runtime.fault_injection.motion_oracle import AT_REST, MotionOracle
+from skill_runtime.fault_injection.oracles.motion import AT_REST, MotionOracle
 from skill_runtime.fault_injection.run import FaultRun, RunConfig, RunResult
-from skill_runtime.fault_injection.virtual_clock import VirtualClock
-from skill_runtime.fault_injection.virtual_transport import Sent, VirtualTransport
+from skill_runtime.fault_injection.virtual.clock import VirtualClock
+from skill_runtime.fault_injection.virtual.transport import Sent, VirtualTransport
 
 MODEL = Path(__file__).parents[3] / "models" / "csf_panda.onnx"
 

@@ -120,6 +120,6 @@ def _external(path: Path, found: OnnxScan) -> PolicyFileError:
         f"the weights of tensor {first.name!r}{more} are not in the file but in "
         f"{', '.join(files)}, which can be replaced without a trace",
         _EXPECTED,
-        "save it whole: python -c \"import onnx; onnx.save(onnx.load('FILE'), 'whole.onnx')\", or "
-        "export it with external_data=False",
+        f"save it whole: python -c \"import onnx; onnx.save(onnx.load({path.name!r}), 'whole.onnx')"
+        '" in its folder (package onnx), or export it with external_data=False',
     )

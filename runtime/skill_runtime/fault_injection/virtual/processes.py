@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from skill_runtime.channel.channel import Channel, Word
-from skill_runtime.fault_injection.virtual_clock import VirtualClock
-from skill_runtime.fault_injection.virtual_transport import PortName, VirtualPort, VirtualTransport
+from skill_runtime.fault_injection.virtual.clock import VirtualClock
+from skill_runtime.fault_injection.virtual.transport import PortName, VirtualPort, VirtualTransport
 from skill_runtime.gateway.config import GatewayConfig
 from skill_runtime.gateway.gateway import Gateway
 from skill_runtime.stop_listener.listener import StopListener

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from skill_runtime.fault_injection.motion_oracle import InvariantError
-from skill_runtime.fault_injection.virtual_transport import PortName, Sent
+from skill_runtime.fault_injection.oracles.motion import InvariantError
+from skill_runtime.fault_injection.virtual.transport import PortName, Sent
 
 REPLY_WITHIN_S = 0.5
 """Longest time to a reply of a healthy server, counted in servo periods [s]."""

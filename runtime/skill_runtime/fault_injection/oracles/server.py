@@ -17,7 +17,7 @@ from skill_proto.messages import Error, FaultClass, Inbound, Message, Mode, Tele
 from skill_runtime.authority.authority import IdleTimeout
 from skill_runtime.authority.lease import DEFAULT_VALIDITY_S, FUTURE_TOLERANCE_S
 from skill_runtime.authority.modes import LATCHED, POLICY_MODES
-from skill_runtime.fault_injection.motion_oracle import InvariantError, MotionOracle
+from skill_runtime.fault_injection.oracles.motion import InvariantError, MotionOracle
 from skill_runtime.server.stop_reader import SILENCE_S
 
 POLICY_PERIOD_S = 0.04

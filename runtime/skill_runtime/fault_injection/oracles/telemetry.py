@@ -6,8 +6,8 @@ from collections import OrderedDict
 
 from skill_proto.messages import TELEMETRY
 from skill_runtime.channel.channel import Channel
-from skill_runtime.fault_injection.motion_oracle import InvariantError
-from skill_runtime.fault_injection.oracle import Oracle
+from skill_runtime.fault_injection.oracles.motion import InvariantError
+from skill_runtime.fault_injection.oracles.server import Oracle
 from skill_runtime.gateway.telemetry import make_telemetry
 from skill_runtime.server.arm_server import ArmServer
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from skill_runtime.fault_injection.virtual_transport import PortName, VirtualTransport
+from skill_runtime.fault_injection.virtual.transport import PortName, VirtualTransport
 
 
 @dataclass(frozen=True, kw_only=True)

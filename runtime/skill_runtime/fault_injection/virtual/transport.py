@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import zmq
 
-from skill_runtime.fault_injection.virtual_clock import VirtualClock
+from skill_runtime.fault_injection.virtual.clock import VirtualClock
 
 PortName = Literal["commands", "stop"]
 
