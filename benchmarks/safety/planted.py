@@ -27,6 +27,7 @@ from skill_runtime.authority import modes
 from skill_runtime.authority.authority import Authority
 from skill_runtime.authority.lease import Lease, LeaseManager
 from skill_runtime.channel.channel import ERROR_CODES, Word
+from skill_runtime.channel.record_queue import RecordQueue
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.arm_link import ArmLink
 from skill_runtime.control.recovery import AutomaticRecovery
@@ -203,14 +204,14 @@ def unchecked_vector(_: CommandValidator, message: Any) -> Any:  # noqa: ANN401 
 
 @contextmanager
 def lost_replies(run: FaultRun) -> Generator[None, None, None]:
-    """The gateway forgets to pass a reply on now and then."""
-    send = gateway.Gateway._send_frames
+    """The gateway loses a reply of the controller now and then."""
+    get = RecordQueue.get
 
-    def forgetful(self: gateway.Gateway, frames: list[bytes]) -> None:
-        if run.oracle.tick % 50:
-            send(self, frames)
+    def forgetful(self: RecordQueue) -> bytes | None:
+        record = get(self)
+        return get(self) if self is run.channel.replies and run.oracle.tick % 50 == 0 else record
 
-    with patch.object(gateway.Gateway, "_send_frames", forgetful):
+    with patch.object(RecordQueue, "get", forgetful):
         yield
 
 

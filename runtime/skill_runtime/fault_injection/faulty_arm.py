@@ -10,6 +10,7 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
+from skill_proto.messages import FaultClass
 from skill_robots.arm import (
     Arm,
     ArmCommunicationError,
@@ -31,6 +32,21 @@ finite; a reflex after contact; another error of the robot."""
 PolicyFault = Literal["", "nan", "raise", "slow"]
 """No fault; actions that are not finite; exceptions; inference that takes too long."""
 
+CAUSES: dict[ArmFault, FaultClass] = {
+    "communication": "communication",
+    "drops_commands": "communication",
+    "repeat": "communication",
+    "nan": "arm",
+    "error": "arm",
+    "contact": "contact",
+}
+"""Class of the fault that each injected fault of the arm causes."""
+
+ARM_FAULTS: tuple[ArmFault, ...] = (
+    *("communication", "drops_commands", "repeat"),
+    *("nan", "contact", "error"),
+)
+POLICY_FAULTS: tuple[PolicyFault, ...] = ("nan", "slow", "raise")
 
 STOPS_AFTER_S = COMMUNICATION_TIMEOUT_S + 1e-4
 """An arm without set-points stops on its own after this time: just later than the server assumes

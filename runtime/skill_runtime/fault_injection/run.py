@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_proto.messages import FaultClass, Inbound, Message
+from skill_proto.messages import Inbound, Message
 from skill_robots.arm import ArmState, JointTarget
 from skill_robots.franka.specs import FR3, PANDA
 from skill_robots.motion.limits import MotionLimits
@@ -36,11 +36,12 @@ from skill_runtime.fault_injection.actors import (
 )
 from skill_runtime.fault_injection.error_injector import ErrorInjector
 from skill_runtime.fault_injection.faulty_arm import (
-    ArmFault,
+    ARM_FAULTS,
+    CAUSES,
+    POLICY_FAULTS,
     FaultyArm,
     FaultyPolicy,
     FollowerArm,
-    PolicyFault,
     SimulatedArm,
 )
 from skill_runtime.fault_injection.oracles.motion import InvariantError, MotionOracle
@@ -55,22 +56,6 @@ from skill_runtime.fault_injection.virtual.transport import PortName, Sent, Virt
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
 from skill_runtime.server.control_loop import Signals
-
-CAUSES: dict[ArmFault, FaultClass] = {
-    "communication": "communication",
-    "drops_commands": "communication",
-    "repeat": "communication",
-    "nan": "arm",
-    "error": "arm",
-    "contact": "contact",
-}
-"""Class of the fault that each injected fault of the arm causes."""
-
-ARM_FAULTS: tuple[ArmFault, ...] = (
-    *("communication", "drops_commands", "repeat"),
-    *("nan", "contact", "error"),
-)
-POLICY_FAULTS: tuple[PolicyFault, ...] = ("nan", "slow", "raise")
 
 SILENCE_FOUND_S = 0.03
 """A silent arm is at fault within this time: the timeout, and the ticks at both ends [s]."""

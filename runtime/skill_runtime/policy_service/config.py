@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from skill_proto.manifest import PolicyManifest
-
-if TYPE_CHECKING:
-    from skill_runtime.policy import Device
 
 MAX_ROWS = 256
 """Rows of all sessions together. An inference of so many takes 1 to 3 ms and some megabytes for the
@@ -22,7 +19,7 @@ class PolicyServiceConfig:
 
     model: Path
     """The policy file."""
-    device: Device = "cpu"
+    device: Literal["cpu", "cuda"] = "cpu"
     address: str
     """Address that the gateway binds."""
     instance: str

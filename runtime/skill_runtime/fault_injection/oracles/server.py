@@ -195,6 +195,7 @@ class Oracle:
     def before_command(self, mode: Mode, fault: FaultClass | None, now: float) -> None:
         """Checks fault and stop before a command is executed, which may end them."""
         self._check_fault(mode, fault)
+        self._check_listener(mode)
         self._check_stop(mode, now)
 
     def end_of_tick(self, mode: Mode, fault: FaultClass | None, decided: float) -> None:
