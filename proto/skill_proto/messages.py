@@ -124,7 +124,8 @@ class Skill(_TimedCommand):
     """Runs the policy with this skill."""
 
     type: Literal["skill"] = "skill"
-    skill: Vector
+    skill: Annotated[tuple[Finite, ...], Field(max_length=1024), FailFast()] = ()
+    """Empty for a policy that takes neither skills nor goals."""
 
 
 class Goal(_TimedCommand):

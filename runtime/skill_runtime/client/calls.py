@@ -178,11 +178,6 @@ class Calls:
             raise
         return self.lease
 
-    def release(self, lease: Heartbeat, reason: str) -> Call[None]:
-        """Gives a lease back; has no effect once it has ended."""
-        lease.give_back(reason)
-        yield AwaitEnd(lease=lease, timeout_s=self.timeout_s)
-
     def _renewed(self, held: Heartbeat, deadline: Deadline) -> Call[bool]:
         try:
             yield from self._ask(Renew(lease=held.token), Ok, deadline)
@@ -297,11 +292,10 @@ class Calls:
         arrays = to_arrays(given)
         specs = array_specs(arrays)
         message = make_request(Act, session=session, episode=episode, arrays=specs)
-        deadline = Deadline(self.timeout_s)
         try:
             # The reply may be older than that of a later command, so its time is not noted.
             reply, results = yield from self._exchange(
-                Ask(message=message, arrays=arrays, timeout_s=deadline.left_s), note=False
+                Ask(message=message, arrays=arrays, timeout_s=self.timeout_s), note=False
             )
         except (CommandRefusedError, ServerReplacedError):
             raise

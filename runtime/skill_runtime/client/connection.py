@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Self, TypeVar
 
@@ -104,6 +105,17 @@ def open_socket(
     return socket
 
 
+def close_with(owner: object, socket: zmq.Socket[Any]) -> Callable[[], object]:
+    """Closes the socket when the program no longer refers to its owner.
+
+    Returns:
+        A function that cancels this, for a socket that was closed.
+    """
+    closing = weakref.finalize(owner, socket.close)
+    closing.atexit = False  # at the end of the program another thread may be using it
+    return closing.detach
+
+
 def _can_open_files() -> bool:
     opened: list[int] = []
     try:
@@ -175,6 +187,7 @@ class Connection:
         self.timeout_s = timeout_s
         self.time = 0.0
         self._socket: zmq.Socket[bytes] | None = None
+        self._closed: Callable[[], object] = bool
         self._count = 0
 
     def ask(
@@ -289,6 +302,7 @@ class Connection:
     def _connected(self) -> zmq.Socket[bytes]:
         if self._socket is None:
             self._socket = open_socket(zmq.DEALER, self.address, COMMAND_OPTIONS)
+            self._closed = close_with(self, self._socket)
         return self._socket
 
     def close(self) -> None:
@@ -296,6 +310,7 @@ class Connection:
         socket, self._socket = self._socket, None
         if socket is not None:
             socket.close()
+            self._closed()
 
     def __enter__(self) -> Self:
         return self

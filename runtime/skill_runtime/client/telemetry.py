@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import zmq
@@ -9,7 +10,7 @@ import zmq
 from skill_proto.messages import TELEMETRY, Telemetry
 from skill_proto.printable import printable
 from skill_proto.wire import MAX_FRAME_BYTES, WireError, unpack
-from skill_runtime.client.connection import open_socket
+from skill_runtime.client.connection import close_with, open_socket
 from skill_runtime.client.errors import ProtocolError, ResourceError
 
 SUBSCRIBER_OPTIONS: dict[zmq.SocketOption, int] = {zmq.CONFLATE: 1}
@@ -22,6 +23,7 @@ class TelemetrySubscription:
     def __init__(self) -> None:
         self._address = ""
         self._socket: zmq.Socket[bytes] | None = None
+        self._closed: Callable[[], object] = bool
 
     def connect(self, address: str) -> None:
         """Connects to this address; has no effect if the socket is connected to it.
@@ -34,6 +36,7 @@ class TelemetrySubscription:
             return
         self.close()
         socket = open_socket(zmq.SUB, address, SUBSCRIBER_OPTIONS)
+        self._closed = close_with(self, socket)
         socket.subscribe(b"")
         self._address, self._socket = address, socket
 
@@ -64,6 +67,7 @@ class TelemetrySubscription:
         socket, self._socket = self._socket, None
         if socket is not None:
             socket.close()
+            self._closed()
 
     def __del__(self) -> None:
         with suppress(Exception):  # at the end of the interpreter, modules may be gone

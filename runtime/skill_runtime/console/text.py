@@ -23,12 +23,12 @@ def control_command(words: str, address: str) -> str:
 
 
 def example_command(manifest: PolicyManifest, address: str) -> str:
-    """Returns a command line that runs the policy; empty if it takes neither skill nor goal."""
+    """Returns a command line that runs the policy."""
     if manifest.skill.kind != "none":
         return control_command(f"skill {_example_skill(manifest.skill)}", address)
     if manifest.goal is not None:
         return control_command(f"goal {_example_goal(manifest.goal)}", address)
-    return ""
+    return control_command("skill", address)  # it takes neither skill nor goal
 
 
 def welcome_text(welcome: Welcome, address: str) -> str:

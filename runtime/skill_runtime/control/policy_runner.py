@@ -17,6 +17,7 @@ from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ArmState
 from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_runtime.policy import PolicyOutput
+from skill_runtime.policy.servo_rates import servo_rate_fix
 
 MAX_PAUSE_S = 0.5
 """A hold up to this long, as between two commands of a slow client, keeps the recurrent state: arm
@@ -76,7 +77,8 @@ def ticks_per_action(rate_hz: float, servo_period_s: float) -> int:
     if ticks < 1 or abs(exact - ticks) > 1e-6 * exact:
         raise RateMismatchError(
             f"the policy runs at {rate_hz:g} Hz, the arm at {1 / servo_period_s:g} Hz: the arm's "
-            "rate must be a whole multiple of the policy's; choose another --servo-rate"
+            "rate must be a whole multiple of the policy's; "
+            f"{servo_rate_fix(rate_hz, 1 / servo_period_s)}"
         )
     return ticks
 

@@ -85,14 +85,18 @@ class CommandValidator:
 def validate_skill(message: Skill, manifest: PolicyManifest) -> Array:
     """Returns the skill ``(Z,)``; a skill on a sphere is scaled to unit length, as in training.
 
+    A policy with neither skill nor goal takes the empty skill.
+
     Raises:
         Refusal: ``not_supported``, or ``invalid`` for a wrong size.
         VectorError: The skill breaks a rule.
     """
     space = manifest.skill
-    if space.kind == "none":
-        fix = "send 'servo_*'" if manifest.goal is None else "send 'goal' or 'servo_*'"
+    if space.kind == "none" and (manifest.goal is not None or message.skill):
+        fix = "send an empty 'skill'" if manifest.goal is None else "send 'goal' or 'servo_*'"
         raise Refusal("not_supported", f"policy {manifest.name!r} takes no skill", fix)
+    if space.kind == "none":
+        return np.zeros(0)
     vector = _sized(message.skill, space.size, "skill", f"policy {manifest.name!r}")
     return normalise_skills(vector, space)[0]
 
@@ -106,9 +110,8 @@ def validate_goal(message: Goal, manifest: PolicyManifest) -> Array:
     """
     space = manifest.goal
     if space is None:
-        raise Refusal(
-            "not_supported", f"policy {manifest.name!r} takes no goals", "send 'skill' instead"
-        )
+        fix = "send 'skill' instead" if manifest.skill.size else "send an empty 'skill' instead"
+        raise Refusal("not_supported", f"policy {manifest.name!r} takes no goals", fix)
     vector = _sized(message.goal, manifest.goal_size, "goal", f"policy {manifest.name!r}")
     return check_goals(vector, space)[0]
 

@@ -134,8 +134,9 @@ class ArmServer:
         self.remarks = self._remarks(inference_s)
 
     def _remarks(self, inference_s: float) -> list[str]:
-        by_goal = self.controller.manifest.skill.kind == "none"
-        remarks = [f"executes {'goals' if by_goal else 'skills'} until a client takes the lease"]
+        manifest = self.controller.manifest
+        shown = "skills" if manifest.skill.size else "goals" if manifest.goal else "the policy"
+        remarks = [f"executes {shown} until a client takes the lease"]
         if not self._has_demo:
             remarks = ["the arm holds until a client takes the lease"]
         if self._config.stopped:

@@ -31,7 +31,7 @@ def server(box: ServerBox) -> Iterator[Server]:
 def clients(server: Server) -> Iterator[Bystanders]:
     """Innocent clients, one of which runs a skill under its lease."""
     with closing(Bystanders(server.addresses, SERVO_PERIOD_S)) as clients:
-        clients.run_until_it_moves()
+        assert clients.run_until_it_moves(), "the arm never moved"
         clients.forget()
         yield clients
 

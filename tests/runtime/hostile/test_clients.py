@@ -11,7 +11,7 @@ from benchmarks.serving.failures.rig import ADDRESS, free_port
 from benchmarks.serving.hostile.bystanders import Bystanders
 from benchmarks.serving.hostile.rig import Server
 from tests.runtime.hostile.attacked import COMMAND, ask, until_mode
-from tests.support.served import DEADLINE_S
+from tests.support.served import DEADLINE_S, until
 
 from skill_runtime.client import SkillClient
 
@@ -118,9 +118,8 @@ def test_the_command_line_stops_with_a_long_reason(server: Server, clients: Byst
 @pytest.fixture
 def at_rest(server: Server) -> Server:
     """The server without a holder of the lease, in mode hold."""
-    ask(server.addresses.stop, {"type": "stop"})
-    while ask(server.addresses.commands, {"type": "clear"})["type"] != "ok":
-        pass
+    assert ask(server.addresses.stop, {"type": "stop"})["type"] == "ok"
+    until(lambda: ask(server.addresses.commands, {"type": "clear"})["type"] == "ok")
     return server
 
 

@@ -6,6 +6,7 @@
 - ``tabletop``: n scenes with domain randomisation, stepped together.
 - ``sensor_noise``: measurement errors.
 - ``simulated_arm``: one scene as the arm that skill-serve moves.
+- ``goal_box``: the goals that a policy declares, and the return of cubes from its edges.
 - ``rollouts``: runs a policy, and records ``trajectories``.
 - ``trajectories``: recorded rollouts.
 - ``metrics``: scores of recorded rollouts.

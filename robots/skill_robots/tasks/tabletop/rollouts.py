@@ -23,7 +23,8 @@ GOAL_STEPS = 150
 """Control steps for each goal: 6 s at 25 Hz."""
 
 GOAL_RANGE_M = 0.15
-"""Goals are drawn from +- this around the table's origin, in x and y [m]."""
+"""Goals are drawn from +- this around the table's origin, in x and y, in training and evaluation
+[m]. The box that a policy declares is smaller: ``goal_box.GOAL_HIGH_M``."""
 
 
 StepHook = Callable[[Tabletop], None]
