@@ -1,69 +1,39 @@
-"""How long does a tick of the control loop take, and how late does it begin?
+"""How long does a tick of the controller take, and how late does it begin?
 
     python -m benchmarks.serving.tick
 
-The server is complete: control loop, sockets, policy, shaper, governor, simulated arm and telemetry
-at 100 Hz. A client in another process holds the lease, sends ten commands per second and reads the
-telemetry. The server runs in turns with the same server without a governor and with a bare loop,
-which only waits for its deadlines. Wake-up latency depends on the machine more than on the program,
-so only differences between the loops are due to the server.
+The server is skill-serve with all its processes. A client holds the lease and sends ten commands
+per second. The figures are those of telemetry: execution time and wake-up latency of the controller
+over each second. The server runs in turns with a bare loop, which only waits for its deadlines
+(benchmarks.serving.bare_loop). Wake-up latency depends on the machine more than on the program, so
+only differences between the loops are due to the server. benchmarks.safety.governor measures the
+governor's part of a tick.
 
-The program also starts skill-serve and measures the time to the first action and the memory. With
---plain it compares the inference of two policy files in turns, such as one with and one without a
-context encoder (benchmarks.serving.inference).
+The program also measures the time to the first action and the memory of the processes. With --plain
+it compares the inference of two policy files in turns, such as one with and one without a context
+encoder (benchmarks.serving.inference).
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 
-import numpy as np
 import onnx
-import psutil
 import tyro
 
 from benchmarks.lib.report import print_table, write_json
+from benchmarks.serving.bare_loop import measure_bare_loop
+from benchmarks.serving.commanded_server import TickFigures, serve
+from benchmarks.serving.failures.rig import SKILL_SERVE, NeverHappenedError
 from benchmarks.serving.inference import Inference, compare
+from benchmarks.serving.processes import Memory, Role
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
-from skill_robots.arm import ArmState, JointTarget
-from skill_robots.motion.governor import Governor, Verdict
-from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
-from skill_robots.tasks.tabletop.tabletop import TabletopConfig
-from skill_runtime.authority.modes import POLICY_MODES
-from skill_runtime.client import SkillClient
 from skill_runtime.policy import PolicyFileError, load_manifest
-from skill_runtime.realtime.clock import MonotonicClock
-from skill_runtime.realtime.latency import TickTimes
-from skill_runtime.realtime.pacing import Pacer
-from skill_runtime.realtime.scheduling import DeferredGc, configure_thread
-from skill_runtime.server.arm_server import ArmServer, ServeConfig
-from skill_runtime.server.control_loop import Pace
-from skill_runtime.transport.sockets import Addresses
-
-ANY_PORT = "tcp://127.0.0.1:*"
-
-CLIENT = """
-import sys, time
-from skill_runtime.client import SkillClient
-with SkillClient(sys.argv[1], timeout_s=10) as client, client.acquire("benchmark"):
-    manifest = client.server.manifest
-    size = manifest.skill.size
-    print("ready", flush=True)
-    while True:
-        if size:
-            client.skill([1.0] + [0.0] * (size - 1), valid_for_s=1.0)
-        else:
-            client.goal(manifest.goal.high, valid_for_s=1.0)
-        client.state()
-        time.sleep(0.1)
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,20 +47,18 @@ class Config:
     seconds: float = 20.0
     """Length of one measurement [s]."""
     rounds: int = 3
-    """Measurements of each case, in turns."""
-    starts: int = 5
-    """Starts of skill-serve; the median counts."""
+    """Measurements of each loop, in turns."""
     spin_us: float = 0.0
-    """Busy waiting before each deadline, in all loops [us]."""
+    """Busy waiting before each deadline, in both loops [us]."""
     realtime: bool = False
-    """Request real-time scheduling and locked memory, in all loops."""
+    """Request real-time scheduling and locked memory, in both loops."""
     json: Path | None = None
     """File of the result, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One loop at one rate over all rounds; times in microseconds."""
+    """One loop at one rate: sums over the rounds, medians of the times [us]."""
 
     loop: str
     servo_hz: float
@@ -98,149 +66,79 @@ class Row:
     ticks: int
     execution_p50: float
     execution_p99: float
-    execution_p999: float
     wakeup_p50: float
     wakeup_p99: float
-    wakeup_p999: float
+    late: int
+    """Ticks that began more than half a servo period after their deadline."""
     overruns: int
     """Skipped ticks: the tick before began a whole period late."""
 
 
-class Record(TickTimes):
-    """Records each tick, in addition to the statistics for telemetry."""
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """One start of skill-serve."""
 
-    def __init__(self, ticks_a_second: int, seconds: float) -> None:
-        super().__init__(ticks_a_second)
-        self.times = np.zeros((round(2 * ticks_a_second * (seconds + 5)), 2))
-        self.ticks = 0
-
-    def add(self, execution_time_s: float, wakeup_latency_s: float) -> None:
-        """Records one tick."""
-        super().add(execution_time_s, wakeup_latency_s)
-        self.times[self.ticks] = execution_time_s, wakeup_latency_s
-        self.ticks += 1
+    first_action_s: float
+    """Time from the start of the program to the first action in telemetry [s]."""
+    memory: dict[Role, Memory]
+    """Memory of each process after the ticks."""
 
 
-def measure_bare(config: Config, servo_hz: float) -> tuple[np.ndarray, int]:
-    """Measures a bare loop in a thread with the settings of the server's thread.
-
-    Returns:
-        Execution time and wake-up latency ``(ticks, 2)`` [s], and the number of overruns.
-    """
-    clock = MonotonicClock()
-    record = Record(round(servo_hz), config.seconds)
-    pacer = Pacer(1.0 / servo_hz, clock, config.spin_us * 1e-6)
-
-    def run() -> None:
-        configure_thread(realtime=config.realtime)
-        with DeferredGc():
-            pacer.start()
-            ends = clock.now() + config.seconds
-            while clock.now() < ends:
-                late = pacer.wait()
-                record.add(0.0, late)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return record.times[: record.ticks], pacer.overruns
-
-
-class LaxGovernor(Governor):
-    """Accepts each set-point without a check."""
-
-    def check(self, target: JointTarget | None, state: ArmState) -> Verdict:
-        """Returns the target."""
-        assert target is not None  # the shaper always provides a target
-        return Verdict(target=target)
-
-
-def remove_governor(server: ArmServer, servo_hz: float) -> None:
-    """Replaces the governor of a server with a :class:`LaxGovernor`."""
-    plant, spec = server.controller.manifest.plant, server.controller.arm.spec
-    governor = LaxGovernor(spec, plant.workspace_low_m, plant.workspace_high_m, 1.0 / servo_hz)
-    governor.reset(server.controller.state)
-    server.controller.link.governor = governor
-
-
-def measure_served(
-    config: Config, model: Path, servo_hz: float, *, governed: bool
-) -> tuple[np.ndarray, int]:
-    """Measures the server while a client sends commands.
-
-    Returns:
-        Execution time and wake-up latency ``(ticks, 2)`` [s], and the number of overruns.
-    """
-    serve = ServeConfig(
-        model=model,
-        addresses=Addresses(commands=ANY_PORT, telemetry=ANY_PORT, stop=ANY_PORT),
-        pace=Pace(spin_s=config.spin_us * 1e-6, realtime=config.realtime),
+def measure_bare(config: Config, rate_hz: float) -> TickFigures:
+    """Measures a bare loop."""
+    found = measure_bare_loop(
+        config.seconds, rate_hz, spin_us=config.spin_us, realtime=config.realtime
     )
-    server = ArmServer(MujocoArm(TabletopConfig(physics_step_s=1.0 / servo_hz)), serve)
-    if not governed:
-        remove_governor(server, servo_hz)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    client = subprocess.Popen(
-        [sys.executable, "-c", CLIENT, server.addresses.commands], stdout=subprocess.PIPE
+    return TickFigures(
+        ticks=found.counts.begun,
+        late=found.counts.late,
+        overruns=found.counts.overruns,
+        execution_p50=0.0,
+        execution_p99=0.0,
+        wakeup_p50=found.wakeup_p50_us,
+        wakeup_p99=found.wakeup_p99_us,
     )
-    assert client.stdout is not None  # because of stdout=PIPE
-    try:
-        client.stdout.readline()
-        record = Record(round(servo_hz), config.seconds)
-        before = server.loop.pacer.overruns
-        server.loop.times = record
-        time.sleep(config.seconds)
-        server.loop.times = TickTimes(1)
-        overruns = server.loop.pacer.overruns - before
-        if server.authority.mode not in POLICY_MODES:
-            event = server.authority.events.last_event
-            raise SystemExit(f"the arm did not run the policy: {event}")
-    finally:
-        client.terminate()
-        client.communicate()
-        server.stop()
-        thread.join()
-    return record.times[: record.ticks], overruns
 
 
-def measure(config: Config, model: Path, servo_hz: float, policy_hz: float) -> list[Row]:
-    """Measures a bare loop, the server, and the server without its governor, in turns."""
-    cases: dict[str, Callable[[], tuple[np.ndarray, int]]] = {
-        "bare loop": lambda: measure_bare(config, servo_hz),
-        "skill-serve": lambda: measure_served(config, model, servo_hz, governed=True),
-        "without governor": lambda: measure_served(config, model, servo_hz, governed=False),
-    }
-    found = {name: [case()] for name, case in cases.items()}
-    for _ in range(config.rounds - 1):
-        for name, case in cases.items():
-            found[name].append(case())
-    return [
-        _row(
-            name,
-            servo_hz,
-            None if name == "bare loop" else policy_hz,
-            np.concatenate([times for times, _ in parts]),
-            sum(overruns for _, overruns in parts),
-        )
-        for name, parts in found.items()
+def measure_served(config: Config, model: Path, rate_hz: float) -> tuple[TickFigures, Start]:
+    """Measures the server while a client sends commands."""
+    options = ["--spin-us", f"{config.spin_us:g}", *(["--realtime"] if config.realtime else [])]
+    with serve([sys.executable, *SKILL_SERVE], model, rate_hz, options) as server:
+        ticks = server.measure_ticks(config.seconds)
+        return ticks, Start(first_action_s=server.first_action_s, memory=server.memory())
+
+
+def measure(
+    config: Config, model: Path, servo_hz: float, policy_hz: float
+) -> tuple[list[Row], list[Start]]:
+    """Measures the bare loop and the server in turns."""
+    bare: list[TickFigures] = []
+    served: list[TickFigures] = []
+    starts: list[Start] = []
+    for _ in range(config.rounds):
+        bare.append(measure_bare(config, servo_hz))
+        ticks, start = measure_served(config, model, servo_hz)
+        served.append(ticks)
+        starts.append(start)
+    rows = [
+        _row("bare loop", servo_hz, None, bare),
+        _row("skill-serve", servo_hz, policy_hz, served),
     ]
+    return rows, starts
 
 
-def _row(loop: str, servo: float, policy: float | None, times: np.ndarray, overruns: int) -> Row:
-    execution, wakeup = np.percentile(times * 1e6, [50, 99, 99.9], axis=0).T
+def _row(loop: str, servo_hz: float, policy_hz: float | None, rounds: list[TickFigures]) -> Row:
     return Row(
         loop=loop,
-        servo_hz=servo,
-        policy_hz=policy,
-        ticks=len(times),
-        execution_p50=execution[0],
-        execution_p99=execution[1],
-        execution_p999=execution[2],
-        wakeup_p50=wakeup[0],
-        wakeup_p99=wakeup[1],
-        wakeup_p999=wakeup[2],
-        overruns=overruns,
+        servo_hz=servo_hz,
+        policy_hz=policy_hz,
+        ticks=sum(each.ticks for each in rounds),
+        execution_p50=median(each.execution_p50 for each in rounds),
+        execution_p99=median(each.execution_p99 for each in rounds),
+        wakeup_p50=median(each.wakeup_p50 for each in rounds),
+        wakeup_p99=median(each.wakeup_p99 for each in rounds),
+        late=sum(each.late or 0 for each in rounds),
+        overruns=sum(each.overruns for each in rounds),
     )
 
 
@@ -254,26 +152,10 @@ def at_rate(model: Path, manifest: PolicyManifest, rate_hz: float, folder: Path)
     return path
 
 
-def start_once(model: Path, port: int) -> tuple[float, float]:
-    """Starts skill-serve; returns the time to the first action in telemetry [s] and memory [MB]."""
-    start = time.monotonic()
-    command = [sys.executable, "-m", "skill_runtime.cli.serve", "--model", str(model)]
-    with subprocess.Popen([*command, "--port", str(port)], stdout=subprocess.DEVNULL) as process:
-        with SkillClient(f"tcp://127.0.0.1:{port}", timeout_s=60) as client:
-            for state in client.telemetry():
-                if state.mode in POLICY_MODES and state.action is not None:
-                    break
-            first_action_s = time.monotonic() - start
-        time.sleep(1.0)
-        memory = psutil.Process(process.pid).memory_info().rss / 1e6
-        process.terminate()
-    return first_action_s, memory
-
-
 def print_rows(rows: Sequence[Row]) -> None:
     """Prints the table of the loops, in microseconds."""
-    headers = ["loop", "servo", "policy", "ticks", "execution p50", "p99", "p99.9"]
-    headers += ["wake-up p50", "p99", "p99.9", "overruns"]
+    headers = ["loop", "servo", "policy", "ticks", "execution p50", "p99"]
+    headers += ["wake-up p50", "p99", "late", "overruns"]
     print_table(
         headers,
         [
@@ -282,8 +164,11 @@ def print_rows(rows: Sequence[Row]) -> None:
                 f"{row.servo_hz:g} Hz",
                 "-" if row.policy_hz is None else f"{row.policy_hz:g} Hz",
                 str(row.ticks),
-                *(f"{t:.0f}" for t in (row.execution_p50, row.execution_p99, row.execution_p999)),
-                *(f"{t:.0f}" for t in (row.wakeup_p50, row.wakeup_p99, row.wakeup_p999)),
+                f"{row.execution_p50:.0f}",
+                f"{row.execution_p99:.0f}",
+                f"{row.wakeup_p50:.0f}",
+                f"{row.wakeup_p99:.0f}",
+                str(row.late),
                 str(row.overruns),
             ]
             for row in rows
@@ -302,6 +187,31 @@ def print_inferences(inferences: Sequence[Inference]) -> None:
         print(f"ratio of the medians: {inferences[0].p50 / inferences[-1].p50:.2f}")
 
 
+def print_starts(starts: Sequence[Start]) -> None:
+    """Prints the times to the first action, and the memory of the processes."""
+    times = [start.first_action_s for start in starts]
+    print(
+        f"first action in telemetry {median(times):.2f} s after the command, median of "
+        f"{len(times)} starts (slowest {max(times):.2f} s)"
+    )
+    roles = list(starts[0].memory)
+    rows = [
+        (role, [start.memory[role] for start in starts if role in start.memory]) for role in roles
+    ]
+    print("memory of each process in MB, medians; pages that processes share:")
+    print_table(
+        ["process", "counted for each", "divided among them"],
+        [
+            [role, f"{median(m.resident for m in found):.0f}", f"{_proportional(found):.0f}"]
+            for role, found in rows
+        ],
+    )
+
+
+def _proportional(found: Sequence[Memory]) -> float:
+    return median(memory.proportional for memory in found)
+
+
 def main(config: Config) -> None:
     """Measures, prints the tables and writes the result."""
     try:
@@ -313,27 +223,22 @@ def main(config: Config) -> None:
     print_inferences(inferences)
     if manifest.goal is None and not manifest.skill.size:
         raise SystemExit(f"{config.model} takes neither skill nor goal; name another: --model FILE")
-    with tempfile.TemporaryDirectory() as name:
-        fast = at_rate(config.model, manifest, 1000.0, Path(name))
-        rows = measure(config, config.model, 200.0, manifest.control_rate_hz)
-        rows += measure(config, fast, 1000.0, 1000.0)
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            fast = at_rate(config.model, manifest, 1000.0, Path(name))
+            rows, starts = measure(config, config.model, 200.0, manifest.control_rate_hz)
+            rows += measure(config, fast, 1000.0, 1000.0)[0]
+    except NeverHappenedError as error:
+        raise SystemExit(str(error)) from None
     print("execution time and wake-up latency of a tick, in microseconds")
     print_rows(rows)
-    starts = [start_once(config.model, 20000 + 10 * i) for i in range(config.starts)]
-    first_action_s, memory_mb = np.median(starts, axis=0)
-    slowest = max(seconds for seconds, _ in starts)
-    print(
-        f"skill-serve: first action in telemetry {first_action_s:.2f} s after the command, median "
-        f"of {config.starts} (slowest {slowest:.2f} s); resident memory {memory_mb:.0f} MB"
-    )
+    print_starts(starts)
     write_json(
         config.json,
         {
             "inference": [asdict(inference) for inference in inferences],
             "rows": [asdict(row) for row in rows],
-            "first_action_s": first_action_s,
-            "first_action_slowest_s": slowest,
-            "memory_mb": memory_mb,
+            "starts": [asdict(start) for start in starts],
         },
     )
 

@@ -100,7 +100,16 @@ FIELDS: dict[type[m.Message], dict[str, SearchStrategy[Any]]] = {
         "action": st.none() | maybes,
         "context": st.none() | maybes,
         "scene": st.none() | st.dictionaries(text, finite, max_size=3),
-        "timing": st.builds(m.Timing, **dict.fromkeys(m.Timing.model_fields, whole)),
+        "goal_distance": maybe,
+        "goal_status": st.none() | st.sampled_from(get_args(m.GoalStatus)),
+        "timing": st.builds(
+            m.Timing,
+            **dict.fromkeys(m.Timing.model_fields, whole)
+            | {
+                "wakeup_latency_le_us": st.lists(finite).map(tuple),
+                "wakeup_latency_count": st.lists(whole).map(tuple),
+            },
+        ),
         "counters": counts,
         "last_event": st.text(),
         "not_finite": st.lists(text).map(tuple),
@@ -156,7 +165,6 @@ BAD_FIELDS = [
     ("acquire", "ttl_s", "1"),
     ("renew", "lease", ""),
     ("renew", "lease", "x" * 65),
-    ("skill", "skill", []),
     ("skill", "skill", [0.0] * 1025),
     ("skill", "skill", [1, math.nan]),
     ("skill", "skill", [1, math.inf]),
@@ -197,7 +205,7 @@ def test_a_bad_field_is_named_and_the_id_echoed(kind: str, field: str, value: ob
     assert caught.value.message_id == (0 if field == "id" else 7)
 
 
-@pytest.mark.parametrize("kind", ["acquire", "renew", "skill", "act"])
+@pytest.mark.parametrize("kind", ["acquire", "renew", "goal", "act"])
 def test_a_missing_field_is_named(kind: str) -> None:
     for field in set(valid(kind)) - {"v", "type", "id", "ttl_s"}:
         message = {name: value for name, value in valid(kind).items() if name != field}

@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -133,11 +134,8 @@ class TrainingServer:
 
 def _serve() -> None:
     # Imported before the first fork, and never used in this process.
-    import onnxscript  # noqa: F401
-    import torch.onnx  # noqa: F401
-
-    import skill_training.cli  # noqa: F401
-
+    for name in ("onnxscript", "torch.onnx", "skill_training.cli"):
+        import_module(name)
     for line in sys.stdin:
         request = json.loads(line)
         if "poll" in request:

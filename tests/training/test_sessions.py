@@ -7,6 +7,7 @@ import os
 import pty
 import resource
 import signal
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,12 +59,12 @@ def test_a_signal_leaves_a_checkpoint(
     assert (session["end"], session["env_steps"]) == (name, _steps(run))
 
 
-def test_a_closed_terminal_leaves_a_checkpoint(
-    begin: Begin, long: list[str], tmp_path: Path
-) -> None:
+def test_a_terminal_may_be_paused_and_closed(begin: Begin, long: list[str], tmp_path: Path) -> None:
     terminal, line = pty.openpty()
     training = begin(*long, output=os.ttyname(line))
     training.until_file(tmp_path / "run" / "checkpoint.pt")
+    termios.tcflow(line, termios.TCOOFF)  # as Ctrl-S does
+    _advance(training, tmp_path / "run")
     os.close(terminal)
     os.close(line)
     _advance(training, tmp_path / "run")

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from skill_training.recipes.recipe import Learner, Recipe
     from skill_training.recipes.registry import default_config
     from skill_training.run.directory import RunDirectory
-    from skill_training.run.job import open_run, start_or_continue, train
+    from skill_training.run.job import open_run, start, start_or_continue, train
 
 __all__ = [
     "Batch",
@@ -72,6 +72,7 @@ __all__ = [
     "default_config",
     "export_policy",
     "open_run",
+    "start",
     "start_or_continue",
     "train",
 ]
@@ -102,6 +103,7 @@ _MODULES = {
     "default_config": "recipes.registry",
     "export_policy": "export.onnx_file",
     "open_run": "run.job",
+    "start": "run.job",
     "start_or_continue": "run.job",
     "train": "run.job",
 }

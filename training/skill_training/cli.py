@@ -92,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the program and exits.
 
     The exit status is 0 (done), 1 (the training ended without its result: it diverged, or its last
-    checkpoint cannot be written), 2 (mistake of the user) or 128 + n (ended by signal n).
+    checkpoint or its policy cannot be written), 2 (mistake of the user) or 128 + n (ended by signal
+    n).
     """
     typed = sys.argv[1:] if arguments is None else list(arguments)
     with unfailing_output():

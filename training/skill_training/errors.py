@@ -6,7 +6,7 @@ TrainingError
  ├── RunDirectoryError  a run directory is missing, incomplete, in use or of another run
  ├── LostResultError    a training ended without its result
  │    ├── DivergedError      a loss, a parameter or an action is not finite
- │    └── UnsavedError       the last checkpoint could not be written
+ │    └── UnsavedError       the last checkpoint or the policy could not be written
  └── ExportError        a policy file or card cannot be written, or differs from the network
       └── NothingToShipError  the policy of a finished run cannot be served by design
 """
@@ -39,7 +39,7 @@ class DivergedError(LostResultError):
 
 
 class UnsavedError(LostResultError):
-    """A training ended, and its last checkpoint could not be written."""
+    """A training ended, and its last checkpoint or its policy could not be written."""
 
 
 class ExportError(TrainingError):

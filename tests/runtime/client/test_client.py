@@ -23,7 +23,7 @@ from skill_runtime.client import (
     SkillClient,
 )
 from skill_runtime.policy import OnnxPolicy
-from skill_runtime.transport.sockets import Addresses
+from skill_runtime.transport.addresses import Addresses
 
 
 @pytest.fixture

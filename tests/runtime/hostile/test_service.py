@@ -35,8 +35,8 @@ def test_behind_a_message_of_3_million_frames_commands_are_answered(
     server: Server, clients: Bystanders
 ) -> None:
     watch = Watch(server)
-    with under(frames_on_commands, server, lasts_s=5.0):
-        clients.run(now() + 4.0)
+    with under(frames_on_commands, server, lasts_s=3.0):
+        clients.run(now() + 2.5)
         assert answers(server)
     watch.check()
     settled(clients)
@@ -45,8 +45,8 @@ def test_behind_a_message_of_3_million_frames_commands_are_answered(
 
 def test_an_unfinished_message_of_400_mb_is_bounded(server: Server, clients: Bystanders) -> None:
     watch = Watch(server)
-    with under(unfinished_on_commands, server, lasts_s=8.0):
-        clients.run(now() + 7.0)
+    with under(unfinished_on_commands, server, lasts_s=4.0):
+        clients.run(now() + 3.5)
         watch.check()
     assert answers(server)
     settled(clients)
@@ -80,7 +80,7 @@ def test_no_peer_ends_the_server(server: Server, clients: Bystanders, attack: An
     until_it_moves(clients)
 
 
-@pytest.mark.parametrize("name", ["commands", "telemetry", "stop"])
+@pytest.mark.parametrize("name", ["commands", "stop"])
 def test_2000_half_open_connections_keep_no_new_client_out(
     server: Server, clients: Bystanders, name: str
 ) -> None:
@@ -143,12 +143,15 @@ def test_act_refuses_what_the_commands_refuse(
     assert (reply["type"], reply.get("code")) == ("error", "invalid")
 
 
-@pytest.mark.parametrize(("dtype", "value"), [("float32", 1e38), ("float64", 1e300)])
-def test_act_with_huge_numbers_is_the_fault_of_the_client(
-    server: Server, dtype: str, value: float
-) -> None:
-    reply = act(server, dtype, observation=[value] * 28, skill=[1.0, 0.0])
+def test_act_with_numbers_beyond_float32_is_the_fault_of_the_client(server: Server) -> None:
+    reply = act(server, "float64", observation=[1e300] * 28, skill=[1.0, 0.0])
     assert (reply["type"], reply.get("code")) == ("error", "invalid")
+
+
+def test_act_with_huge_numbers_is_no_internal_error(server: Server) -> None:
+    reply = act(server, observation=[1e38] * 28, skill=[1.0, 0.0])
+    assert reply.get("code", "invalid") == "invalid"
+    assert "RuntimeWarning" not in server.log.read_text(errors="replace")
 
 
 def test_act_reports_the_age_of_the_recurrent_state(server: Server) -> None:

@@ -54,7 +54,7 @@ def test_after_a_message_of_3_million_frames_the_next_stop_is_read(
     server: Server, clients: Bystanders
 ) -> None:
     clients.moving = False
-    with under(frames_on_stop, server, lasts_s=5.0):
+    with under(frames_on_stop, server, lasts_s=3.0):
         until_mode(clients, "stopped")
     until_it_moves(clients)  # once `clear` is accepted, no stop may wait behind the message
     stops_at_once(clients)
@@ -158,7 +158,7 @@ def test_an_unfinished_message_on_the_stop_socket_is_bounded(
     server: Server, clients: Bystanders
 ) -> None:
     watch = Watch(server)
-    with under(unfinished_on_stop, server, lasts_s=8.0):
+    with under(unfinished_on_stop, server, lasts_s=4.0):
         settled(clients)
     watch.check()
     until_it_moves(clients)

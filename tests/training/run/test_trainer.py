@@ -17,7 +17,9 @@ from skill_training.errors import (
     CheckpointError,
     ConfigError,
     DivergedError,
+    ExportError,
     RunDirectoryError,
+    UnsavedError,
 )
 from skill_training.nets.finite import check_parts
 from skill_training.recipes.discovery.config import SkillConfig
@@ -311,3 +313,23 @@ def test_warnings_of_the_physics_are_logged_once(
     assert [record.message.count("QPOS") for record in caplog.records] == [1, 1]
     assert "3 times" in caplog.records[1].message
     assert not (tmp_path / "MUJOCO_LOG.TXT").exists()
+
+
+@pytest.mark.usefixtures("short_end")
+def test_a_policy_that_cannot_be_written_is_exported_by_the_advice(
+    tiny_config: TinyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = _start(tiny_config(), tmp_path / "run")
+
+    def full(*_: object) -> None:
+        raise ExportError("cannot write policy.onnx: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("skill_training.run.policy_export.export_policy", full)
+        resume = f"Export it again with: skill-train csf --resume {directory.path}"
+        with pytest.raises(UnsavedError, match=f"No space left.*step 320 is kept.*{resume}"):
+            job.train(directory)
+    assert job.train(directory)
+    assert directory.policy.is_file()
+    assert directory.facts()["exported_env_steps"] == 320
+    assert len(directory.facts()["sessions"]) == 1  # the second process did not train

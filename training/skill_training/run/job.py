@@ -17,7 +17,14 @@ from typing import Any
 
 from skill_training.config import TrainConfig
 from skill_training.device import torch_device
-from skill_training.errors import ConfigError, DivergedError, RunDirectoryError
+from skill_training.errors import (
+    ConfigError,
+    DivergedError,
+    ExportError,
+    NothingToShipError,
+    RunDirectoryError,
+    UnsavedError,
+)
 from skill_training.recipes.registry import recipe_for
 from skill_training.run.config_io import shortest_command
 from skill_training.run.directory import RunDirectory, new_directory
@@ -25,7 +32,7 @@ from skill_training.run.metrics_log import MetricsLog
 from skill_training.run.policy_export import write_policy
 from skill_training.run.progress import Progress
 from skill_training.run.session import changes as session_changes
-from skill_training.run.session import record
+from skill_training.run.session import ending, record
 from skill_training.run.session.interruption import Interruption
 from skill_training.run.session.physics_warnings import physics_warnings_logged
 from skill_training.run.trainer import Trainer
@@ -83,9 +90,11 @@ def train(
 
     Raises:
         NothingToShipError: the run is finished, and its policy cannot be served.
-        LostResultError: the training diverged, or its last checkpoint cannot be written.
+        LostResultError: the training diverged, or its last checkpoint or its policy cannot be
+            written.
         TrainingError: the run cannot start, continue or be exported.
     """
+    directory.config()  # refuses a directory without a run
     with (
         directory.writing(),
         Interruption.caught() if interruption is None else nullcontext(interruption) as asked,
@@ -120,9 +129,36 @@ def _train(directory: RunDirectory, changes: dict[str, Any], interruption: Inter
     facts = directory.facts()
     if not directory.policy.is_file() or facts.get(EXPORTED, trainer.env_steps) is None:
         with interruption.at_once():
-            write_policy(directory, directory.policy, trained_here=trains)
-        directory.write_facts({**facts, EXPORTED: trainer.env_steps})
+            _export(trainer, trained_here=trains)
+        _note(directory, {**facts, EXPORTED: trainer.env_steps})
     return True
+
+
+def _export(trainer: Trainer, *, trained_here: bool) -> None:
+    """Writes the policy of a finished run to its directory.
+
+    Raises:
+        NothingToShipError: the policy cannot be served.
+        UnsavedError: the policy cannot be exported.
+    """
+    directory = trainer.directory
+    try:
+        write_policy(directory, directory.policy, trained_here=trained_here)
+    except NothingToShipError:
+        raise
+    except ExportError as error:
+        command = ending.resume_command(trainer.config.algorithm_name, directory.path)
+        raise UnsavedError(
+            f"{error}; {ending.kept(trainer.saved_at)}. Export it again with: {command}"
+        ) from None
+
+
+def _note(directory: RunDirectory, facts: record.Facts) -> None:
+    """Writes facts without which the run can go on."""
+    try:
+        directory.write_facts(facts)
+    except RunDirectoryError as error:
+        logger.warning("the end of this session is not recorded: %s", error)
 
 
 def _session(trainer: Trainer, changes: dict[str, Any], interruption: Interruption) -> bool:
@@ -150,10 +186,7 @@ def _session(trainer: Trainer, changes: dict[str, Any], interruption: Interrupti
         if interruption.signal is not None and end != "finished":
             end = interruption.signal.name
         session |= {"ended": record.now(), "env_steps": trainer.env_steps, "end": end}
-        try:
-            directory.write_facts(facts)
-        except RunDirectoryError as error:
-            logger.warning("the end of this session is not in run.json: %s", error)
+        _note(directory, facts)
     return end == "finished"
 
 

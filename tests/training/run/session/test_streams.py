@@ -45,6 +45,22 @@ def test_a_program_ends_well(redirection: str, tmp_path: Path) -> None:
     _run(redirection, tmp_path)
 
 
+def test_a_pipe_without_a_reader_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "done"
+    reader, writer = os.pipe()
+    try:
+        with subprocess.Popen(
+            [sys.executable, "-c", SAY.replace("range(3)", "range(50)"), str(path)],
+            stdout=writer,
+            stderr=writer,
+        ) as process:
+            assert process.wait(120) == 0
+        assert path.read_text() == "done"
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
 class _Full(io.StringIO):
     def write(self, text: str) -> int:
         raise OSError(28, "No space left on device")

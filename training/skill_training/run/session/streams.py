@@ -1,11 +1,12 @@
-"""Standard output and error of a training program, which may be full, closed or absent.
+"""Standard output and error of a training program, which may be full, closed, paused or absent.
 
-Messages are of less value than the training: one that cannot be written is dropped.
+Messages are of less value than the training: one that cannot be written at once is dropped.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from typing import Any, TextIO, cast
 
 
 class UnfailingStream:
-    """A text stream whose failures to write are ignored.
+    """A text stream whose failures to write are ignored, and which never waits for its reader.
 
     Args:
         stream: The stream, or None if the process was started without it.
@@ -24,7 +25,7 @@ class UnfailingStream:
 
     def write(self, text: str) -> int:
         """Writes ``text`` if possible."""
-        if self._stream is not None:
+        if self._stream is not None and _takes_text(self._stream):
             # A ValueError: the stream is closed, or cannot encode the text.
             with suppress(OSError, ValueError):
                 self._stream.write(text)
@@ -37,7 +38,7 @@ class UnfailingStream:
 
     def flush(self) -> None:
         """Flushes the stream if possible."""
-        if self._stream is not None:
+        if self._stream is not None and _takes_text(self._stream):
             with suppress(OSError, ValueError):
                 self._stream.flush()
 
@@ -88,10 +89,23 @@ def _drop_unwritten(stream: TextIO | None) -> None:
     if stream is None:
         return
     try:
-        stream.flush()
-    except (OSError, ValueError):
-        with suppress(OSError, ValueError):
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, stream.fileno())
-            os.close(null)
+        if _takes_text(stream):
             stream.flush()
+            return
+    except (OSError, ValueError):
+        pass
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
+        stream.flush()
+
+
+def _takes_text(stream: TextIO) -> bool:
+    """Returns False while a write would wait: a paused terminal, or a pipe that is not read."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLOUT)
+        return bool(poll.poll(0))
+    except (OSError, ValueError):
+        return True  # not a descriptor of the system
