@@ -43,6 +43,8 @@ def find_processes(pid: int) -> dict[Role, psutil.Process]:
     found: dict[Role, psutil.Process] = {}
     with contextlib.suppress(psutil.NoSuchProcess):
         server = psutil.Process(pid)
+        if server.status() == psutil.STATUS_ZOMBIE:
+            return {}
         for child in server.children(recursive=True):
             role = _role(child)
             if role is not None:

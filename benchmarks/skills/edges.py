@@ -10,6 +10,7 @@ end of its workspace, so the rows compare boxes that end at several x.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tqdm import tqdm
 
 from benchmarks.lib.inputs import open_policy
 from benchmarks.lib.report import print_table, seed_text, write_json
+from skill_proto.arrays import Array
 from skill_robots.motion.policy_adapter import UnsupportedPolicyError
 from skill_robots.tasks.tabletop.compatibility import check_fits_tabletop
 from skill_robots.tasks.tabletop.goal_box import (
@@ -30,7 +32,7 @@ from skill_robots.tasks.tabletop.goal_box import (
     bring_back,
     edge_places,
 )
-from skill_robots.tasks.tabletop.tabletop import TabletopConfig
+from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 from skill_runtime.evaluation.tabletop import takes_goals
 from skill_runtime.policy import OnnxPolicy
 
@@ -61,7 +63,7 @@ class Config:
     """File of the result, as JSON."""
 
 
-def places_of(high_x: float, cubes: int) -> np.ndarray:
+def places_of(high_x: float, cubes: int) -> Array:
     """Returns the places on all edges ``(4 cubes, 2)`` [m], edge after edge."""
     high = (high_x, GOAL_HIGH_M[1])
     return np.concatenate([edge_places(GOAL_LOW_M, high, edge, cubes) for edge in EDGES])
@@ -78,7 +80,9 @@ def shares(runs: list[Returns], cubes: int) -> Shares:
     return found
 
 
-def measure(policy: OnnxPolicy, config: Config, high_x: float, bar: tqdm[None]) -> Shares:
+def measure(
+    policy: OnnxPolicy, config: Config, high_x: float, on_step: Callable[[Tabletop], None]
+) -> Shares:
     """Runs one policy on one box."""
     runs = [
         bring_back(
@@ -87,7 +91,7 @@ def measure(policy: OnnxPolicy, config: Config, high_x: float, bar: tqdm[None]) 
             places_of(high_x, config.cubes),
             seed=seed,
             observation_names=policy.manifest.observation_names,
-            on_step=lambda _: bar.update(),
+            on_step=on_step,
         )
         for seed in config.seeds
     ]
@@ -114,9 +118,13 @@ def main(config: Config) -> None:
     total = 2 * RETURN_STEPS * len(config.seeds) * len(config.high_x) * len(policies)
     found: dict[str, dict[str, Shares]] = {}
     with tqdm(total=total, unit="step", disable=None, leave=False) as bar:
+
+        def on_step(scene: Tabletop) -> None:
+            bar.update()
+
         for name, policy in policies.items():
             bar.set_description(name)
-            found[name] = {f"{x:g}": measure(policy, config, x, bar) for x in config.high_x}
+            found[name] = {f"{x:g}": measure(policy, config, x, on_step) for x in config.high_x}
     print_table(
         ["policy", "box ends at x =", *EDGES],
         [

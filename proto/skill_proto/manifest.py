@@ -105,7 +105,7 @@ class GoalSpace(_Part):
     its skills stops there."""
     low: tuple[Finite, ...]
     high: tuple[Finite, ...]
-    """``low`` and ``high`` are opposite corners of the box of goals in the evaluation."""
+    """``low`` and ``high`` are opposite corners of the box of goals that the runtime accepts."""
 
     @model_validator(mode="after")
     def _box_matches(self) -> Self:

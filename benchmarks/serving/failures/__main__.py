@@ -2,13 +2,15 @@
 
     python -m benchmarks.serving.failures
 
-The failures are real: processes are killed or stopped (SIGSTOP), the network is cut, and the server
-is flooded. Each failure has its own skill-serve process, with the arm in mode ``skill``. A
-subscriber records the telemetry. All times are on the server's clock and start at the failure. The
-first ends at the first state in mode ``hold``, ``stopped`` or ``fault``. The others end when
-set-point and joints stay slower than 0.01 rad/s. The resolution is the telemetry period, 10 ms.
+The failures are real: processes of the clients and of the server are killed or stopped (SIGSTOP),
+the network is cut, and the server is flooded. Each failure has its own skill-serve, with the arm in
+mode ``skill``. A subscriber records the telemetry. All times are on the server's clock and start at
+the failure. The first ends at the first state in mode ``hold``, ``stopped`` or ``fault``. The
+others end when set-point and joints stay slower than 0.01 rad/s. The resolution is the telemetry
+period, 10 ms; without a gateway there is no telemetry until the next one runs.
 
 The bounds are those of docs/safety.md. A cut of the network needs root and ``ip`` (iproute2).
+benchmarks.serving.hostile measures how soon the network processes serve again.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Annotated
 import tyro
 
 from benchmarks.lib.report import print_table, write_json
+from benchmarks.serving.failures.client_process import NeverHappenedError
 from benchmarks.serving.failures.input_failures import (
     flood,
     network_cut,
@@ -32,24 +35,37 @@ from benchmarks.serving.failures.input_failures import (
 from benchmarks.serving.failures.network import NoNamespacesError
 from benchmarks.serving.failures.outcome import Outcome
 from benchmarks.serving.failures.process_failures import (
-    controller_killed,
-    controller_stopped,
+    client_killed,
+    client_stopped,
     lease_unrenewed,
-    server_killed,
-    server_stopped,
     subscribers_killed,
     subscribers_stopped,
 )
-from benchmarks.serving.failures.rig import NeverHappenedError
+from benchmarks.serving.failures.server_failures import (
+    controller_killed,
+    controller_stopped,
+    gateway_killed,
+    gateway_stopped,
+    server_killed,
+    server_suspended,
+    stop_listener_killed,
+    stop_listener_stopped,
+)
 
 FAILURES: dict[str, Callable[[Path], Outcome]] = {
     scenario.__name__.replace("_", "-"): scenario
     for scenario in (
-        controller_killed,
-        controller_stopped,
+        client_killed,
+        client_stopped,
         lease_unrenewed,
         server_killed,
-        server_stopped,
+        server_suspended,
+        controller_killed,
+        controller_stopped,
+        gateway_killed,
+        gateway_stopped,
+        stop_listener_killed,
+        stop_listener_stopped,
         subscribers_killed,
         subscribers_stopped,
         policy_nan,

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from benchmarks.serving.failures.client_process import CLOCK, Peer
 from benchmarks.serving.failures.network import Cable
 from benchmarks.serving.failures.outcome import (
     AWAY_S,
@@ -28,7 +29,7 @@ from benchmarks.serving.failures.outcome import (
     counted,
     pace,
 )
-from benchmarks.serving.failures.rig import CLOCK, Peer, Rig
+from benchmarks.serving.failures.rig import Rig
 from skill_proto.messages import Stop
 from skill_runtime.client import Connection, SkillClient
 
@@ -41,7 +42,7 @@ def policy_nan(model: Path) -> Outcome:
         faulty = break_policy(model, Path(folder) / "faulty.onnx")
         with Rig(faulty) as rig, SkillClient(rig.address, timeout_s=30.0) as client:
             size = client.server.manifest.skill.size
-            client.acquire("controller", ttl_s=30.0)
+            client.acquire("client", ttl_s=30.0)
             client.skill([0.0, 1.0] + [0.0] * (size - 2), valid_for_s=30.0)
             rig.wait_moving()
             failed = CLOCK.now()
@@ -86,7 +87,7 @@ def tracker_silent(model: Path) -> Outcome:
     """The tracker is stopped (SIGSTOP), and continued two seconds later."""
     with Rig(model, "--track", "cube") as rig:
         tracker = rig.peer("tracker", rig.address)
-        rig.controller()
+        rig.client()
         failed = tracker.signal(signal.SIGSTOP)
         after = aftermath(rig, "fault", failed, watched_s=AWAY_S)
         resumed = tracker.signal(signal.SIGCONT)
@@ -109,7 +110,7 @@ def network_cut_1s(model: Path) -> Outcome:
     """The network is cut for one second; the lease lasts for five."""
     with Cable() as cable, Rig(model, prefix=cable.server) as rig:
         cable.tunnel(rig)
-        rig.controller(*OUTLASTING, prefix=cable.controller)
+        rig.client(*OUTLASTING, prefix=cable.client)
         failed = cable.unplug()
         rig.recording.wait_for_mode("hold", failed)
         rest_of_second = max(0.0, failed + 1.0 - CLOCK.now())
@@ -129,9 +130,9 @@ def network_cut(model: Path) -> Outcome:
     """The network is cut permanently."""
     with Cable() as cable, Rig(model, prefix=cable.server) as rig:
         cable.tunnel(rig)
-        controller = rig.controller(*OUTLASTING, prefix=cable.controller)
+        client = rig.client(*OUTLASTING, prefix=cable.client)
         failed = cable.unplug()
-        unreachable = controller.wait_for("ServerUnreachableError", failed)
+        unreachable = client.wait_for("ServerUnreachableError", failed)
         after = aftermath(rig, "hold", failed)
         free = rig.recording.wait_for(lambda state: state.lease_holder is None, failed)
     facts = {
@@ -148,7 +149,7 @@ def network_cut(model: Path) -> Outcome:
 def flood(model: Path) -> Outcome:
     """A process sends commands without a lease at full speed; then another sends a stop."""
     with Rig(model) as rig:
-        controller = rig.controller(*LONG)
+        client = rig.client(*LONG)
         quiet_from, quiet_to = CLOCK.now(), rig.observe(WATCHED_S)
         flooder = rig.peer("flood", rig.address)
         began = CLOCK.now()
@@ -169,9 +170,9 @@ def flood(model: Path) -> Outcome:
         **pace(quiet, "before the flood"),
         **pace(flooded, "during the flood"),
         "commands expired during the flood": added(flooded, "expired"),
-        "commands of the controller per second": round(commands(flooded) / seconds, 1),
+        "commands of the client per second": round(commands(flooded) / seconds, 1),
         "mode at the end": after.last.mode,
-        "controller": controller.lines[-1]["event"],
+        "client": client.lines[-1]["event"],
     }
     bound = Bound(SERVO_PERIOD_S, "next servo period, 0.005")
     return after.outcome("flood, then stop", bound, facts)

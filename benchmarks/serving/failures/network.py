@@ -12,10 +12,11 @@ import shutil
 import subprocess
 from typing import Self
 
-from benchmarks.serving.failures.rig import CLOCK, Rig
+from benchmarks.serving.failures.client_process import CLOCK
+from benchmarks.serving.failures.rig import Rig
 
 SERVER_ADDRESS = "10.213.77.1"
-CONTROLLER_ADDRESS = "10.213.77.2"
+CLIENT_ADDRESS = "10.213.77.2"
 """Visible in the two namespaces only."""
 
 
@@ -24,17 +25,17 @@ class NoNamespacesError(RuntimeError):
 
 
 class Cable:
-    """The namespaces of a server and of a controller; the end of the block deletes both.
+    """The namespaces of a server and of a client; the end of the block deletes both.
 
     Attributes:
         server: Words that run a command in the namespace of the server.
-        controller: Words that run a command in the namespace of the controller.
+        client: Words that run a command in the namespace of the client.
     """
 
     def __init__(self) -> None:
-        self._names = [f"failures-{os.getpid()}-{side}" for side in ("server", "controller")]
+        self._names = [f"failures-{os.getpid()}-{side}" for side in ("server", "client")]
         self._ends = [f"f{os.getpid()}{side}" for side in "sc"]
-        self.server, self.controller = (["ip", "netns", "exec", name] for name in self._names)
+        self.server, self.client = (["ip", "netns", "exec", name] for name in self._names)
 
     def __enter__(self) -> Self:
         check_privileges()
@@ -52,16 +53,16 @@ class Cable:
         here, there = self._ends
         peer = ["peer", "name", there, "netns", self._names[1]]
         _ip("link", "add", here, "netns", self._names[0], "type", "veth", *peer)
-        addresses = (SERVER_ADDRESS, CONTROLLER_ADDRESS)
+        addresses = (SERVER_ADDRESS, CLIENT_ADDRESS)
         for name, end, address in zip(self._names, self._ends, addresses, strict=True):
             _ip("-n", name, "address", "add", f"{address}/30", "dev", end)
             _ip("-n", name, "link", "set", end, "up")
 
     def tunnel(self, rig: Rig) -> None:
-        """Forwards the rig's ports to the same ports in the controller's namespace."""
+        """Forwards the rig's ports to the same ports in the client's namespace."""
         port = str(rig.port)
         rig.peer("forward", SERVER_ADDRESS, "127.0.0.1", port, prefix=self.server)
-        rig.peer("forward", "127.0.0.1", SERVER_ADDRESS, port, prefix=self.controller)
+        rig.peer("forward", "127.0.0.1", SERVER_ADDRESS, port, prefix=self.client)
 
     def unplug(self) -> float:
         """Cuts the connection; returns the time just before [s]."""

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.serving.failures.rig import Rest, Rig, measured_speed
+from benchmarks.serving.failures.recording import Rest, measured_speed
+from benchmarks.serving.failures.rig import Rig
 from skill_proto.messages import Telemetry
 
 VALID_FOR_S = 0.3
 TTL_S = 1.0
 TIMEOUT_S = 0.5
-"""Defaults of the controller (benchmarks.serving.failures.peers) [s]."""
+"""Defaults of the client (benchmarks.serving.failures.peers) [s]."""
 
 STOP_AFTER_S = 1.0
 TRACKER_TIMEOUT_S = 0.2
@@ -23,7 +24,7 @@ POLICY_PERIOD_S = 0.04
 
 OUTLASTING_S = 5.0
 OUTLASTING = ("--ttl-s", f"{OUTLASTING_S:g}")
-"""Options of a controller whose lease ends long after its command. If the arm holds in between, the
+"""Options of a client whose lease ends long after its command. If the arm holds in between, the
 end of the command is the cause."""
 
 AWAY_S = 2.0
@@ -33,7 +34,7 @@ WATCHED_S = 3.0
 """Time of observation after the failure, which would show a new motion [s]."""
 
 LONG = ("--valid-for-s", "2", "--ttl-s", "5")
-"""Options of a controller whose commands and lease do not expire during the measurement."""
+"""Options of a client whose commands and lease do not expire during the measurement."""
 
 Fact = float | int | str
 

@@ -21,7 +21,6 @@ from skill_runtime.client import (
     ClientError,
     CommandRefusedError,
     Connection,
-    LeaseLostError,
     SkillClient,
 )
 from skill_runtime.client.connection import open_socket
@@ -31,10 +30,13 @@ CLOCK = MonotonicClock()
 """The clock of the server."""
 
 COMMAND_PERIOD_S = 0.1
-"""Time between two skills of the controller [s]."""
+"""Time between two skills of the client [s]."""
 
 TURN_S = 6.0
-"""Time of one turn of the controller's skill, so that the arm always moves [s]."""
+"""Time of one turn of the client's skill, so that the arm always moves [s]."""
+
+LEASE_ENDED = ("LeaseLostError", "ServerReplacedError")
+"""Errors after which the client commands no more."""
 
 TRACK_PERIOD_S = 1 / 30
 """Time between two poses of the tracker [s]."""
@@ -53,23 +55,23 @@ def emit(event: str, **more: object) -> None:
     print(json.dumps({"event": event, "at": CLOCK.now(), **more}), flush=True)
 
 
-def controller(
+def client(
     address: str, /, valid_for_s: float = 0.3, ttl_s: float = 1.0, timeout_s: float = 0.5
 ) -> None:
-    """Sends skills and prints each change of the outcome of its calls.
+    """Holds the lease, sends skills, and prints each change of the outcome of its calls.
 
     It continues after all errors except the loss of its lease, which ends the process.
     """
-    with SkillClient(address, timeout_s=timeout_s, name="controller") as client:
-        _wait_for(client)
-        size = client.server.manifest.skill.size
-        lease = client.acquire("controller", ttl_s=ttl_s)
+    with SkillClient(address, timeout_s=timeout_s, name="client") as server:
+        _wait_for(server)
+        size = server.server.manifest.skill.size
+        lease = server.acquire("client", ttl_s=ttl_s)
         before = ""
         while True:
             angle = 2 * math.pi * time.monotonic() / TURN_S
             began, text = time.monotonic(), ""
             try:
-                client.skill(
+                server.skill(
                     [math.cos(angle), math.sin(angle)] + [0.0] * (size - 2),
                     valid_for_s=valid_for_s,
                 )
@@ -80,17 +82,17 @@ def controller(
                 outcome, text = type(error).__name__, str(error)
             if outcome != before:
                 emit(outcome, took_s=time.monotonic() - began, text=text, lease=lease.token)
-            if outcome == LeaseLostError.__name__:
+            if outcome in LEASE_ENDED:
                 return
             before = outcome
             time.sleep(COMMAND_PERIOD_S)
 
 
-def _wait_for(client: SkillClient, timeout_s: float = 30.0) -> None:
+def _wait_for(server: SkillClient, timeout_s: float = 30.0) -> None:
     ends = time.monotonic() + timeout_s
     while True:
         try:
-            client.hello()
+            server.hello()
             return
         except ClientError:
             if time.monotonic() > ends:
@@ -215,6 +217,6 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 if __name__ == "__main__":
-    roles = (controller, record, watch, tracker, flood, forward)
+    roles = (client, record, watch, tracker, flood, forward)
     with suppress(KeyboardInterrupt, BrokenPipeError):
         tyro.extras.subcommand_cli_from_dict({role.__name__: role for role in roles})

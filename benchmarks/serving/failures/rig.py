@@ -122,9 +122,9 @@ class Rig:
         peer.wait_for("ok")
         return peer
 
-    def controller(self, *options: str, prefix: Sequence[str] = ()) -> Peer:
-        """Starts a controller and waits until it moves the arm."""
-        peer = self.peer("controller", self.address, *options, prefix=prefix)
+    def client(self, *options: str, prefix: Sequence[str] = ()) -> Peer:
+        """Starts a client and waits until it moves the arm."""
+        peer = self.peer("client", self.address, *options, prefix=prefix)
         self.wait_moving()
         return peer
 

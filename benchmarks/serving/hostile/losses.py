@@ -116,17 +116,19 @@ def _watch(
     clients.moving = False
     lost = now()
     os.kill(pid, number)
-    clients.run(lost + WATCHED_S)
-    modes = {state.mode for state in clients.states if state.time > lost}
-    watched = now()
+    clients.run(lost + PROBE_S)
     # Each stop is sent anew: the connection of the one before may have ended with the process.
-    while now() < watched + RECOVERY_S:
+    asked = now()
+    while now() < asked + RECOVERY_S:
         stop = clients.stop()
         if clients.run(now() + PROBE_S, lambda stop=stop: stop.accepted):
             break
         clients.connect_again()
-    stop_s = now() - watched
-    clients.run(now() + WATCHED_S, lambda: clients.state.time > watched)
+    stop_s = now() - asked
+    clients.run(lost + WATCHED_S)
+    watched = now()
+    clients.run(watched + RECOVERY_S, lambda: clients.state.time > watched)
+    modes = {state.mode for state in clients.states if state.time > lost}
     answers = [probe.at + probe.answered for probe in clients.probes]
     arrivals = [state.arrived for state in clients.states]
     gaps = [longest_gap(times, lost, now()) for times in (answers, arrivals)]

@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from skill_proto.messages import Message
+from skill_proto.messages import Message, Mode
 from skill_runtime.authority.authority import Authority
+from skill_runtime.authority.lease import Lease
 from skill_runtime.authority.modes import LATCHED
 from skill_runtime.channel.channel import Channel, Word
 from skill_runtime.control.arm_controller import ArmController
@@ -138,6 +139,7 @@ class ControlLoop:
         self._published = 0
         self._timing = self.times.percentiles()
         self._timing_due = 0.0
+        self._described = self._description()
 
     def run(self, stopping: Callable[[], bool]) -> None:
         """Ticks until ``stopping()`` returns True, then brings the arm to rest."""
@@ -224,8 +226,9 @@ class ControlLoop:
             replies = self._commands.read(until)
         finally:
             if stopped or replies:
-                # First the state: a client that has a reply must find its effect in every state.
-                self._write_state(self._clock.now())
+                # First the state: a client that has a reply must find its effect in 'hello'.
+                if self._described != self._description():
+                    self._write_state(self._clock.now())
                 self._stops.confirm(stopped or self._stops.executed)
                 self._commands.reply(replies)
                 self._signals.wake_gateway()
@@ -249,7 +252,12 @@ class ControlLoop:
         self._write_state(now)
         self._signals.wake_gateway()
 
+    def _description(self) -> tuple[Mode, Lease | None]:
+        """Returns the parts of the state that the gateway gives in its reply to ``hello``."""
+        return self._authority.mode, self._authority.lease
+
     def _write_state(self, now: float) -> None:
+        self._described = self._description()
         self._states.write(
             now=now,
             tick=self._tick,

@@ -15,7 +15,7 @@ from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.setpoint_shaper import ShaperConfig
 from skill_robots.observation import FIELDS
-from skill_robots.tasks.tabletop.rollouts import GOAL_RANGE_M
+from skill_robots.tasks.tabletop.goal_box import GOAL_HIGH_M, GOAL_LOW_M
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 
 STOP_RADIUS_M = 0.02
@@ -47,8 +47,13 @@ def push_action() -> ActionPart:
     )
 
 
-def goal_space(*, stop_radius: float = STOP_RADIUS_M, reach: float = GOAL_RANGE_M) -> GoalSpace:
-    """Returns the space of goals for the cube's x and y, within ``reach`` of the middle [m]."""
+def goal_space(
+    *,
+    stop_radius: float = STOP_RADIUS_M,
+    low: tuple[float, float] = GOAL_LOW_M,
+    high: tuple[float, float] = GOAL_HIGH_M,
+) -> GoalSpace:
+    """Returns the space of goals for the cube's x and y, between ``low`` and ``high`` [m]."""
     cube = FIELDS["cube_position"]
     return GoalSpace(
         field=cube.name,
@@ -56,8 +61,8 @@ def goal_space(*, stop_radius: float = STOP_RADIUS_M, reach: float = GOAL_RANGE_
         unit=cube.unit,
         frame=cube.frame,
         stop_radius=stop_radius,
-        low=(-reach, -reach),
-        high=(reach, reach),
+        low=low,
+        high=high,
     )
 
 

@@ -35,13 +35,15 @@ class TelemetryOracle:
         self._oracle = oracle
         self._written: OrderedDict[tuple[int, str, str | None], None] = OrderedDict()
         self._counters: dict[str, int] = {}
-        self._seq = -1
+        self._seq, self._version = -1, 0
 
     def written(self) -> None:
-        """Checks the state that the controller has just written."""
+        """Checks the state that the controller has just written, if it is new."""
+        version = self._channel.state.version
         record = self._channel.state.read()
-        if record is None:
+        if record is None or version == self._version:
             return
+        self._version = version
         state = make_telemetry(self._layout.unpack(record), self._layout)
         self._oracle.published(state, self._authority.mode, self._authority.fault_class)
         self._written[state.seq, state.mode, state.fault] = None

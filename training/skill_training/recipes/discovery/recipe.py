@@ -55,6 +55,8 @@ LIMITS = """\
 - Behaviour outside the ranges above is not tested. A cube that slides further than the trained ones
   (low friction) overshoots goals; a cube that is too heavy for the plant's force limit stays put.
 - Pushes away from the base end at the border of the workspace.
+- Goals end at x = 0.10 m. The end effector does not get behind a cube at the end of its workspace
+  (x = 0.15 m), so a cube there is not brought back.
 """
 """Limits of use, with a place for the inputs of the representation."""
 

@@ -67,6 +67,8 @@ LIMITS = """\
 - Simulation only: the policy has not been run on a real arm.
 - One 4 cm cube on a flat table, the gripper closed and pointing down; it pushes, it does not grasp.
 - Its behaviour outside the ranges above is not tested.
+- Goals end at x = 0.10 m. The end effector does not get behind a cube at the end of its workspace
+  (x = 0.15 m), so a cube there is not brought back.
 """
 
 CONTEXT_LIMITS = """\

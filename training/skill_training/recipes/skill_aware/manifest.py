@@ -66,7 +66,9 @@ def manifest(
         observation=manifest_fields(OBSERVATION),
         action=_actions(),
         skill=SkillSpace(kind="none", size=0),
-        goal=goal_space(stop_radius=SUCCESS_RADIUS_M, reach=AREA_M),
+        goal=goal_space(
+            stop_radius=SUCCESS_RADIUS_M, low=(-AREA_M, -AREA_M), high=(AREA_M, AREA_M)
+        ),
         recurrent=recurrent,
         context=context,
         plant=plant(
