@@ -31,19 +31,28 @@ class Server:
         self.socket.connect(address)
         self.count = 0
         self.time = 0.0
+        self.instance: str | None = None
 
     def ask(self, **message: object) -> dict[str, Any]:
-        """Sends a command and waits for its reply."""
+        """Sends a command to the server that answered first, and waits for its reply."""
         self.count += 1
-        self.socket.send(json.dumps({"v": 1, "id": self.count, **message}).encode())
+        header = {"v": 1, "id": self.count, "instance": self.instance}
+        self.socket.send(json.dumps({**header, **message}).encode())
         while True:
             reply = json.loads(self.socket.recv())
             if reply["id"] in (self.count, 0):
                 break
+        self.check(reply)
         self.time = reply["time"]
         if reply["type"] == "error":
             raise SystemExit(f"{reply['code']}: {reply['message']}. Fix: {reply['fix']}")
         return reply
+
+    def check(self, message: dict[str, Any]) -> None:
+        """Ends the program at a message of another server, as after a restart or behind a tunnel."""
+        self.instance = self.instance or message["instance"]
+        if message["instance"] != self.instance:
+            raise SystemExit("another server answers than before; start this program again")
 
 
 def subscribe(address: str) -> zmq.Socket[bytes]:
@@ -83,6 +92,7 @@ def push(address: str, seconds: float) -> None:
     lease = server.ask(type="acquire", holder="raw_client.py", ttl_s=1.0)["lease"]
     for seq in range(1, 1 + round(seconds / PERIOD_S)):
         state = json.loads(telemetry.recv())
+        server.check(state)
         reference_time = max(server.time, state["time"])
         command = {
             "lease": lease,

@@ -3,38 +3,29 @@
     python -m benchmarks.serving.revisions --before /path/to/other/.venv/bin/skill-serve
 
 Measured are the execution time of a tick as telemetry reports it, the round trip of a command and
-of ``hello``, the resident memory of all processes, and the time to the first action. A client holds
-the lease and sends ten commands per second while the ticks are measured.
+of ``hello``, the memory of all processes, and the time to the first action. A client holds the
+lease and sends ten commands per second while the ticks are measured.
+
+The two revisions run one after the other in each round, and the next round begins with the other
+one. The column ``ratio`` is the median of the ratios within a round, so a machine that becomes
+slower during the run has little effect on it.
 """
 
 from __future__ import annotations
 
-import subprocess
+import math
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from statistics import median
 
-import numpy as np
-import psutil
 import tyro
 
 from benchmarks.lib.report import print_table, write_json
-from skill_runtime.authority.modes import POLICY_MODES
-from skill_runtime.client import SkillClient
-
-PORT = 23_600
-
-SETTLE_S = 2.0
-"""Time before the first measurement of a server [s]."""
-
-PERIOD_S = 0.1
-"""Time between two commands while ticks are measured [s]."""
-
-PAUSE_S = 0.004
-"""Time between two round trips [s]."""
+from benchmarks.serving.commanded_server import serve
+from benchmarks.serving.failures.client_process import NeverHappenedError
+from skill_runtime.console.flags import UsageError, check_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +37,7 @@ class Config:
     after: Path = Path(sys.executable).parent / "skill-serve"
     """skill-serve of this revision."""
     model: Path = Path("models/csf_panda.onnx")
-    """Policy file; its skill has two numbers."""
+    """Policy file."""
     rates: tuple[float, ...] = (200.0, 1000.0)
     """Servo rates [Hz]."""
     rounds: int = 5
@@ -55,6 +46,8 @@ class Config:
     """Length of one measurement of ticks [s]."""
     round_trips: int = 500
     """Round trips of one measurement."""
+    spin_us: float = 0.0
+    """Busy waiting before each deadline, in both revisions [us]."""
     json: Path | None = None
     """File of the result, as JSON."""
 
@@ -65,119 +58,132 @@ class Measurement:
 
     execution_p50: float
     execution_p99: float
-    overruns: int
+    wakeup_p50: float
+    wakeup_p99: float
+    overruns: float
     command_p50: float
     hello_p50: float
-    rss_mb: float
-    pss_mb: float
+    resident_mb: float
+    """All processes; pages that they share count for each."""
+    proportional_mb: float
+    """All processes; pages that they share count once."""
     first_action_s: float
 
 
-@contextmanager
-def server(program: Path, model: Path, rate_hz: float) -> Iterator[psutil.Process]:
-    """Runs skill-serve until the end of the block."""
-    command = [str(program), "--model", str(model), "--servo-rate", f"{rate_hz:g}"]
-    with subprocess.Popen(
-        [*command, "--port", str(PORT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            yield psutil.Process(process.pid)
-        finally:
-            process.terminate()
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One figure of both revisions; medians over the rounds."""
+
+    name: str
+    before: float
+    after: float
+    ratio: float
+    """Median over the rounds of after divided by before; nan if that is 0 in each round."""
 
 
 def measure(config: Config, program: Path, rate_hz: float) -> Measurement:
-    """Starts a server and measures it."""
-    began = time.monotonic()
-    with (
-        server(program, config.model, rate_hz) as process,
-        SkillClient(f"tcp://127.0.0.1:{PORT}", timeout_s=30.0) as client,
-    ):
-        for state in client.telemetry():
-            if state.mode in POLICY_MODES and state.action is not None:
-                break
-        first_action_s = time.monotonic() - began
-        with client.acquire("benchmark", ttl_s=5.0):
-            client.skill([1.0, 0.0], valid_for_s=2.0)
-            time.sleep(SETTLE_S)
-            ticks = np.array(list(_ticks(client, config.seconds)))
-            command = _round_trips(
-                lambda: client.skill([1.0, 0.0], valid_for_s=2.0), config.round_trips
+    """Starts a server and measures it.
+
+    Raises:
+        NeverHappenedError: The server does not start, or cannot be commanded.
+    """
+    options = ["--spin-us", f"{config.spin_us:g}"]
+    with serve([str(program)], config.model, rate_hz, options) as server:
+        ticks = server.measure_ticks(config.seconds)
+        command_p50, hello_p50 = server.round_trips(config.round_trips)
+        memory = list(server.memory().values())
+        return Measurement(
+            execution_p50=ticks.execution_p50,
+            execution_p99=ticks.execution_p99,
+            wakeup_p50=ticks.wakeup_p50,
+            wakeup_p99=ticks.wakeup_p99,
+            overruns=ticks.overruns,
+            command_p50=command_p50,
+            hello_p50=hello_p50,
+            resident_mb=sum(one.resident for one in memory),
+            proportional_mb=sum(one.proportional for one in memory),
+            first_action_s=server.first_action_s,
+        )
+
+
+def compare(before: Sequence[Measurement], after: Sequence[Measurement]) -> list[Comparison]:
+    """Compares each figure of the same rounds of both revisions."""
+    found: list[Comparison] = []
+    for field in fields(Measurement):
+        old = [float(getattr(one, field.name)) for one in before]
+        new = [float(getattr(one, field.name)) for one in after]
+        ratios = [b / a for a, b in zip(old, new, strict=True) if a]
+        found.append(
+            Comparison(
+                name=field.name,
+                before=median(old),
+                after=median(new),
+                ratio=median(ratios) if ratios else math.nan,
             )
-            hello = _round_trips(lambda: client.hello(), config.round_trips)
-            rss_mb, pss_mb = _memory_mb(process)
-    execution_p50, execution_p99 = np.median(ticks[:, :2], axis=0).tolist()
-    return Measurement(
-        execution_p50=execution_p50,
-        execution_p99=execution_p99,
-        overruns=int(ticks[-1, 2] - ticks[0, 2]),
-        command_p50=command,
-        hello_p50=hello,
-        rss_mb=rss_mb,
-        pss_mb=pss_mb,
-        first_action_s=first_action_s,
+        )
+    return found
+
+
+def print_comparisons(comparisons: Sequence[Comparison]) -> None:
+    """Prints the table of one rate."""
+    print_table(
+        ["", "before", "after", "ratio"],
+        [
+            [
+                each.name,
+                f"{each.before:.4g}",
+                f"{each.after:.4g}",
+                "-" if math.isnan(each.ratio) else f"{each.ratio:.2f}",
+            ]
+            for each in comparisons
+        ],
     )
 
 
-def _ticks(client: SkillClient, seconds: float) -> Iterator[tuple[float, float, int]]:
-    """Yields median and 99th percentile of each second's execution times, and the overruns."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        client.skill([1.0, 0.0], valid_for_s=2.0)
-        timing = client.state().timing
-        yield timing.execution_time_p50_us, timing.execution_time_p99_us, timing.overruns
-        time.sleep(PERIOD_S)
+def measure_in_turns(config: Config, rate_hz: float) -> tuple[list[Measurement], list[Measurement]]:
+    """Measures both revisions in each round; the first one of a round alternates."""
+    before: list[Measurement] = []
+    after: list[Measurement] = []
+    for number in range(config.rounds):
+        turns = [(config.before, before), (config.after, after)]
+        for program, found in turns if number % 2 == 0 else reversed(turns):
+            found.append(measure(config, program, rate_hz))
+    return before, after
 
 
-def _round_trips(call: Callable[[], object], count: int) -> float:
-    """Returns the median time of a call [us]."""
-    times: list[float] = []
-    for _ in range(count):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-        time.sleep(PAUSE_S)
-    return 1e6 * float(np.median(times))
+def check(config: Config) -> None:
+    """Checks the options.
 
-
-def _memory_mb(process: psutil.Process) -> tuple[float, float]:
-    """Returns resident and proportional memory of a server's processes together [MB]."""
-    found = [one.memory_full_info() for one in (process, *process.children(recursive=True))]
-    return sum(one.rss for one in found) / 1e6, sum(one.pss for one in found) / 1e6
+    Raises:
+        UsageError: An option is invalid.
+    """
+    for flag, path in (("before", config.before), ("after", config.after)):
+        if not path.is_file():
+            raise UsageError(f"{path} is no file; name an installed skill-serve: --{flag} FILE")
+    if not config.model.is_file():
+        raise UsageError(f"{config.model} is no file; name a policy file: --model FILE")
+    check_number("rounds", config.rounds, 1, 1000)
+    check_number("seconds", config.seconds, 1.0, 3600.0, unit="s")
+    check_number("round-trips", config.round_trips, 1, 1_000_000)
 
 
 def main(config: Config) -> None:
     """Measures in turns, prints medians and ratios, and writes the result."""
-    result: dict[str, list[dict[str, float]]] = {}
-    for rate_hz in config.rates:
-        found: dict[str, list[Measurement]] = {"before": [], "after": []}
-        for index in range(config.rounds):
-            names = ("before", "after") if index % 2 == 0 else ("after", "before")
-            for name in names:
-                program = config.before if name == "before" else config.after
-                found[name].append(measure(config, program, rate_hz))
-        fields = list(asdict(found["before"][0]))
-        medians = {
-            name: {
-                field: float(np.median([getattr(one, field) for one in rows])) for field in fields
+    result: dict[str, object] = {}
+    try:
+        check(config)
+        for rate_hz in config.rates:
+            before, after = measure_in_turns(config, rate_hz)
+            comparisons = compare(before, after)
+            print(f"{rate_hz:g} Hz, medians of {config.rounds} rounds; times in microseconds")
+            print_comparisons(comparisons)
+            result[f"{rate_hz:g} Hz"] = {
+                "comparisons": [asdict(each) for each in comparisons],
+                "before": [asdict(each) for each in before],
+                "after": [asdict(each) for each in after],
             }
-            for name, rows in found.items()
-        }
-        print(f"{rate_hz:g} Hz, medians of {config.rounds}; times in microseconds")
-        print_table(
-            ["", "before", "after", "ratio"],
-            [
-                [
-                    field,
-                    f"{medians['before'][field]:.4g}",
-                    f"{medians['after'][field]:.4g}",
-                    f"{medians['after'][field] / (medians['before'][field] or np.nan):.2f}",
-                ]
-                for field in fields
-            ],
-        )
-        for name, rows in found.items():
-            result[f"{rate_hz:g} Hz {name}"] = [asdict(row) for row in rows]
+    except (UsageError, NeverHappenedError) as error:
+        raise SystemExit(str(error)) from None
     write_json(config.json, result)
 
 

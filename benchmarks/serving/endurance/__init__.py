@@ -4,6 +4,5 @@
 - ``loaded``: a server under load, compared with a bare loop.
 - ``meter``: samples of a running server.
 - ``peers``: the client processes.
-- ``server``: skill-serve with a counter of late ticks.
 - ``soak``: a server under normal use.
 """

@@ -6,9 +6,8 @@
 ``loaded`` runs at 1 kHz under load; ``soak`` runs under normal use for an hour.
 
 A tick is late if it begins more than half a servo period after its deadline. A skipped tick
-(overrun) counts as late too. Memory is the resident memory of the server's process after its first
-minute. The server is skill-serve with an additional counter of late ticks
-(benchmarks.serving.endurance.server).
+(overrun) counts as late too. The counts of the server are those of telemetry. Memory is the
+resident memory after the first minute: of the controller, and of all processes together.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import tyro
 from benchmarks.serving.endurance import loaded, soak
 from benchmarks.serving.endurance.loaded import Loaded
 from benchmarks.serving.endurance.soak import Soak
-from benchmarks.serving.failures.rig import NeverHappenedError
+from benchmarks.serving.failures.client_process import NeverHappenedError
 from skill_runtime.console.flags import UsageError, check_number
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import tempfile
 import time
@@ -16,32 +17,35 @@ import psutil
 from tqdm import tqdm
 
 from benchmarks.lib.report import print_table, write_json
+from benchmarks.serving.bare_loop import measure_bare_loop
 from benchmarks.serving.endurance.counts import (
     Sample,
     Ticks,
-    each_minute,
     memory,
+    memory_results,
     memory_text,
     ratio,
 )
-from benchmarks.serving.endurance.meter import KEPT, ROLES, SERVER, Meter
+from benchmarks.serving.endurance.meter import KEPT, Meter
+from benchmarks.serving.failures.client_process import NeverHappenedError
 from benchmarks.serving.failures.outcome import LONG, added
-from benchmarks.serving.failures.rig import NeverHappenedError, Rig
+from benchmarks.serving.failures.rig import Rig
 
 MAX_RATIO = 1.5
 """Required: largest ratio of the server's late share to that of the bare loop."""
 MAX_GROWTH_MB = 2.0
-"""Required: memory growth is less than this [MB]."""
+"""Required: growth of the controller's memory is less than this [MB]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
     """A server with a flood, a subscriber that never reads and a recorder; and a bare loop.
 
-    Server and bare loop run in turns (blocks). The server process lives through all blocks, so its
-    memory is one curve. It is stopped (SIGSTOP) during a block of the bare loop, so each loop
-    shares the machine with the load only. The server reads no message of the flood then. Therefore
-    the processor time of the load is reported for both loops.
+    Server and bare loop run in turns (blocks). The server lives through all blocks, so its memory
+    is one curve. All its processes are stopped (SIGSTOP) during a block of the bare loop, so the
+    bare loop shares the machine with the load only. Nobody reads the messages of the flood then, so
+    the load is lighter. Therefore the processor time of the load is reported for both loops, and
+    that of the server's other processes, which read the flood beside the controller.
     """
 
     model: Path = Path("models/csf_panda.onnx")
@@ -76,6 +80,10 @@ class Block:
     """Messages of the flood that its sockets accepted [1/s]."""
     answered_hz: float
     """Messages that the server refused [1/s]."""
+    busy_controller: float
+    """Processors in use by the controller, its busy waiting included."""
+    busy_others: float
+    """Processors in use by the other processes of the server."""
     busy_served: float
     """Processors in use by flood, subscriber and recorder during the block of the server."""
     busy_bare: float
@@ -93,12 +101,16 @@ class LoadCounts(NamedTuple):
     at: float
     """Monotonic time [s]."""
     busy_s: float
-    """Processor time [s]."""
+    """Processor time of the load [s]."""
+    controller_s: float
+    """Processor time of the controller [s]."""
+    others_s: float
+    """Processor time of the other processes of the server that run now [s]."""
     sent: int
     """Messages of the flood."""
 
     def busy_since(self, before: LoadCounts) -> float:
-        """Returns the mean number of processors in use since ``before``."""
+        """Returns the mean number of processors that the load used since ``before``."""
         return (self.busy_s - before.busy_s) / (self.at - before.at)
 
 
@@ -118,12 +130,26 @@ class Load:
         recorder = rig.peer("record", telemetry, "--path", str(path))
         self._flood = rig.peer("flood", rig.address, "--rate", str(rate))
         self._processes = [psutil.Process(peer.pid) for peer in (watcher, recorder, self._flood)]
+        self._rig = rig
 
     def now(self) -> LoadCounts:
         """Returns the counts since the start."""
-        times = [process.cpu_times() for process in self._processes]
-        busy_s = sum(time.user + time.system for time in times)
-        return LoadCounts(time.monotonic(), busy_s, self._flood.lines[-1]["sent"])
+        server = self._rig.find_processes()
+        return LoadCounts(
+            at=time.monotonic(),
+            busy_s=sum(map(_busy_s, self._processes)),
+            controller_s=_busy_s(server["controller"]),
+            others_s=sum(_busy_s(one) for role, one in server.items() if role != "controller"),
+            sent=self._flood.lines[-1]["sent"],
+        )
+
+
+def _busy_s(process: psutil.Process) -> float:
+    """Returns the processor time of a process; 0 if it has ended [s]."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        times = process.cpu_times()
+        return times.user + times.system
+    return 0.0
 
 
 def measure(config: Loaded) -> tuple[list[Block], list[Sample], float]:
@@ -136,35 +162,39 @@ def measure(config: Loaded) -> tuple[list[Block], list[Sample], float]:
     options += ["--spin-us", f"{config.spin_us:g}", *(["--realtime"] if config.realtime else [])]
     with (
         tempfile.TemporaryDirectory() as folder,
-        Rig(config.model, *options, program=SERVER, keep=KEPT) as rig,
+        Rig(config.model, *options, keep=KEPT) as rig,
         tqdm(total=round(120 * config.minutes), unit="s", disable=None, leave=False) as bar,
     ):
         record = Path(folder) / "record.jsonl"
-        meter, load = Meter(rig), Load(rig, config.flood, record)
+        meter, load = Meter(rig, config.servo_rate), Load(rig, config.flood, record)
         blocks = [_block(config, rig, meter, load, bar) for _ in range(config.blocks)]
         return blocks, meter.samples, record.stat().st_size / 1e6
 
 
 def _block(config: Loaded, rig: Rig, meter: Meter, load: Load, bar: tqdm[NoReturn]) -> Block:
     seconds = 60.0 * config.minutes / config.blocks
-    controller = rig.controller(*LONG)
+    client = rig.client(*LONG)
     first, load_first = rig.recording.states[-1], load.now()
     sampled = len(meter.samples)
     while time.monotonic() < load_first.at + seconds:
         meter.watch()
         bar.update()
     last, load_last = rig.recording.states[-1], load.now()
+    served_s = load_last.at - load_first.at
+    ticks = Ticks.of(last, config.servo_rate).since(Ticks.of(first, config.servo_rate))
     if last.mode != "skill":
-        output = controller.lines[-1]
+        output = client.lines[-1]
         raise NeverHappenedError(
-            f"the arm left mode skill: {last.last_event}; the controller printed {output}"
+            f"the arm left mode skill: {last.last_event}; the client printed {output}"
         )
-    controller.end()
-    rig.signal_server(signal.SIGSTOP)
+    client.end()
+    rig.suspend_server()
     load_bare = load.now()
-    bare = _bare(config, rig, seconds)
+    bare = measure_bare_loop(
+        seconds, config.servo_rate, spin_us=config.spin_us, realtime=config.realtime
+    )
     load_end = load.now()
-    rig.signal_server(signal.SIGCONT)
+    rig.resume_server()
     bar.update(round(seconds))
     times = [
         (sample.execution_time_p50_us, sample.execution_time_p99_us)
@@ -172,32 +202,24 @@ def _block(config: Loaded, rig: Rig, meter: Meter, load: Load, bar: tqdm[NoRetur
     ]
     execution_time_p50_us, execution_time_p99_us = np.median(times, axis=0).tolist()
     return Block(
-        served=Ticks.of(last).since(Ticks.of(first)),
-        bare=bare,
+        served=ticks,
+        bare=bare.counts,
         execution_time_p50_us=execution_time_p50_us,
         execution_time_p99_us=execution_time_p99_us,
-        sent_hz=(load_last.sent - load_first.sent) / (load_last.at - load_first.at),
+        sent_hz=(load_last.sent - load_first.sent) / served_s,
         answered_hz=added((first, last), "rejected.") / (last.time - first.time),
+        busy_controller=(load_last.controller_s - load_first.controller_s) / served_s,
+        busy_others=(load_last.others_s - load_first.others_s) / served_s,
         busy_served=load_last.busy_since(load_first),
         busy_bare=load_end.busy_since(load_bare),
     )
 
 
-def _bare(config: Loaded, rig: Rig, seconds: float) -> Ticks:
-    """Runs a bare loop in its own process and returns its ticks."""
-    options = ["--spin-us", f"{config.spin_us:g}", *(["--realtime"] if config.realtime else [])]
-    words = ["bare", f"{seconds:g}", f"{config.servo_rate:g}", *options]
-    peer = rig.peer(*words, roles=ROLES)
-    time.sleep(seconds)
-    done = peer.wait_for("done")
-    return Ticks(begun=done["begun"], late=done["late"], overruns=done["overruns"])
-
-
 def print_blocks(blocks: Sequence[Block]) -> None:
-    """Prints the table of blocks: counts and shares of ticks, times in microseconds."""
+    """Prints the table: counts and shares of ticks, times in microseconds, processors in use."""
     headers = ["block", "ticks", "late", "overruns", "share", "bare: ticks", "late", "overruns"]
     headers += ["share", "ratio", "execution p50 us", "p99", "sent/s", "refused/s"]
-    headers += ["load", "bare: load"]
+    headers += ["controller", "other processes", "load", "bare: load"]
     print_table(
         headers,
         [
@@ -210,6 +232,8 @@ def print_blocks(blocks: Sequence[Block]) -> None:
                 f"{block.execution_time_p99_us:.0f}",
                 f"{block.sent_hz:.0f}",
                 f"{block.answered_hz:.0f}",
+                f"{block.busy_controller:.2f}",
+                f"{block.busy_others:.2f}",
                 f"{block.busy_served:.2f}",
                 f"{block.busy_bare:.2f}",
             ]
@@ -227,18 +251,18 @@ def run(config: Loaded) -> None:
     """Measures, prints the table and writes the result."""
     blocks, samples, recorded_mb = measure(config)
     print_blocks(blocks)
-    found = memory(samples)
     middle = median(block.ratio for block in blocks)
     print(f"median ratio: {middle:.2f} (required: at most {MAX_RATIO})")
-    print(f"{memory_text(found)} (required: less than {MAX_GROWTH_MB:g} MB)")
+    controller = memory_text(memory(samples, "controller_mb"))
+    print(f"memory of the controller: {controller} (required: less than {MAX_GROWTH_MB:g} MB)")
+    print(f"memory of all processes: {memory_text(memory(samples, 'all_mb'))}")
     print(f"size of the recording: {recorded_mb:.0f} MB")
     write_json(
         config.json,
         {
             "blocks": [{**asdict(block), "ratio": block.ratio} for block in blocks],
             "median_ratio": middle,
-            "memory_mb_each_minute": each_minute(samples),
-            "memory": found and asdict(found),
+            "memory": memory_results(samples),
             "recorded_mb": recorded_mb,
         },
     )

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import time
 
-import psutil
-
 from benchmarks.serving.endurance.counts import Sample, Ticks
 from benchmarks.serving.failures.rig import Rig
-
-SERVER = ("-m", "benchmarks.serving.endurance.server")
-"""Arguments of Python that start the server of the rig."""
+from benchmarks.serving.processes import resident_mb
 
 ROLES = "benchmarks.serving.endurance.peers"
 """Module of the peers."""
@@ -26,21 +22,22 @@ class Meter:
     """Samples the server of a rig.
 
     Args:
-        rig: Rig with the program :data:`SERVER`.
+        rig: Rig with the server.
+        servo_rate_hz: Servo rate of the server [Hz].
 
     Attributes:
         samples: All samples so far.
     """
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, servo_rate_hz: float) -> None:
         self.samples: list[Sample] = []
         self._rig = rig
-        self._process = psutil.Process(rig.server_pid)
+        self._servo_rate_hz = servo_rate_hz
 
     @property
     def ticks(self) -> Ticks:
         """Counts since the start of the server."""
-        return Ticks.of(self._rig.recording.states[-1])
+        return Ticks.of(self._rig.recording.states[-1], self._servo_rate_hz)
 
     def watch(self) -> Sample:
         """Waits for one second and adds a sample.
@@ -52,9 +49,11 @@ class Meter:
         self._rig.observe(PERIOD_S)
         before_s = self.samples[-1].served_s if self.samples else 0.0
         timing = self._rig.recording.states[-1].timing
+        memory = {role: resident_mb(one) for role, one in self._rig.find_processes().items()}
         sample = Sample(
             served_s=before_s + time.monotonic() - began,
-            memory_mb=self._process.memory_info().rss / 1e6,
+            controller_mb=memory["controller"],
+            all_mb=sum(memory.values()),
             execution_time_p50_us=timing.execution_time_p50_us,
             execution_time_p99_us=timing.execution_time_p99_us,
             wakeup_latency_p99_us=timing.wakeup_latency_p99_us,

@@ -14,9 +14,7 @@ from contextlib import suppress
 import numpy as np
 import tyro
 
-from benchmarks.serving.endurance.counts import LATE_SHARE
 from benchmarks.serving.failures.peers import COMMAND_PERIOD_S, emit
-from benchmarks.serving.tick import Config, measure_bare
 from skill_proto.messages import Acquire
 from skill_runtime.client import ClientError, CommandRefusedError, Connection, SkillClient
 
@@ -34,15 +32,6 @@ TAKEOVER_SHARE = 0.1
 """Share of turns before which a visitor takes the lease from its holder."""
 PAUSE_SHARE = 0.1
 """Share of motions that are followed by a pause, in which the command expires."""
-
-
-def bare(seconds: float, rate: float, /, spin_us: float = 0.0, realtime: bool = False) -> None:
-    """Runs a bare loop for ``seconds`` at ``rate`` [Hz] and prints its late ticks."""
-    emit("ok")
-    config = Config(seconds=seconds, spin_us=spin_us, realtime=realtime)
-    times, overruns = measure_bare(config, rate)
-    late = int((times[:, 1] > LATE_SHARE / rate).sum())
-    emit("done", begun=len(times), late=late, overruns=overruns)
 
 
 def visitor(address: str, /, seed: int = 0) -> None:
@@ -112,4 +101,4 @@ def _take_over(address: str, dice: random.Random) -> None:
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt, BrokenPipeError):
-        tyro.extras.subcommand_cli_from_dict({role.__name__: role for role in (bare, visitor)})
+        tyro.extras.subcommand_cli_from_dict({role.__name__: role for role in (visitor,)})

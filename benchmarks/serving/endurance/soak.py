@@ -12,16 +12,16 @@ from tqdm import tqdm
 
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.endurance.counts import (
-    LATE,
     LATE_SHARE,
     Sample,
     Ticks,
-    each_minute,
     memory,
+    memory_results,
     memory_text,
 )
-from benchmarks.serving.endurance.meter import KEPT, ROLES, SERVER, Meter
-from benchmarks.serving.failures.rig import Peer, Rig
+from benchmarks.serving.endurance.meter import KEPT, ROLES, Meter
+from benchmarks.serving.failures.client_process import Peer
+from benchmarks.serving.failures.rig import Rig
 from skill_proto.messages import Telemetry
 
 
@@ -67,7 +67,7 @@ def measure(config: Soak) -> tuple[Outcome, list[Sample]]:
     options = ("--servo-rate", f"{config.servo_rate:g}", "--seed", str(config.seed))
     seconds = round(60 * config.minutes)
     with (
-        Rig(config.model, *options, program=SERVER, keep=KEPT) as rig,
+        Rig(config.model, *options, keep=KEPT) as rig,
         tqdm(total=seconds, unit="s", disable=None, leave=False) as bar,
     ):
         watcher = rig.peer("watch", rig.telemetry_address)
@@ -75,19 +75,27 @@ def measure(config: Soak) -> tuple[Outcome, list[Sample]]:
         visitors = [
             rig.peer("visitor", rig.address, "--seed", str(seed), roles=ROLES) for seed in seeds
         ]
-        meter, first = Meter(rig), rig.recording.states[-1]
+        meter, first = Meter(rig, config.servo_rate), rig.recording.states[-1]
+        begun = meter.ticks
         for _ in range(seconds):
             sample = meter.watch()
             for peer in (watcher, *visitors):
                 peer.check()
-            bar.set_postfix_str(_state_text(rig.recording.states[-1], sample), refresh=False)
+            text = _state_text(rig.recording.states[-1], meter.ticks.since(begun), sample)
+            bar.set_postfix_str(text, refresh=False)
             bar.update()
         last = rig.recording.states[-1]
-        return _outcome(meter, first, last, visitors, watcher), meter.samples
+        ticks = Ticks.of(last, config.servo_rate).since(Ticks.of(first, config.servo_rate))
+        return _outcome(meter, ticks, first, last, visitors, watcher), meter.samples
 
 
 def _outcome(
-    meter: Meter, first: Telemetry, last: Telemetry, visitors: Sequence[Peer], watcher: Peer
+    meter: Meter,
+    ticks: Ticks,
+    first: Telemetry,
+    last: Telemetry,
+    visitors: Sequence[Peer],
+    watcher: Peer,
 ) -> Outcome:
     outcomes: Counter[str] = Counter()
     for visitor in visitors:
@@ -102,7 +110,7 @@ def _outcome(
     ).tolist()
     return Outcome(
         seconds=last.time - first.time,
-        ticks=Ticks.of(last).since(Ticks.of(first)),
+        ticks=ticks,
         execution_time_p50_us=execution_time_p50_us,
         execution_time_p99_us=execution_time_p99_us,
         wakeup_latency_p99_us=wakeup_latency_p99_us,
@@ -112,10 +120,10 @@ def _outcome(
     )
 
 
-def _state_text(state: Telemetry, sample: Sample) -> str:
-    faults, late = state.counters.get("faults", 0), state.counters.get(LATE, 0)
+def _state_text(state: Telemetry, ticks: Ticks, sample: Sample) -> str:
     return (
-        f"{faults} faults, {late} late, {state.timing.overruns} overruns, {sample.memory_mb:.0f} MB"
+        f"{state.counters.get('faults', 0)} faults, {ticks.late} late, {ticks.overruns} overruns, "
+        f"controller {sample.controller_mb:.0f} MB"
     )
 
 
@@ -146,15 +154,14 @@ def print_outcome(outcome: Outcome) -> None:
 def run(config: Soak) -> None:
     """Measures, prints the tables and writes the result."""
     outcome, samples = measure(config)
-    found = memory(samples)
     print_outcome(outcome)
-    print(memory_text(found))
+    print(f"memory of the controller: {memory_text(memory(samples, 'controller_mb'))}")
+    print(f"memory of all processes: {memory_text(memory(samples, 'all_mb'))}")
     write_json(
         config.json,
         {
             **asdict(outcome),
             "late_share": outcome.ticks.late_share,
-            "memory_mb_each_minute": each_minute(samples),
-            "memory": found and asdict(found),
+            "memory": memory_results(samples),
         },
     )

@@ -23,7 +23,7 @@ from benchmarks.serving.failures.outcome import (
 )
 from benchmarks.serving.failures.rig import Rig
 
-# The holder of the lease -----------------------------------------------------------------------------------
+# The holder of the lease --------------------------------------------------------------------------
 
 
 def client_killed(model: Path) -> Outcome:

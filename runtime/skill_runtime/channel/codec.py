@@ -100,7 +100,9 @@ class MessageCodec(Generic[M]):
 
 
 def _or_none(value: int | float) -> int | float | None:
-    return None if value == _NO_INTEGER or value != value else value
+    if isinstance(value, int):
+        return None if value == _NO_INTEGER else value
+    return None if math.isnan(value) else value
 
 
 def _encode_text(text: str | None) -> bytes:

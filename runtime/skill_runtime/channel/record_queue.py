@@ -15,6 +15,7 @@ SLOT_HEADER_BYTES = 8
 """Length and checksum of a record."""
 
 _WRITTEN, _READ = 0, 8
+_MAX_COUNT = 2**64 - 1
 
 
 class CorruptRecordError(Exception):
@@ -25,7 +26,7 @@ class RecordQueue:
     """A queue in shared memory.
 
     Args:
-        memory: Shared memory; its length determines the number of slots.
+        memory: Shared memory; its length determines the number of slots, which is a power of two.
         slot_bytes: Longest record [bytes], a multiple of 8.
     """
 
@@ -39,8 +40,8 @@ class RecordQueue:
         self._slot_bytes = slot_bytes
 
     def __len__(self) -> int:
-        """Returns the number of records that wait."""
-        return self._counts[_WRITTEN] - self._counts[_READ]
+        """Returns the number of records that wait; impossible counts are a full queue."""
+        return min(self._counts[_WRITTEN] - self._counts[_READ] & _MAX_COUNT, self.slots)
 
     def put(self, record: bytes) -> bool:
         """Appends a record; returns False if the queue is full.
@@ -51,12 +52,12 @@ class RecordQueue:
         if len(record) > self._slot_bytes:
             raise ValueError(f"the record has {len(record)} bytes, a slot {self._slot_bytes}")
         written = self._counts[_WRITTEN]
-        if not 0 <= written - self._counts[_READ] < self.slots:
+        if len(self) == self.slots:
             return False
         slot = written % self.slots
         self._records[slot][: len(record)] = record
         self._headers[slot][0] = len(record) << 32 | crc32(record)
-        self._counts[_WRITTEN] = written + 1
+        self._counts[_WRITTEN] = written + 1 & _MAX_COUNT
         return True
 
     def get(self) -> bytes | None:
@@ -68,14 +69,14 @@ class RecordQueue:
         written, read = self._counts[_WRITTEN], self._counts[_READ]
         if written == read:
             return None
-        if not 0 < written - read <= self.slots:
+        if (waiting := written - read & _MAX_COUNT) > self.slots:
             self._counts[_READ] = written
-            raise CorruptRecordError(f"the queue claims {written - read} records; all are dropped")
+            raise CorruptRecordError(f"the queue claims {waiting} records; all are dropped")
         slot = read % self.slots
         header = self._headers[slot][0]
         length = header >> 32
         record = bytes(self._records[slot][:length])
-        self._counts[_READ] = read + 1
+        self._counts[_READ] = read + 1 & _MAX_COUNT
         if length > self._slot_bytes or crc32(record) != header & 0xFFFFFFFF:
             raise CorruptRecordError(f"a record of {length} bytes has a wrong checksum")
         return record

@@ -24,6 +24,20 @@ DIFFERENCE_S = 0.02
 """
 
 
+REACH_M = 1.5
+"""Largest distance of a tracked object from the world's origin, along x and y [m]. An arm reaches less
+than 0.9 m from its base, which is 0.6 m from the origin."""
+
+HEIGHT_M = (-0.1, 1.5)
+"""Least and largest height of a tracked object above the table top [m]."""
+
+MAX_SPEED = 20.0
+"""Largest speed of a tracked object [m/s]; an object that falls from the largest height has 6 m/s."""
+
+MAX_SPIN = 200.0
+"""Largest angular speed of a tracked object [rad/s]."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrackConfig:
     """The objects whose poses clients report."""
@@ -54,7 +68,7 @@ class ObjectTracker:
 
         Raises:
             Refusal: ``not_supported`` (the object is not tracked), ``stale``, ``out_of_order`` or
-                ``invalid`` (a quaternion of length 0).
+                ``invalid`` (a quaternion of length 0, a place or a speed that no object here has).
         """
         name = message.object
         if name not in self.config.objects:
@@ -64,6 +78,7 @@ class ObjectTracker:
                 f"{name!r} is not a tracked object; tracked objects: {tracked}",
                 f"start the server with --track {name}, or leave the object to the arm",
             )
+        _check_place(message)
         self._check_time(message, now)
         length = math.hypot(*message.quaternion)
         if length < 1e-6:
@@ -161,3 +176,25 @@ class ObjectTracker:
         if passed < DIFFERENCE_S:
             return before.pose.velocity, before.base
         return (position - origin) / passed, here
+
+
+def _check_place(message: Track) -> None:
+    x, y, z = message.position
+    if max(abs(x), abs(y)) > REACH_M or not HEIGHT_M[0] <= z <= HEIGHT_M[1]:
+        raise Refusal(
+            "invalid",
+            f"position {x:g} {y:g} {z:g} m is not near the table: x and y within {REACH_M:g} m of "
+            f"the origin, z from {HEIGHT_M[0]:g} to {HEIGHT_M[1]:g} m",
+            "send metres in the world frame: origin on the table top, 0.6 m in front of the base",
+        )
+    for field, limit, unit in (
+        ("velocity", MAX_SPEED, "m/s"),
+        ("angular_velocity", MAX_SPIN, "rad/s"),
+    ):
+        value = getattr(message, field)
+        if value is not None and math.hypot(*value) > limit:
+            raise Refusal(
+                "invalid",
+                f"{field} has length {math.hypot(*value):g} {unit}, more than {limit:g} {unit}",
+                f"send {unit} in the world frame, or leave {field} out",
+            )

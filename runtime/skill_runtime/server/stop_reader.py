@@ -60,7 +60,7 @@ class StopReader:
         if count == 0:
             return 0
         self._executed = requested
-        self._stop(self._stops.reason, max(count, 1))
+        self._stop(printable(self._stops.reason), max(count, 1))
         return requested
 
     @property
@@ -112,7 +112,7 @@ class StopReader:
         self._authority.stop(reason, count)
         if not repeated:  # telemetry counts the others
             self._logged = reason
-            log.warning("stop: %s", printable(reason) or "no reason given")
+            log.warning("stop: %s", reason or "no reason given")
 
 
 def process_is_busy(pid: int) -> bool:

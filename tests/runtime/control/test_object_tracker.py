@@ -37,7 +37,7 @@ def test_velocity_is_the_difference_over_at_least_20_ms() -> None:
     for step in range(11):  # every 4 ms, .5 m/s
         seen.put(sighting(step * 0.004, 0.002 * step), step * 0.004)
     assert seen.poses()["cube"].velocity == pytest.approx([0.5, 0.0, 0.0])
-    seen.put(sighting(0.044, 9.0), 0.044)  # 4 ms after the last base: the velocity is kept
+    seen.put(sighting(0.044, 1.0), 0.044)  # 4 ms after the last base: the velocity is kept
     assert seen.poses()["cube"].velocity == pytest.approx([0.5, 0.0, 0.0])
 
 
@@ -93,3 +93,24 @@ def test_a_needed_object_is_missing_without_a_fresh_pose_of_its_source() -> None
     assert poses.missing(["cube"], ["cube"], 1.0) == "no pose of 'cube' has arrived yet"
     poses.put(sighting(1.0), 1.0)
     assert poses.missing(["cube"], [], 1.1) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"position": (300.0, 0.0, 20.0)},  # millimetres
+        {"position": (0.0, -1.51, 0.02)},
+        {"position": (0.0, 0.0, -0.11)},
+        {"position": (0.0, 0.0, 1.51)},
+        {"velocity": (0.0, 20.1, 0.0)},
+        {"angular_velocity": (201.0, 0.0, 0.0)},
+    ],
+)
+def test_a_pose_that_no_table_has_is_refused(fields: dict[str, tuple[float, ...]]) -> None:
+    tracker = ObjectTracker(TrackConfig(objects=("cube",)))
+    pose = {"object": "cube", "captured": 1.0, "position": (1.5, -1.5, 1.5)}
+    tracker.put(Track.model_validate(pose), 1.0)
+    with pytest.raises(Refusal, match=r"is not near the table|has length") as caught:
+        tracker.put(Track.model_validate(pose | {"captured": 1.01} | fields), 1.01)
+    assert caught.value.code == "invalid"
+    assert tracker.poses()["cube"].position.tolist() == [1.5, -1.5, 1.5]

@@ -73,7 +73,7 @@ def test_it_has_the_surface_of_the_other_client() -> None:
 # Against a real server ----------------------------------------------------------------------------
 
 
-def test_every_call_does_as_that_of_the_other_client(served: Served, client: SkillClient) -> None:
+def test_every_call_does_as_that_of_the_other_client(served: Served) -> None:
     async def program() -> None:
         async with AsyncSkillClient(served.address, timeout_s=10.0) as own:
             assert (await own.hello()).robot == "panda"
@@ -107,10 +107,6 @@ def test_every_call_does_as_that_of_the_other_client(served: Served, client: Ski
                 assert state.mode == "hold"
                 break
             assert own.latest == state
-            action = await own.act(np.zeros((1, 28)), session="s", skill=SKILL)
-            np.testing.assert_array_equal(
-                action["action"], client.act(np.zeros((1, 28)), session="t", skill=SKILL)["action"]
-            )
 
     run(program())
 

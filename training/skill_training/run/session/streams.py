@@ -12,6 +12,9 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
+PIECE = 1000
+"""Characters of one write. A pipe that takes text has room for 4,096 bytes."""
+
 
 class UnfailingStream:
     """A text stream whose failures to write are ignored, and which never waits for its reader.
@@ -25,11 +28,16 @@ class UnfailingStream:
 
     def write(self, text: str) -> int:
         """Writes ``text`` if possible."""
+        for start in range(0, len(text), PIECE):
+            self._write(text[start : start + PIECE])
+        return len(text)
+
+    def _write(self, text: str) -> None:
         if self._stream is not None and _takes_text(self._stream):
             # A ValueError: the stream is closed, or cannot encode the text.
             with suppress(OSError, ValueError):
                 self._stream.write(text)
-        return len(text)
+                self._stream.flush()
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Writes lines if possible."""
