@@ -49,7 +49,7 @@ class Server:
         return reply
 
     def check(self, message: dict[str, Any]) -> None:
-        """Ends the program at a message of another server, as after a restart or behind a tunnel."""
+        """Ends the program at a message of another server, such as a restarted one."""
         self.instance = self.instance or message["instance"]
         if message["instance"] != self.instance:
             raise SystemExit("another server answers than before; start this program again")

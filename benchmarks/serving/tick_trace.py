@@ -1,15 +1,14 @@
-"""The Python calls of one tick, from the first frame of a skill message to the motor command.
+"""The Python calls of one tick, from the record of a skill command to the motor command.
 
     python -m benchmarks.serving.tick_trace --json tick_trace.json
 
-The server is the real one with the simulated arm, without the demo. A client holds the lease. It
-resets the scene and sends a skill, which starts the policy. A profiler in the loop's thread records
-the calls of this project's functions. A trace begins at the read that delivers the message, and it
-ends at the call that commands the arm. Only a tick counts that both accepts the message and runs
-the policy; its trace passes every leg in order.
+The controller is that of skill-serve with the simulated arm, without the demo; this program writes
+the records of the other processes and calls each tick on a clock of its own. It resets the scene and sends
+a skill, which starts the policy. A profiler records the calls of this project's functions. A trace
+begins at the read that finds the record, and it ends at the call that commands the arm. Only a tick
+counts that both accepts the command and runs the policy; its trace passes every leg in order.
 
-The table shows the most frequent trace. A few traces differ: the reader may have read the first
-frame before the tick, and the governor checks some braking trajectories in more detail.
+The table shows the most frequent trace; the governor may check a braking trajectory in more detail.
 
 Functions are distinct if their file or their qualified name differs. A change of file is a call
 whose file differs from that of the call before. The changes of a leg leave out the border to the
@@ -19,17 +18,15 @@ compare only results of the same Python version.
 
 from __future__ import annotations
 
-import random
+import os
 import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Literal
+from typing import Literal, Self
 
 import tyro
 
@@ -37,18 +34,18 @@ import skill_proto
 import skill_robots
 import skill_runtime
 from benchmarks.lib.report import print_table, write_json
+from skill_proto.messages import Acquire, Error, Granted, Inbound, Message, Renew, Reset, Skill
 from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_runtime.authority.authority import Authority
-from skill_runtime.client import SkillClient
+from skill_runtime.channel.channel import Channel
+from skill_runtime.channel.messages import COMMANDS, REPLIES
 from skill_runtime.policy import OnnxPolicy, PolicyFileError, load_manifest
+from skill_runtime.realtime.clock import ManualClock
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
-from skill_runtime.server.control_loop import ControlLoop
-from skill_runtime.transport.router_reader import RouterReader
-from skill_runtime.transport.sockets import Addresses
-
-ANY_PORT = "tcp://127.0.0.1:*"
+from skill_runtime.server.command_reader import CommandReader
+from skill_runtime.server.control_loop import ControlLoop, Signals
 
 PACKAGES = (skill_runtime, skill_robots, skill_proto)
 """The profiler counts calls of functions in these packages."""
@@ -68,10 +65,10 @@ class Leg:
 # The boundaries. A function that is moved or renamed changes here and in the imports only.
 TICK = ControlLoop.tick.__code__
 """A trace lies within one call of this function."""
-FRAME = RouterReader.read.__code__
+RECORD = CommandReader.read.__code__
 """A trace begins at the last call of this function before the command is accepted."""
 LEGS = (
-    Leg(name="frame -> command accepted", ends="return", function=Authority.accept.__code__),
+    Leg(name="record -> command accepted", ends="return", function=Authority.accept.__code__),
     Leg(name="command accepted -> arm read", ends="call", function=MujocoArm.read.__code__),
     Leg(name="arm read -> policy called", ends="call", function=OnnxPolicy.step.__code__),
     Leg(name="policy", ends="return", function=OnnxPolicy.step.__code__),
@@ -81,12 +78,13 @@ LEGS = (
 )
 """In the order of the tick. The last leg contains the call that ends it."""
 
-SETTLE_S = 0.05
-"""Time from the reset of the scene to the skill [s]."""
-LONGEST_WAIT_S = 0.01
-"""A random wait up to this length spreads the messages over the servo period [s]."""
+SETTLE_TICKS = 20
+"""Ticks from the reset of the scene to the skill."""
+TTL_S = 60.0
 VALID_FOR_S = 1.0
-"""A skill outlasts every wait in this program [s]."""
+"""A skill outlasts the ticks up to the next reset [s]."""
+TRIES = 5
+"""Largest number of skills for each trace."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,8 +97,6 @@ class Config:
     """Servo rate of the simulated arm [Hz]."""
     traces: int = 20
     """Number of traces."""
-    timeout_s: float = 60.0
-    """Longest time for all traces [s]."""
     json: Path | None = None
     """File of the result, as JSON, with each call of the most frequent trace."""
 
@@ -110,16 +106,14 @@ Trace = tuple[tuple[CodeType, ...], ...]
 
 
 class TickTracer:
-    """A profiler of one thread, for ``sys.setprofile``.
+    """A profiler for ``sys.setprofile``.
 
     Attributes:
-        records: whether a tick that begins now is traced.
         traces: the complete traces so far.
         deepest: the highest number of legs that a tick has passed.
     """
 
     def __init__(self) -> None:
-        self.records = False
         self.traces: list[Trace] = []
         self.deepest = 0
         self._roots = tuple(f"{_folder(package.__file__)}/" for package in PACKAGES)
@@ -137,10 +131,10 @@ class TickTracer:
 
     def _call(self, code: CodeType) -> None:
         if code is TICK:
-            self._in_tick, self._legs = self.records, []
+            self._in_tick, self._legs = True, []
         if not self._in_tick:
             return
-        if code is FRAME and len(self._legs) <= 1:
+        if code is RECORD and len(self._legs) <= 1:
             self._legs = [[]]
         if not self._legs or not self._is_ours(code):
             return
@@ -211,58 +205,91 @@ def _changes(names: Sequence[str]) -> int:
     return sum(before != after for before, after in pairwise(names))
 
 
-def collect(config: Config, tracer: TickTracer, client: SkillClient) -> list[Trace]:
-    """Sends skills until there are enough traces."""
-    ends = time.monotonic() + config.timeout_s
-    while len(tracer.traces) < config.traces:
-        send_skill(tracer, client)
-        if time.monotonic() > ends:
-            reached = LEGS[min(tracer.deepest, len(LEGS) - 1)].name
-            raise SystemExit(
-                f"{len(tracer.traces)} traces after {config.timeout_s:g} s; no "
-                f"tick got farther than {reached!r}. Check the boundaries in LEGS, or give more "
-                "time: --timeout-s"
-            )
-    return tracer.traces[: config.traces]
+class Controller:
+    """The controller of a server, its clock, and the side of gateway and stop listener.
 
+    Args:
+        config: Model and servo rate.
+    """
 
-def send_skill(tracer: TickTracer, client: SkillClient) -> None:
-    """Resets the scene, and records while one skill starts the policy."""
-    skill = [1.0] + [0.0] * (client.server.manifest.skill.size - 1)
-    client.reset(seed=0)
-    time.sleep(SETTLE_S + random.uniform(0.0, LONGEST_WAIT_S))
-    tracer.records = True
-    client.skill(skill, valid_for_s=VALID_FOR_S)
-    time.sleep(LONGEST_WAIT_S)  # the reply leaves before the arm is commanded
-    tracer.records = False
+    def __init__(self, config: Config) -> None:
+        self._period_s = 1.0 / config.servo_rate
+        self._clock = ManualClock(1.0)
+        self._channel = Channel.in_process()
+        serve = ServeConfig(model=config.model, demo=False)
+        arm = MujocoArm(TabletopConfig(physics_step_s=self._period_s))
+        signals = Signals(wait=lambda _: False)
+        self._server = ArmServer(arm, serve, self._channel, signals, self._clock)
+        self._seq, self._lease = 0, ""
+
+    def __enter__(self) -> Self:
+        granted = self._ask(Acquire(holder="benchmark", ttl_s=TTL_S))
+        assert isinstance(granted, Granted), granted
+        self._lease = granted.lease
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
+
+    def send_skill(self, seed: int, tracer: TickTracer) -> None:
+        """Resets the scene, and traces the tick that executes a skill."""
+        self._ask(Reset(lease=self._lease, seq=self._next(), reference_time=self._now, seed=seed))
+        self._ask(Renew(lease=self._lease))
+        for _ in range(SETTLE_TICKS):
+            self._tick()
+        size = self._server.controller.manifest.skill.size
+        message = Skill(
+            lease=self._lease,
+            seq=self._next(),
+            reference_time=self._now,
+            valid_for_s=VALID_FOR_S,
+            skill=(1.0, *(0.0,) * (size - 1)),
+        )
+        self._ask(message, tracer)
+
+    def _next(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    @property
+    def _now(self) -> float:
+        return self._clock.now()
+
+    def _ask(self, message: Inbound, tracer: TickTracer | None = None) -> Message:
+        """Executes a message in a tick, and returns the reply."""
+        self._channel.commands.put(COMMANDS.encode(message, 0))
+        self._tick(tracer)
+        record = self._channel.replies.get()
+        assert record is not None  # the controller replies in the same tick
+        _, reply = REPLIES.decode(record)
+        if isinstance(reply, Error):
+            raise SystemExit(f"the controller refused {type(message).__name__}: {reply.message}")
+        return reply
+
+    def _tick(self, tracer: TickTracer | None = None) -> None:
+        self._clock.time_s += self._period_s
+        self._channel.stops.beat(int(1e9 * self._now), os.getpid())
+        if tracer is not None:
+            sys.setprofile(tracer)
+        try:
+            self._server.loop.tick(self._now)
+        finally:
+            sys.setprofile(None)
 
 
 def measure(config: Config) -> list[Trace]:
-    """Runs the server under the profiler; its traces."""
-    serve = ServeConfig(
-        model=config.model,
-        addresses=Addresses(commands=ANY_PORT, telemetry=ANY_PORT, stop=ANY_PORT),
-        demo=False,
-    )
-    arm = MujocoArm(TabletopConfig(physics_step_s=1.0 / config.servo_rate))
-    server = ArmServer(arm, serve)
+    """Sends skills until there are enough traces."""
     tracer = TickTracer()
-
-    def run() -> None:
-        sys.setprofile(tracer)
-        server.run()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        with (
-            SkillClient(server.addresses.commands, timeout_s=10) as client,
-            client.acquire("benchmark"),
-        ):
-            return collect(config, tracer, client)
-    finally:
-        server.stop()
-        thread.join()
+    with Controller(config) as controller:
+        for seed in range(TRIES * config.traces):
+            controller.send_skill(seed, tracer)
+            if len(tracer.traces) == config.traces:
+                return tracer.traces
+    reached = LEGS[min(tracer.deepest, len(LEGS) - 1)].name
+    raise SystemExit(
+        f"{len(tracer.traces)} traces after {TRIES * config.traces} skills; no tick got farther "
+        f"than {reached!r}. Check the boundaries in LEGS"
+    )
 
 
 def most_frequent(traces: Sequence[Trace]) -> tuple[Trace, int]:

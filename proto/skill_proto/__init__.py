@@ -5,6 +5,8 @@
 - ``wire``: messages to ZeroMQ frames and back.
 - ``schema``: JSON Schemas of manifest and messages, for programs in other languages.
 - ``faults``: the classes of faults and how each one ends.
+- ``printable``: text from the wire, safe to print.
+- ``vectors``: rules for skills, goals and other bounded vectors.
 - ``ports``: default ports and addresses.
 - ``bounds``: bounds of simulated objects.
 - ``arrays``: array types that every package uses.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -58,7 +59,14 @@ class LocalServer(ArmServer):
         self.channel = channel = Channel.in_process()
         self._wakeups = {name: Wakeup.create() for name in ("controller", "gateway", "listener")}
         signals = ProcessSignals(*self._wakeups.values()).for_loop()
-        config = replace(config, addresses=self.addresses, instance=INSTANCE)
+        self.instance = secrets.token_hex(8)
+        config = replace(
+            config,
+            addresses=self.addresses,
+            instance=self.instance,
+            # The threads share an interpreter, so a busy machine would look like a dead listener.
+            watch_stop_listener=False,
+        )
         try:
             super().__init__(arm, config, channel, signals, clock)
         except Exception:
@@ -76,7 +84,7 @@ class LocalServer(ArmServer):
         self.stop_socket = router_on(
             self._context, listeners.stop.descriptor(), listeners.stop.address
         )
-        self.listener = StopListener(self.stop_socket, channel.stops, wake, now.now, INSTANCE)
+        self.listener = StopListener(self.stop_socket, channel.stops, wake, now.now, self.instance)
         self.clock = now
         self._threads_end = threading.Event()
         self._is_threaded = False
@@ -87,7 +95,7 @@ class LocalServer(ArmServer):
         record, layout = self.channel.state.read(), self.gateway_config.layout
         if record is None:
             return None
-        return make_telemetry(layout.unpack(record), layout, instance=INSTANCE)
+        return make_telemetry(layout.unpack(record), layout, instance=self.instance)
 
     def step_others(self) -> None:
         """Does the work of stop listener and gateway that waits."""
@@ -145,10 +153,6 @@ class LocalServer(ArmServer):
         if self._listeners.close():
             self._sockets.close()
             self._context.destroy(linger=0)
-
-
-INSTANCE = "5e4e5e4e5e4e5e4e"
-"""Name of each local server."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ Layers from top to bottom; each imports only those below it:
 The names in ``__all__`` are imported on first use, so that ``skill_training.entry`` works without
 torch. A run from a program::
 
-    run = skill_training.RunDirectory(Path("logs/mine"))
-    skill_training.start_or_continue(run, skill_training.default_config("csf"))
+    run = skill_training.start(skill_training.default_config("csf"))
     skill_training.train(run)
 """
 
@@ -36,7 +35,12 @@ if TYPE_CHECKING:
     from skill_training.data.episodes import EpisodeReplay, Episodes
     from skill_training.data.goal_task import GoalTask
     from skill_training.data.replay import Batch, ReplayBuffer
-    from skill_training.errors import NothingToShipError, TrainingError
+    from skill_training.errors import (
+        DivergedError,
+        NothingToShipError,
+        TrainingError,
+        UnsavedError,
+    )
     from skill_training.export.graph import PolicyGraph
     from skill_training.export.onnx_file import export_policy
     from skill_training.nets.encoder import EncoderConfig
@@ -53,6 +57,7 @@ __all__ = [
     "ContrastiveConfig",
     "Csf",
     "CsfConfig",
+    "DivergedError",
     "EncoderConfig",
     "EpisodeReplay",
     "Episodes",
@@ -69,6 +74,7 @@ __all__ = [
     "RunSettings",
     "TrainConfig",
     "TrainingError",
+    "UnsavedError",
     "default_config",
     "export_policy",
     "open_run",
@@ -84,6 +90,7 @@ _MODULES = {
     "ContrastiveConfig": "context.objective",
     "Csf": "algorithms.csf",
     "CsfConfig": "algorithms.csf",
+    "DivergedError": "errors",
     "EncoderConfig": "nets.encoder",
     "EpisodeReplay": "data.episodes",
     "Episodes": "data.episodes",
@@ -100,6 +107,7 @@ _MODULES = {
     "RunSettings": "config",
     "TrainConfig": "config",
     "TrainingError": "errors",
+    "UnsavedError": "errors",
     "default_config": "recipes.registry",
     "export_policy": "export.onnx_file",
     "open_run": "run.job",

@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from benchmarks.serving.failures.client_process import CLOCK, wait_for
+from benchmarks.serving.failures.client_process import CLOCK, Peer, wait_for
 from benchmarks.serving.failures.outcome import (
     AWAY_S,
     OUTLASTING,
@@ -44,27 +44,29 @@ def server_killed(model: Path) -> Outcome:
         client = rig.client()
         failed = rig.signal_server(signal.SIGKILL)
         unreachable = client.wait_for("ServerUnreachableError", failed)
-        facts = _next_server(rig)
+        facts = _next_server(rig, client)
     return Outcome(
         name="server: kill -9",
         state="client: ServerUnreachableError",
         state_s=unreachable["at"] - failed,
         bound_s=0.1 + TIMEOUT_S,
         stated="timeout_s 0.5 of the client, a call each 0.1",
-        facts={**facts, "client at the next server": client.lines[-1]["event"]},
+        facts=facts,
     )
 
 
-def _next_server(rig: Rig) -> dict[str, Fact]:
-    """Starts the next server, and returns the facts about its first second."""
+def _next_server(rig: Rig, client: Peer) -> dict[str, Fact]:
+    """Starts the next server, and returns the facts about its meeting with the client."""
     rig.end_server()
     restarted = CLOCK.now()
     rig.start_server()
+    refused = client.wait_for("ServerReplacedError", restarted)
     rig.recording.wait_for(lambda state: True, restarted)
     states = rig.recording.between(restarted, rig.observe(1.0))
     return {
         "modes of the next server": modes(states),
         "commands of the next server": states[-1].command_seq,
+        "client at the next server": refused["event"],
     }
 
 
@@ -106,14 +108,14 @@ def controller_killed(model: Path) -> Outcome:
         failed = rig.signal_server(signal.SIGKILL, "controller")
         code = rig.wait_for_end()
         ended = CLOCK.now()
-        facts = _next_server(rig)
+        facts = _next_server(rig, client)
     return Outcome(
         name="controller: kill -9",
         state=f"skill-serve ends with exit code {code}",
         state_s=ended - failed,
         bound_s=SERVED_AGAIN_S,
         stated="the others end within 1 s",
-        facts={**facts, "client at the next server": client.lines[-1]["event"]},
+        facts=facts,
     )
 
 

@@ -128,6 +128,8 @@ class StateLayout:
                 offset += length
         except error as problem:
             raise CorruptRecordError(f"a record is no state: {problem}") from None
+        if offset != len(record):
+            raise CorruptRecordError(f"a state of {offset} bytes expected, got {len(record)}")
         integers = dict(zip(INTEGERS, numbers, strict=False))
         start = len(INTEGERS)
         counts = numbers[start : start + self.latency_buckets]

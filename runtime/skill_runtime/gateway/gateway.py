@@ -181,7 +181,9 @@ class Gateway:
     def _welcome(self, message: Hello) -> Welcome:
         log.debug("hello from %r", message.client)
         state, now = self._fresh_state(), self._clock.now()
-        if state is None or now - state.blocks["time"][0] > SILENT_CONTROLLER_S:
+        if state is None:  # the first tick is near
+            return self._config.welcome.model_copy(update={"id": message.id, "time": now})
+        if now - state.blocks["time"][0] > SILENT_CONTROLLER_S:
             raise Refusal(
                 "busy", "the controller does not tick", "wait; a supervisor restarts the server"
             )

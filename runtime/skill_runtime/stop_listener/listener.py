@@ -116,20 +116,26 @@ class StopListener:
 
     def _answer(self, sender: bytes, frames: list[bytes], *, is_too_long: bool) -> None:
         headers = [_parse(frame) for frame in frames if frame]
-        stop = next((header for header in headers if _means_stop(header)), None)
+        stops = [header for header in headers if _means_stop(header)]
+        stop = next((header for header in stops if not self._is_foreign(header)), None)
         message_id = next((_id_of(header) for header in headers if isinstance(header, dict)), 0)
         if is_too_long:
             self._refuse(sender, message_id, "too_large", "too long; the arm was stopped", "")
-        elif stop is None:
-            self._refuse(sender, message_id, "unknown_type", "the message is not a stop", "")
-        elif isinstance(stop, dict) and stop.get("instance") not in (None, self.instance):
+        elif stop is not None:
+            number = self.stops.request(_reason_of(stop))
+            if len(self._waiting) < MAX_WAITING_REPLIES:
+                self._waiting.append((number, sender, message_id))
+        elif stops:
             fix = "ask 'hello' for the stop address of the server that is meant"
             message = f"this is server {self.instance}, and the stop is meant for another"
             self._refuse(sender, message_id, "wrong_server", message, fix)
         else:
-            number = self.stops.request(_reason_of(stop))
-            if len(self._waiting) < MAX_WAITING_REPLIES:
-                self._waiting.append((number, sender, message_id))
+            self._refuse(sender, message_id, "unknown_type", "the message is not a stop", "")
+
+    def _is_foreign(self, header: Header) -> bool:
+        """Returns whether a message names another server; no name or a broken one means this."""
+        given = header.get("instance") if isinstance(header, dict) else None
+        return isinstance(given, str) and given not in ("", self.instance)
 
     def _refuse(self, sender: bytes, message_id: int, code: str, message: str, fix: str) -> None:
         fix = fix or 'send {"type": "stop"}'

@@ -61,9 +61,9 @@ def test_the_stop_listener_finds_its_part_without_the_channel() -> None:
 
 def test_there_is_a_word_for_the_refusals_of_each_code() -> None:
     channel = Channel.in_process()
-    assert layout.ERROR_CODES == get_args(ErrorCode)
+    assert get_args(ErrorCode) == layout.ERROR_CODES
     assert len(channel.words) >= Word.REJECTED + len(layout.ERROR_CODES)
-    assert Word.REJECTED == max(Word)
+    assert max(Word) == Word.REJECTED
 
 
 def test_refusals_are_counted_by_code() -> None:

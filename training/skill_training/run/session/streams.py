@@ -16,8 +16,12 @@ PIECE = 1000
 """Characters of one write. A pipe that takes text has room for 4,096 bytes."""
 
 
+PATIENCE_S = 1.0
+"""Longest wait for a reader. Later texts are dropped at once until it reads again."""
+
+
 class UnfailingStream:
-    """A text stream whose failures to write are ignored, and which never waits for its reader.
+    """A text stream whose failures to write are ignored, and which hardly waits for its reader.
 
     Args:
         stream: The stream, or None if the process was started without it.
@@ -25,6 +29,7 @@ class UnfailingStream:
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
+        self._stalled = False
 
     def write(self, text: str) -> int:
         """Writes ``text`` if possible."""
@@ -33,7 +38,7 @@ class UnfailingStream:
         return len(text)
 
     def _write(self, text: str) -> None:
-        if self._stream is not None and _takes_text(self._stream):
+        if self._stream is not None and self._ready(self._stream):
             # A ValueError: the stream is closed, or cannot encode the text.
             with suppress(OSError, ValueError):
                 self._stream.write(text)
@@ -46,9 +51,14 @@ class UnfailingStream:
 
     def flush(self) -> None:
         """Flushes the stream if possible."""
-        if self._stream is not None and _takes_text(self._stream):
+        if self._stream is not None and self._ready(self._stream):
             with suppress(OSError, ValueError):
                 self._stream.flush()
+
+    def _ready(self, stream: TextIO) -> bool:
+        """Waits for a reader that is slow, once until it reads again."""
+        self._stalled = not _takes_text(stream, 0.0 if self._stalled else PATIENCE_S)
+        return not self._stalled
 
     def isatty(self) -> bool:
         """Whether the stream is a terminal."""
@@ -97,7 +107,7 @@ def _drop_unwritten(stream: TextIO | None) -> None:
     if stream is None:
         return
     try:
-        if _takes_text(stream):
+        if _takes_text(stream, 0.0):
             stream.flush()
             return
     except (OSError, ValueError):
@@ -109,11 +119,11 @@ def _drop_unwritten(stream: TextIO | None) -> None:
         stream.flush()
 
 
-def _takes_text(stream: TextIO) -> bool:
-    """Returns False while a write would wait: a paused terminal, or a pipe that is not read."""
+def _takes_text(stream: TextIO, patience_s: float) -> bool:
+    """Returns False if a write would wait: on a paused terminal, or a pipe that is not read."""
     try:
         poll = select.poll()
         poll.register(stream.fileno(), select.POLLOUT)
-        return bool(poll.poll(0))
+        return bool(poll.poll(1000 * patience_s))
     except (OSError, ValueError):
         return True  # not a descriptor of the system
