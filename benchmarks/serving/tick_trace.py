@@ -2,11 +2,12 @@
 
     python -m benchmarks.serving.tick_trace --json tick_trace.json
 
-The controller is that of skill-serve with the simulated arm, without the demo; this program writes
-the records of the other processes and calls each tick on a clock of its own. It resets the scene and sends
-a skill, which starts the policy. A profiler records the calls of this project's functions. A trace
-begins at the read that finds the record, and it ends at the call that commands the arm. Only a tick
-counts that both accepts the command and runs the policy; its trace passes every leg in order.
+The controller is that of skill-serve with the simulated arm, without the demo. This program writes
+the records of the other processes, and calls each tick on a clock of its own. It resets the scene
+and sends a skill, which starts the policy. A profiler records the calls of this project's
+functions. A trace begins at the read that finds the record, and it ends at the call that commands
+the arm. Only a tick counts that both accepts the command and runs the policy; its trace passes
+every leg in order.
 
 The table shows the most frequent trace; the governor may check a braking trajectory in more detail.
 

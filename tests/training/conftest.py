@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -113,19 +112,13 @@ def skill_train_command() -> list[str]:
 
 
 @pytest.fixture
-def skill_train(tmp_path: Path, skill_train_command: list[str]) -> Cli:
-    """Runs ``skill-train`` to its end, in a temporary directory."""
+def skill_train(begin: Callable[..., Training]) -> Cli:
+    """Runs ``skill-train`` to its end, in a temporary directory. Its outputs are one text."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*skill_train_command, *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100"},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
+        training = begin(*arguments)
+        status = training.wait()
+        return subprocess.CompletedProcess(arguments, status, training.output, training.output)
 
     return run
 

@@ -43,9 +43,9 @@ class Loaded:
 
     Server and bare loop run in turns (blocks). The server lives through all blocks, so its memory
     is one curve. All its processes are stopped (SIGSTOP) during a block of the bare loop, so the
-    bare loop shares the machine with the load only. Nobody reads the messages of the flood then, so
-    the load is lighter. Therefore the processor time of the load is reported for both loops, and
-    that of the server's other processes, which read the flood beside the controller.
+    bare loop shares the machine with the load only. The messages of the flood are not read then,
+    and the load is lighter. Therefore the processors in use are reported: by the load for both
+    loops, and by the controller and by the other processes of the server, which read the flood.
     """
 
     model: Path = Path("models/csf_panda.onnx")

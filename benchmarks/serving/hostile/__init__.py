@@ -7,6 +7,7 @@
 - ``contract``: the contract of the server, and how a result keeps it.
 - ``losses``: loss of a network process.
 - ``observed``: states and replies of the server.
+- ``results``: results of an attack, and of its repeats.
 - ``rig``: the attacked server, its processes, memory and log.
 - ``zmtp``: a ZeroMQ peer made of bytes.
 """

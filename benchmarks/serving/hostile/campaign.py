@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.serving.hostile.attacker import Attacker
 from benchmarks.serving.hostile.attacks.attack import WINDOW_S, Attack
 from benchmarks.serving.hostile.bystanders import HOLDER, RECOVERY_S, Bystanders
-from benchmarks.serving.hostile.observed import Sent, State, now
+from benchmarks.serving.hostile.observed import State, now
+from benchmarks.serving.hostile.results import (
+    STOP_READ_S,
+    Repeat,
+    Result,
+    late_ticks,
+    longest_gap,
+    newest,
+    stop_s,
+)
 from benchmarks.serving.hostile.rig import (
     CONTROLLER,
     NETWORK_ROLES,
     SUPERVISOR,
-    Memory,
     Server,
     resident_mb,
 )
@@ -23,8 +29,6 @@ from benchmarks.serving.hostile.rig import (
 STOPS = 3
 """Stops of the innocent client during an attack."""
 STOP_PERIOD_S = 0.01
-STOP_READ_S = 0.5
-"""Longest wait for the replies to these stops [s]."""
 LATE_STOP_S = 5.0
 """Longest wait for the stop after an attack [s]."""
 
@@ -32,61 +36,6 @@ CONTROL_EVERY = 3
 """One control for so many attacks."""
 
 RECONNECT_S = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class Repeat:
-    """One attack, or one control."""
-
-    late: int
-    """Ticks that began late, and ticks that were skipped."""
-    mode: str
-    """Mode of the arm just before the stop of the innocent client."""
-    kept: bool
-    """Whether the holder had its lease then."""
-    expired: int
-    """Commands of the holder that expired."""
-    stops_s: list[float]
-    """Times until the stops had their effect [s]."""
-    silent_s: float
-    """Longest time without an answered hello, or without telemetry [s]."""
-    moving_s: float
-    """Time from the end of the attack until the arm moved again [s]."""
-    restarted: bool
-    """Whether the controller is another one than before."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """All repeats of one attack."""
-
-    attack: Attack
-    attacked: list[Repeat]
-    controls: list[Repeat]
-    before: dict[str, Memory]
-    after: dict[str, Memory]
-    peaks: dict[str, float]
-    """Largest resident memory during the attacks, by role [MB]."""
-    total_peak: float
-    """Largest sum over all processes, from samples [MB]."""
-    log: str
-    """Output of the server meanwhile."""
-    alive: bool
-    """Whether the server still runs."""
-    restarts: int
-    """Network processes that are others than before."""
-
-    @property
-    def controller_growth_mb(self) -> float:
-        """Growth of the controller's largest resident memory [MB]."""
-        if CONTROLLER not in self.before:
-            return math.inf
-        return self.peaks.get(CONTROLLER, math.inf) - self.before[CONTROLLER].rss
-
-    @property
-    def network_peak_mb(self) -> float:
-        """Largest resident memory of a network process, or 0 if there is none [MB]."""
-        return max((mb for role, mb in self.peaks.items() if role in NETWORK_ROLES), default=0.0)
 
 
 @dataclass
@@ -213,7 +162,7 @@ class Campaign:
         # A stop that waits behind the attack would delay those of the next control.
         clients.run(now() + RECOVERY_S, lambda: late.read_s < math.inf)
         return Repeat(
-            late=last.skipped - first.skipped + last.late - first.late,
+            late=late_ticks(first, last, round(attack.lasts_s / clients.period_s)),
             mode=before.mode,
             kept=before.holder == HOLDER,
             expired=before.expired - first.expired,
@@ -222,25 +171,3 @@ class Campaign:
             moving_s=moving_s,
             restarted=controller != self.server.processes().get(CONTROLLER),
         )
-
-
-def newest(states: Sequence[State], until: float) -> State | None:
-    """Returns the newest of the states up to a server time [s]."""
-    return next((state for state in reversed(states) if state.time <= until), None)
-
-
-def longest_gap(times: Sequence[float], since: float, until: float) -> float:
-    """Returns the longest time between two of the times, or to the begin or end [s]."""
-    inside = [since, *sorted(time for time in times if since < time < until), until]
-    return max(after - before for before, after in itertools.pairwise(inside))
-
-
-def stop_s(stop: Sent) -> float | None:
-    """Returns the time until a stop had its effect [s]; infinity if it had none.
-
-    Without a reply it is None if the arm was stopped all the time: the stop had no effect to wait
-    for, and the arm was in the safe state.
-    """
-    if stop.was_stopped and not (stop.accepted and stop.answered < STOP_READ_S):
-        return None
-    return stop.read_s

@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.serving.hostile.campaign import Repeat, Result
+from benchmarks.serving.hostile.results import Repeat, Result
 
 STOP_P99_S = 0.010
 """A stop is read within this time, in 99 of 100 cases [s]."""
@@ -64,7 +64,7 @@ class Verdict:
     broken: tuple[str, ...]
 
 
-def more_late(attacked: Sequence[int], controls: Sequence[int]) -> float:
+def more_late(attacked: Sequence[float], controls: Sequence[float]) -> float:
     """Returns the probability of so much larger ranks by chance: a permutation test."""
     both = np.concatenate([attacked, controls]).astype(float)
     ranks = np.array([(both < value).sum() + 0.5 * (both == value).sum() for value in both])

@@ -12,8 +12,8 @@ import zmq
 
 from benchmarks.serving.hostile.attacks.floods import act
 from benchmarks.serving.hostile.bystanders import RECOVERY_S, Bystanders
-from benchmarks.serving.hostile.campaign import longest_gap
 from benchmarks.serving.hostile.observed import now
+from benchmarks.serving.hostile.results import longest_gap
 from benchmarks.serving.hostile.rig import CONTROLLER, NETWORK_ROLES, Server
 
 SERVICE_S = 1.0

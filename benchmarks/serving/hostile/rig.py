@@ -52,15 +52,15 @@ class Memory(NamedTuple):
     """Largest resident memory since :meth:`Server.reset_peaks`."""
 
 
-def fields(path: Path) -> dict[str, int]:
-    """Reads the numbers of a file such as ``/proc/PID/status``, in kB; empty if it is gone."""
-    found: dict[str, int] = {}
+def sizes_mb(path: Path) -> dict[str, float]:
+    """Reads the sizes of a file such as ``/proc/PID/status`` [MB]; empty if it is gone."""
+    found: dict[str, float] = {}
     with contextlib.suppress(OSError):
         for line in path.read_text(encoding="ascii", errors="replace").splitlines():
             name, _, value = line.partition(":")
             words = value.split()
-            if words and words[0].isdigit():
-                found[name] = int(words[0])
+            if words[1:] == ["kB"]:
+                found[name] = 1024 * int(words[0]) / 1e6
     return found
 
 
@@ -142,13 +142,13 @@ class Server:
         """Returns the memory of each process, by role."""
         found: dict[str, Memory] = {}
         for role, pid in self.processes().items():
-            status = fields(PROC / str(pid) / "status")
-            shares = fields(PROC / str(pid) / "smaps_rollup")
+            status = sizes_mb(PROC / str(pid) / "status")
+            shares = sizes_mb(PROC / str(pid) / "smaps_rollup")
             if "VmRSS" in status:
                 found[role] = Memory(
-                    rss=status["VmRSS"] / 1e3,
-                    pss=shares.get("Pss", 0) / 1e3,
-                    peak=status.get("VmHWM", status["VmRSS"]) / 1e3,
+                    rss=status["VmRSS"],
+                    pss=shares.get("Pss", 0.0),
+                    peak=status.get("VmHWM", status["VmRSS"]),
                 )
         return found
 

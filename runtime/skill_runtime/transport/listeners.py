@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -118,6 +119,8 @@ def _listen_path(place: str) -> Listener:
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with suppress(FileNotFoundError):  # left by a server that was killed
+            if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                raise OSError(errno.EEXIST, "a file that is not a socket has this name")
             os.unlink(path)
         listening.bind(path)
         listening.listen(BACKLOG)

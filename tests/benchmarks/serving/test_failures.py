@@ -6,7 +6,6 @@ clock. Each bound has an allowance of one second for a busy machine.
 
 from __future__ import annotations
 
-import signal
 import time
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from benchmarks.serving.failures.outcome import (
     Outcome,
 )
 from benchmarks.serving.failures.rig import Rig
+from benchmarks.serving.failures.server_failures import LISTENER_SILENCE_S, SERVED_AGAIN_S
 
 ALLOWANCE_S = 1.0
 STOPPING_S = 0.5
@@ -70,16 +70,16 @@ def namespaces() -> None:
         pytest.skip(str(error))
 
 
-def test_a_killed_controller_leaves_the_arm_at_rest(policy_file: Path) -> None:
-    outcome = FAILURES["controller-killed"](policy_file)
+def test_a_killed_client_leaves_the_arm_at_rest(policy_file: Path) -> None:
+    outcome = FAILURES["client-killed"](policy_file)
     check_the_command_ended_it(outcome)
     check(outcome, "hold")
     check_the_lease_ended_later(outcome)
 
 
 @pytest.mark.slow
-def test_a_controller_that_continues_after_a_stop_has_lost_its_lease(policy_file: Path) -> None:
-    outcome = FAILURES["controller-stopped"](policy_file)
+def test_a_client_that_continues_after_a_stop_has_lost_its_lease(policy_file: Path) -> None:
+    outcome = FAILURES["client-stopped"](policy_file)
     check_the_command_ended_it(outcome)
     check(outcome, "hold")
     assert outcome.facts["lease lost"] == 1
@@ -106,14 +106,48 @@ def test_a_restarted_server_accepts_no_old_lease(policy_file: Path) -> None:
     assert outcome.state_s <= outcome.bound_s + ALLOWANCE_S
     assert outcome.facts["modes of the next server"] == "hold"
     assert outcome.facts["commands of the next server"] == 0
-    assert outcome.facts["client at the next server"] == "LeaseLostError"
+    assert outcome.facts["client at the next server"] == "ServerReplacedError"
 
 
-def test_a_server_that_continues_after_a_long_stop_holds(policy_file: Path) -> None:
-    outcome = FAILURES["server-stopped"](policy_file)
+@pytest.mark.parametrize("name", ["server-suspended", "controller-stopped"])
+def test_a_server_that_continues_after_a_long_stop_holds(policy_file: Path, name: str) -> None:
+    outcome = FAILURES[name](policy_file)
     check(outcome, "hold")
     assert outcome.facts["first mode"] == "hold"
     assert outcome.facts["commands accepted after SIGCONT"] == 0
+
+
+@pytest.mark.slow
+def test_the_death_of_the_controller_ends_the_server(policy_file: Path) -> None:
+    outcome = FAILURES["controller-killed"](policy_file)
+    assert outcome.state == "skill-serve ends with exit code 1"
+    assert outcome.state_s is not None
+    assert outcome.state_s <= SERVED_AGAIN_S + ALLOWANCE_S
+    assert outcome.facts["modes of the next server"] == "hold"
+    assert outcome.facts["client at the next server"] == "ServerReplacedError"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gateway-killed", "gateway-stopped"])
+def test_without_a_gateway_the_arm_holds_and_the_lease_lasts(policy_file: Path, name: str) -> None:
+    outcome = FAILURES[name](policy_file)
+    assert outcome.state_s is not None
+    assert outcome.facts["gateways restarted"] == 1
+    assert outcome.facts["leases"] == 1  # the client still has its first lease
+    if outcome.state_s > VALID_FOR_S:  # else the next gateway was there before the command ended
+        assert outcome.facts["mode then"] == "hold"
+        assert outcome.facts["commands expired by then"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["stop-listener-killed", "stop-listener-stopped"])
+def test_without_a_stop_listener_the_arm_is_stopped(policy_file: Path, name: str) -> None:
+    outcome = FAILURES[name](policy_file)
+    assert outcome.bound_s == LISTENER_SILENCE_S
+    check(outcome, "stopped")
+    assert outcome.facts["event"] == "stop: the stop listener does not answer"
+    assert outcome.facts["mode at the end"] == "stopped"
+    assert outcome.facts["lease"] == "revoked"
 
 
 @pytest.mark.slow
@@ -140,8 +174,8 @@ def test_a_silent_tracker_is_a_fault_until_it_sends_again(policy_file: Path) -> 
     outcome = FAILURES["tracker-silent"](policy_file)
     assert outcome.bound_s == TRACKER_TIMEOUT_S + POLICY_PERIOD_S
     check(outcome, "fault tracker")
-    assert outcome.facts["leases"] == 1  # the controller still has its first lease
-    assert outcome.facts["lease"] == "controller"
+    assert outcome.facts["leases"] == 1  # the client still has its first lease
+    assert outcome.facts["lease"] == "client"
 
 
 @pytest.mark.slow
@@ -167,7 +201,7 @@ def test_a_stop_after_a_flood_stops_the_arm(policy_file: Path) -> None:
     outcome = FAILURES["flood"](policy_file)
     check(outcome, "stopped")
     assert outcome.facts["mode at the end"] == "stopped"
-    assert outcome.facts["controller"] == "LeaseLostError"
+    assert outcome.facts["client"] == "LeaseLostError"
     sent = outcome.facts["sent per second"]
     assert isinstance(sent, int)
     assert sent > 1000
@@ -191,7 +225,7 @@ def test_the_benchmark_names_a_missing_privilege(
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (Config(only=("earthquake",)), "controller-killed.*got earthquake"),
+        (Config(only=("earthquake",)), "client-killed.*got earthquake"),
         (Config(model=Path("missing.onnx")), "missing.onnx is no file; .*--model"),
     ],
 )
@@ -200,14 +234,16 @@ def test_invalid_options_are_explained(config: Config, words: str) -> None:
         main(config)
 
 
-def test_a_stopped_server_survives_the_death_of_a_client(policy_file: Path) -> None:
-    # The unread messages of the client exceed the server's queue. libzmq aborted the server if one
-    # of its own heartbeats was among them (see skill_runtime.client.connection).
+def test_a_suspended_server_survives_the_death_of_a_client(policy_file: Path) -> None:
+    # The unread messages of the client exceed the queue of the gateway. libzmq aborted the process
+    # if one of its own heartbeats was among them (see skill_runtime.client.connection).
     with Rig(policy_file) as rig:
         client = rig.peer("flood", rig.address, "--rate", "1000")
         rig.observe(1.0)
-        rig.signal_server(signal.SIGSTOP)
+        gateway = rig.find_processes()["gateway"]
+        rig.suspend_server()
         time.sleep(2.0)  # two heartbeats
         client.end()
-        resumed = rig.signal_server(signal.SIGCONT)
+        resumed = rig.resume_server()
         rig.recording.wait_for(lambda state: True, resumed + 1.0)
+        assert rig.find_processes()["gateway"].pid == gateway.pid

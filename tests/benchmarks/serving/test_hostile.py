@@ -11,10 +11,10 @@ import zmq
 from benchmarks.serving.hostile.__main__ import Config, main
 from benchmarks.serving.hostile.attacks import ATTACKS
 from benchmarks.serving.hostile.attacks.attack import Attack
-from benchmarks.serving.hostile.campaign import Repeat, Result, longest_gap, stop_s
 from benchmarks.serving.hostile.contract import judge, more_late
 from benchmarks.serving.hostile.losses import LOSSES
 from benchmarks.serving.hostile.observed import Sent, State
+from benchmarks.serving.hostile.results import Repeat, Result, late_ticks, longest_gap, stop_s
 from benchmarks.serving.hostile.rig import CONTROLLER, Memory
 from benchmarks.serving.hostile.zmtp import RawPeer, message
 
@@ -91,6 +91,17 @@ def test_more_late_ticks_by_chance_are_probable() -> None:
     assert more_late([0] * 24, [0] * 8) == 1.0
     assert more_late([1] * 24, [0] * 8) < 0.01
     assert more_late([0, 1, 2, 3] * 6, [0, 1, 2, 3] * 2) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("ticks", "skipped", "late", "expected"), [(48, 2, 1, 3), (0, 0, 0, 0), (390, 10, 30, 5)]
+)
+def test_late_ticks_count_for_the_usual_time(
+    ticks: int, skipped: int, late: int, expected: float
+) -> None:
+    first = State(0.0, 0.0, 0, "skill", None, 0, 0, 0, "")
+    last = State(0.0, 0.0, ticks, "skill", None, skipped, late, 0, "")
+    assert late_ticks(first, last, 50) == expected
 
 
 def test_the_longest_gap_includes_begin_and_end() -> None:

@@ -1,10 +1,11 @@
-"""Counts of the calls in one tick, against hand-computed values."""
+"""Traces of real ticks, and counts of their calls against hand-computed values."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import CodeType
 
-from benchmarks.serving.tick_trace import Counts, count
+from benchmarks.serving.tick_trace import LEGS, Config, Counts, count, flat, measure, place
 
 
 def function(name: str, file: str) -> CodeType:
@@ -24,3 +25,13 @@ def test_calls_files_and_their_changes_are_counted() -> None:
 def test_functions_of_one_name_differ_by_their_file() -> None:
     calls = [function("step", "/root/a/arm.py"), function("step", "/root/a/policy.py")]
     assert count(calls).functions == 2
+
+
+def test_a_tick_passes_every_leg_from_the_record_to_the_motor(policy_file: Path) -> None:
+    traces = measure(Config(model=policy_file, traces=2))
+    assert len(traces) == 2
+    for trace in traces:
+        assert len(trace) == len(LEGS)
+        calls = [place(code) for code in flat(trace)]
+        assert calls[0] == "skill_runtime/server/command_reader.py CommandReader.read"
+        assert calls[-1].endswith("MujocoArm.command")

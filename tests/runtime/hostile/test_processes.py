@@ -67,7 +67,8 @@ def test_without_a_policy_service_the_arm_goes_on_and_act_comes_back(
     server: Server, clients: Bystanders, number: signal.Signals
 ) -> None:
     clients.moving = False
-    session = [b'{"type":"act","session":"kept","episode":7,%s}' % ARRAYS, *OBSERVED]
+    header = b'{"type":"act","session":"kept","episode":%d,%s}' % (number, ARRAYS)
+    session = [header, *OBSERVED]
     assert ask(server.addresses.commands, session)["steps"] == 1
     assert ask(server.addresses.commands, session)["steps"] == 2
     replaced(server, clients, "policy service", number)

@@ -57,10 +57,7 @@ class Rig:
         try:
             self.reader.check_clear()
         except Refusal as refusal:
-            assert refusal.code == "not_now"
-            assert "stays stopped" in refusal.message
-            assert "wait until" in refusal.fix
-            return True
+            return (refusal.code, refusal.fix[:10]) == ("not_now", "wait until")
         return False
 
 
@@ -187,8 +184,8 @@ def test_silence_stops_the_arm_after_its_time(rig: Rig) -> None:
 
 def test_one_heartbeat_in_time_is_enough(rig: Rig) -> None:
     for _ in range(20):
-        rig.watch(7)
         rig.watch(beats=True)
+        rig.watch(7)
     assert rig.authority.mode == "hold"
 
 
@@ -254,9 +251,9 @@ def test_an_arm_that_is_cleared_in_silence_is_stopped_again(rig: Rig) -> None:
 def test_while_the_socket_is_blocked_clear_is_refused(rig: Rig) -> None:
     rig.stops.blocked = True
     assert rig.clear_is_refused()
-    with pytest.raises(Refusal, match="flooded"):
+    with pytest.raises(Refusal) as info:
         rig.reader.check_clear()
-    assert BLOCKED.startswith("the stop socket")
+    assert BLOCKED in info.value.message
     rig.stops.blocked = False
     assert not rig.clear_is_refused()
 

@@ -189,7 +189,8 @@ def test_a_stop_in_any_frame_stops(rig: Rig, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "frames", [[b"x"] * 9 + [STOP], [b"x"] * 10, [b"x"] * 1000, [b"y" * 70_000], [b"y" * 40_000] * 2]
+    "frames",
+    [[b"x"] * 9 + [STOP], [b"x"] * 10, [b"x"] * 1000, [b"y" * 70_000], [b"y" * 40_000] * 2],
 )
 def test_a_message_that_is_too_long_stops_unread(rig: Rig, frames: list[bytes]) -> None:
     reply = rig.ask(*frames)

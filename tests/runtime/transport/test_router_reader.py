@@ -8,9 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 import zmq
+from tests.support.served import DEADLINE_S
 
 from skill_proto.wire import MAX_FRAME_BYTES, MAX_PARTS
-from skill_runtime.transport.router_reader import Incoming, RouterReader
+from skill_runtime.transport.router_reader import (
+    MAX_DROPPED_PARTS,
+    EndlessMessageError,
+    Incoming,
+    RouterReader,
+)
 
 Socket = zmq.Socket[bytes]
 Ends = tuple[RouterReader, Socket, Socket]
@@ -31,9 +37,9 @@ def pair() -> Iterator[Ends]:
 
 
 def read(reader: RouterReader, count: int, max_parts: int = 64) -> list[Incoming]:
-    """Reads until ``count`` messages have arrived, for at most 20 s."""
+    """Reads until ``count`` messages have arrived, for at most DEADLINE_S."""
     found: list[Incoming] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + DEADLINE_S
     while len(found) < count:
         assert time.monotonic() < deadline
         found += reader.read(max_parts, math.inf)
@@ -62,6 +68,22 @@ def test_a_message_may_be_read_in_several_calls(pair: Ends) -> None:
     assert contents(only) == [b"a", b"b", b"c"]
 
 
+def test_the_time_is_that_of_the_given_clock(pair: Ends) -> None:
+    reader, client, _ = pair
+    client.send_multipart([b"a", b"b"])
+    read(reader, 1)
+    for _ in range(3):
+        client.send(b"c")
+    deadline = time.monotonic() + DEADLINE_S
+    found = list[Incoming]()
+    while not found:  # two parts are one message, and end at 1.0 s
+        assert time.monotonic() < deadline
+        times = iter([0.0, 1.0])
+        found = list(reader.read(64, 1.0, lambda times=times: next(times)))
+    assert len(found) == 1
+    assert len(read(reader, 2)) == 2
+
+
 def test_an_empty_socket_yields_no_message(pair: Ends) -> None:
     assert list(pair[0].read(64, math.inf)) == []
 
@@ -88,27 +110,44 @@ def test_a_message_with_the_maximum_number_of_parts_is_read(pair: Ends) -> None:
     assert len(only.frames) == MAX_PARTS
 
 
-def test_a_message_of_a_million_parts_is_refused_and_dropped_in_steps(
-    pair: Ends,
+def flood(client: Socket, parts: int) -> None:
+    """Sends one message of so many parts."""
+    for _ in range(parts - 1):
+        client.send(b"x", zmq.SNDMORE)
+    client.send(b"x")
+
+
+@pytest.mark.parametrize("parts", [MAX_PARTS + 1, MAX_PARTS + 2, 50_000])
+def test_a_message_of_too_many_parts_is_refused_at_once_and_dropped_in_steps(
+    pair: Ends, parts: int
 ) -> None:
-    reader, flood, client = pair
-    for _ in range(999_999):
-        flood.send(b"x", zmq.SNDMORE)
-    flood.send(b"x")
-    (refused,) = read(reader, 1)
+    reader, hostile, client = pair
+    flood(hostile, parts)
+    (refused,) = read(reader, 1, max_parts=2)
     assert refused.problem is not None
     assert refused.problem.code == "too_large"
+    assert "more than 9 frames" in str(refused.problem)
     assert refused.frames == []
-    assert reader.is_dropping
     client.send(b"other")
+    hostile.send(b"same")
     calls, found = 0, list[Incoming]()
-    while reader.is_dropping:
+    deadline = time.monotonic() + DEADLINE_S
+    while len(found) < 2:
+        assert time.monotonic() < deadline
         calls += 1
         found += reader.read(10_000, math.inf)
-    assert calls >= 100  # never more than 10,000 parts at once
-    flood.send(b"same")
-    found += read(reader, 2 - len(found))
+    assert calls >= (parts - MAX_PARTS - 1) / 10_000  # never more than 10,000 parts at once
     assert sorted(contents(message)[0] for message in found) == [b"other", b"same"]
+    assert found[0].problem is None
+
+
+def test_a_message_without_end_ends_the_process(pair: Ends) -> None:
+    reader, hostile, _ = pair
+    flood(hostile, MAX_DROPPED_PARTS + 100)
+    (refused,) = read(reader, 1)
+    assert refused.problem is not None
+    with pytest.raises(EndlessMessageError):
+        list(reader.read(MAX_DROPPED_PARTS + 100, math.inf))
 
 
 def test_a_frame_too_long_is_refused(pair: Ends) -> None:

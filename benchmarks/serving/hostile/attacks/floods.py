@@ -108,7 +108,7 @@ def mixed_32(target: Target) -> None:
     flood(target, target.commands, 32, [[REQUESTS[kind]] for kind in kinds])
 
 
-@attack(burns=True, share=0.5)
+@attack(arm="either", burns=True, share=0.5)  # a flooded stop socket stops the arm
 def junk_on_stop_32(target: Target) -> None:
     """Messages without a stop by 32 connections to the stop socket."""
     flood(target, target.stop, 32, [[REQUESTS["hello"]]])
