@@ -6,6 +6,7 @@ anything, and the child calls the entry point as the installed command does.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
@@ -20,6 +21,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 DEADLINE_S = 200.0
+
+PR_SET_PDEATHSIG = 1
+"""prctl(2): signal to a process whose parent ends."""
 
 
 class Training:
@@ -152,6 +156,8 @@ def _become(request: dict[str, Any]) -> NoReturn:
     """Turns this child of the server into a process of ``skill-train``."""
     from skill_training.entry import main
 
+    # A test run that is killed leaves no training behind.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         if signal.getsignal(number) is signal.SIG_IGN and number != signal.SIGPIPE:
             signal.signal(number, signal.SIG_DFL)

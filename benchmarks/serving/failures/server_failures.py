@@ -90,8 +90,11 @@ def _resumed(rig: Rig, after: Aftermath) -> dict[str, Fact]:
     """Returns the facts about a server that continues."""
     before = rig.recording.last_before(after.failed)
     states = rig.recording.between(after.failed)
+    # A tick that was interrupted ends with the decision from before; the next one is overdue.
+    overdue = [state for state in states if state.timing.overruns > before.timing.overruns]
     return {
-        "first mode": states[0].mode,
+        "first mode": overdue[0].mode,
+        "states of the interrupted tick": len(states) - len(overdue),
         "displacement until rest [rad]": round(displacement(before, after.last), 4),
         "highest speed after SIGCONT [rad/s]": round(max(map(measured_speed, states)), 2),
         "commands accepted after SIGCONT": commands([before, after.last]),
