@@ -57,7 +57,9 @@ def pack(message: BaseModel, arrays: Mapping[str, FloatArray] | None = None) -> 
     specs: tuple[ArraySpec, ...] = getattr(message, "arrays", ())
     if array_specs(arrays) != specs:
         raise ValueError(f"the message names arrays {specs}, got {array_specs(arrays)}")
-    return [message.model_dump_json().encode()] + [
+    # An instance that is not given is left out.
+    unset = {"instance"} if getattr(message, "instance", "") is None else None
+    return [message.model_dump_json(exclude=unset).encode()] + [
         np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
         for array in arrays.values()
     ]

@@ -25,8 +25,8 @@ DIFFERENCE_S = 0.02
 
 
 REACH_M = 1.5
-"""Largest distance of a tracked object from the world's origin, along x and y [m]. An arm reaches less
-than 0.9 m from its base, which is 0.6 m from the origin."""
+"""Largest distance of a tracked object from the world's origin, along x and y [m]. An arm reaches
+less than 0.9 m from its base, which is 0.6 m from the origin."""
 
 HEIGHT_M = (-0.1, 1.5)
 """Least and largest height of a tracked object above the table top [m]."""
@@ -187,14 +187,14 @@ def _check_place(message: Track) -> None:
             f"the origin, z from {HEIGHT_M[0]:g} to {HEIGHT_M[1]:g} m",
             "send metres in the world frame: origin on the table top, 0.6 m in front of the base",
         )
-    for field, limit, unit in (
+    for name, limit, unit in (
         ("velocity", MAX_SPEED, "m/s"),
         ("angular_velocity", MAX_SPIN, "rad/s"),
     ):
-        value = getattr(message, field)
+        value = getattr(message, name)
         if value is not None and math.hypot(*value) > limit:
             raise Refusal(
                 "invalid",
-                f"{field} has length {math.hypot(*value):g} {unit}, more than {limit:g} {unit}",
-                f"send {unit} in the world frame, or leave {field} out",
+                f"{name} has length {math.hypot(*value):g} {unit}, more than {limit:g} {unit}",
+                f"send {unit} in the world frame, or leave {name} out",
             )

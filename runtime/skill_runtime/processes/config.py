@@ -53,6 +53,8 @@ class ControllerConfig:
     listener: Wakeup
     report: int
     """Descriptor of the pipe for the reports."""
+    private: Path
+    """Folder of the server, which the last of its processes removes."""
 
 
 @dataclass(frozen=True, kw_only=True)

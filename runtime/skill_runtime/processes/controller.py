@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import time
 
@@ -75,6 +76,8 @@ def main() -> None:
         server.loop.run(stopping)
     finally:
         server.close()
+        if os.getppid() != parent:  # the supervisor was killed
+            shutil.rmtree(config.private, ignore_errors=True)
 
 
 def build(config: ControllerConfig, channel: Channel) -> ArmServer:

@@ -21,6 +21,7 @@ MAX_RECORD_BYTES = 4000
 MAX_LINE_LENGTH = 8192
 """A longer line is shown in parts [characters]."""
 
+
 class PipeHandler(logging.Handler):
     """Writes log records to standard error in one system call, without waiting."""
 

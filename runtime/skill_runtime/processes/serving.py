@@ -161,6 +161,7 @@ class Serving:
             gateway=self._gateway_wakeup,
             listener=self._listener_wakeup,
             report=self._report,
+            private=self._private,
         )
         wakeups = (*self._controller_wakeup, *self._gateway_wakeup, *self._listener_wakeup)
         return ChildProgram(

@@ -6,6 +6,7 @@ clock. Each bound has an allowance of one second for a busy machine.
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
@@ -13,12 +14,14 @@ import pytest
 from benchmarks.serving.failures.__main__ import FAILURES, Config, main
 from benchmarks.serving.failures.network import Cable, NoNamespacesError
 from benchmarks.serving.failures.outcome import (
+    OUTLASTING,
     OUTLASTING_S,
     POLICY_PERIOD_S,
     TRACKER_TIMEOUT_S,
     TTL_S,
     VALID_FOR_S,
     Outcome,
+    added,
 )
 from benchmarks.serving.failures.rig import Rig
 from benchmarks.serving.failures.server_failures import LISTENER_SILENCE_S, SERVED_AGAIN_S
@@ -135,9 +138,22 @@ def test_without_a_gateway_the_arm_holds_and_the_lease_lasts(policy_file: Path, 
     assert outcome.state_s is not None
     assert outcome.facts["gateways restarted"] == 1
     assert outcome.facts["leases"] == 1  # the client still has its first lease
-    if outcome.state_s > VALID_FOR_S:  # else the next gateway was there before the command ended
-        assert outcome.facts["mode then"] == "hold"
+    assert outcome.facts["leases lost by then"] == 0
+    if outcome.facts["mode then"] == "hold":  # else a gateway was there before telemetry was read
         assert outcome.facts["commands expired by then"] == 1
+
+
+def test_without_a_gateway_the_command_expires(policy_file: Path) -> None:
+    with Rig(policy_file) as rig:
+        rig.client(*OUTLASTING)
+        rig.signal_server(signal.SIGSTOP)  # the supervisor, so that no gateway follows
+        lost = rig.signal_server(signal.SIGKILL, "gateway")
+        time.sleep(VALID_FOR_S + ALLOWANCE_S)
+        rig.signal_server(signal.SIGCONT)
+        again = rig.recording.wait_for(lambda state: "restarts.gateway" in state.counters, lost)
+        before = rig.recording.last_before(again.time - 1e-6)
+        assert added((before, again), "expired") == 1
+        assert added((before, again), "lease_lost") == 0
 
 
 @pytest.mark.slow
