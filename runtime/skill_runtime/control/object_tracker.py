@@ -32,7 +32,7 @@ HEIGHT_M = (-0.1, 1.5)
 """Least and largest height of a tracked object above the table top [m]."""
 
 MAX_SPEED = 20.0
-"""Largest speed of a tracked object [m/s]; an object that falls from the largest height has 6 m/s."""
+"""Largest speed of a tracked object [m/s]; a fall from the largest height ends at 6 m/s."""
 
 MAX_SPIN = 200.0
 """Largest angular speed of a tracked object [rad/s]."""
