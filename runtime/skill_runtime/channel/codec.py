@@ -8,7 +8,7 @@ the message type checks every value, so a record of random bytes is refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct, error, pack, unpack_from
 from typing import Generic, TypeVar
@@ -43,9 +43,12 @@ class MessageCodec(Generic[M]):
 
     Args:
         table: The fields of each message type, without ``v``, ``id``, ``type`` and ``instance``.
+        validates: Whether the message type checks the values of a record. Without, a record is only
+            checked for its lengths, which is faster.
     """
 
-    def __init__(self, table: Mapping[type[M], Fields]) -> None:
+    def __init__(self, table: Mapping[type[M], Fields], *, validates: bool = True) -> None:
+        self._validates = validates
         self._types = tuple(table)
         self._numbers = {kind: number for number, kind in enumerate(self._types)}
         self._fields = tuple(table.values())
@@ -71,8 +74,16 @@ class MessageCodec(Generic[M]):
         vectors = [_encode_vector(given[name]) for name in fields.vectors]
         return b"".join([_HEAD.pack(number, request), scalars, *texts, *vectors])
 
-    def decode(self, record: bytes) -> tuple[int, M]:
+    def request_of(self, record: bytes) -> int:
+        """Returns the request number of a record; 0 if it is too short for one."""
+        return 0 if len(record) < _HEAD.size else _HEAD.unpack_from(record)[1]
+
+    def decode(self, record: bytes, **header: object) -> tuple[int, M]:
         """Returns request number and message of a record.
+
+        Args:
+            record: The record.
+            header: Fields of the message that are not in the record.
 
         Raises:
             CorruptRecordError: The record is no message of these types.
@@ -94,9 +105,15 @@ class MessageCodec(Generic[M]):
                 values[name], offset = _decode_vector(record, offset)
             if offset != len(record):
                 raise CorruptRecordError(f"{offset} bytes expected, got {len(record)}")
-            return request, kind.model_validate(values)
+            values |= header
+            make = kind.model_validate if self._validates else _construct(kind)
+            return request, make(values)
         except (error, IndexError, UnicodeDecodeError, ValidationError) as problem:
             raise CorruptRecordError(f"a record is no message: {problem}") from None
+
+
+def _construct(kind: type[M]) -> Callable[[dict[str, object]], M]:
+    return lambda values: kind.model_construct(None, **values)
 
 
 def _or_none(value: int | float) -> int | float | None:

@@ -63,6 +63,7 @@ REPLIES: MessageCodec[Message] = MessageCodec(
         Ok: Fields(floats=("time",)),
         Granted: Fields(integers=("seq",), floats=("time", "ttl_s"), texts=("lease",)),
         Error: Fields(floats=("time",), texts=("code", "message", "fix")),
-    }
+    },
+    validates=False,
 )
 """Replies of the controller."""

@@ -143,6 +143,7 @@ class Gateway:
                 self._send(incoming.sender, reply)
         if sent:
             self._wake_controller()
+            self._send_controller_replies()  # the controller may have preempted this process
 
     def _answer(self, incoming: Incoming) -> Message | None:
         """Returns the reply, or None if controller or policy service give it."""
@@ -245,14 +246,14 @@ class Gateway:
                 record = self._channel.replies.get()
                 if record is None:
                     return
-                request, reply = REPLIES.decode(record)
+                request = REPLIES.request_of(record)
+                sender, message_id = self._waiting.pop(request, (b"", 0))
+                _, reply = REPLIES.decode(record, id=message_id, instance=self._instance)
             except CorruptRecordError as error:
                 log.error("a reply of the controller is dropped: %s", error)
                 continue
-            sender, message_id = self._waiting.pop(request, (b"", 0))
             if sender:
-                update = {"id": message_id, "instance": self._instance}
-                self._send(sender, reply.model_copy(update=update))
+                self._send(sender, reply)
 
     def _send_service_replies(self) -> None:
         if self._act is None:

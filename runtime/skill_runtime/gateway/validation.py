@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import operator
+
 import numpy as np
 
 from skill_proto.arrays import Array
@@ -9,8 +12,9 @@ from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import Goal, ServoJoint, ServoPose, Skill, Welcome
 from skill_proto.vectors import (
     BOUND_TOLERANCE,
+    MIN_SKILL_NORM,
     VectorError,
-    check_goals,
+    goal_names,
     normalise_skills,
     within,
 )
@@ -28,8 +32,8 @@ class CommandValidator:
         self._manifest = welcome.manifest
         self._robot = welcome.robot
         self._joint_names = welcome.joint_names
-        self._joint_low = np.array(welcome.joint_position_low)
-        self._joint_high = np.array(welcome.joint_position_high)
+        self._joint_low = welcome.joint_position_low
+        self._joint_high = welcome.joint_position_high
         self._gripper_width_max = welcome.gripper_width_max
 
     def validate(self, message: Skill | Goal | ServoJoint | ServoPose) -> Array:
@@ -56,21 +60,21 @@ class CommandValidator:
     def _validate_joints(self, message: ServoJoint) -> Array:
         """Returns the joint positions ``(dof,)`` [rad], inside the limits of the arm."""
         owner = f"arm {self._robot!r}"
-        vector = _sized(message.joint_position, len(self._joint_names), "joint_position", owner)
+        values = _sized(message.joint_position, len(self._joint_names), "joint_position", owner)
         low, high, names = self._joint_low, self._joint_high, self._joint_names
-        return within(vector, low, high, names, "rad", "joint_position")[0]
+        return _within(values, low, high, names, "rad", "joint_position")
 
     def _validate_pose(self, message: ServoPose) -> Array:
         """Returns the end-effector position ``(3,)`` [m], inside the workspace."""
         plant = self._manifest.plant
-        return within(
-            np.array([message.end_effector_position]),
+        return _within(
+            message.end_effector_position,
             plant.workspace_low_m,
             plant.workspace_high_m,
             ("x", "y", "z"),
             "m",
             "end_effector_position",
-        )[0]
+        )
 
     def _check_gripper_width(self, width: float | None) -> None:
         limit = self._gripper_width_max
@@ -97,8 +101,11 @@ def validate_skill(message: Skill, manifest: PolicyManifest) -> Array:
         raise Refusal("not_supported", f"policy {manifest.name!r} takes no skill", fix)
     if space.kind == "none":
         return np.zeros(0)
-    vector = _sized(message.skill, space.size, "skill", f"policy {manifest.name!r}")
-    return normalise_skills(vector, space)[0]
+    values = _sized(message.skill, space.size, "skill", f"policy {manifest.name!r}")
+    length = math.hypot(*values)
+    if space.kind == "sphere" and MIN_SKILL_NORM <= length < math.inf:
+        return np.array([value / length for value in values])
+    return normalise_skills(np.array([values]), space)[0]
 
 
 def validate_goal(message: Goal, manifest: PolicyManifest) -> Array:
@@ -112,16 +119,30 @@ def validate_goal(message: Goal, manifest: PolicyManifest) -> Array:
     if space is None:
         fix = "send 'skill' instead" if manifest.skill.size else "send an empty 'skill' instead"
         raise Refusal("not_supported", f"policy {manifest.name!r} takes no goals", fix)
-    vector = _sized(message.goal, manifest.goal_size, "goal", f"policy {manifest.name!r}")
-    return check_goals(vector, space)[0]
+    values = _sized(message.goal, manifest.goal_size, "goal", f"policy {manifest.name!r}")
+    return _within(values, space.low, space.high, goal_names(space), space.unit, "goal")
 
 
-def _sized(values: tuple[float, ...], size: int, name: str, owner: str) -> Array:
-    """Returns ``(1, size)`` numbers."""
+def _sized(values: tuple[float, ...], size: int, name: str, owner: str) -> tuple[float, ...]:
     if len(values) != size:
         raise Refusal(
             "invalid",
             f"{name} has {len(values)} entries, {owner} takes {size}",
             f"send {size} numbers",
         )
-    return np.array([values], np.float64)
+    return values
+
+
+def _within(
+    values: tuple[float, ...],
+    low: tuple[float, ...],
+    high: tuple[float, ...],
+    names: tuple[str, ...],
+    unit: str,
+    name: str,
+) -> Array:
+    """Returns values inside their bounds; see :func:`skill_proto.vectors.within`."""
+    # Plain floats first: numpy takes several times as long for so few numbers.
+    if all(map(operator.le, low, values)) and all(map(operator.le, values, high)):
+        return np.array(values)
+    return within(np.array([values]), low, high, names, unit, name)[0]

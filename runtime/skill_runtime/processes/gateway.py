@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from skill_runtime.channel.channel import Channel
@@ -40,6 +41,8 @@ def main() -> None:
     limit_memory(MEMORY_MIB)
     described = GatewayConfig(welcome=config.welcome, layout=config.layout)
     gateway = Gateway(sockets, channel, described, config.controller.wake, MonotonicClock())
+    gc.collect()
+    gc.freeze()  # later collections look at new objects only
     try:
         while True:
             if gateway.step():

@@ -144,7 +144,7 @@ class Serving:
                 return None
         length = int.from_bytes(_read(self._reports, 8), "little")
         content = _read(self._reports, length)
-        if not content:
+        if not content or len(content) < length:
             raise ServeError("the controller died; see the log above", may_pass=True)
         report: Ready | Started | Failed = pickle.loads(content)
         if isinstance(report, Failed):
@@ -295,6 +295,12 @@ class Serving:
         self._listeners.close()
         self._log.close()
         shutil.rmtree(self._private, ignore_errors=True)
+        for wakeup in (self._controller_wakeup, self._gateway_wakeup, self._listener_wakeup):
+            wakeup.close()
+        os.close(self._memory)
+        os.close(self._reports)
+        if self._controller is None:
+            os.close(self._report)
 
     def __enter__(self) -> Self:
         return self

@@ -124,7 +124,7 @@ class Supervisor:
         process.start_due = now + wait_s
         later = f" in {wait_s:g} s" if wait_s else ""
         log.error("the %s failed (%s); it is started again%s", process.program.name, reason, later)
-        if not wait_s:
+        if not wait_s and process.is_wanted():
             self._start(process)
 
     def _silence(self, process: Supervised, child: Child, now: float) -> str | None:

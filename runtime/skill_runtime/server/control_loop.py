@@ -231,8 +231,10 @@ class ControlLoop:
                     self._write_state(self._clock.now())
                 self._stops.confirm(stopped or self._stops.executed)
                 self._commands.reply(replies)
-                self._signals.wake_gateway()
-                self._signals.wake_listener()
+                if replies:
+                    self._signals.wake_gateway()
+                if stopped:
+                    self._signals.wake_listener()
 
     def _receive_until(self, until: float) -> None:
         """Waits for stops and commands and executes them until server time ``until``."""

@@ -3,6 +3,9 @@
 The supervisor binds the addresses once and passes the descriptors on (``ZMQ_USE_FD``). No other
 program can take a port while a process is started again, and clients that connect meanwhile wait in
 the queue of the system.
+
+The sockets do not block. If two processes see the same new connection, one of them accepts it, and
+the other one would wait inside libzmq for the next.
 """
 
 from __future__ import annotations
@@ -105,6 +108,7 @@ def _listen_port(place: str) -> Listener:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, 0 if port == "*" else int(port)))
         listening.listen(BACKLOG)
+        listening.setblocking(False)
     except OSError:
         listening.close()
         raise
@@ -124,6 +128,7 @@ def _listen_path(place: str) -> Listener:
             os.unlink(path)
         listening.bind(path)
         listening.listen(BACKLOG)
+        listening.setblocking(False)
     except OSError:
         listening.close()
         raise

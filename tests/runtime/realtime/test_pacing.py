@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from skill_runtime.realtime.clock import ManualClock, MonotonicClock
-from skill_runtime.realtime.latency import TickTimes
 from skill_runtime.realtime.pacing import Pacer
 from skill_runtime.realtime.scheduling import DeferredGc
 
@@ -68,28 +67,6 @@ def test_the_monotonic_clock_sleeps_and_accepts_a_past_time() -> None:
     clock.sleep_until(start + 0.01)
     assert clock.now() >= start + 0.01
     clock.sleep_until(start)
-
-
-def test_the_percentiles_cover_the_last_ticks() -> None:
-    times = TickTimes(100)
-    assert times.timing(0).execution_time_p99_us == 0
-    for i in range(1, 301):  # the buffers keep the last hundred: 201 to 300
-        times.add(i * 1e-6, (301 - i) * 1e-6)
-    timing = times.timing(4)
-    assert timing.execution_time_p50_us == pytest.approx(251)
-    assert timing.execution_time_p99_us == pytest.approx(299)
-    assert timing.wakeup_latency_p50_us == pytest.approx(51)
-    assert timing.wakeup_latency_p99_us == pytest.approx(99)
-    assert timing.overruns == 4
-
-
-def test_one_tick_is_enough_for_percentiles() -> None:
-    times = TickTimes(10)
-    times.add(2e-6, 3e-6)
-    assert (times.timing(0).execution_time_p50_us, times.timing(0).wakeup_latency_p99_us) == (
-        2.0,
-        3.0,
-    )
 
 
 def test_the_collector_is_switched_off_and_on_again() -> None:

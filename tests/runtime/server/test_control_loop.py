@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
 import zmq
-from tests.support.served import DEADLINE_S, FREE_PORTS, until
+from tests.support.served import DEADLINE_S, FREE_PORTS, LocalServer, until
 
 from skill_proto.messages import FaultClass, Mode, Telemetry
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
@@ -23,17 +20,15 @@ from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_runtime.authority.authority import Authority
 from skill_runtime.authority.command import ActiveCommand
 from skill_runtime.control.report import Fault, UpdateReport
-from skill_runtime.realtime.clock import ManualClock, MonotonicClock
-from skill_runtime.server.arm_server import ArmServer, ServeConfig
+from skill_runtime.server.arm_server import ServeConfig
+from skill_runtime.server.command_reader import CommandReader
 from skill_runtime.server.control_loop import apply_report
-from skill_runtime.server.message_server import MessageServer
-from skill_runtime.server.tick_budget import MAX_DEFERRED_TICKS, RECEIVE_BUDGET
 
 
 @pytest.fixture
-def server(policy_file: Path) -> Iterator[ArmServer]:
+def server(policy_file: Path) -> Iterator[LocalServer]:
     """A server whose loop runs only by explicit ticks."""
-    server = ArmServer(
+    server = LocalServer(
         MujocoArm(), ServeConfig(model=policy_file, addresses=FREE_PORTS, demo=False)
     )
     yield server
@@ -41,7 +36,7 @@ def server(policy_file: Path) -> Iterator[ArmServer]:
 
 
 @contextmanager
-def socket(kind: int, address: str) -> Iterator[zmq.Socket[bytes]]:
+def socket(kind: int, address: str) -> Generator[zmq.Socket[bytes]]:
     with zmq.Context() as context, context.socket(kind) as socket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.RCVTIMEO, int(DEADLINE_S * 1e3))
@@ -49,152 +44,110 @@ def socket(kind: int, address: str) -> Iterator[zmq.Socket[bytes]]:
         yield socket
 
 
-def tick(server: ArmServer, count: int = 1) -> None:
-    for _ in range(count):
-        server.loop.tick(MonotonicClock().now())
+@contextmanager
+def running(server: LocalServer) -> Generator[threading.Thread]:
+    """Runs the server in a thread until the end of the block."""
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        server.stop()
+        thread.join()
 
 
-def ask(server: ArmServer, client: zmq.Socket[bytes], **message: object) -> dict[str, Any]:
+def ask(server: LocalServer, client: zmq.Socket[bytes], **message: object) -> dict[str, Any]:
     client.send(json.dumps(message).encode())
-    while not client.poll(1):
-        tick(server)
+    until(lambda: (server.tick(), client.poll(1))[1] > 0)
     return json.loads(client.recv())
 
 
-def test_a_stop_is_read_before_commands_that_arrived_earlier(server: ArmServer) -> None:
+def test_a_stop_is_executed_before_commands_that_arrived_earlier(server: LocalServer) -> None:
     with (
         socket(zmq.DEALER, server.addresses.commands) as client,
         socket(zmq.DEALER, server.addresses.stop) as stop,
     ):
         granted = ask(server, client, type="acquire", holder="t")
-        tick(server)
+        server.tick()
         before = server.authority.events.counters["stops"]
         for seq in range(1, 4):
             command = {"type": "skill", "lease": granted["lease"], "seq": seq}
-            command |= {"reference_time": granted["time"], "valid_for_s": 30, "skill": [1, 0]}
+            command |= {"reference_time": granted["time"], "valid_for_s": 60, "skill": [1, 0]}
             client.send(json.dumps(command).encode())
+        until(lambda: (server.gateway.step(), len(server.channel.commands))[1] == 3)
         stop.send(b'{"type":"stop"}')
-        time.sleep(0.3)  # all messages have arrived
-        tick(server)
+        until(lambda: (server.listener.step(), server.channel.stops.requested)[1] == 1)
+        server.loop.tick(server.clock.now())
         assert server.authority.events.counters["stops"] == before + 1
         assert server.authority.mode == "stopped"
         assert server.authority.seq == 0
-        until(lambda: (tick(server), server.authority.events.counters["rejected.no_lease"])[1] == 3)
+        counters = server.authority.events.counters
+        until(lambda: (server.tick(), counters["rejected.no_lease"])[1] == 3)
         assert server.authority.mode == "stopped"
+        until(lambda: (server.step_others(), stop.poll(1))[1] > 0)
+        assert json.loads(stop.recv())["type"] == "ok"
 
 
-def test_every_other_tick_publishes_one_state_of_everything(server: ArmServer) -> None:
+def test_a_stop_is_confirmed_only_after_it_was_executed(server: LocalServer) -> None:
+    with socket(zmq.DEALER, server.addresses.stop) as stop:
+        stop.send(b'{"type":"stop"}')
+        until(lambda: (server.listener.step(), server.channel.stops.requested)[1] == 1)
+        server.listener.step()
+        assert not stop.poll(50)
+        server.tick()
+        assert stop.poll(int(1e3 * DEADLINE_S))
+
+
+def test_every_other_tick_publishes_one_state_of_everything(server: LocalServer) -> None:
     with socket(zmq.SUB, server.addresses.telemetry) as subscriber:
         subscriber.subscribe(b"")
-        until(lambda: (tick(server), subscriber.poll(1))[1] > 0)
-        time.sleep(0.1)
-        while subscriber.poll(0):
+        until(lambda: (server.tick(), subscriber.poll(1))[1] > 0)
+        while subscriber.poll(100):
             subscriber.recv()
-        tick(server, 20)
+        server.tick(20)
         states = [Telemetry.model_validate_json(subscriber.recv(), strict=True) for _ in range(10)]
         assert not subscriber.poll(100)
     assert np.all(np.diff([state.seq for state in states]) == 1)
     assert np.all(np.diff([state.tick for state in states]) == 2)
-    assert states[-1] == server.loop.latest
+    assert states[-1] == server.latest
 
 
-@pytest.fixture
-def fast(policy_file: Path) -> Iterator[FastServer]:
-    """A server at 1 kHz on a manual clock, with a running policy."""
-    config = ServeConfig(model=policy_file, addresses=FREE_PORTS, demo=True)
-    clock = ManualClock()
-    server = ArmServer(MujocoArm(TabletopConfig(physics_step_s=0.001)), config, clock)
-    yield FastServer(server, clock)
-    server.close()
+def test_a_reply_without_effect_on_mode_or_lease_writes_no_state(server: LocalServer) -> None:
+    with socket(zmq.DEALER, server.addresses.commands) as client:
+        granted = ask(server, client, type="acquire", holder="t")
+        server.tick(2)
+        version = server.channel.state.version
+        client.send(json.dumps({"type": "renew", "lease": granted["lease"]}).encode())
+        until(lambda: (server.gateway.step(), len(server.channel.commands))[1] == 1)
+        server.loop._receive(server.clock.now() + 1.0)  # type: ignore[reportPrivateUsage]
+        assert server.channel.state.version == version
+        assert len(server.channel.replies) == 1
 
 
-@dataclass
-class FastServer:
-    """A server on a manual clock: ticks take only the time that the test sets."""
-
-    server: ArmServer
-    clock: ManualClock
-
-    def tick(self, late_s: float = 0.0) -> None:
-        self.clock.time_s += 0.001
-        self.server.loop.tick(self.clock.now(), late_s)
-
-    def receives(self, takes_s: float = 0.0) -> bool:
-        """Ticks once; returns whether commands were read, which takes this long [s]."""
-
-        def receive(_: float) -> None:
-            self.clock.time_s += takes_s
-
-        with patch.object(MessageServer, "receive", side_effect=receive) as reader:
-            self.tick()
-        return reader.called
-
-
-def test_late_ticks_at_1_khz_defer_commands_and_telemetry_but_not_stops(
-    fast: FastServer,
-) -> None:
-    server, counters = fast.server, fast.server.authority.events.counters
-    with (
-        socket(zmq.DEALER, server.addresses.commands) as client,
-        socket(zmq.DEALER, server.addresses.stop) as stop,
-    ):
-        nobody = b'{"type":"renew","lease":"nobody"}'
-        client.send(nobody)
-        until(lambda: (fast.tick(), counters["rejected.no_lease"])[1] == 1)  # no message is waiting
-        client.send(nobody)
-        time.sleep(0.3)  # it has arrived
-        published = latest_seq(server)
-        for deferred in range(1, MAX_DEFERRED_TICKS + 1):
-            fast.tick(late_s=0.0005)
-            assert counters["rejected.no_lease"] == 1, deferred
-        fast.tick(late_s=0.0005)  # they are not deferred any longer
-        assert counters["rejected.no_lease"] == 2
-        until(lambda: (fast.tick(late_s=0.0005), latest_seq(server) > published)[1])
-        stop.send(b'{"type":"stop"}')
-        time.sleep(0.3)
-        fast.tick(late_s=0.0005)
-        assert counters["stops"] == 1
-
-
-def test_ticks_at_1_khz_with_telemetry_or_a_policy_step_defer_commands(
-    fast: FastServer,
-) -> None:
-    for _ in range(5):
-        fast.tick()
-    received: list[bool] = []
-    published: list[bool] = []
-    for _ in range(40):
-        before = latest_seq(fast.server)
-        received.append(fast.receives())
-        published.append(latest_seq(fast.server) > before)
-    assert sum(published) == 4  # 100 Hz
-    assert sum(received) == 40 - 4 - 3  # in a policy period
-    assert not any(r and p for r, p in zip(received, published, strict=True))
-
-
-def test_at_1_khz_an_overrun_of_the_receive_budget_is_paid_back(fast: FastServer) -> None:
-    budget_s = RECEIVE_BUDGET * 0.001
-    for _ in range(12):
-        fast.tick()
-    received = [fast.receives(1.1 * budget_s), fast.receives(), fast.receives(1.9 * budget_s)]
-    assert received == [True, False, True]
-    received = [fast.receives() for _ in range(2)]
-    assert received == [False, True]
-    assert fast.receives(60.0)  # as after a suspend
-    assert [fast.receives() for _ in range(MAX_DEFERRED_TICKS + 2)].count(True) >= 1
-    fast.server.authority.stop("no policy")
-    assert fast.receives()
-    assert fast.receives(60.0)
-    assert fast.receives()
-
-
-def latest_seq(server: ArmServer) -> int:
-    assert server.loop.latest is not None
-    return server.loop.latest.seq
+@pytest.mark.parametrize("waiting", [1, 60])
+def test_commands_take_a_bounded_part_of_a_tick(policy_file: Path, waiting: int) -> None:
+    """The queue is emptied over several ticks; each tick moves the arm."""
+    arm = MujocoArm(TabletopConfig(physics_step_s=0.001))
+    server = LocalServer(arm, ServeConfig(model=policy_file, addresses=FREE_PORTS, demo=False))
+    try:
+        with socket(zmq.DEALER, server.addresses.commands) as client:
+            server.tick()
+            for _ in range(waiting):
+                client.send(b'{"type":"renew","lease":"nobody"}')
+            until(lambda: (server.gateway.step(), len(server.channel.commands))[1] == waiting)
+            setpoints = server.controller.link.governor.interventions
+            server.loop.tick(server.clock.now())
+            assert len(server.channel.commands) < waiting
+            assert len(server.channel.commands) >= waiting - 16
+            until(lambda: (server.tick(), len(server.channel.commands))[1] == 0)
+            assert server.authority.events.counters["rejected.no_lease"] == waiting
+            assert not any(setpoints.values())
+    finally:
+        server.close()
 
 
 def test_an_internal_error_is_a_fault_and_the_loop_continues(
-    server: ArmServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     healthy = server.controller.update
 
@@ -207,13 +160,10 @@ def test_an_internal_error_is_a_fault_and_the_loop_continues(
 
     monkeypatch.setattr(server.controller, "update", broken)
     with ExitStack() as stack:
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(server.stop)
+        stack.enter_context(running(server))
         until(lambda: server.authority.mode == "fault")
         assert server.authority.events.last_event == "fault: internal error: a bug"
-        until(lambda: server.loop.latest is not None and server.loop.latest.mode == "fault")
+        until(lambda: server.latest is not None and server.latest.mode == "fault")
         client = stack.enter_context(socket(zmq.DEALER, server.addresses.commands))
         client.send(b'{"type":"clear"}')
         assert json.loads(client.recv())["type"] == "ok"
@@ -228,7 +178,7 @@ def test_an_internal_error_is_a_fault_and_the_loop_continues(
 
 @pytest.mark.parametrize("below", [None, "a contact"])
 def test_an_error_in_every_tick_is_reported_once(
-    server: ArmServer,
+    server: LocalServer,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     below: str | None,
@@ -243,11 +193,7 @@ def test_an_error_in_every_tick_is_reported_once(
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(server.controller, "update", broken)
-    with ExitStack() as stack:
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(server.stop)
+    with running(server):
         until(lambda: ticks >= 20)
         assert server.authority.mode == "fault"
         assert server.authority.events.counters["faults.internal"] == 1
@@ -255,17 +201,14 @@ def test_an_error_in_every_tick_is_reported_once(
 
 
 def test_an_internal_error_in_a_command_is_answered_and_the_loop_continues(
-    server: ArmServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(seed: int | None = None) -> None:
         raise ZeroDivisionError(f"a bug, seed {seed}")
 
     monkeypatch.setattr(server.controller, "reset", broken)
     with ExitStack() as stack:
-        thread = threading.Thread(target=server.run)
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(server.stop)
+        thread = stack.enter_context(running(server))
         client = stack.enter_context(socket(zmq.DEALER, server.addresses.commands))
 
         def say(**message: object) -> dict[str, Any]:
@@ -285,47 +228,38 @@ def test_an_internal_error_in_a_command_is_answered_and_the_loop_continues(
 
 
 def test_an_error_between_two_ticks_is_a_fault_and_the_loop_continues(
-    server: ArmServer, monkeypatch: pytest.MonkeyPatch
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(until: float) -> None:
-        raise ZeroDivisionError(f"a bug before {until}")
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("a bug between two ticks")
 
-    monkeypatch.setattr(
-        "skill_runtime.server.message_server.MessageServer.receive_until",
-        lambda _, until: broken(until),
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until(lambda: server.authority.events.counters["faults"] >= 2)
-    assert server.authority.mode == "fault"
-    server.stop()
-    thread.join()
+    monkeypatch.setattr(CommandReader, "read", broken)
+    with running(server):
+        until(lambda: server.authority.events.counters["faults"] >= 1)
+        assert server.authority.mode == "fault"
     assert server.authority.mode == "stopped"
 
 
-def test_one_clear_ends_a_stop_and_the_fault_below_it(server: ArmServer) -> None:
-    tick(server)
+def test_one_clear_ends_a_stop_and_the_fault_below_it(server: LocalServer) -> None:
+    server.tick()
     table = server.controller.arm._table  # type: ignore[attr-defined]  no public way to break it
     table._qpos[0, :7] = np.nan
-    until(lambda: (tick(server), server.authority.mode)[1] == "fault")
+    until(lambda: (server.tick(), server.authority.mode)[1] == "fault")
     server.authority.stop("obstacle")
     with socket(zmq.DEALER, server.addresses.commands) as client:
         assert ask(server, client, type="clear")["type"] == "ok"
-    tick(server, 5)
+    server.tick(5)
     assert server.authority.mode == "hold"
 
 
-def test_a_loop_that_ends_brings_a_moving_arm_to_rest(server: ArmServer) -> None:
+def test_a_loop_that_ends_brings_a_moving_arm_to_rest(server: LocalServer) -> None:
     server.authority.demo("skill", np.array([1.0, 0.0]))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until(lambda: np.abs(server.controller.state.joint_velocity).max() > 0.2)
-    server.stop()
-    thread.join()
+    with running(server):
+        until(lambda: np.abs(server.controller.state.joint_velocity).max() > 0.2)
     assert server.authority.mode == "stopped"
     assert np.abs(server.controller.arm.read().joint_velocity).max() < 0.05
-    assert server.loop.latest is not None
-    assert server.loop.latest.mode == "stopped"
+    assert server.latest is not None
+    assert server.latest.mode == "stopped"
 
 
 def test_a_report_is_passed_on_to_the_authority_in_order() -> None:
