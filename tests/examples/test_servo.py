@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,12 +17,6 @@ from tests.support.served import DEADLINE_S
 from skill_runtime.client import SkillClient
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PACKAGES = "cmake g++ cppzmq-dev libzmq3-dev nlohmann-json3-dev"
-"""Debian packages that the C++ example needs."""
-
-NOT_INSTALLED = re.compile(r"could not find|no CMAKE_CXX_COMPILER could be found", re.IGNORECASE)
-BUILD_TIME_S = 250.0
-"""Longest time for the compiler [s]."""
 
 SECONDS = 1.5
 MIN_SENT, MIN_ACCEPTED = 0.25, 0.15
@@ -120,32 +113,9 @@ def test_the_python_controller_has_at_most_80_lines() -> None:
 # C++ ----------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The C++ example, built as its README describes."""
-    if shutil.which("cmake") is None:
-        pytest.skip(f"cmake is missing; on Debian: apt-get install {PACKAGES}")
-    folder = str(tmp_path_factory.mktemp("cpp"))
-    configure = ["cmake", "-S", str(EXAMPLES / "cpp"), "-B", folder]
-    done = subprocess.run(
-        [*configure, "-DCMAKE_CXX_FLAGS=-Werror"],
-        capture_output=True,
-        text=True,
-        timeout=BUILD_TIME_S,
-        check=False,
-    )
-    if done.returncode and NOT_INSTALLED.search(done.stderr):
-        pytest.skip(f"a library or compiler is missing; on Debian: apt-get install {PACKAGES}")
-    assert done.returncode == 0, done.stderr
-    done = subprocess.run(
-        ["cmake", "--build", folder],
-        capture_output=True,
-        text=True,
-        timeout=BUILD_TIME_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return str(Path(folder) / "servo")
+@pytest.fixture
+def program(programs: Path) -> str:
+    return str(programs / "servo")
 
 
 def test_the_cpp_controller_streams_at_1_khz(client: SkillClient, program: str) -> None:

@@ -71,6 +71,7 @@ class LocalServer(ArmServer):
             super().__init__(arm, config, channel, signals, clock)
         except Exception:
             listeners.close()
+            self._close_wakeups()
             raise
         wake, now = self._wakeups["controller"].wake, clock or MonotonicClock()
         commands, telemetry = listeners.commands, listeners.telemetry
@@ -153,6 +154,11 @@ class LocalServer(ArmServer):
         if self._listeners.close():
             self._sockets.close()
             self._context.destroy(linger=0)
+            self._close_wakeups()
+
+    def _close_wakeups(self) -> None:
+        for wakeup in self._wakeups.values():
+            wakeup.close()
 
 
 @dataclass(frozen=True)

@@ -34,10 +34,10 @@ from benchmarks.serving.hostile.attacks import ATTACKS
 from benchmarks.serving.hostile.bystanders import Bystanders
 from benchmarks.serving.hostile.campaign import Campaign
 from benchmarks.serving.hostile.contract import Verdict, judge
-from benchmarks.serving.hostile.losses import LOSSES, Loss, lose
+from benchmarks.serving.hostile.losses import LOSSES, Loss, combined, lose
 from benchmarks.serving.hostile.rig import Server
 
-LOSS_SHARE = 1 / 8
+LOSS_SHARE = 1 / 12
 """Share of the repeats for the loss of a process."""
 
 
@@ -77,28 +77,39 @@ def served(config: Config) -> Generator[tuple[Server, Bystanders, Attacker]]:
         yield server, clients, attacker
 
 
-def attack_all(config: Config) -> tuple[list[Verdict], list[Loss]]:
-    """Carries out the chosen attacks; the next one has a new server if the contract was broken."""
-    chosen = deque(config.attacks or (*ATTACKS, *LOSSES))
-    verdicts: list[Verdict] = []
-    losses: list[Loss] = []
-    while chosen:
+def attack_all(config: Config, names: Sequence[str]) -> list[Verdict]:
+    """Carries out attacks; the next one has a new server if the contract was broken."""
+    waiting, verdicts = deque(names), list[Verdict]()
+    while waiting:
         with served(config) as (server, clients, attacker):
-            outcome: Verdict | Loss | None = None
-            while chosen and not (outcome and outcome.broken):
-                name, began = chosen.popleft(), time.monotonic()
-                if name in LOSSES:
-                    repeats = max(1, round(config.repeats * LOSS_SHARE))
-                    outcome = lose(server, clients, LOSSES[name], repeats)
-                    losses.append(outcome)
-                else:
-                    repeats = max(1, round(config.repeats * ATTACKS[name].share))
-                    result = Campaign(server, clients, attacker).run(ATTACKS[name], repeats)
-                    outcome = judge(result, config.process_bound_mb)
-                    verdicts.append(outcome)
-                text = "; ".join(outcome.broken) or "kept"
-                print(f"{name} ({time.monotonic() - began:.0f} s): {text}", flush=True)
-    return verdicts, losses
+            kept = True
+            while waiting and kept:
+                attack, began = ATTACKS[waiting.popleft()], time.monotonic()
+                repeats = max(1, round(config.repeats * attack.share))
+                result = Campaign(server, clients, attacker).run(attack, repeats)
+                verdicts.append(judge(result, config.process_bound_mb))
+                kept = not verdicts[-1].broken
+                print_outcome(verdicts[-1], began)
+    return verdicts
+
+
+def lose_all(config: Config, names: Sequence[str]) -> list[Loss]:
+    """Ends and freezes processes, each time of a new server."""
+    losses: list[Loss] = []
+    for name in names:
+        began, found = time.monotonic(), list[Loss]()
+        for _ in range(max(1, round(config.repeats * LOSS_SHARE))):
+            with served(config) as (server, clients, _):
+                found.append(lose(server, clients, name))
+        losses.append(combined(found))
+        print_outcome(losses[-1], began)
+    return losses
+
+
+def print_outcome(outcome: Verdict | Loss, began: float) -> None:
+    """Prints a line as soon as an attack has ended."""
+    text = "; ".join(outcome.broken) or "kept"
+    print(f"{outcome.name} ({time.monotonic() - began:.0f} s): {text}", flush=True)
 
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:
@@ -161,7 +172,9 @@ def main(config: Config) -> int:
     if not config.model.is_file():
         raise SystemExit(f"{config.model} is no file; name a policy file: --model FILE")
     try:
-        verdicts, losses = attack_all(config)
+        chosen = config.attacks or (*ATTACKS, *LOSSES)
+        verdicts = attack_all(config, [name for name in chosen if name in ATTACKS])
+        losses = lose_all(config, [name for name in chosen if name in LOSSES])
     except NeverHappenedError as error:
         raise SystemExit(str(error)) from None
     if verdicts:

@@ -156,7 +156,7 @@ class Campaign:
         clients.moving = False
         late = clients.stop()
         clients.run(now() + LATE_STOP_S, lambda: late.read_s < math.inf)
-        stops_s = [s for stop in (*stops, late) if (s := stop_s(stop)) is not None]
+        times = [stop_s(stop, arm_stops=attack.arm != "moves") for stop in (*stops, late)]
         self.attacker.release()
         clients.run(now() + RECOVERY_S, self.attacker.finished)
         # A stop that waits behind the attack would delay those of the next control.
@@ -166,7 +166,7 @@ class Campaign:
             mode=before.mode,
             kept=before.holder == HOLDER,
             expired=before.expired - first.expired,
-            stops_s=stops_s,
+            stops_s=[seconds for seconds in times if seconds is not None],
             silent_s=silent_s,
             moving_s=moving_s,
             restarted=controller != self.server.processes().get(CONTROLLER),

@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import zmq
@@ -55,63 +56,73 @@ class Loss:
     broken: tuple[str, ...]
 
 
-def lose(
-    server: Server, clients: Bystanders, chosen: tuple[str, signal.Signals], repeats: int
-) -> Loss:
-    """Sends the signal to the process while a skill runs, and watches the service."""
-    role, number = chosen
-    name = next(name for name, loss in LOSSES.items() if loss == chosen)
-    hellos: list[float] = []
-    telemetry: list[float] = []
-    stops: list[float] = []
-    modes: set[str] = set()
-    broken: list[str] = []
-    for _ in range(repeats):
-        if not clients.run_until_it_moves():
-            broken.append("the arm does not move again")
-            break
-        _act(server, clients)
-        pid = server.processes().get(role)
-        if pid is None:
-            broken.append(f"no process is a {role}")
-            break
-        controller, lost = server.processes().get(CONTROLLER), now()
-        hello_s, telemetry_s, stop_s, seen = _watch(clients, pid, number)
-        hellos.append(hello_s)
-        telemetry.append(telemetry_s)
-        stops.append(stop_s)
-        modes |= seen
-        if role == "stop listener":
-            stopped = next((s.time for s in clients.states if _stopped(s.mode, s.time, lost)), None)
-            if stopped is None or stopped - lost > STOPPED_WITHIN_S:
-                broken.append("the arm was not stopped")
-        if controller != server.processes().get(CONTROLLER):
-            broken.append("the controller died")
-        if not server.alive:
-            broken.append("the server died")
-            break
-    for words, times in (("hello", hellos), ("telemetry", telemetry), ("stop", stops)):
-        if max(times, default=0.0) > SERVICE_S:
-            broken.append(f"no {words} for {max(times):.1f} s")
+def combined(losses: Sequence[Loss]) -> Loss:
+    """Returns the longest times of several losses of the same process."""
     return Loss(
-        name=name,
-        repeats=len(hellos),
-        hello_s=max(hellos, default=math.nan),
-        telemetry_s=max(telemetry, default=math.nan),
-        stop_s=max(stops, default=math.nan),
-        modes=tuple(sorted(modes)),
-        broken=tuple(dict.fromkeys(broken)),
+        name=losses[0].name,
+        repeats=len(losses),
+        hello_s=max(loss.hello_s for loss in losses),
+        telemetry_s=max(loss.telemetry_s for loss in losses),
+        stop_s=max(loss.stop_s for loss in losses),
+        modes=tuple(sorted({mode for loss in losses for mode in loss.modes})),
+        broken=tuple(dict.fromkeys(words for loss in losses for words in loss.broken)),
     )
 
 
-def _stopped(mode: str, time: float, since: float) -> bool:
-    return mode == "stopped" and time > since
+def lose(server: Server, clients: Bystanders, name: str) -> Loss:
+    """Sends the signal to the process while a skill runs, and watches the service.
+
+    Args:
+        server: A server that has lost no process before; the restarts of one process in a row
+            have pauses between them.
+        clients: Innocent clients of the server.
+        name: Name of the loss.
+    """
+    role, number = LOSSES[name]
+    broken: list[str] = []
+    if not clients.run_until_it_moves():
+        broken.append("the arm does not move")
+    _act(server, clients)
+    before = server.processes()
+    if role not in before:
+        words = f"no process is a {role}"
+        nan = math.nan
+        return Loss(
+            name=name,
+            repeats=1,
+            hello_s=nan,
+            telemetry_s=nan,
+            stop_s=nan,
+            modes=(),
+            broken=(*broken, words),
+        )
+    lost = now()
+    hello_s, telemetry_s, stop_s = _watch(clients, before[role], number)
+    after = [state for state in clients.states if state.time > lost]
+    if role == "stop listener" and not any(
+        state.mode == "stopped" and state.time < lost + STOPPED_WITHIN_S for state in after
+    ):
+        broken.append("the arm was not stopped")
+    if before.get(CONTROLLER) != server.processes().get(CONTROLLER):
+        broken.append("the controller died")
+    if not server.alive:
+        broken.append("the server died")
+    for words, seconds in (("hello", hello_s), ("telemetry", telemetry_s), ("stop", stop_s)):
+        if seconds > SERVICE_S:
+            broken.append(f"no {words} for {seconds:.1f} s")
+    return Loss(
+        name=name,
+        repeats=1,
+        hello_s=hello_s,
+        telemetry_s=telemetry_s,
+        stop_s=stop_s,
+        modes=tuple(sorted({state.mode for state in after})),
+        broken=tuple(broken),
+    )
 
 
-def _watch(
-    clients: Bystanders, pid: int, number: signal.Signals
-) -> tuple[float, float, float, set[str]]:
-    """Sends the signal; returns the gaps of hellos and telemetry, the stop's time, and modes."""
+def _watch(clients: Bystanders, pid: int, number: signal.Signals) -> tuple[float, float, float]:
+    """Sends the signal; returns the gaps of hellos and telemetry, and the stop's time [s]."""
     clients.forget()
     clients.moving = False
     lost = now()
@@ -128,13 +139,12 @@ def _watch(
     clients.run(lost + WATCHED_S)
     watched = now()
     clients.run(watched + RECOVERY_S, lambda: clients.state.time > watched)
-    modes = {state.mode for state in clients.states if state.time > lost}
     answers = [probe.at + probe.answered for probe in clients.probes]
     arrivals = [state.arrived for state in clients.states]
     gaps = [longest_gap(times, lost, now()) for times in (answers, arrivals)]
     with contextlib.suppress(OSError):
         os.kill(pid, signal.SIGCONT)  # a frozen process that was not replaced
-    return gaps[0], gaps[1], stop_s, modes
+    return gaps[0], gaps[1], stop_s
 
 
 def _act(server: Server, clients: Bystanders) -> None:

@@ -98,12 +98,18 @@ def longest_gap(times: Sequence[float], since: float, until: float) -> float:
     return max(after - before for before, after in itertools.pairwise(inside))
 
 
-def stop_s(stop: Sent) -> float | None:
+def stop_s(stop: Sent, *, arm_stops: bool) -> float | None:
     """Returns the time until a stop had its effect [s]; infinity if it had none.
 
     Without a reply it is None if the arm was stopped all the time: the stop had no effect to wait
     for, and the arm was in the safe state.
+
+    Args:
+        stop: The stop of an innocent client.
+        arm_stops: Whether the attack may stop the arm. The stop socket may be busy then, and the
+            reply to a stop of an arm at rest proves no delay.
     """
-    if stop.was_stopped and not (stop.accepted and stop.answered < STOP_READ_S):
+    is_read = stop.accepted and stop.answered < STOP_READ_S
+    if stop.was_stopped and (arm_stops or not is_read):
         return None
     return stop.read_s

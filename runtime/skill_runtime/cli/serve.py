@@ -113,7 +113,10 @@ def main() -> None:
                 _refuse(error, FAILED if error.may_pass else USAGE)
             code = run_server(serving, arguments, shutdown, line)
     shutdown.ignore()
-    if code == OK:
+    if code == OK and serving.controller_ended != "exit code 0":
+        line.above(f"skill-serve: the arm was not brought to rest ({serving.controller_ended})")
+        code = FAILED
+    elif code == OK:
         line.say("skill-serve: the arm is at rest and the sockets are closed")
     line.end()
     sys.exit(code)

@@ -7,10 +7,10 @@ import pickle
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from skill_runtime.channel.memory import create_memory
 from skill_runtime.realtime.limits import process_state
 
 THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -49,7 +49,8 @@ class Child:
         Raises:
             OSError: The system cannot start it.
         """
-        with tempfile.TemporaryFile() as config:  # a pipe could make the parent wait
+        # In memory: a pipe could make the parent wait, and a disk may be full.
+        with os.fdopen(create_memory(0), "w+b") as config:
             config.write(pickle.dumps(program.config))
             config.seek(0)
             process = subprocess.Popen(

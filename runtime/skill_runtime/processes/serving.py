@@ -41,6 +41,9 @@ from skill_runtime.transport.listeners import Listeners
 SERVICE_SILENCE_S = 30.0
 """A policy service that computes may be without a heartbeat for this long [s]."""
 
+GATEWAY_START_S = 10.0
+"""Longest wait for the first heartbeat of the gateway [s]."""
+
 LAST_TELEMETRY_S = 0.05
 """Time for the gateway to publish the last state [s]."""
 
@@ -100,11 +103,12 @@ class Serving:
         self._reports, self._report = os.pipe()
         self._controller: Child | None = None
         self._supervisor: Supervisor | None = None
+        self._closed = False
 
     # Start --------------------------------------------------------------------------------------
 
     def start(self, is_cancelled: Callable[[], bool] = lambda: False) -> bool:
-        """Starts all processes and waits until the controller ticks.
+        """Starts all processes and waits until the controller ticks and the gateway answers.
 
         Args:
             is_cancelled: Returns whether to give up.
@@ -129,6 +133,15 @@ class Serving:
             return False
         assert isinstance(started, Started)
         self.started = started
+        return self._wait_for_gateway(is_cancelled)
+
+    def _wait_for_gateway(self, is_cancelled: Callable[[], bool]) -> bool:
+        """Waits until clients get replies, but not for ever; returns False if it was cancelled."""
+        ends = time.monotonic() + GATEWAY_START_S
+        while self.channel.words[Word.GATEWAY_BEAT] == 0 and time.monotonic() < ends:
+            if is_cancelled():
+                return False
+            time.sleep(0.005)
         return True
 
     def _wait_for_report(self, is_cancelled: Callable[[], bool]) -> Ready | Started | None:
@@ -280,7 +293,10 @@ class Serving:
     # End ----------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Brings the arm to rest, and ends all processes."""
+        """Brings the arm to rest, and ends all processes; has no effect a second time."""
+        if self._closed:
+            return
+        self._closed = True
         if self._supervisor is not None:
             self._supervisor.pause()
         self.channel.words[Word.ENDING] = 1

@@ -27,6 +27,9 @@ BUSY_SILENCE_S = 2.0
 AT_WORK = frozenset({"R", "D"})
 """States of a process that runs, or waits for a processor or the disk (proc(5))."""
 
+ENDING = frozenset({"Z", "X"})
+"""States of a process that has ended, but for its threads or memory; its exit code comes soon."""
+
 STARTING_S = 20.0
 """Longest time from a start to the first heartbeat [s]."""
 
@@ -139,7 +142,7 @@ class Supervisor:
         limit_s = SILENCE_S if process.has_beaten else STARTING_S
         if silent_s < limit_s:
             return None
-        if silent_s < process.busy_silence_s and child.state in process.at_work:
+        if silent_s < process.busy_silence_s and child.state in process.at_work | ENDING:
             return None
         return f"no heartbeat for {1e3 * silent_s:.0f} ms"
 

@@ -110,18 +110,27 @@ def test_the_longest_gap_includes_begin_and_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "seconds"),
+    ("sent", "seconds", "arm_stops"),
     [
-        (Sent(0.0, "stop", answered=0.002, accepted=True), 0.002),
-        (Sent(0.0, "stop", seen=0.01), 0.01),
-        (Sent(0.0, "stop"), math.inf),
-        (Sent(0.0, "stop", answered=0.002), math.inf),
-        (Sent(0.0, "stop", was_stopped=True), None),
-        (Sent(0.0, "stop", was_stopped=True, answered=0.002, accepted=True), 0.002),
+        (Sent(0.0, "stop", answered=0.002, accepted=True), 0.002, False),
+        (Sent(0.0, "stop", seen=0.01), 0.01, True),
+        (Sent(0.0, "stop"), math.inf, True),
+        (Sent(0.0, "stop", answered=0.002), math.inf, False),
+        (Sent(0.0, "stop", was_stopped=True), None, False),
+        (Sent(0.0, "stop", was_stopped=True, answered=0.002, accepted=True), 0.002, False),
+        (Sent(0.0, "stop", was_stopped=True, answered=0.2, accepted=True), None, True),
     ],
 )
-def test_a_stop_counts_from_its_effect(sent: Sent, seconds: float | None) -> None:
-    assert stop_s(sent) == seconds
+def test_a_stop_counts_from_its_effect(sent: Sent, seconds: float | None, arm_stops: bool) -> None:
+    assert stop_s(sent, arm_stops=arm_stops) == seconds
+
+
+def test_one_late_stop_of_many_is_no_fault_of_the_server() -> None:
+    found = result()
+    found.attacked[-1] = repeat(stops_s=[0.02])
+    assert judge(found, 250.0).broken == ()
+    found.attacked[-1] = repeat(stops_s=[0.2])
+    assert judge(found, 250.0).broken == ("stop read after 200 ms",)
 
 
 @pytest.mark.parametrize(("rate", "late"), [(200.0, 3), (1000.0, 40)])

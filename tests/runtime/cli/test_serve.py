@@ -22,9 +22,17 @@ import pytest
 from tests.support.served import DEADLINE_S, state_when, until
 
 from skill_runtime.cli.serve import SECOND_SIGNAL_S
-from skill_runtime.client import CommandRefusedError, LeaseLostError, SkillClient
+from skill_runtime.client import (
+    CommandRefusedError,
+    NoLeaseError,
+    ServerReplacedError,
+    SessionLostError,
+    SkillClient,
+)
 
 PolicyFileFactory = Callable[..., Path]
+
+NETWORK = ("gateway", "stop_listener")
 
 COMMAND = [sys.executable, "-m", "skill_runtime.cli.serve"]
 
@@ -61,6 +69,16 @@ class Process:
     def client(self) -> SkillClient:
         return SkillClient(self.address, timeout_s=DEADLINE_S)
 
+    def processes(self) -> dict[str, psutil.Process]:
+        """Returns the running processes by their module; the first is ``serve`` itself."""
+        found = {"serve": psutil.Process(self.popen.pid)}
+        for child in found["serve"].children():
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                words = child.cmdline()
+                if "-m" in words:
+                    found[words[words.index("-m") + 1].rpartition(".")[2]] = child
+        return found
+
     def wait(self) -> int:
         """Returns the exit code after the process has ended."""
         code = self.popen.wait(DEADLINE_S)
@@ -84,6 +102,12 @@ def process(*arguments: str, port: int | None = None, **environment: str) -> Ite
         if running.popen.poll() is None:
             running.popen.kill()
             running.wait()
+
+
+def is_alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def refused(*arguments: str) -> tuple[int, str]:
@@ -215,11 +239,16 @@ def test_only_the_loop_is_pinned_to_a_processor(policy_file: Path) -> None:
     with process("--model", str(policy_file), "--cpu", str(cpus[-1])) as running:
         with running.client() as client:
             state_when(client, lambda state: state.action is not None)
-        threads = psutil.Process(running.popen.pid).threads()
-        kept = [thread for thread in threads if os.sched_getaffinity(thread.id) == {cpus[-1]}]
+        kept: list[str] = []
+        for role, child in running.processes().items():
+            pinned = [
+                thread
+                for thread in child.threads()
+                if os.sched_getaffinity(thread.id) == {cpus[-1]}
+            ]
+            kept += [role] * len(pinned)
         _, output = running.end()
-    assert len(threads) > 2
-    assert len(kept) == 1
+    assert kept == ["controller"]
     assert f"note       processor: {cpus[-1]}, for the loop only" in output
 
 
@@ -239,10 +268,14 @@ def test_without_a_screen_view_warns_and_serving_continues(
 def test_it_needs_little_memory_and_does_not_load_torch(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
         state_when(client, lambda state: state.action is not None)
-        server = psutil.Process(running.popen.pid)
-        assert server.memory_info().rss < 250e6
-        loaded = {Path(mapped.path).name for mapped in server.memory_maps()}
-    assert not [name for name in loaded if name.startswith(("libtorch", "libc10"))]
+        client.act([[0.0] * 28], session="s", skill=[[1.0, 0.0]])
+        processes = running.processes()
+        assert set(processes) == {*NETWORK, "controller", "policy_service", "serve"}
+        # Pages that processes share are counted once.
+        assert sum(server.memory_full_info().pss for server in processes.values()) < 250e6
+        for server in processes.values():
+            loaded = {Path(mapped.path).name for mapped in server.memory_maps()}
+            assert not [name for name in loaded if name.startswith(("libtorch", "libc10"))]
 
 
 def test_a_port_in_use_names_the_port_and_the_flag(policy_file: Path) -> None:
@@ -378,8 +411,10 @@ def test_on_a_terminal_the_status_line_is_rewritten_in_place(policy_file: Path) 
                 output += more
         os.close(ours)
         assert running.wait(DEADLINE_S) == 0
-    head, *lines = output.decode().split("\r\x1b[K")
-    assert "push_by_hand" in head
+    head, banner, *lines = output.decode().split("\r\x1b[K")
+    assert head == ""
+    assert "push_by_hand" in banner
+    assert len(lines) > 2
     assert all("\n" not in line for line in lines[:-1])
     assert "the arm is at rest" in lines[-1]
 
@@ -404,6 +439,174 @@ def test_output_that_is_no_longer_read_does_not_stop_it(policy_file: Path) -> No
         assert running.wait() == 0
 
 
+# Addresses ----------------------------------------------------------------------------------------
+
+
+def test_relative_paths_are_published_from_the_root(
+    policy_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = [f"--{name}=ipc://{name}.socket" for name in ("commands", "telemetry", "stop")]
+    with process("--model", str(policy_file), *flags) as running:
+        monkeypatch.chdir("/")
+        with SkillClient(f"ipc://{tmp_path}/commands.socket", timeout_s=DEADLINE_S) as client:
+            server = client.hello()
+            assert server.telemetry_address == f"ipc://{tmp_path}/telemetry.socket"
+            assert server.stop_address == f"ipc://{tmp_path}/stop.socket"
+            state_when(client, lambda state: state.tick > 0)
+            client.stop("by its path")
+            assert client.hello().mode == "stopped"
+        code, output = running.end()
+    assert code == 0, output
+    assert f"--address ipc://{tmp_path}/commands.socket" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["localhost", "[::1]"])
+def test_names_and_ipv6_are_published_as_clients_can_use_them(policy_file: Path, host: str) -> None:
+    if host == "[::1]":
+        try:
+            with socket.socket(socket.AF_INET6) as probe:
+                probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this system has no IPv6")
+    port = free_port()
+    given = [f"tcp://{host}:{port + offset}" for offset in (0, 1, 2)]
+    flags = [f"--{flag}={given[n]}" for n, flag in enumerate(("commands", "telemetry", "stop"))]
+    with process("--model", str(policy_file), *flags) as running:
+        with SkillClient(given[0], timeout_s=DEADLINE_S) as client:
+            server = client.hello()
+            published = host.replace("localhost", "127.0.0.1")
+            assert server.telemetry_address == f"tcp://{published}:{port + 1}"
+            assert server.stop_address == f"tcp://{published}:{port + 2}"
+            state_when(client, lambda state: state.tick > 0)
+            client.stop("by its address")
+            assert client.hello().mode == "stopped"
+        assert running.end()[0] == 0
+
+
+# Processes that fail ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", NETWORK)
+def test_after_kill_9_of_a_network_process_serving_goes_on(policy_file: Path, role: str) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        state_when(client, lambda state: state.action is not None)
+        running.processes()[role].kill()
+        state = state_when(client, lambda state: state.counters.get(f"restarts.{role}") == 1)
+        assert role == "stop_listener" or state.mode == "skill"
+        client.stop("still works")
+        code, output = running.end()
+    assert code == 0, output
+    name = role.replace("_", " ")
+    assert output.count(f"skill-serve: the {name} failed (SIGKILL); it is started again") == 1
+
+
+def test_after_kill_9_of_the_policy_service_clients_learn_that_sessions_are_lost(
+    policy_file: Path,
+) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        given = {"session": "s", "skill": [[1.0, 0.0]]}
+        client.act([[0.0] * 28], **given)
+        running.processes()["policy_service"].kill()
+        until(lambda: client.state().counters.get("restarts.policy_service") == 1)
+        with pytest.raises(SessionLostError):
+            client.act([[0.0] * 28], **given)
+        client.act([[0.0] * 28], **given)
+        code, output = running.end()
+    assert code == 0, output
+    assert "the policy service failed (SIGKILL); it is started again" in output
+
+
+def test_without_a_controller_the_program_ends_with_all_processes(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        state_when(client, lambda state: state.action is not None)
+        processes = running.processes()
+        processes["controller"].kill()
+        output, _ = running.popen.communicate(timeout=DEADLINE_S)
+        assert running.popen.returncode == 1
+    assert "skill-serve: the controller ended (SIGKILL)" in output
+    assert "Traceback" not in output
+    assert "at rest" not in output
+    until(lambda: not any(map(is_alive, processes.values())))
+
+
+def test_after_kill_9_of_the_program_all_processes_end(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        state_when(client, lambda state: state.action is not None)
+        client.act([[0.0] * 28], session="s", skill=[[1.0, 0.0]])
+        processes = running.processes()
+        assert len(processes) == 5
+        running.popen.kill()
+        running.wait()
+        until(lambda: not any(map(is_alive, processes.values())))
+
+
+def test_a_controller_that_does_not_come_to_an_end_is_reported(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        state_when(client, lambda state: state.action is not None)
+        processes = running.processes()
+        processes["controller"].suspend()
+        code, output = running.end()
+    assert code == 1
+    assert "the arm was not brought to rest (SIGKILL)" in output
+    assert "the arm is at rest" not in output
+    until(lambda: not any(map(is_alive, processes.values())))
+
+
+def test_a_second_signal_ends_all_processes_at_once(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running, running.client() as client:
+        state_when(client, lambda state: state.action is not None)
+        processes = running.processes()
+        processes["controller"].suspend()  # the first signal waits for it
+        running.popen.send_signal(signal.SIGTERM)
+        time.sleep(2 * SECOND_SIGNAL_S)
+        running.popen.send_signal(signal.SIGTERM)
+        assert running.wait() == 128 + signal.SIGTERM
+        processes.pop("controller").kill()
+        until(lambda: not any(map(is_alive, processes.values())))
+
+
+def test_a_signal_during_the_start_ends_it(policy_file: Path) -> None:
+    with process("--model", str(policy_file)) as running:
+        until(lambda: "controller" in running.processes())
+        processes = running.processes()
+        code, output = running.end(signal.SIGTERM)
+    assert code in (128 + signal.SIGTERM, 0), output
+    assert "Traceback" not in output
+    until(lambda: not any(map(is_alive, processes.values())))
+
+
+# Log ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [("debug", ["hello", "stop"]), ("info", ["stop"]), ("warning", ["stop"]), ("error", [])],
+)
+def test_the_log_level_holds_in_all_processes(
+    policy_file: Path, level: str, shown: list[str]
+) -> None:
+    with process("--model", str(policy_file), "--log-level", level) as running:
+        with running.client() as client:
+            client.hello()
+            client.stop("enough\x1b[2J")
+            state_when(client, lambda state: state.mode == "stopped")
+        code, output = running.end()
+    assert code == 0, output
+    assert ("hello from" in output) == ("hello" in shown)
+    assert (r"skill-serve: stop: enough\x1b[2J" in output) == ("stop" in shown)
+    assert "\x1b" not in output
+    assert "push_by_hand" in output  # the banner is no log
+
+
+def test_a_log_level_that_does_not_exist_is_explained(policy_file: Path) -> None:
+    code, text = refused("--model", str(policy_file), "--log-level", "loud")
+    assert code == 2
+    assert "--log-level" in text
+    assert "warning" in text
+
+
 # Under a supervisor -------------------------------------------------------------------------------
 
 
@@ -415,10 +618,15 @@ def test_after_kill_9_and_a_restart_the_arm_is_at_rest_until_a_clear(policy_file
             client.acquire("before")
             client.skill([1, 0], valid_for_s=10.0)
             state_when(client, lambda state: state.action is not None)
+            gone = running.processes()
             running.popen.kill()
             running.wait()
+            until(lambda: not any(map(is_alive, gone.values())))
             with process("--model", str(policy_file), "--stopped", port=port) as again:
-                with pytest.raises(LeaseLostError):
+                with pytest.raises(ServerReplacedError):
+                    client.hold()
+                client.hello()
+                with pytest.raises(NoLeaseError):
                     client.hold()
                 words = r"stopped \(stop: server was started with --stopped"
                 with pytest.raises(CommandRefusedError, match=words):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
-import pytest
 from tests.support.served import Served
 
 from skill_proto.messages import Telemetry
 from skill_proto.ports import DEFAULT_ADDRESS
-from skill_runtime.cli.serve_status import LogAbove, banner, status_line
-from skill_runtime.console.status_line import LiveLine
+from skill_runtime.cli.serve_status import banner, status_line
 from skill_runtime.control.arm_controller import ArmController
 
 
@@ -36,16 +33,3 @@ def test_refusals_and_the_reason_of_a_stop_are_in_the_status_line(
         "last_event": "stop: enough",
     }
     assert status_line(state.model_copy(update=changes)).endswith("  refused 3  stop: enough")
-
-
-def test_log_records_appear_above_the_status_line(capsys: pytest.CaptureFixture[str]) -> None:
-    root = logging.getLogger()
-    handlers, level, raises = root.handlers[:], root.level, logging.raiseExceptions
-    try:
-        with LogAbove(LiveLine()):
-            logging.getLogger("server").warning("the arm does not answer")
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        logging.raiseExceptions = raises
-    assert capsys.readouterr().err == "skill-serve: the arm does not answer\n"

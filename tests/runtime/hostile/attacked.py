@@ -22,6 +22,9 @@ COMMAND = [sys.executable, "-m", "skill_runtime.cli.serve"]
 
 SERVO_PERIOD_S = 0.005
 
+ID = 77
+"""``id`` of the requests."""
+
 PROCESS_BOUND_MB = 300.0
 """No process of a server under attack grows beyond this [MB]."""
 
@@ -76,17 +79,27 @@ def ask(
     timeout_s: float = DEADLINE_S,
     identity: bytes = b"",
 ) -> dict[str, Any]:
-    """Sends a request on a new connection; returns the reply, empty without one."""
+    """Sends a request on a new connection; returns the reply, empty without one.
+
+    A connection with the identity of another one may receive the replies to that one. The reply to
+    a request that is a dictionary is recognised by its id.
+    """
+    named = isinstance(request, dict)
     frames = request if isinstance(request, list) else [request]
+    encoded = [json.dumps({"id": ID, **f}).encode() if isinstance(f, dict) else f for f in frames]
+    ends = time.monotonic() + timeout_s
     with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
         socket.linger = 0
         if identity:
             socket.identity = identity
         socket.connect(address)
-        socket.send_multipart(
-            [json.dumps(f).encode() if isinstance(f, dict) else f for f in frames]
-        )
-        return json.loads(socket.recv()) if socket.poll(1000 * timeout_s) else {}
+        socket.send_multipart(encoded)
+        while socket.poll(max(0, round(1000 * (ends - time.monotonic())))):
+            reply = json.loads(socket.recv_multipart()[0])
+            # A server that cannot read the id of a request replies with id 0.
+            if not named or reply["id"] == ID or (reply["id"] == 0 and not identity):
+                return reply
+    return {}
 
 
 @contextmanager

@@ -60,6 +60,16 @@ def test_a_child_gets_configuration_arguments_and_descriptors(start: Start, leng
     assert child.ended == "exit code 0"
 
 
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system needs a file")
+def test_a_disk_that_is_full_does_not_keep_a_child_from_its_configuration(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    child = start(ECHO, "1", config={"text": ""})
+    child.process.wait(DEADLINE_S)
+    assert child.ended == "exit code 0"
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [

@@ -140,8 +140,11 @@ def test_one_heartbeat_in_time_is_enough(rig: Rig) -> None:
     assert len(rig.children) == 1
 
 
-@pytest.mark.parametrize(("state", "checks"), [("R", 128), ("D", 128), ("T", 6), ("S", 6), ("", 6)])
-def test_a_process_at_work_has_more_time(rig: Rig, state: str, checks: int) -> None:
+@pytest.mark.parametrize(
+    ("state", "checks"),
+    [("R", 128), ("D", 128), ("Z", 128), ("X", 128), ("T", 6), ("S", 6), ("", 6)],
+)
+def test_a_process_at_work_or_at_its_end_has_more_time(rig: Rig, state: str, checks: int) -> None:
     assert BUSY_SILENCE_S == 2.0
     rig.child.state = state
     rig.check(checks - 1)

@@ -2,110 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import zmq
-from tests.support.served import DEADLINE_S, Served, until
+from benchmarks.serving.hostile.zmtp import MORE, RawPeer, connect_tcp, frame
+from tests.runtime.server.raw_client import (
+    SKILL,
+    RawClient,
+    assert_refused,
+    assert_untouched,
+    refusals,
+)
+from tests.support.served import DEADLINE_S, LocalServer
 
+from skill_proto.messages import TELEMETRY
 from skill_proto.wire import MAX_FRAME_BYTES, MAX_HEADER_BYTES
-from skill_runtime.transport.sockets import CUT_OFF_BYTES
+from skill_runtime.transport.options import CUT_OFF_BYTES
+from skill_runtime.transport.router_reader import MAX_DROPPED_PARTS
 
-Header = dict[str, Any]
-
-
-class Peer:
-    """A client that uses only ZeroMQ and JSON."""
-
-    def __init__(self, address: str) -> None:
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self.socket = self.context.socket(zmq.DEALER)
-        self.socket.setsockopt(zmq.LINGER, 0)
-        self.socket.connect(address)
-        self.lease = ""
-        self.time = 0.0
-        self.seq = 0
-
-    def receive(self, deadline_s: float = DEADLINE_S) -> Header:
-        assert self.socket.poll(int(deadline_s * 1e3)), "no reply"
-        reply: Header = json.loads(self.socket.recv_multipart()[0])
-        self.time = reply["time"]
-        return reply
-
-    def ask(self, *frames: bytes) -> Header:
-        self.socket.send_multipart(frames)
-        return self.receive()
-
-    def say(self, **message: object) -> Header:
-        return self.ask(json.dumps({"v": 1, "id": 7, **message}).encode())
-
-    def acquire(self, ttl_s: float = 60.0) -> None:
-        reply = self.say(type="acquire", holder="peer", ttl_s=ttl_s)
-        assert reply["type"] == "granted", reply
-        self.lease, self.seq = reply["lease"], 0
-
-    def command(self, **fields: object) -> Header:
-        self.seq += 1
-        message: Header = {"lease": self.lease, "seq": self.seq, "reference_time": self.time}
-        if fields["type"] in ("skill", "goal", "servo_joint", "servo_pose"):
-            message["valid_for_s"] = 30.0
-        return self.say(**message | fields)
-
-    def close(self) -> None:
-        self.socket.close()
-        self.context.term()
-
-
-@pytest.fixture
-def connect() -> Iterator[Callable[[str], Peer]]:
-    peers: list[Peer] = []
-
-    def start(address: str) -> Peer:
-        peers.append(Peer(address))
-        return peers[-1]
-
-    yield start
-    for peer in peers:
-        peer.close()
-
-
-@pytest.fixture
-def peer(served: Served, connect: Callable[[str], Peer]) -> Peer:
-    """A client that holds the lease and runs a skill."""
-    peer = connect(served.address)
-    peer.acquire()
-    assert peer.command(type="skill", skill=[0.6, 0.8])["type"] == "ok"
-    return peer
-
-
-def assert_untouched(served: Served, peer: Peer) -> None:
-    """The skill still runs under its lease, and the next command is accepted."""
-    authority = served.server.authority
-    assert authority.mode == "skill"
-    assert authority.command is not None
-    assert authority.command.vector.tolist() == pytest.approx([0.6, 0.8])
-    assert authority.lease is not None
-    assert authority.lease.token == peer.lease
-    peer.seq = authority.seq
-    assert peer.command(type="skill", skill=[0.6, 0.8])["type"] == "ok"
-
-
-def assert_refused(served: Served, reply: Header, code: str, *words: str) -> None:
-    assert (reply["type"], reply["code"]) == ("error", code), reply
-    assert reply["fix"]
-    for word in words:
-        assert word in reply["message"], reply
-    # The refusal is counted in the telemetry.
-    assert served.server.authority.events.counters[f"rejected.{code}"] >= 1
-
+DEADLINE_MS = int(1e3 * DEADLINE_S)
 
 COMMAND = (
     '{"v":1,"id":7,"type":"skill","lease":"%s","seq":9,"reference_time":%f,'
@@ -114,28 +30,29 @@ COMMAND = (
 
 
 @pytest.mark.parametrize(
-    ("skill", "code", "words"),
+    ("skill", "words"),
     [
-        ("[NaN, 1]", "invalid", ["finite number"]),
-        ("[Infinity, 1]", "invalid", ["finite number"]),
-        ("[1e999, 1]", "invalid", ["finite number"]),
-        ("[1]", "invalid", ["1 entries", "takes 2"]),
-        ("[1, 0, 0]", "invalid", ["3 entries", "takes 2"]),
-        ("[0, 0]", "invalid", ["no direction"]),
-        ("[]", "invalid", ["at least 1"]),
-        ('["a", 1]', "invalid", ["valid number"]),
-        ("[[1, 0]]", "invalid", ["valid number"]),
-        ("null", "invalid", ["skill"]),
-        ("[" + ",".join(["0.5"] * 5000) + "]", "invalid", ["at most 1024"]),
+        ("[NaN, 1]", ["finite number"]),
+        ("[Infinity, 1]", ["finite number"]),
+        ("[1e999, 1]", ["finite number"]),
+        ("[1]", ["1 entries", "takes 2"]),
+        ("[1, 0, 0]", ["3 entries", "takes 2"]),
+        ("[0, 0]", ["no direction"]),
+        ("[]", ["at least 1"]),
+        ('["a", 1]', ["valid number"]),
+        ("[true, 1]", ["valid number"]),
+        ("[[1, 0]]", ["valid number"]),
+        ("null", ["skill"]),
+        ("[" + ",".join(["0.5"] * 5000) + "]", ["at most 1024"]),
     ],
 )
 def test_malformed_skills(
-    served: Served, peer: Peer, skill: str, code: str, words: list[str]
+    live: LocalServer, mover: RawClient, skill: str, words: list[str]
 ) -> None:
-    reply = peer.ask((COMMAND % (peer.lease, peer.time, skill)).encode())
-    assert_refused(served, reply, code, *words)
+    reply = mover.ask((COMMAND % (mover.lease, mover.time, skill)).encode())
+    assert_refused(live, reply, "invalid", *words)
     assert reply["id"] == 7
-    assert_untouched(served, peer)
+    assert_untouched(live, mover)
 
 
 @pytest.mark.parametrize(
@@ -144,8 +61,12 @@ def test_malformed_skills(
         (b'{"v":1,"id":7,"type":"dance"}', "unknown_type", ["dance"]),
         (b'{"v":1,"id":7}', "unknown_type", ["no type"]),
         (b'{"v":2,"id":7,"type":"hello"}', "wrong_version", ["2"]),
+        (b'{"v":true,"id":7,"type":"hello"}', "invalid", ["v"]),
+        (b'{"v":1.0,"id":7,"type":"hello"}', "invalid", ["v"]),
         (b'{"v":1,"id":7,"type":"hello","more":1}', "invalid", ["more"]),
+        (b'{"v":1,"id":7,"type":"clear","instance":"other"}', "wrong_server", ["other"]),
         (b'{"v":1,"id":7,"type":"stop"}', "unknown_type", ["stop"]),
+        (b'{"v":1,"id":7,"type":"act","session":"s","arrays":[]}', "not_supported", ["policy"]),
         (b"", "malformed", ["JSON"]),
         (b"\x00\xff\xfe\x80", "malformed", ["JSON"]),
         (b"[" * 30_000, "malformed", ["JSON"]),
@@ -156,27 +77,29 @@ def test_malformed_skills(
     ],
 )
 def test_malformed_headers(
-    served: Served, peer: Peer, header: bytes, code: str, words: list[str]
+    live: LocalServer, mover: RawClient, header: bytes, code: str, words: list[str]
 ) -> None:
-    assert_refused(served, peer.ask(header), code, *words)
-    assert_untouched(served, peer)
+    reply = mover.ask(header)
+    assert_refused(live, reply, code, *words)
+    assert reply["id"] == (7 if b'"id":7' in header else 0)
+    assert_untouched(live, mover)
 
 
-@pytest.mark.parametrize("count", [2, 9, 10, 1000])
-def test_frames_that_the_header_does_not_name(served: Served, peer: Peer, count: int) -> None:
-    hello = b'{"v":1,"id":7,"type":"hello"}'
-    reply = peer.ask(hello, *[b"x"] * (count - 1))
-    assert reply["type"] == "error", reply
-    assert reply["code"] == ("malformed" if count <= 9 else "too_large")
-    assert_untouched(served, peer)
-
-
-def test_commands_without_the_lease(
-    served: Served, peer: Peer, connect: Callable[[str], Peer]
+@pytest.mark.parametrize(
+    ("count", "code"),
+    [(2, "not_supported"), (9, "not_supported"), (10, "too_large"), (1000, "too_large")],
+)
+def test_only_act_has_more_than_one_frame(
+    live: LocalServer, mover: RawClient, count: int, code: str
 ) -> None:
-    other = connect(served.address)
+    """The policy service reads those of up to nine frames; this server has no such service."""
+    reply = mover.ask(b'{"v":1,"id":7,"type":"clear"}', *[b"x"] * (count - 1))
+    assert_refused(live, reply, code)
+    assert_untouched(live, mover)
+
+
+def test_commands_without_the_lease(live: LocalServer, mover: RawClient, other: RawClient) -> None:
     other.lease = "0" * 32
-    other.say(type="hello")
     for fields in (
         {"type": "skill", "skill": [1, 0]},
         {"type": "goal", "goal": [0, 0]},
@@ -186,26 +109,27 @@ def test_commands_without_the_lease(
         {"type": "reset"},
         {"type": "scene", "mass": 1.0},
     ):
-        assert_refused(served, other.command(**fields), "no_lease")
+        assert_refused(live, other.command(**fields), "no_lease")
     for kind in ("renew", "release"):
-        assert_refused(served, other.say(type=kind, lease=other.lease), "no_lease")
-    assert_refused(
-        served, other.say(type="acquire", holder="other", ttl_s=1), "lease_held", "'peer'"
-    )
-    assert_untouched(served, peer)
+        assert_refused(live, other.say(type=kind, lease=other.lease), "no_lease")
+    assert refusals(live, "no_lease") == 9
+    reply = other.say(type="acquire", holder="other", ttl_s=1)
+    assert_refused(live, reply, "lease_held", "'mover'")
+    assert_untouched(live, mover)
 
 
-def test_commands_that_are_old_early_or_repeated(served: Served, peer: Peer) -> None:
+def test_commands_that_are_old_early_or_repeated(live: LocalServer, mover: RawClient) -> None:
     skill = {"type": "skill", "skill": [1, 0]}
-    assert_refused(served, peer.command(**skill, reference_time=peer.time - 31), "stale", "old")
-    assert_refused(served, peer.command(**skill, reference_time=peer.time + 10), "stale", "ahead")
-    assert_refused(served, peer.command(**skill, seq=1), "out_of_order", "1")
-    assert_refused(served, peer.command(type="reset", reference_time=peer.time - 5), "stale", "old")
-    assert_untouched(served, peer)
+    assert_refused(live, mover.command(**skill, reference_time=mover.time - 61), "stale", "old")
+    assert_refused(live, mover.command(**skill, reference_time=mover.time + 1e6), "stale", "ahead")
+    assert_refused(live, mover.command(**skill, seq=1), "out_of_order", "1")
+    assert_refused(live, mover.command(type="reset", reference_time=mover.time - 5), "stale", "old")
+    assert_untouched(live, mover)
 
 
-def test_motions_out_of_range(served: Served, peer: Peer) -> None:
-    for fields in (
+@pytest.mark.parametrize(
+    "fields",
+    [
         {"type": "servo_joint", "joint_position": [9, 0, 0, -2, 0, 2, 0]},
         {"type": "servo_joint", "joint_position": [0, 0]},
         {"type": "servo_pose", "end_effector_position": [0, 0, 9]},
@@ -214,194 +138,94 @@ def test_motions_out_of_range(served: Served, peer: Peer) -> None:
         {"type": "scene", "mass": -1},
         {"type": "scene", "mass": 0.0005},
         {"type": "scene", "friction": 0},
-    ):
-        assert_refused(served, peer.command(**fields), "invalid")
-    assert_untouched(served, peer)
-
-
-def test_after_the_lease_expires_the_arm_holds(
-    served: Served, connect: Callable[[str], Peer]
-) -> None:
-    peer = connect(served.address)
-    peer.acquire(ttl_s=0.3)
-    assert peer.command(type="skill", skill=[1, 0])["type"] == "ok"
-    until(lambda: served.server.authority.mode == "hold")
-    assert served.server.authority.events.counters["lease_lost"] == 1
-    assert_refused(served, peer.command(type="skill", skill=[1, 0]), "no_lease", "not renewed")
-    until(lambda: max(map(abs, _telemetry(served)["joint_velocity"])) < 0.01)
-
-
-def test_while_stopped_every_motion_is_refused(
-    served: Served, peer: Peer, connect: Callable[[str], Peer]
-) -> None:
-    anyone = connect(served.server.addresses.stop)
-    assert anyone.say(type="stop", reason="smoke")["type"] == "ok"
-    assert_refused(served, peer.command(type="skill", skill=[1, 0]), "no_lease", "smoke")
-    reply = peer.say(type="acquire", holder="peer", ttl_s=1)
-    assert_refused(served, reply, "not_now", "smoke")
-    assert served.server.authority.mode == "stopped"
-    assert peer.say(type="clear")["type"] == "ok"
-    peer.acquire()
-    assert peer.command(type="skill", skill=[1, 0])["type"] == "ok"
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        b'{"v":1,"id":7,"type":"stop","reason":"x"}',
-        b'{"v":9,"id":7,"type":"stop"}',
-        b'{"type":"stop","reason":5,"more":[]}',
-        b'{"type":"stop","reason":"%s"}' % (b"x" * 2 * MAX_HEADER_BYTES),
     ],
+    ids=str,
 )
-def test_a_malformed_stop_still_stops(
-    served: Served, peer: Peer, connect: Callable[[str], Peer], header: bytes
+def test_numbers_out_of_range(
+    live: LocalServer, mover: RawClient, fields: dict[str, object]
 ) -> None:
-    assert served.server.authority.mode == "skill"
-    assert connect(served.server.addresses.stop).ask(header)["type"] == "ok"
-    assert served.server.authority.mode == "stopped"
+    assert_refused(live, mover.command(**fields), "invalid")
+    assert_untouched(live, mover)
 
 
-def test_a_stop_of_a_req_socket_stops(
-    served: Served, peer: Peer, connect: Callable[[str], Peer]
+def test_a_message_of_very_many_frames(
+    live: LocalServer, mover: RawClient, other: RawClient
 ) -> None:
-    assert connect(served.server.addresses.stop).ask(b"", b'{"type":"stop"}')["type"] == "ok"
-    assert served.server.authority.mode == "stopped"
-
-
-def test_the_stop_socket_accepts_only_stops(served: Served, connect: Callable[[str], Peer]) -> None:
-    reply = connect(served.server.addresses.stop).say(type="hello")
-    assert_refused(served, reply, "unknown_type", "hello")
-    assert "stop" in reply["fix"]
-
-
-@pytest.mark.parametrize("header", [b"", b"stop", b'{"v":1,"type":"hello"}', b"[]", b"\xff"])
-def test_other_messages_on_the_stop_socket_do_not_stop(
-    served: Served, peer: Peer, connect: Callable[[str], Peer], header: bytes
-) -> None:
-    assert connect(served.server.addresses.stop).ask(header)["type"] == "error"
-    assert_untouched(served, peer)
-
-
-def test_a_message_of_a_million_parts(
-    served: Served, peer: Peer, connect: Callable[[str], Peer]
-) -> None:
-    flood = connect(served.address)
-    for _ in range(999_999):
-        flood.socket.send(b"x", zmq.SNDMORE)
-    flood.socket.send(b"x")
-    ticks = served.server.loop.latest
-    assert ticks is not None
-    # A million frames keep the processor busy for long, so the deadline is longer.
-    assert_refused(served, flood.receive(4 * DEADLINE_S), "too_large", "more than 9 frames")
-    assert_untouched(served, peer)  # waits until the server has dropped the flood
-    assert _telemetry(served)["tick"] > ticks.tick
-    assert flood.say(type="hello")["type"] == "welcome"
-
-
-def test_a_stop_that_takes_long_to_read_stops_unread(
-    served: Served, connect: Callable[[str], Peer]
-) -> None:
-    peer = connect(served.server.addresses.stop)
-    arrays = b"[" + b"[]," * 1_000_000 + b"[]]"
-    reply = peer.ask(*[arrays] * 9)
-    assert_refused(served, reply, "too_large", "stopped all the same")
-    assert served.server.authority.mode == "stopped"
-
-
-def test_a_flooded_stop_socket_stops(
-    served: Served, peer: Peer, connect: Callable[[str], Peer]
-) -> None:
-    flood = connect(served.server.addresses.stop)
-    reply = flood.ask(*[b"x"] * 10_000)
-    assert_refused(served, reply, "too_large", "stopped all the same")
-    assert served.server.authority.mode == "stopped"
-    assert flood.say(type="stop")["type"] == "ok"
+    """It is refused and dropped while the arm moves; a still longer one ends a real gateway."""
+    before = live.latest
+    assert before is not None
+    reply = other.ask(*[b"x"] * (MAX_DROPPED_PARTS // 2))
+    assert_refused(live, reply, "too_large", "more than 9 frames")
+    assert_untouched(live, mover)  # waits until the server has dropped the frames
+    after = live.latest
+    assert after is not None
+    assert after.tick > before.tick
+    assert other.say(type="hello")["type"] == "welcome"
 
 
 def test_a_frame_beyond_every_limit_ends_only_its_connection(
-    served: Served, peer: Peer, connect: Callable[[str], Peer]
+    live: LocalServer, mover: RawClient, other: RawClient
 ) -> None:
-    huge = connect(served.address)
-    huge.socket.send(bytes(CUT_OFF_BYTES + 1))
-    assert not huge.socket.poll(300)
-    assert_untouched(served, peer)
+    events = other.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    other.socket.send(bytes(CUT_OFF_BYTES + 1))
+    assert events.poll(DEADLINE_MS), "the connection stays open"
+    other.socket.disable_monitor()
+    events.close()
+    assert_untouched(live, mover)
 
 
 @pytest.mark.parametrize(
     "garbage",
     [b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b"\xff\x00\x00\x00\x00\x00\x00\x00\x01\x7f" * 9, b""],
+    ids=["http", "ones", "greetings", "empty"],
 )
-def test_bytes_that_are_not_zeromq(served: Served, peer: Peer, garbage: bytes) -> None:
-    addresses = served.server.addresses
+def test_bytes_that_are_not_zeromq(live: LocalServer, mover: RawClient, garbage: bytes) -> None:
+    addresses = live.addresses
     for address in (addresses.commands, addresses.telemetry, addresses.stop):
-        host, port = address.removeprefix("tcp://").split(":")
-        with socket.create_connection((host, int(port))) as connection:
+        with connect_tcp(address, DEADLINE_S) as connection:
             connection.sendall(garbage)
-    assert_untouched(served, peer)
+            connection.shutdown(socket.SHUT_WR)
+            _read_to_the_end(connection)
+    assert_untouched(live, mover)
 
 
-CLIENT = """
-import sys, time
-from skill_runtime.client import SkillClient
-with SkillClient(sys.argv[1], timeout_s=20) as client, client.acquire("doomed", ttl_s=0.5):
-    while True:
-        client.skill([1, 0], valid_for_s=20)
-        print("moving", flush=True)
-        time.sleep(0.05)
-"""
-
-HALF_A_MESSAGE = """
-import sys, time, zmq
-socket = zmq.Context().socket(zmq.DEALER)
-socket.connect(sys.argv[1])
-for _ in range(1000):
-    socket.send(b"x" * 1000, zmq.SNDMORE)
-print("half", flush=True)
-time.sleep(60)
-"""
+def _read_to_the_end(connection: socket.socket) -> None:
+    try:
+        while connection.recv(4096):
+            pass
+    except ConnectionResetError:  # bytes had arrived that the server did not read
+        pass
 
 
-def _killed(code: str, address: str, lines: int) -> None:
-    """Runs a client until it has printed ``lines`` lines, then kills it with -9."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, address], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    for _ in range(lines):
-        assert process.stdout.readline()
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+@pytest.mark.parametrize("end", [RawPeer.close, RawPeer.reset], ids=["closed", "reset"])
+def test_a_message_whose_client_ends_before_its_last_frame(
+    live: LocalServer, mover: RawClient, other: RawClient, end: object
+) -> None:
+    peer = RawPeer(live.addresses.commands)
+    peer.send(frame(b'{"type":"clear"}', MORE) + frame(b"x" * 1000, MORE) * 5 + frame(b"x")[:1])
+    assert callable(end)
+    end(peer)
+    assert other.say(type="hello")["type"] == "welcome"
+    assert not live.channel.refusals()
+    assert_untouched(live, mover)
 
 
-def test_after_kill_9_of_a_client_the_arm_comes_to_rest(served: Served) -> None:
-    _killed(CLIENT, served.address, 20)
-    until(lambda: served.server.authority.mode == "hold")
-    assert served.server.authority.events.counters["lease_lost"] == 1
-    assert "doomed" in served.server.authority.events.last_event
-    until(lambda: max(map(abs, _telemetry(served)["joint_velocity"])) < 0.01)
-
-
-def test_a_client_killed_during_a_message_has_no_effect(served: Served, peer: Peer) -> None:
-    _killed(HALF_A_MESSAGE, served.address, 1)
-    assert_untouched(served, peer)
-
-
-def _telemetry(served: Served) -> Header:
-    latest = served.server.loop.latest
-    assert latest is not None
-    return json.loads(latest.model_dump_json())
-
-
-def test_telemetry_is_valid_by_its_own_schema(served: Served, peer: Peer, tmp_path: Path) -> None:
-    """The control loop builds telemetry without validation."""
-    from skill_proto.messages import Telemetry
-
-    until(lambda: _telemetry(served)["action"] is not None)
-    text = json.dumps(_telemetry(served))
-    state = Telemetry.model_validate_json(text, strict=True)
-    assert state.lease_holder == "peer"
-    assert state.command == "skill"
-    assert state.skill == pytest.approx((0.6, 0.8), abs=1e-6)
+def test_refusals_of_all_processes_are_in_telemetry_which_is_valid(
+    live: LocalServer, mover: RawClient
+) -> None:
+    """Telemetry is built without validation."""
+    assert mover.ask(b"x")["code"] == "malformed"  # by the gateway
+    assert mover.command(type="skill", skill=SKILL, seq=1)["code"] == "out_of_order"
+    with zmq.Context() as context, context.socket(zmq.SUB) as subscriber:
+        subscriber.linger = 0
+        subscriber.subscribe(b"")
+        subscriber.connect(live.addresses.telemetry)
+        while True:
+            assert subscriber.poll(DEADLINE_MS), "no telemetry"
+            state = TELEMETRY.validate_json(subscriber.recv(), strict=True)
+            if state.action is not None and state.counters.get("rejected") == 2:
+                break
+    assert state.counters["rejected.malformed"] == state.counters["rejected.out_of_order"] == 1
+    assert (state.lease_holder, state.command) == ("mover", "skill")
+    assert state.skill == pytest.approx(SKILL, abs=1e-6)
     assert len(state.joint_position) == 7

@@ -32,13 +32,13 @@ def frames_on_commands(target: Target) -> None:
     send_once(target, target.commands, one_byte_frames(MILLIONS))
 
 
-@attack(arm="either", burns=True)
+@attack(arm="either", burns=True, share=0.25)
 def long_messages_on_stop(target: Target) -> None:
     """Messages of 50,000 frames in a row on the stop socket."""
     repeat(target, target.stop, one_byte_frames(LONG))
 
 
-@attack(burns=True)
+@attack(burns=True, share=0.25)
 def long_messages_on_commands(target: Target) -> None:
     """Messages of 50,000 frames in a row on the commands socket."""
     repeat(target, target.commands, one_byte_frames(LONG))

@@ -44,13 +44,13 @@ def ping_and_reset(target: Target, address: str, body: bytes) -> None:
             peer.reset()
 
 
-@attack()
+@attack(share=0.25)
 def heartbeat_on_commands(target: Target) -> None:
     """Requests and a heartbeat, then a reset, on the commands socket."""
     ping_and_reset(target, target.commands, b"{}")
 
 
-@attack(arm="either")
+@attack(arm="either", share=0.25)
 def heartbeat_on_stop(target: Target) -> None:
     """Messages without a stop and a heartbeat, then a reset, on the stop socket."""
     ping_and_reset(target, target.stop, b"[]")

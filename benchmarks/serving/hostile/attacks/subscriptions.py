@@ -43,7 +43,7 @@ def subscriptions_200000(target: Target) -> None:
     send_once(target, target.telemetry, many_subscriptions(), "SUB")
 
 
-@attack()
+@attack(share=0.5)
 def deaf_subscribers(target: Target) -> None:
     """100 subscribers that never read."""
     with contextlib.ExitStack() as opened:
