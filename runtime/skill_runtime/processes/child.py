@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from skill_runtime.channel.memory import create_memory
-from skill_runtime.realtime.limits import process_state
+from skill_runtime.realtime.limits import PARENT, process_state
 
 THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """The children compute with one thread each; the buffers of others would only take memory."""
@@ -60,7 +60,7 @@ class Child:
                 stdout=stderr,
                 stderr=stderr,
                 pass_fds=program.descriptors,
-                env={**os.environ, **THREADS},
+                env={**os.environ, **THREADS, PARENT: str(os.getpid())},
             )
         return cls(program, process)
 

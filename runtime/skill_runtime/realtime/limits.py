@@ -12,6 +12,9 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 MIB = 2**20
 
+PARENT = "SKILL_SERVE_PARENT"
+"""Environment variable with the process id of the parent, which may die before its child asks."""
+
 
 def be_a_child(end_signal: int = signal.SIGKILL, nice: int = 0) -> None:
     """Leaves the signals of the terminal to the parent, and ends with the parent.

@@ -155,9 +155,13 @@ def test_the_last_telemetry_reports_the_shutdown(policy_file: Path) -> None:
 
 def test_the_banner_shows_policy_addresses_and_commands(policy_file: Path) -> None:
     with process("--model", str(policy_file), "--no-demo") as running:
-        with running.client() as client:
-            state_when(client, lambda state: state.mode == "hold" and state.tick > 100)
-        _, output = running.end()
+        assert running.popen.stdout is not None
+        lines = [running.popen.stdout.readline()]
+        while not re.search(r"hold .*lease free .*cube \[.* wake-up .* overruns \d", lines[-1]):
+            lines.append(running.popen.stdout.readline())
+            assert lines[-1], "no status line"
+        running.end()
+    output = "".join(lines)
     for words in (
         "panda",
         "mujoco",
@@ -171,7 +175,6 @@ def test_the_banner_shows_policy_addresses_and_commands(policy_file: Path) -> No
         f"skill-control skill 1 0 --address tcp://127.0.0.1:{running.port}",
     ):
         assert words in output
-    assert re.search(r"hold .*lease free .*cube \[.* wake-up .* overruns \d", output)
 
 
 def test_mass_and_friction_keep_the_given_values_in_every_episode(policy_file: Path) -> None:

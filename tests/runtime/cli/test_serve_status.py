@@ -13,7 +13,7 @@ from skill_runtime.control.arm_controller import ArmController
 
 
 def test_the_banner_shows_remarks_and_commands(served: Served) -> None:
-    welcome = served.server.welcome(0, 0.0)
+    welcome = served.server.gateway_config.welcome
     lines = banner(welcome, DEFAULT_ADDRESS, ["ordinary scheduling"]).splitlines()
     assert "note       ordinary scheduling" in lines
     assert lines[-1] == (

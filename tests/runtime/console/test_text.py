@@ -37,7 +37,8 @@ def test_the_example_is_a_skill_or_a_goal(make_manifest: Callable[..., PolicyMan
     assert example_command(make_manifest(), DEFAULT_ADDRESS) == "skill-control skill 1 0"
     goals_only = make_manifest(skill=none)
     assert example_command(goals_only, DEFAULT_ADDRESS) == "skill-control goal 0.15 0.15"
-    assert example_command(make_manifest(skill=none, goal=None), DEFAULT_ADDRESS) == ""
+    plain = make_manifest(skill=none, goal=None)
+    assert example_command(plain, DEFAULT_ADDRESS) == "skill-control skill"
 
 
 def test_a_state_shows_mode_lease_and_positions(state: Telemetry) -> None:

@@ -1,4 +1,7 @@
-"""Expensive requests cost the tick nothing."""
+"""Expensive requests leave the holder its lease and the arm its motion.
+
+``benchmarks.serving.hostile`` measures whether they make ticks late.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,6 @@ from tests.runtime.hostile.attacked import Watch, settled, under, until_it_moves
 
 WATCHED_S = 2.0
 
-MORE_SKIPPED = 0.2
-"""Share of servo periods that a busy machine may skip beyond those of the control."""
-
 EXPENSIVE = {
     "an act of 10,900 empty arrays": requests.empty_arrays,
     "an act of 32 MiB": lambda: requests.large_act("float32"),
@@ -26,18 +26,8 @@ EXPENSIVE = {
 }
 
 
-def skipped_share(clients: Bystanders, seconds: float) -> float:
-    """Returns the share of the servo periods that the loop skips in this time."""
-    settled(clients)
-    before = clients.state
-    clients.run(now() + seconds)
-    settled(clients)
-    skipped = clients.state.skipped - before.skipped
-    return skipped / (skipped + clients.state.tick - before.tick)
-
-
 @pytest.mark.parametrize("name", EXPENSIVE)
-def test_expensive_requests_in_a_row_skip_no_ticks(
+def test_expensive_requests_in_a_row_end_no_motion(
     server: Server, clients: Bystanders, name: str
 ) -> None:
     data = EXPENSIVE[name]()
@@ -47,25 +37,27 @@ def test_expensive_requests_in_a_row_skip_no_ticks(
         """The same request again and again."""
         repeat(target, target.commands, data)
 
-    control, watch = skipped_share(clients, WATCHED_S), Watch(server)
+    settled(clients)
+    watch = Watch(server)
     with under(expensive, server, WATCHED_S):
-        attacked = skipped_share(clients, WATCHED_S)
-    assert attacked < control + MORE_SKIPPED
+        clients.run(now() + WATCHED_S)
+        settled(clients)
     watch.check()
     assert clients.state.holder == HOLDER
     until_it_moves(clients)
 
 
-def test_subscriptions_of_15_mb_in_a_row_skip_no_ticks(server: Server, clients: Bystanders) -> None:
+def test_subscriptions_of_15_mb_in_a_row_end_no_motion(server: Server, clients: Bystanders) -> None:
     @attack()
     def subscribe(target: Target) -> None:
         """The same subscription again and again."""
         repeat(target, target.telemetry, subscription(15_000_000), "SUB")
 
-    control, watch = skipped_share(clients, WATCHED_S), Watch(server)
+    settled(clients)
+    watch = Watch(server)
     with under(subscribe, server, WATCHED_S):
-        attacked = skipped_share(clients, WATCHED_S)
-    assert attacked < control + MORE_SKIPPED
+        clients.run(now() + WATCHED_S)
+        settled(clients)
     watch.check()
     assert clients.state.holder == HOLDER
     assert clients.state.mode == "skill"

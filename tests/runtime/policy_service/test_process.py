@@ -166,8 +166,8 @@ def test_a_goal_rounded_at_the_bound_equals_the_bound(gateway: GatewayEnd) -> No
     observation = np.zeros((1, 28))
     with serving(MODELS / "goal_panda.onnx", gateway.address):
         assert gateway.parts() == [b"", b"ready"]
-        exact = ask(gateway, "a", observation=observation, goal=np.array([[0.15, -0.15]]))
-        single = np.array([[0.15, -0.15]], np.float32)
+        exact = ask(gateway, "a", observation=observation, goal=np.array([[0.1, -0.15]]))
+        single = np.array([[0.1, -0.15]], np.float32)
         assert (
             ask(gateway, "b", observation=observation, goal=single)["action"] == exact["action"]
         ).all()

@@ -137,8 +137,11 @@ def test_a_child_lets_others_come_first() -> None:
 
 
 PARENT = """
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE, text=True)
+import os, subprocess, sys, time
+from skill_runtime.realtime import limits
+command = [sys.executable, "-c", sys.argv[1]]
+environment = {**os.environ, limits.PARENT: str(os.getpid())}
+child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 child.stdout.readline()
 print(child.pid, flush=True)
 time.sleep(600)
@@ -168,6 +171,29 @@ def test_a_child_ends_with_its_parent(child: str, number: signal.Signals) -> Non
         pid = int(said(parent))
         assert process_state(pid) != ""
         parent.send_signal(number)
+        parent.wait(DEADLINE_S)
+        until(ended(pid))
+
+
+LATE = """
+import os, time
+from skill_runtime.realtime.limits import be_a_child
+print("child", flush=True)
+parent = os.getppid()
+while os.getppid() == parent:
+    time.sleep(0.01)
+be_a_child()
+time.sleep(600)
+"""
+
+
+@linux
+def test_a_child_whose_parent_has_died_before_it_asks_ends() -> None:
+    """As long as it lived, it would keep the addresses of its server."""
+    with program(PARENT, LATE) as parent:
+        pid = int(said(parent))
+        assert not ended(pid)()
+        parent.kill()
         parent.wait(DEADLINE_S)
         until(ended(pid))
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from tests.runtime.server.raw_client import SKILL, RawClient
-from tests.support.served import LocalServer, Served
+from tests.runtime.server.raw_client import SKILL, RawClient, Refusals
+from tests.support.served import LocalServer, serving, until
 
 
-@pytest.fixture
-def live(served: Served) -> LocalServer:
-    """A server that runs; the arm holds."""
-    return served.server
+@pytest.fixture(scope="module")
+def live(policy_file: Path) -> Iterator[LocalServer]:
+    """A server that runs, the same one for all tests of a module."""
+    with serving(policy_file) as served:
+        yield served.server
 
 
 @pytest.fixture
@@ -30,12 +32,21 @@ def connect() -> Iterator[Callable[[str], RawClient]]:
 
 
 @pytest.fixture
-def mover(live: LocalServer, connect: Callable[[str], RawClient]) -> RawClient:
-    """A client that holds the lease and runs a skill."""
+def mover(live: LocalServer, connect: Callable[[str], RawClient]) -> Iterator[RawClient]:
+    """A client that holds the lease and runs a skill; after the test the arm holds."""
     client = connect(live.addresses.commands)
     client.acquire()
     assert client.command(type="skill", skill=SKILL)["type"] == "ok"
-    return client
+    yield client
+    last = connect(live.addresses.commands)
+    last.say(type="release", lease=client.lease)
+    until(lambda: last.say(type="clear")["type"] == "ok")
+
+
+@pytest.fixture
+def refusals(live: LocalServer, mover: RawClient) -> Refusals:
+    """The refusals that follow, after the first commands of the mover."""
+    return Refusals(live)
 
 
 @pytest.fixture

@@ -60,10 +60,12 @@ class RawClient:
         self._context.destroy(linger=0)  # the socket, and a monitor of it
 
 
-def refusals(server: LocalServer, code: str) -> int:
-    """Returns the number that telemetry publishes as ``rejected.CODE``."""
-    name = f"rejected.{code}"
-    return server.authority.events.counters[name] + server.channel.refusals().get(name, 0)
+def counted_refusals(server: LocalServer) -> dict[str, int]:
+    """Returns the counters that telemetry publishes as ``rejected.CODE``."""
+    counters = dict(server.authority.events.counters)
+    for name, count in server.channel.refusals().items():
+        counters[name] = counters.get(name, 0) + count
+    return {name: count for name, count in counters.items() if name.startswith("rejected.")}
 
 
 def assert_error(server: LocalServer, reply: Header, code: str, *words: str) -> None:
@@ -75,10 +77,23 @@ def assert_error(server: LocalServer, reply: Header, code: str, *words: str) -> 
         assert word in reply["message"], reply
 
 
-def assert_refused(server: LocalServer, reply: Header, code: str, *words: str) -> None:
-    """As :func:`assert_error`; the refusal is also counted."""
-    assert_error(server, reply, code, *words)
-    assert refusals(server, code) >= 1
+class Refusals:
+    """Checks that a server counts each refusal once."""
+
+    def __init__(self, server: LocalServer) -> None:
+        self._server = server
+        self._counted = counted_refusals(server)
+
+    def check(self, reply: Header, code: str, *words: str) -> None:
+        """As :func:`assert_error`; since the last check, this refusal alone was counted."""
+        assert_error(self._server, reply, code, *words)
+        name = f"rejected.{code}"
+        self._counted[name] = self._counted.get(name, 0) + 1
+        self.check_no_other()
+
+    def check_no_other(self) -> None:
+        """Since the last check, no refusal was counted."""
+        assert counted_refusals(self._server) == self._counted
 
 
 def assert_untouched(server: LocalServer, mover: RawClient) -> None:

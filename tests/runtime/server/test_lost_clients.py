@@ -7,8 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from tests.runtime.server.raw_client import RawClient, assert_refused
-from tests.support.served import LocalServer, until
+from tests.runtime.server.raw_client import RawClient, assert_error
+from tests.support.served import LocalServer, Served, until
 
 CLIENT = """
 import sys, time
@@ -36,9 +36,10 @@ def has_lost_the_lease(server: LocalServer) -> bool:
 
 
 def test_after_the_lease_expires_the_arm_holds(
-    live: LocalServer, connect: Callable[[str], RawClient]
+    served: Served, connect: Callable[[str], RawClient]
 ) -> None:
-    client = connect(live.addresses.commands)
+    server = served.server
+    client = connect(server.addresses.commands)
 
     def moves() -> bool:
         """On a busy machine, the short lease may end before the command."""
@@ -46,22 +47,23 @@ def test_after_the_lease_expires_the_arm_holds(
         return client.command(type="skill", skill=[1, 0])["type"] == "ok"
 
     until(moves)
-    until(lambda: has_lost_the_lease(live))
+    until(lambda: has_lost_the_lease(server))
     reply = client.command(type="skill", skill=[1, 0])
-    assert_refused(live, reply, "no_lease", "not renewed")
-    until(lambda: speed(live) < RESTING_SPEED)
+    assert_error(server, reply, "no_lease", "not renewed")
+    until(lambda: speed(server) < RESTING_SPEED)
 
 
-def test_after_kill_9_of_a_client_the_arm_comes_to_rest(live: LocalServer) -> None:
-    command = [sys.executable, "-c", CLIENT, live.addresses.commands]
+def test_after_kill_9_of_a_client_the_arm_comes_to_rest(served: Served) -> None:
+    server = served.server
+    command = [sys.executable, "-c", CLIENT, server.addresses.commands]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == b"moving\n"
-            until(lambda: speed(live) > RESTING_SPEED)
+            until(lambda: speed(server) > RESTING_SPEED)
         finally:
             process.send_signal(signal.SIGKILL)
-    until(lambda: has_lost_the_lease(live))
-    assert live.authority.events.counters["lease_lost"] == 1
-    until(lambda: "doomed" in live.authority.events.last_event)
-    until(lambda: speed(live) < RESTING_SPEED)
+    until(lambda: has_lost_the_lease(server))
+    assert server.authority.events.counters["lease_lost"] == 1
+    until(lambda: "doomed" in server.authority.events.last_event)
+    until(lambda: speed(server) < RESTING_SPEED)
