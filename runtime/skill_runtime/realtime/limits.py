@@ -30,7 +30,7 @@ def be_a_child(end_signal: int = signal.SIGKILL, nice: int = 0) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     if sys.platform == "linux":
-        parent = os.getppid()
+        parent = int(os.environ.get(PARENT) or os.getppid())
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(end_signal), 0, 0, 0)
         if os.getppid() != parent:  # it died before the request
