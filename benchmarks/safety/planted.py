@@ -298,7 +298,7 @@ PLANTS: dict[str, tuple[str, Plant, str]] = {
     "garbage_is_executed": (
         "server",
         garbage_is_executed,
-        "was accepted beyond the joints' limits",
+        "was accepted beyond the joints' limits|a fault without a cause",
     ),
     "lost_replies": ("gateway", lost_replies, "no answer to"),
     "restart_forgets_counts": ("gateway", restart_forgets_counts, "counter in telemetry"),
