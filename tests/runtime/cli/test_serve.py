@@ -79,6 +79,14 @@ class Process:
                     found[words[words.index("-m") + 1].rpartition(".")[2]] = child
         return found
 
+    def close(self) -> None:
+        """Ends the process; output that the test has not read appears in its report."""
+        if self.popen.poll() is None:
+            self.popen.kill()
+        stdout = self.popen.stdout
+        if stdout is not None and not stdout.closed:
+            print(self.popen.communicate(timeout=DEADLINE_S)[0])
+
     def wait(self) -> int:
         """Returns the exit code after the process has ended."""
         code = self.popen.wait(DEADLINE_S)
@@ -99,9 +107,7 @@ def process(*arguments: str, port: int | None = None, **environment: str) -> Ite
     try:
         yield running
     finally:
-        if running.popen.poll() is None:
-            running.popen.kill()
-            running.wait()
+        running.close()
 
 
 def is_alive(process: psutil.Process) -> bool:
