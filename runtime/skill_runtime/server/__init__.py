@@ -1,13 +1,10 @@
-"""One served arm.
+"""The controller of one served arm. It has no socket.
 
-- ``arm_server``: assembles all parts into one server.
-- ``control_loop``: the thread that ticks at the servo rate.
-- ``tick_budget``: the work of a tick besides moving the arm.
-- ``message_server``: reads stops and commands, and sends replies and telemetry.
-- ``dispatcher``: executes one command and returns the reply.
-- ``validation``: checks the content of a command.
-- ``telemetry``: the telemetry message.
-- ``policy_service``: answers ``act`` in a second thread.
-- ``policy_sessions``: recurrent states of the clients of ``act``.
+- ``arm_server``: assembles arm, policy, authority and control loop.
+- ``control_loop``: one tick per servo period.
+- ``stop_reader``: executes stops, and stops the arm if the stop listener is silent.
+- ``command_reader``: executes the commands of the gateway, and replies.
+- ``dispatcher``: the effect of each command.
+- ``state_writer``: writes the state of the server as plain numbers.
 - ``backends``: the simulated arm, and its differences from the arm of training.
 """
