@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skill_proto.arrays import Array, Flags, Ids
-from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.tasks.tabletop.compatibility import check_fits_tabletop
 from skill_robots.tasks.tabletop.metrics import FAR_M, REST_DISTANCE_M, REST_M_S, REST_STEPS
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig

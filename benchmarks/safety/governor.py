@@ -30,7 +30,7 @@ from benchmarks.safety.governed_scenes import KINDS, Refusal, Tally, run_skill_a
 from benchmarks.safety.press import PLACES, at_start, press
 from skill_robots.franka.collision import HORIZON_M
 from skill_robots.motion.limits import Surroundings
-from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.tasks.baselines import BaselineName, make_baseline
 from skill_robots.tasks.registry import find_task
 from skill_robots.tasks.skill_aware.benchmark import CELLS, EPISODE_STEPS

@@ -171,8 +171,8 @@ def stop_read_seldom(run: FaultRun) -> Generator[None, None, None]:
     """Stops are read in every twentieth tick only."""
     read = StopReader.read
 
-    def seldom(self: StopReader) -> int:
-        return read(self) if run.oracle.tick % 20 == 0 else 0
+    def seldom(self: StopReader) -> bool:
+        return run.oracle.tick % 20 == 0 and read(self)
 
     with patch.object(StopReader, "read", seldom):
         yield
@@ -196,7 +196,7 @@ def garbage_is_executed(run: FaultRun) -> Generator[None, None, None]:
         yield
 
 
-def unchecked_vector(_: CommandValidator, message: Any) -> Any:  # noqa: ANN401  any motion
+def unchecked_vector(_: CommandValidator, message: Any) -> Any:  # noqa: ANN401  a motion of any kind
     """Returns the vector of a motion command without a check."""
     fields = ("skill", "goal", "joint_position", "end_effector_position")
     return np.array(next(getattr(message, name) for name in fields if hasattr(message, name)))
@@ -220,7 +220,7 @@ def restart_forgets_counts(run: FaultRun) -> Generator[None, None, None]:
     """A gateway that starts anew counts its refusals from zero."""
     create = gateway.Gateway.__init__
 
-    def forgetful(self: gateway.Gateway, *given: Any) -> None:  # noqa: ANN401  its arguments
+    def forgetful(self: gateway.Gateway, *given: Any) -> None:  # noqa: ANN401  passed on
         create(self, *given)
         for index in range(len(ERROR_CODES)):
             run.channel.words[Word.REJECTED + index] = 0
@@ -251,7 +251,7 @@ def stall_unseen(run: FaultRun) -> Generator[None, None, None]:
 def telemetry_always_well(run: FaultRun) -> Generator[None, None, None]:
     """Telemetry always reports mode `hold`."""
 
-    def well(*given: Any, **named: Any) -> Telemetry:  # noqa: ANN401  those of make_telemetry
+    def well(*given: Any, **named: Any) -> Telemetry:  # noqa: ANN401  passed on
         state = make_telemetry(*given, **named)
         return state.model_copy(update={"mode": "hold", "fault": None})
 

@@ -29,7 +29,8 @@ import tyro
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.bare_loop import measure_bare_loop
 from benchmarks.serving.commanded_server import TickFigures, serve
-from benchmarks.serving.failures.rig import SKILL_SERVE, NeverHappenedError
+from benchmarks.serving.failures.client_process import NeverHappenedError
+from benchmarks.serving.failures.rig import SKILL_SERVE
 from benchmarks.serving.inference import Inference, compare
 from benchmarks.serving.processes import Memory, Role
 from skill_proto.manifest import METADATA_KEY, PolicyManifest

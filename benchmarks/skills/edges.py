@@ -21,7 +21,7 @@ from tqdm import tqdm
 from benchmarks.lib.inputs import open_policy
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_proto.arrays import Array
-from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.tasks.tabletop.compatibility import check_fits_tabletop
 from skill_robots.tasks.tabletop.goal_box import (
     EDGES,

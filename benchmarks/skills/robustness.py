@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from benchmarks.lib.inputs import open_policy
 from benchmarks.lib.report import print_table, seed_text, write_json
-from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_runtime.evaluation.tabletop import EvaluationSettings, evaluate, total_steps
 
 GRAVITY = 9.81

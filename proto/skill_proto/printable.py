@@ -17,6 +17,11 @@ def printable(text: str) -> str:
     return _UNSAFE.sub(lambda match: _escape(match[0]), text)
 
 
+def printable_lines(text: str) -> str:
+    """Returns the text with its line breaks; each line is :func:`printable`."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def _escape(character: str) -> str:
     code = ord(character)
     if code < 0x100:

@@ -61,7 +61,7 @@ def normalise_skills(values: FloatArray, space: SkillSpace) -> Array:
 
 
 def check_goals(values: FloatArray, space: GoalSpace) -> Array:
-    """Returns ``(n, G)`` goals inside the box in which the policy was evaluated.
+    """Returns ``(n, G)`` goals inside the box that the manifest declares.
 
     Raises:
         VectorError: An entry is outside of the box by more than :data:`BOUND_TOLERANCE`.

@@ -94,7 +94,19 @@ def unpack(
             f"a message has 1 to {MAX_PARTS} frames, got {len(frames)}",
             "send one JSON header and at most eight arrays",
         )
-    header = frames[0]
+    message = read_header(frames[0], kind, max_header_bytes=max_header_bytes)
+    specs: tuple[ArraySpec, ...] = getattr(message, "arrays", ())
+    return message, _arrays(frames[1:], specs, getattr(message, "id", 0))
+
+
+def read_header(
+    header: bytes, kind: TypeAdapter[M], *, max_header_bytes: int = MAX_HEADER_BYTES
+) -> M:
+    """Reads the first frame of a message; see :func:`unpack`.
+
+    Raises:
+        WireError: the header is too long, not JSON, or not a valid message.
+    """
     if len(header) > max_header_bytes:
         raise WireError(
             "too_large",
@@ -102,11 +114,9 @@ def unpack(
             "send a shorter header",
         )
     try:
-        message = kind.validate_json(header, strict=True)
+        return kind.validate_json(header, strict=True)
     except ValidationError as error:
         raise _explain(header, error) from None
-    specs: tuple[ArraySpec, ...] = getattr(message, "arrays", ())
-    return message, _arrays(frames[1:], specs, getattr(message, "id", 0))
 
 
 def _arrays(

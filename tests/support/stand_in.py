@@ -63,11 +63,14 @@ class StandIn:
         named: Addresses for telemetry and stops that the welcome names, if not its own.
 
     Attributes:
+        instance: as given.
+        ports: the bound ports for commands, telemetry and stops.
         address, telemetry_address, stop_address: its sockets.
         heard: commands received.
         stops: stops received, refused ones included.
         mode: published mode.
         holder: holder of the lease; None if it is free.
+        renewed_at: time of the last renewal, by ``time.monotonic`` [s].
         override: computes replies in place of the stand-in.
         answers: whether the commands socket is read.
         replies: whether commands are replied to.
@@ -89,8 +92,7 @@ class StandIn:
         self.holder: str | None = None
         self.renewed_at = 0.0
         self.override = override or (lambda message: None)
-        self.answers = True
-        self.publishes = self.replies = True
+        self.answers = self.publishes = self.replies = True
         self._token, self._ttl_s, self._why = "", 0.0, "the token is unknown"
         self._seq = 0
         self._context = zmq.Context()

@@ -103,17 +103,15 @@ def begin(training_server: TrainingServer, tmp_path: Path) -> Iterator[Callable[
 @pytest.fixture(scope="session")
 def skill_train_command() -> list[str]:
     """Command that starts ``skill-train`` as a process."""
-    program = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from skill_training.cli import main; main()"
-    )
-    # A test run in the background of a shell ignores SIGINT, and so would its children.
-    return [sys.executable, "-c", program]
+    return [sys.executable, "-c", "from skill_training.cli import main; main()"]
 
 
 @pytest.fixture
 def skill_train(begin: Callable[..., Training]) -> Cli:
-    """Runs ``skill-train`` to its end, in a temporary directory. Its outputs are one text."""
+    """Runs ``skill-train`` to its end, in a temporary directory.
+
+    Standard output and error are one text.
+    """
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         training = begin(*arguments)

@@ -1,4 +1,4 @@
-"""``skill-train`` as a process: signals, two writers, full disks, and what a session may change."""
+"""``skill-train`` as a process: signals, terminals, full disks, second writers and divergence."""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from importlib import metadata
+
+from skill_training.run.provenance import DISTRIBUTION, version
 
 NEEDED = ("torch", "onnx", "onnxscript", "tensorboard", "onnxruntime")
 """Packages of the ``train`` extra that training and export need."""
@@ -16,7 +17,7 @@ def main() -> None:
     ``--version`` as the first word works without any of them.
     """
     if sys.argv[1:2] == ["--version"]:
-        print(f"skill-train {version()}")
+        print(f"skill-train {version(DISTRIBUTION)}")
         sys.exit(0)
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
@@ -29,11 +30,3 @@ def main() -> None:
     from skill_training.cli import main as run
 
     run()
-
-
-def version() -> str:
-    """Returns the version of the installed distribution."""
-    try:
-        return metadata.version("skill-serve")
-    except metadata.PackageNotFoundError:
-        return "unknown"

@@ -16,18 +16,10 @@ from pathlib import Path
 import tyro
 import zmq
 
+from benchmarks.serving.failures.client_process import CLOCK
 from skill_proto.messages import Hello, Track
-from skill_runtime.client import (
-    ClientError,
-    CommandRefusedError,
-    Connection,
-    SkillClient,
-)
+from skill_runtime.client import ClientError, CommandRefusedError, Connection, SkillClient
 from skill_runtime.client.connection import open_socket
-from skill_runtime.realtime.clock import MonotonicClock
-
-CLOCK = MonotonicClock()
-"""The clock of the server."""
 
 COMMAND_PERIOD_S = 0.1
 """Time between two skills of the client [s]."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.serving.failures.client_process import CLOCK, Peer, wait_for
@@ -72,18 +73,25 @@ def _next_server(rig: Rig, client: Peer) -> dict[str, Fact]:
 
 def server_suspended(model: Path) -> Outcome:
     """All processes are stopped (SIGSTOP) until command and lease have expired, and continued."""
+    return _suspended(model, Rig.suspend_server, Rig.resume_server, "server")
+
+
+def _suspended(
+    model: Path, stop: Callable[[Rig], float], resume: Callable[[Rig], float], name: str
+) -> Outcome:
+    """Calls ``stop``, and ``resume`` once command and lease have expired."""
     with Rig(model) as rig:
         client = rig.client()
-        stopped = rig.suspend_server()
+        stopped = stop(rig)
         unreachable = client.wait_for("ServerUnreachableError", stopped)
         time.sleep(max(0.0, stopped + AWAY_S - CLOCK.now()))
-        failed = rig.resume_server()
+        failed = resume(rig)
         client.wait_for("LeaseLostError", failed)
         after = aftermath(rig, "hold", failed)
         facts = _resumed(rig, after)
     facts["client: ServerUnreachableError [s]"] = round(unreachable["at"] - stopped, 3)
     bound = Bound(SERVO_PERIOD_S, "first servo period after SIGCONT")
-    return after.outcome("server: SIGSTOP 2 s, then SIGCONT", bound, facts)
+    return after.outcome(f"{name}: SIGSTOP {AWAY_S:g} s, then SIGCONT", bound, facts)
 
 
 def _resumed(rig: Rig, after: Aftermath) -> dict[str, Fact]:
@@ -124,18 +132,12 @@ def controller_killed(model: Path) -> Outcome:
 
 def controller_stopped(model: Path) -> Outcome:
     """The controller is stopped (SIGSTOP) until command and lease have expired, and continued."""
-    with Rig(model) as rig:
-        client = rig.client()
-        stopped = rig.signal_server(signal.SIGSTOP, "controller")
-        unreachable = client.wait_for("ServerUnreachableError", stopped)
-        time.sleep(max(0.0, stopped + AWAY_S - CLOCK.now()))
-        failed = rig.signal_server(signal.SIGCONT, "controller")
-        client.wait_for("LeaseLostError", failed)
-        after = aftermath(rig, "hold", failed)
-        facts = _resumed(rig, after)
-    facts["client: ServerUnreachableError [s]"] = round(unreachable["at"] - stopped, 3)
-    bound = Bound(SERVO_PERIOD_S, "first servo period after SIGCONT")
-    return after.outcome("controller: SIGSTOP 2 s, then SIGCONT", bound, facts)
+    return _suspended(
+        model,
+        lambda rig: rig.signal_server(signal.SIGSTOP, "controller"),
+        lambda rig: rig.signal_server(signal.SIGCONT, "controller"),
+        "controller",
+    )
 
 
 # The gateway --------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from typing import Annotated
 import tyro
 
 from benchmarks.lib.report import print_table, write_json
-from benchmarks.serving.failures.rig import NeverHappenedError
+from benchmarks.serving.failures.client_process import NeverHappenedError
 from benchmarks.serving.hostile.attacker import Attacker
 from benchmarks.serving.hostile.attacks import ATTACKS
 from benchmarks.serving.hostile.bystanders import Bystanders

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import psutil
+
 from benchmarks.serving.hostile.attacker import Attacker
 from benchmarks.serving.hostile.attacks.attack import WINDOW_S, Attack
 from benchmarks.serving.hostile.bystanders import HOLDER, RECOVERY_S, Bystanders
@@ -18,13 +20,8 @@ from benchmarks.serving.hostile.results import (
     newest,
     stop_s,
 )
-from benchmarks.serving.hostile.rig import (
-    CONTROLLER,
-    NETWORK_ROLES,
-    SUPERVISOR,
-    Server,
-    resident_mb,
-)
+from benchmarks.serving.hostile.rig import CONTROLLER, NETWORK_ROLES, SUPERVISOR, Server
+from benchmarks.serving.processes import Role, resident_mb
 
 STOPS = 3
 """Stops of the innocent client during an attack."""
@@ -51,8 +48,8 @@ class Campaign:
     server: Server
     bystanders: Bystanders
     attacker: Attacker
-    _roles: dict[str, int] = field(default_factory=dict[str, int])
-    _peaks: dict[str, float] = field(default_factory=dict[str, float])
+    _roles: dict[Role, psutil.Process] = field(default_factory=dict[Role, psutil.Process])
+    _peaks: dict[Role, float] = field(default_factory=dict[Role, float])
     _total_peak: float = 0.0
 
     def __post_init__(self) -> None:
@@ -104,10 +101,12 @@ class Campaign:
         )
 
     def _sample(self) -> None:
-        sizes = resident_mb(list(self._roles.values()))
-        for role, mb in zip(self._roles, sizes, strict=True):
+        total = 0.0
+        for role, process in self._roles.items():
+            mb = resident_mb(process)
             self._peaks[role] = max(self._peaks.get(role, 0.0), mb)
-        self._total_peak = max(self._total_peak, sum(sizes))
+            total += mb
+        self._total_peak = max(self._total_peak, total)
 
     def once(self, attack: Attack, number: int, *, innocuous: bool = False) -> Repeat:
         """Carries out an attack, or its control, once.
@@ -137,7 +136,9 @@ class Campaign:
     def _all_answered(self) -> bool:
         return all(stop.answered < math.inf for stop in self.bystanders.stops)
 
-    def _finish(self, attack: Attack, began: float, first: State, controller: int | None) -> Repeat:
+    def _finish(
+        self, attack: Attack, began: float, first: State, controller: psutil.Process | None
+    ) -> Repeat:
         """Waits for the end of the attack, makes the arm move again, and stops it once more."""
         clients = self.bystanders
         stops = list(clients.stops)
@@ -165,7 +166,6 @@ class Campaign:
             late=late_ticks(first, last, round(attack.lasts_s / clients.period_s)),
             mode=before.mode,
             kept=before.holder == HOLDER,
-            expired=before.expired - first.expired,
             stops_s=[seconds for seconds in times if seconds is not None],
             silent_s=silent_s,
             moving_s=moving_s,

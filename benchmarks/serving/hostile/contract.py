@@ -16,7 +16,7 @@ STOP_P99_S = 0.010
 """A stop is read within this time, in 99 of 100 cases [s]."""
 
 SERVICE_S = 1.0
-"""After an attack the server answers and publishes again within this time [s]."""
+"""After an attack, or the loss of a process, all services are back within this time [s]."""
 
 CONTROLLER_GROWTH_MB = 2.0
 """Memory that counts as unchanged [MB]."""

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import psutil
 import zmq
 
 from benchmarks.serving.hostile.attacks.floods import act
 from benchmarks.serving.hostile.bystanders import RECOVERY_S, Bystanders
+from benchmarks.serving.hostile.contract import SERVICE_S
 from benchmarks.serving.hostile.observed import now
 from benchmarks.serving.hostile.results import longest_gap
 from benchmarks.serving.hostile.rig import CONTROLLER, NETWORK_ROLES, Server
-
-SERVICE_S = 1.0
-"""Service is back within this time [s]."""
+from benchmarks.serving.processes import Role
 
 WATCHED_S = 1.5
 """Time of observation after the loss [s]."""
@@ -31,7 +30,7 @@ STOPPED_WITHIN_S = 0.5
 
 SIGNALS = (signal.SIGABRT, signal.SIGKILL, signal.SIGSTOP)
 
-LOSSES: dict[str, tuple[str, signal.Signals]] = {
+LOSSES: dict[str, tuple[Role, signal.Signals]] = {
     f"{role.replace(' ', '-')}-{number.name.lower()}": (role, number)
     for role in NETWORK_ROLES
     for number in SIGNALS
@@ -121,12 +120,14 @@ def lose(server: Server, clients: Bystanders, name: str) -> Loss:
     )
 
 
-def _watch(clients: Bystanders, pid: int, number: signal.Signals) -> tuple[float, float, float]:
+def _watch(
+    clients: Bystanders, process: psutil.Process, number: signal.Signals
+) -> tuple[float, float, float]:
     """Sends the signal; returns the gaps of hellos and telemetry, and the stop's time [s]."""
     clients.forget()
     clients.moving = False
     lost = now()
-    os.kill(pid, number)
+    process.send_signal(number)
     clients.run(lost + PROBE_S)
     # Each stop is sent anew: the connection of the one before may have ended with the process.
     asked = now()
@@ -142,8 +143,8 @@ def _watch(clients: Bystanders, pid: int, number: signal.Signals) -> tuple[float
     answers = [probe.at + probe.answered for probe in clients.probes]
     arrivals = [state.arrived for state in clients.states]
     gaps = [longest_gap(times, lost, now()) for times in (answers, arrivals)]
-    with contextlib.suppress(OSError):
-        os.kill(pid, signal.SIGCONT)  # a frozen process that was not replaced
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process.send_signal(signal.SIGCONT)  # a frozen process that was not replaced
     return gaps[0], gaps[1], stop_s
 
 

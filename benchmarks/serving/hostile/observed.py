@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+from benchmarks.serving.failures.client_process import CLOCK
 
 
 def now() -> float:
     """Returns the time on the clock of the server [s]; all processes of a machine share it."""
-    return time.clock_gettime(_CLOCK)
+    return CLOCK.now()
 
 
 class State(NamedTuple):
@@ -28,8 +27,6 @@ class State(NamedTuple):
     """Servo periods that the loop skipped since the start."""
     late: int
     """Ticks since the start that began more than half a period late; 0 if it is not published."""
-    expired: int
-    """Commands that expired."""
     last_event: str
 
     @classmethod
@@ -48,7 +45,6 @@ class State(NamedTuple):
             holder=state["lease_holder"],
             skipped=timing["overruns"],
             late=counts[-1] - counts[in_time] if in_time is not None and counts else 0,
-            expired=state["counters"].get("expired", 0),
             last_event=state["last_event"],
         )
 

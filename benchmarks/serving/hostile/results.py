@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from benchmarks.serving.hostile.attacks.attack import Attack
 from benchmarks.serving.hostile.observed import Sent, State
 from benchmarks.serving.hostile.rig import CONTROLLER, NETWORK_ROLES, Memory
+from benchmarks.serving.processes import Role
 
 STOP_READ_S = 0.5
 """Longest wait for the reply to a stop during an attack [s]."""
@@ -29,8 +30,6 @@ class Repeat:
     """Mode of the arm just before the stop of the innocent client."""
     kept: bool
     """Whether the holder had its lease then."""
-    expired: int
-    """Commands of the holder that expired."""
     stops_s: list[float]
     """Times until the stops had their effect [s]."""
     silent_s: float
@@ -48,9 +47,9 @@ class Result:
     attack: Attack
     attacked: list[Repeat]
     controls: list[Repeat]
-    before: dict[str, Memory]
-    after: dict[str, Memory]
-    peaks: dict[str, float]
+    before: dict[Role, Memory]
+    after: dict[Role, Memory]
+    peaks: dict[Role, float]
     """Largest resident memory during the attacks, by role [MB]."""
     total_peak: float
     """Largest sum over all processes, from samples [MB]."""

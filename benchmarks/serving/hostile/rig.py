@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -15,22 +13,17 @@ from typing import IO, NamedTuple, Self
 import psutil
 import zmq
 
-from benchmarks.serving.failures.rig import ADDRESS, NeverHappenedError, free_port
+from benchmarks.serving.failures.client_process import NeverHappenedError
+from benchmarks.serving.failures.rig import ADDRESS, free_port
+from benchmarks.serving.processes import Role, find_processes
 
 START_S = 60.0
 END_S = 10.0
 
-ROLES = {
-    "skill_runtime.processes.gateway": "gateway",
-    "skill_runtime.stop_listener": "stop listener",
-    "skill_runtime.processes.policy_service": "policy service",
-    "skill_runtime.processes.controller": "controller",
-}
-"""Program of a child process, by a word of its command line."""
+CONTROLLER: Role = "controller"
+SUPERVISOR: Role = "supervisor"
 
-CONTROLLER, SUPERVISOR = "controller", "supervisor"
-
-NETWORK_ROLES = ("gateway", "stop listener", "policy service")
+NETWORK_ROLES: tuple[Role, ...] = ("gateway", "stop listener", "policy service")
 
 PROC = Path("/proc")
 
@@ -62,14 +55,6 @@ def sizes_mb(path: Path) -> dict[str, float]:
             if words[1:] == ["kB"]:
                 found[name] = 1024 * int(words[0]) / 1e6
     return found
-
-
-def descendants(pid: int) -> list[int]:
-    """Returns the process and all processes that it or they have started."""
-    try:
-        return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
-    except psutil.Error:
-        return [pid]
 
 
 class Server:
@@ -116,34 +101,22 @@ class Server:
         """Whether the process that was started still runs."""
         return self._popen.poll() is None
 
-    def processes(self) -> dict[str, int]:
-        """Returns the process ids by role; a server of one process is its own controller."""
-        found: dict[str, int] = {}
-        for pid in descendants(self._popen.pid):
-            with contextlib.suppress(OSError):
-                text = (PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace")
-                words = text.split("\0")
-                role = next((r for word, r in ROLES.items() if any(word in w for w in words)), "")
-                if pid == self._popen.pid:
-                    role = SUPERVISOR
-                if role:
-                    found[role] = pid
-        if CONTROLLER not in found and SUPERVISOR in found:
-            found[CONTROLLER] = found.pop(SUPERVISOR)
-        return found
+    def processes(self) -> dict[Role, psutil.Process]:
+        """Returns the processes by role; none after the end of the server."""
+        return find_processes(self._popen.pid)
 
     def reset_peaks(self) -> None:
         """Begins a new measurement of the largest resident memory."""
-        for pid in self.processes().values():
+        for process in self.processes().values():
             with contextlib.suppress(OSError):
-                (PROC / str(pid) / "clear_refs").write_text("5")
+                (PROC / str(process.pid) / "clear_refs").write_text("5")
 
-    def memory(self) -> dict[str, Memory]:
+    def memory(self) -> dict[Role, Memory]:
         """Returns the memory of each process, by role."""
-        found: dict[str, Memory] = {}
-        for role, pid in self.processes().items():
-            status = sizes_mb(PROC / str(pid) / "status")
-            shares = sizes_mb(PROC / str(pid) / "smaps_rollup")
+        found: dict[Role, Memory] = {}
+        for role, process in self.processes().items():
+            status = sizes_mb(PROC / str(process.pid) / "status")
+            shares = sizes_mb(PROC / str(process.pid) / "smaps_rollup")
             if "VmRSS" in status:
                 found[role] = Memory(
                     rss=status["VmRSS"],
@@ -155,28 +128,14 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
     ) -> None:
-        children = descendants(self._popen.pid)[1:]
-        self._popen.send_signal(signal.SIGTERM)
+        processes = self.processes().values()
+        self._popen.terminate()
         try:
             self._popen.wait(END_S)
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
-        for pid in children:  # a process that survives its supervisor would hold the ports
-            with contextlib.suppress(OSError):
-                if b"skill" in (PROC / str(pid) / "cmdline").read_bytes():
-                    os.kill(pid, signal.SIGKILL)
+        for process in processes:  # one that survives its supervisor would hold the ports
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self._output.close()
-
-
-def resident_mb(pids: Sequence[int]) -> list[float]:
-    """Returns the resident memory of processes, cheaply; 0 for one that has ended [MB]."""
-    page_mb = os.sysconf("SC_PAGE_SIZE") / 1e6
-    found: list[float] = []
-    for pid in pids:
-        try:
-            pages = (PROC / str(pid) / "statm").read_text().split()[1]
-        except (OSError, IndexError):
-            pages = "0"
-        found.append(int(pages) * page_mb)
-    return found

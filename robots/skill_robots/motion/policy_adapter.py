@@ -12,11 +12,9 @@ from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ArmSpec, ArmState, JointTarget, ObjectUnseenError, Pose
 from skill_robots.motion.action import ActionConfig, ActionDecoder, EndEffectors, end_effector_state
-from skill_robots.motion.policy_support import UnsupportedPolicyError, check_supported
+from skill_robots.motion.policy_support import check_supported
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper, ShaperConfig
 from skill_robots.observation import WorldState, canonical_sign, observe, observed_objects
-
-__all__ = ["PolicyAdapter", "UnsupportedPolicyError"]
 
 
 class PolicyAdapter:

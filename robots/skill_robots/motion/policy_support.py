@@ -1,8 +1,8 @@
 """Checks that a policy's manifest agrees with the robot that is to run it.
 
 A number in another unit or frame is a wrong number: the policy would see or move something else
-than in training. Such a manifest is refused. Differences of the plant that only change how well a
-policy works are no subject of this module.
+than in training. Such a manifest is refused. Differences of the plant that only affect the
+performance of a policy are not checked here.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def check_supported(spec: ArmSpec, manifest: PolicyManifest) -> None:
         )
 
 
-def reach_m(spec: ArmSpec) -> float:
+def _reach_m(spec: ArmSpec) -> float:
     """Returns an upper bound on the distance of the end effector from the arm's first axis [m]."""
     return float(spec.end_effector_reach[0])
 
@@ -99,7 +99,7 @@ def _action(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
     for part in manifest.action:
         owner = f"action {part.name!r}"
         found += _differences(owner, (part.unit, part.frame), (_METRE, _ACTION_FRAMES[part.name]))
-        if part.unit == _METRE and part.scale > reach_m(spec):
+        if part.unit == _METRE and part.scale > _reach_m(spec):
             found.append(f"{owner} has the scale {part.scale:g} m, {_beyond(spec)}")
     return found
 
@@ -111,13 +111,13 @@ def _goal(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
     field = FIELDS[goal.field]
     found = _differences("goal", (goal.unit, goal.frame), (field.unit, field.frame))
     farthest = max(abs(value) for value in (*goal.low, *goal.high))
-    if (goal.unit, goal.frame) == (_METRE, "world") and farthest > 2 * reach_m(spec):
+    if (goal.unit, goal.frame) == (_METRE, "world") and farthest > 2 * _reach_m(spec):
         found.append(f"goal reaches {farthest:g} m from the origin, {_beyond(spec)}")
     return found
 
 
 def _workspace(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
-    plant, reach = manifest.plant, reach_m(spec)
+    plant, reach = manifest.plant, _reach_m(spec)
     low, high = np.array(plant.workspace_low_m), np.array(plant.workspace_high_m)
     found: list[str] = []
     if (high - low).max() > 2 * reach:
@@ -162,7 +162,7 @@ def _differences(owner: str, given: tuple[str, str], expected: tuple[str, str]) 
 
 
 def _beyond(spec: ArmSpec) -> str:
-    return f"too much for an arm with a reach of {reach_m(spec):g} m; the unit is metres"
+    return f"too much for an arm with a reach of {_reach_m(spec):g} m; the unit is metres"
 
 
 def _box(corner: Array) -> str:

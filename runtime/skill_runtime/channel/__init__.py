@@ -4,12 +4,12 @@ The controller never waits for another process, and no other process can make it
 carries its length and a checksum, so that a record of a writer that died or went wrong is noticed.
 
 - ``memory``: the memory itself, passed to child processes as a file descriptor.
-- ``words``: single 64-bit words: heartbeats, flags and counters.
 - ``seqlock``: the newest record of one writer.
 - ``record_queue``: a bounded queue with one writer and one reader.
 - ``wakeup``: wakes a process that waits.
 - ``stop_requests``: stops from the stop listener to the controller, and their execution.
+- ``text``: texts in records.
 - ``codec``, ``messages``: commands and replies as records.
 - ``state_layout``, ``state_record``: the state of the server as a record.
-- ``channel``: all of them, at fixed places of the memory.
+- ``channel``: all of them and single words, such as heartbeats, at fixed places of the memory.
 """

@@ -17,15 +17,15 @@ from pydantic import ValidationError
 
 from skill_proto.messages import Message
 from skill_runtime.channel.record_queue import CorruptRecordError
+from skill_runtime.channel.text import pack_text, unpack_text
 
 M = TypeVar("M", bound=Message)
 
-MAX_TEXT_BYTES = 1024
-"""Longest text in UTF-8: 256 characters of four bytes."""
-
 _HEAD = Struct("<QQ")
 _NO_INTEGER = -(2**63)
-_NO_VECTOR = 2**16 - 1
+_NO_LENGTH = 2**16 - 1
+_ABSENT = pack("<H", _NO_LENGTH)
+"""Stands for a text or vector that is None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,30 +123,24 @@ def _or_none(value: int | float) -> int | float | None:
 
 
 def _encode_text(text: str | None) -> bytes:
-    if text is None:
-        return pack("<H", _NO_VECTOR)
-    encoded = text.encode("utf-8", "replace")[:MAX_TEXT_BYTES]
-    return pack("<H", len(encoded)) + encoded
+    return _ABSENT if text is None else pack_text(text)
 
 
 def _decode_text(record: bytes, offset: int) -> tuple[str | None, int]:
-    (length,) = unpack_from("<H", record, offset)
-    offset += 2
-    if length == _NO_VECTOR:
-        return None, offset
-    # A text that was cut may end within a character.
-    return record[offset : offset + length].decode("utf-8", "ignore"), offset + length
+    if record[offset : offset + len(_ABSENT)] == _ABSENT:
+        return None, offset + len(_ABSENT)
+    return unpack_text(record, offset)
 
 
 def _encode_vector(vector: Sequence[float] | None) -> bytes:
     if vector is None:
-        return pack("<H", _NO_VECTOR)
+        return _ABSENT
     return pack(f"<H{len(vector)}d", len(vector), *vector)
 
 
 def _decode_vector(record: bytes, offset: int) -> tuple[tuple[float, ...] | None, int]:
     (length,) = unpack_from("<H", record, offset)
     offset += 2
-    if length == _NO_VECTOR:
+    if length == _NO_LENGTH:
         return None, offset
     return unpack_from(f"<{length}d", record, offset), offset + 8 * length

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from struct import Struct, error, pack, unpack_from
+from struct import Struct, error
 
 from skill_runtime.channel.record_queue import CorruptRecordError
+from skill_runtime.channel.text import pack_text, unpack_text
 
 INTEGERS = (
     *("present", "seq", "tick", "mode", "fault", "command", "command_seq", "braking"),
@@ -22,9 +23,6 @@ tuples in ``state_record``, and -1 stands for none."""
 
 TEXTS = ("lease_holder", "last_event")
 """Texts of every state; '' stands for no holder."""
-
-MAX_TEXT_BYTES = 1024
-"""Longest text in UTF-8."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +107,7 @@ class StateLayout:
             *[counters.get(name, 0) for name in self.counters],
             *numbers,
         )
-        encoded = [texts[name].encode("utf-8", "replace")[:MAX_TEXT_BYTES] for name in TEXTS]
-        return record + b"".join(pack("<H", len(text)) + text for text in encoded)
+        return record + b"".join(pack_text(texts[name]) for name in TEXTS)
 
     def unpack(self, record: bytes) -> State:
         """Returns the state of a record.
@@ -122,10 +119,7 @@ class StateLayout:
             numbers = self._numbers.unpack_from(record)
             offset, texts = self._numbers.size, dict[str, str]()
             for name in TEXTS:
-                (length,) = unpack_from("<H", record, offset)
-                offset += 2
-                texts[name] = record[offset : offset + length].decode("utf-8", "ignore")
-                offset += length
+                texts[name], offset = unpack_text(record, offset)
         except error as problem:
             raise CorruptRecordError(f"a record is no state: {problem}") from None
         if offset != len(record):

@@ -14,6 +14,9 @@ from skill_runtime.channel.seqlock import Seqlock
 OFFSET = 512
 """Place of the stops in the memory of a channel [bytes]."""
 
+BLOCKED = "the stop socket is flooded, or blocked by a message of too many frames"
+"""Reason of a stop while messages wait unread."""
+
 MAX_REASON_BYTES = 1024
 """Longest reason in UTF-8: 256 characters of four bytes."""
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import tyro
 
-from skill_proto.printable import printable
+from skill_proto.printable import printable, printable_lines
 from skill_runtime.console.exit_codes import INTERRUPTED, USAGE
 from skill_runtime.console.flags import UsageError
 from skill_runtime.console.logs import logging_to_stderr
@@ -34,7 +34,7 @@ def main() -> None:
     except UsageError as error:
         _refuse(error)
     from skill_robots.arm import ArmError
-    from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+    from skill_robots.motion.policy_support import UnsupportedPolicyError
     from skill_runtime.control.policy_runner import RateMismatchError
     from skill_runtime.policy import PolicyError, PolicyFileError
 
@@ -90,7 +90,7 @@ def run(arguments: DoctorOptions) -> None:
         if arguments.json is not None:
             write_json(arguments.json, as_json(report))
     finally:
-        print("\n".join(map(printable, as_text(report).split("\n"))))
+        print(printable_lines(as_text(report)))
     if arguments.json is not None:
         print(f"\nwrote {printable(str(arguments.json))}")
 

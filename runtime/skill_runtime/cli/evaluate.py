@@ -27,7 +27,7 @@ def main() -> None:
         prog="skill-eval",
         description="Score a policy file on a task, through ONNX Runtime.",
     )
-    from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+    from skill_robots.motion.policy_support import UnsupportedPolicyError
     from skill_robots.tasks.skill_aware.engines import EngineMissingError
     from skill_runtime.policy import PolicyError, PolicyFileError
 

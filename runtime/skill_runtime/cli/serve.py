@@ -103,15 +103,14 @@ def main() -> None:
 
         try:
             serving = Serving(server_options(arguments), server_addresses(arguments), show)
-        except AddressError as error:
-            _refuse(error)
-        with serving:
-            try:
+            with serving:
                 if not serving.start(shutdown.asked.is_set):
                     sys.exit(128 + shutdown.number)
-            except ServeError as error:
-                _refuse(error, FAILED if error.may_pass else USAGE)
-            code = run_server(serving, arguments, shutdown, line)
+                code = run_server(serving, arguments, shutdown, line)
+        except AddressError as error:
+            _refuse(error)
+        except ServeError as error:
+            _refuse(error, FAILED if error.may_pass else USAGE)
     shutdown.ignore()
     if code == OK and serving.controller_ended != "exit code 0":
         line.above(f"skill-serve: the arm was not brought to rest ({serving.controller_ended})")
@@ -177,7 +176,7 @@ def run_server(
     from skill_runtime.gateway.telemetry import make_telemetry
     from skill_runtime.realtime.systemd import SystemdNotifier
 
-    welcome, commands = serving.ready.welcome, serving.addresses.commands
+    welcome, commands = serving.ready.described.welcome, serving.addresses.commands
     remarks = [*serving.ready.remarks, *serving.started.grants]
     if arguments.stopped:
         remarks.insert(
@@ -192,7 +191,7 @@ def run_server(
         viewer.open()
 
     def show(state: State) -> None:
-        telemetry = make_telemetry(state, serving.ready.layout)
+        telemetry = make_telemetry(state, serving.ready.described.layout)
         line.show(status_line(telemetry, welcome.manifest))
 
     with SystemdNotifier(lambda: serving.beat):

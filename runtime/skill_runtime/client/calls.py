@@ -20,12 +20,13 @@ from skill_proto.messages import (
     Ok,
     Release,
     Renew,
+    Stop,
     Telemetry,
     Welcome,
 )
 from skill_proto.printable import printable
 from skill_proto.wire import array_specs
-from skill_runtime.client.connection import R, expect
+from skill_runtime.client.connection import R, expect, is_other
 from skill_runtime.client.errors import (
     ClientError,
     CommandRefusedError,
@@ -42,13 +43,7 @@ from skill_runtime.client.errors import (
     replaced,
 )
 from skill_runtime.client.lease import Heartbeat, Owner, lease_of_this_process
-from skill_runtime.client.requests import (
-    check_timeout,
-    make_request,
-    plain_text,
-    stop_request,
-    to_arrays,
-)
+from skill_runtime.client.requests import check_timeout, make_request, plain_text, to_arrays
 from skill_runtime.client.sessions import SessionAges
 from skill_runtime.client.steps import Answer, Ask, AwaitEnd, AwaitState, Call, Deadline, ask
 from skill_runtime.client.stop import Target, stop_call
@@ -275,7 +270,7 @@ class Calls:
             known=self.welcome.stop_address if self.welcome else None,
             instance=self.instance,
         )
-        stopped = yield from stop_call(stop_request(reason), target, self.timeout_s)
+        stopped = yield from stop_call(Stop(reason=plain_text(reason)), target, self.timeout_s)
         welcome = stopped.welcome
         if welcome is not None:
             if self._is_other(welcome.instance):
@@ -303,7 +298,7 @@ class Calls:
             self._sessions.forget(session)
             raise
         except BaseException:
-            self._sessions.lost_reply(session, episode)
+            self._sessions.lost_reply(session, message.episode)
             raise
         steps = expect(reply, Acted).steps
         self._sessions.check(session, message.episode, steps, join=join)
@@ -336,8 +331,7 @@ class Calls:
         return reply, results
 
     def _is_other(self, instance: str) -> bool:
-        # A server of an earlier version sends no instance.
-        return bool(instance and self.instance and instance != self.instance)
+        return is_other(instance, self.instance)
 
     def _adopt(self, welcome: Welcome) -> None:
         if self._is_other(welcome.instance):

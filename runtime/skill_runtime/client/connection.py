@@ -329,6 +329,12 @@ def answers(reply: Reply, message_id: int) -> bool:
     return reply.id == message_id or (reply.id == 0 and isinstance(reply, Error))
 
 
+def is_other(instance: str, known: str) -> bool:
+    """Returns whether ``instance`` names another server than ``known``."""
+    # A server of an earlier version sends no instance.
+    return bool(instance and known and instance != known)
+
+
 R = TypeVar("R", bound=Reply)
 
 

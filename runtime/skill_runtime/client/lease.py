@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from skill_proto.messages import Error, Granted, Ok, Release, Renew
-from skill_runtime.client.connection import Connection
+from skill_runtime.client.connection import Connection, is_other
 from skill_runtime.client.errors import (
     ClientError,
     LeaseLostError,
@@ -66,6 +66,8 @@ class Heartbeat:
         owner: Thread or task that acquired the lease.
 
     Attributes:
+        address, holder, priority: as given.
+        instance: instance of the server; empty if it is unknown.
         token: proof of the lease, carried by every command.
         ttl_s: the lease ends this long after the last heartbeat [s].
         seq: number of the last command sent.
@@ -161,7 +163,7 @@ class Heartbeat:
             owner: The thread or task that asks.
         """
         known = self._owner()
-        if self.ended_because is not None or known is None or known is owner:
+        if known is None or known is owner:
             return True
         return not known.is_alive() if isinstance(known, threading.Thread) else known.done()
 
@@ -198,7 +200,7 @@ class Heartbeat:
             return
         finally:
             self._note_pause()
-        if self.instance and reply.instance not in ("", self.instance):
+        if is_other(reply.instance, self.instance):
             self.end_with(replaced(self.address))
             return
         self.time = reply.time
@@ -209,7 +211,7 @@ class Heartbeat:
 
     def _release(self, connection: Connection) -> None:
         reply, _ = connection.exchange(Release(lease=self.token, instance=self.instance or None))
-        if not self.instance or reply.instance in ("", self.instance):
+        if not is_other(reply.instance, self.instance):
             self.time = reply.time
 
     # Pauses of the program ------------------------------------------------------------------------
@@ -241,10 +243,12 @@ class LeaseHandle:
 
     Args:
         heartbeat: The lease and its thread.
+        timeout_s: Longest wait for the release [s].
     """
 
-    def __init__(self, heartbeat: Heartbeat) -> None:
+    def __init__(self, heartbeat: Heartbeat, timeout_s: float) -> None:
         self._heartbeat = heartbeat
+        self._timeout_s = timeout_s
         forgotten = weakref.finalize(self, heartbeat.give_back, "the client was not referred to")
         forgotten.atexit = False  # the end of the program waits for all leases together
 
@@ -293,16 +297,7 @@ class LeaseHandle:
 
 
 class ClientLease(LeaseHandle):
-    """The right to command, from ``SkillClient.acquire``; the end of its block releases it.
-
-    Args:
-        heartbeat: The lease and its thread.
-        timeout_s: Longest wait for the release [s].
-    """
-
-    def __init__(self, heartbeat: Heartbeat, timeout_s: float) -> None:
-        super().__init__(heartbeat)
-        self._timeout_s = timeout_s
+    """The right to command, from ``SkillClient.acquire``; the end of its block releases it."""
 
     def release(self) -> None:
         """Releases the lease; the arm holds.

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from pydantic import ValidationError
 
 from skill_proto.arrays import Float32Array
-from skill_proto.messages import Message, Stop
+from skill_proto.messages import Message
 from skill_proto.printable import printable
 from skill_proto.validation_text import clip, describe_errors
 from skill_runtime.client.errors import CommandRefusedError, InvalidUseError
@@ -54,15 +54,11 @@ def make_request(kind: type[M], **fields: object) -> M:
         raise CommandRefusedError("invalid", f"an argument cannot be read: {error}", "") from None
 
 
-def stop_request(reason: object) -> Stop:
-    """Returns a stop with any object as its reason: a stop never fails because of its reason."""
-    return Stop(reason=plain_text(reason))
-
-
 def plain_text(value: object) -> str:
     """Returns any object as text without control characters, cut to ``MAX_REASON``.
 
-    None is an empty text, and an exception is preceded by the name of its class.
+    None is an empty text, and an exception is preceded by the name of its class. No object raises
+    an error: a stop never fails because of its reason.
     """
     if value is None:
         return ""

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 
 from skill_proto.messages import Error, ErrorCode, Renew, Reply, ServoJoint, ServoPose
 from skill_runtime.client.calls import Calls
-from skill_runtime.client.connection import Connection, unanswered
+from skill_runtime.client.connection import Connection, is_other, unanswered
 from skill_runtime.client.errors import (
     TRANSIENT_ERRORS,
     ClientError,
@@ -146,7 +146,7 @@ class TargetSender:
 
     def _record(self, reply: Reply) -> None:
         lease = self._lease
-        if lease.instance and reply.instance not in ("", lease.instance):
+        if is_other(reply.instance, lease.instance):
             raise lease.end_with(replaced(self._connection.address))
         self._calls.note_reply(reply.time)
         now = time.monotonic()
@@ -165,7 +165,8 @@ class TargetSender:
         ends = isinstance(error, LeaseLostError | ServerReplacedError)
         return self._lease.end_with(error) if ends else error
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Closes the connection; outstanding replies are never read."""
         if not self._guard.forked:
             self._connection.close()
 
@@ -220,10 +221,6 @@ class ServoStream(TargetSender):
         with self._guard:
             while self._unanswered:
                 self._collect(self._timeout_s)
-
-    def close(self) -> None:
-        """Closes the connection; outstanding replies are never read."""
-        self._close()
 
     def __enter__(self) -> Self:
         return self

@@ -74,7 +74,8 @@ class SessionAges:
     def _age(self, session: str, episode: int | None) -> _Age:
         age = self._ages.get(session)
         if age is None or age.episode != episode:
-            while len(self._ages) >= MAX_SESSIONS:
+            self.forget(session)
+            if len(self._ages) >= MAX_SESSIONS:
                 del self._ages[next(iter(self._ages))]
             age = self._ages[session] = _Age(episode)
         return age

@@ -7,12 +7,12 @@ to another arm: every stop names the server that is meant, and a server refuses 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from skill_proto.messages import Error, Hello, Ok, Stop, Welcome
 from skill_proto.ports import MAX_PORT, STOP_PORT_OFFSET
 from skill_proto.printable import printable
-from skill_runtime.client.connection import expect
+from skill_runtime.client.connection import expect, is_other
 from skill_runtime.client.errors import (
     ClientError,
     ServerUnreachableError,
@@ -49,7 +49,7 @@ class Stopped:
     """Description of the server, if the stop asked for it."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Attempt:
     """The answer of one stop socket: a confirmation, another server, or a failure."""
 
@@ -58,16 +58,6 @@ class _Attempt:
     other: str = ""
     """Instance of another server that refused."""
     failure: ClientError | None = None
-
-
-@dataclass
-class _Attempts:
-    made: list[_Attempt] = field(default_factory=list[_Attempt])
-
-    @property
-    def wrong(self) -> str | None:
-        """Address that belongs to another server."""
-        return next((made.address for made in self.made if made.other), None)
 
 
 def stop_call(stop: Stop, target: Target, timeout_s: float) -> Call[Stopped]:
@@ -83,13 +73,13 @@ def stop_call(stop: Stop, target: Target, timeout_s: float) -> Call[Stopped]:
         ClientError: no server confirmed the stop.
     """
     deadline = Deadline(timeout_s)
-    attempts = _Attempts()
+    attempts: list[_Attempt] = []
     first = target.given or target.known or default_stop_address(target.commands)
     stopped: _Attempt | None = None
     if first is not None:
         wait_s = min(FIRST_TIMEOUT_S, timeout_s / 4)
         stopped = yield from _try(stop, first, target.instance, wait_s)
-        attempts.made.append(stopped)
+        attempts.append(stopped)
         if stopped.confirmed and (target.instance or first == target.known):
             return Stopped(time=stopped.confirmed.time)
     try:
@@ -100,11 +90,12 @@ def stop_call(stop: Stop, target: Target, timeout_s: float) -> Call[Stopped]:
         return (yield from _without_hello(stop, target, stopped, deadline, error))
     if stopped and stopped.confirmed and _is_that_server(stopped, welcome):
         return Stopped(time=stopped.confirmed.time, welcome=welcome)
-    for address in dict.fromkeys(filter(None, (target.given, welcome.stop_address))):
-        attempt = yield from _try(stop, address, welcome.instance, deadline.left_s)
+    addresses = [*dict.fromkeys(filter(None, (target.given, welcome.stop_address)))]
+    for untried, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+        attempt = yield from _try(stop, address, welcome.instance, deadline.left_s / untried)
         if attempt.confirmed:
             return Stopped(time=attempt.confirmed.time, welcome=welcome)
-        attempts.made.append(attempt)
+        attempts.append(attempt)
     raise _not_stopped(attempts, target)
 
 
@@ -132,7 +123,7 @@ def _try(stop: Stop, address: str, instance: str, timeout_s: float) -> Call[_Att
             return _Attempt(address, other=reply.instance or "unknown")
         if isinstance(reply, Error):
             return _Attempt(address, failure=from_reply(reply, address))
-        if instance and reply.instance not in ("", instance):
+        if is_other(reply.instance, instance):
             return _Attempt(address, other=reply.instance)
         return _Attempt(address, confirmed=expect(reply, Ok))
     except ClientError as error:
@@ -168,12 +159,12 @@ def _without_hello(
     raise error
 
 
-def _not_stopped(attempts: _Attempts, target: Target) -> ClientError:
-    wrong = attempts.wrong
+def _not_stopped(attempts: list[_Attempt], target: Target) -> ClientError:
+    wrong = next((made.address for made in attempts if made.other), None)
     if wrong is None:
-        failures = [made.failure for made in attempts.made if made.failure]
+        failures = [made.failure for made in attempts if made.failure]
         return failures[-1] if failures else ServerUnreachableError(target.commands, 0.0)
-    also = [made.address for made in attempts.made if made.confirmed]
+    also = [made.address for made in attempts if made.confirmed]
     stopped = f" (the server at {printable(also[0])} was stopped)" if also else ""
     return WrongServerError(
         f"the arm is not stopped: {printable(wrong)} belongs to another server than "

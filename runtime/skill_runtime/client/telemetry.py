@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import zmq
 
@@ -22,7 +23,7 @@ class TelemetrySubscription:
 
     def __init__(self) -> None:
         self._address = ""
-        self._socket: zmq.Socket[bytes] | None = None
+        self._socket: zmq.Socket[Any] | None = None
         self._closed: Callable[[], object] = bool
 
     def connect(self, address: str) -> None:
@@ -35,10 +36,14 @@ class TelemetrySubscription:
         if self._socket is not None and address == self._address:
             return
         self.close()
-        socket = open_socket(zmq.SUB, address, SUBSCRIBER_OPTIONS)
-        self._closed = close_with(self, socket)
+        socket = self._open(address)
         socket.subscribe(b"")
         self._address, self._socket = address, socket
+
+    def _open(self, address: str) -> zmq.Socket[Any]:
+        socket = open_socket(zmq.SUB, address, SUBSCRIBER_OPTIONS)
+        self._closed = close_with(self, socket)
+        return socket
 
     def poll(self) -> Telemetry | None:
         """Reads the waiting state without blocking; returns None if there is no new one.
@@ -50,12 +55,15 @@ class TelemetrySubscription:
         if self._socket is None:
             return None
         try:
-            frame = self._socket.recv(zmq.DONTWAIT)
+            frame = self._receive(self._socket)
         except zmq.Again:
             return None
         except zmq.ZMQError as error:
             raise ResourceError(f"the telemetry socket failed: {error}") from None
         return to_telemetry(frame)
+
+    def _receive(self, socket: zmq.Socket[Any]) -> bytes:
+        return socket.recv(zmq.DONTWAIT)
 
     def wait(self, timeout_s: float) -> None:
         """Waits until a message has arrived, at most ``timeout_s`` [s]."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -80,19 +79,6 @@ def print_error(name: str, error: object) -> None:
     with suppress(OSError, OutputError):
         sys.stderr.write(f"{name}: " + "\n  ".join(lines) + "\n")
         sys.stderr.flush()
-
-
-def end_process(code: int) -> NoReturn:
-    """Ends the process at once, after its own cleanup.
-
-    Python restores the default action of signals while it ends. A second signal in that time would
-    kill a program that has already done all of its work, and change its exit code. The modules'
-    destructors and ``atexit`` functions do not run.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, OutputError):
-            stream.flush()
-    os._exit(code)
 
 
 def version_text(name: str) -> str:

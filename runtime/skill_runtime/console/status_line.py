@@ -7,8 +7,9 @@ import sys
 import threading
 import time
 import unicodedata
+from typing import TextIO
 
-from skill_proto.printable import printable
+from skill_proto.printable import printable, printable_lines
 from skill_runtime.console.streams import discard_output as discard_output
 from skill_runtime.console.writer import FLUSH_S, Writer
 
@@ -53,11 +54,11 @@ class LiveLine:
 
     def say(self, text: str) -> None:
         """Writes permanent lines to standard output, in place of the status line."""
-        self._output.line(f"{self._erase}{_lines(text)}")
+        self._output.line(f"{self._erase}{printable_lines(text)}")
 
     def above(self, text: str) -> None:
         """Writes permanent lines to standard error, above the status line."""
-        self._errors.line(f"{self._erase_errors}{_lines(text)}")
+        self._errors.line(f"{self._erase_errors}{printable_lines(text)}")
 
     def end(self) -> None:
         """Keeps the last line, moves the cursor below it, and waits for the output."""
@@ -90,12 +91,8 @@ def _width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
 
-def _lines(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))
-
-
-def _is_terminal(stream: object) -> bool:
+def _is_terminal(stream: TextIO | None) -> bool:
     try:
-        return bool(stream.isatty())  # type: ignore[attr-defined]
-    except (AttributeError, ValueError):  # None, or a closed stream
+        return stream is not None and stream.isatty()
+    except ValueError:  # a closed stream
         return False

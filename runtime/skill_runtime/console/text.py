@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from skill_proto.manifest import Context, ContextEstimate, GoalSpace, PolicyManifest, SkillSpace
 from skill_proto.messages import Telemetry, Welcome
 from skill_proto.ports import DEFAULT_ADDRESS
-from skill_proto.printable import printable as printable
+from skill_proto.printable import printable
 
 _NOT_ASCII = re.compile(r"[^ -~]")
 

@@ -71,7 +71,7 @@ class Writer:
     def flush(self, timeout_s: float = FLUSH_S) -> bool:
         """Waits until everything is written; returns whether it is.
 
-        After one call in vain, further ones do not wait until something was written.
+        After a call in vain, further calls return at once until something has been written.
         """
         ends = time.monotonic() + timeout_s
         with self._changed:

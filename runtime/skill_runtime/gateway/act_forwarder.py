@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import zmq
-from pydantic import ValidationError
 
-from skill_proto.messages import COMMAND, Error, ErrorCode
-from skill_proto.wire import MAX_HEADER_BYTES
+from skill_proto.messages import Error, ErrorCode
 from skill_runtime.transport.interfaces import DealerSocket
 from skill_runtime.transport.router_reader import Incoming
 
@@ -38,11 +36,11 @@ class ActForwarder:
     _waiting: deque[tuple[bytes, int]] = field(default_factory=deque[tuple[bytes, int]])
     _unsent: deque[list[Any]] = field(default_factory=deque[list[Any]])
 
-    def submit(self, incoming: Incoming) -> bool:
+    def submit(self, incoming: Incoming, message_id: int) -> bool:
         """Passes a request on; returns False if too many wait."""
         if len(self._waiting) >= MAX_WAITING_REQUESTS or self._unsent_bytes() > MAX_UNSENT_BYTES:
             return False
-        self._waiting.append((incoming.sender, id_of(incoming)))
+        self._waiting.append((incoming.sender, message_id))
         self._unsent.append([incoming.sender, *incoming.frames])
         self.send()
         return True
@@ -106,13 +104,3 @@ class ActForwarder:
             if waiting == sender:
                 del self._waiting[index]
                 return
-
-
-def id_of(incoming: Incoming) -> int:
-    """Returns the id of a message that is not read otherwise; 0 if it has none."""
-    if not incoming.frames or len(incoming.frames[0]) > MAX_HEADER_BYTES:
-        return 0
-    try:
-        return COMMAND.validate_json(incoming.frames[0].bytes).id
-    except ValidationError:
-        return 0

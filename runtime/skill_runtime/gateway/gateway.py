@@ -26,14 +26,14 @@ from skill_proto.messages import (
     Skill,
     Welcome,
 )
-from skill_proto.wire import WireError, unpack
+from skill_proto.wire import WireError, read_header
 from skill_runtime.authority.refusal import Refusal
 from skill_runtime.channel.channel import Channel, Word
 from skill_runtime.channel.messages import COMMANDS, REPLIES
 from skill_runtime.channel.record_queue import CorruptRecordError
 from skill_runtime.channel.state_layout import State
 from skill_runtime.channel.state_record import MODES
-from skill_runtime.gateway.act_forwarder import ActForwarder, id_of
+from skill_runtime.gateway.act_forwarder import ActForwarder
 from skill_runtime.gateway.config import GatewayConfig
 from skill_runtime.gateway.telemetry import make_telemetry
 from skill_runtime.gateway.validation import CommandValidator
@@ -151,13 +151,18 @@ class Gateway:
         try:
             if incoming.problem is not None:
                 raise incoming.problem
-            if len(incoming.frames) > 1:  # only 'act' has arrays, which take long to read
-                return self._forward(incoming)
-            message, _ = unpack([incoming.frames[0].bytes], COMMAND)
+            message = read_header(incoming.frames[0].bytes, COMMAND)
             message_id = message.id
             self._check_instance(message)
-            if isinstance(message, Act):
-                return self._forward(incoming)
+            if isinstance(message, Act):  # its arrays take long to read
+                return self._forward(incoming, message_id)
+            if len(incoming.frames) > 1:
+                raise WireError(
+                    "malformed",
+                    f"{message.type!r} has no arrays, but {len(incoming.frames) - 1} frames "
+                    "follow the header",
+                    "send the header alone",
+                )
             if isinstance(message, Hello):
                 return self._welcome(message)
             return self._pass_on(incoming.sender, message)
@@ -211,32 +216,28 @@ class Gateway:
         if len(self._waiting) > MAX_WAITING_REPLIES:
             self._waiting.popitem(last=False)
 
-    def _forward(self, incoming: Incoming) -> Message | None:
+    def _forward(self, incoming: Incoming, message_id: int) -> None:
         if self._act is None:
-            raise WireError(
+            raise Refusal(
                 "not_supported",
                 "this server has no policy service",
                 "use a server that skill-serve started",
-                id_of(incoming),
             )
         longest = max((len(frame) for frame in incoming.frames[1:]), default=0)
         if longest > self._largest_array:
-            raise WireError(
+            raise Refusal(
                 "too_large",
                 f"an array has {longest} bytes, the largest one of this policy has "
                 f"{self._largest_array}",
                 "send fewer rows",
-                id_of(incoming),
             )
         self._channel.words[Word.SERVICE_WANTED] = 1
-        if self._act.submit(incoming):
-            return None
-        raise WireError(
-            "busy",
-            "the policy service has too many requests waiting",
-            "wait for a reply before sending the next request",
-            id_of(incoming),
-        )
+        if not self._act.submit(incoming, message_id):
+            raise Refusal(
+                "busy",
+                "the policy service has too many requests waiting",
+                "wait for a reply before sending the next request",
+            )
 
     # Replies ------------------------------------------------------------------------------------
 

@@ -1,9 +1,9 @@
 """Runs a policy file, one ONNX graph with its manifest, with ONNX Runtime.
 
 - ``policy_file``: opens the file and checks graph and manifest against each other.
-- ``onnx_file``: reads the ONNX file itself, and explains what is wrong with it.
+- ``onnx_file``: reads an ONNX file; an error gives the reason of a refusal, and the fix.
 - ``onnx_policy``: runs the graph for one or many streams of observations.
-- ``plant_remarks``: how the plant of training differs from the plant that runs a policy.
+- ``plant_remarks``: differences between the plant of training and the plant that runs a policy.
 - ``servo_rates``: servo rates that fit the rate of a policy.
 - ``draft``: drafts the manifest of a graph that others trained.
 - ``recurrent_state``: recurrent states per stream, never older than the trained horizon.

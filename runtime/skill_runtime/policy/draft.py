@@ -23,7 +23,7 @@ from skill_robots.tasks.tabletop.task import TABLETOP
 from skill_runtime.policy.onnx_file.errors import PolicyFileError
 from skill_runtime.policy.onnx_file.model_bytes import read_model
 from skill_runtime.policy.onnx_file.session import open_session
-from skill_runtime.policy.onnx_file.tensor_match import is_dynamic
+from skill_runtime.policy.onnx_file.tensor_match import Node
 
 USAGE = "usage: python -m skill_runtime.policy.draft FILE.onnx > FILE.manifest.json"
 
@@ -39,7 +39,8 @@ def draft_manifest(path: Path) -> dict[str, Any]:
     """
     content, found = read_model(path)
     session = open_session(path, content, found, "cpu")
-    inputs, outputs = list(session.get_inputs()), list(session.get_outputs())
+    inputs: list[Node] = list(session.get_inputs())
+    outputs: list[Node] = list(session.get_outputs())
     if not inputs or not outputs:
         raise PolicyFileError(
             path,
@@ -104,16 +105,16 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _take(nodes: list[Any], part: str) -> Any:  # noqa: ANN401  onnxruntime has no types
+def _take(nodes: list[Node], part: str) -> Node:
     """Removes and returns the first tensor with ``part`` in its name, or else the first."""
     chosen = next((node for node in nodes if part in node.name.lower()), nodes[0])
     nodes.remove(chosen)
     return chosen
 
 
-def _pair_states(inputs: Sequence[Any], outputs: list[Any]) -> list[tuple[Any, Any]]:
+def _pair_states(inputs: Sequence[Node], outputs: list[Node]) -> list[tuple[Node, Node]]:
     """Pairs each further input with the first further output of the same shape."""
-    pairs: list[tuple[Any, Any]] = []
+    pairs: list[tuple[Node, Node]] = []
     for node in inputs:
         same = next((new for new in outputs if list(new.shape) == list(node.shape)), None)
         if same is not None:
@@ -122,7 +123,9 @@ def _pair_states(inputs: Sequence[Any], outputs: list[Any]) -> list[tuple[Any, A
     return pairs
 
 
-def _tensors(observation: Any, action: Any, states: Sequence[tuple[Any, Any]]) -> dict[str, Any]:  # noqa: ANN401  as above
+def _tensors(
+    observation: Node, action: Node, states: Sequence[tuple[Node, Node]]
+) -> dict[str, Any]:
     """Returns the names in the graph that differ from ours, and the batch axis."""
     names = {"action": action.name} | {f"next_{node.name}": new.name for node, new in states}
     has_rows = all(len(node.shape) == 2 for node in (observation, action))
@@ -136,8 +139,9 @@ def _tensors(observation: Any, action: Any, states: Sequence[tuple[Any, Any]]) -
     }
 
 
-def _entries(node: Any) -> int:  # noqa: ANN401  onnxruntime has no types
-    return prod(1 if is_dynamic(size) else size for size in node.shape)
+def _entries(node: Node) -> int:
+    """Returns the number of entries of a tensor for a batch of one."""
+    return prod(size if isinstance(size, int) else 1 for size in node.shape)
 
 
 def _plant() -> dict[str, Any]:

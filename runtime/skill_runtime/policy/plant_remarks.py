@@ -1,8 +1,7 @@
-"""Lists how the plant of a policy's training differs from the plant that runs it.
+"""Lists the differences between the plant of training and the plant that runs a policy.
 
-The policy still means what its manifest says, so none of these is a reason to refuse it, but it may
-work worse than in training. Contradictions are the subject of
-``skill_robots.motion.policy_support``.
+Such a policy runs as its manifest declares, so it is not refused, but it may perform worse than in
+training. ``skill_robots.motion.policy_support`` refuses manifests that contradict the robot.
 """
 
 from __future__ import annotations

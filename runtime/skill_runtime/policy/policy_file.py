@@ -96,7 +96,7 @@ def _open_session(path: Path, device: Device) -> tuple[Any, str]:
     return open_session(path, content, found, device), hashlib.sha256(content).hexdigest()
 
 
-def _read_manifest(path: Path, session: Any) -> PolicyManifest:  # noqa: ANN401  as above
+def _read_manifest(path: Path, session: Any) -> PolicyManifest:  # noqa: ANN401  onnxruntime has no types
     places = [link.with_suffix(".manifest.json") for link in _links(path)]
     beside = next((place for place in places if place.is_file()), None)
     text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
@@ -152,7 +152,8 @@ def _read_text(path: Path, sidecar: Path) -> str:
             f"a JSON file of at most {MAX_MANIFEST_BYTES} bytes",
             "write a manifest (docs/policy-file.md)",
         )
-    kind = None if content.lstrip().startswith(b"{") else kind_of(content)
+    text = content.decode("utf-8-sig", errors="replace")  # an editor may have set a byte order mark
+    kind = None if text.lstrip().startswith("{") else kind_of(content)
     if kind is not None:
         raise PolicyFileError(
             path,
@@ -160,4 +161,4 @@ def _read_text(path: Path, sidecar: Path) -> str:
             "a manifest as in docs/policy-file.md",
             "write the manifest, or get the file that was meant",
         )
-    return content.decode(errors="replace")
+    return text

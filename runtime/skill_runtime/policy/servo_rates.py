@@ -29,7 +29,7 @@ def servo_rate_fix(policy_hz: float, wanted_hz: float) -> str:
     rates = suggest_servo_rates(policy_hz, wanted_hz)
     if not rates:
         return (
-            f"no rate from {LEAST_HZ:g} to {MOST_HZ:g} Hz is one; the policy needs another "
-            "control_rate_hz"
+            f"there is no such rate from {LEAST_HZ:g} to {MOST_HZ:g} Hz, so the policy needs "
+            "another control_rate_hz"
         )
     return "choose " + " or ".join(f"--servo-rate {rate:.9g}" for rate in rates)

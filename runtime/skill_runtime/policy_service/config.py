@@ -9,8 +9,7 @@ from typing import Literal
 from skill_proto.manifest import PolicyManifest
 
 MAX_ROWS = 256
-"""Rows of all sessions together. An inference of so many takes 1 to 3 ms and some megabytes for the
-shipped policies."""
+"""Rows of all sessions together; this bounds time and memory of an inference."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
 
 import numpy as np
 import zmq
@@ -20,6 +19,7 @@ from skill_runtime.policy_service.requests import ActRequest, read_request
 from skill_runtime.policy_service.restorable_policy import RestorablePolicy
 from skill_runtime.policy_service.sessions import PolicySessions
 from skill_runtime.realtime.clock import Clock
+from skill_runtime.transport.interfaces import DealerSocket
 
 log = logging.getLogger(__name__)
 
@@ -29,22 +29,6 @@ REQUESTS_PER_STEP = 64
 USUAL_INPUT = 1e6
 """A policy that fails although every input is smaller than this is itself at fault. Numbers in SI
 units are smaller; single precision overflows far above."""
-
-
-class ServiceSocket(Protocol):
-    """A DEALER socket that is read and written without blocking.
-
-    Raises:
-        zmq.Again: No message has arrived, or the send queue is full.
-    """
-
-    def recv_multipart(self, flags: int = 0) -> list[bytes]:
-        """Returns the frames of the next message."""
-        ...
-
-    def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401  pyzmq's signature
-        """Sends a message."""
-        ...
 
 
 class PolicyService:
@@ -60,7 +44,7 @@ class PolicyService:
 
     def __init__(
         self,
-        socket: ServiceSocket,
+        socket: DealerSocket,
         policy: RestorablePolicy,
         instance: str,
         clock: Clock,

@@ -1,7 +1,8 @@
 """The sessions of the policy service, and the slots of the policy that hold their memory.
 
-A session that another one needs the slots of is evicted only after it was idle for some seconds,
-and its next request is refused once: no session continues with a reset memory unnoticed.
+A session is evicted only if another one needs its slots and it was idle for
+:data:`EVICTABLE_AFTER_S`. Its next request is refused once, so that its client learns that the
+memory is lost.
 """
 
 from __future__ import annotations

@@ -1,7 +1,10 @@
 """The processes of one server, and their supervision.
 
 - ``serving``: starts a server and ends it, in the order that is safe for the arm.
-- ``controller``: the process that moves the arm.
+- ``controller``, ``gateway``, ``policy_service``: the entry of each process; that of the stop
+  listener is ``skill_runtime.stop_listener``.
+- ``config``: the configuration of each process, and the reports of the controller.
+- ``signals``: how the control loop waits for other processes, and wakes them.
 - ``supervisor``: starts gateway, stop listener and policy service again when they fail.
 - ``child``: one child process: its start, its heartbeat, its end.
 - ``log_pipe``: the messages of all children, printed by the parent.

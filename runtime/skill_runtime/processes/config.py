@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from skill_proto.messages import Welcome
-from skill_runtime.channel.state_layout import StateLayout
 from skill_runtime.channel.wakeup import Wakeup
 from skill_runtime.console.logs import LogLevel
+from skill_runtime.gateway.config import GatewayConfig
+from skill_runtime.policy_service.config import PolicyServiceConfig
 from skill_runtime.transport.addresses import Addresses
 
 
@@ -61,8 +61,7 @@ class ControllerConfig:
 class Ready:
     """Report: arm and policy are loaded."""
 
-    welcome: Welcome
-    layout: StateLayout
+    described: GatewayConfig
     remarks: tuple[str, ...]
 
 
@@ -86,8 +85,7 @@ class Failed:
 class GatewayProcessConfig:
     """One gateway, and the descriptors that its process inherits."""
 
-    welcome: Welcome
-    layout: StateLayout
+    described: GatewayConfig
     commands: tuple[int, str]
     """Descriptor and address of the listening socket."""
     telemetry: tuple[int, str]
@@ -103,9 +101,6 @@ class GatewayProcessConfig:
 class ServiceProcessConfig:
     """One policy service, and the descriptor that its process inherits."""
 
-    model: Path
-    device: Literal["cpu", "cuda"]
-    address: str
-    instance: str
+    service: PolicyServiceConfig
     memory: int
     log_level: LogLevel

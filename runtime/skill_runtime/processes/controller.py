@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
-import signal
 import time
 
 from skill_robots.arm import ArmError
-from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_runtime.authority.authority import IdleTimeout
 from skill_runtime.channel.channel import Channel
 from skill_runtime.channel.memory import map_memory
@@ -32,18 +31,13 @@ from skill_runtime.server.control_loop import Pace
 LISTENER_START_S = 5.0
 """Longest wait for the stop listener before the first tick; then the arm is stopped [s]."""
 
-PARENT_CHECK_TICKS = 16
-"""Ticks between two checks that the supervisor lives."""
-
 
 def main() -> None:
     """Serves until the server ends."""
-    be_a_child(signal.SIGUSR1)  # the arm comes to rest before this process ends
+    be_a_child(ends_at_once=False)  # the arm comes to rest before this process ends
     config = read_config()
     assert isinstance(config, ControllerConfig)
     parent = os.getppid()
-    orphaned: list[int] = []
-    signal.signal(signal.SIGUSR1, lambda number, _: orphaned.append(number))
     log_to_pipe(config.options.log_level)
     channel = Channel(map_memory(config.memory))
     try:
@@ -54,23 +48,20 @@ def main() -> None:
     except ArmError as error:
         _report(config.report, Failed(reason=str(error), may_pass=True))
         return
-    described = server.gateway_config
-    ready = Ready(welcome=described.welcome, layout=described.layout, remarks=tuple(server.remarks))
+    ready = Ready(described=server.gateway_config, remarks=tuple(server.remarks))
     _report(config.report, ready)
     ends = time.monotonic() + LISTENER_START_S
     while channel.stops.beat_ns == 0 and time.monotonic() < ends and not channel.ending:
         time.sleep(0.002)
-    ticks = 0
+    is_reported = False
 
     def stopping() -> bool:
-        nonlocal ticks
-        if ticks == 0:
-            grants = tuple(map(str, server.loop.grants))
-            _report(config.report, Started(grants=grants))
+        nonlocal is_reported
+        if not is_reported:
+            _report(config.report, Started(grants=tuple(map(str, server.loop.grants))))
             os.close(config.report)
-        ticks += 1
-        orphan = ticks % PARENT_CHECK_TICKS == 0 and os.getppid() != parent
-        return channel.ending or bool(orphaned) or orphan
+            is_reported = True
+        return channel.ending or os.getppid() != parent
 
     try:
         server.loop.run(stopping)

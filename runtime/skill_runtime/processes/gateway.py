@@ -7,7 +7,6 @@ import os
 
 from skill_runtime.channel.channel import Channel
 from skill_runtime.channel.memory import map_memory
-from skill_runtime.gateway.config import GatewayConfig
 from skill_runtime.gateway.gateway import Gateway
 from skill_runtime.processes.child import read_config
 from skill_runtime.processes.config import GatewayProcessConfig
@@ -39,8 +38,8 @@ def main() -> None:
     channel = Channel(map_memory(config.memory))
     sockets = GatewaySockets(config.commands, config.telemetry, config.own.reader, config.act)
     limit_memory(MEMORY_MIB)
-    described = GatewayConfig(welcome=config.welcome, layout=config.layout)
-    gateway = Gateway(sockets, channel, described, config.controller.wake, MonotonicClock())
+    wake = config.controller.wake
+    gateway = Gateway(sockets, channel, config.described, wake, MonotonicClock())
     gc.collect()
     gc.freeze()  # later collections look at new objects only
     try:

@@ -7,7 +7,6 @@ import sys
 from skill_runtime.channel.channel import Channel, Word
 from skill_runtime.channel.memory import map_memory
 from skill_runtime.policy import PolicyFileError
-from skill_runtime.policy_service.config import PolicyServiceConfig
 from skill_runtime.policy_service.process import serve
 from skill_runtime.processes.child import read_config
 from skill_runtime.processes.config import ServiceProcessConfig
@@ -28,18 +27,15 @@ def main() -> None:
     config = read_config()
     assert isinstance(config, ServiceProcessConfig)
     log_to_pipe(config.log_level)
-    if config.device == "cpu":  # CUDA reserves far more memory than it uses
+    if config.service.device == "cpu":  # CUDA reserves far more memory than it uses
         limit_memory(MEMORY_MIB)
     channel, clock = Channel(map_memory(config.memory)), MonotonicClock()
 
     def beat() -> None:
         channel.words[Word.SERVICE_BEAT] = int(clock.now() * 1e9)
 
-    service = PolicyServiceConfig(
-        model=config.model, device=config.device, address=config.address, instance=config.instance
-    )
     try:
-        serve(service, beat=beat, ending=lambda: channel.ending)
+        serve(config.service, beat=beat, ending=lambda: channel.ending)
     except PolicyFileError as error:
         sys.exit(str(error))
 

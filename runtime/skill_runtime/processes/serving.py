@@ -22,6 +22,7 @@ from skill_runtime.channel.memory import create_memory, map_memory
 from skill_runtime.channel.record_queue import CorruptRecordError
 from skill_runtime.channel.state_layout import State
 from skill_runtime.channel.wakeup import Wakeup
+from skill_runtime.policy_service.config import PolicyServiceConfig
 from skill_runtime.processes.child import Child, ChildProgram
 from skill_runtime.processes.config import (
     ControllerConfig,
@@ -35,7 +36,7 @@ from skill_runtime.processes.config import (
 from skill_runtime.processes.log_pipe import LogPipe
 from skill_runtime.processes.supervisor import AT_WORK, Supervised, Supervisor
 from skill_runtime.realtime.clock import MonotonicClock
-from skill_runtime.transport.addresses import Addresses
+from skill_runtime.transport.addresses import AddressError, Addresses
 from skill_runtime.transport.listeners import Listeners
 
 SERVICE_SILENCE_S = 30.0
@@ -78,6 +79,7 @@ class Serving:
 
     Raises:
         AddressError: An address cannot be bound.
+        ServeError: The system has no room for a private folder.
     """
 
     ready: Ready
@@ -90,14 +92,18 @@ class Serving:
         show: Callable[[str], None],
     ) -> None:
         self._options = options
-        self._listeners = Listeners(addresses)
+        self._private = _make_private_folder()
+        try:
+            self._listeners = Listeners(addresses)
+        except AddressError:
+            self._private.rmdir()
+            raise
         self.addresses = self._listeners.addresses
         self._instance = secrets.token_hex(8)
         self._memory = create_memory(CHANNEL_BYTES)
         self.channel = Channel(map_memory(self._memory))
         self._controller_wakeup, self._gateway_wakeup = Wakeup.create(), Wakeup.create()
         self._listener_wakeup = Wakeup.create()
-        self._private = Path(tempfile.mkdtemp(prefix="skill-serve-"))
         self._log = LogPipe(show)
         self._clock = MonotonicClock()
         self._reports, self._report = os.pipe()
@@ -219,8 +225,7 @@ class Serving:
     def _gateway_program(self, act: str) -> ChildProgram:
         commands, telemetry = self._listeners.commands, self._listeners.telemetry
         config = GatewayProcessConfig(
-            welcome=self.ready.welcome,
-            layout=self.ready.layout,
+            described=self.ready.described,
             commands=(commands.socket.fileno(), commands.address),
             telemetry=(telemetry.socket.fileno(), telemetry.address),
             act=act,
@@ -241,10 +246,12 @@ class Serving:
 
     def _service_program(self, act: str) -> ChildProgram:
         config = ServiceProcessConfig(
-            model=self._options.model,
-            device=self._options.device,
-            address=act,
-            instance=self._instance,
+            service=PolicyServiceConfig(
+                model=self._options.model,
+                device=self._options.device,
+                address=act,
+                instance=self._instance,
+            ),
             memory=self._memory,
             log_level=self._options.log_level,
         )
@@ -286,7 +293,7 @@ class Serving:
         if record is None:
             return None
         try:
-            return self.ready.layout.unpack(record)
+            return self.ready.described.layout.unpack(record)
         except CorruptRecordError:
             return None
 
@@ -328,6 +335,21 @@ class Serving:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _make_private_folder() -> Path:
+    """Returns a new folder that only this user can enter.
+
+    Raises:
+        ServeError: It cannot be made.
+    """
+    try:
+        return Path(tempfile.mkdtemp(prefix="skill-serve-"))
+    except OSError as error:
+        folder = tempfile.gettempdir() if error.filename is None else Path(error.filename).parent
+        reason = f"cannot make a folder in {folder}: {error.strerror}"
+        fix = "free some space there, or set TMPDIR to another folder"
+        raise ServeError(f"{reason}. Fix: {fix}", may_pass=True) from None
 
 
 def _read(descriptor: int, length: int) -> bytes:

@@ -30,6 +30,9 @@ AT_WORK = frozenset({"R", "D"})
 ENDING = frozenset({"Z", "X"})
 """States of a process that has ended, but for its threads or memory; its exit code comes soon."""
 
+STOPPED = frozenset({"T", "t"})
+"""States of a process that a signal or a debugger has stopped."""
+
 STARTING_S = 20.0
 """Longest time from a start to the first heartbeat [s]."""
 
@@ -42,7 +45,7 @@ HEALTHY_S = 10.0
 
 @dataclass(kw_only=True)
 class Supervised:
-    """A process to keep running, and what is known of it."""
+    """A process and the state of its supervision."""
 
     program: ChildProgram
     beat_ns: Callable[[], int]
@@ -139,12 +142,18 @@ class Supervisor:
         # A machine that stands still for a moment stops both processes; that is no failure.
         process.silent_s += min(since_s, 2.0 * CHECK_S)
         silent_s = process.silent_s
-        limit_s = SILENCE_S if process.has_beaten else STARTING_S
-        if silent_s < limit_s:
-            return None
-        if silent_s < process.busy_silence_s and child.state in process.at_work | ENDING:
+        if silent_s < SILENCE_S or silent_s < self._patience_s(process, child.state):
             return None
         return f"no heartbeat for {1e3 * silent_s:.0f} ms"
+
+    @staticmethod
+    def _patience_s(process: Supervised, state: str) -> float:
+        """Returns for how long a process in this state may be without a heartbeat [s]."""
+        if state in STOPPED:
+            return 0.0
+        if not process.has_beaten:
+            return STARTING_S
+        return process.busy_silence_s if state in process.at_work | ENDING else 0.0
 
     def _start(self, process: Supervised) -> None:
         process.on_start()

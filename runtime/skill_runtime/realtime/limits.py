@@ -16,14 +16,15 @@ PARENT = "SKILL_SERVE_PARENT"
 """Environment variable with the process id of the parent, which may die before its child asks."""
 
 
-def be_a_child(end_signal: int = signal.SIGKILL, nice: int = 0) -> None:
-    """Leaves the signals of the terminal to the parent, and ends with the parent.
+def be_a_child(*, ends_at_once: bool = True, nice: int = 0) -> None:
+    """Leaves the signals of the terminal to the parent.
 
     Ctrl-C and the end of a session reach every process of the group, but the parent decides in
     which order the processes end.
 
     Args:
-        end_signal: Signal that Linux sends when the parent has died.
+        ends_at_once: Whether Linux ends this process with its parent. Otherwise the process must
+            notice by its parent's id that the parent has died.
         nice: By how much other processes come first (nice(2)).
     """
     os.nice(nice)
@@ -31,8 +32,9 @@ def be_a_child(end_signal: int = signal.SIGKILL, nice: int = 0) -> None:
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     if sys.platform == "linux":
         parent = int(os.environ.get(PARENT) or os.getppid())
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(end_signal), 0, 0, 0)
+        if ends_at_once:
+            with suppress(OSError, AttributeError):
+                ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
         if os.getppid() != parent:  # it died before the request
             os._exit(1)
 

@@ -229,7 +229,7 @@ class ControlLoop:
                 # First the state: a client that has a reply must find its effect in 'hello'.
                 if self._described != self._description():
                     self._write_state(self._clock.now())
-                self._stops.confirm(stopped or self._stops.executed)
+                self._stops.confirm()
                 self._commands.reply(replies)
                 if replies:
                     self._signals.wake_gateway()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from skill_proto.printable import printable
 from skill_runtime.authority.authority import Authority
 from skill_runtime.authority.refusal import Refusal
-from skill_runtime.channel.stop_requests import StopRequests
+from skill_runtime.channel.stop_requests import BLOCKED, StopRequests
 from skill_runtime.realtime.limits import process_state
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,6 @@ BUSY_SILENCE_S = 0.3
 """The same for a listener that waits for a processor, or works [s]."""
 
 ANSWERS_NOT = "the stop listener does not answer"
-BLOCKED = "the stop socket is flooded, or blocked by a message of too many frames"
 
 
 class StopReader:
@@ -49,28 +48,24 @@ class StopReader:
         self._beat_ns, self._silent_s, self._checked = stops.beat_ns, 0.0, 0.0
         self._logged = ""
 
-    def read(self) -> int:
-        """Executes the stops that have been requested.
-
-        Returns:
-            The number to confirm with :meth:`confirm`; 0 without a new stop.
-        """
+    def read(self) -> bool:
+        """Executes the stops that have been requested; returns whether there was one."""
         requested = self._stops.requested
         count = requested - self._executed
         if count == 0:
-            return 0
+            return False
         self._executed = requested
         self._stop(printable(self._stops.reason), max(count, 1))
-        return requested
+        return True
 
     @property
     def executed(self) -> int:
         """Number of the newest stop that was executed."""
         return self._executed
 
-    def confirm(self, requested: int) -> None:
-        """Lets the listener reply to the stops up to this number."""
-        self._stops.executed = requested
+    def confirm(self) -> None:
+        """Lets the listener reply to the stops that were executed."""
+        self._stops.executed = self._executed
 
     def watch(self, now: float, tick_s: float) -> None:
         """Stops the arm if the listener is silent; called once a tick.

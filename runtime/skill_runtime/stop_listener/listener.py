@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import zmq
 
-from skill_runtime.channel.stop_requests import StopRequests
+from skill_runtime.channel.stop_requests import BLOCKED, StopRequests
 
 MAX_FRAMES = 9
 MAX_BYTES = 64 * 1024
@@ -32,7 +32,12 @@ MAX_REASON_LENGTH = 256
 
 MAX_WAITING_REPLIES = 1024
 
-BLOCKED = "the stop socket is flooded, or blocked by a message of too many frames"
+
+Reply = dict[str, object]
+"""A reply without the fields that are equal in all."""
+
+WaitingReply = tuple[int, bytes, Reply]
+"""Number of a stop, receiver, reply."""
 
 
 class StopSocket(Protocol):
@@ -65,7 +70,7 @@ class StopListener:
     _parts: list[bytes] = field(default_factory=list[bytes])
     _bytes: int = 0
     _dropped: int = 0
-    _waiting: deque[tuple[int, bytes, int]] = field(default_factory=deque[tuple[int, bytes, int]])
+    _waiting: deque[WaitingReply] = field(default_factory=deque[WaitingReply])
 
     def step(self) -> None:
         """Reads waiting frames, and replies to the stops that the controller has executed.
@@ -84,8 +89,8 @@ class StopListener:
     def confirm(self) -> None:
         """Replies to the stops that the controller has executed."""
         while self._waiting and self._waiting[0][0] <= self.stops.executed:
-            _, sender, message_id = self._waiting.popleft()
-            self._reply(sender, {"type": "ok", "id": message_id})
+            _, sender, reply = self._waiting.popleft()
+            self._send(sender, reply)
 
     def _read(self) -> bool:
         """Reads up to :data:`FRAMES_PER_STEP` frames; returns whether others may wait."""
@@ -119,33 +124,37 @@ class StopListener:
         stops = [header for header in headers if _means_stop(header)]
         stop = next((header for header in stops if not self._is_foreign(header)), None)
         message_id = next((_id_of(header) for header in headers if isinstance(header, dict)), 0)
-        if is_too_long:
-            self._refuse(sender, message_id, "too_large", "too long; the arm was stopped", "")
+        ok: Reply = {"type": "ok", "id": message_id}
+        if is_too_long:  # it has requested a stop already
+            text = "the message is too long to be read; the arm was stopped"
+            self._send_after(self.stops.requested, sender, _error(message_id, "too_large", text))
         elif stop is not None:
-            number = self.stops.request(_reason_of(stop))
-            if len(self._waiting) < MAX_WAITING_REPLIES:
-                self._waiting.append((number, sender, message_id))
+            self._send_after(self.stops.request(_reason_of(stop)), sender, ok)
         elif stops:
+            text = f"this is server {self.instance}, and the stop is meant for another"
             fix = "ask 'hello' for the stop address of the server that is meant"
-            message = f"this is server {self.instance}, and the stop is meant for another"
-            self._refuse(sender, message_id, "wrong_server", message, fix)
+            self._send(sender, _error(message_id, "wrong_server", text, fix))
         else:
-            self._refuse(sender, message_id, "unknown_type", "the message is not a stop", "")
+            self._send(sender, _error(message_id, "unknown_type", "the message is not a stop"))
 
     def _is_foreign(self, header: Header) -> bool:
         """Returns whether a message names another server; no name or a broken one means this."""
         given = header.get("instance") if isinstance(header, dict) else None
         return isinstance(given, str) and given not in ("", self.instance)
 
-    def _refuse(self, sender: bytes, message_id: int, code: str, message: str, fix: str) -> None:
-        fix = fix or 'send {"type": "stop"}'
-        error = {"type": "error", "code": code, "message": message, "fix": fix}
-        self._reply(sender, {**error, "id": message_id})
+    def _send_after(self, number: int, sender: bytes, reply: Reply) -> None:
+        """Sends a reply once the controller has executed the stop with this number."""
+        if len(self._waiting) < MAX_WAITING_REPLIES:
+            self._waiting.append((number, sender, reply))
 
-    def _reply(self, sender: bytes, fields: dict[str, object]) -> None:
-        reply = {"v": 1, "time": self.now(), "instance": self.instance, **fields}
+    def _send(self, sender: bytes, reply: Reply) -> None:
+        whole = {"v": 1, "time": self.now(), "instance": self.instance, **reply}
         with suppress(zmq.ZMQError):  # the sender has gone, or does not read
-            self.socket.send_multipart([sender, json.dumps(reply).encode()], zmq.NOBLOCK)
+            self.socket.send_multipart([sender, json.dumps(whole).encode()], zmq.NOBLOCK)
+
+
+def _error(message_id: int, code: str, message: str, fix: str = 'send {"type": "stop"}') -> Reply:
+    return {"type": "error", "id": message_id, "code": code, "message": message, "fix": fix}
 
 
 Header = dict[str, Any] | bytes

@@ -1,4 +1,4 @@
-"""The interfaces of the gateway's sockets, which may be real or simulated.
+"""The interfaces of the sockets of gateway and policy service, which may be real or simulated.
 
 The method names are those of pyzmq, so a real socket satisfies :class:`RouterSocket` directly.
 """

@@ -23,11 +23,15 @@ def router_options(address: str) -> dict[zmq.SocketOption, int]:
     With ROUTER_HANDOVER a new connection takes over the name of an older one. Without it, libzmq
     drops the messages of a client that chooses a name which a dead connection still has.
     """
+    return {**dealer_options(address), zmq.ROUTER_HANDOVER: 1}
+
+
+def dealer_options(address: str) -> dict[zmq.SocketOption, int]:
+    """Returns the options of a DEALER socket at ``address``."""
     return {
         **_common(address),
         zmq.RCVHWM: MAX_QUEUED_MESSAGES,
         zmq.MAXMSGSIZE: CUT_OFF_BYTES,
-        zmq.ROUTER_HANDOVER: 1,
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import zmq
 
-from skill_runtime.transport.options import publisher_options, router_options
+from skill_runtime.transport.options import dealer_options, publisher_options, router_options
 
 Socket = zmq.Socket[bytes]
 Context = zmq.Context[Socket]
@@ -30,11 +30,15 @@ def _on(
     options: Mapping[zmq.SocketOption, int],
 ) -> Socket:
     socket = context.socket(kind)
-    for option, value in options.items():
-        socket.setsockopt(option, value)
+    _set_options(socket, options)
     socket.setsockopt(zmq.USE_FD, descriptor)
     socket.bind(address)
     return socket
+
+
+def _set_options(socket: Socket, options: Mapping[zmq.SocketOption, int]) -> None:
+    for option, value in options.items():
+        socket.setsockopt(option, value)
 
 
 class GatewaySockets:
@@ -65,9 +69,7 @@ class GatewaySockets:
         self._wakeup.register(wakeup, zmq.POLLIN)
         if act is not None:
             self.act = self._context.socket(zmq.DEALER)
-            for option, value in router_options(act).items():
-                if option != zmq.ROUTER_HANDOVER:
-                    self.act.setsockopt(option, value)
+            _set_options(self.act, dealer_options(act))
             self.act.bind(act)
             self._poller.register(self.act, zmq.POLLIN)
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from benchmarks.serving.bare_loop import measure_bare_loop, summarize
 from benchmarks.serving.endurance.counts import (
@@ -19,7 +20,9 @@ from benchmarks.serving.endurance.counts import (
     ratio,
 )
 from benchmarks.serving.endurance.meter import Meter
+from benchmarks.serving.failures.client_process import CLOCK
 from benchmarks.serving.failures.rig import Rig
+from tests.support.served import until
 
 from skill_proto.messages import Telemetry, Timing
 
@@ -131,11 +134,14 @@ def test_the_meter_reads_telemetry_and_the_memory_of_each_process(policy_file: P
 def test_a_suspended_server_continues_without_a_restart_or_a_stop(policy_file: Path) -> None:
     with Rig(policy_file) as rig:
         processes = {role: process.pid for role, process in rig.find_processes().items()}
-        suspended = rig.suspend_server()
+        rig.suspend_server()
+        server = rig.find_processes().values()
+        until(lambda: all(process.status() == psutil.STATUS_STOPPED for process in server))
+        suspended = CLOCK.now()
         time.sleep(1.0)  # far longer than any heartbeat
         resumed = rig.resume_server()
         state = rig.recording.wait_for(lambda state: True, resumed + 0.5)
-        assert rig.recording.between(suspended + 0.2, resumed) == []
+        assert rig.recording.between(suspended, resumed) == []
         assert state.mode == "hold"
         assert {role: process.pid for role, process in rig.find_processes().items()} == processes
 

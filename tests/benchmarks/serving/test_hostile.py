@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,27 +23,24 @@ MOVES = ATTACKS["hellos-8"]
 STOPS = ATTACKS["hard-stops"]
 
 
-def repeat(**fields: object) -> Repeat:
-    """A repeat without effect."""
-    usual = {
-        "late": 0,
-        "mode": "skill",
-        "kept": True,
-        "expired": 0,
-        "stops_s": [0.003, 0.004],
-        "silent_s": 0.05,
-        "moving_s": 0.1,
-        "restarted": False,
-    }
-    return Repeat(**{**usual, **fields})  # type: ignore[arg-type]
+USUAL = Repeat(
+    late=0,
+    mode="skill",
+    kept=True,
+    stops_s=[0.003, 0.004],
+    silent_s=0.05,
+    moving_s=0.1,
+    restarted=False,
+)
+"""A repeat without effect."""
 
 
 def result(attack: Attack = MOVES, log: str = "", peak: float = 101.0, **fields: object) -> Result:
     """A result of 24 equal repeats, and 8 controls without effect."""
     return Result(
         attack=attack,
-        attacked=[repeat(**fields)] * 24,
-        controls=[repeat()] * 8,
+        attacked=[replace(USUAL, **fields)] * 24,
+        controls=[USUAL] * 8,
         before={CONTROLLER: Memory(100.0, 90.0, 100.0), "gateway": Memory(50.0, 40.0, 50.0)},
         after={CONTROLLER: Memory(100.0, 90.0, 100.0), "gateway": Memory(50.0, 40.0, 50.0)},
         peaks={CONTROLLER: peak, "gateway": 60.0},
@@ -99,8 +97,8 @@ def test_more_late_ticks_by_chance_are_probable() -> None:
 def test_late_ticks_count_for_the_usual_time(
     ticks: int, skipped: int, late: int, expected: float
 ) -> None:
-    first = State(0.0, 0.0, 0, "skill", None, 0, 0, 0, "")
-    last = State(0.0, 0.0, ticks, "skill", None, skipped, late, 0, "")
+    first = State(0.0, 0.0, 0, "skill", None, 0, 0, "")
+    last = State(0.0, 0.0, ticks, "skill", None, skipped, late, "")
     assert late_ticks(first, last, 50) == expected
 
 
@@ -127,9 +125,9 @@ def test_a_stop_counts_from_its_effect(sent: Sent, seconds: float | None, arm_st
 
 def test_one_late_stop_of_many_is_no_fault_of_the_server() -> None:
     found = result()
-    found.attacked[-1] = repeat(stops_s=[0.02])
+    found.attacked[-1] = replace(USUAL, stops_s=[0.02])
     assert judge(found, 250.0).broken == ()
-    found.attacked[-1] = repeat(stops_s=[0.2])
+    found.attacked[-1] = replace(USUAL, stops_s=[0.2])
     assert judge(found, 250.0).broken == ("stop read after 200 ms",)
 
 
@@ -140,7 +138,7 @@ def test_late_ticks_are_read_from_the_histogram(rate: float, late: int) -> None:
         "wakeup_latency_le_us": [100.0, 500.0, 2500.0],
         "wakeup_latency_count": [10, 60, 97, 100],
     }
-    state = {"time": 1.0, "tick": 100, "mode": "skill", "lease_holder": None, "counters": {}}
+    state = {"time": 1.0, "tick": 100, "mode": "skill", "lease_holder": None}
     frame = json.dumps({**state, "timing": timing, "last_event": ""}).encode()
     assert State.of(frame, 1.0 / rate)[5:7] == (2, late)
 
@@ -153,9 +151,9 @@ def test_a_raw_peer_speaks_to_libzmq() -> None:
             assert router.recv_multipart() == [b"raw", b"", b"x" * 300, b"end"]
 
 
-def test_names_are_unique_and_described() -> None:
+def test_names_are_unique_and_attacks_are_described() -> None:
     assert not ATTACKS.keys() & LOSSES.keys()
-    assert all(attack.description.endswith(".") for attack in ATTACKS.values())
+    assert all((attack.run.__doc__ or "").endswith(".") for attack in ATTACKS.values())
 
 
 def test_the_program_attacks_a_real_server(policy_file: Path, tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from skill_robots.arm import ObjectUnseenError
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig, ActionDecoder, end_effector_state
 from skill_robots.motion.inverse_kinematics import inverse_kinematics
-from skill_robots.motion.policy_adapter import PolicyAdapter, UnsupportedPolicyError
+from skill_robots.motion.policy_adapter import PolicyAdapter
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.motion.setpoint_shaper import Setpoint
 from skill_robots.objects import CUBE
 from skill_robots.observation import manifest_fields

@@ -11,8 +11,8 @@ from tests.support.skill_aware_policy import skill_aware_manifest
 
 from skill_proto.manifest import PolicyManifest
 from skill_robots.franka.specs import FR3, PANDA
-from skill_robots.motion.policy_adapter import PolicyAdapter, UnsupportedPolicyError
-from skill_robots.motion.policy_support import check_supported
+from skill_robots.motion.policy_adapter import PolicyAdapter
+from skill_robots.motion.policy_support import UnsupportedPolicyError, check_supported
 from skill_robots.observation import FIELDS
 
 MakeManifest = Callable[..., PolicyManifest]

@@ -34,9 +34,9 @@ from skill_proto.messages import (
     Track,
 )
 from skill_runtime.channel.channel import COMMAND_BYTES, REPLY_BYTES
-from skill_runtime.channel.codec import MAX_TEXT_BYTES
 from skill_runtime.channel.messages import COMMANDS, REPLIES
 from skill_runtime.channel.record_queue import CorruptRecordError
+from skill_runtime.channel.text import MAX_TEXT_BYTES
 
 EXECUTED = [kind for kind in get_args(get_args(Command)[0]) if kind not in (Hello, Act)]
 """Commands that reach the controller."""

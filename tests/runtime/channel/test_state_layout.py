@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skill_runtime.channel.record_queue import CorruptRecordError
-from skill_runtime.channel.state_layout import INTEGERS, MAX_TEXT_BYTES, State, StateLayout
+from skill_runtime.channel.state_layout import INTEGERS, State, StateLayout
 from skill_runtime.channel.state_record import FAULTS, MODES, index_of, value_at
+from skill_runtime.channel.text import MAX_TEXT_BYTES
 
 LAYOUT = StateLayout(
     dof=2,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import pty
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from tests.support.served import DEADLINE_S, Served, state_when
+from tests.support.served_process import free_ports
 
 from skill_runtime.client import SkillClient
 
@@ -223,21 +223,6 @@ def test_a_command_ends_in_time_though_its_output_is_not_read(served: Served) ->
 # Serving though its output cannot be written ------------------------------------------------------
 
 
-def free_port() -> int:
-    """Returns the first of three consecutive free ports."""
-    while True:
-        with ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                for offset in (1, 2):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
-            except OSError:
-                continue
-            return port
-
-
 @contextmanager
 def unwritable(kind: str) -> Iterator[tuple[int, str, Callable[[], None]]]:
     """Yields a descriptor for the output, the shell's redirection, and what closes the output."""
@@ -271,7 +256,7 @@ def unwritable(kind: str) -> Iterator[tuple[int, str, Callable[[], None]]]:
     ],
 )
 def test_a_server_goes_on_though_its_output_cannot_be_written(policy_file: Path, kind: str) -> None:
-    port = free_port()
+    port = free_ports()
     shell = 'exec "$0" -c "$1" serve --model "$2" --port "$3" '
     with unwritable(kind) as (output, redirect, close):
         running = subprocess.Popen(
@@ -304,7 +289,7 @@ def test_a_server_goes_on_though_its_output_cannot_be_written(policy_file: Path,
 
 
 def test_further_signals_do_not_change_the_exit_code_after_the_end(policy_file: Path) -> None:
-    arguments = ["serve", "--model", str(policy_file), "--port", str(free_port())]
+    arguments = ["serve", "--model", str(policy_file), "--port", str(free_ports())]
     with subprocess.Popen(
         [sys.executable, "-c", RUNS, *arguments], stdout=subprocess.PIPE, text=True
     ) as running:

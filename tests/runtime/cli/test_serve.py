@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
-import random
 import re
 import signal
 import socket
@@ -21,6 +20,7 @@ import onnx.parser
 import psutil
 import pytest
 from tests.support.served import DEADLINE_S, state_when, until
+from tests.support.served_process import free_ports
 
 from skill_runtime.cli.serve import SECOND_SIGNAL_S
 from skill_runtime.client import (
@@ -38,24 +38,11 @@ NETWORK = ("gateway", "stop_listener")
 COMMAND = [sys.executable, "-m", "skill_runtime.cli.serve"]
 
 
-def free_port() -> int:
-    """Returns the first of three consecutive free ports, below those that the system gives out."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        try:
-            for offset in (0, 1, 2):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port + offset))
-        except OSError:
-            continue
-        return port
-
-
 class Process:
     """A skill-serve process."""
 
     def __init__(self, *arguments: str, port: int | None = None, **environment: str) -> None:
-        self.port = port or free_port()
+        self.port = port or free_ports()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self.popen = subprocess.Popen(
             [*COMMAND, *arguments, "--port", str(self.port)],
@@ -406,7 +393,7 @@ def test_a_second_signal_ends_a_process_that_hangs() -> None:
 
 def test_on_a_terminal_the_status_line_is_rewritten_in_place(policy_file: Path) -> None:
     ours, theirs = pty.openpty()
-    port = free_port()
+    port = free_ports()
     arguments = ["--model", str(policy_file), "--port", str(port)]
     with subprocess.Popen([*COMMAND, *arguments], stdout=theirs, stderr=theirs) as running:
         os.close(theirs)
@@ -478,7 +465,7 @@ def test_names_and_ipv6_are_published_as_clients_can_use_them(policy_file: Path,
                 probe.bind(("::1", 0))
         except OSError:
             pytest.skip("this system has no IPv6")
-    port = free_port()
+    port = free_ports()
     given = [f"tcp://{host}:{port + offset}" for offset in (0, 1, 2)]
     flags = [f"--{flag}={given[n]}" for n, flag in enumerate(("commands", "telemetry", "stop"))]
     with process("--model", str(policy_file), *flags) as running:

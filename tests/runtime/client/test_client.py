@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import socket
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -12,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.support.served import DEADLINE_S, Served, serving, state_when
+from tests.support.served_process import free_ports
 
 from skill_proto.messages import Telemetry
+from skill_proto.ports import local_address
 from skill_runtime.client import (
     CommandRefusedError,
     LeaseHeldError,
@@ -339,19 +340,9 @@ def test_a_stop_reaches_this_arm_if_the_default_address_is_another_arms(
 
 def free_block() -> Addresses:
     """Returns the addresses of three consecutive free ports."""
-    for first in range(17000, 60000, 3):
-        try:
-            for port in range(first, first + 3):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return Addresses(
-            commands=f"tcp://127.0.0.1:{first}",
-            telemetry=f"tcp://127.0.0.1:{first + 1}",
-            stop=f"tcp://127.0.0.1:{first + 2}",
-        )
-    raise AssertionError("no free ports")
+    free = free_ports()
+    commands, telemetry, stop = (local_address(free + i) for i in range(3))
+    return Addresses(commands=commands, telemetry=telemetry, stop=stop)
 
 
 # Servers that come and go -------------------------------------------------------------------------

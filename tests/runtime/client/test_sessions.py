@@ -82,6 +82,13 @@ def test_the_number_of_sessions_is_bounded(ages: SessionAges) -> None:
     assert len(ages._ages) == MAX_SESSIONS
 
 
+def test_a_new_episode_takes_the_place_of_the_old_one_alone(ages: SessionAges) -> None:
+    for i in range(MAX_SESSIONS):
+        ages.check(f"s{i}", 1, 1, join=False)
+    ages.check("s9", 2, 1, join=False)
+    ages.check("s0", 1, 2, join=False)  # forgotten, it would look shared
+
+
 # By a client --------------------------------------------------------------------------------------
 
 

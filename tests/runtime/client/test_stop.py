@@ -10,6 +10,7 @@ import pytest
 from tests.support.served import DEADLINE_S, until
 from tests.support.stand_in import StandIn
 
+from skill_proto.messages import Hello, Stop
 from skill_runtime.client import (
     ClientError,
     ServerReplacedError,
@@ -17,7 +18,8 @@ from skill_runtime.client import (
     SkillClient,
     WrongServerError,
 )
-from skill_runtime.client.stop import default_stop_address
+from skill_runtime.client.steps import Answer, Ask, Step, drive
+from skill_runtime.client.stop import Target, default_stop_address, stop_call
 
 NOWHERE = "tcp://127.0.0.1:1"
 
@@ -110,6 +112,22 @@ def test_a_given_address_is_used(arm: StandIn) -> None:
             client.stop()
 
 
+def test_a_given_address_without_an_answer_leaves_time_for_that_of_the_server(arm: StandIn) -> None:
+    waits: dict[str | None, float] = {}
+
+    def perform(step: Step) -> Answer:
+        assert isinstance(step, Ask)
+        waits[step.address] = step.timeout_s
+        if isinstance(step.message, Hello):
+            return arm.welcome(), {}
+        raise ServerUnreachableError(NOWHERE, step.timeout_s)
+
+    with pytest.raises(ServerUnreachableError):
+        drive(stop_call(Stop(), Target(commands=arm.address, given=NOWHERE), 4.0), perform)
+    assert waits[NOWHERE] <= 2.0
+    assert arm.stop_address in waits
+
+
 def test_a_server_without_an_instance_is_stopped() -> None:
     with StandIn("") as arm, client_of(arm) as client:
         client.hello()
@@ -151,7 +169,7 @@ def test_a_guessed_address_of_another_arm_stops_both() -> None:
         ports = (neighbour.ports[2] - 2, 0, 0)
         with StandIn("meant", ports=ports) as meant, client_of(meant) as client:
             client.stop("enough")
-            assert meant.mode == "stopped"
+            assert (meant.mode, neighbour.mode) == ("stopped", "stopped")
 
 
 def test_a_replaced_server_is_stopped_and_the_next_call_says_so() -> None:

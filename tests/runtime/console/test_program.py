@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,35 +13,6 @@ from tests.support.served import DEADLINE_S
 from skill_runtime.console.program import version_text
 
 ROOT = Path(__file__).parents[3]
-
-ENDS = """
-import signal, sys
-from skill_runtime.console.program import end_process
-
-for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-    signal.signal(number, lambda *_: None)
-
-class Slow:
-    def __del__(self):  # a module's destructor, which Python runs after it has given up the signals
-        print("destructor", flush=True)
-
-slow = Slow()
-sys.modules["slow"] = slow
-print("at rest")
-end_process(3)
-"""
-
-
-def test_a_second_signal_at_the_end_does_not_change_the_exit_code() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", ENDS], stdout=subprocess.PIPE, text=True
-    ) as running:
-        assert running.stdout is not None
-        assert running.stdout.readline() == "at rest\n"
-        while running.poll() is None:
-            running.send_signal(signal.SIGTERM)
-        assert running.stdout.read() == ""
-    assert running.returncode == 3
 
 
 def test_the_version_names_program_and_libraries() -> None:

@@ -22,13 +22,13 @@ run_program("program", main)
 """
 
 
-def start(body: str, redirect: str = "", **options: object) -> subprocess.Popen[str]:
+def start(body: str, redirect: str = "", stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
     """Starts a program, by a shell that redirects its output."""
     program = PROGRAM.format(body=body)
     return subprocess.Popen(
         ["/bin/bash", "-c", f'exec "$0" -c "$1" {redirect}', sys.executable, program],
         text=True,
-        stdout=options.get("stdout", subprocess.PIPE),  # type: ignore[call-overload]
+        stdout=stdout,
         stderr=subprocess.PIPE,
     )
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,12 +50,8 @@ def test_lines_are_written_in_order(pipe: tuple[int, int]) -> None:
 def test_a_reader_that_sleeps_blocks_nobody_and_losses_are_counted(pipe: tuple[int, int]) -> None:
     with os.fdopen(pipe[1], "w", closefd=False) as stream:
         writer = Writer(stream, waiting=50)
-        slowest = 0.0
-        for number in range(3000):
-            start = time.perf_counter()
+        for number in range(3000):  # a call that waited for the reader would never return
             writer.line(f"{number} " + "x" * 1000)
-            slowest = max(slowest, time.perf_counter() - start)
-        assert slowest < DEADLINE_S / 10
         assert not writer.flush(0.05)
         text = ""
         while not text.endswith("late\n"):  # the reader wakes up
@@ -174,9 +170,7 @@ def test_a_reader_is_waited_for_only_once(pipe: tuple[int, int]) -> None:
         for _ in range(20):
             writer.line("x" * 10_000)
         assert not writer.flush(0.05)
-        start = time.monotonic()
-        assert not writer.flush(DEADLINE_S)
-        assert time.monotonic() - start < DEADLINE_S / 2
+        assert not writer.flush(math.inf)  # without a wait: Python refuses an endless one
         assert len(read_until(pipe[0], 20 * ("x" * 10_000 + "\n"))) == 20 * 10_001
         assert writer.flush(DEADLINE_S)
 

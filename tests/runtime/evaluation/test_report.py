@@ -14,7 +14,7 @@ from tests.support.policy_files import push_manifest, write_policy_file
 from tests.support.skill_aware_policy import skill_aware_manifest, write_skill_aware_policy_file
 
 from skill_proto.manifest import PolicyManifest
-from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.tasks.baselines import make_baseline
 from skill_robots.tasks.skill_aware.task import SKILL_AWARE
 from skill_robots.tasks.tabletop.task import TABLETOP

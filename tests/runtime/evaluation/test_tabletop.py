@@ -9,7 +9,7 @@ from typing import Any
 import onnx.parser
 import pytest
 
-from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.tasks.baselines import make_baseline
 from skill_runtime.evaluation.tabletop import (
     METRICS,

@@ -13,14 +13,12 @@ import zmq
 from tests.runtime.gateway.rig import Rig
 
 from skill_proto.messages import REPLY, Error
-from skill_proto.wire import MAX_HEADER_BYTES
 from skill_runtime.channel.channel import Word
 from skill_runtime.gateway.act_forwarder import (
     MAX_REPLIES_PER_STEP,
     MAX_UNSENT_BYTES,
     MAX_WAITING_REQUESTS,
     ActForwarder,
-    id_of,
 )
 from skill_runtime.gateway.config import GatewayConfig
 from skill_runtime.policy_service.config import largest_array_bytes
@@ -78,7 +76,7 @@ def forwarder(socket: Socket) -> ActForwarder:
 def test_a_request_passes_unread_and_its_reply_back(
     forwarder: ActForwarder, socket: Socket
 ) -> None:
-    assert forwarder.submit(request(b"A", 5, b"\1\2", b""))
+    assert forwarder.submit(request(b"A", 5, b"\1\2", b""), 5)
     ((sender, header, *arrays),) = socket.sent
     assert (sender, arrays) == (b"A", [b"\1\2", b""])
     assert json.loads(header)["id"] == 5
@@ -96,7 +94,7 @@ def test_requests_wait_for_the_start_of_the_service(
 ) -> None:
     socket.connected = False
     for number in range(3):
-        assert forwarder.submit(request(b"A", number))
+        assert forwarder.submit(request(b"A", number), number)
     assert socket.sent == []
     socket.connected = True
     forwarder.send()
@@ -109,12 +107,12 @@ def test_too_many_requests_without_a_reply_are_refused(
     forwarder: ActForwarder, socket: Socket
 ) -> None:
     for number in range(MAX_WAITING_REQUESTS):
-        assert forwarder.submit(request(b"A", number))
-    assert not forwarder.submit(request(b"A", 99))
+        assert forwarder.submit(request(b"A", number), number)
+    assert not forwarder.submit(request(b"A", 99), 99)
     assert len(socket.sent) == MAX_WAITING_REQUESTS
     socket.arrived.append([b"A", b"", b"reply"])
     list(forwarder.replies(0.0))
-    assert forwarder.submit(request(b"A", 99))
+    assert forwarder.submit(request(b"A", 99), 99)
 
 
 def test_too_many_bytes_without_a_service_are_refused(
@@ -122,12 +120,12 @@ def test_too_many_bytes_without_a_service_are_refused(
 ) -> None:
     socket.connected = False
     array = bytes(MAX_UNSENT_BYTES // 2)
-    assert forwarder.submit(request(b"A", 0, array))
-    assert forwarder.submit(request(b"A", 1, array))
-    assert not forwarder.submit(request(b"A", 2))
+    assert forwarder.submit(request(b"A", 0, array), 0)
+    assert forwarder.submit(request(b"A", 1, array), 1)
+    assert not forwarder.submit(request(b"A", 2), 2)
     socket.connected = True
     forwarder.send()
-    assert forwarder.submit(request(b"A", 2))
+    assert forwarder.submit(request(b"A", 2), 2)
 
 
 def test_a_step_reads_a_bounded_number_of_replies(forwarder: ActForwarder, socket: Socket) -> None:
@@ -140,7 +138,7 @@ def test_requests_that_were_lost_with_a_service_are_answered_once(
     forwarder: ActForwarder, socket: Socket
 ) -> None:
     for sender, number in ((b"A", 1), (b"B", 2), (b"A", 3)):
-        forwarder.submit(request(sender, number))
+        forwarder.submit(request(sender, number), number)
     socket.arrived.append([b"A", b"", b"reply"])  # of the first request
     list(forwarder.replies(0.0))
     lost = forwarder.restarted(2.5)
@@ -153,7 +151,7 @@ def test_requests_that_were_never_sent_are_not_sent_after_the_error(
     forwarder: ActForwarder, socket: Socket
 ) -> None:
     socket.connected = False
-    forwarder.submit(request(b"A", 1))
+    forwarder.submit(request(b"A", 1), 1)
     assert errors(forwarder.restarted(2.5)) == [(b"A", "session_lost", 1)]
     socket.connected = True
     forwarder.send()
@@ -163,31 +161,14 @@ def test_requests_that_were_never_sent_are_not_sent_after_the_error(
 def test_a_service_that_cannot_open_its_policy_fails_all_requests_with_the_reason(
     forwarder: ActForwarder, socket: Socket
 ) -> None:
-    forwarder.submit(request(b"A", 1))
-    forwarder.submit(request(b"B", 2))
+    forwarder.submit(request(b"A", 1), 1)
+    forwarder.submit(request(b"B", 2), 2)
     socket.arrived.append([b"", b"failed", b"no such file: push.onnx"])
     replies = list(forwarder.replies(2.5))
     assert errors(replies) == [(b"A", "internal", 1), (b"B", "internal", 2)]
     assert b"no such file: push.onnx" in replies[0][2][0]
     socket.arrived.append([b"", b"ready"])
     assert list(forwarder.replies(2.5)) == []
-
-
-@pytest.mark.parametrize(
-    ("frames", "number"),
-    [
-        ([b'{"type":"act","id":7,"session":"s"}'], 7),
-        ([b'{"type":"act","id":7}'], 0),
-        ([b"\xff"], 0),
-        ([b""], 0),
-        ([], 0),
-        ([b" " * (MAX_HEADER_BYTES + 1)], 0),
-    ],
-)
-def test_the_id_of_a_request_that_is_read_for_no_other_purpose(
-    frames: list[bytes], number: int
-) -> None:
-    assert id_of(Incoming(b"A", list(map(zmq.Frame, frames)))) == number
 
 
 # In the gateway -----------------------------------------------------------------------------------

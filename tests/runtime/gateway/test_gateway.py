@@ -235,7 +235,7 @@ def test_a_refusal_has_code_reason_and_id_and_is_counted(
         ([b" " * (MAX_FRAME_BYTES + 1)], "too_large"),
         ([b'{"type":"hello"}'] * 10, "too_large"),
         ([b'{"type":"hello"}'] * 100, "too_large"),
-        ([b"", b'{"type":"hello"}'], "not_supported"),  # as a REQ socket sends it
+        ([b"", b'{"type":"hello"}'], "malformed"),  # as a REQ socket sends it
     ],
 )
 def test_bytes_that_are_no_message_are_refused(

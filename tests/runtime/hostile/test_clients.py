@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from benchmarks.serving.failures.rig import ADDRESS, free_port
@@ -15,7 +16,7 @@ from tests.support.served import DEADLINE_S, until
 
 from skill_runtime.client import SkillClient
 
-REASONS = {
+REASONS: dict[str, Any] = {
     "long": "x" * 257,
     "very long": "x" * 10_000,
     "surrogate": "file \udcff",
@@ -97,7 +98,7 @@ def run(program: str, server: Server) -> subprocess.CompletedProcess[str]:
 def test_no_reason_prevents_a_stop(server: Server, clients: Bystanders, name: str) -> None:
     clients.moving = False
     with SkillClient(server.addresses.commands, timeout_s=DEADLINE_S) as client:
-        client.stop(REASONS[name])  # type: ignore[arg-type]
+        client.stop(REASONS[name])
     until_mode(clients, "stopped")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import struct
 from contextlib import suppress
 
+import psutil
 import pytest
 from benchmarks.serving.hostile.attacks.floods import act
 from benchmarks.serving.hostile.bystanders import HOLDER, Bystanders
@@ -24,7 +24,7 @@ def replaced(server: Server, clients: Bystanders, role: str, number: signal.Sign
     clients.moving = False
     before = server.processes()
     assert set(before) >= {role, CONTROLLER, SUPERVISOR}
-    os.kill(before[role], number)
+    before[role].send_signal(number)
     try:
         until(
             clients,
@@ -32,8 +32,8 @@ def replaced(server: Server, clients: Bystanders, role: str, number: signal.Sign
             f"the {role} was not replaced",
         )
     finally:
-        with suppress(ProcessLookupError):
-            os.kill(before[role], signal.SIGCONT)
+        with suppress(psutil.NoSuchProcess):
+            before[role].send_signal(signal.SIGCONT)
     after = server.processes()
     assert {**after, role: 0} == {**before, role: 0}, "another process was replaced too"
 

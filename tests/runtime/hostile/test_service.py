@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from benchmarks.serving.hostile.attacks.attack import Attack
 from benchmarks.serving.hostile.attacks.connections import HALF_OPEN, HTTP
 from benchmarks.serving.hostile.attacks.frames import frames_on_commands
 from benchmarks.serving.hostile.attacks.heartbeat import heartbeat_on_commands, heartbeat_on_stop
@@ -71,7 +72,7 @@ def test_huge_subscriptions_are_bounded(server: Server, clients: Bystanders, man
 
 
 @pytest.mark.parametrize("attack", [heartbeat_on_commands, heartbeat_on_stop, identity_guesses])
-def test_no_peer_ends_the_server(server: Server, clients: Bystanders, attack: Any) -> None:  # noqa: ANN401
+def test_no_peer_ends_the_server(server: Server, clients: Bystanders, attack: Attack) -> None:
     watch = Watch(server)
     with under(attack, server, lasts_s=2.0):
         clients.run(now() + 2.0)

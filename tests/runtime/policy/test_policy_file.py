@@ -348,6 +348,15 @@ def test_a_file_beside_it_that_is_no_manifest(
     assert said in refusal(make_policy_file(tmp_path, manifest=content, beside=True))
 
 
+def test_a_manifest_with_a_byte_order_mark_is_read(
+    tmp_path: Path, make_policy_file: PolicyFileFactory
+) -> None:
+    path = make_policy_file(tmp_path, beside=True)
+    manifest = path.with_suffix(".manifest.json")
+    manifest.write_text(manifest.read_text(), encoding="utf-8-sig")
+    assert load_manifest(path).name
+
+
 @pytest.mark.parametrize("beside", ["link", "target"])
 def test_the_manifest_of_a_link_is_beside_the_link_or_its_target(
     tmp_path: Path, make_policy_file: PolicyFileFactory, beside: str

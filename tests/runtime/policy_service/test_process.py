@@ -21,7 +21,7 @@ from skill_proto.arrays import FloatArray
 from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import Acted
 from skill_runtime.policy import PolicyFileError, load_manifest
-from skill_runtime.policy_service.config import PolicyServiceConfig
+from skill_runtime.policy_service.config import MAX_ROWS, PolicyServiceConfig
 from skill_runtime.policy_service.process import MAX_QUEUED_MESSAGES, serve
 
 MODELS = Path(__file__).parents[3] / "models"
@@ -269,33 +269,10 @@ def test_a_gateway_that_does_not_read_does_not_block_the_service(
         gateway.socket.close()
 
 
-def test_the_program_serves_and_ends(tmp_path: Path, gateway: GatewayEnd) -> None:
-    del tmp_path
-    program = [sys.executable, "-m", "skill_runtime.policy_service"]
-    model = str(MODELS / "csf_panda.onnx")
-    with subprocess.Popen([*program, model, "cpu", gateway.address, INSTANCE]) as process:
-        try:
-            assert gateway.parts() == [b"", b"ready"]
-            observation = np.zeros((256, 28))
-            results = ask(gateway, "s", observation=observation, skill=np.tile([3, 4.0], (256, 1)))
-            assert results["action"].shape == (256, 3)
-        finally:
-            process.terminate()
-        assert process.wait(DEADLINE_S) == 0
-
-
-def test_the_program_says_why_a_policy_cannot_be_opened(
-    tmp_path: Path, gateway: GatewayEnd
-) -> None:
-    program = [sys.executable, "-m", "skill_runtime.policy_service"]
-    done = subprocess.run(
-        [*program, str(tmp_path / "gone.onnx"), "cpu", gateway.address, INSTANCE],
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        timeout=DEADLINE_S,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("policy service: ")
-    assert done.stderr.count("\n") == 1
-    assert gateway.parts()[:2] == [b"", b"failed"]
+def test_a_request_may_have_every_row_of_the_service(gateway: GatewayEnd) -> None:
+    with serving(MODELS / "csf_panda.onnx", gateway.address):
+        assert gateway.parts() == [b"", b"ready"]
+        observation = np.zeros((MAX_ROWS, 28))
+        skill = np.tile([3, 4.0], (MAX_ROWS, 1))
+        results = ask(gateway, "s", observation=observation, skill=skill)
+        assert results["action"].shape == (MAX_ROWS, 3)

@@ -369,7 +369,7 @@ def test_replies_that_cannot_be_sent_are_dropped(memory_file: Path) -> None:
                 self.waiting -= 1
                 return [b"A", *frames]
 
-            def send_multipart(self, msg_parts: object, flags: int = 0) -> None:
+            def send_multipart(self, msg_parts: object, flags: int = 0, copy: bool = True) -> None:
                 assert flags == zmq.NOBLOCK
                 raise zmq.Again
 

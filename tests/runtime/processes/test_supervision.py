@@ -11,7 +11,7 @@ from contextlib import closing
 import psutil
 import pytest
 from tests.runtime.processes.programs import WriteModule
-from tests.support.served import DEADLINE_S, until
+from tests.support.served import until
 
 from skill_runtime.channel.memory import create_memory, map_memory
 from skill_runtime.processes.child import ChildProgram
@@ -161,7 +161,7 @@ def test_a_process_that_is_not_wanted_starts_when_it_is(write_module: WriteModul
 def test_a_program_that_cannot_run_does_not_load_the_machine(
     write_module: WriteModule, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Restarts follow after 0, 0.1, 0.3 and 1 s: four in the first 1.4 s, and no more."""
+    """Restarts follow after 0, 0.1, 0.3 and 1 s, so the fourth failure comes after 0.4 s."""
     with closing(Rig(write_module("beating", "raise SystemExit(9)"))) as rig:
         rig.wanted = [True, False]
         start = time.monotonic()
@@ -170,4 +170,3 @@ def test_a_program_that_cannot_run_does_not_load_the_machine(
         assert time.monotonic() - start >= 0.4
         assert caplog.messages[0].endswith("(exit code 9); it is started again")
         assert caplog.messages[3].endswith("(exit code 9); it is started again in 1 s")
-    assert DEADLINE_S > 1.4

@@ -92,12 +92,11 @@ def test_malformed_headers(
 
 @pytest.mark.parametrize(
     ("count", "code"),
-    [(2, "not_supported"), (9, "not_supported"), (10, "too_large"), (1000, "too_large")],
+    [(2, "malformed"), (9, "malformed"), (10, "too_large"), (1000, "too_large")],
 )
 def test_only_act_has_more_than_one_frame(
     live: LocalServer, mover: RawClient, refusals: Refusals, count: int, code: str
 ) -> None:
-    """The policy service reads those of up to nine frames; this server has no such service."""
     reply = mover.ask(b'{"v":1,"id":7,"type":"clear"}', *[b"x"] * (count - 1))
     refusals.check(reply, code)
     assert_untouched(live, mover)

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import mujoco
 import pytest
 import torch
 
@@ -28,7 +27,6 @@ from skill_training.run import checkpoint, job
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import MetricsLog, read
 from skill_training.run.progress import Progress
-from skill_training.run.session.physics_warnings import physics_warnings_logged
 from skill_training.run.trainer import Trainer
 
 TinyConfig = Callable[..., SkillConfig]
@@ -295,24 +293,6 @@ def test_an_action_that_is_not_finite_never_reaches_the_physics(
     monkeypatch.setattr(SoftActorCritic, "act", act)
     with pytest.raises(DivergedError, match="an action of the policy is nan"):
         _train(trainer)
-
-
-def test_warnings_of_the_physics_are_logged_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    model = mujoco.MjModel.from_xml_string(
-        "<mujoco><worldbody><body><joint/><geom size='1'/></body></worldbody></mujoco>"
-    )
-    with physics_warnings_logged():
-        for _ in range(3):
-            data = mujoco.MjData(model)
-            data.qpos[0] = float("nan")
-            mujoco.mj_step(model, data)
-    assert mujoco.get_mju_user_warning() is None
-    assert [record.message.count("QPOS") for record in caplog.records] == [1, 1]
-    assert "3 times" in caplog.records[1].message
-    assert not (tmp_path / "MUJOCO_LOG.TXT").exists()
 
 
 @pytest.mark.usefixtures("short_end")

@@ -62,7 +62,7 @@ def export_policy(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> f
     """
     check_names(graph, manifest)
     graph = graph.for_shipping()
-    check_finite(graph, manifest)
+    _check_finite(graph, manifest)
     # A name of this process, since two processes may export to one path.
     temporary = path.with_name(f"{path.name}.{os.getpid()}.writing")
     try:
@@ -86,7 +86,7 @@ def export_policy(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> f
     return worst
 
 
-def check_finite(graph: PolicyGraph, manifest: PolicyManifest) -> None:
+def _check_finite(graph: PolicyGraph, manifest: PolicyManifest) -> None:
     """Checks a policy before its export: its parameters, and its outputs for random inputs.
 
     Raises:

@@ -1,7 +1,7 @@
-"""Checks that losses, networks, optimisers and actions are finite, at a small share of a step.
+"""Checks that losses, networks, optimisers and actions are finite.
 
 A training that diverges first shows a loss or a parameter that is NaN or infinite. Later steps
-cannot mend it, so the training must stop there.
+do not make it finite again, so the training stops there.
 """
 
 from __future__ import annotations

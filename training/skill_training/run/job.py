@@ -224,5 +224,5 @@ def _facts(config: TrainConfig) -> record.Facts:
     recipe_for(config).check(config)
     return {
         "command": shortest_command(config),
-        **record.software_and_machine(config.run, device),
+        **record.trainer_facts(config.run, device),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from skill_training.export.onnx_file import diverged, export_policy
 from skill_training.nets.finite import NotFiniteError
 from skill_training.recipes.recipe import RunFacts
 from skill_training.recipes.registry import recipe_for
-from skill_training.run import checkpoint, provenance
+from skill_training.run import checkpoint
 from skill_training.run.card import write_card
 from skill_training.run.config_io import shortest_command
 from skill_training.run.directory import RunDirectory
@@ -59,7 +58,7 @@ def write_policy(
     config, facts = directory.resolved_config(), directory.facts()
     recipe = recipe_for(config)
     state = checkpoint.load(directory.checkpoint, torch.device("cpu"))
-    exporter = None if trained_here else _exporter()
+    exporter = None if trained_here else record.software_and_machine()
     try:
         known = run_facts(config, facts, state, exporter)
         graph, manifest = recipe.shipped(config, known, state["learner"])
@@ -99,18 +98,10 @@ def run_facts(
             environment_steps=int(state["env_steps"]),
             gradient_steps=int(state["updates"]),
             wall_time_s=round(float(state["wall_time_s"]), 1),
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            created=record.now(),
             machine=origin.machine,
             versions=origin.versions,
             config=config_to_dict(config),
         ),
         metrics=state["final_metrics"] or {},
     )
-
-
-def _exporter() -> record.Facts:
-    return {
-        "code_revision": provenance.code_revision(),
-        "machine": provenance.machine(),
-        "versions": provenance.versions(),
-    }

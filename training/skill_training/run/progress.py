@@ -22,7 +22,7 @@ class Progress:
     Args:
         total: Steps of the whole run.
         done: Steps already done before this process.
-        stream: Output stream; default: standard error. What cannot be written there is dropped.
+        stream: Output stream; default: standard error. Text that cannot be written is dropped.
     """
 
     def __init__(self, total: int, *, done: int = 0, stream: TextIO | None = None) -> None:

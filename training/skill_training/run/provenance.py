@@ -20,7 +20,7 @@ def code_revision() -> str:
     """
     here = Path(__file__).resolve()
     if _git(here.parent, "ls-files", "--error-unmatch", here.name) is None:
-        return f"{DISTRIBUTION} {_version(DISTRIBUTION)}"
+        return f"{DISTRIBUTION} {version(DISTRIBUTION)}"
     revision = _git(here.parent, "rev-parse", "--short=12", "HEAD") or "unknown"
     changed = _git(here.parent, "status", "--porcelain", "--untracked-files=no", "--", ":/")
     return revision if changed == "" else f"{revision}-dirty"
@@ -28,8 +28,8 @@ def code_revision() -> str:
 
 def versions() -> dict[str, str]:
     """Returns the versions of the libraries that affect the results of a run."""
-    found = {"python": platform.python_version(), DISTRIBUTION: _version(DISTRIBUTION)}
-    return found | {name: _version(name) for name in LIBRARIES}
+    found = {"python": platform.python_version(), DISTRIBUTION: version(DISTRIBUTION)}
+    return found | {name: version(name) for name in LIBRARIES}
 
 
 def machine(accelerator: str | None = None) -> str:
@@ -52,7 +52,8 @@ def processor() -> str:
     return platform.processor()
 
 
-def _version(name: str) -> str:
+def version(name: str) -> str:
+    """Returns the version of an installed distribution, or 'not installed'."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -58,7 +58,6 @@ class Attack:
     """A kind of attack, see :func:`attack`."""
 
     name: str
-    description: str
     run: Callable[[Target], None]
     arm: Arm
     lasts_s: float
@@ -75,7 +74,7 @@ def attack(
     burns: bool = False,
     identity: bytes = b"",
 ) -> Callable[[Callable[[Target], None]], Attack]:
-    """Makes an attack of a function; its name and its docstring are those of the attack.
+    """Makes an attack of a function; the name of the function is that of the attack.
 
     Args:
         arm: Whether the arm must stop because of the attack, must move on, or may do either.
@@ -88,7 +87,6 @@ def attack(
     def make(run: Callable[[Target], None]) -> Attack:
         return Attack(
             name=run.__name__.replace("_", "-"),
-            description=(run.__doc__ or "").strip().splitlines()[0],
             run=run,
             arm=arm,
             lasts_s=lasts_s,

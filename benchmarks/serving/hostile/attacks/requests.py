@@ -16,7 +16,7 @@ EMPTY_ARRAYS = 10_900
 KEYS = 2_500
 
 PERIOD_S = 0.05
-"""Time between two messages of 33 kB [s]."""
+"""Time between two messages [s]."""
 
 
 @cache

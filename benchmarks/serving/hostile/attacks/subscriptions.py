@@ -21,7 +21,7 @@ def subscription(size: int) -> bytes:
 
 @cache
 def many_subscriptions() -> bytes:
-    """Returns subscriptions to different topics of 200 bytes, 42 MB in all."""
+    """Returns subscriptions to different topics of 200 bytes, 41 MB in all."""
     return b"".join(message(SUBSCRIBE + i.to_bytes(8) * 25) for i in range(MANY))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skill_proto.manifest import PolicyManifest
-from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.tasks.skill_aware.scenes import (
     CONTROL_RATE_HZ,
     DISPLACEMENT_M,

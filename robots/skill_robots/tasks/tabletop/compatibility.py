@@ -5,7 +5,8 @@ from __future__ import annotations
 from skill_proto.manifest import PolicyManifest
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig
-from skill_robots.motion.policy_adapter import PolicyAdapter, UnsupportedPolicyError
+from skill_robots.motion.policy_adapter import PolicyAdapter
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.motion.setpoint_shaper import ShaperConfig
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 

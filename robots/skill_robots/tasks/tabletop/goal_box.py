@@ -33,14 +33,12 @@ EDGES = ("-x", "+x", "-y", "+y")
 
 @dataclass(frozen=True, kw_only=True)
 class Returns:
-    """Cubes that were sent to a place and then called to the middle of the table, one a row."""
+    """Distances of cubes from the middle of the table on their way back to it, one cube a row."""
 
-    left: Array
-    """``(n, 2)`` position at which the way back began, world frame [m]."""
     closest: Array
-    """``(n,)`` smallest distance from the middle on the way back [m]."""
+    """``(n,)`` smallest distance [m]."""
     final: Array
-    """``(n,)`` distance at its end [m]."""
+    """``(n,)`` distance at the end of the way back [m]."""
 
 
 def edge_places(low: Sequence[float], high: Sequence[float], edge: str, count: int) -> Array:
@@ -67,7 +65,6 @@ def bring_back(
     seed: int,
     steps: int = RETURN_STEPS,
     observation_names: Sequence[str] = PUSH_OBSERVATION,
-    threads: int = 1,
     on_step: Callable[[Tabletop], None] | None = None,
 ) -> Returns:
     """Sends a cube to each place, then to the middle of the table, without a reset.
@@ -79,20 +76,17 @@ def bring_back(
         seed: seed of starts and contexts.
         steps: control steps of each way.
         observation_names: the fields that the policy observes, in order.
-        threads: physics threads.
         on_step: called after each control step of all scenes.
     """
-    scene = Tabletop(config, len(places), seed=seed, threads=threads)
+    scene = Tabletop(config, len(places), seed=seed)
     names, middle = tuple(observation_names), np.zeros_like(places)
     policy.reset(scene.n)
-    left, distance = scene.cube_position[:, :2], np.full((steps, scene.n), np.inf)
+    distance = np.empty((steps, scene.n))
     for step in range(2 * steps):
-        if step == steps:
-            left = scene.cube_position[:, :2]
         goal = places if step < steps else middle
         scene.step(policy.act(scene.observe(names), goal=goal))
         if step >= steps:
             distance[step - steps] = np.linalg.norm(scene.cube_position[:, :2], axis=1)
         if on_step is not None:
             on_step(scene)
-    return Returns(left=left, closest=distance.min(axis=0), final=distance[-1])
+    return Returns(closest=distance.min(axis=0), final=distance[-1])

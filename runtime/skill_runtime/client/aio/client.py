@@ -43,16 +43,7 @@ from skill_runtime.client.steps import Answer, Ask, AwaitEnd, AwaitState, Call, 
 
 
 class AsyncClientLease(LeaseHandle):
-    """The right to command, from ``AsyncSkillClient.acquire``.
-
-    Args:
-        heartbeat: The lease and its thread.
-        timeout_s: Longest wait for the release [s].
-    """
-
-    def __init__(self, heartbeat: Heartbeat, timeout_s: float) -> None:
-        super().__init__(heartbeat)
-        self._timeout_s = timeout_s
+    """The right to command, from ``AsyncSkillClient.acquire``."""
 
     async def release(self) -> None:
         """Releases the lease; the arm holds.
@@ -95,17 +86,7 @@ class Acquisition:
 class AsyncSkillClient:
     """A client of one server, in one event loop; the constructor does not send anything.
 
-    Args:
-        address: Server address for commands; the server reports its other addresses.
-        timeout_s: Longest duration of any call, up to an hour [s].
-        name: Name of this program in the server's debug log.
-        telemetry_address: Address for telemetry, if the one that the server reports does not lead
-            to it, as behind a tunnel.
-        stop_address: Address for stops, likewise.
-
-    Raises:
-        InvalidUseError: ``timeout_s`` is not a number of seconds.
-        InvalidAddressError: an address is not a text.
+    Its arguments and errors are those of SkillClient.
     """
 
     def __init__(

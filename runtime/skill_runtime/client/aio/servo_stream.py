@@ -17,10 +17,7 @@ import asyncio
 import time
 from typing import Self
 
-from skill_runtime.client.calls import Calls
 from skill_runtime.client.connection import unanswered
-from skill_runtime.client.guard import Guard
-from skill_runtime.client.lease import LeaseHandle
 from skill_runtime.client.servo_stream import TargetSender
 from skill_runtime.client.steps import Deadline
 
@@ -34,17 +31,9 @@ class AsyncServoStream(TargetSender):
     The beginning of the block connects to the server, and the end waits for the outstanding
     replies. The arm moves towards the last target until that expires, then it holds.
 
-    Args:
-        calls: The client's knowledge of the server, with its lease.
-        guard: The client's guard.
-        handle: The client's handle of the lease.
-
     Raises:
         LeaseLostError: the lease has ended.
     """
-
-    def __init__(self, calls: Calls, guard: Guard, handle: LeaseHandle | None = None) -> None:
-        super().__init__(calls, guard, handle)
 
     async def sleep_until(self, deadline: float) -> None:
         """Returns at ``deadline`` of ``time.monotonic`` [s]; reads replies until then.
@@ -69,10 +58,6 @@ class AsyncServoStream(TargetSender):
         while self._unanswered:
             await asyncio.sleep(PERIOD_S)
             self._read()
-
-    def close(self) -> None:
-        """Closes the connection; outstanding replies are never read."""
-        self._close()
 
     def _read(self) -> None:
         with self._guard:

@@ -156,7 +156,7 @@ def _other_archive(names: Sequence[str]) -> FileKind:
 
 
 def _text(content: bytes) -> FileKind | None:
-    """Returns the kind of a text; None if the file is none."""
+    """Returns the kind of a text; None if the content is not a text."""
     head = content[:_HEAD].decode("utf-8-sig", errors="ignore")
     if len(head.encode()) < min(len(content), _HEAD) - 6:  # a mark, and half a character at the end
         return None

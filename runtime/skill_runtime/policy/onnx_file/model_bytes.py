@@ -1,4 +1,4 @@
-"""Reads the bytes of a policy file, and refuses all that is not one complete ONNX model.
+"""Reads the bytes of a policy file, and refuses a file that is not one complete ONNX model.
 
 Nothing of the file is executed or loaded here.
 """

@@ -1,4 +1,4 @@
-"""Opens an ONNX Runtime session on a policy's bytes, and explains its refusals."""
+"""Opens an ONNX Runtime session on a policy's bytes; a failure gives the reason and the fix."""
 
 from __future__ import annotations
 

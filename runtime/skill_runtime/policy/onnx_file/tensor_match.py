@@ -5,9 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 from skill_proto.manifest import PolicyManifest
+
+
+class Node(Protocol):
+    """An input or output of a graph: ``onnxruntime.NodeArg``, which has no types."""
+
+    @property
+    def name(self) -> str:
+        """Name in the graph."""
+        ...
+
+    @property
+    def shape(self) -> Sequence[int | str | None]:
+        """Length of each axis; a name or None if the graph leaves it open."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """Type of the entries, e.g. 'tensor(float)'."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +76,7 @@ def _expected_outputs(manifest: PolicyManifest) -> dict[str, tuple[tuple[int, ..
 
 def match_tensors(
     kind: Literal["input", "output"],
-    nodes: Sequence[Any],
+    nodes: Sequence[Node],
     manifest: PolicyManifest,
     faults: list[str],
 ) -> tuple[Tensor, ...]:

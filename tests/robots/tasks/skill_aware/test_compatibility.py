@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.support.skill_aware_policy import skill_aware_manifest
 
-from skill_robots.motion.policy_adapter import UnsupportedPolicyError
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.tasks.skill_aware.compatibility import check_fits_skill_aware
 
 

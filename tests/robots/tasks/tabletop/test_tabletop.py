@@ -10,7 +10,8 @@ import pytest
 from skill_proto.manifest import PolicyManifest
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig
-from skill_robots.motion.policy_adapter import PolicyAdapter, UnsupportedPolicyError
+from skill_robots.motion.policy_adapter import PolicyAdapter
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.observation import (
     FIELDS,
     PUSH_OBSERVATION,

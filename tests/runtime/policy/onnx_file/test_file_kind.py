@@ -1,4 +1,4 @@
-"""Files that are given in place of an ONNX model are named for what they are, with the fix."""
+"""The error for a file that is not an ONNX model names the kind of the file, and the fix."""
 
 from __future__ import annotations
 

@@ -40,6 +40,14 @@ def test_precisions_are_named_if_they_differ() -> None:
     assert made.machine == "M (bfloat16 products), then N (float32 products)"
 
 
+def test_a_session_of_an_older_release_has_no_precision() -> None:
+    older = {"from_env_steps": 0, "code_revision": "a", "machine": "M", "versions": {}}
+    listed = [older, _session(100, machine="N"), _session(200, machine="O", matmul="bfloat16")]
+    assert origin({"sessions": listed[:2]}).machine == "M, then N"
+    precise = "M, then N (float32 products), then O (bfloat16 products)"
+    assert origin({"sessions": listed}).machine == precise
+
+
 def test_another_program_that_exports_the_policy_has_a_part() -> None:
     facts = {"sessions": [_session(0, machine="M, NVIDIA")]}
     same = origin(facts, {"code_revision": "a", "machine": "M", "versions": {"torch": "2.0"}})

@@ -87,7 +87,7 @@ def test_text_is_written_and_other_attributes_are_those_of_the_stream() -> None:
     stream = unfailing(inner)
     print("abc", file=stream, flush=True)
     assert inner.getvalue() == "abc\n"
-    assert stream.getvalue() == "abc\n"  # type: ignore[attr-defined]
+    assert stream.getvalue() == "abc\n"  # type: ignore[attr-defined]  # of StringIO alone
 
 
 def test_standard_streams_are_restored() -> None:

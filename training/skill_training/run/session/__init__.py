@@ -4,8 +4,9 @@
 - ``interruption``: signals that end a session with a checkpoint.
 - ``changes``: settings that a session may change.
 - ``record``: the sessions of a run, in run.json.
-- ``ending``: messages for an end that lost work.
+- ``ending``: messages for a session that lost work.
 - ``physics_warnings``: warnings of MuJoCo in the log.
-- ``streams``: output that cannot be written and does not end a session.
-- ``appended_file``: the same for the files of metrics.
+- ``streams``: standard output and error whose failures do not end a session.
+- ``appended_file``: files of metrics that buffer records while the disk is full.
+- ``replaced_file``: small files that are replaced atomically.
 """

@@ -1,4 +1,4 @@
-"""A file of metrics that keeps what it cannot write, and writes it when it can."""
+"""A file of metrics that buffers records while the disk is full, and appends them later."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class AppendedFile:
         self._failing = False
 
     def write(self, data: bytes) -> None:
-        """Appends ``data``, after all bytes that were kept. The first failure is a warning."""
+        """Appends ``data``, after all bytes that were kept.
+
+        A failure gives a warning, unless the previous write failed too.
+        """
         self._kept += data
         try:
             while self._kept:

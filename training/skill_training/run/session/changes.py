@@ -1,4 +1,4 @@
-"""Settings that a session may change: how long, on which hardware and how often, not the task."""
+"""Settings that a session may change: length, hardware and intervals, but not the task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages for the end of a session that lost work: which work is kept, and how to go on."""
+"""Messages for a session that lost work: the checkpoint that is kept, and the next command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def resume_command(algorithm: str, path: Path) -> str:
 
 
 def kept(saved_at: int | None) -> str:
-    """Returns which checkpoint there is."""
+    """Returns a text on the checkpoint that is kept, for messages."""
     if saved_at is None:
         return "there is no earlier checkpoint"
     return f"the checkpoint of environment step {saved_at} is kept"

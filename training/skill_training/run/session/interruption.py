@@ -24,9 +24,10 @@ NAMES = (
 
 
 class Interruption(BaseException):
-    """A request to end a session, and the exception that carries it out at once.
+    """A request to end a session, and the exception that ends a block of :meth:`at_once`.
 
-    The training loop asks between two rounds. Inside :meth:`at_once` the signal itself raises.
+    The training loop reads :meth:`asked` between two rounds. Inside :meth:`at_once` the signal's
+    handler raises the exception.
     """
 
     def __init__(self) -> None:
@@ -56,9 +57,10 @@ class Interruption(BaseException):
     @classmethod
     @contextmanager
     def caught(cls) -> Generator[Self]:
-        """Catches the signals inside the block. Other threads than the main one cannot.
+        """Catches the signals inside the block. Outside of the main thread it catches none.
 
-        A signal that is ignored (``nohup``) or has a handler of the calling program keeps that.
+        A signal that is ignored (``nohup``) stays ignored, and a handler of the calling program
+        stays in place.
         """
         interruption = cls()
         if threading.current_thread() is not threading.main_thread():

@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def physics_warnings_logged() -> Generator[None]:
-    """Logs each kind of warning once inside the block, and at its end how often it came.
+    """Logs each kind of warning once inside the block, and its count at the end.
 
-    A handler of the calling program keeps the warnings.
+    If the calling program has set a handler, that handler gets the warnings instead.
     """
     if mujoco.get_mju_user_warning() is not None:
         yield

@@ -1,8 +1,9 @@
 """The sessions of a run in run.json, and the origin of a policy that several sessions made.
 
 Each session notes code revision, machine, versions, device and the environment steps at which it
-began. A session has a part in a run if a later session began behind its steps, or if it is the
-last: the steps of a killed session after its last checkpoint are trained again by the next one.
+began. The origin lists a session if every later session began at a later step, or if it is the
+last. A session that was killed before its first checkpoint is not listed, since the next session
+trains its steps again.
 """
 
 from __future__ import annotations
@@ -21,27 +22,30 @@ from skill_training.run import provenance
 Facts = dict[str, Any]
 """Content of run.json, or one of its sessions."""
 
-SEPARATOR = ", then "
-
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Revisions, machines and versions of all that had a part in a policy, in order."""
+    """Revisions, machines and versions of all programs that made a policy, in order."""
 
     code_revision: str
     machine: str
     versions: dict[str, str]
 
 
-def software_and_machine(run: RunSettings, device: torch.device) -> Facts:
-    """Returns the facts of this process: revision, machine, precision of products, versions."""
-    accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+def software_and_machine(accelerator: str | None = None) -> Facts:
+    """Returns the facts of this process: revision, machine and versions."""
     return {
         "code_revision": provenance.code_revision(),
         "machine": provenance.machine(accelerator),
-        "matmul": matmul_precision(device, run.matmul),
         "versions": provenance.versions(),
     }
+
+
+def trainer_facts(run: RunSettings, device: torch.device) -> Facts:
+    """Returns the facts of a process that trains, with its precision of matrix products."""
+    accelerator = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    precision = matmul_precision(device, run.matmul)
+    return {**software_and_machine(accelerator), "matmul": precision}
 
 
 def began(run: RunSettings, device: torch.device, env_steps: int, changes: Facts) -> Facts:
@@ -59,12 +63,12 @@ def began(run: RunSettings, device: torch.device, env_steps: int, changes: Facts
         "device": run.device,
         "threads": run.threads,
         "changes": changes,
-        **software_and_machine(run, device),
+        **trainer_facts(run, device),
     }
 
 
 def sessions(facts: Facts) -> list[Facts]:
-    """Returns the sessions in run.json. The file of an older release has the facts of one."""
+    """Returns the sessions in run.json. The facts of an older release are those of one session."""
     listed: list[Facts] = facts.get("sessions", [])
     return listed or [{"from_env_steps": 0, **facts}]
 
@@ -77,9 +81,12 @@ def origin(facts: Facts, exporter: Facts | None = None) -> Origin:
         exporter: Revision, machine and versions of the process that exports the policy.
     """
     parts = _with_a_part(sessions(facts))
-    precisions = _distinct(part.get("matmul", "") for part in parts)
+    # A session of an older release has no entry of its precision.
+    precisions = _distinct(part["matmul"] for part in parts if "matmul" in part)
     machines = [
-        f"{part['machine']} ({part['matmul']} products)" if len(precisions) > 1 else part["machine"]
+        f"{part['machine']} ({part['matmul']} products)"
+        if len(precisions) > 1 and "matmul" in part
+        else part["machine"]
         for part in parts
     ]
     named = [*parts, exporter] if exporter else parts
@@ -113,7 +120,7 @@ def _with_a_part(listed: Sequence[Facts]) -> list[Facts]:
 
 
 def _joined(values: Iterable[str]) -> str:
-    return SEPARATOR.join(_distinct(values))
+    return ", then ".join(_distinct(values))
 
 
 def _distinct(values: Iterable[str]) -> list[str]:

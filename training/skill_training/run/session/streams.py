@@ -1,6 +1,6 @@
 """Standard output and error of a training program, which may be full, closed, paused or absent.
 
-Messages are of less value than the training: one that cannot be written at once is dropped.
+A message that cannot be written is dropped, and the training goes on.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
 PIECE = 1000
-"""Characters of one write. A pipe that takes text has room for 4,096 bytes."""
-
+"""Characters of one write, at most 4 bytes each. A pipe that poll(2) reports as writable has room
+for PIPE_BUF = 4,096 bytes (pipe(7))."""
 
 PATIENCE_S = 1.0
-"""Longest wait for a reader. Later texts are dropped at once until it reads again."""
+"""Longest wait for a reader. Later messages are dropped at once until the reader reads again."""
 
 
 class UnfailingStream:
-    """A text stream whose failures to write are ignored, and which hardly waits for its reader.
+    """A text stream that ignores failures to write, and waits only once for a stalled reader.
 
     Args:
         stream: The stream, or None if the process was started without it.
@@ -56,7 +56,7 @@ class UnfailingStream:
                 self._stream.flush()
 
     def _ready(self, stream: TextIO) -> bool:
-        """Waits for a reader that is slow, once until it reads again."""
+        """Returns whether the stream takes text. Waits for a slow reader, not twice in a row."""
         self._stalled = not _takes_text(stream, 0.0 if self._stalled else PATIENCE_S)
         return not self._stalled
 
