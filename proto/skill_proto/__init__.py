@@ -8,7 +8,7 @@
 - ``printable``: text from the wire, safe to print.
 - ``vectors``: rules for skills, goals and other bounded vectors.
 - ``ports``: default ports and addresses.
-- ``bounds``: bounds of simulated objects.
+- ``bounds``: bounds that hold in more than one place.
 - ``arrays``: array types that every package uses.
 - ``validation_text``: pydantic's errors as one line of text.
 """

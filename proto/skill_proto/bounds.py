@@ -1,4 +1,4 @@
-"""Bounds of simulated objects, the same on the wire and on every command line."""
+"""Bounds that hold in more than one place: on the wire, on command lines, in error texts."""
 
 from __future__ import annotations
 
@@ -7,3 +7,6 @@ MASS_KG = (0.001, 100.0)
 
 FRICTION = (0.001, 10.0)
 """Smallest and largest effective coefficient of friction between object and table."""
+
+SERVO_RATE_HZ = (100.0, 2000.0)
+"""Smallest and largest servo rate of a server [Hz]."""

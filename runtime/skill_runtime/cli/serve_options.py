@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, arg
 
+from skill_proto.bounds import SERVO_RATE_HZ
 from skill_proto.ports import COMMAND_PORT, MAX_PORT, STOP_PORT_OFFSET
 from skill_runtime.console.flags import UsageError, check_cpu, check_number, check_object
 from skill_runtime.console.logs import LogLevel
@@ -108,6 +109,6 @@ def check_options(arguments: ServeOptions) -> None:
             "e.g. --track cube; name one, or omit the flag to use the arm's own poses"
         )
     check_number("tracker-timeout", arguments.tracker_timeout, 0.01, 10, unit="s")
-    check_number("servo-rate", timing.servo_rate, 100, 2000, unit="Hz")
+    check_number("servo-rate", timing.servo_rate, *SERVO_RATE_HZ, unit="Hz")
     check_number("spin-us", timing.spin_us, 0, 1000, unit="us")
     check_cpu(timing.cpu)

@@ -84,8 +84,9 @@ def print_error(name: str, error: object) -> None:
 def version_text(name: str) -> str:
     """Returns name, version and, in a checkout, revision; then the versions of the libraries."""
     revision = _revision()
-    version = _version(DISTRIBUTION) or "(not installed)"
-    libraries = [f"{library} {found}" for library in LIBRARIES if (found := _version(library))]
+    version = installed_version(DISTRIBUTION) or "(not installed)"
+    found = {library: installed_version(library) for library in LIBRARIES}
+    libraries = [f"{library} {number}" for library, number in found.items() if number]
     python = f"python {sys.version.split()[0]}"
     return (
         f"{name} {version}{f' (checkout of {revision})' if revision else ''}\n"
@@ -100,7 +101,8 @@ def _print_version(name: str) -> Callable[[], None]:
     return show
 
 
-def _version(distribution: str) -> str:
+def installed_version(distribution: str) -> str:
+    """Returns the version of an installed distribution; '' if it is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

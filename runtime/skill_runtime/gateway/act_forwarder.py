@@ -1,4 +1,4 @@
-"""Passes ``act`` requests to the policy service unread, and its replies back.
+"""Passes ``act`` requests to the policy service with their arrays unread, and its replies back.
 
 A request is remembered until its reply, so that a client whose request was lost with a service that
 died gets an answer.

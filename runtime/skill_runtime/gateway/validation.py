@@ -109,7 +109,7 @@ def validate_skill(message: Skill, manifest: PolicyManifest) -> Array:
 
 
 def validate_goal(message: Goal, manifest: PolicyManifest) -> Array:
-    """Returns the goal ``(G,)``, inside the box in which the policy was evaluated.
+    """Returns the goal ``(G,)``, inside the box that the manifest declares.
 
     Raises:
         Refusal: ``not_supported``, or ``invalid`` for a wrong size.

@@ -89,6 +89,9 @@ def draft_manifest(path: Path) -> dict[str, Any]:
 
 def main(arguments: Sequence[str]) -> int:
     """Prints the draft; returns the exit code."""
+    if list(arguments) in (["-h"], ["--help"]):
+        sys.stdout.write(f"{USAGE}\n")
+        return 0
     if len(arguments) != 1 or arguments[0].startswith("-"):
         sys.stderr.write(f"{USAGE}\n")
         return 2

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-LEAST_HZ, MOST_HZ = 100.0, 2000.0
-"""Range of ``skill-serve --servo-rate`` [Hz]."""
+from skill_proto.bounds import SERVO_RATE_HZ
+
+LEAST_HZ, MOST_HZ = SERVO_RATE_HZ
 
 
 def suggest_servo_rates(policy_hz: float, wanted_hz: float) -> tuple[float, ...]:

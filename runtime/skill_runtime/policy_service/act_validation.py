@@ -11,7 +11,6 @@ from skill_proto.arrays import Float32Array, FloatArray
 from skill_proto.manifest import PolicyManifest
 from skill_proto.vectors import VectorError, check_goals, normalise_skills, within
 from skill_proto.wire import WireError
-from skill_runtime.policy_service.config import MAX_ROWS
 
 LARGEST = float(np.finfo(np.float32).max)
 """Largest number that a policy can read; its inputs have single precision."""
@@ -104,13 +103,6 @@ def _check_shapes(arrays: Mapping[str, FloatArray], sizes: Mapping[str, int], us
                 f"array {name!r} has shape {list(array.shape)}, expected {list(expected)}",
                 usage,
             )
-    if rows > MAX_ROWS:
-        raise WireError(
-            "invalid",
-            f"the request has {rows} rows, but all sessions of this server together have "
-            f"{MAX_ROWS}",
-            f"send at most {MAX_ROWS} rows, or divide them among several servers",
-        )
     return rows
 
 

@@ -15,7 +15,7 @@ from skill_runtime.policy.onnx_file.session import reason_of
 from skill_runtime.policy_service.act_validation import entry_name
 from skill_runtime.policy_service.batch import Batch
 from skill_runtime.policy_service.replies import acted, refused
-from skill_runtime.policy_service.requests import ActRequest, read_request
+from skill_runtime.policy_service.requests import ActRequest, internal_error, read_request
 from skill_runtime.policy_service.restorable_policy import RestorablePolicy
 from skill_runtime.policy_service.sessions import PolicySessions
 from skill_runtime.realtime.clock import Clock
@@ -75,7 +75,7 @@ class PolicyService:
         """Returns the batch with one more request; a batch that does not admit it runs first."""
         message_id = 0
         try:
-            request = self._read(sender, frames)
+            request = read_request(sender, frames, self._policy.manifest)
             message, rows = request.message, request.inputs.rows
             message_id = message.id
             if not batch.admits(request):
@@ -89,20 +89,6 @@ class PolicyService:
             return batch
         batch.members.append((request, session))
         return batch
-
-    def _read(self, sender: bytes, frames: list[bytes]) -> ActRequest:
-        """Returns a request.
-
-        Raises:
-            WireError: The request is refused.
-        """
-        try:
-            return read_request(sender, frames, self._policy.manifest, self._instance)
-        except WireError:
-            raise
-        except Exception as error:  # a bug of the service: the client must get a reply
-            log.exception("internal error")
-            raise _internal(f"internal error: {reason_of(error)}", 0) from None
 
     def _infer(self, batch: Batch) -> Batch:
         """Runs a batch and replies; a request that fails leaves its session unchanged.
@@ -151,7 +137,7 @@ class PolicyService:
         request, _ = batch.members[0]
         problem = f"the policy failed: {reason_of(error)}"
         log.error("%s", problem)
-        self._refuse(request.sender, _internal(problem, request.message.id))
+        self._refuse(request.sender, internal_error(problem, request.message.id))
 
     def _not_finite(self, request: ActRequest, output: PolicyOutput, rows: slice) -> WireError:
         """Returns the error for a request whose action or recurrent state is not finite."""
@@ -160,7 +146,7 @@ class PolicyService:
         entry = int(np.argmax(np.abs(observation)))
         if abs(observation[entry]) <= USUAL_INPUT:
             problem = f"the policy failed: action or recurrent state of row {row} is not finite"
-            return _internal(problem, request.message.id)
+            return internal_error(problem, request.message.id)
         return WireError(
             "invalid",
             f"observation, row {row}: {entry_name(self._policy.manifest, entry)} = "
@@ -179,8 +165,3 @@ class PolicyService:
             self._socket.send_multipart(frames, zmq.NOBLOCK)
         except zmq.Again:  # the gateway has gone, or does not read
             log.debug("a reply was dropped")
-
-
-def _internal(problem: str, message_id: int) -> WireError:
-    fix = "start a new episode; if it fails again, report it with the server's log"
-    return WireError("internal", problem, fix, message_id)

@@ -107,8 +107,9 @@ class PolicySessions:
         if rows > self._slots:
             raise WireError(
                 "invalid",
-                f"{rows} rows exceed the {self._slots} of this server",
-                "use fewer rows; all sessions share them",
+                f"the request has {rows} rows, but all sessions of this server together have "
+                f"{self._slots}",
+                f"send at most {self._slots} rows, or divide them among several servers",
             )
         if key in self._lost:
             del self._lost[key]

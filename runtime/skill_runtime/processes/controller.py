@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import sys
 import time
 
 from skill_robots.arm import ArmError
@@ -63,12 +64,15 @@ def main() -> None:
             is_reported = True
         return channel.ending or os.getppid() != parent
 
+    is_at_rest = False
     try:
-        server.loop.run(stopping)
+        is_at_rest = server.loop.run(stopping)
     finally:
         server.close()
         if os.getppid() != parent:  # the supervisor was killed
             shutil.rmtree(config.private, ignore_errors=True)
+    if not is_at_rest:
+        sys.exit("the arm is not at rest")
 
 
 def build(config: ControllerConfig, channel: Channel) -> ArmServer:

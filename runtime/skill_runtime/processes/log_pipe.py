@@ -17,7 +17,6 @@ from skill_runtime.console.logs import PACKAGES, LogLevel, PrintableFormatter
 MAX_RECORD_BYTES = 4000
 """A longer record is cut; up to PIPE_BUF bytes (4,096 on Linux) are written as a whole, pipe(7)."""
 
-
 MAX_LINE_LENGTH = 8192
 """A longer line is shown in parts [characters]."""
 
@@ -31,7 +30,7 @@ class PipeHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a record as one line; a traceback follows it."""
-        text = self.format(record).removeprefix(": ").encode("utf-8", "replace")
+        text = self.format(record).encode("utf-8", "replace")
         with suppress(OSError):
             os.write(2, text[:MAX_RECORD_BYTES] + b"\n")
 

@@ -142,7 +142,7 @@ class Serving:
         return self._wait_for_gateway(is_cancelled)
 
     def _wait_for_gateway(self, is_cancelled: Callable[[], bool]) -> bool:
-        """Waits until clients get replies, but not for ever; returns False if it was cancelled."""
+        """Waits up to :data:`GATEWAY_START_S` for the gateway; False if it was cancelled."""
         ends = time.monotonic() + GATEWAY_START_S
         while self.channel.words[Word.GATEWAY_BEAT] == 0 and time.monotonic() < ends:
             if is_cancelled():

@@ -1,7 +1,8 @@
-"""Notifies systemd, or another supervisor, that the server is ready, alive or stopping.
+"""Notifies systemd, or another service manager, that the server is ready, alive or stopping.
 
-A supervisor that receives no more notifications ends the process and starts it again. The protocol
-is that of sd_notify(3): datagrams to the Unix socket in the environment variable NOTIFY_SOCKET.
+A service manager that receives no more notifications ends the process and starts it again. The
+protocol is that of sd_notify(3): datagrams to the Unix socket in the environment variable
+NOTIFY_SOCKET.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ NOTIFY_INTERVAL_S = 0.25
 
 
 class SystemdNotifier:
-    """Context manager whose thread notifies the supervisor as long as the loop ticks.
+    """Context manager whose thread notifies the service manager as long as the loop ticks.
 
     Args:
         last_tick: Returns the time of the loop's last tick [s], or any other number that changes
             with each tick.
-        address: The supervisor's socket: a path, or '@' and a name in Linux's abstract namespace.
-            None takes NOTIFY_SOCKET. If that is unset, no notification is sent.
+        address: The service manager's socket: a path, or '@' and a name in Linux's abstract
+            namespace. None takes NOTIFY_SOCKET. If that is unset, no notification is sent.
     """
 
     def __init__(self, last_tick: Callable[[], float], address: str | None = None) -> None:
@@ -46,13 +47,15 @@ class SystemdNotifier:
             before = now
 
     def _notify(self, state: str) -> None:
-        # A supervisor that does not read must not block the server.
+        # A service manager that does not read must not block the server.
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
-                supervisor.setblocking(False)
-                supervisor.sendto(state.encode(), self._address)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+                manager.setblocking(False)
+                manager.sendto(state.encode(), self._address)
         except OSError as error:
-            log.debug("cannot notify the supervisor at %r of %s: %s", self._address, state, error)
+            log.debug(
+                "cannot notify the service manager at %r of %s: %s", self._address, state, error
+            )
 
     def __enter__(self) -> Self:
         if self._address:

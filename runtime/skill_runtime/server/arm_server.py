@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from skill_proto.messages import Welcome
 from skill_runtime.authority.authority import Authority, IdleTimeout
 from skill_runtime.channel.channel import Channel
+from skill_runtime.console.program import DISTRIBUTION, installed_version
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.demo import DemoController
 from skill_runtime.control.fault_points import FaultPoints
@@ -172,7 +172,7 @@ class ArmServer:
         return Welcome(
             instance=self._config.instance,
             time=0.0,
-            server=f"skill-serve {program_version()}",
+            server=f"skill-serve {installed_version(DISTRIBUTION) or 'unknown'}",
             robot=arm.spec.name,
             backend=self._config.backend,
             simulated=arm.is_simulated,
@@ -204,11 +204,3 @@ class ArmServer:
     def stop(self) -> None:
         """Ends :meth:`run`; may be called from any thread."""
         self._stopping.set()
-
-
-def program_version() -> str:
-    """Returns the version of the installed distribution."""
-    try:
-        return version("skill-serve")
-    except PackageNotFoundError:
-        return "unknown"

@@ -141,8 +141,12 @@ class ControlLoop:
         self._timing_due = 0.0
         self._described = self._description()
 
-    def run(self, stopping: Callable[[], bool]) -> None:
-        """Ticks until ``stopping()`` returns True, then brings the arm to rest."""
+    def run(self, stopping: Callable[[], bool]) -> bool:
+        """Ticks until ``stopping()`` returns True, then brings the arm to rest.
+
+        Returns:
+            Whether the arm is at rest.
+        """
         # Processor and scheduling class belong to the calling thread.
         self.grants = configure_thread(cpu=self._pace.cpu, realtime=self._pace.realtime)
         self.started.set()
@@ -156,6 +160,7 @@ class ControlLoop:
             while not self._controller.at_rest and self._clock.now() < ends:
                 self._paced_tick(collector)
             self._guarded(self._publish)
+        return self._controller.at_rest
 
     def _paced_tick(self, collector: DeferredGc) -> None:
         late = self.pacer.wait()

@@ -76,7 +76,7 @@ def test_a_file_that_is_not_onnx_is_refused_by_name(tmp_path: Path) -> None:
     path.write_text("hello")
     with pytest.raises(PolicyFileError, match="not an ONNX model but a text"):
         draft_manifest(path)
-    for arguments in ([path], [], ["--help"]):
+    for arguments in ([path], [], ["--unknown"]):
         result = subprocess.run(
             [sys.executable, "-m", "skill_runtime.policy.draft", *arguments],
             capture_output=True,

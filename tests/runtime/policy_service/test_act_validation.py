@@ -114,11 +114,6 @@ def test_a_number_beyond_single_precision_is_refused(make_manifest: ManifestFact
         ({"observation": (0, 28), "skill": (0, 2)}, "invalid", "'observation' has shape [0, 28]"),
         ({"observation": (1, 28), "skill": (1, 2), "weight": (1, 1)}, "invalid", "'weight'"),
         ({"observation": (1, 28), "skill": (1, 2), "memory": (1, 2)}, "invalid", "'memory'"),
-        (
-            {"observation": (MAX_ROWS + 1, 28), "skill": (MAX_ROWS + 1, 2)},
-            "invalid",
-            f"{MAX_ROWS + 1} rows, but all sessions of this server together have {MAX_ROWS}",
-        ),
     ],
 )
 def test_arrays_that_do_not_fit_the_policy_are_refused(

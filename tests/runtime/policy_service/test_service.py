@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zmq
-from tests.runtime.policy_service.gateway_end import INSTANCE, Received, act_frames, stepped
+from tests.runtime.policy_service.gateway_end import Received, act_frames, stepped
 
 from skill_proto.arrays import FloatArray
 from skill_proto.messages import Act, Acted, Error
@@ -345,13 +345,12 @@ def test_an_unforeseen_error_is_answered(
         assert steps(rig.ask(**inputs(4))) == 1
 
 
-def test_a_request_for_another_server_is_refused(memory_file: Path) -> None:
+def test_more_rows_than_all_sessions_have_are_refused(memory_file: Path) -> None:
     with stepped(memory_file) as rig:
-        refused = error(rig.ask(message_id=5, instance="another", **inputs(4)))
-        assert (refused.code, refused.id) == ("wrong_server", 5)
-        assert "'another'" in refused.message
-        assert INSTANCE in refused.message
-        assert steps(rig.ask(instance=INSTANCE, **inputs(4))) == 1
+        refused = error(rig.ask(message_id=5, **inputs(4, MAX_ROWS + 1)))
+        assert (refused.code, refused.id) == ("invalid", 5)
+        expected = f"{MAX_ROWS + 1} rows, but all sessions of this server together have {MAX_ROWS}"
+        assert expected in refused.message
 
 
 def test_replies_that_cannot_be_sent_are_dropped(memory_file: Path) -> None:

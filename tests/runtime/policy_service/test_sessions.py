@@ -175,7 +175,7 @@ def test_too_many_rows_are_refused_and_affect_no_other_session(table: Table) -> 
     session = table.ask("a", 2)
     code, text = table.code("b", 7)
     assert code == "invalid"
-    assert "7 rows exceed the 6" in text
+    assert "7 rows, but all sessions of this server together have 6" in text
     assert table.ask("a", 2) is session
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -12,6 +13,7 @@ DISTRIBUTION = "skill-serve"
 LIBRARIES = ("torch", "numpy", "mujoco", "onnx", "onnxscript")
 
 
+@cache
 def code_revision() -> str:
     """Returns the git revision of this code, '-dirty' if changed; else the installed version.
 
