@@ -3,8 +3,8 @@
 Only the distance between the goal and the achieved value counts. A robot that leans against the end
 of its workspace acts, but the distance does not fall.
 
-The constants are chosen by simulated runs of the shipped policies, whose hands take a few seconds to
-move around the object; such a pause is no lack of progress.
+The constants are chosen by simulated runs of the shipped policies, whose hands take a few seconds
+to move around the object; such a pause is no lack of progress.
 """
 
 from __future__ import annotations
