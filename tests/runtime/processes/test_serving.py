@@ -86,7 +86,7 @@ def speed(state: State | None) -> float:
 def test_a_server_has_three_processes_and_a_fourth_for_act(serving: Serving) -> None:
     assert set(roles()) == {"controller", "gateway", "stop_listener"}
     assert serving.controller_ended is None
-    welcome = serving.ready.welcome
+    welcome = serving.ready.described.welcome
     with SkillClient(serving.addresses.commands, timeout_s=DEADLINE_S) as client:
         server = client.hello()
         assert server.instance == welcome.instance
