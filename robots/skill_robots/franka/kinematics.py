@@ -68,6 +68,8 @@ class FrankaKinematics:
             The poses, and the Jacobians ``(n, 6, 7)``: rows 0-2 give the linear velocity of the
             end effector's origin, rows 3-5 its angular velocity, both in the base frame.
         """
+        if len(joint_position) <= _FEW:
+            return _jacobian_of_few(joint_position)
         origins, axes = _chain(joint_position)
         end_effector = _end_effector(origins, axes)
         z = axes[:, 2]
@@ -149,41 +151,69 @@ def _chain(joint_position: Array) -> tuple[Array, Array]:
     return origins, axes
 
 
+Axes = tuple[Point, Point, Point]
+"""The axes of a joint frame, x, y and z."""
+
+
 def _chain_of_few(joint_position: Array) -> tuple[Array, Array]:
     """Computes the numbers of :func:`_chain`, bit for bit, in plain floats."""
-    origins: list[list[Point]] = []
-    axes: list[list[tuple[Point, Point, Point]]] = []
+    frames = _frames_of_few(joint_position)
+    origins = np.array([[origin for origin, _ in joints] for joints in frames])
+    axes = np.array([[axes for _, axes in joints] for joints in frames])
+    return origins.transpose(1, 2, 0), axes.transpose(1, 2, 3, 0)
+
+
+def _frames_of_few(joint_position: Array) -> list[list[tuple[Point, Axes]]]:
+    """Returns origin and axes of the joint frames of each arm."""
+    # numpy's functions: those of the math module may round differently.
     turns = np.cos(joint_position).tolist(), np.sin(joint_position).tolist()
-    for cosines, sines in zip(*turns, strict=True):
-        x, y, z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
-        at_x, at_y, at_z = 0.0, 0.0, 0.0
-        points: list[Point] = []
-        frames: list[tuple[Point, Point, Point]] = []
-        for cosine, sine, twist, (a, b, c) in zip(cosines, sines, _TWIST, _OFFSET, strict=True):
-            at_x = at_x + a * x[0] + b * y[0] + c * z[0]
-            at_y = at_y + a * x[1] + b * y[1] + c * z[1]
-            at_z = at_z + a * x[2] + b * y[2] + c * z[2]
-            if twist > 0:
-                y, z = z, (-y[0], -y[1], -y[2])
-            elif twist < 0:
-                y, z = (-z[0], -z[1], -z[2]), y
-            x, y = (
-                (
-                    cosine * x[0] + sine * y[0],
-                    cosine * x[1] + sine * y[1],
-                    cosine * x[2] + sine * y[2],
-                ),
-                (
-                    cosine * y[0] - sine * x[0],
-                    cosine * y[1] - sine * x[1],
-                    cosine * y[2] - sine * x[2],
-                ),
-            )
-            points.append((at_x, at_y, at_z))
-            frames.append((x, y, z))
-        origins.append(points)
-        axes.append(frames)
-    return np.array(origins).transpose(1, 2, 0), np.array(axes).transpose(1, 2, 3, 0)
+    return [_frames_of_one(cosines, sines) for cosines, sines in zip(*turns, strict=True)]
+
+
+def _frames_of_one(cosines: list[float], sines: list[float]) -> list[tuple[Point, Axes]]:
+    """Returns origin and axes of each joint frame of one arm."""
+    x, y, z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+    at_x, at_y, at_z = 0.0, 0.0, 0.0
+    frames: list[tuple[Point, Axes]] = []
+    for cosine, sine, twist, (a, b, c) in zip(cosines, sines, _TWIST, _OFFSET, strict=True):
+        at_x = at_x + a * x[0] + b * y[0] + c * z[0]
+        at_y = at_y + a * x[1] + b * y[1] + c * z[1]
+        at_z = at_z + a * x[2] + b * y[2] + c * z[2]
+        if twist > 0:
+            y, z = z, (-y[0], -y[1], -y[2])
+        elif twist < 0:
+            y, z = (-z[0], -z[1], -z[2]), y
+        x, y = (
+            (cosine * x[0] + sine * y[0], cosine * x[1] + sine * y[1], cosine * x[2] + sine * y[2]),
+            (cosine * y[0] - sine * x[0], cosine * y[1] - sine * x[1], cosine * y[2] - sine * x[2]),
+        )
+        frames.append(((at_x, at_y, at_z), (x, y, z)))
+    return frames
+
+
+def _jacobian_of_few(joint_position: Array) -> tuple[EndEffectorPose, Array]:
+    """Computes poses and Jacobians in plain floats."""
+    reach = FLANGE_IN_LINK7 + END_EFFECTOR_IN_HAND
+    positions: list[Point] = []
+    rotations: list[list[Point]] = []
+    jacobians: list[list[tuple[float, ...]]] = []
+    for frames in _frames_of_few(joint_position):
+        (at_x, at_y, at_z), (x, y, z) = frames[6]
+        tip_x, tip_y, tip_z = at_x + reach * z[0], at_y + reach * z[1], at_z + reach * z[2]
+        columns: list[tuple[float, ...]] = []
+        for (at_x, at_y, at_z), (_, _, (u, v, w)) in frames:
+            a, b, c = tip_x - at_x, tip_y - at_y, tip_z - at_z
+            columns.append((v * c - w * b, w * a - u * c, u * b - v * a, u, v, w))
+        positions.append((tip_x, tip_y, tip_z))
+        rotations.append(
+            [
+                (_HALF_SQRT2 * (p - q), _HALF_SQRT2 * (p + q), r)
+                for p, q, r in zip(x, y, z, strict=True)
+            ]
+        )
+        jacobians.append(columns)
+    pose = EndEffectorPose(np.array(positions), np.array(rotations))
+    return pose, np.array(jacobians).transpose(0, 2, 1)
 
 
 def _end_effector(origins: Array, axes: Array) -> EndEffectorPose:

@@ -80,20 +80,29 @@ def end_effector_state(
         base_position: of the arm in the world frame, ``(3,)`` [m].
     """
     n = len(joint_position)
-    ends, jacobian = spec.kinematics.forward_with_jacobian(
-        np.concatenate([joint_position, setpoint])
-    )
-    rates = np.concatenate([joint_velocity, setpoint_velocity])
-    velocity = (jacobian[:, :3] @ rates[:, :, None])[:, :, 0]
-    position = ends.position + base_position
+    if n == 1:  # one served arm; the measured joints need no Jacobian
+        point, rate = spec.kinematics.forward_point_with_velocity(
+            joint_position[0].tolist(), joint_velocity[0].tolist()
+        )
+        ends, jacobian = spec.kinematics.forward_with_jacobian(setpoint)
+        measured, measured_velocity = np.array([point]), np.array([rate])
+    else:
+        both = np.concatenate([joint_position, setpoint])
+        ends, jacobian = spec.kinematics.forward_with_jacobian(both)
+        measured, measured_velocity = ends.position[:n], _velocity(jacobian[:n], joint_velocity)
     return EndEffectors(
-        measured=position[:n],
-        measured_velocity=velocity[:n],
-        setpoint=position[n:],
-        setpoint_velocity=velocity[n:],
-        setpoint_rotation=ends.rotation[n:],
-        setpoint_jacobian=jacobian[n:],
+        measured=measured + base_position,
+        measured_velocity=measured_velocity,
+        setpoint=ends.position[-n:] + base_position,
+        setpoint_velocity=_velocity(jacobian[-n:], setpoint_velocity),
+        setpoint_rotation=ends.rotation[-n:],
+        setpoint_jacobian=jacobian[-n:],
     )
+
+
+def _velocity(jacobian: Array, joint_velocity: Array) -> Array:
+    """Returns the end effectors' velocities ``(n, 3)`` [m/s]."""
+    return (jacobian[:, :3] @ joint_velocity[:, :, None])[:, :, 0]
 
 
 class ActionDecoder:
@@ -124,26 +133,30 @@ class ActionDecoder:
         Returns:
             ``(n, dof)`` joint goal [rad].
         """
-        step = self.config.displacement * np.clip(action, -1.0, 1.0)
+        step = self.config.displacement * np.minimum(np.maximum(action, -1.0), 1.0)
         origin = ends.setpoint if self.config.origin == "setpoint" else ends.measured
         return self._solve(origin + step, setpoint, ends)
 
     def step_towards(self, goal: Array, setpoint: Array, ends: EndEffectors) -> Array:
         """Returns the joint goal of one control step towards ``goal`` ``(n, 3)``, world [m]."""
         step = goal - ends.setpoint
-        length = np.linalg.norm(step, axis=1, keepdims=True)
-        step *= np.minimum(1.0, self.config.displacement / np.maximum(length, 1e-9))
-        return self._solve(ends.setpoint + step, setpoint, ends)
+        return self._solve(
+            ends.setpoint + _shortened(step, self.config.displacement), setpoint, ends
+        )
 
     def _solve(self, goal: Array, setpoint: Array, ends: EndEffectors) -> Array:
         goal = self._limit_setpoint_error(goal, ends.measured)
         rotation = rotation_to_down(ends.setpoint_rotation)
         twist = np.concatenate([goal - ends.setpoint, rotation], axis=1)
         dq = damped_least_squares(ends.setpoint_jacobian, twist, setpoint, self._neutral)
-        return np.clip(setpoint + dq, self._q_low, self._q_high)
+        return np.minimum(np.maximum(setpoint + dq, self._q_low), self._q_high)
 
     def _limit_setpoint_error(self, goal: Array, measured: Array) -> Array:
-        gap = goal - measured
-        length = np.linalg.norm(gap, axis=1, keepdims=True)
-        gap *= np.minimum(1.0, self.config.max_setpoint_error / np.maximum(length, 1e-9))
-        return np.clip(measured + gap, self._low, self._high)
+        gap = _shortened(goal - measured, self.config.max_setpoint_error)
+        return np.minimum(np.maximum(measured + gap, self._low), self._high)
+
+
+def _shortened(vectors: Array, longest: float) -> Array:
+    """Returns the vectors ``(n, 3)``, scaled down to this length if they are longer."""
+    length = np.sqrt(np.add.reduce(vectors * vectors, axis=1, keepdims=True))
+    return vectors * np.minimum(1.0, longest / np.maximum(length, 1e-9))

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil
 
 import numpy as np
 
@@ -60,6 +60,9 @@ class BrakingTrajectory:
 class BrakingPlanner:
     """Plans braking trajectories of one arm.
 
+    Numbers per joint are plain floats, because numpy's overhead exceeds their arithmetic; numpy
+    computes the rows of the trajectory.
+
     Args:
         acceleration_limit: ``(dof,)`` [rad/s^2].
         jerk_limit: ``(dof,)`` [rad/s^3].
@@ -70,11 +73,11 @@ class BrakingPlanner:
         self.period_s = period_s
         self._acceleration_limit = acceleration_limit
         self._step = jerk_limit * period_s
-        self._limits: list[tuple[float, float]] = list(
-            zip(acceleration_limit.tolist(), self._step.tolist(), strict=True)
+        # Per joint D, and a_max in units of D.
+        self._unit: list[tuple[float, float]] = list(
+            zip(self._step.tolist(), (acceleration_limit / self._step).tolist(), strict=True)
         )
         self._make_ramp(round(USUAL_DURATION_S / period_s))
-        self._tolerance = _ROUNDING * acceleration_limit
         self._slowest = 0
 
     def _make_ramp(self, periods: int) -> None:
@@ -90,71 +93,81 @@ class BrakingPlanner:
             velocity: ``(dof,)`` [rad/s].
             acceleration: ``(dof,)`` [rad/s^2], within its limit.
         """
-        needed = -velocity / self.period_s
-        wanted, now = needed.tolist(), acceleration.tolist()
+        period_s = self.period_s
+        unit = zip(velocity.tolist(), acceleration.tolist(), self._unit, strict=True)
+        joints = [(-v / (period_s * step), a / step, limit) for v, a, (step, limit) in unit]
         # The joint that took longest last time usually takes longest again.
-        n = self._periods_of(self._slowest, 0, wanted, now)
-        low, span, sum_low, reach = self._profiles(n, acceleration)
-        over, tolerance = needed + sum_low, self._tolerance
-        if (
-            (over < -tolerance)
-            | (over > reach + tolerance)
-            | (np.abs(acceleration) > (n + 1) * self._step)
-        ).any():
-            for joint in range(len(wanted)):
-                longer = self._periods_of(joint, n, wanted, now)
+        n = _periods(*joints[self._slowest], 0)
+        blend, is_enough = _blend(n, joints)
+        if not is_enough:
+            for index, joint in enumerate(joints):
+                longer = _periods(*joint, n)
                 if longer > n:
-                    n, self._slowest = longer, joint
-            low, span, sum_low, reach = self._profiles(n, acceleration)
-        share = (needed + sum_low) / np.where(reach > 0.0, reach, 1.0)
-        accelerations = np.empty((n + 1, len(position)))
-        accelerations[0] = acceleration
-        accelerations[1:] = np.minimum(np.maximum(share, 0.0), 1.0) * span - low
-        velocities = np.empty_like(accelerations)
-        velocities[0] = velocity
-        velocities[1:] = np.cumsum(accelerations[1:], axis=0) * self.period_s + velocity
+                    n, self._slowest = longer, index
+            blend, _ = _blend(n, joints)
+        accelerations = self._accelerations(n, acceleration, blend)
+        velocities = _integral(velocity, accelerations, period_s)
         if n > 0:
             velocities[-1] = 0.0  # exactly
-        positions = np.empty_like(accelerations)
-        positions[0] = position
-        positions[1:] = np.cumsum(velocities[1:], axis=0) * self.period_s + position
+        positions = _integral(position, velocities, period_s)
         return BrakingTrajectory(positions, velocities, accelerations)
 
-    def _profiles(self, n: int, acceleration: Array) -> tuple[Array, Array, Array, Array]:
-        """Returns the lowest profile negated, the span up to the highest, and the sums of both."""
+    def _accelerations(self, n: int, acceleration: Array, blend: list[float]) -> Array:
+        """Returns the present acceleration and ``n`` blends of lowest and highest profile."""
         if n >= len(self._ramp):
             self._make_ramp(2 * n)
         falling, rising = self._clipped[n:0:-1], self._ramp[1 : n + 1]
-        low = np.minimum(falling, rising - acceleration)
-        span = np.minimum(falling, rising + acceleration) + low
-        return low, span, low.sum(axis=0), span.sum(axis=0)
-
-    def _periods_of(
-        self, joint: int, minimum: int, needed: Sequence[float], now: Sequence[float]
-    ) -> int:
-        """Returns the smallest sufficient number of periods for one joint, at least ``minimum``."""
-        want, a, (limit, step) = needed[joint], now[joint], self._limits[joint]
-        tolerance = _ROUNDING * limit
-        n = max(
-            minimum,
-            ceil((abs(want) - tolerance) / limit),
-            ceil((abs(a) - tolerance) / step) - 1,
-        )
-        while not (
-            -_highest_sum(n, -a, limit, step) - tolerance
-            <= want
-            <= _highest_sum(n, a, limit, step) + tolerance
-        ):
-            n += 1
-        return n
+        low = np.minimum(falling, rising - acceleration)  # of the lowest profile, negated
+        span = np.minimum(falling, rising + acceleration)
+        span += low
+        span *= blend
+        accelerations = np.empty((n + 1, len(blend)))
+        accelerations[0] = acceleration
+        np.subtract(span, low, out=accelerations[1:])
+        return accelerations
 
 
-def _highest_sum(n: int, a: float, limit: float, step: float) -> float:
-    """Sums ``min(limit, a + i step, (n + 1 - i) step)`` over ``i`` from 1 to ``n``."""
-    meet = ((n + 1) * step - a) / (2.0 * step)
-    rising = min(max(floor(min(meet, (limit - a) / step)), 0), n)
-    falling = min(n - rising, floor(limit / step))
+Joint = tuple[float, float, float]
+"""Wanted sum ``-w``, present acceleration and limit of one joint, in units of ``D``."""
+
+
+def _blend(n: int, joints: Sequence[Joint]) -> tuple[list[float], bool]:
+    """Returns each joint's share of the highest profile, and whether ``n`` periods are enough."""
+    blend: list[float] = []
+    is_enough = True
+    for wanted, now, limit in joints:
+        low = _highest_sum(n, -now, limit)
+        span = low + _highest_sum(n, now, limit)
+        above, tolerance = wanted + low, _ROUNDING * limit
+        if not -tolerance <= above <= span + tolerance or abs(now) > n + 1 + tolerance:
+            is_enough = False
+        blend.append(min(max(above / span, 0.0), 1.0) if span > 0.0 else 0.0)
+    return blend, is_enough
+
+
+def _periods(wanted: float, now: float, limit: float, minimum: int) -> int:
+    """Returns the smallest sufficient number of periods for one joint, at least ``minimum``."""
+    tolerance = _ROUNDING * limit
+    n = max(minimum, ceil(abs(wanted) / limit - _ROUNDING), ceil(abs(now) - tolerance) - 1)
+    while not (
+        -_highest_sum(n, -now, limit) - tolerance
+        <= wanted
+        <= _highest_sum(n, now, limit) + tolerance
+    ):
+        n += 1
+    return n
+
+
+def _highest_sum(n: int, now: float, limit: float) -> float:
+    """Sums ``min(limit, now + i, n + 1 - i)`` over ``i`` from 1 to ``n``, in units of ``D``."""
+    rising = min(max(int(min((n + 1 - now) / 2.0, limit - now)), 0), n)
+    falling = min(n - rising, int(limit))
     flat = n - rising - falling
-    return (
-        rising * a + step * (rising * (rising + 1) + falling * (falling + 1)) / 2.0 + flat * limit
-    )
+    return rising * now + (rising * (rising + 1) + falling * (falling + 1)) / 2.0 + flat * limit
+
+
+def _integral(start: Array, rates: Array, period_s: float) -> Array:
+    """Returns ``start`` and its sums with the rates ``(n + 1, dof)``, without the first rate."""
+    steps = rates * period_s
+    steps[0] = start
+    return np.add.accumulate(steps)

@@ -23,7 +23,9 @@ learning for robotic manipulation in human environments", ICRA 2022.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from operator import sub, truediv
 from typing import Literal, get_args
 
 import numpy as np
@@ -42,6 +44,7 @@ from skill_robots.motion.limits import (
     MotionLimits,
     Surroundings,
     VerifiedStop,
+    exceeds,
 )
 
 Intervention = MotionLimit | Literal["stale", "not_finite", "inconsistent", "gripper_width"]
@@ -136,7 +139,15 @@ class Governor:
         low, high = np.array(workspace_low) - in_base, np.array(workspace_high) - in_base
         around = Surroundings(low=_point(low - margin_m), high=_point(high + margin_m))
         self.limits = MotionLimits(spec, around, servo_period_s)
-        self._longest_step = spec.velocity_limit * servo_period_s * (1.0 + ROUNDING)
+        self._longest_step: list[float] = (
+            spec.velocity_limit * servo_period_s * (1.0 + ROUNDING)
+        ).tolist()
+        self._consistency: list[float] = (CONSISTENCY_TOLERANCE * spec.velocity_limit).tolist()
+        self._acceleration_limit: list[float] = spec.acceleration_limit.tolist()
+        self._jerk_step: list[float] = (spec.jerk_limit * servo_period_s).tolist()
+        self._range: list[tuple[float, float]] = list(
+            zip(spec.position_low.tolist(), spec.position_high.tolist(), strict=True)
+        )
         self._planner = BrakingPlanner(spec.acceleration_limit, spec.jerk_limit, servo_period_s)
         self._now: Motion | None = None
         self._min_margins = WITHIN_LIMITS
@@ -236,25 +247,26 @@ class Governor:
 
     def headroom(self) -> Headroom | None:
         """Measures the headroom of the last set-point; None before the first."""
-        now, spec = self._now, self._spec
+        now, spec, period_s = self._now, self._spec, self._period_s
         if now is None:
             return None
         before = now if self._previous is None else self._previous[0]
-        jerk = np.abs(now.acceleration - before.acceleration) / self._period_s
-        forward_point = spec.kinematics.forward_point
-        points = [forward_point(each.position.tolist()) for each in (before, now)]
-        speed = math.dist(*points) / self._period_s
+        position, acceleration = now.position.tolist(), now.acceleration.tolist()
+        step = list(map(sub, position, before.position.tolist()))
+        middle = [q - each / 2.0 for q, each in zip(position, step, strict=True)]
+        _, velocity = spec.kinematics.forward_point_with_velocity(
+            middle, [each / period_s for each in step]
+        )
+        change = map(sub, acceleration, before.acceleration.tolist())
         low, high = self.limits.speed_bounds(now.position)
-        ends = np.minimum(now.position - spec.position_low, spec.position_high - now.position)
         speeds = np.minimum(now.velocity - low, high - now.velocity) / spec.velocity_limit
         margins = self.limits.margins(now.position)
         return Headroom(
-            joint_position=float(ends.min()),
-            joint_velocity=float(speeds.min()),
-            joint_acceleration=1.0
-            - float((np.abs(now.acceleration) / spec.acceleration_limit).max()),
-            joint_jerk=1.0 - float((jerk / spec.jerk_limit).max()),
-            end_effector_speed=1.0 - speed / spec.end_effector_speed,
+            joint_position=min(map(_to_nearer_end, position, self._range)),
+            joint_velocity=min(speeds.tolist()),
+            joint_acceleration=1.0 - _largest_share(acceleration, self._acceleration_limit),
+            joint_jerk=1.0 - _largest_share(change, self._jerk_step),
+            end_effector_speed=1.0 - math.hypot(*velocity) / spec.end_effector_speed,
             workspace=margins.workspace,
             table=margins.table,
             self_collision=margins.self_collision,
@@ -266,12 +278,11 @@ class Governor:
             return "stale"
         if not _is_finite(target):
             return "not_finite"
-        step = np.abs(target.position - now.position)
-        if (step > self._longest_step).any():
+        steps = map(sub, target.position.tolist(), now.position.tolist())
+        if exceeds(steps, self._longest_step):
             return "joint_velocity"  # tested before the division, which could overflow
-        after = now.then(np.array(target.position), self._period_s)
-        difference = np.abs(target.velocity - after.velocity)
-        if (difference > CONSISTENCY_TOLERANCE * self._spec.velocity_limit).any():
+        after = now.then(target.position.copy(), self._period_s)
+        if exceeds(map(sub, target.velocity.tolist(), after.velocity.tolist()), self._consistency):
             return "inconsistent"
         problem = self.limits.broken_by_step(now, after)
         if problem is not None:
@@ -316,6 +327,17 @@ class Governor:
 def _min_margins_from(margins: Margins) -> Margins:
     """Returns the minimum margins from here on: beyond a limit, no farther out than now."""
     return Margins(*(min(0.0, margin) for margin in margins))
+
+
+def _to_nearer_end(position: float, ends: tuple[float, float]) -> float:
+    """Returns the distance of a joint to the nearer end of its range; negative beyond it."""
+    low, high = ends
+    return min(position - low, high - position)
+
+
+def _largest_share(values: Iterable[float], limits: Iterable[float]) -> float:
+    """Returns the largest magnitude of a value as a share of its limit."""
+    return max(map(truediv, map(abs, values), limits))
 
 
 def _point(vector: Array) -> Point:

@@ -13,6 +13,8 @@ from skill_robots.arm import ArmSpec
 DOWN = np.diag([1.0, -1.0, -1.0])
 """Rotation of an end effector that points straight down, ``(3, 3)``."""
 
+_IDENTITY = np.eye(6)
+
 
 def inverse_kinematics(spec: ArmSpec, position: Array, iterations: int = 20) -> Array:
     """Solves for joint positions ``(n, dof)`` of an end effector that points down.
@@ -61,19 +63,19 @@ def damped_least_squares(
     towards_rest = rest_gain * (rest - joint_position)
     transposed = jacobian.transpose(0, 2, 1)
     gram = jacobian @ transposed
-    gram[:, range(6), range(6)] += damping
+    gram += damping * _IDENTITY
     residual = twist[:, :, None] - jacobian @ towards_rest[:, :, None]
     return towards_rest + (transposed @ np.linalg.solve(gram, residual))[:, :, 0]
 
 
 def rotation_to_down(rotation: Array) -> Array:
-    """Returns the small-angle rotation vector ``(n, 3)`` from ``rotation`` to :data:`DOWN`."""
-    error = DOWN @ np.swapaxes(rotation, 1, 2)
-    return 0.5 * np.stack(
-        [
-            error[:, 2, 1] - error[:, 1, 2],
-            error[:, 0, 2] - error[:, 2, 0],
-            error[:, 1, 0] - error[:, 0, 1],
-        ],
-        axis=1,
-    )
+    """Returns the small-angle rotation vector ``(n, 3)`` from ``rotation`` to :data:`DOWN`.
+
+    It is half the difference of ``E = DOWN rotation^T`` and ``E^T``, as a vector.
+    """
+    vector = np.empty((len(rotation), 3))
+    vector[:, 0] = rotation[:, 2, 1] - rotation[:, 1, 2]
+    vector[:, 1] = rotation[:, 2, 0] + rotation[:, 0, 2]
+    vector[:, 2] = -rotation[:, 0, 1] - rotation[:, 1, 0]
+    vector *= 0.5
+    return vector

@@ -11,8 +11,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from skill_robots.arm import Arm, ArmCommunicationError, ArmError, ArmState, JointTarget
 from skill_robots.motion.governor import Governor, Intervention
 from skill_robots.motion.policy_adapter import PolicyAdapter
@@ -21,8 +19,8 @@ from skill_runtime.control.object_tracker import ObjectTracker
 from skill_runtime.control.report import Fault
 from skill_runtime.control.state_monitor import (
     COMMUNICATION_TIMEOUT_S,
-    REST_VELOCITY,
     StateMonitor,
+    is_at_rest,
 )
 
 RECOVERY_TIME_S = 1.0
@@ -146,7 +144,7 @@ class ArmLink:
 
     @property
     def _commanded_rest(self) -> bool:
-        return float(np.abs(self._adapter.setpoint_velocity).max()) <= REST_VELOCITY
+        return is_at_rest(self._adapter.setpoint_velocity)
 
     # The tick -----------------------------------------------------------------------------------
 

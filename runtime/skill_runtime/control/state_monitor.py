@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numpy as np
-
+from skill_proto.arrays import Array
 from skill_robots.arm import Arm, ArmCommunicationError, ArmError, ArmState
 from skill_runtime.control.object_tracker import ObjectTracker
 
@@ -20,6 +19,11 @@ not a silence [s]."""
 
 REST_VELOCITY = 0.01
 """A joint slower than this is at rest [rad/s]."""
+
+
+def is_at_rest(joint_velocity: Array) -> bool:
+    """Returns whether each joint is slower than :data:`REST_VELOCITY`; ``(dof,)`` [rad/s]."""
+    return all(abs(rate) <= REST_VELOCITY for rate in joint_velocity.tolist())  # False for NaN
 
 
 class StateMonitor:
@@ -92,7 +96,7 @@ class StateMonitor:
     @property
     def at_rest(self) -> bool:
         """Whether the arm was measured at rest."""
-        return float(np.abs(self.state.joint_velocity).max()) <= REST_VELOCITY
+        return is_at_rest(self.state.joint_velocity)
 
     def restart(self) -> None:
         """Reads the arm and forgets its past: it was moved by other means.

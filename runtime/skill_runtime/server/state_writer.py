@@ -26,6 +26,10 @@ from skill_runtime.realtime.latency import TickPercentiles
 
 GOVERNOR_COUNTERS = ("governor", *(f"governor.{kind}" for kind in INTERVENTIONS))
 
+HEADROOM_PERIOD_S = 0.05
+"""Time between two measurements of the headroom, which take longer than the rest of the state [s].
+States in between repeat the last one."""
+
 HEADROOM = tuple(field.name for field in fields(Headroom))
 
 
@@ -71,6 +75,8 @@ class StateWriter:
         self._layout = layout
         self._authority = authority
         self._controller = controller
+        self._headroom: list[float] | None = None
+        self._headroom_due = -math.inf
 
     def write(
         self,
@@ -150,9 +156,13 @@ class StateWriter:
         scene = context_of(controller.arm)
         if scene is not None:
             blocks["scene"] = tuple(scene.values())
-        headroom = controller.headroom()
-        if headroom is not None:
-            blocks["headroom"] = [getattr(headroom, name) for name in HEADROOM]
+        if now >= self._headroom_due:
+            self._headroom_due = now + HEADROOM_PERIOD_S
+            headroom = controller.headroom()
+            if headroom is not None:
+                self._headroom = [getattr(headroom, name) for name in HEADROOM]
+        if self._headroom is not None:
+            blocks["headroom"] = self._headroom
         if controller.output is not None:
             blocks |= _output_blocks(controller.output)
         return blocks

@@ -122,6 +122,17 @@ class Tabletop:
         self._unit_inertia = model.body_inertia[self._cube] / model.body_mass[self._cube]
         self._finger_q = int(model.joint(FINGER_JOINTS[0]).qposadr[0])
         self._hand = model.actuator("hand").id
+        # Views of the bound memory, so that a servo period makes none.
+        q, v = self._cube_q, self._cube_v
+        self._joint_position, self._joint_velocity = self._qpos[:, :7], self._qvel[:, :7]
+        self._cube_position = self._qpos[:, q : q + 3]
+        self._cube_quaternion = self._qpos[:, q + 3 : q + 7]
+        self._cube_velocity, self._cube_spin = (
+            self._qvel[:, v : v + 3],
+            self._qvel[:, v + 3 : v + 6],
+        )
+        self._joint_ctrl = self._ctrl[:, :7]
+        self._first_time = self._time[:1]
 
     # Episodes -----------------------------------------------------------------------------------
 
@@ -222,7 +233,8 @@ class Tabletop:
         The position actuator's force is ``K (u - q) - D q'``; with ``u = q_set + (D / K) v_set``
         this is joint impedance with velocity feed-forward, ``K (q_set - q) + D (v_set - q')``.
         """
-        self._ctrl[:, :7] = position + self._feed_forward * velocity
+        np.multiply(self._feed_forward, velocity, out=self._joint_ctrl)
+        self._joint_ctrl += position
         if gripper_width is not None:
             self._ctrl[:, self._hand] = gripper_width / 2
             self._finger_gear[:] = 1.0  # inactive until the first use of the hand: see model.py
@@ -266,17 +278,17 @@ class Tabletop:
     @property
     def time_s(self) -> float:
         """Simulated time of the first scene [s]."""
-        return float(self._time.reshape(self.n, -1)[0, 0])
+        return self._first_time.item()
 
     @property
     def joint_position(self) -> Array:
         """``(n, 7)`` exact [rad]."""
-        return self._qpos[:, :7]
+        return self._joint_position
 
     @property
     def joint_velocity(self) -> Array:
         """``(n, 7)`` exact [rad/s]."""
-        return self._qvel[:, :7]
+        return self._joint_velocity
 
     @property
     def gripper_width(self) -> Array:
@@ -305,16 +317,15 @@ class Tabletop:
     @property
     def cube_position(self) -> Array:
         """``(n, 3)`` exact, world frame [m]; a copy."""
-        return self._qpos[:, self._cube_q : self._cube_q + 3].copy()
+        return self._cube_position.copy()
 
     @property
     def cube_pose(self) -> tuple[Array, Array, Array, Array]:
         """Position, quaternion (w first), velocity and angular velocity, world frame; copies."""
-        q, v = self._cube_q, self._cube_v
-        quaternion = self._qpos[:, q + 3 : q + 7].copy()
+        quaternion = self._cube_quaternion.copy()
         # A free joint's angular velocity is in the body's own frame.
-        spin = rotate(quaternion, self._qvel[:, v + 3 : v + 6])
-        return self.cube_position, quaternion, self._qvel[:, v : v + 3].copy(), spin
+        spin = rotate(quaternion, self._cube_spin)
+        return self.cube_position, quaternion, self._cube_velocity.copy(), spin
 
     @property
     def cube_speed(self) -> Array:
