@@ -37,7 +37,7 @@ from skill_runtime.fault_injection.run import FaultRun, RunConfig
 from skill_runtime.gateway import gateway
 from skill_runtime.gateway.telemetry import make_telemetry
 from skill_runtime.gateway.validation import CommandValidator
-from skill_runtime.server.stop_reader import StopReader
+from skill_runtime.server.stop_reader import STARTED_AGAIN, StopReader
 
 Plant = Callable[[FaultRun], Any]
 """Returns a context manager: inside it, the server of that run has the bug."""
@@ -190,6 +190,19 @@ def silent_listener_unseen(run: FaultRun) -> Generator[None, None, None]:
 
 
 @contextmanager
+def new_listener_trusted(run: FaultRun) -> Generator[None, None, None]:
+    """A stop listener that was started again is not noticed."""
+    stop = StopReader._stop
+
+    def trusting(self: StopReader, reason: str, count: int) -> None:
+        if reason != STARTED_AGAIN:
+            stop(self, reason, count)
+
+    with patch.object(StopReader, "_stop", trusting):
+        yield
+
+
+@contextmanager
 def garbage_is_executed(run: FaultRun) -> Generator[None, None, None]:
     """The controller trusts the gateway: it does not check commands again."""
     with patch.object(CommandValidator, "validate", unchecked_vector):
@@ -295,6 +308,7 @@ PLANTS: dict[str, tuple[str, Plant, str]] = {
     "stall_unseen": ("arm link", stall_unseen, "fed forward|breaks"),
     "stop_read_seldom": ("server", stop_read_seldom, "was not read"),
     "silent_listener_unseen": ("server", silent_listener_unseen, "stop listener's last sign"),
+    "new_listener_trusted": ("server", new_listener_trusted, "was started again"),
     "garbage_is_executed": (
         "server",
         garbage_is_executed,

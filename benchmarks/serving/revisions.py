@@ -2,6 +2,9 @@
 
     python -m benchmarks.serving.revisions --before /path/to/other/.venv/bin/skill-serve
 
+The other one may be the same revision with other variables, such as without huge pages:
+--before "env GLIBC_TUNABLES=glibc.malloc.hugetlb=0 PYTHONMALLOC=pymalloc .venv/bin/skill-serve".
+
 Measured are the execution time of a tick as telemetry reports it, the round trip of a command and
 of ``hello``, the memory of all processes, and the time to the first action. A client holds the
 lease and sends ten commands per second while the ticks are measured.
@@ -14,6 +17,7 @@ slower during the run has little effect on it.
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -32,10 +36,10 @@ from skill_runtime.console.flags import UsageError, check_number
 class Config:
     """Two revisions in turns."""
 
-    before: Path
-    """skill-serve of the other revision."""
-    after: Path = Path(sys.executable).parent / "skill-serve"
-    """skill-serve of this revision."""
+    before: str
+    """Command of the other skill-serve; `env NAME=VALUE ... skill-serve` sets variables."""
+    after: str = str(Path(sys.executable).parent / "skill-serve")
+    """Command of this skill-serve."""
     model: Path = Path("models/csf_panda.onnx")
     """Policy file."""
     rates: tuple[float, ...] = (200.0, 1000.0)
@@ -81,14 +85,14 @@ class Comparison:
     """Median over the rounds of after divided by before; nan if that is 0 in each round."""
 
 
-def measure(config: Config, program: Path, rate_hz: float) -> Measurement:
+def measure(config: Config, command: str, rate_hz: float) -> Measurement:
     """Starts a server and measures it.
 
     Raises:
         NeverHappenedError: The server does not start, or cannot be commanded.
     """
     options = ["--spin-us", f"{config.spin_us:g}"]
-    with serve([str(program)], config.model, rate_hz, options) as server:
+    with serve(shlex.split(command), config.model, rate_hz, options) as server:
         ticks = server.measure_ticks(config.seconds)
         command_p50, hello_p50 = server.round_trips(config.round_trips)
         memory = list(server.memory().values())
@@ -146,8 +150,8 @@ def measure_in_turns(config: Config, rate_hz: float) -> tuple[list[Measurement],
     after: list[Measurement] = []
     for number in range(config.rounds):
         turns = [(config.before, before), (config.after, after)]
-        for program, found in turns if number % 2 == 0 else reversed(turns):
-            found.append(measure(config, program, rate_hz))
+        for command, found in turns if number % 2 == 0 else reversed(turns):
+            found.append(measure(config, command, rate_hz))
     return before, after
 
 
@@ -157,9 +161,12 @@ def check(config: Config) -> None:
     Raises:
         UsageError: An option is invalid.
     """
-    for flag, path in (("before", config.before), ("after", config.after)):
-        if not path.is_file():
-            raise UsageError(f"{path} is no file; name an installed skill-serve: --{flag} FILE")
+    for flag, command in (("before", config.before), ("after", config.after)):
+        program = command.split()[-1] if command.strip() else ""
+        if not Path(program).is_file():
+            raise UsageError(
+                f"{program!r} is no file; name an installed skill-serve: --{flag} COMMAND"
+            )
     if not config.model.is_file():
         raise UsageError(f"{config.model} is no file; name a policy file: --model FILE")
     check_number("rounds", config.rounds, 1, 1000)

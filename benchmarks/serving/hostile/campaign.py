@@ -51,6 +51,10 @@ class Campaign:
     _roles: dict[Role, psutil.Process] = field(default_factory=dict[Role, psutil.Process])
     _peaks: dict[Role, float] = field(default_factory=dict[Role, float])
     _total_peak: float = 0.0
+    _lost: set[Role] = field(default_factory=set[Role])
+    """Roles whose process is lost, and not replaced yet."""
+    _lost_at: float = -math.inf
+    """Newest loss of a network process [s]."""
 
     def __post_init__(self) -> None:
         self.bystanders.sample = self._sample
@@ -66,6 +70,7 @@ class Campaign:
         before, roles = self.server.memory(), self.server.processes()
         self.server.reset_peaks()
         self._roles, self._peaks, self._total_peak = roles, {}, 0.0
+        self._lost.clear()
         logged = self.server.log.stat().st_size
         warm_attack = self.once(attack, 0)
         attacked: list[Repeat] = []
@@ -101,12 +106,24 @@ class Campaign:
         )
 
     def _sample(self) -> None:
+        self._follow_restarts()
         total = 0.0
         for role, process in self._roles.items():
             mb = resident_mb(process)
             self._peaks[role] = max(self._peaks.get(role, 0.0), mb)
             total += mb
         self._total_peak = max(self._total_peak, total)
+
+    def _follow_restarts(self) -> None:
+        """Notes the time of a loss, and finds the process that replaces the lost one."""
+        roles = self._roles
+        lost: set[Role] = {role for role in roles if not roles[role].is_running()}
+        if not lost.isdisjoint(NETWORK_ROLES):
+            self._lost_at = now()
+        self._lost |= lost
+        if self._lost:
+            self._roles = self.server.processes()
+            self._lost.difference_update(self._roles)
 
     def once(self, attack: Attack, number: int, *, innocuous: bool = False) -> Repeat:
         """Carries out an attack, or its control, once.
@@ -153,7 +170,8 @@ class Campaign:
         if attack.identity:
             clients.connect_again()
         clients.run_until_it_moves()
-        moving_s = now() - ended
+        # An attack that waits for a restart ends a process once more after its end.
+        moving_s = now() - max(ended, self._lost_at)
         clients.moving = False
         late = clients.stop()
         clients.run(now() + LATE_STOP_S, lambda: late.read_s < math.inf)

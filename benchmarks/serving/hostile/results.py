@@ -35,7 +35,8 @@ class Repeat:
     silent_s: float
     """Longest time without an answered hello, or without telemetry [s]."""
     moving_s: float
-    """Time from the end of the attack until the arm moved again [s]."""
+    """Time from the end of the attack, or from the loss of a process after it, until the arm moved
+    again [s]."""
     restarted: bool
     """Whether the controller is another one than before."""
 

@@ -136,6 +136,10 @@ class RawPeer:
             raise PeerClosedError(str(error)) from None
         return sent
 
+    def has_frames(self, seconds: float) -> bool:
+        """Returns whether bytes of the server wait to be read, or arrive in time."""
+        return bool(select.select([self._socket], [], [], seconds)[0])
+
     def ended_within(self, seconds: float) -> bool:
         """Reads and drops bytes; returns whether the server closes the connection in time."""
         ends = time.monotonic() + seconds

@@ -166,10 +166,9 @@ class PolicyRunner:
         goal = vector if by_goal else None
         skill = vector if len(vector) and not by_goal else None
         output = self.policy.step(observation, skill, goal, applied)
+        if not np.isfinite(output.action).all():
+            raise PolicyFaultError(f"its action is not finite: {output.action.tolist()}")
         if not output.is_finite.all():
-            action = output.action.tolist()
-            if not np.isfinite(action).all():
-                raise PolicyFaultError(f"its action is not finite: {action}")
             raise PolicyFaultError("its recurrent state is not finite")
         self.output = output
         self.steps += 1

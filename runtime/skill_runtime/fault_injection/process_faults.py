@@ -27,8 +27,12 @@ FAULTS: tuple[ProcessFault, ...] = (
     *("stop listener dies", "stop listener freezes"),
 )
 
-MEAN_INTERVAL_S = 8.0
+MEAN_INTERVAL_S = 4.0
 """Mean time between two failures [s]."""
+
+SHORTEST_S, LONGEST_S = 0.01, 0.8
+"""Range of the length of an outage, drawn log-uniformly [s]: as many are too short for a missing
+heartbeat as are not."""
 
 GARBAGE_RECORDS = 8
 
@@ -72,7 +76,7 @@ class ProcessFaults:
         self._inject(fault, now)
 
     def _inject(self, fault: ProcessFault, now: float) -> None:
-        seconds = float(self._random.uniform(0.01, 0.8))
+        seconds = SHORTEST_S * (LONGEST_S / SHORTEST_S) ** float(self._random.random())
         match fault:
             case "gateway dies":
                 self._processes.fail("gateway", seconds, starts_anew=True)

@@ -156,7 +156,7 @@ class FaultRun:
         self._faulty_ticks = 0
         self._clears = 0
         self._started = False
-        self._stops_due = self._stops_seen = self._beat = 0
+        self._stops_due = self._stops_seen = self._beat = self._pid = 0
         self._quiet_since = 0.0
         self._receivers: dict[bytes, Callable[[Reply], None]] = {}
         self._actors: list[tuple[float, int, Actor]] = []
@@ -328,8 +328,10 @@ class FaultRun:
         self.processes.step()
         stops = self.channel.stops
         self._stops_due = stops.requested
-        self.oracle.listener(silent=stops.beat_ns == self._beat)
-        self._beat = stops.beat_ns
+        self.oracle.listener(
+            silent=stops.beat_ns == self._beat, started_again=self._pid not in (0, stops.pid)
+        )
+        self._beat, self._pid = stops.beat_ns, stops.pid
 
     def _lease(self) -> tuple[str, int]:
         lease = self.server.authority.lease

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from skill_runtime.channel.memory import create_memory
+from skill_runtime.realtime.huge_pages import huge_pages
 from skill_runtime.realtime.limits import PARENT, process_state
 
 THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -29,6 +30,13 @@ class ChildProgram:
     """Passed pickled through standard input."""
     descriptors: tuple[int, ...] = ()
     """Descriptors that it inherits."""
+    huge_pages: bool = False
+    """Whether its memory is to be in huge pages; then it keeps memory that it has freed."""
+
+    def environment(self) -> dict[str, str]:
+        """Returns the environment of a child of this process."""
+        pages = huge_pages(os.environ) if self.huge_pages else {}
+        return {**os.environ, **pages, **THREADS, PARENT: str(os.getpid())}
 
 
 @dataclass
@@ -60,7 +68,7 @@ class Child:
                 stdout=stderr,
                 stderr=stderr,
                 pass_fds=program.descriptors,
-                env={**os.environ, **THREADS, PARENT: str(os.getpid())},
+                env=program.environment(),
             )
         return cls(program, process)
 

@@ -34,13 +34,26 @@ from skill_runtime.processes.config import (
     Started,
 )
 from skill_runtime.processes.log_pipe import LogPipe
-from skill_runtime.processes.supervisor import AT_WORK, Supervised, Supervisor
+from skill_runtime.processes.supervisor import AT_WORK, BackOff, Supervised, Supervisor
 from skill_runtime.realtime.clock import MonotonicClock
 from skill_runtime.transport.addresses import AddressError, Addresses
 from skill_runtime.transport.listeners import Listeners
 
 SERVICE_SILENCE_S = 30.0
 """A policy service that computes may be without a heartbeat for this long [s]."""
+
+SOCKET_BACK_OFF = BackOff(waits_s=(0.0, 0.1, 0.2), healthy_s=2.0)
+"""Back-off of gateway and stop listener.
+
+A client can make libzmq abort these processes again and again, and each must be back within 1 s of
+its loss. The gateway takes 0.4 to 0.65 s to start, and its loss is noticed within 0.1 s, which
+leaves 0.2 s for the cap. After 2 s of life there is no wait: one start in 2 s costs little.
+
+With a lasting cause, the starts cost up to 0.65 of one core (gateway) and 0.3 (stop listener). That
+is acceptable: a start has one thread, so that on a machine with a free core the controller has no
+more late ticks. A longer cap would save little, because the time of a start itself bounds the
+rate: 0.3 s would still cost 0.55 of a core.
+"""
 
 GATEWAY_START_S = 10.0
 """Longest wait for the first heartbeat of the gateway [s]."""
@@ -188,6 +201,7 @@ class Serving:
             module="skill_runtime.processes.controller",
             config=config,
             descriptors=(self._memory, self._report, *wakeups),
+            huge_pages=True,
         )
 
     def _supervised(self) -> list[Supervised]:
@@ -206,6 +220,7 @@ class Serving:
                 program=self._gateway_program(act),
                 beat_ns=lambda: words[Word.GATEWAY_BEAT],
                 on_start=counts(Word.GATEWAY_STARTS),
+                back_off=SOCKET_BACK_OFF,
             ),
             Supervised(
                 program=self._service_program(act),
@@ -219,6 +234,7 @@ class Serving:
                 program=self._listener_program(),
                 beat_ns=lambda: self.channel.stops.beat_ns,
                 on_start=counts(Word.LISTENER_STARTS),
+                back_off=SOCKET_BACK_OFF,
             ),
         ]
 
@@ -242,6 +258,7 @@ class Serving:
                 *(config.commands[0], config.telemetry[0], self._memory),
                 *(*self._gateway_wakeup, *self._controller_wakeup),
             ),
+            huge_pages=True,
         )
 
     def _service_program(self, act: str) -> ChildProgram:

@@ -19,11 +19,11 @@ class ProcessSignals:
 
     def for_loop(self) -> Signals:
         """Returns the functions that the control loop calls."""
-        poller = select.poll()
-        poller.register(self.own.reader, select.POLLIN)
+        reader = (self.own.reader,)
 
         def wait(seconds: float) -> bool:
-            if not poller.poll(int(1e3 * seconds)):
+            # Unlike poll(), it waits for less than a millisecond.
+            if not select.select(reader, (), (), seconds)[0]:
                 return False
             self.own.clear()
             return True

@@ -1,7 +1,8 @@
 """Starts gateway, stop listener and policy service again when they fail.
 
-A process fails if it ends, or if its heartbeat stops. The first restart comes at once; a process
-that fails again soon waits longer and longer, so that a lasting cause does not load the machine.
+A process fails if it ends, or if its heartbeat stops. The first restart comes at once. The restarts
+of a process that fails again soon have a back-off, so that a lasting cause does not load the
+machine.
 """
 
 from __future__ import annotations
@@ -36,11 +37,24 @@ STOPPED = frozenset({"T", "t"})
 STARTING_S = 20.0
 """Longest time from a start to the first heartbeat [s]."""
 
-BACK_OFF_S = (0.0, 0.1, 0.3, 1.0, 2.0)
-"""Wait before each restart in a row [s]; the last one is repeated."""
 
-HEALTHY_S = 10.0
-"""A process that has run for this long starts without a wait again [s]."""
+@dataclass(frozen=True, kw_only=True)
+class BackOff:
+    """Waits between the restarts of a process that fails again and again."""
+
+    waits_s: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0, 2.0)
+    """Wait before each restart in a row [s]. The last wait, the cap, is repeated."""
+    healthy_s: float = 10.0
+    """After a process has run for this long, the waits begin anew [s]."""
+
+    def wait_s(self, failures: int) -> float:
+        """Returns the wait after so many earlier failures [s]."""
+        return self.waits_s[min(failures, len(self.waits_s) - 1)]
+
+    @property
+    def cap_s(self) -> float:
+        """The longest wait [s]."""
+        return self.waits_s[-1]
 
 
 @dataclass(kw_only=True)
@@ -54,6 +68,7 @@ class Supervised:
     """Returns whether it is to run."""
     on_start: Callable[[], None] = lambda: None
     """Called before each start."""
+    back_off: BackOff = BackOff()
     busy_silence_s: float = BUSY_SILENCE_S
     at_work: frozenset[str] = AT_WORK
     """States in which it may be without a heartbeat for ``busy_silence_s``."""
@@ -123,9 +138,9 @@ class Supervisor:
             return
         process.child.kill()
         process.child = None
-        if now - process.started_at >= HEALTHY_S:
+        if now - process.started_at >= process.back_off.healthy_s:
             process.failures = 0
-        wait_s = BACK_OFF_S[min(process.failures, len(BACK_OFF_S) - 1)]
+        wait_s = process.back_off.wait_s(process.failures)
         process.failures += 1
         process.start_due = now + wait_s
         later = f" in {wait_s:g} s" if wait_s else ""
@@ -164,4 +179,4 @@ class Supervisor:
             process.child = Child.start(process.program, self._stderr)
         except OSError as error:  # out of memory or of processes
             log.error("the %s cannot be started: %s", process.program.name, error)
-            process.start_due = now + BACK_OFF_S[-1]
+            process.start_due = now + process.back_off.cap_s

@@ -36,8 +36,13 @@ RECEIVE_BUDGET = 0.15
 """Share of a servo period for commands before the arm is moved. The command that is being executed
 when the budget ends may exceed it."""
 
-WAKE_UP_S = 1.5e-3
-"""Between two ticks, answering commands ends this long before the next tick [s]."""
+LONGEST_REST_S = 1.5e-3
+REST_SHARE = 0.3
+"""Between two ticks, answering commands ends this long before the next tick: a share of the servo
+period, at most :data:`LONGEST_REST_S` [s]. A command takes about .1 ms."""
+
+SHORTEST_WAIT_S = 1e-4
+"""A wait for commands that would be shorter is not begun [s]."""
 
 TIMING_INTERVAL_S = 0.25
 """Interval at which the percentiles in telemetry are computed [s]."""
@@ -115,6 +120,7 @@ class ControlLoop:
         watch_stops: bool = True,
     ) -> None:
         self._period_s = period_s = controller.arm.servo_period_s
+        self._rest_s = min(LONGEST_REST_S, REST_SHARE * period_s)
         self.started = threading.Event()
         self.grants: list[Grant] = []
         self.times = TickTimes(round(1.0 / period_s))
@@ -168,7 +174,7 @@ class ControlLoop:
         self.tick(start)
         done = self._clock.now()
         self.times.add(done - start, late)
-        self._guarded(lambda _: self._receive_until(self.pacer.deadline - WAKE_UP_S))
+        self._guarded(lambda _: self._receive_until(self.pacer.deadline - self._rest_s))
         now = self._clock.now()
         collector.collect_in_slack(now, self.pacer.deadline - now)
 
@@ -243,7 +249,7 @@ class ControlLoop:
 
     def _receive_until(self, until: float) -> None:
         """Waits for stops and commands and executes them until server time ``until``."""
-        while (left := until - self._clock.now()) >= 1e-3:
+        while (left := until - self._clock.now()) >= SHORTEST_WAIT_S:
             if not self._signals.wait(left):
                 return
             self._receive(until)

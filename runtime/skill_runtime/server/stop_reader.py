@@ -2,6 +2,8 @@
 
 A stop socket that nobody reads is a stop button without effect, so the arm must not move without
 one. The arm stays stopped as long as the listener is silent, or reports that messages wait unread.
+A listener that was started again stops the arm too: the one before may have read a stop that it did
+not pass on.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ BUSY_SILENCE_S = 0.3
 
 ANSWERS_NOT = "the stop listener does not answer"
 
+STARTED_AGAIN = "the stop listener was started again, and a stop may be lost"
+
 
 class StopReader:
     """Reads the stop requests of one server.
@@ -46,6 +50,7 @@ class StopReader:
         self._is_busy = is_busy or process_is_busy
         self._executed = stops.executed
         self._beat_ns, self._silent_s, self._checked = stops.beat_ns, 0.0, 0.0
+        self._pid = stops.pid
         self._logged = ""
 
     def read(self) -> bool:
@@ -68,7 +73,7 @@ class StopReader:
         self._stops.executed = self._executed
 
     def watch(self, now: float, tick_s: float) -> None:
-        """Stops the arm if the listener is silent; called once a tick.
+        """Stops the arm if the listener is silent or was started again; called once a tick.
 
         Only time in which the controller itself ran is counted: a machine that stands still for a
         moment stops both processes.
@@ -81,6 +86,9 @@ class StopReader:
         self._checked = now
         if beat_ns != self._beat_ns:
             self._beat_ns, self._silent_s = beat_ns, 0.0
+            before, self._pid = self._pid, self._stops.pid
+            if before not in (0, self._pid) and self._authority.mode != "stopped":
+                self._stop(STARTED_AGAIN, 1)
             return
         self._silent_s += min(max(since_s, 0.0), tick_s)
         if self.is_silent and self._authority.mode != "stopped":

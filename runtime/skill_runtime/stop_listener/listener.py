@@ -7,6 +7,7 @@ is addressed to another server. A message that is too long to be read stops the 
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,8 +25,12 @@ MAX_BYTES = 64 * 1024
 FRAMES_PER_STEP = 256
 """Frames that one step reads; the arm stays stopped while others wait."""
 
-MAX_DROPPED_FRAMES = 100_000
-"""A longer message ends the process, which is faster than to drop all of its frames."""
+MAX_DROPPED_FRAMES = 50_000
+"""More surplus frames, of one message or of several, end the process, which is faster than to drop
+all of them. The arm stays stopped meanwhile."""
+
+FORGIVEN_FRAMES_HZ = 100_000.0
+"""Surplus frames per second that do not count."""
 
 MAX_REASON_LENGTH = 256
 """Characters of a reason that are kept."""
@@ -53,7 +58,7 @@ class StopSocket(Protocol):
 
 
 class TooManyFramesError(Exception):
-    """A message has more than :data:`MAX_DROPPED_FRAMES` frames."""
+    """The messages have more than :data:`MAX_DROPPED_FRAMES` surplus frames."""
 
 
 @dataclass
@@ -70,6 +75,10 @@ class StopListener:
     _parts: list[bytes] = field(default_factory=list[bytes])
     _bytes: int = 0
     _dropped: int = 0
+    """Dropped frames of the message that is read."""
+    _surplus: float = 0.0
+    """Dropped frames of all messages that are not forgiven."""
+    _forgiven_at: float = -math.inf
     _waiting: deque[WaitingReply] = field(default_factory=deque[WaitingReply])
 
     def step(self) -> None:
@@ -78,7 +87,9 @@ class StopListener:
         Raises:
             TooManyFramesError: The process must start anew.
         """
-        requested = self.stops.requested
+        requested, now = self.stops.requested, self.now()
+        self._surplus = max(0.0, self._surplus - FORGIVEN_FRAMES_HZ * (now - self._forgiven_at))
+        self._forgiven_at = now
         self.stops.blocked = self._read() or self._dropped > 0
         if self.stops.blocked:
             self.stops.request(BLOCKED)
@@ -108,10 +119,12 @@ class StopListener:
             self._parts.append(frame.bytes)
         else:
             self._dropped += 1
+            self._surplus += 1
         if self._dropped == 1:  # the end of the message may be far away
             self.stops.request("a message on the stop socket is too long to be read")
             self.wake_controller()
-        if self._dropped > MAX_DROPPED_FRAMES:
+        if self._surplus > MAX_DROPPED_FRAMES:
+            self.stops.blocked = True  # until the next process has found the socket empty
             raise TooManyFramesError
         if frame.more:
             return

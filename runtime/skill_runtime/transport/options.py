@@ -13,6 +13,14 @@ CUT_OFF_BYTES = 16 * 1024 * 1024
 MAX_SUBSCRIPTION_BYTES = 256
 """ZeroMQ closes a subscriber's connection at a longer subscription; telemetry has no topics."""
 
+MAX_QUEUED_SUBSCRIPTIONS = 1
+"""Subscriptions kept per connection until the publisher reads them.
+
+libzmq reads subscriptions until no more wait, in the thread that publishes. A longer queue is
+refilled faster than it is read, and so a peer with very many subscriptions keeps the gateway from
+all other work. With a queue of one, the publisher goes on after each subscription.
+"""
+
 HANDSHAKE_MS = 2000
 """A connection that has not completed the ZeroMQ handshake is closed after this time [ms]."""
 
@@ -37,7 +45,11 @@ def dealer_options(address: str) -> dict[zmq.SocketOption, int]:
 
 def publisher_options(address: str) -> dict[zmq.SocketOption, int]:
     """Returns the options of a PUB socket at ``address``."""
-    return {**_common(address), zmq.MAXMSGSIZE: MAX_SUBSCRIPTION_BYTES}
+    return {
+        **_common(address),
+        zmq.RCVHWM: MAX_QUEUED_SUBSCRIPTIONS,
+        zmq.MAXMSGSIZE: MAX_SUBSCRIPTION_BYTES,
+    }
 
 
 def _common(address: str) -> dict[zmq.SocketOption, int]:

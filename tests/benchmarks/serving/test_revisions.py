@@ -12,7 +12,7 @@ from benchmarks.serving.commanded_server import choose_command, serve
 from benchmarks.serving.failures.client_process import NeverHappenedError
 from benchmarks.serving.revisions import Config, Measurement, compare, main, measure
 
-PROGRAM = Path(sys.executable).parent / "skill-serve"
+PROGRAM = str(Path(sys.executable).parent / "skill-serve")
 
 ANY = Measurement(
     execution_p50=500.0,
@@ -51,9 +51,9 @@ def test_a_policy_without_skills_gets_a_goal() -> None:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (Config(before=Path("missing")), "missing is no file; .*--before"),
+        (Config(before="env A=b missing"), "'missing' is no file; .*--before"),
         (Config(before=PROGRAM, model=Path("missing.onnx")), "missing.onnx is no file; .*--model"),
-        (Config(before=PROGRAM, model=PROGRAM, rounds=0), "--rounds"),
+        (Config(before=PROGRAM, model=Path(PROGRAM), rounds=0), "--rounds"),
     ],
 )
 def test_invalid_options_are_explained(config: Config, words: str) -> None:

@@ -128,7 +128,13 @@ def test_the_demo_runs_until_a_client_acquires_the_lease(policy_file: Path) -> N
 def test_a_signal_brings_the_arm_to_rest_and_ends_the_server(
     policy_file: Path, number: signal.Signals
 ) -> None:
-    with process("--model", str(policy_file)) as running, running.client() as client:
+    # A signal that the tests ignore, as under nohup, would be ignored by the server too.
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        running = Process("--model", str(policy_file))
+    finally:
+        signal.signal(number, before)
+    with contextlib.closing(running), running.client() as client:
         state_when(client, lambda state: state.action is not None)
         code, output = running.end(number)
     assert code == 0, output

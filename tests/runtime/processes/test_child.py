@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from tests.runtime.processes.programs import WriteModule
 from tests.support.served import DEADLINE_S, until
 
 from skill_runtime.processes.child import Child, ChildProgram
+from skill_runtime.realtime.huge_pages import ALLOCATOR, VARIABLE
 
 Start = Callable[..., Child]
 
@@ -129,3 +131,24 @@ def test_a_program_that_cannot_be_started_is_an_os_error(
     with pytest.raises(OSError, match="nowhere"):
         start("")
     assert psutil.Process().num_fds() == before
+
+
+ENVIRONMENT = """
+import json, os, sys
+os.write(int(sys.argv[1]), json.dumps(dict(os.environ)).encode())
+"""
+
+
+@pytest.mark.parametrize("huge_pages", [False, True])
+def test_a_child_gets_huge_pages_if_its_program_says_so(
+    start: Start, monkeypatch: pytest.MonkeyPatch, *, huge_pages: bool
+) -> None:
+    for name in (ALLOCATOR, VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    reader, writer = os.pipe()
+    start(ENVIRONMENT, str(writer), descriptors=(writer,), huge_pages=huge_pages)
+    os.close(writer)
+    with open(reader) as output:
+        found = json.loads(output.read())
+    assert (found.get(ALLOCATOR) == "malloc") == huge_pages
+    assert ("hugetlb=1" in found.get(VARIABLE, "")) == huge_pages

@@ -13,11 +13,10 @@ import pytest
 from skill_runtime.processes import supervisor as module
 from skill_runtime.processes.child import ChildProgram
 from skill_runtime.processes.supervisor import (
-    BACK_OFF_S,
     BUSY_SILENCE_S,
-    HEALTHY_S,
     SILENCE_S,
     STARTING_S,
+    BackOff,
     Supervised,
     Supervisor,
 )
@@ -181,11 +180,22 @@ def test_a_machine_that_stands_still_is_no_failure(rig: Rig) -> None:
     assert len(rig.children) == 2
 
 
-def test_a_process_that_fails_again_and_again_waits_longer(
-    rig: Rig, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("back_off", "waits_s"),
+    [
+        (BackOff(), (0.0, 0.1, 0.3, 1.0, 2.0, 2.0, 2.0)),
+        (BackOff(waits_s=(0.0, 0.1, 0.2)), (0.0, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2)),
+        (BackOff(waits_s=(0.5,)), (0.5, 0.5, 0.5)),
+    ],
+)
+def test_a_process_that_fails_again_and_again_has_its_back_off(
+    rig: Rig,
+    caplog: pytest.LogCaptureFixture,
+    back_off: BackOff,
+    waits_s: tuple[float, ...],
 ) -> None:
-    assert BACK_OFF_S == (0.0, 0.1, 0.3, 1.0, 2.0)
-    for number, wait_s in enumerate((0.0, 0.1, 0.3, 1.0, 2.0, 2.0, 2.0)):
+    rig.process.back_off = back_off
+    for number, wait_s in enumerate(waits_s):
         failed_at = rig.clock.now() + CHECK_S
         rig.fail()
         while len(rig.children) == number + 1:
@@ -193,14 +203,16 @@ def test_a_process_that_fails_again_and_again_waits_longer(
         waited_s = rig.child.started_at - failed_at
         assert wait_s <= waited_s < wait_s + CHECK_S
     texts = [message.rpartition("again")[2] for message in caplog.messages]
-    assert texts == ["", " in 0.1 s", " in 0.3 s", " in 1 s", " in 2 s", " in 2 s", " in 2 s"]
+    assert texts == [f" in {wait_s:g} s" if wait_s else "" for wait_s in waits_s]
 
 
-def test_after_a_long_life_the_first_restart_is_at_once_again(rig: Rig) -> None:
+@pytest.mark.parametrize("healthy_s", [2.0, 10.0])
+def test_after_a_long_life_the_first_restart_is_at_once_again(rig: Rig, healthy_s: float) -> None:
+    rig.process.back_off = BackOff(healthy_s=healthy_s)
     for _ in range(3):
         rig.fail()
         rig.check(64, beats=True)
-    rig.check(round(HEALTHY_S / CHECK_S), beats=True)
+    rig.check(round(healthy_s / CHECK_S), beats=True)
     count = len(rig.children)
     rig.fail()
     assert len(rig.children) == count + 1
@@ -228,6 +240,6 @@ def test_a_system_that_cannot_start_it_is_asked_again_later(
     assert "the gateway cannot be started: [Errno 12] Cannot allocate memory" in caplog.messages
     assert len(caplog.messages) == 2
     rig.error = None
-    rig.check(round(BACK_OFF_S[-1] / CHECK_S))
+    rig.check(round(rig.process.back_off.cap_s / CHECK_S))
     assert len(rig.children) == 2
     assert rig.counted == 3  # every attempt

@@ -23,6 +23,7 @@ from skill_runtime.server.stop_reader import (
     BLOCKED,
     BUSY_SILENCE_S,
     SILENCE_S,
+    STARTED_AGAIN,
     StopReader,
     process_is_busy,
 )
@@ -231,6 +232,38 @@ def test_the_first_tick_does_not_count_the_time_before_it(rig: Rig) -> None:
     rig.now = 1e6
     rig.watch(6)
     assert rig.authority.mode == "hold"
+
+
+def test_a_listener_that_was_started_again_stops_the_arm_without_any_silence(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The listener before may have read a stop that it did not pass on."""
+    rig.watch(beats=True)
+    rig.stops.beat(rig.stops.beat_ns + 1, pid=4712)
+    rig.watch()
+    assert rig.authority.mode == "stopped"
+    assert caplog.messages == [f"stop: {STARTED_AGAIN}"]
+    assert not rig.clear_is_refused()
+    rig.authority.clear(rig.now)
+    for _ in range(20):
+        rig.stops.beat(rig.stops.beat_ns + 1, pid=4712)
+        rig.watch()
+    assert rig.authority.mode == "hold"
+
+
+def test_a_new_listener_after_a_silence_is_no_second_stop(rig: Rig) -> None:
+    rig.watch(20)
+    rig.stops.beat(rig.stops.beat_ns + 1, pid=4712)
+    rig.watch()
+    assert rig.authority.events.counters["stops"] == 1
+
+
+def test_the_first_listener_of_a_server_does_not_stop_the_arm() -> None:
+    stops, authority = StopRequests(memoryview(bytearray(BYTES))), Authority()
+    reader = StopReader(stops, authority)
+    stops.beat(1, pid=4711)
+    reader.watch(1.0, TICK_S)
+    assert authority.mode == "hold"
 
 
 def test_silence_is_counted_once_and_ends_with_a_heartbeat(

@@ -13,6 +13,7 @@ import zmq
 from skill_runtime.channel.stop_requests import BYTES, StopRequests
 from skill_runtime.stop_listener.listener import (
     BLOCKED,
+    FORGIVEN_FRAMES_HZ,
     FRAMES_PER_STEP,
     MAX_DROPPED_FRAMES,
     MAX_WAITING_REPLIES,
@@ -75,7 +76,10 @@ class Rig:
         self.socket = Socket()
         self.stops = StopRequests(memoryview(bytearray(BYTES)))
         self.wakes = 0
-        self.listener = StopListener(self.socket, self.stops, self._wake, lambda: 0.0, "this")
+        self.time_s = 0.0
+        self.listener = StopListener(
+            self.socket, self.stops, self._wake, lambda: self.time_s, "this"
+        )
 
     def _wake(self) -> None:
         self.wakes += 1
@@ -194,6 +198,24 @@ def test_a_message_without_end_ends_the_process_with_the_arm_stopped(rig: Rig) -
     assert rig.stops.blocked
     assert rig.stops.requested > 0
     assert MAX_DROPPED_FRAMES < rig.socket.received < MAX_DROPPED_FRAMES + 20
+
+
+def test_surplus_frames_of_several_messages_count_together_but_those_of_the_past_do_not(
+    rig: Rig,
+) -> None:
+    def read_message() -> None:
+        rig.socket.add(b"A", *[b"x"] * (MAX_DROPPED_FRAMES // 2))
+        while rig.socket.frames:
+            rig.listener.step()
+
+    for _ in range(4):
+        read_message()
+        rig.time_s += MAX_DROPPED_FRAMES / FORGIVEN_FRAMES_HZ
+    read_message()
+    read_message()
+    with pytest.raises(TooManyFramesError):
+        read_message()
+    assert rig.stops.blocked
 
 
 def test_the_next_process_frees_a_socket_that_is_empty(rig: Rig) -> None:

@@ -12,10 +12,11 @@ from tests.support.served import DEADLINE_S
 
 from skill_proto.wire import MAX_FRAME_BYTES, MAX_PARTS
 from skill_runtime.transport.router_reader import (
+    FORGIVEN_SHARE,
     MAX_DROPPED_PARTS,
-    EndlessMessageError,
     Incoming,
     RouterReader,
+    TooManyPartsError,
 )
 
 Socket = zmq.Socket[bytes]
@@ -78,7 +79,7 @@ def test_the_time_is_that_of_the_given_clock(pair: Ends) -> None:
     found = list[Incoming]()
     while not found:  # two parts are one message, and end at 1.0 s
         assert time.monotonic() < deadline
-        times = iter([0.0, 1.0])
+        times = iter([0.0, 0.0, 1.0])  # at the begin, and after each part
         found = list(reader.read(64, 1.0, lambda times=times: next(times)))
     assert len(found) == 1
     assert len(read(reader, 2)) == 2
@@ -146,8 +147,35 @@ def test_a_message_without_end_ends_the_process(pair: Ends) -> None:
     flood(hostile, MAX_DROPPED_PARTS + 100)
     (refused,) = read(reader, 1)
     assert refused.problem is not None
-    with pytest.raises(EndlessMessageError):
+    with pytest.raises(TooManyPartsError):
         list(reader.read(MAX_DROPPED_PARTS + 100, math.inf))
+
+
+def test_time_for_the_surplus_parts_of_several_messages_is_bounded(pair: Ends) -> None:
+    """A part takes 1 ms here, so a message with 100 surplus parts takes 0.1 s."""
+    reader, *clients = pair
+    time_s = 0.0
+
+    def now() -> float:
+        nonlocal time_s
+        time_s += 0.001
+        return time_s
+
+    def read_ten(pause_s: float) -> None:
+        nonlocal time_s
+        for client in clients * 5:
+            flood(client, 100 + MAX_PARTS)
+            client.send(b"next")
+            deadline = time.monotonic() + DEADLINE_S
+            found = list[Incoming]()
+            while len(found) < 2:
+                assert time.monotonic() < deadline
+                found += reader.read(1000, math.inf, now)
+            time_s += pause_s
+
+    read_ten(pause_s=0.1 / FORGIVEN_SHARE)
+    with pytest.raises(TooManyPartsError):
+        read_ten(pause_s=0.0)
 
 
 def test_a_frame_too_long_is_refused(pair: Ends) -> None:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import pytest
 import zmq
+from benchmarks.serving.hostile.zmtp import RawPeer, message
 from tests.support.served import DEADLINE_S, until
 
 from skill_runtime.channel.wakeup import Wakeup
@@ -167,6 +168,24 @@ def test_a_long_subscription_ends_the_connection_and_a_short_one_is_served(
     hostile.disable_monitor()
     until(lambda: (publisher.send(b"state"), subscriber.poll(10))[1] > 0)
     assert subscriber.recv() == b"state"
+
+
+def test_a_publisher_with_very_many_subscriptions_to_read_does_other_work(
+    context: Context, listeners: Listeners
+) -> None:
+    """The last subscription is served after many publications; a long queue takes four."""
+    publisher = publisher_on(
+        context, listeners.telemetry.descriptor(), listeners.addresses.telemetry
+    )
+    topics = [number.to_bytes(8) for number in range(2000)]
+    with RawPeer(listeners.addresses.telemetry, "SUB") as subscriber:
+        subscriber.send(b"".join(message(b"\1" + topic) for topic in (*topics, b"")))
+        publications, ends = 0, time.monotonic() + DEADLINE_S
+        while not subscriber.has_frames(0.001):
+            publisher.send(b"state")
+            publications += 1
+            assert time.monotonic() < ends, "the subscription to all topics is not served"
+    assert publications > 20
 
 
 def test_a_connection_that_says_nothing_is_closed(

@@ -8,6 +8,8 @@ from benchmarks.serving.hostile.attacks.attack import Attack, Target, attack, re
 from benchmarks.serving.hostile.zmtp import MORE, frame
 
 MILLIONS = 3_000_000
+ENDLESS = 500_000
+"""Frames of a message that fits into the memory of the gateway, which must read them."""
 LONG = 50_000
 
 HEAVY_S = 2.0
@@ -32,6 +34,12 @@ def frames_on_commands(target: Target) -> None:
     send_once(target, target.commands, one_byte_frames(MILLIONS))
 
 
+@attack(lasts_s=HEAVY_S, share=0.125, burns=True)
+def frames_500000_on_commands(target: Target) -> None:
+    """500,000 one-byte frames on the commands socket."""
+    send_once(target, target.commands, one_byte_frames(ENDLESS))
+
+
 @attack(arm="either", burns=True, share=0.25)
 def long_messages_on_stop(target: Target) -> None:
     """Messages of 50,000 frames in a row on the stop socket."""
@@ -47,6 +55,7 @@ def long_messages_on_commands(target: Target) -> None:
 ATTACKS: tuple[Attack, ...] = (
     frames_on_stop,
     frames_on_commands,
+    frames_500000_on_commands,
     long_messages_on_stop,
     long_messages_on_commands,
 )

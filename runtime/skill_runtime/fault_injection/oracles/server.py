@@ -90,6 +90,7 @@ class Oracle:
     _old_pose_ticks: int = 0
     _fault_class: FaultClass | None = None
     _silent_ticks: int = 0
+    _listener_is_new: bool = False
 
     # Commands and stops -------------------------------------------------------------------------
 
@@ -203,6 +204,9 @@ class Oracle:
         self.tick += 1
         self._check_fault(mode, fault)
         self._check_listener(mode)
+        if self._listener_is_new and mode != "stopped":
+            raise InvariantError(f"{mode!r} though the stop listener was started again")
+        self._listener_is_new = False
         self._check_stop(mode, decided)
         self._check_idle(mode, decided)
         self._check_mode(mode, decided)
@@ -243,16 +247,18 @@ class Oracle:
             self.counts["stopped by idle timeout"] += 1
             self._stopped, self._lease, self._allowed, self._idle = True, None, None, None
 
-    def listener(self, *, silent: bool) -> None:
-        """The stop listener has, or has not, beaten since the last tick."""
+    def listener(self, *, silent: bool, started_again: bool) -> None:
+        """The stop listener has, or has not, beaten since the last tick, or is a new process."""
         self._silent_ticks = self._silent_ticks + 1 if silent else 0
+        self._listener_is_new = started_again
 
     def _check_listener(self, mode: Mode) -> None:
-        """A silent stop listener stops the arm, and only a silent one may do so."""
+        """A silent or new stop listener stops the arm, and only such a one may do so."""
         silent_s = self._silent_ticks * self.motion.period_s
         if silent_s > LISTENER_SILENCE_S + 2.0 * self.motion.period_s and mode != "stopped":
             raise InvariantError(f"{mode!r} {silent_s:.3f} s after the stop listener's last sign")
-        if mode == "stopped" and not self._stopped and 2.0 * silent_s >= LISTENER_SILENCE_S:
+        caused = self._listener_is_new or 2.0 * silent_s >= LISTENER_SILENCE_S
+        if mode == "stopped" and not self._stopped and caused:
             self.counts["stopped without a stop listener"] += 1
             self._stopped, self._demo_allowed = True, False
             self._lease = self._allowed = self._idle = None

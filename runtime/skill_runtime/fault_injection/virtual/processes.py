@@ -107,7 +107,8 @@ class VirtualProcesses:
         """Lets the living processes do the work that waits."""
         self._end_outages()
         if not self.is_out("stop listener"):
-            self._channel.stops.beat(int(self._clock.time_s * 1e9), 1)
+            starts = self._channel.words[Word.LISTENER_STARTS]  # stands for the process id
+            self._channel.stops.beat(int(self._clock.time_s * 1e9), starts)
             self._listener.step()
         if self._gateway is not None and not self.is_out("gateway"):
             self._gateway.step()
