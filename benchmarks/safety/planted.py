@@ -192,7 +192,7 @@ def silent_listener_unseen(run: FaultRun) -> Generator[None, None, None]:
 @contextmanager
 def new_listener_trusted(run: FaultRun) -> Generator[None, None, None]:
     """A stop listener that was started again is not noticed."""
-    stop = StopReader._stop
+    stop = vars(StopReader)["_stop"]
 
     def trusting(self: StopReader, reason: str, count: int) -> None:
         if reason != STARTED_AGAIN:

@@ -117,4 +117,4 @@ def test_close_shows_the_rest_and_closes_both_ends() -> None:
     os.write(pipe.writer, b"first\nwithout an end")
     pipe.close(DEADLINE_S)
     assert lines == ["first", "without an end"]
-    until(lambda: psutil.Process().num_fds() == before)
+    until(lambda: psutil.Process().num_fds() <= before)  # others may be collected meanwhile
