@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import IO
 
 from skill_runtime.channel.memory import create_memory
 from skill_runtime.realtime.huge_pages import huge_pages
@@ -61,16 +62,27 @@ class Child:
         with os.fdopen(create_memory(0), "w+b") as config:
             config.write(pickle.dumps(program.config))
             config.seek(0)
-            process = subprocess.Popen(
-                # -P: a file of the user's folder must not replace a module.
-                [sys.executable, "-P", "-m", program.module, *program.arguments],
-                stdin=config,
-                stdout=stderr,
-                stderr=stderr,
-                pass_fds=program.descriptors,
-                env=program.environment(),
-            )
-        return cls(program, process)
+            return cls(program, _run(program, config, stderr))
+
+    @classmethod
+    def prepare(cls, program: ChildProgram, stderr: int) -> Child:
+        """Starts a child that imports its modules, and then waits for :meth:`configure`.
+
+        Args:
+            program: The program; its ``config`` is not passed.
+            stderr: Descriptor for its standard error.
+
+        Raises:
+            OSError: The system cannot start it.
+        """
+        return cls(program, _run(program, subprocess.PIPE, stderr))
+
+    def configure(self, config: object) -> None:
+        """Passes the configuration to a child that waits for it; none to one that has ended."""
+        pipe = self.process.stdin
+        assert pipe is not None  # made by prepare()
+        with suppress(BrokenPipeError), pipe:
+            pipe.write(pickle.dumps(config))
 
     @property
     def ended(self) -> str | None:
@@ -89,6 +101,8 @@ class Child:
         with suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
     @property
     def state(self) -> str:
@@ -96,6 +110,18 @@ class Child:
         return process_state(self.process.pid)
 
 
+def _run(program: ChildProgram, stdin: int | IO[bytes], stderr: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        # -P: a file of the user's folder must not replace a module.
+        [sys.executable, "-P", "-m", program.module, *program.arguments],
+        stdin=stdin,
+        stdout=stderr,
+        stderr=stderr,
+        pass_fds=program.descriptors,
+        env=program.environment(),
+    )
+
+
 def read_config() -> object:
-    """Returns the configuration that the parent has passed to this process."""
+    """Returns the configuration that the parent passes to this process; waits for it."""
     return pickle.load(sys.stdin.buffer)

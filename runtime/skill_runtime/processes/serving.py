@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -121,6 +122,7 @@ class Serving:
         self._clock = MonotonicClock()
         self._reports, self._report = os.pipe()
         self._controller: Child | None = None
+        self._gateway: Child | None = None
         self._supervisor: Supervisor | None = None
         self._closed = False
 
@@ -140,6 +142,8 @@ class Serving:
         """
         self._controller = Child.start(self._controller_program(), self._log.writer)
         os.close(self._report)
+        # Its imports take almost as long as those of the controller.
+        self._gateway = Child.prepare(self._gateway_program(), self._log.writer)
         ready = self._wait_for_report(is_cancelled)
         if ready is None:
             return False
@@ -152,12 +156,18 @@ class Serving:
             return False
         assert isinstance(started, Started)
         self.started = started
-        return self._wait_for_gateway(is_cancelled)
+        return self._wait_for_beats(is_cancelled)
 
-    def _wait_for_gateway(self, is_cancelled: Callable[[], bool]) -> bool:
-        """Waits up to :data:`GATEWAY_START_S` for the gateway; False if it was cancelled."""
-        ends = time.monotonic() + GATEWAY_START_S
-        while self.channel.words[Word.GATEWAY_BEAT] == 0 and time.monotonic() < ends:
+    def _wait_for_beats(self, is_cancelled: Callable[[], bool]) -> bool:
+        """Waits up to :data:`GATEWAY_START_S` for the first tick and the gateway.
+
+        Returns:
+            False if it was cancelled.
+        """
+        words, ends = self.channel.words, time.monotonic() + GATEWAY_START_S
+        while 0 in (words[Word.GATEWAY_BEAT], words[Word.CONTROLLER_BEAT]):
+            if time.monotonic() > ends:
+                break
             if is_cancelled():
                 return False
             time.sleep(0.005)
@@ -217,7 +227,8 @@ class Serving:
         act = f"ipc://{self._private}/act"
         return [
             Supervised(
-                program=self._gateway_program(act),
+                program=replace(self._gateway_program(), config=self._gateway_config(act)),
+                child=self._gateway,
                 beat_ns=lambda: words[Word.GATEWAY_BEAT],
                 on_start=counts(Word.GATEWAY_STARTS),
                 back_off=SOCKET_BACK_OFF,
@@ -238,9 +249,22 @@ class Serving:
             ),
         ]
 
-    def _gateway_program(self, act: str) -> ChildProgram:
+    def _gateway_program(self) -> ChildProgram:
+        """Returns the program, still without its configuration, which the controller describes."""
         commands, telemetry = self._listeners.commands, self._listeners.telemetry
-        config = GatewayProcessConfig(
+        return ChildProgram(
+            name="gateway",
+            module="skill_runtime.processes.gateway",
+            descriptors=(
+                *(commands.socket.fileno(), telemetry.socket.fileno(), self._memory),
+                *(*self._gateway_wakeup, *self._controller_wakeup),
+            ),
+            huge_pages=True,
+        )
+
+    def _gateway_config(self, act: str) -> GatewayProcessConfig:
+        commands, telemetry = self._listeners.commands, self._listeners.telemetry
+        return GatewayProcessConfig(
             described=self.ready.described,
             commands=(commands.socket.fileno(), commands.address),
             telemetry=(telemetry.socket.fileno(), telemetry.address),
@@ -249,16 +273,6 @@ class Serving:
             own=self._gateway_wakeup,
             controller=self._controller_wakeup,
             log_level=self._options.log_level,
-        )
-        return ChildProgram(
-            name="gateway",
-            module="skill_runtime.processes.gateway",
-            config=config,
-            descriptors=(
-                *(config.commands[0], config.telemetry[0], self._memory),
-                *(*self._gateway_wakeup, *self._controller_wakeup),
-            ),
-            huge_pages=True,
         )
 
     def _service_program(self, act: str) -> ChildProgram:
@@ -332,6 +346,8 @@ class Serving:
         if self._supervisor is not None:
             time.sleep(LAST_TELEMETRY_S)
             self._supervisor.close()
+        elif self._gateway is not None:
+            self._gateway.kill()
         self._listeners.close()
         self._log.close()
         shutil.rmtree(self._private, ignore_errors=True)

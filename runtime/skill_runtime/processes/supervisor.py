@@ -73,6 +73,7 @@ class Supervised:
     at_work: frozenset[str] = AT_WORK
     """States in which it may be without a heartbeat for ``busy_silence_s``."""
     child: Child | None = None
+    """Before the first start, one that was prepared; None if there is none."""
     started_at: float = 0.0
     start_due: float = 0.0
     failures: int = 0
@@ -86,7 +87,7 @@ class Supervisor:
     """A thread that supervises processes.
 
     Args:
-        processes: The processes; those wanted have been started.
+        processes: The processes; a child of one has been prepared, not started.
         stderr: Descriptor for the standard error of the children.
         now: Current time [s].
     """
@@ -176,7 +177,10 @@ class Supervisor:
         process.beat, process.silent_s, process.has_beaten = process.beat_ns(), 0.0, False
         process.started_at = process.checked_at = now
         try:
-            process.child = Child.start(process.program, self._stderr)
+            if process.child is None:
+                process.child = Child.start(process.program, self._stderr)
+            else:
+                process.child.configure(process.program.config)
         except OSError as error:  # out of memory or of processes
             log.error("the %s cannot be started: %s", process.program.name, error)
             process.start_due = now + process.back_off.cap_s

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,29 @@ def test_a_program_that_cannot_be_started_is_an_os_error(
     with pytest.raises(OSError, match="nowhere"):
         start("")
     assert psutil.Process().num_fds() == before
+
+
+def test_a_prepared_child_waits_for_its_configuration(write_module: WriteModule) -> None:
+    """A configuration longer than a pipe arrives whole."""
+    reader, writer = os.pipe()
+    module = write_module("prepared", ECHO)
+    program = ChildProgram(name="test", module=module, arguments=(str(writer), "a"))
+    child = Child.prepare(replace(program, descriptors=(writer,)), stderr=2)
+    os.close(writer)
+    child.configure({"text": "x" * 1_000_000})
+    with open(reader) as output:
+        assert output.read() == repr((1_000_000, ["a"]))
+    child.process.wait(DEADLINE_S)
+    assert child.ended == "exit code 0"
+
+
+def test_a_prepared_child_that_has_ended_gets_no_configuration(write_module: WriteModule) -> None:
+    module = write_module("ended", "")
+    child = Child.prepare(ChildProgram(name="test", module=module), stderr=2)
+    child.process.wait(DEADLINE_S)
+    child.configure({"text": "x" * 1_000_000})
+    child.kill()
+    assert child.ended == "exit code 0"
 
 
 ENVIRONMENT = """

@@ -104,7 +104,7 @@ def test_the_state_is_readable_by_the_parent(serving: Serving) -> None:
     until(lambda: mode(serving) == "skill")
     state = serving.state()
     assert state is not None
-    assert state.integers["tick"] > 0
+    until(lambda: serving.state().integers["tick"] > state.integers["tick"])  # type: ignore[union-attr]
 
 
 def test_the_end_brings_a_moving_arm_to_rest(serving: Serving) -> None:
@@ -150,7 +150,6 @@ def test_a_controller_that_cannot_serve_gives_its_reason(
         with pytest.raises(ServeError, match=words) as info:
             serving.start()
         assert info.value.may_pass == may_pass
-        assert "gateway" not in roles()
     assert children() == []
     assert list(folder.iterdir()) == []
     del serving, info
