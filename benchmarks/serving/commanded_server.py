@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -40,8 +41,9 @@ TIMEOUT_S = 10.0
 SETTLE_S = 2.0
 """Time of motion before the first tick that counts [s]."""
 
-PAUSE_S = 0.004
-"""Time between two round trips [s]."""
+PAUSE_S = (0.002, 0.007)
+"""Range of the time between two round trips [s]. It is random over a period of 200 Hz: after a
+fixed pause, the round trips would settle at one phase of the ticks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +159,7 @@ def choose_command(manifest: Fields) -> tuple[str, list[float]]:
 
 def _timed(call: Callable[[], object]) -> float:
     """Returns the duration of a call [us]."""
-    time.sleep(PAUSE_S)
+    time.sleep(random.uniform(*PAUSE_S))
     start = time.perf_counter()
     call()
     return 1e6 * (time.perf_counter() - start)

@@ -75,6 +75,7 @@ class Gateway:
         config: The server.
         wake_controller: Called when a command was put into the queue.
         clock: Server time.
+        wait_for_reply: Waits shortly for the controller after a command; None to do other work.
     """
 
     def __init__(
@@ -84,12 +85,14 @@ class Gateway:
         config: GatewayConfig,
         wake_controller: Callable[[], None],
         clock: Clock,
+        wait_for_reply: Callable[[], None] | None = None,
     ) -> None:
         self._sockets = transport
         self._channel = channel
         self._config = config
         self._instance = config.welcome.instance
         self._wake_controller = wake_controller
+        self._wait_for_reply = wait_for_reply
         self._clock = clock
         self._validator = CommandValidator(config.welcome)
         self._reader = RouterReader(transport.commands)
@@ -142,8 +145,9 @@ class Gateway:
             if reply is not None:
                 self._send(incoming.sender, reply)
         if sent:
-            self._wake_controller()
-            self._send_controller_replies()  # the controller may have preempted this process
+            if self._wait_for_reply is not None and not self._channel.replies:
+                self._wait_for_reply()
+            self._send_controller_replies()
 
     def _answer(self, incoming: Incoming) -> Message | None:
         """Returns the reply, or None if controller or policy service give it."""
@@ -212,6 +216,7 @@ class Gateway:
                 f"{self._channel.commands.slots} commands wait for the controller already",
                 "wait for the reply to a command before sending the next",
             )
+        self._wake_controller()
         self._waiting[self._request] = (sender, message.id)
         if len(self._waiting) > MAX_WAITING_REPLIES:
             self._waiting.popitem(last=False)

@@ -37,6 +37,7 @@ from skill_runtime.processes.config import (
 from skill_runtime.processes.log_pipe import LogPipe
 from skill_runtime.processes.supervisor import AT_WORK, BackOff, Supervised, Supervisor
 from skill_runtime.realtime.clock import MonotonicClock
+from skill_runtime.realtime.cpus import allowed_cpus, cpus_beside
 from skill_runtime.transport.addresses import AddressError, Addresses
 from skill_runtime.transport.listeners import Listeners
 
@@ -106,6 +107,7 @@ class Serving:
         show: Callable[[str], None],
     ) -> None:
         self._options = options
+        self._cpus_beside_controller = cpus_beside(options.cpu, allowed_cpus())
         self._private = _make_private_folder()
         try:
             self._listeners = Listeners(addresses)
@@ -260,6 +262,7 @@ class Serving:
                 *(*self._gateway_wakeup, *self._controller_wakeup),
             ),
             huge_pages=True,
+            cpus=self._cpus_beside_controller,
         )
 
     def _gateway_config(self, act: str) -> GatewayProcessConfig:
@@ -291,6 +294,7 @@ class Serving:
             module="skill_runtime.processes.policy_service",
             config=config,
             descriptors=(self._memory,),
+            cpus=self._cpus_beside_controller,
         )
 
     def _listener_program(self) -> ChildProgram:

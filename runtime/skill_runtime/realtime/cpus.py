@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 CPU_FOLDER = "sys/devices/system/cpu"
@@ -25,6 +25,23 @@ def allowed_cpus() -> list[int]:
     if not hasattr(os, "sched_getaffinity"):
         return online_cpus()
     return sorted(os.sched_getaffinity(0))
+
+
+def cpus_beside(cpu: int | None, allowed: Sequence[int]) -> frozenset[int]:
+    """Returns the processors for programs that are to stay out of the control loop's way.
+
+    Linux often starts a program that was woken on the processor of the program that woke it, even
+    if another one is idle: both then wait for each other, and evict each other's cache.
+
+    Args:
+        cpu: Processor of the control loop; None if it may use any, and the last one is left to it.
+        allowed: Processors that the programs may use, ascending.
+
+    Returns:
+        All others; all, if there is only one.
+    """
+    others = frozenset(allowed) - {allowed[-1] if cpu is None else cpu}
+    return others or frozenset(allowed)
 
 
 def parse_cpus(text: str) -> list[int]:

@@ -36,7 +36,7 @@ RECEIVE_BUDGET = 0.15
 """Share of a servo period for commands before the arm is moved. The command that is being executed
 when the budget ends may exceed it."""
 
-LONGEST_REST_S = 1.5e-3
+LONGEST_REST_S = 5e-4
 REST_SHARE = 0.3
 """Between two ticks, answering commands ends this long before the next tick: a share of the servo
 period, at most :data:`LONGEST_REST_S` [s]. A command takes about .1 ms."""

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from skill_runtime.console.flags import UsageError, check_cpu
-from skill_runtime.realtime.cpus import format_cpus, isolated_cpus, online_cpus, parse_cpus
+from skill_runtime.realtime.cpus import (
+    cpus_beside,
+    format_cpus,
+    isolated_cpus,
+    online_cpus,
+    parse_cpus,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +38,16 @@ def test_lists_are_read_from_the_kernel(tmp_path: Path) -> None:
 
 def test_without_the_kernels_list_there_is_at_least_one(tmp_path: Path) -> None:
     assert online_cpus(tmp_path)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("cpu", "allowed", "beside"),
+    [(None, [0, 1, 2], {0, 1}), (0, [0, 1], {1}), (5, [0, 1], {0, 1}), (None, [3], {3})],
+)
+def test_other_programs_leave_a_processor_to_the_control_loop(
+    cpu: int | None, allowed: list[int], beside: set[int]
+) -> None:
+    assert cpus_beside(cpu, allowed) == beside
 
 
 def test_a_processor_that_does_not_exist_is_refused() -> None:
