@@ -141,7 +141,8 @@ def _blend(n: int, joints: Sequence[Joint]) -> tuple[list[float], bool]:
         above, tolerance = wanted + low, _ROUNDING * limit
         if not -tolerance <= above <= span + tolerance or abs(now) > n + 1 + tolerance:
             is_enough = False
-        blend.append(min(max(above / span, 0.0), 1.0) if span > 0.0 else 0.0)
+        share = above / span if span > 0.0 else 0.0
+        blend.append(0.0 if share < 0.0 else 1.0 if share > 1.0 else share)
     return blend, is_enough
 
 
@@ -160,8 +161,12 @@ def _periods(wanted: float, now: float, limit: float, minimum: int) -> int:
 
 def _highest_sum(n: int, now: float, limit: float) -> float:
     """Sums ``min(limit, now + i, n + 1 - i)`` over ``i`` from 1 to ``n``, in units of ``D``."""
-    rising = min(max(int(min((n + 1 - now) / 2.0, limit - now)), 0), n)
-    falling = min(n - rising, int(limit))
+    # Comparisons instead of min and max, whose calls would take most of the time.
+    meet, flat_from = (n + 1 - now) / 2.0, limit - now
+    rising = int(meet if meet < flat_from else flat_from)
+    rising = 0 if rising < 0 else n if rising > n else rising
+    falling = int(limit)
+    falling = falling if falling < n - rising else n - rising
     flat = n - rising - falling
     return rising * now + (rising * (rising + 1) + falling * (falling + 1)) / 2.0 + flat * limit
 

@@ -196,17 +196,21 @@ class Governor:
             self._followed,
             self._braking,
         )
-        if target is not None and _is_finite(target):
-            self._gripper = (target.gripper_width, target.grasp)
+        finite = target if target is not None and _is_finite(target) else None
+        if finite is not None:
+            self._gripper = (finite.gripper_width, finite.grasp)
         if self._braking:
             return self._brake(now)
-        problem = self._adopt(target, now)
+        if finite is None:
+            problem = "stale" if target is None else "not_finite"
+        else:
+            problem = self._adopt(finite, now)
         if problem is not None:
             self.interventions[problem] += 1
             self._braking = True
             return self._brake(now, problem)
-        assert target is not None  # otherwise the problem is 'stale'
-        return self._with_gripper(target)
+        assert finite is not None  # otherwise there is a problem
+        return self._with_gripper(finite)
 
     def rollback(self, *, at_rest: bool) -> None:
         """Reverts the last check, because its set-point did not reach the arm.
@@ -272,12 +276,8 @@ class Governor:
             self_collision=margins.self_collision,
         )
 
-    def _adopt(self, target: JointTarget | None, now: Motion) -> Intervention | None:
+    def _adopt(self, target: JointTarget, now: Motion) -> Intervention | None:
         """Makes ``target`` the present set-point, or returns the reason for its refusal."""
-        if target is None:
-            return "stale"
-        if not _is_finite(target):
-            return "not_finite"
         steps = map(sub, target.position.tolist(), now.position.tolist())
         if exceeds(steps, self._longest_step):
             return "joint_velocity"  # tested before the division, which could overflow

@@ -33,8 +33,6 @@ class ChildProgram:
     """Descriptors that it inherits."""
     huge_pages: bool = False
     """Whether its memory is to be in huge pages; then it keeps memory that it has freed."""
-    cpus: frozenset[int] = frozenset()
-    """Processors that it may use; none stands for those of its parent."""
 
     def environment(self) -> dict[str, str]:
         """Returns the environment of a child of this process."""
@@ -113,7 +111,7 @@ class Child:
 
 
 def _run(program: ChildProgram, stdin: int | IO[bytes], stderr: int) -> subprocess.Popen[bytes]:
-    process = subprocess.Popen(
+    return subprocess.Popen(
         # -P: a file of the user's folder must not replace a module.
         [sys.executable, "-P", "-m", program.module, *program.arguments],
         stdin=stdin,
@@ -122,11 +120,6 @@ def _run(program: ChildProgram, stdin: int | IO[bytes], stderr: int) -> subproce
         pass_fds=program.descriptors,
         env=program.environment(),
     )
-    # Its threads inherit the choice, because it has none yet.
-    if program.cpus and hasattr(os, "sched_setaffinity"):
-        with suppress(OSError):  # it has ended, or the container has lost a processor
-            os.sched_setaffinity(process.pid, program.cpus)
-    return process
 
 
 def read_config() -> object:

@@ -37,7 +37,7 @@ from skill_runtime.processes.config import (
 from skill_runtime.processes.log_pipe import LogPipe
 from skill_runtime.processes.supervisor import AT_WORK, BackOff, Supervised, Supervisor
 from skill_runtime.realtime.clock import MonotonicClock
-from skill_runtime.realtime.cpus import allowed_cpus, cpus_beside
+from skill_runtime.realtime.cpus import allowed_cpus, cpus_beside, use_cpus
 from skill_runtime.transport.addresses import AddressError, Addresses
 from skill_runtime.transport.listeners import Listeners
 
@@ -107,7 +107,7 @@ class Serving:
         show: Callable[[str], None],
     ) -> None:
         self._options = options
-        self._cpus_beside_controller = cpus_beside(options.cpu, allowed_cpus())
+        self._cpus = allowed_cpus()
         self._private = _make_private_folder()
         try:
             self._listeners = Listeners(addresses)
@@ -144,6 +144,8 @@ class Serving:
         """
         self._controller = Child.start(self._controller_program(), self._log.writer)
         os.close(self._report)
+        # This process and those that it starts from now on stay out of the controller's way.
+        use_cpus(cpus_beside(self._options.cpu, self._cpus))
         # Its imports take almost as long as those of the controller.
         self._gateway = Child.prepare(self._gateway_program(), self._log.writer)
         ready = self._wait_for_report(is_cancelled)
@@ -262,7 +264,6 @@ class Serving:
                 *(*self._gateway_wakeup, *self._controller_wakeup),
             ),
             huge_pages=True,
-            cpus=self._cpus_beside_controller,
         )
 
     def _gateway_config(self, act: str) -> GatewayProcessConfig:
@@ -294,7 +295,6 @@ class Serving:
             module="skill_runtime.processes.policy_service",
             config=config,
             descriptors=(self._memory,),
-            cpus=self._cpus_beside_controller,
         )
 
     def _listener_program(self) -> ChildProgram:
@@ -339,6 +339,7 @@ class Serving:
         if self._closed:
             return
         self._closed = True
+        use_cpus(self._cpus)
         if self._supervisor is not None:
             self._supervisor.pause()
         self.channel.words[Word.ENDING] = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 CPU_FOLDER = "sys/devices/system/cpu"
@@ -25,6 +26,13 @@ def allowed_cpus() -> list[int]:
     if not hasattr(os, "sched_getaffinity"):
         return online_cpus()
     return sorted(os.sched_getaffinity(0))
+
+
+def use_cpus(cpus: Iterable[int]) -> None:
+    """Restricts the calling thread, and what it starts, to these processors if the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        with suppress(OSError):  # the container has lost a processor meanwhile
+            os.sched_setaffinity(0, cpus)
 
 
 def cpus_beside(cpu: int | None, allowed: Sequence[int]) -> frozenset[int]:

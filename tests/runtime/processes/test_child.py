@@ -176,29 +176,3 @@ def test_a_child_gets_huge_pages_if_its_program_says_so(
         found = json.loads(output.read())
     assert (found.get(ALLOCATOR) == "malloc") == huge_pages
     assert ("hugetlb=1" in found.get(VARIABLE, "")) == huge_pages
-
-
-CPUS = """
-import os, sys
-os.write(int(sys.argv[1]), repr(sorted(os.sched_getaffinity(0))).encode())
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
-def test_a_child_uses_the_processors_of_its_program(write_module: WriteModule) -> None:
-    last = max(os.sched_getaffinity(0))
-    reader, writer = os.pipe()
-    module = write_module("processors", f"import sys\nsys.stdin.buffer.read()\n{CPUS}")
-    program = ChildProgram(
-        name="test",
-        module=module,
-        arguments=(str(writer),),
-        descriptors=(writer,),
-        cpus=frozenset({last}),
-    )
-    child = Child.prepare(program, stderr=2)
-    os.close(writer)
-    child.configure(None)
-    with open(reader) as output:
-        assert output.read() == f"[{last}]"
-    child.kill()

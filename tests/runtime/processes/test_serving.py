@@ -25,6 +25,7 @@ from skill_runtime.channel.state_record import MODES
 from skill_runtime.client import SkillClient
 from skill_runtime.processes.config import ServerOptions
 from skill_runtime.processes.serving import ServeError, Serving
+from skill_runtime.realtime.cpus import allowed_cpus
 from skill_runtime.transport.addresses import AddressError
 
 Serve = Callable[..., Serving]
@@ -105,6 +106,20 @@ def test_the_state_is_readable_by_the_parent(serving: Serving) -> None:
     state = serving.state()
     assert state is not None
     until(lambda: serving.state().integers["tick"] > state.integers["tick"])  # type: ignore[union-attr]
+
+
+@pytest.mark.skipif(len(allowed_cpus()) < 2, reason="one processor")
+def test_one_processor_is_left_to_the_controller(policy_file: Path, folder: Path) -> None:
+    allowed = allowed_cpus()
+    with Serving(ServerOptions(model=policy_file), FREE_PORTS, lambda _: None) as serving:
+        assert serving.start()
+        found = {name: psutil.Process(pid).cpu_affinity() for name, pid in roles().items()}
+        assert found == {
+            "controller": allowed,
+            "gateway": allowed[:-1],
+            "stop_listener": allowed[:-1],
+        }
+    assert allowed_cpus() == allowed
 
 
 def test_the_end_brings_a_moving_arm_to_rest(serving: Serving) -> None:
