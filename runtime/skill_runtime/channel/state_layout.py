@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import repeat
+from operator import itemgetter
 from struct import Struct, error
 
 from skill_runtime.channel.record_queue import CorruptRecordError
@@ -23,6 +25,8 @@ tuples in ``state_record``, and -1 stands for none."""
 
 TEXTS = ("lease_holder", "last_event")
 """Texts of every state; '' stands for no holder."""
+
+_integers_of = itemgetter(*INTEGERS[1:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +106,9 @@ class StateLayout:
             bit <<= 1
         record = self._numbers.pack(
             present,
-            *[integers[name] for name in INTEGERS[1:]],
+            *_integers_of(integers),
             *latency_counts,
-            *[counters.get(name, 0) for name in self.counters],
+            *map(counters.get, self.counters, repeat(0)),
             *numbers,
         )
         return record + b"".join(pack_text(texts[name]) for name in TEXTS)
