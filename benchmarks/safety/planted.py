@@ -307,7 +307,11 @@ PLANTS: dict[str, tuple[str, Plant, str]] = {
     "lost_arm_goes_on": ("arm link", lost_arm_goes_on, "fed forward|breaks"),
     "stall_unseen": ("arm link", stall_unseen, "fed forward|breaks"),
     "stop_read_seldom": ("server", stop_read_seldom, "was not read"),
-    "silent_listener_unseen": ("server", silent_listener_unseen, "stop listener's last sign"),
+    "silent_listener_unseen": (
+        "server",
+        silent_listener_unseen,
+        "stop listener's last sign|was started again",
+    ),
     "new_listener_trusted": ("server", new_listener_trusted, "was started again"),
     "garbage_is_executed": (
         "server",

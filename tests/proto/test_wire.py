@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def refusal(*frames: bytes) -> WireError:
 @given(st.lists(st.binary(max_size=200), max_size=12))
 def test_arbitrary_bytes_raise_nothing_but_wire_error(frames: list[bytes]) -> None:
     for kind in (COMMAND, REPLY, ANY_MESSAGE):
-        with pytest.raises(WireError):
+        with suppress(WireError):  # hypothesis also tries the messages in the source code
             unpack(frames, kind)
 
 

@@ -246,7 +246,11 @@ def test_bytes_that_are_no_message_are_refused(
     assert client.ask(type="hello")["type"] == "welcome"
 
 
-@given(frames=st.lists(st.binary(max_size=200), min_size=1, max_size=12))
+# Hypothesis also tries the messages in the source code, which are no errors.
+no_object = st.binary(max_size=200).filter(lambda frame: not frame.lstrip().startswith(b"{"))
+
+
+@given(frames=st.lists(no_object, min_size=1, max_size=12))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_frames_get_exactly_one_error(rig: Rig, frames: list[bytes]) -> None:
     rig.clock.time_s += 1.0
