@@ -9,6 +9,7 @@
 - ``vectors``: rules for skills, goals and other bounded vectors.
 - ``ports``: default ports and addresses.
 - ``bounds``: bounds that hold in more than one place.
+- ``shared_memory``: records that processes of one machine share.
 - ``arrays``: array types that every package uses.
 - ``validation_text``: pydantic's errors as one line of text.
 """

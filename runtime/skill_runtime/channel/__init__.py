@@ -2,9 +2,8 @@
 
 The controller never waits for another process, and no other process can make it wait. Every record
 carries its length and a checksum, so that a record of a writer that died or went wrong is noticed.
+The memory itself and the record of one writer are in ``skill_proto.shared_memory``.
 
-- ``memory``: the memory itself, passed to child processes as a file descriptor.
-- ``seqlock``: the newest record of one writer.
 - ``record_queue``: a bounded queue with one writer and one reader.
 - ``wakeup``: wakes a process that waits.
 - ``stop_requests``: stops from the stop listener to the controller, and their execution.

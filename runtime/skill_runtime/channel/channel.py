@@ -17,9 +17,9 @@ from enum import IntEnum
 from typing import get_args
 
 from skill_proto.messages import ErrorCode
+from skill_proto.shared_memory.seqlock import Seqlock
 from skill_runtime.channel import stop_requests
 from skill_runtime.channel.record_queue import HEADER_BYTES, SLOT_HEADER_BYTES, RecordQueue
-from skill_runtime.channel.seqlock import Seqlock
 from skill_runtime.channel.stop_requests import StopRequests
 
 QUEUE_SLOTS = 64

@@ -8,8 +8,8 @@ This module imports only the standard library, so that the stop listener stays s
 
 from __future__ import annotations
 
-from skill_runtime.channel.seqlock import HEADER_BYTES as SEQLOCK_BYTES
-from skill_runtime.channel.seqlock import Seqlock
+from skill_proto.shared_memory.seqlock import HEADER_BYTES as SEQLOCK_BYTES
+from skill_proto.shared_memory.seqlock import Seqlock
 
 OFFSET = 512
 """Place of the stops in the memory of a channel [bytes]."""

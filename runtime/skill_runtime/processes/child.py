@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
 
-from skill_runtime.channel.memory import create_memory
+from skill_proto.shared_memory.memory import create_memory
 from skill_runtime.realtime.huge_pages import huge_pages
 from skill_runtime.realtime.limits import PARENT, process_state
 

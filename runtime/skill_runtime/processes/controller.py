@@ -12,11 +12,11 @@ import shutil
 import sys
 import time
 
+from skill_proto.shared_memory.memory import map_memory
 from skill_robots.arm import ArmError
 from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_runtime.authority.authority import IdleTimeout
 from skill_runtime.channel.channel import Channel
-from skill_runtime.channel.memory import map_memory
 from skill_runtime.control.object_tracker import TrackConfig
 from skill_runtime.control.policy_runner import RateMismatchError
 from skill_runtime.policy import PolicyFileError, load_manifest

@@ -6,8 +6,8 @@ import gc
 import os
 import select
 
+from skill_proto.shared_memory.memory import map_memory
 from skill_runtime.channel.channel import Channel
-from skill_runtime.channel.memory import map_memory
 from skill_runtime.gateway.gateway import Gateway
 from skill_runtime.processes.child import read_config
 from skill_runtime.processes.config import GatewayProcessConfig

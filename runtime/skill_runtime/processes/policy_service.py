@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from skill_proto.shared_memory.memory import map_memory
 from skill_runtime.channel.channel import Channel, Word
-from skill_runtime.channel.memory import map_memory
 from skill_runtime.policy import PolicyFileError
 from skill_runtime.policy_service.process import serve
 from skill_runtime.processes.child import read_config

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from skill_proto.shared_memory.memory import create_memory, map_memory
 from skill_runtime.channel.channel import CHANNEL_BYTES, Channel, Word
-from skill_runtime.channel.memory import create_memory, map_memory
 from skill_runtime.channel.record_queue import CorruptRecordError
 from skill_runtime.channel.state_layout import State
 from skill_runtime.channel.wakeup import Wakeup

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
+from skill_proto.shared_memory.seqlock import Seqlock
 from skill_robots.motion.governor import INTERVENTIONS, Headroom
 from skill_runtime.authority.authority import Authority
 from skill_runtime.authority.event_log import COUNTERS
-from skill_runtime.channel.seqlock import Seqlock
 from skill_runtime.channel.state_layout import StateLayout
 from skill_runtime.channel.state_record import (
     COMMANDS,

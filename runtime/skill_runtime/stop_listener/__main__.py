@@ -11,7 +11,7 @@ import sys
 
 import zmq
 
-from skill_runtime.channel.memory import map_memory
+from skill_proto.shared_memory.memory import map_memory
 from skill_runtime.channel.stop_requests import OFFSET, StopRequests
 from skill_runtime.channel.wakeup import Wakeup
 from skill_runtime.realtime.clock import MonotonicClock

@@ -6,14 +6,14 @@ import os
 from typing import get_args
 
 import pytest
-from tests.runtime.channel.children import sharing
+from tests.support.children import sharing
 
 from skill_proto.messages import ErrorCode
+from skill_proto.shared_memory.memory import create_memory, map_memory
+from skill_proto.shared_memory.seqlock import HEADER_BYTES
 from skill_runtime.channel import channel as layout
 from skill_runtime.channel import stop_requests
 from skill_runtime.channel.channel import CHANNEL_BYTES, Channel, Word
-from skill_runtime.channel.memory import create_memory, map_memory
-from skill_runtime.channel.seqlock import HEADER_BYTES
 from skill_runtime.channel.stop_requests import StopRequests
 
 STATE_RECORD_BYTES = layout.STATE_BYTES - HEADER_BYTES

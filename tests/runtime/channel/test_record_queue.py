@@ -8,9 +8,9 @@ from collections import deque
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.runtime.channel.children import sharing
+from tests.support.children import sharing
 
-from skill_runtime.channel.memory import create_memory, map_memory
+from skill_proto.shared_memory.memory import create_memory, map_memory
 from skill_runtime.channel.record_queue import (
     HEADER_BYTES,
     SLOT_HEADER_BYTES,

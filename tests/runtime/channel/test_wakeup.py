@@ -7,10 +7,10 @@ import select
 from collections.abc import Iterator
 
 import pytest
-from tests.runtime.channel.children import sharing
+from tests.support.children import sharing
 from tests.support.served import DEADLINE_S
 
-from skill_runtime.channel.memory import create_memory
+from skill_proto.shared_memory.memory import create_memory
 from skill_runtime.channel.wakeup import Wakeup
 
 

@@ -13,14 +13,14 @@ import pytest
 from tests.runtime.processes.programs import WriteModule
 from tests.support.served import until
 
-from skill_runtime.channel.memory import create_memory, map_memory
+from skill_proto.shared_memory.memory import create_memory, map_memory
 from skill_runtime.processes.child import ChildProgram
 from skill_runtime.processes.supervisor import Supervised, Supervisor
 from skill_runtime.realtime.limits import process_state
 
 BEATING = """
 import os, sys, time
-from skill_runtime.channel.memory import map_memory
+from skill_proto.shared_memory.memory import map_memory
 words = map_memory(int(sys.argv[1])).cast("Q")
 index = int(sys.argv[2])
 while True:

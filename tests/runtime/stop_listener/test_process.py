@@ -17,7 +17,7 @@ import zmq
 from tests.support.served import DEADLINE_S, until
 
 from skill_proto.messages import REPLY
-from skill_runtime.channel.memory import create_memory, map_memory
+from skill_proto.shared_memory.memory import create_memory, map_memory
 from skill_runtime.channel.stop_requests import BYTES, OFFSET, StopRequests
 from skill_runtime.channel.wakeup import Wakeup
 from skill_runtime.transport.listeners import Listener, _listen_port
@@ -32,8 +32,9 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 ALLOWED = {
-    "skill_runtime",
-    *("skill_runtime.channel", "skill_runtime.channel.memory", "skill_runtime.channel.seqlock"),
+    *("skill_proto", "skill_proto.shared_memory", "skill_proto.shared_memory.memory"),
+    "skill_proto.shared_memory.seqlock",
+    *("skill_runtime", "skill_runtime.channel"),
     *("skill_runtime.channel.stop_requests", "skill_runtime.channel.wakeup"),
     *("skill_runtime.realtime", "skill_runtime.realtime.clock", "skill_runtime.realtime.limits"),
     *("skill_runtime.stop_listener", "skill_runtime.stop_listener.__main__"),
@@ -49,7 +50,7 @@ def test_it_imports_the_standard_library_zmq_and_these_modules() -> None:
     )
     loaded: list[str] = json.loads(done.stdout)
     assert {name for name in loaded if name.startswith("skill_")} == ALLOWED
-    others = {name.partition(".")[0] for name in loaded} - {"skill_runtime"}
+    others = {name.partition(".")[0] for name in loaded} - {"skill_proto", "skill_runtime"}
     compiled = {name for name in others if "cython" in name}  # of zmq
     assert others - sys.stdlib_module_names - compiled == {"zmq"}
 

@@ -6,10 +6,10 @@ import os
 from zlib import crc32
 
 import pytest
-from tests.runtime.channel.children import sharing
+from tests.support.children import sharing
 
-from skill_runtime.channel.memory import create_memory, map_memory
-from skill_runtime.channel.seqlock import ATTEMPTS, HEADER_BYTES, Seqlock
+from skill_proto.shared_memory.memory import create_memory, map_memory
+from skill_proto.shared_memory.seqlock import ATTEMPTS, HEADER_BYTES, Seqlock
 
 LONGEST = 64
 
@@ -112,7 +112,7 @@ def test_a_reader_does_not_wait_for_a_writer_that_writes_all_the_time() -> None:
 
 
 WRITER = """
-from skill_runtime.channel.seqlock import Seqlock
+from skill_proto.shared_memory.seqlock import Seqlock
 lock = Seqlock(memory)
 for number in range(1, 20_001):
     lock.write(number.to_bytes(4, "little") * (1 + number % 1000))

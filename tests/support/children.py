@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from tests.support.served import DEADLINE_S
 
-READ = "import sys\nfrom skill_runtime.channel.memory import map_memory\n"
+READ = "import sys\nfrom skill_proto.shared_memory.memory import map_memory\n"
 MAP = "memory = map_memory(int(sys.argv[1]))\n"
 
 
