@@ -15,6 +15,7 @@ The names exported here are those that a new arm needs; importing them does not 
 from skill_robots.arm import (
     Arm,
     ArmCommunicationError,
+    ArmConnection,
     ArmContactError,
     ArmError,
     ArmSpec,
@@ -32,6 +33,7 @@ from skill_robots.kinematics import EndEffectorPose, Kinematics
 __all__ = [
     "Arm",
     "ArmCommunicationError",
+    "ArmConnection",
     "ArmContactError",
     "ArmError",
     "ArmSpec",

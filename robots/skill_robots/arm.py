@@ -126,6 +126,23 @@ class Pose:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArmConnection:
+    """Quality of the connection to a real robot, as its driver and the robot report it."""
+
+    success_rate: float | None
+    """Share of the last 100 control commands that the robot received in time; None if the robot
+    reports none, as outside of a motion. Franka: ``control_command_success_rate``."""
+    missed_setpoints: int
+    """Set-points that came so late that the driver had begun to brake, since the start."""
+    lateness_s: float
+    """Longest delay of a cycle of the driver in the last second [s]."""
+    reflexes: int
+    """Times that the robot stopped by itself since the start."""
+    last_reflex: tuple[str, ...] = ()
+    """Reasons of the newest of these stops, by the robot's own names."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ArmState:
     """Measurements of one instant."""
 
@@ -139,6 +156,8 @@ class ArmState:
     """[m]."""
     objects: Mapping[str, Pose] = field(default_factory=dict[str, Pose])
     """Poses of the objects that the arm itself reports, by name; empty for a real arm."""
+    connection: ArmConnection | None = None
+    """Quality of the connection; None for an arm without one, such as a simulation."""
 
 
 @dataclass(frozen=True, kw_only=True)
