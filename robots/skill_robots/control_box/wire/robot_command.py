@@ -63,8 +63,7 @@ def parse_command(data: bytes, protocol: Protocol) -> RobotCommand:
         )
     motion = np.frombuffer(data, "<f8", 38, 8)
     torque = np.frombuffer(data, "<f8", 7, _TORQUE)
-    # One comparison for all numbers: a sum is finite only if every term is.
-    if not np.isfinite(motion.sum() + torque.sum()):
+    if not (np.isfinite(motion).all() and np.isfinite(torque).all()):
         raise MalformedMessageError("a command has a number that is not finite")
     return RobotCommand(
         message_id=_MESSAGE_ID.unpack_from(data)[0],
