@@ -1,0 +1,44 @@
+"""Settings with which a Franka robot is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HAND_MASS_KG = 0.73
+"""Mass of the Franka Hand in the plant that policies are trained on [kg]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriverConfig:
+    """Collision thresholds, payload and gripper of one robot.
+
+    The thresholds are start values: the shipped pushing policies press with up to 71 N at the end
+    effector and 38 N m in the joints 1 to 4 on a simulated robot (docs/deployment.md). A real
+    robot's estimate of external forces is noisier. Thresholds below the forces of a policy stop the
+    robot in the middle of its task.
+    """
+
+    collision_torque_nm: tuple[float, ...] = (50.0, 50.0, 50.0, 50.0, 10.0, 10.0, 10.0)
+    """External torque of each joint at which the robot stops itself [N m]."""
+    collision_force_n: tuple[float, ...] = (90.0, 90.0, 90.0, 90.0, 90.0, 90.0)
+    """External wrench at which the robot stops itself: x, y, z [N] and about x, y, z [N m]."""
+    contact_torque_nm: tuple[float, ...] = (20.0, 20.0, 20.0, 20.0, 8.0, 8.0, 8.0)
+    """External torque of each joint that the robot reports as a contact [N m]."""
+    contact_force_n: tuple[float, ...] = (20.0, 20.0, 20.0, 20.0, 20.0, 20.0)
+    """External wrench that the robot reports as a contact: [N] and [N m]."""
+    load_mass_kg: float = 0.0
+    """Payload beyond the hand itself, held during the whole run [kg]."""
+    load_center_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Its centre of mass in the flange's frame [m]."""
+    hand_mass_kg: float = HAND_MASS_KG
+    """Expected mass of the end effector as configured in Desk [kg]."""
+    hand_mass_tolerance_kg: float = 0.15
+    """A larger difference from the expected mass is reported [kg]."""
+    gripper: bool = True
+    """Whether the robot has a Franka Hand."""
+    home_gripper: bool = False
+    """Whether the gripper is homed at the start. Homing opens and closes the fingers, so it drops
+    an object; a gripper that holds one is never homed."""
+    recover_at_start: bool = False
+    """Whether errors of an earlier run are cleared at the start; a robot in the mode Reflex is
+    refused otherwise."""
