@@ -1,0 +1,246 @@
+"""The robot's service: requests on TCP port 1337, states and commands over UDP."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from skill_robots.control_box.wire import robot_command as parse
+from skill_robots.control_box.wire.poller import Poller
+from skill_robots.control_box.wire.protocol import (
+    ROBOT_PORT,
+    MoveStatus,
+    Protocol,
+    Request,
+    RobotMode,
+    SetterStatus,
+)
+from skill_robots.control_box.wire.request_server import Port, RequestServer
+from skill_robots.control_box.wire.robot_command import MalformedMessageError, RobotCommand
+
+if TYPE_CHECKING:
+    from skill_robots.control_box.robot import Robot
+
+_MODEL_FAILED = 1
+_NO_VIRTUAL_WALL = bytes(8 * 3 + 8 * 16 + 1)
+"""Size, frame and activation of a virtual wall that does not exist."""
+
+_log = logging.getLogger(__name__)
+
+
+class RobotService:
+    """Gives a :class:`Robot` to one client.
+
+    Each cycle of the control box calls :meth:`receive_command`, ``robot.cycle``, :meth:`serve` and
+    :meth:`send_state`, in this order.
+
+    Attributes:
+        server: The TCP port.
+        late: Commands that answered an older state; they count as lost.
+        malformed: Commands of a wrong size or with numbers that are not finite.
+        requests: Requests so far, by name.
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        protocol: Protocol,
+        poller: Poller,
+        address: str,
+        models: Mapping[Request, bytes],
+    ) -> None:
+        """Binds the port.
+
+        Args:
+            robot: The robot.
+            protocol: Version to speak.
+            poller: Poller of the control box.
+            address: IP address to bind.
+            models: Replies to GET_ROBOT_MODEL or LOAD_MODEL_LIBRARY; a missing one is refused.
+
+        Raises:
+            AddressInUseError: the port cannot be bound.
+        """
+        port = Port(
+            name="robot",
+            number=ROBOT_PORT,
+            version=protocol.version,
+            header=struct.Struct("<III"),
+            connected=struct.Struct("<BH"),
+        )
+        self.server = RequestServer(port, self, poller, address)
+        self.late = 0
+        self.malformed = 0
+        self.requests: dict[str, int] = {}
+        self._robot = robot
+        self._protocol = protocol
+        self._models = models
+        self._move: tuple[int, int] | None = None
+        self._is_async = False
+        self._newest_command = 0
+        self._handlers = self._make_handlers()
+
+    @property
+    def awaits_commands(self) -> bool:
+        """Whether each state must be answered: a motion runs, and it is not asynchronous."""
+        return (
+            self._move is not None
+            and not self._is_async
+            and self._robot.state.robot_mode == RobotMode.MOVE
+        )
+
+    def receive_command(self) -> RobotCommand | None:
+        """Returns the answer to the last state; None if it is missing, late or malformed.
+
+        An asynchronous motion has rare targets and no deadline, so there the newest command counts
+        whichever state it answers. The rule of a real robot for these is unknown.
+        """
+        if self.server.stream is None:
+            return None
+        newest: RobotCommand | None = None
+        for datagram in self.server.stream.receive():
+            try:
+                command = parse.parse_command(datagram, self._protocol)
+            except MalformedMessageError as error:
+                self.malformed += 1
+                _log.warning("robot: a command is ignored: %s", error)
+                continue
+            if self._is_in_time(command.message_id):
+                newest = command
+                self._newest_command = command.message_id
+            else:
+                self.late += 1
+        return newest
+
+    def _is_in_time(self, message_id: int) -> bool:
+        last_sent = self._robot.state.message_id
+        if self._is_async:
+            return self._newest_command < message_id <= last_sent
+        return message_id == last_sent
+
+    def serve(self) -> None:
+        """Answers requests, and replies to Move if the motion has ended in this cycle."""
+        self.server.serve()
+        status = self._robot.take_move_result()
+        if status is not None and self._move is not None:
+            command, command_id = self._move
+            self._end_move()
+            self.server.reply(command, command_id, bytes([self._protocol.move_codes[status]]))
+
+    def send_state(self) -> None:
+        """Sends the state of the robot to the client."""
+        if self.server.stream is not None:
+            self.server.stream.send(self._robot.state.pack())
+
+    def request(self, command: int, command_id: int, payload: bytes) -> None:
+        """Handles one request."""
+        request = self._protocol.requests.get(command)
+        if request is None:
+            self.server.drop(f"version {self._protocol.version} has no request {command}")
+            return
+        self.requests[request.name.lower()] = self.requests.get(request.name.lower(), 0) + 1
+        if request is Request.MOVE:
+            self._start_move(command, command_id, payload)
+        else:
+            self.server.reply(command, command_id, self._handlers[request](payload))
+
+    def disconnected(self) -> None:
+        """Informs the robot that the client is gone."""
+        self._robot.connection_lost()
+        self._end_move()
+
+    def close(self) -> None:
+        """Closes port and connection."""
+        self.server.close()
+
+    def _start_move(self, command: int, command_id: int, payload: bytes) -> None:
+        try:
+            move = parse.parse_move(payload, self._protocol)
+        except MalformedMessageError as error:
+            _log.warning("robot: %s", error)
+            status = MoveStatus.INVALID_ARGUMENT
+        else:
+            status = self._robot.start_move(move)
+            if status is MoveStatus.MOTION_STARTED:
+                self._move = command, command_id
+                self._is_async = move.use_async
+                self._newest_command = self._robot.state.message_id
+            _log.info(
+                "robot: Move with %s%s and %s: %s",
+                move.generator_mode.name,
+                " (asynchronous)" if move.use_async else "",
+                move.controller_mode.name,
+                status.name,
+            )
+        self.server.reply(command, command_id, bytes([self._protocol.move_codes[status]]))
+
+    def _end_move(self) -> None:
+        self._move = None
+        self._is_async = False
+
+    def _make_handlers(self) -> Mapping[Request, Callable[[bytes], bytes]]:
+        """Returns a handler for each request that has one reply. It gets the payload."""
+        robot, protocol = self._robot, self._protocol
+
+        def setter(call: Callable[[bytes], SetterStatus]) -> Callable[[bytes], bytes]:
+            def handle(payload: bytes) -> bytes:
+                try:
+                    status = call(payload)
+                except MalformedMessageError as error:
+                    _log.warning("robot: %s", error)
+                    status = SetterStatus.INVALID_ARGUMENT
+                return bytes([protocol.setter_codes[status]])
+
+            return handle
+
+        def numbers(
+            request: Request, count: int, call: Callable[..., SetterStatus]
+        ) -> Callable[[bytes], bytes]:
+            return setter(lambda data: call(parse.parse_numbers(data, count, request.name)))
+
+        return {
+            # A malformed stop still stops.
+            Request.STOP_MOVE: lambda _: bytes([protocol.stop_codes[robot.stop_move()]]),
+            Request.AUTOMATIC_ERROR_RECOVERY: lambda _: bytes(
+                [protocol.recovery_codes[robot.recover()]]
+            ),
+            Request.GET_CARTESIAN_LIMIT: lambda _: b"\0" + _NO_VIRTUAL_WALL,
+            Request.SET_COLLISION_BEHAVIOR: setter(
+                lambda data: robot.set_collision_behavior(parse.parse_collision_behavior(data))
+            ),
+            Request.SET_JOINT_IMPEDANCE: numbers(
+                Request.SET_JOINT_IMPEDANCE, 7, robot.set_joint_impedance
+            ),
+            Request.SET_CARTESIAN_IMPEDANCE: numbers(
+                Request.SET_CARTESIAN_IMPEDANCE, 6, robot.set_cartesian_impedance
+            ),
+            Request.SET_GUIDING_MODE: setter(
+                lambda data: robot.set_guiding_mode(*parse.parse_guiding_mode(data))
+            ),
+            Request.SET_EE_TO_K: numbers(Request.SET_EE_TO_K, 16, robot.set_ee_to_k),
+            Request.SET_NE_TO_EE: numbers(Request.SET_NE_TO_EE, 16, robot.set_ne_to_ee),
+            Request.SET_LOAD: setter(lambda data: robot.set_load(parse.parse_load(data))),
+            Request.SET_FILTERS: numbers(Request.SET_FILTERS, 5, robot.set_filters),
+            Request.LOAD_MODEL_LIBRARY: self._model_library,
+            Request.GET_ROBOT_MODEL: lambda _: self._model(Request.GET_ROBOT_MODEL),
+        }
+
+    def _model_library(self, payload: bytes) -> bytes:
+        if payload != _LINUX_X64:
+            _log.warning(
+                "robot: the client asks for a model library of architecture and system %s; this "
+                "control box has one for Linux on x86-64 (0 and 0)",
+                list(payload),
+            )
+            return bytes([_MODEL_FAILED])
+        return self._model(Request.LOAD_MODEL_LIBRARY)
+
+    def _model(self, request: Request) -> bytes:
+        model = self._models.get(request)
+        return bytes([_MODEL_FAILED]) if model is None else b"\0" + model
+
+
+_LINUX_X64 = bytes([0, 0])
+"""Architecture and system of a LoadModelLibrary request."""
