@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from skill_proto.messages import Error, Granted, Ok, Release, Renew
 from skill_runtime.client.connection import Connection, is_other
 from skill_runtime.client.errors import (
+    TRANSIENT_ERRORS,
     ClientError,
     LeaseLostError,
     ResourceError,
@@ -205,7 +206,10 @@ class Heartbeat:
             return
         self.time = reply.time
         if isinstance(reply, Error):
-            self.end_with(from_reply(reply, self.address))
+            if reply.code in TRANSIENT_ERRORS:
+                self._answered = False
+            else:
+                self.end_with(from_reply(reply, self.address))
         elif isinstance(reply, Ok):
             self._longest_pause_s, self._answered = 0.0, True
 

@@ -7,8 +7,9 @@ does not notice how much arrives here: a command takes a slot of a bounded queue
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
+from itertools import islice
 
 import zmq
 
@@ -56,6 +57,9 @@ MESSAGE_RATE_HZ = 4000.0
 BURST = 256.0
 """Messages that are read at once after a pause."""
 
+COMMANDS_PER_CONNECTION = 16
+"""Commands of one connection that may wait for the controller while half of the queue is free."""
+
 MAX_WAITING_REPLIES = 1024
 """Commands whose reply from the controller is awaited; the oldest is forgotten."""
 
@@ -100,6 +104,8 @@ class Gateway:
         self._act = None if transport.act is None else ActForwarder(transport.act, self._instance)
         self._service_starts = channel.words[Word.SERVICE_STARTS]
         self._waiting: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
+        # The controller takes commands in order, so the last ones of these wait in the queue.
+        self._senders: deque[bytes] = deque(maxlen=channel.commands.slots)
         # Numbers of an earlier gateway do not occur again, so its late replies match no request.
         self._request = channel.words[Word.GATEWAY_STARTS] << 32
         self._version, self._published = 0, -1
@@ -209,17 +215,35 @@ class Gateway:
     def _pass_on(self, sender: bytes, message: Inbound) -> None:
         if isinstance(message, Skill | Goal | ServoJoint | ServoPose):
             self._validator.validate(message)
+        self._check_share(sender)
         self._request += 1
         if not self._channel.commands.put(COMMANDS.encode(message, self._request)):
             raise Refusal(
                 "busy",
-                f"{self._channel.commands.slots} commands wait for the controller already",
-                "wait for the reply to a command before sending the next",
+                f"{self._channel.commands.slots} commands of all clients wait for the controller",
+                "send it again",
             )
+        self._senders.append(sender)
         self._wake_controller()
         self._waiting[self._request] = (sender, message.id)
         if len(self._waiting) > MAX_WAITING_REPLIES:
             self._waiting.popitem(last=False)
+
+    def _check_share(self, sender: bytes) -> None:
+        """Keeps places in the queue free for the other connections.
+
+        Raises:
+            Refusal: ``busy``, too many commands of this connection wait.
+        """
+        waiting = len(self._channel.commands)
+        own = sum(one == sender for one in islice(reversed(self._senders), waiting))
+        most = COMMANDS_PER_CONNECTION if 2 * waiting < self._channel.commands.slots else 1
+        if own >= most:
+            raise Refusal(
+                "busy",
+                f"{own} commands of this connection wait for the controller already",
+                "wait for the reply to a command before sending the next",
+            )
 
     def _forward(self, incoming: Incoming, message_id: int) -> None:
         if self._act is None:

@@ -15,7 +15,9 @@ import pytest
 from tests.support.served import DEADLINE_S, until
 from tests.support.stand_in import StandIn
 
+from skill_proto.messages import Error, ErrorCode, Renew
 from skill_runtime.client import (
+    TRANSIENT_ERRORS,
     CommandRefusedError,
     LeaseHeldError,
     LeaseLostError,
@@ -315,6 +317,27 @@ def test_a_server_that_did_not_answer_is_named(server: StandIn, client: SkillCli
     server.answers = True
     with pytest.raises(LeaseLostError, match=r"not renewed for 1 s.*did not answer"):
         until(lambda: client.skill([1, 0]) is not None)
+
+
+@pytest.mark.parametrize("code", sorted(TRANSIENT_ERRORS))
+def test_a_heartbeat_that_is_refused_for_a_moment_does_not_end_the_lease(
+    server: StandIn, client: SkillClient, code: ErrorCode
+) -> None:
+    refused: list[Renew] = []
+
+    def refuse(message: object) -> Error | None:
+        if not isinstance(message, Renew) or len(refused) == 2:
+            return None
+        refused.append(message)
+        return Error(code=code, message="later", fix="again")
+
+    server.override = refuse
+    lease = client.acquire("me", ttl_s=0.8)
+    renewed_at = server.renewed_at
+    until(lambda: server.renewed_at > renewed_at)
+    assert len(refused) == 2
+    assert lease.ended_because is None
+    client.skill([1, 0])
 
 
 def test_another_end_of_the_lease_is_not_blamed_on_a_pause(

@@ -12,6 +12,7 @@ from skill_proto.wire import MAX_FRAME_BYTES, MAX_HEADER_BYTES
 from skill_runtime.channel.channel import QUEUE_SLOTS, Word
 from skill_runtime.gateway.gateway import (
     BURST,
+    COMMANDS_PER_CONNECTION,
     MAX_WAITING_REPLIES,
     MESSAGE_RATE_HZ,
     SILENT_CONTROLLER_S,
@@ -115,12 +116,12 @@ def test_each_command_wakes_the_controller(rig: Rig, client: Client) -> None:
 def test_when_the_controller_takes_no_commands_clients_are_refused(
     rig: Rig, client: Client
 ) -> None:
-    for _ in range(QUEUE_SLOTS):
+    for _ in range(COMMANDS_PER_CONNECTION):
         client.send(type="clear")
     rig.gateway.step()
     reply = client.ask(type="clear", id=9)
     assert (reply["type"], reply["code"], reply["id"]) == ("error", "busy", 9)
-    assert str(QUEUE_SLOTS) in reply["message"]
+    assert str(COMMANDS_PER_CONNECTION) in reply["message"]
     (first, _), *_ = rig.commands()
     client.send(type="clear")
     rig.gateway.step()
@@ -128,6 +129,43 @@ def test_when_the_controller_takes_no_commands_clients_are_refused(
     rig.reply(first, Ok(time=2.0))
     rig.gateway.step()
     assert client.reply()["type"] == "ok"
+
+
+def test_clients_that_send_many_commands_leave_places_to_the_others(
+    rig: Rig, client: Client
+) -> None:
+    flood = [rig.client() for _ in range(QUEUE_SLOTS // 2)]
+    for one in flood:
+        for _ in range(COMMANDS_PER_CONNECTION):
+            one.send(type="clear")
+    until = QUEUE_SLOTS // 2 * COMMANDS_PER_CONNECTION
+    for _ in range(until // int(BURST) + 1):
+        rig.clock.time_s += BURST / MESSAGE_RATE_HZ
+        rig.gateway.step()
+    waiting = len(rig.channel.commands)
+    assert QUEUE_SLOTS // 2 <= waiting < QUEUE_SLOTS
+    client.send(type="renew", lease="mine")
+    rig.clock.time_s += 1.0
+    rig.gateway.step()
+    assert not client.socket.poll(0)  # not refused
+    assert [message.type for _, message in rig.commands()].count("renew") == 1
+
+
+def test_lost_replies_do_not_count_as_waiting_commands(rig: Rig, client: Client) -> None:
+    for _ in range(5):
+        for _ in range(COMMANDS_PER_CONNECTION):
+            client.send(type="clear")
+        rig.gateway.step()
+        assert len(rig.commands()) == COMMANDS_PER_CONNECTION  # and the controller never replies
+
+
+def test_with_a_full_queue_every_client_is_refused(rig: Rig, client: Client) -> None:
+    for _ in range(QUEUE_SLOTS):
+        rig.client().send(type="clear")
+    rig.gateway.step()
+    reply = client.ask(type="clear")
+    assert (reply["type"], reply["code"]) == ("error", "busy")
+    assert str(QUEUE_SLOTS) in reply["message"]
 
 
 def test_replies_to_no_request_are_dropped(rig: Rig, client: Client) -> None:
