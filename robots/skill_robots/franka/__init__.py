@@ -1,7 +1,9 @@
-"""The Franka arms: Panda (FER) and FR3, which share kinematics and collision model.
+"""The Franka arms: Panda (FER) and FR3, which share kinematics, hand and controller.
 
 - ``specs``: published limits of both arms, and their models as an ``ArmSpec``.
+- ``urdf_limits``: limits of a connected arm from the URDF that it sends.
 - ``kinematics``: forward kinematics and Jacobian from the Denavit-Hartenberg table.
-- ``collision``: distances to the table and between links, from the shapes of the MuJoCo model.
-- ``model``: the MuJoCo model ``panda.xml``.
+- ``collision``: distances to the table and between links, from the shapes of the MuJoCo models.
+- ``model``: the MuJoCo models, ``panda.xml`` and its variation for the FR3.
+- ``fr3``: inertias, ranges and shapes of the FR3.
 """

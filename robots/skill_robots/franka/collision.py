@@ -1,6 +1,6 @@
 """Distances of the arm to the table and to itself, from the shapes of its MuJoCo model.
 
-The shapes of the model are slightly larger than the real links (panda.xml). Two links that are
+The shapes of the models stand for the links (panda.xml, ``fr3``). Two links that are
 fewer than three apart in the kinematic chain are not compared: their shapes overlap by design, and
 the joints' limits keep the links apart.
 """
@@ -11,7 +11,7 @@ import mujoco
 
 from skill_proto.arrays import Array
 from skill_robots.collision import Clearance
-from skill_robots.franka.model import FINGER_OPEN_M, panda_spec
+from skill_robots.franka.model import FINGER_OPEN_M, FrankaRobot, franka_spec
 
 HORIZON_M = 0.05
 """Distances between links are measured up to here [m]; a larger one is reported as this."""
@@ -37,11 +37,12 @@ class FrankaCollisionModel:
     One instance serves one thread: it owns a ``mujoco.MjData``.
 
     Args:
+        robot: the arm.
         table_height_m: the table's surface in the base frame [m].
     """
 
-    def __init__(self, table_height_m: float = 0.0) -> None:
-        spec = panda_spec()
+    def __init__(self, robot: FrankaRobot = "fer", *, table_height_m: float = 0.0) -> None:
+        spec = franka_spec(robot)
         table = spec.worldbody.add_geom(
             name="table", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[2.0, 2.0, 0.1]
         )

@@ -2,8 +2,8 @@
 
 The limits are from the Franka Control Interface documentation, "Robot and interface
 specifications", and from the constants of libfranka's ``rate_limiting.h``; the FR3 rows are those
-of robot systems from 5.9 on. An FR3 also reports its position-based velocity limits itself
-(``position_based_velocity_limits`` of its URDF); the numbers here are the documentation's.
+of robot systems from 5.9 on. An FR3 also reports its ranges, velocity limits and position-based
+velocity limits itself, in its URDF (``urdf_limits``); the numbers here are the documentation's.
 
 The impedance is a choice of this project, not a published value: soft enough that pushing forces
 stay near those that a contact reflex allows, stiff enough to push the training range of objects
@@ -12,10 +12,13 @@ stay near those that a contact reflex allows, stiff enough to push the training 
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec, PositionBasedVelocityLimit
+from skill_robots.franka import fr3
 from skill_robots.franka.collision import FrankaCollisionModel
 from skill_robots.franka.kinematics import FrankaKinematics
 
@@ -68,8 +71,8 @@ PANDA = ArmSpec(
 FR3 = ArmSpec(
     name="fr3",
     joint_names=tuple(f"fr3_joint{i}" for i in range(1, 8)),
-    position_low=_vector(-2.9007, -1.8361, -2.9007, -3.0770, -2.8763, 0.4398, -3.0508),
-    position_high=_vector(2.9007, 1.8361, 2.9007, -0.1169, 2.8763, 4.6216, 3.0508),
+    position_low=_vector(*fr3.POSITION_LOW),
+    position_high=_vector(*fr3.POSITION_HIGH),
     velocity_limit=_vector(2.62, 2.62, 2.62, 2.62, 5.26, 4.18, 5.26),
     acceleration_limit=_vector(*(10.0,) * 7),
     jerk_limit=_vector(*(5000.0,) * 7),
@@ -86,6 +89,6 @@ FR3 = ArmSpec(
     reach=_REACH,
     end_effector_reach=_END_EFFECTOR_REACH,
     kinematics=_KINEMATICS,
-    collision_model=FrankaCollisionModel,
+    collision_model=partial(FrankaCollisionModel, "fr3"),
 )
 """Franka Research 3, robot system 5.9 or newer."""
