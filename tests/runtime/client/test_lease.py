@@ -329,7 +329,7 @@ def test_a_heartbeat_that_is_refused_for_a_moment_does_not_end_the_lease(
         if not isinstance(message, Renew) or len(refused) == 2:
             return None
         refused.append(message)
-        return Error(code=code, message="later", fix="again")
+        return server.error(code, "later")
 
     server.override = refuse
     lease = client.acquire("me", ttl_s=0.8)
