@@ -35,10 +35,12 @@ class DriverConfig:
     hand_mass_tolerance_kg: float = 0.15
     """A larger difference from the expected mass is reported [kg]."""
     gripper: bool = True
-    """Whether the robot has a Franka Hand."""
+    """Whether the robot has a Franka Hand; ``--no-gripper`` of skill-serve."""
+    grasp_force_n: float = 40.0
+    """Force of a grasp [N]; the Franka Hand holds up to 70 N continuously."""
     home_gripper: bool = False
-    """Whether the gripper is homed at the start. Homing opens and closes the fingers, so it drops
-    an object; a gripper that holds one is never homed."""
+    """Whether the gripper is homed at the start; ``--home-gripper`` of skill-serve. Homing opens
+    and closes the fingers; a gripper that holds an object is never homed."""
     recover_at_start: bool = False
-    """Whether errors of an earlier run are cleared at the start; a robot in the mode Reflex is
-    refused otherwise."""
+    """Whether errors of an earlier run are cleared at the start; ``--recover`` of skill-serve. A
+    robot that has stopped because of a contact is refused otherwise."""

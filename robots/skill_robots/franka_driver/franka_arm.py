@@ -2,18 +2,75 @@
 
 from __future__ import annotations
 
-from skill_robots.arm import ArmSpec, ArmState, JointTarget
+import threading
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+
+from skill_robots.arm import (
+    ArmCommunicationError,
+    ArmConnection,
+    ArmContactError,
+    ArmError,
+    ArmSpec,
+    ArmState,
+    JointTarget,
+)
+from skill_robots.franka.handshake import FR3_VERSION, library_for, robot_model, server_version
+from skill_robots.franka.specs import FR3, PANDA
+from skill_robots.franka.urdf_limits import spec_from_urdf
+from skill_robots.franka_driver.children import DriverProcesses
 from skill_robots.franka_driver.config import DriverConfig
+from skill_robots.franka_driver.feed import is_seated
+from skill_robots.franka_driver.hand import HandStart
+from skill_robots.franka_driver.process import DriverStart
+from skill_robots.franka_driver.records import (
+    DriverState,
+    HandGoal,
+    Phase,
+    Reference,
+    SharedRecords,
+    StopClass,
+    Word,
+    now,
+)
+from skill_robots.franka_driver.robot import MODE_TEXTS, RobotMode
+
+SILENT_S = 0.02
+"""A state older than this is a silence [s], as for every arm."""
+
+STALE_S = 0.004
+"""A state older than this makes the arm look whether the driver process has ended [s]."""
+
+GRIPPER_STEP_M = 2e-3
+"""A smaller change of the width is no new goal for the gripper [m], which takes one goal at a
+time."""
 
 
 class FrankaArm:
     """One robot, moved through its driver process; implements ``Arm``. Made by :meth:`connect`.
 
     No call waits for the robot: states and set-points cross shared memory.
+
+    Args:
+        spec: limits and models of the robot.
+        servo_period_s: time between two set-points [s].
+        processes: driver and gripper, which run.
     """
 
     is_simulated = False
     lockstep = False
+
+    def __init__(self, spec: ArmSpec, servo_period_s: float, processes: DriverProcesses) -> None:
+        self._spec = spec
+        self._period_s = servo_period_s
+        self._processes = processes
+        self._records: SharedRecords = processes.records
+        self._number = 0
+        self._goal = HandGoal(0, 0.0, False)
+        self._restart: threading.Thread | None = None
+        self._restart_error = ""
 
     @classmethod
     def connect(
@@ -46,22 +103,67 @@ class FrankaArm:
                 the problem and its remedy.
             ValueError: ``speed`` or ``servo_rate_hz`` is out of range.
         """
-        raise NotImplementedError
+        if not 0.0 < speed <= 1.0:
+            raise ValueError(f"speed must be in (0, 1], got {speed}")
+        if not 80.0 < servo_rate_hz <= 1000.0:
+            raise ValueError(f"servo_rate_hz must be in (80, 1000], got {servo_rate_hz}")
+        config = config or DriverConfig()
+        version = server_version(address)
+        library = library_for(version)
+        if find_spec(library.module) is None:
+            raise ArmError(
+                f"the robot speaks version {version} of the Franka Control Interface, for which "
+                f"the package {library.package} is not installed: pip install 'skill-serve[franka]'"
+            )
+        spec = spec_from_urdf(FR3, robot_model(address)) if version == FR3_VERSION else PANDA
+        period_s = 1.0 / servo_rate_hz
+
+        def driver_start(memory: int, parent: int, recover: bool) -> DriverStart:
+            return DriverStart(
+                address=address,
+                version=version,
+                memory=memory,
+                parent=parent,
+                servo_period_s=period_s,
+                realtime=realtime,
+                config=replace(config, recover_at_start=recover or config.recover_at_start),
+                velocity_limit=spec.velocity_limit,
+                acceleration_limit=spec.acceleration_limit,
+                jerk_limit=spec.jerk_limit,
+                stiffness=spec.stiffness,
+                damping=spec.damping,
+            )
+
+        def hand_start(memory: int, parent: int) -> HandStart:
+            return HandStart(
+                address=address,
+                version=version,
+                memory=memory,
+                parent=parent,
+                home=config.home_gripper,
+                grasp_force_n=config.grasp_force_n,
+            )
+
+        processes = DriverProcesses(driver_start, hand_start if config.gripper else None)
+        processes.start()
+        return cls(at_speed(spec, speed), period_s, processes)
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """Observations of the start for the user, e.g. payload, thresholds, refused scheduling."""
-        raise NotImplementedError
+        return self._processes.remarks
 
     @property
     def spec(self) -> ArmSpec:
         """``PANDA`` or ``FR3`` with the limits of this robot, as far as it states them."""
-        raise NotImplementedError
+        return self._spec
 
     @property
     def servo_period_s(self) -> float:
         """Time between two set-points [s]."""
-        raise NotImplementedError
+        return self._period_s
+
+    # The servo period ---------------------------------------------------------------------------
 
     def read(self) -> ArmState:
         """Returns the newest state; ``time_s`` is the robot's own time.
@@ -73,7 +175,21 @@ class FrankaArm:
             ArmError: the robot reports another error, its user stop is pressed, it is guided by
                 hand, or the driver process has ended. The text has the robot's own error names.
         """
-        raise NotImplementedError
+        state = self._newest()
+        hand = self._records.read_hand_state()
+        return ArmState(
+            time_s=state.robot_ms * 1e-3,
+            joint_position=np.array(state.position),
+            joint_velocity=np.array(state.velocity),
+            gripper_width=0.0 if hand is None else hand.width_m,
+            connection=ArmConnection(
+                success_rate=None if state.phase == Phase.STOPPED else state.success_rate,
+                missed_setpoints=state.late_setpoints,
+                lateness_s=state.lateness_s,
+                reflexes=state.stops,
+                last_reflex=self._records.stop.read()[1:] if state.stops else (),
+            ),
+        )
 
     def command(self, target: JointTarget) -> None:
         """Hands one set-point to the driver.
@@ -83,7 +199,79 @@ class FrankaArm:
                 the robot stopped with ``communication_constraints_violation``.
             ArmContactError, ArmError: as for :meth:`read`.
         """
-        raise NotImplementedError
+        state = self._newest()
+        if state.phase == Phase.STOPPED:
+            raise ArmCommunicationError(self._stop_text())
+        if state.phase != Phase.FOLLOWING and not self._is_seated(target, state):
+            raise ArmCommunicationError(
+                "the arm has braked without set-points; it follows again from where it holds"
+            )
+        self._number += 1
+        self._records.write_reference(
+            Reference(
+                self._number,
+                now(),
+                tuple(target.position.tolist()),
+                tuple(target.velocity.tolist()),
+                tuple(target.acceleration.tolist()),
+            )
+        )
+        self._command_gripper(target)
+
+    def _newest(self) -> DriverState:
+        """Returns the newest state of a robot that has not stopped itself.
+
+        A stop for lack of commands is no error of the robot: its state can be read.
+        """
+        if self._restart is not None:
+            self._check_restart()
+        records = self._records
+        state = records.read_state()
+        age_s = np.inf if state is None else now() - state.received_s
+        if age_s > STALE_S and (ended := self._processes.ended) is not None:
+            raise ArmError(f"{ended}; 'clear' starts it again")
+        if records.words[Word.RECOVERY_ASKED] != records.words[Word.RECOVERY_DONE]:
+            raise ArmCommunicationError("the robot recovers")
+        if state is None or age_s > SILENT_S:
+            stopped = state is not None and state.stop != StopClass.NOT_STOPPED
+            raise ArmCommunicationError(
+                self._stop_text() if stopped else f"the robot sent no state for {age_s:.3f} s"
+            )
+        if state.mode in _NOT_MOVING:
+            raise ArmError(_NOT_MOVING[state.mode])
+        if state.stop == StopClass.CONTACT:
+            raise ArmContactError(self._stop_text())
+        if state.stop == StopClass.OTHER:
+            raise ArmError(self._stop_text())
+        return state
+
+    def _stop_text(self) -> str:
+        return next(iter(self._records.stop.read()), "the robot has stopped")
+
+    def _is_seated(self, target: JointTarget, state: DriverState) -> bool:
+        return is_seated(
+            target.position,
+            target.velocity,
+            reference=(np.array(state.reference_position), np.array(state.reference_velocity)),
+            measured=(np.array(state.position), np.array(state.velocity)),
+            holds=state.phase == Phase.HOLDING,
+        )
+
+    def _command_gripper(self, target: JointTarget) -> None:
+        """Hands a changed goal to the gripper."""
+        width, last = target.gripper_width, self._goal
+        if target.grasp:
+            changed = not last.is_grasp or last.number == 0
+        elif width is not None:
+            changed = last.number == 0 or last.is_grasp
+            changed = changed or abs(width - last.width_m) > GRIPPER_STEP_M
+        else:
+            return
+        if changed:
+            self._goal = HandGoal(last.number + 1, width or 0.0, target.grasp)
+            self._records.write_hand_goal(self._goal)
+
+    # Recovery -----------------------------------------------------------------------------------
 
     def recover(self) -> None:
         """Clears the robot's errors, or starts an ended driver again, and returns at once.
@@ -92,8 +280,57 @@ class FrankaArm:
         call has no effect without an error. The caller makes sure that an operator has agreed
         after a contact.
         """
-        raise NotImplementedError
+        if self._restart is not None and self._restart.is_alive():
+            return
+        if self._processes.ended is not None:
+            self._restart_error = ""
+            self._restart = threading.Thread(target=self._start_again, daemon=True)
+            self._restart.start()
+            return
+        words, state = self._records.words, self._records.read_state()
+        if state is None or state.phase != Phase.STOPPED:
+            return
+        if words[Word.RECOVERY_ASKED] == words[Word.RECOVERY_DONE]:
+            words[Word.RECOVERY_ASKED] += 1
+
+    def _start_again(self) -> None:
+        """Starts the processes again, in a thread of its own."""
+        try:
+            self._processes.start(recover=True)
+        except ArmError as error:
+            self._restart_error = str(error)
+
+    def _check_restart(self) -> None:
+        """Raises an error until the processes run again."""
+        restart = self._restart
+        if restart is not None and restart.is_alive():
+            raise ArmCommunicationError("the driver starts again")
+        if self._restart_error:
+            raise ArmError(self._restart_error)
+        self._restart = None
 
     def close(self) -> None:
         """Brings the robot to rest, ends law and processes; takes at most ``CLOSE_TIMEOUT_S``."""
-        raise NotImplementedError
+        if self._restart is not None:
+            self._restart.join()
+        self._processes.close()
+
+
+def at_speed(spec: ArmSpec, speed: float) -> ArmSpec:
+    """Returns a spec whose joint and end-effector speeds are a share of the published ones.
+
+    Accelerations stay: an arm that moves slowly may stop as hard as before.
+    """
+    if speed == 1.0:
+        return spec
+    return replace(
+        spec,
+        velocity_limit=spec.velocity_limit * speed,
+        end_effector_speed=spec.end_effector_speed * speed,
+    )
+
+
+_NOT_MOVING: dict[int, str] = {
+    int(mode): text for mode, text in MODE_TEXTS.items() if mode is not RobotMode.OTHER
+}
+"""The mode Other also means a robot that just begins or ends a motion."""

@@ -1,0 +1,151 @@
+"""An FR3 through franky (protocol version 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from skill_proto.arrays import Array
+from skill_robots.franka_driver.config import DriverConfig
+from skill_robots.franka_driver.robot import (
+    Facts,
+    RobotCommandError,
+    RobotLinkError,
+    RobotMode,
+    Snapshot,
+)
+
+STOP_S = 1.0
+"""Longest time of the law that ends a motion [s]."""
+
+
+class Fr3:
+    """One FR3; implements ``VendorRobot``.
+
+    franky's joint impedance law saturates the change of torque at 1 N m per millisecond, and
+    libfranka's low-pass of 100 Hz filters it. The plant of training has no Coriolis compensation,
+    so the law has none.
+
+    Args:
+        address: host name or IP address.
+        stiffness: ``(7,)`` [N m/rad].
+        damping: ``(7,)`` [N m s/rad].
+    """
+
+    def __init__(self, address: str, stiffness: Array, damping: Array) -> None:
+        import franky
+
+        self._franky: Any = franky
+        self._stiffness, self._damping = stiffness, damping
+        self._tracker: Any = None
+        with _errors(franky):
+            self._robot: Any = franky.Robot(address, realtime_config=franky.RealtimeConfig.Ignore)
+
+    def facts(self) -> Facts:
+        """Reads the robot."""
+        with _errors(self._franky):
+            state = self._robot.state
+        return Facts(
+            mode=RobotMode(int(state.robot_mode)),
+            errors=_names(state.current_errors),
+            flange_to_end_effector=np.array(state.F_T_EE.matrix),
+            hand_mass_kg=float(state.m_ee),
+            hand_center_m=tuple(float(value) for value in state.F_x_Cee),
+        )
+
+    def configure(self, config: DriverConfig) -> None:
+        """Sets thresholds and payload."""
+        contact, collision = list(config.contact_torque_nm), list(config.collision_torque_nm)
+        contact_force, force = list(config.contact_force_n), list(config.collision_force_n)
+        with _errors(self._franky):
+            self._robot.set_collision_behavior(contact, collision, contact_force, force)
+            if config.load_mass_kg > 0.0:
+                self._robot.set_load(config.load_mass_kg, list(config.load_center_m), [0.0] * 9)
+
+    def start(self) -> Array:
+        """Starts the impedance law at the measured pose."""
+        with _errors(self._franky):
+            self._tracker = self._franky.JointImpedanceTracker(
+                self._robot,
+                stiffness=self._stiffness,
+                damping=self._damping,
+                compensate_coriolis=False,
+            )
+            return np.array(self._tracker.motion.get_reference().q)
+
+    def feed(self, position: Array, velocity: Array) -> None:
+        """Gives the law its reference."""
+        self._tracker.set_target(position, velocity)
+
+    def read(self) -> Snapshot:
+        """Returns the newest state."""
+        with _errors(self._franky):
+            state = self._robot.state
+        return Snapshot(
+            state.time.to_msec(),
+            RobotMode(int(state.robot_mode)),
+            state.q,
+            state.dq,
+            state.control_command_success_rate,
+        )
+
+    def has_ended(self) -> str | None:
+        """Returns franky's text if the law has ended by itself."""
+        if self._robot.is_in_control:
+            return None
+        try:
+            self._robot.join_motion(0.1)
+        except self._franky.NetworkException as error:
+            raise RobotLinkError(str(error)) from None
+        except Exception as error:  # franky's exceptions share no base but Exception
+            return str(error)
+        return "the impedance law has ended"
+
+    def errors(self) -> tuple[str, ...]:
+        """Returns the present errors."""
+        with _errors(self._franky):
+            return _names(self._robot.state.current_errors)
+
+    def recover(self) -> None:
+        """Runs the robot's automatic error recovery."""
+        with _errors(self._franky):
+            if not self._robot.recover_from_errors():
+                raise RobotCommandError("the robot has not recovered")
+
+    def finish(self) -> None:
+        """Ends the law: franky's stop motion turns it into damping, until the arm is at rest."""
+        if self._tracker is None or not self._robot.is_in_control:
+            return
+        stop = self._franky.TorqueStopMotion(
+            damping=self._damping, max_duration=STOP_S, compensate_coriolis=False
+        )
+        with _errors(self._franky):
+            self._tracker.stop(stop)
+
+
+def _names(errors: Any) -> tuple[str, ...]:  # noqa: ANN401  franky's Errors
+    return tuple(
+        name
+        for name, kind in vars(type(errors)).items()
+        if isinstance(kind, property) and getattr(errors, name)
+    )
+
+
+@contextmanager
+def _errors(franky: Any) -> Iterator[None]:  # noqa: ANN401  the module
+    """Turns franky's exceptions into the driver's."""
+    try:
+        yield
+    except (RobotLinkError, RobotCommandError):
+        raise
+    except (
+        franky.NetworkException,
+        franky.ProtocolException,
+        franky.IncompatibleVersionException,
+    ) as error:
+        raise RobotLinkError(str(error)) from None
+    except Exception as error:
+        raise RobotCommandError(str(error)) from None

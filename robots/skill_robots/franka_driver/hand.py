@@ -1,0 +1,258 @@
+"""The gripper's process: ``python -m skill_robots.franka_driver.hand``.
+
+The newest goal wins: a motion that runs is stopped before the next one begins, because a gripper
+refuses a goal while it moves. The gripper has a process of its own because panda-python's gripper
+keeps the Python interpreter while it waits for a state.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from skill_proto.shared_memory.memory import map_memory
+from skill_robots.franka.handshake import FR3_VERSION
+from skill_robots.franka_driver.records import (
+    HandGoal,
+    HandState,
+    SharedRecords,
+    Status,
+    Word,
+    now,
+)
+from skill_robots.franka_driver.scheduling import leave_signals_to_parent
+
+POLL_S = 0.01
+"""Interval at which the process looks for a new goal [s]."""
+
+SPEED = 0.1
+"""Speed of the opening width [m/s]; the hand's documented maximum."""
+
+GRASP_EPSILON_M = 0.08
+"""Tolerance of a grasp [m]: the whole opening, so that every object between the fingers counts."""
+
+HOMED_M = 1e-3
+"""A smaller maximum width means that the gripper was never homed [m]."""
+
+BLOCKED_M = 4e-3
+"""A motion that ends this far from a narrower width was blocked by an object [m]."""
+
+STOP_S = 1.0
+"""Longest wait for a motion that was stopped [s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandStart:
+    """Settings of a gripper process, passed pickled through its standard input."""
+
+    address: str
+    version: int
+    """Protocol version of the robot."""
+    memory: int
+    """Descriptor of the shared memory."""
+    parent: int
+    """Process id of the parent."""
+    home: bool
+    """Whether the gripper is homed at the start."""
+    grasp_force_n: float
+    """Force of a grasp [N]."""
+
+
+class Gripper(Protocol):
+    """A gripper behind a vendor's library; :meth:`stop` may come from another thread."""
+
+    def read(self) -> tuple[float, float, bool]:
+        """Returns width and maximum width [m], and whether an object is grasped."""
+        ...
+
+    def homing(self) -> bool:
+        """Finds the maximum width; blocks."""
+        ...
+
+    def move(self, width: float, speed: float) -> bool:
+        """Opens or closes to a width [m] at a speed [m/s]; blocks."""
+        ...
+
+    def grasp(self, width: float, speed: float, force: float, inner: float, outer: float) -> bool:
+        """Closes until the force [N] is reached; blocks."""
+        ...
+
+    def stop(self) -> bool:
+        """Stops a motion."""
+        ...
+
+
+class HandStartError(Exception):
+    """The gripper cannot be used; the text names the remedy."""
+
+
+class LibfrankaGripper:
+    """The gripper of panda-python, or of franky, whose calls are alike.
+
+    Args:
+        gripper: The vendor's object.
+        read_once: Returns the vendor's state of the gripper.
+    """
+
+    def __init__(self, gripper: Any, read_once: Callable[[], Any]) -> None:  # noqa: ANN401
+        self._read_once = read_once
+        self.homing = gripper.homing
+        self.move = gripper.move
+        self.grasp = gripper.grasp
+        self.stop = gripper.stop
+
+    def read(self) -> tuple[float, float, bool]:
+        """Returns width and maximum width [m], and whether an object is grasped."""
+        state = self._read_once()
+        return state.width, state.max_width, bool(state.is_grasped)
+
+
+def connect(start: HandStart) -> Gripper:
+    """Connects to the gripper through the library of the robot's version.
+
+    Raises:
+        HandStartError: no gripper answers.
+    """
+    try:
+        if start.version == FR3_VERSION:
+            import franky
+
+            hand: Any = franky.Gripper(start.address)
+            return LibfrankaGripper(hand, lambda: hand.state)
+        from panda_py import libfranka
+
+        hand = libfranka.Gripper(start.address)
+        return LibfrankaGripper(hand, hand.read_once)
+    except Exception as error:  # the libraries' exceptions share no base but Exception
+        raise HandStartError(
+            f"the gripper does not answer: {error}; choose the Franka Hand as end effector in "
+            "Desk, or start with the option for a robot without a gripper (--no-gripper)"
+        ) from None
+
+
+class HandDriver:
+    """Carries out the newest goal.
+
+    Args:
+        gripper: The gripper.
+        records: The shared memory.
+        grasp_force_n: Force of a grasp [N].
+    """
+
+    def __init__(self, gripper: Gripper, records: SharedRecords, grasp_force_n: float) -> None:
+        self._gripper = gripper
+        self._records = records
+        self._force_n = grasp_force_n
+        self._worker: threading.Thread | None = None
+        self._begun = 0
+        self._width_m = self._widest_m = 0.0
+
+    def begin(self, *, home: bool) -> None:
+        """Checks the gripper, and homes it on request.
+
+        Raises:
+            HandStartError: the gripper was never homed, or cannot be homed.
+        """
+        _, widest_m, is_grasped = self._gripper.read()
+        if home and is_grasped:
+            raise HandStartError("the gripper holds an object and is not homed; take the object")
+        if home and not self._gripper.homing():
+            raise HandStartError("the gripper cannot be homed: look whether its fingers are free")
+        if not home and widest_m < HOMED_M:
+            raise HandStartError(
+                "the gripper was never homed, so it accepts no goal: take any object out of it "
+                "and start with the option that homes it (--home-gripper)"
+            )
+        self.publish()
+
+    def step(self) -> None:
+        """Begins the newest goal, and publishes the state."""
+        goal = self._records.read_hand_goal()
+        if goal is not None and goal.number != self._begun:
+            self._begun = goal.number  # first, so that the stopped motion does not grasp
+            self._stop_motion()
+            self._worker = threading.Thread(target=self._carry_out, args=(goal,), daemon=True)
+            self._worker.start()
+        self.publish()
+
+    def publish(self) -> None:
+        """Writes the state of the gripper."""
+        self._width_m, self._widest_m, is_grasped = self._gripper.read()
+        self._records.write_hand_state(
+            HandState(self._width_m, self._widest_m, now(), is_grasped, self._moves)
+        )
+
+    @property
+    def _moves(self) -> bool:
+        return self._worker is not None and self._worker.is_alive()
+
+    def _stop_motion(self) -> None:
+        if self._worker is None or not self._worker.is_alive():
+            return
+        self._gripper.stop()
+        self._worker.join(STOP_S)
+
+    def _carry_out(self, goal: HandGoal) -> None:
+        """Runs one motion to its end, in a thread of its own.
+
+        A motion that closes and is blocked by an object becomes a grasp: a gripper moved by width
+        holds an object without force.
+        """
+        try:
+            if goal.is_grasp:
+                self._grasp()
+                return
+            width_m = min(max(goal.width_m, 0.0), self._widest_m)
+            try:
+                reached = self._gripper.move(width_m, SPEED)
+            except Exception:
+                reached = False
+            is_newest = self._begun == goal.number
+            if not reached and is_newest and self._width_m > width_m + BLOCKED_M:
+                self._grasp()
+        except Exception as error:  # also a motion that was stopped ends with an exception
+            self._records.hand_report.write(str(error))
+
+    def _grasp(self) -> None:
+        self._gripper.grasp(0.0, SPEED, self._force_n, GRASP_EPSILON_M, GRASP_EPSILON_M)
+
+
+def serve(start: HandStart) -> int:
+    """Serves the gripper until the end, and returns the exit code of the process."""
+    leave_signals_to_parent()
+    records = SharedRecords(map_memory(start.memory))
+    try:
+        driver = HandDriver(connect(start), records, start.grasp_force_n)
+        driver.begin(home=start.home)
+    except (HandStartError, ImportError) as error:
+        records.hand_report.write(str(error))
+        records.words[Word.HAND_STATUS] = Status.FAILED
+        return 1
+    records.words[Word.HAND_STATUS] = Status.READY
+    while records.words[Word.ENDING] == 0 and os.getppid() == start.parent:
+        try:
+            driver.step()
+        except Exception as error:  # the connection is lost
+            print(f"gripper: {error}", file=sys.stderr, flush=True)  # noqa: T201  the server's log
+            return 1
+        time.sleep(POLL_S)
+    return 0
+
+
+def main() -> None:
+    """Serves the gripper until the end."""
+    start = pickle.load(sys.stdin.buffer)
+    assert isinstance(start, HandStart)
+    code = serve(start)
+    sys.stderr.flush()
+    os._exit(code)  # a motion that runs must not delay the end
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Real-time scheduling of the driver's thread, and the end of a process with its parent."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import signal
+import sys
+from contextlib import suppress
+
+FEED_PRIORITY = 85
+"""SCHED_FIFO priority of the thread that feeds the law: above the server's control loop (80), below
+the vendor's thread, for which libfranka asks for the highest priority."""
+
+_PR_SET_TIMERSLACK, _TIMER_SLACK_NS = 29, 1  # linux/prctl.h
+_LOCK_ALL = 1 | 2 | 4  # MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT
+
+
+def configure_driver(*, realtime: bool) -> list[str]:
+    """Asks for exact timers, and on request for SCHED_FIFO and locked memory.
+
+    libfranka may have changed the scheduling of the calling thread, so this comes after the
+    connection. The garbage collector is off from here on: the driver makes no cycles of objects.
+
+    Returns:
+        A remark for each refusal.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    if sys.platform != "linux":
+        return [f"{sys.platform} has no SCHED_FIFO; the driver needs Linux"] if realtime else []
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, _TIMER_SLACK_NS, 0, 0, 0)
+    if not realtime:
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        return []
+    remarks: list[str] = []
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(FEED_PRIORITY))
+    except OSError as error:
+        remarks.append(
+            f"the driver has no real-time scheduling ({error.strerror}): it may miss the robot's "
+            f"deadlines; grant it with 'rtprio {FEED_PRIORITY}' in /etc/security/limits.conf"
+        )
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mlockall(_LOCK_ALL):
+        reason = os.strerror(ctypes.get_errno())
+        remarks.append(
+            f"the driver's memory is not locked ({reason}); grant it with 'memlock unlimited' in "
+            "/etc/security/limits.conf"
+        )
+    return remarks
+
+
+def leave_signals_to_parent() -> None:
+    """Ignores Ctrl-C and the end of a session, which reach every process of the group."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)

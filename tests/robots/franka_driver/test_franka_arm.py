@@ -1,0 +1,267 @@
+"""A FrankaArm with the vendors' libraries, on the simulated control box."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.robots.franka_driver.rig import (
+    Box,
+    Robot,
+    Server,
+    connected,
+    control_box,
+    until_connected,
+    until_raised,
+    until_readable,
+)
+
+from skill_robots.arm import ArmCommunicationError, ArmContactError, ArmError, JointTarget
+from skill_robots.franka.specs import PANDA
+from skill_robots.franka_driver.config import DriverConfig
+from skill_robots.franka_driver.franka_arm import FrankaArm, at_speed
+
+ROBOTS: tuple[Robot, ...] = ("fer", "fr3")
+ADDRESSES = {"fer": "127.13.2.5", "fr3": "127.13.2.10"}
+
+SWING = np.array([0.2, 0.1, 0.2, 0.2, 0.2, 0.2, 0.2])
+TENDER = DriverConfig(
+    collision_force_n=(12.0,) * 3 + (30.0,) * 3,
+    contact_force_n=(10.0,) * 6,
+)
+"""Thresholds that a light press on the table exceeds."""
+
+
+@pytest.fixture(params=ROBOTS)
+def box(request: pytest.FixtureRequest, tmp_path: Path) -> object:
+    robot: Robot = request.param
+    with control_box(robot, ADDRESSES[robot], tmp_path, "--scene", "none") as running:
+        yield running
+
+
+def press(arm: FrankaArm) -> None:
+    """Lowers the end effector onto the table until the robot stops or 4 s have passed."""
+    state = until_readable(arm)
+    position = state.joint_position.copy()
+    down = np.array([0.0, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0])  # joint 2 lowers the arm
+    due = time.monotonic()
+    for _ in range(800):
+        position = position + down * arm.servo_period_s
+        arm.read()
+        target = JointTarget(position=position, velocity=down, acceleration=0.0 * down)
+        arm.command(target)
+        due += arm.servo_period_s
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+def test_it_follows_set_points(box: Box) -> None:
+    with connected(box) as arm:
+        server = Server(arm, SWING)
+        start = server.state.joint_position
+        times: list[float] = []
+        server.run(4.0, lambda state: times.append(state.time_s))
+        assert server.state.connection is not None
+        assert server.state.connection.reflexes == 0
+        assert np.ptp(np.array(times)) == pytest.approx(4.0, abs=0.3)
+        moved = np.abs(server.state.joint_position - start).max()
+        assert server.seats == 1 or server.refused > 0
+        if server.refused == 0:  # the machine left time for every set-point
+            assert moved < 0.01  # one whole swing
+            assert np.sqrt(np.mean(np.square(server.errors))) < 0.02
+            assert server.state.connection.success_rate == pytest.approx(1.0, abs=0.2)
+
+
+def test_the_robot_names_its_type_and_payload(box: Box) -> None:
+    with connected(box) as arm:
+        assert arm.spec.name == ("panda" if box.robot == "fer" else "fr3")
+        assert any("end effector 0.7" in remark for remark in arm.remarks)
+        assert any("90 N" in remark for remark in arm.remarks)
+
+
+def test_without_set_points_it_holds_and_takes_them_again_from_there(box: Box) -> None:
+    with connected(box) as arm:
+        server = Server(arm, SWING)
+        server.run(1.0)
+        time.sleep(0.6)
+        state = arm.read()
+        assert np.abs(state.joint_velocity).max() < 0.02
+        assert state.connection is not None
+        assert state.connection.missed_setpoints >= 1
+        assert state.connection.reflexes == 0
+        ahead = server.setpoint + 0.05
+        with pytest.raises(ArmCommunicationError, match="from where it holds"):
+            arm.command(JointTarget(position=ahead, velocity=np.zeros(7), acceleration=np.zeros(7)))
+        refused = server.refused
+        server.run(1.0)
+        assert server.refused > refused
+        assert server.seats >= 2
+        assert server.state.connection is not None
+        assert server.state.connection.reflexes == 0
+
+
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_a_contact_stops_it_and_only_recover_moves_it_again(robot: Robot, tmp_path: Path) -> None:
+    with (
+        control_box(robot, ADDRESSES[robot], tmp_path, "--start", "low") as box,
+        connected(box, TENDER) as arm,
+    ):
+        with pytest.raises(ArmContactError, match=r"cartesian_reflex|joint_reflex"):
+            press(arm)
+        for _ in range(50):  # nothing but recover() ends it
+            time.sleep(0.005)
+            with pytest.raises(ArmContactError):
+                arm.read()
+        started = time.monotonic()
+        arm.recover()
+        assert time.monotonic() - started < 0.005
+        with pytest.raises(ArmCommunicationError, match="recovers"):
+            arm.read()
+        state = until_readable(arm)
+        assert state.connection is not None
+        assert state.connection.reflexes == 1
+        assert "cartesian_reflex" in state.connection.last_reflex
+        Server(arm, 0.0 * SWING).run(0.3)
+
+
+def test_the_user_stop_is_an_error_until_it_is_released_and_recovered(box: Box) -> None:
+    with connected(box) as arm:
+        Server(arm, SWING).run(0.5)
+        box.signal(signal.SIGUSR1)
+        error = until_raised(arm, ArmError)
+        assert "user stop" in str(error)
+        arm.recover()
+        time.sleep(0.2)
+        assert "user stop" in str(until_raised(arm, ArmError))
+        box.signal(signal.SIGUSR2)
+        time.sleep(0.1)
+        arm.recover()
+        until_readable(arm)
+        Server(arm, SWING).run(0.5)
+
+
+def test_a_frozen_driver_is_a_matter_of_communication_and_recovers(box: Box) -> None:
+    with connected(box) as arm:
+        Server(arm, SWING).run(0.5)
+        driver = arm._processes._driver
+        assert driver is not None
+        driver.send_signal(signal.SIGSTOP)
+        time.sleep(0.06)
+        with pytest.raises(ArmCommunicationError, match="no state for"):
+            arm.read()
+        driver.send_signal(signal.SIGCONT)
+        state = until_readable(arm)
+        assert state.connection is not None
+        assert state.connection.last_reflex == ("communication_constraints_violation",)
+        target = JointTarget(
+            position=state.joint_position, velocity=np.zeros(7), acceleration=np.zeros(7)
+        )
+        with pytest.raises(ArmCommunicationError, match="communication_constraints_violation"):
+            arm.command(target)
+        arm.recover()
+        Server(arm, SWING).run(0.5)
+
+
+def test_a_killed_driver_is_noticed_and_started_again(box: Box) -> None:
+    with connected(box) as arm:
+        Server(arm, SWING).run(0.5)
+        driver = arm._processes._driver
+        assert driver is not None
+        killed = time.monotonic()
+        driver.kill()
+        error = until_raised(arm, ArmError)
+        assert time.monotonic() - killed < 0.5  # benchmarks/arms measures it
+        assert "SIGKILL" in str(error)
+        arm.recover()
+        until_readable(arm)
+        Server(arm, SWING).run(0.5)
+
+
+def test_recover_without_an_error_has_no_effect(box: Box) -> None:
+    with connected(box) as arm:
+        server = Server(arm, SWING)
+        server.run(0.3)
+        arm.recover()
+        arm.read()
+        server.run(0.3)
+
+
+def test_a_close_while_it_moves_is_a_soft_stop(box: Box) -> None:
+    arm = until_connected(box.address)
+    Server(arm, 3.0 * SWING).run(0.8)
+    started = time.monotonic()
+    arm.close()
+    assert time.monotonic() - started < 3.0
+    assert box.end()["reflexes"] == {}
+
+
+def test_a_robot_that_stopped_is_refused_at_the_start(tmp_path: Path) -> None:
+    address = ADDRESSES["fr3"]
+    with control_box("fr3", address, tmp_path, "--start", "low") as box:
+        with connected(box, TENDER) as arm, pytest.raises(ArmContactError):
+            press(arm)
+        with pytest.raises(ArmError, match=r"cartesian_reflex.*--recover"):
+            FrankaArm.connect(address)
+        config = DriverConfig(recover_at_start=True)
+        with connected(box, config) as arm:
+            assert any("errors cleared" in remark for remark in arm.remarks)
+            until_readable(arm)
+
+
+def test_a_pressed_user_stop_is_named_at_the_start(box: Box) -> None:
+    with connected(box):
+        pass
+    box.signal(signal.SIGUSR1)
+    time.sleep(0.1)
+    with pytest.raises(ArmError, match="user stop is pressed"):
+        FrankaArm.connect(box.address)
+
+
+def test_two_arms_at_once(tmp_path: Path) -> None:
+    with (
+        control_box("fer", ADDRESSES["fer"], tmp_path, "--scene", "none") as one,
+        control_box("fr3", ADDRESSES["fr3"], tmp_path, "--scene", "none") as other,
+        connected(one) as panda,
+        connected(other) as fr3,
+    ):
+        first, second = Server(panda, SWING), Server(fr3, -SWING)
+        for _ in range(100):
+            first.tick()
+            second.tick()
+            time.sleep(0.005)
+        for server in (first, second):
+            assert server.state.connection is not None
+            assert server.state.connection.reflexes == 0
+
+
+def test_at_a_reduced_speed_the_spec_allows_a_share_of_the_speeds() -> None:
+    slow = at_speed(PANDA, 0.2)
+    np.testing.assert_allclose(slow.velocity_limit, 0.2 * PANDA.velocity_limit)
+    assert slow.end_effector_speed == pytest.approx(0.34)
+    np.testing.assert_array_equal(slow.acceleration_limit, PANDA.acceleration_limit)
+    assert at_speed(PANDA, 1.0) is PANDA
+
+
+@pytest.mark.parametrize("speed", [0.0, 1.1, float("nan")])
+def test_a_speed_out_of_range_is_refused(speed: float) -> None:
+    with pytest.raises(ValueError, match="speed must be"):
+        FrankaArm.connect("127.13.2.99", speed=speed)
+
+
+def test_nobody_listens() -> None:
+    with pytest.raises(ArmCommunicationError, match="activate FCI"):
+        FrankaArm.connect("127.13.2.99")
+
+
+def test_no_process_is_left(box: Box) -> None:
+    with connected(box) as arm:
+        pids = [
+            process.pid for process in (arm._processes._driver, arm._processes._hand) if process
+        ]
+        assert len(pids) == 2
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)

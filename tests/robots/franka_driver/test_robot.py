@@ -1,0 +1,111 @@
+"""Classes of stops, and the start-up checks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from skill_robots.franka_driver.config import DriverConfig
+from skill_robots.franka_driver.records import StopClass
+from skill_robots.franka_driver.robot import (
+    Facts,
+    RobotMode,
+    StartCheckError,
+    check_end_effector,
+    check_mode,
+    class_of,
+    text_of,
+)
+
+C = np.sqrt(0.5)
+READY = Facts(
+    mode=RobotMode.IDLE,
+    errors=(),
+    flange_to_end_effector=np.array(
+        [[C, C, 0, 0], [-C, C, 0, 0], [0, 0, 1, 0.1034], [0, 0, 0, 1]], dtype=float
+    ),
+    hand_mass_kg=0.73,
+    hand_center_m=(-0.01, 0.0, 0.03),
+)
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        (["joint_reflex"], StopClass.CONTACT),
+        (["cartesian_reflex"], StopClass.CONTACT),
+        (["self_collision_avoidance_violation"], StopClass.CONTACT),
+        (["cartesian_reflex", "communication_constraints_violation"], StopClass.CONTACT),
+        (["communication_constraints_violation"], StopClass.COMMUNICATION),
+        (["communication_constraints_violation", "power_limit_violation"], StopClass.OTHER),
+        (["joint_velocity_violation"], StopClass.OTHER),
+        ([], StopClass.OTHER),
+    ],
+)
+def test_a_stop_is_classed_by_the_names_of_its_errors(
+    errors: list[str], expected: StopClass
+) -> None:
+    assert class_of(errors, RobotMode.REFLEX) is expected
+
+
+def test_a_user_stop_is_never_a_matter_of_the_connection() -> None:
+    errors = ["communication_constraints_violation"]
+    assert class_of(errors, RobotMode.USER_STOPPED) is StopClass.OTHER
+
+
+def test_texts_have_the_robots_own_names() -> None:
+    errors = ("joint_reflex", "joint_velocity_violation")
+    assert text_of(errors, RobotMode.REFLEX) == "joint_reflex, joint_velocity_violation"
+    assert "user stop" in text_of((), RobotMode.USER_STOPPED)
+    assert "joint_reflex" in text_of(("joint_reflex",), RobotMode.USER_STOPPED)
+    assert text_of((), RobotMode.REFLEX) == "the robot is in mode reflex"
+
+
+def test_an_idle_robot_without_errors_is_ready() -> None:
+    assert not check_mode(READY, DriverConfig())
+
+
+@pytest.mark.parametrize(
+    ("mode", "text"),
+    [
+        (RobotMode.USER_STOPPED, "user stop is pressed"),
+        (RobotMode.GUIDING, "guided by hand"),
+        (RobotMode.OTHER, "unlock the brakes"),
+        (RobotMode.MOVE, "another program"),
+    ],
+)
+def test_a_robot_that_cannot_move_is_refused_with_the_reason(mode: RobotMode, text: str) -> None:
+    with pytest.raises(StartCheckError, match=text):
+        check_mode(replace(READY, mode=mode), DriverConfig(recover_at_start=True))
+
+
+def test_errors_of_an_earlier_run_are_cleared_only_on_request() -> None:
+    contact = replace(READY, mode=RobotMode.REFLEX, errors=("cartesian_reflex",))
+    with pytest.raises(StartCheckError, match="cartesian_reflex"):
+        check_mode(contact, DriverConfig())
+    assert check_mode(contact, DriverConfig(recover_at_start=True))
+
+
+def test_the_trace_of_a_driver_that_died_is_cleared_without_a_question() -> None:
+    trace = replace(READY, mode=RobotMode.REFLEX, errors=("communication_constraints_violation",))
+    assert check_mode(trace, DriverConfig())
+
+
+def test_another_end_effector_frame_is_refused() -> None:
+    frame = READY.flange_to_end_effector.copy()
+    frame[2, 3] = 0.2
+    with pytest.raises(StartCheckError, match=r"0\.2000.*choose the Franka Hand"):
+        check_end_effector(replace(READY, flange_to_end_effector=frame), DriverConfig())
+    with pytest.raises(StartCheckError, match="end-effector frame"):
+        check_end_effector(replace(READY, flange_to_end_effector=np.eye(4)), DriverConfig())
+
+
+def test_the_payload_is_reported_and_compared_with_the_hand() -> None:
+    (remark,) = check_end_effector(READY, DriverConfig())
+    assert "0.730 kg" in remark
+    assert "(-0.010, 0.000, 0.030)" in remark
+    remarks = check_end_effector(replace(READY, hand_mass_kg=1.2), DriverConfig())
+    assert "+0.470 kg" in remarks[1]
+    assert len(check_end_effector(replace(READY, hand_mass_kg=0.6544), DriverConfig())) == 1
