@@ -12,6 +12,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
@@ -118,4 +119,5 @@ def _keep(path: Path, library: bytes) -> None:
         part.write_bytes(library)
         part.replace(path)
     except OSError:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
