@@ -28,7 +28,7 @@ _TORSIONAL, _ROLLING = 0.005, 0.0001
 def tabletop_model(
     physics_step_s: float, base_position: tuple[float, float, float], *, visual: bool = False
 ) -> mujoco.MjModel:
-    """Compiles the scene.
+    """Compiles the scene with a Panda.
 
     Args:
         physics_step_s: time step [s]; 5 ms keeps contacts clean, 10 ms does not.
@@ -37,12 +37,31 @@ def tabletop_model(
             them, since every inertia is explicit, and a step costs 6 % less.
     """
     spec = panda_spec()
+    add_tabletop(spec, base_position, visual=visual)
+    set_physics(spec, physics_step_s)
+    return spec.compile()
+
+
+def set_physics(spec: mujoco.MjSpec, physics_step_s: float) -> None:
+    """Sets time step [s], integrator and solver of the plant (docs/plant.md)."""
     spec.option.timestep = physics_step_s
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     # Pyramidal cones would make a cube coast 1.0 to 1.4 times as far, depending on its direction.
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.iterations = 10
     spec.option.ls_iterations = 10
+
+
+def add_tabletop(
+    spec: mujoco.MjSpec, base_position: tuple[float, float, float], *, visual: bool = False
+) -> None:
+    """Places a Franka arm (``franka_spec``) in the scene.
+
+    Args:
+        spec: model of the arm, changed in place.
+        base_position: position of the arm in the world frame [m].
+        visual: keep the lights and the geoms without contacts.
+    """
     spec.body("panda_link0").pos = base_position
     _add_surroundings(spec)
     _add_cube(spec)
@@ -52,7 +71,6 @@ def tabletop_model(
     spec.equality("finger_gear").active = False
     if not visual:
         _strip(spec)
-    return spec.compile()
 
 
 def _strip(spec: mujoco.MjSpec) -> None:
