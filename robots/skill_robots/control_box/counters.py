@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from math import ceil, inf
 
 from skill_robots.control_box.deadlines import PERIOD_S
-
-WINDOW = 100
-"""Commands over which a robot computes its success rate (libfranka, RobotState)."""
 
 
 class Durations:
@@ -92,24 +88,19 @@ class SendTimes:
 class Answers:
     """States that a client had to answer, and its answers.
 
-    The first command of a motion starts the count: the reaction of a real robot to the states
-    before it is unknown.
+    The first command of a motion starts the count.
 
     Attributes:
         awaited: States that had to be answered.
         answered: States whose answer came in time.
         longest_miss: Most states in a row without an answer.
-        success_rate: Answered share of the last :data:`WINDOW` states of the running motion; 0
-            if no motion runs.
     """
 
     def __init__(self) -> None:
         self.awaited = 0
         self.answered = 0
         self.longest_miss = 0
-        self.success_rate = 0.0
-        self._recent: deque[bool] = deque(maxlen=WINDOW)
-        self._successes = 0
+        self._has_started = False
         self._missed = 0
 
     def count(self, *, expected: bool, came: bool) -> None:
@@ -120,18 +111,12 @@ class Answers:
             came: Whether the answer to the last state has come.
         """
         if not expected:
-            if self._recent:
-                self._recent.clear()
-                self._successes = self._missed = 0
-            self.success_rate = 0.0
+            self._has_started = False
+            self._missed = 0
             return
-        if not came and not self._recent:
+        self._has_started = self._has_started or came
+        if not self._has_started:
             return
-        if len(self._recent) == WINDOW:
-            self._successes -= self._recent[0]
-        self._recent.append(came)
-        self._successes += came
-        self.success_rate = self._successes / len(self._recent)
         self.awaited += 1
         self.answered += came
         self._missed = 0 if came else self._missed + 1

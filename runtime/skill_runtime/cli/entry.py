@@ -31,6 +31,12 @@ def doctor() -> None:
     run_program("skill-doctor", _doctor)
 
 
+def control_box() -> None:
+    """Runs ``skill-control-box``."""
+    ignore_terminal_stop()
+    run_program("skill-control-box", _control_box)
+
+
 def _serve() -> None:
     from skill_runtime.cli.serve import main
 
@@ -51,5 +57,11 @@ def _evaluate() -> None:
 
 def _doctor() -> None:
     from skill_runtime.cli.doctor import main
+
+    main()
+
+
+def _control_box() -> None:
+    from skill_runtime.cli.control_box import main
 
     main()

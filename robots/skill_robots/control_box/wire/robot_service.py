@@ -78,16 +78,22 @@ class RobotService:
         self._protocol = protocol
         self._models = models
         self._move: tuple[int, int] | None = None
+        self._recovery: tuple[int, int] | None = None
         self._is_async = False
+        self._is_ending = False
         self._newest_command = 0
         self._handlers = self._make_handlers()
 
     @property
     def awaits_commands(self) -> bool:
-        """Whether each state must be answered: a motion runs, and it is not asynchronous."""
+        """Whether each state must be answered.
+
+        A motion runs that is not asynchronous, and neither side has ended it.
+        """
         return (
             self._move is not None
             and not self._is_async
+            and not self._is_ending
             and self._robot.state.robot_mode == RobotMode.MOVE
         )
 
@@ -112,6 +118,10 @@ class RobotService:
                 self._newest_command = command.message_id
             else:
                 self.late += 1
+        if newest is not None and (
+            newest.motion_generation_finished or newest.torque_command_finished
+        ):
+            self._is_ending = True
         return newest
 
     def _is_in_time(self, message_id: int) -> bool:
@@ -121,13 +131,19 @@ class RobotService:
         return message_id == last_sent
 
     def serve(self) -> None:
-        """Answers requests, and replies to Move if the motion has ended in this cycle."""
-        self.server.serve()
-        status = self._robot.take_move_result()
-        if status is not None and self._move is not None:
+        """Answers requests, and replies if a motion or a recovery has ended in this cycle."""
+        moved = self._robot.take_move_result()
+        if moved is not None and self._move is not None:
             command, command_id = self._move
             self._end_move()
-            self.server.reply(command, command_id, bytes([self._protocol.move_codes[status]]))
+            self.server.reply(command, command_id, bytes([self._protocol.move_codes[moved]]))
+        recovered = self._robot.take_recovery_result()
+        if recovered is not None and self._recovery is not None:
+            command, command_id = self._recovery
+            self._recovery = None
+            code = self._protocol.recovery_codes[recovered]
+            self.server.reply(command, command_id, bytes([code]))
+        self.server.serve()
 
     def send_state(self) -> None:
         """Sends the state of the robot to the client."""
@@ -143,6 +159,8 @@ class RobotService:
         self.requests[request.name.lower()] = self.requests.get(request.name.lower(), 0) + 1
         if request is Request.MOVE:
             self._start_move(command, command_id, payload)
+        elif request is Request.AUTOMATIC_ERROR_RECOVERY:
+            self._recover(command, command_id)
         else:
             self.server.reply(command, command_id, self._handlers[request](payload))
 
@@ -150,6 +168,7 @@ class RobotService:
         """Informs the robot that the client is gone."""
         self._robot.connection_lost()
         self._end_move()
+        self._recovery = None
 
     def close(self) -> None:
         """Closes port and connection."""
@@ -165,7 +184,7 @@ class RobotService:
             status = self._robot.start_move(move)
             if status is MoveStatus.MOTION_STARTED:
                 self._move = command, command_id
-                self._is_async = move.use_async
+                self._is_async, self._is_ending = move.use_async, False
                 self._newest_command = self._robot.state.message_id
             _log.info(
                 "robot: Move with %s%s and %s: %s",
@@ -175,6 +194,19 @@ class RobotService:
                 status.name,
             )
         self.server.reply(command, command_id, bytes([self._protocol.move_codes[status]]))
+
+    def _recover(self, command: int, command_id: int) -> None:
+        """Replies at once, or later if the recovery takes time."""
+        status = self._robot.recover()
+        if status is None:
+            self._recovery = command, command_id
+            return
+        self.server.reply(command, command_id, bytes([self._protocol.recovery_codes[status]]))
+
+    def _stop(self, payload: bytes) -> bytes:
+        del payload  # a malformed stop still stops
+        self._is_ending = True
+        return bytes([self._protocol.stop_codes[self._robot.stop_move()]])
 
     def _end_move(self) -> None:
         self._move = None
@@ -201,11 +233,7 @@ class RobotService:
             return setter(lambda data: call(parse.parse_numbers(data, count, request.name)))
 
         return {
-            # A malformed stop still stops.
-            Request.STOP_MOVE: lambda _: bytes([protocol.stop_codes[robot.stop_move()]]),
-            Request.AUTOMATIC_ERROR_RECOVERY: lambda _: bytes(
-                [protocol.recovery_codes[robot.recover()]]
-            ),
+            Request.STOP_MOVE: self._stop,
             Request.GET_CARTESIAN_LIMIT: lambda _: b"\0" + _NO_VIRTUAL_WALL,
             Request.SET_COLLISION_BEHAVIOR: setter(
                 lambda data: robot.set_collision_behavior(parse.parse_collision_behavior(data))
