@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from math import copysign
 
 from skill_robots.control_box.config import CYCLE_S, RobotConfig
 from skill_robots.control_box.physics.plant import Plant
@@ -23,6 +24,8 @@ MAX_SPEED_M_S = 0.1
 
 HOMING_SPEED_M_S = 0.05
 """Rate of the width while homing [m/s]; a guess."""
+HOMING_FORCE_N = 10.0
+"""Force of each finger at which it finds its end stops [N]; a guess."""
 MOVE_FORCE_N = 30.0
 """Force of each finger at which a move is blocked [N]; a guess."""
 RELEASE_M = 0.005
@@ -37,8 +40,10 @@ _STIFFNESS, _DAMPING = 2000.0, 43.0
 
 _REACHED_M = 0.0002
 """A width this close to its goal is reached [m]."""
-_STILL_M_S = 0.001
-"""Fingers slower than this stand still [m/s]."""
+_STILL_SHARE = 0.05
+"""Fingers slower than this share of the commanded speed stand still."""
+_PRESS_CYCLES = 20
+"""Cycles without motion after which the fingers press with their full force."""
 _STALL_CYCLES = 50
 """Cycles without motion after which the fingers are blocked."""
 
@@ -93,7 +98,7 @@ class Hand:
 
     def homing(self) -> None:
         """Closes and opens the hand, and so finds the largest width; a held object is dropped."""
-        self._begin(_Phase.HOMING_CLOSE, -1.0, HOMING_SPEED_M_S, MOVE_FORCE_N)
+        self._begin(_Phase.HOMING_CLOSE, -1.0, HOMING_SPEED_M_S, HOMING_FORCE_N)
 
     def move(self, width: float, speed: float) -> None:
         """Moves to a width.
@@ -181,22 +186,24 @@ class Hand:
         self._is_grasped = False
 
     def _advance(self, width: float, rate: float) -> None:
-        step = self._speed * CYCLE_S
-        self._target += max(-step, min(step, self._goal - self._target))
-        # At its largest force the servo needs no target farther from the fingers.
-        reach = 4.0 * self._force_limit / _STIFFNESS
-        self._target = max(width - reach, min(width + reach, self._target))
-        self._still_cycles = self._still_cycles + 1 if abs(rate) < _STILL_M_S else 0
-        lags = abs(self._target - width) >= 0.99 * reach
+        is_still = abs(rate) < _STILL_SHARE * self._speed
+        self._still_cycles = self._still_cycles + 1 if is_still else 0
         if self._phase is _Phase.MOVE and abs(width - self._goal) < _REACHED_M:
             self._end(GripperStatus.SUCCESS, self._goal)
-        elif lags and self._still_cycles >= _STALL_CYCLES:
+        elif self._still_cycles >= _STALL_CYCLES:
             self._blocked(width)
+        elif self._still_cycles >= _PRESS_CYCLES:
+            # At this distance from its target the servo has its largest force.
+            reach = 4.0 * self._force_limit / _STIFFNESS
+            self._target = width + copysign(reach, self._goal - width)
+        else:
+            step = self._speed * CYCLE_S
+            self._target += max(-step, min(step, self._goal - self._target))
 
     def _blocked(self, width: float) -> None:
         """Handles fingers that stand still at their full force."""
         if self._phase is _Phase.HOMING_CLOSE:
-            self._begin(_Phase.HOMING_OPEN, 1.0, HOMING_SPEED_M_S, MOVE_FORCE_N)
+            self._begin(_Phase.HOMING_OPEN, 1.0, HOMING_SPEED_M_S, HOMING_FORCE_N)
         elif self._phase is _Phase.HOMING_OPEN:
             self._max_width = width
             self._end(GripperStatus.SUCCESS, width)

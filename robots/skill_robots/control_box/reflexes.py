@@ -18,6 +18,9 @@ MEASURED_MARGIN = 1.05
 """A measured velocity may exceed the limit of commanded ones by this factor, because an arm swings
 about its set-point; a guess."""
 
+RANGE_MARGIN_RAD = 0.01
+"""A measured position may exceed its range by this much [rad], for the same reason; a guess."""
+
 POWER_LIMIT_W = 600.0
 """Limit of the joints' mechanical power; the real one is unpublished. All joints at their largest
 torque and velocity are 850 W."""
@@ -74,8 +77,8 @@ class Reflexes:
         self._state = state
         self._protocol = config.protocol
         spec = config.spec
-        self._low: list[float] = spec.position_low.tolist()
-        self._high: list[float] = spec.position_high.tolist()
+        self._low: list[float] = (spec.position_low - RANGE_MARGIN_RAD).tolist()
+        self._high: list[float] = (spec.position_high + RANGE_MARGIN_RAD).tolist()
         self._velocity: list[float] = (MEASURED_MARGIN * spec.velocity_limit).tolist()
         self._speed = MEASURED_MARGIN * config.cartesian_limits.translation.velocity
         self._accelerating: list[float] = (ACCELERATING * spec.acceleration_limit).tolist()

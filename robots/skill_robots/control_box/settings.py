@@ -126,19 +126,17 @@ class Settings:
 
     def set_ee_to_k(self, frame: Array) -> SetterStatus:
         """Sets the stiffness frame, EE_T_K ``(16,)`` in column-major order."""
-        transform = from_column_major(frame)
-        if not is_transform(transform):
+        if not is_transform(frame.tolist()):
             return SetterStatus.INVALID_ARGUMENT
-        self._end_effector_to_stiffness = transform
+        self._end_effector_to_stiffness = from_column_major(frame)
         self._place_frames()
         return SetterStatus.SUCCESS
 
     def set_ne_to_ee(self, frame: Array) -> SetterStatus:
         """Sets the end effector frame, NE_T_EE ``(16,)`` in column-major order."""
-        transform = from_column_major(frame)
-        if not is_transform(transform):
+        if not is_transform(frame.tolist()):
             return SetterStatus.INVALID_ARGUMENT
-        self._nominal_to_end_effector = transform
+        self._nominal_to_end_effector = from_column_major(frame)
         self._place_frames()
         return SetterStatus.SUCCESS
 

@@ -21,7 +21,7 @@ from skill_robots.control_box.generators.joint_limits import (
     JointLimits,
 )
 from skill_robots.control_box.generators.joint_motion import JointMotion
-from skill_robots.control_box.physics.frames import from_column_major, is_transform
+from skill_robots.control_box.physics.frames import is_transform
 from skill_robots.control_box.wire.protocol import ErrorBit
 from skill_robots.control_box.wire.robot_command import RobotCommand
 
@@ -188,9 +188,10 @@ class CartesianPoseGenerator(CartesianGenerator):
     """Follows ``O_T_EE_c``; see :class:`CartesianGenerator`."""
 
     def _commanded(self, command: RobotCommand) -> CartesianMotion | None:
-        if not is_transform(from_column_major(command.o_t_ee_c)):
+        numbers: list[float] = command.o_t_ee_c.tolist()
+        if not is_transform(numbers):
             return None
-        return self.cartesian.to_pose(*split(command.o_t_ee_c.tolist()))
+        return self.cartesian.to_pose(*split(numbers))
 
     def _start_errors(self, command: RobotCommand) -> int:
         position, rotation = split(command.o_t_ee_c.tolist())

@@ -26,15 +26,21 @@ def from_column_major(numbers: Array) -> Array:
     return numbers.reshape(4, 4).T.copy()
 
 
-def is_transform(frame: Array) -> bool:
-    """Returns whether a ``(4, 4)`` matrix is a rotation and a translation."""
-    rotation = frame[:3, :3]
-    gram = rotation.T @ rotation - np.eye(3)
-    return bool(
-        np.abs(gram).max() < _TRANSFORM_TOLERANCE
-        and np.linalg.det(rotation) > 0.0
-        and np.abs(frame[3] - (0.0, 0.0, 0.0, 1.0)).max() < _TRANSFORM_TOLERANCE
+def is_transform(numbers: list[float]) -> bool:
+    """Returns whether 16 numbers in column-major order are a rotation and a translation.
+
+    Plain floats, because a client may command a frame in every cycle.
+    """
+    a, b, c, d, e, f, g, h, i = numbers[0:3] + numbers[4:7] + numbers[8:11]
+    deviations = (
+        *(a * a + b * b + c * c - 1.0, d * d + e * e + f * f - 1.0, g * g + h * h + i * i - 1.0),
+        *(a * d + b * e + c * f, d * g + e * h + f * i, g * a + h * b + i * c),
+        *(numbers[3], numbers[7], numbers[11], numbers[15] - 1.0),
     )
+    if max(map(abs, deviations)) > _TRANSFORM_TOLERANCE:
+        return False
+    # Right-handed: the determinant of a matrix with orthonormal columns is 1 or -1.
+    return a * (e * i - f * h) - d * (b * i - c * h) + g * (b * f - c * e) > 0.0
 
 
 def nominal_end_effector() -> Array:

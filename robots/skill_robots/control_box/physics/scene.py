@@ -6,7 +6,7 @@ import mujoco
 
 from skill_robots.control_box.config import CYCLE_S, RobotConfig
 from skill_robots.franka.kinematics import FLANGE_IN_LINK7
-from skill_robots.franka.model import franka_spec
+from skill_robots.franka.model import FINGER_JOINTS, franka_spec
 from skill_robots.tasks.tabletop.model import CUBE_TABLE_PAIR, add_tabletop, set_physics
 
 END_EFFECTOR_SITE = "EE"
@@ -17,6 +17,10 @@ STIFFNESS_SITE = "K"
 END_STOP_RAD = 0.05
 """The mechanical end stops are this far beyond the ends of the joints' ranges [rad]. A guess: the
 interface reports a violation of a range before a joint reaches its stop."""
+
+FINGER_STOP_S = 0.004
+"""Time constant of the fingers' end stops [s]. The stops of the plant of training give way by
+several millimetres under the force of a grasp; those of a hand measure its largest width."""
 
 _JOINTS = tuple(f"panda_joint{i}" for i in range(1, 8))
 
@@ -40,6 +44,8 @@ def box_model(config: RobotConfig) -> mujoco.MjModel:
         joint = spec.joint(name)
         low, high = joint.range
         joint.range = (low - END_STOP_RAD, high + END_STOP_RAD)
+    for name in FINGER_JOINTS:
+        spec.joint(name).solref_limit = (FINGER_STOP_S, 1.0)
     last_link = spec.body("panda_link7")
     for name in (END_EFFECTOR_SITE, STIFFNESS_SITE):
         last_link.add_site(name=name, pos=[0.0, 0.0, FLANGE_IN_LINK7])
