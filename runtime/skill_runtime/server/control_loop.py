@@ -39,7 +39,8 @@ when the budget ends may exceed it."""
 LONGEST_REST_S = 5e-4
 REST_SHARE = 0.3
 """Between two ticks, answering commands ends this long before the next tick: a share of the servo
-period, at most :data:`LONGEST_REST_S` [s]. A command takes about .1 ms."""
+period, at most :data:`LONGEST_REST_S` [s]. A command takes about .1 ms. A command that arrives
+later is executed in the next tick."""
 
 SHORTEST_WAIT_S = 1e-4
 """A wait for commands that would be shorter is not begun [s]."""
@@ -174,7 +175,7 @@ class ControlLoop:
         self.tick(start)
         done = self._clock.now()
         self.times.add(done - start, late)
-        self._guarded(lambda _: self._receive_until(self.pacer.deadline - self._rest_s))
+        self._guarded(lambda _: self._receive_until_next())
         now = self._clock.now()
         collector.collect_in_slack(now, self.pacer.deadline - now)
 
@@ -247,10 +248,16 @@ class ControlLoop:
                 if stopped:
                     self._signals.wake_listener()
 
-    def _receive_until(self, until: float) -> None:
-        """Waits for stops and commands and executes them until server time ``until``."""
-        while (left := until - self._clock.now()) >= SHORTEST_WAIT_S:
-            if not self._signals.wait(left):
+    def _receive_until_next(self) -> None:
+        """Executes stops and commands between two ticks.
+
+        Without a message, the wait ends where the pacer's would. Two waits in turn would double
+        the risk that Linux wakes the loop too late.
+        """
+        ends = self.pacer.deadline - self._pace.spin_s
+        until = self.pacer.deadline - self._rest_s
+        while (now := self._clock.now()) < min(until, ends - SHORTEST_WAIT_S):
+            if not self._signals.wait(ends - now) or self._clock.now() >= until:
                 return
             self._receive(until)
 
