@@ -141,7 +141,7 @@ class RequestServer:
         if client is None:
             return
         _log.log(
-            logging.INFO if reason == _CLOSED else logging.WARNING,
+            logging.INFO if reason in (_CLOSED, _ENDS) else logging.WARNING,
             "%s: client %s disconnected: %s",
             self._port.name,
             self.peer,
@@ -159,7 +159,7 @@ class RequestServer:
 
     def close(self) -> None:
         """Closes port and connection."""
-        self.drop("the control box ends")
+        self.drop(_ENDS)
         self._poller.remove(self._listener)
         self._listener.close()
 
@@ -170,7 +170,8 @@ class RequestServer:
         except OSError:  # the client is gone already
             return
         if self._client is not None:
-            self._receive(select.EPOLLIN)  # the end of the old connection may wait behind
+            self._receive()  # a last request of the old client may wait,
+            self._receive()  # and behind it the end of its connection
         if self._client is not None:
             self.refused += 1
             _log.warning(
@@ -186,17 +187,18 @@ class RequestServer:
         self._client, self.peer = client, peer
         self.connections += 1
         self._deadline = time.monotonic() + CONNECT_TIMEOUT_S
-        self._poller.add(client, self._receive)
+        self._poller.add(client, self._ready)
         _log.info("%s: client %s connected", self._port.name, peer)
 
-    def _receive(self, events: int) -> None:
-        if self._client is None:
-            return
+    def _ready(self, events: int) -> None:
         if events & select.EPOLLOUT:
             self._send()
-        if self._client is None or not events & ~select.EPOLLOUT:
-            return
-        if len(self._received) >= MAX_REQUEST:  # first the requests that wait
+        if events & ~select.EPOLLOUT:
+            self._receive()
+
+    def _receive(self) -> None:
+        # A full buffer has a whole request: the next call of serve makes room.
+        if self._client is None or len(self._received) >= MAX_REQUEST:
             return
         try:
             data = self._client.recv(MAX_REQUEST)
@@ -267,6 +269,7 @@ class RequestServer:
 
 
 _CLOSED = "it closed the connection"
+_ENDS = "the control box ends"
 _CONNECT_ID = 0
 _CONNECT = struct.Struct("<HH")
 """Payload of Connect: version and UDP port of the client."""
