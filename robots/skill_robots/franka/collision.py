@@ -1,8 +1,8 @@
-"""Distances of the arm to the table and to itself, from the shapes of its MuJoCo model.
+"""Distances of a Franka arm to the table and to itself, from shapes around its links.
 
-The shapes of the models stand for the links (panda.xml, ``fr3``). Two links that are
-fewer than three apart in the kinematic chain are not compared: their shapes overlap by design, and
-the joints' limits keep the links apart.
+The shapes contain the links of both arms (``shapes``). Two links that are fewer than three apart in
+the kinematic chain are not compared: their shapes overlap by design, and the joints' limits keep
+the links apart.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import mujoco
 
 from skill_proto.arrays import Array
 from skill_robots.collision import Clearance
-from skill_robots.franka.model import FINGER_OPEN_M, FrankaRobot, franka_spec
+from skill_robots.franka.model import FINGER_OPEN_M, panda_spec
+from skill_robots.franka.shapes import replace_hand_shapes, replace_link_shapes
 
 HORIZON_M = 0.05
 """Distances between links are measured up to here [m]; a larger one is reported as this."""
@@ -29,6 +30,8 @@ _LINKS = (
 _FIRST_OVER_TABLE = 2
 """The base and the first link stand on the table."""
 _APART = 3
+_LAST = 7
+"""Links from this one on do not move relative to each other."""
 
 
 class FrankaCollisionModel:
@@ -37,12 +40,13 @@ class FrankaCollisionModel:
     One instance serves one thread: it owns a ``mujoco.MjData``.
 
     Args:
-        robot: the arm.
         table_height_m: the table's surface in the base frame [m].
     """
 
-    def __init__(self, robot: FrankaRobot = "fer", *, table_height_m: float = 0.0) -> None:
-        spec = franka_spec(robot)
+    def __init__(self, table_height_m: float = 0.0) -> None:
+        spec = panda_spec()
+        replace_link_shapes(spec)
+        replace_hand_shapes(spec)
         table = spec.worldbody.add_geom(
             name="table", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[2.0, 2.0, 0.1]
         )
@@ -53,11 +57,10 @@ class FrankaCollisionModel:
             ("table", shape) for link in _LINKS[_FIRST_OVER_TABLE:] for shape in shapes[link]
         ] + [
             (one, other)
-            for i, first in enumerate(_LINKS)
+            for i, first in enumerate(_LINKS[:_LAST])
             for second in _LINKS[i + _APART :]
             for one in shapes[first]
             for other in shapes[second]
-            if "hand" not in first and "finger" not in first
         ]
         for one, other in pairs:
             margin = TABLE_HORIZON_M if one == "table" else HORIZON_M

@@ -1,4 +1,4 @@
-"""Facts of the Franka Research 3: inertias, ranges and shapes of its links.
+"""Facts of the Franka Research 3: inertias and ranges of its links.
 
 Every value is in the frame of its link, which the two arms share. The ranges are those of robot
 systems from 5.9 on (Franka Control Interface documentation, "Robot and interface specifications").
@@ -138,17 +138,3 @@ INERTIALS: Mapping[str, Inertial] = {
 }
 """Identified by the manufacturer: frankarobotics/franka_description 1.0.1,
 ``robots/fr3/inertials.yaml`` and ``end_effectors/franka_hand/inertials.yaml``."""
-
-
-class Capsule(NamedTuple):
-    """A cylinder with half spheres at its ends."""
-
-    start: Point
-    """Centre of one half sphere [m]."""
-    end: Point
-    """Centre of the other [m]."""
-    radius: float
-    """[m]."""
-
-
-SHAPES: Mapping[str, tuple[Capsule, ...]] = {}

@@ -1,8 +1,8 @@
 """The Franka arms as MuJoCo models, to be placed in a scene.
 
-``panda.xml`` is the Panda. The FR3 is a variation of it: other inertias, ranges and shapes of the
-links (``fr3``), the same joint frames, hand and actuators, and the same names, so that a scene
-takes either arm.
+``panda.xml`` is the Panda. The FR3 is a variation of it: other inertias and ranges (``fr3``) and the
+shapes of the collision model (``shapes``), the same joint frames, hand and actuators, and the same
+names, so that a scene takes either arm.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Literal
 import mujoco
 
 from skill_robots.franka import fr3
+from skill_robots.franka.shapes import replace_link_shapes
 
 FrankaRobot = Literal["fer", "fr3"]
 """Names as in franka_description: the Panda (FER) and the Franka Research 3."""
@@ -53,20 +54,4 @@ def _make_fr3(spec: mujoco.MjSpec) -> None:
     ranges = zip(fr3.POSITION_LOW, fr3.POSITION_HIGH, strict=True)
     for i, (low, high) in enumerate(ranges, 1):
         spec.joint(f"panda_joint{i}").range = (low, high)
-    for name, shapes in fr3.SHAPES.items():
-        _replace_shapes(spec, name, shapes)
-
-
-def _replace_shapes(spec: mujoco.MjSpec, body_name: str, shapes: tuple[fr3.Capsule, ...]) -> None:
-    body = spec.body(body_name)
-    for geom in list(body.geoms):
-        spec.delete(geom)
-    shell = spec.find_default("panda")
-    for i, shape in enumerate(shapes):
-        body.add_geom(
-            shell,
-            name=f"{body_name}_{i}",
-            type=mujoco.mjtGeom.mjGEOM_CAPSULE,
-            fromto=(*shape.start, *shape.end),
-            size=(shape.radius, 0.0, 0.0),
-        )
+    replace_link_shapes(spec)

@@ -12,8 +12,6 @@ stay near those that a contact reflex allows, stiff enough to push the training 
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from skill_proto.arrays import Array
@@ -89,6 +87,6 @@ FR3 = ArmSpec(
     reach=_REACH,
     end_effector_reach=_END_EFFECTOR_REACH,
     kinematics=_KINEMATICS,
-    collision_model=partial(FrankaCollisionModel, "fr3"),
+    collision_model=FrankaCollisionModel,
 )
 """Franka Research 3, robot system 5.9 or newer."""

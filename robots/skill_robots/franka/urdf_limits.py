@@ -89,7 +89,7 @@ class _Reader:
         if depth > MAX_DEPTH:
             raise UrdfError(f"the URDF nests more than {MAX_DEPTH} elements")
         if depth == 1 and tag != "robot":
-            raise UrdfError(f"the URDF begins with <{_short(tag)}>, expected <robot>")
+            raise UrdfError(f"the URDF begins with {_short(tag)}, expected <robot>")
         if self.path == ["robot", "joint"]:
             self._start_joint(attributes)
         elif self.path[:2] == ["robot", "joint"] and depth == 3 and self.open_joint is not None:
