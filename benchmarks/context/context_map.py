@@ -32,6 +32,7 @@ from benchmarks.lib.inputs import open_policy
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array, Ids
 from skill_robots.motion.policy_support import UnsupportedPolicyError
+from skill_robots.tasks.engine import Engine, EngineMissingError
 from skill_robots.tasks.skill_aware.benchmark import (
     CELLS,
     EPISODE_STEPS,
@@ -41,7 +42,7 @@ from skill_robots.tasks.skill_aware.benchmark import (
     success,
 )
 from skill_robots.tasks.skill_aware.compatibility import check_fits_skill_aware
-from skill_robots.tasks.skill_aware.engines import Engine, EngineMissingError, make_scenes
+from skill_robots.tasks.skill_aware.engines import make_scenes
 from skill_robots.tasks.skill_aware.scenes import SkillAwareScenes
 from skill_runtime.policy import OnnxPolicy
 

@@ -46,8 +46,8 @@ class BareTable(Tabletop):
 
     def put(self, joint_position: Array) -> None:
         """Puts the arms at rest at ``(n, 7)`` [rad], and the cubes aside."""
-        self._qpos[:, :7] = joint_position
-        self._qpos[:, self._cube_q] = ASIDE_M
+        aside = np.full((self.n, 2), (ASIDE_M, 0.0))
+        self.physics.reset(np.arange(self.n), joint_position, aside, np.zeros(self.n))
 
     def pushed_with(self, setpoint: Array) -> Array:
         """Returns the force ``(n, 3)`` on the end effectors of arms at rest [N].

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from benchmarks.lib.report import print_table, write_json
 from skill_robots.tasks.baselines import StillPolicy
+from skill_robots.tasks.engine import Engine, EngineMissingError
 from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.skill_aware.benchmark import (
     CELLS,
@@ -31,7 +32,7 @@ from skill_robots.tasks.skill_aware.benchmark import (
     benchmark,
     cell_name,
 )
-from skill_robots.tasks.skill_aware.engines import Engine, EngineMissingError, make_scenes
+from skill_robots.tasks.skill_aware.engines import make_scenes
 from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE, FRICTIONS, MASSES, SkillAwareScenes
 from skill_robots.tasks.skill_aware.scripted.policies import Pick, Push, Rule, Switch
 from skill_robots.tasks.skill_aware.scripted.push import SCOOP

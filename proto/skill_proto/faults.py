@@ -29,8 +29,7 @@ MANUAL_RESET = "`clear`, from an arm at rest, and a new lease"
 
 FAULTS: dict[FaultClass, FaultRule] = {
     "tracker": FaultRule(
-        cause="the pose of an object that the policy needs is older than `--tracker-timeout`, "
-        "or was never sent",
+        cause="the pose of an object that the policy needs is older than `--tracker-timeout`",
         recovers=True,
         ends="a fresh pose",
     ),

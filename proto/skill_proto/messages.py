@@ -316,6 +316,8 @@ class Welcome(_Outbound):
     """Largest joint positions that ``servo_joint`` accepts [rad]."""
     gripper_width_max: float = 0.0
     """Largest ``gripper_width`` that a command may have [m]."""
+    speed: float = 1.0
+    """Share of the arm's velocity limits that the server uses."""
     manifest: PolicyManifest
 
 
@@ -423,6 +425,24 @@ class Headroom(BaseModel):
     """Distance of the two nearest links minus its limit, capped at about 5 cm [m]."""
 
 
+class Connection(BaseModel):
+    """Quality of the connection between the server and a real arm."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+    success_rate: float | None
+    """Share of the last 100 control commands that the robot received in time; None while it
+    reports none, as outside of a motion."""
+    missed_setpoints: int
+    """Set-points since the start that came so late that the driver had begun to brake."""
+    lateness_s: float
+    """Longest delay of a cycle of the driver in the last second [s]."""
+    reflexes: int
+    """Number of times that the robot stopped by itself since the start."""
+    last_reflex: tuple[str, ...] = ()
+    """Reasons of the newest of these stops, by the robot's own names."""
+
+
 class Timing(BaseModel):
     """Timing of the control loop: percentiles over the last second."""
 
@@ -469,6 +489,8 @@ class Telemetry(_Outbound):
     end_effector_velocity: tuple[float | None, ...]
     gripper_width: float | None
     objects: dict[str, ObjectState]
+    awaited_objects: tuple[str, ...] = ()
+    """Objects of which no pose has arrived yet; a policy that observes one of them does not run."""
     skill: tuple[float | None, ...] | None
     goal: tuple[float, ...] | None
     goal_distance: float | None = None
@@ -496,6 +518,8 @@ class Telemetry(_Outbound):
     headroom: Headroom | None = None
     """Margins of the set-point to the governor's limits."""
     timing: Timing
+    connection: Connection | None = None
+    """None for a simulated arm."""
     counters: dict[str, int]
     """Number of events since start by name, e.g. 'stops' or 'rejected.<code>'; docs/protocol.md
     lists them. They never decrease, so a subscriber that missed messages still sees the events."""

@@ -23,8 +23,8 @@ INTEGERS = (
 """Integers of every state; ``mode``, ``fault``, ``command`` and ``goal_status`` are indices of the
 tuples in ``state_record``, and -1 stands for none."""
 
-TEXTS = ("lease_holder", "last_event")
-"""Texts of every state; '' stands for no holder."""
+TEXTS = ("lease_holder", "last_event", "last_reflex")
+"""Texts of every state; '' stands for no holder, and for no reflex."""
 
 _integers_of = itemgetter(*INTEGERS[1:])
 
@@ -43,6 +43,8 @@ class StateLayout:
     scene: tuple[str, ...] = ()
     """Names of the parameters of a simulated object; () for a real arm."""
     headroom: tuple[str, ...] = ()
+    connection: tuple[str, ...] = ()
+    """Names of the numbers that describe the connection to a real arm; () for a simulated one."""
     counters: tuple[str, ...] = ()
     latency_buckets: int = 0
 
@@ -68,6 +70,7 @@ class StateLayout:
             "context_estimate": len(self.estimates),
             "scene": len(self.scene),
             "headroom": len(self.headroom),
+            "connection": len(self.connection),
             "timing": 4,
         }
 

@@ -28,7 +28,7 @@ def main() -> None:
         description="Score a policy file on a task, through ONNX Runtime.",
     )
     from skill_robots.motion.policy_support import UnsupportedPolicyError
-    from skill_robots.tasks.skill_aware.engines import EngineMissingError
+    from skill_robots.tasks.engine import EngineMissingError
     from skill_runtime.policy import PolicyError, PolicyFileError
 
     try:

@@ -1,4 +1,4 @@
-"""skill-serve: serves a policy file to a simulated arm."""
+"""skill-serve: serves a policy file to a simulated or real arm."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def main() -> None:
     arguments = tyro.cli(
         ServeOptions,
         prog="skill-serve",
-        description="Serve a policy file to a simulated arm that clients command over ZeroMQ. "
-        + VERSION_HINT,
+        description="Serve a policy file to an arm, simulated or real, that clients command over "
+        "ZeroMQ. " + VERSION_HINT,
     )
     try:
         check_options(arguments)
@@ -134,6 +134,9 @@ def server_options(arguments: ServeOptions) -> ServerOptions:
     return ServerOptions(
         model=arguments.model,
         device=arguments.device,
+        arm=arguments.arm.arm,
+        address=arguments.arm.address,
+        speed=arguments.arm.speed,
         demo=arguments.demo,
         stopped=arguments.stopped,
         stop_after_s=arguments.stop_after,
@@ -143,7 +146,7 @@ def server_options(arguments: ServeOptions) -> ServerOptions:
         spin_s=timing.spin_us * 1e-6,
         realtime=timing.realtime,
         cpu=timing.cpu,
-        seed=scene.seed,
+        seed=scene.seed or 0,
         mass=scene.mass,
         friction=scene.friction,
         log_level=arguments.log_level,

@@ -5,6 +5,7 @@ The imports are light, so that '--help' and a mistyped flag answer at once.
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,25 @@ from skill_proto.bounds import SERVO_RATE_HZ
 from skill_proto.ports import COMMAND_PORT, MAX_PORT, STOP_PORT_OFFSET
 from skill_runtime.console.flags import UsageError, check_cpu, check_number, check_object
 from skill_runtime.console.logs import LogLevel
+
+LEAST_SPEED = 0.01
+"""Least share of the arm's velocity limits: at 0.01 a push of 10 cm takes half a minute."""
+
+DRIVERS = ("franky", "panda_py")
+"""Modules that connect to a Franka arm. The robot's version decides which of them is needed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmOptions:
+    """The arm: a simulation, or a Franka Panda (FER) or Franka Research 3."""
+
+    arm: Literal["mujoco", "bullet", "franka"] = "mujoco"
+    """mujoco: the simulation of training. bullet: panda-gym's robot on PyBullet. franka: a real
+    arm, see docs/deployment.md."""
+    address: Annotated[str | None, arg(metavar="HOST", help_behavior_hint="")] = None
+    """Address of the real arm's control box, e.g. 172.16.0.2."""
+    speed: float = 1.0
+    """Share of the arm's velocity limits that may be used, 0.01 to 1; 0.2 for a first motion."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +54,7 @@ class AddressOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SceneOptions:
-    """Start and object of each episode; `skill-control scene` changes the object while serving."""
+    """Start and object of a simulated episode; `skill-control scene` changes the object later."""
 
     mass: Annotated[
         float | None, arg(metavar="KG", help_behavior_hint="(default: random, as trained)")
@@ -44,7 +64,7 @@ class SceneOptions:
         float | None, arg(metavar="MU", help_behavior_hint="(default: random, as trained)")
     ] = None
     """Effective friction coefficient of cube and table; half of a skill-aware benchmark label."""
-    seed: int = 0
+    seed: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: 0)")] = None
     """Seed of the start positions, of mass and friction, and of the demo."""
 
 
@@ -79,13 +99,15 @@ class ServeOptions:
     track: Annotated[tuple[str, ...] | None, arg(metavar="OBJECT ...", help_behavior_hint="")] = (
         None
     )
-    """Objects whose poses an external tracker sends, e.g. cube; the arm's own are ignored."""
+    """Objects whose poses an external tracker sends, e.g. cube; the arm's own are ignored. A real
+    arm measures no object, so it always tracks those that the policy observes."""
     tracker_timeout: float = 0.2
     """Fault if a tracked pose is older than this [s]."""
     log_level: LogLevel = "info"
     """Least severe messages that are printed."""
     view: bool = False
     """Open MuJoCo's viewer, in a process of its own."""
+    arm: OmitArgPrefixes[ArmOptions] = ArmOptions()
     addresses: OmitArgPrefixes[AddressOptions] = AddressOptions()
     scene: OmitArgPrefixes[SceneOptions] = SceneOptions()
     timing: OmitArgPrefixes[TimingOptions] = TimingOptions()
@@ -98,6 +120,7 @@ def check_options(arguments: ServeOptions) -> None:
         UsageError: a value is out of range; the text names flag, range and value.
     """
     scene, timing = arguments.scene, arguments.timing
+    _check_arm(arguments.arm, scene)
     check_number("port", arguments.addresses.port, 1, MAX_PORT - STOP_PORT_OFFSET)
     check_object(scene.mass, scene.friction)
     check_number("seed", scene.seed, 0, 2**32 - 1)
@@ -112,3 +135,47 @@ def check_options(arguments: ServeOptions) -> None:
     check_number("servo-rate", timing.servo_rate, *SERVO_RATE_HZ, unit="Hz")
     check_number("spin-us", timing.spin_us, 0, 1000, unit="us")
     check_cpu(timing.cpu)
+
+
+def _check_arm(options: ArmOptions, scene: SceneOptions) -> None:
+    check_number("speed", options.speed, LEAST_SPEED, 1.0)
+    if options.arm != "franka":
+        if options.address is not None:
+            raise UsageError(
+                f"--address is the address of a real arm, and --arm {options.arm} is a simulation; "
+                "give --arm franka, or omit --address (--port and --commands are the addresses of "
+                "this server)"
+            )
+        if options.arm == "bullet":
+            _check_bullet()
+        return
+    if not options.address:
+        raise UsageError(
+            "--arm franka needs the address of the robot's control box; give it with --address, "
+            "e.g. --address 172.16.0.2"
+        )
+    given = [
+        f"--{name}" for name in ("mass", "friction", "seed") if getattr(scene, name) is not None
+    ]
+    if given:
+        raise UsageError(
+            f"{', '.join(given)}: for a simulated arm only, --arm franka is a real one; omit it"
+        )
+    if not any(map(_is_installed, DRIVERS)):
+        raise UsageError(
+            "--arm franka needs a driver, and neither franky-control nor panda-python is "
+            "installed; install both with: pip install 'skill-serve[franka]'"
+        )
+
+
+def _check_bullet() -> None:
+    for module in ("pybullet", "panda_gym"):
+        if not _is_installed(module):
+            raise UsageError(
+                f"--arm bullet needs {module}, which is not installed; install it with: "
+                "pip install 'skill-serve[bullet]' (Python 3.11), or take --arm mujoco"
+            )
+
+
+def _is_installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None

@@ -30,10 +30,12 @@ from skill_proto.printable import printable
 from skill_proto.validation_text import clip
 
 TRANSIENT_ERRORS: frozenset[ErrorCode] = frozenset({"stale", "not_now", "busy"})
-"""Refusals of a motion command after which the next one may be accepted. ``stale``: the command was
-too old when the server read it. ``not_now``: the arm has a recoverable fault. ``busy``: too many
-commands wait in the server. A stop and any other fault end the lease, and the server refuses with
-``no_lease``."""
+"""Refusals of a motion command after which the next one may be accepted.
+
+``stale``: the command was too old when the server read it. ``not_now``: the arm has a recoverable
+fault, or the policy waits for the first pose of an object. ``busy``: too many commands wait in the
+server. A stop and any other fault end the lease, and the server refuses with ``no_lease``.
+"""
 
 MAX_TEXT = 1000
 """Longest text of a server that an error repeats [characters]."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from skill_proto.manifest import Context, ContextEstimate, GoalSpace, PolicyManifest, SkillSpace
-from skill_proto.messages import Telemetry, Welcome
+from skill_proto.messages import Connection, Telemetry, Welcome
 from skill_proto.ports import DEFAULT_ADDRESS
 from skill_proto.printable import printable
 
@@ -43,7 +43,7 @@ def welcome_text(welcome: Welcome, address: str) -> str:
     rows = {
         "server": f"{welcome.server}, mode {welcome.mode}",
         "robot": f"{welcome.robot} ({welcome.backend}, {kind}), "
-        f"servo {1 / welcome.servo_period_s:g} Hz",
+        f"servo {1 / welcome.servo_period_s:g} Hz{_speed_text(welcome.speed)}",
         "policy": f"{manifest.name} ({manifest.algorithm}) at {welcome.policy_rate_hz:g} Hz",
         "about": " ".join(manifest.description.split()),
         "skill": _skill_text(manifest.skill, address),
@@ -58,6 +58,10 @@ def welcome_text(welcome: Welcome, address: str) -> str:
         "stop": welcome.stop_address,
     }
     return "\n".join(f"{name:<11}{printable(text)}" for name, text in rows.items() if text)
+
+
+def _speed_text(speed: float) -> str:
+    return "" if speed == 1.0 else f", at most {100 * speed:g} % of its velocity limits"
 
 
 def json_line(text: str) -> str:
@@ -137,13 +141,28 @@ def state_line(state: Telemetry, manifest: PolicyManifest | None = None) -> str:
     if state.skill:
         parts.append(f"skill {_numbers(state.skill, 2)}")
     parts += [f"{name} {_numbers(pose.position, 3)} m" for name, pose in state.objects.items()]
+    if state.awaited_objects:
+        parts.append(f"NO POSE YET: {', '.join(state.awaited_objects)}")
     parts.append(f"end effector {_numbers(state.end_effector_position, 3)} m")
+    if state.connection is not None:
+        parts.append(_connection_text(state.connection))
     context = _context_text(state, manifest)
     if context:
         parts.append(context)
     if state.not_finite:
         parts.append(f"NOT FINITE: {', '.join(state.not_finite)}")
     return printable("  ".join(parts))
+
+
+def _connection_text(connection: Connection) -> str:
+    """Summarises the connection to a real arm; its counts and reflexes only if there are any."""
+    rate = connection.success_rate
+    parts = ["connection" if rate is None else f"connection {100 * rate:.0f} %"]
+    if connection.missed_setpoints:
+        parts.append(f"missed {connection.missed_setpoints}")
+    if connection.reflexes:
+        parts.append(f"reflexes {connection.reflexes} (last: {', '.join(connection.last_reflex)})")
+    return ", ".join(parts)
 
 
 def _context_text(state: Telemetry, manifest: PolicyManifest | None) -> str:

@@ -25,6 +25,7 @@ from skill_robots.arm import (
 from skill_robots.motion.governor import Governor, Headroom, Intervention
 from skill_robots.motion.limits import MotionLimits
 from skill_robots.motion.policy_adapter import PolicyAdapter
+from skill_robots.motion.reduced_speed import with_speed
 from skill_runtime.authority.command import ActiveCommand
 from skill_runtime.authority.modes import LATCHED, POLICY_MODES
 from skill_runtime.authority.refusal import Refusal
@@ -54,9 +55,10 @@ class ArmController:
         tracker: object poses that clients report.
         clock: server time [s]; None takes the machine's.
         fault_points: hooks for fault injection.
+        speed: share of the arm's velocity limits that set-points may use, in (0, 1].
 
     Attributes:
-        arm, tracker: as given.
+        arm, tracker, speed: as given.
         adapter: from policy and targets to set-points.
         link: the connection to the arm, and the governor of its set-points.
         runner: runs the policy.
@@ -75,10 +77,13 @@ class ArmController:
         tracker: ObjectTracker | None = None,
         clock: Callable[[], float] | None = None,
         fault_points: FaultPoints | None = None,
+        speed: float = 1.0,
     ) -> None:
         manifest = policy.manifest
         self.arm = arm
-        self.adapter = PolicyAdapter(arm.spec, manifest, arm.servo_period_s)
+        self.speed = speed
+        spec = with_speed(arm.spec, speed)
+        self.adapter = PolicyAdapter(spec, manifest, arm.servo_period_s)
         self.runner = PolicyRunner(policy, self.adapter, arm.servo_period_s)
         self.tracker = tracker or ObjectTracker()
         self.goal_monitor = GoalMonitor(manifest.goal)
@@ -89,7 +94,7 @@ class ArmController:
             self.tracker,
             clock or MonotonicClock().now,
             self.adapter,
-            Governor(arm.spec, low, high, arm.servo_period_s),
+            Governor(spec, low, high, arm.servo_period_s),
             None if fault_points is None else fault_points.setpoint_placed,
         )
         self._followed: ActiveCommand | None = None
@@ -132,6 +137,11 @@ class ArmController:
     def interventions(self) -> Mapping[Intervention, int]:
         """Number of set-points that the governor has refused, by reason."""
         return self.link.governor.interventions
+
+    @property
+    def awaited_objects(self) -> list[str]:
+        """Objects that the policy observes, and of which no tracker has sent a pose yet."""
+        return self.tracker.awaited(self.adapter.objects)
 
     def headroom(self) -> Headroom | None:
         """Returns the distance of the last set-point from its limits; None before the first."""

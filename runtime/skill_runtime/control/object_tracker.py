@@ -100,6 +100,10 @@ class ObjectTracker:
         """Returns the newest pose of each object, of any age."""
         return {name: sighting.pose for name, sighting in self._seen.items()}
 
+    def awaited(self, names: Iterable[str]) -> list[str]:
+        """Returns those of the names that are tracked, and of which no pose has arrived yet."""
+        return [name for name in names if self.tracks(name) and name not in self._seen]
+
     def tracks(self, name: str) -> bool:
         """Returns whether clients report the pose of this object."""
         return name in self.config.objects

@@ -23,7 +23,7 @@ Interval = tuple[float, float]
 
 _OPTIONS: dict[EvaluationKind, tuple[str, ...]] = {
     "skills_and_goals": ("skills", "goals", "start", "mass", "friction", "plot"),
-    "cells": ("engine",),
+    "cells": (),
 }
 """Options that belong to one kind of evaluation only."""
 
@@ -45,9 +45,10 @@ class EvaluationOptions:
     brought to a goal in 20 cells of friction and mass."""
     engine: Annotated[
         Literal["bullet", "mujoco"] | None,
-        arg(metavar="{bullet,mujoco}", help_behavior_hint="(default: bullet)"),
+        arg(metavar="{bullet,mujoco}", help_behavior_hint="(default: mujoco; skill-aware: bullet)"),
     ] = None
-    """skill-aware only. bullet: panda-gym, as published. mujoco: the same scene in MuJoCo."""
+    """tabletop: mujoco is the plant of training; bullet is panda-gym's robot under the same joint
+    impedance. skill-aware: bullet is panda-gym, as published; mujoco is the same scene."""
     skills: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: 48)")] = None
     """tabletop only. Skills in one set, spread evenly."""
     episodes: Annotated[
@@ -105,7 +106,8 @@ def _check_task(arguments: EvaluationOptions) -> None:
     """Refuses options that belong to another task."""
     kind = task_of_option(arguments.task).evaluation
     foreign = [name for other, names in _OPTIONS.items() if other != kind for name in names]
-    if kind == "cells" and arguments.engine != "mujoco":
+    default = "bullet" if kind == "cells" else "mujoco"
+    if (arguments.engine or default) == "bullet":
         foreign.append("threads")
     given = [f"--{name}" for name in foreign if getattr(arguments, name) is not None]
     if given == ["--threads"]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.skill_aware.benchmark import (
     CELLS,
     EPISODE_STEPS,
@@ -21,7 +22,7 @@ from skill_robots.tasks.skill_aware.benchmark import (
     cell_name,
 )
 from skill_robots.tasks.skill_aware.compatibility import check_fits_skill_aware
-from skill_robots.tasks.skill_aware.engines import Engine, make_scenes
+from skill_robots.tasks.skill_aware.engines import make_scenes
 from skill_robots.tasks.skill_aware.scenes import (
     ACTION_SIZE,
     FRICTION_LIMIT,

@@ -13,6 +13,7 @@ from typing import Literal
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.observation import PUSH_OBSERVATION
+from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.tabletop.compatibility import check_fits_tabletop
 from skill_robots.tasks.tabletop.metrics import goal_metrics, skill_metrics
@@ -69,6 +70,8 @@ class EvaluationSettings:
     """Range of the cube-table friction; None: the trained range."""
     threads: int = 1
     """Physics threads."""
+    engine: Engine = "mujoco"
+    """Physics engine of the plant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +105,7 @@ def evaluate(
 
     Raises:
         UnsupportedPolicyError: the policy cannot act on the tabletop.
+        EngineMissingError: the physics engine is not installed.
     """
     if manifest is not None:
         check_fits_tabletop(manifest)
@@ -124,6 +128,7 @@ def evaluate(
             threads=settings.threads,
             on_step=on_step,
             make_audit=make_audit,
+            engine=settings.engine,
         )
     goals: GoalTrajectories | None = None
     if settings.goals and takes_goals(manifest):
@@ -136,6 +141,7 @@ def evaluate(
             threads=settings.threads,
             on_step=on_step,
             make_audit=make_audit,
+            engine=settings.engine,
         )
     return EvaluationResult(
         metrics=_metrics(manifest, skills, goals), config=config, skills=skills, goals=goals

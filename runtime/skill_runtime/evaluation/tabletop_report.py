@@ -32,7 +32,8 @@ def evaluate_tabletop(arguments: EvaluationOptions) -> Outcome:
     """Runs skills and goals.
 
     Raises:
-        UsageError, UnsupportedPolicyError, PolicyFileError, PolicyError: see each class.
+        UsageError, UnsupportedPolicyError, EngineMissingError, PolicyFileError, PolicyError: see
+            each class.
     """
     started = time.monotonic()
     policy, manifest = load(arguments, Tabletop.action_size)
@@ -70,6 +71,7 @@ def _settings(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> 
         mass=arguments.mass,
         friction=arguments.friction,
         threads=arguments.threads or default.threads,
+        engine=arguments.engine or default.engine,
     )
 
 
@@ -90,6 +92,7 @@ def _report(
         "episode_steps": result.config.episode_steps,
         "goals": settings.goals if takes_goals(manifest) else 0,
         "goal_steps": GOAL_STEPS,
+        "engine": settings.engine,
         "start": settings.start,
         "mass": list(result.config.mass),
         "friction": list(result.config.friction),
@@ -102,8 +105,8 @@ def _summary(report: dict[str, Any]) -> str:
     skills = f"{report['skills']} skills x {report['episodes']} episodes, "
     return (
         f"{skills if report['skills'] else ''}{report['goals']} goals, "
-        f"seed {report['seed']}, {report['start']} start, mass {mass[0]:g}-{mass[1]:g} kg, "
-        f"friction {friction[0]:g}-{friction[1]:g}"
+        f"{report['engine']}, seed {report['seed']}, {report['start']} start, "
+        f"mass {mass[0]:g}-{mass[1]:g} kg, friction {friction[0]:g}-{friction[1]:g}"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from skill_proto.messages import Headroom, ObjectState, Telemetry, Timing
+from skill_proto.messages import Connection, Headroom, ObjectState, Telemetry, Timing
 from skill_runtime.channel.state_layout import State, StateLayout
 from skill_runtime.channel.state_record import (
     COMMANDS,
@@ -93,6 +93,7 @@ def make_telemetry(
         end_effector_velocity=measured("end_effector_velocity"),
         gripper_width=encoder.one("gripper_width", blocks["gripper_width"][0]),
         objects=_objects(state, layout, encoder),
+        awaited_objects=tuple(name for name in layout.objects if f"{name}.position" not in blocks),
         skill=encoder.maybe("skill", blocks.get("skill")),
         goal=blocks.get("goal"),
         goal_distance=_rounded(state.number("goal_distance")),
@@ -106,6 +107,7 @@ def make_telemetry(
         braking=bool(integers["braking"]),
         headroom=_headroom(state, layout),
         timing=_timing(state),
+        connection=_connection(state),
         counters=_counters(state, counters or {}),
         last_event=last_event or state.texts["last_event"],
         not_finite=tuple(encoder.not_finite),
@@ -150,6 +152,20 @@ def _headroom(state: State, layout: StateLayout) -> Headroom | None:
         return None
     rounded = [round(value, DECIMALS) for value in values]
     return Headroom.model_construct(None, **dict(zip(layout.headroom, rounded, strict=True)))
+
+
+def _connection(state: State) -> Connection | None:
+    values = state.blocks.get("connection")
+    if values is None:
+        return None
+    success_rate, missed_setpoints, lateness_s, reflexes = values
+    return Connection.model_construct(
+        success_rate=_finite_or_none(success_rate),
+        missed_setpoints=int(missed_setpoints),
+        lateness_s=round(lateness_s, DECIMALS),
+        reflexes=int(reflexes),
+        last_reflex=tuple(state.texts["last_reflex"].split()),
+    )
 
 
 def _timing(state: State) -> Timing:

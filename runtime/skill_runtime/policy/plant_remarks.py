@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from skill_proto.bounds import FRICTION, MASS_KG
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ArmSpec
+from skill_robots.franka.specs import FR3, PANDA
 from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.policy_support import TRAINED_UNITS
 from skill_robots.motion.setpoint_shaper import ShaperConfig
@@ -24,6 +25,9 @@ from skill_robots.tasks.task import Task
 
 BOUNDS = {"cube_mass": MASS_KG, "cube_table_friction": FRICTION}
 """Bounds of the simulated object, by the name of the quantity in ``trained_on``."""
+
+ARMS = {spec.name: spec for spec in (PANDA, FR3)}
+"""Arms by their name in manifests."""
 
 _TOLERANCE = 0.01
 """Relative difference of two values of a plant that counts as equal: manifests may be rounded."""
@@ -58,6 +62,7 @@ def plant_remarks(
     found: list[str] = []
     if plant.robot != spec.name:
         found.append(f"trained on the robot {plant.robot!r}, this arm is {spec.name!r}")
+        found += _limits(ARMS.get(plant.robot), spec)
     if plant.task not in TASKS:
         found.append(f"trained on the task {plant.task!r}, which is treated as {TABLETOP.title}")
     if task is TABLETOP:
@@ -95,6 +100,21 @@ def _servo(manifest: PolicyManifest, spec: ArmSpec, servo_period_s: float) -> li
             f"{Tabletop.control_rate_hz:g} Hz"
         )
     return found
+
+
+def _limits(trained: ArmSpec | None, here: ArmSpec) -> list[str]:
+    """Compares the limits that the set-point shaper follows; None is an arm that is not known."""
+    if trained is None:
+        return []
+    return [
+        f"the set-point shaper follows the limits of the arm: joint {name} in training "
+        f"{_list(before)} {unit}, here {_list(now)}"
+        for name, unit, before, now in (
+            ("velocity", "rad/s", trained.velocity_limit, here.velocity_limit),
+            ("acceleration", "rad/s^2", trained.acceleration_limit, here.acceleration_limit),
+        )
+        if not _equal(before, now)
+    ]
 
 
 def _action(manifest: PolicyManifest, spec: ArmSpec) -> list[str]:

@@ -22,6 +22,10 @@ class ServerOptions:
 
     model: Path
     device: Literal["cpu", "cuda"] = "cpu"
+    arm: Literal["mujoco", "bullet", "franka"] = "mujoco"
+    address: str | None = None
+    """Address of the control box of a real arm; None for a simulated one."""
+    speed: float = 1.0
     demo: bool = True
     stopped: bool = False
     stop_after_s: float = 60.0

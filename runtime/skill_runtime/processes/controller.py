@@ -12,21 +12,34 @@ import shutil
 import sys
 import time
 
+from skill_proto.manifest import PolicyManifest
 from skill_proto.shared_memory.memory import map_memory
-from skill_robots.arm import ArmError
+from skill_robots.arm import Arm, ArmError
 from skill_robots.motion.policy_support import UnsupportedPolicyError
+from skill_robots.tasks.engine import EngineMissingError
 from skill_runtime.authority.authority import IdleTimeout
 from skill_runtime.channel.channel import Channel
 from skill_runtime.control.object_tracker import TrackConfig
 from skill_runtime.control.policy_runner import RateMismatchError
 from skill_runtime.policy import PolicyFileError, load_manifest
 from skill_runtime.processes.child import read_config
-from skill_runtime.processes.config import ControllerConfig, Failed, Ready, Started
+from skill_runtime.processes.config import (
+    ControllerConfig,
+    Failed,
+    Ready,
+    ServerOptions,
+    Started,
+)
 from skill_runtime.processes.log_pipe import log_to_pipe
 from skill_runtime.processes.signals import ProcessSignals
 from skill_runtime.realtime.limits import be_a_child
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
-from skill_runtime.server.backends import mismatches, simulated_arm
+from skill_runtime.server.backends import (
+    connect_franka,
+    mismatches,
+    simulated_arm,
+    tracked_objects,
+)
 from skill_runtime.server.control_loop import Pace
 
 LISTENER_START_S = 5.0
@@ -43,7 +56,10 @@ def main() -> None:
     channel = Channel(map_memory(config.memory))
     try:
         server = build(config, channel)
-    except (PolicyFileError, RateMismatchError, UnsupportedPolicyError, ValueError) as error:
+    except (
+        *(PolicyFileError, RateMismatchError, UnsupportedPolicyError),
+        *(EngineMissingError, ValueError),
+    ) as error:
         _report(config.report, Failed(reason=str(error), may_pass=False))
         return
     except ArmError as error:
@@ -76,16 +92,44 @@ def main() -> None:
 
 
 def build(config: ControllerConfig, channel: Channel) -> ArmServer:
-    """Returns the server with a simulated arm.
+    """Returns the server with its arm, which is closed if the server cannot be built.
 
     Raises:
-        PolicyFileError, RateMismatchError, UnsupportedPolicyError, ArmError: The server cannot be
-            built; the text names the reason.
+        PolicyFileError, RateMismatchError, UnsupportedPolicyError, EngineMissingError, ArmError:
+            The server cannot be built; the text names the reason.
     """
     options = config.options
     manifest = load_manifest(options.model)
-    arm = simulated_arm(manifest, servo_rate_hz=options.servo_rate_hz, seed=options.seed)
+    arm, remarks = open_arm(options, manifest)
+    try:
+        server = _server(config, channel, arm, manifest)
+    except Exception:
+        arm.close()
+        raise
+    server.remarks += remarks
+    server.remarks += mismatches(manifest, arm, options.mass, options.friction, options.speed)
+    return server
+
+
+def open_arm(options: ServerOptions, manifest: PolicyManifest) -> tuple[Arm, tuple[str, ...]]:
+    """Returns the arm that was asked for, and remarks for the user.
+
+    Raises:
+        EngineMissingError, ArmError: The simulation is not installed, or the robot is not ready.
+    """
+    rate_hz = options.servo_rate_hz
+    if options.arm == "franka":
+        assert options.address is not None  # checked with the command line
+        return connect_franka(options.address, servo_rate_hz=rate_hz, realtime=options.realtime)
+    arm = simulated_arm(manifest, servo_rate_hz=rate_hz, seed=options.seed, name=options.arm)
     arm.set_context(mass=options.mass, friction=options.friction)
+    return arm, ()
+
+
+def _server(
+    config: ControllerConfig, channel: Channel, arm: Arm, manifest: PolicyManifest
+) -> ArmServer:
+    options = config.options
     serve = ServeConfig(
         model=options.model,
         device=options.device,
@@ -95,13 +139,16 @@ def build(config: ControllerConfig, channel: Channel) -> ArmServer:
         demo=options.demo,
         stopped=options.stopped,
         seed=options.seed,
+        backend=options.arm,
+        speed=options.speed,
         idle_timeout=IdleTimeout(stop_after_s=options.stop_after_s),
-        track=TrackConfig(objects=options.track, timeout_s=options.tracker_timeout_s),
+        track=TrackConfig(
+            objects=tracked_objects(options.track, manifest, arm),
+            timeout_s=options.tracker_timeout_s,
+        ),
     )
     signals = ProcessSignals(config.own, config.gateway, config.listener)
-    server = ArmServer(arm, serve, channel, signals.for_loop())
-    server.remarks += mismatches(manifest, arm, options.mass, options.friction)
-    return server
+    return ArmServer(arm, serve, channel, signals.for_loop())
 
 
 def _report(descriptor: int, report: Ready | Started | Failed) -> None:

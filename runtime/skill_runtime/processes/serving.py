@@ -63,8 +63,9 @@ GATEWAY_START_S = 10.0
 LAST_TELEMETRY_S = 0.05
 """Time for the gateway to publish the last state [s]."""
 
-REST_S = 3.0
-"""Longest wait for the controller to bring the arm to rest and to end [s]."""
+REST_S = 6.0
+"""Longest wait for the controller to bring the arm to rest and to end [s]: about a second to come
+to rest, and the time that the driver of a real arm takes to end."""
 
 REPORT_CHECK_S = 0.05
 """Interval at which a wait for the controller looks whether to give up [s]."""

@@ -56,6 +56,8 @@ class ServeConfig:
     """Start in mode ``stopped``; ``clear`` enables motion."""
     seed: int = 0
     backend: str = "mujoco"
+    speed: float = 1.0
+    """Share of the arm's velocity limits that set-points may use."""
     idle_timeout: IdleTimeout = field(default_factory=IdleTimeout)
     track: TrackConfig = field(default_factory=TrackConfig)
     watch_stop_listener: bool = True
@@ -104,7 +106,9 @@ class ArmServer:
             policy = opened = OnnxPolicy(config.model, device=config.device)
             inference_s = opened.inference_s
         tracker = ObjectTracker(config.track)
-        self.controller = ArmController(arm, policy, tracker, self._clock.now, fault_points)
+        self.controller = ArmController(
+            arm, policy, tracker, self._clock.now, fault_points, config.speed
+        )
         layout = make_layout(self.controller)
         self.stops = stops = StopReader(channel.stops, self.authority)
         demo = DemoController(self.controller.manifest, config.seed) if self._has_demo else None
@@ -142,6 +146,12 @@ class ArmServer:
         if self._config.stopped:
             remarks = []
         needed = self.controller.adapter.objects
+        awaited = self.controller.awaited_objects
+        if awaited:
+            remarks.append(
+                f"the policy waits for the pose of {', '.join(map(repr, awaited))}: start a "
+                "tracker that sends 'track' (docs/protocol.md), e.g. examples/tag_tracker.py"
+            )
         for name in self._config.track.objects:
             if name not in needed:
                 seen = f"observes {', '.join(needed)}" if needed else "observes no object"
@@ -187,6 +197,7 @@ class ArmServer:
             joint_position_low=tuple(arm.spec.position_low.tolist()),
             joint_position_high=tuple(arm.spec.position_high.tolist()),
             gripper_width_max=arm.spec.gripper_width_max,
+            speed=self._config.speed,
             manifest=manifest,
         )
 

@@ -1,23 +1,36 @@
-"""The simulated arm of skill-serve, and its differences from the arm of training."""
+"""The arms that skill-serve can move, and their differences from the arm of training."""
 
 from __future__ import annotations
 
+from typing import Literal
+
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import Arm
+from skill_robots.observation import FIELDS
 from skill_robots.tasks.registry import find_task
-from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
+from skill_robots.tasks.tabletop.simulated_arm import BulletArm, MujocoArm, TabletopArm
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_runtime.policy.plant_remarks import plant_remarks, usable_range
+
+Simulation = Literal["mujoco", "bullet"]
+
+SIMULATIONS: dict[Simulation, type[TabletopArm]] = {"mujoco": MujocoArm, "bullet": BulletArm}
+"""The simulated arms, by name."""
 
 QUANTITIES = {"mass": "cube_mass", "friction": "cube_table_friction"}
 """Name of each changeable quantity of the scene in a manifest's ``trained_on``."""
 
 
-def simulated_arm(manifest: PolicyManifest, *, servo_rate_hz: float, seed: int) -> MujocoArm:
+def simulated_arm(
+    manifest: PolicyManifest, *, servo_rate_hz: float, seed: int, name: Simulation = "mujoco"
+) -> TabletopArm:
     """Returns an arm whose episodes start like those of the policy's training.
 
     Mass and friction are drawn from the manifest's ranges. The start height of the end effector
     is that of the policy's task.
+
+    Raises:
+        EngineMissingError: the physics engine is not installed.
     """
     default = TabletopConfig()
     config = TabletopConfig(
@@ -26,11 +39,56 @@ def simulated_arm(manifest: PolicyManifest, *, servo_rate_hz: float, seed: int) 
         friction=usable_range(manifest, QUANTITIES["friction"]) or default.friction,
         start=find_task(manifest.plant.task).start,
     )
-    return MujocoArm(config, seed=seed)
+    return SIMULATIONS[name](config, seed=seed)
+
+
+def connect_franka(
+    address: str, *, servo_rate_hz: float, realtime: bool
+) -> tuple[Arm, tuple[str, ...]]:
+    """Connects to a Franka arm; this takes seconds.
+
+    Args:
+        address: of its control box.
+        servo_rate_hz: rate of the set-points [Hz].
+        realtime: request real-time scheduling for the driver.
+
+    Returns:
+        The arm, and remarks for the user.
+
+    Raises:
+        ArmError: the robot does not answer or is not ready, or its driver is not installed.
+    """
+    from skill_robots.franka_driver.franka_arm import FrankaArm
+
+    arm = FrankaArm.connect(address, servo_rate_hz=servo_rate_hz, realtime=realtime)
+    return arm, arm.remarks
+
+
+def tracked_objects(given: tuple[str, ...], manifest: PolicyManifest, arm: Arm) -> tuple[str, ...]:
+    """Returns the objects whose poses trackers send: a real arm measures no objects itself.
+
+    Args:
+        given: named by the user.
+        manifest: of the policy.
+        arm: the arm.
+
+    Raises:
+        ArmError: the arm cannot be read.
+    """
+    if arm.is_simulated:
+        return given
+    reported = arm.read().objects
+    fields = (FIELDS.get(name) for name in manifest.observation_names)
+    needed = (field.object for field in fields if field is not None and field.object is not None)
+    return tuple(dict.fromkeys((*given, *(name for name in needed if name not in reported))))
 
 
 def mismatches(
-    manifest: PolicyManifest, arm: Arm, mass: float | None, friction: float | None
+    manifest: PolicyManifest,
+    arm: Arm,
+    mass: float | None,
+    friction: float | None,
+    speed: float = 1.0,
 ) -> list[str]:
     """Lists the differences of this arm and scene from those of training, one per string.
 
@@ -39,8 +97,16 @@ def mismatches(
         arm: The arm that the policy will move.
         mass: Fixed mass of the object [kg]; None for a random one.
         friction: Fixed friction of object and table; None for a random one.
+        speed: Share of the arm's velocity limits that set-points may use.
     """
     found = plant_remarks(manifest, arm.spec, arm.servo_period_s)
+    if isinstance(arm, TabletopArm) and arm.engine != "mujoco":
+        found.append("trained on MuJoCo, this arm is simulated by PyBullet with other links")
+    if speed < 1.0:
+        found.append(
+            f"--speed {speed:g}: trained with the arm's own velocity limits; fast motions lag, and "
+            "skills take longer"
+        )
     for quantity, value in (("mass", mass), ("friction", friction)):
         trained = manifest.trained_on.get(QUANTITIES[quantity])
         if value is not None and trained is not None and not trained.low <= value <= trained.high:

@@ -28,7 +28,7 @@ from skill_proto.messages import (
 )
 from skill_runtime.authority.authority import Authority
 from skill_runtime.authority.command import ActiveCommand, CommandHeader
-from skill_runtime.authority.modes import Event
+from skill_runtime.authority.modes import POLICY_MODES, Event
 from skill_runtime.authority.refusal import Refusal
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.simulated_scene import set_context
@@ -116,12 +116,31 @@ class Dispatcher:
         command = ActiveCommand(
             kind=message.type,
             vector=vector,
-            expires=self._authority.check(header, event, now),
+            expires=self._check_motion(header, event, now),
             seq=message.seq,
             gripper_width=message.gripper_width,
             grasp=message.grasp,
         )
         self._authority.accept(header, event, command)
+
+    def _check_motion(self, header: CommandHeader, event: Event, now: float) -> float:
+        """Returns the time at which the command would expire.
+
+        Raises:
+            Refusal: the sender may not command, or the policy waits for the first pose of an
+                object.
+        """
+        expires = self._authority.check(header, event, now)
+        awaited = self._controller.awaited_objects if event in POLICY_MODES else []
+        if awaited:
+            raise Refusal(
+                "not_now",
+                f"no pose of {', '.join(map(repr, awaited))} has arrived yet, and the policy "
+                "observes it",
+                "start a tracker that sends 'track' (docs/protocol.md), e.g. "
+                "examples/tag_tracker.py; send the command again then",
+            )
+        return expires
 
     def _execute(
         self,

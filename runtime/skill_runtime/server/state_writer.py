@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from skill_proto.shared_memory.seqlock import Seqlock
+from skill_robots.arm import ArmConnection
 from skill_robots.motion.governor import INTERVENTIONS, Headroom
 from skill_runtime.authority.authority import Authority
 from skill_runtime.authority.event_log import COUNTERS
@@ -32,6 +33,9 @@ States in between repeat the last one."""
 
 HEADROOM = tuple(field.name for field in fields(Headroom))
 
+CONNECTION = ("success_rate", "missed_setpoints", "lateness_s", "reflexes")
+"""The numbers of an :class:`~skill_robots.arm.ArmConnection`; NaN stands for no success rate."""
+
 
 def make_layout(controller: ArmController) -> StateLayout:
     """Returns the layout of a server's state."""
@@ -49,6 +53,7 @@ def make_layout(controller: ArmController) -> StateLayout:
         estimates=() if context is None else tuple(item.name for item in context.estimates),
         scene=() if scene is None else tuple(scene),
         headroom=HEADROOM,
+        connection=() if state.connection is None else CONNECTION,
         counters=COUNTERS + GOVERNOR_COUNTERS,
         latency_buckets=LATENCY_BUCKETS,
     )
@@ -122,6 +127,7 @@ class StateWriter:
             {
                 "lease_holder": "" if lease is None else lease.holder,
                 "last_event": authority.events.last_event,
+                "last_reflex": _reflex_text(controller.state.connection),
             },
         )
         self._lock.write(record)
@@ -156,6 +162,8 @@ class StateWriter:
         scene = context_of(controller.arm)
         if scene is not None:
             blocks["scene"] = tuple(scene.values())
+        if state.connection is not None and self._layout.connection:
+            blocks["connection"] = _connection_numbers(state.connection)
         if now >= self._headroom_due:
             self._headroom_due = now + HEADROOM_PERIOD_S
             headroom = controller.headroom()
@@ -175,6 +183,17 @@ class StateWriter:
             return counters
         governor = {f"governor.{kind}": count for kind, count in interventions.items()}
         return {**counters, **governor, "governor": total}
+
+
+def _connection_numbers(connection: ArmConnection) -> tuple[float, ...]:
+    """Returns the numbers of :data:`CONNECTION`."""
+    rate = math.nan if connection.success_rate is None else connection.success_rate
+    return rate, connection.missed_setpoints, connection.lateness_s, connection.reflexes
+
+
+def _reflex_text(connection: ArmConnection | None) -> str:
+    """Returns the robot's names of its newest reflex, separated by blanks."""
+    return "" if connection is None else " ".join(connection.last_reflex)
 
 
 def _output_blocks(output: PolicyOutput) -> dict[str, Sequence[float]]:

@@ -34,4 +34,4 @@ def test_a_tick_passes_every_leg_from_the_record_to_the_motor(policy_file: Path)
         assert len(trace) == len(LEGS)
         calls = [place(code) for code in flat(trace)]
         assert calls[0] == "skill_runtime/server/command_reader.py CommandReader.read"
-        assert calls[-1].endswith("MujocoArm.command")
+        assert calls[-1].endswith("TabletopArm.command")

@@ -141,12 +141,12 @@ def test_fingers_are_geared_once_the_gripper_is_used(make_manifest: MakeManifest
     bench = Bench(gripper_manifest(make_manifest))
     for _ in range(10):
         bench.act(np.array([0.0, 0.0, 0.0, 0.3]))
-    table = bench.arm._table  # type: ignore[attr-defined]  no public method moves one finger
-    finger = table._finger_q
-    table._qpos[0, finger] += 0.01
+    physics = bench.arm._table.physics  # type: ignore[attr-defined]  only this moves one finger
+    finger = physics._finger_q
+    physics._qpos[0, finger] += 0.01
     bench.adapter.apply_action(np.zeros(4), bench.arm.read())
     bench.follow(40)
-    one, other = table._qpos[0, finger : finger + 2]
+    one, other = physics._qpos[0, finger : finger + 2]
     assert one == pytest.approx(other, abs=1e-4)
 
 

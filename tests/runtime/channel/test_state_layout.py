@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skill_runtime.channel.record_queue import CorruptRecordError
-from skill_runtime.channel.state_layout import INTEGERS, State, StateLayout
+from skill_runtime.channel.state_layout import INTEGERS, TEXTS, State, StateLayout
 from skill_runtime.channel.state_record import FAULTS, MODES, index_of, value_at
 from skill_runtime.channel.text import MAX_TEXT_BYTES
 
@@ -24,6 +24,7 @@ LAYOUT = StateLayout(
     estimates=("mass",),
     scene=("mass", "friction"),
     headroom=("table",),
+    connection=("success_rate", "reflexes"),
     counters=("stops", "expired"),
     latency_buckets=3,
 )
@@ -35,7 +36,8 @@ SIZES = {
     **{"cube.position": 3, "cube.quaternion": 4, "cube.age": 1},
     **{"ball.position": 3, "ball.quaternion": 4, "ball.age": 1},
     **{"skill": 2, "goal": 3, "goal_distance": 1, "action": 1, "context": 4},
-    **{"context_distance": 1, "context_estimate": 1, "scene": 2, "headroom": 1, "timing": 4},
+    **{"context_distance": 1, "context_estimate": 1, "scene": 2, "headroom": 1},
+    **{"connection": 2, "timing": 4},
 }
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
@@ -52,14 +54,14 @@ def packed(layout: StateLayout = LAYOUT, **changes: Any) -> bytes:  # noqa: ANN4
         "latency_counts": [0] * layout.latency_buckets,
         "counters": {},
         "blocks": {},
-        "texts": {"lease_holder": "", "last_event": ""},
+        "texts": dict.fromkeys(TEXTS, ""),
     }
     return layout.pack(**given | changes)
 
 
 def test_the_blocks_have_these_sizes() -> None:
     assert LAYOUT.blocks == SIZES
-    expected = 8 * (len(INTEGERS) + 3 + 2 + sum(SIZES.values())) + 2 * 2
+    expected = 8 * (len(INTEGERS) + 3 + 2 + sum(SIZES.values())) + 2 * len(TEXTS)
     assert len(packed()) == expected
 
 
@@ -89,7 +91,7 @@ def test_a_state_is_the_same_after_its_way_as_a_record(
     blocks: dict[str, list[float]],
     holder: str,
 ) -> None:
-    texts = {"lease_holder": holder, "last_event": holder[::-1]}
+    texts = {"lease_holder": holder, "last_event": holder[::-1], "last_reflex": 2 * holder}
     state = LAYOUT.unpack(LAYOUT.pack(numbers, counts, counters, blocks, texts))
     assert {**state.integers, "present": 0} == {**numbers, "present": 0}
     assert state.latency_counts == tuple(counts)
@@ -120,12 +122,12 @@ def test_the_number_of_a_block_of_one() -> None:
     ],
 )
 def test_a_long_text_is_cut(given: str, kept: str) -> None:
-    state = LAYOUT.unpack(packed(texts={"lease_holder": "", "last_event": given}))
+    state = LAYOUT.unpack(packed(texts=dict.fromkeys(TEXTS, "") | {"last_event": given}))
     assert state.texts["last_event"] == kept
 
 
 def test_a_record_that_is_too_short_is_refused() -> None:
-    record = packed(texts={"lease_holder": "", "last_event": ""})
+    record = packed()
     for length in (0, 1, 100, len(record) - 3):
         with pytest.raises(CorruptRecordError):
             LAYOUT.unpack(record[:length])
@@ -133,7 +135,7 @@ def test_a_record_that_is_too_short_is_refused() -> None:
 
 @pytest.mark.parametrize("change", ["cut", "longer", "another layout"])
 def test_a_record_of_another_length_is_refused(change: str) -> None:
-    record = packed(texts={"lease_holder": "holder", "last_event": "event"})
+    record = packed(texts=dict.fromkeys(TEXTS, "text"))
     record = record[:-1] if change == "cut" else record + b"\0" * 900
     if change == "another layout":
         record = packed(StateLayout(dof=7))

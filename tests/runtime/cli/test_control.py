@@ -576,6 +576,8 @@ def test_clear_is_advised_only_if_it_is_necessary(
 ) -> None:
     address = serve(policy_file, track=TrackConfig(objects=("cube",))).address
     with SkillClient(address, timeout_s=10.0) as client:
+        with tracking(address):
+            state_when(client, lambda state: not state.awaited_objects)
         with client.acquire("me", ttl_s=30):
             client.skill([1, 0], valid_for_s=30.0)
             state = state_when(client, lambda state: state.fault == "tracker")

@@ -94,7 +94,7 @@ def test_neither_torch_nor_matplotlib_is_loaded(policy_file: Path) -> None:
         (["--baseline", "ou", "--skils", "3"], "--skils"),
         (["--baseline", "ou", "--json", "."], "is a folder"),
         (["--baseline", "ou", "--task", "pour"], "--task"),
-        (["--baseline", "ou", "--engine", "bullet"], "--engine: for --task skill-aware, not for"),
+        (["--baseline", "ou", "--engine", "bullet", "--threads", "2"], "--threads is for MuJoCo"),
         (
             ["--baseline", "ou", "--task", "skill-aware", "--skills", "3", "--plot", "a.png"],
             "--skills, --plot: for --task tabletop, not for skill-aware",

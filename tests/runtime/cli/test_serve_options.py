@@ -9,6 +9,7 @@ from typing import get_type_hints
 import pytest
 import tyro
 
+from skill_runtime.cli import serve_options
 from skill_runtime.cli.serve_options import ServeOptions, check_options
 from skill_runtime.console.flags import UsageError
 
@@ -34,6 +35,53 @@ def test_the_arm_may_hold_for_ever() -> None:
     check_options(parse("--stop-after", "inf"))
     with pytest.raises(UsageError, match="--stop-after"):
         check_options(parse("--stop-after", "0"))
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["--arm", "franka"], "needs the address of the robot.* --address 172.16.0.2"),
+        (["--arm", "franka", "--address", ""], "needs the address"),
+        (["--address", "172.16.0.2"], "--arm mujoco is a simulation; give --arm franka"),
+        (["--arm", "bullet", "--address", "a"], "--arm bullet is a simulation"),
+        (["--speed", "0"], "--speed takes a number from 0.01 to 1, got 0"),
+        (["--speed", "1.5"], "--speed takes a number from 0.01 to 1, got 1.5"),
+        (
+            ["--arm", "franka", "--address", "a", "--mass", "1", "--seed", "0"],
+            "--mass, --seed: for a simulated arm only",
+        ),
+        (["--arm", "franka", "--address", "a", "--friction", ".5"], "--friction: for a simulated"),
+    ],
+)
+def test_flags_of_another_arm_are_refused(words: list[str], error: str) -> None:
+    with pytest.raises(UsageError, match=error):
+        check_options(parse(*words))
+
+
+@pytest.mark.parametrize(
+    ("words", "missing", "error"),
+    [
+        (["--arm", "bullet"], {"pybullet"}, r"needs pybullet.*pip install 'skill-serve\[bullet\]'"),
+        (["--arm", "bullet"], {"panda_gym"}, "needs panda_gym"),
+        (
+            ["--arm", "franka", "--address", "a"],
+            {"franky", "panda_py"},
+            r"neither franky-control nor panda-python.*pip install 'skill-serve\[franka\]'",
+        ),
+    ],
+)
+def test_a_missing_package_is_named_with_its_command(
+    words: list[str], missing: set[str], error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve_options, "_is_installed", lambda module: module not in missing)
+    with pytest.raises(UsageError, match=error):
+        check_options(parse(*words))
+
+
+def test_each_arm_is_served_with_its_own_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve_options, "_is_installed", lambda module: module != "franky")
+    check_options(parse("--arm", "bullet", "--speed", "0.2", "--mass", "1"))
+    check_options(parse("--arm", "franka", "--address", "172.16.0.2", "--speed", "0.2"))
 
 
 def test_every_option_has_a_name_of_its_own() -> None:

@@ -91,7 +91,7 @@ def test_a_diverged_simulation_is_reset_by_clear(policy_file: Path) -> None:
     served = bench(policy_file)
     table = served.controller.arm._table  # type: ignore[attr-defined]  no public way to break it
     served.run(0.1)
-    table._qpos[0, :7] = np.nan
+    table.physics.joint_position[0] = np.nan
     served.run(0.1)
     assert served.authority.mode == "fault"
     served.clear()

@@ -20,6 +20,7 @@ from skill_runtime.evaluation.tabletop_report import evaluate_tabletop
         {"skills": 3, "goals": 0, "threads": 2, "mass": (1.0, 1.0)},
         {"task": "skill-aware", "engine": "bullet", "episodes": 3},
         {"task": "skill-aware", "engine": "mujoco", "threads": 2},
+        {"engine": "bullet"},
     ],
 )
 def test_options_of_the_task_are_accepted(options: dict[str, Any]) -> None:
@@ -29,7 +30,7 @@ def test_options_of_the_task_are_accepted(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"engine": "mujoco"}, "--engine: for --task skill-aware, not for tabletop; omit it"),
+        ({"engine": "bullet", "threads": 2}, "--threads is for MuJoCo; PyBullet has no threads"),
         (
             {"task": "skill-aware", "start": "low", "friction": (0.1, 0.2)},
             "--start, --friction: for --task tabletop, not for skill-aware; omit it",

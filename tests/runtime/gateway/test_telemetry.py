@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.support.controller_bench import update
 
-from skill_proto.messages import Headroom, Telemetry
+from skill_proto.messages import Connection, Headroom, Telemetry
+from skill_robots.arm import ArmConnection, ArmState
 from skill_robots.motion.governor import Headroom as GovernorHeadroom
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_runtime.authority.authority import Authority
 from skill_runtime.cli.serve_status import status_line
 from skill_runtime.console.text import state_line, watch_line
 from skill_runtime.control.arm_controller import ArmController
+from skill_runtime.control.object_tracker import ObjectTracker, TrackConfig
 from skill_runtime.policy import OnnxPolicy
 
 TelemetryOf = Callable[..., Telemetry]
@@ -55,6 +57,69 @@ def test_a_number_that_is_not_finite_is_null_and_named(
     assert "NaN" not in text
     again = Telemetry.model_validate_json(text, strict=True)
     assert again.joint_velocity[2] is None
+
+
+def test_an_object_without_a_pose_is_awaited(
+    telemetry_of: TelemetryOf, controller: ArmController, policy_file: Path
+) -> None:
+    assert telemetry_of(controller).awaited_objects == ()
+    tracker = ObjectTracker(TrackConfig(objects=("cube", "tray")))
+    waiting = ArmController(MujocoArm(), OnnxPolicy(policy_file), tracker)
+    state = telemetry_of(waiting)
+    assert state.awaited_objects == ("cube", "tray")
+    assert "NO POSE YET: cube, tray" in state_line(state)
+
+
+def test_the_connection_of_a_real_arm_is_published(
+    telemetry_of: TelemetryOf, policy_file: Path
+) -> None:
+    arm = ConnectedArm()
+    controller = ArmController(arm, OnnxPolicy(policy_file))
+    state = telemetry_of(controller)
+    assert state.connection == Connection(
+        success_rate=0.97,
+        missed_setpoints=2,
+        lateness_s=0.0015,
+        reflexes=1,
+        last_reflex=("cartesian_reflex", "joint_velocity_violation"),
+    )
+    assert Telemetry.model_validate_json(state.model_dump_json(), strict=True) == state
+    assert (
+        "connection 97 %, missed 2, reflexes 1 (last: cartesian_reflex, joint_velocity_violation)"
+        in state_line(state)
+    )
+    arm.connection = replace(arm.connection, success_rate=None, missed_setpoints=0, reflexes=0)
+    for _ in range(2):  # the second reads the state after the first
+        update(controller, Authority())
+    state = telemetry_of(controller)
+    assert state.connection is not None
+    assert state.connection.success_rate is None
+    assert state_line(state).endswith("  connection")
+
+
+def test_a_simulated_arm_has_no_connection(
+    telemetry_of: TelemetryOf, controller: ArmController
+) -> None:
+    state = telemetry_of(controller)
+    assert state.connection is None
+    assert "connection" not in state_line(state)
+
+
+class ConnectedArm(MujocoArm):
+    """An arm that reports the quality of its connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connection = ArmConnection(
+            success_rate=0.97,
+            missed_setpoints=2,
+            lateness_s=0.0015,
+            reflexes=1,
+            last_reflex=("cartesian_reflex", "joint_velocity_violation"),
+        )
+
+    def read(self) -> ArmState:
+        return replace(super().read(), connection=self.connection)
 
 
 def test_a_recurrent_policy_publishes_its_context(

@@ -9,19 +9,16 @@ allows.
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import pybullet
-import pybullet_data
 from panda_gym.envs.robots.panda import Panda
 from panda_gym.envs.tasks.pick_and_place import PickAndPlace
-from panda_gym.pybullet import PyBullet
 
 from skill_proto.arrays import Array
 from skill_robots.arm import Pose
 from skill_robots.objects import CUBE
 from skill_robots.observation import WorldState, canonical_sign, observe
+from skill_robots.tasks.bullet_simulation import BulletSimulation
 from skill_robots.tasks.skill_aware.scenes import (
     ACTION_SIZE,
     AREA_M,
@@ -45,48 +42,16 @@ _HAND_DOWN = (1.0, 0.0, 0.0, 0.0)  # x, y, z, w
 _STATE_SIZE = 20
 
 
-class _Client:
-    """The functions and constants of pybullet, bound to a separate physics server."""
-
-    def __init__(self) -> None:
-        self.number: int = pybullet.connect(pybullet.DIRECT)
-
-    def __getattr__(self, name: str) -> object:
-        attribute = getattr(pybullet, name)
-        if callable(attribute):
-            return functools.partial(attribute, physicsClientId=self.number)
-        return attribute
-
-
-class _QuietSimulation(PyBullet):
-    """panda-gym's simulation, without the connect options that Bullet prints to the console."""
-
-    def __init__(self) -> None:
-        self.render_mode = "rgb_array"
-        self.physics_client = _Client()
-        self.n_substeps = SUBSTEPS
-        self.timestep = PHYSICS_STEP_S
-        client = self.physics_client.number
-        pybullet.setTimeStep(self.timestep, physicsClientId=client)
-        pybullet.setAdditionalSearchPath(pybullet_data.getDataPath(), physicsClientId=client)
-        pybullet.setGravity(0.0, 0.0, -9.81, physicsClientId=client)
-        self._bodies_idx: dict[str, int] = {}
-
-    def body(self, name: str) -> int:
-        """Returns Bullet's number of the body of that name."""
-        return self._bodies_idx[name]
-
-
 class _Scene:
     """One arm, one table, one cube, in a separate Bullet client."""
 
     def __init__(self) -> None:
-        self.simulation = _QuietSimulation()
+        self.simulation = BulletSimulation(PHYSICS_STEP_S, SUBSTEPS)
         robot = Panda(self.simulation, base_position=np.array(_BASE))
         PickAndPlace(
             self.simulation, goal_xy_range=2 * AREA_M, goal_z_range=0, obj_xy_range=2 * AREA_M
         )
-        self.client = self.simulation.physics_client.number
+        self.client = self.simulation.client
         self.arm, self.cube, self.table = (
             self.simulation.body(name) for name in ("panda", "object", "table")
         )

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+from skill_robots.tasks.engine import Engine, EngineMissingError
 from skill_robots.tasks.skill_aware.scenes import FRICTION_LIMIT, SkillAwareScenes
-
-Engine = Literal["bullet", "mujoco"]
 
 SATURATION_LABEL: dict[Engine, float] = {"bullet": 20.0, "mujoco": 2.0 * FRICTION_LIMIT}
 """Friction label from which a higher one does not change the cube-table friction.
@@ -14,10 +11,6 @@ SATURATION_LABEL: dict[Engine, float] = {"bullet": 20.0, "mujoco": 2.0 * FRICTIO
 Bullet limits the product of both coefficients to 10 (``MAX_FRICTION`` in btManifoldResult.cpp), and
 the cube's is 0.5. The MuJoCo twin limits the effective coefficient to ``FRICTION_LIMIT``.
 """
-
-
-class EngineMissingError(RuntimeError):
-    """The requested physics engine is not installed."""
 
 
 def equal_friction_labels(label: float, engine: Engine) -> tuple[float, float]:
@@ -44,8 +37,5 @@ def make_scenes(engine: Engine, n: int, threads: int = 1) -> SkillAwareScenes:
     try:
         from skill_robots.tasks.skill_aware.bullet_scenes import BulletScenes
     except ModuleNotFoundError as error:
-        raise EngineMissingError(
-            f"the bullet engine needs {error.name}, which is not installed; "
-            "pip install 'skill-serve[bullet]' (Python 3.11), or take the mujoco engine"
-        ) from error
+        raise EngineMissingError(error.name) from error
     return BulletScenes(n)

@@ -3,9 +3,10 @@
 - ``task``: its entry in the registry.
 - ``compatibility``: checks that a policy was trained on this plant.
 - ``model``: the MuJoCo model of arm, table and cube.
+- ``engines``: the scenes in a physics engine, MuJoCo or PyBullet.
 - ``tabletop``: n scenes with domain randomisation, stepped together.
 - ``sensor_noise``: measurement errors.
-- ``simulated_arm``: one scene as the arm that skill-serve moves.
+- ``simulated_arm``: one scene as an arm that skill-serve moves.
 - ``goal_box``: the goals that a policy declares, and the return of cubes from its edges.
 - ``rollouts``: runs a policy, and records ``trajectories``.
 - ``trajectories``: recorded rollouts.

@@ -11,6 +11,7 @@ import numpy as np
 from skill_proto.arrays import Array
 from skill_robots.franka.specs import PANDA
 from skill_robots.observation import PUSH_OBSERVATION
+from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.tabletop.setpoint_audit import AuditFactory, SetpointAudit
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
@@ -18,6 +19,9 @@ from skill_robots.tasks.tabletop.trajectories import GoalTrajectories, Trajector
 
 MAX_SCENES = 256
 """Number of scenes stepped together; further scenes run in later batches."""
+
+MAX_BULLET_SCENES = 32
+"""The same on PyBullet, where a scene takes 40 MB."""
 
 GOAL_STEPS = 150
 """Control steps for each goal: 6 s at 25 Hz."""
@@ -67,6 +71,7 @@ def skill_rollouts(
     threads: int = 1,
     on_step: StepHook | None = None,
     make_audit: AuditFactory = SetpointAudit,
+    engine: Engine = "mujoco",
 ) -> Trajectories:
     """Runs each skill in ``episodes`` episodes with random starts and contexts.
 
@@ -80,6 +85,10 @@ def skill_rollouts(
         threads: physics threads.
         on_step: called after each control step of each batch of scenes.
         make_audit: makes the audit of the set-points of a batch.
+        engine: the physics engine.
+
+    Raises:
+        EngineMissingError: the engine is not installed.
     """
     k = len(skills)
     run = _run(
@@ -92,6 +101,7 @@ def skill_rollouts(
         threads=threads,
         on_step=on_step,
         make_audit=make_audit,
+        engine=engine,
     )
     shape = (episodes, k)
     return Trajectories(
@@ -115,6 +125,7 @@ def goal_rollouts(
     threads: int = 1,
     on_step: StepHook | None = None,
     make_audit: AuditFactory = SetpointAudit,
+    engine: Engine = "mujoco",
 ) -> GoalTrajectories:
     """Runs the policy towards each of ``goals`` ``(n, 2)`` [m], from random starts and contexts.
 
@@ -130,6 +141,7 @@ def goal_rollouts(
         threads=threads,
         on_step=on_step,
         make_audit=make_audit,
+        engine=engine,
     )
     return GoalTrajectories(
         cube=run.cube,
@@ -153,9 +165,9 @@ class _Commands:
     skill: Array | None
     goal: Array | None
 
-    def chunks(self) -> Iterator[_Commands]:
-        for start in range(0, self.count, MAX_SCENES):
-            part = slice(start, min(start + MAX_SCENES, self.count))
+    def chunks(self, size: int) -> Iterator[_Commands]:
+        for start in range(0, self.count, size):
+            part = slice(start, min(start + size, self.count))
             yield _Commands(
                 count=part.stop - part.start,
                 skill=None if self.skill is None else self.skill[part],
@@ -177,9 +189,16 @@ class _AuditedTabletop(Tabletop):
     """A tabletop whose set-points are audited at every servo period."""
 
     def __init__(
-        self, config: TabletopConfig, n: int, *, seed: int, threads: int, make_audit: AuditFactory
+        self,
+        config: TabletopConfig,
+        n: int,
+        *,
+        seed: int,
+        threads: int,
+        make_audit: AuditFactory,
+        engine: Engine,
     ) -> None:
-        super().__init__(config, n, seed=seed, threads=threads)
+        super().__init__(config, n, seed=seed, threads=threads, engine=engine)
         self.audit = make_audit(PANDA, self.actions, config.physics_step_s, self.setpoint.position)
 
     def physics_step(
@@ -200,16 +219,24 @@ def _run(
     threads: int,
     on_step: StepHook | None,
     make_audit: AuditFactory,
+    engine: Engine,
 ) -> _Run:
     names = tuple(observation_names)
+    size = MAX_SCENES if engine == "mujoco" else MAX_BULLET_SCENES
     parts: list[_Run] = []
-    for index, chunk in enumerate(commands.chunks()):
+    for index, chunk in enumerate(commands.chunks(size)):
         # Each chunk has its own seed: equal seeds would repeat the starts of the first chunk.
         chunk_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
         scene = _AuditedTabletop(
-            config, chunk.count, seed=chunk_seed, threads=threads, make_audit=make_audit
+            config,
+            chunk.count,
+            seed=chunk_seed,
+            threads=threads,
+            make_audit=make_audit,
+            engine=engine,
         )
         parts.append(_run_chunk(policy, scene, chunk, steps, names, on_step))
+        scene.physics.close()
     return _Run(
         cube=np.concatenate([part.cube for part in parts]),
         cube_speed=np.concatenate([part.cube_speed for part in parts]),

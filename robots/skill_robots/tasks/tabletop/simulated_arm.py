@@ -1,9 +1,10 @@
-"""MujocoArm: the simulated arm that is served by default, a tabletop of one scene."""
+"""The simulated arms that skill-serve moves: a tabletop of one scene, on MuJoCo or on PyBullet."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,25 +18,30 @@ from skill_robots.arm import (
 )
 from skill_robots.franka.specs import PANDA
 from skill_robots.objects import CUBE
+from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 
 
-class MujocoArm:
+class TabletopArm:
     """One simulated arm with its table and cube; implements ``Arm`` and ``Scene``.
 
     The simulation is lockstep: each call of :meth:`command` advances time by one servo period.
 
     Args:
         config: starts and ranges of the scene; its physics step is the servo period.
-        seed: of the random starts.
+        seed: of the random starts; equal on all engines.
+
+    Raises:
+        EngineMissingError: the engine is not installed.
     """
 
+    engine: ClassVar[Engine]
     is_simulated = True
     lockstep = True
 
     def __init__(self, config: TabletopConfig | None = None, *, seed: int = 0) -> None:
         self._config = config or TabletopConfig()
-        self._table = Tabletop(self._config, 1, seed=seed)
+        self._table = Tabletop(self._config, 1, seed=seed, engine=self.engine)
         self._mass: float | None = None
         self._friction: float | None = None
         self._diverged = False
@@ -87,9 +93,9 @@ class MujocoArm:
         width = 0.0 if target.grasp else target.gripper_width
         before = self._table.time_s
         self._table.physics_step(target.position[None], target.velocity[None], width)
-        # MuJoCo resets a diverged simulation to time zero and the model's initial pose. The error
-        # stays until a reset of the scene, because continuing would drive the arm from one pose to
-        # the other.
+        # The time of an unstable simulation does not increase: MuJoCo sets it to zero, and the arm
+        # to the model's initial pose. The error stays until a reset of the scene, because
+        # continuing would drive the arm from one pose to the other.
         self._diverged = self._diverged or self._table.time_s <= before
         self._raise_if_diverged()
 
@@ -126,5 +132,22 @@ class MujocoArm:
         """True cube mass [kg] and cube-table friction."""
         return {"mass": float(self._table.mass[0]), "friction": float(self._table.friction[0])}
 
+    def contact_force(self) -> float:
+        """Returns the magnitude of the sum of all contact forces on the arm [N]."""
+        return float(self._table.physics.contact_force()[0])
+
     def close(self) -> None:
-        """Has no effect: the simulation holds no external resources."""
+        """Frees the physics engine."""
+        self._table.physics.close()
+
+
+class MujocoArm(TabletopArm):
+    """The arm of training, which is served by default."""
+
+    engine = "mujoco"
+
+
+class BulletArm(TabletopArm):
+    """The same arm in another physics engine, with panda-gym's links and shapes."""
+
+    engine = "bullet"

@@ -12,22 +12,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import mujoco
 import numpy as np
-from mujoco.batch import Batch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from skill_proto.arrays import Array, Ids
 from skill_robots.arm import Pose
-from skill_robots.franka.model import FINGER_JOINTS
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig, ActionDecoder, EndEffectors, end_effector_state
 from skill_robots.motion.inverse_kinematics import inverse_kinematics
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
-from skill_robots.objects import CUBE, CUBE_SIZE
-from skill_robots.observation import PUSH_OBSERVATION, WorldState, canonical_sign, observe, rotate
-from skill_robots.tasks.tabletop.model import CUBE_TABLE_PAIR, tabletop_model
+from skill_robots.objects import CUBE
+from skill_robots.observation import PUSH_OBSERVATION, WorldState, canonical_sign, observe
+from skill_robots.tasks.engine import Engine
+from skill_robots.tasks.tabletop.engines.make import make_physics
 from skill_robots.tasks.tabletop.sensor_noise import SensorNoise
 
 Interval = tuple[float, float]
@@ -72,67 +70,54 @@ class TabletopConfig:
 class Tabletop:
     """n independent scenes, stepped together.
 
+    Args:
+        config: starts, contexts and time steps.
+        n: number of scenes.
+        seed: of all random draws; equal on all engines.
+        threads: physics threads of MuJoCo.
+        engine: the physics engine; policies are trained on MuJoCo.
+
     Attributes:
         n: number of scenes.
+        physics: the scenes in their engine.
         setpoint: shaped joint set-point of each scene, ``(n, 7)`` arrays.
         mass: ``(n,)`` cube mass [kg]; change it through :meth:`set_context`.
         friction: ``(n,)`` cube-table friction coefficient.
+
+    Raises:
+        EngineMissingError: the engine is not installed.
     """
 
     action_size = 3
     control_rate_hz = 1.0 / CONTROL_PERIOD_S
 
-    def __init__(self, config: TabletopConfig, n: int, *, seed: int = 0, threads: int = 1) -> None:
+    def __init__(
+        self,
+        config: TabletopConfig,
+        n: int,
+        *,
+        seed: int = 0,
+        threads: int = 1,
+        engine: Engine = "mujoco",
+    ) -> None:
         self.config = config
         self.n = n
         self.rng = np.random.default_rng(seed)
         self.actions = ActionConfig()
-        self.model = tabletop_model(config.physics_step_s, self.actions.base_position)
+        self.physics = make_physics(
+            engine, n, config.physics_step_s, self.actions.base_position, threads
+        )
         self.substeps = round(CONTROL_PERIOD_S / config.physics_step_s)
-        self._batch = Batch(self.model, n, nthread=threads, persistent=True)
-        self._bind()
         self._decoder = ActionDecoder(self.actions, PANDA)
         self._shaper = SetpointShaper(PANDA, config.physics_step_s)
         self._base = np.array(self.actions.base_position)
         self.setpoint = Setpoint(np.zeros((n, 7)))
         self.mass, self.friction = np.ones(n), np.ones(n)
         self._goal = np.zeros((n, 7))
-        self._feed_forward = np.zeros((n, 7))
         self._end_effectors: EndEffectors | None = None
         self._noise = SensorNoise(n, config.sensor_noise)
         self._latency = np.zeros(n, dtype=np.int64)
         self.reset()
-
-    def _bind(self) -> None:
-        batch, model = self._batch, self.model
-        self._qpos, self._qvel = batch.bind("qpos"), batch.bind("qvel")
-        self._ctrl = batch.bind("ctrl")
-        self._time = batch.bind("time")
-        self._finger_gear = batch.bind("eq_active")
-        self._pair_friction = batch.expand("pair_friction")
-        self._body_mass, self._body_inertia = (
-            batch.expand("body_mass"),
-            batch.expand("body_inertia"),
-        )
-        self._gain, self._bias = batch.expand("actuator_gainprm"), batch.expand("actuator_biasprm")
-        self._pair = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_PAIR, CUBE_TABLE_PAIR)
-        self._cube = model.body("cube").id
-        self._cube_q = int(model.joint("cube").qposadr[0])
-        self._cube_v = int(model.joint("cube").dofadr[0])
-        self._unit_inertia = model.body_inertia[self._cube] / model.body_mass[self._cube]
-        self._finger_q = int(model.joint(FINGER_JOINTS[0]).qposadr[0])
-        self._hand = model.actuator("hand").id
-        # Views of the bound memory, so that a servo period makes none.
-        q, v = self._cube_q, self._cube_v
-        self._joint_position, self._joint_velocity = self._qpos[:, :7], self._qvel[:, :7]
-        self._cube_position = self._qpos[:, q : q + 3]
-        self._cube_quaternion = self._qpos[:, q + 3 : q + 7]
-        self._cube_velocity, self._cube_spin = (
-            self._qvel[:, v : v + 3],
-            self._qvel[:, v + 3 : v + 6],
-        )
-        self._joint_ctrl = self._ctrl[:, :7]
-        self._first_time = self._time[:1]
 
     # Episodes -----------------------------------------------------------------------------------
 
@@ -140,14 +125,8 @@ class Tabletop:
         """Starts an episode in the scenes ``ids``, with a new start and a new context."""
         ids = np.arange(self.n) if ids is None else np.asarray(ids)
         hand, cube, yaw = self._draw_start(len(ids))
-        self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         joints = inverse_kinematics(PANDA, hand - self._base)
-        self._qpos[ids, :7] = joints
-        q = self._cube_q
-        self._qpos[ids, q : q + 2] = cube
-        self._qpos[ids, q + 2] = CUBE_SIZE / 2
-        self._qpos[ids, q + 3 : q + 7] = _yaw_quaternion(yaw)
-        self._ctrl[ids, :7] = joints
+        self.physics.reset(ids, joints, cube, yaw)
         for array, value in (
             (self.setpoint.position, joints),
             (self.setpoint.velocity, 0.0),
@@ -182,11 +161,7 @@ class Tabletop:
             ids, self._log_uniform(config.mass, n), self._log_uniform(config.friction, n)
         )
         scale = self._log_uniform(config.stiffness_scale, n)[:, None]
-        stiffness, damping = PANDA.stiffness * scale, PANDA.damping * np.sqrt(scale)
-        self._gain[ids, :7, 0] = stiffness
-        self._bias[ids, :7, 1] = -stiffness
-        self._bias[ids, :7, 2] = -damping
-        self._feed_forward[ids] = damping / stiffness
+        self.physics.set_impedance(ids, PANDA.stiffness * scale, PANDA.damping * np.sqrt(scale))
         delay = self.rng.uniform(*config.latency_s, n) / config.physics_step_s
         self._latency[ids] = np.minimum(np.rint(delay).astype(np.int64), self.substeps - 1)
 
@@ -208,10 +183,7 @@ class Tabletop:
 
     def _write_context(self, ids: Ids, mass: Array, friction: Array) -> None:
         self.mass[ids], self.friction[ids] = mass, friction
-        self._pair_friction[ids, self._pair, :2] = friction[:, None]
-        self._body_mass[ids, self._cube] = mass
-        self._body_inertia[ids, self._cube] = mass[:, None] * self._unit_inertia
-        self._batch.set_const(ids)
+        self.physics.set_context(ids, mass, friction)
 
     # Time ---------------------------------------------------------------------------------------
 
@@ -228,23 +200,13 @@ class Tabletop:
     def physics_step(
         self, position: Array, velocity: Array, gripper_width: float | None = None
     ) -> None:
-        """Runs one physics step towards a shaped set-point ``(n, 7)``: the simulated arm's servo.
-
-        The position actuator's force is ``K (u - q) - D q'``; with ``u = q_set + (D / K) v_set``
-        this is joint impedance with velocity feed-forward, ``K (q_set - q) + D (v_set - q')``.
-        """
-        np.multiply(self._feed_forward, velocity, out=self._joint_ctrl)
-        self._joint_ctrl += position
-        if gripper_width is not None:
-            self._ctrl[:, self._hand] = gripper_width / 2
-            self._finger_gear[:] = 1.0  # inactive until the first use of the hand: see model.py
-        self._batch.step(nstep=1)
+        """Runs one servo period towards a shaped set-point ``(n, 7)``."""
+        self.physics.step(position, velocity, gripper_width)
         self._end_effectors = None
 
     def push_cube(self, velocity: Array) -> None:
         """Sets the horizontal velocity ``(2,)`` of every cube [m/s], to measure friction."""
-        v = self._cube_v
-        self._qvel[:, v : v + 2] = velocity
+        self.physics.push_cube(velocity)
 
     # Observation ----------------------------------------------------------------------------------
 
@@ -278,22 +240,22 @@ class Tabletop:
     @property
     def time_s(self) -> float:
         """Simulated time of the first scene [s]."""
-        return self._first_time.item()
+        return self.physics.time_s
 
     @property
     def joint_position(self) -> Array:
         """``(n, 7)`` exact [rad]."""
-        return self._joint_position
+        return self.physics.joint_position
 
     @property
     def joint_velocity(self) -> Array:
         """``(n, 7)`` exact [rad/s]."""
-        return self._joint_velocity
+        return self.physics.joint_velocity
 
     @property
     def gripper_width(self) -> Array:
         """``(n,)`` distance between the fingers [m]."""
-        return 2.0 * self._qpos[:, self._finger_q]
+        return self.physics.gripper_width
 
     @property
     def end_effectors(self) -> EndEffectors:
@@ -317,29 +279,26 @@ class Tabletop:
     @property
     def cube_position(self) -> Array:
         """``(n, 3)`` exact, world frame [m]; a copy."""
-        return self._cube_position.copy()
+        return self.physics.cube_position.copy()
 
     @property
     def cube_pose(self) -> tuple[Array, Array, Array, Array]:
         """Position, quaternion (w first), velocity and angular velocity, world frame; copies."""
-        quaternion = self._cube_quaternion.copy()
-        # A free joint's angular velocity is in the body's own frame.
-        spin = rotate(quaternion, self._cube_spin)
-        return self.cube_position, quaternion, self._cube_velocity.copy(), spin
+        physics = self.physics
+        return (
+            physics.cube_position.copy(),
+            physics.cube_quaternion.copy(),
+            physics.cube_velocity.copy(),
+            physics.cube_angular_velocity.copy(),
+        )
 
     @property
     def cube_speed(self) -> Array:
         """``(n,)`` horizontal speed of the cube [m/s]."""
-        v = self._cube_v
-        return np.hypot(self._qvel[:, v], self._qvel[:, v + 1])
+        velocity = self.physics.cube_velocity
+        return np.hypot(velocity[:, 0], velocity[:, 1])
 
 
 def _on_circle(radius: Array, angle: Array) -> Array:
     """Returns ``(n, 2)`` points."""
     return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-
-
-def _yaw_quaternion(yaw: Array) -> Array:
-    """Returns the quaternions ``(n, 4)``, w first, of rotations about z."""
-    zero = np.zeros_like(yaw)
-    return np.stack([np.cos(yaw / 2), zero, zero, np.sin(yaw / 2)], axis=1)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from skill_robots.observation import layout
+from skill_robots.tasks.engine import EngineMissingError
 from skill_robots.tasks.skill_aware.benchmark import (
     CELLS,
     EXTREME,
@@ -20,7 +21,7 @@ from skill_robots.tasks.skill_aware.benchmark import (
     motion_kind,
     success,
 )
-from skill_robots.tasks.skill_aware.engines import EngineMissingError, make_scenes
+from skill_robots.tasks.skill_aware.engines import make_scenes
 from skill_robots.tasks.skill_aware.scenes import OBSERVATION, Contacts
 
 

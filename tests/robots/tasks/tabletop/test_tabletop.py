@@ -124,7 +124,7 @@ def test_sag_is_inverse_to_the_stiffness() -> None:
         table = Tabletop(TabletopConfig(stiffness_scale=(scale, scale)), 2, seed=0)
         start = table.joint_position[:, 0].copy()
         for _ in range(400):
-            table._batch.bind("qfrc_applied")[:, 0] = 3.0
+            table.physics._batch.bind("qfrc_applied")[:, 0] = 3.0
             table.physics_step(table.setpoint.position, table.setpoint.velocity)
         sag.append(table.joint_position[:, 0] - start)
     expected = 3.0 / (600.0 * np.array([0.5, 1.0, 2.0]))

@@ -13,6 +13,7 @@ import torch
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.motion.action import ActionConfig
+from skill_robots.tasks.engine import EngineMissingError
 from skill_robots.tasks.skill_aware.benchmark import (
     CELLS,
     EPISODE_STEPS,
@@ -21,7 +22,6 @@ from skill_robots.tasks.skill_aware.benchmark import (
     ContextAware,
     cell_name,
 )
-from skill_robots.tasks.skill_aware.engines import EngineMissingError
 from skill_robots.tasks.skill_aware.mujoco_model import MOTOR_DAMPING, MOTOR_RATE
 from skill_robots.tasks.skill_aware.scenes import OBSERVATION
 from skill_training.algorithms.context_sac import ContextSac
@@ -360,7 +360,7 @@ def test_every_policy_is_evaluated_with_its_own_knowledge(knowledge: str) -> Non
 
 def test_a_missing_engine_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object) -> None:
-        raise EngineMissingError("the bullet engine needs pybullet, not installed")
+        raise EngineMissingError("pybullet")
 
     monkeypatch.setattr("skill_training.recipes.skill_aware.world.make_scenes", missing)
     with pytest.raises(ConfigError, match="needs pybullet"):

@@ -12,6 +12,7 @@ import torch
 
 from skill_proto.manifest import PolicyManifest
 from skill_robots.observation import layout, scales
+from skill_robots.tasks.engine import EngineMissingError
 from skill_robots.tasks.skill_aware.benchmark import (
     SPLITS,
     SUCCESS_RADIUS_M,
@@ -19,7 +20,7 @@ from skill_robots.tasks.skill_aware.benchmark import (
     benchmark,
     cell_name,
 )
-from skill_robots.tasks.skill_aware.engines import EngineMissingError, make_scenes
+from skill_robots.tasks.skill_aware.engines import make_scenes
 from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE, CUBE_REST_HEIGHT_M, OBSERVATION
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.config import RunSettings

@@ -9,8 +9,9 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from skill_proto.arrays import Array, Ids
+from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.skill_aware.benchmark import CELLS, EPISODE_STEPS, TRAIN, Cell, draw_starts
-from skill_robots.tasks.skill_aware.engines import Engine, equal_friction_labels, make_scenes
+from skill_robots.tasks.skill_aware.engines import equal_friction_labels, make_scenes
 from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE, cube_table_friction
 from skill_training.config import PositiveInt
 

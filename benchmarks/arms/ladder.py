@@ -1,0 +1,195 @@
+"""Runs the same policy files on a ladder of arms: training's engine, another engine, a robot.
+
+    python -m benchmarks.arms.ladder --rungs mujoco bullet
+
+Every rung runs the code of skill-serve: adapter, shaper, governor and the arm's own interface at
+the servo rate. Starts, goals, skills, masses and frictions of a seed are equal on all rungs. For
+each policy and rung the program prints success, coverage, tracking error and contact force, as
+means over the evaluation seeds, and each success that falls by more than 3 points from the first
+rung.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import tyro
+from tqdm import tqdm
+
+from benchmarks.arms.episodes import Episode, Rung, run_episode
+from benchmarks.arms.ladder_scores import goal_scores, skill_scores
+from benchmarks.arms.scripted_pick import PICK, ScriptedPick
+from benchmarks.arms.simulated_rung import SimulatedRung
+from benchmarks.lib.report import print_table, seed_text, write_json
+from skill_proto.arrays import Array
+from skill_robots.tasks.tabletop.rollouts import GOAL_STEPS, evaluation_goals, evaluation_skills
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
+from skill_runtime.control.arm_controller import ArmController
+from skill_runtime.control.policy_runner import TickPolicy
+from skill_runtime.evaluation.tabletop import takes_goals, takes_skills
+from skill_runtime.policy import OnnxPolicy
+
+RungName = Literal["mujoco", "bullet"]
+
+SETS = 4
+"""Sets of skills; the episodes of a seed are divided among them."""
+
+BAR = 0.03
+"""Loss of success from one rung to the next from which a cause is to be found."""
+
+COLUMNS: dict[str, tuple[str, float]] = {
+    "moved_share_10cm": ("moved > 10 cm %", 100.0),
+    "displacement_cells_2cm": ("cells", 1.0),
+    "direction_consistency": ("consistency %", 100.0),
+    "goal_share_5cm": ("goal < 5 cm %", 100.0),
+    "goal_share_3cm": ("goal < 3 cm %", 100.0),
+    "gap_rms_mm": ("gap rms mm", 1.0),
+    "gap_p99_mm": ("gap p99 mm", 1.0),
+    "force_p99_n": ("force p99 N", 1.0),
+    "force_max_n": ("force max N", 1.0),
+    "faults": ("faults", 1.0),
+}
+"""Columns of the table: heading and factor of each score."""
+
+SUCCESSES = ("moved_share_10cm", "goal_share_5cm", "goal_share_3cm")
+"""Scores to which :data:`BAR` applies."""
+
+Scores = dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Policies, rungs and number of episodes."""
+
+    models: tuple[str, ...] = ("models/csf_panda.onnx", "models/goal_panda.onnx", PICK)
+    """Policy files; `pick` is the scripted pick-and-place controller."""
+    rungs: tuple[RungName, ...] = ("mujoco", "bullet")
+    """Arms, from the plant of training upwards."""
+    episodes: int = 200
+    """Episodes with skills, and as many with goals, for each policy, rung and seed."""
+    seeds: tuple[int, ...] = (100, 101, 102)
+    """Evaluation seeds."""
+    json: Path | None = None
+    """Write all scores of each seed to this file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One row of the table."""
+
+    policy: str
+    commands: Literal["skills", "goals"]
+    rung: RungName
+    seeds: tuple[Scores, ...]
+
+    def mean(self, name: str) -> float | None:
+        """Mean of a score over the seeds; None if the row has no such score."""
+        values = [scores[name] for scores in self.seeds if name in scores]
+        return float(np.mean(values)) if values else None
+
+
+def load_policy(model: str) -> TickPolicy:
+    """Returns the policy of a file, or the scripted pick."""
+    return ScriptedPick() if model == PICK else OnnxPolicy(Path(model))
+
+
+def run_seed(
+    rung: Rung, controller: ArmController, config: Config, seed: int, show: Callable[[], object]
+) -> Iterator[tuple[Literal["skills", "goals"], Scores]]:
+    """Runs the episodes of one seed; yields the scores of skills and of goals."""
+    manifest = controller.manifest
+
+    def episodes(
+        vectors: Array, mode: Literal["skill", "goal"], steps: int, offset: int
+    ) -> list[Episode]:
+        found: list[Episode] = []
+        for index, vector in enumerate(vectors):
+            rung.start(controller, 1000 * seed + offset if index == 0 else None)
+            found.append(run_episode(rung, controller, vector, mode, steps))
+            show()
+        return found
+
+    if takes_skills(manifest):
+        space = manifest.skill
+        count = config.episodes // SETS
+        skills = evaluation_skills(space.kind, space.size, count, seed)
+        steps = TabletopConfig().episode_steps
+        yield (
+            "skills",
+            skill_scores(episodes(np.tile(skills, (SETS, 1)), "skill", steps, 0), skills),
+        )
+    if takes_goals(manifest):
+        goals = evaluation_goals(config.episodes, seed)
+        yield "goals", goal_scores(episodes(goals, "goal", GOAL_STEPS, 1), goals)
+
+
+def run_policy(model: str, name: RungName, config: Config) -> list[Entry]:
+    """Runs one policy on one rung."""
+    policy = load_policy(model)
+    rung = SimulatedRung(policy.manifest, name)
+    controller = ArmController(rung.arm, policy)
+    found: dict[Literal["skills", "goals"], list[Scores]] = {}
+    label = Path(model).stem
+    with tqdm(desc=f"{label}, {name}", unit="episode", disable=None, leave=False) as bar:
+        for seed in config.seeds:
+            for commands, scores in run_seed(rung, controller, config, seed, bar.update):
+                found.setdefault(commands, []).append(scores)
+    rung.close()
+    return [
+        Entry(policy=label, commands=commands, rung=name, seeds=tuple(scores))
+        for commands, scores in found.items()
+    ]
+
+
+def losses(entries: list[Entry]) -> list[str]:
+    """Lists the successes that fall by more than :data:`BAR` from the first rung."""
+    first: Mapping[tuple[str, str], Entry] = {
+        (entry.policy, entry.commands): entry for entry in reversed(entries)
+    }
+    found: list[str] = []
+    for entry in entries:
+        start = first[entry.policy, entry.commands]
+        for name in SUCCESSES:
+            before, after = start.mean(name), entry.mean(name)
+            if before is not None and after is not None and before - after > BAR:
+                found.append(
+                    f"{entry.policy}, {entry.commands}: {name} {before:.3f} on {start.rung}, "
+                    f"{after:.3f} on {entry.rung}"
+                )
+    return found
+
+
+def main(config: Config) -> None:
+    """Runs all policies on all rungs, prints the table, and writes the JSON file."""
+    entries = [
+        entry
+        for model in config.models
+        for rung in config.rungs
+        for entry in run_policy(model, rung, config)
+    ]
+    rows: list[list[str]] = []
+    for entry in sorted(entries, key=lambda entry: (entry.policy, entry.commands == "goals")):
+        row = [entry.policy, entry.commands, entry.rung]
+        for name, (_, factor) in COLUMNS.items():
+            value = entry.mean(name)
+            row.append("-" if value is None else f"{factor * value:.1f}")
+        rows.append(row)
+    print(f"{config.episodes} episodes an entry, mean of the seeds {seed_text(config.seeds)}")
+    print_table(["policy", "by", "arm", *(title for title, _ in COLUMNS.values())], rows)
+    for text in losses(entries):
+        print(f"more than {100 * BAR:g} points lost: {text}")
+    content = [
+        {"policy": e.policy, "commands": e.commands, "rung": e.rung, "seeds": e.seeds}
+        for e in entries
+    ]
+    write_json(
+        config.json, {"episodes": config.episodes, "seeds": config.seeds, "entries": content}
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config, description=__doc__))

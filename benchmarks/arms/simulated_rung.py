@@ -1,0 +1,53 @@
+"""The simulated rungs of the ladder: MuJoCo, the plant of training, and PyBullet."""
+
+from __future__ import annotations
+
+from skill_proto.manifest import PolicyManifest
+from skill_robots.tasks.tabletop.simulated_arm import TabletopArm
+from skill_runtime.control.arm_controller import ArmController
+from skill_runtime.server.backends import Simulation, simulated_arm
+
+
+class SimulatedRung:
+    """One served simulation in lockstep; implements ``Rung``.
+
+    Args:
+        manifest: of the policy.
+        name: of the engine.
+        servo_rate_hz: rate of the set-points [Hz].
+    """
+
+    def __init__(
+        self, manifest: PolicyManifest, name: Simulation, servo_rate_hz: float = 200.0
+    ) -> None:
+        self.arm: TabletopArm = simulated_arm(
+            manifest, servo_rate_hz=servo_rate_hz, seed=0, name=name
+        )
+        self._now = 0.0
+
+    @property
+    def mass(self) -> float:
+        """Mass of the cube [kg]."""
+        return self.arm.context["mass"]
+
+    @property
+    def friction(self) -> float:
+        """Friction of cube and table."""
+        return self.arm.context["friction"]
+
+    def wait(self) -> float:
+        """Returns the time of the next servo period [s]; lockstep has no wait."""
+        self._now += self.arm.servo_period_s
+        return self._now
+
+    def start(self, controller: ArmController, seed: int | None = None) -> None:
+        """Begins a new random start."""
+        controller.reset(seed)
+
+    def contact_force(self) -> float:
+        """Returns the magnitude of the contact forces on the arm [N]."""
+        return self.arm.contact_force()
+
+    def close(self) -> None:
+        """Frees the engine."""
+        self.arm.close()
