@@ -1,20 +1,23 @@
-"""Asks a Franka control unit for its protocol version and its URDF, without a vendor's library.
+"""Asks a Franka control unit for its version, status and URDF, without a vendor's library.
 
 The protocol is that of libfranka-common (``research_interface/robot/service_types.h``): packed,
 little-endian requests on TCP port 1337 with a header of three 32-bit numbers, command, id and size.
 A control unit answers a Connect of any version with its own. A library of another version only
-raises an error, so the version decides which library is imported.
+raises an error, so the version decides which library is imported. A library may also refuse a robot
+that has stopped itself (franky sets thresholds in its constructor), so the status comes first.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from skill_robots.arm import ArmCommunicationError, ArmError
+from skill_robots.franka.errors import ERROR_NAMES, names_of
 
 ROBOT_PORT = 1337
 """TCP port of the robot's services."""
@@ -27,9 +30,18 @@ MAX_URDF_BYTES = 1 << 20
 
 FER_VERSION, FR3_VERSION = 5, 10
 
+RECOVERY_TIMEOUT_S = 20.0
+"""Longest wait for an error recovery [s]; real robots take .4 to 16 s (franka_ros, issue 317)."""
+
 _HEADER = struct.Struct("<III")
 _CONNECT, _GET_ROBOT_MODEL = 0, 11
-"""Commands of protocol version 10."""
+_RECOVER = {FER_VERSION: 12, FR3_VERSION: 10}
+"""Command AutomaticErrorRecovery by version."""
+
+_ERRORS_AT = {FER_VERSION: 2282, FR3_VERSION: 1290}
+"""Place of the present errors in a state, by version: one byte for each error."""
+_MODE_AT = {FER_VERSION: 2364, FR3_VERSION: 1372}
+"""Place of the robot's mode in a state, by version."""
 
 SYSTEMS = {
     3: "a Panda with system 3",
@@ -48,6 +60,15 @@ _UPDATES = {
     4: "update the robot to system 4.2.1 or newer",
     **dict.fromkeys((6, 7, 8, 9), "update the robot to system 5.9 or newer"),
 }
+
+
+class RobotStatus(NamedTuple):
+    """Mode and errors of a robot."""
+
+    mode: int
+    """Number of libfranka's ``RobotMode``."""
+    errors: tuple[str, ...]
+    """Present errors, by libfranka's names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +121,52 @@ def library_for(version: int) -> Library:
     return library
 
 
+def robot_status(address: str, version: int, *, timeout_s: float = TIMEOUT_S) -> RobotStatus:
+    """Returns mode and errors of a robot; no other program may be connected to it.
+
+    Args:
+        address: host name or IP address.
+        version: protocol version, a supported one.
+        timeout_s: longest wait for the connection, for each reply, and for a state [s].
+
+    Raises:
+        ArmCommunicationError: the control unit does not answer, or sends no states.
+        ArmError: it has another protocol version.
+    """
+    with _session(address, version, timeout_s) as (_, states):
+        states.settimeout(timeout_s)
+        try:
+            state = states.recv(4096)
+        except TimeoutError:
+            raise ArmCommunicationError(
+                f"the control unit {address} answers, but its states do not arrive: let UDP pass "
+                "through the firewall of this computer"
+            ) from None
+    errors = state[_ERRORS_AT[version] :][: len(ERROR_NAMES)]
+    return RobotStatus(state[_MODE_AT[version]], names_of(errors))
+
+
+def clear_errors(address: str, version: int, *, timeout_s: float = RECOVERY_TIMEOUT_S) -> None:
+    """Runs a robot's automatic error recovery; no other program may be connected to it.
+
+    Args:
+        address: host name or IP address.
+        version: protocol version, a supported one.
+        timeout_s: longest wait for each reply [s].
+
+    Raises:
+        ArmCommunicationError: the control unit does not answer.
+        ArmError: the robot does not recover.
+    """
+    with _session(address, version, timeout_s) as (connection, _):
+        connection.sendall(_HEADER.pack(_RECOVER[version], 2, _HEADER.size))
+        reply = _reply(connection, request=2)
+    if reply[:1] != b"\0":
+        raise ArmError(
+            "the robot does not recover from its errors: look at the robot, and clear them in Desk"
+        )
+
+
 def robot_model(address: str, *, timeout_s: float = TIMEOUT_S) -> str:
     """Returns the URDF of an FR3 with protocol version 10; no other program may be connected.
 
@@ -111,20 +178,10 @@ def robot_model(address: str, *, timeout_s: float = TIMEOUT_S) -> str:
         ArmCommunicationError: the control unit does not answer.
         ArmError: it has another protocol version, or refuses its URDF.
     """
-    with (
-        _connected(address, timeout_s) as connection,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as states,
-    ):
-        # The control unit sends its states to this socket; they are not read.
-        states.bind(("", 0))
-        status, version = _connect(
-            connection, version=FR3_VERSION, udp_port=states.getsockname()[1]
-        )
-        if status != 0:
-            raise ArmError(f"the robot speaks version {version}, expected {FR3_VERSION}")
+    with _session(address, FR3_VERSION, timeout_s) as (connection, _):
         connection.sendall(_HEADER.pack(_GET_ROBOT_MODEL, 2, _HEADER.size))
         reply = _reply(connection, request=2)
-    if not reply or reply[0] != 0:
+    if reply[:1] != b"\0":
         raise ArmError(
             "the robot refuses to send its URDF (GetRobotModel); this happens while safety rules "
             "of Watchman are active: deactivate them in Desk"
@@ -133,7 +190,23 @@ def robot_model(address: str, *, timeout_s: float = TIMEOUT_S) -> str:
 
 
 @contextmanager
-def _connected(address: str, timeout_s: float) -> Iterator[socket.socket]:
+def _session(
+    address: str, version: int, timeout_s: float
+) -> Generator[tuple[socket.socket, socket.socket]]:
+    """Connects as a client of a version; yields the connection, and the socket of the states."""
+    with (
+        _connected(address, timeout_s) as connection,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as states,
+    ):
+        states.bind(("", 0))
+        status, served = _connect(connection, version=version, udp_port=states.getsockname()[1])
+        if status != 0:
+            raise ArmError(f"the robot speaks version {served}, expected {version}")
+        yield connection, states
+
+
+@contextmanager
+def _connected(address: str, timeout_s: float) -> Generator[socket.socket]:
     try:
         with socket.create_connection((address, ROBOT_PORT), timeout=timeout_s) as connection:
             yield connection

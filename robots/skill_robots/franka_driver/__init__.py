@@ -6,11 +6,13 @@ brakes it and holds it. A second process has the gripper, whose library keeps th
 it waits for a message. This folder is above ``motion``, whose braking planner the driver uses.
 
 - ``franka_arm``: :class:`~skill_robots.franka_driver.franka_arm.FrankaArm`, the arm of the runtime.
-- ``config``: collision thresholds, payload and other settings of a start.
+- ``config``: collision thresholds, payload and other settings.
 - ``records``: the shared memory of arm, driver and hand.
-- ``process``: the driver's process, ``python -m skill_robots.franka_driver``.
+- ``children``: starts and ends the processes, ``python -m skill_robots.franka_driver``.
+- ``driver``: the loop of the driver.
 - ``feed``: from set-points to the reference of each millisecond; brakes without set-points.
 - ``robot``: the interface of a vendor's library, and the start-up checks.
 - ``fer``, ``fr3``: that interface on panda-python and on franky.
-- ``hand``: the gripper's process, ``python -m skill_robots.franka_driver.hand``.
+- ``hand``: the loop of the gripper.
+- ``scheduling``: real-time scheduling of the driver.
 """

@@ -14,8 +14,7 @@ from dataclasses import replace
 
 from skill_proto.shared_memory.memory import create_memory, map_memory
 from skill_robots.arm import ArmCommunicationError, ArmError
-from skill_robots.franka_driver.hand import HandStart
-from skill_robots.franka_driver.process import DriverStart
+from skill_robots.franka_driver.config import DriverStart, HandStart
 from skill_robots.franka_driver.records import BYTES, SharedRecords, Status, Word
 
 START_TIMEOUT_S = 30.0
@@ -23,6 +22,9 @@ START_TIMEOUT_S = 30.0
 
 CLOSE_TIMEOUT_S = 3.0
 """Longest wait for their end [s]: 1 s to brake, 1 s for the vendor's stop."""
+
+MODULE = "skill_robots.franka_driver"
+"""Runs both processes."""
 
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
@@ -69,12 +71,12 @@ class DriverProcesses:
                 words[Word.DRIVER_STATUS] = Status.STARTING
                 words[Word.RECOVERY_DONE] = words[Word.RECOVERY_ASKED]
                 start = self._driver_start(memory, parent, recover)
-                self._driver = _run("skill_robots.franka_driver", start, memory)
+                self._driver = _run(start, memory)
             if self._hand_start is not None and not _runs(self._hand):
                 words[Word.HAND_STATUS] = Status.STARTING
                 hand = self._hand_start(memory, parent)
                 hand = replace(hand, home=hand.home and not recover)
-                self._hand = _run("skill_robots.franka_driver.hand", hand, memory)
+                self._hand = _run(hand, memory)
             self._wait()
         except ArmError:
             self.close()
@@ -127,8 +129,8 @@ def _runs(process: subprocess.Popen[bytes] | None) -> bool:
     return process is not None and process.poll() is None
 
 
-def _run(module: str, start: DriverStart | HandStart, memory: int) -> subprocess.Popen[bytes]:
-    """Starts a module as a process, with its settings in its standard input."""
+def _run(start: DriverStart | HandStart, memory: int) -> subprocess.Popen[bytes]:
+    """Starts a process with its settings in its standard input."""
     # In memory: a pipe could make the caller wait.
     with os.fdopen(create_memory(0), "w+b") as settings:
         settings.write(pickle.dumps(start))
@@ -136,14 +138,14 @@ def _run(module: str, start: DriverStart | HandStart, memory: int) -> subprocess
         try:
             return subprocess.Popen(
                 # -P: a file of the user's folder must not replace a module.
-                [sys.executable, "-P", "-m", module],
+                [sys.executable, "-P", "-m", MODULE],
                 stdin=settings,
                 stdout=sys.stderr.fileno(),
                 pass_fds=(memory,),
                 env={**os.environ, **ENVIRONMENT},
             )
         except OSError as error:
-            raise ArmError(f"the process {module} cannot start: {error}") from None
+            raise ArmError(f"the driver's processes cannot start: {error}") from None
 
 
 def _how(process: subprocess.Popen[bytes]) -> str:

@@ -1,8 +1,10 @@
-"""Settings with which a Franka robot is started."""
+"""Settings of a Franka robot, and of its two processes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from skill_proto.arrays import Array
 
 HAND_MASS_KG = 0.73
 """Mass of the Franka Hand in the plant that policies are trained on [kg]."""
@@ -44,3 +46,46 @@ class DriverConfig:
     recover_at_start: bool = False
     """Whether errors of an earlier run are cleared at the start; ``--recover`` of skill-serve. A
     robot that has stopped because of a contact is refused otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriverStart:
+    """Settings of a driver process, passed pickled through its standard input."""
+
+    address: str
+    version: int
+    """Protocol version of the robot."""
+    memory: int
+    """Descriptor of the shared memory."""
+    parent: int
+    """Process id of the parent."""
+    servo_period_s: float
+    realtime: bool
+    config: DriverConfig
+    velocity_limit: Array
+    """``(7,)`` [rad/s]."""
+    acceleration_limit: Array
+    """``(7,)`` [rad/s^2]."""
+    jerk_limit: Array
+    """``(7,)`` [rad/s^3]."""
+    stiffness: Array
+    """``(7,)`` [N m/rad]."""
+    damping: Array
+    """``(7,)`` [N m s/rad]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandStart:
+    """Settings of a gripper process, passed pickled through its standard input."""
+
+    address: str
+    version: int
+    """Protocol version of the robot."""
+    memory: int
+    """Descriptor of the shared memory."""
+    parent: int
+    """Process id of the parent."""
+    home: bool
+    """Whether the gripper is homed at the start."""
+    grasp_force_n: float
+    """Force of a grasp [N]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from skill_proto.arrays import Array
 from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.franka_driver.robot import (
-    Facts,
+    EndEffector,
     RobotCommandError,
     RobotLinkError,
     RobotMode,
@@ -45,15 +45,13 @@ class Fer:
             self._panda: Any = panda_py.Panda(address)
             self._robot: Any = self._panda.get_robot()
 
-    def facts(self) -> Facts:
-        """Reads the robot."""
+    def end_effector(self) -> EndEffector:
+        """Returns the configured end effector."""
         state = self._idle_state()
-        return Facts(
-            mode=RobotMode(int(state.robot_mode)),
-            errors=_names(state.current_errors),
-            flange_to_end_effector=np.array(state.F_T_EE).reshape(4, 4).T,
-            hand_mass_kg=float(state.m_ee),
-            hand_center_m=tuple(state.F_x_Cee),
+        return EndEffector(
+            frame=np.array(state.F_T_EE).reshape(4, 4).T,
+            mass_kg=float(state.m_ee),
+            center_m=tuple(state.F_x_Cee),
         )
 
     def configure(self, config: DriverConfig) -> None:
@@ -153,7 +151,7 @@ def _is_link_error(error: Exception) -> bool:
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
+def _errors() -> Generator[None]:
     """Turns libfranka's exceptions into the driver's."""
     try:
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from skill_proto.arrays import Array
 from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.franka_driver.robot import (
-    Facts,
+    EndEffector,
     RobotCommandError,
     RobotLinkError,
     RobotMode,
@@ -44,16 +44,14 @@ class Fr3:
         with _errors(franky):
             self._robot: Any = franky.Robot(address, realtime_config=franky.RealtimeConfig.Ignore)
 
-    def facts(self) -> Facts:
-        """Reads the robot."""
+    def end_effector(self) -> EndEffector:
+        """Returns the configured end effector."""
         with _errors(self._franky):
             state = self._robot.state
-        return Facts(
-            mode=RobotMode(int(state.robot_mode)),
-            errors=_names(state.current_errors),
-            flange_to_end_effector=np.array(state.F_T_EE.matrix),
-            hand_mass_kg=float(state.m_ee),
-            hand_center_m=tuple(float(value) for value in state.F_x_Cee),
+        return EndEffector(
+            frame=np.array(state.F_T_EE.matrix),
+            mass_kg=float(state.m_ee),
+            center_m=tuple(float(value) for value in state.F_x_Cee),
         )
 
     def configure(self, config: DriverConfig) -> None:
@@ -135,7 +133,7 @@ def _names(errors: Any) -> tuple[str, ...]:  # noqa: ANN401  franky's Errors
 
 
 @contextmanager
-def _errors(franky: Any) -> Iterator[None]:  # noqa: ANN401  the module
+def _errors(franky: Any) -> Generator[None]:  # noqa: ANN401  the module
     """Turns franky's exceptions into the driver's."""
     try:
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from importlib.util import find_spec
+from math import inf
 
 import numpy as np
 
@@ -21,10 +22,8 @@ from skill_robots.franka.handshake import FR3_VERSION, library_for, robot_model,
 from skill_robots.franka.specs import FR3, PANDA
 from skill_robots.franka.urdf_limits import spec_from_urdf
 from skill_robots.franka_driver.children import DriverProcesses
-from skill_robots.franka_driver.config import DriverConfig
+from skill_robots.franka_driver.config import DriverConfig, DriverStart, HandStart
 from skill_robots.franka_driver.feed import is_seated
-from skill_robots.franka_driver.hand import HandStart
-from skill_robots.franka_driver.process import DriverStart
 from skill_robots.franka_driver.records import (
     DriverState,
     HandGoal,
@@ -69,6 +68,7 @@ class FrankaArm:
         self._records: SharedRecords = processes.records
         self._number = 0
         self._goal = HandGoal(0, 0.0, False)
+        self._state: DriverState | None = None
         self._restart: threading.Thread | None = None
         self._restart_error = ""
 
@@ -226,23 +226,25 @@ class FrankaArm:
         if self._restart is not None:
             self._check_restart()
         records = self._records
-        state = records.read_state()
-        age_s = np.inf if state is None else now() - state.received_s
+        # A reader that meets the driver within a write goes on with the state before.
+        self._state = state = records.read_state() or self._state
+        age_s = inf if state is None else now() - state.received_s
         if age_s > STALE_S and (ended := self._processes.ended) is not None:
             raise ArmError(f"{ended}; 'clear' starts it again")
         if records.words[Word.RECOVERY_ASKED] != records.words[Word.RECOVERY_DONE]:
             raise ArmCommunicationError("the robot recovers")
-        if state is None or age_s > SILENT_S:
-            stopped = state is not None and state.stop != StopClass.NOT_STOPPED
-            raise ArmCommunicationError(
-                self._stop_text() if stopped else f"the robot sent no state for {age_s:.3f} s"
-            )
-        if state.mode in _NOT_MOVING:
-            raise ArmError(_NOT_MOVING[state.mode])
+        if state is None:
+            raise ArmCommunicationError("the driver writes its state")
         if state.stop == StopClass.CONTACT:
             raise ArmContactError(self._stop_text())
         if state.stop == StopClass.OTHER:
             raise ArmError(self._stop_text())
+        if age_s > SILENT_S:
+            stopped = state.stop == StopClass.COMMUNICATION
+            text = self._stop_text() if stopped else f"the robot sent no state for {age_s:.3f} s"
+            raise ArmCommunicationError(text)
+        if state.mode in _NOT_MOVING:
+            raise ArmError(_NOT_MOVING[state.mode])
         return state
 
     def _stop_text(self) -> str:
@@ -287,7 +289,7 @@ class FrankaArm:
             self._restart = threading.Thread(target=self._start_again, daemon=True)
             self._restart.start()
             return
-        words, state = self._records.words, self._records.read_state()
+        words, state = self._records.words, self._records.read_state() or self._state
         if state is None or state.phase != Phase.STOPPED:
             return
         if words[Word.RECOVERY_ASKED] == words[Word.RECOVERY_DONE]:

@@ -1,4 +1,4 @@
-"""The gripper's process: ``python -m skill_robots.franka_driver.hand``.
+"""The gripper's process.
 
 The newest goal wins: a motion that runs is stopped before the next one begins, because a gripper
 refuses a goal while it moves. The gripper has a process of its own because panda-python's gripper
@@ -8,16 +8,14 @@ keeps the Python interpreter while it waits for a state.
 from __future__ import annotations
 
 import os
-import pickle
 import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from skill_proto.shared_memory.memory import map_memory
 from skill_robots.franka.handshake import FR3_VERSION
+from skill_robots.franka_driver.config import HandStart
 from skill_robots.franka_driver.records import (
     HandGoal,
     HandState,
@@ -26,7 +24,6 @@ from skill_robots.franka_driver.records import (
     Word,
     now,
 )
-from skill_robots.franka_driver.scheduling import leave_signals_to_parent
 
 POLL_S = 0.01
 """Interval at which the process looks for a new goal [s]."""
@@ -45,23 +42,6 @@ BLOCKED_M = 4e-3
 
 STOP_S = 1.0
 """Longest wait for a motion that was stopped [s]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HandStart:
-    """Settings of a gripper process, passed pickled through its standard input."""
-
-    address: str
-    version: int
-    """Protocol version of the robot."""
-    memory: int
-    """Descriptor of the shared memory."""
-    parent: int
-    """Process id of the parent."""
-    home: bool
-    """Whether the gripper is homed at the start."""
-    grasp_force_n: float
-    """Force of a grasp [N]."""
 
 
 class Gripper(Protocol):
@@ -223,10 +203,8 @@ class HandDriver:
         self._gripper.grasp(0.0, SPEED, self._force_n, GRASP_EPSILON_M, GRASP_EPSILON_M)
 
 
-def serve(start: HandStart) -> int:
+def serve(start: HandStart, records: SharedRecords) -> int:
     """Serves the gripper until the end, and returns the exit code of the process."""
-    leave_signals_to_parent()
-    records = SharedRecords(map_memory(start.memory))
     try:
         driver = HandDriver(connect(start), records, start.grasp_force_n)
         driver.begin(home=start.home)
@@ -243,16 +221,3 @@ def serve(start: HandStart) -> int:
             return 1
         time.sleep(POLL_S)
     return 0
-
-
-def main() -> None:
-    """Serves the gripper until the end."""
-    start = pickle.load(sys.stdin.buffer)
-    assert isinstance(start, HandStart)
-    code = serve(start)
-    sys.stderr.flush()
-    os._exit(code)  # a motion that runs must not delay the end
-
-
-if __name__ == "__main__":
-    main()

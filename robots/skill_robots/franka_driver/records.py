@@ -199,7 +199,9 @@ class SharedRecords:
         if record is None:
             return None
         values = _STATE.unpack(record)
-        return DriverState(*values[:10], values[10:17], values[17:24], values[24:31], values[31:38])
+        return DriverState._make(
+            (*values[:10], values[10:17], values[17:24], values[24:31], values[31:38])
+        )
 
     # The gripper --------------------------------------------------------------------------------
 

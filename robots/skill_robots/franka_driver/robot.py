@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from skill_proto.arrays import Array
+from skill_robots.franka.handshake import RobotStatus
 from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.franka_driver.records import StopClass
 
@@ -63,18 +64,15 @@ class Snapshot(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
-    """State of the robot that is read before it moves."""
+class EndEffector:
+    """The end effector as configured in Desk."""
 
-    mode: RobotMode
-    errors: tuple[str, ...]
-    """Present errors, by libfranka's names."""
-    flange_to_end_effector: Array
-    """``F_T_EE`` ``(4, 4)``."""
-    hand_mass_kg: float
-    """``m_ee``: mass of the end effector as configured in Desk [kg]."""
-    hand_center_m: tuple[float, ...]
-    """``F_x_Cee`` [m]."""
+    frame: Array
+    """Flange to end effector, ``F_T_EE`` ``(4, 4)``."""
+    mass_kg: float
+    """``m_ee`` [kg]."""
+    center_m: tuple[float, ...]
+    """Centre of mass in the flange's frame, ``F_x_Cee`` [m]."""
 
 
 class VendorRobot(Protocol):
@@ -84,8 +82,8 @@ class VendorRobot(Protocol):
         RobotLinkError: from any method, if the connection is lost.
     """
 
-    def facts(self) -> Facts:
-        """Reads the robot; only while no law runs."""
+    def end_effector(self) -> EndEffector:
+        """Returns the configured end effector; only while no law runs."""
         ...
 
     def configure(self, config: DriverConfig) -> None:
@@ -169,10 +167,19 @@ _FRAME_TOLERANCE = 1e-3
 
 
 class StartCheckError(Exception):
-    """The robot is not as the driver needs it; the text names the remedy."""
+    """The robot is not as the driver needs it; the text names the remedy.
+
+    Args:
+        text: the problem and its remedy.
+        stop: class of the stop that the robot is in.
+    """
+
+    def __init__(self, text: str, stop: StopClass = StopClass.OTHER) -> None:
+        super().__init__(text)
+        self.stop = stop
 
 
-def check_mode(facts: Facts, config: DriverConfig) -> bool:
+def check_status(status: RobotStatus, config: DriverConfig) -> bool:
     """Returns whether the robot needs an error recovery before it moves.
 
     A stop because of the connection is the trace of an earlier driver that died, and is cleared
@@ -181,22 +188,26 @@ def check_mode(facts: Facts, config: DriverConfig) -> bool:
     Raises:
         StartCheckError: the robot cannot move now.
     """
-    mode, errors = facts.mode, facts.errors
+    mode, errors = RobotMode(status.mode), status.errors
     if mode in MODE_TEXTS:
-        raise StartCheckError(text_of(errors, mode))
+        raise StartCheckError(text_of(errors, mode), class_of(errors, mode))
     if mode is RobotMode.IDLE and not errors:
         return False
     if mode is RobotMode.MOVE:
-        raise StartCheckError("the robot moves: another program controls it; end that program")
-    if not config.recover_at_start and class_of(errors, mode) is not StopClass.COMMUNICATION:
+        raise StartCheckError(
+            "the robot moves: another program controls it; end that program", StopClass.OTHER
+        )
+    stop = class_of(errors, mode)
+    if not config.recover_at_start and stop is not StopClass.COMMUNICATION:
         raise StartCheckError(
             f"the robot has stopped itself: {text_of(errors, mode)}; look at the robot, then "
-            "start again with the option that clears errors (--recover)"
+            "start again with the option that clears errors (--recover)",
+            stop,
         )
     return True
 
 
-def check_end_effector(facts: Facts, config: DriverConfig) -> list[str]:
+def check_end_effector(found: EndEffector, config: DriverConfig) -> list[str]:
     """Compares end-effector frame and payload with those of the Franka Hand.
 
     Returns:
@@ -205,7 +216,7 @@ def check_end_effector(facts: Facts, config: DriverConfig) -> list[str]:
     Raises:
         StartCheckError: the frame is another one.
     """
-    frame = facts.flange_to_end_effector
+    frame = found.frame
     if not np.allclose(frame, _NOMINAL_FRAME, atol=_FRAME_TOLERANCE):
         x, y, z = frame[:3, 3]
         raise StartCheckError(
@@ -213,9 +224,9 @@ def check_end_effector(facts: Facts, config: DriverConfig) -> list[str]:
             "expected the Franka Hand's, (0, 0, 0.1034) m, turned by -45 degrees: choose the "
             "Franka Hand as end effector in Desk, and reset set_EE"
         )
-    center = ", ".join(f"{value:.3f}" for value in facts.hand_center_m)
-    remarks = [f"end effector {facts.hand_mass_kg:.3f} kg, centre of mass ({center}) m"]
-    difference = facts.hand_mass_kg - config.hand_mass_kg
+    center = ", ".join(f"{value:.3f}" for value in found.center_m)
+    remarks = [f"end effector {found.mass_kg:.3f} kg, centre of mass ({center}) m"]
+    difference = found.mass_kg - config.hand_mass_kg
     if abs(difference) > config.hand_mass_tolerance_kg:
         remarks.append(
             f"the end effector's mass in Desk differs by {difference:+.3f} kg from the hand's "

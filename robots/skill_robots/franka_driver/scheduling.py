@@ -1,4 +1,4 @@
-"""Real-time scheduling of the driver's thread, and the end of a process with its parent."""
+"""Real-time scheduling of the driver's thread, its delays, and the signals of a child."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ the vendor's thread, for which libfranka asks for the highest priority."""
 
 _PR_SET_TIMERSLACK, _TIMER_SLACK_NS = 29, 1  # linux/prctl.h
 _LOCK_ALL = 1 | 2 | 4  # MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT
+
+
+WINDOW = 1000
+"""Cycles over which the longest delay is reported."""
 
 
 def configure_driver(*, realtime: bool) -> list[str]:
@@ -59,3 +63,25 @@ def leave_signals_to_parent() -> None:
     """Ignores Ctrl-C and the end of a session, which reach every process of the group."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+class Delays:
+    """The longest delay of a cycle, over one to two windows.
+
+    Attributes:
+        longest_s: the longest delay [s].
+    """
+
+    def __init__(self) -> None:
+        self.longest_s = 0.0
+        self._current_s = 0.0
+        self._count = 0
+
+    def add(self, late_s: float) -> None:
+        """Adds the delay of one cycle [s]."""
+        self._count += 1
+        if self._count == WINDOW:
+            self._count, self.longest_s, self._current_s = 0, self._current_s, 0.0
+        if late_s > self._current_s:
+            self._current_s = late_s
+            self.longest_s = max(self.longest_s, late_s)

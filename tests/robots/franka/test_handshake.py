@@ -6,16 +6,20 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from skill_robots.arm import ArmCommunicationError, ArmError
+from skill_robots.control_box.wire.protocol import ErrorBit
+from skill_robots.franka.errors import ERROR_NAMES
 from skill_robots.franka.handshake import (
     LIBRARIES,
     ROBOT_PORT,
+    clear_errors,
     library_for,
     robot_model,
+    robot_status,
     server_version,
 )
 
@@ -89,6 +93,68 @@ def test_the_urdf_of_an_fr3_arrives_whole() -> None:
 def test_a_refused_urdf_is_an_error_with_its_reason() -> None:
     with listening(control_unit(10, b"\3")), pytest.raises(ArmError, match="Watchman"):
         robot_model(HOST)
+
+
+ERRORS_AT = {5: 2282, 10: 1290}
+MODE_AT = {5: 2364, 10: 1372}
+SIZES = {5: 2373, 10: 1377}
+
+
+def robot_in_reflex(version: int, recovery: bytes) -> Answer:
+    """Sends one state with the mode Reflex and two errors, and answers a recovery."""
+
+    def answer(connection: socket.socket) -> None:
+        _, number, body = request(connection)
+        _, port = struct.unpack("<HH", body)
+        reply(connection, 0, number, struct.pack("<BH", 0, version))
+        state = bytearray(SIZES[version])
+        state[ERRORS_AT[version] + 7] = state[ERRORS_AT[version] + 40] = 1
+        state[MODE_AT[version]] = 4
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as states:
+            states.sendto(state, (HOST, port))
+        with suppress(struct.error):  # the client has closed the connection
+            command, number, _ = request(connection)
+            assert command == {5: 12, 10: 10}[version]
+            reply(connection, command, number, recovery)
+
+    return answer
+
+
+@pytest.mark.parametrize("version", [5, 10])
+def test_mode_and_errors_are_those_of_a_state(version: int) -> None:
+    with listening(robot_in_reflex(version, b"")):
+        status = robot_status(HOST, version)
+    assert status == (4, ("cartesian_reflex", "base_acceleration_invalid_reading"))
+
+
+def test_a_robot_without_states_is_named() -> None:
+    def mute(connection: socket.socket) -> None:
+        _, number, _ = request(connection)
+        reply(connection, 0, number, struct.pack("<BH", 0, 10))
+        connection.recv(1)  # until the client closes the connection
+
+    with listening(mute), pytest.raises(ArmCommunicationError, match="UDP"):
+        robot_status(HOST, 10, timeout_s=0.2)
+
+
+@pytest.mark.parametrize("version", [5, 10])
+def test_errors_are_cleared_or_the_refusal_is_an_error(version: int) -> None:
+    with listening(robot_in_reflex(version, b"\0")):
+        clear_errors(HOST, version)
+    with (
+        listening(robot_in_reflex(version, b"\4")),
+        pytest.raises(ArmError, match="does not recover"),
+    ):
+        clear_errors(HOST, version)
+
+
+def test_another_version_than_expected_is_an_error() -> None:
+    with listening(control_unit(5)), pytest.raises(ArmError, match="speaks version 5, expected 10"):
+        robot_status(HOST, 10)
+
+
+def test_the_names_of_the_errors_are_those_of_the_control_box() -> None:
+    assert tuple(bit.name.lower() for bit in ErrorBit) == ERROR_NAMES
 
 
 def test_nobody_listens() -> None:

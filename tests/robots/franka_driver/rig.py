@@ -150,7 +150,11 @@ class Server:
 
     def tick(self) -> None:
         """Runs one servo period."""
-        self.state = self.arm.read()
+        try:
+            self.state = self.arm.read()
+        except ArmCommunicationError:  # the machine was busy
+            self.refused += 1
+            return
         w, t = self._w, self._time_s
         self.setpoint = self._start + self._amplitude * (1.0 - np.cos(w * t)) / 2.0
         try:

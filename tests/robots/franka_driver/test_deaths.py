@@ -18,7 +18,7 @@ from tests.robots.franka_driver.rig import (
     server_process,
 )
 
-from skill_robots.franka_driver.process import ORPHAN_S
+from skill_robots.franka_driver.driver import ORPHAN_S
 from skill_robots.franka_driver.records import DriverState, Phase
 
 ROBOTS: tuple[Robot, ...] = ("fer", "fr3")

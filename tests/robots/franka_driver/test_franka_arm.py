@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.robots.franka_driver.rig import (
+    DEADLINE_S,
     Box,
     Robot,
     Server,
@@ -20,7 +21,13 @@ from tests.robots.franka_driver.rig import (
     until_readable,
 )
 
-from skill_robots.arm import ArmCommunicationError, ArmContactError, ArmError, JointTarget
+from skill_robots.arm import (
+    ArmCommunicationError,
+    ArmContactError,
+    ArmError,
+    ArmState,
+    JointTarget,
+)
 from skill_robots.franka.specs import PANDA
 from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.franka_driver.franka_arm import FrankaArm, at_speed
@@ -56,6 +63,15 @@ def press(arm: FrankaArm) -> None:
         arm.command(target)
         due += arm.servo_period_s
         time.sleep(max(0.0, due - time.monotonic()))
+
+
+def until_reflex(arm: FrankaArm) -> ArmState:
+    """Waits until the driver has noticed that the robot has stopped itself."""
+    ends = time.monotonic() + DEADLINE_S
+    while (state := until_readable(arm)).connection is None or not state.connection.reflexes:
+        assert time.monotonic() < ends
+        time.sleep(0.002)
+    return state
 
 
 def test_it_follows_set_points(box: Box) -> None:
@@ -153,7 +169,7 @@ def test_a_frozen_driver_is_a_matter_of_communication_and_recovers(box: Box) -> 
         with pytest.raises(ArmCommunicationError, match="no state for"):
             arm.read()
         driver.send_signal(signal.SIGCONT)
-        state = until_readable(arm)
+        state = until_reflex(arm)
         assert state.connection is not None
         assert state.connection.last_reflex == ("communication_constraints_violation",)
         target = JointTarget(

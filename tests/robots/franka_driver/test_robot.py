@@ -7,27 +7,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from skill_robots.franka.handshake import RobotStatus
 from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.franka_driver.records import StopClass
 from skill_robots.franka_driver.robot import (
-    Facts,
+    EndEffector,
     RobotMode,
     StartCheckError,
     check_end_effector,
-    check_mode,
+    check_status,
     class_of,
     text_of,
 )
 
 C = np.sqrt(0.5)
-READY = Facts(
-    mode=RobotMode.IDLE,
-    errors=(),
-    flange_to_end_effector=np.array(
-        [[C, C, 0, 0], [-C, C, 0, 0], [0, 0, 1, 0.1034], [0, 0, 0, 1]], dtype=float
-    ),
-    hand_mass_kg=0.73,
-    hand_center_m=(-0.01, 0.0, 0.03),
+HAND = EndEffector(
+    frame=np.array([[C, C, 0, 0], [-C, C, 0, 0], [0, 0, 1, 0.1034], [0, 0, 0, 1]], dtype=float),
+    mass_kg=0.73,
+    center_m=(-0.01, 0.0, 0.03),
 )
 
 
@@ -64,7 +61,7 @@ def test_texts_have_the_robots_own_names() -> None:
 
 
 def test_an_idle_robot_without_errors_is_ready() -> None:
-    assert not check_mode(READY, DriverConfig())
+    assert not check_status(RobotStatus(RobotMode.IDLE, ()), DriverConfig())
 
 
 @pytest.mark.parametrize(
@@ -77,35 +74,37 @@ def test_an_idle_robot_without_errors_is_ready() -> None:
     ],
 )
 def test_a_robot_that_cannot_move_is_refused_with_the_reason(mode: RobotMode, text: str) -> None:
-    with pytest.raises(StartCheckError, match=text):
-        check_mode(replace(READY, mode=mode), DriverConfig(recover_at_start=True))
+    with pytest.raises(StartCheckError, match=text) as caught:
+        check_status(RobotStatus(mode, ()), DriverConfig(recover_at_start=True))
+    assert caught.value.stop is StopClass.OTHER
 
 
 def test_errors_of_an_earlier_run_are_cleared_only_on_request() -> None:
-    contact = replace(READY, mode=RobotMode.REFLEX, errors=("cartesian_reflex",))
-    with pytest.raises(StartCheckError, match="cartesian_reflex"):
-        check_mode(contact, DriverConfig())
-    assert check_mode(contact, DriverConfig(recover_at_start=True))
+    contact = RobotStatus(RobotMode.REFLEX, ("cartesian_reflex",))
+    with pytest.raises(StartCheckError, match="cartesian_reflex") as caught:
+        check_status(contact, DriverConfig())
+    assert caught.value.stop is StopClass.CONTACT
+    assert check_status(contact, DriverConfig(recover_at_start=True))
 
 
 def test_the_trace_of_a_driver_that_died_is_cleared_without_a_question() -> None:
-    trace = replace(READY, mode=RobotMode.REFLEX, errors=("communication_constraints_violation",))
-    assert check_mode(trace, DriverConfig())
+    trace = RobotStatus(RobotMode.REFLEX, ("communication_constraints_violation",))
+    assert check_status(trace, DriverConfig())
 
 
 def test_another_end_effector_frame_is_refused() -> None:
-    frame = READY.flange_to_end_effector.copy()
+    frame = HAND.frame.copy()
     frame[2, 3] = 0.2
     with pytest.raises(StartCheckError, match=r"0\.2000.*choose the Franka Hand"):
-        check_end_effector(replace(READY, flange_to_end_effector=frame), DriverConfig())
+        check_end_effector(replace(HAND, frame=frame), DriverConfig())
     with pytest.raises(StartCheckError, match="end-effector frame"):
-        check_end_effector(replace(READY, flange_to_end_effector=np.eye(4)), DriverConfig())
+        check_end_effector(replace(HAND, frame=np.eye(4)), DriverConfig())
 
 
 def test_the_payload_is_reported_and_compared_with_the_hand() -> None:
-    (remark,) = check_end_effector(READY, DriverConfig())
+    (remark,) = check_end_effector(HAND, DriverConfig())
     assert "0.730 kg" in remark
     assert "(-0.010, 0.000, 0.030)" in remark
-    remarks = check_end_effector(replace(READY, hand_mass_kg=1.2), DriverConfig())
+    remarks = check_end_effector(replace(HAND, mass_kg=1.2), DriverConfig())
     assert "+0.470 kg" in remarks[1]
-    assert len(check_end_effector(replace(READY, hand_mass_kg=0.6544), DriverConfig())) == 1
+    assert len(check_end_effector(replace(HAND, mass_kg=0.6544), DriverConfig())) == 1

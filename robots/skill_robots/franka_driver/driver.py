@@ -1,9 +1,8 @@
-"""The driver's process: feeds the vendor's impedance law at 1 kHz from shared memory.
+"""Driver: feeds the vendor's impedance law at 1 kHz from shared memory.
 
-The arm's process starts it with descriptors and settings (:class:`DriverStart`). If that process
-dies or freezes, set-points fail to come, and the feed brakes the arm and holds it. The driver ends
-:data:`ORPHAN_S` after the death of its parent, and after :data:`SILENT_S` without a set-point;
-then the robot holds by itself.
+If the process that sends set-points dies or freezes, the feed brakes the arm and holds it. The
+driver ends :data:`ORPHAN_S` after the death of its parent, and after :data:`SILENT_S` without a
+set-point; then the robot holds by itself.
 """
 
 from __future__ import annotations
@@ -11,38 +10,43 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 
 import numpy as np
 
-from skill_proto.arrays import Array
-from skill_proto.shared_memory.memory import map_memory
-from skill_robots.franka.handshake import FR3_VERSION
-from skill_robots.franka_driver.config import DriverConfig
+from skill_robots.arm import ArmCommunicationError, ArmError
+from skill_robots.franka.handshake import (
+    FR3_VERSION,
+    RobotStatus,
+    clear_errors,
+    robot_status,
+)
+from skill_robots.franka_driver.config import DriverConfig, DriverStart
 from skill_robots.franka_driver.feed import CYCLE_S, ReferenceFeed
 from skill_robots.franka_driver.records import (
     DriverState,
     Phase,
     SharedRecords,
-    Status,
     StopClass,
     Word,
     now,
 )
 from skill_robots.franka_driver.robot import (
+    COMMUNICATION,
+    MODE_TEXTS,
     RobotCommandError,
     RobotLinkError,
+    RobotMode,
     Snapshot,
     StartCheckError,
     VendorRobot,
     check_end_effector,
-    check_mode,
+    check_status,
     class_of,
     text_of,
 )
-from skill_robots.franka_driver.scheduling import configure_driver, leave_signals_to_parent
+from skill_robots.franka_driver.scheduling import Delays, configure_driver
 
 ORPHAN_S = 1.0
 """The driver ends this long after its parent's death [s]; the arm is at rest much earlier."""
@@ -59,72 +63,59 @@ RECOVERY_SETTLE_S = 0.5
 LONGEST_CATCH_UP_S = 0.005
 """After a longer delay the next cycle is due one period from now [s]."""
 
-WINDOW = 1000
-"""Cycles over which the longest delay is reported."""
 
+def connect(start: DriverStart, config: DriverConfig) -> tuple[VendorRobot, list[str]]:
+    """Checks the robot's mode, clears its errors if that is allowed, and connects to it.
 
-@dataclass(frozen=True, kw_only=True)
-class DriverStart:
-    """Settings of a driver process, passed pickled through its standard input."""
+    Args:
+        start: settings.
+        config: which errors may be cleared.
 
-    address: str
-    version: int
-    """Protocol version of the robot."""
-    memory: int
-    """Descriptor of the shared memory."""
-    parent: int
-    """Process id of the parent."""
-    servo_period_s: float
-    realtime: bool
-    config: DriverConfig
-    velocity_limit: Array
-    """``(7,)`` [rad/s]."""
-    acceleration_limit: Array
-    """``(7,)`` [rad/s^2]."""
-    jerk_limit: Array
-    """``(7,)`` [rad/s^3]."""
-    stiffness: Array
-    """``(7,)`` [N m/rad]."""
-    damping: Array
-    """``(7,)`` [N m s/rad]."""
-
-
-def connect(start: DriverStart) -> VendorRobot:
-    """Connects to the robot through the library of its version.
+    Returns:
+        The robot, through the library of its version, and remarks for the user.
 
     Raises:
-        RobotLinkError: the connection is refused.
+        StartCheckError: the robot cannot move now.
+        RobotLinkError: the connection is refused or lost.
+        RobotCommandError: the robot does not recover.
     """
-    if start.version == FR3_VERSION:
+    address, version = start.address, start.version
+    remarks: list[str] = []
+    try:
+        status = robot_status(address, version)
+        if check_status(status, config):
+            clear_errors(address, version)
+            remarks.append(f"errors cleared: {text_of(status.errors, RobotMode(status.mode))}")
+    except ArmCommunicationError as error:
+        raise RobotLinkError(str(error)) from None
+    except ArmError as error:
+        raise RobotCommandError(str(error)) from None
+    robot: VendorRobot
+    if version == FR3_VERSION:
         from skill_robots.franka_driver.fr3 import Fr3
 
-        return Fr3(start.address, start.stiffness, start.damping)
-    from skill_robots.franka_driver.fer import Fer
+        robot = Fr3(address, start.stiffness, start.damping)
+    else:
+        from skill_robots.franka_driver.fer import Fer
 
-    return Fer(start.address, start.stiffness, start.damping)
+        robot = Fer(address, start.stiffness, start.damping)
+    # After the connection: libfranka changes the scheduling of the thread that connects.
+    return robot, [*remarks, *configure_driver(realtime=start.realtime)]
 
 
 class Driver:
     """Feeds one robot until it is asked to end, or its parent dies.
 
     Args:
-        robot: the robot, connected.
         start: settings.
         records: the shared memory.
-        reconnect: connects again.
     """
 
-    def __init__(
-        self,
-        robot: VendorRobot,
-        start: DriverStart,
-        records: SharedRecords,
-        reconnect: Callable[[], VendorRobot],
-    ) -> None:
-        self._robot: VendorRobot | None = robot
+    def __init__(self, start: DriverStart, records: SharedRecords) -> None:
+        self._robot: VendorRobot | None = None
+        self._start = start
         self._config = start.config
         self._records = records
-        self._reconnect = reconnect
         self._parent = start.parent
         self._feed = ReferenceFeed(
             start.velocity_limit, start.acceleration_limit, start.jerk_limit, start.servo_period_s
@@ -133,8 +124,9 @@ class Driver:
         self._received_s = now()
         self._stop = StopClass.NOT_STOPPED
         self._stops = 0
-        self._seen = 0
-        self._recovered = 0
+        # Set-points and requests that an earlier driver has had are not for this one.
+        self._seen = records.reference_version
+        self._recovered = records.words[Word.RECOVERY_ASKED]
         self._connect_at_s = 0.0
         self._delays = Delays()
         self._orphan_s = inf
@@ -145,7 +137,7 @@ class Driver:
     # The start ----------------------------------------------------------------------------------
 
     def begin(self) -> list[str]:
-        """Checks and configures the robot, and starts the law at the measured pose.
+        """Connects to the robot, checks it, and starts the law at the measured pose.
 
         Returns:
             Remarks for the user.
@@ -153,25 +145,18 @@ class Driver:
         Raises:
             StartCheckError, RobotCommandError, RobotLinkError: the robot cannot be moved.
         """
-        robot = self._robot
-        assert robot is not None  # as given
-        facts = robot.facts()
-        remarks: list[str] = []
-        if check_mode(facts, self._config):
-            robot.recover()
-            remarks.append(f"errors cleared at the start: {text_of(facts.errors, facts.mode)}")
-        remarks += check_end_effector(facts, self._config)
-        robot.configure(self._config)
         config = self._config
-        remarks.append(
-            f"the robot stops itself at {max(config.collision_force_n):g} N, or at "
-            f"{'/'.join(f'{torque:g}' for torque in config.collision_torque_nm)} N m"
-        )
-        self._hold(robot)
+        self._robot, remarks = connect(self._start, config)
+        remarks += check_end_effector(self._robot.end_effector(), config)
+        torques = "/".join(f"{torque:g}" for torque in config.collision_torque_nm)
+        force = max(config.collision_force_n)
+        remarks.append(f"the robot stops itself at {force:g} N, or at {torques} N m in its joints")
+        self._hold(self._robot)
         return remarks
 
     def _hold(self, robot: VendorRobot) -> None:
-        """Starts the law at the measured pose."""
+        """Sets thresholds and payload, and starts the law at the measured pose."""
+        robot.configure(self._config)
         self._feed.hold(robot.start())
         self._stop = StopClass.NOT_STOPPED
 
@@ -229,44 +214,44 @@ class Driver:
 
     def _note_stop(self, robot: VendorRobot, ended: str) -> None:
         """Records why the law has ended."""
-        snapshot, errors = robot.read(), robot.errors()
-        self._stop = class_of(errors, snapshot.mode)
+        mode, errors = robot.read().mode, robot.errors()
         self._stops += 1
-        text = text_of(errors, snapshot.mode) if errors else ended
-        self._records.stop.write(text, *errors)
-        _log(f"the robot has stopped: {ended}")
+        text = text_of(errors, mode) if errors or mode in MODE_TEXTS else ended
+        self._note(class_of(errors, mode), text, *errors)
 
     # Recovery -----------------------------------------------------------------------------------
 
     def _recover_if_asked(self) -> None:
         asked = self._records.words[Word.RECOVERY_ASKED]
-        if asked == self._recovered or self._robot is None:
+        if asked == self._recovered:
             return
         try:
             if self._feed.phase is Phase.STOPPED:
-                self._recover(self._robot)
-        except (StartCheckError, RobotCommandError) as error:
-            self._stop = StopClass.OTHER
-            self._records.stop.write(f"the robot has not recovered: {error}")
-            _log(f"the robot has not recovered: {error}")
+                self._recover()
+        except StartCheckError as error:
+            self._note(error.stop, str(error))
+        except (RobotCommandError, RobotLinkError) as error:
+            self._note(StopClass.OTHER, f"the robot has not recovered: {error}")
         finally:
             self._recovered = asked
             self._publish()
             self._records.words[Word.RECOVERY_DONE] = asked
 
-    def _recover(self, robot: VendorRobot) -> None:
+    def _recover(self) -> None:
         """Clears the robot's errors and starts the law at the measured pose.
 
         The caller of ``FrankaArm.recover`` has agreed, so errors of every class are cleared.
         """
-        facts = robot.facts()
-        if check_mode(facts, replace(self._config, recover_at_start=True)):
+        config = replace(self._config, recover_at_start=True)
+        if self._robot is None:
+            self._robot, _ = connect(self._start, config)
+        robot = self._robot
+        if check_status(RobotStatus(robot.read().mode, robot.errors()), config):
             robot.recover()
         ends = now() + RECOVERY_SETTLE_S
-        while robot.facts().errors and now() < ends:
+        while robot.errors() and now() < ends:
             time.sleep(0.005)
         # A user stop or a restart of the robot resets thresholds and payload.
-        robot.configure(self._config)
         self._hold(robot)
         self._snapshot, self._received_s = robot.read(), now()
 
@@ -274,28 +259,29 @@ class Driver:
         """Records that the connection is lost; it is made again without a question."""
         self._feed.stop()
         self._robot = None
-        self._stop = StopClass.COMMUNICATION
         self._stops += 1
         self._connect_at_s = now() + RECONNECT_S
-        self._records.stop.write(f"the connection to the robot is lost: {text}")
-        _log(f"the connection to the robot is lost: {text}")
+        self._note(StopClass.COMMUNICATION, f"the connection to the robot is lost: {text}")
 
     def _connect_again(self) -> None:
+        """Connects again. The law starts only with a recovery, as after every stop."""
         if now() < self._connect_at_s:
             return
         try:
-            self._robot = robot = self._reconnect()
-            facts = robot.facts()
-        except RobotLinkError:
-            self._robot = None
-            self._connect_at_s = now() + RECONNECT_S
-            return
-        # The robot stopped when it missed its commands; a contact or user stop may have followed.
-        self._stop = class_of(facts.errors, facts.mode)
-        if not facts.errors and self._stop is StopClass.OTHER:
-            self._stop = StopClass.COMMUNICATION
-        self._records.stop.write(text_of(facts.errors, facts.mode), *facts.errors)
-        _log("connected to the robot again")
+            self._robot, _ = connect(self._start, self._config)
+            self._note(StopClass.COMMUNICATION, COMMUNICATION)
+        except StartCheckError as error:
+            self._note(error.stop, str(error))
+        except (RobotLinkError, RobotCommandError):
+            pass  # as before
+        self._connect_at_s = now() + RECONNECT_S
+
+    def _note(self, stop: StopClass, *texts: str) -> None:
+        """Records the class and the reasons of a stop."""
+        if (stop, *texts) != (self._stop, *self._records.stop.read()):
+            self._records.stop.write(*texts)
+            _log(f"the robot has stopped: {texts[0]}")
+        self._stop = stop
 
     # The records --------------------------------------------------------------------------------
 
@@ -352,54 +338,6 @@ class Driver:
             robot.finish()
         except (RobotLinkError, RobotCommandError) as error:
             _log(f"the impedance law did not end well: {error}")
-
-
-class Delays:
-    """The longest delay of a cycle, over one to two windows.
-
-    Attributes:
-        longest_s: the longest delay [s].
-    """
-
-    def __init__(self) -> None:
-        self.longest_s = 0.0
-        self._current_s = 0.0
-        self._count = 0
-
-    def add(self, late_s: float) -> None:
-        """Adds the delay of one cycle [s]."""
-        self._count += 1
-        if self._count == WINDOW:
-            self._count, self.longest_s, self._current_s = 0, self._current_s, 0.0
-        if late_s > self._current_s:
-            self._current_s = late_s
-            self.longest_s = max(self.longest_s, late_s)
-
-
-def serve(start: DriverStart) -> int:
-    """Drives the robot until the end, and returns the exit code of the process."""
-    leave_signals_to_parent()
-    records = SharedRecords(map_memory(start.memory))
-
-    def connected() -> VendorRobot:
-        robot = connect(start)
-        remarks.extend(configure_driver(realtime=start.realtime))
-        return robot
-
-    remarks: list[str] = []
-    try:
-        driver = Driver(connected(), start, records, connected)
-        remarks += driver.begin()
-        driver.cycle()
-    except (StartCheckError, RobotCommandError, RobotLinkError, ImportError) as error:
-        records.report.write(str(error))
-        records.words[Word.DRIVER_STATUS] = Status.FAILED
-        return 1
-    records.report.write(*remarks)
-    records.words[Word.DRIVER_STATUS] = Status.READY
-    reason = driver.run()
-    records.stop.write(f"the driver has ended: {reason}")
-    return 0
 
 
 def _log(text: str) -> None:
