@@ -30,11 +30,18 @@ SLICE_NS = 100_000
 """Time slice that the loop asks for, the least that Linux grants [ns]. A tick is much longer, but
 a task with a short slice does not wait for the end of another's."""
 
+NICE = -11
+"""Niceness that the loop asks for, that of other real-time programs for sound and video; ordinary
+programs have 0. Linux grants it to root and within RLIMIT_NICE."""
+
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
 """Number of the system call sched_setattr(2) by machine."""
 
 _SCHED_ATTR = Struct("<IIQiIQQQII")
 """``struct sched_attr``: size, policy, flags, nice, priority, runtime, deadline, period, clamps."""
+
+_RESET_ON_FORK = 1
+"""SCHED_FLAG_RESET_ON_FORK of sched_setattr(2): threads that this one starts are ordinary ones."""
 
 _PR_SET_TIMERSLACK, _TIMER_SLACK_NS = 29, 1  # linux/prctl.h; 1 ns is the minimum
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4  # sys/mman.h on Linux
@@ -54,8 +61,8 @@ class Grant(NamedTuple):
 def configure_thread(*, cpu: int | None = None, realtime: bool = False) -> list[Grant]:
     """Sets processor and scheduling of the calling thread, and locks the memory of the process.
 
-    Timer slack and time slice are always set to their minimum; threads that this one starts inherit
-    them.
+    Timer slack and time slice are always set to their minimum, and the niceness to :data:`NICE` if
+    Linux grants it. Threads that this one starts inherit the timer slack alone.
 
     Args:
         cpu: The only processor to run on; None for any.
@@ -84,17 +91,21 @@ def set_short_slice() -> None:
     """Asks for a short time slice, so that the thread preempts others when it wakes up.
 
     Without it, Linux may let another task of ordinary scheduling end its slice of about 3 ms first
-    (EEVDF scheduler, Linux 6.12; older kernels ignore the request). It needs no permission.
+    (EEVDF scheduler, Linux 6.12; older kernels ignore the request). It needs no permission. The
+    niceness does, so it is set in the same request only if Linux grants it.
     """
     number = _SCHED_SETATTR.get(platform.machine())
     if sys.platform != "linux" or number is None or os.sched_getscheduler(0) != os.SCHED_OTHER:
         return
-    nice = os.getpriority(os.PRIO_PROCESS, 0)
-    attributes = _SCHED_ATTR.pack(
-        _SCHED_ATTR.size, os.SCHED_OTHER, 0, nice, 0, SLICE_NS, 0, 0, 0, 0
-    )
+    now = os.getpriority(os.PRIO_PROCESS, 0)
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).syscall(number, 0, attributes, 0)
+        for nice in (min(now, NICE), now):
+            attributes = _SCHED_ATTR.pack(
+                *(_SCHED_ATTR.size, os.SCHED_OTHER, _RESET_ON_FORK),
+                *(nice, 0, SLICE_NS, 0, 0, 0, 0),
+            )
+            if ctypes.CDLL(None).syscall(number, 0, attributes, 0) == 0:
+                return
 
 
 def pin_thread(cpu: int) -> Grant:

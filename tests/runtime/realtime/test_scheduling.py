@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from skill_runtime.realtime.cpus import allowed_cpus
 from skill_runtime.realtime.scheduling import (
     LOCKED_MEMORY,
+    NICE,
     PROCESSOR,
     SCHEDULING,
     configure_thread,
@@ -50,6 +52,37 @@ def test_the_timer_slack_is_set_for_the_calling_thread_only() -> None:
     before = slack_ns()
     assert in_a_thread(lambda: (configure_thread(), slack_ns())[1]) == 1
     assert slack_ns() == before
+
+
+def niceness() -> int:
+    return os.getpriority(os.PRIO_PROCESS, 0)  # that of the calling thread, on Linux
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a thread has its own niceness on Linux only")
+def test_the_loop_comes_before_ordinary_threads_if_linux_grants_it() -> None:
+    before = niceness()
+    own, of_others = in_a_thread(
+        lambda: (configure_thread(), (niceness(), in_a_thread(niceness)))[1]
+    )
+    assert own in (before, NICE)
+    if os.geteuid() == 0:
+        assert own == min(before, NICE)
+    assert of_others >= before  # threads that the loop starts
+    assert niceness() == before
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="gives up root's rights")
+def test_without_the_permission_the_loop_is_an_ordinary_thread_with_a_short_slice() -> None:
+    program = f"""
+import os, pathlib
+from skill_runtime.realtime.scheduling import configure_thread
+os.setuid(65534)
+configure_thread()
+assert os.getpriority(os.PRIO_PROCESS, 0) == {niceness()}
+assert os.sched_getscheduler(0) & ~os.SCHED_RESET_ON_FORK == os.SCHED_OTHER
+assert os.sched_getscheduler(0) & os.SCHED_RESET_ON_FORK  # set in the same request as the slice
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=60)
 
 
 @needs_affinity
