@@ -102,24 +102,24 @@ class GripperService:
             self._start(self._waiting.popleft())
 
     def send_state(self, time_ms: int) -> None:
-        """Sends the state of the hand if it is due.
+        """Sends the state of the hand if it is due, and then the replies of this cycle.
 
         Args:
             time_ms: Time of the robot [ms].
         """
         stream = self.server.stream
-        if stream is None or time_ms % STATE_PERIOD_MS:
-            return
-        state = self._hand.state
-        stream.send(
-            _STATE.pack(
-                time_ms & 0xFFFFFFFF,
-                state.width,
-                state.max_width,
-                state.is_grasped,
-                round(state.temperature),
+        if stream is not None and time_ms % STATE_PERIOD_MS == 0:
+            state = self._hand.state
+            stream.send(
+                _STATE.pack(
+                    time_ms & 0xFFFFFFFF,
+                    state.width,
+                    state.max_width,
+                    state.is_grasped,
+                    round(state.temperature),
+                )
             )
-        )
+        self.server.flush()
 
     def request(self, command: int, command_id: int, payload: bytes) -> None:
         """Handles one request."""

@@ -125,14 +125,20 @@ class RequestServer:
             self.drop(f"it sent no valid Connect within {CONNECT_TIMEOUT_S:g} s")
 
     def reply(self, command: int, command_id: int, payload: bytes) -> None:
-        """Sends a reply; without a client the call has no effect."""
+        """Puts a reply in line for :meth:`flush`; without a client the call has no effect."""
         if self._client is None:
             return
         size = self._port.header.size + len(payload)
         self._unsent += self._port.header.pack(command, command_id, size) + payload
         if len(self._unsent) > MAX_UNSENT:
             self.drop(f"it did not read {len(self._unsent):,} bytes of replies")
-        else:
+
+    def flush(self) -> None:
+        """Sends the replies of this cycle; call it after the state has been sent.
+
+        A client that reads a state after a reply then finds the effect of its request in it.
+        """
+        if self._unsent and not self._waits_for_reader:
             self._send()
 
     def drop(self, reason: str) -> None:

@@ -122,6 +122,9 @@ class RobotService:
             newest.motion_generation_finished or newest.torque_command_finished
         ):
             self._is_ending = True
+            if self._is_async:
+                # libfranka ends an asynchronous motion with joint positions of zero.
+                newest = newest._replace(q_c=self._robot.state.q_d)
         return newest
 
     def _is_in_time(self, message_id: int) -> bool:
@@ -146,9 +149,10 @@ class RobotService:
         self.server.serve()
 
     def send_state(self) -> None:
-        """Sends the state of the robot to the client."""
+        """Sends the state of the robot to the client, and then the replies of this cycle."""
         if self.server.stream is not None:
             self.server.stream.send(self._robot.state.pack())
+        self.server.flush()
 
     def request(self, command: int, command_id: int, payload: bytes) -> None:
         """Handles one request."""
