@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 import zmq
 
@@ -16,6 +17,7 @@ from skill_runtime.channel.stop_requests import OFFSET, StopRequests
 from skill_runtime.channel.wakeup import Wakeup
 from skill_runtime.realtime.clock import MonotonicClock
 from skill_runtime.realtime.limits import be_a_child, limit_memory
+from skill_runtime.realtime.scheduling import NICE, set_short_slice
 from skill_runtime.stop_listener.listener import StopListener, TooManyFramesError
 from skill_runtime.transport.sockets import router_on
 
@@ -31,6 +33,9 @@ def main() -> None:
     memory_fd, listening_fd, *controller_fds, own_fd = map(int, sys.argv[1:6])
     address, instance = sys.argv[6:8]
     be_a_child()
+    with suppress(OSError):  # Linux does not grant it
+        os.nice(NICE)  # before libzmq starts its thread, which receives the stops
+    set_short_slice()
     memory = map_memory(memory_fd)
     controller, own = Wakeup(*controller_fds), Wakeup(own_fd, own_fd)
     clock = MonotonicClock()
