@@ -1,8 +1,8 @@
 """The Franka arms as MuJoCo models, to be placed in a scene.
 
-``panda.xml`` is the Panda. The FR3 is a variation of it: other inertias and ranges (``fr3``) and the
-shapes of the collision model (``shapes``), the same joint frames, hand and actuators, and the same
-names, so that a scene takes either arm.
+``panda.xml`` is the Panda. The FR3 is a variation of it: other inertias and ranges (``fr3``), the
+shapes of the collision model (``shapes``), but the same joint frames, hand and actuators, and the
+same names, so that a scene takes either arm.
 """
 
 from __future__ import annotations
