@@ -37,6 +37,7 @@ ALLOWED = {
     *("skill_runtime", "skill_runtime.channel"),
     *("skill_runtime.channel.stop_requests", "skill_runtime.channel.wakeup"),
     *("skill_runtime.realtime", "skill_runtime.realtime.clock", "skill_runtime.realtime.limits"),
+    *("skill_runtime.realtime.cpus", "skill_runtime.realtime.scheduling"),
     *("skill_runtime.stop_listener", "skill_runtime.stop_listener.__main__"),
     "skill_runtime.stop_listener.listener",
     *("skill_runtime.transport", "skill_runtime.transport.options"),
