@@ -323,10 +323,10 @@ class Robot:
 
     def _settle(self) -> None:
         """Ends a stop if the arm is at rest, and a recovery if its time is over."""
-        if self._control is _Control.BRAKE and self._motion.is_at_rest:
-            self._control = _Control.HOLD
-        elif self._control is _Control.DAMP and max(map(abs, self.plant.dq)) < AT_REST_RAD_S:
-            self._hold_here()
+        if self._control in (_Control.BRAKE, _Control.DAMP):
+            rates: list[float] = self.plant.dq.tolist()
+            if max(map(abs, rates)) < AT_REST_RAD_S:
+                self._come_to_rest()
         if self._control is not _Control.HOLD:
             return
         if self._ending is not None:
@@ -338,6 +338,12 @@ class Robot:
                 self._recovery_cycles = None
                 self._recovery_result = RecoveryStatus.SUCCESS
                 self._clear_errors()
+
+    def _come_to_rest(self) -> None:
+        if self._control is _Control.DAMP:
+            self._hold_here()
+        elif self._motion.is_at_rest:
+            self._control = _Control.HOLD
 
     # Stops ----------------------------------------------------------------------------------------
 
@@ -353,8 +359,12 @@ class Robot:
         self._set_modes(RobotMode.REFLEX)
 
     def _brake(self) -> None:
-        """Begins a braking trajectory, with an external controller from the measured motion."""
-        if self._running_move().external is not None:
+        """Begins a braking trajectory for the joint impedance controller.
+
+        After another controller it begins at the measured motion, so that the change is smooth.
+        """
+        controller = self._running_move().request.controller_mode
+        if controller != ControllerMode.JOINT_IMPEDANCE:
             self._motion = self._measured_motion()
         self._control = _Control.BRAKE
         self._braking.begin(self._motion)
