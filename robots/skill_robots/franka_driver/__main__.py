@@ -43,8 +43,7 @@ def serve_driver(start: DriverStart, records: SharedRecords) -> int:
         return 1
     records.report.write(*remarks)
     records.words[Word.DRIVER_STATUS] = Status.READY
-    reason = driver.run()
-    records.stop.write(f"the driver has ended: {reason}")
+    records.stop.write(driver.run())
     return 0
 
 

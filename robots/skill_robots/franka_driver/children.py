@@ -103,13 +103,14 @@ class DriverProcesses:
 
     @property
     def ended(self) -> str | None:
-        """How the driver has ended, in words; None while it runs."""
-        driver = self._driver
-        if driver is None or driver.poll() is None:
-            return None
-        if driver.returncode == 0:
-            return next(iter(self.records.stop.read()), "the driver has ended")
-        return f"the driver process {_how(driver)}"
+        """How the driver or the gripper's process has ended, in words; None while both run."""
+        driver, hand = self._driver, self._hand
+        if driver is not None and driver.poll() is not None:
+            reason = "; ".join(self.records.stop.read()[:1]) if driver.returncode == 0 else ""
+            return reason or f"the driver process {_how(driver)}"
+        if hand is not None and hand.poll() is not None:
+            return f"the gripper process {_how(hand)}"
+        return None
 
     def close(self) -> None:
         """Asks the processes to end, and ends them after :data:`CLOSE_TIMEOUT_S`."""

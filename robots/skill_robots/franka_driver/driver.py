@@ -33,7 +33,6 @@ from skill_robots.franka_driver.records import (
     now,
 )
 from skill_robots.franka_driver.robot import (
-    COMMUNICATION,
     MODE_TEXTS,
     RobotCommandError,
     RobotLinkError,
@@ -53,9 +52,6 @@ ORPHAN_S = 1.0
 
 SILENT_S = 60.0
 """The driver ends after this time without a set-point, if there was one before [s]."""
-
-RECONNECT_S = 0.5
-"""Interval between two attempts to connect again after the connection was lost [s]."""
 
 RECOVERY_SETTLE_S = 0.5
 """Longest wait for the mode Idle after an error recovery [s]."""
@@ -127,12 +123,13 @@ class Driver:
         # Set-points and requests that an earlier driver has had are not for this one.
         self._seen = records.reference_version
         self._recovered = records.words[Word.RECOVERY_ASKED]
-        self._connect_at_s = 0.0
         self._delays = Delays()
         self._orphan_s = inf
         """When the parent was found to be dead."""
         self._deaf = False
         """Whether set-points are ignored, because the driver is about to end."""
+        self._lost: str | None = None
+        """Why the connection was lost."""
 
     # The start ----------------------------------------------------------------------------------
 
@@ -147,12 +144,17 @@ class Driver:
         """
         config = self._config
         self._robot, remarks = connect(self._start, config)
-        remarks += check_end_effector(self._robot.end_effector(), config)
+        remarks += check_end_effector(self._connected.end_effector(), config)
         torques = "/".join(f"{torque:g}" for torque in config.collision_torque_nm)
         force = max(config.collision_force_n)
         remarks.append(f"the robot stops itself at {force:g} N, or at {torques} N m in its joints")
-        self._hold(self._robot)
+        self._hold(self._connected)
         return remarks
+
+    @property
+    def _connected(self) -> VendorRobot:
+        assert self._robot is not None  # made by begin()
+        return self._robot
 
     def _hold(self, robot: VendorRobot) -> None:
         """Sets thresholds and payload, and starts the law at the measured pose."""
@@ -183,7 +185,9 @@ class Driver:
             self._measure()
             self._recover_if_asked()
         except (RobotLinkError, RobotCommandError) as error:
-            self._lose_link(str(error))
+            # The vendors' objects cannot be given up: their destructors end the process.
+            self._lost = f"the connection to the robot is lost: {error}"
+            self._feed.stop()
         self._publish()
 
     def _follow(self) -> None:
@@ -194,15 +198,12 @@ class Driver:
             if setpoint is not None:
                 self._seen = version
                 self._feed.offer(setpoint, self._snapshot.position, self._snapshot.velocity)
-        if self._robot is not None and self._feed.phase is not Phase.STOPPED:
-            self._robot.feed(*self._feed.advance(now()))
+        if self._feed.phase is not Phase.STOPPED:
+            self._connected.feed(*self._feed.advance(now()))
 
     def _measure(self) -> None:
         """Reads the robot, and finds out whether it has stopped by itself."""
-        robot = self._robot
-        if robot is None:
-            self._connect_again()
-            return
+        robot = self._connected
         runs = self._feed.phase is not Phase.STOPPED
         ended = robot.has_ended() if runs else None
         if ended is not None:
@@ -230,7 +231,7 @@ class Driver:
                 self._recover()
         except StartCheckError as error:
             self._note(error.stop, str(error))
-        except (RobotCommandError, RobotLinkError) as error:
+        except RobotCommandError as error:
             self._note(StopClass.OTHER, f"the robot has not recovered: {error}")
         finally:
             self._recovered = asked
@@ -242,10 +243,8 @@ class Driver:
 
         The caller of ``FrankaArm.recover`` has agreed, so errors of every class are cleared.
         """
+        robot = self._connected
         config = replace(self._config, recover_at_start=True)
-        if self._robot is None:
-            self._robot, _ = connect(self._start, config)
-        robot = self._robot
         if check_status(RobotStatus(robot.read().mode, robot.errors()), config):
             robot.recover()
         ends = now() + RECOVERY_SETTLE_S
@@ -254,27 +253,6 @@ class Driver:
         # A user stop or a restart of the robot resets thresholds and payload.
         self._hold(robot)
         self._snapshot, self._received_s = robot.read(), now()
-
-    def _lose_link(self, text: str) -> None:
-        """Records that the connection is lost; it is made again without a question."""
-        self._feed.stop()
-        self._robot = None
-        self._stops += 1
-        self._connect_at_s = now() + RECONNECT_S
-        self._note(StopClass.COMMUNICATION, f"the connection to the robot is lost: {text}")
-
-    def _connect_again(self) -> None:
-        """Connects again. The law starts only with a recovery, as after every stop."""
-        if now() < self._connect_at_s:
-            return
-        try:
-            self._robot, _ = connect(self._start, self._config)
-            self._note(StopClass.COMMUNICATION, COMMUNICATION)
-        except StartCheckError as error:
-            self._note(error.stop, str(error))
-        except (RobotLinkError, RobotCommandError):
-            pass  # as before
-        self._connect_at_s = now() + RECONNECT_S
 
     def _note(self, stop: StopClass, *texts: str) -> None:
         """Records the class and the reasons of a stop."""
@@ -312,6 +290,8 @@ class Driver:
 
     def _end_reason(self) -> str | None:
         """Returns why the driver must end now; None if it goes on."""
+        if self._lost is not None:
+            return self._lost
         time_s, feed = now(), self._feed
         ending = self._records.words[Word.ENDING] != 0
         if self._orphan_s == inf and os.getppid() != self._parent:
@@ -321,21 +301,20 @@ class Driver:
             feed.brake(time_s)
         at_rest = feed.phase in (Phase.HOLDING, Phase.STOPPED)
         if ending and at_rest:
-            return "it was asked to end"
+            return "the driver has ended: it was asked to end"
         if at_rest and time_s - self._orphan_s > ORPHAN_S:
-            return "its parent has died"
+            return "the driver has ended: its parent has died"
         if feed.accepted and time_s - feed.last_s > SILENT_S:
-            return f"it had no set-point for {SILENT_S:g} s"
+            return f"the driver has ended: it had no set-point for {SILENT_S:g} s"
         return None
 
     def _finish(self) -> None:
         """Ends the law; the robot holds by itself."""
-        robot = self._robot
-        if robot is None or self._feed.phase is Phase.STOPPED:
+        if self._feed.phase is Phase.STOPPED:
             return
         try:
-            robot.feed(self._feed.position, np.zeros(7))
-            robot.finish()
+            self._connected.feed(self._feed.position, np.zeros(7))
+            self._connected.finish()
         except (RobotLinkError, RobotCommandError) as error:
             _log(f"the impedance law did not end well: {error}")
 

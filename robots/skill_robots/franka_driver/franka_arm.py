@@ -27,6 +27,7 @@ from skill_robots.franka_driver.feed import is_seated
 from skill_robots.franka_driver.records import (
     DriverState,
     HandGoal,
+    HandState,
     Phase,
     Reference,
     SharedRecords,
@@ -41,6 +42,9 @@ SILENT_S = 0.02
 
 STALE_S = 0.004
 """A state older than this makes the arm look whether the driver process has ended [s]."""
+
+HAND_SILENT_S = 1.0
+"""An older state of the gripper is an error [s]; the gripper sends about 30 states a second."""
 
 GRIPPER_STEP_M = 2e-3
 """A smaller change of the width is no new goal for the gripper [m], which takes one goal at a
@@ -69,6 +73,7 @@ class FrankaArm:
         self._number = 0
         self._goal = HandGoal(0, 0.0, False)
         self._state: DriverState | None = None
+        self._hand: HandState | None = None
         self._restart: threading.Thread | None = None
         self._restart_error = ""
 
@@ -176,7 +181,11 @@ class FrankaArm:
                 hand, or the driver process has ended. The text has the robot's own error names.
         """
         state = self._newest()
-        hand = self._records.read_hand_state()
+        self._hand = hand = self._records.read_hand_state() or self._hand
+        if hand is not None and now() - hand.received_s > HAND_SILENT_S:
+            raise ArmError(
+                f"{self._processes.ended or 'the gripper sends no states'}; 'clear' starts it again"
+            )
         return ArmState(
             time_s=state.robot_ms * 1e-3,
             joint_position=np.array(state.position),
