@@ -18,6 +18,11 @@ COMMAND_LASTS_S = 3600.0
 """The command of an episode does not expire within it [s]."""
 
 
+FORCE_WINDOW_S = 0.02
+"""Forces are means over this time [s]: peaks of single physics steps differ between engines, and a
+real robot filters its estimate."""
+
+
 class Rung(Protocol):
     """An arm with its cube, on which episodes begin alike on every rung."""
 
@@ -44,8 +49,8 @@ class Rung(Protocol):
         """Puts arm and cube at the next start; a seed begins a new sequence of starts."""
         ...
 
-    def contact_force(self) -> float:
-        """Returns the magnitude of the contact forces on the arm [N]."""
+    def contact_force(self) -> Array:
+        """Returns the sum of the contact forces on the arm ``(3,)`` [N]."""
         ...
 
 
@@ -62,7 +67,7 @@ class Episode:
     gap: Array
     """``(T k,)`` distance of the measured end effector from that of the last set-point [m]."""
     force: Array
-    """``(T k,)`` magnitude of the contact forces on the arm [N]."""
+    """``(T k,)`` magnitude of the mean contact force over :data:`FORCE_WINDOW_S` [N]."""
     mass: float
     """[kg]."""
     friction: float
@@ -90,7 +95,7 @@ def run_episode(
     seen: list[tuple[Array, float]] = []
     setpoints: list[Array] = []
     measured: list[Array] = []
-    force: list[float] = []
+    force: list[Array] = []
     faults: list[str] = []
     for tick in range(steps * ticks):
         setpoints.append(controller.setpoint.copy())
@@ -113,11 +118,17 @@ def run_episode(
         cube_speed=np.array([speed for _, speed in seen]),
         end_effector=ends[::ticks] + base,
         gap=np.linalg.norm(ends[:-1] - wanted, axis=1),
-        force=np.array(force),
+        force=_mean_force(np.array(force), round(FORCE_WINDOW_S / controller.arm.servo_period_s)),
         mass=rung.mass,
         friction=rung.friction,
         faults=tuple(faults),
     )
+
+
+def _mean_force(forces: Array, window: int) -> Array:
+    """Returns the magnitude ``(t,)`` of the means of ``(t, 3)`` over the last ``window`` rows."""
+    total = np.cumsum(np.concatenate([np.zeros((window, 3)), forces]), axis=0)
+    return np.linalg.norm(total[window:] - total[:-window], axis=1) / window
 
 
 def _cube(controller: ArmController) -> tuple[Array, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.tasks.tabletop.simulated_arm import TabletopArm
 from skill_runtime.control.arm_controller import ArmController
@@ -44,8 +45,8 @@ class SimulatedRung:
         """Begins a new random start."""
         controller.reset(seed)
 
-    def contact_force(self) -> float:
-        """Returns the magnitude of the contact forces on the arm [N]."""
+    def contact_force(self) -> Array:
+        """Returns the sum of the contact forces on the arm ``(3,)`` [N]."""
         return self.arm.contact_force()
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from skill_proto.arrays import Array
 from skill_robots.arm import (
     ArmError,
     ArmSpec,
@@ -132,9 +133,9 @@ class TabletopArm:
         """True cube mass [kg] and cube-table friction."""
         return {"mass": float(self._table.mass[0]), "friction": float(self._table.friction[0])}
 
-    def contact_force(self) -> float:
-        """Returns the magnitude of the sum of all contact forces on the arm [N]."""
-        return float(self._table.physics.contact_force()[0])
+    def contact_force(self) -> Array:
+        """Returns the sum of all contact forces on the arm ``(3,)``, world frame [N]."""
+        return self._table.physics.contact_force()[0]
 
     def close(self) -> None:
         """Frees the physics engine."""

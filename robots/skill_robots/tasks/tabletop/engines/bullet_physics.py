@@ -191,13 +191,13 @@ class _Scene:
         cube = [*position, turn[3], *turn[:3], *velocity, *spin]
         return [*joints, left[0] + right[0], *cube]
 
-    def contact_force(self) -> float:
-        """Returns the magnitude of the sum of all contact forces on the arm [N]."""
+    def contact_force(self) -> Array:
+        """Returns the sum of all contact forces on the arm ``(3,)`` [N]."""
         total = np.zeros(3)
         for point in pybullet.getContactPoints(bodyA=self._arm, physicsClientId=self._client):
             for size, direction in ((9, 7), (10, 11), (12, 13)):  # normal, two of friction
                 total += point[size] * np.array(point[direction])
-        return float(np.linalg.norm(total))
+        return total
 
 
 class BulletPhysics:
@@ -224,7 +224,7 @@ class BulletPhysics:
         self.cube_velocity, self.cube_angular_velocity = parts[5], parts[6]
 
     def contact_force(self) -> Array:
-        """Returns the magnitude ``(n,)`` of the sum of all contact forces on the arm [N]."""
+        """Returns the sum of all contact forces on the arm ``(n, 3)`` [N]."""
         return np.array([scene.contact_force() for scene in self._scenes])
 
     def reset(self, ids: Ids, joints: Array, cube: Array, yaw: Array) -> None:

@@ -74,15 +74,16 @@ class MujocoPhysics:
         return rotate(self.cube_quaternion, self._cube_spin)
 
     def contact_force(self) -> Array:
-        """Returns the contact forces on the arm ``(n,)``, from the torques of all constraints [N].
+        """Returns the contact forces on the arm ``(n, 3)``, from the torques of constraints [N].
 
         The arm's joints have no other active constraint than its contacts, except at the ends of
         their ranges. The first call returns zeros: MuJoCo begins to copy the torques then.
         """
-        torque = self._batch.bind("qfrc_constraint")[:, :7]
+        torque = self._batch.bind("qfrc_constraint")[:, :7, None]
         _, jacobian = PANDA.kinematics.forward_with_jacobian(self.joint_position)
-        wrench = np.linalg.pinv(jacobian.transpose(0, 2, 1)) @ torque[:, :, None]
-        return np.linalg.norm(wrench[:, :3, 0], axis=1)
+        # Least squares of J^T wrench = torque.
+        wrench = np.linalg.solve(jacobian @ jacobian.transpose(0, 2, 1), jacobian @ torque)
+        return wrench[:, :3, 0]
 
     def reset(self, ids: Ids, joints: Array, cube: Array, yaw: Array) -> None:
         """Puts arms and cubes at rest; see ``TabletopPhysics``."""

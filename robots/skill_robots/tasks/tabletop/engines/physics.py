@@ -58,9 +58,10 @@ class TabletopPhysics(Protocol):
         ...
 
     def contact_force(self) -> Array:
-        """Returns the magnitude ``(n,)`` of the sum of all contact forces on the arm [N].
+        """Returns the sum of all contact forces on the arm ``(n, 3)`` [N].
 
-        It belongs to the last physics step.
+        It belongs to the last physics step. Single steps of an impact differ much between engines:
+        compare means over some milliseconds.
         """
         ...
 
