@@ -93,6 +93,7 @@ class Hand:
         self._still_cycles = 0
         self._accepted = (0.0, 0.0)
         self._is_grasped = False
+        self._is_pressing = False
 
     # Commands -------------------------------------------------------------------------------------
 
@@ -167,8 +168,9 @@ class Hand:
         width, rate = self._plant.finger_width, self._plant.finger_speed
         if self._phase is not _Phase.HOLD:
             self._advance(width, rate)
-        elif self._is_grasped and not self._accepted[0] < width < self._accepted[1]:
-            self._is_grasped = False
+        elif self._is_pressing:
+            self._target = width - self._reach
+            self._is_grasped &= self._accepted[0] < width < self._accepted[1]
         bound = 2.0 * self._force_limit
         wanted = _STIFFNESS * (self._target - width) / 2.0 - _DAMPING * rate / 2.0
         return max(-bound, min(bound, wanted))
@@ -183,7 +185,12 @@ class Hand:
         self._speed, self._force_limit = min(speed, MAX_SPEED_M_S), force
         self._target = self._plant.finger_width
         self._still_cycles = 0
-        self._is_grasped = False
+        self._is_grasped = self._is_pressing = False
+
+    @property
+    def _reach(self) -> float:
+        """Distance to a target at which the servo has its largest force [m]."""
+        return 4.0 * self._force_limit / _STIFFNESS
 
     def _advance(self, width: float, rate: float) -> None:
         is_still = abs(rate) < _STILL_SHARE * self._speed
@@ -193,9 +200,7 @@ class Hand:
         elif self._still_cycles >= _STALL_CYCLES:
             self._blocked(width)
         elif self._still_cycles >= _PRESS_CYCLES:
-            # At this distance from its target the servo has its largest force.
-            reach = 4.0 * self._force_limit / _STIFFNESS
-            self._target = width + copysign(reach, self._goal - width)
+            self._target = width + copysign(self._reach, self._goal - width)
         else:
             step = self._speed * CYCLE_S
             self._target += max(-step, min(step, self._goal - self._target))
@@ -211,7 +216,7 @@ class Hand:
             self._end(GripperStatus.UNSUCCESSFUL, width)
         elif self._accepted[0] < width < self._accepted[1]:
             self._result = GripperStatus.SUCCESS
-            self._phase, self._is_grasped = _Phase.HOLD, True
+            self._phase, self._is_grasped, self._is_pressing = _Phase.HOLD, True, True
         else:
             self._end(GripperStatus.UNSUCCESSFUL, width + RELEASE_M)
 
@@ -223,4 +228,4 @@ class Hand:
         self._phase = _Phase.HOLD
         self._target = width
         self._force_limit = MOVE_FORCE_N
-        self._is_grasped = False
+        self._is_grasped = self._is_pressing = False

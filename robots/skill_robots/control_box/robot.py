@@ -106,6 +106,7 @@ class Robot:
         self._move_result: MoveStatus | None = None
         self._recovery_cycles: int | None = None
         self._recovery_result: RecoveryStatus | None = None
+        self._is_stop_pressed = False
         self._write([0.0] * 7)
 
     # Requests -----------------------------------------------------------------------------------
@@ -238,19 +239,19 @@ class Robot:
         if self._recovery_cycles is not None:
             self._recovery_cycles = None
             self._recovery_result = RecoveryStatus.EMERGENCY_ABORTED
+        self._is_stop_pressed = True
         self._set_modes(RobotMode.USER_STOPPED)
 
     def release_user_stop(self) -> None:
-        """Returns to mode IDLE without errors.
+        """Returns to mode IDLE without errors as soon as the arm is at rest.
 
         Users report that pressing and releasing the stop ends a reflex (franka_ros #25).
         """
-        if self.state.robot_mode == RobotMode.USER_STOPPED:
-            self._clear_errors()
+        self._is_stop_pressed = False
 
     def press_guiding_button(self) -> None:
         """Frees all joints of an idle robot, whatever directions the guiding mode names."""
-        if self.state.robot_mode == RobotMode.IDLE and self._control is _Control.HOLD:
+        if self.state.robot_mode == RobotMode.IDLE:
             self._control = _Control.GUIDE
             self._set_modes(RobotMode.GUIDING)
 
@@ -322,7 +323,10 @@ class Robot:
         )
 
     def _settle(self) -> None:
-        """Ends a stop if the arm is at rest, and a recovery if its time is over."""
+        """Ends a stop if the arm is at rest, and a recovery if its time is over.
+
+        In mode IDLE the arm is at rest or guided, so every motion starts at rest.
+        """
         if self._control in (_Control.BRAKE, _Control.DAMP):
             rates: list[float] = self.plant.dq.tolist()
             if max(map(abs, rates)) < AT_REST_RAD_S:
@@ -332,6 +336,8 @@ class Robot:
         if self._ending is not None:
             self._move_result, self._ending = self._ending, None
             self._set_modes(RobotMode.IDLE)
+        if self.state.robot_mode == RobotMode.USER_STOPPED and not self._is_stop_pressed:
+            self._clear_errors()
         if self._recovery_cycles is not None:
             self._recovery_cycles -= 1
             if self._recovery_cycles < 0:

@@ -233,8 +233,20 @@ def test_user_stop(robot: Robot) -> None:
     assert robot.start_move(request(GeneratorMode.JOINT_POSITION)) is MoveStatus.NOT_POSSIBLE
     assert robot.recover() is RecoveryStatus.NOT_POSSIBLE
     robot.release_user_stop()
+    settle(robot, 200)
     assert modes(robot) == IDLE
     assert robot.start_move(request(GeneratorMode.JOINT_POSITION)) is MoveStatus.MOTION_STARTED
+
+
+def test_a_short_press_of_the_user_stop_lets_the_arm_come_to_rest(robot: Robot) -> None:
+    at_speed(robot)
+    robot.press_user_stop()
+    robot.release_user_stop()
+    robot.cycle()
+    assert robot.state.robot_mode == RobotMode.USER_STOPPED
+    assert robot.start_move(request(GeneratorMode.JOINT_POSITION)) is MoveStatus.NOT_POSSIBLE
+    settle(robot, 200)
+    assert modes(robot) == IDLE
 
 
 def test_user_stop_while_a_stop_is_under_way(robot: Robot) -> None:
@@ -327,6 +339,7 @@ def test_a_joint_beyond_its_range_needs_an_operator(robot: Robot) -> None:
     assert robot.recover() is RecoveryStatus.MANUAL_RECOVERY_REQUIRED
     robot.press_user_stop()
     robot.release_user_stop()
+    robot.cycle()
     robot.press_guiding_button()
     robot.plant.push([0, 0, 0, 0, 0, 0, -1.0])
     settle(robot, 500)
