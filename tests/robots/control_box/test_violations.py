@@ -248,6 +248,21 @@ def test_the_first_torque_follows_zero(robot: Robot) -> None:
     assert errors(robot) == {B.CONTROLLER_TORQUE_DISCONTINUITY}
 
 
+def test_torques_after_lost_packets(robot: Robot) -> None:
+    # A client that raises its torque by 0.5 Nm a cycle loses two packets. Saturated against its own
+    # last torque it is 1.5 Nm ahead of the robot; saturated against tau_J_d it is not (franka_ros
+    # issue 324).
+    robot.start_move(torque_request(robot))
+    robot.cycle(command(robot, tau=[0.5] + [0.0] * 6))
+    assert run(robot, 2) is None
+    assert robot.state.tau_j_d[0] == 0.5  # the repeated torque
+    robot.cycle(command(robot, tau=[robot.state.tau_j_d[0] + 0.5] + [0.0] * 6))
+    assert not errors(robot)
+    assert run(robot, 2) is None
+    robot.cycle(command(robot, tau=[2.5] + [0.0] * 6))
+    assert errors(robot) == {B.CONTROLLER_TORQUE_DISCONTINUITY}
+
+
 def test_torque_beyond_the_range_of_a_joint(robot: Robot) -> None:
     robot.start_move(torque_request(robot))
 

@@ -43,9 +43,8 @@ class Braking:
         """
         if self._trajectory is None:
             raise RuntimeError("no stop was begun")
-        last = len(self._trajectory)
-        self._cycle = min(self._cycle + 1, last)
+        self._cycle += 1
+        if self._cycle > len(self._trajectory):
+            return JointMotion.at_rest(self._trajectory.position[-1].tolist())
         position, velocity, acceleration = self._trajectory.after(self._cycle)
-        if self._cycle == last:
-            return JointMotion.at_rest(position.tolist())
         return JointMotion(position.tolist(), velocity.tolist(), acceleration.tolist())
