@@ -31,11 +31,14 @@ POLL_S = 0.01
 SPEED = 0.1
 """Speed of the opening width [m/s]; the hand's documented maximum."""
 
-GRASP_EPSILON_M = 0.08
-"""Tolerance of a grasp [m]: the whole opening, so that every object between the fingers counts."""
-
 HOMED_M = 1e-3
 """A smaller maximum width means that the gripper was never homed [m]."""
+
+NARROWEST_M = 1e-3
+"""Fingers closer to each other than this hold no object [m]."""
+
+OPENING_M = 2e-3
+"""A goal wider than the present width by this opens the gripper [m]."""
 
 BLOCKED_M = 4e-3
 """A motion that ends this far from a narrower width was blocked by an object [m]."""
@@ -132,6 +135,7 @@ class HandDriver:
         self._worker: threading.Thread | None = None
         self._begun = 0
         self._width_m = self._widest_m = 0.0
+        self._holds = False
 
     def begin(self, *, home: bool) -> None:
         """Checks the gripper, and homes it on request.
@@ -156,16 +160,26 @@ class HandDriver:
         goal = self._records.read_hand_goal()
         if goal is not None and goal.number != self._begun:
             self._begun = goal.number  # first, so that the stopped motion does not grasp
+            self._begin(goal)
+        self.publish()
+
+    def _begin(self, goal: HandGoal) -> None:
+        """Begins a motion, unless the gripper holds an object that the goal leaves in it.
+
+        A stop ends the force of a grasp, and a second grasp of the same object fails and opens.
+        """
+        closes = goal.is_grasp or goal.width_m < self._width_m + OPENING_M
+        if not (self._holds and closes):
             self._stop_motion()
             self._worker = threading.Thread(target=self._carry_out, args=(goal,), daemon=True)
             self._worker.start()
-        self.publish()
 
     def publish(self) -> None:
         """Writes the state of the gripper."""
         self._width_m, self._widest_m, is_grasped = self._gripper.read()
+        self._holds = is_grasped and self._width_m > NARROWEST_M
         self._records.write_hand_state(
-            HandState(self._width_m, self._widest_m, now(), is_grasped, self._moves)
+            HandState(self._width_m, self._widest_m, now(), self._holds, self._moves)
         )
 
     @property
@@ -200,7 +214,8 @@ class HandDriver:
             self._records.hand_report.write(str(error))
 
     def _grasp(self) -> None:
-        self._gripper.grasp(0.0, SPEED, self._force_n, GRASP_EPSILON_M, GRASP_EPSILON_M)
+        # With the whole opening as tolerance every object between the fingers counts.
+        self._gripper.grasp(0.0, SPEED, self._force_n, self._widest_m, self._widest_m)
 
 
 def serve(start: HandStart, records: SharedRecords) -> int:

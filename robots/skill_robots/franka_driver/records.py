@@ -149,6 +149,7 @@ class HandState(NamedTuple):
     """0 before the gripper was homed."""
     received_s: float
     is_grasped: bool
+    """Whether the gripper holds an object."""
     is_moving: bool
     """Whether a goal is in work."""
 

@@ -195,10 +195,11 @@ class ArmLink:
             return self._gap_fault(gap_s)
         try:
             self._arm.command(target)
-        except ArmCommunicationError:
+        except ArmCommunicationError as error:
             self._rollback()
             if self.delivery.timed_out:
-                return Fault(kind="communication", reason="the arm takes no set-point")
+                reason = f"the arm takes no set-point: {error}"
+                return Fault(kind="communication", reason=reason)
             return None
         except ArmError as error:
             self._rollback()
