@@ -49,7 +49,9 @@ class OutputProcess(logging.Handler):
         super().__init__(getattr(logging, level.upper()))
         self._lost = 0
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, program, level], stdin=subprocess.PIPE
+            [sys.executable, "-m", __name__, program, level],
+            stdin=subprocess.PIPE,
+            process_group=0,  # Ctrl-C of a terminal is for the sender, which then ends the output
         )
         assert self._process.stdin is not None
         self._pipe = self._process.stdin.fileno()
