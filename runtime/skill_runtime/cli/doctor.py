@@ -1,4 +1,4 @@
-"""skill-doctor: measures the timing of this machine, and reports which rates it can serve."""
+"""skill-doctor: measures the timing of this machine, or examines the control box of a robot."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def main() -> None:
     arguments = tyro.cli(
         DoctorOptions,
         prog="skill-doctor",
-        description="Measure the timing of this machine, and advise on its settings. "
-        + VERSION_HINT,
+        description="Measure the timing of this machine, and advise on its settings; or examine "
+        "the control box of a Franka robot (--arm). " + VERSION_HINT,
     )
     try:
         check_options(arguments)
@@ -41,7 +41,10 @@ def main() -> None:
     _end_with_message_at_interrupt()
     try:
         with logging_to_stderr("skill-doctor", arguments.log_level):
-            run(arguments)
+            if arguments.arm is None:
+                run(arguments)
+            else:
+                run_on_robot(arguments, arguments.arm)
     except (
         UsageError,
         PolicyFileError,
@@ -93,6 +96,31 @@ def run(arguments: DoctorOptions) -> None:
         print(printable_lines(as_text(report)))
     if arguments.json is not None:
         print(f"\nwrote {printable(str(arguments.json))}")
+
+
+def run_on_robot(arguments: DoctorOptions, host: str) -> None:
+    """Examines a control box, prints the answers and writes them to the requested file.
+
+    Raises:
+        OutputError: the file or the output cannot be written.
+        ArmError: no control box answers.
+    """
+    from skill_runtime.console.output_file import write_json
+    from skill_runtime.doctor.control_box.examination import as_json, examine_robot
+    from skill_runtime.doctor.control_box.report import entry_text, title
+
+    report = examine_robot(
+        host,
+        seconds=2.0 * arguments.seconds,
+        move=arguments.move,
+        on_start=lambda version: print(printable(title(host, version))),
+        on_entry=lambda entry: print(printable_lines(entry_text(entry))),
+    )
+    if arguments.json is None:
+        print("\n--json FILE keeps all answers, so that they can be compared with other robots")
+        return
+    write_json(arguments.json, as_json(report))
+    print(f"\nwrote {printable(str(arguments.json))}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """skill-doctor: measures the timing of this machine, and recommends changes.
 
+``control_box`` examines the control box of a robot instead (``--arm HOST``).
+
 - ``options``: command-line options and their validation.
 - ``machine``: facts of kernel, processors and limits.
 - ``loop_latency``: wake-up latency of a loop, per wait strategy, and missed deadlines.

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from skill_runtime.console.flags import check_cpu, check_number
+from skill_runtime.console.flags import UsageError, check_cpu, check_number
 from skill_runtime.console.logs import LogLevel
 from skill_runtime.console.output_file import check_writable
 
@@ -27,8 +27,14 @@ class DoctorOptions:
         arg(metavar="FILE", help_behavior_hint=f"(default: {DEFAULT_MODEL}, if it exists)"),
     ] = None
     """Policy file to time."""
+    arm: Annotated[str | None, arg(metavar="HOST", help_behavior_hint="")] = None
+    """Examine the control box of a Franka robot at this address, instead of this machine."""
+    move: bool = False
+    """With --arm: also run the tests with motions. The robot holds its pose in all of them, but
+    keep the user stop at hand and stay out of its reach."""
     seconds: float = 5.0
-    """Duration of each of the fifteen measurements [s]."""
+    """Duration of each of the fifteen measurements; with --arm, of one half of the measurement of
+    states [s]."""
     spin_us: float = 200.0
     """Busy waiting before each tick, in the measurements with busy waiting [us]."""
     cpu: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: any)")] = None
@@ -48,6 +54,8 @@ def check_options(arguments: DoctorOptions) -> None:
     check_number("seconds", arguments.seconds, 0.1, 3600, unit="s")
     check_number("spin-us", arguments.spin_us, 1, 1000, unit="us")
     check_cpu(arguments.cpu)
+    if arguments.move and arguments.arm is None:
+        raise UsageError("--move needs --arm HOST")
     if arguments.json is not None:
         check_writable(arguments.json)
 

@@ -1,0 +1,118 @@
+"""Decodes the states that a control box sends."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from skill_proto.arrays import Array
+from skill_robots.control_box.wire.protocol import (
+    ERROR_COUNT,
+    ControllerMode,
+    ErrorBit,
+    GeneratorMode,
+    Protocol,
+    RobotMode,
+)
+from skill_robots.control_box.wire.robot_state import ACCELEROMETERS, FIELDS
+
+_MESSAGE_ID = struct.Struct("<Q")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceivedState:
+    """One state of the robot, with the fields of ``control_box.wire.robot_state.RobotState``."""
+
+    message_id: int
+    """Time of the state [ms]."""
+    numbers: Mapping[str, Array]
+    """By name, such as ``q`` ``(7,)`` [rad]."""
+    motion_generator_mode: str
+    controller_mode: str
+    robot_mode: str
+    errors: tuple[str, ...]
+    """Names of the active errors."""
+    reflex_reason: tuple[str, ...]
+    """Names of the errors that ended the last motion."""
+    control_command_success_rate: float
+
+
+def message_id(datagram: bytes) -> int:
+    """Returns the number of a state, which is its time [ms]."""
+    return _MESSAGE_ID.unpack_from(datagram)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Glance:
+    """The part of a state that is read in each millisecond of a motion."""
+
+    moves: bool
+    """Whether the robot is in the mode Move."""
+    position: Array
+    """``(7,)`` measured joint position [rad]."""
+    success_rate: float
+
+
+class Glimpse:
+    """Reads a part of a state, which is faster than :func:`decode`."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        fields = FIELDS + (ACCELEROMETERS if protocol.has_accelerometers else ())
+        names = [name for name, _ in fields]
+        sizes = [size for _, size in fields]
+        self._type = np.dtype(protocol.number_type)
+        width = self._type.itemsize
+        self._position = _MESSAGE_ID.size + width * sum(sizes[: names.index("q")])
+        self._mode = _MESSAGE_ID.size + width * sum(sizes) + 2 + 2 * ERROR_COUNT
+
+    def read(self, datagram: bytes) -> Glance:
+        """Reads a datagram of the protocol's state size."""
+        return Glance(
+            moves=datagram[self._mode] == RobotMode.MOVE,
+            position=np.frombuffer(datagram, self._type, 7, self._position),
+            success_rate=float(np.frombuffer(datagram, self._type, 1, self._mode + 1)[0]),
+        )
+
+
+def decode(datagram: bytes, protocol: Protocol) -> ReceivedState:
+    """Decodes a datagram of ``protocol.state_size`` bytes.
+
+    A mode that the protocol does not list is named by its number.
+    """
+    fields = FIELDS + (ACCELEROMETERS if protocol.has_accelerometers else ())
+    count = sum(size for _, size in fields)
+    values = np.frombuffer(datagram, protocol.number_type, count, _MESSAGE_ID.size)
+    numbers: dict[str, Array] = {}
+    offset = 0
+    for name, size in fields:
+        numbers[name] = values[offset : offset + size].astype(np.float64)
+        offset += size
+    flags = _MESSAGE_ID.size + values.nbytes
+    errors = flags + 2
+    reasons = errors + ERROR_COUNT
+    mode = reasons + ERROR_COUNT
+    rate = np.frombuffer(datagram, protocol.number_type, 1, mode + 1)
+    return ReceivedState(
+        message_id=message_id(datagram),
+        numbers=numbers,
+        motion_generator_mode=_name(GeneratorMode, datagram[flags]),
+        controller_mode=_name(ControllerMode, datagram[flags + 1]),
+        robot_mode=_name(RobotMode, datagram[mode]),
+        errors=_error_names(datagram[errors:reasons]),
+        reflex_reason=_error_names(datagram[reasons:mode]),
+        control_command_success_rate=float(rate[0]),
+    )
+
+
+def _name(kind: type[GeneratorMode | ControllerMode | RobotMode], value: int) -> str:
+    try:
+        return kind(value).name.lower()
+    except ValueError:
+        return str(value)
+
+
+def _error_names(flags: bytes) -> tuple[str, ...]:
+    return tuple(ErrorBit(bit).name.lower() for bit, flag in enumerate(flags) if flag)

@@ -1,0 +1,251 @@
+"""Questions that move no joint: states, model, settings, requests of a robot at rest.
+
+Settings that the tests write are those that ``skill-serve --arm franka`` writes at its start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+import numpy as np
+
+from skill_proto.arrays import Array
+from skill_robots.control_box.wire.protocol import (
+    MoveStatus,
+    Protocol,
+    RecoveryStatus,
+    Request,
+    SetterStatus,
+    StopStatus,
+)
+from skill_robots.franka.specs import FR3
+from skill_robots.franka.urdf_limits import UrdfError, limits_from_urdf, spec_from_urdf
+from skill_robots.franka_driver.config import DriverConfig
+from skill_runtime.doctor.control_box.client import Reply
+from skill_runtime.doctor.control_box.received_state import (
+    ReceivedState,
+    decode,
+    message_id,
+)
+from skill_runtime.doctor.control_box.robot_test import Answer, Bench, RobotTest
+
+LINUX_X86_64 = bytes((0, 0))
+"""Architecture x64 and system Linux in LoadModelLibrary (libfranka-common, version 5)."""
+
+FRAMES = ("f_t_ee", "f_t_ne", "ne_t_ee", "ee_t_k")
+PAYLOAD = ("m_ee", "f_x_cee", "i_ee", "m_load", "f_x_cload", "i_load")
+AT_REST = ("q", "q_d", "dq", "tau_j", "tau_j_d", "tau_ext_hat_filtered", "o_f_ext_hat_k", "o_ddp_o")
+"""Fields of the state that are recorded with their spread."""
+
+
+def state_stream(bench: Bench) -> Answer:
+    """Receives states for a while, and records rate, gaps and losses."""
+    client, protocol = bench.client, bench.protocol
+    client.discard()
+    arrivals: list[float] = []
+    numbers: list[int] = []
+    sizes: dict[int, int] = {}
+    datagrams: list[bytes] = []
+    end = time.monotonic() + bench.seconds
+    while (now := time.monotonic()) < end:
+        datagram = client.receive()
+        now = time.monotonic()
+        sizes[len(datagram)] = sizes.get(len(datagram), 0) + 1
+        if len(datagram) != protocol.state_size:
+            continue
+        arrivals.append(now)
+        numbers.append(message_id(datagram))
+        if len(datagrams) < 1000:
+            datagrams.append(datagram)
+    answer: dict[str, object] = {"bytes": {str(size): count for size, count in sizes.items()}}
+    if len(arrivals) < 2:
+        return answer
+    bench.facts["datagrams"] = datagrams
+    gaps_ms = 1e3 * np.diff(arrivals)
+    steps = np.diff(numbers)
+    return answer | {
+        "states": len(arrivals),
+        "rate_hz": round((len(arrivals) - 1) / (arrivals[-1] - arrivals[0]), 3),
+        "robot_time_rate": round(
+            1e-3 * (numbers[-1] - numbers[0]) / (arrivals[-1] - arrivals[0]), 6
+        ),
+        "gap_ms": {
+            name: round(float(np.percentile(gaps_ms, q)), 3)
+            for name, q in (("p50", 50), ("p99", 99), ("p99.9", 99.9), ("max", 100))
+        },
+        "missing": int((steps[steps > 1] - 1).sum()),
+        "out_of_order": int(np.count_nonzero(steps <= 0)),
+    }
+
+
+def condition(bench: Bench) -> Answer:
+    """Records modes, errors, frames, payload and the noise of a robot at rest."""
+    states = _recent(bench)
+    last = states[-1]
+    answer: dict[str, object] = {
+        "robot_mode": last.robot_mode,
+        "motion_generator_mode": last.motion_generator_mode,
+        "controller_mode": last.controller_mode,
+        "errors": last.errors,
+        "reflex_reason": last.reflex_reason,
+        "success_rate_without_motion": last.control_command_success_rate,
+    }
+    for name in (*FRAMES, *PAYLOAD):
+        answer[name] = _rounded(last.numbers[name])
+    for name in AT_REST:
+        values = np.stack([state.numbers[name] for state in states])
+        answer[name] = {"mean": _rounded(values.mean(axis=0)), "std": _rounded(values.std(axis=0))}
+    return answer
+
+
+def robot_model(bench: Bench) -> Answer:
+    """Records the URDF of an FR3, or the size of a Panda's model library."""
+    protocol = bench.protocol
+    if Request.GET_ROBOT_MODEL in protocol.requests.values():
+        reply = bench.client.request(protocol, Request.GET_ROBOT_MODEL, timeout_s=10.0)
+        text = reply.body.decode("utf-8", errors="replace")
+        return {**_status(reply), **_digest(reply.body), "limits": _limits(text), "urdf": text}
+    reply = bench.client.request(protocol, Request.LOAD_MODEL_LIBRARY, LINUX_X86_64, timeout_s=10.0)
+    return {**_status(reply), **_digest(reply.body), "begins_with": reply.body[:4].hex()}
+
+
+def collision_thresholds(bench: Bench) -> Answer:
+    """Sets the thresholds of skill-serve, then one that is negative."""
+    serve = DriverConfig()
+    good = [*serve.contact_torque_nm, *serve.collision_torque_nm] * 2
+    good += [*serve.contact_force_n, *serve.collision_force_n] * 2
+    bad = [-1.0, *good[1:]]
+    return {
+        name: _setter(bench, Request.SET_COLLISION_BEHAVIOR, values)
+        for name, values in (("negative", bad), ("of_skill_serve", good))
+    }
+
+
+def joint_impedance(bench: Bench) -> Answer:
+    """Sets the stiffness of libfranka's examples for the robot's own controller."""
+    values = [3000.0, 3000.0, 3000.0, 2500.0, 2500.0, 2000.0, 2000.0]
+    return _setter(bench, Request.SET_JOINT_IMPEDANCE, values)
+
+
+def requests_at_rest(bench: Bench) -> Answer:
+    """Stops a motion that does not run, and recovers from no error."""
+    client, protocol = bench.client, bench.protocol
+    stop = client.request(protocol, Request.STOP_MOVE)
+    found: dict[str, object] = {
+        "stop_without_motion": _named(stop, stop_names(protocol)),
+    }
+    if not decode(client.receive(), protocol).errors:
+        recovery = client.request(protocol, Request.AUTOMATIC_ERROR_RECOVERY, timeout_s=30.0)
+        found["recovery_without_error"] = _named(recovery, recovery_names(protocol))
+    client.discard()
+    found["robot_mode"] = decode(client.receive(), protocol).robot_mode
+    return found
+
+
+RESTING_TESTS = (
+    RobotTest(
+        name="state_stream",
+        question="At which rate do states arrive, with which gaps and losses?",
+        ask=state_stream,
+    ),
+    RobotTest(
+        name="condition",
+        question="Which mode, errors, frames and payload does the robot report, with which noise?",
+        ask=condition,
+    ),
+    RobotTest(
+        name="robot_model",
+        question="Which model does the robot send?",
+        ask=robot_model,
+    ),
+    RobotTest(
+        name="collision_thresholds",
+        question="Can the collision thresholds be set in this mode?",
+        ask=collision_thresholds,
+    ),
+    RobotTest(
+        name="joint_impedance",
+        question="Can the stiffness be set in this mode?",
+        ask=joint_impedance,
+    ),
+    RobotTest(
+        name="requests_at_rest",
+        question="How does the robot answer StopMove and recovery at rest?",
+        ask=requests_at_rest,
+    ),
+)
+"""Safe for any robot: its brakes may stay closed."""
+
+
+def move_names(protocol: Protocol) -> dict[int, str]:
+    """Returns the names of the statuses of Move, by code."""
+    return _names({code: status for status, code in protocol.move_codes.items()})
+
+
+def stop_names(protocol: Protocol) -> dict[int, str]:
+    """Returns the names of the statuses of StopMove, by code."""
+    return _names({code: status for status, code in protocol.stop_codes.items()})
+
+
+def recovery_names(protocol: Protocol) -> dict[int, str]:
+    """Returns the names of the statuses of AutomaticErrorRecovery, by code."""
+    return _names({code: status for status, code in protocol.recovery_codes.items()})
+
+
+def _names(
+    statuses: dict[int, MoveStatus] | dict[int, StopStatus] | dict[int, RecoveryStatus],
+) -> dict[int, str]:
+    return {code: status.name.lower() for code, status in statuses.items()}
+
+
+def _named(reply: Reply, names: dict[int, str]) -> Answer:
+    status = names.get(reply.status, str(reply.status))
+    return {"status": status, "seconds": round(reply.seconds, 4)}
+
+
+def _setter(bench: Bench, request: Request, values: list[float]) -> Answer:
+    payload = np.array(values, "<f8").tobytes()
+    reply = bench.client.request(bench.protocol, request, payload)
+    codes: dict[SetterStatus, int] = dict(bench.protocol.setter_codes)
+    return _named(reply, {code: status.name.lower() for status, code in codes.items()})
+
+
+def _status(reply: Reply) -> dict[str, object]:
+    return {"status": reply.status, "seconds": round(reply.seconds, 4)}
+
+
+def _digest(body: bytes) -> dict[str, object]:
+    return {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+
+
+def _limits(urdf: str) -> Answer:
+    """Returns the limits in a URDF, and whether they are those of an FR3."""
+    try:
+        limits = limits_from_urdf(urdf)
+    except UrdfError as error:
+        return {"error": str(error)}
+    near_end = limits.position_based_velocity_limit
+    found: dict[str, object] = {
+        "position_low": limits.position_low.tolist(),
+        "position_high": limits.position_high.tolist(),
+        "velocity": limits.velocity_limit.tolist(),
+        "velocity_offset": None if near_end is None else near_end.offset.tolist(),
+        "deceleration": None if near_end is None else near_end.deceleration.tolist(),
+    }
+    try:
+        spec_from_urdf(FR3, urdf)
+    except UrdfError as error:
+        found["not_an_fr3"] = str(error)
+    return found
+
+
+def _recent(bench: Bench) -> list[ReceivedState]:
+    """Returns the states of :func:`state_stream`, or receives one."""
+    datagrams = bench.facts.get("datagrams")
+    recent = datagrams if isinstance(datagrams, list) else [bench.client.receive()]
+    return [decode(datagram, bench.protocol) for datagram in recent]
+
+
+def _rounded(values: Array) -> list[float]:
+    return [float(f"{value:.6g}") for value in values.tolist()]
