@@ -128,7 +128,7 @@ class FaultRun:
             Signals(
                 wait=self._wait,
                 wake_gateway=self._on_written,
-                wake_listener=self.processes.confirm,
+                wake_listener=self._on_stopped,
             ),
             self.clock,
             self.policy,
@@ -349,6 +349,11 @@ class FaultRun:
     def _on_written(self) -> None:
         """Is called after the controller has written its state, and maybe replies."""
         self._count_stops()
+        self.telemetry_oracle.written()
+        self.processes.confirm()
+
+    def _on_stopped(self) -> None:
+        """Is called after the controller has executed stops, and maybe written its state."""
         self.telemetry_oracle.written()
         self.processes.confirm()
 
