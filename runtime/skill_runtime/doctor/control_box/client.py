@@ -32,6 +32,12 @@ CONNECT_ID = 0
 MAX_REPLY = 16 << 20
 """Longest reply that is read [bytes]; a model library has about 100 kB."""
 
+LARGEST_DATAGRAM = 1 << 16
+_TIMESTAMP = 35
+"""SO_TIMESTAMPNS and SCM_TIMESTAMPNS of Linux, socket(7): the kernel's time of arrival."""
+_TIMESPEC = struct.Struct("@ll")
+_TIMESTAMP_SPACE = socket.CMSG_SPACE(_TIMESPEC.size)
+
 _HEADER = struct.Struct("<III")
 _CONNECT = struct.Struct("<HH")
 _CONNECT_REPLY = struct.Struct("<BH")
@@ -69,6 +75,9 @@ class RobotClient:
         host: address or name of the robot.
         timeout_s: longest wait for a reply [s].
 
+    Attributes:
+        arrived_s: when the kernel received the last state, by the clock of ``time.time()`` [s].
+
     Raises:
         ControlBoxError: nobody answers at that address.
     """
@@ -87,7 +96,9 @@ class RobotClient:
             ) from None
         self._tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._udp.setsockopt(socket.SOL_SOCKET, _TIMESTAMP, 1)
         self._udp.bind((self._tcp.getsockname()[0], 0))
+        self.arrived_s = 0.0
         self._sender: tuple[str, int] | None = None
 
     def __enter__(self) -> RobotClient:
@@ -213,12 +224,11 @@ class RobotClient:
         """
         self._udp.settimeout(timeout_s)
         try:
-            datagram, self._sender = self._udp.recvfrom(1 << 16)
+            return self._read_state()
         except TimeoutError:
             raise ControlBoxError(
                 f"no state arrived within {timeout_s:g} s. A firewall may block UDP from the robot"
             ) from None
-        return datagram
 
     def newest(self) -> bytes:
         """Returns the newest state that has arrived; waits for the next one if none has.
@@ -230,16 +240,24 @@ class RobotClient:
         self._udp.settimeout(0.0)
         try:
             while True:
-                datagram, self._sender = self._udp.recvfrom(1 << 16)
+                datagram = self._read_state()
         except BlockingIOError:
             return datagram
+
+    def _read_state(self) -> bytes:
+        datagram, ancillary, _, self._sender = self._udp.recvmsg(LARGEST_DATAGRAM, _TIMESTAMP_SPACE)
+        for _, kind, data in ancillary:
+            if kind == _TIMESTAMP:
+                seconds, nanoseconds = _TIMESPEC.unpack(data)
+                self.arrived_s = seconds + 1e-9 * nanoseconds
+        return datagram
 
     def discard(self) -> None:
         """Drops the states that wait."""
         self._udp.settimeout(0.0)
         try:
             while True:
-                self._udp.recv(1 << 16)
+                self._udp.recv(LARGEST_DATAGRAM)
         except BlockingIOError:
             return
 

@@ -25,7 +25,7 @@ from skill_runtime.doctor.control_box.received_state import (
     decode,
     message_id,
 )
-from skill_runtime.doctor.control_box.resting_tests import move_names
+from skill_runtime.doctor.control_box.resting_tests import move_names, percentiles_ms
 from skill_runtime.doctor.control_box.robot_test import Answer, Bench
 
 MAX_DRIFT_RAD = 0.05
@@ -78,8 +78,9 @@ class _Log:
     statuses: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     """Replies to Move, with the number of states before them."""
     rates: list[float] = field(default_factory=list[float])
+    late_s: list[float] = field(default_factory=list[float])
+    """From the arrival of a state at this computer to its answer."""
     drift: float = 0.0
-    answered: int = 0
     reflex: ReceivedState | None = None
     reflex_after: int | None = None
 
@@ -150,7 +151,7 @@ def _answer_states(
         command = answer(k)
         if command is not None:
             client.command(packed.answer(message_id(datagram), command))
-            log.answered += 1
+            log.late_s.append(time.time() - client.arrived_s)
         datagram = client.newest()
         now = glimpse.read(datagram)
         if not now.moves:
@@ -211,7 +212,8 @@ def _record(log: _Log, first: ReceivedState, last: ReceivedState | None) -> dict
     reflex = log.reflex
     return {
         "move_statuses": [status for status, _ in log.statuses],
-        "answered": log.answered,
+        "answered": len(log.late_s),
+        "answer_ms": percentiles_ms(log.late_s) if log.late_s else None,
         "success_rate": {"least": round(min(log.rates), 4), "last": round(log.rates[-1], 4)}
         if log.rates
         else None,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 
 import numpy as np
 
@@ -33,6 +34,9 @@ from skill_runtime.doctor.control_box.robot_test import Answer, Bench, RobotTest
 LINUX_X86_64 = bytes((0, 0))
 """Architecture x64 and system Linux in LoadModelLibrary (libfranka-common, version 5)."""
 
+MAX_KEPT = 1000
+"""States from which the noise at rest is computed."""
+
 FRAMES = ("f_t_ee", "f_t_ne", "ne_t_ee", "ee_t_k")
 PAYLOAD = ("m_ee", "f_x_cee", "i_ee", "m_load", "f_x_cload", "i_load")
 AT_REST = ("q", "q_d", "dq", "tau_j", "tau_j_d", "tau_ext_hat_filtered", "o_f_ext_hat_k", "o_ddp_o")
@@ -40,43 +44,49 @@ AT_REST = ("q", "q_d", "dq", "tau_j", "tau_j_d", "tau_ext_hat_filtered", "o_f_ex
 
 
 def state_stream(bench: Bench) -> Answer:
-    """Receives states for a while, and records rate, gaps and losses."""
-    client, protocol = bench.client, bench.protocol
+    """Receives states for a while, and records rate, gaps and losses.
+
+    Gaps are between arrivals at the kernel, so that they are those of robot and network. Delays
+    from there to this program are those of this computer.
+    """
+    client, size = bench.client, bench.protocol.state_size
     client.discard()
     arrivals: list[float] = []
+    delays: list[float] = []
     numbers: list[int] = []
-    sizes: dict[int, int] = {}
+    sizes: Counter[int] = Counter()
     datagrams: list[bytes] = []
     end = time.monotonic() + bench.seconds
-    while (now := time.monotonic()) < end:
+    while time.monotonic() < end:
         datagram = client.receive()
-        now = time.monotonic()
-        sizes[len(datagram)] = sizes.get(len(datagram), 0) + 1
-        if len(datagram) != protocol.state_size:
+        sizes[len(datagram)] += 1
+        if len(datagram) != size:
             continue
-        arrivals.append(now)
+        delays.append(time.time() - client.arrived_s)
+        arrivals.append(client.arrived_s)
         numbers.append(message_id(datagram))
-        if len(datagrams) < 1000:
+        if len(datagrams) < MAX_KEPT:
             datagrams.append(datagram)
     answer: dict[str, object] = {"bytes": {str(size): count for size, count in sizes.items()}}
     if len(arrivals) < 2:
         return answer
     bench.facts["datagrams"] = datagrams
-    gaps_ms = 1e3 * np.diff(arrivals)
-    steps = np.diff(numbers)
+    lasted_s, steps = arrivals[-1] - arrivals[0], np.diff(numbers)
     return answer | {
         "states": len(arrivals),
-        "rate_hz": round((len(arrivals) - 1) / (arrivals[-1] - arrivals[0]), 3),
-        "robot_time_rate": round(
-            1e-3 * (numbers[-1] - numbers[0]) / (arrivals[-1] - arrivals[0]), 6
-        ),
-        "gap_ms": {
-            name: round(float(np.percentile(gaps_ms, q)), 3)
-            for name, q in (("p50", 50), ("p99", 99), ("p99.9", 99.9), ("max", 100))
-        },
+        "rate_hz": round((len(arrivals) - 1) / lasted_s, 3),
+        "robot_time_rate": round(1e-3 * (numbers[-1] - numbers[0]) / lasted_s, 6),
+        "gap_ms": percentiles_ms(np.diff(arrivals).tolist()),
+        "delay_ms": percentiles_ms(delays),
         "missing": int((steps[steps > 1] - 1).sum()),
         "out_of_order": int(np.count_nonzero(steps <= 0)),
     }
+
+
+def percentiles_ms(times_s: list[float]) -> dict[str, float]:
+    """Returns percentiles of times [s] in milliseconds."""
+    shares = (("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9), ("max", 100.0))
+    return {name: round(1e3 * float(np.percentile(times_s, share)), 3) for name, share in shares}
 
 
 def condition(bench: Bench) -> Answer:
