@@ -9,15 +9,13 @@ the way in which the arm stops.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum, auto
 
 from skill_proto.arrays import Array
 from skill_robots.control_box.config import CYCLE_S, RobotConfig
-from skill_robots.control_box.generators.braking import Braking
-from skill_robots.control_box.generators.desired_pose import DesiredPose
+from skill_robots.control_box.controllers.arm_control import ArmControl
 from skill_robots.control_box.generators.generator import error_mask
 from skill_robots.control_box.generators.joint_motion import JointMotion
-from skill_robots.control_box.generators.move import ActiveMove, rejection, starts_singular
+from skill_robots.control_box.generators.move import rejection
 from skill_robots.control_box.hand import Hand
 from skill_robots.control_box.physics.plant import Plant
 from skill_robots.control_box.reflexes import Reflexes
@@ -40,28 +38,6 @@ from skill_robots.control_box.wire.robot_command import (
     RobotCommand,
 )
 from skill_robots.control_box.wire.robot_state import RobotState
-
-STOP_TIME_S = 0.02
-"""After a collision each joint's velocity decays with this time constant [s]; a guess."""
-GUIDING_DAMPING = 1.0
-"""Damping of a joint that an operator guides [N m s/rad]; a guess."""
-AT_REST_RAD_S = 0.01
-"""Joints slower than this are at rest [rad/s]."""
-
-
-class _Control(Enum):
-    """Part of the robot that moves the arm."""
-
-    HOLD = auto()
-    """The set-point is at rest."""
-    FOLLOW = auto()
-    """The client's motion."""
-    BRAKE = auto()
-    """A braking trajectory."""
-    DAMP = auto()
-    """Damping alone, after a collision: the arm does not press on."""
-    GUIDE = auto()
-    """An operator."""
 
 
 class Robot:
@@ -92,16 +68,10 @@ class Robot:
         self.plant = Plant(config)
         self.hand = Hand(self.plant, config)
         self._settings = Settings(self.plant, state)
-        self._desired = DesiredPose(self.plant.model)
-        self._actual = DesiredPose(self.plant.model)
-        self._braking = Braking(config.spec)
+        self._arm = ArmControl(config, self.plant, self._settings)
         self._reflexes = Reflexes(config, self.plant, state)
         self._reflexes.set_behavior(self._settings.collision_behavior)
-        self._writer = StateWriter(state, self.plant, self._desired)
-        self._stop_damping: list[float] = (self.plant.inertia().diagonal() / STOP_TIME_S).tolist()
-        self._control = _Control.HOLD
-        self._motion = JointMotion.at_rest(config.start)
-        self._move: ActiveMove | None = None
+        self._writer = StateWriter(state, self.plant, self._arm.desired)
         self._ending: MoveStatus | None = None
         self._move_result: MoveStatus | None = None
         self._recovery_cycles: int | None = None
@@ -122,11 +92,9 @@ class Robot:
         refused = rejection(request)
         if refused is not None:
             return refused
-        move = ActiveMove(request, self._motion, self.config, self._desired)
-        if starts_singular(move):
+        if not self._arm.begin(request):
             return MoveStatus.START_AT_SINGULAR_POSE
-        self._move, self._ending, self._move_result = move, None, None
-        self._control = _Control.FOLLOW
+        self._ending = self._move_result = None
         self.state.reflex_reason = 0
         self._set_modes(RobotMode.MOVE, request.generator_mode, request.controller_mode)
         return MoveStatus.MOTION_STARTED
@@ -136,9 +104,9 @@ class Robot:
 
         libfranka sends StopMove after every abort, so it succeeds without a motion, too. A guess.
         """
-        if self._control is _Control.FOLLOW:
+        if self._arm.followed is not None:
             self._ending = MoveStatus.PREEMPTED
-            self._brake()
+            self._arm.brake()
         return StopStatus.SUCCESS
 
     def recover(self) -> RecoveryStatus | None:
@@ -156,7 +124,7 @@ class Robot:
         if self._reflexes.is_beyond_range():
             return RecoveryStatus.MANUAL_RECOVERY_REQUIRED
         cycles = round(self.config.recovery_s / CYCLE_S)
-        if self._control is _Control.HOLD and cycles == 0:
+        if self._arm.is_holding and cycles == 0:
             self._clear_errors()
             return RecoveryStatus.SUCCESS
         self._recovery_cycles = cycles
@@ -169,7 +137,7 @@ class Robot:
 
         The reaction of a real robot to a closed connection is unknown.
         """
-        if self._control is _Control.FOLLOW:
+        if self._arm.followed is not None:
             self._abort(self._mask(ErrorBit.COMMUNICATION_CONSTRAINTS_VIOLATION))
         self._move_result = self._recovery_result = None
 
@@ -230,12 +198,12 @@ class Robot:
 
     def press_user_stop(self) -> None:
         """Stops the arm; a running motion ends as EMERGENCY_ABORTED."""
-        if self._control is _Control.FOLLOW or self._ending is not None:
+        if self._arm.followed is not None or self._ending is not None:
             self._move_result, self._ending = MoveStatus.EMERGENCY_ABORTED, None
-            if self._control is _Control.FOLLOW:
-                self._brake()
-        elif self._control is _Control.GUIDE:
-            self._hold_here()
+        if self._arm.followed is not None:
+            self._arm.brake()
+        elif self.state.robot_mode == RobotMode.GUIDING:
+            self._arm.hold()
         if self._recovery_cycles is not None:
             self._recovery_cycles = None
             self._recovery_result = RecoveryStatus.EMERGENCY_ABORTED
@@ -252,13 +220,13 @@ class Robot:
     def press_guiding_button(self) -> None:
         """Frees all joints of an idle robot, whatever directions the guiding mode names."""
         if self.state.robot_mode == RobotMode.IDLE:
-            self._control = _Control.GUIDE
+            self._arm.guide()
             self._set_modes(RobotMode.GUIDING)
 
     def release_guiding_button(self) -> None:
         """Ends the guidance; the arm holds its position."""
-        if self._control is _Control.GUIDE:
-            self._hold_here()
+        if self.state.robot_mode == RobotMode.GUIDING:
+            self._arm.hold()
             self._set_modes(RobotMode.IDLE)
 
     # Time -----------------------------------------------------------------------------------------
@@ -269,12 +237,15 @@ class Robot:
         Args:
             command: the command that answers the last state; None if none arrived in time.
         """
-        if self._control is _Control.FOLLOW:
-            self._follow(command)
-        elif self._control is _Control.BRAKE:
-            self._motion = self._braking.step()
-        torque = self._torque()
+        errors = self._arm.follow(command)
+        if errors:
+            self._abort(errors)
+        elif self._arm.followed is not None and self._arm.followed.is_finished:
+            self._ending = MoveStatus.SUCCESS
+            self._arm.brake()
+        torque = self._arm.torque()
         self.plant.step(torque, self.hand.force())
+        self._arm.settle()
         self._write(torque)
         if self.state.robot_mode == RobotMode.MOVE:
             errors = self._reflexes.check(self._judged_motion())
@@ -285,53 +256,12 @@ class Robot:
         self._settle()
         self.state.message_id += 1
 
-    def _follow(self, command: RobotCommand | None) -> None:
-        move = self._running_move()
-        errors = move.advance(command)
-        if errors:
-            self._abort(errors)
-        elif move.is_finished:
-            self._ending = MoveStatus.SUCCESS
-            self._brake()
-        elif move.generator is not None:
-            self._motion = move.generator.motion
-
-    def _torque(self) -> list[float]:
-        """Returns the torques of this cycle without gravity [N m]."""
-        plant = self.plant
-        velocity: list[float] = plant.dq.tolist()
-        if self._control is _Control.DAMP:
-            return [-d * v for d, v in zip(self._stop_damping, velocity, strict=True)]
-        if self._control is _Control.GUIDE:
-            return [-GUIDING_DAMPING * v for v in velocity]
-        if self._control is _Control.FOLLOW:
-            move = self._running_move()
-            if move.external is not None and move.has_started:
-                return move.external.torque
-            if move.request.controller_mode == ControllerMode.CARTESIAN_IMPEDANCE:
-                return self._cartesian_torque()
-        return self._settings.joint_impedance.torque(self._motion, plant.q.tolist(), velocity)
-
-    def _cartesian_torque(self) -> list[float]:
-        plant = self.plant
-        self._desired.update(self._motion.position)
-        self._desired.update_jacobian()
-        self._actual.update(plant.q)
-        self._actual.update_jacobian()
-        return self._settings.cartesian_impedance.torque(
-            self._motion, self._desired, self._actual, plant.dq, plant.stiffness_rotation
-        )
-
     def _settle(self) -> None:
         """Ends a stop if the arm is at rest, and a recovery if its time is over.
 
         In mode IDLE the arm is at rest or guided, so every motion starts at rest.
         """
-        if self._control in (_Control.BRAKE, _Control.DAMP):
-            rates: list[float] = self.plant.dq.tolist()
-            if max(map(abs, rates)) < AT_REST_RAD_S:
-                self._come_to_rest()
-        if self._control is not _Control.HOLD:
+        if not self._arm.is_holding:
             return
         if self._ending is not None:
             self._move_result, self._ending = self._ending, None
@@ -345,56 +275,33 @@ class Robot:
                 self._recovery_result = RecoveryStatus.SUCCESS
                 self._clear_errors()
 
-    def _come_to_rest(self) -> None:
-        if self._control is _Control.DAMP:
-            self._hold_here()
-        elif self._motion.is_at_rest:
-            self._control = _Control.HOLD
-
     # Stops ----------------------------------------------------------------------------------------
 
     def _abort(self, errors: int, *, is_measured: bool = False) -> None:
         """Enters mode REFLEX; a measured error ends without a set-point ahead of the arm."""
         if is_measured:
-            self._control = _Control.DAMP
-            self._motion = self._measured_motion()
+            self._arm.damp()
         else:
-            self._brake()
+            self._arm.brake()
         self.state.errors = self.state.reflex_reason = errors
         self._move_result, self._ending = MoveStatus.REFLEX_ABORTED, None
         self._set_modes(RobotMode.REFLEX)
-
-    def _brake(self) -> None:
-        """Begins a braking trajectory for the joint impedance controller.
-
-        After another controller it begins at the measured motion, so that the change is smooth.
-        """
-        controller = self._running_move().request.controller_mode
-        if controller != ControllerMode.JOINT_IMPEDANCE:
-            self._motion = self._measured_motion()
-        self._control = _Control.BRAKE
-        self._braking.begin(self._motion)
 
     def _clear_errors(self) -> None:
         self.state.errors = 0
         self._reflexes.reset()
         self._set_modes(RobotMode.IDLE)
 
-    def _hold_here(self) -> None:
-        self._control = _Control.HOLD
-        self._motion = JointMotion.at_rest(self.plant.q.tolist())
-
     # State ----------------------------------------------------------------------------------------
 
     def _write(self, torque: list[float]) -> None:
-        move = self._move if self._control is _Control.FOLLOW else None
+        move = self._arm.followed
         if move is not None and move.external is not None:
             torque = move.external.torque
-        if self._has_no_setpoint(move):
-            self._motion = self._measured_motion()
         self._writer.write_measured()
-        self._writer.write_setpoint(self._motion, torque, move.generator if move else None)
-        self.state.control_command_success_rate = move.success_rate if move is not None else 0.0
+        generator = None if move is None else move.generator
+        self._writer.write_setpoint(self._arm.motion, torque, generator)
+        self.state.control_command_success_rate = 0.0 if move is None else move.success_rate
 
     def _set_modes(
         self,
@@ -406,24 +313,10 @@ class Robot:
         state.robot_mode = mode
         state.motion_generator_mode, state.controller_mode = generator, controller
 
-    def _measured_motion(self) -> JointMotion:
-        return JointMotion(self.plant.q.tolist(), self.plant.dq.tolist(), [0.0] * 7)
-
-    def _has_no_setpoint(self, move: ActiveMove | None) -> bool:
-        """Returns whether the desired motion is the measured one: no position is commanded."""
-        if move is not None:
-            return move.generator is None and move.has_started
-        return self._control in (_Control.DAMP, _Control.GUIDE)
-
     def _judged_motion(self) -> JointMotion | None:
         """Returns the set-point whose acceleration selects the thresholds of reflexes."""
-        is_external = self._move is not None and self._move.external is not None
-        return None if is_external else self._motion
-
-    def _running_move(self) -> ActiveMove:
-        if self._move is None:
-            raise RuntimeError("no motion runs")
-        return self._move
+        move = self._arm.move
+        return None if move is None or move.external is not None else self._arm.motion
 
     def _mask(self, error: ErrorBit) -> int:
         return error_mask(self.config.protocol, error)

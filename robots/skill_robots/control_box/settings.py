@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_robots.control_box.impedance import CartesianImpedance, JointImpedance
+from skill_robots.control_box.controllers.impedance import CartesianImpedance, JointImpedance
 from skill_robots.control_box.physics.frames import (
     from_column_major,
     hand_mass_properties,
