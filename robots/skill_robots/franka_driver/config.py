@@ -61,6 +61,7 @@ class DriverStart:
     """Process id of the parent."""
     servo_period_s: float
     realtime: bool
+    """Whether to lock the driver's memory, too."""
     config: DriverConfig
     velocity_limit: Array
     """``(7,)`` [rad/s]."""

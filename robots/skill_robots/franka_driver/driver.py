@@ -96,7 +96,7 @@ def connect(start: DriverStart, config: DriverConfig) -> tuple[VendorRobot, list
 
         robot = Fer(address, start.stiffness, start.damping)
     # After the connection: libfranka changes the scheduling of the thread that connects.
-    return robot, [*remarks, *configure_driver(realtime=start.realtime)]
+    return robot, [*remarks, *configure_driver(locked=start.realtime)]
 
 
 class Driver:

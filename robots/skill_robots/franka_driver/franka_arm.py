@@ -96,8 +96,9 @@ class FrankaArm:
         Args:
             address: host name or IP address of the robot's control unit.
             servo_rate_hz: rate of the set-points [Hz].
-            realtime: whether driver and vendor's law ask for SCHED_FIFO and locked memory. A
-                refusal is a remark (:attr:`remarks`), not an error.
+            realtime: whether the driver's memory is locked. Driver and vendor's law always ask for
+                SCHED_FIFO, because a robot stops after 20 missed commands. A refusal of either is
+                a remark (:attr:`remarks`), not an error.
             speed: share of the published joint and end-effector speeds that :attr:`spec` allows,
                 in (0, 1].
             config: thresholds, payload and gripper; None for the suggested start values.

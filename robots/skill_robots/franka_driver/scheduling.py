@@ -21,11 +21,15 @@ WINDOW = 1000
 """Cycles over which the longest delay is reported."""
 
 
-def configure_driver(*, realtime: bool) -> list[str]:
-    """Asks for exact timers, and on request for SCHED_FIFO and locked memory.
+def configure_driver(*, locked: bool) -> list[str]:
+    """Asks for exact timers and SCHED_FIFO, and on request for locked memory.
 
     libfranka may have changed the scheduling of the calling thread, so this comes after the
-    connection. The garbage collector is off from here on: the driver makes no cycles of objects.
+    connection; the vendor's thread inherits the scheduling. The garbage collector is off from here
+    on: the driver makes no cycles of objects.
+
+    Args:
+        locked: whether to lock the memory of the process.
 
     Returns:
         A remark for each refusal.
@@ -34,13 +38,9 @@ def configure_driver(*, realtime: bool) -> list[str]:
     gc.freeze()
     gc.disable()
     if sys.platform != "linux":
-        return [f"{sys.platform} has no SCHED_FIFO; the driver needs Linux"] if realtime else []
+        return [f"{sys.platform} has no SCHED_FIFO; the driver needs Linux"]
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, _TIMER_SLACK_NS, 0, 0, 0)
-    if not realtime:
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-        return []
     remarks: list[str] = []
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(FEED_PRIORITY))
@@ -50,7 +50,7 @@ def configure_driver(*, realtime: bool) -> list[str]:
             f"deadlines; grant it with 'rtprio {FEED_PRIORITY}' in /etc/security/limits.conf"
         )
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mlockall(_LOCK_ALL):
+    if locked and libc.mlockall(_LOCK_ALL):
         reason = os.strerror(ctypes.get_errno())
         remarks.append(
             f"the driver's memory is not locked ({reason}); grant it with 'memlock unlimited' in "

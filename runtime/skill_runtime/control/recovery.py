@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from skill_proto.messages import FaultClass
 from skill_robots.arm import Arm
-from skill_runtime.control.arm_link import ArmLink
+from skill_runtime.control.arm_link import RECOVERY_TIME_S, ArmLink
 
 
 class AutomaticRecovery:
@@ -29,6 +29,7 @@ class AutomaticRecovery:
         self._link = link
         self._missing_object = missing_object
         self.requested = False
+        self._since_request_s = 0.0
 
     def has_ended(self, fault: FaultClass, now: float) -> bool:
         """Returns whether the cause of a recoverable fault is gone at server time ``now``.
@@ -41,10 +42,12 @@ class AutomaticRecovery:
         return self._link.is_stable
 
     def request(self, fault: FaultClass | None) -> None:
-        """Asks the arm to recover, once per ``communication`` fault, when it answers at rest.
+        """Asks the arm to recover from a ``communication`` fault, when it answers at rest.
 
-        The arm does not answer until it has recovered. Call this once a tick as long as the fault
-        lasts, and once more after its end.
+        The arm does not answer until it has recovered. It is asked once, and again after
+        ``RECOVERY_TIME_S`` if it still takes no set-point: a robot may report its error after the
+        first request only. Call this once a tick as long as the fault lasts, and once more after
+        its end.
 
         Args:
             fault: class of the recoverable fault in force; None without one.
@@ -54,6 +57,13 @@ class AutomaticRecovery:
         """
         if fault != "communication":
             self.requested = False
-        elif not self.requested and self._link.fresh and self._link.monitor.at_rest:
+            return
+        link = self._link
+        self._since_request_s += self._arm.servo_period_s
+        if not (link.fresh and link.monitor.at_rest):
+            return
+        is_due = link.delivery.out_of_sync and self._since_request_s > RECOVERY_TIME_S
+        if not self.requested or is_due:
             self.requested = True
+            self._since_request_s = 0.0
             self._arm.recover()

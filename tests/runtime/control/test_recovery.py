@@ -225,3 +225,25 @@ def test_an_arm_that_cannot_recover_is_at_fault(
     authority = served.bench.authority
     assert authority.fault_class == "arm"
     assert authority.events.last_event == "fault: the arm does not recover: brakes are locked"
+
+
+def test_an_arm_that_takes_no_set_points_after_a_recovery_is_asked_again(
+    policy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The robot's own error comes after the first request, which had no effect."""
+    served = Followed(policy_file, 0)
+    served.run(0.1)
+    served.arm.injected = "drops_commands"
+
+    def recover() -> None:
+        if served.arm.recoveries == 2:
+            served.arm.injected = ""
+
+    monkeypatch.setattr(served.arm.inner, "recover", recover)
+    served.run(0.9)
+    assert served.arm.recoveries == 1
+    served.run(0.4)
+    assert served.arm.recoveries == 2
+    served.run(1.5)
+    assert served.arm.recoveries == 2
+    assert served.bench.authority.mode == "hold"
