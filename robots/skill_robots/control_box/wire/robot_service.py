@@ -23,6 +23,9 @@ from skill_robots.control_box.wire.robot_command import MalformedMessageError, R
 if TYPE_CHECKING:
     from skill_robots.control_box.robot import Robot
 
+DATAGRAMS_PER_CYCLE = 64
+"""Datagrams that one cycle reads at most, against floods."""
+
 _MODEL_FAILED = 1
 _NO_VIRTUAL_WALL = bytes(8 * 3 + 8 * 16 + 1)
 """Size, frame and activation of a virtual wall that does not exist."""
@@ -103,10 +106,13 @@ class RobotService:
         An asynchronous motion has rare targets and no deadline, so there the newest command counts
         whichever state it answers. The rule of a real robot for these is unknown.
         """
-        if self.server.stream is None:
+        stream = self.server.stream
+        if stream is None:
             return None
-        newest: RobotCommand | None = None
-        for datagram in self.server.stream.receive():
+        for _ in range(DATAGRAMS_PER_CYCLE):
+            datagram = stream.receive()
+            if datagram is None:
+                return None
             try:
                 command = parse.parse_command(datagram, self._protocol)
             except MalformedMessageError as error:
@@ -114,18 +120,18 @@ class RobotService:
                 _log.warning("robot: a command is ignored: %s", error)
                 continue
             if self._is_in_time(command.message_id):
-                newest = command
-                self._newest_command = command.message_id
-            else:
-                self.late += 1
-        if newest is not None and (
-            newest.motion_generation_finished or newest.torque_command_finished
-        ):
+                return self._accept(command)
+            self.late += 1
+        return None
+
+    def _accept(self, command: RobotCommand) -> RobotCommand:
+        self._newest_command = command.message_id
+        if command.motion_generation_finished or command.torque_command_finished:
             self._is_ending = True
             if self._is_async:
                 # libfranka ends an asynchronous motion with joint positions of zero.
-                newest = newest._replace(q_c=self._robot.state.q_d)
-        return newest
+                return command._replace(q_c=self._robot.state.q_d)
+        return command
 
     def _is_in_time(self, message_id: int) -> bool:
         last_sent = self._robot.state.message_id

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import socket
-from contextlib import suppress
-
-DATAGRAMS_PER_CYCLE = 64
-"""Datagrams that one call of :meth:`StateStream.receive` reads at most, against floods."""
 
 _LONGEST = 512
 """Bytes read of each datagram; a longer one has a wrong size in any case."""
@@ -46,14 +42,12 @@ class StateStream:
         except OSError:
             return
 
-    def receive(self) -> list[bytes]:
-        """Returns the datagrams that wait, the oldest first."""
-        datagrams: list[bytes] = []
-        # An OSError: no further one, or the client's port was closed for an earlier state.
-        with suppress(OSError):
-            while len(datagrams) < DATAGRAMS_PER_CYCLE:
-                datagrams.append(self._socket.recv(_LONGEST))
-        return datagrams
+    def receive(self) -> bytes | None:
+        """Returns the oldest datagram that waits, None if there is none."""
+        try:
+            return self._socket.recv(_LONGEST)
+        except OSError:  # none waits, or the client's port was closed for an earlier state
+            return None
 
     def close(self) -> None:
         """Closes the socket."""
