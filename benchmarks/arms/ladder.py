@@ -71,6 +71,9 @@ class Config:
     """Arms, from the plant of training upwards."""
     episodes: int = 200
     """Episodes with skills, and as many with goals, for each policy, rung and seed."""
+    speed: float = 1.0
+    """Share of the arms' velocity limits, as of skill-serve --speed; 0.8 is its default for a real
+    arm."""
     seeds: tuple[int, ...] = (100, 101, 102)
     """Evaluation seeds."""
     json: Path | None = None
@@ -131,7 +134,7 @@ def run_policy(model: str, name: RungName, config: Config) -> list[Entry]:
     """Runs one policy on one rung."""
     policy = load_policy(model)
     rung = SimulatedRung(policy.manifest, name)
-    controller = ArmController(rung.arm, policy)
+    controller = ArmController(rung.arm, policy, speed=config.speed)
     found: dict[Literal["skills", "goals"], list[Scores]] = {}
     label = Path(model).stem
     with tqdm(desc=f"{label}, {name}", unit="episode", disable=None, leave=False) as bar:
@@ -178,7 +181,10 @@ def main(config: Config) -> None:
             value = entry.mean(name)
             row.append("-" if value is None else f"{factor * value:.1f}")
         rows.append(row)
-    print(f"{config.episodes} episodes an entry, mean of the seeds {seed_text(config.seeds)}")
+    print(
+        f"{config.episodes} episodes an entry, mean of the seeds {seed_text(config.seeds)}, "
+        f"speed {config.speed:g}"
+    )
     print_table(["policy", "by", "arm", *(title for title, _ in COLUMNS.values())], rows)
     for text in losses(entries):
         print(f"more than {100 * BAR:g} points lost: {text}")
@@ -186,9 +192,8 @@ def main(config: Config) -> None:
         {"policy": e.policy, "commands": e.commands, "rung": e.rung, "seeds": e.seeds}
         for e in entries
     ]
-    write_json(
-        config.json, {"episodes": config.episodes, "seeds": config.seeds, "entries": content}
-    )
+    settings = {"episodes": config.episodes, "seeds": config.seeds, "speed": config.speed}
+    write_json(config.json, settings | {"entries": content})
 
 
 if __name__ == "__main__":

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 from tests.support.served import DEADLINE_S
 
 from skill_runtime.client import ClientError, SkillClient
+
+COMMAND = [sys.executable, "-m", "skill_runtime.cli.serve"]
+"""Starts skill-serve."""
 
 
 def free_ports() -> int:
@@ -71,3 +77,67 @@ def _wait_until_it_serves(address: str, process: subprocess.Popen[str]) -> None:
                 time.sleep(0.05)
             else:
                 return
+
+
+class Process:
+    """A skill-serve process."""
+
+    def __init__(self, *arguments: str, port: int | None = None, **environment: str) -> None:
+        self.port = port or free_ports()
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.popen = subprocess.Popen(
+            [*COMMAND, *arguments, "--port", str(self.port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | environment,
+        )
+
+    def client(self) -> SkillClient:
+        return SkillClient(self.address, timeout_s=DEADLINE_S)
+
+    def processes(self) -> dict[str, psutil.Process]:
+        """Returns the running processes by their module; the first is ``serve`` itself."""
+        found = {"serve": psutil.Process(self.popen.pid)}
+        for child in found["serve"].children():
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                words = child.cmdline()
+                if "-m" in words:
+                    found[words[words.index("-m") + 1].rpartition(".")[2]] = child
+        return found
+
+    def close(self) -> None:
+        """Ends the process; output that the test has not read appears in its report."""
+        if self.popen.poll() is None:
+            self.popen.kill()
+        stdout = self.popen.stdout
+        if stdout is not None and not stdout.closed:
+            print(self.popen.communicate(timeout=DEADLINE_S)[0])
+
+    def wait(self) -> int:
+        """Returns the exit code after the process has ended."""
+        code = self.popen.wait(DEADLINE_S)
+        assert self.popen.stdout is not None
+        self.popen.stdout.close()
+        return code
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """Sends a signal; returns the exit code and all output."""
+        self.popen.send_signal(number)
+        output, _ = self.popen.communicate(timeout=DEADLINE_S)
+        return self.popen.returncode, output
+
+
+@contextmanager
+def process(*arguments: str, port: int | None = None, **environment: str) -> Iterator[Process]:
+    running = Process(*arguments, port=port, **environment)
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def is_alive(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False

@@ -136,7 +136,7 @@ def server_options(arguments: ServeOptions) -> ServerOptions:
         device=arguments.device,
         arm=arguments.arm.arm,
         address=arguments.arm.address,
-        speed=arguments.arm.speed,
+        speed=arguments.arm.share,
         demo=arguments.demo,
         stopped=arguments.stopped,
         stop_after_s=arguments.stop_after,

@@ -21,6 +21,11 @@ from skill_runtime.console.logs import LogLevel
 LEAST_SPEED = 0.01
 """Least share of the arm's velocity limits: at 0.01 a push of 10 cm takes half a minute."""
 
+REAL_SPEED = 0.8
+"""Share of the velocity limits for a real arm. A compliant arm overshoots a fast set-point: with
+the whole limits a joint moves at up to 1.2 times its limit, and a Franka robot then stops itself;
+at 0.8 it stays below (``python -m benchmarks.arms.overshoot``)."""
+
 DRIVERS = ("franky", "panda_py")
 """Modules that connect to a Franka arm. The robot's version decides which of them is needed."""
 
@@ -34,8 +39,18 @@ class ArmOptions:
     arm, see docs/deployment.md."""
     address: Annotated[str | None, arg(metavar="HOST", help_behavior_hint="")] = None
     """Address of the real arm's control box, e.g. 172.16.0.2."""
-    speed: float = 1.0
-    """Share of the arm's velocity limits that may be used, 0.01 to 1; 0.2 for a first motion."""
+    speed: Annotated[
+        float | None, arg(metavar="SHARE", help_behavior_hint="(default: 1; franka: 0.8)")
+    ] = None
+    """Share of the arm's velocity limits that set-points may use, 0.01 to 1; 0.2 for a first
+    motion."""
+
+    @property
+    def share(self) -> float:
+        """The share of the velocity limits in force."""
+        if self.speed is not None:
+            return self.speed
+        return REAL_SPEED if self.arm == "franka" else 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

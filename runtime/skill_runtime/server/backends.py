@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Literal
 
 from skill_proto.manifest import PolicyManifest
-from skill_robots.arm import Arm
+from skill_robots.arm import Arm, ArmCommunicationError
 from skill_robots.observation import FIELDS
 from skill_robots.tasks.registry import find_task
 from skill_robots.tasks.tabletop.simulated_arm import BulletArm, MujocoArm, TabletopArm
@@ -16,6 +17,13 @@ Simulation = Literal["mujoco", "bullet"]
 
 SIMULATIONS: dict[Simulation, type[TabletopArm]] = {"mujoco": MujocoArm, "bullet": BulletArm}
 """The simulated arms, by name."""
+
+RELEASE_S = 4.0
+"""A robot serves one program at a time. The driver of a server that was killed holds the connection
+for about two seconds: it brakes the arm, holds it for one second, and ends [s]."""
+
+RETRY_S = 0.25
+"""Time between two attempts to connect [s]."""
 
 QUANTITIES = {"mass": "cube_mass", "friction": "cube_table_friction"}
 """Name of each changeable quantity of the scene in a manifest's ``trained_on``."""
@@ -43,7 +51,7 @@ def simulated_arm(
 
 
 def connect_franka(
-    address: str, *, servo_rate_hz: float, realtime: bool
+    address: str, *, servo_rate_hz: float, realtime: bool, release_s: float = RELEASE_S
 ) -> tuple[Arm, tuple[str, ...]]:
     """Connects to a Franka arm; this takes seconds.
 
@@ -51,6 +59,7 @@ def connect_franka(
         address: of its control box.
         servo_rate_hz: rate of the set-points [Hz].
         realtime: request real-time scheduling for the driver.
+        release_s: longest wait for another program to release the robot [s].
 
     Returns:
         The arm, and remarks for the user.
@@ -60,8 +69,16 @@ def connect_franka(
     """
     from skill_robots.franka_driver.franka_arm import FrankaArm
 
-    arm = FrankaArm.connect(address, servo_rate_hz=servo_rate_hz, realtime=realtime)
-    return arm, arm.remarks
+    ends = time.monotonic() + release_s
+    while True:
+        try:
+            arm = FrankaArm.connect(address, servo_rate_hz=servo_rate_hz, realtime=realtime)
+        except ArmCommunicationError:
+            if time.monotonic() >= ends:
+                raise
+            time.sleep(RETRY_S)
+        else:
+            return arm, arm.remarks
 
 
 def tracked_objects(given: tuple[str, ...], manifest: PolicyManifest, arm: Arm) -> tuple[str, ...]:
@@ -102,10 +119,15 @@ def mismatches(
     found = plant_remarks(manifest, arm.spec, arm.servo_period_s)
     if isinstance(arm, TabletopArm) and arm.engine != "mujoco":
         found.append("trained on MuJoCo, this arm is simulated by PyBullet with other links")
+    if speed == 1.0 and not arm.is_simulated:
+        found.append(
+            "--speed 1: a compliant arm overshoots fast set-points by up to a fifth, and the robot "
+            "stops itself beyond its limits"
+        )
     if speed < 1.0:
         found.append(
-            f"--speed {speed:g}: trained with the arm's own velocity limits; fast motions lag, and "
-            "skills take longer"
+            f"set-points use at most {100 * speed:g} % of the arm's velocity limits (--speed), in "
+            "training all; motions that need more lag"
         )
     for quantity, value in (("mass", mass), ("friction", friction)):
         trained = manifest.trained_on.get(QUANTITIES[quantity])

@@ -10,7 +10,7 @@ import pytest
 import tyro
 
 from skill_runtime.cli import serve_options
-from skill_runtime.cli.serve_options import ServeOptions, check_options
+from skill_runtime.cli.serve_options import REAL_SPEED, ServeOptions, check_options
 from skill_runtime.console.flags import UsageError
 
 
@@ -76,6 +76,13 @@ def test_a_missing_package_is_named_with_its_command(
     monkeypatch.setattr(serve_options, "_is_installed", lambda module: module not in missing)
     with pytest.raises(UsageError, match=error):
         check_options(parse(*words))
+
+
+def test_a_real_arm_is_slower_unless_it_is_asked_to() -> None:
+    assert parse().arm.share == 1.0
+    assert parse("--arm", "franka").arm.share == REAL_SPEED
+    assert parse("--arm", "franka", "--speed", "1").arm.share == 1.0
+    assert parse("--speed", "0.2").arm.share == 0.2
 
 
 def test_each_arm_is_served_with_its_own_flags(monkeypatch: pytest.MonkeyPatch) -> None:
