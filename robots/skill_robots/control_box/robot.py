@@ -312,6 +312,8 @@ class Robot:
         state = self.state
         state.robot_mode = mode
         state.motion_generator_mode, state.controller_mode = generator, controller
+        if mode != RobotMode.MOVE:
+            state.control_command_success_rate = 0.0
 
     def _judged_motion(self) -> JointMotion | None:
         """Returns the set-point whose acceleration selects the thresholds of reflexes."""

@@ -22,6 +22,7 @@ from skill_robots.control_box.physics.scene import (
     box_model,
     set_object,
 )
+from skill_robots.objects import CUBE_SIZE
 from skill_robots.observation import canonical_sign, rotate
 
 EXTERNAL_FILTER_S = 0.01
@@ -241,6 +242,22 @@ class Plant:
             # A free joint's angular velocity is in the body's own frame.
             angular_velocity=rotate(quaternion, self._cube_rate[None, 3:6])[0],
         )
+
+    def place_cube(self, x: float, y: float, yaw: float = 0.0) -> None:
+        """Puts the cube on the table, at rest, as a person does between two episodes.
+
+        Args:
+            x: of its centre, world frame [m].
+            y: of its centre, world frame [m].
+            yaw: about the vertical [rad].
+
+        Raises:
+            ValueError: the scene has no cube.
+        """
+        if not self._has_cube:
+            raise ValueError("the scene has no cube; choose the scene tabletop")
+        self._cube[:] = (x, y, CUBE_SIZE / 2.0, np.cos(yaw / 2.0), 0.0, 0.0, np.sin(yaw / 2.0))
+        self._cube_rate[:] = 0.0
 
     def set_context(self, mass: float, friction: float) -> None:
         """Changes the cube's mass [kg] and its friction on the table at once.
