@@ -13,12 +13,10 @@ docs/tracker.md describes the set-up. Needs the extra `tracker`: pip install 'sk
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from skill_proto.ports import DEFAULT_ADDRESS
 from skill_runtime.client import ClientError, ServerUnreachableError
@@ -39,9 +37,6 @@ from tag_tracking.sending import PoseSender
 from tag_tracking.sheet import PAPER_MM, write_sheet
 from tag_tracking.sources import EndOfVideo, VideoSource
 from tag_tracking.watching import Watch
-
-if TYPE_CHECKING:
-    from tag_tracking.detection import Image
 
 STATUS_S = 2.0
 """Time between two status lines [s]."""
@@ -174,7 +169,6 @@ class Tracking:
         self._estimate: Estimate | None = None
         self._seen_s = time.monotonic()
         self._poses, self._since = 0, time.monotonic()
-        self._is_terminal = sys.stdout.isatty()
 
     def run(self, seconds: float, window: Window | None, picture: Path | None) -> None:
         """Tracks until the time is over or the window is closed.
@@ -190,12 +184,9 @@ class Tracking:
                 now = time.monotonic()
                 if now - self._since > STATUS_S:
                     self.print_status()
-                if (window or picture) and now - drawn > PICTURE_S and (image := self._picture()):
+                if now - drawn > PICTURE_S:
                     drawn = now
-                    if window is not None:
-                        window.show(image[0])
-                    if picture is not None:
-                        write_picture(picture, image[0])
+                    self._draw(window, picture)
                 if window is not None and window.is_closed:
                     break
 
@@ -263,13 +254,20 @@ class Tracking:
             parts.append(f"sent {self._sender.sent}, refused {refused}")
         print(" | ".join(parts), flush=True)
 
-    def _picture(self) -> tuple[Image] | None:
+    def _draw(self, window: Window | None, path: Path | None) -> None:
+        """Shows the newest images and writes them to the file, as far as either is wanted."""
         pictures = [
             annotated(watcher.image, watcher.camera, watcher.sighting, self._estimate)
             for watcher in self._watch.watchers
-            if watcher.image is not None
+            if watcher.image is not None and (window or path)
         ]
-        return (side_by_side(pictures),) if pictures else None
+        if not pictures:
+            return
+        picture = side_by_side(pictures)
+        if window is not None:
+            window.show(picture)
+        if path is not None:
+            write_picture(path, picture)
 
 
 if __name__ == "__main__":

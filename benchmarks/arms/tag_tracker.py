@@ -41,7 +41,7 @@ LIFTS_M = (0.005, 0.01, 0.02, 0.05, 0.1)
 """Heights of the lifted cubes above the table [m]."""
 
 TILT_RAD = 0.35
-"""Largest tilt of a lifted cube [rad]."""
+"""Largest tilt of a lifted cube [rad]; half of them are upright."""
 
 BESIDE_M, RANGE_M = (0.05, 0.09), 0.12
 
@@ -92,7 +92,7 @@ class Accuracy:
 
 
 def random_truth(random: np.random.Generator, lift_m: float = 0.0) -> Truth:
-    """Draws a scene; a lifted cube is tilted, and the hand is 15 cm higher."""
+    """Draws a scene; half of the lifted cubes are tilted, and the hand is 15 cm higher."""
     cube = random.uniform(-RANGE_M, RANGE_M, 2)
     angle, distance = random.uniform(-np.pi, np.pi), random.uniform(*BESIDE_M)
     hand = cube + distance * np.array([np.cos(angle), np.sin(angle)])
@@ -104,7 +104,8 @@ def random_truth(random: np.random.Generator, lift_m: float = 0.0) -> Truth:
     rotation = rotation_of(np.array([0.0, 0.0, random.uniform(-np.pi, np.pi)]))
     if lift_m:
         axis = random.normal(size=3)
-        tilt = random.uniform(0.0, TILT_RAD) * axis / np.linalg.norm(axis)
+        angle = random.uniform(0.0, TILT_RAD) * random.integers(2)
+        tilt = angle * axis / np.linalg.norm(axis)
         rotation = rotation_of(tilt) @ rotation
     corner = np.abs(rotation[2]).sum() * CUBE_SIZE / 2  # height of the centre over its lowest point
     return Truth(joints=joints, position=np.array([*cube, corner + lift_m]), rotation=rotation)

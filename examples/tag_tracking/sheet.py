@@ -7,7 +7,7 @@ has a ruler, with which the scale of the print is checked.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -58,9 +58,12 @@ class Page:
         """The page's content stream."""
         return "\n".join(self._commands)
 
-    def rectangle(self, x: float, y: float, width: float, height: float) -> None:
-        """Fills a black rectangle."""
-        self._commands.append(f"0 g {_mm(x)} {_mm(y)} {_mm(width)} {_mm(height)} re f")
+    def rectangle(
+        self, x: float, y: float, width: float, height: float, *, white: bool = False
+    ) -> None:
+        """Fills a rectangle, in black or in white."""
+        place = f"{_mm(x)} {_mm(y)} {_mm(width)} {_mm(height)}"
+        self._commands.append(f"{int(white)} g {place} re f")
 
     def line(self, start: tuple[float, float], end: tuple[float, float], *, dashed: bool) -> None:
         """Draws a thin grey line."""
@@ -75,18 +78,19 @@ class Page:
         self._commands.append(f"{grey:g} g BT /F1 {size:g} Tf {place} ET")
 
     def tag(self, number: int, x: float, y: float, size: float) -> None:
-        """Draws a tag with its lower left corner at x, y; equal cells in a row are one piece."""
+        """Draws a tag with its lower left corner at x, y: a black square with white cells.
+
+        White neighbours in a row are one piece, so that no printer draws a line between them.
+        """
         cell = size / CELLS
+        self.rectangle(x, y, size, size)
         for row, cells in enumerate(tag_cells(number)):
             bottom = y + size - (row + 1) * cell
-            column = 0
-            while column < CELLS:
-                end = column
-                while end < CELLS and cells[end]:
-                    end += 1
-                if end > column:
-                    self.rectangle(x + column * cell, bottom, (end - column) * cell, cell)
-                column = end + 1
+            for black, group in groupby(range(CELLS), key=cells.__getitem__):
+                columns = list(group)
+                if not black:
+                    width = len(columns) * cell
+                    self.rectangle(x + columns[0] * cell, bottom, width, cell, white=True)
 
     def ruler(self, y: float) -> None:
         """Draws the line that must measure 100 mm."""

@@ -6,7 +6,9 @@ Only the newest image of each camera counts.
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Mapping
 
 from . import TrackerError
@@ -19,6 +21,9 @@ from .tags import cube_corners
 TOGETHER_S = 0.045
 """Images of several cameras count for one pose if their exposures differ by less [s]: more than one
 period at 30 Hz, and a little jitter."""
+
+GRACE_S = 0.01
+"""A pose waits for the image of another camera that is due within this time [s]."""
 
 
 class Watcher:
@@ -38,6 +43,7 @@ class Watcher:
         self.sighting: Sighting | None = None
         self.image: Image | None = None
         self.images = 0
+        self._arrived_s = self._period_s = 0.0
         self.error: TrackerError | None = None
         self._thread = threading.Thread(target=self._run, name=camera.name, daemon=True)
 
@@ -60,11 +66,23 @@ class Watcher:
                 with self._news:
                     self.sighting, self.image = sighting, frame.image
                     self.images += 1
+                    self._note_arrival(time.monotonic())
                     self._news.notify_all()
         except TrackerError as error:
             with self._news:
                 self.error = error
                 self._news.notify_all()
+
+    def _note_arrival(self, now: float) -> None:
+        interval = now - self._arrived_s
+        is_first = not self._arrived_s
+        self._arrived_s = now
+        if not is_first:
+            self._period_s += (interval - self._period_s) * (0.1 if self._period_s else 1.0)
+
+    def is_due(self, now: float) -> bool:
+        """Returns whether the next image is expected within :data:`GRACE_S`."""
+        return 0.0 <= self._arrived_s + self._period_s - now <= GRACE_S
 
 
 class Watch:
@@ -77,7 +95,8 @@ class Watch:
     def __init__(self, cameras: Mapping[Camera, Source]) -> None:
         self._news = threading.Condition()
         self.watchers = [Watcher(camera, source, self._news) for camera, source in cameras.items()]
-        self._seen = 0
+        self._seen: dict[str, int] = {}
+        self._newest_s = -math.inf
 
     def __enter__(self) -> Watch:
         for watcher in self.watchers:
@@ -92,25 +111,34 @@ class Watch:
         """Waits for a new image; returns the newest of each camera that belong together.
 
         Returns:
-            An empty list if no image arrives in time.
+            An empty list if no image arrives in time, or only one that was exposed before the last.
 
         Raises:
             TrackerError: a camera fails, or a video file ends.
         """
         with self._news:
             self._news.wait_for(self._has_news, timeout_s)
+            self._wait_for_others()
             for watcher in self.watchers:
                 if watcher.error is not None:
                     raise watcher.error
-            count = sum(watcher.images for watcher in self.watchers)
-            if count == self._seen:
-                return []
-            self._seen = count
+            self._seen = {watcher.camera.name: watcher.images for watcher in self.watchers}
             found = [w.sighting for w in self.watchers if w.sighting is not None]
-        newest = max(sighting.exposed_s for sighting in found)
+        newest = max((sighting.exposed_s for sighting in found), default=-math.inf)
+        if newest <= self._newest_s:
+            return []
+        self._newest_s = newest
         return [sighting for sighting in found if newest - sighting.exposed_s < TOGETHER_S]
 
+    def _wait_for_others(self) -> None:
+        """Waits for the images of other cameras that are due now: those of synchronised cameras."""
+        now = time.monotonic()
+        late = [w for w in self.watchers if not self._is_new(w) and w.is_due(now)]
+        if len(late) < len(self.watchers):
+            self._news.wait_for(lambda: all(self._is_new(w) for w in late), GRACE_S)
+
+    def _is_new(self, watcher: Watcher) -> bool:
+        return watcher.images > self._seen.get(watcher.camera.name, 0)
+
     def _has_news(self) -> bool:
-        return any(watcher.error for watcher in self.watchers) or (
-            sum(watcher.images for watcher in self.watchers) > self._seen
-        )
+        return any(watcher.error or self._is_new(watcher) for watcher in self.watchers)

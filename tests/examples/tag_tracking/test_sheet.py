@@ -14,7 +14,7 @@ from examples.tag_tracking.sheet import PAPER_MM, Page, cube_page, pdf_of, table
 
 POINT_MM = 25.4 / 72
 DOTS_PER_MM = 8
-RECTANGLE = re.compile(r"^0 g (\S+) (\S+) (\S+) (\S+) re f$", re.MULTILINE)
+RECTANGLE = re.compile(r"^([01]) g (\S+) (\S+) (\S+) (\S+) re f$", re.MULTILINE)
 LINE = re.compile(r"(\S+) (\S+) m (\S+) (\S+) l S")
 
 
@@ -23,9 +23,9 @@ def drawn(page: Page) -> Image:
     height, width = round(page.height * DOTS_PER_MM), round(page.width * DOTS_PER_MM)
     image = np.full((height, width), 255, np.uint8)
     for match in RECTANGLE.finditer(page.content):
-        x, y, w, h = (float(text) * POINT_MM * DOTS_PER_MM for text in match.groups())
+        x, y, w, h = (float(text) * POINT_MM * DOTS_PER_MM for text in match.groups()[1:])
         top, bottom = round(height - y - h), round(height - y)
-        image[top:bottom, round(x) : round(x + w)] = 0
+        image[top:bottom, round(x) : round(x + w)] = 255 * int(match[1])
     return image
 
 
