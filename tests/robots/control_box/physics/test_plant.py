@@ -127,6 +127,20 @@ def test_the_cube_rests_on_the_table_and_can_be_changed() -> None:
         bare.set_context(1.0, 0.5)
 
 
+def test_the_cube_can_be_placed_anew_at_rest() -> None:
+    plant = Plant(robot_config("fer", cube_position=(0.05, -0.1)))
+    plant.place_cube(-0.1, 0.12, np.pi / 3)
+    for _ in range(100):
+        plant.step([0.0] * 7, 0.0)
+    pose = plant.cube_pose()
+    assert pose is not None
+    assert pose.position == pytest.approx([-0.1, 0.12, 0.02], abs=2e-4)
+    assert pose.quaternion == pytest.approx([np.cos(np.pi / 6), 0, 0, 0.5], abs=1e-3)
+    assert np.abs(pose.velocity).max() < 1e-3
+    with pytest.raises(ValueError, match="no cube"):
+        Plant(robot_config("fer", scene="none")).place_cube(0.0, 0.0)
+
+
 def test_a_configuration_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="mass must be positive"):
         robot_config("fer", mass=0.0)
