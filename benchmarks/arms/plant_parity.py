@@ -39,9 +39,17 @@ from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig
-from skill_robots.tasks.tabletop.rollouts import evaluation_skills, skill_rollouts
+from skill_robots.motion.policy_support import UnsupportedPolicyError
+from skill_robots.tasks.tabletop.compatibility import check_fits_tabletop
+from skill_robots.tasks.tabletop.rollouts import (
+    evaluation_goals,
+    evaluation_skills,
+    goal_rollouts,
+    skill_rollouts,
+)
 from skill_robots.tasks.tabletop.setpoint_audit import SetpointAudit
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
+from skill_runtime.evaluation.tabletop import takes_skills
 
 RMS_MM, MOST_MM = 1.0, 4.0
 """Largest differences to the trained plant that the driver's law may have [mm]."""
@@ -74,8 +82,8 @@ class Config:
 
     model: Path = Path("models/csf_panda.onnx")
     """Policy file."""
-    skills: int = 16
-    """Skills, one episode of 4 s each."""
+    episodes: int = 16
+    """Episodes of 4 s, each with a skill or a goal of its own."""
     seed: int = 100
     """Evaluation seed."""
     json: Path | None = None
@@ -143,22 +151,39 @@ def record(config: Config, period_s: float) -> list[Recording]:
         period_s: servo period [s].
     """
     policy = open_policy(config.model)
+    try:
+        check_fits_tabletop(policy.manifest)
+    except UnsupportedPolicyError as error:
+        raise SystemExit(str(error)) from None
     audits: list[RecordingAudit] = []
 
     def make_audit(spec: ArmSpec, actions: ActionConfig, period: float, start: Array):  # noqa: ANN202
         audits.append(RecordingAudit(spec, actions, period, start))
         return audits[-1]
 
-    skill = policy.manifest.skill
-    skill_rollouts(
-        policy,
-        TabletopConfig(physics_step_s=period_s),
-        skills=evaluation_skills(skill.kind, skill.size, config.skills, config.seed),
-        episodes=1,
-        seed=config.seed,
-        observation_names=policy.manifest.observation_names,
-        make_audit=make_audit,
-    )
+    manifest, tabletop = policy.manifest, TabletopConfig(physics_step_s=period_s)
+    if takes_skills(manifest):
+        skill_rollouts(
+            policy,
+            tabletop,
+            skills=evaluation_skills(
+                manifest.skill.kind, manifest.skill.size, config.episodes, config.seed
+            ),
+            episodes=1,
+            seed=config.seed,
+            observation_names=manifest.observation_names,
+            make_audit=make_audit,
+        )
+    else:
+        goal_rollouts(
+            policy,
+            tabletop,
+            goals=evaluation_goals(config.episodes, config.seed),
+            seed=config.seed,
+            steps=tabletop.episode_steps,
+            observation_names=manifest.observation_names,
+            make_audit=make_audit,
+        )
     return [recording for audit in audits for recording in audit.recorder.recordings()]
 
 
@@ -227,7 +252,7 @@ def main(config: Config) -> None:
     recordings, found = measure(config, period_s)
     count = sum(len(each.setpoints[0]) for each in recordings)
     fastest = max(float(np.abs(each.setpoints[1]).max()) for each in recordings)
-    print(f"{config.model.stem}: {count:,} set-points of {len(recordings)} skills, ", end="")
+    print(f"{config.model.stem}: {count:,} set-points of {len(recordings)} episodes, ", end="")
     print(f"joints up to {fastest:.2f} rad/s; difference to the plant of training, free motion\n")
     rows = [
         [

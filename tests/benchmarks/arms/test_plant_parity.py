@@ -72,7 +72,7 @@ def test_rotors_and_friction_slow_the_arm() -> None:
 
 def test_the_law_without_filters_is_the_plant_of_training() -> None:
     """The same impedance at 1 and at 5 ms, on set-points of a policy."""
-    (recording,) = record(Config(skills=1), PERIOD_S)
+    (recording,) = record(Config(episodes=1), PERIOD_S)
     trained = trained_plant(recording.start, recording.setpoints, PERIOD_S)
     assert len(trained[0]) == 800
     same = compare([trained], [trained])
