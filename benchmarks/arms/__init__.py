@@ -1,7 +1,6 @@
 """Benchmarks of real arms and of their simulated control box.
 
-- ``collision_shapes``: the links of the published meshes, compared with the collision model.
+- ``geometry``: the links of the published meshes, compared with the collision model.
 - ``plant_parity``: free motion of the trained plant, of the driver's law, and of the FR3.
-- ``published_meshes``: points of the links in franka_description (``collision_shapes``).
 - ``torque_law``: joint impedance as torques at 1 kHz, with libfranka's filters (``plant_parity``).
 """

@@ -1,6 +1,6 @@
 """How far do a Franka's links reach out of the shapes of our collision model?
 
-    python -m benchmarks.arms.collision_shapes --description DIR
+    python -m benchmarks.arms.geometry.collision_shapes --description DIR
 
 ``DIR`` is a checkout of frankarobotics/franka_description, whose meshes are not part of this
 repository. A link that reaches out of its shapes can be nearer to the table than the governor
@@ -17,7 +17,7 @@ import mujoco
 import numpy as np
 import tyro
 
-from benchmarks.arms.published_meshes import LINKS, link_points
+from benchmarks.arms.geometry.published_meshes import LINKS, link_points
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.franka.model import FrankaRobot, franka_spec
@@ -138,4 +138,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.arms.collision_shapes", description=__doc__))
+    main(tyro.cli(Config, prog="python -m benchmarks.arms.geometry.collision_shapes", description=__doc__))

@@ -8,8 +8,8 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
-from benchmarks.arms.collision_shapes import fit, shape_distance, shape_extent
-from benchmarks.arms.published_meshes import collada_points, link_points, stl_points
+from benchmarks.arms.geometry.collision_shapes import fit, shape_distance, shape_extent
+from benchmarks.arms.geometry.published_meshes import collada_points, link_points, stl_points
 
 from skill_proto.arrays import Array
 
