@@ -138,4 +138,8 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.arms.geometry.collision_shapes", description=__doc__))
+    main(
+        tyro.cli(
+            Config, prog="python -m benchmarks.arms.geometry.collision_shapes", description=__doc__
+        )
+    )
