@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.arms.tag_scene import exact_camera
+from benchmarks.arms.tracker.scene import exact_camera
 from examples.tag_tracking.camera import Camera
 
 from skill_proto.arrays import Array

@@ -1,10 +1,10 @@
 """Does goal_panda reach its goals with poses from the tag tracker?
 
-    python -m benchmarks.arms.tracked_goals
+    python -m benchmarks.arms.tracker.goals
 
 Each episode is run three times from the same start, context and goal: with exact poses; with exact
 poses that are as rare and as late as those of cameras; and with poses that the tag tracker
-estimates from rendered images (tag_scene.py), of which only a window around the cube is rendered,
+estimates from rendered images (scene.py), of which only a window around the cube is rendered,
 with the rays of the whole image. Poses go through the server's object tracker, which
 computes velocities and refuses old poses. The cameras take 30 images a second, not synchronised,
 and each pose arrives 30 to 60 ms after its exposure. The seeds are those of an evaluation.
@@ -26,7 +26,7 @@ from examples.tag_tracking.tags import cube_corners
 from examples.tag_tracking.watching import TOGETHER_S
 from tqdm import tqdm
 
-from benchmarks.arms.tag_scene import NoRendererError, SceneConfig, TagScene
+from benchmarks.arms.tracker.scene import NoRendererError, SceneConfig, TagScene
 from benchmarks.context.goal_serving import check_takes_goals
 from benchmarks.lib.inputs import open_policy
 from benchmarks.lib.report import print_table, write_json
@@ -332,4 +332,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.arms.tracked_goals", description=__doc__))
+    main(tyro.cli(Config, prog="python -m benchmarks.arms.tracker.goals", description=__doc__))

@@ -1,8 +1,8 @@
 """How accurate is the tag tracker on rendered images, and how often does it see the cube?
 
-    python -m benchmarks.arms.tag_tracker
+    python -m benchmarks.arms.tracker.accuracy
 
-The images are rendered by MuJoCo (tag_scene.py); without a screen: MUJOCO_GL=egl. A scene has the
+The images are rendered by MuJoCo (scene.py); without a screen: MUJOCO_GL=egl. A scene has the
 cube anywhere within 12 cm of the table's middle, and the hand 5 to 9 cm beside it. Each row is a
 set of cameras on the same images. ``sheet`` rows use extrinsics from a rendered calibration sheet
 instead of the exact ones. The last table has cubes lifted off the table and tilted.
@@ -26,7 +26,7 @@ from examples.tag_tracking.fit import rotation_of
 from examples.tag_tracking.tags import cube_corners, sheet_corners
 from tqdm import tqdm
 
-from benchmarks.arms.tag_scene import NoRendererError, SceneConfig, TagScene
+from benchmarks.arms.tracker.scene import NoRendererError, SceneConfig, TagScene
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.franka.specs import PANDA
@@ -293,4 +293,4 @@ def _print(rows: Mapping[str, Accuracy], lifted: Sequence[Mapping[str, float]]) 
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.arms.tag_tracker", description=__doc__))
+    main(tyro.cli(Config, prog="python -m benchmarks.arms.tracker.accuracy", description=__doc__))
