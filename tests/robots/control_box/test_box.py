@@ -7,6 +7,7 @@ import logging
 import os
 import struct
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -284,6 +285,20 @@ def test_the_panda_sends_a_library_for_linux_on_x86_64_only() -> None:
     bench.close()
 
 
+def test_without_a_compiler_the_library_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    bench = Bench("fer")
+    assert "LoadModelLibrary is refused: there is no C compiler 'cc'" in caplog.text
+    client = bench.connect()
+    client.request(13, bytes([0, 0]))
+    bench.cycle()
+    assert [reply.payload for reply in client.replies()] == [bytes([1])]
+    bench.close()
+
+
 # ---- Motions -----------------------------------------------------------------------------------
 
 
@@ -355,6 +370,49 @@ def test_more_than_20_lost_packets_are_a_reflex_and_recovery_ends_it(bench: Benc
     assert client.modes(state) == (0, 3, 1)
     assert client.errors(state) == []
     bench.start_move()
+
+
+@pytest.mark.parametrize("silent_ms", [15, 20])
+def test_short_silence_is_survived(bench: Bench, silent_ms: int) -> None:
+    client = bench.connect()
+    bench.start_move()
+    bench.answered_cycles(50)
+    bench.cycle(silent_ms)
+    state = bench.answered_cycles(50)
+    assert client.modes(state)[2] == 2
+    assert client.errors(state) == []
+    assert bench.box.answers.longest_miss == silent_ms
+
+
+def test_a_step_of_0_3_rad_breaks_three_limits_at_once(bench: Bench) -> None:
+    client = bench.connect()
+    bench.start_move()
+    state = bench.answered_cycles(50)
+    target = client.position(state)
+    target[6] += 0.3
+    client.send_command(client.message_id(state), q=target)
+    bench.cycle()
+    state = client.states()[-1]
+    assert client.modes(state) == (0, 3, 4)
+    assert client.errors(state) == [13, 14, 15]
+    assert [reply.status for reply in client.replies()] == [REFLEX_ABORTED[bench.robot]]
+
+
+def test_a_torque_step_is_a_discontinuity(bench: Bench) -> None:
+    """1 N m per millisecond is allowed; version 5 asks for torque control by joint velocity."""
+    client = bench.connect()
+    bench.start_move(controller=2, generator=1 if bench.robot == "fer" else 4)
+    for torque in (0.0, 1.0, 2.0, 1.0, 0.0):
+        state = client.states()[-1]
+        client.send_command(client.message_id(state), torque=[0.0] * 6 + [torque])
+        bench.cycle()
+        assert client.errors(client.states()[-1]) == [], torque
+        bench.cycle()
+    state = client.states()[-1]
+    client.send_command(client.message_id(state), torque=[0.0] * 6 + [1.1])
+    bench.cycle()
+    assert client.errors(client.states()[-1]) == [32]
+    assert [reply.status for reply in client.replies()] == [REFLEX_ABORTED[bench.robot]]
 
 
 def test_a_client_that_vanishes_during_a_motion_ends_it(bench: Bench) -> None:

@@ -139,6 +139,7 @@ def test_random_commands_during_a_motion(box: ControlBox, clients: list[FciClien
 
 
 def test_a_flood_of_connections(box: ControlBox) -> None:
+    descriptors = len(os.listdir("/proc/self/fd"))
     for _ in range(300):
         with contextlib.suppress(OSError):
             connection = socket.socket()
@@ -148,3 +149,4 @@ def test_a_flood_of_connections(box: ControlBox) -> None:
         cycle(box)
     cycle(box, 20)
     still_serves(box)
+    assert len(os.listdir("/proc/self/fd")) == descriptors

@@ -39,6 +39,9 @@ class RobotService:
     Each cycle of the control box calls :meth:`receive_command`, ``robot.cycle``, :meth:`serve` and
     :meth:`send_state`, in this order.
 
+    A setter or a Move with a malformed payload is answered as an invalid argument; a request with
+    an unknown id ends the connection. libfranka sends neither, so both are guesses.
+
     Attributes:
         server: The TCP port.
         late: Commands that answered an older state; they count as lost.
