@@ -101,6 +101,7 @@ def main() -> None:
     program, level = sys.argv[1:]
     line = LiveLine(LOG_PERIOD_S)
     log = logging.getLogger("skill_runtime.output")
+    kind = ""
     with logging_to(line.above, program, level):  # type: ignore[arg-type]
         for message in sys.stdin:
             kind, text, severity = json.loads(message)
@@ -110,7 +111,9 @@ def main() -> None:
                 line.say(text)
             else:
                 log.log(severity, "%s", text)
-    line.end()
+    if kind == "show":
+        line.end()
+    line.flush()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from skill_robots.control_box.wire.robot_command import MalformedMessageError, R
 if TYPE_CHECKING:
     from skill_robots.control_box.robot import Robot
 
-DATAGRAMS_PER_CYCLE = 64
+DATAGRAMS_PER_CYCLE = 20
 """Datagrams that one cycle reads at most, against floods."""
 
 _MODEL_FAILED = 1
