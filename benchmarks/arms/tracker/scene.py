@@ -274,7 +274,7 @@ def _texture(number: int, margin: float) -> Image:
     tag = np.where(tag_cells(number), 20, 235).astype(np.uint8)
     large = cv2.resize(tag, None, fx=CELL_PX, fy=CELL_PX, interpolation=cv2.INTER_NEAREST)
     border = round(margin * CELL_PX)
-    return cv2.copyMakeBorder(large, *[border] * 4, cv2.BORDER_CONSTANT, value=235)
+    return np.pad(large, border, constant_values=235).astype(np.uint8)
 
 
 def _add_texture(spec: Any, name: str, image: Image) -> None:  # noqa: ANN401  mujoco has no types
