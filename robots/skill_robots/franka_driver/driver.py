@@ -279,10 +279,10 @@ class Driver:
                 stops=self._stops,
                 success_rate=snapshot.success_rate,
                 lateness_s=self._delays.longest_s,
-                position=tuple(snapshot.position),
-                velocity=tuple(snapshot.velocity),
-                reference_position=tuple(feed.position),
-                reference_velocity=tuple(feed.velocity),
+                position=snapshot.position,
+                velocity=snapshot.velocity,
+                reference_position=feed.position,
+                reference_velocity=feed.velocity,
             )
         )
 

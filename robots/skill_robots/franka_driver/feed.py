@@ -127,9 +127,7 @@ class ReferenceFeed:
             measured_position: of the arm ``(7,)`` [rad].
             measured_velocity: of the arm ``(7,)`` [rad/s].
         """
-        position = np.array(setpoint.position)
-        velocity = np.array(setpoint.velocity)
-        acceleration = np.array(setpoint.acceleration)
+        _, _, position, velocity, acceleration = setpoint
         if not isfinite(position.sum() + velocity.sum() + acceleration.sum()):
             return False
         if not self._is_within_reach(position, velocity, measured_position, measured_velocity):

@@ -7,8 +7,6 @@ from dataclasses import replace
 from importlib.util import find_spec
 from math import inf
 
-import numpy as np
-
 from skill_robots.arm import (
     ArmCommunicationError,
     ArmConnection,
@@ -73,7 +71,11 @@ class FrankaArm:
         self._number = 0
         self._goal = HandGoal(0, 0.0, False)
         self._state: DriverState | None = None
+        self._is_read = False  # whether the state is of this servo period
         self._hand: HandState | None = None
+        self._hand_version = 0
+        self._connection: ArmConnection | None = None
+        self._quality: tuple[float | None, int, float, int] | None = None
         self._restart: threading.Thread | None = None
         self._restart_error = ""
 
@@ -181,25 +183,48 @@ class FrankaArm:
             ArmError: the robot reports another error, its user stop is pressed, it is guided by
                 hand, or the driver process has ended. The text has the robot's own error names.
         """
-        state = self._newest()
-        self._hand = hand = self._records.read_hand_state() or self._hand
-        if hand is not None and now() - hand.received_s > HAND_SILENT_S:
-            raise ArmError(
-                f"{self._processes.ended or 'the gripper sends no states'}; 'clear' starts it again"
-            )
+        self._state = state = self._newest()
+        self._is_read = True
         return ArmState(
             time_s=state.robot_ms * 1e-3,
-            joint_position=np.array(state.position),
-            joint_velocity=np.array(state.velocity),
-            gripper_width=0.0 if hand is None else hand.width_m,
-            connection=ArmConnection(
-                success_rate=None if state.phase == Phase.STOPPED else state.success_rate,
+            joint_position=state.position,
+            joint_velocity=state.velocity,
+            gripper_width=self._gripper_width(),
+            connection=self._connection_of(state),
+        )
+
+    def _gripper_width(self) -> float:
+        """Returns the newest width [m]; 0 without a gripper.
+
+        Raises:
+            ArmError: the gripper sends no states.
+        """
+        records = self._records
+        if records.hand_state_version != self._hand_version:
+            self._hand_version = records.hand_state_version
+            self._hand = records.read_hand_state() or self._hand
+        hand = self._hand
+        if hand is None:
+            return 0.0
+        if now() - hand.received_s > HAND_SILENT_S:
+            reason = self._processes.ended or "the gripper sends no states"
+            raise ArmError(f"{reason}; 'clear' starts it again")
+        return hand.width_m
+
+    def _connection_of(self, state: DriverState) -> ArmConnection:
+        """Returns the quality of the connection; the same object as long as it does not change."""
+        rate = None if state.phase == Phase.STOPPED else state.success_rate
+        quality = (rate, state.late_setpoints, state.lateness_s, state.stops)
+        if quality != self._quality or self._connection is None:
+            self._quality = quality
+            self._connection = ArmConnection(
+                success_rate=rate,
                 missed_setpoints=state.late_setpoints,
                 lateness_s=state.lateness_s,
                 reflexes=state.stops,
                 last_reflex=self._records.stop.read()[1:] if state.stops else (),
-            ),
-        )
+            )
+        return self._connection
 
     def command(self, target: JointTarget) -> None:
         """Hands one set-point to the driver.
@@ -209,7 +234,8 @@ class FrankaArm:
                 the robot stopped with ``communication_constraints_violation``.
             ArmContactError, ArmError: as for :meth:`read`.
         """
-        state = self._newest()
+        state = self._state if self._is_read and self._state is not None else self._newest()
+        self._is_read = False
         if state.phase == Phase.STOPPED:
             raise ArmCommunicationError(self._stop_text())
         if state.phase != Phase.FOLLOWING and not self._is_seated(target, state):
@@ -218,13 +244,7 @@ class FrankaArm:
             )
         self._number += 1
         self._records.write_reference(
-            Reference(
-                self._number,
-                now(),
-                tuple(target.position.tolist()),
-                tuple(target.velocity.tolist()),
-                tuple(target.acceleration.tolist()),
-            )
+            Reference(self._number, now(), target.position, target.velocity, target.acceleration)
         )
         self._command_gripper(target)
 
@@ -237,7 +257,8 @@ class FrankaArm:
             self._check_restart()
         records = self._records
         # A reader that meets the driver within a write goes on with the state before.
-        self._state = state = records.read_state() or self._state
+        self._is_read = False
+        state = records.read_state() or self._state
         age_s = inf if state is None else now() - state.received_s
         if age_s > STALE_S and (ended := self._processes.ended) is not None:
             raise ArmError(f"{ended}; 'clear' starts it again")
@@ -264,8 +285,8 @@ class FrankaArm:
         return is_seated(
             target.position,
             target.velocity,
-            reference=(np.array(state.reference_position), np.array(state.reference_velocity)),
-            measured=(np.array(state.position), np.array(state.velocity)),
+            reference=(state.reference_position, state.reference_velocity),
+            measured=(state.position, state.velocity),
             holds=state.phase == Phase.HOLDING,
         )
 

@@ -24,12 +24,18 @@ from enum import IntEnum
 from struct import Struct
 from typing import NamedTuple
 
+import numpy as np
+
+from skill_proto.arrays import Array
 from skill_proto.shared_memory.seqlock import HEADER_BYTES, Seqlock
 
 DOF = 7
 
-_REFERENCE = Struct(f"<Qd{3 * DOF}d")
-_STATE = Struct(f"<QdBBBxQIIdd{4 * DOF}d")
+_NUMBER = 8
+_REFERENCE = Struct("<Qd")
+_REFERENCE_BYTES = _REFERENCE.size + 3 * DOF * _NUMBER
+_STATE = Struct("<QdBBB5xQIIdd")
+_STATE_BYTES = _STATE.size + 4 * DOF * _NUMBER
 _HAND_GOAL = Struct("<QdB")
 _HAND_STATE = Struct("<dddBB")
 
@@ -90,11 +96,11 @@ class Reference(NamedTuple):
     """Consecutive, from 1."""
     time_s: float
     """When it was commanded."""
-    position: tuple[float, ...]
+    position: Array
     """``(7,)`` [rad]."""
-    velocity: tuple[float, ...]
+    velocity: Array
     """``(7,)`` [rad/s]."""
-    acceleration: tuple[float, ...]
+    acceleration: Array
     """``(7,)`` [rad/s^2]."""
 
 
@@ -121,13 +127,13 @@ class DriverState(NamedTuple):
     """Share of the last 100 commands that the robot received; 0 outside of a motion."""
     lateness_s: float
     """Longest delay of a cycle in the last second."""
-    position: tuple[float, ...]
+    position: Array
     """Measured, ``(7,)`` [rad]."""
-    velocity: tuple[float, ...]
+    velocity: Array
     """Measured, ``(7,)`` [rad/s]."""
-    reference_position: tuple[float, ...]
+    reference_position: Array
     """Fed to the impedance law, ``(7,)`` [rad]."""
-    reference_velocity: tuple[float, ...]
+    reference_velocity: Array
     """Fed to the impedance law, ``(7,)`` [rad/s]."""
 
 
@@ -171,8 +177,8 @@ class SharedRecords:
 
     def write_reference(self, reference: Reference) -> None:
         """Replaces the newest set-point."""
-        number, time_s, position, velocity, acceleration = reference
-        self._reference.write(_REFERENCE.pack(number, time_s, *position, *velocity, *acceleration))
+        head, joints = _REFERENCE.pack(*reference[:2]), reference[2:]
+        self._reference.write(b"".join((head, *(_bytes_of(vector) for vector in joints))))
 
     @property
     def reference_version(self) -> int:
@@ -184,25 +190,24 @@ class SharedRecords:
         record = self._reference.read()
         if record is None:
             return None
-        number, time_s, *numbers = _REFERENCE.unpack(record)
-        values = tuple(numbers)
-        return Reference(number, time_s, values[:7], values[7:14], values[14:])
+        number, time_s = _REFERENCE.unpack_from(record)
+        position, velocity, acceleration = _vectors(record, _REFERENCE.size, 3)
+        return Reference(number, time_s, position, velocity, acceleration)
 
     # Driver to arm ------------------------------------------------------------------------------
 
     def write_state(self, state: DriverState) -> None:
         """Replaces the newest state."""
-        self._state.write(_STATE.pack(*state[:10], *state[10], *state[11], *state[12], *state[13]))
+        head, joints = _STATE.pack(*state[:10]), state[10:]
+        self._state.write(b"".join((head, *(_bytes_of(vector) for vector in joints))))
 
     def read_state(self) -> DriverState | None:
         """Returns the newest state; None before the first, or if it is being written."""
         record = self._state.read()
         if record is None:
             return None
-        values = _STATE.unpack(record)
-        return DriverState._make(
-            (*values[:10], values[10:17], values[17:24], values[24:31], values[31:38])
-        )
+        head = _STATE.unpack_from(record)
+        return DriverState._make((*head, *_vectors(record, _STATE.size, 4)))
 
     # The gripper --------------------------------------------------------------------------------
 
@@ -217,6 +222,11 @@ class SharedRecords:
             return None
         number, width, is_grasp = _HAND_GOAL.unpack(record)
         return HandGoal(number, width, bool(is_grasp))
+
+    @property
+    def hand_state_version(self) -> int:
+        """Changes with every state of the gripper."""
+        return self._hand_state.version
 
     def write_hand_state(self, state: HandState) -> None:
         """Replaces the newest state of the gripper."""
@@ -268,6 +278,16 @@ def _places(*sizes: int) -> tuple[list[tuple[int, int]], int]:
     return places, start
 
 
+def _bytes_of(vector: Array) -> bytes:
+    """Returns the numbers of a vector ``(7,)``."""
+    return np.asarray(vector, np.float64).tobytes()
+
+
+def _vectors(record: bytes, offset: int, count: int) -> Array:
+    """Returns the vectors ``(count, 7)`` in a record; a view, read-only."""
+    return np.frombuffer(record, np.float64, count * DOF, offset).reshape(count, DOF)
+
+
 def now() -> float:
     """Returns the time of the shared clock [s]."""
     return time.monotonic()
@@ -275,5 +295,5 @@ def now() -> float:
 
 _WORDS = 16
 _PLACES, BYTES = _places(
-    _REFERENCE.size, _STATE.size, _HAND_GOAL.size, _HAND_STATE.size, *(TEXT_BYTES,) * 3
+    _REFERENCE_BYTES, _STATE_BYTES, _HAND_GOAL.size, _HAND_STATE.size, *(TEXT_BYTES,) * 3
 )

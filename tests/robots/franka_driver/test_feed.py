@@ -38,7 +38,7 @@ def setpoint(
     velocity: Array = STILL,
     acceleration: Array = STILL,
 ) -> Reference:
-    return Reference(number, time_s, tuple(position), tuple(velocity), tuple(acceleration))
+    return Reference(number, time_s, position, velocity, acceleration)
 
 
 def followed(feed: ReferenceFeed, velocity: Array, time_s: float = 0.0) -> None:

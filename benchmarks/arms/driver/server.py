@@ -1,0 +1,172 @@
+"""A skill-serve that moves a robot, with a tracker of the cube and an observer of its telemetry."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.arms.driver.box import BoxProcess
+from benchmarks.serving.failures.rig import free_port
+from skill_proto.messages import Telemetry, Track
+from skill_robots.objects import CUBE
+from skill_runtime.client import ClientError, Connection, SkillClient
+from skill_runtime.realtime.clock import MonotonicClock
+
+SKILL_SERVE = ("-m", "skill_runtime.cli.serve")
+
+START_S = 60.0
+"""Longest wait for the server and the robot [s]."""
+
+END_S = 15.0
+"""Longest wait for the end of the server [s]."""
+
+
+@dataclass
+class Observed:
+    """Figures of the telemetry, collected while a policy moves the arm."""
+
+    success_rates: list[float] = field(default_factory=list[float])
+    lateness_s: list[float] = field(default_factory=list[float])
+    first: Telemetry | None = None
+    newest: Telemetry | None = None
+    faults: set[str] = field(default_factory=set[str])
+    """Classes of faults that were in force."""
+
+    def add(self, state: Telemetry) -> None:
+        """Adds one state."""
+        self.first = self.first or state
+        self.newest = state
+        if state.fault is not None:
+            self.faults.add(state.fault)
+        connection = state.connection
+        if connection is not None and state.mode == "skill":
+            self.lateness_s.append(connection.lateness_s)
+            if connection.success_rate is not None:
+                self.success_rates.append(connection.success_rate)
+
+    def figures(self) -> dict[str, object]:
+        """Returns the figures as JSON."""
+        first, newest = self.first, self.newest
+        assert first is not None
+        assert newest is not None
+        ticks = newest.tick - first.tick
+        overruns = newest.timing.overruns - first.timing.overruns
+        governor = {
+            name: count for name, count in newest.counters.items() if name.startswith("governor.")
+        }
+        connection = newest.connection
+        return {
+            "seconds": round(newest.time - first.time, 1),
+            "states": len(self.success_rates),
+            "success_rate_mean": round(float(np.mean(self.success_rates)), 5),
+            "success_rate_least": round(float(np.min(self.success_rates)), 3),
+            "driver_lateness_p99_ms": round(1e3 * float(np.percentile(self.lateness_s, 99)), 2),
+            "ticks": ticks,
+            "overruns": overruns,
+            "overrun_share": round(overruns / max(ticks + overruns, 1), 6),
+            "governor_interventions": sum(governor.values()),
+            "governor": governor,
+            "reflexes": None if connection is None else connection.reflexes,
+            "missed_setpoints": None if connection is None else connection.missed_setpoints,
+            "faults": sorted(self.faults),
+            "execution_time_p99_us": newest.timing.execution_time_p99_us,
+        }
+
+
+class Watch:
+    """Tracks the cube, and observes the telemetry, in two threads.
+
+    Args:
+        box: the control box.
+        address: of the server's commands.
+
+    Attributes:
+        observed: figures of the telemetry.
+    """
+
+    def __init__(self, box: BoxProcess, address: str) -> None:
+        self.observed = Observed()
+        self._box = box
+        self._address = address
+        self._ended = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._track, daemon=True),
+            threading.Thread(target=self._observe, daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        """Ends both threads."""
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _track(self) -> None:
+        connection, clock = Connection(self._address, 1.0), MonotonicClock()
+        while not self._ended.is_set():
+            sight = self._box.sight()
+            if sight is None:
+                continue
+            x, y, z = sight.cube.position.tolist()
+            w, i, j, k = sight.cube.quaternion.tolist()
+            u, v, o = sight.cube.velocity.tolist()
+            message = Track(
+                object=CUBE,
+                captured=clock.now(),
+                position=(x, y, z),
+                quaternion=(w, i, j, k),
+                velocity=(u, v, o),
+            )
+            with suppress(ClientError):
+                connection.ask(message)
+
+    def _observe(self) -> None:
+        with SkillClient(self._address, name="observer") as client:
+            while not self._ended.is_set():
+                with suppress(ClientError):
+                    self.observed.add(client.state())
+
+
+@contextmanager
+def serving(
+    box: BoxProcess, model: Path, *, servo_rate_hz: float, options: Sequence[str] = ()
+) -> Generator[tuple[subprocess.Popen[bytes], str]]:
+    """Runs skill-serve with the robot of a box; yields process and address of the commands."""
+    port = free_port()
+    command = [sys.executable, *SKILL_SERVE, "--model", str(model), "--arm", "franka"]
+    command += ["--address", box.address, "--port", str(port), "--realtime"]
+    command += ["--servo-rate", f"{servo_rate_hz:g}", *options]
+    process = subprocess.Popen(command)
+    address = f"tcp://127.0.0.1:{port}"
+    try:
+        _wait_until_it_answers(process, address)
+        yield process, address
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(END_S)
+        process.kill()
+        process.wait()
+
+
+def _wait_until_it_answers(process: subprocess.Popen[bytes], address: str) -> None:
+    ends = time.monotonic() + START_S
+    with SkillClient(address) as client:
+        while time.monotonic() < ends and process.poll() is None:
+            try:
+                client.hello()
+            except ClientError:
+                time.sleep(0.2)
+            else:
+                return
+    raise RuntimeError("skill-serve does not answer; see its messages")
