@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import tyro
 
+from skill_robots.control_box.deadlines import PERIOD_S
 from skill_runtime.cli.control_box_options import ControlBoxOptions, check_options
 from skill_runtime.console.exit_codes import OK, USAGE
 from skill_runtime.console.flags import UsageError
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from skill_robots.control_box.config import RobotConfig
     from skill_robots.control_box.loop import RealTimeLoop
     from skill_runtime.console.output_process import OutputProcess
-
-PERIOD_S = 1e-3
-"""Time between two states of the robot [s]."""
 
 # Other imports are local: '--help' and a mistyped flag answer at once.
 
