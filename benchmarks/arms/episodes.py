@@ -53,6 +53,15 @@ class Rung(Protocol):
         """Returns the sum of the contact forces on the arm ``(3,)`` [N]."""
         ...
 
+    @property
+    def slip_s(self) -> float:
+        """Real time that a simulation of a real arm has lost [s]; 0 in lockstep."""
+        ...
+
+    def close(self) -> None:
+        """Ends the arm."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Episode:

@@ -1,12 +1,17 @@
 """Runs the same policy files on a ladder of arms: training's engine, another engine, a robot.
 
     python -m benchmarks.arms.ladder --rungs mujoco bullet
+    python -m benchmarks.arms.ladder --rungs mujoco fer fr3 --speed 0.8 --episodes 40
 
 Every rung runs the code of skill-serve: adapter, shaper, governor and the arm's own interface at
 the servo rate. Starts, goals, skills, masses and frictions of a seed are equal on all rungs. For
 each policy and rung the program prints success, coverage, tracking error and contact force, as
 means over the evaluation seeds, and each success that falls by more than 3 points from the first
 rung.
+
+The rungs fer and fr3 are a simulated control box in real time, with the driver of skill-serve and a
+vendor's library; an episode takes about 8 s. A box that has lost more than 20 ms of real time makes
+the entry inconclusive.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ from benchmarks.arms.scripted_pick import PICK, ScriptedPick
 from benchmarks.arms.simulated_rung import SimulatedRung
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_proto.arrays import Array
+from skill_proto.manifest import PolicyManifest
 from skill_robots.tasks.tabletop.rollouts import GOAL_STEPS, evaluation_goals, evaluation_skills
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_runtime.control.arm_controller import ArmController
@@ -33,7 +39,10 @@ from skill_runtime.control.policy_runner import TickPolicy
 from skill_runtime.evaluation.tabletop import takes_goals, takes_skills
 from skill_runtime.policy import OnnxPolicy
 
-RungName = Literal["mujoco", "bullet"]
+RungName = Literal["mujoco", "bullet", "fer", "fr3"]
+
+MAX_SLIP_S = 0.02
+"""Real time that a control box may lose in an entry [s]."""
 
 SETS = 4
 """Sets of skills; the episodes of a seed are divided among them."""
@@ -88,6 +97,8 @@ class Entry:
     commands: Literal["skills", "goals"]
     rung: RungName
     seeds: tuple[Scores, ...]
+    slip_s: float = 0.0
+    """Real time that the control box has lost [s]."""
 
     def mean(self, name: str) -> float | None:
         """Mean of a score over the seeds; None if the row has no such score."""
@@ -133,7 +144,7 @@ def run_seed(
 def run_policy(model: str, name: RungName, config: Config) -> list[Entry]:
     """Runs one policy on one rung."""
     policy = load_policy(model)
-    rung = SimulatedRung(policy.manifest, name)
+    rung = make_rung(name, policy.manifest)
     controller = ArmController(rung.arm, policy, speed=config.speed)
     found: dict[Literal["skills", "goals"], list[Scores]] = {}
     label = Path(model).stem
@@ -141,11 +152,21 @@ def run_policy(model: str, name: RungName, config: Config) -> list[Entry]:
         for seed in config.seeds:
             for commands, scores in run_seed(rung, controller, config, seed, bar.update):
                 found.setdefault(commands, []).append(scores)
+    slip_s = rung.slip_s
     rung.close()
     return [
-        Entry(policy=label, commands=commands, rung=name, seeds=tuple(scores))
+        Entry(policy=label, commands=commands, rung=name, seeds=tuple(scores), slip_s=slip_s)
         for commands, scores in found.items()
     ]
+
+
+def make_rung(name: RungName, manifest: PolicyManifest) -> Rung:
+    """Returns the arm of a rung, with its cube."""
+    if name == "mujoco" or name == "bullet":
+        return SimulatedRung(manifest, name)
+    from benchmarks.arms.box_rung import BoxRung  # needs a driver
+
+    return BoxRung(manifest, name)
 
 
 def losses(entries: list[Entry]) -> list[str]:
@@ -188,9 +209,18 @@ def main(config: Config) -> None:
     print_table(["policy", "by", "arm", *(title for title, _ in COLUMNS.values())], rows)
     for text in losses(entries):
         print(f"more than {100 * BAR:g} points lost: {text}")
+    for entry in entries:
+        if entry.slip_s > MAX_SLIP_S:
+            print(f"inconclusive: {entry.policy}, {entry.rung} lost {entry.slip_s:.3f} s")
     content = [
-        {"policy": e.policy, "commands": e.commands, "rung": e.rung, "seeds": e.seeds}
-        for e in entries
+        {
+            "policy": entry.policy,
+            "commands": entry.commands,
+            "rung": entry.rung,
+            "slip_s": entry.slip_s,
+            "seeds": entry.seeds,
+        }
+        for entry in entries
     ]
     settings = {"episodes": config.episodes, "seeds": config.seeds, "speed": config.speed}
     write_json(config.json, settings | {"entries": content})

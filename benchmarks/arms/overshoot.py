@@ -95,19 +95,22 @@ def _follow(model: mujoco.MjModel, data: mujoco.MjData, spec: ArmSpec, target: S
 
 def main(config: Config) -> None:
     """Measures, prints the table, and writes the JSON file."""
-    rows = [
-        {"robot": robot, "share": share, "fastest": fastest(robot, share, config).tolist()}
+    found = {
+        (robot, share): fastest(robot, share, config).tolist()
         for robot in ROBOTS
         for share in config.shares
-    ]
+    }
     print_table(
         ["robot", "--speed", *(f"joint {i}" for i in range(1, 8)), "worst"],
         [
-            [str(row["robot"]), f"{row['share']:g}"]
-            + [f"{value:.2f}" for value in (*row["fastest"], max(row["fastest"]))]
-            for row in rows
+            [robot, f"{share:g}", *(f"{value:.2f}" for value in (*joints, max(joints)))]
+            for (robot, share), joints in found.items()
         ],
     )
+    rows = [
+        {"robot": robot, "share": share, "fastest": joints}
+        for (robot, share), joints in found.items()
+    ]
     write_json(config.json, {"motions": config.motions, "seed": config.seed, "rows": rows})
 
 

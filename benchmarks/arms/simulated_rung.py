@@ -49,6 +49,11 @@ class SimulatedRung:
         """Returns the sum of the contact forces on the arm ``(3,)`` [N]."""
         return self.arm.contact_force()
 
+    @property
+    def slip_s(self) -> float:
+        """Always 0: time in lockstep is that of the simulation."""
+        return 0.0
+
     def close(self) -> None:
         """Frees the engine."""
         self.arm.close()

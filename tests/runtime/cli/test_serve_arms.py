@@ -79,7 +79,8 @@ def test_a_reduced_speed_is_in_force_and_is_said() -> None:
             fastest = max(fastest, abs(state.joint_velocity[0] or 0))
             if abs((state.joint_position[0] or 0) - target[0]) < 0.01:
                 break
-        assert 0.15 < fastest < 0.22  # .9 of a tenth of 2.175 rad/s
+        # The set-point is at .9 of a tenth of 2.175 rad/s; a compliant arm overshoots it.
+        assert 0.15 < fastest < 1.3 * 0.196
 
 
 def test_an_address_without_a_real_arm_is_a_usage_error() -> None:
