@@ -25,6 +25,11 @@ POWER_LIMIT_W = 600.0
 """Limit of the joints' mechanical power; the real one is unpublished. All joints at their largest
 torque and velocity are 850 W."""
 
+MAX_LEVER_M = 2.0
+"""No end effector is farther from the axis of a joint [m]."""
+MAX_TORQUE_NM = 200.0
+"""No torque at the link side is larger: 87 N m of the motor and 60 N m of gravity [N m]."""
+
 ACCELERATING = 0.05
 """The thresholds for acceleration hold while a joint's desired acceleration is above this share of
 its limit; a guess. Torque control has no desired acceleration: there the nominal ones hold."""
@@ -110,7 +115,7 @@ class Reflexes:
 
     def is_beyond_range(self) -> bool:
         """Returns whether a joint is beyond its range."""
-        q: list[float] = self._plant.q.tolist()
+        q = self._plant.position
         return any(map(gt, self._low, q)) or any(map(gt, q, self._high))
 
     def contacts(self) -> None:
@@ -147,28 +152,31 @@ class Reflexes:
         return has_contact
 
     def _limits(self) -> int:
-        q: list[float] = self._plant.q.tolist()
-        dq: list[float] = self._plant.dq.tolist()
+        rates = self._plant.velocity
         errors = 0
-        if any(
-            (position < low and rate < 0.0) or (position > high and rate > 0.0)
-            for position, rate, low, high in zip(q, dq, self._low, self._high, strict=True)
-        ):
+        if self.is_beyond_range() and self._leaves_range(rates):
             errors |= self._mask(ErrorBit.JOINT_POSITION_LIMITS_VIOLATION)
-        if exceeds(dq, self._velocity):
+        if exceeds(rates, self._velocity):
             errors |= self._mask(ErrorBit.JOINT_VELOCITY_VIOLATION)
-        if self._plant.end_effector_speed() > self._speed:
+        # Speed and power are computed only if their upper bounds exceed the limits.
+        total = sum(map(abs, rates))
+        if total * MAX_LEVER_M > self._speed and self._plant.end_effector_speed() > self._speed:
             errors |= self._mask(ErrorBit.CARTESIAN_VELOCITY_VIOLATION)
-        if self._power(dq) > POWER_LIMIT_W:
+        if total * MAX_TORQUE_NM > POWER_LIMIT_W and self._power(rates) > POWER_LIMIT_W:
             errors |= self._mask(ErrorBit.POWER_LIMIT_VIOLATION)
         self._cycle += 1
         if self._cycle % SELF_COLLISION_CYCLES == 0 and self._touches_itself():
             errors |= self._mask(ErrorBit.SELF_COLLISION_AVOIDANCE_VIOLATION)
         return errors
 
-    def _power(self, dq: list[float]) -> float:
+    def _leaves_range(self, rates: list[float]) -> bool:
+        """Returns whether a joint beyond its range moves farther; one on its way back may."""
+        joints = zip(self._plant.position, rates, self._low, self._high, strict=True)
+        return any((q < low and v < 0.0) or (q > high and v > 0.0) for q, v, low, high in joints)
+
+    def _power(self, rates: list[float]) -> float:
         torque: list[float] = self._plant.tau_j.tolist()
-        return sum(abs(tau * rate) for tau, rate in zip(torque, dq, strict=True))
+        return sum(abs(tau * rate) for tau, rate in zip(torque, rates, strict=True))
 
     def _touches_itself(self) -> bool:
         return self._collision_model.measure(self._plant.q).self_collision < 0.0

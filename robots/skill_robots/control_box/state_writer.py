@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from skill_proto.arrays import Array
 from skill_robots.control_box.config import CYCLE_S
 from skill_robots.control_box.generators.cartesian import CartesianGenerator
 from skill_robots.control_box.generators.desired_pose import DesiredPose
@@ -13,6 +14,8 @@ from skill_robots.control_box.generators.generator import MotionGenerator
 from skill_robots.control_box.generators.joint_motion import JointMotion
 from skill_robots.control_box.physics.plant import Plant
 from skill_robots.control_box.wire.robot_state import RobotState
+
+_RATE = round(1.0 / CYCLE_S)
 
 _NEGLIGIBLE_NM = 1e-9
 """External torques below this are those of no contact: numerical noise [N m]."""
@@ -35,11 +38,10 @@ class StateWriter:
         self._plant = plant
         self._desired = desired
         state.o_t_ee[15] = 1.0
-        self._axes = state.o_t_ee.reshape(4, 4)[:3, :3]
-        self._measured_axes = plant.end_effector_rotation.T
+        self._axes, self._origin = state.o_t_ee.reshape(4, 4)[:3, :3], state.o_t_ee[12:15]
         state.tau_j[:] = plant.tau_j
         self._written: JointMotion | None = None
-        self._has_wrench = True
+        self._has_wrench = self._has_command = False
 
     def write_measured(self) -> None:
         """Writes what the robot measures."""
@@ -48,15 +50,15 @@ class StateWriter:
         state.theta[:] = plant.q
         state.dq[:] = plant.dq
         state.dtheta[:] = plant.dq
-        self._axes[:] = self._measured_axes
-        state.o_t_ee[12:15] = plant.end_effector_position
+        plant.read_pose(self._axes, self._origin)
         np.subtract(plant.tau_j, state.tau_j, out=state.dtau_j)
-        state.dtau_j /= CYCLE_S
+        state.dtau_j *= _RATE
         state.tau_j[:] = plant.tau_j
         state.tau_ext_hat_filtered[:] = plant.tau_ext
-        state.elbow[:] = _elbow(plant.q)
+        _write_elbow(state.elbow, plant.position)
         plant.update_jacobian()
-        has_wrench = float(np.abs(plant.tau_ext).max()) > _NEGLIGIBLE_NM
+        external: list[float] = plant.tau_ext.tolist()
+        has_wrench = max(external) > _NEGLIGIBLE_NM or min(external) < -_NEGLIGIBLE_NM
         if has_wrench:
             state.o_f_ext_hat_k[:], state.k_f_ext_hat_k[:] = plant.wrench()
         elif self._has_wrench:
@@ -82,18 +84,28 @@ class StateWriter:
         state.q_d[:] = motion.position
         state.dq_d[:] = motion.velocity
         state.ddq_d[:] = motion.acceleration
-        is_cartesian = isinstance(generator, CartesianGenerator)
-        if not is_cartesian:  # a Cartesian generator keeps the pose up to date itself
-            self._desired.update(motion.position)
-            self._desired.update_jacobian()
-        state.o_t_ee_d[:] = self._desired.transform
-        np.dot(self._desired.jacobian, state.dq_d, out=state.o_dp_ee_d)
-        state.elbow_d[:] = _elbow(motion.position)
-        if is_cartesian:
+        _write_elbow(state.elbow_d, motion.position)
+        if motion.position is self._plant.position:  # no position is desired
+            state.o_t_ee_d[:] = state.o_t_ee
+            state.o_dp_ee_d[:] = self._plant.end_effector_twist()
+        else:
+            if not isinstance(generator, CartesianGenerator):  # which keeps the pose itself
+                self._desired.update(motion.position)
+                self._desired.update_jacobian()
+            state.o_t_ee_d[:] = self._desired.transform
+            np.dot(self._desired.jacobian, state.dq_d, out=state.o_dp_ee_d)
+        if isinstance(generator, CartesianGenerator):
             self._write_cartesian(generator)
         else:
-            state.o_t_ee_c[:] = state.o_t_ee_d
-            state.elbow_c[:] = state.elbow_d
+            self._write_no_cartesian()
+
+    def _write_no_cartesian(self) -> None:
+        """Writes that no Cartesian motion is commanded."""
+        state = self._state
+        state.o_t_ee_c[:] = state.o_t_ee_d
+        state.elbow_c[:] = state.elbow_d
+        if self._has_command:
+            self._has_command = False
             for rates in (state.o_dp_ee_c, state.o_ddp_ee_c, state.delbow_c, state.ddelbow_c):
                 rates[:] = 0.0
 
@@ -103,6 +115,7 @@ class StateWriter:
 
     def _write_cartesian(self, generator: CartesianGenerator) -> None:
         """Writes the commanded pose; only Cartesian motions command one."""
+        self._has_command = True
         state, cartesian, elbow = self._state, generator.cartesian, generator.elbow
         sign = state.elbow_d[1]
         state.o_t_ee_c[:] = cartesian.transform
@@ -113,6 +126,7 @@ class StateWriter:
         state.ddelbow_c[:] = (elbow.acceleration, sign)
 
 
-def _elbow(position: Sequence[float]) -> tuple[float, float]:
-    """Returns the position of joint 3 and the sign of joint 4 (libfranka, ``RobotState``)."""
-    return position[2], 1.0 if position[3] >= 0.0 else -1.0
+def _write_elbow(elbow: Array, position: Sequence[float]) -> None:
+    """Writes the position of joint 3 and the sign of joint 4 (libfranka, ``RobotState``)."""
+    elbow[0] = position[2]
+    elbow[1] = 1.0 if position[3] >= 0.0 else -1.0

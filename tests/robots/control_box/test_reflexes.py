@@ -224,10 +224,10 @@ def test_power_limit(name: FrankaRobot) -> None:
     reflexes = Reflexes(robot.config, robot.plant, state)
     reflexes.set_behavior(default_collision_behavior())
     robot.plant.tau_j[:] = 80.0
-    robot.plant.dq[:] = POWER_LIMIT_W / 7 / 80.0 + 1e-3  # 1.07 rad/s
+    robot.plant.velocity = [POWER_LIMIT_W / 7 / 80.0 + 1e-3] * 7  # 1.07 rad/s
     mask = reflexes.check(None)
     assert mask >> ErrorBit.POWER_LIMIT_VIOLATION & 1
-    robot.plant.dq[:] = POWER_LIMIT_W / 7 / 80.0 - 1e-3
+    robot.plant.velocity = [POWER_LIMIT_W / 7 / 80.0 - 1e-3] * 7
     assert not reflexes.check(None) >> ErrorBit.POWER_LIMIT_VIOLATION & 1
 
 

@@ -105,7 +105,7 @@ class ArmControl:
     def hold(self) -> None:
         """Holds the measured position."""
         self._control = _Control.HOLD
-        self.motion = JointMotion.at_rest(self._plant.q.tolist())
+        self.motion = JointMotion.at_rest(self._plant.position)
 
     # One cycle ----------------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class ArmControl:
     def torque(self) -> list[float]:
         """Returns the torques of this cycle without gravity, ``(7,)`` [N m]."""
         plant, move = self._plant, self.followed
-        velocity: list[float] = plant.dq.tolist()
+        velocity = plant.velocity
         if self._control is _Control.DAMP:
             return [-d * v for d, v in zip(self._stop_damping, velocity, strict=True)]
         if self._control is _Control.GUIDE:
@@ -135,7 +135,7 @@ class ArmControl:
             move.request.controller_mode == ControllerMode.CARTESIAN_IMPEDANCE
         ):
             return self._cartesian_torque()
-        return self._settings.joint_impedance.torque(self.motion, plant.q.tolist(), velocity)
+        return self._settings.joint_impedance.torque(self.motion, plant.position, velocity)
 
     def settle(self) -> None:
         """Ends a stop if the arm is at rest; takes the measured motion if none is desired."""
@@ -143,8 +143,7 @@ class ArmControl:
             self.motion = self._measured()
         if self._control not in (_Control.BRAKE, _Control.DAMP):
             return
-        rates: list[float] = self._plant.dq.tolist()
-        if max(map(abs, rates)) >= AT_REST_RAD_S:
+        if max(map(abs, self._plant.velocity)) >= AT_REST_RAD_S:
             return
         if self._control is _Control.DAMP:
             self.hold()
@@ -168,4 +167,4 @@ class ArmControl:
         )
 
     def _measured(self) -> JointMotion:
-        return JointMotion(self._plant.q.tolist(), self._plant.dq.tolist(), [0.0] * 7)
+        return JointMotion(self._plant.position, self._plant.velocity, [0.0] * 7)

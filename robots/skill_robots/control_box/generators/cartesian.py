@@ -90,8 +90,8 @@ class CartesianGenerator:
         self._elbow_judge = ElbowJudge(config.cartesian_limits.elbow, config.protocol)
         self._limits = JointLimits(config.spec, config.protocol, CARTESIAN_GENERATOR_ERRORS)
         self._rows = np.zeros((7, 7))
-        self._rows[6, 2] = 1.0
-        self._step = np.zeros(7)
+        self._rows[6, 2] = 1.0  # the elbow is joint 3
+        self._damping = _DAMPING * np.eye(7)
 
     @property
     def starts_singular(self) -> bool:
@@ -169,15 +169,15 @@ class CartesianGenerator:
     def _joint_step(self, after: CartesianMotion, elbow: ElbowMotion | None) -> Array:
         """Solves ``J dq = dx``, with ``dq_3`` given if the elbow is commanded, ``(7,)`` [rad]."""
         position, rotation = split(self._desired.transform.tolist())
-        rows, wanted = self._rows[:6], self._step[:6]
-        rows[:] = self._desired.jacobian
-        wanted[:3] = [x - x0 for x, x0 in zip(after.position, position, strict=True)]
-        wanted[3:] = rotation_between(rotation, after.rotation)
+        rows = self._desired.jacobian
+        wanted = [x - x0 for x, x0 in zip(after.position, position, strict=True)]
+        wanted += rotation_between(rotation, after.rotation)
         if elbow is not None:
-            rows, wanted = self._rows, self._step
-            wanted[6] = elbow.position - self.motion.position[2]
+            self._rows[:6] = rows
+            rows = self._rows
+            wanted.append(elbow.position - self.motion.position[2])
         gram = rows @ rows.T
-        gram.flat[:: len(gram) + 1] += _DAMPING
+        gram += self._damping[: len(gram), : len(gram)]
         return rows.T @ np.linalg.solve(gram, wanted)
 
     def _mask(self, error: ErrorBit) -> int:

@@ -19,7 +19,7 @@ class DesiredPose:
 
     Attributes:
         transform: O_T_EE in column-major order, ``(16,)``; updated in place.
-        jacobian: geometric Jacobian of EE in O, ``(6, 7)``; updated in place.
+        jacobian: geometric Jacobian of EE in O, ``(6, 7)``; a view, updated in place.
         joint_position: of the last update, ``(7,)``; a view [rad].
     """
 
@@ -35,8 +35,9 @@ class DesiredPose:
         self.transform[15] = 1.0
         self._axes = self.transform.reshape(4, 4)[:3, :3]
         self._origin = self.transform[12:15]
-        self._translations, self._rotations = np.zeros((3, model.nv)), np.zeros((3, model.nv))
-        self.jacobian: Array = np.zeros((6, 7))
+        rows = np.zeros((6, model.nv))
+        self._translations, self._rotations = rows[:3], rows[3:]
+        self.jacobian: Array = rows[:, :7]
 
     def update(self, position: Sequence[float]) -> None:
         """Computes the pose at joint positions ``(7,)`` [rad]."""
@@ -49,5 +50,3 @@ class DesiredPose:
         """Computes the Jacobian at the position of the last :meth:`update`."""
         mujoco.mj_comPos(self._model, self._data)
         mujoco.mj_jacSite(self._model, self._data, self._translations, self._rotations, self._site)
-        self.jacobian[:3] = self._translations[:, :7]
-        self.jacobian[3:] = self._rotations[:, :7]

@@ -50,11 +50,12 @@ class Plant:
         model: the model; frames and the cube's context change it.
         q: measured joint position, ``(7,)``; a view [rad].
         dq: measured joint velocity, ``(7,)``; a view [rad/s].
+        position: the same as ``q``, seven floats; a new list in each step.
+        velocity: the same as ``dq``, seven floats.
         tau_j: torque at the link side, gravity included, ``(7,)`` [N m].
         tau_ext: external torque, filtered, ``(7,)`` [N m].
         gravity: torque that compensates gravity, ``(7,)``; a view [N m].
-        end_effector_rotation: axes of EE in O as columns, ``(3, 3)``; a view.
-        stiffness_rotation: the same of K.
+        stiffness_rotation: axes of K in O as columns, ``(3, 3)``; a view.
         jacobian: of the stiffness frame K in O, ``(6, 7)``; a view, of the last
             :meth:`update_jacobian`.
     """
@@ -72,16 +73,15 @@ class Plant:
             self._cube, self._cube_rate = data.qpos[cube : cube + 7], data.qvel[rate : rate + 6]
             self._cube[:2] = config.cube_position
         self._bind(data)
-        self._finger_effort = 0.0
         self._load_lever: Array | None = None
         self._load_mass = 0.0
         self._load_torque = np.zeros(7)
         self.tau_j, self.tau_ext = np.zeros(7), np.zeros(7)
-        self._velocity_before = np.zeros(7)
-        self._armature = model.dof_armature[:7].copy()
-        self._damping = model.dof_damping[:7].copy()
+        self._rotor_before = model.dof_armature[:7] / CYCLE_S
+        self._rotor = self._rotor_before + model.dof_damping[:7]
+        self._rotor_torque, self._sum = np.zeros(7), np.zeros(7)
         mujoco.mj_step1(model, data)
-        self._measure(np.zeros(7))
+        self._measure()
 
     def _bind(self, data: mujoco.MjData) -> None:
         model = self.model
@@ -96,7 +96,7 @@ class Plant:
         end_effector = model.site(END_EFFECTOR_SITE).id
         self._stiffness = model.site(STIFFNESS_SITE).id
         self._end_effector_position = data.site_xpos[end_effector]
-        self.end_effector_rotation = data.site_xmat[end_effector].reshape(3, 3)
+        self._end_effector_axes = data.site_xmat[end_effector].reshape(3, 3).T
         self._stiffness_position = data.site_xpos[self._stiffness]
         self.stiffness_rotation = data.site_xmat[self._stiffness].reshape(3, 3)
         rows = np.zeros((6, model.nv))
@@ -119,26 +119,32 @@ class Plant:
         if self._load_lever is not None:
             self._motors += self._load_torque
         self._ctrl[self._hand] = hand_force
-        self._velocity_before[:] = self.dq
+        np.multiply(self._rotor_before, self.dq, out=self._rotor_torque)
         mujoco.mj_step2(self.model, data)
         mujoco.mj_step1(self.model, data)
-        self._measure((self.dq - self._velocity_before) / CYCLE_S)
+        self._measure()
 
-    def _measure(self, acceleration: Array) -> None:
-        """Reads the torque sensors.
+    def _measure(self) -> None:
+        """Reads the sensors.
 
-        The sensors are between gear and link, so they do not see the rotor's inertia and friction:
-        ``tau_J = tau_motor + gravity - I_rotor q'' - d q'``.
+        Torque sensors are between gear and link, so they do not see the rotor's inertia ``I`` and
+        friction: ``tau_J = tau_motor + gravity - I q'' - d q'``, where ``q''`` is the difference of
+        the velocities over dt.
         """
-        tau = self._effort + self.gravity
-        tau -= self._armature * acceleration
-        tau -= self._damping * self.dq
-        self.tau_j = tau
-        external = -self._contact - self._pushed
+        self.position, self.velocity = self.q.tolist(), self.dq.tolist()
+        tau, total = self.tau_j, self._sum
+        np.add(self._effort, self.gravity, out=tau)
+        tau += self._rotor_torque
+        np.multiply(self._rotor, self.dq, out=total)
+        tau -= total
+        # The filter tau_ext += gain (external - tau_ext) of external = -contact - pushed - load.
+        np.add(self._contact, self._pushed, out=total)
         if self._load_lever is not None:
             self._update_load_torque()
-            external -= self._load_torque
-        self.tau_ext += _FILTER_GAIN * (external - self.tau_ext)
+            total += self._load_torque
+        total += self.tau_ext
+        total *= _FILTER_GAIN
+        self.tau_ext -= total
 
     def refresh(self) -> None:
         """Computes the poses of frames that have moved in the model."""
@@ -151,17 +157,31 @@ class Plant:
         """Origin of EE in O, ``(3,)`` [m]."""
         return self._end_effector_position - self._base
 
+    def read_pose(self, axes: Array, origin: Array) -> None:
+        """Writes the pose of EE in O.
+
+        Args:
+            axes: its axes as rows, ``(3, 3)``.
+            origin: ``(3,)`` [m].
+        """
+        axes[:] = self._end_effector_axes
+        np.subtract(self._end_effector_position, self._base, out=origin)
+
     def update_jacobian(self) -> None:
         """Computes the Jacobian of K."""
         mujoco.mj_jacSite(
             self.model, self._data, self._translations, self._rotations, self._stiffness
         )
 
-    def end_effector_speed(self) -> float:
-        """Returns the speed of EE, from the Jacobian of K [m/s]."""
-        u, v, w, p, q, r = (self.jacobian @ self.dq).tolist()
+    def end_effector_twist(self) -> tuple[float, float, float, float, float, float]:
+        """Returns the twist of EE in O, from the Jacobian of K [m/s, rad/s]."""
+        u, v, w, p, q, r = self.jacobian.dot(self.dq).tolist()
         x, y, z = (self._end_effector_position - self._stiffness_position).tolist()
-        return hypot(u + q * z - r * y, v + r * x - p * z, w + p * y - q * x)
+        return u + q * z - r * y, v + r * x - p * z, w + p * y - q * x, p, q, r
+
+    def end_effector_speed(self) -> float:
+        """Returns the speed of EE [m/s]."""
+        return hypot(*self.end_effector_twist()[:3])
 
     def wrench(self) -> tuple[Array, Array]:
         """Estimates the external wrench at K from the external torques.

@@ -1,12 +1,11 @@
 """Measures the time that one cycle of the simulated robot takes, in a tight loop.
 
-    python -m benchmarks.control_box.cycle
+    python -m benchmarks.arms.control_box.cycle
 
 A cycle is one millisecond of the robot: command, limits, physics, reflexes, and the packed state.
 Times are those of the processor, without waiting for other programs. Sockets and the wait for the
-next millisecond are not part of it (``benchmarks.arms.control_box`` measures the whole program).
-Each mode moves the arm on a sine; ``contact`` presses the closed hand
-on the table.
+next millisecond are not part of it. Each mode moves the arm on a sine; ``contact`` presses the
+closed hand on the table.
 """
 
 from __future__ import annotations
