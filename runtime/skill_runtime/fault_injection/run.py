@@ -157,6 +157,7 @@ class FaultRun:
         self._clears = 0
         self._started = False
         self._stops_due = self._stops_seen = self._beat = self._pid = 0
+        self._decided = 0.0
         self._quiet_since = 0.0
         self._receivers: dict[bytes, Callable[[Reply], None]] = {}
         self._actors: list[tuple[float, int, Actor]] = []
@@ -332,6 +333,7 @@ class FaultRun:
             silent=stops.beat_ns == self._beat, started_again=self._pid not in (0, stops.pid)
         )
         self._beat, self._pid = stops.beat_ns, stops.pid
+        self._decided = self.server.loop.decided
 
     def _lease(self) -> tuple[str, int]:
         lease = self.server.authority.lease
@@ -366,7 +368,12 @@ class FaultRun:
     def _before_command(self) -> None:
         self._count_stops()
         authority = self.server.authority
-        self.oracle.before_command(authority.mode, authority.fault_class, self.clock.time_s)
+        self.oracle.before_command(
+            authority.mode,
+            authority.fault_class,
+            self.clock.time_s,
+            watched=self.server.loop.decided != self._decided,
+        )
 
     def _on_answer(self, message: Inbound, reply: Message) -> None:
         self.oracle.executed(message, reply, broken=self._errors.has_raised)

@@ -193,11 +193,19 @@ class Oracle:
 
     # Every tick ---------------------------------------------------------------------------------
 
-    def before_command(self, mode: Mode, fault: FaultClass | None, now: float) -> None:
-        """Checks fault and stop before a command is executed, which may end them."""
+    def before_command(
+        self, mode: Mode, fault: FaultClass | None, now: float, *, watched: bool
+    ) -> None:
+        """Checks fault and stop before a command is executed, which may end them.
+
+        The command may end the stop because of a new stop listener too, once the controller has
+        looked at the listener in this tick (``watched``).
+        """
         self._check_fault(mode, fault)
         self._check_listener(mode)
         self._check_stop(mode, now)
+        if watched and mode == "stopped":
+            self._listener_is_new = False
 
     def end_of_tick(self, mode: Mode, fault: FaultClass | None, decided: float) -> None:
         """Checks all invariants; ``decided`` is the tick's own time [s]."""
