@@ -68,11 +68,11 @@ N m per cycle. Both limit the change before the filter, so the robot's limit is 
 NARROW = replace(HELD, extrapolate=True)
 """The driver on panda-py, whose limit cannot be set."""
 
-WIDE = replace(NARROW, largest_change=2.5)
-"""The driver on franky with ``max_delta_tau=2.5``: the filter passes 0.97 N m per cycle, less than
+WIDE = replace(NARROW, largest_change=1.5)
+"""The driver on franky with ``max_delta_tau=1.5``: the filter passes 0.58 N m per cycle, less than
 the robot's limit of 1 N m."""
 
-DRIVERS = {"driver, 1 N m per ms": NARROW, "driver, 2.5 N m per ms": WIDE}
+DRIVERS = {"driver, 1 N m per ms": NARROW, "driver, 1.5 N m per ms": WIDE}
 """The rows that the bars hold for."""
 
 

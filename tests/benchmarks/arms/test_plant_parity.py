@@ -77,7 +77,7 @@ def test_the_law_without_filters_is_the_plant_of_training() -> None:
     assert len(trained[0]) == 800
     same = compare([trained], [trained])
     assert (same.rms_mm, same.most_mm) == (0.0, 0.0)
-    for law in (TorqueLaw(), DRIVERS["driver, 2.5 N m per ms"]):
+    for law in (TorqueLaw(), DRIVERS["driver, 1.5 N m per ms"]):
         followed = torque_controlled(
             recording.start, recording.setpoints, PERIOD_S, law, Joints(robot="fr3")
         )
