@@ -22,14 +22,12 @@ class Deadlines:
     Attributes:
         due: Nominal time of the next state [s].
         slip_s: Sum of the delays that were given up [s]. Robot time is behind real time by it.
-        stalls: Number of delays that were given up in part.
     """
 
     def __init__(self, start: float) -> None:
         """Sets the time of the first state [s]."""
         self.due = start
         self.slip_s = 0.0
-        self.stalls = 0
 
     def after(self, sent: float) -> float:
         """Returns the time of the next state.
@@ -42,5 +40,4 @@ class Deadlines:
         if lost > 0.0:
             self.due += lost
             self.slip_s += lost
-            self.stalls += 1
         return max(self.due, sent + MIN_SPACING_S)

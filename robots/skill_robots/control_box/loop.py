@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,14 @@ CUTOFF_S = 250e-6
 """Commands must arrive this long before the next state is sent [s]: the box needs the time for
 one step of the simulation. A real robot has such a bound too (its value is unpublished; the
 documentation asks for an answer within 0.5 ms)."""
+
+STALL_S = 10e-3
+"""A longer delay is counted, and logged as soon as the box has caught up [s]."""
+
+CAUGHT_UP_S = 1e-3
+"""Delay at which the box has caught up [s]."""
+
+_log = logging.getLogger(__name__)
 
 _START_S = 1e-3
 """Time from the call of :meth:`RealTimeLoop.run` to the first state [s]."""
@@ -27,6 +36,7 @@ class RealTimeLoop:
     Attributes:
         times: Gaps and delays of the states.
         deadlines: Nominal times and slip.
+        catch_ups: Delays of more than :data:`STALL_S` that are over.
     """
 
     def __init__(
@@ -45,6 +55,9 @@ class RealTimeLoop:
         """
         self.times = SendTimes()
         self.deadlines = Deadlines(0.0)
+        self.catch_ups = 0
+        self._worst_delay = 0.0
+        self._slip_before = 0.0
         self._box = box
         self._clock = clock
         self._sleep = sleep
@@ -67,8 +80,26 @@ class RealTimeLoop:
             sent = clock()
             box.send()
             self.times.sent(sent, deadlines.due)
+            if sent - deadlines.due > STALL_S or self._worst_delay:
+                self._watch_delay(sent - deadlines.due)
             send_at = deadlines.after(sent)
             in_slack(sent, send_at - CUTOFF_S - clock())
+
+    def _watch_delay(self, delay: float) -> None:
+        """Logs a long delay once, when the box has caught up."""
+        if not self._worst_delay:
+            self._slip_before = self.deadlines.slip_s
+        self._worst_delay = max(self._worst_delay, delay)
+        if delay > CAUGHT_UP_S:
+            return
+        lost = self.deadlines.slip_s - self._slip_before
+        _log.warning(
+            "loop: a delay of %.0f ms is caught up%s",
+            self._worst_delay * 1e3,
+            f"; {lost * 1e3:.0f} ms are lost" if lost else "",
+        )
+        self.catch_ups += 1
+        self._worst_delay = 0.0
 
     def report(self) -> dict[str, object]:
         """Returns the figures of the run so far, to be written as JSON."""
@@ -82,7 +113,7 @@ class RealTimeLoop:
             "states": times.states,
             "realtime_factor": round(times.realtime_factor, 5),
             "slip_s": round(self.deadlines.slip_s, 4),
-            "stalls": self.deadlines.stalls,
+            "catch_ups": self.catch_ups,
             "cpu_share": round(times.cpu_share, 4),
             "gap_p50_ms": round(gaps.percentile(50) * 1e3, 3),
             "gap_p99_ms": round(gaps.percentile(99) * 1e3, 3),

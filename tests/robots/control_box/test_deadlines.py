@@ -26,7 +26,6 @@ def test_a_delay_is_caught_up_with_at_least_0_6_ms_between_states() -> None:
     # Each of these states gains 0.4 ms on a delay of 10 ms.
     assert states == pytest.approx(25, abs=1)
     assert deadlines.slip_s == 0.0
-    assert deadlines.stalls == 0
 
 
 def test_more_than_50_ms_is_given_up_and_counted() -> None:
@@ -35,5 +34,4 @@ def test_more_than_50_ms_is_given_up_and_counted() -> None:
     deadlines.after(sent)
     # The next state was due at 2 ms, and the last one was sent at 201 ms.
     assert deadlines.slip_s == pytest.approx(0.201 - 0.002 - 0.050)
-    assert deadlines.stalls == 1
     assert deadlines.due == pytest.approx(0.151)

@@ -81,7 +81,7 @@ def test_a_state_per_millisecond_with_the_cutoff_before_it(bench: Bench) -> None
     assert len(ids) >= CYCLES - 3
 
 
-def test_a_stall_of_30_ms_is_caught_up(bench: Bench) -> None:
+def test_a_stall_of_30_ms_is_caught_up(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.run(stall_at=100, stall_s=0.030)
     times = bench.loop.times
     assert bench.loop.deadlines.slip_s == 0.0
@@ -89,12 +89,18 @@ def test_a_stall_of_30_ms_is_caught_up(bench: Bench) -> None:
     assert times.gaps.longest == pytest.approx(0.030, abs=1e-4)
     assert times.gaps.percentile(1) == pytest.approx(0.6e-3, abs=2e-5)
     assert times.delays.longest == pytest.approx(0.029, abs=1e-3)
+    assert "loop: a delay of 29 ms is caught up" in caplog.text
+    assert "lost" not in caplog.text
+    assert bench.loop.report()["catch_ups"] == 1
 
 
-def test_the_part_of_a_stall_beyond_50_ms_is_slip(bench: Bench) -> None:
+def test_the_part_of_a_stall_beyond_50_ms_is_slip(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     bench.run(stall_at=100, stall_s=0.120)
     assert bench.loop.deadlines.slip_s == pytest.approx(0.120 - 0.002 - 0.050, abs=1e-4)
-    assert bench.loop.deadlines.stalls == 1
+    assert "loop: a delay of 119 ms is caught up; 68 ms are lost" in caplog.text
+    assert bench.loop.catch_ups == 1
     robot_s, wall_s = (CYCLES - 1) * 1e-3, bench.loop.times.wall_s
     assert wall_s - robot_s == pytest.approx(bench.loop.deadlines.slip_s, abs=1e-3)
 
