@@ -59,7 +59,9 @@ def main() -> None:
     result: dict[str, object] = {"seconds": options.seconds}
     box = measure_box(options.seconds)
     result |= {name: box[name] for name in BARS}
-    result["conclusive"] = box["slip_s"] <= MAX_SLIP_S  # type: ignore[operator]
+    slip = box["slip_s"]
+    assert isinstance(slip, float)
+    result["conclusive"] = slip <= MAX_SLIP_S
     result["control_box"] = box
     peer: dict[str, object] | None = None
     if not options.alone:
@@ -68,7 +70,7 @@ def main() -> None:
         result["franky_sim"] = peer
     print_result(box, peer)
     if not result["conclusive"]:
-        print(f"\ninconclusive: the control box lost {box['slip_s']} s; run it again")
+        print(f"\ninconclusive: the control box lost {slip} s; run it again")
     write_json(options.json, result)
 
 

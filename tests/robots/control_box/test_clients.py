@@ -28,6 +28,8 @@ pytestmark = pytest.mark.slow
 
 CLIENTS = Path(__file__).parent / "clients"
 MAX_SLIP_S = 0.02
+MIN_ANSWERED = 0.99
+"""A client that answers fewer states in time is starved; franky's motions then break limits."""
 STARVED = "communication_constraints_violation"
 HAND = {"fer": 0.76, "fr3": 0.7126}
 """Mass of the hand with its fingers [kg]."""
@@ -173,7 +175,11 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     figures = json.loads(report.read_text())
-    if figures["slip_s"] > MAX_SLIP_S or STARVED in figures["reflexes"]:
+    if (
+        figures["slip_s"] > MAX_SLIP_S
+        or figures["answered_share"] < MIN_ANSWERED
+        or STARVED in figures["reflexes"]
+    ):
         pytest.skip(f"inconclusive on this busy machine: {figures}")
     return Run(client=client, steps={line["step"]: line for line in lines}, report=figures)
 
