@@ -247,10 +247,10 @@ class Robot:
         self.plant.step(torque, self.hand.force())
         self._arm.settle()
         self._write(torque)
-        if self.state.robot_mode == RobotMode.MOVE:
+        if self.state.robot_mode == RobotMode.MOVE or self._arm.is_braking:
             errors = self._reflexes.check(self._judged_motion())
             if errors:
-                self._abort(errors, is_measured=True)
+                self._react(errors)
         else:
             self._reflexes.contacts()
         self._settle()
@@ -277,15 +277,25 @@ class Robot:
 
     # Stops ----------------------------------------------------------------------------------------
 
-    def _abort(self, errors: int, *, is_measured: bool = False) -> None:
-        """Enters mode REFLEX; a measured error ends without a set-point ahead of the arm."""
-        if is_measured:
-            self._arm.damp()
-        else:
-            self._arm.brake()
-        self.state.errors = self.state.reflex_reason = errors
-        self._move_result, self._ending = MoveStatus.REFLEX_ABORTED, None
-        self._set_modes(RobotMode.REFLEX)
+    def _abort(self, errors: int) -> None:
+        """Enters mode REFLEX and brakes."""
+        self._arm.brake()
+        self._report(errors)
+
+    def _react(self, errors: int) -> None:
+        """Stops the arm without a set-point ahead of it, during a motion or a stop."""
+        self._arm.damp()
+        if self.state.robot_mode != RobotMode.USER_STOPPED:
+            self._report(errors)
+
+    def _report(self, errors: int) -> None:
+        """Ends a motion with errors, or adds them to those that have ended it."""
+        state = self.state
+        if state.robot_mode == RobotMode.MOVE:
+            self._move_result, self._ending = MoveStatus.REFLEX_ABORTED, None
+            self._set_modes(RobotMode.REFLEX)
+        state.errors |= errors
+        state.reflex_reason = state.errors
 
     def _clear_errors(self) -> None:
         self.state.errors = 0

@@ -97,6 +97,30 @@ def test_a_contact_above_the_threshold_stops_the_arm(name: FrankaRobot) -> None:
     assert robot.start_move(request(GeneratorMode.JOINT_POSITION)) is MoveStatus.MOTION_STARTED
 
 
+def test_a_contact_while_the_arm_brakes(name: FrankaRobot) -> None:
+    # The client falls silent 1 cm above the table at 0.25 m/s: the braking trajectory ends below it.
+    robot = above_the_table(name)
+    robot.set_collision_behavior(thresholds(upper_force=20.0))
+    robot.start_move(request(GeneratorMode.CARTESIAN_VELOCITY))
+
+    def answer(cycle: int) -> RobotCommand | None:
+        rate = ramp(cycle, acceleration=1.2, jerk=400.0, speed=0.25)
+        silent = robot.state.o_t_ee[14] < 0.009 + 0.01 + 0.25 * 0.021
+        return None if silent else command(robot, twist=[0, 0, -rate, 0, 0, 0])
+
+    assert run(robot, 1000, answer) is MoveStatus.REFLEX_ABORTED
+    assert errors(robot) == {ErrorBit.COMMUNICATION_CONSTRAINTS_VIOLATION}
+    settle(robot, 500)
+    assert errors(robot) == {
+        ErrorBit.COMMUNICATION_CONSTRAINTS_VIOLATION,
+        ErrorBit.CARTESIAN_REFLEX,
+    }
+    assert robot.state.reflex_reason == robot.state.errors
+    assert robot.take_move_result() is None  # the motion had ended before
+    assert abs(robot.state.k_f_ext_hat_k[2]) < 5.0
+    assert robot.recover() is RecoveryStatus.SUCCESS
+
+
 def test_a_contact_below_the_upper_threshold_is_only_flagged(name: FrankaRobot) -> None:
     robot = above_the_table(name)
     robot.set_collision_behavior(thresholds(lower_force=5.0))

@@ -67,6 +67,11 @@ class ArmControl:
         return self._control is _Control.HOLD
 
     @property
+    def is_braking(self) -> bool:
+        """Whether the arm follows a braking trajectory."""
+        return self._control is _Control.BRAKE
+
+    @property
     def followed(self) -> ActiveMove | None:
         """The client's motion that the arm follows in this cycle."""
         return self.move if self._control is _Control.FOLLOW else None
