@@ -98,14 +98,15 @@ def test_a_contact_above_the_threshold_stops_the_arm(name: FrankaRobot) -> None:
 
 
 def test_a_contact_while_the_arm_brakes(name: FrankaRobot) -> None:
-    # The client falls silent 1 cm above the table at 0.25 m/s: the braking trajectory ends below it.
+    # The client falls silent, and the robot begins to brake 3 mm above the table at 0.25 m/s. The
+    # braking trajectory ends below the table.
     robot = above_the_table(name)
     robot.set_collision_behavior(thresholds(upper_force=20.0))
     robot.start_move(request(GeneratorMode.CARTESIAN_VELOCITY))
 
     def answer(cycle: int) -> RobotCommand | None:
         rate = ramp(cycle, acceleration=1.2, jerk=400.0, speed=0.25)
-        silent = robot.state.o_t_ee[14] < 0.009 + 0.01 + 0.25 * 0.021
+        silent = robot.state.o_t_ee[14] < 0.009 + 0.003 + 0.25 * 0.021
         return None if silent else command(robot, twist=[0, 0, -rate, 0, 0, 0])
 
     assert run(robot, 1000, answer) is MoveStatus.REFLEX_ABORTED
