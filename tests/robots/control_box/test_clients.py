@@ -126,6 +126,8 @@ PANDA_PY = Client(
         "IntegratedVelocity",
         "AppliedTorque",
         "AppliedForce",
+        "Force",
+        "teaching_mode",
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -163,9 +164,12 @@ def panda_controllers(panda: panda_py.Panda) -> None:
         ("IntegratedVelocity", controllers.IntegratedVelocity(), rotate),
         ("AppliedTorque", controllers.AppliedTorque(damping=np.full(7, 2.0)), push_torque),
         ("AppliedForce", controllers.AppliedForce(damping=np.full(7, 2.0)), push_force),
+        ("Force", controllers.Force(), press_nothing),
     ):
         with step(name) as result:
             before, height = panda.q.copy(), panda.get_position()[2]
+            time.sleep(0.3)  # the arm comes to rest: Force takes all torques at its start as bias
+            panda.refresh_state()  # otherwise the start is the last state of the last controller
             panda.start_controller(controller)
             with panda.create_context(frequency=200, max_runtime=1.0) as context:
                 start = Start(panda.get_position(), panda.get_orientation(), panda.q.copy())
@@ -196,6 +200,18 @@ def push_torque(controller: Controller, time_s: float, start: Start) -> None:
 
 def push_force(controller: Controller, time_s: float, start: Start) -> None:
     controller.set_control([0, 0, 2.0 * bump(time_s), 0, 0, 0])
+
+
+def press_nothing(controller: Controller, time_s: float, start: Start) -> None:
+    controller.set_control([0.0, 0.0, 0.0])
+
+
+def teaching(panda: panda_py.Panda) -> None:
+    with step("teaching_mode") as result:
+        panda.teaching_mode(True)
+        time.sleep(0.5)
+        panda.teaching_mode(False)
+        result["mode"] = panda.get_robot().read_once().robot_mode.name
 
 
 def model(panda: panda_py.Panda) -> None:
@@ -279,6 +295,7 @@ def main(address: str) -> None:
     callbacks(robot)
     panda_motions(panda)
     panda_controllers(panda)
+    teaching(panda)
     gripper(address)
     reflexes(panda, low)
 
