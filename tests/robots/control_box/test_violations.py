@@ -124,6 +124,20 @@ def test_a_motion_that_finishes_at_speed(robot: Robot) -> None:
     }
 
 
+def test_a_cartesian_motion_that_finishes_at_speed(robot: Robot) -> None:
+    def answer(cycle: int) -> RobotCommand:
+        rate = ramp(cycle, acceleration=0.5, jerk=200.0, speed=0.1)
+        return command(robot, twist=[rate, 0, 0, 0, 0, 0], finished=cycle == 300)
+
+    # From 0.1 m/s to rest in 1 ms: 100 m/s^2, and as much for the joints.
+    assert violate(robot, GeneratorMode.CARTESIAN_VELOCITY, answer) == {
+        B.CARTESIAN_MOTION_GENERATOR_VELOCITY_DISCONTINUITY,
+        B.CARTESIAN_MOTION_GENERATOR_ACCELERATION_DISCONTINUITY,
+        B.CARTESIAN_MOTION_GENERATOR_JOINT_VELOCITY_DISCONTINUITY,
+        B.CARTESIAN_MOTION_GENERATOR_JOINT_ACCELERATION_DISCONTINUITY,
+    }
+
+
 def test_the_end_of_a_joints_range() -> None:
     # Joint 6 at 0.05 rad/s towards its end. The Panda reports the position. The FR3's velocity
     # bound is met first, 0.0263 rad before: sqrt(2 * 5.5 * 0.02629) - 0.4878 = 0.05.
