@@ -103,12 +103,15 @@ def run_on_robot(arguments: DoctorOptions, host: str) -> None:
 
     Raises:
         OutputError: the file or the output cannot be written.
+        UsageError: the file to compare with is no such file.
         ArmError: no control box answers.
     """
     from skill_runtime.console.output_file import write_json
+    from skill_runtime.doctor.control_box.comparison import differences, read_answers
     from skill_runtime.doctor.control_box.examination import as_json, examine_robot
-    from skill_runtime.doctor.control_box.report import entry_text, title
+    from skill_runtime.doctor.control_box.report import comparison_text, entry_text, title
 
+    other = None if arguments.compare is None else read_answers(arguments.compare)
     report = examine_robot(
         host,
         seconds=2.0 * arguments.seconds,
@@ -116,10 +119,14 @@ def run_on_robot(arguments: DoctorOptions, host: str) -> None:
         on_start=lambda version: print(printable(title(host, version))),
         on_entry=lambda entry: print(printable_lines(entry_text(entry))),
     )
+    answers = as_json(report)
+    if other is not None:
+        found = differences(answers, other)
+        print(printable_lines(comparison_text(str(arguments.compare), found)))
     if arguments.json is None:
         print("\n--json FILE keeps all answers, so that they can be compared with other robots")
         return
-    write_json(arguments.json, as_json(report))
+    write_json(arguments.json, answers)
     print(f"\nwrote {printable(str(arguments.json))}")
 
 

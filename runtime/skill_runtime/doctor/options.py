@@ -32,6 +32,9 @@ class DoctorOptions:
     move: bool = False
     """With --arm: also run the tests with motions. The robot holds its pose in all of them, but
     keep the user stop at hand and stay out of its reach."""
+    compare: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """With --arm: also list the differences from the answers in this file, which --json wrote for
+    another control box."""
     seconds: float = 5.0
     """Duration of each of the fifteen measurements; with --arm, of one half of the measurement of
     states [s]."""
@@ -54,8 +57,9 @@ def check_options(arguments: DoctorOptions) -> None:
     check_number("seconds", arguments.seconds, 0.1, 3600, unit="s")
     check_number("spin-us", arguments.spin_us, 1, 1000, unit="us")
     check_cpu(arguments.cpu)
-    if arguments.move and arguments.arm is None:
-        raise UsageError("--move needs --arm HOST")
+    for flag, given in (("--move", arguments.move), ("--compare", arguments.compare is not None)):
+        if given and arguments.arm is None:
+            raise UsageError(f"{flag} needs --arm HOST")
     if arguments.json is not None:
         check_writable(arguments.json)
 

@@ -11,4 +11,6 @@ with those of the simulated one.
 - ``motion``: one motion of a test.
 - ``moving_tests``: questions that need a motion.
 - ``examination``: asks all questions, and makes the file.
+- ``comparison``: differences between the answers of two control boxes.
+- ``report``: the answers as text.
 """

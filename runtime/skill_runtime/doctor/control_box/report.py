@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from skill_robots.franka.handshake import SYSTEMS
 from skill_runtime.doctor.control_box.robot_test import Entry
@@ -24,6 +25,13 @@ def entry_text(entry: Entry) -> str:
     return "\n".join(
         [*lines, *(f"  {name}: {_short(value)}" for name, value in entry.answer.items())]
     )
+
+
+def comparison_text(file: str, differences: Sequence[str]) -> str:
+    """Returns the lines about the differences from the answers in a file."""
+    if not differences:
+        return f"\nno difference from {file}"
+    return "\n".join([f"\ndifferences from {file}", *(f"  {each}" for each in differences)])
 
 
 def _short(value: object) -> str:

@@ -1,6 +1,7 @@
 """Questions that move no joint: states, model, settings, requests of a robot at rest.
 
-Settings that the tests write are those that ``skill-serve --arm franka`` writes at its start.
+The tests set collision thresholds as ``skill-serve --arm franka`` does at its start, and the
+stiffness that is libfranka's default.
 """
 
 from __future__ import annotations
@@ -97,8 +98,8 @@ def condition(bench: Bench) -> Answer:
         "robot_mode": last.robot_mode,
         "motion_generator_mode": last.motion_generator_mode,
         "controller_mode": last.controller_mode,
-        "errors": last.errors,
-        "reflex_reason": last.reflex_reason,
+        "errors": list(last.errors),
+        "reason_of_the_last_reflex": list(last.reflex_reason),
         "success_rate_without_motion": last.control_command_success_rate,
     }
     for name in (*FRAMES, *PAYLOAD):
@@ -133,7 +134,7 @@ def collision_thresholds(bench: Bench) -> Answer:
 
 
 def joint_impedance(bench: Bench) -> Answer:
-    """Sets the stiffness of libfranka's examples for the robot's own controller."""
+    """Sets libfranka's default stiffness of the robot's own controller."""
     values = [3000.0, 3000.0, 3000.0, 2500.0, 2500.0, 2000.0, 2000.0]
     return _setter(bench, Request.SET_JOINT_IMPEDANCE, values)
 

@@ -42,6 +42,7 @@ def answers(
     try:
         wait_until_ready(box, folder / "box.log")
         done = doctor("--arm", address, "--move", "--seconds", "0.5", "--json", str(file))
+        again = doctor("--arm", address, "--seconds", "0.1", "--compare", str(file))
     finally:
         box.send_signal(signal.SIGTERM)
         box.wait(10)
@@ -56,7 +57,7 @@ def answers(
     )
     if slip_s > MAX_SLIP_S or starved:
         pytest.skip(f"inconclusive on this busy machine: slip {slip_s} s, starved: {starved}")
-    return found | {"robot": robot, "by_name": tests, "printed": done.stdout}
+    return found | {"robot": robot, "by_name": tests, "printed": done.stdout, "again": again}
 
 
 def doctor(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -170,6 +171,12 @@ def test_mistakes_have_the_published_errors(
     assert found["errors_after_recovery"] == []
 
 
+def test_the_same_robot_answers_the_same(answers: dict[str, Any]) -> None:
+    again: subprocess.CompletedProcess[str] = answers["again"]
+    assert again.returncode == 0, again.stderr
+    assert "\nno difference from " in again.stdout
+
+
 def test_without_a_robot_the_message_names_the_fix() -> None:
     done = doctor("--arm", f"{HOST}.3")
     assert done.returncode == 2
@@ -193,7 +200,15 @@ def test_a_program_that_is_no_robot_is_named() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_motions_need_a_robot() -> None:
-    done = doctor("--move")
+@pytest.mark.parametrize("flags", [("--move",), ("--compare", "file.json")])
+def test_some_flags_need_a_robot(flags: tuple[str, ...]) -> None:
+    done = doctor(*flags)
     assert done.returncode == 2
-    assert "--move needs --arm HOST" in done.stderr
+    assert f"{flags[0]} needs --arm HOST" in done.stderr
+
+
+def test_a_file_that_is_none_is_refused_before_the_examination(tmp_path: Path) -> None:
+    done = doctor("--arm", f"{HOST}.5", "--compare", str(tmp_path / "missing.json"))
+    assert done.returncode == 2
+    assert "missing.json" in done.stderr
+    assert "Traceback" not in done.stderr
