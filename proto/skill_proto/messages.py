@@ -432,7 +432,7 @@ class Connection(BaseModel):
 
     success_rate: float | None
     """Share of the last 100 control commands that the robot received in time; None while it
-    reports none, as outside of a motion."""
+    reports no such share, as outside of a motion."""
     missed_setpoints: int
     """Set-points since the start that came so late that the driver had begun to brake."""
     lateness_s: float
