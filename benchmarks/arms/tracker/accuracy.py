@@ -34,8 +34,18 @@ from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.inverse_kinematics import inverse_kinematics
 from skill_robots.objects import CUBE_SIZE
 
-CAMERA_SETS = (("left",), ("left", "right"), ("left", "right", "front"))
-"""Cameras of the rows; the longest set is rendered."""
+CAMERA_SETS = (
+    ("front left",),
+    ("left", "right"),
+    ("front left", "back right"),
+    ("front left", "back right", "back left"),
+)
+"""Cameras of the rows."""
+
+ALL_CAMERAS = tuple(dict.fromkeys(name for names in CAMERA_SETS for name in names))
+
+PAIR = CAMERA_SETS[2]
+"""Cameras that look at lifted cubes."""
 
 LIFTS_M = (0.005, 0.01, 0.02, 0.05, 0.1)
 """Heights of the lifted cubes above the table [m]."""
@@ -201,13 +211,15 @@ def _yaw(turn: Array) -> float:
     return float(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1.0, 1.0)))
 
 
-def lifted_row(scene: TagScene, config: Config, lift_m: float) -> dict[str, float]:
-    """Measures cubes at one height above the table, with both side cameras."""
+def lifted_row(config: Config, lift_m: float) -> dict[str, float]:
+    """Measures cubes at one height above the table, seen by two cameras."""
     random = np.random.default_rng([config.seed, round(1e4 * lift_m)])
+    scene = TagScene(SceneConfig(cameras=PAIR, size=config.size, seed=config.seed))
     observer = Observer(scene, cube_corners())
     truths = [random_truth(random, lift_m) for _ in range(config.lifted)]
     tags = [observer.tags(truth) for truth in truths]
-    cameras = [scene.cameras[name] for name in CAMERA_SETS[1]]
+    scene.close()
+    cameras = [scene.cameras[name] for name in PAIR]
     found = estimates(tags, cameras, [])
     poses = [(t, e) for t, e in zip(truths, found, strict=True) if e is not None]
     wrong = sum(estimate.on_table for _, estimate in poses)
@@ -225,7 +237,7 @@ def lifted_row(scene: TagScene, config: Config, lift_m: float) -> dict[str, floa
 def main(config: Config) -> None:
     """Renders, estimates and prints the tables."""
     try:
-        scene = TagScene(SceneConfig(cameras=CAMERA_SETS[-1], size=config.size, seed=config.seed))
+        scene = TagScene(SceneConfig(cameras=ALL_CAMERAS, size=config.size, seed=config.seed))
     except NoRendererError as error:
         raise SystemExit(str(error)) from None
     random = np.random.default_rng(config.seed)
@@ -238,7 +250,7 @@ def main(config: Config) -> None:
         for names in CAMERA_SETS:
             chosen = [cameras[name] for name in names]
             rows[f"{kind}: {', '.join(names)}"] = accuracy(truths, estimates(tags, chosen, fit_s))
-    lifted = [lifted_row(scene, config, lift) for lift in tqdm(LIFTS_M, disable=None)]
+    lifted = [lifted_row(config, lift) for lift in tqdm(LIFTS_M, disable=None)]
     scene.close()
     _print(rows, lifted)
     detection_ms, fit_ms = 1000 * np.array(observer.detection_s), 1000 * np.array(fit_s)

@@ -45,16 +45,17 @@ CELL_PX = 40
 PLATE_M = 0.0002
 """Thickness of the printed paper [m]."""
 
-SIDE_M, HEIGHT_M = 0.65, 0.45
-"""Distance of a side camera from the arm's plane of symmetry, and height of all cameras [m]."""
+DISTANCE_M, HEIGHT_M = 0.65, 0.45
+"""Distance of the cameras from the middle of the table, and their height [m]."""
 
-PLACES: Mapping[str, tuple[float, float, float]] = {
-    "left": (0.0, SIDE_M, HEIGHT_M),
-    "right": (0.0, -SIDE_M, HEIGHT_M),
-    "front": (0.75, 0.0, HEIGHT_M),
-    "above left": (0.45, 0.45, 0.55),
+DIRECTIONS_DEG: Mapping[str, float] = {
+    "left": 90.0,
+    "right": -90.0,
+    "front left": 35.0,
+    "back right": -120.0,
+    "back left": 120.0,
 }
-"""Cameras around the table, which look at its middle; the first two are the side cameras [m]."""
+"""Cameras around the table by their direction from its middle; 0 is +x, away from the base."""
 
 LOOK_AT = np.array([-0.05, 0.0, 0.0])
 
@@ -67,8 +68,8 @@ class NoRendererError(RuntimeError):
 class SceneConfig:
     """Cameras and images."""
 
-    cameras: tuple[str, ...] = ("left", "right")
-    """Names from :data:`PLACES`."""
+    cameras: tuple[str, ...] = ("front left", "back right")
+    """Names from :data:`DIRECTIONS_DEG`."""
     size: tuple[int, int] = (1280, 720)
     """Width and height of an image [px]."""
     sheet: bool = False
@@ -170,17 +171,19 @@ class TagScene:
 
 
 def exact_camera(name: str, size: tuple[int, int]) -> Camera:
-    """Returns the calibration of a camera of :data:`PLACES` without distortion."""
+    """Returns the calibration of a camera of :data:`DIRECTIONS_DEG` without distortion."""
     width, height = size
     focal = height / 2 / math.tan(math.radians(FOVY_DEG) / 2)
+    angle = math.radians(DIRECTIONS_DEG[name])
+    place = np.array([DISTANCE_M * math.cos(angle), DISTANCE_M * math.sin(angle), HEIGHT_M])
     return Camera(
         name=name,
         size=size,
         # OpenCV's pixel centres have whole numbers.
         matrix=np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]]),
         distortion=np.zeros(5),
-        rotation=_looking(np.array(PLACES[name])),
-        position=np.array(PLACES[name]),
+        rotation=_looking(place),
+        position=place,
     )
 
 
