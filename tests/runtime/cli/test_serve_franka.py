@@ -122,6 +122,34 @@ def test_a_user_stop_is_a_fault_with_its_name_until_clear(tmp_path: Path) -> Non
         assert code == 0, output
 
 
+@both_robots
+def test_lost_packets_are_a_fault_that_ends_by_itself(robot: Robot, tmp_path: Path) -> None:
+    """The robot stops itself after 20 missed packets; the server clears this error only."""
+    with (
+        control_box(robot, ADDRESSES[robot], tmp_path, *START) as box,
+        process(*arguments(robot)) as running,
+        running.client() as client,
+        client.acquire("me", ttl_s=60),
+    ):
+        state_when(client, lambda state: state.mode == "hold")
+        driver = driver_of(running)
+        driver.suspend()
+        time.sleep(0.1)
+        driver.resume()
+        state_when(client, lambda state: state.fault == "communication")
+        state = state_when(client, lambda state: state.mode == "hold")
+        assert state.lease_holder == "me"
+        assert state.connection is not None
+        assert state.connection.last_reflex == ("communication_constraints_violation",)
+        assert state.counters["recoveries"] >= 1
+        assert state.counters.get("clears", 0) == 0
+        swing(client, 1.5)
+        assert speed_of(state_when(client, lambda state: speed_of(state) > 0.02)) > 0.02
+        code, output = running.end()
+        assert code == 0, output
+        assert "communication_constraints_violation" in str(box.end()["reflexes"])
+
+
 @pytest.mark.slow
 @both_robots
 def test_a_controller_that_is_killed_leaves_a_robot_that_the_next_server_moves(
