@@ -178,7 +178,8 @@ class RobotClient:
 
     def replied(self, number: int) -> bytes | None:
         """Returns the next reply to a request if it has arrived, without waiting."""
-        self._read(0.0)
+        if not self._replies.get(number):
+            self._read(0.0)
         waiting = self._replies.get(number)
         return waiting.pop(0) if waiting else None
 

@@ -18,6 +18,7 @@ from skill_robots.control_box.wire.protocol import (
     RobotMode,
 )
 from skill_robots.control_box.wire.robot_state import ACCELEROMETERS, FIELDS
+from skill_runtime.doctor.control_box.client import ControlBoxError
 
 _MESSAGE_ID = struct.Struct("<Q")
 
@@ -63,13 +64,19 @@ class Glimpse:
         fields = FIELDS + (ACCELEROMETERS if protocol.has_accelerometers else ())
         names = [name for name, _ in fields]
         sizes = [size for _, size in fields]
+        self._protocol = protocol
         self._type = np.dtype(protocol.number_type)
         width = self._type.itemsize
         self._position = _MESSAGE_ID.size + width * sum(sizes[: names.index("q")])
         self._mode = _MESSAGE_ID.size + width * sum(sizes) + 2 + 2 * ERROR_COUNT
 
     def read(self, datagram: bytes) -> Glance:
-        """Reads a datagram of the protocol's state size."""
+        """Reads a datagram.
+
+        Raises:
+            ControlBoxError: the datagram has another size than a state of the protocol.
+        """
+        _check_size(datagram, self._protocol)
         return Glance(
             moves=datagram[self._mode] == RobotMode.MOVE,
             position=np.frombuffer(datagram, self._type, 7, self._position),
@@ -78,10 +85,14 @@ class Glimpse:
 
 
 def decode(datagram: bytes, protocol: Protocol) -> ReceivedState:
-    """Decodes a datagram of ``protocol.state_size`` bytes.
+    """Decodes a datagram.
 
     A mode that the protocol does not list is named by its number.
+
+    Raises:
+        ControlBoxError: the datagram has another size than a state of the protocol.
     """
+    _check_size(datagram, protocol)
     fields = FIELDS + (ACCELEROMETERS if protocol.has_accelerometers else ())
     count = sum(size for _, size in fields)
     values = np.frombuffer(datagram, protocol.number_type, count, _MESSAGE_ID.size)
@@ -105,6 +116,14 @@ def decode(datagram: bytes, protocol: Protocol) -> ReceivedState:
         reflex_reason=_error_names(datagram[reasons:mode]),
         control_command_success_rate=float(rate[0]),
     )
+
+
+def _check_size(datagram: bytes, protocol: Protocol) -> None:
+    if len(datagram) != protocol.state_size:
+        raise ControlBoxError(
+            f"a state of version {protocol.version} has {protocol.state_size} bytes, the robot "
+            f"sent {len(datagram)}"
+        )
 
 
 def _name(kind: type[GeneratorMode | ControllerMode | RobotMode], value: int) -> str:

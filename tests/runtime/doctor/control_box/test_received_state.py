@@ -15,6 +15,7 @@ from skill_robots.control_box.wire.protocol import (
     RobotMode,
 )
 from skill_robots.control_box.wire.robot_state import ACCELEROMETERS, FIELDS, RobotState
+from skill_runtime.doctor.control_box.client import ControlBoxError
 from skill_runtime.doctor.control_box.received_state import Glimpse, decode, message_id
 
 
@@ -67,3 +68,11 @@ def test_an_unknown_mode_is_a_number(protocol: Protocol, state: RobotState) -> N
     datagram = bytearray(state.pack())
     datagram[datagram.rindex(RobotMode.MOVE, 0, -4)] = 99
     assert decode(bytes(datagram), protocol).robot_mode == "99"
+
+
+def test_another_size_is_an_error_with_both_sizes(protocol: Protocol, state: RobotState) -> None:
+    datagram = bytes(state.pack())
+    for damaged in (datagram[:-1], datagram + b"\0", b""):
+        for read in (lambda data: decode(data, protocol), Glimpse(protocol).read):
+            with pytest.raises(ControlBoxError, match=f"sent {len(damaged)}"):
+                read(damaged)
