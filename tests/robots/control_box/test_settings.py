@@ -112,6 +112,8 @@ def test_end_effector_and_stiffness_frame(robot: Robot) -> None:
     robot.cycle()
     before = robot.state.o_t_ee.copy()
     axes = before.reshape(4, 4)[:3, :3].T
+    robot.plant.update_jacobian()
+    at_old = robot.plant.jacobian[:3].copy()  # K is still at the end effector
     assert robot.set_ne_to_ee(offset(x=0.02, z=0.1)) is OK
     assert robot.set_ee_to_k(offset(y=-0.03)) is OK
     robot.cycle()
@@ -125,15 +127,12 @@ def test_end_effector_and_stiffness_frame(robot: Robot) -> None:
     # F_T_EE = F_T_NE NE_T_EE.
     product = state.f_t_ne.reshape(4, 4).T @ state.ne_t_ee.reshape(4, 4).T
     assert pytest.approx(product) == state.f_t_ee.reshape(4, 4).T
-    # A force at the old end effector has a moment about K: F_z of 10 N at 20 mm along x and
-    # 30 mm along y from it.
-    robot.plant.update_jacobian()
-    at_k = axes @ [0.02, -0.03, 0.1]
+    # A force of 10 N along z of EE at the old end effector has a moment about K.
     force = axes @ [0.0, 0.0, 10.0]
-    wrench = np.concatenate([force, np.cross(-at_k, force)])
-    robot.plant.push((robot.plant.jacobian.T @ wrench).tolist())
+    robot.plant.push((at_old.T @ force).tolist())
     settle(robot, 300)
-    # r = (-0.02, 0.03, -0.1), r x (0, 0, 10) = (0.3, 0.2, 0), on the robot and so negative.
+    # From K to the old end effector: r = (-0.02, 0.03, -0.1), r x (0, 0, 10) = (0.3, 0.2, 0) on the
+    # robot. The state has the opposite, on the environment.
     assert state.k_f_ext_hat_k[:3] == pytest.approx([0.0, 0.0, -10.0], abs=0.1)
     assert state.k_f_ext_hat_k[3:] == pytest.approx([-0.3, -0.2, 0.0], abs=0.02)
 

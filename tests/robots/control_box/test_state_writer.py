@@ -83,6 +83,8 @@ def test_commanded_cartesian_motion(robot: Robot) -> None:
     assert state.o_t_ee_c[12:15] - pose[12:15] == pytest.approx(1e-3 * (twist + 0.0005)[:3])
     # The joint set-point is where the command wants the end effector.
     assert state.o_t_ee_d == pytest.approx(state.o_t_ee_c, abs=1e-6)
+    assert state.elbow_c[0] == pytest.approx(state.q_d[2])
+    assert abs(state.delbow_c[0]) > 1e-3
     assert state.delbow_c[0] == pytest.approx((state.elbow_c[0] - elbow[0]) / 1e-3)
     assert state.ddelbow_c[0] == pytest.approx((state.delbow_c[0] - elbow_rate[0]) / 1e-3)
 
