@@ -55,7 +55,7 @@ from skill_runtime.fault_injection.virtual.processes import VirtualProcesses
 from skill_runtime.fault_injection.virtual.transport import PortName, Sent, VirtualTransport
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
-from skill_runtime.server.control_loop import Signals
+from skill_runtime.server.control_loop import Pace, Signals
 
 SILENCE_FOUND_S = 0.03
 """A silent arm is at fault within this time: the timeout, and the ticks at both ends [s]."""
@@ -122,7 +122,11 @@ class FaultRun:
         self.server = ArmServer(
             self.arm,
             ServeConfig(
-                model=config.model, seed=config.seed, idle_timeout=idle_timeout, track=track
+                model=config.model,
+                pace=Pace(punctual=False),
+                seed=config.seed,
+                idle_timeout=idle_timeout,
+                track=track,
             ),
             self.channel,
             Signals(

@@ -60,6 +60,9 @@ class Pace:
     """Busy waiting before each deadline [s]; see ``realtime.pacing``."""
     telemetry_rate_hz: float = TELEMETRY_RATE_HZ
     """Rounded to a whole number of servo periods [Hz]."""
+    punctual: bool = True
+    """Ask for an exact timer, a short time slice and a high priority; False for a clock that is not
+    that of the machine."""
     realtime: bool = False
     """Request real-time scheduling and locked memory."""
     cpu: int | None = None
@@ -155,7 +158,8 @@ class ControlLoop:
             Whether the arm is at rest.
         """
         # Processor and scheduling class belong to the calling thread.
-        self.grants = configure_thread(cpu=self._pace.cpu, realtime=self._pace.realtime)
+        if self._pace.punctual:
+            self.grants = configure_thread(cpu=self._pace.cpu, realtime=self._pace.realtime)
         self.started.set()
         with DeferredGc() as collector:
             self.pacer.start()

@@ -80,6 +80,12 @@ def test_no_invariant_breaks_with_physics() -> None:
     assert run(8, 2_000, physics=True).counts["acquire"] > 0
 
 
+def test_a_run_does_not_change_the_priority_of_its_thread() -> None:
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    run(seed=0, ticks=50)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
 def test_equal_seeds_give_equal_runs() -> None:
     first, again, other = run(7, 1_500), run(7, 1_500), run(9, 1_500)
     assert first == again
