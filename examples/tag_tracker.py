@@ -42,7 +42,15 @@ STATUS_S = 2.0
 """Time between two status lines [s]."""
 
 UNSEEN_S = 1.0
-"""The program says that no tag is visible after this time [s]."""
+"""The program says why there is no pose after this time [s]."""
+
+CALM_S = 5.0
+"""A problem that was absent for this time is printed again when it returns [s]."""
+
+NO_TAG = (
+    "no tag of the cube is visible. Fix: light without reflections, sharp images, tags of the "
+    "printed page on the cube; look at the images with --show or --picture"
+)
 
 PICTURE_S = 0.1
 """Time between two pictures [s]."""
@@ -165,10 +173,10 @@ class Tracking:
 
     def __init__(self, watch: Watch, estimator: Estimator, sender: PoseSender | None) -> None:
         self._watch, self._estimator, self._sender = watch, estimator, sender
-        self._said: str | None = None
+        self._said: set[str] = set()
         self._estimate: Estimate | None = None
-        self._seen_s = time.monotonic()
         self._poses, self._since = 0, time.monotonic()
+        self._found_s = self._problem_s = self._since
 
     def run(self, seconds: float, window: Window | None, picture: Path | None) -> None:
         """Tracks until the time is over or the window is closed.
@@ -195,41 +203,35 @@ class Tracking:
         if not sightings:
             return
         outcome = self._estimator.estimate(sightings)
+        now = time.monotonic()
         self._estimate = outcome if isinstance(outcome, Estimate) else None
-        if outcome is not None:
-            self._seen_s = time.monotonic()
         if isinstance(outcome, Estimate):
             self._poses += 1
+            self._found_s = now
             self._send(outcome)
-        elif isinstance(outcome, Rejected):
-            self._say(outcome.reason)
-        elif time.monotonic() - self._seen_s > UNSEEN_S:
-            self._say(
-                "no tag of the cube is visible. Fix: light without reflections, sharp images, "
-                "tags of the printed page on the cube; look at the images with --show or --picture"
-            )
+        elif now - self._found_s > UNSEEN_S:  # the hand may hide the cube for a moment
+            self._say(outcome.reason if isinstance(outcome, Rejected) else NO_TAG)
 
     def _send(self, estimate: Estimate) -> None:
-        if self._sender is None:
-            self._said = None
-            return
-        try:
-            self._sender.send(estimate)
-        except ServerUnreachableError as error:
-            self._say(f"{error}; the tracker keeps trying")
-            return
-        refusal = self._sender.newest_refusal
-        if refusal is not None:
-            self._say(str(refusal))
-        else:
-            self._said = None
+        if self._sender is not None:
+            try:
+                self._sender.send(estimate)
+            except ServerUnreachableError as error:
+                self._say(f"{error}; the tracker keeps trying")
+                return
+            if self._sender.newest_refusal is not None:
+                self._say(str(self._sender.newest_refusal))
+                return
+        if time.monotonic() - self._problem_s > CALM_S:
+            self._said.clear()
 
     def _say(self, text: str) -> None:
-        """Prints a problem once, until it has ended."""
-        problem = text.split(".")[0].rstrip("0123456789 ")
-        if problem != self._said:
-            self._said = problem
-            print(text)
+        """Prints a problem once, until it has been absent for some seconds."""
+        self._problem_s = time.monotonic()
+        problem = text.split(".")[0].rstrip("0123456789 ")  # without the numbers that vary
+        if problem not in self._said:
+            self._said.add(problem)
+            print(text, flush=True)
 
     def print_status(self) -> None:
         """Prints rate, residual and tags since the last status line."""

@@ -43,6 +43,7 @@ CAMERA_SETS = (
 """Cameras of the rows."""
 
 ALL_CAMERAS = tuple(dict.fromkeys(name for names in CAMERA_SETS for name in names))
+"""Cameras that are rendered."""
 
 PAIR = CAMERA_SETS[2]
 """Cameras that look at lifted cubes."""

@@ -61,6 +61,8 @@ class Config:
     """Goals."""
     seed: int = 100
     """Evaluation seed of goals, starts and contexts."""
+    cameras: tuple[str, ...] = SceneConfig.cameras
+    """Names of the cameras, see scene.py."""
     size: tuple[int, int] = (1280, 720)
     """Width and height of the images [px]."""
     rate_hz: float = 30.0
@@ -107,7 +109,7 @@ class Cameras:
         counts: Counts,
     ) -> None:
         self._table, self._scene, self._random, self._counts = table, scene, random, counts
-        self._names = tuple(SceneConfig().cameras)
+        self._names = config.cameras
         self._period_s, self._delay_s = 1 / config.rate_hz, config.delay_s
         self._due = {name: random.uniform(0, self._period_s) - WARM_UP_S for name in self._names}
         self._newest: dict[str, Sighting] = {}
@@ -119,7 +121,8 @@ class Cameras:
         """Takes the images that are due until ``now`` [s], and makes one pose of them."""
         due = [name for name in self._names if self._due[name] <= now]
         for name in due:
-            self._due[name] += self._period_s * np.ceil((now - self._due[name]) / self._period_s)
+            missed = np.floor((now - self._due[name]) / self._period_s)
+            self._due[name] += self._period_s * (1 + missed)
         if due:
             self._counts.images += len(due)
             self._take(due, now)
@@ -273,7 +276,7 @@ def main(config: Config) -> None:
     policy = open_policy(config.model)
     check_takes_goals(policy)
     try:
-        scene = TagScene(SceneConfig(size=config.size, seed=config.seed))
+        scene = TagScene(SceneConfig(cameras=config.cameras, size=config.size, seed=config.seed))
     except NoRendererError as error:
         raise SystemExit(str(error)) from None
     kinds: Sequence[tuple[Poses, TagScene | None]] = (
@@ -324,6 +327,7 @@ def main(config: Config) -> None:
             "model": str(config.model),
             "episodes": config.episodes,
             "seed": config.seed,
+            "cameras": config.cameras,
             "rate_hz": config.rate_hz,
             "delay_s": config.delay_s,
             "rows": rows,
