@@ -2,9 +2,10 @@
 
     python -m benchmarks.arms.driver.box SETTINGS
 
-The box is that of skill-control-box. In place of a camera it sends the cube's pose by UDP, and in
-place of a hand that puts the cube back it takes a new place, mass and friction. ``SETTINGS`` is
-JSON; :class:`BoxProcess` starts the program and talks to it.
+The box is that of skill-control-box. In place of a camera it sends what an observer sees, and in
+place of a hand that puts the cube back it takes a new place, mass and friction. Both cross a Unix
+socket, which a cut network leaves alone. ``SETTINGS`` is JSON; :func:`running_box` starts the
+program.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -30,30 +32,60 @@ from skill_robots.arm import Pose
 from skill_robots.control_box.box import ControlBox
 from skill_robots.control_box.config import robot_config
 from skill_robots.control_box.loop import RealTimeLoop
+from skill_robots.franka.errors import ERROR_NAMES
 from skill_robots.franka.specs import PANDA
 from skill_runtime.realtime.scheduling import DeferredGc, configure_thread
 
 Robot = Literal["fer", "fr3"]
 
-POSE_CYCLES = 10
-"""Cycles between two poses: 100 poses a second."""
+CAMERA_CYCLES = 10
+"""Cycles between two views of a camera: 100 a second."""
+
+REPORT, TRACE = "report.json", "trace.npy"
+
+COLUMNS = 17
+"""Of the trace: time, mode, errors, positions and velocities of the joints."""
 
 READY_S = 30.0
 """Longest wait for the first pose [s]."""
 
-_POSE = struct.Struct("<17d")
+_SIGHT = struct.Struct("<23d")
 _SCENE = struct.Struct("<5d")
+_EYE, _BOX = "eye", "box"
+"""Names of the two sockets."""
 
 
 class Sight(NamedTuple):
-    """One view of the scene."""
+    """View of an observer."""
 
     cube: Pose
-    """World frame."""
+    """World frame; not a number without a cube."""
     force: Array
     """External force at the end effector, as the robot reports it ``(3,)`` [N]."""
-    time_s: float
-    """The robot's time."""
+    velocity: Array
+    """Of the joints ``(7,)`` [rad/s]."""
+
+
+class Trace:
+    """Every millisecond of a robot.
+
+    Args:
+        rows: ``(n, COLUMNS)``.
+
+    Attributes:
+        time_s: of the machine's monotonic clock, ``(n,)`` [s].
+        mode: of the robot, ``(n,)``.
+        velocity: of the joints, ``(n, 7)`` [rad/s].
+    """
+
+    def __init__(self, rows: Array) -> None:
+        self.time_s, self.mode, self._errors = rows[:, 0], rows[:, 1].astype(int), rows[:, 2]
+        self.velocity = rows[:, 10:17]
+
+    def errors(self, row: int) -> tuple[str, ...]:
+        """Returns the robot's errors in a millisecond."""
+        mask = int(self._errors[row])
+        return tuple(name for bit, name in enumerate(ERROR_NAMES) if mask >> bit & 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,49 +114,38 @@ class BoxProcess:
     """
 
     def __init__(
-        self,
-        process: subprocess.Popen[bytes],
-        robot: Robot,
-        address: str,
-        report_file: Path,
-        port: int,
+        self, process: subprocess.Popen[bytes], robot: Robot, address: str, folder: Path
     ) -> None:
         self.process = process
         self.robot: Robot = robot
         self.address = address
-        self._report_file = report_file
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self._socket.connect(("127.0.0.1", port))
+        self._folder = folder
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(folder / _EYE))
         self._socket.settimeout(1.0)
 
     def place(self, scene: Scene) -> None:
         """Puts the cube at a place, at rest."""
         numbers = (scene.x, scene.y, scene.yaw, scene.mass, scene.friction)
-        self._socket.send(_SCENE.pack(*numbers))
+        self._socket.sendto(_SCENE.pack(*numbers), str(self._folder / _BOX))
 
     def sight(self) -> Sight | None:
-        """Returns the newest view; waits for one if there is none. None if the box is silent."""
+        """Returns the newest view; waits up to 1 s for one. None if the box is silent."""
         data = b""
         try:
-            data = self._socket.recv(256)
+            data = self._socket.recv(512)
             self._socket.setblocking(False)
             while True:
-                data = self._socket.recv(256)
-        except (BlockingIOError, TimeoutError, ConnectionRefusedError):
+                data = self._socket.recv(512)
+        except (BlockingIOError, TimeoutError):
             pass
         finally:
             self._socket.settimeout(1.0)
-        if not data:
-            return None
-        numbers = np.array(_POSE.unpack(data))
-        cube = Pose(
-            position=numbers[:3],
-            quaternion=numbers[3:7],
-            velocity=numbers[7:10],
-            angular_velocity=numbers[10:13],
-        )
-        return Sight(cube, numbers[13:16], float(numbers[16]))
+        return _sight_of(np.array(_SIGHT.unpack(data))) if data else None
+
+    def trace(self) -> Trace:
+        """Returns every millisecond of a box that has ended, one that was killed aside."""
+        return Trace(np.load(self._folder / TRACE))
 
     def end(self) -> dict[str, object]:
         """Ends the box and returns its report; an empty one if it was killed."""
@@ -132,13 +153,28 @@ class BoxProcess:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
         self.process.wait(10.0)
-        text = self._report_file.read_text() if self._report_file.exists() else "{}"
-        return json.loads(text)
+        report = self._folder / REPORT
+        return json.loads(report.read_text()) if report.exists() else {}
+
+
+def _sight_of(numbers: Array) -> Sight:
+    cube = Pose(
+        position=numbers[:3],
+        quaternion=numbers[3:7],
+        velocity=numbers[7:10],
+        angular_velocity=numbers[10:13],
+    )
+    return Sight(cube, numbers[13:16], numbers[16:23])
 
 
 @contextmanager
 def running_box(
-    robot: Robot, address: str, *, low: bool = True, scene: Scene | None = None
+    robot: Robot,
+    address: str,
+    *,
+    low: bool = True,
+    scene: Scene | None = None,
+    trace_s: float = 0.0,
 ) -> Generator[BoxProcess]:
     """Runs a box.
 
@@ -147,96 +183,85 @@ def running_box(
         address: loopback address.
         low: start low over the table, as in training; else at libfranka's usual pose.
         scene: the cube; None for the arm alone.
+        trace_s: longest time of which every millisecond is kept [s].
     """
-    with tempfile.TemporaryDirectory() as folder, _free_port() as port:
-        report = Path(folder) / "report.json"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         settings = {
             "robot": robot,
             "address": address,
             "low": low,
             "cube": scene is not None,
-            "port": port,
-            "report": str(report),
+            "folder": name,
+            "trace_s": trace_s,
         }
         command = [sys.executable, "-m", "benchmarks.arms.driver.box", json.dumps(settings)]
-        process = subprocess.Popen(command)
-        box = BoxProcess(process, robot, address, report, port)
+        box = BoxProcess(subprocess.Popen(command), robot, address, folder)
         try:
+            _wait_until_it_runs(box)
             if scene is not None:
-                _place_first(box, scene)
+                box.place(scene)
             yield box
         finally:
             box.end()
 
 
-def _place_first(box: BoxProcess, scene: Scene) -> None:
-    """Waits until the box listens."""
+def _wait_until_it_runs(box: BoxProcess) -> None:
     ends = time.monotonic() + READY_S
     while box.process.poll() is None and time.monotonic() < ends:
-        try:
-            box.place(scene)
-        except ConnectionRefusedError:
-            time.sleep(0.1)
-            continue
         if box.sight() is not None:
             return
     raise RuntimeError("the control box does not start; see its messages")
-
-
-@contextmanager
-def _free_port() -> Generator[int]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    yield port
 
 
 # The process ----------------------------------------------------------------------------------
 
 
 class Channel:
-    """Sends views of the scene, and carries out new scenes."""
+    """Sends views of the scene, carries out new scenes, and keeps the trace."""
 
-    def __init__(self, box: ControlBox, port: int) -> None:
+    def __init__(self, box: ControlBox, folder: Path, trace_s: float) -> None:
         self._box = box
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", port))
+        self._eye = str(folder / _EYE)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(folder / _BOX))
         self._socket.setblocking(False)
-        self._watcher: tuple[str, int] | None = None
         self._cycle = 0
+        self._trace = np.empty((round(trace_s * 1e3), COLUMNS))
+        self._rows = 0
 
     def step(self) -> None:
         """Runs once a cycle."""
         self._cycle += 1
-        if self._cycle % POSE_CYCLES:
+        if self._rows < len(self._trace):
+            self._keep(self._trace[self._rows])
+        if self._cycle % CAMERA_CYCLES:
             return
-        try:
-            data, self._watcher = self._socket.recvfrom(256)
-        except OSError:  # no message, or the watcher has gone
-            pass
-        else:
-            x, y, yaw, mass, friction = _SCENE.unpack(data)
+        with suppress(BlockingIOError):
+            x, y, yaw, mass, friction = _SCENE.unpack(self._socket.recv(64))
             plant = self._box.robot.plant
             plant.set_context(mass, friction)
             plant.place_cube(x, y, yaw)
-        if self._watcher is not None:
-            self._send(self._watcher)
+        with suppress(OSError):  # the observer is slow, or has gone
+            self._socket.sendto(self._view(), self._eye)
 
-    def _send(self, watcher: tuple[str, int]) -> None:
+    def save(self, file: Path) -> None:
+        """Writes the trace."""
+        np.save(file, self._trace[: self._rows])
+
+    def _keep(self, row: Array) -> None:
+        state = self._box.robot.state
+        row[0] = time.monotonic()
+        row[1], row[2] = state.robot_mode, state.errors
+        row[3:10], row[10:17] = state.q, state.dq
+        self._rows += 1
+
+    def _view(self) -> bytes:
         cube, state = self._box.robot.plant.cube_pose(), self._box.robot.state
-        if cube is None:
-            return
-        self._socket.sendto(
-            _POSE.pack(
-                *cube.position,
-                *cube.quaternion,
-                *cube.velocity,
-                *cube.angular_velocity,
-                *state.o_f_ext_hat_k[:3],
-                state.message_id * 1e-3,
-            ),
-            watcher,
-        )
+        seen = (nan,) * 13
+        if cube is not None:
+            seen = (*cube.position, *cube.quaternion, *cube.velocity, *cube.angular_velocity)
+        return _SIGHT.pack(*seen, *state.o_f_ext_hat_k[:3], *state.dq)
 
 
 def main() -> None:
@@ -250,7 +275,8 @@ def main() -> None:
         changes["start"] = tuple(PANDA.neutral.tolist())
     box = ControlBox(robot_config(settings["robot"], **changes), settings["address"])
     configure_thread(realtime=True)
-    loop, channel = RealTimeLoop(box), Channel(box, settings["port"])
+    folder = Path(settings["folder"])
+    loop, channel = RealTimeLoop(box), Channel(box, folder, settings["trace_s"])
     with DeferredGc() as collector:
 
         def in_slack(now: float, slack_s: float) -> None:
@@ -259,7 +285,8 @@ def main() -> None:
 
         loop.run(lambda: bool(ended), in_slack)
     box.close()
-    Path(settings["report"]).write_text(json.dumps(loop.report()))
+    channel.save(folder / TRACE)
+    (folder / REPORT).write_text(json.dumps(loop.report()))
 
 
 if __name__ == "__main__":

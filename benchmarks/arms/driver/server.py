@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -14,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.arms.driver.box import BoxProcess
-from benchmarks.serving.failures.rig import free_port
 from skill_proto.messages import Telemetry, Track
 from skill_robots.objects import CUBE
 from skill_runtime.client import ClientError, Connection, SkillClient
@@ -140,23 +140,27 @@ class Watch:
 def serving(
     box: BoxProcess, model: Path, *, servo_rate_hz: float, options: Sequence[str] = ()
 ) -> Generator[tuple[subprocess.Popen[bytes], str]]:
-    """Runs skill-serve with the robot of a box; yields process and address of the commands."""
-    port = free_port()
+    """Runs skill-serve with the robot of a box; yields process and address of the commands.
+
+    Its sockets are Unix sockets, which a cut network leaves alone.
+    """
     command = [sys.executable, *SKILL_SERVE, "--model", str(model), "--arm", "franka"]
-    command += ["--address", box.address, "--port", str(port), "--realtime"]
-    command += ["--servo-rate", f"{servo_rate_hz:g}", *options]
-    process = subprocess.Popen(command)
-    address = f"tcp://127.0.0.1:{port}"
-    try:
-        _wait_until_it_answers(process, address)
-        yield process, address
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(END_S)
-        process.kill()
-        process.wait()
+    command += ["--address", box.address, "--realtime", "--servo-rate", f"{servo_rate_hz:g}"]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("commands", "telemetry", "stop"):
+            command += [f"--{name}", f"ipc://{folder}/{name}"]
+        process = subprocess.Popen([*command, *options])
+        address = f"ipc://{folder}/commands"
+        try:
+            _wait_until_it_answers(process, address)
+            yield process, address
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(END_S)
+            process.kill()
+            process.wait()
 
 
 def _wait_until_it_answers(process: subprocess.Popen[bytes], address: str) -> None:
