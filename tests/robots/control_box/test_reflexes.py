@@ -206,7 +206,8 @@ def test_a_fast_joint_in_torque_control(name: FrankaRobot) -> None:
 
     assert run(robot, 3000, answer) is MoveStatus.REFLEX_ABORTED
     assert ErrorBit.JOINT_VELOCITY_VIOLATION in errors(robot)
-    assert robot.state.dq[0] > 1.05 * robot.config.spec.velocity_limit[0]
+    limit = robot.config.spec.velocity_limit[0]
+    assert 1.05 * limit < robot.state.dq[0] < 1.06 * limit
     energy = [kinetic_energy(robot)]
     for _ in range(400):
         robot.cycle()
@@ -241,6 +242,21 @@ def test_self_collision(name: FrankaRobot) -> None:
     assert errors(robot) == {ErrorBit.SELF_COLLISION_AVOIDANCE_VIOLATION}
     # Checked every 10 ms at 0.3 rad/s: 3 mrad on a lever below 0.4 m.
     assert collision.measure(robot.state.q).self_collision > -0.002
+
+
+def test_speed_of_the_end_effector(name: FrankaRobot) -> None:
+    robot = Robot(robot_config(name, scene="none"))
+    reflexes = Reflexes(robot.config, robot.plant, robot.state)
+    reflexes.set_behavior(default_collision_behavior())
+    limit = 1.05 * {"fer": 1.7, "fr3": 3.0}[name]
+    rates = np.array([1.0, 0.5, 0.5, 1.0, 0.0, -1.0, 0.0])
+    robot.plant.update_jacobian()
+    speed = np.linalg.norm(robot.plant.jacobian[:3] @ rates)
+    for share, expected in ((0.999, False), (1.001, True)):
+        robot.plant.dq[:] = share * limit / speed * rates
+        robot.plant.velocity = robot.plant.dq.tolist()
+        mask = reflexes.check(None)
+        assert bool(mask >> ErrorBit.CARTESIAN_VELOCITY_VIOLATION & 1) == expected
 
 
 def test_power_limit(name: FrankaRobot) -> None:

@@ -38,6 +38,7 @@ def test_motors_and_end_stops(robot: str, spec: object, scene: str) -> None:
     assert np.array_equal(model.actuator_biasprm[:, :3], np.zeros((8, 3)))  # torque, no servo
     assert model.actuator_gainprm[:, 0] == pytest.approx(np.ones(8))
     assert model.actuator_forcerange[:7, 1] == pytest.approx(config.spec.torque_limit)
+    assert not model.eq_active0.any()  # until the first use of the hand, as in training
     low, high = model.jnt_range[:7].T
     assert low == pytest.approx(config.spec.position_low - END_STOP_RAD)
     assert high == pytest.approx(config.spec.position_high + END_STOP_RAD)
