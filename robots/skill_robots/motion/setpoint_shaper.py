@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_robots.arm import ArmSpec
+from skill_robots.arm import ArmSpec, PositionBasedVelocityLimit
+
+CREEP = 0.05
+"""Least ``v_max`` of a joint near an end of its range, at which its bound may be 0 [rad/s]. All
+joints share one factor, so a joint without speed would stop the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,10 @@ class SetpointShaper:
     ``v_max``, ``a_max`` and ``j_max`` are shares of the arm's limits. As a last safeguard each
     velocity is clipped at the arm's own limit.
 
+    If the arm has position-based velocity limits, ``v_max`` of a joint towards an end of its range
+    is at most a share of the bound at ``q + v / k_v``. The velocity follows its request with the
+    time constant ``1 / k_v``, so it is then below the bound at ``q`` while the bound falls.
+
     Args:
         spec: the arm.
         period_s: servo period dt [s].
@@ -75,13 +83,17 @@ class SetpointShaper:
         self._a_max = config.limit_share * spec.acceleration_limit
         self._j_step = config.limit_share * spec.jerk_limit * period_s
         self._braking = 2.0 * config.braking_share * spec.acceleration_limit
+        self._spec = spec
 
     def step(self, state: Setpoint, goal: Array) -> None:
         """Advances ``state`` by one period towards ``goal`` ``(n, dof)`` [rad], in place."""
         error = goal - state.position
         distance = np.maximum(np.abs(error), _TINY)
         speed = np.minimum(self.config.position_gain * distance, np.sqrt(self._braking * distance))
-        pace = (np.minimum(speed, self._v_max) / distance).min(axis=1, keepdims=True)
+        fastest = self._v_max
+        if self._spec.position_based_velocity_limit is not None:
+            fastest = self._fastest_near_end(self._spec.position_based_velocity_limit, state, error)
+        pace = (np.minimum(speed, fastest) / distance).min(axis=1, keepdims=True)
         wanted = _within(self.config.velocity_gain * (pace * error - state.velocity), self._a_max)
         self._accelerate(state, wanted)
 
@@ -94,6 +106,16 @@ class SetpointShaper:
         """
         wanted = _within(-self.config.velocity_gain * state.velocity, self._a_max)
         self._accelerate(state, wanted)
+
+    def _fastest_near_end(
+        self, near_end: PositionBasedVelocityLimit, state: Setpoint, error: Array
+    ) -> Array:
+        """Returns ``v_max`` of each joint in the direction of its goal, ``(n, dof)`` [rad/s]."""
+        ahead = state.position + state.velocity / self.config.velocity_gain
+        spec = self._spec
+        room = np.where(error > 0.0, spec.position_high - ahead, ahead - spec.position_low)
+        bound = np.sqrt(2.0 * near_end.deceleration * np.maximum(room, 0.0)) - near_end.offset
+        return np.minimum(np.maximum(self.config.limit_share * bound, CREEP), self._v_max)
 
     def _accelerate(self, state: Setpoint, wanted: Array) -> None:
         change = _within(wanted - state.acceleration, self._j_step)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skill_robots.franka.specs import PANDA
+from skill_robots.franka.specs import FR3, PANDA
+from skill_robots.motion.limits import MotionLimits, Surroundings
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
 
 
@@ -103,3 +106,46 @@ def test_braking_takes_as_long_as_the_law_predicts(period: float) -> None:
         times += period
     # The jerk limit takes some milliseconds to build up the deceleration.
     assert times == pytest.approx(line + tail, abs=0.02)
+
+
+@pytest.mark.parametrize("period", [0.001, 0.005])
+def test_an_fr3_approaches_the_ends_of_its_ranges_within_its_bound(period: float) -> None:
+    """Its position-based velocity limits fall as ``sqrt(2 d x) - offset`` towards an end."""
+    rng, n = np.random.default_rng(1), 50
+    surroundings = Surroundings(low=(-2.0,) * 3, high=(2.0,) * 3)
+    limits = MotionLimits(FR3, surroundings, period)
+    middle = rng.uniform(FR3.position_low + 0.5, FR3.position_high - 0.5, (n, 7))
+    shaper, state = SetpointShaper(FR3, period), Setpoint(middle)
+    at_end = np.where(rng.random((n, 7)) < 0.5, FR3.position_low + 0.05, FR3.position_high - 0.05)
+    fastest = np.zeros((n, 7))
+    for _ in range(round(4.0 / period)):
+        shaper.step(state, at_end)
+        low, high = limits.speed_bounds(state.position)
+        assert (state.velocity >= low - 1e-9).all()
+        assert (state.velocity <= high + 1e-9).all()
+        fastest = np.maximum(fastest, np.abs(state.velocity))
+    np.testing.assert_allclose(state.position, at_end, atol=0.01)
+    assert (fastest.max(axis=0) > 0.3).all()
+
+
+def test_without_such_limits_the_shaper_does_not_slow_down_near_an_end() -> None:
+    bare = replace(FR3, position_based_velocity_limit=None)
+    end = np.array(FR3.position_high)[None] - 0.05
+    speeds: list[float] = []
+    for spec in (FR3, bare):
+        shaper, state = SetpointShaper(spec, 0.005), Setpoint(end - 0.3)
+        fastest = 0.0
+        for _ in range(200):
+            shaper.step(state, end)
+            fastest = max(fastest, float(np.abs(state.velocity).max()))
+        speeds.append(fastest)
+    assert speeds[0] < 0.7 * speeds[1]
+
+
+def test_a_joint_at_its_very_end_does_not_stop_the_others() -> None:
+    state = Setpoint(np.array(FR3.position_high)[None] - 0.001)
+    goal = state.position + np.array([0.0005, *(-0.3,) * 6])
+    shaper = SetpointShaper(FR3, 0.005)
+    for _ in range(400):
+        shaper.step(state, goal)
+    np.testing.assert_allclose(state.position, goal, atol=0.01)
