@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skill_robots.tasks.engine import Engine, EngineMissingError
+from skill_robots.tasks.engine import Engine, bullet_import
 from skill_robots.tasks.skill_aware.scenes import FRICTION_LIMIT, SkillAwareScenes
 
 SATURATION_LABEL: dict[Engine, float] = {"bullet": 20.0, "mujoco": 2.0 * FRICTION_LIMIT}
@@ -34,8 +34,6 @@ def make_scenes(engine: Engine, n: int, threads: int = 1) -> SkillAwareScenes:
         from skill_robots.tasks.skill_aware.mujoco_scenes import MujocoScenes
 
         return MujocoScenes(n, threads=threads)
-    try:
+    with bullet_import():
         from skill_robots.tasks.skill_aware.bullet_scenes import BulletScenes
-    except ModuleNotFoundError as error:
-        raise EngineMissingError(error.name) from error
     return BulletScenes(n)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skill_robots.tasks.engine import Engine, EngineMissingError
+from skill_robots.tasks.engine import Engine, bullet_import
 from skill_robots.tasks.tabletop.engines.physics import TabletopPhysics
 
 
@@ -29,8 +29,6 @@ def make_physics(
         from skill_robots.tasks.tabletop.engines.mujoco_physics import MujocoPhysics
 
         return MujocoPhysics(n, physics_step_s, base, threads)
-    try:
+    with bullet_import():
         from skill_robots.tasks.tabletop.engines.bullet_physics import BulletPhysics
-    except ModuleNotFoundError as error:
-        raise EngineMissingError(error.name) from error
     return BulletPhysics(n, physics_step_s, base)
