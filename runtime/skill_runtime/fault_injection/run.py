@@ -132,7 +132,7 @@ class FaultRun:
             Signals(
                 wait=self._wait,
                 wake_gateway=self._on_written,
-                wake_listener=self._on_stopped,
+                wake_listener=self._on_written,
             ),
             self.clock,
             self.policy,
@@ -353,13 +353,8 @@ class FaultRun:
             receive(reply)
 
     def _on_written(self) -> None:
-        """Is called after the controller has written its state, and maybe replies."""
+        """Is called after the controller has written its state, replies, or executed stops."""
         self._count_stops()
-        self.telemetry_oracle.written()
-        self.processes.confirm()
-
-    def _on_stopped(self) -> None:
-        """Is called after the controller has executed stops, and maybe written its state."""
         self.telemetry_oracle.written()
         self.processes.confirm()
 
