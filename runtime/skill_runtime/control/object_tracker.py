@@ -102,7 +102,10 @@ class ObjectTracker:
 
     def awaited(self, names: Iterable[str]) -> list[str]:
         """Returns those of the names that are tracked, and of which no pose has arrived yet."""
-        return [name for name in names if self.tracks(name) and name not in self._seen]
+        tracked = self.config.objects
+        if not tracked:
+            return []
+        return [name for name in names if name in tracked and name not in self._seen]
 
     def tracks(self, name: str) -> bool:
         """Returns whether clients report the pose of this object."""

@@ -64,19 +64,18 @@ class TabletopArm:
             SimulationDivergedError: the simulation has diverged since the last reset.
         """
         self._raise_if_diverged()
-        table = self._table
-        cube = table.cube_pose
+        physics = self._table.physics
         return ArmState(
-            time_s=table.time_s,
-            joint_position=table.joint_position[0].copy(),
-            joint_velocity=table.joint_velocity[0].copy(),
-            gripper_width=float(table.gripper_width[0]),
+            time_s=physics.time_s,
+            joint_position=physics.joint_position[0].copy(),
+            joint_velocity=physics.joint_velocity[0].copy(),
+            gripper_width=float(physics.gripper_width[0]),
             objects={
                 CUBE: Pose(
-                    position=cube[0][0],
-                    quaternion=cube[1][0],
-                    velocity=cube[2][0],
-                    angular_velocity=cube[3][0],
+                    position=physics.cube_position[0].copy(),
+                    quaternion=physics.cube_quaternion[0].copy(),
+                    velocity=physics.cube_velocity[0].copy(),
+                    angular_velocity=physics.cube_angular_velocity[0].copy(),
                 )
             },
         )
@@ -92,12 +91,12 @@ class TabletopArm:
         if not math.isfinite(sum(numbers)):  # inf - inf is NaN
             raise ArmError("the set-point is not finite")
         width = 0.0 if target.grasp else target.gripper_width
-        before = self._table.time_s
+        before = self._table.physics.time_s
         self._table.physics_step(target.position[None], target.velocity[None], width)
         # The time of an unstable simulation does not increase: MuJoCo sets it to zero, and the arm
         # to the model's initial pose. The error stays until a reset of the scene, because
         # continuing would drive the arm from one pose to the other.
-        self._diverged = self._diverged or self._table.time_s <= before
+        self._diverged = self._diverged or self._table.physics.time_s <= before
         self._raise_if_diverged()
 
     def recover(self) -> None:
