@@ -114,3 +114,11 @@ def test_a_pose_that_no_table_has_is_refused(fields: dict[str, tuple[float, ...]
         tracker.put(Track.model_validate(pose | {"captured": 1.01} | fields), 1.01)
     assert caught.value.code == "invalid"
     assert tracker.poses()["cube"].position.tolist() == [1.5, -1.5, 1.5]
+
+
+def test_tracked_objects_are_awaited_until_their_first_pose() -> None:
+    seen = tracker()
+    assert seen.awaited(["cube", "tray"]) == ["cube"]
+    seen.put(sighting(1.0), 1.05)
+    assert seen.awaited(["cube", "tray"]) == []
+    assert ObjectTracker().awaited(["cube"]) == []
