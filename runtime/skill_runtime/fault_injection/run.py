@@ -160,8 +160,7 @@ class FaultRun:
         self._faulty_ticks = 0
         self._clears = 0
         self._started = False
-        self._stops_due = self._stops_seen = self._beat = self._pid = 0
-        self._decided = 0.0
+        self._stops_due = self._stops_seen = self._beat = self._pid = self._decided = 0
         self._quiet_since = 0.0
         self._receivers: dict[bytes, Callable[[Reply], None]] = {}
         self._actors: list[tuple[float, int, Actor]] = []
@@ -265,8 +264,8 @@ class FaultRun:
         return self.oracle.tick * self.arm.servo_period_s
 
     def _check_arm_fault(self, *, cleared: bool) -> None:
-        authority = self.server.authority
-        injected, mode, fault = self.arm.injected, authority.mode, authority.fault_class
+        injected, authority = self.arm.injected, self.server.authority
+        mode, fault = authority.mode, authority.fault_class
         if not injected or cleared:
             self._faulty_ticks = 0
             return
