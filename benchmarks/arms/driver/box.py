@@ -32,6 +32,7 @@ from skill_robots.arm import Pose
 from skill_robots.control_box.box import ControlBox
 from skill_robots.control_box.config import robot_config
 from skill_robots.control_box.loop import RealTimeLoop
+from skill_robots.control_box.wire.protocol import RobotMode
 from skill_robots.franka.errors import ERROR_NAMES
 from skill_robots.franka.specs import PANDA
 from skill_runtime.realtime.scheduling import DeferredGc, configure_thread
@@ -45,6 +46,9 @@ REPORT, TRACE = "report.json", "trace.npy"
 
 COLUMNS = 17
 """Of the trace: time, mode, errors, positions and velocities of the joints."""
+
+MAX_FORCE_N = 999
+"""Larger forces count as this [N]."""
 
 READY_S = 30.0
 """Longest wait for the first pose [s]."""
@@ -229,10 +233,17 @@ class Channel:
         self._cycle = 0
         self._trace = np.empty((round(trace_s * 1e3), COLUMNS))
         self._rows = 0
+        self._forces = [0] * (MAX_FORCE_N + 1)
+        self._torques = np.zeros(7)
 
     def step(self) -> None:
         """Runs once a cycle."""
         self._cycle += 1
+        state = self._box.robot.state
+        if state.robot_mode == RobotMode.MOVE:
+            force = float(np.abs(state.o_f_ext_hat_k[:3]).max())
+            self._forces[min(int(force), MAX_FORCE_N)] += 1
+            np.maximum(self._torques, np.abs(state.tau_ext_hat_filtered), out=self._torques)
         if self._rows < len(self._trace):
             self._keep(self._trace[self._rows])
         if self._cycle % CAMERA_CYCLES:
@@ -248,6 +259,16 @@ class Channel:
     def save(self, file: Path) -> None:
         """Writes the trace."""
         np.save(file, self._trace[: self._rows])
+
+    def forces(self) -> dict[str, object]:
+        """Returns the external forces of all motions, which a threshold is compared with."""
+        shares = np.cumsum(self._forces) / max(sum(self._forces), 1)
+        return {
+            "force_p99_n": int(np.searchsorted(shares, 0.99)) + 1,
+            "force_p999_n": int(np.searchsorted(shares, 0.999)) + 1,
+            "force_max_n": max((n for n, count in enumerate(self._forces) if count), default=0) + 1,
+            "torque_max_nm": self._torques.round(1).tolist(),
+        }
 
     def _keep(self, row: Array) -> None:
         state = self._box.robot.state
@@ -286,7 +307,7 @@ def main() -> None:
         loop.run(lambda: bool(ended), in_slack)
     box.close()
     channel.save(folder / TRACE)
-    (folder / REPORT).write_text(json.dumps(loop.report()))
+    (folder / REPORT).write_text(json.dumps({**loop.report(), **channel.forces()}))
 
 
 if __name__ == "__main__":

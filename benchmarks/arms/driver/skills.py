@@ -46,7 +46,7 @@ COST_S = 10.0
 COLUMNS = (
     *("seconds", "reflexes", "governor_interventions", "success_rate_mean", "success_rate_least"),
     *("overrun_share", "missed_setpoints", "driver_lateness_p99_ms", "read_command_p50_us"),
-    *("read_command_p99_us", "slip_s"),
+    *("read_command_p99_us", "force_p99_n", "force_max_n", "slip_s"),
 )
 
 
@@ -152,6 +152,8 @@ def run_robot(robot: Robot, options: Options) -> dict[str, object]:
         "skills": skills,
         **watch.observed.figures(),
         **costs,
+        **{name: report[name] for name in ("force_p99_n", "force_p999_n", "force_max_n")},
+        "torque_max_nm": report["torque_max_nm"],
         "slip_s": slip,
         "conclusive": slip <= MAX_SLIP_S,
         "box": report,

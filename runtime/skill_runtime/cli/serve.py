@@ -128,15 +128,22 @@ def _refuse(error: Exception, code: int = USAGE) -> NoReturn:
 
 def server_options(arguments: ServeOptions) -> ServerOptions:
     """Returns the options of the server's processes."""
-    from skill_runtime.processes.config import ServerOptions
+    from skill_runtime.processes.config import RobotStart, ServerOptions
 
-    scene, timing = arguments.scene, arguments.timing
+    scene, timing, franka = arguments.scene, arguments.timing, arguments.franka
     return ServerOptions(
         model=arguments.model,
         device=arguments.device,
         arm=arguments.arm.arm,
         address=arguments.arm.address,
         speed=arguments.arm.share,
+        robot=RobotStart(
+            recover=franka.recover,
+            home_gripper=franka.home_gripper,
+            gripper=franka.gripper,
+            collision_force_n=franka.collision_force,
+            collision_torque_nm=franka.collision_torque,
+        ),
         demo=arguments.demo,
         stopped=arguments.stopped,
         stop_after_s=arguments.stop_after,

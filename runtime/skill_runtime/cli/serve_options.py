@@ -26,6 +26,9 @@ REAL_SPEED = 0.8
 the whole limits a joint moves at up to 1.2 times its limit, and a Franka robot then stops itself;
 at 0.8 it stays below (``python -m benchmarks.arms.overshoot``)."""
 
+MAX_FORCE_N, MAX_TORQUE_NM = 500.0, 87.0
+"""Largest collision thresholds; 87 N m is the torque of the large joints."""
+
 DRIVERS = ("franky", "panda_py")
 """Modules that connect to a Franka arm. The robot's version decides which of them is needed."""
 
@@ -51,6 +54,26 @@ class ArmOptions:
         if self.speed is not None:
             return self.speed
         return REAL_SPEED if self.arm == "franka" else 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrankaOptions:
+    """Start of a real Franka arm, see docs/deployment.md."""
+
+    recover: bool = False
+    """Clear errors of an earlier run, a contact too. Look at the robot first."""
+    home_gripper: bool = False
+    """Home the gripper: its fingers close and open. Needed once after each start of the robot."""
+    gripper: bool = True
+    """Whether the robot has a Franka Hand."""
+    collision_force: Annotated[
+        float | None, arg(metavar="N", help_behavior_hint="(default: see the banner)")
+    ] = None
+    """External force along x, y or z at which the robot stops itself [N]."""
+    collision_torque: Annotated[
+        float | None, arg(metavar="NM", help_behavior_hint="(default: see the banner)")
+    ] = None
+    """External torque in joints 1 to 4 at which the robot stops itself [N m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +146,7 @@ class ServeOptions:
     view: bool = False
     """Open MuJoCo's viewer, in a process of its own."""
     arm: OmitArgPrefixes[ArmOptions] = ArmOptions()
+    franka: OmitArgPrefixes[FrankaOptions] = FrankaOptions()
     addresses: OmitArgPrefixes[AddressOptions] = AddressOptions()
     scene: OmitArgPrefixes[SceneOptions] = SceneOptions()
     timing: OmitArgPrefixes[TimingOptions] = TimingOptions()
@@ -136,6 +160,7 @@ def check_options(arguments: ServeOptions) -> None:
     """
     scene, timing = arguments.scene, arguments.timing
     _check_arm(arguments.arm, scene)
+    _check_franka(arguments.arm, arguments.franka)
     check_number("port", arguments.addresses.port, 1, MAX_PORT - STOP_PORT_OFFSET)
     check_object(scene.mass, scene.friction)
     check_number("seed", scene.seed, 0, 2**32 - 1)
@@ -180,6 +205,16 @@ def _check_arm(options: ArmOptions, scene: SceneOptions) -> None:
         raise UsageError(
             "--arm franka needs a driver, and neither franky-control nor panda-python is "
             "installed; install both with: pip install 'skill-serve[franka]'"
+        )
+
+
+def _check_franka(arm: ArmOptions, options: FrankaOptions) -> None:
+    check_number("collision-force", options.collision_force, 1, MAX_FORCE_N, unit="N")
+    check_number("collision-torque", options.collision_torque, 1, MAX_TORQUE_NM, unit="N m")
+    if arm.arm != "franka" and options != FrankaOptions():
+        raise UsageError(
+            "--recover, --home-gripper, --no-gripper, --collision-force and --collision-torque are "
+            "for a real arm; give --arm franka, or omit them"
         )
 
 

@@ -17,6 +17,19 @@ from skill_runtime.transport.addresses import Addresses
 
 
 @dataclass(frozen=True, kw_only=True)
+class RobotStart:
+    """Start of a real Franka arm; ``DriverConfig`` explains the fields."""
+
+    recover: bool = False
+    home_gripper: bool = False
+    gripper: bool = True
+    collision_force_n: float | None = None
+    """None for the default of the driver."""
+    collision_torque_nm: float | None = None
+    """Of joints 1 to 4; None for the default of the driver."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ServerOptions:
     """One server, as the user has asked for it; ``ServeConfig`` and ``Pace`` explain the fields."""
 
@@ -26,6 +39,7 @@ class ServerOptions:
     address: str | None = None
     """Address of the control box of a real arm; None for a simulated one."""
     speed: float = 1.0
+    robot: RobotStart = RobotStart()
     demo: bool = True
     stopped: bool = False
     stop_after_s: float = 60.0

@@ -11,10 +11,12 @@ import pickle
 import shutil
 import sys
 import time
+from dataclasses import replace
 
 from skill_proto.manifest import PolicyManifest
 from skill_proto.shared_memory.memory import map_memory
 from skill_robots.arm import Arm, ArmError
+from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.tasks.engine import EngineMissingError
 from skill_runtime.authority.authority import IdleTimeout
@@ -27,6 +29,7 @@ from skill_runtime.processes.config import (
     ControllerConfig,
     Failed,
     Ready,
+    RobotStart,
     ServerOptions,
     Started,
 )
@@ -120,10 +123,28 @@ def open_arm(options: ServerOptions, manifest: PolicyManifest) -> tuple[Arm, tup
     rate_hz = options.servo_rate_hz
     if options.arm == "franka":
         assert options.address is not None  # checked with the command line
-        return connect_franka(options.address, servo_rate_hz=rate_hz, realtime=options.realtime)
+        return connect_franka(
+            options.address,
+            driver_config(options.robot),
+            servo_rate_hz=rate_hz,
+            realtime=options.realtime,
+        )
     arm = simulated_arm(manifest, servo_rate_hz=rate_hz, seed=options.seed, name=options.arm)
     arm.set_context(mass=options.mass, friction=options.friction)
     return arm, ()
+
+
+def driver_config(robot: RobotStart) -> DriverConfig:
+    """Returns the settings of the driver of a real arm."""
+    config = DriverConfig(
+        recover_at_start=robot.recover, home_gripper=robot.home_gripper, gripper=robot.gripper
+    )
+    force, torque = robot.collision_force_n, robot.collision_torque_nm
+    if force is not None:
+        config = replace(config, collision_force_n=(force,) * 3 + config.collision_force_n[3:])
+    if torque is not None:
+        config = replace(config, collision_torque_nm=(torque,) * 4 + config.collision_torque_nm[4:])
+    return config
 
 
 def _server(

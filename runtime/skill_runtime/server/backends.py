@@ -7,6 +7,7 @@ from typing import Literal
 
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import Arm, ArmCommunicationError
+from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.observation import FIELDS
 from skill_robots.tasks.registry import find_task
 from skill_robots.tasks.tabletop.simulated_arm import BulletArm, MujocoArm, TabletopArm
@@ -51,12 +52,18 @@ def simulated_arm(
 
 
 def connect_franka(
-    address: str, *, servo_rate_hz: float, realtime: bool, release_s: float = RELEASE_S
+    address: str,
+    config: DriverConfig | None = None,
+    *,
+    servo_rate_hz: float,
+    realtime: bool,
+    release_s: float = RELEASE_S,
 ) -> tuple[Arm, tuple[str, ...]]:
     """Connects to a Franka arm; this takes seconds.
 
     Args:
         address: of its control box.
+        config: thresholds, gripper, and errors that are cleared; None for the defaults.
         servo_rate_hz: rate of the set-points [Hz].
         realtime: request real-time scheduling for the driver.
         release_s: longest wait for another program to release the robot [s].
@@ -72,7 +79,9 @@ def connect_franka(
     ends = time.monotonic() + release_s
     while True:
         try:
-            arm = FrankaArm.connect(address, servo_rate_hz=servo_rate_hz, realtime=realtime)
+            arm = FrankaArm.connect(
+                address, servo_rate_hz=servo_rate_hz, realtime=realtime, config=config
+            )
         except ArmCommunicationError:
             if time.monotonic() >= ends:
                 raise

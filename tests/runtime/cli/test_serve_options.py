@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import get_type_hints
 
 import pytest
 import tyro
 
+from skill_robots.franka_driver.config import DriverConfig
 from skill_runtime.cli import serve_options
+from skill_runtime.cli.serve import server_options
 from skill_runtime.cli.serve_options import REAL_SPEED, ServeOptions, check_options
 from skill_runtime.console.flags import UsageError
+from skill_runtime.processes.controller import driver_config
 
 
 def parse(*words: str) -> ServeOptions:
@@ -51,6 +54,16 @@ def test_the_arm_may_hold_for_ever() -> None:
             "--mass, --seed: for a simulated arm only",
         ),
         (["--arm", "franka", "--address", "a", "--friction", ".5"], "--friction: for a simulated"),
+        (["--recover"], "for a real arm; give --arm franka"),
+        (["--no-gripper"], "for a real arm; give --arm franka"),
+        (
+            ["--arm", "franka", "--address", "a", "--collision-force", "0"],
+            "--collision-force takes a number from 1 to 500 N, got 0",
+        ),
+        (
+            ["--arm", "franka", "--address", "a", "--collision-torque", "88"],
+            "--collision-torque takes a number from 1 to 87 N m, got 88",
+        ),
     ],
 )
 def test_flags_of_another_arm_are_refused(words: list[str], error: str) -> None:
@@ -97,3 +110,20 @@ def test_every_option_has_a_name_of_its_own() -> None:
         group = get_type_hints(ServeOptions)[field.name]
         names += [part.name for part in fields(group)] if is_dataclass(group) else [field.name]
     assert len(names) == len(set(names))
+
+
+def test_the_start_of_a_real_arm_reaches_its_driver() -> None:
+    words = ["--recover", "--home-gripper", "--no-gripper"]
+    words += ["--collision-force", "60", "--collision-torque", "30"]
+    arguments = parse("--arm", "franka", "--address", "a", *words)
+    config = driver_config(server_options(arguments).robot)
+    default = DriverConfig()
+    assert config == replace(
+        default,
+        recover_at_start=True,
+        home_gripper=True,
+        gripper=False,
+        collision_force_n=(60.0,) * 3 + default.collision_force_n[3:],
+        collision_torque_nm=(30.0,) * 4 + default.collision_torque_nm[4:],
+    )
+    assert driver_config(server_options(parse()).robot) == default
