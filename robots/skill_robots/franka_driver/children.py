@@ -20,8 +20,9 @@ from skill_robots.franka_driver.records import BYTES, SharedRecords, Status, Wor
 START_TIMEOUT_S = 30.0
 """Longest wait for driver and gripper [s]: an error recovery takes up to 16 s on real robots."""
 
-CLOSE_TIMEOUT_S = 3.0
-"""Longest wait for their end [s]: 1 s to brake, 1 s for the vendor's stop."""
+CLOSE_TIMEOUT_S = 2.0
+"""Longest wait for their end [s]: the wrist of an FR3 brakes for up to 0.7 s, and the vendor's stop
+takes up to 1 s."""
 
 MODULE = "skill_robots.franka_driver"
 """Runs both processes."""

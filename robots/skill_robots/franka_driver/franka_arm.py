@@ -86,14 +86,13 @@ class FrankaArm:
         *,
         servo_rate_hz: float = 200.0,
         realtime: bool = True,
-        speed: float = 1.0,
         config: DriverConfig | None = None,
     ) -> FrankaArm:
         """Connects to a robot, checks it, and starts the impedance law at the measured pose.
 
         Asks the robot for its protocol version first, and imports only the library that speaks it:
         panda-python for a Panda (version 5), franky-control for an FR3 (version 10). Waits up to
-        ``START_TIMEOUT_S`` for the robot; call it outside of the control loop.
+        ``children.START_TIMEOUT_S`` for the robot; call it outside of the control loop.
 
         Args:
             address: host name or IP address of the robot's control unit.
@@ -101,18 +100,14 @@ class FrankaArm:
             realtime: whether the driver's memory is locked. Driver and vendor's law always ask for
                 SCHED_FIFO, because a robot stops after 20 missed commands. A refusal of either is
                 a remark (:attr:`remarks`), not an error.
-            speed: share of the published joint and end-effector speeds that :attr:`spec` allows,
-                in (0, 1].
             config: thresholds, payload and gripper; None for the suggested start values.
 
         Raises:
             ArmError: nobody listens, the robot's version or the installed package does not fit, or
                 a start-up check failed (mode, brakes, errors, end-effector frame). The text names
                 the problem and its remedy.
-            ValueError: ``speed`` or ``servo_rate_hz`` is out of range.
+            ValueError: ``servo_rate_hz`` is out of range.
         """
-        if not 0.0 < speed <= 1.0:
-            raise ValueError(f"speed must be in (0, 1], got {speed}")
         if not 80.0 < servo_rate_hz <= 1000.0:
             raise ValueError(f"servo_rate_hz must be in (80, 1000], got {servo_rate_hz}")
         config = config or DriverConfig()
@@ -154,7 +149,7 @@ class FrankaArm:
 
         processes = DriverProcesses(driver_start, hand_start if config.gripper else None)
         processes.start()
-        return cls(at_speed(spec, speed), period_s, processes)
+        return cls(spec, period_s, processes)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -343,24 +338,13 @@ class FrankaArm:
         self._restart = None
 
     def close(self) -> None:
-        """Brings the robot to rest, ends law and processes; takes at most ``CLOSE_TIMEOUT_S``."""
+        """Brings the robot to rest, and ends law and processes.
+
+        It takes at most ``children.CLOSE_TIMEOUT_S``.
+        """
         if self._restart is not None:
             self._restart.join()
         self._processes.close()
-
-
-def at_speed(spec: ArmSpec, speed: float) -> ArmSpec:
-    """Returns a spec whose joint and end-effector speeds are a share of the published ones.
-
-    Accelerations stay: an arm that moves slowly may stop as hard as before.
-    """
-    if speed == 1.0:
-        return spec
-    return replace(
-        spec,
-        velocity_limit=spec.velocity_limit * speed,
-        end_effector_speed=spec.end_effector_speed * speed,
-    )
 
 
 _NOT_MOVING: dict[int, str] = {

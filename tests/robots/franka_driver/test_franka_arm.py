@@ -28,9 +28,8 @@ from skill_robots.arm import (
     ArmState,
     JointTarget,
 )
-from skill_robots.franka.specs import PANDA
 from skill_robots.franka_driver.config import DriverConfig
-from skill_robots.franka_driver.franka_arm import FrankaArm, at_speed
+from skill_robots.franka_driver.franka_arm import FrankaArm
 
 ROBOTS: tuple[Robot, ...] = ("fer", "fr3")
 ADDRESSES = {"fer": "127.13.2.5", "fr3": "127.13.2.10"}
@@ -253,18 +252,10 @@ def test_two_arms_at_once(tmp_path: Path) -> None:
             assert server.state.connection.reflexes == 0
 
 
-def test_at_a_reduced_speed_the_spec_allows_a_share_of_the_speeds() -> None:
-    slow = at_speed(PANDA, 0.2)
-    np.testing.assert_allclose(slow.velocity_limit, 0.2 * PANDA.velocity_limit)
-    assert slow.end_effector_speed == pytest.approx(0.34)
-    np.testing.assert_array_equal(slow.acceleration_limit, PANDA.acceleration_limit)
-    assert at_speed(PANDA, 1.0) is PANDA
-
-
-@pytest.mark.parametrize("speed", [0.0, 1.1, float("nan")])
-def test_a_speed_out_of_range_is_refused(speed: float) -> None:
-    with pytest.raises(ValueError, match="speed must be"):
-        FrankaArm.connect("127.13.2.99", speed=speed)
+@pytest.mark.parametrize("rate", [80.0, 1001.0, float("nan")])
+def test_a_rate_out_of_range_is_refused(rate: float) -> None:
+    with pytest.raises(ValueError, match="servo_rate_hz must be"):
+        FrankaArm.connect("127.13.2.99", servo_rate_hz=rate)
 
 
 def test_nobody_listens() -> None:
