@@ -28,6 +28,7 @@ from skill_robots.arm import (
     ArmState,
     JointTarget,
 )
+from skill_robots.franka_driver import franka_arm
 from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.franka_driver.franka_arm import FrankaArm
 
@@ -94,7 +95,7 @@ def test_the_robot_names_its_type_and_payload(box: Box) -> None:
     with connected(box) as arm:
         assert arm.spec.name == ("panda" if box.robot == "fer" else "fr3")
         assert any("end effector 0.7" in remark for remark in arm.remarks)
-        assert any("90 N" in remark for remark in arm.remarks)
+        assert any("150 N" in remark for remark in arm.remarks)
 
 
 def test_without_set_points_it_holds_and_takes_them_again_from_there(box: Box) -> None:
@@ -256,6 +257,16 @@ def test_two_arms_at_once(tmp_path: Path) -> None:
 def test_a_rate_out_of_range_is_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="servo_rate_hz must be"):
         FrankaArm.connect("127.13.2.99", servo_rate_hz=rate)
+
+
+@pytest.mark.parametrize(("version", "package"), [(5, "panda-python"), (10, "franky-control")])
+def test_a_missing_package_is_named(
+    version: int, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(franka_arm, "server_version", lambda address: version)
+    monkeypatch.setattr(franka_arm, "find_spec", lambda module: None)
+    with pytest.raises(ArmError, match=rf"version {version} .*{package}.*pip install"):
+        FrankaArm.connect("127.13.2.99")
 
 
 def test_nobody_listens() -> None:

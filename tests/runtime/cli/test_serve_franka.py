@@ -90,7 +90,7 @@ def test_a_policy_moves_a_robot_once_a_tracker_sends_the_cube(robot: Robot, tmp_
         assert state_when(client, lambda state: state.mode == "stopped").connection is not None
         code, output = running.end()
         assert code == 0, output
-        assert "note       the robot stops itself at 90 N" in output
+        assert "note       the robot stops itself at 150 N" in output
         assert "the policy waits for the pose of 'cube'" in output
         if robot == "fr3":
             assert "trained on the robot 'panda', this arm is 'fr3'" in output
