@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +58,12 @@ def press(arm: FrankaArm) -> None:
     down = np.array([0.0, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0])  # joint 2 lowers the arm
     due = time.monotonic()
     for _ in range(800):
-        position = position + down * arm.servo_period_s
-        arm.read()
-        target = JointTarget(position=position, velocity=down, acceleration=0.0 * down)
-        arm.command(target)
+        # libfranka waits for the end of the motion, so a stop begins with a silence.
+        with suppress(ArmCommunicationError):
+            arm.read()
+            position = position + down * arm.servo_period_s
+            target = JointTarget(position=position, velocity=down, acceleration=0.0 * down)
+            arm.command(target)
         due += arm.servo_period_s
         time.sleep(max(0.0, due - time.monotonic()))
 
