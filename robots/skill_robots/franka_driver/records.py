@@ -191,7 +191,7 @@ class SharedRecords:
         if record is None:
             return None
         number, time_s = _REFERENCE.unpack_from(record)
-        position, velocity, acceleration = _vectors(record, _REFERENCE.size, 3)
+        position, velocity, acceleration = _vectors(record, _REFERENCE.size)
         return Reference(number, time_s, position, velocity, acceleration)
 
     # Driver to arm ------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class SharedRecords:
         if record is None:
             return None
         head = _STATE.unpack_from(record)
-        return DriverState._make((*head, *_vectors(record, _STATE.size, 4)))
+        return DriverState._make((*head, *_vectors(record, _STATE.size)))
 
     # The gripper --------------------------------------------------------------------------------
 
@@ -283,9 +283,10 @@ def _bytes_of(vector: Array) -> bytes:
     return np.asarray(vector, np.float64).tobytes()
 
 
-def _vectors(record: bytes, offset: int, count: int) -> Array:
-    """Returns the vectors ``(count, 7)`` in a record; a view, read-only."""
-    return np.frombuffer(record, np.float64, count * DOF, offset).reshape(count, DOF)
+def _vectors(record: bytes, offset: int) -> list[Array]:
+    """Returns the vectors ``(7,)`` from an offset of a record to its end; views, read-only."""
+    numbers = np.frombuffer(record, np.float64, -1, offset)
+    return [numbers[start : start + DOF] for start in range(0, len(numbers), DOF)]
 
 
 def now() -> float:
