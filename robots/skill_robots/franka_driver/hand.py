@@ -133,7 +133,9 @@ class HandDriver:
         self._records = records
         self._force_n = grasp_force_n
         self._worker: threading.Thread | None = None
-        self._begun = 0
+        # A process that was started again leaves the hand as it is.
+        earlier = records.read_hand_goal()
+        self._begun = 0 if earlier is None else earlier.number
         self._width_m = self._widest_m = 0.0
         self._holds = False
 

@@ -121,8 +121,7 @@ def test_the_newest_goal_wins_and_a_motion_is_stopped_for_it(robot: Robot, tmp_p
         arm.close()
         requests = box.end()["gripper_requests"]
         assert isinstance(requests, dict)
-        counts = {str(name).lower(): count for name, count in requests.items()}
-        assert (counts["move"], counts["stop"]) == (2, 1)
+        assert (requests["move"], requests["stop"]) == (2, 1)
 
 
 @pytest.mark.parametrize("robot", ROBOTS)
@@ -170,6 +169,9 @@ def test_a_gripper_process_that_was_killed_is_an_error_and_started_again(tmp_pat
         control_box("fer", ADDRESSES["fer"], tmp_path, "--scene", "none") as box,
         connected(box) as arm,
     ):
+        hand = Hand(arm)
+        hand.command(width=0.05)
+        hand.until(lambda state: not state.is_moving and state.width_m > 0.048)
         process = arm._processes._hand
         assert process is not None
         process.kill()
@@ -178,6 +180,12 @@ def test_a_gripper_process_that_was_killed_is_an_error_and_started_again(tmp_pat
         arm.recover()
         until_readable(arm)
         Hand(arm).wait(0.2)
+        assert not hand.state.is_moving  # it does not repeat its last goal
+        assert hand.state.width_m == pytest.approx(0.05, abs=2e-3)
+        arm.close()
+        requests = box.end()["gripper_requests"]
+        assert isinstance(requests, dict)
+        assert requests["move"] == 1
 
 
 def test_a_robot_without_a_gripper_is_served_on_request(tmp_path: Path) -> None:
