@@ -1,8 +1,8 @@
 """Driver: feeds the vendor's impedance law at 1 kHz from shared memory.
 
 If the process that sends set-points dies or freezes, the feed brakes the arm and holds it. The
-driver ends :data:`ORPHAN_S` after the death of its parent, and after :data:`SILENT_S` without a
-set-point; then the robot holds by itself.
+driver ends :data:`ORPHAN_S` after the death of its parent, after :data:`SILENT_S` without a
+set-point, and when the connection to the robot is lost; then the robot holds by itself.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ ORPHAN_S = 1.0
 """The driver ends this long after its parent's death [s]; the arm is at rest much earlier."""
 
 SILENT_S = 60.0
-"""The driver ends after this time without a set-point, if there was one before [s]."""
+"""The driver ends when it has held the arm for this time without a set-point, if there was one
+before [s]. A robot that has stopped itself may wait longer for its operator."""
 
 RECOVERY_SETTLE_S = 0.5
 """Longest wait for the mode Idle after an error recovery [s]."""
@@ -124,6 +125,7 @@ class Driver:
         self._seen = records.reference_version
         self._recovered = records.words[Word.RECOVERY_ASKED]
         self._delays = Delays()
+        self._held_since_s = 0.0
         self._orphan_s = inf
         """When the parent was found to be dead."""
         self._deaf = False
@@ -160,6 +162,7 @@ class Driver:
         """Sets thresholds and payload, and starts the law at the measured pose."""
         robot.configure(self._config)
         self._feed.hold(robot.start())
+        self._held_since_s = now()
         self._stop = StopClass.NOT_STOPPED
 
     # The cycle ----------------------------------------------------------------------------------
@@ -304,7 +307,8 @@ class Driver:
             return "the driver has ended: it was asked to end"
         if at_rest and time_s - self._orphan_s > ORPHAN_S:
             return "the driver has ended: its parent has died"
-        if feed.accepted and time_s - feed.last_s > SILENT_S:
+        holds = feed.accepted and feed.phase is Phase.HOLDING
+        if holds and time_s - max(feed.last_s, self._held_since_s) > SILENT_S:
             return f"the driver has ended: it had no set-point for {SILENT_S:g} s"
         return None
 
