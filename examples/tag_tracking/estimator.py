@@ -9,7 +9,7 @@ the limit, the cube is elsewhere, and all six unknowns are fitted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -66,6 +66,8 @@ class Estimate:
     """``(3,)`` [m]."""
     rotation: Array
     """``(3, 3)``."""
+    spin: Array
+    """``(3,)`` angular velocity from the last poses, zero before there are two [rad/s]."""
     on_table: bool
     residual_px: float
     """Root mean square distance of the corners from their projections [px]."""
@@ -124,13 +126,14 @@ class Estimator:
             exposed_s=now,
             position=fit.motion.position,
             rotation=fit.motion.rotation,
+            spin=spin,
             on_table=on_table,
             residual_px=fit.residual_px,
             tags=corners.sightings,
             cameras=tuple(sighting.camera.name for sighting in seen),
         )
         self._past = [*(past for past in self._past if past.exposed_s > now - FORGET_S), estimate]
-        return estimate
+        return replace(estimate, spin=self._expected(now)[1])
 
     def _corners(self, seen: Sequence[Sighting], now: float) -> Corners:
         counts = [4 * len(sighting.tags.numbers) for sighting in seen]
@@ -163,13 +166,19 @@ class Estimator:
     # On the table ---------------------------------------------------------------------------------
 
     def _fit_on_table(self, corners: Corners, velocity: Array, spin: Array) -> Fit | None:
-        """Fits a cube at rest on any of its faces; leaves out one misread tag of three or more."""
-        fit = _best_on_table(corners, velocity, spin)
-        if fit is None or self._holds(fit) or corners.sightings < 3:
-            return fit
-        others = np.delete(np.arange(corners.sightings), int(np.argmax(fit.by_sighting_px)))
-        without = _best_on_table(corners.only(others), velocity, spin)
-        return without if without is not None and self._holds(without) else fit
+        """Fits a cube at rest on any of its faces.
+
+        Up to a third of the tags, those that fit worst, are left out: the hand or a shadow may
+        cover an edge. At least two remain.
+        """
+        first = fit = _best_on_table(corners, velocity, spin)
+        for _ in range(corners.sightings // 3):
+            if fit is None or self._holds(fit):
+                return fit
+            others = np.delete(np.arange(corners.sightings), int(np.argmax(fit.by_sighting_px)))
+            corners = corners.only(others)
+            fit = _best_on_table(corners, velocity, spin)
+        return fit if fit is not None and self._holds(fit) else first
 
     # Elsewhere ------------------------------------------------------------------------------------
 

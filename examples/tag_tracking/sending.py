@@ -23,6 +23,25 @@ class _RoundTrip:
     offset_s: float
 
 
+def track_message(estimate: Estimate, captured_s: float) -> Track:
+    """Returns the message for a pose; the server computes the velocity from successive poses.
+
+    Args:
+        estimate: the pose.
+        captured_s: time of its exposure on the server's clock [s].
+    """
+    x, y, z = estimate.position.tolist()
+    w, i, j, k = estimate.quaternion.tolist()
+    about_x, about_y, about_z = estimate.spin.tolist()
+    return Track(
+        object=CUBE,
+        captured=captured_s,
+        position=(x, y, z),
+        quaternion=(w, i, j, k),
+        angular_velocity=(about_x, about_y, about_z),
+    )
+
+
 class ServerClock:
     """The server's clock, from round trips: the offset of the shortest one counts.
 
@@ -91,14 +110,7 @@ class PoseSender:
         Raises:
             ClientError: no server answers, or the answer is not of this protocol.
         """
-        x, y, z = estimate.position.tolist()
-        w, i, j, k = estimate.quaternion.tolist()
-        message = Track(
-            object=CUBE,
-            captured=self._clock.at(estimate.exposed_s),
-            position=(x, y, z),
-            quaternion=(w, i, j, k),
-        )
+        message = track_message(estimate, self._clock.at(estimate.exposed_s))
         sent = time.monotonic()
         try:
             reply, _ = self._connection.ask(message)

@@ -25,6 +25,7 @@ def pose(exposed_s: float) -> Estimate:
         exposed_s=exposed_s,
         position=np.array([0.1, -0.05, 0.02]),
         rotation=np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]),
+        spin=np.array([0.0, 0.0, 1.5]),
         on_table=True,
         residual_px=0.2,
         tags=4,
