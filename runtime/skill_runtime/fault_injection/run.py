@@ -234,11 +234,11 @@ class FaultRun:
         authority, oracle = self.server.authority, self.oracle
         self._count_stops()
         mode, fault = authority.mode, authority.fault_class
-        if self._policy_has_failed:
-            oracle.must_be_at_fault("policy", mode, fault)
-            self._policy_has_failed = False
         # A fault that was cleared after the set-point was sent is found again in the next tick.
         cleared, self._clears = oracle.counts["clear"] != self._clears, oracle.counts["clear"]
+        policy_failed, self._policy_has_failed = self._policy_has_failed, False
+        if policy_failed and not cleared:
+            oracle.must_be_at_fault("policy", mode, fault)
         failed, self._errors.has_raised = self._errors.has_raised, False
         if failed and not cleared:
             oracle.must_be_at_fault("internal", mode, fault)
