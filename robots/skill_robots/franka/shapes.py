@@ -2,8 +2,8 @@
 
 Capsules of our own, fitted to the published geometry: every vertex of the meshes of
 franka_description 1.0.1 (frankarobotics, ``meshes/robot_arms``: ``fer``, ``fr3`` and its revision
-``fr3v2``) is inside of them (``benchmarks/arms/geometry/collision_shapes.py``). The outer shapes of the arms
-differ by a few millimetres only, so all have the same capsules.
+``fr3v2``) is inside of them (``benchmarks/arms/geometry/collision_shapes.py``). The outer shapes of
+the arms differ by a few millimetres only, so all have the same capsules.
 
 The shapes of ``panda.xml`` are for display and, at the hand, for contacts of the trained plant. Its
 links reach up to 63 mm out of them, at the ends of the joint axes.
