@@ -37,15 +37,11 @@ class Observed:
     lateness_s: list[float] = field(default_factory=list[float])
     first: Telemetry | None = None
     newest: Telemetry | None = None
-    faults: set[str] = field(default_factory=set[str])
-    """Classes of faults that were in force."""
 
     def add(self, state: Telemetry) -> None:
         """Adds one state."""
         self.first = self.first or state
         self.newest = state
-        if state.fault is not None:
-            self.faults.add(state.fault)
         connection = state.connection
         if connection is not None and state.mode == "skill":
             self.lateness_s.append(connection.lateness_s)
@@ -76,7 +72,10 @@ class Observed:
             "governor": governor,
             "reflexes": None if connection is None else connection.reflexes,
             "missed_setpoints": None if connection is None else connection.missed_setpoints,
-            "faults": sorted(self.faults),
+            "faults": {
+                name: count for name, count in newest.counters.items() if name.startswith("faults.")
+            },
+            "stops": newest.counters.get("stops", 0),
             "execution_time_p99_us": newest.timing.execution_time_p99_us,
         }
 

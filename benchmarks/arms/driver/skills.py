@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from benchmarks.arms.driver.server import Watch, serving
 from benchmarks.lib.report import print_table, write_json
 from skill_robots.arm import ArmCommunicationError, JointTarget
 from skill_robots.franka_driver.franka_arm import FrankaArm
-from skill_runtime.client import CommandRefusedError, SkillClient
+from skill_runtime.client import ClientError, CommandRefusedError, LeaseLostError, SkillClient
 from skill_runtime.realtime.scheduling import configure_thread
 
 MAX_SLIP_S = 0.02
@@ -114,20 +115,19 @@ class Session:
         """Repeats one command for a time; after a fault, begins anew with a new lease."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
-            try:
-                getattr(self._client, kind)(vector)
-            except CommandRefusedError:
-                self._recover()
+            with suppress(ClientError):
+                try:
+                    getattr(self._client, kind)(vector)
+                except (CommandRefusedError, LeaseLostError):
+                    self._recover()
             time.sleep(REPEAT_S)
 
     def _recover(self) -> None:
+        """Clears a fault or a stop, which the figures count, and takes the lease again."""
         time.sleep(1.0)
-        try:
-            if self._client.state().mode == "fault":
-                self._client.clear()
-            self._client.acquire("benchmark")
-        except CommandRefusedError:
-            return  # the arm still moves
+        if self._client.state().mode in ("fault", "stopped"):
+            self._client.clear()
+        self._client.acquire("benchmark")
 
 
 def run_robot(robot: Robot, options: Options) -> dict[str, object]:
