@@ -12,28 +12,21 @@ and each pose arrives 30 to 60 ms after its exposure. The seeds are those of an 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import tyro
-from examples.tag_tracking.camera import rotation_from
-from examples.tag_tracking.detection import TagDetector
-from examples.tag_tracking.estimator import Estimate, Estimator, Sighting
-from examples.tag_tracking.sending import track_message
-from examples.tag_tracking.tags import cube_corners
-from examples.tag_tracking.watching import TOGETHER_S
 from tqdm import tqdm
 
+from benchmarks.arms.tracker.cameras import Cameras, Counts
 from benchmarks.arms.tracker.scene import NoRendererError, SceneConfig, TagScene
 from benchmarks.context.goal_serving import check_takes_goals
 from benchmarks.lib.inputs import open_policy
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
-from skill_proto.messages import Track
 from skill_robots.arm import Pose
 from skill_robots.objects import CUBE
 from skill_robots.observation import observe
@@ -45,12 +38,6 @@ from skill_runtime.control.object_tracker import ObjectTracker, TrackConfig
 from skill_runtime.policy import OnnxPolicy
 
 Poses = Literal["exact", "exact, late", "tracker"]
-
-WINDOW_PX = 200
-"""Side of the rendered part of each image, around the cube [px]."""
-
-WARM_UP_S, WARM_UP_STEP_S = 0.2, 0.005
-"""The tracker runs this long before an episode, as it does before a client sends a goal [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,114 +60,6 @@ class Config:
     """Range of the time from exposure to the pose's arrival at the server [s]."""
     json: Path | None = None
     """File of the result, as JSON."""
-
-
-@dataclass
-class Counts:
-    """Images and poses of one kind of run."""
-
-    images: int = 0
-    poses: int = 0
-    missed: int = 0
-    """Times at which images were taken, but no pose was found."""
-    elsewhere: int = 0
-    """Poses that were not on the table."""
-    errors_m: list[float] = field(default_factory=list[float])
-    """Distances of the poses from the cube at the time of exposure [m]."""
-    held_steps: int = 0
-    """Control steps without a fresh pose."""
-
-
-class Cameras:
-    """Makes poses of the cube from images at given times; a new one for each episode.
-
-    Args:
-        table: the scene; scene 0 is seen.
-        scene: renders the images; None: exact poses at the same times.
-        config: rate and delay.
-        random: phases of the cameras and delays.
-        counts: sums over episodes.
-    """
-
-    def __init__(
-        self,
-        table: Tabletop,
-        scene: TagScene | None,
-        config: Config,
-        random: np.random.Generator,
-        counts: Counts,
-    ) -> None:
-        self._table, self._scene, self._random, self._counts = table, scene, random, counts
-        self._names = config.cameras
-        self._period_s, self._delay_s = 1 / config.rate_hz, config.delay_s
-        self._due = {name: random.uniform(0, self._period_s) - WARM_UP_S for name in self._names}
-        self._newest: dict[str, Sighting] = {}
-        self._estimator, self._detector = Estimator(), TagDetector(cube_corners())
-        self._arriving: deque[tuple[float, Track]] = deque()
-        self._last_arrival_s = -np.inf
-
-    def advance(self, now: float) -> None:
-        """Takes the images that are due until ``now`` [s], and makes one pose of them."""
-        due = [name for name in self._names if self._due[name] <= now]
-        for name in due:
-            missed = np.floor((now - self._due[name]) / self._period_s)
-            self._due[name] += self._period_s * (1 + missed)
-        if due:
-            self._counts.images += len(due)
-            self._take(due, now)
-
-    def warm_up(self) -> None:
-        """Takes the images before the episode, in which nothing moves."""
-        for step in range(round(WARM_UP_S / WARM_UP_STEP_S)):
-            self.advance((step + 1) * WARM_UP_STEP_S - WARM_UP_S)
-
-    def _take(self, names: Sequence[str], exposed: float) -> None:
-        position, quaternion, _, spin = self._table.cube_pose
-        if self._scene is None:
-            estimate = _exact(exposed, position[0], quaternion[0], spin[0])
-        else:
-            self._scene.place(self._table.joint_position[0], position[0], quaternion[0])
-            for name in names:
-                image, corner = self._scene.window(name, position[0], WINDOW_PX)
-                tags = self._detector.find(image)
-                self._newest[name] = Sighting(
-                    camera=self._scene.cameras[name],
-                    exposed_s=exposed,
-                    tags=replace(tags, corners=tags.corners + corner),
-                )
-            fresh = [s for s in self._newest.values() if exposed - s.exposed_s < TOGETHER_S]
-            outcome = self._estimator.estimate(fresh)
-            if not isinstance(outcome, Estimate):
-                self._counts.missed += 1
-                return
-            estimate = outcome
-            self._counts.elsewhere += not estimate.on_table
-        self._counts.poses += 1
-        self._counts.errors_m.append(float(np.linalg.norm(estimate.position - position[0])))
-        # One connection delivers in order.
-        arrival = max(exposed + self._random.uniform(*self._delay_s), self._last_arrival_s)
-        self._last_arrival_s = arrival
-        self._arriving.append((arrival, track_message(estimate, exposed)))
-
-    def deliver(self, tracker: ObjectTracker, now: float) -> None:
-        """Gives the poses that have arrived to the server's object tracker."""
-        while self._arriving and self._arriving[0][0] <= now:
-            arrival, message = self._arriving.popleft()
-            tracker.put(message, arrival)
-
-
-def _exact(exposed_s: float, position: Array, quaternion: Array, spin: Array) -> Estimate:
-    """Returns the true pose in the form of an estimate."""
-    return Estimate(
-        exposed_s=exposed_s,
-        position=position,
-        rotation=rotation_from(quaternion),
-        spin=spin,
-        on_table=True,
-        residual_px=0.0,
-        tags=0,
-        cameras=(),
-    )
 
 
 class WatchedTabletop(Tabletop):
@@ -270,7 +149,15 @@ def run(
         cameras = None
         if poses != "exact":
             random = np.random.default_rng([config.seed, index])
-            cameras = Cameras(table, scene, config, random, counts)
+            cameras = Cameras(
+                table,
+                scene,
+                random,
+                counts,
+                names=config.cameras,
+                rate_hz=config.rate_hz,
+                delay_s=config.delay_s,
+            )
         episodes.append(run_episode(policy, table, goal, cameras, counts))
         masses.append(float(table.mass[0]))
         frictions.append(float(table.friction[0]))
