@@ -46,10 +46,10 @@ class Config:
 
     model: Path = Path("models/goal_panda.onnx")
     """Policy file that takes goals."""
-    episodes: int = 48
-    """Goals."""
-    seed: int = 100
-    """Evaluation seed of goals, starts and contexts."""
+    episodes: int = 12
+    """Goals of each seed."""
+    seeds: tuple[int, ...] = (100, 101, 102, 103)
+    """Evaluation seeds of goals, starts and contexts."""
     cameras: tuple[str, ...] = SceneConfig.cameras
     """Names of the cameras, see scene.py."""
     size: tuple[int, int] = (1280, 720)
@@ -140,19 +140,22 @@ def run(
     policy: OnnxPolicy, config: Config, poses: Poses, scene: TagScene | None
 ) -> tuple[GoalTrajectories, Counts]:
     """Runs all episodes with one kind of poses."""
-    goals, counts = evaluation_goals(config.episodes, config.seed), Counts()
+    counts = Counts()
+    goals = [evaluation_goals(config.episodes, seed) for seed in config.seeds]
+    tasks = [
+        (s, i, g) for s, part in zip(config.seeds, goals, strict=True) for i, g in enumerate(part)
+    ]
     episodes: list[tuple[Array, Array, Array]] = []
     masses: list[float] = []
     frictions: list[float] = []
-    for index, goal in enumerate(tqdm(goals, desc=poses, disable=None, leave=False)):
-        table = WatchedTabletop(TabletopConfig(), 1, seed=1000 * config.seed + index)
+    for seed, index, goal in tqdm(tasks, desc=poses, disable=None, leave=False):
+        table = WatchedTabletop(TabletopConfig(), 1, seed=1000 * seed + index)
         cameras = None
         if poses != "exact":
-            random = np.random.default_rng([config.seed, index])
             cameras = Cameras(
                 table,
                 scene,
-                random,
+                np.random.default_rng([seed, index]),
                 counts,
                 names=config.cameras,
                 rate_hz=config.rate_hz,
@@ -166,7 +169,7 @@ def run(
         cube=cube,
         cube_speed=speed,
         end_effector=hand,
-        goals=goals,
+        goals=np.concatenate(goals),
         mass=np.array(masses),
         friction=np.array(frictions),
     )
@@ -178,7 +181,9 @@ def main(config: Config) -> None:
     policy = open_policy(config.model)
     check_takes_goals(policy)
     try:
-        scene = TagScene(SceneConfig(cameras=config.cameras, size=config.size, seed=config.seed))
+        scene = TagScene(
+            SceneConfig(cameras=config.cameras, size=config.size, seed=config.seeds[0])
+        )
     except NoRendererError as error:
         raise SystemExit(str(error)) from None
     kinds: Sequence[tuple[Poses, TagScene | None]] = (
@@ -195,7 +200,7 @@ def main(config: Config) -> None:
             "not_on_table": counts.elsewhere / max(counts.poses, 1),
             "error_median_mm": float(np.median(errors)),
             "error_p95_mm": float(np.percentile(errors, 95)),
-            "held_steps_share": counts.held_steps / (config.episodes * GOAL_STEPS),
+            "held_steps_share": counts.held_steps / (len(trajectories.goals) * GOAL_STEPS),
         }
     scene.close()
     print_table(
@@ -230,7 +235,7 @@ def main(config: Config) -> None:
         {
             "model": str(config.model),
             "episodes": config.episodes,
-            "seed": config.seed,
+            "seeds": config.seeds,
             "cameras": config.cameras,
             "rate_hz": config.rate_hz,
             "delay_s": config.delay_s,
