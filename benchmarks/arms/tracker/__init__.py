@@ -4,4 +4,5 @@
 - ``cameras``: images at their rate, and poses that arrive late.
 - ``accuracy``: errors of poses, on the table and lifted.
 - ``goals``: a policy that reaches goals with poses of the tracker.
+- ``placement``: directions from which cameras see a pushed cube.
 """

@@ -55,7 +55,8 @@ DIRECTIONS_DEG: Mapping[str, float] = {
     "back right": -120.0,
     "back left": 120.0,
 }
-"""Cameras around the table by their direction from its middle; 0 is +x, away from the base."""
+"""Cameras around the table by their direction from its middle; 0 is +x, away from the base. Any
+other name of a camera is its direction as a number."""
 
 LOOK_AT = np.array([-0.05, 0.0, 0.0])
 
@@ -174,7 +175,7 @@ def exact_camera(name: str, size: tuple[int, int]) -> Camera:
     """Returns the calibration of a camera of :data:`DIRECTIONS_DEG` without distortion."""
     width, height = size
     focal = height / 2 / math.tan(math.radians(FOVY_DEG) / 2)
-    angle = math.radians(DIRECTIONS_DEG[name])
+    angle = math.radians(DIRECTIONS_DEG[name] if name in DIRECTIONS_DEG else float(name))
     place = np.array([DISTANCE_M * math.cos(angle), DISTANCE_M * math.sin(angle), HEIGHT_M])
     return Camera(
         name=name,
