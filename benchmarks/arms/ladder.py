@@ -123,7 +123,10 @@ def run_seed(
         found: list[Episode] = []
         for index, vector in enumerate(vectors):
             rung.start(controller, 1000 * seed + offset if index == 0 else None)
-            found.append(run_episode(rung, controller, vector, mode, steps))
+            episode = run_episode(rung, controller, vector, mode, steps)
+            found.append(episode)
+            for reason in dict.fromkeys(episode.faults):
+                print(f"{manifest.name}, {mode} {index} of seed {seed}: {reason}")
             show()
         return found
 
@@ -189,12 +192,16 @@ def losses(entries: list[Entry]) -> list[str]:
 
 def main(config: Config) -> None:
     """Runs all policies on all rungs, prints the table, and writes the JSON file."""
-    entries = [
-        entry
-        for model in config.models
-        for rung in config.rungs
-        for entry in run_policy(model, rung, config)
-    ]
+    entries: list[Entry] = []
+    for model in config.models:
+        for rung in config.rungs:
+            entries += run_policy(model, rung, config)
+            write_json(config.json, content(config, entries))
+    print_entries(config, entries)
+
+
+def print_entries(config: Config, entries: list[Entry]) -> None:
+    """Prints the table, the losses, and the entries that are inconclusive."""
     rows: list[list[str]] = []
     for entry in sorted(entries, key=lambda entry: (entry.policy, entry.commands == "goals")):
         row = [entry.policy, entry.commands, entry.rung]
@@ -212,7 +219,11 @@ def main(config: Config) -> None:
     for entry in entries:
         if entry.slip_s > MAX_SLIP_S:
             print(f"inconclusive: {entry.policy}, {entry.rung} lost {entry.slip_s:.3f} s")
-    content = [
+
+
+def content(config: Config, entries: list[Entry]) -> dict[str, object]:
+    """Returns the entries so far, for the JSON file."""
+    found = [
         {
             "policy": entry.policy,
             "commands": entry.commands,
@@ -223,7 +234,7 @@ def main(config: Config) -> None:
         for entry in entries
     ]
     settings = {"episodes": config.episodes, "seeds": config.seeds, "speed": config.speed}
-    write_json(config.json, settings | {"entries": content})
+    return settings | {"entries": found}
 
 
 if __name__ == "__main__":
