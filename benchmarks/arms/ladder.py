@@ -233,8 +233,12 @@ def content(config: Config, entries: list[Entry]) -> dict[str, object]:
         }
         for entry in entries
     ]
-    settings = {"episodes": config.episodes, "seeds": config.seeds, "speed": config.speed}
-    return settings | {"entries": found}
+    return {
+        "episodes": config.episodes,
+        "seeds": config.seeds,
+        "speed": config.speed,
+        "entries": found,
+    }
 
 
 if __name__ == "__main__":
