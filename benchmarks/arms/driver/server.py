@@ -37,10 +37,16 @@ class Observed:
     lateness_s: list[float] = field(default_factory=list[float])
     first: Telemetry | None = None
     newest: Telemetry | None = None
+    refused: dict[str, int] = field(default_factory=dict[str, int])
+    """Interventions of the governor by mode."""
 
     def add(self, state: Telemetry) -> None:
         """Adds one state."""
         self.first = self.first or state
+        before = self.newest or state
+        refused = _refused(state) - _refused(before)
+        if refused:
+            self.refused[state.mode] = self.refused.get(state.mode, 0) + refused
         self.newest = state
         connection = state.connection
         if connection is not None and state.mode == "skill":
@@ -69,6 +75,7 @@ class Observed:
             "overruns": overruns,
             "overrun_share": round(overruns / max(ticks + overruns, 1), 6),
             "governor_interventions": sum(governor.values()),
+            "interventions_by_mode": self.refused,
             "governor": governor,
             "reflexes": None if connection is None else connection.reflexes,
             "missed_setpoints": None if connection is None else connection.missed_setpoints,
@@ -78,6 +85,11 @@ class Observed:
             "stops": newest.counters.get("stops", 0),
             "execution_time_p99_us": newest.timing.execution_time_p99_us,
         }
+
+
+def _refused(state: Telemetry) -> int:
+    """Returns the number of set-points that the governor has refused."""
+    return state.counters.get("governor", 0)
 
 
 class Watch:

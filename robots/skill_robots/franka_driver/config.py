@@ -16,7 +16,7 @@ class DriverConfig:
 
     The thresholds are start values for the shipped pushing policies, whose hand meets cube and
     table at speed: for some milliseconds the simulated robot estimates up to 100 N and 50 N m in
-    joint 2, and 99 % of the time less than 5 N (``benchmarks.arms.driver.skills``). A real robot's
+    joint 2, and 99 % of the time at most 9 N (``benchmarks.arms.driver.skills``). A real robot's
     estimate is noisier. Thresholds below the forces of a policy stop the robot in the middle of its
     task; they are no protection of a person.
     """
