@@ -18,6 +18,12 @@ from skill_robots.franka_driver.robot import (
     Snapshot,
 )
 
+MAX_TORQUE_CHANGE_NM = 1.5
+"""Largest change of the law's torque in a millisecond, before libfranka's low-pass of 100 Hz [N m].
+.58 N m of it reach the robot, which permits 1. With franky's default of 1 N m, only .39 N m would
+do so, and the arm would follow 5 mm beside the plant of training
+(``python -m benchmarks.arms.plant_parity``)."""
+
 STOP_S = 1.0
 """Longest time of the law that ends a motion [s]."""
 
@@ -25,8 +31,8 @@ STOP_S = 1.0
 class Fr3:
     """One FR3; implements ``VendorRobot``.
 
-    franky's joint impedance law saturates the change of torque at 1 N m per millisecond, and
-    libfranka's low-pass of 100 Hz filters it. The plant of training has no Coriolis compensation,
+    franky's joint impedance law saturates the change of torque, and libfranka's low-pass of 100 Hz
+    filters it. The plant of training has no Coriolis compensation,
     so the law has none.
 
     Args:
@@ -71,6 +77,7 @@ class Fr3:
                 stiffness=self._stiffness,
                 damping=self._damping,
                 compensate_coriolis=False,
+                max_delta_tau=MAX_TORQUE_CHANGE_NM,
             )
             return np.array(self._tracker.motion.get_reference().q)
 
