@@ -32,6 +32,11 @@ FILTER_RANGE_HZ = (1.0, 1000.0)
 """Cut-off frequencies; libfranka, ``setFilters``."""
 MAX_LOAD_KG = 3.0
 """Payload of both robots without hand (data sheets)."""
+MAX_LOAD_LEVER_M = 1.0
+"""Largest entry of the centre of mass of a load. A larger one is a wrong unit, and its torque would
+move the arm against the limits of its motors."""
+MAX_LOAD_INERTIA = 10.0
+"""Largest entry of the inertia of a load [kg m^2]."""
 
 _SYMMETRY = 1e-9
 
@@ -145,6 +150,8 @@ class Settings:
         inertia = load.inertia.reshape(3, 3)
         is_physical = (
             0.0 <= load.mass <= MAX_LOAD_KG
+            and np.abs(load.centre_of_mass).max() <= MAX_LOAD_LEVER_M
+            and np.abs(inertia).max() <= MAX_LOAD_INERTIA
             and np.abs(inertia - inertia.T).max() < _SYMMETRY
             and np.linalg.eigvalsh(inertia)[0] > -_SYMMETRY
         )

@@ -195,7 +195,8 @@ def banner(arguments: ControlBoxOptions, remarks: list[str]) -> str:
 
 def status_line(realtime_factor: float, slip_s: float, snapshot: Snapshot) -> str:
     """Returns the status: real-time factor, slip, clients, mode, success rate, last reflex."""
-    rate = f"  answered {snapshot.success_rate:.2f}" if snapshot.success_rate else ""
+    moves = snapshot.mode.startswith("MOVE")
+    rate = f"  answered {snapshot.success_rate:.2f}" if moves else ""
     return (
         f"real time {realtime_factor:.3f}  slip {slip_s:.3f} s  "
         f"client {snapshot.client or '-'}  gripper client {snapshot.gripper_client or '-'}  "

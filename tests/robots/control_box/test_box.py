@@ -461,7 +461,7 @@ def test_an_asynchronous_motion_takes_rare_and_old_answers(fr3: Bench) -> None:
     target = client.position(state)
     target[6] += 0.05
     fr3.cycle(30)
-    client.send_command(client.message_id(state) + 1, q=target)  # 29 ms old
+    client.send_command(client.message_id(state), q=target)  # 30 ms old
     fr3.cycle(1500)
     state = fr3.fresh_state()
     assert client.modes(state) == (1, 0, 2)

@@ -18,7 +18,7 @@ from skill_robots.control_box.wire.protocol import (
     RobotMode,
     SetterStatus,
 )
-from skill_robots.control_box.wire.robot_command import CollisionBehavior, RobotCommand
+from skill_robots.control_box.wire.robot_command import CollisionBehavior, Load, RobotCommand
 from skill_robots.franka.model import FrankaRobot
 from skill_robots.franka.specs import PANDA
 
@@ -64,6 +64,23 @@ def press_on_the_table(robot: Robot, cycles: int = 3000) -> MoveStatus | None:
 
 def above_the_table(name: FrankaRobot) -> Robot:
     return Robot(robot_config(name, start=LOW, cube_position=(0.1, 0.3)))
+
+
+def test_an_arm_with_an_unknown_load_recovers_after_a_contact(name: FrankaRobot) -> None:
+    robot = above_the_table(name)
+    # Gravity compensation carries a load that is not there, as after the loss of an object.
+    load = Load(mass=2.0, centre_of_mass=np.array([0.0, 0.0, 0.2]), inertia=np.zeros(9))
+    assert robot.set_load(load) is SetterStatus.SUCCESS
+    settle(robot)
+    assert robot.set_collision_behavior(thresholds(upper_force=30.0)) is SetterStatus.SUCCESS
+    assert press_on_the_table(robot) is MoveStatus.REFLEX_ABORTED
+    status = robot.recover()
+    for _ in range(2000):
+        robot.cycle()
+        status = status or robot.take_recovery_result()
+    assert status is RecoveryStatus.SUCCESS
+    assert robot.state.robot_mode == RobotMode.IDLE
+    assert np.abs(robot.state.dq).max() < 0.01
 
 
 def test_a_contact_above_the_threshold_stops_the_arm(name: FrankaRobot) -> None:

@@ -100,6 +100,20 @@ def test_loads_must_be_physical(robot: Robot) -> None:
     assert robot.set_filters(np.full(5, 1001.0)) is INVALID
 
 
+@pytest.mark.parametrize("far", [1.5, 100.0, 1e160, 1e308, -1e308])
+def test_numbers_that_no_robot_has_are_refused_and_leave_no_trace(robot: Robot, far: float) -> None:
+    before = robot.state.f_t_ee.copy()
+    assert robot.set_load(replace(load(), centre_of_mass=np.array([far, 0.0, 0.0]))) is INVALID
+    inertia = np.diag([10.0 + abs(far)] * 3).ravel()
+    assert robot.set_load(replace(load(), inertia=inertia)) is INVALID
+    if abs(far) > 10.0:
+        assert robot.set_ne_to_ee(offset(x=far)) is INVALID
+        assert robot.set_ee_to_k(offset(z=far)) is INVALID
+    settle(robot)
+    assert robot.state.f_t_ee == pytest.approx(before)
+    assert np.isfinite(robot.state.tau_ext_hat_filtered).all()
+
+
 def test_frames_must_be_transforms(robot: Robot) -> None:
     before = robot.state.f_t_ee.copy()
     for wrong in (np.zeros(16), 2.0 * offset(), offset(z=0.1).reshape(4, 4).T.ravel()):

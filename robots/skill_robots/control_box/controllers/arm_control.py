@@ -16,6 +16,9 @@ from skill_robots.control_box.wire.robot_command import MoveRequest, RobotComman
 
 STOP_TIME_S = 0.02
 """After a collision each joint's velocity decays with this time constant [s]; a guess."""
+DAMPING_CYCLES = 200
+"""After this many cycles the arm holds even if it still moves: a load that the gravity compensation
+does not know would let a damped arm sink without end. A guess."""
 GUIDING_DAMPING = 1.0
 """Damping of a joint that an operator guides [N m s/rad]; a guess."""
 AT_REST_RAD_S = 0.01
@@ -58,6 +61,7 @@ class ArmControl:
         self._braking = Braking(config.spec)
         self._stop_damping: list[float] = (plant.inertia().diagonal() / STOP_TIME_S).tolist()
         self._control = _Control.HOLD
+        self._damped_cycles = 0
         self.motion = JointMotion.at_rest(config.start)
         self.move: ActiveMove | None = None
 
@@ -101,6 +105,7 @@ class ArmControl:
     def damp(self) -> None:
         """Stops the arm by damping alone."""
         self._control = _Control.DAMP
+        self._damped_cycles = 0
         self.motion = self._measured()
 
     def guide(self) -> None:
@@ -148,11 +153,12 @@ class ArmControl:
             self.motion = self._measured()
         if self._control not in (_Control.BRAKE, _Control.DAMP):
             return
-        if max(map(abs, self._plant.velocity)) >= AT_REST_RAD_S:
-            return
+        is_moving = max(map(abs, self._plant.velocity)) >= AT_REST_RAD_S
         if self._control is _Control.DAMP:
-            self.hold()
-        elif self.motion.is_at_rest:
+            self._damped_cycles += 1
+            if not is_moving or self._damped_cycles >= DAMPING_CYCLES:
+                self.hold()
+        elif not is_moving and self.motion.is_at_rest:
             self._control = _Control.HOLD
 
     def _has_no_setpoint(self) -> bool:

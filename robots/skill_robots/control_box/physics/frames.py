@@ -14,6 +14,9 @@ import numpy as np
 from skill_proto.arrays import Array
 from skill_robots.franka.kinematics import END_EFFECTOR_IN_HAND, FLANGE_IN_LINK7
 
+MAX_TRANSLATION_M = 10.0
+"""Largest entry of a translation; beyond it lies no frame of a robot, and numbers overflow [m]."""
+
 _TRANSFORM_TOLERANCE = 1e-5
 """Largest deviation of a transform's axes from unit length and right angles. libfranka's clients
 check frames with the same number."""
@@ -29,6 +32,7 @@ def from_column_major(numbers: Array) -> Array:
 def is_transform(numbers: list[float]) -> bool:
     """Returns whether 16 numbers in column-major order are a rotation and a translation.
 
+    The translation must be at most :data:`MAX_TRANSLATION_M` along each axis.
     Plain floats, because a client may command a frame in every cycle.
     """
     a, b, c, d, e, f, g, h, i = numbers[0:3] + numbers[4:7] + numbers[8:11]
@@ -38,6 +42,8 @@ def is_transform(numbers: list[float]) -> bool:
         *(numbers[3], numbers[7], numbers[11], numbers[15] - 1.0),
     )
     if max(map(abs, deviations)) > _TRANSFORM_TOLERANCE:
+        return False
+    if max(map(abs, numbers[12:15])) > MAX_TRANSLATION_M:
         return False
     # Right-handed: the determinant of a matrix with orthonormal columns is 1 or -1.
     return a * (e * i - f * h) - d * (b * i - c * h) + g * (b * f - c * e) > 0.0

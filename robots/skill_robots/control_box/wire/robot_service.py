@@ -139,7 +139,7 @@ class RobotService:
     def _is_in_time(self, message_id: int) -> bool:
         last_sent = self._robot.state.message_id
         if self._is_async:
-            return self._newest_command < message_id <= last_sent
+            return self._newest_command <= message_id <= last_sent
         return message_id == last_sent
 
     def serve(self) -> None:
