@@ -116,6 +116,7 @@ def run_on_robot(arguments: DoctorOptions, host: str) -> None:
         host,
         seconds=2.0 * arguments.seconds,
         move=arguments.move,
+        cpu=arguments.cpu,
         on_start=lambda version: print(printable(title(host, version))),
         on_entry=lambda entry: print(printable_lines(entry_text(entry))),
     )

@@ -67,6 +67,8 @@ def test_without_a_policy_file_it_measures_the_rest(tmp_path: Path) -> None:
         (["--seconds", "nan"], "--seconds takes"),
         (["--spin-us", "2000"], "--spin-us takes a number from 1 to 1000 us, got 2000"),
         (["--cpu", "4096"], "--cpu takes one of this machine's processors"),
+        (["--arm", "host", "--model", "m.onnx"], "--model is for the measurements of this machine"),
+        (["--arm", "host", "--spin-us", "100"], "--spin-us is for the measurements of this"),
         (["--json", "."], "is a folder; name a file"),
         (["--model", "nowhere.onnx"], "there is no such file"),
         (["--sekonds", "3"], "--sekonds"),

@@ -39,6 +39,7 @@ def examine_robot(
     *,
     seconds: float,
     move: bool,
+    cpu: int | None = None,
     on_start: Callable[[int], object],
     on_entry: Callable[[Entry], object],
 ) -> RobotReport:
@@ -48,6 +49,7 @@ def examine_robot(
         host: address of the control box.
         seconds: duration of the measurement of states [s].
         move: also run the tests with motions.
+        cpu: the only processor to run on; None for any.
         on_start: called with the version of the robot's protocol.
         on_entry: called with each record.
 
@@ -70,8 +72,8 @@ def examine_robot(
                 f"the robot refuses its own version {protocol.version} with status "
                 f"{connected.status}"
             )
-        if move:
-            configure_thread(cpu=None, realtime=True)
+        if move or cpu is not None:
+            configure_thread(cpu=cpu, realtime=move)
         bench = Bench(host=host, client=client, protocol=protocol, seconds=seconds)
         entries = run_tests(bench, selected_tests(move=move), on_entry)
     return RobotReport(version=version, seconds_to_connect=connected.seconds, entries=entries)

@@ -1,7 +1,12 @@
-"""Questions that need a motion. The robot holds its pose in all of them.
+"""Questions that need a motion.
+
+The robot holds its pose in all of them but ``float_without_torque``. There it only compensates the
+weight of arm, end effector and payload, so the arm sinks or rises if Desk has a wrong end effector
+or payload; a motion of ``motion.MAX_DRIFT_RAD`` ends that test.
 
 The largest command is a step of 0.1 mrad or of 1.5 N m for one millisecond in joint 7, which a
-robot refuses with a reflex.
+robot refuses with a reflex. The program recovers from such a reflex. It does not recover from a
+contact, and starts no further motion after one.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from skill_robots.control_box.wire.protocol import Request
+from skill_robots.control_box.wire.protocol import ErrorBit, Request
 from skill_runtime.doctor.control_box.client import ControlBoxError
 from skill_runtime.doctor.control_box.motion import (
     Answering,
@@ -35,6 +40,19 @@ STEP_NM = 1.5
 RECOVERY_S = 30.0
 """Longest wait for a recovery [s]."""
 
+CONTACTS = frozenset(
+    error.name.lower()
+    for error in (
+        ErrorBit.JOINT_REFLEX,
+        ErrorBit.CARTESIAN_REFLEX,
+        ErrorBit.SELF_COLLISION_AVOIDANCE_VIOLATION,
+    )
+)
+"""Errors after which a person looks at the robot before it moves again."""
+
+CONTACT_FACT = "contact"
+"""Name of the fact that a contact has ended a motion."""
+
 
 def hold(bench: Bench) -> Answer:
     """Holds the pose with the robot's own impedance."""
@@ -42,7 +60,7 @@ def hold(bench: Bench) -> Answer:
 
 
 def float_without_torque(bench: Bench) -> Answer:
-    """Commands no torque: the robot only compensates its weight."""
+    """Commands no torque: the robot only compensates the weight that Desk knows."""
     return _run(bench, torque=True, states=1000, answering=_holding())
 
 
@@ -140,12 +158,24 @@ def _run(
     states: int,
     answering: Callable[[ReceivedState], Answering],
 ) -> Answer:
-    """Runs a motion, and recovers if it ended with a reflex."""
+    """Runs a motion, and recovers if it ended with a reflex other than a contact.
+
+    Raises:
+        ControlBoxError: the motion or the recovery fails, the motion ended with a contact, or an
+            earlier one did.
+    """
+    if CONTACT_FACT in bench.facts:
+        raise ControlBoxError(
+            "not started, because a contact ended an earlier motion. Look at the robot, recover in "
+            "Desk, and run skill-doctor --move again"
+        )
     found = run_motion(bench, Motion(torque=torque, states=states, answering=answering))
     client, protocol = bench.client, bench.protocol
     client.discard()
-    if decode(client.receive(), protocol).robot_mode != "reflex":
+    stopped = decode(client.receive(), protocol)
+    if stopped.robot_mode != "reflex":
         return found
+    refuse_contact(bench, stopped)
     reply = client.request(protocol, Request.AUTOMATIC_ERROR_RECOVERY, timeout_s=RECOVERY_S)
     recovered = time.monotonic()
     while (state := decode(client.newest(), protocol)).robot_mode != "idle":
@@ -160,3 +190,25 @@ def _run(
         "errors_after_recovery": list(state.errors),
         "reflex_reason_after_recovery": list(state.reflex_reason),
     }
+
+
+def refuse_contact(bench: Bench, state: ReceivedState) -> None:
+    """Prevents the recovery and further motions if a contact has stopped the robot.
+
+    Args:
+        bench: notes the contact for the tests that follow.
+        state: of a robot in the mode reflex.
+
+    Raises:
+        ControlBoxError: the errors of the state contain one of :data:`CONTACTS`.
+    """
+    names = dict.fromkeys((*state.errors, *state.reflex_reason))
+    found = [name for name in names if name in CONTACTS]
+    if not found:
+        return
+    bench.facts[CONTACT_FACT] = found
+    raise ControlBoxError(
+        f"the robot stopped with {', '.join(found)}. Look at the robot: something may touch it, or "
+        "Desk has a wrong end effector or payload. Free the robot, correct Desk and recover there. "
+        "skill-doctor does not recover from a contact, and starts no further motion"
+    )
