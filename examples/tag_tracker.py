@@ -30,7 +30,7 @@ except ImportError:
 
 from tag_tracking import TrackerError
 from tag_tracking.calibrate import collect_views, extrinsics_from, intrinsics_from, observe_sheet
-from tag_tracking.camera_file import CameraEntry, CameraFile, read_camera_file, write_camera_file
+from tag_tracking.camera_file import CameraFile, read_camera_file, write_camera_file
 from tag_tracking.estimator import Estimate, Estimator, Rejected
 from tag_tracking.picture import Window, annotated, side_by_side, write_picture
 from tag_tracking.sending import PoseSender
@@ -110,7 +110,7 @@ def _intrinsics(arguments: argparse.Namespace) -> None:
     content = read_camera_file(path) if path.exists() else CameraFile()
     source = int(arguments.source) if arguments.source.isdecimal() else arguments.source
     width, height = arguments.size
-    entry = CameraEntry(name=arguments.camera, source=source, width=width, height=height)
+    entry = content.entry_for(arguments.camera, source, (width, height))
     images = VideoSource(entry)
     try:
         is_live = isinstance(source, int) or "://" in source
@@ -134,12 +134,12 @@ def _extrinsics(arguments: argparse.Namespace) -> None:
         finally:
             images.close()
         content = content.with_camera(replace(entry, extrinsics=place))
+        write_camera_file(arguments.file, content)  # a later camera may fail
         x, y, z = place.position
         print(
             f"camera {entry.name!r} at x {x:.3f}, y {y:.3f}, z {z:.3f} m, residual "
             f"{place.residual_px:.2f} px"
         )
-    write_camera_file(arguments.file, content)
     print(f"{arguments.file}: take the sheet off the table. Next: 'tag_tracker.py track'")
 
 

@@ -184,11 +184,16 @@ def extrinsics_from(entry: CameraEntry, tags: Tags) -> Extrinsics:
     rms = float(np.sqrt(((projected[:, 0] - pixels) ** 2).sum(axis=1).mean()))
     to_world = cv2.Rodrigues(turn)[0].T
     position = -to_world @ shift.ravel()
-    if rms > EXTRINSICS_PX or position[2] <= 0:
+    if rms > EXTRINSICS_PX:
         raise TrackerError(
             f"camera {entry.name!r}: the corners of the sheet are {rms:.2f} px from their places, "
             f"{EXTRINSICS_PX:g} px is the limit. Fix: a flat sheet at true size; 'intrinsics' again"
         )
     x, y, z = position.tolist()
+    if z <= 0:
+        raise TrackerError(
+            f"camera {entry.name!r} would be {-z:.3f} m below the table. Fix: lay the sheet flat "
+            "on the table with the tags upwards, the camera above the table; 'intrinsics' again"
+        )
     w, i, j, k = quaternion_of(to_world).tolist()
     return Extrinsics(position=(x, y, z), quaternion=(w, i, j, k), residual_px=rms)

@@ -97,6 +97,28 @@ class CameraFile:
     version: Literal[1] = 1
     cameras: tuple[CameraEntry, ...] = ()
 
+    def entry_for(self, name: str, source: int | str, size: tuple[int, int]) -> CameraEntry:
+        """Returns the uncalibrated entry of a camera, with ``delay_s`` of the one of its name.
+
+        Args:
+            name: of the camera.
+            source: number of a device, URL of a stream, or name of a video file.
+            size: width and height of the images [px].
+
+        Raises:
+            TrackerError: a value is out of range; the text names it.
+        """
+        delays = {camera.name: camera.delay_s for camera in self.cameras}
+        width, height = size
+        try:
+            entry = CameraEntry(name=name, source=source, width=width, height=height)
+        except ValidationError as error:
+            raise TrackerError(
+                f"{describe_errors(error)}. Fix: --camera NAME of 1 to 32 characters, --source "
+                "with a device number, URL or video file, --size W H of 64 to 16384 px"
+            ) from None
+        return replace(entry, delay_s=delays.get(name, entry.delay_s))
+
     def with_camera(self, entry: CameraEntry) -> CameraFile:
         """Returns the file with this camera in place of the one of its name, or added."""
         names = [camera.name for camera in self.cameras]

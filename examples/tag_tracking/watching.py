@@ -11,6 +11,8 @@ import threading
 import time
 from collections.abc import Mapping
 
+import cv2
+
 from . import TrackerError
 from .camera import Camera
 from .detection import Image, TagDetector
@@ -69,9 +71,15 @@ class Watcher:
                     self._note_arrival(time.monotonic())
                     self._news.notify_all()
         except TrackerError as error:
-            with self._news:
-                self.error = error
-                self._news.notify_all()
+            self._fail(error)
+        except cv2.error as error:
+            text = " ".join(str(error).split())  # OpenCV's text has several lines
+            self._fail(TrackerError(f"camera {self.camera.name!r}: {text}"))
+
+    def _fail(self, error: TrackerError) -> None:
+        with self._news:
+            self.error = error
+            self._news.notify_all()
 
     def _note_arrival(self, now: float) -> None:
         interval = now - self._arrived_s

@@ -16,9 +16,10 @@ from examples.tag_tracking.calibrate import (
 )
 from examples.tag_tracking.camera import Camera
 from examples.tag_tracking.camera_file import CameraEntry, Intrinsics
-from examples.tag_tracking.detection import Image
+from examples.tag_tracking.detection import Image, Tags
 from examples.tag_tracking.fit import rotation_of
 from examples.tag_tracking.sources import EndOfVideo, Frame
+from examples.tag_tracking.tags import sheet_corners
 from tests.support.printed_tags import picture, sheet_quads
 
 LENS = (-0.12, 0.05, 0.0005, -0.0008, 0.0)
@@ -137,3 +138,14 @@ def test_places_need_a_lens(distorted: Camera) -> None:
     tags = observe_sheet(Images(iter([picture(distorted, sheet_quads())])), "left")
     with pytest.raises(TrackerError, match="has no intrinsics"):
         extrinsics_from(replace(entry_of(distorted), intrinsics=None), tags)
+
+
+def test_a_camera_below_the_table_is_refused(distorted: Camera) -> None:
+    rotation = np.eye(3)  # the optical axis points upwards
+    below = replace(distorted, rotation=rotation, position=np.array([0.02, 0.01, -0.5]))
+    places = sheet_corners()
+    corners = np.array([below.project(corners) for corners in places.values()])
+    with pytest.raises(
+        TrackerError, match=r"camera 'left' would be 0\.500 m below the table. Fix:"
+    ):
+        extrinsics_from(entry_of(below), Tags(numbers=tuple(places), corners=corners))

@@ -106,3 +106,28 @@ def test_the_same_name_twice_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(TrackerError, match="cannot read the camera file"):
         read_camera_file(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "size", "said"),
+    [
+        ("left", 0, (32, 720), "width: Input should be greater than or equal to 64, got 32"),
+        ("", 0, (1280, 720), "name: String should have at least 1 character"),
+        ("x" * 33, 0, (1280, 720), "name: String should have at most 32 characters"),
+        ("left", "", (1280, 720), "String should have at least 1 character, got ''"),
+    ],
+)
+def test_a_camera_with_wrong_values_is_refused(
+    name: str, source: int | str, size: tuple[int, int], said: str
+) -> None:
+    with pytest.raises(TrackerError) as caught:
+        CameraFile().entry_for(name, source, size)
+    assert said in str(caught.value)
+    assert "Fix: --camera NAME of 1 to 32 characters" in str(caught.value)
+
+
+def test_a_second_calibration_keeps_the_delay_alone() -> None:
+    content = CameraFile(cameras=(replace(ENTRY, delay_s=0.07),))
+    entry = content.entry_for("left", 3, (640, 480))
+    assert entry == CameraEntry(name="left", source=3, width=640, height=480, delay_s=0.07)
+    assert content.entry_for("right", 3, (640, 480)).delay_s == 0.03

@@ -164,6 +164,10 @@ def test_a_server_without_the_flag_is_explained_once(
             ("intrinsics", "--file", "none.json", "--camera", "left", "--source", "97"),
             "camera 'left' (source 97) cannot be opened",
         ),
+        (
+            ("intrinsics", "--file", "none.json", "--camera", "", "--source", "0"),
+            "name: String should have at least 1 character",
+        ),
         (("sheet", "--out", "none/tags.pdf"), "cannot write none/tags.pdf"),
     ],
 )
@@ -211,3 +215,22 @@ def test_places_of_cameras_come_from_the_sheet_on_the_table(left: Camera, tmp_pa
     place = read_camera_file(path).cameras[0].extrinsics
     assert place is not None
     assert place.position == pytest.approx(left.position, abs=3e-3)
+
+
+def test_a_camera_that_fails_does_not_lose_those_before_it(left: Camera, tmp_path: Path) -> None:
+    from examples.tag_tracking.camera_file import read_camera_file
+    from tests.support.printed_tags import sheet_quads
+
+    video, path = tmp_path / "sheet.mkv", tmp_path / "cameras.json"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"FFV1"), 30.0, left.size)
+    writer.write(cv2.cvtColor(picture(left, sheet_quads()), cv2.COLOR_GRAY2BGR))
+    writer.release()
+    first = replace(entry_of(left, str(video)), extrinsics=None)
+    second = replace(first, name="right", source=str(tmp_path / "missing.mkv"))
+    write_camera_file(path, CameraFile(cameras=(first, second)))
+    done = run("extrinsics", "--file", str(path))
+    assert done.returncode == 1
+    assert "camera 'right'" in done.stderr
+    one, other = read_camera_file(path).cameras
+    assert one.extrinsics is not None
+    assert other == second

@@ -126,3 +126,16 @@ def test_a_camera_that_fails_ends_the_watch(left: Camera) -> None:
 
     with Watch({left: Failing()}) as watch, pytest.raises(TrackerError, match="delivers no image"):
         watch.wait(5.0)
+
+
+def test_an_image_that_opencv_refuses_ends_the_watch(left: Camera) -> None:
+    class Coloured(Stepped):
+        def read(self) -> Frame:
+            return Frame(image=np.zeros((64, 64, 7), np.uint8), exposed_s=1.0)
+
+    with (
+        Watch({left: Coloured()}) as watch,
+        pytest.raises(TrackerError, match="camera 'left': OpenCV") as caught,
+    ):
+        watch.wait(5.0)
+    assert "\n" not in str(caught.value)
