@@ -64,6 +64,7 @@ class BoxProcess:
         memory = map_memory(self._memory)
         self._truth, self._placements = Seqlock(memory[:BYTES]), Seqlock(memory[BYTES:])
         self._number = 0
+        self._address = address
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, robot, address, str(self._memory)],
             pass_fds=(self._memory,),
@@ -76,9 +77,13 @@ class BoxProcess:
             time.sleep(0.02)
 
     def truth(self) -> Truth:
-        """Returns the newest truth."""
+        """Returns the newest truth.
+
+        Raises:
+            SystemExit: the box has ended while it wrote.
+        """
         while (record := self._truth.read()) is None:
-            pass
+            self._check_alive()
         number, reflexes, *numbers, slip_s = _TRUTH.unpack(record)
         values = np.array(numbers)
         cube = Pose(
@@ -90,11 +95,20 @@ class BoxProcess:
         return Truth(number, reflexes, cube, tuple(values[13:16].tolist()), slip_s)
 
     def place(self, x: float, y: float, yaw: float, mass: float, friction: float) -> None:
-        """Puts a cube of this mass [kg] and friction on the table; returns when it is there."""
+        """Puts a cube of this mass [kg] and friction on the table; returns when it is there.
+
+        Raises:
+            SystemExit: the box has ended.
+        """
         self._number += 1
         self._placements.write(_PLACEMENT.pack(self._number, x, y, yaw, mass, friction))
         while self.truth().placement != self._number:
+            self._check_alive()
             time.sleep(0.001)
+
+    def _check_alive(self) -> None:
+        if (code := self._process.poll()) is not None:
+            raise SystemExit(f"the control box on {self._address} has ended with code {code}")
 
     def close(self) -> None:
         """Ends the box."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -84,6 +85,10 @@ class BoxRung:
         manifest: of the policy.
         robot: the robot.
         servo_rate_hz: rate of the set-points [Hz].
+
+    Raises:
+        ArmError: the driver refuses the box.
+        SystemExit: the box does not start.
     """
 
     def __init__(
@@ -91,9 +96,13 @@ class BoxRung:
     ) -> None:
         configure_thread(realtime=True)
         self._box = BoxProcess(robot, ADDRESSES[robot])
-        arm = FrankaArm.connect(ADDRESSES[robot], servo_rate_hz=servo_rate_hz)
+        with ExitStack() as opened:
+            opened.callback(self._box.close)
+            arm = FrankaArm.connect(ADDRESSES[robot], servo_rate_hz=servo_rate_hz)
+            opened.callback(arm.close)
+            self._drawn = simulated_arm(manifest, servo_rate_hz=servo_rate_hz, seed=0)
+            opened.pop_all()  # from here on, close() ends both
         self.arm = SightedArm(arm, self._box)
-        self._drawn = simulated_arm(manifest, servo_rate_hz=servo_rate_hz, seed=0)
         self._clock = MonotonicClock()
         self._pacer = Pacer(arm.servo_period_s, self._clock)
         self._pacer.start()
@@ -165,5 +174,7 @@ class BoxRung:
 
     def close(self) -> None:
         """Ends driver and box."""
-        self.arm.close()
-        self._box.close()
+        try:
+            self.arm.close()
+        finally:
+            self._box.close()

@@ -79,7 +79,8 @@ class Config:
     rungs: tuple[RungName, ...] = ("mujoco", "bullet")
     """Arms, from the plant of training upwards."""
     episodes: int = 200
-    """Episodes with skills, and as many with goals, for each policy, rung and seed."""
+    """Episodes with skills, and as many with goals, for each policy, rung and seed; a multiple of
+    4."""
     speed: float = 1.0
     """Share of the arms' velocity limits, as of skill-serve --speed; 0.8 is its default for a real
     arm."""
@@ -147,16 +148,18 @@ def run_seed(
 def run_policy(model: str, name: RungName, config: Config) -> list[Entry]:
     """Runs one policy on one rung."""
     policy = load_policy(model)
-    rung = make_rung(name, policy.manifest)
-    controller = ArmController(rung.arm, policy, speed=config.speed)
     found: dict[Literal["skills", "goals"], list[Scores]] = {}
     label = Path(model).stem
-    with tqdm(desc=f"{label}, {name}", unit="episode", disable=None, leave=False) as bar:
-        for seed in config.seeds:
-            for commands, scores in run_seed(rung, controller, config, seed, bar.update):
-                found.setdefault(commands, []).append(scores)
-    slip_s = rung.slip_s
-    rung.close()
+    rung = make_rung(name, policy.manifest)
+    try:
+        controller = ArmController(rung.arm, policy, speed=config.speed)
+        with tqdm(desc=f"{label}, {name}", unit="episode", disable=None, leave=False) as bar:
+            for seed in config.seeds:
+                for commands, scores in run_seed(rung, controller, config, seed, bar.update):
+                    found.setdefault(commands, []).append(scores)
+        slip_s = rung.slip_s
+    finally:
+        rung.close()
     return [
         Entry(policy=label, commands=commands, rung=name, seeds=tuple(scores), slip_s=slip_s)
         for commands, scores in found.items()
@@ -190,8 +193,26 @@ def losses(entries: list[Entry]) -> list[str]:
     return found
 
 
+def check_episodes(episodes: int) -> None:
+    """Refuses a number of episodes that is no positive multiple of :data:`SETS`.
+
+    Raises:
+        SystemExit: the number is refused.
+    """
+    if episodes <= 0 or episodes % SETS:
+        raise SystemExit(
+            f"--episodes takes a positive multiple of {SETS}, because the episodes are divided "
+            f"among {SETS} sets of skills; got {episodes}"
+        )
+
+
 def main(config: Config) -> None:
-    """Runs all policies on all rungs, prints the table, and writes the JSON file."""
+    """Runs all policies on all rungs, prints the table, and writes the JSON file.
+
+    Raises:
+        SystemExit: the number of episodes cannot be divided among the sets of skills.
+    """
+    check_episodes(config.episodes)
     entries: list[Entry] = []
     for model in config.models:
         for rung in config.rungs:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.arms.episodes import run_episode
-from benchmarks.arms.ladder import Config, Entry, losses, run_policy
+from benchmarks.arms.ladder import Config, Entry, losses, main, run_policy
 from benchmarks.arms.scripted_pick import PICK
 from benchmarks.arms.simulated_rung import SimulatedRung
 
@@ -59,3 +59,9 @@ def test_a_loss_of_more_than_three_points_is_named() -> None:
     assert losses([entry("mujoco", 0.95), entry("bullet", 0.93)]) == []
     (text,) = losses([entry("mujoco", 0.95), entry("bullet", 0.9)])
     assert text == "p, goals: goal_share_5cm 0.950 on mujoco, 0.900 on bullet"
+
+
+@pytest.mark.parametrize("episodes", [0, -4, 2, 10])
+def test_episodes_that_do_not_fill_the_sets_are_refused(episodes: int) -> None:
+    with pytest.raises(SystemExit, match=f"a positive multiple of 4, .* got {episodes}"):
+        main(Config(episodes=episodes))

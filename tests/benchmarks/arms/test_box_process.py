@@ -1,0 +1,56 @@
+"""The box of a benchmark ends with the benchmark, and its death is noticed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from benchmarks.arms.box_process import BoxProcess
+
+from skill_robots.control_box.wire.protocol import ROBOT_PORT
+
+HOST = f"127.46.{os.getpid() % 250 + 1}"
+
+FAILING_CONNECT = """
+from pathlib import Path
+from benchmarks.arms import box_rung
+from skill_runtime.policy import OnnxPolicy
+box_rung.ADDRESSES["fr3"] = "{address}"
+policy = OnnxPolicy(Path("models/csf_panda.onnx"))
+try:
+    box_rung.BoxRung(policy.manifest, "fr3", servo_rate_hz=50.0)
+except ValueError as error:
+    print(error)
+"""
+"""A driver has no servo rate of 50 Hz, so that its connection fails after the box has started."""
+
+
+def test_a_dead_box_is_noticed() -> None:
+    box = BoxProcess("fr3", f"{HOST}.1")
+    try:
+        box.place(0.0, 0.1, 0.0, 0.1, 0.5)
+        assert box.truth().placement == 1
+        os.kill(box._process.pid, signal.SIGKILL)
+        with pytest.raises(SystemExit, match=f"control box on {HOST}.1 has ended with code -9"):
+            box.place(0.0, 0.1, 0.0, 0.1, 0.5)
+    finally:
+        box.close()
+
+
+def test_a_driver_that_does_not_connect_ends_the_box() -> None:
+    address = f"{HOST}.2"
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING_CONNECT.format(address=address)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "servo_rate_hz must be in (80, 1000]" in done.stdout
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address, ROBOT_PORT), 1.0)
