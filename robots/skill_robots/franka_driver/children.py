@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -55,6 +56,9 @@ class DriverProcesses:
         self.remarks: tuple[str, ...] = ()
         self._driver: subprocess.Popen[bytes] | None = None
         self._hand: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        """Held to change ``Word.ENDING``."""
+        self._is_closed = False
 
     def start(self, *, recover: bool = False) -> None:
         """Starts the processes that do not run, and waits until they are ready.
@@ -63,16 +67,20 @@ class DriverProcesses:
             recover: whether the driver clears errors of the robot.
 
         Raises:
-            ArmError: a process cannot start, or is not ready in time; none is left.
+            ArmError: a process cannot start, or is not ready in time; none is left. Or the
+                processes are to end.
         """
         words, memory, parent = self.records.words, self._memory, os.getpid()
-        words[Word.ENDING] = 0
+        with self._lock:
+            self._check_open()
+            words[Word.ENDING] = 0
         try:
             if not _runs(self._driver):
                 words[Word.DRIVER_STATUS] = Status.STARTING
                 words[Word.RECOVERY_DONE] = words[Word.RECOVERY_ASKED]
                 start = self._driver_start(memory, parent, recover)
                 self._driver = _run(start, memory)
+            self._check_open()
             if self._hand_start is not None and not _runs(self._hand):
                 words[Word.HAND_STATUS] = Status.STARTING
                 hand = self._hand_start(memory, parent)
@@ -80,9 +88,14 @@ class DriverProcesses:
                 self._hand = _run(hand, memory)
             self._wait()
         except ArmError:
-            self.close()
+            if not self._is_closed:  # close() ends them otherwise
+                self._end()
             raise
         self.remarks = self.records.report.read()
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ArmError("the server has ended")
 
     def _wait(self) -> None:
         ends = time.monotonic() + START_TIMEOUT_S
@@ -91,6 +104,7 @@ class DriverProcesses:
         if self._hand is not None:
             parts.append((self._hand, Word.HAND_STATUS, records.hand_report, "gripper process"))
         while any(words[status] != Status.READY for _, status, _, _ in parts):
+            self._check_open()
             for process, status, report, name in parts:
                 if words[status] == Status.FAILED:
                     raise ArmError("; ".join(report.read()))
@@ -113,8 +127,24 @@ class DriverProcesses:
             return f"the gripper process {_how(hand)}"
         return None
 
+    def kill_hand(self) -> None:
+        """Ends the gripper's process at once, e.g. one that hangs."""
+        if self._hand is not None:
+            self._hand.kill()
+            self._hand.wait()
+
+    def ask_to_end(self) -> None:
+        """Asks the processes to end for good: a start that runs is given up, none follows."""
+        with self._lock:
+            self._is_closed = True
+            self.records.words[Word.ENDING] = 1
+
     def close(self) -> None:
-        """Asks the processes to end, and ends them after :data:`CLOSE_TIMEOUT_S`."""
+        """Asks the processes to end for good, and kills them after :data:`CLOSE_TIMEOUT_S`."""
+        self.ask_to_end()
+        self._end()
+
+    def _end(self) -> None:
         self.records.words[Word.ENDING] = 1
         ends = time.monotonic() + CLOSE_TIMEOUT_S
         for process in (self._driver, self._hand):

@@ -22,7 +22,7 @@ from skill_robots.franka.handshake import (
     clear_errors,
     robot_status,
 )
-from skill_robots.franka_driver.config import DriverConfig, DriverStart
+from skill_robots.franka_driver.config import DriverStart
 from skill_robots.franka_driver.feed import CYCLE_S, ReferenceFeed
 from skill_robots.franka_driver.records import (
     DriverState,
@@ -44,6 +44,7 @@ from skill_robots.franka_driver.robot import (
     check_status,
     class_of,
     text_of,
+    thresholds_text,
 )
 from skill_robots.franka_driver.scheduling import Delays, configure_driver
 
@@ -61,18 +62,32 @@ LONGEST_CATCH_UP_S = 0.005
 """After a longer delay the next cycle is due one period from now [s]."""
 
 
-def connect(start: DriverStart, config: DriverConfig) -> tuple[VendorRobot, list[str]]:
+CLEAR_REMEDY = "look at the robot, then clear the fault again ('clear')"
+"""What helps if a recovery finds errors that it may not clear."""
+
+
+def check_server(start: DriverStart, records: SharedRecords) -> None:
+    """Checks that somebody is there for whom the robot may move.
+
+    Raises:
+        StartCheckError: the parent is dead, or has asked for the end.
+    """
+    if records.words[Word.ENDING] != 0 or os.getppid() != start.parent:
+        raise StartCheckError("the server has ended")
+
+
+def connect(start: DriverStart, records: SharedRecords) -> tuple[VendorRobot, list[str]]:
     """Checks the robot's mode, clears its errors if that is allowed, and connects to it.
 
     Args:
         start: settings.
-        config: which errors may be cleared.
+        records: the shared memory.
 
     Returns:
         The robot, through the library of its version, and remarks for the user.
 
     Raises:
-        StartCheckError: the robot cannot move now.
+        StartCheckError: the robot cannot move now, or the server has ended.
         RobotLinkError: the connection is refused or lost.
         RobotCommandError: the robot does not recover.
     """
@@ -80,7 +95,8 @@ def connect(start: DriverStart, config: DriverConfig) -> tuple[VendorRobot, list
     remarks: list[str] = []
     try:
         status = robot_status(address, version)
-        if check_status(status, config):
+        if check_status(status, start.config):
+            check_server(start, records)
             clear_errors(address, version)
             remarks.append(f"errors cleared: {text_of(status.errors, RobotMode(status.mode))}")
     except ArmCommunicationError as error:
@@ -145,11 +161,10 @@ class Driver:
             StartCheckError, RobotCommandError, RobotLinkError: the robot cannot be moved.
         """
         config = self._config
-        self._robot, remarks = connect(self._start, config)
+        self._robot, remarks = connect(self._start, self._records)
         remarks += check_end_effector(self._connected.end_effector(), config)
-        torques = "/".join(f"{torque:g}" for torque in config.collision_torque_nm)
-        force = max(config.collision_force_n)
-        remarks.append(f"the robot stops itself at {force:g} N, or at {torques} N m in its joints")
+        remarks.append(thresholds_text(config))
+        check_server(self._start, self._records)  # a recovery takes up to 16 s
         self._hold(self._connected)
         return remarks
 
@@ -244,11 +259,18 @@ class Driver:
     def _recover(self) -> None:
         """Clears the robot's errors and starts the law at the measured pose.
 
-        The caller of ``FrankaArm.recover`` has agreed, so errors of every class are cleared.
+        The caller of ``FrankaArm.recover`` has agreed to clear the stop that the state reports. A
+        stop for lack of commands needs no operator, so another error that has followed it is
+        reported, not cleared.
+
+        Raises:
+            StartCheckError, RobotCommandError: the robot does not move again.
         """
         robot = self._connected
-        config = replace(self._config, recover_at_start=True)
-        if check_status(RobotStatus(robot.read().mode, robot.errors()), config):
+        is_agreed = self._stop is not StopClass.COMMUNICATION
+        config = replace(self._config, recover_at_start=is_agreed)
+        status = RobotStatus(robot.read().mode, robot.errors())
+        if check_status(status, config, remedy=CLEAR_REMEDY):
             robot.recover()
         ends = now() + RECOVERY_SETTLE_S
         while robot.errors() and now() < ends:

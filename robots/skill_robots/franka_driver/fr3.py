@@ -66,8 +66,8 @@ class Fr3:
         contact_force, force = list(config.contact_force_n), list(config.collision_force_n)
         with _errors(self._franky):
             self._robot.set_collision_behavior(contact, collision, contact_force, force)
-            if config.load_mass_kg > 0.0:
-                self._robot.set_load(config.load_mass_kg, list(config.load_center_m), [0.0] * 9)
+            # Also without a payload: one that another program has set stays in force otherwise.
+            self._robot.set_load(config.load_mass_kg, list(config.load_center_m), [0.0] * 9)
 
     def start(self) -> Array:
         """Starts the impedance law at the measured pose."""

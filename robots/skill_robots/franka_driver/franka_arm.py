@@ -34,12 +34,16 @@ from skill_robots.franka_driver.records import (
     now,
 )
 from skill_robots.franka_driver.robot import MODE_TEXTS, RobotMode
+from skill_robots.franka_driver.scheduling import allowed_cpus, run_on
 
 SILENT_S = 0.02
 """A state older than this is a silence [s], as for every arm."""
 
 STALE_S = 0.004
 """A state older than this makes the arm look whether the driver process has ended [s]."""
+
+RESTART_END_S = 1.5
+"""Longest wait for a restart that is given up, before the end of its processes [s]."""
 
 HAND_SILENT_S = 1.0
 """An older state of the gripper is an error [s]; the gripper sends about 30 states a second."""
@@ -58,15 +62,20 @@ class FrankaArm:
         spec: limits and models of the robot.
         servo_period_s: time between two set-points [s].
         processes: driver and gripper, which run.
+        cpus: processors of processes that are started again; the control loop, which asks for
+            them, may be bound to one.
     """
 
     is_simulated = False
     lockstep = False
 
-    def __init__(self, spec: ArmSpec, servo_period_s: float, processes: DriverProcesses) -> None:
+    def __init__(
+        self, spec: ArmSpec, servo_period_s: float, processes: DriverProcesses, cpus: set[int]
+    ) -> None:
         self._spec = spec
         self._period_s = servo_period_s
         self._processes = processes
+        self._cpus = cpus
         self._records: SharedRecords = processes.records
         self._number = 0
         self._goal = HandGoal(0, 0.0, False)
@@ -149,7 +158,7 @@ class FrankaArm:
 
         processes = DriverProcesses(driver_start, hand_start if config.gripper else None)
         processes.start()
-        return cls(spec, period_s, processes)
+        return cls(spec, period_s, processes, allowed_cpus())
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -194,17 +203,21 @@ class FrankaArm:
         Raises:
             ArmError: the gripper sends no states.
         """
-        records = self._records
-        if records.hand_state_version != self._hand_version:
-            self._hand_version = records.hand_state_version
-            self._hand = records.read_hand_state() or self._hand
-        hand = self._hand
+        hand = self._newest_hand()
         if hand is None:
             return 0.0
         if now() - hand.received_s > HAND_SILENT_S:
             reason = self._processes.ended or "the gripper sends no states"
             raise ArmError(f"{reason}; 'clear' starts it again")
         return hand.width_m
+
+    def _newest_hand(self) -> HandState | None:
+        """Returns the newest state of the gripper; None without one."""
+        records = self._records
+        if records.hand_state_version != self._hand_version:
+            self._hand_version = records.hand_state_version
+            self._hand = records.read_hand_state() or self._hand
+        return self._hand
 
     def _connection_of(self, state: DriverState) -> ArmConnection:
         """Returns the quality of the connection; the same object as long as it does not change."""
@@ -302,17 +315,20 @@ class FrankaArm:
     # Recovery -----------------------------------------------------------------------------------
 
     def recover(self) -> None:
-        """Clears the robot's errors, or starts an ended driver again, and returns at once.
+        """Clears the robot's errors, or starts an ended process again, and returns at once.
 
-        :meth:`read` raises ``ArmCommunicationError`` until the robot holds its measured pose. The
-        call has no effect without an error. The caller makes sure that an operator has agreed
-        after a contact.
+        A gripper process that hangs is ended and started again, too. :meth:`read` raises
+        ``ArmCommunicationError`` until the robot holds its measured pose. The call has no effect
+        without an error. The caller makes sure that an operator has agreed after a contact; after
+        a ``communication_constraints_violation`` another error of the robot is not cleared.
         """
         if self._restart is not None and self._restart.is_alive():
             return
-        if self._processes.ended is not None:
+        hand = self._newest_hand()
+        hangs = hand is not None and now() - hand.received_s > HAND_SILENT_S
+        if hangs or self._processes.ended is not None:
             self._restart_error = ""
-            self._restart = threading.Thread(target=self._start_again, daemon=True)
+            self._restart = threading.Thread(target=self._start_again, args=(hangs,), daemon=True)
             self._restart.start()
             return
         words, state = self._records.words, self._records.read_state() or self._state
@@ -321,8 +337,15 @@ class FrankaArm:
         if words[Word.RECOVERY_ASKED] == words[Word.RECOVERY_DONE]:
             words[Word.RECOVERY_ASKED] += 1
 
-    def _start_again(self) -> None:
-        """Starts the processes again, in a thread of its own."""
+    def _start_again(self, hangs: bool) -> None:
+        """Starts the processes again, in a thread of its own.
+
+        Args:
+            hangs: whether the gripper's process must be ended before.
+        """
+        run_on(self._cpus)
+        if hangs:
+            self._processes.kill_hand()
         try:
             self._processes.start(recover=True)
         except ArmError as error:
@@ -340,10 +363,12 @@ class FrankaArm:
     def close(self) -> None:
         """Brings the robot to rest, and ends law and processes.
 
-        It takes at most ``children.CLOSE_TIMEOUT_S``.
+        It takes at most ``children.CLOSE_TIMEOUT_S``, and :data:`RESTART_END_S` more during a
+        restart, which is given up.
         """
+        self._processes.ask_to_end()
         if self._restart is not None:
-            self._restart.join()
+            self._restart.join(RESTART_END_S)
         self._processes.close()
 
 

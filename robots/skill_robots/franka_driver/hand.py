@@ -43,8 +43,9 @@ OPENING_M = 2e-3
 BLOCKED_M = 4e-3
 """A motion that ends this far from a narrower width was blocked by an object [m]."""
 
-STOP_S = 1.0
-"""Longest wait for a motion that was stopped [s]."""
+STOP_S = 0.5
+"""Longest wait for a motion that was stopped [s]. The process sends no state meanwhile, and a
+silence of 1 s (``franka_arm.HAND_SILENT_S``) is an error."""
 
 
 class Gripper(Protocol):

@@ -179,11 +179,20 @@ class StartCheckError(Exception):
         self.stop = stop
 
 
-def check_status(status: RobotStatus, config: DriverConfig) -> bool:
+START_REMEDY = "look at the robot, then start again with the option that clears errors (--recover)"
+"""What helps if the start finds errors that it may not clear."""
+
+
+def check_status(status: RobotStatus, config: DriverConfig, *, remedy: str = START_REMEDY) -> bool:
     """Returns whether the robot needs an error recovery before it moves.
 
     A stop because of the connection is the trace of an earlier driver that died, and is cleared
     without a question.
+
+    Args:
+        status: mode and errors of the robot.
+        config: whether other errors may be cleared, too.
+        remedy: what helps if they may not.
 
     Raises:
         StartCheckError: the robot cannot move now.
@@ -200,11 +209,25 @@ def check_status(status: RobotStatus, config: DriverConfig) -> bool:
     stop = class_of(errors, mode)
     if not config.recover_at_start and stop is not StopClass.COMMUNICATION:
         raise StartCheckError(
-            f"the robot has stopped itself: {text_of(errors, mode)}; look at the robot, then "
-            "start again with the option that clears errors (--recover)",
-            stop,
+            f"the robot has stopped itself: {text_of(errors, mode)}; {remedy}", stop
         )
     return True
+
+
+def thresholds_text(config: DriverConfig) -> str:
+    """Returns the thresholds of collisions, and from which force contacts are reported."""
+    force, moment = config.collision_force_n[:3], config.collision_force_n[3:]
+    return (
+        f"the robot stops itself at {_numbers(force)} N, {_numbers(moment)} N m at the hand, or "
+        f"{_numbers(config.collision_torque_nm)} N m in its joints; it reports contacts from "
+        f"{_numbers(config.contact_force_n[:3])} N"
+    )
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    """Returns the numbers of an axis or joint each; one if all are equal."""
+    shown = values[:1] if len(set(values)) == 1 else values
+    return "/".join(f"{value:g}" for value in shown)
 
 
 def check_end_effector(found: EndEffector, config: DriverConfig) -> list[str]:

@@ -1,4 +1,4 @@
-"""Real-time scheduling of the driver's thread, its delays, and the signals of a child."""
+"""Scheduling and processors of the driver's thread, its delays, and the signals of a child."""
 
 from __future__ import annotations
 
@@ -57,6 +57,18 @@ def configure_driver(*, locked: bool) -> list[str]:
             "/etc/security/limits.conf"
         )
     return remarks
+
+
+def allowed_cpus() -> set[int]:
+    """Returns the processors on which the calling thread may run; none if they are unknown."""
+    return os.sched_getaffinity(0) if sys.platform == "linux" else set()
+
+
+def run_on(cpus: set[int]) -> None:
+    """Lets the calling thread, and the processes that it starts, run on these processors."""
+    if cpus and sys.platform == "linux":
+        with suppress(OSError):  # the processors were taken from this process meanwhile
+            os.sched_setaffinity(0, cpus)
 
 
 def leave_signals_to_parent() -> None:

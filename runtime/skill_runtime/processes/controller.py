@@ -135,7 +135,11 @@ def open_arm(options: ServerOptions, manifest: PolicyManifest) -> tuple[Arm, tup
 
 
 def driver_config(robot: RobotStart) -> DriverConfig:
-    """Returns the settings of the driver of a real arm."""
+    """Returns the settings of the driver of a real arm.
+
+    A robot refuses a threshold of contacts above that of collisions, so the former are lowered to
+    the latter.
+    """
     config = DriverConfig(
         recover_at_start=robot.recover, home_gripper=robot.home_gripper, gripper=robot.gripper
     )
@@ -144,7 +148,15 @@ def driver_config(robot: RobotStart) -> DriverConfig:
         config = replace(config, collision_force_n=(force,) * 3 + config.collision_force_n[3:])
     if torque is not None:
         config = replace(config, collision_torque_nm=(torque,) * 4 + config.collision_torque_nm[4:])
-    return config
+    return replace(
+        config,
+        contact_force_n=_lower(config.contact_force_n, config.collision_force_n),
+        contact_torque_nm=_lower(config.contact_torque_nm, config.collision_torque_nm),
+    )
+
+
+def _lower(values: tuple[float, ...], limits: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(map(min, values, limits))
 
 
 def _server(

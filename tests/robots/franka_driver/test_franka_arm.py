@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +34,7 @@ from skill_robots.arm import (
 from skill_robots.franka_driver import franka_arm
 from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.franka_driver.franka_arm import FrankaArm
+from skill_robots.franka_driver.records import Word
 
 ROBOTS: tuple[Robot, ...] = ("fer", "fr3")
 ADDRESSES = {"fer": "127.13.2.5", "fr3": "127.13.2.10"}
@@ -42,6 +45,14 @@ TENDER = DriverConfig(
     contact_force_n=(10.0,) * 6,
 )
 """Thresholds that a light press on the table exceeds."""
+
+LOAD_OF: dict[Robot, str] = {
+    "fer": "import sys; from panda_py import libfranka as library; "
+    "print(library.Robot(sys.argv[1], library.RealtimeConfig.kIgnore).read_once().m_load)",
+    "fr3": "import sys, franky; "
+    "print(franky.Robot(sys.argv[1], realtime_config=franky.RealtimeConfig.Ignore).state.m_load)",
+}
+"""Programs that print the payload of a robot [kg]."""
 
 
 @pytest.fixture(params=ROBOTS)
@@ -99,6 +110,19 @@ def test_the_robot_names_its_type_and_payload(box: Box) -> None:
         assert arm.spec.name == ("panda" if box.robot == "fer" else "fr3")
         assert any("end effector 0.7" in remark for remark in arm.remarks)
         assert any("150 N" in remark for remark in arm.remarks)
+
+
+def test_a_payload_of_another_program_does_not_stay_in_force(box: Box) -> None:
+    def load_kg() -> float:
+        command = [sys.executable, "-c", LOAD_OF[box.robot], box.address]
+        return float(subprocess.run(command, check=True, capture_output=True).stdout)
+
+    with connected(box, DriverConfig(gripper=False, load_mass_kg=0.3)):
+        pass
+    assert load_kg() == pytest.approx(0.3)
+    with connected(box, DriverConfig(gripper=False)):
+        pass
+    assert load_kg() == 0.0
 
 
 def test_without_set_points_it_holds_and_takes_them_again_from_there(box: Box) -> None:
@@ -197,6 +221,51 @@ def test_a_killed_driver_is_noticed_and_started_again(box: Box) -> None:
         arm.recover()
         until_readable(arm)
         Server(arm, SWING).run(0.5)
+
+
+def test_a_driver_that_is_started_again_runs_on_the_processors_of_the_start(tmp_path: Path) -> None:
+    cpus = os.sched_getaffinity(0)
+    if len(cpus) < 2:
+        pytest.skip("needs two processors")
+    with (
+        control_box("fr3", ADDRESSES["fr3"], tmp_path, "--scene", "none") as box,
+        connected(box, DriverConfig(gripper=False)) as arm,
+    ):
+        driver = arm._processes._driver
+        assert driver is not None
+        driver.kill()
+        until_raised(arm, ArmError)
+        os.sched_setaffinity(0, {min(cpus)})  # as the control loop with --cpu
+        try:
+            arm.recover()
+        finally:
+            os.sched_setaffinity(0, cpus)
+        until_readable(arm)
+        driver = arm._processes._driver
+        assert driver is not None
+        assert os.sched_getaffinity(driver.pid) == cpus
+
+
+def test_a_close_gives_up_a_restart(box: Box) -> None:
+    with connected(box) as arm:
+        processes = arm._processes
+        killed = processes._driver
+        assert killed is not None
+        killed.kill()
+        until_raised(arm, ArmError)
+        box.signal(signal.SIGSTOP)  # a robot that does not answer keeps the start waiting
+        arm.recover()
+        ends = time.monotonic() + DEADLINE_S
+        while processes._driver is killed:
+            assert time.monotonic() < ends
+            time.sleep(0.005)
+        started = time.monotonic()
+        arm.close()
+        assert time.monotonic() - started < 5.0  # then the supervisor would kill the arm's process
+        assert processes._driver.returncode is not None
+        with pytest.raises(ArmError, match="the server has ended"):
+            processes.start()
+        assert arm._records.words[Word.ENDING] == 1
 
 
 def test_recover_without_an_error_has_no_effect(box: Box) -> None:

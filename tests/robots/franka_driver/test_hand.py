@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,8 @@ from tests.robots.franka_driver.rig import (
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmCommunicationError, ArmError, JointTarget
 from skill_robots.franka_driver.config import DriverConfig
-from skill_robots.franka_driver.franka_arm import FrankaArm
+from skill_robots.franka_driver.franka_arm import HAND_SILENT_S, FrankaArm
+from skill_robots.franka_driver.hand import STOP_S
 from skill_robots.franka_driver.records import HandState
 from skill_robots.motion.inverse_kinematics import inverse_kinematics
 
@@ -186,6 +188,26 @@ def test_a_gripper_process_that_was_killed_is_an_error_and_started_again(tmp_pat
         requests = box.end()["gripper_requests"]
         assert isinstance(requests, dict)
         assert requests["move"] == 1
+
+
+def test_a_gripper_process_that_hangs_is_ended_and_started_again(tmp_path: Path) -> None:
+    with (
+        control_box("fr3", ADDRESSES["fr3"], tmp_path, "--scene", "none") as box,
+        connected(box) as arm,
+    ):
+        process = arm._processes._hand
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+        error = until_raised(arm, ArmError)
+        assert "the gripper sends no states; 'clear'" in str(error)
+        arm.recover()
+        until_readable(arm)
+        assert process.returncode == -signal.SIGKILL
+        assert arm._processes.ended is None
+
+
+def test_a_motion_that_is_stopped_is_no_silence_of_the_gripper() -> None:
+    assert STOP_S <= 0.5 * HAND_SILENT_S
 
 
 def test_a_robot_without_a_gripper_is_served_on_request(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from skill_robots.franka_driver.robot import (
     check_status,
     class_of,
     text_of,
+    thresholds_text,
 )
 
 C = np.sqrt(0.5)
@@ -90,6 +91,18 @@ def test_errors_of_an_earlier_run_are_cleared_only_on_request() -> None:
 def test_the_trace_of_a_driver_that_died_is_cleared_without_a_question() -> None:
     trace = RobotStatus(RobotMode.REFLEX, ("communication_constraints_violation",))
     assert check_status(trace, DriverConfig())
+
+
+def test_a_remark_names_each_threshold_with_its_unit() -> None:
+    config = DriverConfig(
+        collision_force_n=(50.0,) * 3 + (90.0,) * 3,
+        contact_force_n=(20.0, 20.0, 10.0) + (20.0,) * 3,
+        collision_torque_nm=(30.0,) * 4 + (15.0,) * 3,
+    )
+    assert thresholds_text(config) == (
+        "the robot stops itself at 50 N, 90 N m at the hand, or 30/30/30/30/15/15/15 N m in its "
+        "joints; it reports contacts from 20/20/10 N"
+    )
 
 
 def test_another_end_effector_frame_is_refused() -> None:
