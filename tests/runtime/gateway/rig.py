@@ -139,7 +139,7 @@ class Rig:
                 [0] * layout.latency_buckets,
                 counters or {},
                 blocks | {"time": [self.clock.now() - age_s]},
-                {"lease_holder": holder, "last_event": last_event},
+                {"lease_holder": holder, "last_event": last_event, "last_reflex": ""},
             )
         )
 

@@ -78,10 +78,10 @@ def test_the_share_of_changes(share: float) -> None:
 def test_the_truth_equals_the_parameters_of_the_physics() -> None:
     world = _world(context_change_share=1.0)
     world.reset()
-    table = world._table
+    physics = world._table.physics
     for _ in range(STEPS):
-        mass = table._body_mass[:, table._cube]
-        friction = table._pair_friction[:, table._pair, 0]
+        mass = physics._body_mass[:, physics._cube]
+        friction = physics._pair_friction[:, physics._pair, 0]
         np.testing.assert_allclose(world.truth, np.log(np.stack([mass, friction], 1)), rtol=1e-6)
         world.step(np.zeros((8, 3)))
 
