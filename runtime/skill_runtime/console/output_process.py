@@ -33,6 +33,10 @@ PIPE_BUF = 4096
 END_S = 3.0
 """Longest time that the end of the program waits for the output [s]."""
 
+LINES_PER_FLUSH = 256
+"""Lines after which this process waits until they are written: its own queue drops lines beyond a
+thousand, and only the sender counts losses."""
+
 LOG_PERIOD_S = 5.0
 """Time between two status lines if the output is not a terminal [s]."""
 
@@ -103,7 +107,9 @@ def main() -> None:
     log = logging.getLogger("skill_runtime.output")
     kind = ""
     with logging_to(line.above, program, level):  # type: ignore[arg-type]
-        for message in sys.stdin:
+        for number, message in enumerate(sys.stdin, start=1):
+            if number % LINES_PER_FLUSH == 0:
+                line.flush()
             kind, text, severity = json.loads(message)
             if kind == "show":
                 line.show(text)
