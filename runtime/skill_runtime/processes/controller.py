@@ -60,8 +60,11 @@ def main() -> None:
     try:
         server = build(config, channel)
     except (
-        *(PolicyFileError, RateMismatchError, UnsupportedPolicyError),
-        *(EngineMissingError, ValueError),
+        PolicyFileError,
+        RateMismatchError,
+        UnsupportedPolicyError,
+        EngineMissingError,
+        ValueError,
     ) as error:
         _report(config.report, Failed(reason=str(error), may_pass=False))
         return

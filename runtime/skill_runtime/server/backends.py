@@ -8,7 +8,7 @@ from typing import Literal
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import Arm, ArmCommunicationError
 from skill_robots.franka_driver.config import DriverConfig
-from skill_robots.observation import FIELDS
+from skill_robots.observation import FIELDS, observed_objects
 from skill_robots.tasks.registry import find_task
 from skill_robots.tasks.tabletop.simulated_arm import BulletArm, MujocoArm, TabletopArm
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
@@ -104,9 +104,10 @@ def tracked_objects(given: tuple[str, ...], manifest: PolicyManifest, arm: Arm) 
     if arm.is_simulated:
         return given
     reported = arm.read().objects
-    fields = (FIELDS.get(name) for name in manifest.observation_names)
-    needed = (field.object for field in fields if field is not None and field.object is not None)
-    return tuple(dict.fromkeys((*given, *(name for name in needed if name not in reported))))
+    # The server refuses a policy with other fields later.
+    known = tuple(name for name in manifest.observation_names if name in FIELDS)
+    unseen = (name for name in observed_objects(known) if name not in reported)
+    return tuple(dict.fromkeys((*given, *unseen)))
 
 
 def mismatches(

@@ -25,7 +25,7 @@ from skill_runtime.doctor.control_box.received_state import (
     decode,
     message_id,
 )
-from skill_runtime.doctor.control_box.resting_tests import move_names, percentiles_ms
+from skill_runtime.doctor.control_box.resting_tests import percentiles_ms, status_names
 from skill_runtime.doctor.control_box.robot_test import Answer, Bench
 
 MAX_DRIFT_RAD = 0.05
@@ -97,7 +97,7 @@ def run_motion(bench: Bench, motion: Motion) -> Answer:
         request_id(protocol, Request.MOVE), move_payload(protocol, torque=motion.torque)
     )
     began = time.monotonic()
-    log = _Log(names=move_names(protocol))
+    log = _Log(names=status_names(protocol.move_codes))
     state = _first_moving_state(bench, number, log, began)
     if state is None:
         return _record(log, first, None)

@@ -16,7 +16,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from skill_robots.control_box.wire.protocol import ErrorBit, Request
+from skill_robots.control_box.wire.protocol import Request
+from skill_robots.franka_driver.robot import CONTACTS
 from skill_runtime.doctor.control_box.client import ControlBoxError
 from skill_runtime.doctor.control_box.motion import (
     Answering,
@@ -25,7 +26,7 @@ from skill_runtime.doctor.control_box.motion import (
     run_motion,
 )
 from skill_runtime.doctor.control_box.received_state import ReceivedState, decode
-from skill_runtime.doctor.control_box.resting_tests import recovery_names
+from skill_runtime.doctor.control_box.resting_tests import status_names
 from skill_runtime.doctor.control_box.robot_test import Answer, Bench, RobotTest
 
 HOLD_STATES = 2000
@@ -39,16 +40,6 @@ STEP_NM = 1.5
 
 RECOVERY_S = 30.0
 """Longest wait for a recovery [s]."""
-
-CONTACTS = frozenset(
-    error.name.lower()
-    for error in (
-        ErrorBit.JOINT_REFLEX,
-        ErrorBit.CARTESIAN_REFLEX,
-        ErrorBit.SELF_COLLISION_AVOIDANCE_VIOLATION,
-    )
-)
-"""Errors after which a person looks at the robot before it moves again."""
 
 CONTACT_FACT = "contact"
 """Name of the fact that a contact has ended a motion."""
@@ -181,7 +172,7 @@ def _run(
     while (state := decode(client.newest(), protocol)).robot_mode != "idle":
         if time.monotonic() > recovered + RECOVERY_S:
             raise ControlBoxError(f"the robot is in the mode {state.robot_mode} after a recovery")
-    names = recovery_names(protocol)
+    names = status_names(protocol.recovery_codes)
     return {
         **found,
         "recovery": names.get(reply.status, str(reply.status)),
@@ -200,7 +191,7 @@ def refuse_contact(bench: Bench, state: ReceivedState) -> None:
         state: of a robot in the mode reflex.
 
     Raises:
-        ControlBoxError: the errors of the state contain one of :data:`CONTACTS`.
+        ControlBoxError: the state has an error of a contact (``franka_driver.robot.CONTACTS``).
     """
     names = dict.fromkeys((*state.errors, *state.reflex_reason))
     found = [name for name in names if name in CONTACTS]

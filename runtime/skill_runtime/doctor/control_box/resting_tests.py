@@ -9,18 +9,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
+from collections.abc import Mapping
+from enum import Enum
+from typing import TypeVar
 
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_robots.control_box.wire.protocol import (
-    MoveStatus,
-    Protocol,
-    RecoveryStatus,
-    Request,
-    SetterStatus,
-    StopStatus,
-)
+from skill_robots.control_box.wire.protocol import Request
 from skill_robots.franka.specs import FR3
 from skill_robots.franka.urdf_limits import UrdfError, limits_from_urdf, spec_from_urdf
 from skill_robots.franka_driver.config import DriverConfig
@@ -31,6 +27,8 @@ from skill_runtime.doctor.control_box.received_state import (
     message_id,
 )
 from skill_runtime.doctor.control_box.robot_test import Answer, Bench, RobotTest
+
+_Status = TypeVar("_Status", bound=Enum)
 
 LINUX_X86_64 = bytes((0, 0))
 """Architecture x64 and system Linux in LoadModelLibrary (libfranka-common, version 5)."""
@@ -144,11 +142,11 @@ def requests_at_rest(bench: Bench) -> Answer:
     client, protocol = bench.client, bench.protocol
     stop = client.request(protocol, Request.STOP_MOVE)
     found: dict[str, object] = {
-        "stop_without_motion": _named(stop, stop_names(protocol)),
+        "stop_without_motion": _named(stop, status_names(protocol.stop_codes)),
     }
     if not decode(client.receive(), protocol).errors:
         recovery = client.request(protocol, Request.AUTOMATIC_ERROR_RECOVERY, timeout_s=30.0)
-        found["recovery_without_error"] = _named(recovery, recovery_names(protocol))
+        found["recovery_without_error"] = _named(recovery, status_names(protocol.recovery_codes))
     client.discard()
     found["robot_mode"] = decode(client.receive(), protocol).robot_mode
     return found
@@ -189,25 +187,9 @@ RESTING_TESTS = (
 """Safe for any robot: its brakes may stay closed."""
 
 
-def move_names(protocol: Protocol) -> dict[int, str]:
-    """Returns the names of the statuses of Move, by code."""
-    return _names({code: status for status, code in protocol.move_codes.items()})
-
-
-def stop_names(protocol: Protocol) -> dict[int, str]:
-    """Returns the names of the statuses of StopMove, by code."""
-    return _names({code: status for status, code in protocol.stop_codes.items()})
-
-
-def recovery_names(protocol: Protocol) -> dict[int, str]:
-    """Returns the names of the statuses of AutomaticErrorRecovery, by code."""
-    return _names({code: status for status, code in protocol.recovery_codes.items()})
-
-
-def _names(
-    statuses: dict[int, MoveStatus] | dict[int, StopStatus] | dict[int, RecoveryStatus],
-) -> dict[int, str]:
-    return {code: status.name.lower() for code, status in statuses.items()}
+def status_names(codes: Mapping[_Status, int]) -> dict[int, str]:
+    """Returns the names of the statuses of a request, by code."""
+    return {code: status.name.lower() for status, code in codes.items()}
 
 
 def _named(reply: Reply, names: dict[int, str]) -> Answer:
@@ -218,8 +200,7 @@ def _named(reply: Reply, names: dict[int, str]) -> Answer:
 def _setter(bench: Bench, request: Request, values: list[float]) -> Answer:
     payload = np.array(values, "<f8").tobytes()
     reply = bench.client.request(bench.protocol, request, payload)
-    codes: dict[SetterStatus, int] = dict(bench.protocol.setter_codes)
-    return _named(reply, {code: status.name.lower() for status, code in codes.items()})
+    return _named(reply, status_names(bench.protocol.setter_codes))
 
 
 def _status(reply: Reply) -> dict[str, object]:
