@@ -32,8 +32,8 @@ from skill_robots.arm import Pose
 from skill_robots.control_box.box import ControlBox
 from skill_robots.control_box.config import robot_config
 from skill_robots.control_box.loop import RealTimeLoop
-from skill_robots.control_box.wire.protocol import RobotMode
 from skill_robots.franka.errors import ERROR_NAMES
+from skill_robots.franka.robot_mode import RobotMode
 from skill_robots.franka.specs import PANDA
 from skill_runtime.realtime.scheduling import DeferredGc, configure_thread
 

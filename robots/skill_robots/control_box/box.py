@@ -14,9 +14,10 @@ from skill_robots.control_box.model.urdf import robot_urdf
 from skill_robots.control_box.robot import Robot
 from skill_robots.control_box.wire.gripper_service import GripperService
 from skill_robots.control_box.wire.poller import Poller
-from skill_robots.control_box.wire.protocol import ErrorBit, Request, RobotMode
+from skill_robots.control_box.wire.protocol import ErrorBit, Request
 from skill_robots.control_box.wire.robot_service import RobotService
 from skill_robots.franka.model import franka_spec
+from skill_robots.franka.robot_mode import RobotMode
 
 _log = logging.getLogger(__name__)
 

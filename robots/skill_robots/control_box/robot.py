@@ -27,7 +27,6 @@ from skill_robots.control_box.wire.protocol import (
     GeneratorMode,
     MoveStatus,
     RecoveryStatus,
-    RobotMode,
     SetterStatus,
     StopStatus,
 )
@@ -38,6 +37,7 @@ from skill_robots.control_box.wire.robot_command import (
     RobotCommand,
 )
 from skill_robots.control_box.wire.robot_state import RobotState
+from skill_robots.franka.robot_mode import RobotMode
 
 
 class Robot:

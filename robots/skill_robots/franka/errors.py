@@ -1,4 +1,4 @@
-"""Names of a robot's errors, by their place in its state.
+"""A robot's errors, by their place in its state.
 
 The names are those of libfranka's ``Errors``; the places are those of libfranka-common
 (``research_interface/robot/error.h``).
@@ -6,50 +6,57 @@ The names are those of libfranka's ``Errors``; the places are those of libfranka
 
 from __future__ import annotations
 
-ERROR_NAMES = (
-    "joint_position_limits_violation",
-    "cartesian_position_limits_violation",
-    "self_collision_avoidance_violation",
-    "joint_velocity_violation",
-    "cartesian_velocity_violation",
-    "force_control_safety_violation",
-    "joint_reflex",
-    "cartesian_reflex",
-    "max_goal_pose_deviation_violation",
-    "max_path_pose_deviation_violation",
-    "cartesian_velocity_profile_safety_violation",
-    "joint_position_motion_generator_start_pose_invalid",
-    "joint_motion_generator_position_limits_violation",
-    "joint_motion_generator_velocity_limits_violation",
-    "joint_motion_generator_velocity_discontinuity",
-    "joint_motion_generator_acceleration_discontinuity",
-    "cartesian_position_motion_generator_start_pose_invalid",
-    "cartesian_motion_generator_elbow_limit_violation",
-    "cartesian_motion_generator_velocity_limits_violation",
-    "cartesian_motion_generator_velocity_discontinuity",
-    "cartesian_motion_generator_acceleration_discontinuity",
-    "cartesian_motion_generator_elbow_sign_inconsistent",
-    "cartesian_motion_generator_start_elbow_invalid",
-    "force_controller_desired_force_tolerance_violation",
-    "start_elbow_sign_inconsistent",
-    "communication_constraints_violation",
-    "power_limit_violation",
-    "cartesian_motion_generator_joint_position_limits_violation",
-    "cartesian_motion_generator_joint_velocity_limits_violation",
-    "cartesian_motion_generator_joint_velocity_discontinuity",
-    "cartesian_motion_generator_joint_acceleration_discontinuity",
-    "cartesian_position_motion_generator_invalid_frame",
-    "controller_torque_discontinuity",
-    "joint_p2p_insufficient_torque_for_planning",
-    "tau_j_range_violation",
-    "instability_detected",
-    "joint_move_in_wrong_direction",
-    "cartesian_spline_motion_generator_violation",
-    "joint_via_motion_generator_planning_joint_limit_violation",
-    "base_acceleration_initialization_timeout",
-    "base_acceleration_invalid_reading",
-)
-"""Name of each error."""
+from enum import IntEnum
+
+
+class ErrorBit(IntEnum):
+    """Places in ``errors`` and ``reflex_reason`` of the state."""
+
+    JOINT_POSITION_LIMITS_VIOLATION = 0
+    CARTESIAN_POSITION_LIMITS_VIOLATION = 1
+    SELF_COLLISION_AVOIDANCE_VIOLATION = 2
+    JOINT_VELOCITY_VIOLATION = 3
+    CARTESIAN_VELOCITY_VIOLATION = 4
+    FORCE_CONTROL_SAFETY_VIOLATION = 5
+    JOINT_REFLEX = 6
+    CARTESIAN_REFLEX = 7
+    MAX_GOAL_POSE_DEVIATION_VIOLATION = 8
+    MAX_PATH_POSE_DEVIATION_VIOLATION = 9
+    CARTESIAN_VELOCITY_PROFILE_SAFETY_VIOLATION = 10
+    JOINT_POSITION_MOTION_GENERATOR_START_POSE_INVALID = 11
+    JOINT_MOTION_GENERATOR_POSITION_LIMITS_VIOLATION = 12
+    JOINT_MOTION_GENERATOR_VELOCITY_LIMITS_VIOLATION = 13
+    JOINT_MOTION_GENERATOR_VELOCITY_DISCONTINUITY = 14
+    JOINT_MOTION_GENERATOR_ACCELERATION_DISCONTINUITY = 15
+    CARTESIAN_POSITION_MOTION_GENERATOR_START_POSE_INVALID = 16
+    CARTESIAN_MOTION_GENERATOR_ELBOW_LIMIT_VIOLATION = 17
+    CARTESIAN_MOTION_GENERATOR_VELOCITY_LIMITS_VIOLATION = 18
+    CARTESIAN_MOTION_GENERATOR_VELOCITY_DISCONTINUITY = 19
+    CARTESIAN_MOTION_GENERATOR_ACCELERATION_DISCONTINUITY = 20
+    CARTESIAN_MOTION_GENERATOR_ELBOW_SIGN_INCONSISTENT = 21
+    CARTESIAN_MOTION_GENERATOR_START_ELBOW_INVALID = 22
+    FORCE_CONTROLLER_DESIRED_FORCE_TOLERANCE_VIOLATION = 23
+    START_ELBOW_SIGN_INCONSISTENT = 24
+    COMMUNICATION_CONSTRAINTS_VIOLATION = 25
+    POWER_LIMIT_VIOLATION = 26
+    CARTESIAN_MOTION_GENERATOR_JOINT_POSITION_LIMITS_VIOLATION = 27
+    CARTESIAN_MOTION_GENERATOR_JOINT_VELOCITY_LIMITS_VIOLATION = 28
+    CARTESIAN_MOTION_GENERATOR_JOINT_VELOCITY_DISCONTINUITY = 29
+    CARTESIAN_MOTION_GENERATOR_JOINT_ACCELERATION_DISCONTINUITY = 30
+    CARTESIAN_POSITION_MOTION_GENERATOR_INVALID_FRAME = 31
+    CONTROLLER_TORQUE_DISCONTINUITY = 32
+    JOINT_P2P_INSUFFICIENT_TORQUE_FOR_PLANNING = 33
+    TAU_J_RANGE_VIOLATION = 34
+    INSTABILITY_DETECTED = 35
+    JOINT_MOVE_IN_WRONG_DIRECTION = 36
+    CARTESIAN_SPLINE_MOTION_GENERATOR_VIOLATION = 37
+    JOINT_VIA_MOTION_GENERATOR_PLANNING_JOINT_LIMIT_VIOLATION = 38
+    BASE_ACCELERATION_INITIALIZATION_TIMEOUT = 39
+    BASE_ACCELERATION_INVALID_READING = 40
+
+
+ERROR_NAMES = tuple(error.name.lower() for error in ErrorBit)
+"""libfranka's name of each error."""
 
 
 def names_of(flags: bytes) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ MAX_URDF_BYTES = 1 << 20
 FER_VERSION, FR3_VERSION = 5, 10
 
 RECOVERY_TIMEOUT_S = 20.0
-"""Longest wait for an error recovery [s]; real robots take .4 to 16 s (franka_ros, issue 317)."""
+"""Longest wait for an error recovery [s]; real robots take 0.4 to 16 s (franka_ros, issue 317)."""
 
 _HEADER = struct.Struct("<III")
 _CONNECT, _GET_ROBOT_MODEL = 0, 11
@@ -66,7 +66,7 @@ class RobotStatus(NamedTuple):
     """Mode and errors of a robot."""
 
     mode: int
-    """Number of libfranka's ``RobotMode``."""
+    """Number of a ``RobotMode``; a newer robot may have further ones."""
     errors: tuple[str, ...]
     """Present errors, by libfranka's names."""
 

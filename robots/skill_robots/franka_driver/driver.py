@@ -22,6 +22,7 @@ from skill_robots.franka.handshake import (
     clear_errors,
     robot_status,
 )
+from skill_robots.franka.robot_mode import RobotMode
 from skill_robots.franka_driver.config import DriverStart
 from skill_robots.franka_driver.feed import CYCLE_S, ReferenceFeed
 from skill_robots.franka_driver.records import (
@@ -36,7 +37,6 @@ from skill_robots.franka_driver.robot import (
     MODE_TEXTS,
     RobotCommandError,
     RobotLinkError,
-    RobotMode,
     Snapshot,
     StartCheckError,
     VendorRobot,

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from skill_proto.arrays import Array
+from skill_robots.franka.robot_mode import RobotMode
 from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.franka_driver.robot import (
     EndEffector,
     RobotCommandError,
     RobotLinkError,
-    RobotMode,
     Snapshot,
 )
 

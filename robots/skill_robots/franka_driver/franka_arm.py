@@ -17,6 +17,7 @@ from skill_robots.arm import (
     JointTarget,
 )
 from skill_robots.franka.handshake import FR3_VERSION, library_for, robot_model, server_version
+from skill_robots.franka.robot_mode import RobotMode
 from skill_robots.franka.specs import FR3, PANDA
 from skill_robots.franka.urdf_limits import spec_from_urdf
 from skill_robots.franka_driver.children import DriverProcesses
@@ -33,7 +34,7 @@ from skill_robots.franka_driver.records import (
     Word,
     now,
 )
-from skill_robots.franka_driver.robot import MODE_TEXTS, RobotMode
+from skill_robots.franka_driver.robot import MODE_TEXTS
 from skill_robots.franka_driver.scheduling import allowed_cpus, run_on
 
 SILENT_S = 0.02

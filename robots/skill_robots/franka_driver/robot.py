@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from skill_proto.arrays import Array
 from skill_robots.franka.handshake import RobotStatus
+from skill_robots.franka.robot_mode import RobotMode
 from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.franka_driver.records import StopClass
 
@@ -19,19 +19,6 @@ CONTACTS = frozenset({"joint_reflex", "cartesian_reflex", "self_collision_avoida
 
 COMMUNICATION = "communication_constraints_violation"
 """libfranka's name of a stop after more than 20 missed commands."""
-
-
-class RobotMode(IntEnum):
-    """The robot's mode; numbers of libfranka's ``RobotMode``."""
-
-    OTHER = 0
-    IDLE = 1
-    MOVE = 2
-    GUIDING = 3
-    REFLEX = 4
-    USER_STOPPED = 5
-    AUTOMATIC_ERROR_RECOVERY = 6
-
 
 MODE_TEXTS = {
     RobotMode.OTHER: "the robot is not ready: unlock the brakes and activate FCI in Desk",

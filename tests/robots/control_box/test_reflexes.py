@@ -15,11 +15,11 @@ from skill_robots.control_box.wire.protocol import (
     GeneratorMode,
     MoveStatus,
     RecoveryStatus,
-    RobotMode,
     SetterStatus,
 )
 from skill_robots.control_box.wire.robot_command import CollisionBehavior, Load, RobotCommand
 from skill_robots.franka.model import FrankaRobot
+from skill_robots.franka.robot_mode import RobotMode
 from skill_robots.franka.specs import PANDA
 
 LOW = tuple(PANDA.neutral.tolist())

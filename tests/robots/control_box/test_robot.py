@@ -23,9 +23,9 @@ from skill_robots.control_box.wire.protocol import (
     GeneratorMode,
     MoveStatus,
     RecoveryStatus,
-    RobotMode,
     StopStatus,
 )
+from skill_robots.franka.robot_mode import RobotMode
 
 CONTROLLERS = (ControllerMode.JOINT_IMPEDANCE, ControllerMode.CARTESIAN_IMPEDANCE)
 

@@ -14,10 +14,10 @@ from skill_robots.control_box.wire.protocol import (
     ControllerMode,
     GeneratorMode,
     MoveStatus,
-    RobotMode,
 )
 from skill_robots.control_box.wire.robot_command import RobotCommand
 from skill_robots.franka.model import FrankaRobot
+from skill_robots.franka.robot_mode import RobotMode
 
 CYCLES = 6000
 

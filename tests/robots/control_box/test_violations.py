@@ -15,9 +15,9 @@ from skill_robots.control_box.wire.protocol import (
     ErrorBit,
     GeneratorMode,
     MoveStatus,
-    RobotMode,
 )
 from skill_robots.control_box.wire.robot_command import RobotCommand
+from skill_robots.franka.robot_mode import RobotMode
 
 B = ErrorBit
 JOINT_STEP = {

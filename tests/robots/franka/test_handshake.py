@@ -11,8 +11,6 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from skill_robots.arm import ArmCommunicationError, ArmError
-from skill_robots.control_box.wire.protocol import ErrorBit
-from skill_robots.franka.errors import ERROR_NAMES
 from skill_robots.franka.handshake import (
     LIBRARIES,
     ROBOT_PORT,
@@ -151,10 +149,6 @@ def test_errors_are_cleared_or_the_refusal_is_an_error(version: int) -> None:
 def test_another_version_than_expected_is_an_error() -> None:
     with listening(control_unit(5)), pytest.raises(ArmError, match="speaks version 5, expected 10"):
         robot_status(HOST, 10)
-
-
-def test_the_names_of_the_errors_are_those_of_the_control_box() -> None:
-    assert tuple(bit.name.lower() for bit in ErrorBit) == ERROR_NAMES
 
 
 def test_nobody_listens() -> None:

@@ -16,6 +16,7 @@ from skill_proto.arrays import Array
 from skill_proto.shared_memory.memory import create_memory, map_memory
 from skill_robots.arm import ArmError
 from skill_robots.franka.handshake import robot_status
+from skill_robots.franka.robot_mode import RobotMode
 from skill_robots.franka.specs import PANDA
 from skill_robots.franka_driver.config import DriverConfig, DriverStart
 from skill_robots.franka_driver.driver import Driver, connect
@@ -23,7 +24,6 @@ from skill_robots.franka_driver.records import BYTES, Phase, SharedRecords, Stop
 from skill_robots.franka_driver.robot import (
     COMMUNICATION,
     EndEffector,
-    RobotMode,
     Snapshot,
     StartCheckError,
 )

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from skill_robots.franka.handshake import RobotStatus
+from skill_robots.franka.robot_mode import RobotMode
 from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.franka_driver.records import StopClass
 from skill_robots.franka_driver.robot import (
     EndEffector,
-    RobotMode,
     StartCheckError,
     check_end_effector,
     check_status,

@@ -3,7 +3,7 @@
 Version 5 is the last one of the Panda (FER, libfranka 0.9); version 10 is the one of the FR3 with
 robot system 5.9 or newer (libfranka 0.18 and later). All structures are packed and little-endian.
 The source of every number is the header files of libfranka-common (``research_interface/robot/
-service_types.h``, ``rbk_types.h``, ``error.h`` and ``research_interface/gripper/types.h``).
+service_types.h``, ``rbk_types.h`` and ``research_interface/gripper/types.h``).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
 from types import MappingProxyType
 from typing import TypeVar
+
+from skill_robots.franka.errors import ErrorBit
 
 ROBOT_PORT = 1337
 """TCP port of the robot's services. Clients cannot change it."""
@@ -96,18 +98,6 @@ class SetterStatus(Enum):
     """Version 10 only."""
 
 
-class RobotMode(IntEnum):
-    """``robot_mode`` of the state; the values are those on the wire."""
-
-    OTHER = 0
-    IDLE = 1
-    MOVE = 2
-    GUIDING = 3
-    REFLEX = 4
-    USER_STOPPED = 5
-    AUTOMATIC_ERROR_RECOVERY = 6
-
-
 class GeneratorMode(IntEnum):
     """``motion_generator_mode`` of the state. A Move request carries the value minus one."""
 
@@ -140,52 +130,6 @@ class GripperStatus(IntEnum):
     """The motion ended, but not as asked: no object between the fingers, or a width that was not
     reached."""
     ABORTED = 3
-
-
-class ErrorBit(IntEnum):
-    """Positions in ``errors`` and ``reflex_reason``; the names are those of libfranka."""
-
-    JOINT_POSITION_LIMITS_VIOLATION = 0
-    CARTESIAN_POSITION_LIMITS_VIOLATION = 1
-    SELF_COLLISION_AVOIDANCE_VIOLATION = 2
-    JOINT_VELOCITY_VIOLATION = 3
-    CARTESIAN_VELOCITY_VIOLATION = 4
-    FORCE_CONTROL_SAFETY_VIOLATION = 5
-    JOINT_REFLEX = 6
-    CARTESIAN_REFLEX = 7
-    MAX_GOAL_POSE_DEVIATION_VIOLATION = 8
-    MAX_PATH_POSE_DEVIATION_VIOLATION = 9
-    CARTESIAN_VELOCITY_PROFILE_SAFETY_VIOLATION = 10
-    JOINT_POSITION_MOTION_GENERATOR_START_POSE_INVALID = 11
-    JOINT_MOTION_GENERATOR_POSITION_LIMITS_VIOLATION = 12
-    JOINT_MOTION_GENERATOR_VELOCITY_LIMITS_VIOLATION = 13
-    JOINT_MOTION_GENERATOR_VELOCITY_DISCONTINUITY = 14
-    JOINT_MOTION_GENERATOR_ACCELERATION_DISCONTINUITY = 15
-    CARTESIAN_POSITION_MOTION_GENERATOR_START_POSE_INVALID = 16
-    CARTESIAN_MOTION_GENERATOR_ELBOW_LIMIT_VIOLATION = 17
-    CARTESIAN_MOTION_GENERATOR_VELOCITY_LIMITS_VIOLATION = 18
-    CARTESIAN_MOTION_GENERATOR_VELOCITY_DISCONTINUITY = 19
-    CARTESIAN_MOTION_GENERATOR_ACCELERATION_DISCONTINUITY = 20
-    CARTESIAN_MOTION_GENERATOR_ELBOW_SIGN_INCONSISTENT = 21
-    CARTESIAN_MOTION_GENERATOR_START_ELBOW_INVALID = 22
-    FORCE_CONTROLLER_DESIRED_FORCE_TOLERANCE_VIOLATION = 23
-    START_ELBOW_SIGN_INCONSISTENT = 24
-    COMMUNICATION_CONSTRAINTS_VIOLATION = 25
-    POWER_LIMIT_VIOLATION = 26
-    CARTESIAN_MOTION_GENERATOR_JOINT_POSITION_LIMITS_VIOLATION = 27
-    CARTESIAN_MOTION_GENERATOR_JOINT_VELOCITY_LIMITS_VIOLATION = 28
-    CARTESIAN_MOTION_GENERATOR_JOINT_VELOCITY_DISCONTINUITY = 29
-    CARTESIAN_MOTION_GENERATOR_JOINT_ACCELERATION_DISCONTINUITY = 30
-    CARTESIAN_POSITION_MOTION_GENERATOR_INVALID_FRAME = 31
-    CONTROLLER_TORQUE_DISCONTINUITY = 32
-    JOINT_P2P_INSUFFICIENT_TORQUE_FOR_PLANNING = 33
-    TAU_J_RANGE_VIOLATION = 34
-    INSTABILITY_DETECTED = 35
-    JOINT_MOVE_IN_WRONG_DIRECTION = 36
-    CARTESIAN_SPLINE_MOTION_GENERATOR_VIOLATION = 37
-    JOINT_VIA_MOTION_GENERATOR_PLANNING_JOINT_LIMIT_VIOLATION = 38
-    BASE_ACCELERATION_INITIALIZATION_TIMEOUT = 39
-    BASE_ACCELERATION_INVALID_READING = 40
 
 
 ERROR_COUNT = len(ErrorBit)

@@ -14,11 +14,11 @@ from skill_robots.control_box.wire.protocol import (
     MoveStatus,
     Protocol,
     Request,
-    RobotMode,
     SetterStatus,
 )
 from skill_robots.control_box.wire.request_server import Port, RequestServer
 from skill_robots.control_box.wire.robot_command import MalformedMessageError, RobotCommand
+from skill_robots.franka.robot_mode import RobotMode
 
 if TYPE_CHECKING:
     from skill_robots.control_box.robot import Robot

@@ -17,8 +17,8 @@ from skill_robots.control_box.wire.protocol import (
     ControllerMode,
     GeneratorMode,
     Protocol,
-    RobotMode,
 )
+from skill_robots.franka.robot_mode import RobotMode
 
 FIELDS = (
     *(("o_t_ee", 16), ("o_t_ee_d", 16), ("f_t_ee", 16), ("ee_t_k", 16), ("f_t_ne", 16)),

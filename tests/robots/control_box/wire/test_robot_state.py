@@ -14,9 +14,9 @@ from skill_robots.control_box.wire.protocol import (
     ErrorBit,
     GeneratorMode,
     Protocol,
-    RobotMode,
 )
 from skill_robots.control_box.wire.robot_state import ACCELEROMETERS, FIELDS, RobotState
+from skill_robots.franka.robot_mode import RobotMode
 
 OFFSETS = {
     "o_t_ee": (8, 8),

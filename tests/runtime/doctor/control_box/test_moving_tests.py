@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from skill_robots.control_box.wire.protocol import FR3_PROTOCOL, ErrorBit, RobotMode
+from skill_robots.control_box.wire.protocol import FR3_PROTOCOL, ErrorBit
 from skill_robots.control_box.wire.robot_state import RobotState
+from skill_robots.franka.robot_mode import RobotMode
 from skill_runtime.doctor.control_box.client import ControlBoxError, RobotClient
 from skill_runtime.doctor.control_box.moving_tests import MOVING_TESTS, refuse_contact
 from skill_runtime.doctor.control_box.received_state import ReceivedState, decode

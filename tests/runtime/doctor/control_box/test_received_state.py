@@ -12,9 +12,9 @@ from skill_robots.control_box.wire.protocol import (
     ErrorBit,
     GeneratorMode,
     Protocol,
-    RobotMode,
 )
 from skill_robots.control_box.wire.robot_state import ACCELEROMETERS, FIELDS, RobotState
+from skill_robots.franka.robot_mode import RobotMode
 from skill_runtime.doctor.control_box.client import ControlBoxError
 from skill_runtime.doctor.control_box.received_state import Glimpse, decode, message_id
 
