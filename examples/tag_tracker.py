@@ -22,7 +22,7 @@ from skill_proto.ports import DEFAULT_ADDRESS
 from skill_runtime.client import ClientError, ServerUnreachableError
 
 try:
-    import cv2  # noqa: F401  its absence is reported here, not by a traceback of a part
+    import cv2  # noqa: F401  only the import is tested: without OpenCV, the parts would fail
 except ImportError:
     raise SystemExit(
         "tag_tracker.py: OpenCV is missing. Fix: pip install 'skill-serve[tracker]'"

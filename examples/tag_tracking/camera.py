@@ -64,6 +64,11 @@ def quaternion_of(rotation: Array) -> Array:
     return np.concatenate([[np.cos(angle / 2)], np.sin(angle / 2) * vector / angle])
 
 
+def angle_of(rotation: Array) -> float:
+    """Returns the angle of a rotation ``(3, 3)``, 0 to pi [rad]."""
+    return float(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1.0, 1.0)))
+
+
 def rotation_from(quaternion: Array) -> Array:
     """Returns the rotation ``(3, 3)`` of a quaternion ``(4,)``, w first, of any length but 0."""
     w, x, y, z = quaternion / np.linalg.norm(quaternion)

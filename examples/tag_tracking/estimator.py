@@ -17,7 +17,7 @@ import numpy as np
 from skill_proto.arrays import Array
 from skill_robots.objects import CUBE_SIZE
 
-from .camera import Camera, quaternion_of
+from .camera import Camera, angle_of, quaternion_of
 from .detection import Tags
 from .fit import (
     ANYWHERE,
@@ -115,7 +115,7 @@ class Estimator:
         now = max(sighting.exposed_s for sighting in seen)
         corners = self._corners(seen, now)
         velocity, spin = self._expected(now)
-        fit, table_fit = None, self._fit_on_table(corners, velocity, spin)
+        table_fit = self._fit_on_table(corners, velocity, spin)
         if table_fit is not None and self._holds(table_fit):
             fit, on_table = table_fit, True
         else:
@@ -257,9 +257,8 @@ def _from_single_tags(sighting: Sighting) -> list[Motion]:
 
 def _is_rival(best: Fit, other: Fit) -> bool:
     """Returns whether another pose explains the corners nearly as well."""
-    turn = best.motion.rotation.T @ other.motion.rotation
-    angle = np.arccos(np.clip((np.trace(turn) - 1) / 2, -1.0, 1.0))
-    return bool(angle > DISTINCT_RAD and other.residual_px < 2 * best.residual_px + 0.1)
+    angle = angle_of(best.motion.rotation.T @ other.motion.rotation)
+    return angle > DISTINCT_RAD and other.residual_px < 2 * best.residual_px + 0.1
 
 
 def _resting() -> tuple[Array, ...]:

@@ -18,12 +18,11 @@ from .tags import (
     CELLS,
     CUBE_TAG_M,
     FACES,
-    FIRST_SHEET_ID,
-    SHEET_COLUMNS,
     SHEET_PITCH_M,
     SHEET_ROWS,
     SHEET_TAG_M,
     Face,
+    sheet_places,
     tag_cells,
 )
 
@@ -174,11 +173,8 @@ def table_page(paper: Paper) -> Page:
     page = Page(paper)
     x, y = page.width / 2, page.height / 2
     size, pitch = 1000 * SHEET_TAG_M, 1000 * SHEET_PITCH_M
-    for row in range(SHEET_ROWS):
-        for column in range(SHEET_COLUMNS):
-            left = x + (column - (SHEET_COLUMNS - 1) / 2) * pitch - size / 2
-            low = y + ((SHEET_ROWS - 1) / 2 - row) * pitch - size / 2
-            page.tag(FIRST_SHEET_ID + row * SHEET_COLUMNS + column, left, low, size)
+    for number, (right, up) in sheet_places().items():
+        page.tag(number, x + 1000 * right - size / 2, y + 1000 * up - size / 2, size)
     page.line((x - 5, y), (x + 5, y), dashed=False)
     page.line((x, y - 5), (x, y + 5), dashed=False)
     top = y + (SHEET_ROWS / 2) * pitch

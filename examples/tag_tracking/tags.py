@@ -75,6 +75,18 @@ def cube_corners() -> dict[int, Array]:
     }
 
 
+def sheet_places() -> dict[int, tuple[float, float]]:
+    """Returns the middles of the sheet's tags by number: right of and above the cross [m]."""
+    return {
+        FIRST_SHEET_ID + row * SHEET_COLUMNS + column: (
+            (column - (SHEET_COLUMNS - 1) / 2) * SHEET_PITCH_M,
+            ((SHEET_ROWS - 1) / 2 - row) * SHEET_PITCH_M,
+        )
+        for row in range(SHEET_ROWS)
+        for column in range(SHEET_COLUMNS)
+    }
+
+
 def sheet_corners() -> dict[int, Array]:
     """Returns the corners ``(4, 3)`` of the sheet's tags by number, world frame [m].
 
@@ -82,14 +94,10 @@ def sheet_corners() -> dict[int, Array]:
     away from the arm's base, so the sheet's right is -y.
     """
     to_world = np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]])
-    corners: dict[int, Array] = {}
-    for row in range(SHEET_ROWS):
-        for column in range(SHEET_COLUMNS):
-            right = (column - (SHEET_COLUMNS - 1) / 2) * SHEET_PITCH_M
-            up = ((SHEET_ROWS - 1) / 2 - row) * SHEET_PITCH_M
-            tag = square(SHEET_TAG_M) + np.array([right, up, 0.0])
-            corners[FIRST_SHEET_ID + row * SHEET_COLUMNS + column] = tag @ to_world.T
-    return corners
+    return {
+        number: (square(SHEET_TAG_M) + np.array([right, up, 0.0])) @ to_world.T
+        for number, (right, up) in sheet_places().items()
+    }
 
 
 def dictionary() -> cv2.aruco.Dictionary:

@@ -16,9 +16,6 @@ from examples.tag_tracking.tags import (
     CELLS,
     CUBE_TAG_M,
     FACES,
-    FIRST_SHEET_ID,
-    SHEET_COLUMNS,
-    SHEET_ROWS,
     sheet_corners,
     square,
     tag_cells,
@@ -60,11 +57,11 @@ def sheet_quads(rotation: Array | None = None, position: Array | None = None) ->
     """Returns the tags of the calibration sheet, moved from its place on the table."""
     turn = np.eye(3) if rotation is None else rotation
     shift = np.zeros(3) if position is None else position
-    places, margin = sheet_corners(), 1.0
+    margin = 1.0
     quads: list[Quad] = []
-    for number in range(FIRST_SHEET_ID, FIRST_SHEET_ID + SHEET_COLUMNS * SHEET_ROWS):
-        middle = places[number].mean(axis=0)
-        large = middle + (places[number] - middle) * (1 + 2 * margin / CELLS)
+    for number, corners in sheet_corners().items():
+        middle = corners.mean(axis=0)
+        large = middle + (corners - middle) * (1 + 2 * margin / CELLS)
         quads.append(Quad(corners=large @ turn.T + shift, texture=_paper(number, margin)))
     return quads
 

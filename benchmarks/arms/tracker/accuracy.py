@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 from examples.tag_tracking.calibrate import extrinsics_from
-from examples.tag_tracking.camera import Camera, quaternion_of
+from examples.tag_tracking.camera import Camera, angle_of, quaternion_of
 from examples.tag_tracking.camera_file import CameraEntry, Intrinsics
 from examples.tag_tracking.detection import TagDetector, Tags
 from examples.tag_tracking.estimator import Estimate, Estimator, Sighting
@@ -194,7 +194,7 @@ def accuracy(truths: Sequence[Truth], found: Sequence[Estimate | None]) -> Accur
     """Compares the estimates with the truth."""
     pairs = [(t, e) for t, e in zip(truths, found, strict=True) if e is not None]
     distances = 1000 * np.array([np.linalg.norm(e.position - t.position) for t, e in pairs])
-    turns = np.degrees([_yaw(e.rotation @ t.rotation.T) for t, e in pairs])
+    turns = np.degrees([angle_of(e.rotation @ t.rotation.T) for t, e in pairs])
     return Accuracy(
         seen=len(pairs) / len(truths),
         on_table=float(np.mean([e.on_table for _, e in pairs])),
@@ -205,11 +205,6 @@ def accuracy(truths: Sequence[Truth], found: Sequence[Estimate | None]) -> Accur
         yaw_p95_deg=float(np.percentile(turns, 95)),
         residual_px=float(np.median([e.residual_px for _, e in pairs])),
     )
-
-
-def _yaw(turn: Array) -> float:
-    """Returns the angle of a rotation [rad]."""
-    return float(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1.0, 1.0)))
 
 
 def lifted_row(config: Config, lift_m: float) -> dict[str, float]:

@@ -20,11 +20,8 @@ from examples.tag_tracking.tags import (
     CELLS,
     CUBE_TAG_M,
     FACES,
-    FIRST_SHEET_ID,
-    SHEET_COLUMNS,
-    SHEET_PITCH_M,
-    SHEET_ROWS,
     SHEET_TAG_M,
+    sheet_places,
     tag_cells,
 )
 
@@ -256,21 +253,17 @@ def _add_cube(spec: Any) -> None:  # noqa: ANN401  mujoco has no types
 
 def _add_sheet(spec: Any) -> None:  # noqa: ANN401  mujoco has no types
     turn = [math.sqrt(0.5), 0.0, 0.0, -math.sqrt(0.5)]  # the sheet's right is -y
-    for row in range(SHEET_ROWS):
-        for column in range(SHEET_COLUMNS):
-            number = FIRST_SHEET_ID + row * SHEET_COLUMNS + column
-            right = (column - (SHEET_COLUMNS - 1) / 2) * SHEET_PITCH_M
-            up = ((SHEET_ROWS - 1) / 2 - row) * SHEET_PITCH_M
-            cell = SHEET_TAG_M / CELLS
-            side = (SHEET_TAG_M + 2 * cell) / 2
-            _add_texture(spec, f"sheet {number}", _texture(number, 1.0))
-            spec.worldbody.add_geom(
-                type=mujoco.mjtGeom.mjGEOM_BOX,
-                size=[side, side, PLATE_M / 2],
-                pos=[up, -right, -PLATE_M / 2 + 1e-4],
-                quat=turn,
-                material=f"sheet {number}",
-            )
+    half = SHEET_TAG_M / 2 + SHEET_TAG_M / CELLS
+    for number, (right, up) in sheet_places().items():
+        name = f"sheet {number}"
+        _add_texture(spec, name, _texture(number, 1.0))
+        spec.worldbody.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=[half, half, PLATE_M / 2],
+            pos=[up, -right, -PLATE_M / 2 + 1e-4],
+            quat=turn,
+            material=name,
+        )
 
 
 def _texture(number: int, margin: float) -> Image:

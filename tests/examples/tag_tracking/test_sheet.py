@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,15 @@ import numpy as np
 import pytest
 from examples.tag_tracking import TrackerError
 from examples.tag_tracking.detection import Image, TagDetector
-from examples.tag_tracking.sheet import PAPER_MM, Page, cube_page, pdf_of, table_page, write_sheet
+from examples.tag_tracking.sheet import (
+    PAPER_MM,
+    Page,
+    Paper,
+    cube_page,
+    pdf_of,
+    table_page,
+    write_sheet,
+)
 
 POINT_MM = 25.4 / 72
 DOTS_PER_MM = 8
@@ -37,15 +46,15 @@ def sides_mm(page: Page, wanted: range) -> dict[int, float]:
 
 
 @pytest.mark.parametrize("paper", sorted(PAPER_MM))
-def test_the_cube_page_has_six_tags_of_34_mm(paper: str) -> None:
-    sides = sides_mm(cube_page(paper), range(30))  # type: ignore[arg-type]
+def test_the_cube_page_has_six_tags_of_34_mm(paper: Paper) -> None:
+    sides = sides_mm(cube_page(paper), range(30))
     assert sorted(sides) == [0, 1, 2, 3, 4, 5]
     assert list(sides.values()) == pytest.approx([34.0] * 6, abs=0.2)
 
 
 @pytest.mark.parametrize("paper", sorted(PAPER_MM))
-def test_the_sheet_has_twelve_tags_of_45_mm_at_56_mm(paper: str) -> None:
-    page = table_page(paper)  # type: ignore[arg-type]
+def test_the_sheet_has_twelve_tags_of_45_mm_at_56_mm(paper: Paper) -> None:
+    page = table_page(paper)
     assert sorted(sides_mm(page, range(30))) == list(range(10, 22))
     tags = TagDetector(range(30)).find(drawn(page))
     middles = dict(zip(tags.numbers, tags.corners.mean(axis=1) / DOTS_PER_MM, strict=True))
@@ -58,8 +67,10 @@ def test_the_sheet_has_twelve_tags_of_45_mm_at_56_mm(paper: str) -> None:
 
 @pytest.mark.parametrize("make", [cube_page, table_page])
 @pytest.mark.parametrize("paper", sorted(PAPER_MM))
-def test_every_line_is_on_the_paper_and_the_ruler_measures_100_mm(make: object, paper: str) -> None:
-    page = make(paper)  # type: ignore[operator]
+def test_every_line_is_on_the_paper_and_the_ruler_measures_100_mm(
+    make: Callable[[Paper], Page], paper: Paper
+) -> None:
+    page = make(paper)
     lines = np.array(
         [[float(v) * POINT_MM for v in m.groups()] for m in LINE.finditer(page.content)]
     )

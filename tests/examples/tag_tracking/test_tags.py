@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from examples.tag_tracking.tags import (
     FACES,
+    Face,
     cube_corners,
     sheet_corners,
     tag_cells,
@@ -24,8 +25,8 @@ def test_the_corners_of_the_tag_at_plus_x() -> None:
 
 
 @pytest.mark.parametrize("face", FACES)
-def test_a_face_has_a_right_handed_frame(face: object) -> None:
-    rotation = face.rotation  # type: ignore[attr-defined]
+def test_a_face_has_a_right_handed_frame(face: Face) -> None:
+    rotation = face.rotation
     assert rotation.T @ rotation == pytest.approx(np.eye(3))
     assert np.linalg.det(rotation) == pytest.approx(1.0)
 
