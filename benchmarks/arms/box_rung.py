@@ -138,7 +138,7 @@ class BoxRung:
         pose = start.objects[CUBE]
         self._box.place(*ASIDE_M, 0.0, self.mass, self.friction)
         joints = start.joint_position
-        end = controller.adapter.measured_end_effector(replace(start))[0]
+        end = controller.adapter.measured_end_effector(start)[0]
         self._move(controller, "servo_pose", np.array([*end[:2], RAISED_M]), None)
         self._move(controller, "servo_joint", joints, joints)
         yaw = 2.0 * float(np.arctan2(pose.quaternion[3], pose.quaternion[0]))

@@ -29,6 +29,7 @@ from benchmarks.arms.episodes import Episode, Rung, run_episode
 from benchmarks.arms.ladder_scores import goal_scores, skill_scores
 from benchmarks.arms.scripted_pick import PICK, ScriptedPick
 from benchmarks.arms.simulated_rung import SimulatedRung
+from benchmarks.lib.inputs import open_policy
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
@@ -37,7 +38,6 @@ from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.policy_runner import TickPolicy
 from skill_runtime.evaluation.tabletop import takes_goals, takes_skills
-from skill_runtime.policy import OnnxPolicy
 
 RungName = Literal["mujoco", "bullet", "fer", "fr3"]
 
@@ -109,7 +109,7 @@ class Entry:
 
 def load_policy(model: str) -> TickPolicy:
     """Returns the policy of a file, or the scripted pick."""
-    return ScriptedPick() if model == PICK else OnnxPolicy(Path(model))
+    return ScriptedPick() if model == PICK else open_policy(Path(model))
 
 
 def run_seed(

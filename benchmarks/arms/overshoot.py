@@ -17,6 +17,7 @@ import mujoco
 import numpy as np
 import tyro
 
+from benchmarks.arms.torque_law import CYCLE_S
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
@@ -27,8 +28,8 @@ from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
 
 ROBOTS: dict[FrankaRobot, ArmSpec] = {"fer": PANDA, "fr3": FR3}
 
-SERVO_PERIOD_S, CYCLE_S = 0.005, 0.001
-"""Time between two set-points, and cycle of the impedance law [s]."""
+SERVO_PERIOD_S = 0.005
+"""Time between two set-points [s]."""
 
 MARGIN_RAD = 0.3
 """Postures keep this distance from the ends of the ranges [rad]."""

@@ -11,8 +11,9 @@ The wheels limit the change of a torque before libfranka's filter and not after 
 of 1 N m per ms a commanded torque changes by 0.39 N m per ms at most; at quick reversals the arm
 then lags behind.
 
-The end of the table shows what an FR3 changes for a policy that was trained on the Panda. Its rotor
-inertia and friction are those of its URDF; the robot's own torque controller hides part of both.
+The last rows of the table are for an FR3, which follows the same set-points of the Panda's policy.
+Rotor inertia and friction are those of the FR3's URDF; the robot's own torque controller hides part
+of both.
 """
 
 from __future__ import annotations
@@ -157,7 +158,9 @@ def record(config: Config, period_s: float) -> list[Recording]:
         raise SystemExit(str(error)) from None
     audits: list[RecordingAudit] = []
 
-    def make_audit(spec: ArmSpec, actions: ActionConfig, period: float, start: Array):  # noqa: ANN202
+    def make_audit(
+        spec: ArmSpec, actions: ActionConfig, period: float, start: Array
+    ) -> RecordingAudit:
         audits.append(RecordingAudit(spec, actions, period, start))
         return audits[-1]
 
