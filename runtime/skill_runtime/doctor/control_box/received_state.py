@@ -15,9 +15,9 @@ from skill_robots.control_box.wire.protocol import (
     ErrorBit,
     GeneratorMode,
     Protocol,
-    RobotMode,
 )
 from skill_robots.control_box.wire.robot_state import ACCELEROMETERS, FIELDS
+from skill_robots.franka.robot_mode import RobotMode
 from skill_runtime.doctor.control_box.client import ControlBoxError
 
 _MESSAGE_ID = struct.Struct("<Q")
@@ -61,14 +61,11 @@ class Glimpse:
     """Reads a part of a state, which is faster than :func:`decode`."""
 
     def __init__(self, protocol: Protocol) -> None:
-        fields = FIELDS + (ACCELEROMETERS if protocol.has_accelerometers else ())
-        names = [name for name, _ in fields]
-        sizes = [size for _, size in fields]
         self._protocol = protocol
         self._type = np.dtype(protocol.number_type)
-        width = self._type.itemsize
-        self._position = _MESSAGE_ID.size + width * sum(sizes[: names.index("q")])
-        self._mode = _MESSAGE_ID.size + width * sum(sizes) + 2 + 2 * ERROR_COUNT
+        places, count = _places(protocol)
+        self._position = _MESSAGE_ID.size + self._type.itemsize * places["q"].start
+        self._mode = _MESSAGE_ID.size + self._type.itemsize * count + 2 + 2 * ERROR_COUNT
 
     def read(self, datagram: bytes) -> Glance:
         """Reads a datagram.
@@ -93,14 +90,9 @@ def decode(datagram: bytes, protocol: Protocol) -> ReceivedState:
         ControlBoxError: the datagram has another size than a state of the protocol.
     """
     _check_size(datagram, protocol)
-    fields = FIELDS + (ACCELEROMETERS if protocol.has_accelerometers else ())
-    count = sum(size for _, size in fields)
+    places, count = _places(protocol)
     values = np.frombuffer(datagram, protocol.number_type, count, _MESSAGE_ID.size)
-    numbers: dict[str, Array] = {}
-    offset = 0
-    for name, size in fields:
-        numbers[name] = values[offset : offset + size].astype(np.float64)
-        offset += size
+    numbers = {name: values[place].astype(np.float64) for name, place in places.items()}
     flags = _MESSAGE_ID.size + values.nbytes
     errors = flags + 2
     reasons = errors + ERROR_COUNT
@@ -116,6 +108,16 @@ def decode(datagram: bytes, protocol: Protocol) -> ReceivedState:
         reflex_reason=_error_names(datagram[reasons:mode]),
         control_command_success_rate=float(rate[0]),
     )
+
+
+def _places(protocol: Protocol) -> tuple[dict[str, slice], int]:
+    """Returns the place of each field among the numbers of a state, and their count."""
+    places: dict[str, slice] = {}
+    count = 0
+    for name, size in FIELDS + (ACCELEROMETERS if protocol.has_accelerometers else ()):
+        places[name] = slice(count, count + size)
+        count += size
+    return places, count
 
 
 def _check_size(datagram: bytes, protocol: Protocol) -> None:
