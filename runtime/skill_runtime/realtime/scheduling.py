@@ -72,7 +72,7 @@ def configure_thread(*, cpu: int | None = None, realtime: bool = False) -> list[
         One grant per request: granted, or the reason and the fix.
     """
     set_timer_slack()
-    set_short_slice()
+    set_slice_and_niceness()
     grants = [] if cpu is None else [pin_thread(cpu)]
     return grants + (request_realtime() if realtime else [])
 
@@ -87,8 +87,8 @@ def set_timer_slack() -> None:
             ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, _TIMER_SLACK_NS, 0, 0, 0)
 
 
-def set_short_slice() -> None:
-    """Asks for a short time slice, so that the thread preempts others when it wakes up.
+def set_slice_and_niceness() -> None:
+    """Asks for a short time slice and :data:`NICE`: the calling thread runs soon after it wakes up.
 
     Without it, Linux may let another task of ordinary scheduling end its slice of about 3 ms first
     (EEVDF scheduler, Linux 6.12; older kernels ignore the request). It needs no permission. The

@@ -17,7 +17,7 @@ from skill_runtime.channel.stop_requests import OFFSET, StopRequests
 from skill_runtime.channel.wakeup import Wakeup
 from skill_runtime.realtime.clock import MonotonicClock
 from skill_runtime.realtime.limits import be_a_child, limit_memory
-from skill_runtime.realtime.scheduling import NICE, set_short_slice
+from skill_runtime.realtime.scheduling import NICE, set_slice_and_niceness
 from skill_runtime.stop_listener.listener import StopListener, TooManyFramesError
 from skill_runtime.transport.sockets import router_on
 
@@ -35,7 +35,7 @@ def main() -> None:
     be_a_child()
     with suppress(OSError):  # Linux does not grant it
         os.nice(NICE)  # before libzmq starts its thread, which receives the stops
-    set_short_slice()
+    set_slice_and_niceness()
     memory = map_memory(memory_fd)
     controller, own = Wakeup(*controller_fds), Wakeup(own_fd, own_fd)
     clock = MonotonicClock()
