@@ -22,8 +22,8 @@ START_TIMEOUT_S = 30.0
 """Longest wait for driver and gripper [s]: an error recovery takes up to 16 s on real robots."""
 
 CLOSE_TIMEOUT_S = 2.0
-"""Longest wait for their end [s]: the wrist of an FR3 brakes for up to 0.7 s, and the vendor's stop
-takes up to 1 s."""
+"""Longest wait for their end [s]: the wrist of an FR3 brakes for up to 0.7 s (from 5.26 rad/s at
+7.5 rad/s^2), and the vendor's stop takes up to 1 s."""
 
 MODULE = "skill_robots.franka_driver"
 """Runs both processes."""

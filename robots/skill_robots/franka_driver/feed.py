@@ -25,7 +25,8 @@ SILENCE_S = 0.0125
 
 BRAKING_ACCELERATION = 7.5
 """Highest deceleration of a joint [rad/s^2]: the smallest acceleration limit of a Franka joint. A
-compliant arm exceeds the deceleration of its reference by up to a third."""
+compliant arm exceeds the deceleration of its reference
+(``python -m benchmarks.arms.driver.deaths``)."""
 
 SEAT_POSITION = 2e-3
 """Farthest place from which a set-point is followed after a stop, each joint [rad]."""
@@ -46,7 +47,7 @@ def is_seated(
     """Returns whether a set-point may be followed after a stop.
 
     It must be near the reference, or near an arm at rest whose reference is at rest too: static
-    friction holds a joint beside its reference, by 10 mrad at the wrist.
+    friction holds a joint beside its reference.
 
     Args:
         position: of the set-point ``(7,)`` [rad].
@@ -108,7 +109,7 @@ class ReferenceFeed:
         self._braking_from_s = 0.0
 
     def stop(self) -> None:
-        """The impedance law has ended."""
+        """Ends the reference, because the impedance law has ended."""
         self.phase = Phase.STOPPED
         self.velocity = np.zeros(7)
 

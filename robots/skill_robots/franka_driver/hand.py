@@ -84,7 +84,11 @@ class LibfrankaGripper:
         read_once: Returns the vendor's state of the gripper.
     """
 
-    def __init__(self, gripper: Any, read_once: Callable[[], Any]) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        gripper: Any,  # noqa: ANN401  the libraries have no types
+        read_once: Callable[[], Any],
+    ) -> None:
         self._read_once = read_once
         self.homing = gripper.homing
         self.move = gripper.move
@@ -208,7 +212,7 @@ class HandDriver:
             width_m = min(max(goal.width_m, 0.0), self._widest_m)
             try:
                 reached = self._gripper.move(width_m, SPEED)
-            except Exception:
+            except Exception:  # a blocked motion may end with an exception, too
                 reached = False
             is_newest = self._begun == goal.number
             if not reached and is_newest and self._width_m > width_m + BLOCKED_M:

@@ -59,7 +59,7 @@ class Word(IntEnum):
 
 
 class Status(IntEnum):
-    """How far a process has come."""
+    """Progress of a process."""
 
     STARTING = 0
     READY = 1

@@ -19,7 +19,7 @@ from skill_runtime.console.flags import UsageError, check_cpu, check_number, che
 from skill_runtime.console.logs import LogLevel
 
 LEAST_SPEED = 0.01
-"""Least share of the arm's velocity limits: at 0.01 a push of 10 cm takes half a minute."""
+"""Least share of the arm's velocity limits."""
 
 REAL_SPEED = 0.8
 """Share of the velocity limits for a real arm. A compliant arm overshoots a fast set-point: with

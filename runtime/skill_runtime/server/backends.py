@@ -136,8 +136,8 @@ def mismatches(
         )
     if speed < 1.0:
         found.append(
-            f"set-points use at most {100 * speed:g} % of the arm's velocity limits (--speed), in "
-            "training all; motions that need more lag"
+            f"set-points use at most {100 * speed:g} % of the arm's velocity limits (--speed), "
+            "which training used in full; faster motions lag"
         )
     for quantity, value in (("mass", mass), ("friction", friction)):
         trained = manifest.trained_on.get(QUANTITIES[quantity])

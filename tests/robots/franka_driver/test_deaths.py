@@ -1,4 +1,4 @@
-"""Who brings the arm to rest when a process dies, freezes, or loses the network."""
+"""The arm comes to rest when a process dies or freezes, or the network is cut."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ FAST = 0.6
 """A joint that is faster moves [rad/s]; the swing reaches 0.79."""
 
 SLOWING = 12.0
-"""Highest deceleration of the compliant arm in a soft stop [rad/s^2]; benchmarks/arms measures it.
-A robot that stops itself decelerates ten times as hard."""
+"""Highest deceleration of the compliant arm in a soft stop [rad/s^2]; ``python -m
+benchmarks.arms.driver.deaths`` measures it."""
 
 
 def until(server: ServerProcess, condition: Callable[[DriverState], bool]) -> DriverState:

@@ -37,7 +37,10 @@ def sevens(first: float) -> Array:
 def same(found: tuple[object, ...] | None, written: tuple[object, ...]) -> bool:
     """Returns whether two records have equal fields."""
     assert found is not None
-    return all(np.array_equal(one, other) for one, other in zip(found, written, strict=True))  # type: ignore[arg-type]
+    return all(
+        np.array_equal(one, other)  # type: ignore[arg-type]  numbers and arrays
+        for one, other in zip(found, written, strict=True)
+    )
 
 
 def test_before_a_write_there_is_nothing(ends: tuple[SharedRecords, SharedRecords]) -> None:

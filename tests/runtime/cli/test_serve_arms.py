@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from tests.support.served import state_when
-from tests.support.served_process import serving_process
+from tests.support.served_process import COMMAND, serving_process
 
 from skill_runtime.client import SkillClient
-
-SERVE = [sys.executable, "-m", "skill_runtime.cli.serve"]
 
 MODELS = Path(__file__).parents[3] / "models"
 
@@ -29,7 +26,7 @@ needs_driver = pytest.mark.skipif(
 def refused(*words: str) -> tuple[int, str]:
     """Returns exit code and output of a command line that cannot be served."""
     done = subprocess.run(
-        [*SERVE, "--model", str(MODELS / "csf_panda.onnx"), *words],
+        [*COMMAND, "--model", str(MODELS / "csf_panda.onnx"), *words],
         capture_output=True,
         text=True,
         check=False,
