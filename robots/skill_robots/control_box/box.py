@@ -1,4 +1,4 @@
-"""A control box without a clock: the robot, its services, and counts of what has happened."""
+"""A control box without a clock: the robot, its services, and counts of events."""
 
 from __future__ import annotations
 

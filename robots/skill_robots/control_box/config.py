@@ -1,4 +1,4 @@
-"""RobotConfig: which robot the control box simulates, and the table in front of it."""
+"""RobotConfig: the simulated robot, and the table in front of it."""
 
 from __future__ import annotations
 

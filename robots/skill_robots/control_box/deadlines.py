@@ -6,8 +6,7 @@ PERIOD_S = 1e-3
 """Time between two states [s]."""
 
 MIN_SPACING_S = 0.6e-3
-"""Shortest time between two states while the box catches up [s]; the client needs time to answer.
-With 0.5 ms clients missed more cycles."""
+"""Shortest time between two states while the box catches up [s]: the client needs it to answer."""
 
 MAX_BEHIND_S = 50e-3
 """Delay that is caught up [s]. The part of a delay beyond it is given up, and counted as slip."""

@@ -1,4 +1,4 @@
-"""The control box in real time: one state per millisecond, and a report on how well that went."""
+"""The control box in real time: one state per millisecond, and a report on its timing."""
 
 from __future__ import annotations
 

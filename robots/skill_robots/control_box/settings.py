@@ -60,7 +60,7 @@ def default_collision_behavior() -> CollisionBehavior:
 
 
 class Settings:
-    """What a client has set, written to plant, controllers and state.
+    """The settings of a client, written to plant, controllers and state.
 
     The setters check their argument, not the mode of the robot.
 

@@ -44,7 +44,7 @@ class StateWriter:
         self._has_wrench = self._has_command = False
 
     def write_measured(self) -> None:
-        """Writes what the robot measures."""
+        """Writes the measurements."""
         state, plant = self._state, self._plant
         state.q[:] = plant.q
         state.theta[:] = plant.q
@@ -69,7 +69,7 @@ class StateWriter:
     def write_setpoint(
         self, motion: JointMotion, torque: Sequence[float], generator: MotionGenerator | None
     ) -> None:
-        """Writes what the robot wants.
+        """Writes the set-point.
 
         Args:
             motion: joint set-point.
@@ -81,6 +81,7 @@ class StateWriter:
         if motion is self._written and motion.is_at_rest:
             return
         self._written = motion
+        cartesian = generator if isinstance(generator, CartesianGenerator) else None
         state.q_d[:] = motion.position
         state.dq_d[:] = motion.velocity
         state.ddq_d[:] = motion.acceleration
@@ -89,15 +90,19 @@ class StateWriter:
             state.o_t_ee_d[:] = state.o_t_ee
             state.o_dp_ee_d[:] = self._plant.end_effector_twist()
         else:
-            if not isinstance(generator, CartesianGenerator):  # which keeps the pose itself
+            if cartesian is None:  # a Cartesian generator keeps the pose itself
                 self._desired.update(motion.position)
                 self._desired.update_jacobian()
             state.o_t_ee_d[:] = self._desired.transform
             np.dot(self._desired.jacobian, state.dq_d, out=state.o_dp_ee_d)
-        if isinstance(generator, CartesianGenerator):
-            self._write_cartesian(generator)
-        else:
+        if cartesian is None:
             self._write_no_cartesian()
+        else:
+            self._write_cartesian(cartesian)
+
+    def invalidate(self) -> None:
+        """Makes the next call write the set-point anew: a frame has changed."""
+        self._written = None
 
     def _write_no_cartesian(self) -> None:
         """Writes that no Cartesian motion is commanded."""
@@ -108,10 +113,6 @@ class StateWriter:
             self._has_command = False
             for rates in (state.o_dp_ee_c, state.o_ddp_ee_c, state.delbow_c, state.ddelbow_c):
                 rates[:] = 0.0
-
-    def invalidate(self) -> None:
-        """Makes the next call write the set-point anew: a frame has changed."""
-        self._written = None
 
     def _write_cartesian(self, generator: CartesianGenerator) -> None:
         """Writes the commanded pose; only Cartesian motions command one."""

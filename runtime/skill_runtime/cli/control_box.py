@@ -178,16 +178,20 @@ def robot_configuration(arguments: ControlBoxOptions) -> RobotConfig:
 
 def banner(arguments: ControlBoxOptions, remarks: list[str]) -> str:
     """Describes the robot, its address, and the user stop."""
-    name, version = _NAMES[arguments.robot]
+    from skill_robots.control_box.wire import protocol
+
+    version = robot_configuration(arguments).protocol.version
     scene = (
         f"a table with a cube of {arguments.mass:g} kg, friction {arguments.friction:g}"
         if arguments.scene == "tabletop"
         else "the arm alone"
     )
     lines = [
-        f"robot      {name}, protocol version {version}, gripper version 3",
+        f"robot      {_NAMES[arguments.robot]}, protocol version {version}, gripper version "
+        f"{protocol.GRIPPER_VERSION}",
         f"scene      {scene}",
-        f"address    {arguments.address}, ports 1337 (robot) and 1338 (gripper)",
+        f"address    {arguments.address}, ports {protocol.ROBOT_PORT} (robot) and "
+        f"{protocol.GRIPPER_PORT} (gripper)",
         f"user stop  kill -USR1 {os.getpid()} presses it, kill -USR2 {os.getpid()} releases it",
     ]
     return "\n".join([*lines, *(f"note       {remark}" for remark in remarks)])
@@ -226,7 +230,7 @@ def summary(report: Mapping[str, object]) -> str:
     )
 
 
-_NAMES = {"fer": ("Panda (FER)", 5), "fr3": ("Franka Research 3", 10)}
+_NAMES = {"fer": "Panda (FER)", "fr3": "Franka Research 3"}
 
 if __name__ == "__main__":
     run_program("skill-control-box", main)

@@ -7,7 +7,7 @@ waits: if the pipe is full, the text is lost and counted.
 
     python -m skill_runtime.console.output_process PROGRAM LOG_LEVEL
 
-is that other process.
+runs that other process.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from select import PIPE_BUF
 
 from skill_runtime.console.logs import LogLevel, logging_to
 from skill_runtime.console.program import run_program
@@ -27,8 +28,6 @@ from skill_runtime.console.status_line import LiveLine
 LONGEST = 1000
 """Longest text that is passed on whole [characters]. A line of the pipe must stay below PIPE_BUF
 (4,096 bytes on Linux), because only then it is written whole or not at all (pipe(7))."""
-
-PIPE_BUF = 4096
 
 END_S = 3.0
 """Longest time that the end of the program waits for the output [s]."""
@@ -100,15 +99,15 @@ class OutputProcess(logging.Handler):
 
 def main() -> None:
     """Writes the texts that arrive on standard input until its end."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the sender decides when the output ends
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the sender ends the output
+        signal.signal(number, signal.SIG_IGN)
     program, level = sys.argv[1:]
     line = LiveLine(LOG_PERIOD_S)
     log = logging.getLogger("skill_runtime.output")
     kind = ""
-    with logging_to(line.above, program, level):  # type: ignore[arg-type]
-        for number, message in enumerate(sys.stdin, start=1):
-            if number % LINES_PER_FLUSH == 0:
+    with logging_to(line.above, program, level):  # type: ignore[arg-type]  as OutputProcess got it
+        for count, message in enumerate(sys.stdin, start=1):
+            if count % LINES_PER_FLUSH == 0:
                 line.flush()
             kind, text, severity = json.loads(message)
             if kind == "show":

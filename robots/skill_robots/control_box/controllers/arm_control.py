@@ -1,4 +1,4 @@
-"""ArmControl: which set-points and which controller move the arm in each cycle."""
+"""ArmControl: the set-point and the controller of each cycle."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class ArmControl:
     # Who moves the arm ------------------------------------------------------------------------
 
     def begin(self, request: MoveRequest) -> bool:
-        """Begins to follow a client; returns False at a singular pose, where it cannot."""
+        """Begins to follow a client; returns False if the motion would start at a singular pose."""
         move = ActiveMove(request, self.motion, self._config, self.desired)
         if starts_singular(move):
             return False

@@ -14,7 +14,7 @@ from math import sqrt
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_robots.control_box.generators.cartesian_motion import rotation_between
+from skill_robots.control_box.generators.cartesian_motion import rotation_between, split
 from skill_robots.control_box.generators.desired_pose import DesiredPose
 from skill_robots.control_box.generators.joint_motion import JointMotion
 
@@ -116,5 +116,4 @@ class CartesianImpedance:
 
 
 def _rotation(pose: DesiredPose) -> list[float]:
-    numbers: list[float] = pose.transform.tolist()
-    return numbers[0:3] + numbers[4:7] + numbers[8:11]
+    return split(pose.transform.tolist())[1]

@@ -62,8 +62,8 @@ class CartesianGenerator:
     """Follows poses by inverse kinematics, one Newton step each cycle.
 
     The step closes the distance from the pose of the joint set-point to the commanded pose, so
-    errors do not add up. Without a commanded elbow it is the shortest step of the joints; how a
-    real robot chooses its elbow then is unpublished.
+    errors do not add up. Without a commanded elbow it is the shortest step of the joints; a real
+    robot's choice of the elbow is unpublished.
 
     Args:
         start: joint set-point at the start, at rest.

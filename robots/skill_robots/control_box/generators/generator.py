@@ -35,9 +35,6 @@ class MotionGenerator(Protocol):
         ...
 
 
-def error_mask(protocol: WireProtocol, *errors: ErrorBit) -> int:
-    """Returns the bits under which a version of the protocol reports the errors."""
-    mask = 0
-    for error in errors:
-        mask |= 1 << protocol.error_bit(error)
-    return mask
+def error_mask(protocol: WireProtocol, error: ErrorBit) -> int:
+    """Returns the mask with the bit under which a version of the protocol reports an error."""
+    return 1 << protocol.error_bit(error)

@@ -9,7 +9,7 @@ errors at once (franka_ros2 #64), so every broken limit is reported.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from math import sqrt
 from operator import gt, lt, sub
 from typing import NamedTuple
@@ -30,7 +30,7 @@ acceleration and jerk may exceed their limits by 1, 2 and 4 times the error over
 
 
 class Tolerance(NamedTuple):
-    """What rounding can add to the differences of set-points."""
+    """Largest effect of rounding on the differences of set-points."""
 
     position: float
     velocity: float
@@ -125,9 +125,8 @@ class JointLimits:
             errors |= self._acceleration_step
         return errors
 
-    def leaves_range(self, position: Iterable[float]) -> bool:
+    def leaves_range(self, position: Sequence[float]) -> bool:
         """Returns whether a joint is beyond its range."""
-        position = list(position)
         return any(map(lt, position, self._low)) or any(map(gt, position, self._high))
 
     def _is_too_fast_near_end(

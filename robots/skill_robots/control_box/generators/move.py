@@ -37,7 +37,7 @@ class ActiveMove:
     """Feeds commands to a motion generator, an external controller, or both.
 
     Cycles before the first command are not lost packets: a client begins when it has seen the new
-    modes. How long a real robot waits is unknown; here it waits for ever.
+    modes. The longest wait of a real robot is unknown; this one waits for ever.
 
     Args:
         request: the request; see :func:`rejection`.
@@ -115,7 +115,7 @@ class ActiveMove:
 
 
 def rejection(request: MoveRequest) -> MoveStatus | None:
-    """Returns why a request is refused at once, None if it is possible.
+    """Returns the status of a request that is refused at once, None if it is possible.
 
     The combinations that a real robot refuses are unpublished. Without a generator only an
     external controller makes sense; libfranka offers asynchronous motions with joint position and

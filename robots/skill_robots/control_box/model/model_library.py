@@ -23,7 +23,7 @@ FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror")
 """Options of the compiler. ``-ffast-math`` is missing on purpose: it changes results."""
 
 COMPILE_TIMEOUT_S = 60.0
-"""Longest duration of a compilation [s]; it takes about 0.3 s."""
+"""Longest duration of a compilation [s]."""
 
 
 class ModelLibraryError(RuntimeError):

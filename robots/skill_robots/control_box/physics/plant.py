@@ -274,8 +274,7 @@ class Plant:
         Raises:
             ValueError: the scene has no cube.
         """
-        if not self._has_cube:
-            raise ValueError("the scene has no cube; choose the scene tabletop")
+        self._require_cube()
         self._cube[:] = (x, y, CUBE_SIZE / 2.0, np.cos(yaw / 2.0), 0.0, 0.0, np.sin(yaw / 2.0))
         self._cube_rate[:] = 0.0
 
@@ -285,7 +284,10 @@ class Plant:
         Raises:
             ValueError: the scene has no cube.
         """
-        if not self._has_cube:
-            raise ValueError("the scene has no cube; choose the scene tabletop")
+        self._require_cube()
         set_object(self.model, mass, friction)
         mujoco.mj_setConst(self.model, mujoco.MjData(self.model))
+
+    def _require_cube(self) -> None:
+        if not self._has_cube:
+            raise ValueError("the scene has no cube; choose the scene tabletop")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -84,7 +84,7 @@ class GripperService:
             AddressInUseError: the port cannot be bound.
         """
         self.server = RequestServer(_PORT, self, poller, address)
-        self.requests: dict[str, int] = {}
+        self.requests: Counter[str] = Counter()
         self._hand = hand
         self._running: _Command | None = None
         self._waiting: deque[_Command] = deque()
@@ -128,7 +128,7 @@ class GripperService:
         except ValueError:
             self.server.drop(f"the gripper has no request {command}")
             return
-        self.requests[request.name.lower()] = self.requests.get(request.name.lower(), 0) + 1
+        self.requests[request.name.lower()] += 1
         if request is _Request.STOP:
             self._stop(command_id)
         else:

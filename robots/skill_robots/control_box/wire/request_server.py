@@ -75,7 +75,7 @@ class RequestServer:
     """One TCP port.
 
     A second client is refused: its connection is closed at once. A real robot also serves one
-    client only, and the documents do not say how it refuses another; a takeover would let any
+    client only, and its way to refuse another one is undocumented; a takeover would let any
     program end a running motion by connecting.
 
     Attributes:
@@ -265,7 +265,7 @@ class RequestServer:
             sent = self._client.send(self._unsent)
             del self._unsent[:sent]
         except BlockingIOError:
-            pass
+            pass  # the rest waits until the client has read
         except OSError as error:
             self.drop(error.strerror or str(error))
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ class RobotService:
         self.server = RequestServer(port, self, poller, address)
         self.late = 0
         self.malformed = 0
-        self.requests: dict[str, int] = {}
+        self.requests: Counter[str] = Counter()
         self._robot = robot
         self._protocol = protocol
         self._models = models
@@ -169,7 +170,7 @@ class RobotService:
         if request is None:
             self.server.drop(f"version {self._protocol.version} has no request {command}")
             return
-        self.requests[request.name.lower()] = self.requests.get(request.name.lower(), 0) + 1
+        self.requests[request.name.lower()] += 1
         if request is Request.MOVE:
             self._start_move(command, command_id, payload)
         elif request is Request.AUTOMATIC_ERROR_RECOVERY:

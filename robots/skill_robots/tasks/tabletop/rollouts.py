@@ -21,7 +21,7 @@ MAX_SCENES = 256
 """Number of scenes stepped together; further scenes run in later batches."""
 
 MAX_BULLET_SCENES = 32
-"""The same on PyBullet, where a scene takes 40 MB."""
+"""The same on PyBullet, where each scene has the memory of a separate physics server."""
 
 GOAL_STEPS = 150
 """Control steps for each goal: 6 s at 25 Hz."""

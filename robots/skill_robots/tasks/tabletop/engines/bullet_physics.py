@@ -42,7 +42,8 @@ MAX_JOINT_SPEED = 50.0
 _ROTOR = (ROTOR_INERTIA / 2, ROTOR_INERTIA / 2, ROTOR_INERTIA)
 _ARM_JOINTS = list(range(7))
 _HALF_TABLE = (3.0, 3.0, 0.2)
-_STATE_SIZE = 7 + 7 + 1 + 3 + 4 + 3 + 3
+_PARTS = (7, 7, 1, 3, 4, 3, 3)
+"""Sizes of the parts of :meth:`_Scene.read`."""
 
 
 class _Scene:
@@ -215,9 +216,8 @@ class BulletPhysics:
         self._scenes = [_Scene(servo_period_s / self._substeps, base) for _ in range(n)]
         self.time_s = 0.0
         self._is_unstable = False
-        self._state = np.zeros((n, _STATE_SIZE))
-        ends = np.cumsum([7, 7, 1, 3, 4, 3, 3])[:-1]
-        parts = np.split(self._state, ends, axis=1)  # views
+        self._state = np.zeros((n, sum(_PARTS)))
+        parts = np.split(self._state, np.cumsum(_PARTS)[:-1], axis=1)  # views
         self.joint_position, self.joint_velocity = parts[0], parts[1]
         self.gripper_width: Array = parts[2][:, 0]
         self.cube_position, self.cube_quaternion = parts[3], parts[4]
