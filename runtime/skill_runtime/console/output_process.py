@@ -74,12 +74,17 @@ class OutputProcess(logging.Handler):
         self._put("log", record.getMessage(), record.levelno)
 
     def end(self) -> None:
-        """Waits until everything is written, at most :data:`END_S`, and ends the process."""
+        """Waits until everything is written, at most :data:`END_S`, and ends the process.
+
+        A second call has no effect.
+        """
+        assert self._process.stdin is not None
+        if self._process.stdin.closed:
+            return
         if self._lost:
             os.set_blocking(self._pipe, True)
             self._put("log", f"{self._lost:,} lines of output were lost", logging.WARNING)
         with suppress(OSError):
-            assert self._process.stdin is not None
             self._process.stdin.close()
         try:
             self._process.wait(END_S)

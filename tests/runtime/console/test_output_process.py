@@ -77,6 +77,18 @@ def test_a_writer_that_stands_still_delays_no_call(count: int) -> None:
         assert f"{count - written:,} lines of output were lost" in done.stderr
 
 
+def test_a_second_end_has_no_effect() -> None:
+    """The pipe is closed then, also after a loss."""
+    done = run(
+        "os.kill(output._process.pid, signal.SIGSTOP)\n"
+        "for i in range(20_000): output.say('x' * 50)\n"
+        "os.kill(output._process.pid, signal.SIGCONT)\n"
+        "output.end()"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("lines of output were lost") == 1
+
+
 def test_the_end_waits_at_most_three_seconds() -> None:
     start = time.monotonic()
     done = run("output.say('start')\nos.kill(output._process.pid, signal.SIGSTOP)")
