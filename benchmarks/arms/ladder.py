@@ -25,6 +25,7 @@ import numpy as np
 import tyro
 from tqdm import tqdm
 
+from benchmarks.arms.box_process import MAX_SLIP_S
 from benchmarks.arms.episodes import Episode, Rung, run_episode
 from benchmarks.arms.ladder_scores import goal_scores, skill_scores
 from benchmarks.arms.scripted_pick import PICK, ScriptedPick
@@ -40,9 +41,6 @@ from skill_runtime.control.policy_runner import TickPolicy
 from skill_runtime.evaluation.tabletop import takes_goals, takes_skills
 
 RungName = Literal["mujoco", "bullet", "fer", "fr3"]
-
-MAX_SLIP_S = 0.02
-"""Real time that a control box may lose in an entry [s]."""
 
 SETS = 4
 """Sets of skills; the episodes of a seed are divided among them."""

@@ -23,11 +23,9 @@ from pathlib import Path
 
 import tyro
 
+from benchmarks.arms.box_process import MAX_SLIP_S
 from benchmarks.arms.control_box import client, servers
 from benchmarks.lib.report import print_table, write_json
-
-MAX_SLIP_S = 0.02
-"""Lost time beyond which a run is inconclusive [s]."""
 
 BARS = {
     "realtime_factor": (">=", 0.999),

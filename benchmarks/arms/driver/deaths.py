@@ -18,7 +18,6 @@ import signal
 import socket
 import struct
 import sys
-import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,17 +28,18 @@ import numpy as np
 import psutil
 import tyro
 
-from benchmarks.arms.driver.box import BoxProcess, Robot, Trace, running_box
-from benchmarks.arms.driver.server import serving
+from benchmarks.arms.box_process import MAX_SLIP_S, BoxProcess, Trace
+from benchmarks.arms.driver.server import Observer, serving
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_proto.messages import Telemetry
 from skill_robots.franka.handshake import ROBOT_PORT
+from skill_robots.franka.model import FrankaRobot
 from skill_robots.franka.specs import FR3, PANDA
 from skill_robots.motion.setpoint_shaper import ShaperConfig
 from skill_runtime.client import ClientError, SkillClient
 
-ADDRESSES: dict[Robot, str] = {"fer": "127.14.2.5", "fr3": "127.14.2.10"}
+ADDRESSES: dict[FrankaRobot, str] = {"fer": "127.14.2.5", "fr3": "127.14.2.10"}
 SPECS = {"fer": PANDA, "fr3": FR3}
 
 SPEED = 0.8
@@ -59,8 +59,6 @@ WINDOW_S = 0.010
 """Decelerations are means over this time [s]."""
 AFTER_S = 2.0
 """Time that is observed after the event [s]."""
-MAX_SLIP_S = 0.02
-"""A box that lost more real time than this makes a run inconclusive [s]."""
 
 Target = Literal["controller", "driver", "box", "network"]
 
@@ -89,7 +87,7 @@ EVENTS: dict[str, Event] = {
 class Options:
     """The command line."""
 
-    robots: tuple[Robot, ...] = ("fer", "fr3")
+    robots: tuple[FrankaRobot, ...] = ("fer", "fr3")
     """Which robots: fer through panda-python, fr3 through franky-control."""
     events: tuple[str, ...] = tuple(EVENTS)
     """Names of the events."""
@@ -101,31 +99,19 @@ class Options:
     """Results as JSON."""
 
 
-class Swinging:
-    """Swings a joint through the server, and keeps the telemetry, in two threads."""
+class Swinging(Observer):
+    """Swings a joint through the server, and keeps the telemetry."""
 
     def __init__(self, address: str, joint: int) -> None:
         self.states: list[Telemetry] = []
         self._joint = joint
-        self._address = address
-        self._ended = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._swing, daemon=True),
-            threading.Thread(target=self._observe, daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        super().__init__(address, self.states.append)
 
-    def end(self) -> None:
-        """Ends both threads."""
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _swing(self) -> None:
-        with SkillClient(self._address, name="swing") as client:
+    def work(self) -> None:
+        """Swings the joint."""
+        with SkillClient(self.address, name="swing") as client:
             goal = list(client.state().joint_position)
-            while not self._ended.is_set():
+            while not self.ended.is_set():
                 side = int(time.monotonic() / SWING_S) % 2
                 goal[self._joint - 1] = SWINGS[self._joint][side]
                 try:
@@ -135,19 +121,13 @@ class Swinging:
                         client.acquire("swing")
                 time.sleep(0.05)
 
-    def _observe(self) -> None:
-        with SkillClient(self._address, name="observer") as client:
-            while not self._ended.is_set():
-                with suppress(ClientError):
-                    self.states.append(client.state())
 
-
-def run(robot: Robot, joint: int, name: str, model: Path) -> dict[str, object]:
+def run(robot: FrankaRobot, joint: int, name: str, model: Path) -> dict[str, object]:
     """Causes one event and returns its figures."""
     event = EVENTS[name]
     limit = SPECS[robot].velocity_limit[joint - 1] * ShaperConfig().limit_share
     options = ("--speed", f"{SPEED / limit:.4f}", "--no-demo")
-    with running_box(robot, ADDRESSES[robot], trace_s=120.0) as box:
+    with BoxProcess(robot, ADDRESSES[robot], cube=False, truth_cycles=10, trace_s=120.0) as box:
         with serving(box, model, servo_rate_hz=200.0, options=options) as (server, address):
             swinging = Swinging(address, joint)
             processes = {**_processes(server.pid), "box": psutil.Process(box.process.pid)}
@@ -175,8 +155,8 @@ def _wait_until_fast(box: BoxProcess, joint: int) -> None:
     """Waits until a joint has its full speed."""
     ends = time.monotonic() + 30.0
     while time.monotonic() < ends:
-        sight = box.sight()
-        if sight is not None and abs(sight.velocity[joint - 1]) > TRIGGER:
+        truth = box.next_truth()
+        if truth is not None and abs(truth.velocity[joint - 1]) > TRIGGER:
             return
     raise RuntimeError("the robot does not move; see the messages")
 

@@ -7,14 +7,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.arms.driver.box import BoxProcess
+from benchmarks.arms.box_process import BoxProcess
 from skill_proto.messages import Telemetry, Track
 from skill_robots.objects import CUBE
 from skill_runtime.client import ClientError, Connection, SkillClient
@@ -92,8 +93,42 @@ def _refused(state: Telemetry) -> int:
     return state.counters.get("governor", 0)
 
 
-class Watch:
-    """Tracks the cube, and observes the telemetry, in two threads.
+class Observer(ABC):
+    """Observes the telemetry in a thread, and works in another one, until :meth:`end`.
+
+    Args:
+        address: of the server's commands.
+        keep: gets every state.
+    """
+
+    def __init__(self, address: str, keep: Callable[[Telemetry], object]) -> None:
+        self.address, self._keep = address, keep
+        self.ended = threading.Event()
+        self._threads = [
+            threading.Thread(target=target, daemon=True) for target in (self.work, self._observe)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @abstractmethod
+    def work(self) -> None:
+        """Works until :attr:`ended` is set."""
+
+    def end(self) -> None:
+        """Ends both threads."""
+        self.ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _observe(self) -> None:
+        with SkillClient(self.address, name="observer") as client:
+            while not self.ended.is_set():
+                with suppress(ClientError):
+                    self._keep(client.state())
+
+
+class Watch(Observer):
+    """Tracks the cube, and observes the telemetry.
 
     Args:
         box: the control box.
@@ -106,30 +141,18 @@ class Watch:
     def __init__(self, box: BoxProcess, address: str) -> None:
         self.observed = Observed()
         self._box = box
-        self._address = address
-        self._ended = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._track, daemon=True),
-            threading.Thread(target=self._observe, daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        super().__init__(address, self.observed.add)
 
-    def end(self) -> None:
-        """Ends both threads."""
-        self._ended.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _track(self) -> None:
-        connection, clock = Connection(self._address, 1.0), MonotonicClock()
-        while not self._ended.is_set():
-            sight = self._box.sight()
-            if sight is None:
+    def work(self) -> None:
+        """Sends every new pose of the cube."""
+        connection, clock = Connection(self.address, 1.0), MonotonicClock()
+        while not self.ended.is_set():
+            truth = self._box.next_truth()
+            if truth is None:
                 continue
-            x, y, z = sight.cube.position.tolist()
-            w, i, j, k = sight.cube.quaternion.tolist()
-            u, v, o = sight.cube.velocity.tolist()
+            x, y, z = truth.cube.position.tolist()
+            w, i, j, k = truth.cube.quaternion.tolist()
+            u, v, o = truth.cube.velocity.tolist()
             message = Track(
                 object=CUBE,
                 captured=clock.now(),
@@ -139,12 +162,6 @@ class Watch:
             )
             with suppress(ClientError):
                 connection.ask(message)
-
-    def _observe(self) -> None:
-        with SkillClient(self._address, name="observer") as client:
-            while not self._ended.is_set():
-                with suppress(ClientError):
-                    self.observed.add(client.state())
 
 
 @contextmanager

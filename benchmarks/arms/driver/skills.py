@@ -21,16 +21,14 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from benchmarks.arms.driver.box import BoxProcess, Robot, Scene, running_box
+from benchmarks.arms.box_process import MAX_SLIP_S, BoxProcess
 from benchmarks.arms.driver.server import Watch, serving
 from benchmarks.lib.report import print_table, write_json
 from skill_robots.arm import ArmCommunicationError, JointTarget
+from skill_robots.franka.model import FrankaRobot
 from skill_robots.franka_driver.franka_arm import FrankaArm
 from skill_runtime.client import ClientError, CommandRefusedError, LeaseLostError, SkillClient
 from skill_runtime.realtime.scheduling import configure_thread
-
-MAX_SLIP_S = 0.02
-"""A box that lost more real time than this makes a run inconclusive [s]."""
 
 SKILL_S = 8.0
 """Duration of one skill [s]."""
@@ -38,8 +36,8 @@ SKILL_S = 8.0
 REPEAT_S = 0.2
 """Interval at which a command is repeated [s]."""
 
-ADDRESSES: dict[Robot, str] = {"fer": "127.14.1.5", "fr3": "127.14.1.10"}
-LIBRARIES: dict[Robot, str] = {"fer": "panda-python", "fr3": "franky-control"}
+ADDRESSES: dict[FrankaRobot, str] = {"fer": "127.14.1.5", "fr3": "127.14.1.10"}
+LIBRARIES: dict[FrankaRobot, str] = {"fer": "panda-python", "fr3": "franky-control"}
 
 COST_S = 10.0
 """Duration of the measurement of ``read`` and ``command`` [s]."""
@@ -55,7 +53,7 @@ COLUMNS = (
 class Options:
     """The command line."""
 
-    robots: tuple[Robot, ...] = ("fer", "fr3")
+    robots: tuple[FrankaRobot, ...] = ("fer", "fr3")
     """Which robots: fer through panda-python, fr3 through franky-control."""
     minutes: float = 10.0
     """Duration of each run [min]."""
@@ -101,13 +99,11 @@ class Session:
         self._repeat(2.5, "servo_pose", (0.0, 0.0, 0.12))
         radius, angle = self._rng.uniform(0.0, 0.08), self._rng.uniform(-np.pi, np.pi)
         self._box.place(
-            Scene(
-                x=radius * np.cos(angle),
-                y=radius * np.sin(angle),
-                yaw=self._rng.uniform(-np.pi, np.pi),
-                mass=float(np.exp(self._rng.uniform(np.log(0.4), np.log(1.6)))),
-                friction=float(np.exp(self._rng.uniform(np.log(0.2), np.log(0.8)))),
-            )
+            x=radius * np.cos(angle),
+            y=radius * np.sin(angle),
+            yaw=self._rng.uniform(-np.pi, np.pi),
+            mass=float(np.exp(self._rng.uniform(np.log(0.4), np.log(1.6)))),
+            friction=float(np.exp(self._rng.uniform(np.log(0.2), np.log(0.8)))),
         )
         self._repeat(1.5, "servo_pose", (0.0, 0.0, 0.06))
 
@@ -130,10 +126,10 @@ class Session:
         self._client.acquire("benchmark")
 
 
-def run_robot(robot: Robot, options: Options) -> dict[str, object]:
+def run_robot(robot: FrankaRobot, options: Options) -> dict[str, object]:
     """Runs one robot and returns its figures."""
-    scene = Scene(x=0.05, y=0.0)
-    with running_box(robot, ADDRESSES[robot], scene=scene) as box:
+    with BoxProcess(robot, ADDRESSES[robot], truth_cycles=10) as box:
+        box.place(x=0.05, y=0.0, yaw=0.0, mass=0.8, friction=0.4)
         with serving(box, options.model, servo_rate_hz=options.servo_rate) as (_, address):
             watch = Watch(box, address)
             with SkillClient(address, name="benchmark") as client:
@@ -174,7 +170,7 @@ def measure_cost(address: str, servo_rate_hz: float) -> dict[str, float]:
                 arm.read()
                 arm.command(JointTarget(position=position, velocity=still, acceleration=still))
             except ArmCommunicationError:
-                pass  # the machine stood still; the arm follows again from where it holds
+                pass  # a delay of this machine; the arm holds, and follows the next set-points
             else:
                 durations.append(time.perf_counter() - start)
             due += arm.servo_period_s

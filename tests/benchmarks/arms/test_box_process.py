@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from benchmarks.arms.box_process import BoxProcess
 
@@ -34,11 +35,22 @@ def test_a_dead_box_is_noticed() -> None:
     try:
         box.place(0.0, 0.1, 0.0, 0.1, 0.5)
         assert box.truth().placement == 1
-        os.kill(box._process.pid, signal.SIGKILL)
+        os.kill(box.process.pid, signal.SIGKILL)
         with pytest.raises(SystemExit, match=f"control box on {HOST}.1 has ended with code -9"):
             box.place(0.0, 0.1, 0.0, 0.1, 0.5)
     finally:
         box.close()
+
+
+def test_a_box_without_a_cube_leaves_its_report_and_every_millisecond() -> None:
+    with BoxProcess("fr3", f"{HOST}.3", cube=False, truth_cycles=10, trace_s=0.2) as box:
+        truths = [box.next_truth() for _ in range(25)]  # at least 0.24 s
+        assert all(truth is not None and np.isnan(truth.cube.position).all() for truth in truths)
+        report, trace = box.end(), box.trace()
+    assert report["robot"] == "fr3"
+    assert trace.velocity.shape == (200, 7)
+    assert (np.diff(trace.time_s) > 0.0).all()
+    assert trace.errors(0) == ()
 
 
 def test_a_driver_that_does_not_connect_ends_the_box() -> None:
