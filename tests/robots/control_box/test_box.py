@@ -6,11 +6,12 @@ import contextlib
 import logging
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from tests.support.box_bench import BoxBench
 from tests.support.fci_client import FciClient
 
 from skill_robots.control_box.box import ControlBox
@@ -32,7 +33,7 @@ LOST_PACKETS = 25
 _addresses = iter(range(1, 255))
 
 
-class Bench:
+class Bench(BoxBench):
     """A control box on an address of its own, and a client of plain sockets."""
 
     def __init__(self, robot: str) -> None:
@@ -48,18 +49,6 @@ class Bench:
         self.clients.append(client)
         self.cycle()
         return client
-
-    def cycle(self, count: int = 1) -> None:
-        for _ in range(count):
-            self.box.advance()
-            self.box.send()
-
-    def until(self, done: Callable[[], bool], cycles: int = 3000) -> None:
-        for _ in range(cycles):
-            if done():
-                return
-            self.cycle()
-        raise AssertionError(f"not within {cycles} cycles")
 
     def connect(self) -> FciClient:
         self.client.connect()

@@ -57,23 +57,31 @@ class Client:
     """Further motions, without an expectation of their displacement."""
 
 
+def with_both_controllers(prefix: str, **displacements: float) -> dict[str, float]:
+    """Returns the displacements by motion and internal controller.
+
+    Args:
+        prefix: of the names of controllers in the client.
+        displacements: by motion.
+    """
+    return {
+        f"{motion}_{prefix}{controller}": displacement
+        for motion, displacement in displacements.items()
+        for controller in ("JointImpedance", "CartesianImpedance")
+    }
+
+
 PYLIBFRANKA = Client(
     module="pylibfranka",
     robot="fr3",
     program="pylibfranka_client.py",
     turns={
-        "joint_position_JointImpedance": 0.2,
-        "joint_position_CartesianImpedance": 0.2,
-        "joint_velocity_JointImpedance": -0.2,
-        "joint_velocity_CartesianImpedance": -0.2,
+        **with_both_controllers("", joint_position=0.2, joint_velocity=-0.2),
         "asynchronous": 0.2,
         "motion_after_recovery": 0.2,
     },
     lifts={
-        "cartesian_pose_JointImpedance": 0.03,
-        "cartesian_pose_CartesianImpedance": 0.03,
-        "cartesian_velocity_JointImpedance": -0.03,
-        "cartesian_velocity_CartesianImpedance": -0.03,
+        **with_both_controllers("", cartesian_pose=0.03, cartesian_velocity=-0.03),
     },
     others=("torque",),
 )
@@ -102,18 +110,12 @@ PANDA_PY = Client(
     robot="fer",
     program="panda_py_client.py",
     turns={
-        "joint_position_kJointImpedance": 0.2,
-        "joint_position_kCartesianImpedance": 0.2,
-        "joint_velocity_kJointImpedance": -0.2,
-        "joint_velocity_kCartesianImpedance": -0.2,
+        **with_both_controllers("k", joint_position=0.2, joint_velocity=-0.2),
         "move_to_joint_position": 0.2,
         "motion_after_recovery": 0.2,
     },
     lifts={
-        "cartesian_pose_kJointImpedance": 0.03,
-        "cartesian_pose_kCartesianImpedance": 0.03,
-        "cartesian_velocity_kJointImpedance": -0.03,
-        "cartesian_velocity_kCartesianImpedance": -0.03,
+        **with_both_controllers("k", cartesian_pose=0.03, cartesian_velocity=-0.03),
         "move_to_pose": 0.05,
         "CartesianImpedance": 0.05,
     },

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from tests.support.box_bench import BoxBench
 from tests.support.fci_client import FciClient
 
 from skill_robots.control_box.box import ControlBox
@@ -17,7 +18,7 @@ HOMING, GRASP, MOVE, STOP = 1, 2, 3, 4
 SUCCESS, FAIL, UNSUCCESSFUL, ABORTED = 0, 1, 2, 3
 
 
-class Bench:
+class Bench(BoxBench):
     """A control box whose hand is open by 40 mm, and a client of its gripper."""
 
     def __init__(self, *, homed: bool = True) -> None:
@@ -33,11 +34,6 @@ class Bench:
         assert client.replies()[0].payload == struct.pack("<HH", 0, 3)
         return client
 
-    def cycle(self, count: int = 1) -> None:
-        for _ in range(count):
-            self.box.advance()
-            self.box.send()
-
     def move(self, width: float, speed: float = 0.1) -> int:
         return self.client.request(MOVE, struct.pack("<2d", width, speed))
 
@@ -48,17 +44,6 @@ class Bench:
 
     def width(self) -> float:
         return self.box.robot.plant.finger_width
-
-    def until(self, done: Callable[[], bool], cycles: int = 5000) -> None:
-        for _ in range(cycles):
-            if done():
-                return
-            self.cycle()
-        raise AssertionError(f"not within {cycles} cycles")
-
-    def close(self) -> None:
-        self.client.close()
-        self.box.close()
 
 
 @pytest.fixture
@@ -171,7 +156,7 @@ def test_homing_finds_the_width_of_a_hand_that_is_not_homed() -> None:
     assert bench.replies(5) == [(refused, FAIL)]
     homing = bench.client.request(HOMING)
     replies: list[tuple[int, int]] = []
-    bench.until(lambda: bool(replies.extend(bench.replies(10)) or replies))
+    bench.until(lambda: bool(replies.extend(bench.replies(10)) or replies), cycles=5000)
     assert replies == [(homing, SUCCESS)]
     bench.client.states()
     bench.cycle(40)

@@ -10,6 +10,7 @@ from skill_robots.control_box.config import RobotConfig, robot_config
 from skill_robots.control_box.hand import RELEASE_M
 from skill_robots.control_box.robot import Robot
 from skill_robots.control_box.wire.protocol import GeneratorMode, GripperStatus
+from skill_robots.control_box.wire.robot_command import RobotCommand
 from skill_robots.franka.model import FrankaRobot
 from skill_robots.motion.inverse_kinematics import inverse_kinematics
 
@@ -128,7 +129,7 @@ def test_grasp_holds_and_lifts_the_cube(name: FrankaRobot) -> None:
     assert state.width == pytest.approx(0.04, abs=0.003)
     robot.start_move(request(GeneratorMode.CARTESIAN_VELOCITY))
 
-    def up(cycle: int):  # noqa: ANN202
+    def up(cycle: int) -> RobotCommand:
         rate = ramp(cycle, acceleration=0.5, jerk=100.0, speed=0.05)
         return command(robot, twist=[0, 0, rate, 0, 0, 0])
 
@@ -211,7 +212,7 @@ def test_a_lost_object_is_no_longer_grasped(name: FrankaRobot) -> None:
     robot.plant.set_context(50.0, 1.0)
     robot.start_move(request(GeneratorMode.CARTESIAN_VELOCITY))
 
-    def away(cycle: int):  # noqa: ANN202
+    def away(cycle: int) -> RobotCommand:
         rate = ramp(cycle, acceleration=0.5, jerk=100.0, speed=0.1)
         return command(robot, twist=[0, 0, rate, 0, 0, 0])
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from tests.support.box_bench import BoxBench
 from tests.support.fci_client import FciClient
 
 from skill_robots.control_box.box import ControlBox
@@ -31,7 +32,7 @@ class VirtualClock:
         self.slept_until.append(self.now)
 
 
-class Bench:
+class Bench(BoxBench):
     """A control box with a client, its loop, and its clock."""
 
     def __init__(self) -> None:
@@ -53,10 +54,6 @@ class Bench:
                 self.clock.now += stall_s
 
         self.loop.run(lambda: self.loop.times.states == CYCLES, in_slack)
-
-    def close(self) -> None:
-        self.client.close()
-        self.box.close()
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from skill_robots.control_box.wire.protocol import (
     RecoveryStatus,
     StopStatus,
 )
+from skill_robots.control_box.wire.robot_command import RobotCommand
 from skill_robots.franka.robot_mode import RobotMode
 
 CONTROLLERS = (ControllerMode.JOINT_IMPEDANCE, ControllerMode.CARTESIAN_IMPEDANCE)
@@ -47,7 +48,7 @@ def at_speed(robot: Robot) -> None:
     """Moves joint 1 at 0.4 rad/s."""
     assert robot.start_move(request(GeneratorMode.JOINT_VELOCITY)) is MoveStatus.MOTION_STARTED
 
-    def answer(cycle: int):  # noqa: ANN202
+    def answer(cycle: int) -> RobotCommand:
         rate = ramp(cycle, acceleration=4.0, jerk=2000.0, speed=0.4)
         return command(robot, dq=[rate] + [0.0] * 6)
 
@@ -90,7 +91,7 @@ def test_every_motion_generator_follows_and_finishes(
     is_joint = generator in (GeneratorMode.JOINT_POSITION, GeneratorMode.JOINT_VELOCITY)
     size = 0.1 if is_joint else 0.05
 
-    def answer(cycle: int):  # noqa: ANN202
+    def answer(cycle: int) -> RobotCommand:
         time = min((cycle + 1) * 1e-3, 1.0)
         way = size * (1.0 - np.cos(np.pi * time)) / 2.0
         rate = size * np.pi * np.sin(np.pi * time) / 2.0
@@ -125,7 +126,7 @@ def test_torque_control_follows_torques_without_gravity(robot: Robot) -> None:
     assert modes(robot) == (asked.generator_mode, ControllerMode.EXTERNAL, RobotMode.MOVE)
     assert robot.state.tau_j_d == pytest.approx(np.zeros(7))
 
-    def answer(cycle: int):  # noqa: ANN202
+    def answer(cycle: int) -> RobotCommand:
         return command(robot, tau=[0, 0, 0, 0, 0, 0, 0.4], finished=cycle == 100)
 
     assert run(robot, 100, answer) is None

@@ -1,4 +1,4 @@
-"""Random requests, commands, losses and buttons: what must hold of the robot in every cycle."""
+"""Random requests, commands, losses and buttons: the invariants of every cycle."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class RandomClient:
 
 
 def check_state(robot: Robot, config: RobotConfig) -> None:
-    """Checks what every state must keep."""
+    """Checks the invariants of a state."""
     state = robot.state
     assert np.isfinite(state.q).all()
     assert np.isfinite(state.tau_j).all()

@@ -9,6 +9,7 @@ from tests.support.box_client import command, request, run, settle, torque_reque
 from skill_robots.control_box.config import robot_config
 from skill_robots.control_box.robot import Robot
 from skill_robots.control_box.wire.protocol import GeneratorMode
+from skill_robots.control_box.wire.robot_command import RobotCommand
 from skill_robots.franka.kinematics import FrankaKinematics
 
 KINEMATICS = FrankaKinematics()
@@ -31,7 +32,7 @@ def moving(robot: Robot, generator: GeneratorMode, cycles: int = 400) -> None:
     """Moves all joints, or the end effector, on a profile of 1 s."""
     robot.start_move(request(generator))
 
-    def answer(cycle: int):  # noqa: ANN202
+    def answer(cycle: int) -> RobotCommand:
         rate = 0.2 * np.sin(np.pi * cycle * 1e-3) ** 2
         return command(
             robot,
@@ -81,7 +82,7 @@ def test_commanded_cartesian_motion(robot: Robot) -> None:
     assert state.o_dp_ee_c == pytest.approx(twist + 0.0005)
     assert state.o_ddp_ee_c == pytest.approx(np.full(6, 0.5))
     assert state.o_t_ee_c[12:15] - pose[12:15] == pytest.approx(1e-3 * (twist + 0.0005)[:3])
-    # The joint set-point is where the command wants the end effector.
+    # The joint set-point has the end effector at the commanded pose.
     assert state.o_t_ee_d == pytest.approx(state.o_t_ee_c, abs=1e-6)
     assert state.elbow_c[0] == pytest.approx(state.q_d[2])
     assert abs(state.delbow_c[0]) > 1e-3

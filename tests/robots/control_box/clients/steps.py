@@ -17,7 +17,7 @@ is late, as on a busy machine, the next one is then no jump."""
 
 @contextmanager
 def step(name: str) -> Iterator[dict[str, object]]:
-    """Prints what the block has put into its result; an exception becomes the entry ``error``."""
+    """Prints the result that the block has filled; an exception becomes the entry ``error``."""
     result: dict[str, object] = {}
     try:
         yield result
