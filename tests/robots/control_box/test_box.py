@@ -18,6 +18,7 @@ from skill_robots.control_box.box import ControlBox
 from skill_robots.control_box.config import robot_config
 from skill_robots.control_box.wire import request_server
 from skill_robots.control_box.wire.request_server import AddressInUseError
+from skill_robots.franka.model import FrankaRobot
 
 ROBOTS = {"fer": 5, "fr3": 10}
 STOP_MOVE = 2
@@ -36,11 +37,11 @@ _addresses = iter(range(1, 255))
 class Bench(BoxBench):
     """A control box on an address of its own, and a client of plain sockets."""
 
-    def __init__(self, robot: str) -> None:
+    def __init__(self, robot: FrankaRobot) -> None:
         worker = os.getpid() % 250 + 1  # parallel test runs use other addresses
         self.robot = robot
         self.address = f"127.40.{worker}.{next(_addresses)}"
-        self.box = ControlBox(robot_config(robot, scene="none"), self.address)  # type: ignore[arg-type]
+        self.box = ControlBox(robot_config(robot, scene="none"), self.address)
         self.clients: list[FciClient] = []
         self.client = self.new_client()
 

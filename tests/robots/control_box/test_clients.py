@@ -16,6 +16,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -139,10 +140,10 @@ class Run:
     """Results of one client, and the report of its control box."""
 
     client: Client
-    steps: dict[str, dict[str, object]]
+    steps: dict[str, dict[str, Any]]
     report: dict[str, object]
 
-    def step(self, name: str) -> dict[str, object]:
+    def step(self, name: str) -> dict[str, Any]:
         """The result of a step that must have succeeded."""
         result = self.steps[name]
         assert "error" not in result, result
@@ -199,7 +200,7 @@ def wait_until_ready(box: subprocess.Popen[bytes], log: Path) -> None:
 
 def test_it_connects_and_reads_the_state(run: Run) -> None:
     result = run.step("connect")
-    np.testing.assert_allclose(result["q"], PANDA.neutral, atol=1e-5)  # type: ignore[arg-type]
+    np.testing.assert_allclose(result["q"], PANDA.neutral, atol=1e-5)
     assert str(result["mode"]).removeprefix("k") == "Idle"
     if "m_ee" in result:
         assert result["m_ee"] == pytest.approx(HAND[run.client.robot], abs=1e-6)
@@ -209,7 +210,7 @@ def test_setters_take_effect(run: Run) -> None:
     result = run.step("setters")
     assert result["m_load"] == pytest.approx(0.5 if "EE_T_K" in result else 0.2)
     if "EE_T_K" in result:
-        assert result["EE_T_K"][14] == pytest.approx(0.05)  # type: ignore[index]
+        assert result["EE_T_K"][14] == pytest.approx(0.05)
         assert "invalid argument" in run.error("refused_setter")
 
 
@@ -280,12 +281,12 @@ def test_the_clients_model_is_that_of_the_simulation(run: Run) -> None:
     mass = np.empty((model.nv, model.nv))
     mujoco.mj_fullM(model, data, mass)
     np.testing.assert_allclose(
-        np.reshape(result["mass"], (7, 7)),  # type: ignore[arg-type]
+        np.reshape(result["mass"], (7, 7)),
         mass[:7, :7],
         atol=1e-5 if run.client.robot == "fr3" else 1e-9,
     )
     np.testing.assert_allclose(
-        result["gravity"],  # type: ignore[arg-type]
+        result["gravity"],
         data.qfrc_bias[:7],
         atol=1e-5 if run.client.robot == "fr3" else 1e-9,
     )

@@ -14,7 +14,7 @@ from skill_robots.tasks.tabletop.engines.make import make_physics
 def test_a_missing_package_is_named() -> None:
     error = r"needs no_such_package.*skill-serve\[bullet\]"
     with pytest.raises(EngineMissingError, match=error), bullet_import():
-        import no_such_package  # type: ignore[import-not-found]  # noqa: F401
+        import no_such_package  # type: ignore[import-not-found]  # noqa: F401  it does not exist
 
 
 def test_other_errors_pass() -> None:

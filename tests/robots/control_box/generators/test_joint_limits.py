@@ -9,6 +9,7 @@ from skill_robots.control_box.config import RobotConfig, robot_config
 from skill_robots.control_box.generators.joint_limits import (
     CARTESIAN_GENERATOR_ERRORS,
     JOINT_GENERATOR_ERRORS,
+    JointErrors,
     JointLimits,
 )
 from skill_robots.control_box.generators.joint_motion import JointMotion
@@ -120,10 +121,10 @@ def test_velocity_bound_of_the_fr3_falls_towards_the_end_of_its_range() -> None:
     ],
 )
 def test_a_position_beyond_the_range(
-    robot: FrankaRobot, errors: tuple[ErrorBit, ...], expected: int
+    robot: FrankaRobot, errors: JointErrors, expected: int
 ) -> None:
     config = robot_config(robot)
-    checked = JointLimits(config.spec, config.protocol, errors)  # type: ignore[arg-type]
+    checked = JointLimits(config.spec, config.protocol, errors)
     inside = JointMotion.at_rest(config.spec.position_high.tolist())
     assert checked.broken(inside, inside.extrapolated()) == 0
     outside = JointMotion.at_rest((config.spec.position_high + 1e-6).tolist())

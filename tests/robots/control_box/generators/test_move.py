@@ -6,7 +6,9 @@ import pytest
 from tests.support.box_client import command, ramp, request, torque_request
 
 from skill_robots.control_box.config import robot_config
+from skill_robots.control_box.generators.cartesian import CartesianGenerator
 from skill_robots.control_box.generators.desired_pose import DesiredPose
+from skill_robots.control_box.generators.joint import JointVelocityGenerator
 from skill_robots.control_box.generators.joint_motion import JointMotion
 from skill_robots.control_box.generators.move import ActiveMove, rejection
 from skill_robots.control_box.physics.scene import box_model
@@ -55,10 +57,11 @@ def test_cartesian_motion_is_extrapolated_in_cartesian_space(robot: Robot) -> No
     for cycle in range(100):
         rate = ramp(cycle, acceleration=1.0, jerk=500.0, speed=9.0)
         assert move.advance(command(robot, twist=[rate] + [0.0] * 5)) == 0
-    cartesian = move.generator.cartesian  # type: ignore[union-attr]
+    assert isinstance(move.generator, CartesianGenerator)
+    cartesian = move.generator.cartesian
     for _ in range(5):
         assert move.advance(None) == 0
-    after = move.generator.cartesian  # type: ignore[union-attr]
+    after = move.generator.cartesian
     travelled = after.position[0] - cartesian.position[0]
     assert travelled == pytest.approx(5e-3 * cartesian.twist[0] + 15 * 1e-6, abs=1e-12)
     assert after.position[1:] == cartesian.position[1:]
@@ -106,8 +109,8 @@ def test_an_extrapolated_motion_keeps_the_velocity_limit(robot: Robot) -> None:
     velocity = limit - 0.1
     move = start(robot, request(GeneratorMode.JOINT_VELOCITY))
     move.has_started = True
-    assert move.generator is not None
-    move.generator.motion = JointMotion(  # type: ignore[misc]
+    assert isinstance(move.generator, JointVelocityGenerator)
+    move.generator.motion = JointMotion(
         list(robot.config.start), [velocity] + [0.0] * 6, [acceleration] + [0.0] * 6
     )
     survived = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from pathlib import Path
 
 import mujoco
@@ -37,7 +38,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     return ctypes.CDLL(str(path))
 
 
-def call(function: object, size: int, *arguments: Array | float) -> Array:
+def call(function: Callable[..., object], size: int, *arguments: Array | float) -> Array:
     """Calls a function whose last argument is its result."""
     result = np.full(size, np.nan)
     converted = [
@@ -47,7 +48,7 @@ def call(function: object, size: int, *arguments: Array | float) -> Array:
     pointers = [
         a if isinstance(a, ctypes.c_double) else a.data_as(ctypes.c_void_p) for a in converted
     ]
-    function(*pointers)  # type: ignore[operator]
+    function(*pointers)
     return result
 
 

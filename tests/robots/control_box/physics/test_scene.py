@@ -8,6 +8,7 @@ import pytest
 
 from skill_robots.control_box.config import robot_config
 from skill_robots.control_box.physics.scene import END_STOP_RAD, box_model
+from skill_robots.franka.model import FrankaRobot
 from skill_robots.franka.specs import FR3, PANDA
 from skill_robots.tasks.tabletop.model import tabletop_model
 
@@ -30,8 +31,8 @@ def test_the_panda_of_the_box_is_the_plant_of_training() -> None:
 
 @pytest.mark.parametrize(("robot", "spec"), [("fer", PANDA), ("fr3", FR3)])
 @pytest.mark.parametrize("scene", ["tabletop", "none"])
-def test_motors_and_end_stops(robot: str, spec: object, scene: str) -> None:
-    config = robot_config(robot, scene=scene)  # type: ignore[arg-type]
+def test_motors_and_end_stops(robot: FrankaRobot, spec: object, scene: str) -> None:
+    config = robot_config(robot, scene=scene)
     model = box_model(config)
     assert model.opt.timestep == 0.001
     assert config.spec is spec
