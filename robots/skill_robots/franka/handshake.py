@@ -66,7 +66,7 @@ class RobotStatus(NamedTuple):
     """Mode and errors of a robot."""
 
     mode: int
-    """Number of a ``RobotMode``; a newer robot may have further ones."""
+    """Number of a ``RobotMode``."""
     errors: tuple[str, ...]
     """Present errors, by libfranka's names."""
 
