@@ -61,13 +61,12 @@ RECOVERY_SETTLE_S = 0.5
 LONGEST_CATCH_UP_S = 0.005
 """After a longer delay the next cycle is due one period from now [s]."""
 
-
 CLEAR_REMEDY = "look at the robot, then clear the fault again ('clear')"
-"""What helps if a recovery finds errors that it may not clear."""
+"""Remedy for errors that a recovery may not clear."""
 
 
 def check_server(start: DriverStart, records: SharedRecords) -> None:
-    """Checks that somebody is there for whom the robot may move.
+    """Checks that the server still runs and has not asked for the end.
 
     Raises:
         StartCheckError: the parent is dead, or has asked for the end.

@@ -16,6 +16,8 @@ from skill_robots.franka_driver.robot import (
     RobotCommandError,
     RobotLinkError,
     Snapshot,
+    configure,
+    names_of_errors,
 )
 
 
@@ -56,17 +58,13 @@ class Fer:
 
     def configure(self, config: DriverConfig) -> None:
         """Sets thresholds and payload."""
-        contact, collision = list(config.contact_torque_nm), list(config.collision_torque_nm)
-        contact_force, force = list(config.contact_force_n), list(config.collision_force_n)
         with _errors():
-            self._robot.set_collision_behavior(contact, collision, contact_force, force)
-            # Also without a payload: one that another program has set stays in force otherwise.
-            self._robot.set_load(config.load_mass_kg, list(config.load_center_m), [0.0] * 9)
+            configure(self._robot, config)
 
     def start(self) -> Array:
         """Starts the impedance law at the measured pose."""
         state = self._idle_state()
-        errors = _names(state.current_errors)
+        errors = names_of_errors(state.current_errors)
         mode = RobotMode(int(state.robot_mode))
         if errors or mode is not RobotMode.IDLE:
             raise RobotCommandError(", ".join(errors) or f"the robot is in mode {mode.name}")
@@ -109,7 +107,7 @@ class Fer:
 
     def errors(self) -> tuple[str, ...]:
         """Returns the present errors."""
-        return _names(self._idle_state().current_errors)
+        return names_of_errors(self._idle_state().current_errors)
 
     def recover(self) -> None:
         """Runs the robot's automatic error recovery."""
@@ -136,14 +134,6 @@ class Fer:
             return self._robot.read_once()
 
 
-def _names(errors: Any) -> tuple[str, ...]:  # noqa: ANN401  libfranka's Errors
-    return tuple(
-        name
-        for name, kind in vars(type(errors)).items()
-        if isinstance(kind, property) and getattr(errors, name)
-    )
-
-
 def _is_link_error(error: Exception) -> bool:
     """Returns whether libfranka's text, the only trace of its exception, is about the network."""
     text = str(error)
@@ -157,7 +147,7 @@ def _errors() -> Generator[None]:
         yield
     except (RobotLinkError, RobotCommandError):
         raise
-    except Exception as error:
+    except Exception as error:  # as in has_ended()
         if _is_link_error(error):
             raise RobotLinkError(str(error)) from None
         raise RobotCommandError(str(error)) from None

@@ -16,6 +16,8 @@ from skill_robots.franka_driver.robot import (
     RobotCommandError,
     RobotLinkError,
     Snapshot,
+    configure,
+    names_of_errors,
 )
 
 MAX_TORQUE_CHANGE_NM = 1.5
@@ -32,8 +34,7 @@ class Fr3:
     """One FR3; implements ``VendorRobot``.
 
     franky's joint impedance law saturates the change of torque, and libfranka's low-pass of 100 Hz
-    filters it. The plant of training has no Coriolis compensation,
-    so the law has none.
+    filters it. The plant of training has no Coriolis compensation, so the law has none.
 
     Args:
         address: host name or IP address.
@@ -62,12 +63,8 @@ class Fr3:
 
     def configure(self, config: DriverConfig) -> None:
         """Sets thresholds and payload."""
-        contact, collision = list(config.contact_torque_nm), list(config.collision_torque_nm)
-        contact_force, force = list(config.contact_force_n), list(config.collision_force_n)
         with _errors(self._franky):
-            self._robot.set_collision_behavior(contact, collision, contact_force, force)
-            # Also without a payload: one that another program has set stays in force otherwise.
-            self._robot.set_load(config.load_mass_kg, list(config.load_center_m), [0.0] * 9)
+            configure(self._robot, config)
 
     def start(self) -> Array:
         """Starts the impedance law at the measured pose."""
@@ -112,7 +109,7 @@ class Fr3:
     def errors(self) -> tuple[str, ...]:
         """Returns the present errors."""
         with _errors(self._franky):
-            return _names(self._robot.state.current_errors)
+            return names_of_errors(self._robot.state.current_errors)
 
     def recover(self) -> None:
         """Runs the robot's automatic error recovery."""
@@ -131,14 +128,6 @@ class Fr3:
             self._tracker.stop(stop)
 
 
-def _names(errors: Any) -> tuple[str, ...]:  # noqa: ANN401  franky's Errors
-    return tuple(
-        name
-        for name, kind in vars(type(errors)).items()
-        if isinstance(kind, property) and getattr(errors, name)
-    )
-
-
 @contextmanager
 def _errors(franky: Any) -> Generator[None]:  # noqa: ANN401  the module
     """Turns franky's exceptions into the driver's."""
@@ -152,5 +141,5 @@ def _errors(franky: Any) -> Generator[None]:  # noqa: ANN401  the module
         franky.IncompatibleVersionException,
     ) as error:
         raise RobotLinkError(str(error)) from None
-    except Exception as error:
+    except Exception as error:  # franky's exceptions share no base but Exception
         raise RobotCommandError(str(error)) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -118,6 +118,27 @@ class VendorRobot(Protocol):
         ...
 
 
+def configure(robot: Any, config: DriverConfig) -> None:  # noqa: ANN401  a library's robot
+    """Sets thresholds and payload through the calls that both libraries have."""
+    robot.set_collision_behavior(
+        list(config.contact_torque_nm),
+        list(config.collision_torque_nm),
+        list(config.contact_force_n),
+        list(config.collision_force_n),
+    )
+    # Also without a payload: one that another program has set stays in force otherwise.
+    robot.set_load(config.load_mass_kg, list(config.load_center_m), [0.0] * 9)
+
+
+def names_of_errors(errors: Any) -> tuple[str, ...]:  # noqa: ANN401  a library's Errors
+    """Returns libfranka's names of the errors that are present."""
+    return tuple(
+        name
+        for name, kind in vars(type(errors)).items()
+        if isinstance(kind, property) and getattr(errors, name)
+    )
+
+
 def class_of(errors: Iterable[str], mode: RobotMode) -> StopClass:
     """Returns the class of a stop from the robot's errors and mode."""
     names = set(errors)
@@ -167,7 +188,7 @@ class StartCheckError(Exception):
 
 
 START_REMEDY = "look at the robot, then start again with the option that clears errors (--recover)"
-"""What helps if the start finds errors that it may not clear."""
+"""Remedy for errors that the start may not clear."""
 
 
 def check_status(status: RobotStatus, config: DriverConfig, *, remedy: str = START_REMEDY) -> bool:

@@ -1,4 +1,4 @@
-"""What the driver may do to a robot that has stopped itself, and for whom."""
+"""Recoveries of a robot that has stopped itself: the server and its operator permit them."""
 
 from __future__ import annotations
 

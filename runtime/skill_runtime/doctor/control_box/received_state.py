@@ -12,11 +12,11 @@ from skill_proto.arrays import Array
 from skill_robots.control_box.wire.protocol import (
     ERROR_COUNT,
     ControllerMode,
-    ErrorBit,
     GeneratorMode,
     Protocol,
 )
 from skill_robots.control_box.wire.robot_state import ACCELEROMETERS, FIELDS
+from skill_robots.franka.errors import names_of
 from skill_robots.franka.robot_mode import RobotMode
 from skill_runtime.doctor.control_box.client import ControlBoxError
 
@@ -104,8 +104,8 @@ def decode(datagram: bytes, protocol: Protocol) -> ReceivedState:
         motion_generator_mode=_name(GeneratorMode, datagram[flags]),
         controller_mode=_name(ControllerMode, datagram[flags + 1]),
         robot_mode=_name(RobotMode, datagram[mode]),
-        errors=_error_names(datagram[errors:reasons]),
-        reflex_reason=_error_names(datagram[reasons:mode]),
+        errors=names_of(datagram[errors:reasons]),
+        reflex_reason=names_of(datagram[reasons:mode]),
         control_command_success_rate=float(rate[0]),
     )
 
@@ -133,7 +133,3 @@ def _name(kind: type[GeneratorMode | ControllerMode | RobotMode], value: int) ->
         return kind(value).name.lower()
     except ValueError:
         return str(value)
-
-
-def _error_names(flags: bytes) -> tuple[str, ...]:
-    return tuple(ErrorBit(bit).name.lower() for bit, flag in enumerate(flags) if flag)
