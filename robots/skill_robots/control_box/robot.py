@@ -169,7 +169,7 @@ class Robot:
         return self._when_idle(lambda: self._settings.set_cartesian_impedance(stiffness))
 
     def set_guiding_mode(self, free: tuple[bool, ...], null_space: bool) -> SetterStatus:
-        """Sets the directions that an operator can guide."""
+        """Accepts the directions that an operator can guide; the simulation frees all joints."""
         return self._when_idle(lambda: self._settings.set_guiding_mode(free, null_space))
 
     def set_ee_to_k(self, frame: Array) -> SetterStatus:

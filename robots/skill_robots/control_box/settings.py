@@ -72,7 +72,6 @@ class Settings:
         joint_impedance: the internal joint controller.
         cartesian_impedance: the internal Cartesian controller.
         collision_behavior: thresholds of contacts and collisions.
-        guiding_mode: six free directions and the null space while an operator guides the arm.
     """
 
     def __init__(self, plant: Plant, state: RobotState) -> None:
@@ -82,7 +81,6 @@ class Settings:
         self.joint_impedance = JointImpedance(inertia)
         self.cartesian_impedance = CartesianImpedance()
         self.collision_behavior = default_collision_behavior()
-        self.guiding_mode: tuple[tuple[bool, ...], bool] = ((True,) * 6, False)
         self._flange_to_nominal = nominal_end_effector()
         self._nominal_to_end_effector = np.eye(4)
         self._end_effector_to_stiffness = np.eye(4)
@@ -125,8 +123,8 @@ class Settings:
         return SetterStatus.SUCCESS
 
     def set_guiding_mode(self, free: tuple[bool, ...], null_space: bool) -> SetterStatus:
-        """Sets the directions that an operator can guide."""
-        self.guiding_mode = free, null_space
+        """Accepts every choice of directions; an operator can guide the simulated arm in all."""
+        del free, null_space
         return SetterStatus.SUCCESS
 
     def set_ee_to_k(self, frame: Array) -> SetterStatus:
