@@ -37,6 +37,9 @@ MAX_SPEED = 20.0
 MAX_SPIN = 200.0
 """Largest angular speed of a tracked object [rad/s]."""
 
+START_REMEDY = "start a tracker that sends 'track' (docs/protocol.md), e.g. examples/tag_tracker.py"
+"""Remedy for a policy that waits for the first pose of an object."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrackConfig:

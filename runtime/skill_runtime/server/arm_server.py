@@ -18,7 +18,7 @@ from skill_runtime.console.program import DISTRIBUTION, installed_version
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.demo import DemoController
 from skill_runtime.control.fault_points import FaultPoints
-from skill_runtime.control.object_tracker import ObjectTracker, TrackConfig
+from skill_runtime.control.object_tracker import START_REMEDY, ObjectTracker, TrackConfig
 from skill_runtime.gateway.config import GatewayConfig
 from skill_runtime.gateway.validation import CommandValidator
 from skill_runtime.policy import OnnxPolicy
@@ -149,8 +149,7 @@ class ArmServer:
         awaited = self.controller.awaited_objects
         if awaited:
             remarks.append(
-                f"the policy waits for the pose of {', '.join(map(repr, awaited))}: start a "
-                "tracker that sends 'track' (docs/protocol.md), e.g. examples/tag_tracker.py"
+                f"the policy waits for the pose of {', '.join(map(repr, awaited))}: {START_REMEDY}"
             )
         for name in self._config.track.objects:
             if name not in needed:

@@ -31,6 +31,7 @@ from skill_runtime.authority.command import ActiveCommand, CommandHeader
 from skill_runtime.authority.modes import POLICY_MODES, Event
 from skill_runtime.authority.refusal import Refusal
 from skill_runtime.control.arm_controller import ArmController
+from skill_runtime.control.object_tracker import START_REMEDY
 from skill_runtime.control.simulated_scene import set_context
 from skill_runtime.gateway.validation import CommandValidator
 
@@ -137,8 +138,7 @@ class Dispatcher:
                 "not_now",
                 f"no pose of {', '.join(map(repr, awaited))} has arrived yet, and the policy "
                 "observes it",
-                "start a tracker that sends 'track' (docs/protocol.md), e.g. "
-                "examples/tag_tracker.py; send the command again then",
+                f"{START_REMEDY}; send the command again then",
             )
         return expires
 
