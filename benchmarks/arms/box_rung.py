@@ -153,16 +153,21 @@ class BoxRung:
     ) -> None:
         """Moves until the arm is at rest at the target; recovers from faults on the way."""
         ends = time.monotonic() + START_S
-        command: ActiveCommand | None = None
+        wanted = ActiveCommand(kind=kind, vector=target, expires=np.inf)
+        command: ActiveCommand | None = wanted
         while True:
-            if command is None:
-                command = ActiveCommand(kind=kind, vector=target, expires=np.inf)
-            report = controller.update(command, "servo", self.wait())
+            report = controller.update(command, "servo" if command else "hold", self.wait())
             if report.faults:
                 command = None
                 if any(fault.kind != "communication" for fault in report.faults):
                     controller.recover("arm")
-            elif controller.at_rest and self._is_there(controller, target, joints):
+            elif command is None and controller.at_rest:
+                command = wanted  # earlier, each tick would begin again at the measured joints
+            elif (
+                command is not None
+                and controller.at_rest
+                and self._is_there(controller, target, joints)
+            ):
                 return
             if time.monotonic() > ends:
                 raise ArmError(f"the arm does not reach its start: {report.faults}")
