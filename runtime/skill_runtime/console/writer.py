@@ -53,7 +53,8 @@ class Writer:
         self._items: deque[_Item] = deque()
         self._changed = threading.Condition()
         self._busy = False
-        self._thread: threading.Thread | None = None
+        self._started = False
+        self._running = False
         self._lost = 0
         self._reason = ""
         self._torn = False
@@ -93,15 +94,20 @@ class Writer:
             elif not item.transient:
                 self._lost += 1
                 self._reason = "the output was not read in time"
-            if self._thread is None:  # not before: a fork would lose the thread
+            if not (self._started or self._running):  # not before: a fork would lose the thread
                 thread = threading.Thread(target=self._run, name="output", daemon=True)
                 with suppress(RuntimeError):  # no thread: the next text tries again
                     thread.start()
-                    self._thread = thread
-                    atexit.register(self.flush)
+                    self._started = True
             self._changed.notify_all()
 
     def _run(self) -> None:
+        with self._changed:
+            # Ctrl-C may interrupt the start of a thread that runs all the same; one must write.
+            if self._running:
+                return
+            self._running = True
+        atexit.register(self.flush)
         while True:
             with self._changed:
                 self._busy = False

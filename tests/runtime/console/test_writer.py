@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +114,30 @@ def test_the_end_of_a_program_writes_all_lines() -> None:
         [sys.executable, "-c", program], capture_output=True, timeout=DEADLINE_S, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, 500 * b"x\n", b"")
+
+
+def test_ctrl_c_while_the_thread_starts_loses_no_line(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = pipe
+    start = threading.Thread.start
+    before = [thread.name for thread in threading.enumerate()].count("output")
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    with os.fdopen(writer, "w", closefd=False) as stream:
+        output = Writer(stream)
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                output.line("first")
+        output.line("second")
+        assert output.flush(DEADLINE_S)
+        assert os.read(reader, 100) == b"first\nsecond\n"
+        names = [thread.name for thread in threading.enumerate()]
+        assert names.count("output") <= before + 1
 
 
 def test_a_closed_stream_is_no_error(tmp_path: Path) -> None:
