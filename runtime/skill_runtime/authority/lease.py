@@ -28,7 +28,11 @@ DEFAULT_VALIDITY_S = 2.0
 ENDS_KEPT = 16
 """Number of ended leases whose end a refusal can still explain to their former holders."""
 
-_ACQUIRE = "acquire the lease again: send 'acquire' and use the token of its reply"
+ACQUIRE = "acquire the lease again: send 'acquire' and use the token of its reply"
+"""What the sender of a message without a lease in force should do."""
+
+UNKNOWN_TOKEN = "the token is not that of the lease in force"
+"""Why a message with a token that was never granted is refused."""
 
 
 @dataclass(kw_only=True)
@@ -95,11 +99,11 @@ class LeaseManager:
         if lease is not None and secrets.compare_digest(lease.token.encode(), token.encode()):
             if now < lease.ends_at:
                 return lease
-            raise Refusal("no_lease", f"the lease has ended: {_not_renewed(lease)}", _ACQUIRE)
+            raise Refusal("no_lease", f"the lease has ended: {_not_renewed(lease)}", ACQUIRE)
         for ended, why in self._ends:
             if token == ended:
-                raise Refusal("no_lease", f"the lease has ended: {why}", _ACQUIRE)
-        raise Refusal("no_lease", "the token is not that of the lease in force", _ACQUIRE)
+                raise Refusal("no_lease", f"the lease has ended: {why}", ACQUIRE)
+        raise Refusal("no_lease", UNKNOWN_TOKEN, ACQUIRE)
 
     def check_command(
         self, token: str, seq: int, reference_time: float, valid_for_s: float | None, now: float

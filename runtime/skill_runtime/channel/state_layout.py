@@ -23,8 +23,9 @@ INTEGERS = (
 """Integers of every state; ``mode``, ``fault``, ``command`` and ``goal_status`` are indices of the
 tuples in ``state_record``, and -1 stands for none."""
 
-TEXTS = ("lease_holder", "last_event", "last_reflex")
-"""Texts of every state; '' stands for no holder, and for no reflex."""
+TEXTS = ("lease", "lease_holder", "last_event", "last_reflex")
+"""Texts of every state; '' stands for no lease, and for no reflex. ``lease`` is the token of the
+lease in force, for the gateway alone."""
 
 _integers_of = itemgetter(*INTEGERS[1:])
 

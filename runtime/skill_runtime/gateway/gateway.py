@@ -36,6 +36,7 @@ from skill_runtime.channel.state_layout import State
 from skill_runtime.channel.state_record import MODES
 from skill_runtime.gateway.act_forwarder import ActForwarder
 from skill_runtime.gateway.config import GatewayConfig
+from skill_runtime.gateway.lease_check import LeaseCheck
 from skill_runtime.gateway.telemetry import make_telemetry
 from skill_runtime.gateway.validation import CommandValidator
 from skill_runtime.policy_service.config import largest_array_bytes
@@ -111,6 +112,7 @@ class Gateway:
         self._version, self._published = 0, -1
         self._event, self._event_at = "", -1
         self._state: State | None = None
+        self._leases = LeaseCheck(clock, self._fresh_state)
         self._credit, self._credited = BURST, clock.now()
         channel.replies.discard()
 
@@ -215,6 +217,7 @@ class Gateway:
     def _pass_on(self, sender: bytes, message: Inbound) -> None:
         if isinstance(message, Skill | Goal | ServoJoint | ServoPose):
             self._validator.validate(message)
+        self._leases.check(message)
         self._check_share(sender)
         self._request += 1
         if not self._channel.commands.put(COMMANDS.encode(message, self._request)):
@@ -279,6 +282,7 @@ class Gateway:
                 request = REPLIES.request_of(record)
                 sender, message_id = self._waiting.pop(request, (b"", 0))
                 _, reply = REPLIES.decode(record, id=message_id, instance=self._instance)
+                self._leases.note(reply)
             except CorruptRecordError as error:
                 log.error("a reply of the controller is dropped: %s", error)
                 continue

@@ -125,6 +125,7 @@ class StateWriter:
             self._counters(),
             self._blocks(now, timing),
             {
+                "lease": "" if lease is None else lease.token,
                 "lease_holder": "" if lease is None else lease.holder,
                 "last_event": authority.events.last_event,
                 "last_reflex": _reflex_text(controller.state.connection),

@@ -91,7 +91,12 @@ def test_a_state_is_the_same_after_its_way_as_a_record(
     blocks: dict[str, list[float]],
     holder: str,
 ) -> None:
-    texts = {"lease_holder": holder, "last_event": holder[::-1], "last_reflex": 2 * holder}
+    texts = {
+        "lease": "token",
+        "lease_holder": holder,
+        "last_event": holder[::-1],
+        "last_reflex": 2 * holder,
+    }
     state = LAYOUT.unpack(LAYOUT.pack(numbers, counts, counters, blocks, texts))
     assert {**state.integers, "present": 0} == {**numbers, "present": 0}
     assert state.latency_counts == tuple(counts)

@@ -115,6 +115,7 @@ class Rig:
         mode: str = "hold",
         *,
         holder: str = "",
+        lease: str = "",
         age_s: float = 0.0,
         counters: dict[str, int] | None = None,
         last_event: str = "started",
@@ -139,7 +140,10 @@ class Rig:
                 [0] * layout.latency_buckets,
                 counters or {},
                 blocks | {"time": [self.clock.now() - age_s]},
-                {"lease_holder": holder, "last_event": last_event, "last_reflex": ""},
+                {
+                    **{"lease": lease, "lease_holder": holder},
+                    **{"last_event": last_event, "last_reflex": ""},
+                },
             )
         )
 

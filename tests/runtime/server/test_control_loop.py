@@ -137,14 +137,14 @@ def test_commands_take_a_bounded_part_of_a_tick(policy_file: Path, waiting: int)
         ):
             server.tick()
             for _, client in zip(range(waiting), itertools.cycle((one, other)), strict=False):
-                client.send(b'{"type":"renew","lease":"nobody"}')
+                client.send(b'{"type":"acquire","holder":"one"}')
             until(lambda: (server.gateway.step(), len(server.channel.commands))[1] == waiting)
             setpoints = server.controller.link.governor.interventions
             server.loop.tick(server.clock.now())
             assert len(server.channel.commands) < waiting
             assert len(server.channel.commands) >= waiting - 16
             until(lambda: (server.tick(), len(server.channel.commands))[1] == 0)
-            assert server.authority.events.counters["rejected.no_lease"] == waiting
+            assert server.authority.events.counters["rejected.lease_held"] == waiting - 1
             assert not any(setpoints.values())
     finally:
         server.close()
