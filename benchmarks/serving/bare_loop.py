@@ -1,7 +1,9 @@
 """A bare loop: it waits for the deadlines of a servo rate and does nothing else.
 
-It has the pacing and scheduling of the control loop, in a process of its own. Its wake-up latency
-is that of the machine.
+If it is asked to, it also computes for a fixed time after each deadline. The difference shows
+how many late ticks a busy processor costs, whatever the program on it. The loop has the pacing and
+scheduling of the control loop, in a process of its own. Its wake-up latency is that of the
+machine.
 """
 
 from __future__ import annotations
@@ -36,7 +38,12 @@ class BareTicks:
 
 
 def measure_bare_loop(
-    seconds: float, rate_hz: float, *, spin_us: float = 0.0, realtime: bool = False
+    seconds: float,
+    rate_hz: float,
+    *,
+    spin_us: float = 0.0,
+    work_us: float = 0.0,
+    realtime: bool = False,
 ) -> BareTicks:
     """Runs a bare loop in a new process and returns its ticks.
 
@@ -44,12 +51,14 @@ def measure_bare_loop(
         seconds: Duration [s].
         rate_hz: Servo rate [Hz].
         spin_us: Busy waiting before each deadline [us].
+        work_us: Computing after each deadline [us].
         realtime: Whether to request real-time scheduling and locked memory.
 
     Raises:
         NeverHappenedError: The process ended early.
     """
-    options = ["--spin-us", f"{spin_us:g}", *(["--realtime"] if realtime else [])]
+    options = ["--spin-us", f"{spin_us:g}", "--work-us", f"{work_us:g}"]
+    options += ["--realtime"] if realtime else []
     words = [f"{seconds:g}", f"{rate_hz:g}", *options]
     peer = Peer([sys.executable, "-m", "benchmarks.serving.bare_loop", *words])
     try:
@@ -66,7 +75,7 @@ def measure_bare_loop(
 
 
 def run_bare_loop(
-    seconds: float, rate_hz: float, spin_s: float, *, realtime: bool
+    seconds: float, rate_hz: float, spin_s: float, work_s: float, *, realtime: bool
 ) -> tuple[Array, int]:
     """Runs a bare loop in this thread, and configures the thread for it.
 
@@ -84,6 +93,9 @@ def run_bare_loop(
         while clock.now() < ends and ticks < len(latencies_s):
             latencies_s[ticks] = pacer.wait()
             ticks += 1
+            done = clock.now() + work_s
+            while clock.now() < done:
+                pass
     return latencies_s[:ticks], pacer.overruns
 
 
@@ -99,10 +111,18 @@ def summarize(latencies_s: Array, overruns: int, rate_hz: float) -> BareTicks:
     )
 
 
-def main(seconds: float, rate: float, /, spin_us: float = 0.0, realtime: bool = False) -> None:
+def main(
+    seconds: float,
+    rate: float,
+    /,
+    spin_us: float = 0.0,
+    work_us: float = 0.0,
+    realtime: bool = False,
+) -> None:
     """Runs a bare loop for ``seconds`` at ``rate`` [Hz] and prints its ticks."""
     emit("ok")
-    found = summarize(*run_bare_loop(seconds, rate, spin_us * 1e-6, realtime=realtime), rate)
+    times_s = (1e-6 * spin_us, 1e-6 * work_us)
+    found = summarize(*run_bare_loop(seconds, rate, *times_s, realtime=realtime), rate)
     counts = found.counts
     emit(
         "done",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 
 from tqdm import tqdm
 
@@ -61,7 +62,7 @@ def simulate(configs: Sequence[RunConfig], workers: int) -> Iterator[Outcome]:
     workers = min(workers or os.cpu_count() or 1, len(configs))
     ticks = sum(config.ticks for config in configs)
     with (
-        ProcessPoolExecutor(workers, get_context("spawn"), _ignore_interrupts) as pool,
+        ProcessPoolExecutor(workers, get_context("spawn"), _start_worker) as pool,
         tqdm(total=ticks, unit="tick", unit_scale=True, disable=None) as bar,
     ):
         futures = [pool.submit(attempt, config) for config in configs]
@@ -78,6 +79,15 @@ def simulate(configs: Sequence[RunConfig], workers: int) -> Iterator[Outcome]:
                 worker.terminate()
 
 
-def _ignore_interrupts() -> None:
-    """Ignores Ctrl-C in a worker, which also receives it: the parent ends the worker."""
+def _start_worker() -> None:
+    """Ignores Ctrl-C in a worker, which also receives it; the worker ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its workers, and they would go on for minutes."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

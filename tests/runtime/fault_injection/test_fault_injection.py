@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import tyro
 import zmq
 from benchmarks.safety.planted import PLANTS, TRACKED, found
+from tests.support.served import DEADLINE_S
 
 from skill_proto.faults import FAULTS
 from skill_robots.arm import ArmSpec
@@ -166,6 +168,23 @@ def test_an_interrupt_keeps_the_runs_that_have_ended() -> None:
     assert "Traceback" not in out + err
     assert int(re.findall(r"ticks, (\d+) runs", out)[0]) >= 1
     assert out.endswith("interrupted: runs that had not ended are not counted\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_a_campaign_that_is_killed(number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "skill_runtime.fault_injection", "--model", str(MODEL)]
+    with subprocess.Popen([*command, "--ticks", "10000000", "--workers", "2"]) as process:
+        parent, workers = psutil.Process(process.pid), list[psutil.Process]()
+        ends = time.monotonic() + DEADLINE_S
+        while not workers and time.monotonic() < ends:
+            workers = [one for one in parent.children() if "spawn_main" in " ".join(one.cmdline())]
+            time.sleep(0.05)
+        assert workers
+        process.send_signal(number)
+    _, alive = psutil.wait_procs(workers, timeout=DEADLINE_S)
+    for worker in alive:
+        worker.kill()
+    assert not alive
 
 
 # The parts --------------------------------------------------------------------------------------
