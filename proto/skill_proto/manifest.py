@@ -63,11 +63,16 @@ class ActionPart(_Part):
     """One named slice of the action vector; the policy's output lies in [-1, 1]."""
 
     name: Literal[
-        "end_effector_displacement", "joint_displacement", "gripper_width_displacement", "grasp"
+        "end_effector_displacement",
+        "joint_displacement",
+        "gripper_width_displacement",
+        "grasp",
+        "actuator_command",
     ]
     size: Annotated[int, Field(ge=1, le=64)]
     scale: Positive
-    """Physical value of an action of 1 [``unit`` per control step]."""
+    """Physical value of an action of 1 [``unit`` per control step; of an ``actuator_command``
+    [``unit``]]."""
     unit: str
     frame: str
 

@@ -1,0 +1,9 @@
+"""Worlds: the scenes in which skills are learned, behind one interface.
+
+- ``world``: the interface, and the description of a world.
+- ``bodies``: MuJoCo bodies of Gymnasium (Ant, HalfCheetah, ...) as rows of a table.
+- ``mujoco_world``: n scenes of such a body in one batch.
+- ``gymnasium_world``: any Gymnasium environment.
+- ``tabletop_world``: the Panda on its table.
+- ``registry``: worlds by name, installed ones included.
+"""

@@ -1,0 +1,153 @@
+"""Worlds by name.
+
+- ``tabletop``: the Panda on its table.
+- ``ant``, ``half_cheetah``, ...: a MuJoCo body.
+- ``gymnasium:Reacher-v5``: an environment that Gymnasium knows.
+- ``my_package.module:function``: a function that returns a ``gymnasium.Env``, or the class of one.
+- any other name: an entry point of the group ``skill_serve.worlds``, which names such a function.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
+from skill_robots.worlds.bodies import BODIES
+from skill_robots.worlds.errors import WorldError
+from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld, MakeEnvironment
+from skill_robots.worlds.mujoco_world import BodyConfig, MujocoWorld
+from skill_robots.worlds.tabletop_world import TabletopWorld
+from skill_robots.worlds.world import World
+
+WorldConfig = TabletopConfig | BodyConfig | GymnasiumConfig
+
+TABLETOP = "tabletop"
+GYMNASIUM = "gymnasium:"
+GROUP = "skill_serve.worlds"
+"""Group of entry points by which an installed package adds worlds."""
+
+
+def default_config(name: str) -> WorldConfig:
+    """Returns the configuration of a world without options."""
+    if name == TABLETOP:
+        return TabletopConfig()
+    if name in BODIES:
+        return BodyConfig(body=name)
+    return GymnasiumConfig()
+
+
+def make_world(name: str, config: WorldConfig, n: int, *, seed: int = 0, threads: int = 1) -> World:
+    """Returns n scenes of a world.
+
+    Args:
+        name: Name of the world, as above.
+        config: Configuration of its kind, see :func:`default_config`.
+        n: Number of scenes.
+        seed: Seed of all random draws.
+        threads: Physics threads, for worlds that have them.
+
+    Raises:
+        WorldError: there is no such world, or it cannot be built.
+    """
+    match config:
+        case TabletopConfig() if name == TABLETOP:
+            return TabletopWorld(config, n, seed=seed, threads=threads)
+        case BodyConfig() if name == config.body:
+            return MujocoWorld(config, n, seed=seed, threads=threads)
+        case GymnasiumConfig() if name != TABLETOP and name not in BODIES:
+            make = find_environment(name, config.settings)
+            return GymnasiumWorld(name, make, config, n, seed=seed)
+        case _:
+            expected = type(default_config(name)).__name__
+            raise WorldError(
+                f"the world {name!r} takes a {expected}, got a {type(config).__name__}"
+            )
+
+
+def find_environment(name: str, settings: tuple[str, ...] = ()) -> MakeEnvironment:
+    """Returns the function that makes an environment.
+
+    Args:
+        name: Name of the environment, as above.
+        settings: Arguments of the function, as 'name=value' with the value in JSON.
+
+    Raises:
+        WorldError: there is no such environment.
+    """
+    arguments = dict(map(_parse_setting, settings))
+    if name.startswith(GYMNASIUM):
+        import gymnasium
+
+        identifier = name.removeprefix(GYMNASIUM)
+        # -1: without its time limit; an episode has the length of the world's configuration.
+        return partial(
+            gymnasium.make,
+            identifier,
+            **({"max_episode_steps": -1, "disable_env_checker": True} | arguments),
+        )
+    module, colon, attribute = name.partition(":")
+    found = _imported(name, module, attribute) if colon else _installed(name)
+    if not callable(found):
+        raise WorldError(
+            f"the world {name!r} is a {type(found).__name__}; it must be a function that returns a "
+            "gymnasium.Env"
+        )
+    return partial(cast("Callable[..., Any]", found), **arguments)
+
+
+def world_names() -> list[str]:
+    """Returns the names of the worlds that are installed, apart from Gymnasium's."""
+    return [TABLETOP, *BODIES, *sorted(point.name for point in _entry_points())]
+
+
+def _entry_points() -> Iterable[Any]:
+    return entry_points(group=GROUP)
+
+
+def _imported(name: str, module: str, attribute: str) -> object:
+    # As for `python -m`: a module of the folder in which the command runs.
+    if os.getcwd() not in sys.path and "" not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found: object = import_module(module)
+    except ImportError as error:
+        raise WorldError(
+            f"the world {name!r} names the module {module!r}, which cannot be imported: {error}. "
+            "Install it, or run the command in its folder"
+        ) from None
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise WorldError(f"the module {module!r} of the world {name!r} has no {attribute!r}")
+        found = getattr(found, part)
+    return found
+
+
+def _installed(name: str) -> object:
+    for point in _entry_points():
+        if point.name == name:
+            return point.load()
+    raise WorldError(
+        f"there is no world {name!r}; choose one of {', '.join(world_names())}, an environment of "
+        "Gymnasium as 'gymnasium:Reacher-v5', or a function as 'my_module:make_environment'"
+    )
+
+
+def _parse_setting(text: str) -> tuple[str, Any]:
+    """Returns name and value of 'name=value'; a value that is no JSON is a string."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise WorldError(
+            f"--world-options.settings takes 'name=value', got {text!r}; for example "
+            "exclude_current_positions_from_observation=false"
+        )
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
