@@ -37,8 +37,6 @@ from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.braking import BrakingPlanner
 from skill_robots.motion.limits import (
     ROUNDING,
-    WITHIN_LIMITS,
-    Margins,
     Motion,
     MotionLimit,
     MotionLimits,
@@ -46,6 +44,7 @@ from skill_robots.motion.limits import (
     VerifiedStop,
     exceeds,
 )
+from skill_robots.motion.margins import WITHIN_LIMITS, Margins
 
 Intervention = MotionLimit | Literal["stale", "not_finite", "inconsistent", "gripper_width"]
 INTERVENTIONS: tuple[Intervention, ...] = (

@@ -1,16 +1,9 @@
-"""Limits of set-points: of one state, of the step between two, and of a braking trajectory.
-
-Distances to the table, to the workspace's walls and between links are measured at samples of a
-trajectory. Between two samples they are bounded: a point whose acceleration is at most ``B`` sags
-at most ``B T^2 / 8`` below the line between two instants ``T`` apart, and a distance between two
-bodies changes at most at their speed.
-"""
+"""Limits of set-points: of one state, of the step between two, and of a braking trajectory."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import floor, inf, sqrt
 from operator import gt, sub
 from typing import Literal, NamedTuple
 
@@ -20,6 +13,7 @@ from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
 from skill_robots.kinematics import Point
 from skill_robots.motion.braking import BrakingTrajectory
+from skill_robots.motion.margins import Margins, SampledPath, SpatialLimit
 
 MotionLimit = Literal[
     "joint_position",
@@ -27,21 +21,11 @@ MotionLimit = Literal[
     "joint_acceleration",
     "joint_jerk",
     "end_effector_speed",
-    "workspace",
-    "table",
-    "self_collision",
+    SpatialLimit,
 ]
 
 ROUNDING = 1e-6
 """Tolerance for rounding, as a share of a limit; for positions in radians."""
-
-MAX_SAG_M = 0.001
-"""Samples are so close to each other that no point sags farther than this between them [m]."""
-MAX_DRIFT_M = 0.02
-"""Samples are so close that no point moves farther than this from the nearer one [m]."""
-
-_TINY = 1e-9
-"""Prevents division by zero."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,18 +59,6 @@ class Motion(NamedTuple):
         """Returns the motion one period later at ``position``, derivatives by differences."""
         velocity = (position - self.position) / period_s
         return Motion(position, velocity, (velocity - self.velocity) / period_s)
-
-
-class Margins(NamedTuple):
-    """Distances of one configuration to its spatial limits [m]; negative beyond a limit."""
-
-    workspace: float
-    table: float
-    self_collision: float
-
-
-WITHIN_LIMITS = Margins(0.0, 0.0, 0.0)
-"""Minimum margins of an arm that is inside all limits."""
 
 
 class VerifiedStop(NamedTuple):
@@ -192,18 +164,15 @@ class MotionLimits:
             slack = near.slack - apart
             if slack >= 0.0:
                 return VerifiedStop(trajectory, slack, None)
-        stride, sag, drift = 1, 0.0, 0.0
-        if min(min_margins) >= 0.0:  # otherwise every set-point is measured
-            speed = float((rates @ spec.reach).max())
-            acceleration = float((np.abs(trajectory.acceleration) @ spec.reach).max())
-            acceleration += float(rates.sum(axis=1).max()) * speed
-            stride, sag, drift = self._spacing(speed, acceleration, len(trajectory))
-        needed = Margins(
-            min_margins.workspace + sag,
-            min_margins.table + sag,
-            min_margins.self_collision + drift,
-        )
-        return self._measure(trajectory, stride, needed)
+        speed = rates @ spec.reach
+        acceleration = float((np.abs(trajectory.acceleration) @ spec.reach).max())
+        acceleration += float(rates.sum(axis=1).max()) * float(speed.max())
+        path = SampledPath(self.margins, positions, speed, acceleration, self._period_s)
+        verified = path.verify(min_margins)
+        if not isinstance(verified, tuple):
+            return verified
+        margins, slack = verified
+        return VerifiedStop(trajectory, slack, margins)
 
     def _beyond_range(self, positions: Array, now: Array) -> bool:
         """Returns whether a joint leaves its range, or moves farther beyond its end."""
@@ -230,45 +199,6 @@ class MotionLimits:
         steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
         longest = self.spec.end_effector_speed * self._period_s * (1.0 + ROUNDING)
         return float(steps.max()) > longest
-
-    def _measure(
-        self, trajectory: BrakingTrajectory, stride: int, needed: Margins
-    ) -> MotionLimit | VerifiedStop:
-        """Measures the margins at every ``stride``-th set-point and at the last."""
-        positions, last = trajectory.position, len(trajectory)
-        first: Margins | None = None
-        slack = inf
-        for index in (*range(0, last, stride), last):
-            margins = self.margins(positions[index])
-            first = first or margins
-            workspace = margins.workspace - needed.workspace
-            table = margins.table - needed.table
-            self_collision = margins.self_collision - needed.self_collision
-            if workspace < 0.0:
-                return "workspace"
-            if table < 0.0:
-                return "table"
-            if self_collision < 0.0:
-                return "self_collision"
-            slack = min(slack, workspace, table, self_collision)
-        return VerifiedStop(trajectory, slack, first)
-
-    def _spacing(self, speed: float, acceleration: float, periods: int) -> tuple[int, float, float]:
-        """Returns servo periods between two samples, and the margins for sag and drift [m].
-
-        Args:
-            speed: upper bound for all points of the arm [m/s].
-            acceleration: upper bound for all points of the arm [m/s^2].
-            periods: length of the trajectory.
-        """
-        between = min(
-            sqrt(8.0 * MAX_SAG_M / max(acceleration, _TINY)), 2.0 * MAX_DRIFT_M / max(speed, _TINY)
-        )
-        stride = min(max(1, floor(between / self._period_s)), max(1, periods))
-        if stride == 1:
-            return 1, 0.0, 0.0
-        between = stride * self._period_s
-        return stride, acceleration * between**2 / 8.0, speed * between / 2.0
 
 
 def _max_deviation(positions: Array, others: Array, reach: Array) -> float:

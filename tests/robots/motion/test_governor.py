@@ -16,7 +16,9 @@ from skill_robots.franka.collision import FrankaCollisionModel
 from skill_robots.franka.specs import FR3, PANDA
 from skill_robots.motion.action import ActionConfig, ActionDecoder, end_effector_state
 from skill_robots.motion.governor import WORKSPACE_MARGIN_M, Governor, Verdict
-from skill_robots.motion.limits import Margins, MotionLimits, Surroundings
+from skill_robots.motion.inverse_kinematics import inverse_kinematics
+from skill_robots.motion.limits import MotionLimits, Surroundings
+from skill_robots.motion.margins import Margins
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
 
 PERIOD = 0.005
@@ -171,6 +173,34 @@ def test_shaped_setpoints_of_random_actions_are_never_refused(seed: int) -> None
 
 
 # One limit at a time ------------------------------------------------------------------------------
+
+
+@arms
+@periods
+def test_a_fast_raise_in_a_corner_of_the_workspace_is_accepted(
+    spec: ArmSpec, period_s: float
+) -> None:
+    """Link 5 and hand are 27 mm apart there. A refusal at more than 10 mm is a false one."""
+    corner = np.array([[-0.3, -0.32, 0.03]])
+    joints = inverse_kinematics(spec, corner - BASE, 60)
+    driven = Driven(spec, period_s, joints[0])
+    decoder = ActionDecoder(ACTIONS, spec)
+    least = np.inf
+    for _ in range(round(1.0 / period_s)):
+        setpoint = driven.setpoint
+        ends = end_effector_state(
+            spec,
+            setpoint.position,
+            setpoint.velocity,
+            setpoint.position,
+            setpoint.velocity,
+            BASE,
+        )
+        goal = decoder.step_towards(np.array([[-0.3, -0.32, 0.12]]), setpoint.position, ends)
+        assert driven.run(goal[0], 1) == []
+        margins = driven.governor.limits.margins(setpoint.position[0])
+        least = min(least, margins.self_collision)
+    assert 0.015 < least < 0.018
 
 
 def refused(governor: Governor, target: JointTarget | None) -> str | None:

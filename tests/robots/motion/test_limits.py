@@ -9,13 +9,8 @@ from skill_proto.arrays import Array
 from skill_robots.franka.kinematics import FrankaKinematics
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.braking import BrakingPlanner
-from skill_robots.motion.limits import (
-    WITHIN_LIMITS,
-    Motion,
-    MotionLimits,
-    Surroundings,
-    VerifiedStop,
-)
+from skill_robots.motion.limits import Motion, MotionLimits, Surroundings, VerifiedStop
+from skill_robots.motion.margins import WITHIN_LIMITS
 
 EVERYWHERE = Surroundings(low=(-9.0, -9.0, -9.0), high=(9.0, 9.0, 9.0))
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec, JointTarget
-from skill_robots.motion.limits import WITHIN_LIMITS, Margins, Motion, MotionLimits
+from skill_robots.motion.limits import Motion, MotionLimits
+from skill_robots.motion.margins import WITHIN_LIMITS, Margins
 from skill_robots.motion.setpoint_shaper import ShaperConfig
 from skill_runtime.control.state_monitor import COMMUNICATION_TIMEOUT_S
 from skill_runtime.fault_injection.faulty_arm import STOPS_AFTER_S
