@@ -28,6 +28,8 @@ MakeEnvironment = Callable[[], "gymnasium.Env[Any, Any]"]
 class GymnasiumConfig:
     """A Gymnasium environment in training."""
 
+    environment: str
+    """Name of the environment; see ``worlds.registry``."""
     episode_steps: Annotated[int, Field(ge=1)] | None = None
     """Control steps of an episode; None: the registered limit, or 200. The environment's own time
     limit is not used."""
@@ -54,7 +56,6 @@ class GymnasiumWorld:
     run draws the same starts.
 
     Args:
-        name: Name of the world.
         make: Returns a new environment.
         config: Episodes and coordinates.
         n: Number of scenes.
@@ -66,7 +67,6 @@ class GymnasiumWorld:
 
     def __init__(
         self,
-        name: str,
         make: MakeEnvironment,
         config: GymnasiumConfig,
         n: int,
@@ -76,9 +76,9 @@ class GymnasiumWorld:
         self.n = n
         self.config = config
         self.rng = np.random.default_rng(seed)
-        one = _made(name, make)
+        one = _made(config.environment, make)
         try:
-            self.spec = environment_spec(name, one, config)
+            self.spec = environment_spec(one, config)
             self._keys = _box_keys(one.observation_space)
             action = one.action_space
         finally:
@@ -110,7 +110,7 @@ class GymnasiumWorld:
             if name not in info:
                 raise WorldError(
                     f"{self.spec.title} reports no {name!r} in the info of its reset, only "
-                    f"{', '.join(info) or 'nothing'}; correct --world-options.hidden"
+                    f"{', '.join(info) or 'nothing'}; correct --task.hidden"
                 )
             self._hidden[mask, place] = np.asarray(info[name], dtype=np.float64)[mask]
         self._observation = self._rows(observation)
@@ -161,14 +161,13 @@ class GymnasiumWorld:
         return np.concatenate(rows, axis=1)
 
 
-def environment_spec(
-    name: str, environment: gymnasium.Env[Any, Any], config: GymnasiumConfig
-) -> WorldSpec:
+def environment_spec(environment: gymnasium.Env[Any, Any], config: GymnasiumConfig) -> WorldSpec:
     """Returns the description of an environment's world.
 
     Raises:
         WorldError: it has no real-valued observation and action.
     """
+    name = config.environment
     spec = WorldSpec(
         name=name,
         title=f"the environment {name!r}",
@@ -184,7 +183,7 @@ def environment_spec(
     try:
         places = spec.indices(config.coordinates)
     except ValueError as error:
-        raise WorldError(f"--world-options.coordinates: {error}") from None
+        raise WorldError(f"--task.coordinates: {error}") from None
     names = tuple(spec.entries[place] for place in places)
     return dataclasses.replace(
         spec, coordinates=Coordinates(names=names, unit="1", cell=config.cell)

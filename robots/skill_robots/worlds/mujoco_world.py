@@ -110,7 +110,7 @@ class MujocoWorld:
 
     def step(self, action: Array) -> Step:
         """Runs one control step."""
-        before, due = self._forward_position(), self._time + self._step_s
+        start, before, due = self.observe(), self._forward_position(), self._time + self._step_s
         self._ctrl[:] = self._centre + self._half_range * np.clip(action, -1.0, 1.0)
         self._batch.step(nstep=self.body.frame_skip)
         unstable = self._time < due - 0.5 * self.model.opt.timestep
@@ -120,7 +120,9 @@ class MujocoWorld:
         reward = self.body.reward(Motion(forward=forward, ctrl=self._ctrl, standing=standing))
         terminated = ~standing & ~unstable & self.config.terminals
         ended = terminated | unstable | self._lies_too_long()
-        return Step(self.observe(), np.where(unstable, 0.0, reward), terminated, ended)
+        # What MuJoCo has reset did not move there: no transition leads to the new state.
+        observation = np.where(unstable[:, None], start, self.observe())
+        return Step(observation, np.where(unstable, 0.0, reward), terminated, ended)
 
     def coordinates(self) -> Array:
         """Returns x, or x and y ``(n, C)`` [m]."""

@@ -40,15 +40,25 @@ def default_config(name: str) -> WorldConfig:
         return TabletopConfig()
     if name in BODIES:
         return BodyConfig(body=name)
-    return GymnasiumConfig()
+    return GymnasiumConfig(environment=name)
 
 
-def make_world(name: str, config: WorldConfig, n: int, *, seed: int = 0, threads: int = 1) -> World:
+def world_name(config: WorldConfig) -> str:
+    """Returns the name of a configuration's world."""
+    match config:
+        case TabletopConfig():
+            return TABLETOP
+        case BodyConfig():
+            return config.body
+        case GymnasiumConfig():
+            return config.environment
+
+
+def make_world(config: WorldConfig, n: int, *, seed: int = 0, threads: int = 1) -> World:
     """Returns n scenes of a world.
 
     Args:
-        name: Name of the world, as above.
-        config: Configuration of its kind, see :func:`default_config`.
+        config: The world.
         n: Number of scenes.
         seed: Seed of all random draws.
         threads: Physics threads, for worlds that have them.
@@ -57,18 +67,13 @@ def make_world(name: str, config: WorldConfig, n: int, *, seed: int = 0, threads
         WorldError: there is no such world, or it cannot be built.
     """
     match config:
-        case TabletopConfig() if name == TABLETOP:
+        case TabletopConfig():
             return TabletopWorld(config, n, seed=seed, threads=threads)
-        case BodyConfig() if name == config.body:
+        case BodyConfig():
             return MujocoWorld(config, n, seed=seed, threads=threads)
-        case GymnasiumConfig() if name != TABLETOP and name not in BODIES:
-            make = find_environment(name, config.settings)
-            return GymnasiumWorld(name, make, config, n, seed=seed)
-        case _:
-            expected = type(default_config(name)).__name__
-            raise WorldError(
-                f"the world {name!r} takes a {expected}, got a {type(config).__name__}"
-            )
+        case GymnasiumConfig():
+            make = find_environment(config.environment, config.settings)
+            return GymnasiumWorld(make, config, n, seed=seed)
 
 
 def find_environment(name: str, settings: tuple[str, ...] = ()) -> MakeEnvironment:
@@ -144,7 +149,7 @@ def _parse_setting(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name.isidentifier():
         raise WorldError(
-            f"--world-options.settings takes 'name=value', got {text!r}; for example "
+            f"--task.settings takes 'name=value', got {text!r}; for example "
             "exclude_current_positions_from_observation=false"
         )
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -13,13 +14,15 @@ from tests.robots.worlds.environments import Point, broken, counting, discrete, 
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld
 
-DEFAULT = GymnasiumConfig()
+config = partial(GymnasiumConfig, environment="point")
+
+DEFAULT = config()
 
 
 def world(
-    make: Callable[[], Any] = Point, config: GymnasiumConfig = DEFAULT, n: int = 3
+    make: Callable[[], Any] = Point, settings: GymnasiumConfig = DEFAULT, n: int = 3
 ) -> GymnasiumWorld:
-    return GymnasiumWorld("point", make, config, n, seed=5)
+    return GymnasiumWorld(make, settings, n, seed=5)
 
 
 def test_a_dict_has_a_field_for_each_box() -> None:
@@ -29,7 +32,7 @@ def test_a_dict_has_a_field_for_each_box() -> None:
 
 
 def test_a_box_is_one_field_and_the_registered_limit_is_the_episode() -> None:
-    made = GymnasiumWorld("gymnasium:Reacher-v5", lambda: gymnasium.make("Reacher-v5"), DEFAULT, 2)
+    made = GymnasiumWorld(lambda: gymnasium.make("Reacher-v5"), DEFAULT, 2)
     assert [(field.name, field.size) for field in made.spec.observation] == [("observation", 10)]
     assert made.spec.action_size == 2
     assert made.spec.episode_steps == 50
@@ -49,7 +52,7 @@ def test_actions_are_scaled_from_one_to_the_bounds() -> None:
 
 
 def test_only_the_named_scenes_start_anew() -> None:
-    made = world(config=GymnasiumConfig(hidden=("mass",)))
+    made = world(settings=config(hidden=("mass",)))
     after, mass = made.step(np.ones((3, 1))).observation, made.hidden()
     assert ((mass >= 1.0) & (mass <= 2.0)).all()
     again = made.reset(np.array([2]))
@@ -60,7 +63,7 @@ def test_only_the_named_scenes_start_anew() -> None:
 
 
 def test_without_terminals_an_episode_ends_all_the_same() -> None:
-    step = world(config=GymnasiumConfig(terminals=False)).step(np.ones((3, 1)))
+    step = world(settings=config(terminals=False)).step(np.ones((3, 1)))
     assert not step.terminated.any()
     assert step.ended.all()
 
@@ -76,7 +79,7 @@ def test_a_restored_world_draws_the_same_episodes() -> None:
 
 
 def test_environments_in_processes_are_the_same() -> None:
-    one, other = world(), world(config=GymnasiumConfig(processes=True))
+    one, other = world(), world(settings=config(processes=True))
     np.testing.assert_array_equal(one.reset(), other.reset())
     action = np.full((3, 1), 0.1)
     np.testing.assert_array_equal(one.step(action).observation, other.step(action).observation)
@@ -86,7 +89,7 @@ def test_environments_in_processes_are_the_same() -> None:
 
 
 def test_coordinates_are_observed_entries() -> None:
-    made = world(config=GymnasiumConfig(coordinates=("position",), cell=0.1))
+    made = world(settings=config(coordinates=("position",), cell=0.1))
     assert made.spec.coordinates is not None
     assert (made.spec.coordinates.names, made.spec.coordinates.cell) == (("position.0",), 0.1)
     observation = made.reset()
@@ -108,15 +111,15 @@ def test_an_environment_that_does_not_fit_is_explained(make: Callable[[], Any], 
 
 
 @pytest.mark.parametrize(
-    ("config", "text"),
+    ("settings", "text"),
     [
         (
-            GymnasiumConfig(coordinates=("speed",)),
+            config(coordinates=("speed",)),
             r"no entry 'speed'; its fields are position \(1\)",
         ),
-        (GymnasiumConfig(hidden=("friction",)), "reports no 'friction'.*only mass"),
+        (config(hidden=("friction",)), "reports no 'friction'.*only mass"),
     ],
 )
-def test_options_that_do_not_fit_are_explained(config: GymnasiumConfig, text: str) -> None:
+def test_options_that_do_not_fit_are_explained(settings: GymnasiumConfig, text: str) -> None:
     with pytest.raises(WorldError, match=text):
-        world(config=config)
+        world(settings=settings)

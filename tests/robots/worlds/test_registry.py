@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
-from skill_robots.worlds.mujoco_world import BodyConfig
-from skill_robots.worlds.registry import WorldConfig, default_config, make_world, world_names
+from skill_robots.worlds.registry import default_config, make_world, world_name, world_names
 
 POINT = "tests.robots.worlds.environments:Point"
 
@@ -28,7 +26,7 @@ POINT = "tests.robots.worlds.environments:Point"
     ],
 )
 def test_a_world_of_each_kind(name: str, observation: int, action: int) -> None:
-    made = make_world(name, default_config(name), 2)
+    made = make_world(default_config(name), 2)
     assert (made.spec.name, made.n) == (name, 2)
     assert (made.spec.observation_size, made.spec.action_size) == (observation, action)
     assert made.reset().shape == (2, observation)
@@ -39,15 +37,18 @@ def test_a_world_of_each_kind(name: str, observation: int, action: int) -> None:
 
 
 def test_settings_are_arguments_of_the_environment() -> None:
-    config = GymnasiumConfig(settings=("gain=2.0",))
-    made = make_world(POINT, config, 1)
+    config = GymnasiumConfig(environment=POINT, settings=("gain=2.0",))
+    made = make_world(config, 1)
     before = made.reset()[0, 0]
     assert made.step(np.ones((1, 1))).observation[0, 0] - before == pytest.approx(8.0)
 
 
 def test_settings_of_gymnasium_are_json() -> None:
-    settings = ("exclude_current_positions_from_observation=false",)
-    made = make_world("gymnasium:HalfCheetah-v5", GymnasiumConfig(settings=settings), 1)
+    config = GymnasiumConfig(
+        environment="gymnasium:HalfCheetah-v5",
+        settings=("exclude_current_positions_from_observation=false",),
+    )
+    made = make_world(config, 1)
     assert made.spec.observation_size == 18
     made.close()
 
@@ -59,29 +60,32 @@ def test_a_module_of_the_present_folder_is_found(
         "from tests.robots.worlds.environments import Point\n\n\ndef make():\n    return Point()\n"
     )
     monkeypatch.chdir(tmp_path)
-    made = make_world("my_world:make", GymnasiumConfig(), 1)
+    made = make_world(default_config("my_world:make"), 1)
     assert made.spec.title == "the environment 'my_world:make'"
 
 
 @pytest.mark.parametrize(
-    ("name", "config", "text"),
+    ("name", "settings", "text"),
     [
-        ("ants", GymnasiumConfig(), "no world 'ants'; choose one of tabletop, ant, half_cheetah"),
-        ("gymnasium:Nothing-v5", GymnasiumConfig(), "cannot be made.*Nothing"),
-        ("no_module:make", GymnasiumConfig(), "'no_module', which cannot be imported.*Install it"),
-        ("math:make", GymnasiumConfig(), "'math' of the world 'math:make' has no 'make'"),
-        ("math:pi", GymnasiumConfig(), "is a float; it must be a function"),
-        (POINT, GymnasiumConfig(settings=("gain",)), "takes 'name=value', got 'gain'"),
-        (POINT, GymnasiumConfig(settings=("weight=1",)), "cannot be made.*weight"),
-        ("ant", TabletopConfig(), "'ant' takes a BodyConfig, got a TabletopConfig"),
-        ("tabletop", BodyConfig(), "takes a TabletopConfig, got a BodyConfig"),
+        ("ants", (), "no world 'ants'; choose one of tabletop, ant, half_cheetah"),
+        ("gymnasium:Nothing-v5", (), "cannot be made.*Nothing"),
+        ("no_module:make", (), "'no_module', which cannot be imported.*Install it"),
+        ("math:make", (), "'math' of the world 'math:make' has no 'make'"),
+        ("math:pi", (), "is a float; it must be a function"),
+        (POINT, ("gain",), "takes 'name=value', got 'gain'"),
+        (POINT, ("weight=1",), "cannot be made.*weight"),
     ],
 )
 def test_a_name_or_option_that_does_not_fit_is_explained(
-    name: str, config: WorldConfig, text: str
+    name: str, settings: tuple[str, ...], text: str
 ) -> None:
     with pytest.raises(WorldError, match=text):
-        make_world(name, config, 1)
+        make_world(GymnasiumConfig(environment=name, settings=settings), 1)
+
+
+@pytest.mark.parametrize("name", ["tabletop", "ant", "gymnasium:Reacher-v5", POINT])
+def test_a_configuration_names_its_world(name: str) -> None:
+    assert world_name(default_config(name)) == name
 
 
 def test_the_names_of_the_built_in_worlds() -> None:

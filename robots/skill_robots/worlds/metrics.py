@@ -1,0 +1,104 @@
+"""Metrics of skills and goals in any world that has coordinates.
+
+Every metric is a finite number; an undefined one is 0, its worst value.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skill_proto.arrays import Array, Ids
+from skill_robots.worlds.rollouts import WorldTrajectories
+from skill_robots.worlds.world import Coordinates
+
+OCTANTS = 8
+
+
+def skill_metrics(trajectories: WorldTrajectories, coordinates: Coordinates) -> dict[str, float]:
+    """Computes coverage and direction of one episode per skill.
+
+    ``coverage_cells`` is the number of cells that all episodes visit at any step: for Ant the
+    published number of unique 1 m cells of 48 skills (METRA, CSF). ``displacement_r2`` is adjusted
+    for the number of skill dimensions. The range of each coordinate is ``lowest_<i>`` to
+    ``highest_<i>``.
+    """
+    path = trajectories.coordinates
+    from_start = path - path[:, :1]
+    final = from_start[:, -1]
+    distance = np.linalg.norm(final, axis=-1)
+    metrics = {
+        "coverage_cells": float(
+            len(cells(from_start if coordinates.relative else path, coordinates))
+        ),
+        "median_displacement": float(np.median(distance)),
+        "largest_displacement": float(distance.max()),
+    }
+    if trajectories.skills is not None:
+        metrics["displacement_r2"] = displacement_r2(trajectories.skills, final)
+    if path.shape[-1] == 2:
+        metrics["octants"] = float(octants(final, 3.0 * coordinates.cell))
+    for place in range(path.shape[-1]):
+        metrics[f"lowest_{place}"] = float(path[..., place].min())
+        metrics[f"highest_{place}"] = float(path[..., place].max())
+    metrics["mean_return"] = float(trajectories.returns.mean())
+    metrics["mean_episode_steps"] = float(trajectories.steps.mean())
+    return metrics
+
+
+def goal_metrics(trajectories: WorldTrajectories, radius: float) -> dict[str, float]:
+    """Computes how long and how often episodes are at their goals.
+
+    ``goal_staying_share`` is the share of all steps within ``radius``; times the episode length it
+    is the staying time of CSF's figure 4. ``goal_reached_share`` counts episodes that were there at
+    any step.
+
+    Raises:
+        ValueError: The trajectories have no goals.
+    """
+    if trajectories.goals is None:
+        raise ValueError("these trajectories have no goals")
+    offset = trajectories.coordinates[:, 1:] - trajectories.goals[:, None]
+    distance = np.linalg.norm(offset, axis=-1)
+    there = distance < radius
+    return {
+        "goal_staying_share": float(there.mean()),
+        "goal_staying_steps": float(there.sum(axis=1).mean()),
+        "goal_reached_share": float(there.any(axis=1).mean()),
+        "goal_mean_distance": float(distance[:, -1].mean()),
+    }
+
+
+def cells(points: Array, coordinates: Coordinates) -> Ids:
+    """Returns the distinct cells ``(m, C)`` of points ``(..., C)``, sorted."""
+    scaled = points / coordinates.cell
+    whole = np.rint(scaled) if coordinates.centred else np.floor(scaled)
+    return np.unique(whole.astype(np.int64).reshape(-1, points.shape[-1]), axis=0)
+
+
+def octants(final: Array, moved: float) -> int:
+    """Counts the 45 degree sectors that displacements ``(n, 2)`` longer than ``moved`` reach."""
+    far = final[np.linalg.norm(final, axis=-1) > moved]
+    angle = np.arctan2(far[:, 1], far[:, 0]) % (2 * np.pi)
+    # The modulo can round up to 2 pi itself, which is sector 0 again.
+    return len(np.unique((angle // (2 * np.pi / OCTANTS)).astype(np.int64) % OCTANTS))
+
+
+def displacement_r2(skills: Array, final: Array) -> float:
+    """Returns the adjusted coefficient of determination of a linear fit from skill to displacement.
+
+    Least squares with an intercept. The squared errors of all coordinates are pooled, so that the
+    value does not depend on their axes. The adjustment, (1 - R2)(n - 1)/(n - k - 1), removes the
+    bias of about k/n that makes fits of more skill dimensions look better.
+
+    Args:
+        skills: ``(n, Z)``.
+        final: ``(n, C)``.
+    """
+    inputs = np.column_stack([skills, np.ones(len(skills))])
+    total = float(np.square(final - final.mean(axis=0)).sum())
+    n, k = len(skills), int(np.linalg.matrix_rank(inputs)) - 1
+    if total < 1e-12 or n - k - 1 <= 0:
+        return 0.0
+    coefficients = np.linalg.lstsq(inputs, final, rcond=None)[0]
+    residual = float(np.square(final - inputs @ coefficients).sum())
+    return max(0.0, 1.0 - residual / total * (n - 1) / (n - k - 1))
