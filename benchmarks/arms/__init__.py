@@ -1,8 +1,8 @@
 """Benchmarks of real arms and of their simulated control box.
 
-- ``ladder``: the same policy files on a ladder of arms. Its parts are ``episodes`` (one episode and
-  its recording), ``ladder_scores``, ``scripted_pick``, ``simulated_rung`` (MuJoCo and PyBullet)
-  and ``box_rung`` (the driver on a control box).
+- ``ladder``: the same policy files on a ladder of arms. It uses ``episodes`` (one episode and its
+  recording), ``scripted_pick``, ``simulated_rung`` (MuJoCo and PyBullet) and ``box_rung`` (the
+  driver on a control box).
 - ``box_process``: a control box in a process of its own (``ladder``, ``driver``).
 - ``fr3_limits``: policies of the Panda with the limits of an FR3.
 - ``overshoot``: velocities of a compliant arm beyond the limits of its set-points.

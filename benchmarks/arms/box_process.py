@@ -106,6 +106,8 @@ class _Settings:
     low: bool
     truth_cycles: int
     trace_s: float
+    parent: int
+    """Process id of the benchmark."""
     descriptor: int
     """Of the shared memory."""
     folder: str
@@ -153,6 +155,7 @@ class BoxProcess:
             low=low,
             truth_cycles=truth_cycles,
             trace_s=trace_s,
+            parent=os.getpid(),
             descriptor=self._memory,
             folder=self._folder.name,
         )
@@ -313,7 +316,7 @@ class _Sharing:
 
 
 def main(settings: _Settings) -> None:
-    """Runs the box until SIGTERM, and writes its report."""
+    """Runs the box until SIGTERM or the end of its parent, and writes its report."""
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -330,7 +333,8 @@ def main(settings: _Settings) -> None:
             sharing.step()
             collector.collect_in_slack(now, slack_s)
 
-        loop.run(lambda: bool(ended), in_slack)
+        # A benchmark that is killed must not leave a box on its address.
+        loop.run(lambda: bool(ended) or os.getppid() != settings.parent, in_slack)
     box.close()
     sharing.save(Path(settings.folder))
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.arms.box_process import BoxProcess
+from benchmarks.arms.episodes import hand_is_there, start_width
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ArmError, ArmSpec, ArmState, JointTarget
@@ -17,6 +18,7 @@ from skill_robots.franka_driver.franka_arm import FrankaArm
 from skill_robots.objects import CUBE
 from skill_runtime.authority.command import ActiveCommand
 from skill_runtime.control.arm_controller import ArmController
+from skill_runtime.control.state_monitor import COMMUNICATION_TIMEOUT_S
 from skill_runtime.realtime.clock import MonotonicClock
 from skill_runtime.realtime.pacing import Pacer
 from skill_runtime.realtime.scheduling import configure_thread
@@ -106,6 +108,8 @@ class BoxRung:
         self._clock = MonotonicClock()
         self._pacer = Pacer(arm.servo_period_s, self._clock)
         self._pacer.start()
+        self._woken_s = self._clock.now()
+        self._own_s = 0.0
 
     @property
     def mass(self) -> float:
@@ -119,20 +123,28 @@ class BoxRung:
 
     @property
     def slip_s(self) -> float:
-        """Real time that the box has lost [s]; more than 20 ms makes a run inconclusive."""
-        return self._box.truth().slip_s
+        """Real time that box and benchmark have lost [s].
+
+        More than 20 ms makes a run inconclusive. A pause of the benchmark counts if it is longer
+        than that: then the arm had no set-point for too long.
+        """
+        return self._box.truth().slip_s + self._own_s
 
     def wait(self) -> float:
         """Waits for the next servo period; returns its time [s]."""
         self._pacer.wait()
-        return self._clock.now()
+        now = self._clock.now()
+        if now - self._woken_s > COMMUNICATION_TIMEOUT_S:
+            self._own_s += now - self._woken_s
+        self._woken_s = now
+        return now
 
     def contact_force(self) -> Array:
         """Returns the force that the robot estimates ``(3,)`` [N]."""
         return self.arm.force
 
-    def start(self, controller: ArmController, seed: int | None = None) -> None:
-        """Moves the arm to the next start, and then puts the cube there."""
+    def start(self, controller: ArmController, seed: int) -> None:
+        """Moves arm and hand to the start that the seed draws, and then puts the cube there."""
         self._drawn.reset(seed)
         start = self._drawn.read()
         pose = start.objects[CUBE]
@@ -153,7 +165,9 @@ class BoxRung:
     ) -> None:
         """Moves until the arm is at rest at the target; recovers from faults on the way."""
         ends = time.monotonic() + START_S
-        wanted = ActiveCommand(kind=kind, vector=target, expires=np.inf)
+        wanted = ActiveCommand(
+            kind=kind, vector=target, expires=np.inf, gripper_width=start_width(controller)
+        )
         command: ActiveCommand | None = wanted
         while True:
             report = controller.update(command, "servo" if command else "hold", self.wait())
@@ -166,6 +180,7 @@ class BoxRung:
             elif (
                 command is not None
                 and controller.at_rest
+                and hand_is_there(controller)
                 and self._is_there(controller, target, joints)
             ):
                 return

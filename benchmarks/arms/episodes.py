@@ -23,6 +23,25 @@ FORCE_WINDOW_S = 0.02
 real robot filters its estimate."""
 
 
+HAND_NEAR_M = 3e-3
+"""The hand's width is this close to that of its start when an episode begins [m]."""
+
+
+def start_width(controller: ArmController) -> float:
+    """Returns the width of the hand at a start [m]: open for a policy that moves the hand.
+
+    Such a policy goes down on the cube while the hand opens. In the simulations the hand is open
+    in time; a Franka Hand needs 0.8 s, and a closed one hits the cube.
+    """
+    moves = any(part.name == "gripper_width_displacement" for part in controller.manifest.action)
+    return controller.arm.spec.gripper_width_max if moves else 0.0
+
+
+def hand_is_there(controller: ArmController) -> bool:
+    """Returns whether the hand has the width of a start."""
+    return abs(controller.state.gripper_width - start_width(controller)) < HAND_NEAR_M
+
+
 class Rung(Protocol):
     """An arm with its cube, on which episodes begin alike on every rung."""
 
@@ -45,8 +64,8 @@ class Rung(Protocol):
         """Waits until the next servo period is due; returns its time [s]."""
         ...
 
-    def start(self, controller: ArmController, seed: int | None = None) -> None:
-        """Puts arm and cube at the next start; a seed begins a new sequence of starts."""
+    def start(self, controller: ArmController, seed: int) -> None:
+        """Puts arm and cube at the start that the seed draws, and the hand at its width."""
         ...
 
     def contact_force(self) -> Array:
@@ -55,7 +74,7 @@ class Rung(Protocol):
 
     @property
     def slip_s(self) -> float:
-        """Real time that a simulation of a real arm has lost [s]; 0 in lockstep."""
+        """Real time that a simulated robot or its client has lost [s]; 0 in lockstep."""
         ...
 
     def close(self) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from math import inf
+
+from benchmarks.arms.episodes import hand_is_there, start_width
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.tasks.tabletop.simulated_arm import TabletopArm
+from skill_runtime.authority.command import ActiveCommand
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.server.backends import Simulation, simulated_arm
+
+HAND_S = 1.0
+"""Time for the hand to open [s]."""
 
 
 class SimulatedRung:
@@ -41,9 +48,21 @@ class SimulatedRung:
         self._now += self.arm.servo_period_s
         return self._now
 
-    def start(self, controller: ArmController, seed: int | None = None) -> None:
-        """Begins a new random start."""
+    def start(self, controller: ArmController, seed: int) -> None:
+        """Begins a new random start, and moves the hand to its width."""
         controller.reset(seed)
+        controller.link.read()
+        if hand_is_there(controller):
+            return
+        rests = ActiveCommand(
+            kind="servo_joint",
+            vector=controller.state.joint_position.copy(),
+            expires=inf,
+            gripper_width=start_width(controller),
+        )
+        for _ in range(round(HAND_S / self.arm.servo_period_s)):
+            controller.update(rests, "servo", self.wait())
+        controller.runner.reset()
 
     def contact_force(self) -> Array:
         """Returns the sum of the contact forces on the arm ``(3,)`` [N]."""

@@ -1,167 +1,63 @@
-"""Runs the same policy files on a ladder of arms: training's engine, another engine, a robot.
+"""Runs the same policy files on a ladder of arms: training's engine, another engine, two robots.
 
-    python -m benchmarks.arms.ladder --rungs mujoco bullet
-    python -m benchmarks.arms.ladder --rungs mujoco fer fr3 --speed 0.8 --episodes 40
+    python -m benchmarks.arms.ladder --hours 2
+    python -m benchmarks.arms.ladder --table
 
 Every rung runs the code of skill-serve: adapter, shaper, governor and the arm's own interface at
-the servo rate. Starts, goals, skills, masses and frictions of a seed are equal on all rungs. For
-each policy and rung the program prints success, coverage, tracking error and contact force, as
-means over the evaluation seeds, and each success that falls by more than 3 points from the first
-rung.
+the servo rate. Starts, goals, skills, masses and frictions of an episode are equal on all rungs.
+For each policy and rung the program prints the number of episodes, success with its 95 % interval
+(Wilson), coverage, tracking error and contact force, and each success that falls by more than 3
+points from the first rung.
 
 The rungs fer and fr3 are a simulated control box in real time, with the driver of skill-serve and a
-vendor's library; an episode takes about 8 s. A box that has lost more than 20 ms of real time makes
-the entry inconclusive.
+vendor's library. An episode takes about 8 s there, so the whole table takes hours. Every episode
+goes to a file of its entry and seed as soon as it ends; the next run goes on where the last one
+ended, also after a kill. An episode during which box or program lost more than 20 ms of real
+time is counted as inconclusive and repeated. Episodes of another policy file, or with other
+settings, are never mixed: the program names what differs and ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import tyro
-from tqdm import tqdm
 
-from benchmarks.arms.box_process import MAX_SLIP_S
-from benchmarks.arms.episodes import Episode, Rung, run_episode
-from benchmarks.arms.ladder_scores import goal_scores, skill_scores
+from benchmarks.arms.episodes import Rung
+from benchmarks.arms.ladder import journal
+from benchmarks.arms.ladder.journal import Journal
+from benchmarks.arms.ladder.progress import Progress
+from benchmarks.arms.ladder.runner import EntryRun, Pace, TimeUpError
+from benchmarks.arms.ladder.settings import (
+    Config,
+    Entry,
+    RungName,
+    check,
+    entries_of,
+    facts_of,
+    vectors_of,
+)
+from benchmarks.arms.ladder.table import Row, content, print_rows
 from benchmarks.arms.scripted_pick import PICK, ScriptedPick
 from benchmarks.arms.simulated_rung import SimulatedRung
 from benchmarks.lib.inputs import open_policy
-from benchmarks.lib.report import print_table, seed_text, write_json
-from skill_proto.arrays import Array
+from benchmarks.lib.report import seed_text, write_json
 from skill_proto.manifest import PolicyManifest
-from skill_robots.tasks.tabletop.rollouts import GOAL_STEPS, evaluation_goals, evaluation_skills
-from skill_robots.tasks.tabletop.tabletop import TabletopConfig
+from skill_robots.arm import ArmError
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.control.policy_runner import TickPolicy
-from skill_runtime.evaluation.tabletop import takes_goals, takes_skills
+from skill_training.run.provenance import code_revision
 
-RungName = Literal["mujoco", "bullet", "fer", "fr3"]
-
-SETS = 4
-"""Sets of skills; the episodes of a seed are divided among them."""
-
-BAR = 0.03
-"""Loss of success from one rung to the next from which a cause is to be found."""
-
-COLUMNS: dict[str, tuple[str, float]] = {
-    "moved_share_10cm": ("moved > 10 cm %", 100.0),
-    "displacement_cells_2cm": ("cells", 1.0),
-    "direction_consistency": ("consistency %", 100.0),
-    "goal_share_5cm": ("goal < 5 cm %", 100.0),
-    "goal_share_3cm": ("goal < 3 cm %", 100.0),
-    "gap_rms_mm": ("gap rms mm", 1.0),
-    "gap_p99_mm": ("gap p99 mm", 1.0),
-    "force_p99_n": ("force p99 N", 1.0),
-    "force_max_n": ("force max N", 1.0),
-    "faults": ("faults", 1.0),
-}
-"""Columns of the table: heading and factor of each score."""
-
-SUCCESSES = ("moved_share_10cm", "goal_share_5cm", "goal_share_3cm")
-"""Scores to which :data:`BAR` applies."""
-
-Scores = dict[str, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """Policies, rungs and number of episodes."""
-
-    models: tuple[str, ...] = ("models/csf_panda.onnx", "models/goal_panda.onnx", PICK)
-    """Policy files; `pick` is the scripted pick-and-place controller."""
-    rungs: tuple[RungName, ...] = ("mujoco", "bullet")
-    """Arms, from the plant of training upwards."""
-    episodes: int = 200
-    """Episodes with skills, and as many with goals, for each policy, rung and seed; a multiple of
-    4."""
-    speed: float = 1.0
-    """Share of the arms' velocity limits, as of skill-serve --speed; 0.8 is its default for a real
-    arm."""
-    seeds: tuple[int, ...] = (100, 101, 102)
-    """Evaluation seeds."""
-    json: Path | None = None
-    """Write all scores of each seed to this file."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One row of the table."""
-
-    policy: str
-    commands: Literal["skills", "goals"]
-    rung: RungName
-    seeds: tuple[Scores, ...]
-    slip_s: float = 0.0
-    """Real time that the control box has lost [s]."""
-
-    def mean(self, name: str) -> float | None:
-        """Mean of a score over the seeds; None if the row has no such score."""
-        values = [scores[name] for scores in self.seeds if name in scores]
-        return float(np.mean(values)) if values else None
+STARTS = 3
+"""Starts of an arm for one policy and seed in one run; a later run tries again."""
 
 
 def load_policy(model: str) -> TickPolicy:
     """Returns the policy of a file, or the scripted pick."""
     return ScriptedPick() if model == PICK else open_policy(Path(model))
-
-
-def run_seed(
-    rung: Rung, controller: ArmController, config: Config, seed: int, show: Callable[[], object]
-) -> Iterator[tuple[Literal["skills", "goals"], Scores]]:
-    """Runs the episodes of one seed; yields the scores of skills and of goals."""
-    manifest = controller.manifest
-
-    def episodes(
-        vectors: Array, mode: Literal["skill", "goal"], steps: int, offset: int
-    ) -> list[Episode]:
-        found: list[Episode] = []
-        for index, vector in enumerate(vectors):
-            rung.start(controller, 1000 * seed + offset if index == 0 else None)
-            episode = run_episode(rung, controller, vector, mode, steps)
-            found.append(episode)
-            for reason in dict.fromkeys(episode.faults):
-                print(f"{manifest.name}, {mode} {index} of seed {seed}: {reason}")
-            show()
-        return found
-
-    if takes_skills(manifest):
-        space = manifest.skill
-        count = config.episodes // SETS
-        skills = evaluation_skills(space.kind, space.size, count, seed)
-        steps = TabletopConfig().episode_steps
-        yield (
-            "skills",
-            skill_scores(episodes(np.tile(skills, (SETS, 1)), "skill", steps, 0), skills),
-        )
-    if takes_goals(manifest):
-        goals = evaluation_goals(config.episodes, seed)
-        yield "goals", goal_scores(episodes(goals, "goal", GOAL_STEPS, 1), goals)
-
-
-def run_policy(model: str, name: RungName, config: Config) -> list[Entry]:
-    """Runs one policy on one rung."""
-    policy = load_policy(model)
-    found: dict[Literal["skills", "goals"], list[Scores]] = {}
-    label = Path(model).stem
-    rung = make_rung(name, policy.manifest)
-    try:
-        controller = ArmController(rung.arm, policy, speed=config.speed)
-        with tqdm(desc=f"{label}, {name}", unit="episode", disable=None, leave=False) as bar:
-            for seed in config.seeds:
-                for commands, scores in run_seed(rung, controller, config, seed, bar.update):
-                    found.setdefault(commands, []).append(scores)
-        slip_s = rung.slip_s
-    finally:
-        rung.close()
-    return [
-        Entry(policy=label, commands=commands, rung=name, seeds=tuple(scores), slip_s=slip_s)
-        for commands, scores in found.items()
-    ]
 
 
 def make_rung(name: RungName, manifest: PolicyManifest) -> Rung:
@@ -173,92 +69,162 @@ def make_rung(name: RungName, manifest: PolicyManifest) -> Rung:
     return BoxRung(manifest, name)
 
 
-def losses(entries: list[Entry]) -> list[str]:
-    """Lists the successes that fall by more than :data:`BAR` from the first rung."""
-    first: Mapping[tuple[str, str], Entry] = {
-        (entry.policy, entry.commands): entry for entry in reversed(entries)
-    }
-    found: list[str] = []
-    for entry in entries:
-        start = first[entry.policy, entry.commands]
-        for name in SUCCESSES:
-            before, after = start.mean(name), entry.mean(name)
-            if before is not None and after is not None and before - after > BAR:
-                found.append(
-                    f"{entry.policy}, {entry.commands}: {name} {before:.3f} on {start.rung}, "
-                    f"{after:.3f} on {entry.rung}"
-                )
-    return found
+class Table:
+    """All entries of a configuration, and their files.
 
+    Args:
+        config: the options.
 
-def check_episodes(episodes: int) -> None:
-    """Refuses a number of episodes that is no positive multiple of :data:`SETS`.
+    Attributes:
+        entries: in the order of the table.
 
     Raises:
-        SystemExit: the number is refused.
+        SystemExit: a policy file cannot be opened.
     """
-    if episodes <= 0 or episodes % SETS:
-        raise SystemExit(
-            f"--episodes takes a positive multiple of {SETS}, because the episodes are divided "
-            f"among {SETS} sets of skills; got {episodes}"
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._policies = {model: load_policy(model) for model in config.models}
+        self.entries = [
+            entry
+            for model, policy in self._policies.items()
+            for entry in _by_commands(model, policy.manifest, config.rungs)
+        ]
+
+    def rows(self) -> list[Row]:
+        """Reads the episodes so far.
+
+        Raises:
+            SystemExit: the episodes of a file have other settings, or it cannot be read.
+        """
+        return [self._row(entry) for entry in self.entries]
+
+    def _row(self, entry: Entry) -> Row:
+        config, manifest = self.config, self._policies[entry.model].manifest
+        found = {seed: self._read(entry, seed) for seed in config.seeds}
+        return Row(
+            entry=entry,
+            seeds={seed: records for seed, (records, _) in found.items() if records},
+            vectors={
+                seed: vectors_of(entry, manifest, config.episodes, seed) for seed in config.seeds
+            },
+            wanted=config.episodes * len(config.seeds),
+            inconclusive=sum(count for _, count in found.values()),
         )
 
+    def _read(self, entry: Entry, seed: int) -> tuple[list[journal.Record], int]:
+        path = entry.path(self.config.folder, seed)
+        if not path.exists():
+            return [], 0
+        facts, records, inconclusive = journal.read(path)
+        if facts is not None:
+            journal.check_facts(path, facts, facts_of(entry, self.config, seed))
+        return [records[number] for number in sorted(records)], inconclusive
 
-def main(config: Config) -> None:
-    """Runs all policies on all rungs, prints the table, and writes the JSON file.
+    def pace(self) -> Pace:
+        """Returns the time of a run that begins now."""
+        config = self.config
+        left: dict[str, int] = dict.fromkeys(config.rungs, 0)
+        for row in self.rows():
+            left[row.entry.rung] += row.wanted - row.count
+        limit_s = config.limit_s
+        return Pace(None if limit_s is None else time.monotonic() + limit_s, left)
+
+    def run(self) -> None:
+        """Runs the episodes that are left; the first seed of all entries comes first.
+
+        Raises:
+            TimeUpError: the time of the run is over.
+            SystemExit: a file has episodes with other settings.
+        """
+        pace = self.pace()
+        for seed in self.config.seeds:
+            for rung in self.config.rungs:
+                for model in self.config.models:
+                    self._run_model(model, rung, seed, pace)
+
+    def _run_model(self, model: str, rung: RungName, seed: int, pace: Pace) -> None:
+        """Runs a policy on a rung with one seed; an arm that fails is started again."""
+        for _ in range(STARTS):
+            try:
+                self._run_rung(model, rung, seed, pace)
+                return
+            except ArmError as error:
+                print(f"{Path(model).stem}, {rung}, seed {seed}: {error}", file=sys.stderr)
+
+    def _run_rung(self, model: str, name: RungName, seed: int, pace: Pace) -> None:
+        """Runs the entries of a policy on a rung, with one seed."""
+        config, policy = self.config, self._policies[model]
+        with ExitStack() as opened:
+            files: list[tuple[Entry, Journal]] = []
+            for entry in self.entries:
+                if (entry.model, entry.rung) == (model, name):
+                    facts = facts_of(entry, config, seed)
+                    file = opened.enter_context(Journal(entry.path(config.folder, seed), facts))
+                    if len(file.records) < config.episodes:
+                        files.append((entry, file))
+            if not files:
+                return
+            pace.check()
+            rung = make_rung(name, policy.manifest)
+            opened.callback(rung.close)
+            controller = ArmController(rung.arm, policy, speed=config.speed)
+            for entry, file in files:
+                with Progress(f"{entry}, seed {seed}", file, config.episodes, pace) as progress:
+                    EntryRun(
+                        entry=entry,
+                        seed=seed,
+                        rung=rung,
+                        controller=controller,
+                        vectors=vectors_of(entry, policy.manifest, config.episodes, seed),
+                        journal=file,
+                        pace=pace,
+                        revision=code_revision(),
+                        show=progress.show,
+                    ).run()
+
+
+def _by_commands(model: str, manifest: PolicyManifest, rungs: tuple[RungName, ...]) -> list[Entry]:
+    """Lists the entries of a policy: all rungs by skills, then all by goals."""
+    found = [entry for rung in rungs for entry in entries_of(model, manifest, rung)]
+    return sorted(found, key=lambda entry: entry.commands == "goals")
+
+
+def main(config: Config) -> int:
+    """Runs what is left of the table, prints it, and writes the JSON file.
+
+    Returns:
+        Exit code: 130 after Ctrl-C, else 0; the table says which episodes are missing.
 
     Raises:
-        SystemExit: the number of episodes cannot be divided among the sets of skills.
+        SystemExit: an option is refused, or a file has episodes with other settings.
     """
-    check_episodes(config.episodes)
-    entries: list[Entry] = []
-    for model in config.models:
-        for rung in config.rungs:
-            entries += run_policy(model, rung, config)
-            write_json(config.json, content(config, entries))
-    print_entries(config, entries)
-
-
-def print_entries(config: Config, entries: list[Entry]) -> None:
-    """Prints the table, the losses, and the entries that are inconclusive."""
-    rows: list[list[str]] = []
-    for entry in sorted(entries, key=lambda entry: (entry.policy, entry.commands == "goals")):
-        row = [entry.policy, entry.commands, entry.rung]
-        for name, (_, factor) in COLUMNS.items():
-            value = entry.mean(name)
-            row.append("-" if value is None else f"{factor * value:.1f}")
-        rows.append(row)
+    check(config)
+    table, code = Table(config), 0
+    if not config.table:
+        try:
+            table.run()
+        except TimeUpError:
+            print("the time is over; the next run goes on from here", file=sys.stderr)
+        except KeyboardInterrupt:
+            print("interrupted; the next run goes on from here", file=sys.stderr)
+            code = 130
+    rows = table.rows()
     print(
-        f"{config.episodes} episodes an entry, mean of the seeds {seed_text(config.seeds)}, "
-        f"speed {config.speed:g}"
+        f"speed {config.speed:g}, seeds {seed_text(config.seeds)}; shares with their 95 % interval"
     )
-    print_table(["policy", "by", "arm", *(title for title, _ in COLUMNS.values())], rows)
-    for text in losses(entries):
-        print(f"more than {100 * BAR:g} points lost: {text}")
-    for entry in entries:
-        if entry.slip_s > MAX_SLIP_S:
-            print(f"inconclusive: {entry.policy}, {entry.rung} lost {entry.slip_s:.3f} s")
-
-
-def content(config: Config, entries: list[Entry]) -> dict[str, object]:
-    """Returns the entries so far, for the JSON file."""
-    found = [
+    print_rows(rows)
+    write_json(
+        config.json,
         {
-            "policy": entry.policy,
-            "commands": entry.commands,
-            "rung": entry.rung,
-            "slip_s": entry.slip_s,
-            "seeds": entry.seeds,
-        }
-        for entry in entries
-    ]
-    return {
-        "episodes": config.episodes,
-        "seeds": config.seeds,
-        "speed": config.speed,
-        "entries": found,
-    }
+            "episodes_per_seed": config.episodes,
+            "seeds": config.seeds,
+            "speed": config.speed,
+            "entries": content(rows),
+        },
+    )
+    return code
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    sys.exit(main(tyro.cli(Config, description=__doc__)))

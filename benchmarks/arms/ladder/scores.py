@@ -1,16 +1,33 @@
-"""Scores of the episodes of one policy on one rung."""
+"""Scores of one entry of the ladder, from the records of its episodes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 
-from benchmarks.arms.episodes import Episode
+from benchmarks.arms.ladder.record import FORCE_BIN_N, GAP_BIN_MM, Record, percentile
 from skill_proto.arrays import Array
 from skill_robots.tasks.tabletop.metrics import goal_metrics, skill_metrics
 from skill_robots.tasks.tabletop.trajectories import GoalTrajectories, Trajectories
+
+Commands = Literal["skills", "goals"]
+
+SETS = 4
+"""Sets of skills; the episodes of a seed are divided among them."""
+
+NEAR_M = {"goal_share_5cm": 0.05, "goal_share_3cm": 0.03}
+"""Successes of goals: the cube ends closer than this [m]."""
+
+MOVED_M = {"moved_share_10cm": 0.10}
+"""Successes of skills: the cube ends farther from its start than this [m]."""
+
+Scores = dict[str, float]
+
+Seeds = Mapping[int, Sequence[Record]]
+"""Records by evaluation seed, in the order of their episodes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,46 +46,88 @@ class Motion:
     """Episodes that a fault ended."""
 
 
-def motion(episodes: Sequence[Episode]) -> Motion:
-    """Returns tracking and force over all episodes."""
-    gap = np.concatenate([episode.gap for episode in episodes])
-    force = np.concatenate([episode.force for episode in episodes])
-    touching = force[force > 0.5]
+def motion(records: Sequence[Record]) -> Motion:
+    """Returns tracking and force over all episodes, which have equal lengths."""
+    squares = [record.gap_square_mm2 for record in records]
     return Motion(
-        gap_rms_mm=1e3 * float(np.sqrt(np.mean(gap**2))),
-        gap_p99_mm=1e3 * float(np.percentile(gap, 99)),
-        force_p99_n=float(np.percentile(touching, 99)) if touching.size else 0.0,
-        force_max_n=float(force.max()),
-        faults=sum(bool(episode.faults) for episode in episodes),
+        gap_rms_mm=float(np.sqrt(np.mean(squares))),
+        gap_p99_mm=percentile([record.gaps for record in records], 0.99, GAP_BIN_MM),
+        force_p99_n=percentile([record.forces for record in records], 0.99, FORCE_BIN_N),
+        force_max_n=max(record.force_max_n for record in records),
+        faults=sum(bool(record.faults) for record in records),
     )
 
 
-def goal_scores(episodes: Sequence[Episode], goals: Array) -> dict[str, float]:
-    """Returns the scores of episodes towards ``goals`` ``(n, 2)``."""
-    run = GoalTrajectories(
-        cube=np.stack([episode.cube for episode in episodes]),
-        cube_speed=np.stack([episode.cube_speed for episode in episodes]),
-        end_effector=np.stack([episode.end_effector for episode in episodes]),
-        goals=goals,
-        mass=np.array([episode.mass for episode in episodes]),
-        friction=np.array([episode.friction for episode in episodes]),
+def successes(record: Record, commands: Commands, command: Array) -> dict[str, bool]:
+    """Returns the successes of one episode, with its skill or goal."""
+    cube = np.array(record.cube)
+    if commands == "goals":
+        distance = float(np.linalg.norm(cube[-1] - command))
+        return {name: distance < near for name, near in NEAR_M.items()}
+    distance = float(np.linalg.norm(cube[-1] - cube[0]))
+    return {name: distance > far for name, far in MOVED_M.items()}
+
+
+def seed_scores(records: Sequence[Record], commands: Commands, vectors: Array) -> Scores:
+    """Returns the scores that need whole episodes of one seed; none of skills before a whole set.
+
+    Args:
+        records: of one seed, in order.
+        commands: whether ``vectors`` are skills or goals.
+        vectors: ``(n, Z)`` skill or goal of every episode of the seed; for skills those of one set
+            after the other.
+    """
+    if commands == "goals":
+        return goal_metrics(
+            GoalTrajectories(
+                cube=np.array([record.cube for record in records]),
+                cube_speed=np.array([record.cube_speed for record in records]),
+                end_effector=np.zeros((len(records), 0, 3)),  # no metric uses it
+                goals=vectors[[record.episode for record in records]],
+                mass=np.array([record.mass for record in records]),
+                friction=np.array([record.friction for record in records]),
+            )
+        )
+    by_number = {record.episode: record for record in records}
+    size = len(vectors) // SETS
+    whole = [
+        [by_number[number] for number in range(first, first + size)]
+        for first in range(0, len(vectors), size)
+        if all(number in by_number for number in range(first, first + size))
+    ]
+    if not whole:
+        return {}
+    return skill_metrics(
+        Trajectories(
+            cube=np.array([[record.cube for record in one] for one in whole]),
+            end_effector=np.zeros((len(whole), size, 0, 3)),  # no metric uses it
+            skills=vectors[:size],
+            mass=np.array([[record.mass for record in one] for one in whole]),
+            friction=np.array([[record.friction for record in one] for one in whole]),
+        )
     )
-    return goal_metrics(run) | asdict(motion(episodes))
 
 
-def skill_scores(episodes: Sequence[Episode], skills: Array) -> dict[str, float]:
-    """Returns the scores of sets of all ``skills`` ``(k, Z)``, one set after the other."""
-    k = len(skills)
-    sets = len(episodes) // k
+def entry_scores(seeds: Seeds, commands: Commands, vectors: Mapping[int, Array]) -> Scores:
+    """Returns the scores of an entry with at least one episode.
 
-    def stacked(parts: Sequence[Array]) -> Array:
-        return np.stack(parts).reshape(sets, k, *parts[0].shape)
+    Successes, tracking and force count every episode alike; the other scores are means over the
+    seeds that have them.
 
-    run = Trajectories(
-        cube=stacked([episode.cube for episode in episodes]),
-        end_effector=stacked([episode.end_effector for episode in episodes]),
-        skills=skills,
-        mass=np.array([episode.mass for episode in episodes]).reshape(sets, k),
-        friction=np.array([episode.friction for episode in episodes]).reshape(sets, k),
-    )
-    return skill_metrics(run) | asdict(motion(episodes))
+    Args:
+        seeds: the records.
+        commands: whether ``vectors`` are skills or goals.
+        vectors: of every seed, as for :func:`seed_scores`.
+    """
+    parts = [seed_scores(records, commands, vectors[seed]) for seed, records in seeds.items()]
+    names = dict.fromkeys(name for part in parts for name in part)
+    scores = {
+        name: float(np.mean([part[name] for part in parts if name in part])) for name in names
+    }
+    every = [
+        successes(record, commands, vectors[seed][record.episode])
+        for seed, records in seeds.items()
+        for record in records
+    ]
+    scores |= {name: float(np.mean([one[name] for one in every])) for name in every[0]}
+    return scores | asdict(motion([record for records in seeds.values() for record in records]))

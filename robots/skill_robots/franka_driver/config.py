@@ -22,9 +22,9 @@ class DriverConfig:
     """
 
     collision_torque_nm: tuple[float, ...] = (80.0, 80.0, 80.0, 80.0, 15.0, 15.0, 15.0)
-    """External torque of each joint at which the robot stops itself [N m]. With 10 N m in joint 6,
-    pushes of goal_panda ended in a ``joint_reflex`` in 3 of 40 episodes of the ladder
-    (``benchmarks.arms.ladder``)."""
+    """External torque of each joint at which the robot stops itself [N m]. With 10 N m in
+    joints 5 to 7, faults ended 3 of 40 episodes of goal_panda on the control boxes
+    (``docs/data/arms/ladder_box.json``)."""
     collision_force_n: tuple[float, ...] = (150.0, 150.0, 150.0, 90.0, 90.0, 90.0)
     """External wrench at which the robot stops itself: x, y, z [N] and about x, y, z [N m]."""
     contact_torque_nm: tuple[float, ...] = (20.0, 20.0, 20.0, 20.0, 8.0, 8.0, 8.0)

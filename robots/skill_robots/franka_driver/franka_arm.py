@@ -7,6 +7,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from math import inf
 
+from skill_proto.messages import FaultClass
 from skill_robots.arm import (
     ArmCommunicationError,
     ArmConnection,
@@ -23,9 +24,9 @@ from skill_robots.franka.urdf_limits import spec_from_urdf
 from skill_robots.franka_driver.children import DriverProcesses
 from skill_robots.franka_driver.config import DriverConfig, DriverStart, HandStart
 from skill_robots.franka_driver.feed import is_seated
+from skill_robots.franka_driver.hand_goals import NO_GOAL, next_goal
 from skill_robots.franka_driver.records import (
     DriverState,
-    HandGoal,
     HandState,
     Phase,
     Reference,
@@ -48,10 +49,6 @@ RESTART_END_S = 1.5
 
 HAND_SILENT_S = 1.0
 """An older state of the gripper is an error [s]; the gripper sends about 30 states a second."""
-
-GRIPPER_STEP_M = 2e-3
-"""A smaller change of the width is no new goal for the gripper [m], which takes one goal at a
-time."""
 
 
 class FrankaArm:
@@ -79,7 +76,7 @@ class FrankaArm:
         self._cpus = cpus
         self._records: SharedRecords = processes.records
         self._number = 0
-        self._goal = HandGoal(0, 0.0, False)
+        self._goal = NO_GOAL
         self._state: DriverState | None = None
         self._is_read = False  # whether the state is of this servo period
         self._hand: HandState | None = None
@@ -88,6 +85,8 @@ class FrankaArm:
         self._quality: tuple[float | None, int, float, int] | None = None
         self._restart: threading.Thread | None = None
         self._restart_error = ""
+        self._reported: FaultClass | None = None
+        """Class of the error that the newest call of :meth:`read` or :meth:`command` raised."""
 
     @classmethod
     def connect(
@@ -188,6 +187,15 @@ class FrankaArm:
             ArmError: the robot reports another error, its user stop is pressed, it is guided by
                 hand, or the driver process has ended. The text has the robot's own error names.
         """
+        try:
+            state = self._read()
+        except ArmError as error:
+            self._reported = error.kind
+            raise
+        self._reported = None
+        return state
+
+    def _read(self) -> ArmState:
         self._state = state = self._newest()
         self._is_read = True
         return ArmState(
@@ -243,6 +251,13 @@ class FrankaArm:
                 the robot stopped with ``communication_constraints_violation``.
             ArmContactError, ArmError: as for :meth:`read`.
         """
+        try:
+            self._command(target)
+        except ArmError as error:
+            self._reported = error.kind
+            raise
+
+    def _command(self, target: JointTarget) -> None:
         state = self._state if self._is_read and self._state is not None else self._newest()
         self._is_read = False
         if state.phase == Phase.STOPPED:
@@ -301,17 +316,10 @@ class FrankaArm:
 
     def _command_gripper(self, target: JointTarget) -> None:
         """Hands a changed goal to the gripper."""
-        width, last = target.gripper_width, self._goal
-        if target.grasp:
-            changed = not last.is_grasp or last.number == 0
-        elif width is not None:
-            changed = last.number == 0 or last.is_grasp
-            changed = changed or abs(width - last.width_m) > GRIPPER_STEP_M
-        else:
-            return
-        if changed:
-            self._goal = HandGoal(last.number + 1, width or 0.0, target.grasp)
-            self._records.write_hand_goal(self._goal)
+        goal = next_goal(target, self._goal)
+        if goal is not None:
+            self._goal = goal
+            self._records.write_hand_goal(goal)
 
     # Recovery -----------------------------------------------------------------------------------
 
@@ -320,20 +328,27 @@ class FrankaArm:
 
         A gripper process that hangs is ended and started again, too. :meth:`read` raises
         ``ArmCommunicationError`` until the robot holds its measured pose. The call has no effect
-        without an error. The caller makes sure that an operator has agreed after a contact; after
-        a ``communication_constraints_violation`` another error of the robot is not cleared.
+        without an error. The caller makes sure that an operator has agreed after an error other
+        than ``ArmCommunicationError``. An operator can agree only to what the newest :meth:`read`
+        or :meth:`command` has reported: an error that came after it is not cleared but reported by
+        the next :meth:`read`.
         """
         if self._restart is not None and self._restart.is_alive():
             return
+        is_agreed = self._reported not in (None, "communication")
         hand = self._newest_hand()
         hangs = hand is not None and now() - hand.received_s > HAND_SILENT_S
         if hangs or self._processes.ended is not None:
+            if not is_agreed:
+                return
             self._restart_error = ""
             self._restart = threading.Thread(target=self._start_again, args=(hangs,), daemon=True)
             self._restart.start()
             return
         words, state = self._records.words, self._records.read_state() or self._state
         if state is None or state.phase != Phase.STOPPED:
+            return
+        if not is_agreed and state.stop != StopClass.COMMUNICATION:
             return
         if words[Word.RECOVERY_ASKED] == words[Word.RECOVERY_DONE]:
             words[Word.RECOVERY_ASKED] += 1

@@ -18,6 +18,7 @@ from skill_robots.arm import ArmError
 from skill_robots.franka.handshake import robot_status
 from skill_robots.franka.robot_mode import RobotMode
 from skill_robots.franka.specs import PANDA
+from skill_robots.franka_driver import driver as driver_module
 from skill_robots.franka_driver.config import DriverConfig, DriverStart
 from skill_robots.franka_driver.driver import Driver, connect
 from skill_robots.franka_driver.records import BYTES, Phase, SharedRecords, StopClass, Word
@@ -26,9 +27,17 @@ from skill_robots.franka_driver.robot import (
     EndEffector,
     Snapshot,
     StartCheckError,
+    VendorRobot,
 )
 
 ADDRESS = "127.13.5.10"
+
+C = np.sqrt(0.5)
+HAND = EndEffector(
+    frame=np.array([[C, C, 0, 0], [-C, C, 0, 0], [0, 0, 1, 0.1034], [0, 0, 0, 1]], dtype=float),
+    mass_kg=0.73,
+    center_m=(-0.01, 0.0, 0.03),
+)
 
 
 class StoppableRobot:
@@ -40,7 +49,7 @@ class StoppableRobot:
 
     def __init__(self) -> None:
         self.present: tuple[str, ...] = ()
-        self.recoveries = 0
+        self.recoveries = self.starts = 0
         self._runs = False
         self._time_ms = 0
 
@@ -49,14 +58,15 @@ class StoppableRobot:
         self.present, self._runs = errors, False
 
     def end_effector(self) -> EndEffector:
-        """Is not asked for."""
-        raise NotImplementedError
+        """Returns that of the Franka Hand."""
+        return HAND
 
     def configure(self, config: DriverConfig) -> None:
         """Accepts all settings."""
 
     def start(self) -> Array:
         """Starts at zero."""
+        self.starts += 1
         self._runs = True
         return np.zeros(7)
 
@@ -162,6 +172,36 @@ def test_a_communication_stop_alone_is_cleared(records: SharedRecords) -> None:
     state = records.read_state()
     assert state is not None
     assert state.phase == Phase.HOLDING
+
+
+@pytest.mark.parametrize("ends_by", ["request", "death"])
+def test_the_law_does_not_start_for_a_server_that_has_ended_meanwhile(
+    records: SharedRecords, monkeypatch: pytest.MonkeyPatch, ends_by: str
+) -> None:
+    """The server ends while the driver clears errors and connects, which takes up to 16 s."""
+    robot = StoppableRobot()
+
+    def connect_slowly(start: DriverStart, records: SharedRecords) -> tuple[VendorRobot, list[str]]:
+        if ends_by == "request":
+            records.words[Word.ENDING] = 1
+        else:
+            monkeypatch.setattr(os, "getppid", lambda: start.parent + 1)
+        return robot, []
+
+    monkeypatch.setattr(driver_module, "connect", connect_slowly)
+    with pytest.raises(StartCheckError, match="the server has ended"):
+        Driver(start_of("127.0.0.1"), records).begin()
+    assert robot.starts == 0
+
+
+def test_the_law_starts_for_a_server_that_runs(
+    records: SharedRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    robot = StoppableRobot()
+    monkeypatch.setattr(driver_module, "connect", lambda start, records: (robot, ["a remark"]))
+    remarks = Driver(start_of("127.0.0.1"), records).begin()
+    assert robot.starts == 1
+    assert remarks[0] == "a remark"
 
 
 def test_no_errors_are_cleared_for_a_server_that_has_ended(

@@ -158,11 +158,15 @@ def test_a_contact_stops_it_and_only_recover_moves_it_again(robot: Robot, tmp_pa
             time.sleep(0.005)
             with pytest.raises(ArmContactError):
                 arm.read()
-        started = time.monotonic()
-        arm.recover()
-        assert time.monotonic() - started < 0.005
+        driver = arm._processes._driver
+        assert driver is not None
+        driver.send_signal(signal.SIGSTOP)  # so that nobody carries the recovery out
+        arm.recover()  # returns nevertheless
+        words = arm._records.words
+        assert words[Word.RECOVERY_ASKED] == words[Word.RECOVERY_DONE] + 1
         with pytest.raises(ArmCommunicationError, match="recovers"):
             arm.read()
+        driver.send_signal(signal.SIGCONT)
         state = until_readable(arm)
         assert state.connection is not None
         assert state.connection.reflexes == 1
@@ -213,10 +217,8 @@ def test_a_killed_driver_is_noticed_and_started_again(box: Box) -> None:
         Server(arm, SWING).run(0.5)
         driver = arm._processes._driver
         assert driver is not None
-        killed = time.monotonic()
         driver.kill()
         error = until_raised(arm, ArmError)
-        assert time.monotonic() - killed < 0.5  # benchmarks/arms measures it
         assert "SIGKILL" in str(error)
         arm.recover()
         until_readable(arm)
@@ -259,9 +261,8 @@ def test_a_close_gives_up_a_restart(box: Box) -> None:
         while processes._driver is killed:
             assert time.monotonic() < ends
             time.sleep(0.005)
-        started = time.monotonic()
         arm.close()
-        assert time.monotonic() - started < 5.0  # then the supervisor would kill the arm's process
+        assert arm._restart_error == "the server has ended"  # not that the robot was not ready
         assert processes._driver.returncode is not None
         with pytest.raises(ArmError, match="the server has ended"):
             processes.start()
@@ -280,9 +281,10 @@ def test_recover_without_an_error_has_no_effect(box: Box) -> None:
 def test_a_close_while_it_moves_is_a_soft_stop(box: Box) -> None:
     arm = until_connected(box.address)
     Server(arm, 3.0 * SWING).run(0.8)
-    started = time.monotonic()
+    driver = arm._processes._driver
+    assert driver is not None
     arm.close()
-    assert time.monotonic() - started < 3.0
+    assert driver.returncode == 0  # it has ended by itself, in time
     assert box.end()["reflexes"] == {}
 
 

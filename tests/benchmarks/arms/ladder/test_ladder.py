@@ -1,20 +1,29 @@
-"""The ladder runs the same episodes on every rung, and reports losses."""
+"""The ladder runs the same episodes on every rung, goes on after its end, and reports losses."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.arms.episodes import run_episode
-from benchmarks.arms.ladder import Config, Entry, losses, main, run_policy
-from benchmarks.arms.scripted_pick import PICK
+from benchmarks.arms.episodes import run_episode, start_width
+from benchmarks.arms.ladder.__main__ import Table, main
+from benchmarks.arms.ladder.settings import Config
+from benchmarks.arms.scripted_pick import PICK, ScriptedPick
 from benchmarks.arms.simulated_rung import SimulatedRung
 
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.policy import OnnxPolicy
 
 CSF = "models/csf_panda.onnx"
+
+
+def config(folder: Path, **changes: object) -> Config:
+    """Returns a small table on MuJoCo."""
+    small = Config(models=(CSF,), rungs=("mujoco",), episodes=4, seeds=(100,), folder=folder)
+    return replace(small, **changes)
 
 
 def test_an_episode_records_each_servo_period() -> None:
@@ -34,34 +43,81 @@ def test_an_episode_records_each_servo_period() -> None:
     assert (episode.mass, episode.friction) == (rung.mass, rung.friction)
 
 
-def test_the_rungs_have_the_same_episodes() -> None:
+def test_the_rungs_have_the_same_episodes(tmp_path: Path) -> None:
     pytest.importorskip("panda_gym", reason="panda-gym (extra `bullet`) is not installed")
-    config = Config(models=(CSF,), episodes=4, seeds=(100,))
-    one, other = (run_policy(CSF, name, config) for name in ("mujoco", "bullet"))
-    assert [entry.commands for entry in one] == [entry.commands for entry in other]
-    assert [entry.commands for entry in one] == ["skills", "goals"]
-    for entry in (*one, *other):
-        assert entry.mean("faults") == 0
-        assert 0 < entry.mean("gap_rms_mm") < 30
-        assert entry.mean("force_max_n") > 1
+    table = Table(config(tmp_path, rungs=("mujoco", "bullet")))
+    table.run()
+    rows = table.rows()
+    assert [(row.entry.commands, row.entry.rung) for row in rows] == [
+        ("skills", "mujoco"),
+        ("skills", "bullet"),
+        ("goals", "mujoco"),
+        ("goals", "bullet"),
+    ]
+    for one, other in (rows[:2], rows[2:]):
+        for first, second in zip(one.seeds[100], other.seeds[100], strict=True):
+            assert (first.mass, first.friction) == (second.mass, second.friction)
+            np.testing.assert_allclose(first.cube[0], second.cube[0], atol=1e-4)
+    for row in rows:
+        scores = row.scores()
+        assert scores["faults"] == 0
+        assert 0 < scores["gap_rms_mm"] < 30
+        assert scores["force_max_n"] > 1
 
 
-def test_the_scripted_pick_runs_on_the_served_arm() -> None:
-    (entry,) = run_policy(PICK, "mujoco", Config(episodes=2, seeds=(100,)))
-    assert entry.commands == "goals"
-    assert entry.mean("faults") == 0
+def test_the_hand_is_open_before_a_pick_and_closed_before_a_push() -> None:
+    for policy, width in ((ScriptedPick(), 0.08), (OnnxPolicy(Path(CSF)), 0.0)):
+        rung = SimulatedRung(policy.manifest, "mujoco")
+        controller = ArmController(rung.arm, policy)
+        rung.start(controller, 7)
+        assert start_width(controller) == width
+        assert rung.arm.read().gripper_width == pytest.approx(width, abs=3e-3)
 
 
-def test_a_loss_of_more_than_three_points_is_named() -> None:
-    def entry(rung: str, share: float) -> Entry:
-        return Entry(policy="p", commands="goals", rung=rung, seeds=({"goal_share_5cm": share},))
+def test_a_second_run_goes_on_with_the_missing_episodes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = tmp_path / "result.json"
+    small = config(tmp_path, models=(PICK,), json=result)
+    assert main(small) == 0
+    (path,) = tmp_path.glob("*.jsonl")
+    whole = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(whole[:2]) + "".join(whole[4:]))  # without episodes 1 and 2
+    assert main(replace(small, table=True)) == 0
+    assert "| 2 of 4   |" in capsys.readouterr().out
+    assert main(small) == 0
+    assert "| 4 of 4   |" in capsys.readouterr().out
+    again = path.read_text().splitlines(keepends=True)
+    numbers = [json.loads(line)["episode"] for line in again[1:]]
+    assert numbers == [0, 3, 1, 2]
+    (entry,) = json.loads(result.read_text())["entries"]
+    assert entry["episodes"] == {"100": 4}
+    assert len(entry["wilson_95"]["goal_share_5cm"]) == 2
 
-    assert losses([entry("mujoco", 0.95), entry("bullet", 0.93)]) == []
-    (text,) = losses([entry("mujoco", 0.95), entry("bullet", 0.9)])
-    assert text == "p, goals: goal_share_5cm 0.950 on mujoco, 0.900 on bullet"
+
+def test_another_speed_is_refused_by_name(tmp_path: Path) -> None:
+    small = config(tmp_path, models=(PICK,))
+    main(small)
+    for table in (False, True):
+        with pytest.raises(SystemExit, match=r"speed 0\.8 in the file, 0\.5 in this run"):
+            main(replace(small, speed=0.5, table=table))
 
 
-@pytest.mark.parametrize("episodes", [0, -4, 2, 10])
-def test_episodes_that_do_not_fill_the_sets_are_refused(episodes: int) -> None:
-    with pytest.raises(SystemExit, match=f"a positive multiple of 4, .* got {episodes}"):
-        main(Config(episodes=episodes))
+def test_the_limit_of_time_ends_a_run_cleanly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(config(tmp_path, minutes=1e-9)) == 0
+    printed = capsys.readouterr()
+    assert "the time is over" in printed.err
+    assert "| 0 of 4   |" in printed.out
+
+
+@pytest.mark.parametrize("episodes", [0, -4, 2, 10, 20_000])
+def test_episodes_that_do_not_fill_the_sets_are_refused(tmp_path: Path, episodes: int) -> None:
+    with pytest.raises(SystemExit, match=f"a positive multiple of 4 .* got {episodes}"):
+        main(config(tmp_path, episodes=episodes))
+
+
+def test_a_missing_policy_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"no policy file models/none\.onnx"):
+        main(config(tmp_path, models=("models/none.onnx",)))
