@@ -196,7 +196,7 @@ class FrankaArm:
         return state
 
     def _read(self) -> ArmState:
-        self._state = state = self._newest()
+        state = self._newest()
         self._is_read = True
         return ArmState(
             time_s=state.robot_ms * 1e-3,
@@ -280,9 +280,9 @@ class FrankaArm:
         if self._restart is not None:
             self._check_restart()
         records = self._records
-        # A reader that meets the driver within a write goes on with the state before.
         self._is_read = False
-        state = records.read_state() or self._state
+        # A reader that meets the driver within a write goes on with the state before.
+        self._state = state = records.read_state() or self._state
         age_s = inf if state is None else now() - state.received_s
         if age_s > STALE_S and (ended := self._processes.ended) is not None:
             raise ArmError(f"{ended}; 'clear' starts it again")

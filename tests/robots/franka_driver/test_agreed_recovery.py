@@ -172,3 +172,18 @@ def test_an_error_that_has_ended_is_no_consent_to_the_next_one(
     processes.write(StopClass.OTHER, "power_limit_violation", "power_limit_violation")
     arm.recover()
     assert processes.asked == 0
+
+
+def test_a_contact_stays_one_while_the_driver_writes_its_state(
+    arm: FrankaArm, processes: FakeProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes.write(StopClass.NOT_STOPPED)
+    arm.read()
+    processes.write(StopClass.CONTACT, "cartesian_reflex", "cartesian_reflex")
+    with pytest.raises(ArmContactError):
+        arm.read()
+    monkeypatch.setattr(processes.records, "read_state", lambda: None)
+    with pytest.raises(ArmContactError):
+        arm.read()
+    arm.recover()
+    assert processes.asked == 1
