@@ -78,6 +78,10 @@ class ArmSpec:
     """[rad/s^2]."""
     jerk_limit: Array
     """[rad/s^3]."""
+    braking_limit: Array | None = None
+    """Highest deceleration of a stop, if it is lower than ``acceleration_limit`` [rad/s^2]. An arm
+    that stops by itself with this deceleration when set-points end says so here, because the
+    governor must verify the same stop."""
     torque_limit: Array
     """[N m]."""
     stiffness: Array
@@ -106,6 +110,11 @@ class ArmSpec:
     def dof(self) -> int:
         """Number of joints."""
         return len(self.joint_names)
+
+    @property
+    def deceleration_limit(self) -> Array:
+        """Highest deceleration of a stop ``(dof,)`` [rad/s^2]."""
+        return self.acceleration_limit if self.braking_limit is None else self.braking_limit
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,6 +70,8 @@ class DriverStart:
     """``(7,)`` [rad/s]."""
     acceleration_limit: Array
     """``(7,)`` [rad/s^2]."""
+    braking_limit: Array
+    """Highest deceleration of a stop ``(7,)`` [rad/s^2]."""
     jerk_limit: Array
     """``(7,)`` [rad/s^3]."""
     stiffness: Array

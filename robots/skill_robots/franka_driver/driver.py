@@ -47,6 +47,7 @@ from skill_robots.franka_driver.robot import (
     thresholds_text,
 )
 from skill_robots.franka_driver.scheduling import Delays, configure_driver
+from skill_robots.motion.braking import BrakingPlanner
 
 ORPHAN_S = 1.0
 """The driver ends this long after its parent's death [s]; the arm is at rest much earlier."""
@@ -129,9 +130,8 @@ class Driver:
         self._config = start.config
         self._records = records
         self._parent = start.parent
-        self._feed = ReferenceFeed(
-            start.velocity_limit, start.acceleration_limit, start.jerk_limit, start.servo_period_s
-        )
+        planner = BrakingPlanner(start.braking_limit, start.jerk_limit, start.servo_period_s)
+        self._feed = ReferenceFeed(start.velocity_limit, start.acceleration_limit, planner)
         self._snapshot: Snapshot | None = None
         self._received_s = now()
         self._stop = StopClass.NOT_STOPPED

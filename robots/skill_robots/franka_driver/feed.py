@@ -2,8 +2,10 @@
 
 Between two set-points the reference goes on at the velocity of the last one, for one servo period.
 If no set-point has come for :data:`SILENCE_S`, the reference follows a braking trajectory to rest,
-and holds there. The controller that sends set-points may then be anywhere else, so a set-point is
-followed again only from a place near the reference, or near an arm that rests.
+and holds there: the trajectory from the last set-point that the governor has verified, beginning
+where the reference is, one servo period after that set-point. The controller that sends set-points
+may then be anywhere else, so a set-point is followed again only from a place near the reference, or
+near an arm that rests.
 """
 
 from __future__ import annotations
@@ -22,11 +24,6 @@ CYCLE_S = 1e-3
 SILENCE_S = 0.0125
 """Longest time without a set-point before the driver brakes [s]: two and a half servo periods of
 5 ms, and less than the 20 ms after which the server regards the arm as out of sync."""
-
-BRAKING_ACCELERATION = 7.5
-"""Highest deceleration of a joint [rad/s^2]: the smallest acceleration limit of a Franka joint. A
-compliant arm exceeds the deceleration of its reference
-(``python -m benchmarks.arms.driver.deaths``)."""
 
 SEAT_POSITION = 2e-3
 """Farthest place from which a set-point is followed after a stop, each joint [rad]."""
@@ -75,8 +72,7 @@ class ReferenceFeed:
     Args:
         velocity_limit: ``(7,)`` [rad/s].
         acceleration_limit: ``(7,)`` [rad/s^2].
-        jerk_limit: ``(7,)`` [rad/s^3].
-        servo_period_s: time between two set-points [s].
+        planner: of the stop, with the servo period, which is the time between two set-points.
 
     Attributes:
         phase: source of the reference.
@@ -91,8 +87,7 @@ class ReferenceFeed:
         self,
         velocity_limit: Array,
         acceleration_limit: Array,
-        jerk_limit: Array,
-        servo_period_s: float,
+        planner: BrakingPlanner,
     ) -> None:
         self.phase = Phase.STOPPED
         self.position = np.zeros(7)
@@ -100,10 +95,10 @@ class ReferenceFeed:
         self.accepted = 0
         self.late_setpoints = 0
         self.last_s = -np.inf
-        self._period_s = servo_period_s
-        self._limit = np.minimum(acceleration_limit, BRAKING_ACCELERATION)
-        self._planner = BrakingPlanner(self._limit, jerk_limit, CYCLE_S)
-        self._farthest = velocity_limit * (SILENCE_S + servo_period_s)
+        self._period_s = planner.period_s
+        self._limit = acceleration_limit
+        self._planner = planner
+        self._farthest = velocity_limit * (SILENCE_S + planner.period_s)
         self._start = (np.zeros(7), np.zeros(7), np.zeros(7))
         self._trajectory: BrakingTrajectory | None = None
         self._braking_from_s = 0.0
@@ -173,19 +168,25 @@ class ReferenceFeed:
         """Begins to brake at a time [s], unless the reference is at rest or brakes already."""
         if self.phase is not Phase.FOLLOWING:
             return
-        acceleration = np.minimum(np.maximum(self._start[2], -self._limit), self._limit)
-        self._trajectory = self._planner.plan(self.position, self.velocity, acceleration)
-        self._braking_from_s = now
+        position, velocity, acceleration = self._start
+        acceleration = np.minimum(np.maximum(acceleration, -self._limit), self._limit)
+        self._trajectory = self._planner.plan(position, velocity, acceleration)
+        # The reference has passed the first servo period of the trajectory, or a part of it.
+        self._braking_from_s = now - min(max(now - self.last_s, 0.0), self._period_s)
         self.phase = Phase.BRAKING
 
     def _follow_trajectory(self, now: float) -> None:
         trajectory = self._trajectory
         assert trajectory is not None  # made by brake()
-        passed = int(max(now - self._braking_from_s, 0.0) / CYCLE_S)
-        last = len(trajectory)
-        self.position, self.velocity, _ = trajectory.after(min(passed, last))
-        if passed >= last:
-            self.hold(self.position)
+        passed = max(now - self._braking_from_s, 0.0) / self._period_s
+        before = int(passed)
+        if before >= len(trajectory):
+            self.hold(trajectory.position[-1])
+            return
+        share = passed - before
+        position, velocity = trajectory.position, trajectory.velocity
+        self.position = position[before] + share * (position[before + 1] - position[before])
+        self.velocity = velocity[before] + share * (velocity[before + 1] - velocity[before])
 
 
 def _near(one: Array, other: Array, within: float) -> bool:

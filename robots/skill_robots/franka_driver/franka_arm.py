@@ -37,6 +37,7 @@ from skill_robots.franka_driver.records import (
 )
 from skill_robots.franka_driver.robot import MODE_TEXTS
 from skill_robots.franka_driver.scheduling import allowed_cpus, run_on
+from skill_robots.franka_driver.stopping import with_driver_stop
 
 SILENT_S = 0.02
 """A state older than this is a silence [s], as for every arm."""
@@ -128,6 +129,7 @@ class FrankaArm:
                 f"the package {library.package} is not installed: pip install 'skill-serve[franka]'"
             )
         spec = spec_from_urdf(FR3, robot_model(address)) if version == FR3_VERSION else PANDA
+        spec = with_driver_stop(spec)
         period_s = 1.0 / servo_rate_hz
 
         def driver_start(memory: int, parent: int, recover: bool) -> DriverStart:
@@ -141,6 +143,7 @@ class FrankaArm:
                 config=replace(config, recover_at_start=recover or config.recover_at_start),
                 velocity_limit=spec.velocity_limit,
                 acceleration_limit=spec.acceleration_limit,
+                braking_limit=spec.deceleration_limit,
                 jerk_limit=spec.jerk_limit,
                 stiffness=spec.stiffness,
                 damping=spec.damping,
@@ -167,7 +170,7 @@ class FrankaArm:
 
     @property
     def spec(self) -> ArmSpec:
-        """``PANDA`` or ``FR3`` with the limits of this robot, as far as it states them."""
+        """``PANDA`` or ``FR3`` with the driver's stop, and the limits that this robot states."""
         return self._spec
 
     @property

@@ -18,6 +18,8 @@ lowest profile, ``max(-a_max, a_0 - i D, -(n + 1 - i) D)``, and that of the high
 image; a blend of the two profiles reaches any sum between. ``n`` is the smallest number whose
 interval contains ``-w`` for every joint. All joints come to rest together, so that the end
 effector stays close to its path.
+
+An arm may accelerate faster than it brakes: ``|a_0|`` may exceed ``a_max`` by up to ``D``.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from math import ceil
 import numpy as np
 
 from skill_proto.arrays import Array
+from skill_robots.arm import ArmSpec
 
 USUAL_DURATION_S = 0.6
 """The tables are computed once for stops up to this duration [s]; the supported arms need less."""
@@ -64,9 +67,12 @@ class BrakingPlanner:
     computes the rows of the trajectory.
 
     Args:
-        acceleration_limit: ``(dof,)`` [rad/s^2].
+        acceleration_limit: of the stops ``(dof,)`` [rad/s^2].
         jerk_limit: ``(dof,)`` [rad/s^3].
         period_s: servo period [s].
+
+    Attributes:
+        period_s: as given.
     """
 
     def __init__(self, acceleration_limit: Array, jerk_limit: Array, period_s: float) -> None:
@@ -80,6 +86,14 @@ class BrakingPlanner:
         self._make_ramp(round(USUAL_DURATION_S / period_s))
         self._slowest = 0
 
+    @classmethod
+    def of(cls, spec: ArmSpec, period_s: float) -> BrakingPlanner:
+        """Returns the planner of an arm's stops.
+
+        The governor verifies these stops, and the driver of a real arm executes them on its own.
+        """
+        return cls(spec.deceleration_limit, spec.jerk_limit, period_s)
+
     def _make_ramp(self, periods: int) -> None:
         """Tabulates ``k D`` for every k up to ``periods``, and the same clipped at the limit."""
         self._ramp = np.arange(0.0, periods + 1.0)[:, None] * self._step
@@ -91,7 +105,7 @@ class BrakingPlanner:
         Args:
             position: ``(dof,)`` [rad].
             velocity: ``(dof,)`` [rad/s].
-            acceleration: ``(dof,)`` [rad/s^2], within its limit.
+            acceleration: ``(dof,)`` [rad/s^2]; at most ``D`` beyond its limit.
         """
         period_s = self.period_s
         unit = zip(velocity.tolist(), acceleration.tolist(), self._unit, strict=True)

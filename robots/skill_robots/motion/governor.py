@@ -5,7 +5,8 @@ only if a braking trajectory, limited in acceleration and jerk, leads from it to
 leaving any limit. Otherwise it follows the last verified braking trajectory, the fail-safe
 trajectory, to its end. By induction a verified trajectory to rest exists at every instant, for any
 input. Limits that conflict cannot trap the arm: near the end of a joint's range, for example, the
-FR3's velocity bound falls faster than a jerk limit lets the arm brake.
+FR3's velocity bound falls faster than a jerk limit lets the arm brake. The driver of a real arm
+executes the same trajectory by itself if set-points end (``ArmSpec.braking_limit``).
 
 After one refusal the whole fail-safe trajectory is executed. Resuming half-way would produce a jerk
 in every period for as long as the input keeps violating a limit. The shaper must continue from the
@@ -147,7 +148,7 @@ class Governor:
         self._range: list[tuple[float, float]] = list(
             zip(spec.position_low.tolist(), spec.position_high.tolist(), strict=True)
         )
-        self._planner = BrakingPlanner(spec.acceleration_limit, spec.jerk_limit, servo_period_s)
+        self._planner = BrakingPlanner.of(spec, servo_period_s)
         self._now: Motion | None = None
         self._min_margins = WITHIN_LIMITS
         self._end_braking()

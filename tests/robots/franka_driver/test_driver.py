@@ -115,6 +115,7 @@ def start_of(address: str) -> DriverStart:
         config=DriverConfig(gripper=False),
         velocity_limit=PANDA.velocity_limit,
         acceleration_limit=PANDA.acceleration_limit,
+        braking_limit=PANDA.deceleration_limit,
         jerk_limit=PANDA.jerk_limit,
         stiffness=PANDA.stiffness,
         damping=PANDA.damping,

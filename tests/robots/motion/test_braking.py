@@ -42,6 +42,15 @@ def test_an_acceleration_is_reduced_first() -> None:
     assert accelerations == pytest.approx([0.0, -5.0, -5.0])
 
 
+def test_an_acceleration_beyond_the_limit_of_a_stop_ends_first() -> None:
+    # From +15, 5 beyond the limit of 10: +10 in one change of 5, and so on down to rest.
+    accelerations = plan(one_joint(10.0, 500.0, 0.01), 0.3, 15.0)
+    steps = np.diff([15.0, *accelerations, 0.0])
+    assert np.abs(steps).max() <= 5.0 + 1e-9
+    assert np.abs(accelerations).max() <= 10.0 + 1e-9
+    assert sum(accelerations) * 0.01 == pytest.approx(-0.3)
+
+
 def test_joints_come_to_rest_together() -> None:
     planner = BrakingPlanner(np.array([10.0, 10.0]), np.array([1e4, 1e4]), 0.01)
     stop = planner.plan(np.zeros(2), np.array([0.4, 0.1]), np.zeros(2))
