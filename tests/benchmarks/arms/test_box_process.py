@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,6 +30,30 @@ except ValueError as error:
     print(error)
 """
 """A driver has no servo rate of 50 Hz, so that its connection fails after the box has started."""
+
+BENCHMARK = """
+import time
+from benchmarks.arms.box_process import BoxProcess
+box = BoxProcess("fr3", "{address}")
+print(box.process.pid, flush=True)
+time.sleep(600.0)
+"""
+
+DEADLINE_S = 30.0
+"""Longest wait for an expected event [s]; long, since the machine may be busy."""
+
+
+def test_a_killed_benchmark_leaves_no_box() -> None:
+    command = [sys.executable, "-c", BENCHMARK.format(address=f"{HOST}.4")]
+    benchmark = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert benchmark.stdout is not None
+    box = int(benchmark.stdout.readline())
+    benchmark.kill()
+    benchmark.communicate()
+    ends = time.monotonic() + DEADLINE_S
+    while Path(f"/proc/{box}").exists():  # until then its address is taken
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 def test_a_dead_box_is_noticed() -> None:
