@@ -5,9 +5,10 @@
 Each episode is run three times from the same start, context and goal: with exact poses; with exact
 poses that are as rare and as late as those of cameras; and with poses that the tag tracker
 estimates from rendered images (scene.py), of which only a window around the cube is rendered,
-with the rays of the whole image. Poses go through the server's object tracker, which
-computes velocities and refuses old poses. The cameras take 30 images a second, not synchronised,
-and each pose arrives 30 to 60 ms after its exposure. The seeds are those of an evaluation.
+with the rays of the whole image. Poses go through the server's object tracker, which computes
+velocities, refuses old poses, and carries each pose from its exposure to now. The cameras take 30
+images a second, not synchronised, and each pose arrives 30 to 60 ms after its exposure. The seeds
+are those of an evaluation.
 """
 
 from __future__ import annotations
@@ -96,9 +97,11 @@ def run_episode(
     def look() -> None:
         if cameras is not None:
             cameras.advance(table.time_s - start)
+            tracker.note_hand(table.end_effector_position[0], table.time_s - start)
 
     if cameras is not None:
         cameras.warm_up()
+        tracker.note_hand(table.end_effector_position[0], now)
         table.on_period = look
     track = [_state(table)]
     for step in range(GOAL_STEPS):
@@ -111,7 +114,7 @@ def run_episode(
                 table.step(action)  # a fault: the arm holds, and the policy does not run
                 track.append(_state(table))
                 continue
-            world = replace(world, objects={CUBE: _batch(tracker.poses()[CUBE])})
+            world = replace(world, objects={CUBE: _batch(tracker.carried(now)[CUBE])})
         table.step(policy.act(observe(names, world), goal=goal[None]).astype(np.float64))
         track.append(_state(table))
     table.on_period = None

@@ -6,6 +6,7 @@
 - ``recovery``: when a recoverable fault ends.
 - ``policy_runner``: when the policy runs, and how long its recurrent state stays valid.
 - ``object_tracker``: object poses that clients report.
+- ``pose_prediction``: carries such a pose from its capture to now.
 - ``demo``: the commands that a simulated arm executes until a client takes the lease.
 - ``simulated_scene``: changes to the contents of a simulated scene.
 - ``report``: the outcome of one update.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
@@ -88,7 +89,7 @@ class ArmController:
         self.tracker = tracker or ObjectTracker()
         self.goal_monitor = GoalMonitor(manifest.goal)
         self._fault_points = fault_points
-        low, high = manifest.plant.workspace_low_m, manifest.plant.workspace_high_m
+        low, high = manifest.arm_plant.workspace_low_m, manifest.arm_plant.workspace_high_m
         self.link = ArmLink(
             arm,
             self.tracker,
@@ -193,6 +194,8 @@ class ArmController:
         try:
             if not self._read():
                 return None
+            if self.tracker.hand_due(now):
+                self.tracker.note_hand(self.measured_end_effector()[0], now)
             if recoverable_fault is not None and not self._faults:
                 self._end_fault(recoverable_fault, now)
             self._execute(None if self._faults else command, mode, now)
@@ -239,8 +242,7 @@ class ArmController:
                 missing = self._missing_object(now) if self.runner.phase == 0 else None
                 if missing is not None:
                     raise ObjectUnseenError(missing)
-                state = self.link.monitor.state
-                self.runner.step(state, command.vector, by_goal=mode == "goal")
+                self.runner.step(self._observed(now), command.vector, by_goal=mode == "goal")
             elif command is not None:
                 self._follow(command)
         except ArmError as error:
@@ -249,6 +251,13 @@ class ArmController:
             log.debug("fault", exc_info=True)
             self._fault(Fault(kind="policy", reason=f"the policy failed: {error}"))
         self.runner.end_tick()
+
+    def _observed(self, now: float) -> ArmState:
+        """Returns the state that the policy observes: tracked poses are carried to ``now``."""
+        state = self.link.monitor.state
+        if self.runner.phase != 0 or not self.tracker.config.objects:
+            return state
+        return replace(state, objects={**state.objects, **self.tracker.carried(now)})
 
     def _monitor_goal(self, command: ActiveCommand | None, now: float) -> None:
         goal = None if command is None else command.vector

@@ -3,13 +3,16 @@
 A real arm does not measure the objects that it moves; a tracker sends their poses, each with its
 capture time on the server's clock. A pose is refused if it is older than the previous one, or too
 old to be used. Neither a queue nor a restarted tracker can therefore move an object back in time.
+
+Policies observe poses that are carried from their capture to now (``pose_prediction``). Telemetry
+and the distance from a goal use the poses as they were measured.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -18,6 +21,7 @@ from skill_proto.messages import Track
 from skill_robots.arm import Pose
 from skill_runtime.authority.lease import FUTURE_TOLERANCE_S
 from skill_runtime.authority.refusal import Refusal
+from skill_runtime.control.pose_prediction import HandPath, carried
 
 DIFFERENCE_S = 0.02
 """Shortest interval for a velocity from two poses; a shorter one amplifies the tracker's noise [s].
@@ -65,6 +69,7 @@ class ObjectTracker:
 
     config: TrackConfig = field(default_factory=TrackConfig)
     _seen: dict[str, _Sighting] = field(default_factory=dict[str, _Sighting], init=False)
+    _hand: HandPath = field(default_factory=HandPath, init=False)
 
     def put(self, message: Track, now: float) -> None:
         """Stores a pose.
@@ -100,8 +105,33 @@ class ObjectTracker:
         self._seen[name] = _Sighting(pose=pose, captured=message.captured, base=base)
 
     def poses(self) -> dict[str, Pose]:
-        """Returns the newest pose of each object, of any age."""
+        """Returns the newest pose of each object as it was measured, of any age."""
         return {name: sighting.pose for name, sighting in self._seen.items()}
+
+    def hand_due(self, now: float) -> bool:
+        """Returns whether :meth:`note_hand` is needed at server time ``now`` [s]."""
+        return bool(self.config.objects) and self._hand.due(now)
+
+    def note_hand(self, position: Array, now: float) -> None:
+        """Records the measured end effector ``(3,)``, world frame [m], at server time ``now`` [s].
+
+        Poses are carried by the pushes of the hand since their capture.
+        """
+        x, y, z = position.tolist()
+        self._hand.add(now, x, y, z)
+
+    def carried(self, now: float) -> dict[str, Pose]:
+        """Returns the pose of each object, its x and y carried from its capture to ``now`` [s].
+
+        Velocity and orientation stay as measured.
+        """
+        return {name: self._carry(sighting, now) for name, sighting in self._seen.items()}
+
+    def _carry(self, sighting: _Sighting, now: float) -> Pose:
+        x, y, z = sighting.pose.position.tolist()
+        dx, dy, _ = sighting.pose.velocity.tolist()
+        ahead = carried((x, y, z), (dx, dy), sighting.captured, now, self._hand)
+        return replace(sighting.pose, position=np.array([*ahead, z]))
 
     def awaited(self, names: Iterable[str]) -> list[str]:
         """Returns those of the names that are tracked, and of which no pose has arrived yet."""

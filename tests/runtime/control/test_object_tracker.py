@@ -122,3 +122,36 @@ def test_tracked_objects_are_awaited_until_their_first_pose() -> None:
     seen.put(sighting(1.0), 1.05)
     assert seen.awaited(["cube", "tray"]) == []
     assert ObjectTracker().awaited(["cube"]) == []
+
+
+def test_a_carried_pose_has_the_place_of_now_and_all_else_as_measured() -> None:
+    seen = tracker()
+    seen.put(sighting(1.0, 0.1, velocity=(0.3, 0.0, 0.0), angular_velocity=(0.0, 0.0, 4.0)), 1.04)
+    measured, ahead = seen.poses()["cube"], seen.carried(1.05)["cube"]
+    assert ahead.position == pytest.approx([0.1 + 0.01125, 0.0, 0.02])  # see test_pose_prediction
+    assert measured.position == pytest.approx([0.1, 0.0, 0.02])
+    for name in ("quaternion", "velocity", "angular_velocity"):
+        assert np.array_equal(getattr(ahead, name), getattr(measured, name))
+
+
+def test_a_pose_is_carried_by_the_hand_that_pushes_it() -> None:
+    seen = tracker()
+    for tick in range(11):  # .2 m/s, 3 cm behind the cube
+        now = 1.0 + 0.005 * tick
+        assert seen.hand_due(now)
+        seen.note_hand(np.array([0.07 + 0.001 * tick, 0.0, 0.02]), now)
+        assert not seen.hand_due(now + 0.001)
+    seen.put(sighting(1.0, 0.1), 1.05)
+    assert seen.carried(1.05)["cube"].position == pytest.approx([0.11, 0.0, 0.02])
+
+
+def test_a_jump_between_two_poses_is_not_carried() -> None:
+    seen = tracker()
+    seen.put(sighting(1.0, -0.5), 1.0)
+    seen.put(sighting(1.02, 0.5), 1.02)  # 1 m in 20 ms: 50 m/s
+    assert seen.carried(1.1)["cube"].position == pytest.approx([0.5, 0.0, 0.02])
+
+
+def test_no_hand_is_needed_without_tracked_objects() -> None:
+    assert not ObjectTracker().hand_due(1.0)
+    assert ObjectTracker().carried(1.0) == {}
