@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from skill_robots.arm import JointTarget
 from skill_robots.franka.handshake import FR3_VERSION
 from skill_robots.franka_driver.config import HandStart
 from skill_robots.franka_driver.records import (
@@ -70,6 +71,26 @@ class Gripper(Protocol):
     def stop(self) -> bool:
         """Stops a motion."""
         ...
+
+
+GRIPPER_STEP_M = 2e-3
+"""A smaller change of the width is no new goal for the gripper [m]."""
+
+NO_GOAL = HandGoal(0, 0.0, False)
+"""The goal before the first."""
+
+
+def next_goal(target: JointTarget, last: HandGoal) -> HandGoal | None:
+    """Returns the goal of a target of the arm; None if the last goal stays in force."""
+    width = target.gripper_width
+    if target.grasp:
+        changed = not last.is_grasp or last.number == 0
+    elif width is not None:
+        changed = last.number == 0 or last.is_grasp
+        changed = changed or abs(width - last.width_m) > GRIPPER_STEP_M
+    else:
+        return None
+    return HandGoal(last.number + 1, width or 0.0, target.grasp) if changed else None
 
 
 class HandStartError(Exception):
