@@ -49,7 +49,7 @@ def servo(address: str, seconds: float, period_s: float, *, joint: bool) -> None
     with SkillClient(address) as client, client.acquire("servo.py"):
         state = client.state()
         start = np.array(state.joint_position if joint else state.end_effector_position, float)
-        plant = client.server.manifest.plant
+        plant = client.server.manifest.arm_plant
         with client.stream() as stream:
             begin = due = time.monotonic()
             while (elapsed := time.monotonic() - begin) < seconds:

@@ -77,7 +77,7 @@ def subjects(config: Config) -> dict[str, Subject]:
 
 def task(subject: Subject) -> Task:
     """Returns the task that skill-eval scores the policy on; baselines run on the tabletop."""
-    return TABLETOP if isinstance(subject, str) else find_task(subject.manifest.plant.task)
+    return TABLETOP if isinstance(subject, str) else find_task(subject.manifest.arm_plant.task)
 
 
 def steps(config: Config, subject: Subject, settings: EvaluationSettings) -> int:

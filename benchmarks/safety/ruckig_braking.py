@@ -148,7 +148,7 @@ def record(policy: OnnxPolicy, period_s: float, seconds: float) -> Recording:
         targets.append(adapter.step())
         arm.command(targets[-1])
     arm.close()
-    plant = manifest.plant
+    plant = manifest.arm_plant
     return Recording(period_s, start, targets, (plant.workspace_low_m, plant.workspace_high_m))
 
 

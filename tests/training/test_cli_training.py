@@ -238,7 +238,7 @@ def test_a_directory_with_other_files_is_not_used(ask: Callable[..., str], tmp_p
             ["--goal.contrastive.batch 2: ", "--goal.contrastive.pool 3: "],
         ),
         (["csf", "--csf.representation.size", "3"], ["'rotation'", "size 2"]),
-        (["csf", "--csf.representation.field", "cube"], ["no field 'cube'", "cube_position"]),
+        (["csf", "--csf.representation.inputs", "cube"], ["no entry 'cube'", "cube_position"]),
         (["metra", "--task.mass", "2", "1"], ["--task.mass 2.0 1.0 is not a range"]),
         (["csf", "--sede", "1"], ["--sede", "--seed"]),
         (["csf", "--device", "tpu"], ["cpu", "cuda"]),
@@ -327,14 +327,14 @@ def test_a_finished_run_is_lengthened_on_another_device(
 
 
 def test_a_mistake_gives_no_traceback(skill_train: Cli) -> None:
-    done = skill_train("csf", "--csf.representation.field", "cube")
+    done = skill_train("csf", "--csf.representation.inputs", "cube")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "cube_position" in done.stderr
 
 
 def test_a_refused_run_leaves_no_directory(ask: Callable[..., str], tmp_path: Path) -> None:
-    ask("csf", "--csf.representation.field", "cube", "--run-dir", "run")
+    ask("csf", "--csf.representation.inputs", "cube", "--run-dir", "run")
     assert not list(tmp_path.iterdir())
 
 

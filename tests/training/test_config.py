@@ -138,6 +138,13 @@ def test_configurations_of_the_first_release_are_still_read(name: str) -> None:
     plain = config_to_dict(config)
     # A setting of a later release has its default.
     assert plain["run"].pop("matmul") == "auto"
+    assert plain["algorithm"].pop("skills") == "sphere"
+    assert plain["algorithm"].pop("learn_entropy_coefficient") is True
+    seen = plain["algorithm"]["representation"]
+    assert seen.pop("input_scale") == "typical"
+    # The inputs of phi had other names.
+    assert seen.pop("inputs") == ["cube_position.0", "cube_position.1"]
+    seen |= {"field": "cube_position", "components": [0, 1]}
     assert plain == origin.config
 
 

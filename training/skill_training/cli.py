@@ -53,6 +53,11 @@ class Train:
     run: RunSettings
     task: Settings
 
+    world: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """World to learn in: tabletop (the default), ant, half_cheetah, hopper, walker, humanoid, an
+    environment of Gymnasium as gymnasium:Reacher-v5, or a function that makes one as
+    my_module:make. The flags of --task are those of the world."""
+
     run_dir: Path | None = None
     """Directory of the run. Default: logs/ALGORITHM/TIME_seedN. If it holds a run with the same
     settings, that run continues from its checkpoint."""
@@ -115,8 +120,9 @@ def parse(typed: Sequence[str]) -> Train | Export | Plot:
         ConfigError: a value is out of its range.
         SystemExit: help was requested, or a flag is unknown or unreadable; tyro has printed it.
     """
-    commands = _commands()
     name = typed[0] if typed else ""
+    world = _world(typed)
+    commands = _commands(name, world)
     try:
         with settings_registry():
             if name not in commands:
@@ -130,7 +136,7 @@ def parse(typed: Sequence[str]) -> Train | Export | Plot:
                 options["default"] = command.default
             return tyro.cli(command.kind, prog=f"skill-train {name}", **options)
     except InvalidSettings as invalid:
-        errors = flag_errors(invalid, default_config(name))
+        errors = flag_errors(invalid, default_config(name, world))
         raise ConfigError(f"{errors}; see skill-train {name} --help") from None
 
 
@@ -140,7 +146,7 @@ def train_config(command: Train) -> TrainConfig:
     Raises:
         ConfigError: its settings do not fit each other.
     """
-    kind = type(default_config(command.algorithm.name))
+    kind = type(default_config(command.algorithm.name, command.world))
     return kind(algorithm=command.algorithm, task=command.task, run=command.run)
 
 
@@ -153,10 +159,31 @@ class _Command:
     default: Train | None = None
 
 
-def _commands() -> dict[str, _Command]:
-    """Returns all subcommands by name."""
+def _world(typed: Sequence[str]) -> str | None:
+    """Returns the value of --world, on which the other flags depend; None if it is not given."""
+    world = None
+    for place, word in enumerate(typed):
+        flag, equals, value = word.partition("=")
+        if flag == "--world":
+            following = typed[place + 1] if place + 1 < len(typed) else None
+            world = value if equals else following
+    return world
+
+
+def _commands(chosen: str = "", world: str | None = None) -> dict[str, _Command]:
+    """Returns all subcommands by name.
+
+    Args:
+        chosen: Name of the subcommand on the command line.
+        world: Its value of ``--world``.
+
+    Raises:
+        ConfigError: the chosen subcommand has one world only.
+    """
     training = {
-        name: _train_command(recipe.default_config(name), recipe.summaries[name])
+        name: _train_command(
+            recipe.default_config(name, world if name == chosen else None), recipe.summaries[name]
+        )
         for recipe in RECIPES
         for name in recipe.config_types
     }

@@ -101,6 +101,11 @@ class TrainConfig:
     """Length, seed, device and bookkeeping."""
 
     @property
+    def world(self) -> str | None:
+        """Value of ``--world``; None if the recipe has one world only."""
+        return None
+
+    @property
     def algorithm_name(self) -> str:
         """Name of the algorithm, such as 'csf'."""
         return self.algorithm.name

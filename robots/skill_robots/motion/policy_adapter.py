@@ -42,16 +42,16 @@ class PolicyAdapter:
         self.objects = observed_objects(self.names)
         self.actions = ActionConfig(
             displacement=manifest.action[0].scale,
-            max_setpoint_error=manifest.plant.max_setpoint_error_m,
-            workspace_low=manifest.plant.workspace_low_m,
-            workspace_high=manifest.plant.workspace_high_m,
-            origin=manifest.plant.displacement_origin,
+            max_setpoint_error=manifest.arm_plant.max_setpoint_error_m,
+            workspace_low=manifest.arm_plant.workspace_low_m,
+            workspace_high=manifest.arm_plant.workspace_high_m,
+            origin=manifest.arm_plant.displacement_origin,
         )
         self._spec = spec
         self._gripper_step = manifest.action[1].scale if len(manifest.action) > 1 else 0.0
         self._base = np.array(self.actions.base_position)
         self._decoder = ActionDecoder(self.actions, spec)
-        self.shaping = ShaperConfig(limit_share=manifest.plant.velocity_limit_share)
+        self.shaping = ShaperConfig(limit_share=manifest.arm_plant.velocity_limit_share)
         self._shaper = SetpointShaper(spec, servo_period_s, self.shaping)
         self._setpoint = Setpoint(np.zeros((1, spec.dof)))
         self._goal = np.zeros((1, spec.dof))

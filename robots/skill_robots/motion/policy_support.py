@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_proto.manifest import PolicyManifest
+from skill_proto.manifest import ManifestError, PolicyManifest
 from skill_robots.arm import ArmSpec
 from skill_robots.motion.action import ActionConfig
 from skill_robots.observation import FIELDS
@@ -36,6 +36,10 @@ def check_supported(spec: ArmSpec, manifest: PolicyManifest) -> None:
     Raises:
         UnsupportedPolicyError: the text lists every contradiction.
     """
+    try:
+        manifest.arm_plant  # noqa: B018  a policy without an arm raises
+    except ManifestError as error:
+        raise UnsupportedPolicyError(str(error)) from None
     _check_fields(manifest)
     _check_parts(manifest)
     checks: tuple[Callable[[ArmSpec, PolicyManifest], list[str]], ...] = (
@@ -117,7 +121,7 @@ def _goal(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
 
 
 def _workspace(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
-    plant, reach = manifest.plant, _reach_m(spec)
+    plant, reach = manifest.arm_plant, _reach_m(spec)
     low, high = np.array(plant.workspace_low_m), np.array(plant.workspace_high_m)
     found: list[str] = []
     if (high - low).max() > 2 * reach:

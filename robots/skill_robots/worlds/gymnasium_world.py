@@ -177,6 +177,7 @@ def environment_spec(environment: gymnasium.Env[Any, Any], config: GymnasiumConf
         control_rate_hz=_rate_hz(environment),
         hidden=tuple(Quantity(name=hidden) for hidden in config.hidden),
         has_reward=True,
+        has_terminals=config.terminals,
     )
     if not config.coordinates:
         return spec

@@ -14,14 +14,24 @@ from skill_robots.worlds.world import Coordinates
 OCTANTS = 8
 
 
-def skill_metrics(trajectories: WorldTrajectories, coordinates: Coordinates) -> dict[str, float]:
+def skill_metrics(
+    trajectories: WorldTrajectories, coordinates: Coordinates | None
+) -> dict[str, float]:
     """Computes coverage and direction of one episode per skill.
 
     ``coverage_cells`` is the number of cells that all episodes visit at any step: for Ant the
     published number of unique 1 m cells of 48 skills (METRA, CSF). ``displacement_r2`` is adjusted
     for the number of skill dimensions. The range of each coordinate is ``lowest_<i>`` to
-    ``highest_<i>``.
+    ``highest_<i>``. A world without coordinates has the return and the length of episodes alone.
     """
+    episodes = {
+        "mean_return": float(trajectories.returns.mean()),
+        "mean_episode_steps": float(trajectories.steps.mean()),
+    }
+    return episodes if coordinates is None else _coverage(trajectories, coordinates) | episodes
+
+
+def _coverage(trajectories: WorldTrajectories, coordinates: Coordinates) -> dict[str, float]:
     path = trajectories.coordinates
     from_start = path - path[:, :1]
     final = from_start[:, -1]
@@ -40,8 +50,6 @@ def skill_metrics(trajectories: WorldTrajectories, coordinates: Coordinates) -> 
     for place in range(path.shape[-1]):
         metrics[f"lowest_{place}"] = float(path[..., place].min())
         metrics[f"highest_{place}"] = float(path[..., place].max())
-    metrics["mean_return"] = float(trajectories.returns.mean())
-    metrics["mean_episode_steps"] = float(trajectories.steps.mean())
     return metrics
 
 

@@ -218,6 +218,7 @@ def body_spec(config: BodyConfig, model: mujoco.MjModel) -> WorldSpec:
         episode_steps=config.episode_steps,
         control_rate_hz=1.0 / (body.frame_skip * model.opt.timestep),
         has_reward=True,
+        has_terminals=config.terminals,
     )
     size = len(body.plane)
     coordinates = Coordinates(

@@ -112,6 +112,12 @@ def world_names() -> list[str]:
     return [TABLETOP, *BODIES, *sorted(point.name for point in _entry_points())]
 
 
+def is_given_by_name(name: str) -> bool:
+    """Returns whether the world of this name imports no module that the name chooses."""
+    identifier = name.removeprefix(GYMNASIUM)
+    return name == TABLETOP or name in BODIES or (identifier != name and ":" not in identifier)
+
+
 def _entry_points() -> Iterable[Any]:
     return entry_points(group=GROUP)
 

@@ -11,7 +11,7 @@ from skill_proto.arrays import Array
 from skill_robots.tasks.policy import Policy
 from skill_robots.worlds.world import World
 
-OnStep = Callable[[], None]
+OnStep = Callable[[], object]
 """Called after each control step, e.g. to show progress."""
 
 
@@ -20,7 +20,8 @@ class WorldTrajectories:
     """Episodes of a world."""
 
     coordinates: Array
-    """``(n, steps + 1, C)``, from the start on. After the end of an episode they stay."""
+    """``(n, steps + 1, C)``, from the start on. After the end of an episode they stay. C is 0 for
+    a world without coordinates."""
     returns: Array
     """``(n,)`` sums of the rewards."""
     steps: Array
@@ -50,12 +51,7 @@ def world_rollouts(
         skills: ``(n, Z)``, or None.
         goals: ``(n, C)``, or None.
         on_step: Called after each control step.
-
-    Raises:
-        ValueError: The world has no coordinates.
     """
-    if world.spec.coordinates is None:
-        raise ValueError(f"{world.spec.title} has no coordinates to record")
     policy.reset(world.n)
     observation = world.reset()
     record = [world.coordinates().copy()]

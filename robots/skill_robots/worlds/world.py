@@ -70,6 +70,8 @@ class WorldSpec:
     """None for a world that declares none; coverage and goals need them."""
     hidden: tuple[Quantity, ...] = ()
     """Quantities that a context may be asked for."""
+    has_terminals: bool = False
+    """Whether :attr:`Step.terminated` is ever true."""
     has_reward: bool = False
     """Whether :attr:`Step.reward` means anything."""
     repeatable: bool = True

@@ -68,10 +68,9 @@ def run(arguments: EvaluationOptions) -> None:
 
 
 def _evaluate(arguments: EvaluationOptions) -> Outcome:
-    from skill_robots.tasks.registry import task_of_option
     from skill_runtime.evaluation.dispatch import find_evaluation
 
-    score = find_evaluation(task_of_option(arguments.task))
+    score = find_evaluation(arguments)
     raise_at_interrupt()
     return score(arguments)
 

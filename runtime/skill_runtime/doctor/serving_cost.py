@@ -11,6 +11,8 @@ import numpy as np
 import zmq
 
 from skill_proto.arrays import Array
+from skill_robots.franka.specs import PANDA
+from skill_robots.motion.policy_support import check_supported
 from skill_runtime.channel.channel import Channel
 from skill_runtime.doctor.loop_latency import LoopMeasurement, WaitStrategy
 from skill_runtime.policy import OnnxPolicy, load_manifest
@@ -54,7 +56,9 @@ def open_server(model: Path) -> ArmServer:
         PolicyFileError, RateMismatchError, UnsupportedPolicyError, ArmError: The policy file cannot
             be served.
     """
-    arm = simulated_arm(load_manifest(model), servo_rate_hz=SERVO_RATE_HZ, seed=0)
+    manifest = load_manifest(model)
+    check_supported(PANDA, manifest)
+    arm = simulated_arm(manifest, servo_rate_hz=SERVO_RATE_HZ, seed=0)
     config = ServeConfig(model=model, watch_stop_listener=False)
     return ArmServer(arm, config, Channel.in_process(), Signals(wait=lambda _: False))
 

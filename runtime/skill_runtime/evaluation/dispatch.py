@@ -1,16 +1,28 @@
-"""Chooses the evaluation of a task. Each is imported only when it is needed."""
+"""Chooses the evaluation. Each is imported only when it is needed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from skill_robots.tasks.task import Task
-from skill_runtime.evaluation.options import EvaluationOptions
+from skill_robots.tasks.registry import task_of_option
+from skill_runtime.evaluation.options import EvaluationOptions, check_world_options
 from skill_runtime.evaluation.report import Outcome
+from skill_runtime.policy import load_manifest
 
 
-def find_evaluation(task: Task) -> Callable[[EvaluationOptions], Outcome]:
-    """Returns the function that scores a policy on ``task``."""
+def find_evaluation(arguments: EvaluationOptions) -> Callable[[EvaluationOptions], Outcome]:
+    """Returns the function that scores a policy.
+
+    Raises:
+        PolicyFileError: the policy file cannot be used.
+        UsageError: an option is for policies of an arm, and this one has none.
+    """
+    if _has_no_arm(arguments):
+        check_world_options(arguments)
+        from skill_runtime.evaluation.world import evaluate_world
+
+        return evaluate_world
+    task = task_of_option(arguments.task)
     if task.evaluation == "cells":
         from skill_runtime.evaluation.skill_aware import evaluate_skill_aware
 
@@ -18,3 +30,9 @@ def find_evaluation(task: Task) -> Callable[[EvaluationOptions], Outcome]:
     from skill_runtime.evaluation.tabletop_report import evaluate_tabletop
 
     return evaluate_tabletop
+
+
+def _has_no_arm(arguments: EvaluationOptions) -> bool:
+    if arguments.model is None:
+        return arguments.world is not None
+    return load_manifest(arguments.model).plant is None

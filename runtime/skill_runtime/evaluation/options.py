@@ -43,6 +43,9 @@ class EvaluationOptions:
     task: TaskOption = TABLETOP.option
     """tabletop: pushes and goals on the served plant. skill-aware: SaMI's benchmark, a cube to be
     brought to a goal in 20 cells of friction and mass."""
+    world: Annotated[str | None, arg(metavar="NAME", help_behavior_hint="")] = None
+    """World without an arm, as for skill-train --world. A policy file knows its own; it must be
+    given for a baseline, and for a world that is code of your own."""
     engine: Annotated[
         Literal["bullet", "mujoco"] | None,
         arg(metavar="{bullet,mujoco}", help_behavior_hint="(default: mujoco; skill-aware: bullet)"),
@@ -93,6 +96,8 @@ def check_options(arguments: EvaluationOptions) -> None:
     """
     if (arguments.model is None) == (arguments.baseline is None):
         raise UsageError("give one of --model FILE and --baseline NAME; see --help")
+    if arguments.world is not None:
+        check_world_options(arguments)
     _check_task(arguments)
     _check_numbers(arguments)
     for path in (arguments.json, arguments.plot):
@@ -100,6 +105,20 @@ def check_options(arguments: EvaluationOptions) -> None:
             check_writable(path)
     if arguments.plot is not None and importlib.util.find_spec("matplotlib") is None:
         raise UsageError("--plot needs matplotlib; install it with: pip install 'skill-serve[viz]'")
+
+
+def check_world_options(arguments: EvaluationOptions) -> None:
+    """Refuses options that belong to an arm.
+
+    Raises:
+        UsageError: names them.
+    """
+    foreign = ("engine", "episodes", "start", "mass", "friction", "threads")
+    given = [f"--{name}" for name in foreign if getattr(arguments, name) is not None]
+    if arguments.task != TABLETOP.option:
+        given.append("--task")
+    if given:
+        raise UsageError(f"{', '.join(given)}: for policies of an arm; omit it")
 
 
 def _check_task(arguments: EvaluationOptions) -> None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skill_proto.manifest import PolicyManifest
+from skill_proto.manifest import (
+    PolicyManifest,
+)
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.policy_support import UnsupportedPolicyError, check_supported
 from skill_robots.tasks.baselines import make_baseline
@@ -56,10 +58,10 @@ def check_task(manifest: PolicyManifest, task: Task) -> None:
     Raises:
         UnsupportedPolicyError: it was trained on another task; the message names the right option.
     """
-    trained = find_task(manifest.plant.task)
+    trained = find_task(manifest.arm_plant.task)
     if trained is not task:
         raise UnsupportedPolicyError(
-            f"{manifest.name} was trained on the task {manifest.plant.task!r}, not on "
+            f"{manifest.name} was trained on the task {manifest.arm_plant.task!r}, not on "
             f"{task.title}; evaluate it with --task {trained.option}"
         )
 
@@ -85,6 +87,8 @@ def identity(
 def _remarks(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> list[str]:
     """Lists the differences of the evaluated plant from that of training."""
     if manifest is None:
+        return []
+    if manifest.plant is None:
         return []
     step_s = TabletopConfig().physics_step_s
     return plant_remarks(manifest, PANDA, step_s, task_of_option(arguments.task))

@@ -115,7 +115,10 @@ class CommandingClient:
         if kind == "servo_joint":
             return {"type": "servo_joint", "joint_position": self._draw_joints()}
         if kind == "servo_pose":
-            low, high = self.manifest.plant.workspace_low_m, self.manifest.plant.workspace_high_m
+            low, high = (
+                self.manifest.arm_plant.workspace_low_m,
+                self.manifest.arm_plant.workspace_high_m,
+            )
             return {
                 "type": "servo_pose",
                 "end_effector_position": random.uniform(low, high).tolist(),

@@ -66,7 +66,7 @@ class CommandValidator:
 
     def _validate_pose(self, message: ServoPose) -> Array:
         """Returns the end-effector position ``(3,)`` [m], inside the workspace."""
-        plant = self._manifest.plant
+        plant = self._manifest.arm_plant
         return _within(
             message.end_effector_position,
             plant.workspace_low_m,

@@ -58,7 +58,7 @@ def plant_remarks(
         servo_period_s: Time between two set-points, and the physics step of a simulation [s].
         task: Task that is run; the plant is compared only with that of the tabletop.
     """
-    plant = manifest.plant
+    plant = manifest.arm_plant
     found: list[str] = []
     if plant.robot != spec.name:
         found.append(f"trained on the robot {plant.robot!r}, this arm is {spec.name!r}")
@@ -74,7 +74,7 @@ def plant_remarks(
 
 def _servo(manifest: PolicyManifest, spec: ArmSpec, servo_period_s: float) -> list[str]:
     """Compares stiffness, damping, physics step, shaper and rate."""
-    plant = manifest.plant
+    plant = manifest.arm_plant
     found = [
         f"trained with joint {name} {_list(trained)} {unit}, this arm has {_list(here)}"
         for name, unit, trained, here in (
@@ -119,7 +119,7 @@ def _limits(trained: ArmSpec | None, here: ArmSpec) -> list[str]:
 
 def _action(manifest: PolicyManifest, spec: ArmSpec) -> list[str]:
     """Compares workspace, set-point error and scale of the action."""
-    plant, here = manifest.plant, ActionConfig()
+    plant, here = manifest.arm_plant, ActionConfig()
     found: list[str] = []
     beyond = [
         axis

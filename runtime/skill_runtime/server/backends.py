@@ -46,7 +46,7 @@ def simulated_arm(
         physics_step_s=1.0 / servo_rate_hz,
         mass=usable_range(manifest, QUANTITIES["mass"]) or default.mass,
         friction=usable_range(manifest, QUANTITIES["friction"]) or default.friction,
-        start=find_task(manifest.plant.task).start,
+        start=find_task(manifest.arm_plant.task).start,
     )
     return SIMULATIONS[name](config, seed=seed)
 

@@ -8,6 +8,7 @@ from tests.robots.worlds.environments import Point
 
 from skill_proto.arrays import Array
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld
+from skill_robots.worlds.metrics import skill_metrics
 from skill_robots.worlds.rollouts import world_rollouts
 
 
@@ -58,6 +59,8 @@ def test_a_goal_is_passed_on() -> None:
     assert found.goals is not None
 
 
-def test_a_world_without_coordinates_is_refused() -> None:
-    with pytest.raises(ValueError, match="no coordinates"):
-        world_rollouts(Steady(), world(), skills=np.zeros((2, 1)))
+def test_a_world_without_coordinates_records_returns_alone() -> None:
+    found = world_rollouts(Steady(), world(), skills=np.full((2, 1), -1.0 / 3.0))
+    assert found.coordinates.shape == (2, 5, 0)
+    assert found.steps.tolist() == [4, 4]
+    assert set(skill_metrics(found, None)) == {"mean_return", "mean_episode_steps"}

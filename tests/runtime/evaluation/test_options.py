@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from skill_robots.tasks.registry import task_of_option
 from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.dispatch import find_evaluation
 from skill_runtime.evaluation.options import EvaluationOptions, check_options
 from skill_runtime.evaluation.skill_aware import evaluate_skill_aware
 from skill_runtime.evaluation.tabletop_report import evaluate_tabletop
+from skill_runtime.evaluation.world import evaluate_world
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,15 @@ def test_options_of_another_task_are_refused(options: dict[str, Any], message: s
         check_options(EvaluationOptions(baseline="still", **options))
 
 
+def test_options_of_an_arm_are_refused_in_a_world_without_one() -> None:
+    with pytest.raises(UsageError, match="--mass, --threads: for policies of an arm; omit it"):
+        check_options(EvaluationOptions(baseline="iid", world="ant", mass=(1.0, 2.0), threads=2))
+    with pytest.raises(UsageError, match="--task: for policies of an arm"):
+        check_options(EvaluationOptions(baseline="iid", world="ant", task="skill-aware"))
+
+
 def test_each_task_has_its_evaluation() -> None:
-    assert find_evaluation(task_of_option("tabletop")) is evaluate_tabletop
-    assert find_evaluation(task_of_option("skill-aware")) is evaluate_skill_aware
+    still = EvaluationOptions(baseline="still")
+    assert find_evaluation(still) is evaluate_tabletop
+    assert find_evaluation(replace(still, task="skill-aware")) is evaluate_skill_aware
+    assert find_evaluation(replace(still, world="ant")) is evaluate_world

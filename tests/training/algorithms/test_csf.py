@@ -13,14 +13,17 @@ from skill_training.algorithms.csf import Csf, CsfConfig
 from skill_training.algorithms.sac import Loss, descend
 from skill_training.algorithms.skills import sample_skills
 from skill_training.data.replay import Batch
+from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.representation import RepresentationConfig
+
+INPUTS = NetworkInputs(scale=(1.0, 1.0, 1.0), seen=(0, 1), seen_scale=(1.0, 1.0))
 
 
 def make(representation: RepresentationConfig | None = None, **settings: float) -> Csf:
     config = CsfConfig(
         hidden=(4,), representation=representation or RepresentationConfig(), **settings
     )
-    return Csf(config, layout={"cube_position": slice(0, 3)}, scale=[1.0] * 3, action_size=3)
+    return Csf(config, inputs=INPUTS, action_size=3)
 
 
 def batch(skill: Tensor) -> Batch:

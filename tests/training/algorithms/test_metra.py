@@ -11,14 +11,17 @@ from skill_training.algorithms.metra import Metra, MetraConfig
 from skill_training.algorithms.sac import descend
 from skill_training.algorithms.skills import sample_skills
 from skill_training.data.replay import Batch
+from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.representation import RepresentationConfig
+
+INPUTS = NetworkInputs(scale=(1.0, 1.0, 1.0), seen=(0, 1), seen_scale=(1.0, 1.0))
 
 
 def make(representation: RepresentationConfig | None = None, **settings: float) -> Metra:
     config = MetraConfig(
         hidden=(4,), representation=representation or RepresentationConfig(), **settings
     )
-    return Metra(config, layout={"cube_position": slice(0, 3)}, scale=[1.0] * 3, action_size=3)
+    return Metra(config, inputs=INPUTS, action_size=3)
 
 
 def test_constraint_uses_the_sum_of_squares_and_is_capped_by_the_slack() -> None:

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from skill_training.algorithms.metra import Metra, MetraConfig
 from skill_training.algorithms.sac import SacConfig, adam, descend
 from skill_training.data.replay import Batch
+from skill_training.nets.inputs import NetworkInputs
 
 ALPHA = 0.5
+INPUTS = NetworkInputs(scale=(1.0, 1.0, 1.0), seen=(0, 1), seen_scale=(1.0, 1.0))
 
 
 class Fixed(nn.Module):
@@ -34,7 +36,7 @@ class Fixed(nn.Module):
 
 def make(**settings: float) -> Metra:
     config = MetraConfig(hidden=(4,), initial_entropy_coefficient=ALPHA, **settings)
-    return Metra(config, layout={"cube_position": slice(0, 3)}, scale=[1.0] * 3, action_size=3)
+    return Metra(config, inputs=INPUTS, action_size=3)
 
 
 def batch(n: int) -> Batch:

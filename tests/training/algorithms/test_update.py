@@ -14,6 +14,7 @@ from skill_training.algorithms.metra import Metra, MetraConfig
 from skill_training.algorithms.sac import descend
 from skill_training.algorithms.skills import sample_skills
 from skill_training.data.replay import Batch
+from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.representation import RepresentationConfig
 
 Algorithm = Csf | Metra
@@ -27,8 +28,7 @@ def make(kind: type[Algorithm], *, form: str = "rotation", **arguments: object) 
     representation = RepresentationConfig(form=form)
     return kind(
         CONFIGS[kind](hidden=(16, 16), representation=representation),
-        layout={"hand": slice(0, 4), "cube_position": slice(4, 7)},
-        scale=[0.5] * OBSERVATION,
+        inputs=NetworkInputs(scale=(0.5,) * OBSERVATION, seen=(4, 5), seen_scale=(0.5, 0.5)),
         action_size=3,
         **arguments,
     )

@@ -14,12 +14,12 @@ from skill_proto.manifest import (
     ActionPart,
     Context,
     GoalSpace,
-    Plant,
     PolicyManifest,
     Provenance,
     RecurrentState,
     SkillSpace,
 )
+from skill_proto.plant import Plant
 from skill_robots.observation import PUSH_OBSERVATION, manifest_fields
 from skill_training.errors import ExportError
 from skill_training.export import onnx_file as export

@@ -11,13 +11,13 @@ from torch import nn
 
 from skill_training.nets.representation import RepresentationConfig, StateRepresentation
 
-LAYOUT = {"hand": slice(0, 2), "cube_position": slice(2, 5)}
 SCALE = [1.0, 1.0, 0.5, 0.25, 2.0]
 
 
-def make(**choices: object) -> StateRepresentation:
+def make(entries: tuple[int, ...] = (2, 3), **choices: object) -> StateRepresentation:
     torch.manual_seed(0)
-    return StateRepresentation(RepresentationConfig(**choices), layout=LAYOUT, scale=SCALE)
+    scale = [SCALE[entry] for entry in entries]
+    return StateRepresentation(RepresentationConfig(**choices), indices=entries, scale=scale)
 
 
 def test_rotation_turns_and_scales_the_selected_entries() -> None:
@@ -37,12 +37,12 @@ def test_rotation_starts_at_the_identity() -> None:
 
 
 def test_components_keep_the_given_order() -> None:
-    phi = make(components=(2, 0))
+    phi = make((4, 2))
     assert phi(torch.tensor([[0.0, 0.0, 1.0, 7.0, 4.0]])).tolist() == [[2.0, 2.0]]
 
 
 def test_linear_is_its_matrix_and_starts_isotropic() -> None:
-    phi = make(form="linear", components=(0, 1, 2), size=2)
+    phi = make((2, 3, 4), form="linear", size=2)
     weight = phi.map.get_parameter("weight")
     torch.testing.assert_close(phi.singular_values(), torch.ones(2))
     with torch.no_grad():
@@ -79,7 +79,7 @@ def test_mlp_has_the_singular_values_of_its_mean_jacobian() -> None:
 
 
 def test_a_folded_mlp_counts_as_having_lost_the_dimension() -> None:
-    phi = make(form="mlp", hidden=(2,), components=(0,), size=1)
+    phi = make((2,), form="mlp", hidden=(2,), size=1)
     inner, outer = phi.map.get_submodule("0"), phi.map.get_submodule("2")
     assert isinstance(inner, nn.Linear)
     assert isinstance(outer, nn.Linear)
@@ -110,11 +110,8 @@ def test_learning_rate_depends_on_the_form_unless_given() -> None:
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"components": (0, 1, 2)}, "maps 2 components to 2 dimensions, got 3 components"),
-        ({"size": 3}, "size 3; choose two components"),
-        ({"field": "tube"}, "no field 'tube'.*hand, cube_position"),
-        ({"components": (0, 3)}, "components 0 to 2 of 'cube_position'"),
-        ({"components": ()}, "at least one"),
+        ({"entries": (2, 3, 4)}, "maps 2 entries to 2 dimensions, got 3 entries"),
+        ({"size": 3}, "size 3; choose two entries"),
     ],
 )
 def test_impossible_representations_are_explained(choices: dict[str, Any], message: str) -> None:
@@ -124,7 +121,7 @@ def test_impossible_representations_are_explained(choices: dict[str, Any], messa
 
 @pytest.mark.parametrize(
     "choices",
-    [{"form": "spline"}, {"size": 0}, {"components": (-1,)}, {"learning_rate": 0.0}],
+    [{"form": "spline"}, {"size": 0}, {"input_scale": "typical size"}, {"learning_rate": 0.0}],
 )
 def test_config_errors_name_the_wrong_field(choices: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(choices))):

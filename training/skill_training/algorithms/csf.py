@@ -55,7 +55,6 @@ from skill_training.algorithms.sac import (
     SoftActorCritic,
     descend,
 )
-from skill_training.algorithms.skills import sample_skills
 from skill_training.config import PositiveFloat, PositiveInt
 from skill_training.data.replay import Batch
 from skill_training.nets.critic import SuccessorFeatures
@@ -110,7 +109,8 @@ class Csf(SoftActorCritic):
         """
         first, second = self.target_critic(batch.next_observation, next_action, batch.skill)
         first_is_smaller = ((first - second) * batch.skill).sum(-1, keepdim=True) <= 0
-        return step + self.config.discount * torch.where(first_is_smaller, first, second)
+        features = torch.where(first_is_smaller, first, second)
+        return step + self.config.discount * batch.continued(features)
 
     def successor_loss(self, batch: Batch, target: Tensor) -> Loss:
         """mse(psi_1, y) + mse(psi_2, y) for targets y ``(n, Z)``."""
@@ -126,7 +126,7 @@ class Csf(SoftActorCritic):
     def update(self, batch: Batch) -> Metrics:
         """Takes one gradient step: phi, psi, target, actor, entropy coefficient."""
         step = self.representation.step(batch.observation, batch.next_observation)
-        negatives = sample_skills(self.config.negatives, self.skill_size, self.generator)
+        negatives = self.sample_skills(self.config.negatives, self.generator)
         loss, metrics = self.representation_loss(step, batch.skill, negatives)
         descend(loss, self.representation_optimizer)
 

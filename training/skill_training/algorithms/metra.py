@@ -11,9 +11,6 @@ Differences from the paper or its code (there -> here), with the reason:
       sum of squares |d|^2, as in the paper and in the METRA baseline of the CSF code.
     - Terminal at the time limit -> no terminal, as in the METRA baseline of the CSF code. The
       episode continues beyond the limit, and the observation contains no clock.
-    - Discrete skills with a zero-mean code as an option -> continuous skills only, and so no
-      zero-mean code.
-    - Entropy coefficient fixed in some tasks (Kitchen) -> always learned.
     - As in CSF, for the reasons in csf.py: representation of named observation entries, by default
       a scaled rotation of the cube's x and y; two layers of 256 with torch's initial weights; ReLU
       in the actor; log standard deviation clipped to [-5, 2]; learning rate 3e-4 (1e-3 for a
@@ -24,7 +21,6 @@ Differences from the paper or its code (there -> here), with the reason:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -41,8 +37,10 @@ from skill_training.algorithms.sac import (
     adam,
     descend,
 )
+from skill_training.algorithms.skills import zero_mean_code
 from skill_training.config import PositiveFloat
 from skill_training.data.replay import Batch
+from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.mlp import PositiveScalar
 
 
@@ -68,15 +66,12 @@ class Metra(Sac):
         self,
         config: MetraConfig,
         *,
-        layout: Mapping[str, slice],
-        scale: Sequence[float],
+        inputs: NetworkInputs,
         action_size: int,
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
-        super().__init__(
-            config, layout=layout, scale=scale, action_size=action_size, device=device, seed=seed
-        )
+        super().__init__(config, inputs=inputs, action_size=action_size, device=device, seed=seed)
         self.dual = PositiveScalar(config.initial_dual).to(device)
         self.dual_optimizer = adam(self.dual, config.learning_rate)
 
@@ -106,15 +101,16 @@ class Metra(Sac):
 
     def update(self, batch: Batch) -> Metrics:
         """Takes one gradient step: phi, lambda, critic on new rewards, actor, entropy, target."""
+        code = zero_mean_code(batch.skill) if self.config.skills == "one_hot" else batch.skill
         step = self.representation.step(batch.observation, batch.next_observation)
-        loss, metrics = self.representation_loss(step, batch.skill)
+        loss, metrics = self.representation_loss(step, code)
         descend(loss, self.representation_optimizer)
         loss, dual_metrics = self.dual_loss(step)
         descend(loss, self.dual_optimizer)
 
         with torch.no_grad():
             step = self.representation.step(batch.observation, batch.next_observation)
-        loss, critic_metrics = self.critic_loss(batch, reward=(step * batch.skill).sum(-1))
+        loss, critic_metrics = self.critic_loss(batch, reward=(step * code).sum(-1))
         descend(loss, self.critic_optimizer)
 
         metrics |= dual_metrics | critic_metrics | self.update_actor(batch)

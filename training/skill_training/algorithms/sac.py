@@ -1,7 +1,7 @@
 """Soft actor-critic: the parts that all skill algorithms share.
 
 Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications", with the skill as an
-additional input of actor and critic. There are no terminals: the critic always bootstraps.
+additional input of actor and critic. A time limit is no terminal: the critic bootstraps there.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -18,10 +17,12 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from skill_training.algorithms.skills import SkillKind, sample_skills
 from skill_training.config import Discount, PositiveFloat, PositiveInt, Rate
 from skill_training.data.replay import Batch
 from skill_training.nets.actor import TanhGaussianActor
 from skill_training.nets.critic import Critic, SuccessorFeatures, update_moving_average
+from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
 from skill_training.nets.representation import RepresentationConfig, StateRepresentation
 from skill_training.seeding import derive_seed, restore_generator, torch_generator
@@ -54,8 +55,14 @@ class SacConfig:
     initial_entropy_coefficient: PositiveFloat = 0.01
     """Entropy coefficient alpha at the start of training, which then learns it."""
 
+    learn_entropy_coefficient: bool = True
+    """Whether alpha is learned. METRA fixes it in some tasks (Kitchen)."""
+
     target_entropy_per_action: Annotated[float, Field(allow_inf_nan=False)] = -0.5
     """Target entropy per action entry, to which training adjusts alpha [nat]."""
+
+    skills: SkillKind = "sphere"
+    """Kind of the skills: unit vectors, or one of as many as the representation has dimensions."""
 
     representation: RepresentationConfig = dataclasses.field(default_factory=RepresentationConfig)
     """The state representation, in which skills are directions."""
@@ -80,8 +87,7 @@ class SoftActorCritic(ABC):
 
     Args:
         config: Settings.
-        layout: Slice of the observation for each field.
-        scale: ``(O,)`` typical magnitude of each observation entry.
+        inputs: Normalisation of the observation, and the entries that phi sees.
         action_size: A.
         device: Device of networks and batches.
         seed: Seed of initial weights and noise.
@@ -94,8 +100,7 @@ class SoftActorCritic(ABC):
         self,
         config: SacConfig,
         *,
-        layout: Mapping[str, slice],
-        scale: Sequence[float],
+        inputs: NetworkInputs,
         action_size: int,
         device: torch.device | str = "cpu",
         seed: int = 0,
@@ -104,14 +109,17 @@ class SoftActorCritic(ABC):
         self.skill_size = config.representation.size
         self.device = torch.device(device)
         self.generator = torch_generator(seed, "noise", self.device)
-        normalizer = ObservationNormalizer(scale)
+        self.inputs = inputs
+        normalizer = ObservationNormalizer(inputs.scale, inputs.offset)
         # Drawn on the CPU, so that a seed gives the same initial weights on every device.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "weights"))
             sizes = {"skill_size": self.skill_size, "action_size": action_size}
             actor = TanhGaussianActor(normalizer, **sizes, hidden=config.hidden)
             critic = self.critic_kind(normalizer, **sizes, hidden=config.hidden)
-            phi = StateRepresentation(config.representation, layout=layout, scale=scale)
+            phi = StateRepresentation(
+                config.representation, indices=inputs.seen, scale=inputs.seen_scale
+            )
         self.actor, self.critic = actor.to(device), critic.to(device)
         self.representation = phi.to(device)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
@@ -155,9 +163,15 @@ class SoftActorCritic(ABC):
         action, log_prob = self.actor.sample(batch.observation, batch.skill, self.generator)
         loss, metrics = self.actor_loss(batch, action, log_prob)
         descend(loss, self.actor_optimizer)
+        if not self.config.learn_entropy_coefficient:
+            return metrics
         loss, entropy_metrics = self.entropy_loss(log_prob)
         descend(loss, self.entropy_optimizer)
         return metrics | entropy_metrics
+
+    def sample_skills(self, n: int, generator: torch.Generator) -> Tensor:
+        """Draws ``n`` skills from the prior, ``(n, Z)``, on the generator's device."""
+        return sample_skills(n, self.skill_size, generator, self.config.skills)
 
     def update_target(self) -> None:
         """Moves the target critic towards the critic by the target rate."""
@@ -217,7 +231,8 @@ class Sac(SoftActorCritic):
         """Returns r + gamma (min_j Q'_j(s', z, a') - alpha log pi(a'|s', z)), ``(n,)``."""
         action, log_prob = self.actor.sample(batch.next_observation, batch.skill, self.generator)
         values = self.target_critic(batch.next_observation, action, batch.skill).amin(0)
-        return reward + self.config.discount * (values - self.entropy_coefficient() * log_prob)
+        soft_values = values - self.entropy_coefficient() * log_prob
+        return reward + self.config.discount * batch.continued(soft_values)
 
     def critic_loss(self, batch: Batch, reward: Tensor) -> Loss:
         """sum_i 0.5 mean((Q_i - y)^2) for rewards ``(n,)``."""

@@ -9,43 +9,43 @@ import torch
 from torch import Tensor
 
 from skill_proto.arrays import Array
-from skill_robots.tasks.tabletop.tabletop import Tabletop
+from skill_robots.worlds.world import World
 from skill_training.algorithms.sac import SoftActorCritic
-from skill_training.algorithms.skills import sample_skills
 from skill_training.data.replay import ReplayBuffer
 from skill_training.nets.finite import check_action
 from skill_training.seeding import torch_generator
 
 
 class SkillCollector:
-    """Fills a replay buffer from a tabletop, one round of episodes at a time.
+    """Fills a replay buffer from a world, one round of episodes at a time.
 
-    All scenes start and end their episodes together, so that between two rounds the only state is
-    that of the random generators. No transition is terminal: an episode ends at a time limit.
+    All scenes start and end their rounds together, so that between two rounds the only state is
+    that of the random generators. A scene whose episode ends earlier starts another one with the
+    same skill.
 
     Args:
-        tabletop: The scenes; a round has their episode length.
+        world: The scenes; a round has their episode length.
         algorithm: The acting algorithm, which defines the skill space.
         replay: Replay for the transitions, in raw units.
-        observation_names: Observation fields of the policy, in order.
+        terminals: Whether the replay stores terminals.
         warmup_steps: Environment steps at the start with uniform random actions.
         seed: Seed of skills and warm-up actions.
     """
 
     def __init__(
         self,
-        tabletop: Tabletop,
+        world: World,
         algorithm: SoftActorCritic,
         replay: ReplayBuffer,
         *,
-        observation_names: tuple[str, ...],
+        terminals: bool = False,
         warmup_steps: int,
         seed: int,
     ) -> None:
-        self._tabletop = tabletop
+        self.world = world
         self._algorithm = algorithm
         self._replay = replay
-        self._names = observation_names
+        self._terminals = terminals
         self._warmup_steps = warmup_steps
         self._random = np.random.default_rng([seed, 3])
         self._skills = torch_generator(seed, "skills")
@@ -54,7 +54,7 @@ class SkillCollector:
     @property
     def steps_per_round(self) -> int:
         """Environment steps in one round."""
-        return self._tabletop.n * self._tabletop.config.episode_steps
+        return self.world.n * self.world.spec.episode_steps
 
     @property
     def warming_up(self) -> bool:
@@ -62,22 +62,23 @@ class SkillCollector:
         return self.env_steps < self._warmup_steps
 
     def collect_round(self) -> None:
-        """Runs one episode in every scene and stores its transitions.
+        """Runs one round of episodes in every scene and stores its transitions.
 
         Raises:
             NotFiniteError: an action of the policy is not finite.
         """
-        scene, algorithm = self._tabletop, self._algorithm
-        scene.reset()
-        skill = sample_skills(scene.n, algorithm.skill_size, self._skills)
-        observation = scene.observe(self._names)
+        world = self.world
+        observation = world.reset()
+        skill = self._algorithm.sample_skills(world.n, self._skills)
         random_actions = self.warming_up
-        for _ in range(scene.config.episode_steps):
+        for _ in range(world.spec.episode_steps):
             action = self._random_action() if random_actions else self._act(observation, skill)
-            scene.step(action)
-            after = scene.observe(self._names)
-            self._replay.add(observation, action, after, skill)
-            observation = after
+            step = world.step(action)
+            terminal = step.terminated if self._terminals else None
+            self._replay.add(observation, action, step.observation, skill, terminal)
+            observation = step.observation
+            if step.ended.any():
+                observation = world.reset(np.flatnonzero(step.ended))
         self.env_steps += self.steps_per_round
 
     def state_dict(self) -> dict[str, Any]:
@@ -86,7 +87,7 @@ class SkillCollector:
             "env_steps": self.env_steps,
             "skills": self._skills.get_state(),
             "random": self._random.bit_generator.state,
-            "tabletop": self._tabletop.rng.bit_generator.state,
+            "world": self.world.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -94,10 +95,13 @@ class SkillCollector:
         self.env_steps = int(state["env_steps"])
         self._skills.set_state(state["skills"].cpu())
         self._random.bit_generator.state = state["random"]
-        self._tabletop.rng.bit_generator.state = state["tabletop"]
+        if "tabletop" in state:  # a checkpoint of an older release
+            self.world.load_state_dict({"rng": state["tabletop"]})
+        else:
+            self.world.load_state_dict(state["world"])
 
     def _random_action(self) -> Array:
-        return self._random.uniform(-1.0, 1.0, (self._tabletop.n, self._tabletop.action_size))
+        return self._random.uniform(-1.0, 1.0, (self.world.n, self.world.spec.action_size))
 
     def _act(self, observation: Array, skill: Tensor) -> Array:
         device = self._algorithm.device

@@ -10,12 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+Flags = NDArray[np.bool_]
 Rows = Tensor | NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Batch:
-    """Transitions, float32. There are no terminals: a time limit is not an end of the task."""
+    """Transitions, float32. A time limit is not an end of the task, and so no terminal."""
 
     observation: Tensor
     """``(n, O)``, raw."""
@@ -25,12 +26,29 @@ class Batch:
     """``(n, O)``, raw."""
     skill: Tensor
     """``(n, Z)``, constant over an episode."""
+    terminal: Tensor | None = None
+    """``(n,)``: 1 where the task ended in the next state, else 0; None if it never does."""
+
+    def continued(self, values: Tensor) -> Tensor:
+        """Returns the values ``(n,)`` or ``(n, Z)`` of the next states: 0 after a terminal."""
+        if self.terminal is None:
+            return values
+        going_on = 1.0 - self.terminal
+        return values * (going_on if values.ndim == 1 else going_on[:, None])
 
 
 class ReplayBuffer:
     """The newest ``capacity`` transitions, sampled uniformly.
 
     Each transition is one row of one tensor, so that a sample is a single gather.
+
+    Args:
+        capacity: Maximum number of transitions.
+        observation_size: O.
+        action_size: A.
+        skill_size: Z.
+        terminals: Whether transitions have terminals.
+        device: Device of the tensor.
 
     Raises:
         ValueError: the capacity or a size is not positive.
@@ -43,9 +61,11 @@ class ReplayBuffer:
         observation_size: int,
         action_size: int,
         skill_size: int,
+        terminals: bool = False,
         device: torch.device | str = "cpu",
     ) -> None:
         self._sizes = [observation_size, action_size, observation_size, skill_size]
+        self._sizes += [1] if terminals else []
         if capacity < 1 or min(self._sizes) < 1:
             raise ValueError(
                 f"replay needs a positive capacity and sizes, got capacity {capacity}, "
@@ -63,7 +83,14 @@ class ReplayBuffer:
         """Maximum number of transitions."""
         return len(self._rows)
 
-    def add(self, observation: Rows, action: Rows, next_observation: Rows, skill: Rows) -> None:
+    def add(
+        self,
+        observation: Rows,
+        action: Rows,
+        next_observation: Rows,
+        skill: Rows,
+        terminal: Rows | Flags | None = None,
+    ) -> None:
         """Appends ``n`` transitions and overwrites the oldest; arguments as in :class:`Batch`.
 
         Raises:
@@ -73,6 +100,9 @@ class ReplayBuffer:
             torch.as_tensor(part, dtype=torch.float32, device=self._rows.device)
             for part in (observation, action, next_observation, skill)
         ]
+        if terminal is not None:
+            flags = torch.as_tensor(terminal, dtype=torch.float32, device=self._rows.device)
+            parts.append(flags[:, None])
         widths = [part.shape[-1] for part in parts]
         count = len(parts[0])
         if widths != self._sizes or count > self.capacity:
@@ -100,7 +130,11 @@ class ReplayBuffer:
         index = torch.randint(self._filled, (n,), generator=generator, device=self._rows.device)
         parts = self._rows[index].split(self._sizes, dim=-1)
         return Batch(
-            observation=parts[0], action=parts[1], next_observation=parts[2], skill=parts[3]
+            observation=parts[0],
+            action=parts[1],
+            next_observation=parts[2],
+            skill=parts[3],
+            terminal=parts[4][:, 0] if len(parts) > 4 else None,
         )
 
     def state_dict(self) -> dict[str, Any]:

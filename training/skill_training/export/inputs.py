@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from skill_proto.manifest import PolicyManifest
-from skill_robots.observation import scales
+from skill_robots.observation import FIELDS, scales
 from skill_training.algorithms.skills import sample_skills
 from skill_training.errors import ExportError
 from skill_training.export.graph import PolicyGraph
+from skill_training.nets.mlp import ObservationNormalizer
 
 STATE_SPREAD = 0.5
 """Standard deviation of random recurrent states; an LSTM's hidden state is within 1."""
@@ -57,7 +58,12 @@ def random_inputs(
 
     If the policy takes skills and goals, half of the inputs use the goal.
     """
-    return tuple(_random(name, manifest, n, generator) for name in graph.input_names)
+    return tuple(
+        _random_observations(graph, manifest, n, generator)
+        if name == "observation"
+        else _random(name, manifest, n, generator)
+        for name in graph.input_names
+    )
 
 
 def zero_states(manifest: PolicyManifest, n: int) -> dict[str, Tensor]:
@@ -65,10 +71,23 @@ def zero_states(manifest: PolicyManifest, n: int) -> dict[str, Tensor]:
     return {state.name: torch.zeros(n, *state.shape) for state in manifest.recurrent}
 
 
-def _random(name: str, manifest: PolicyManifest, n: int, generator: torch.Generator) -> Tensor:
-    if name == "observation":
+def _random_observations(
+    graph: PolicyGraph, manifest: PolicyManifest, n: int, generator: torch.Generator
+) -> Tensor:
+    rows = torch.randn(n, manifest.observation_size, generator=generator)
+    if all(name in FIELDS for name in manifest.observation_names):
         scale = torch.as_tensor(scales(manifest.observation_names), dtype=torch.float32)
-        return torch.randn(n, manifest.observation_size, generator=generator) * scale
+        return rows * scale
+    # A field of another world: the graph knows its typical values.
+    known = [part for part in graph.modules() if isinstance(part, ObservationNormalizer)]
+    if not known:
+        return rows
+    offset = known[0].offset
+    spread = rows * known[0].scale.cpu()
+    return spread if offset is None else spread + offset.cpu()
+
+
+def _random(name: str, manifest: PolicyManifest, n: int, generator: torch.Generator) -> Tensor:
     if name == "previous_action":
         return 2 * torch.rand(n, manifest.action_size, generator=generator) - 1
     if name == "skill" and manifest.skill.kind != "none":

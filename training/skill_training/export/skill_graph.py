@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import torch
@@ -50,20 +51,38 @@ class GoalGraph(PolicyGraph):
 
     Args:
         actor: The trained actor.
-        representation: The trained representation. A goal gives values of its inputs.
+        representation: The trained representation.
+        places: Observation entries whose values a goal gives, all of them inputs of the
+            representation.
         stop_radius: Distance to the goal within which the action is zero, in the goal's unit.
     """
 
     input_names = ("observation", "previous_action", "skill", "goal", "use_goal")
     output_names = ("action", "skill_used")
+    places: Tensor
+    spread: Tensor
+    """``(G, k)``: 1 where an input of the representation is an entry of the goal."""
 
     def __init__(
-        self, actor: TanhGaussianActor, representation: StateRepresentation, stop_radius: float
+        self,
+        actor: TanhGaussianActor,
+        representation: StateRepresentation,
+        places: Sequence[int],
+        stop_radius: float,
     ) -> None:
         super().__init__()
         self.actor = actor
         self.representation = representation
         self._stop_radius = stop_radius
+        device = representation.indices.device
+        self.register_buffer("places", torch.tensor(places, device=device), persistent=False)
+        seen = representation.indices.tolist()
+        #: Whether a goal gives all inputs of the representation, in their order.
+        self._complete = seen == list(places)
+        spread = torch.zeros(len(places), len(seen), device=device)
+        for row, place in enumerate(places):
+            spread[row, seen.index(place)] = 1.0
+        self.register_buffer("spread", spread, persistent=False)
 
     def for_shipping(self) -> Self:
         """Returns a copy on the CPU, with phi in float64.
@@ -87,7 +106,8 @@ class GoalGraph(PolicyGraph):
 
         With ``use_goal`` the skill is the unit vector to the goal in representation space,
         ``z = (phi(g) - phi(s)) / |phi(g) - phi(s)|`` (Park et al. 2024, METRA, zero-shot goal
-        reaching). The skill is zero at the goal, and the action is zero within the stop radius.
+        reaching). Inputs of phi that the goal does not give keep their present values. The skill is
+        zero at the goal, and the action is zero within the stop radius.
 
         Args:
             observation: ``(n, O)``, raw units.
@@ -101,14 +121,22 @@ class GoalGraph(PolicyGraph):
         """
         del previous_action
         to_goal = use_goal > 0.5
-        here = observation.index_select(-1, self.representation.indices)
+        seen = observation.index_select(-1, self.representation.indices)
         precision = self.representation.scale.dtype
-        phi_here = self.representation.embed(here.to(precision))
-        offset = self.representation.embed(goal.to(precision)) - phi_here
+        phi_here = self.representation.embed(seen.to(precision))
+        offset = self.representation.embed(self._at_goal(seen, goal).to(precision)) - phi_here
         length = torch.linalg.vector_norm(offset, dim=-1, keepdim=True)
         towards = torch.where(length > MIN_OFFSET, offset / length.clamp_min(MIN_OFFSET), 0.0)
         skill_used = torch.where(to_goal, towards.to(skill.dtype), skill)
         action = self.actor.mode(observation, skill_used)
+        here = observation.index_select(-1, self.places)
         distance = torch.linalg.vector_norm(goal - here, dim=-1, keepdim=True)
         arrived = to_goal & (distance < self._stop_radius)
         return torch.where(arrived, 0.0, action), skill_used
+
+    def _at_goal(self, seen: Tensor, goal: Tensor) -> Tensor:
+        """Returns phi's inputs ``(n, k)`` with those that the goal ``(n, G)`` gives replaced."""
+        if self._complete:
+            return goal
+        spread = self.spread.to(goal.dtype)
+        return seen * (1.0 - spread.sum(0)) + goal @ spread

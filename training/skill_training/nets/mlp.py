@@ -16,29 +16,35 @@ from torch import Tensor, nn
 
 
 class ObservationNormalizer(nn.Module):
-    """Divides a raw observation by the fixed typical magnitude of each entry.
+    """Subtracts a fixed offset from a raw observation and divides by fixed magnitudes.
 
-    Unlike running statistics, fixed magnitudes are the same in training, in the exported file and
-    in every run.
+    Unlike running statistics, fixed numbers are the same throughout training and in the exported
+    file.
 
     Args:
         scale: ``(O,)`` typical magnitudes in the units of the observation, all positive.
+        offset: ``(O,)``; None for zeros.
 
     Raises:
         ValueError: a scale is not finite and positive.
     """
 
     scale: Tensor
+    offset: Tensor | None
 
-    def __init__(self, scale: Sequence[float]) -> None:
+    def __init__(self, scale: Sequence[float], offset: Sequence[float] | None = None) -> None:
         super().__init__()
         values = torch.as_tensor(scale, dtype=torch.float32).clone()
         if not bool((torch.isfinite(values) & (values > 0)).all()):
             raise ValueError(f"observation scales must be finite and > 0, got {values.tolist()}")
         self.register_buffer("scale", values)
+        mean = None if offset is None else torch.as_tensor(offset, dtype=torch.float32).clone()
+        self.register_buffer("offset", mean)
 
     def forward(self, observation: Tensor) -> Tensor:
         """``(n, O)`` raw -> ``(n, O)`` of order one."""
+        if self.offset is not None:
+            observation = observation - self.offset
         return observation / self.scale
 
 

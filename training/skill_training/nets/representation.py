@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
-from skill_training.config import Count, PositiveFloat, PositiveInt
+from skill_training.config import PositiveFloat, PositiveInt
 from skill_training.nets.mlp import mlp
 
 Form = Literal["rotation", "linear", "mlp"]
@@ -23,11 +23,14 @@ DEFAULT_LEARNING_RATE: Mapping[Form, float] = {"rotation": 1e-3, "linear": 1e-3,
 class RepresentationConfig:
     """Inputs and form of the representation phi."""
 
-    field: str = "cube_position"
-    """Observation field that is the input of phi. Skills move this quantity."""
+    inputs: tuple[str, ...] = ("cube_position.0", "cube_position.1")
+    """Observation entries that phi sees, in order: fields, entries as 'field.component', '*' for
+    all, or 'unactuated' for those that the actions do not drive directly, which a test with random
+    actions selects. Skills move these quantities."""
 
-    components: tuple[Count, ...] = (0, 1)
-    """Components of the field, in order. Goals are given in these components."""
+    input_scale: Literal["typical", "step"] = "typical"
+    """What phi's inputs are divided by: the typical magnitude of an entry, or that of its change
+    in one control step under random actions."""
 
     form: Form = "rotation"
     """'rotation': a rotation times a scale (two numbers, from two components to two).
@@ -74,47 +77,30 @@ def _linear(input_size: int, size: int) -> nn.Linear:
     return layer
 
 
-def _build_map(config: RepresentationConfig) -> nn.Module:
-    input_size = len(config.components)
+def _build_map(config: RepresentationConfig, input_size: int) -> nn.Module:
     if config.form == "mlp":
         return mlp(input_size, config.hidden, config.size)
     if config.form == "linear":
         return _linear(input_size, config.size)
     if input_size != 2 or config.size != 2:
         raise ValueError(
-            f"a 'rotation' representation maps 2 components to 2 dimensions, got {input_size} "
-            f"components {config.components} and size {config.size}; choose two components and "
+            f"a 'rotation' representation maps 2 entries to 2 dimensions, got {input_size} "
+            f"entries ({', '.join(config.inputs)}) and size {config.size}; choose two entries and "
             "size 2, or the form 'linear' or 'mlp'"
         )
     return ScaledRotation()
-
-
-def _selected_indices(config: RepresentationConfig, layout: Mapping[str, slice]) -> list[int]:
-    if config.field not in layout:
-        raise ValueError(
-            f"the observation has no field {config.field!r} for the representation; "
-            f"it has {', '.join(layout)}"
-        )
-    place = layout[config.field]
-    size = place.stop - place.start
-    if not config.components or max(config.components) >= size:
-        raise ValueError(
-            f"representation components {config.components} must name at least one of the "
-            f"components 0 to {size - 1} of {config.field!r}"
-        )
-    return [place.start + component for component in config.components]
 
 
 class StateRepresentation(nn.Module):
     """phi: selected observation entries, scaled -> ``(n, d)``.
 
     Args:
-        config: Inputs and form of phi.
-        layout: Slice of the observation for each field.
-        scale: ``(O,)`` typical magnitude of each observation entry.
+        config: Form of phi.
+        indices: Places of the ``k`` entries that phi sees.
+        scale: ``(k,)`` magnitudes by which they are divided.
 
     Raises:
-        ValueError: the field or a component does not exist, or the form cannot map those sizes.
+        ValueError: the form cannot map those sizes.
     """
 
     indices: Tensor
@@ -124,15 +110,14 @@ class StateRepresentation(nn.Module):
         self,
         config: RepresentationConfig,
         *,
-        layout: Mapping[str, slice],
+        indices: Sequence[int],
         scale: Sequence[float],
     ) -> None:
         super().__init__()
         self.config = config
-        indices = torch.tensor(_selected_indices(config, layout))
-        self.register_buffer("indices", indices)
-        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32)[indices])
-        self.map = _build_map(config)
+        self.register_buffer("indices", torch.tensor(indices))
+        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32).clone())
+        self.map = _build_map(config, len(indices))
 
     @property
     def size(self) -> int:
@@ -167,7 +152,7 @@ class StateRepresentation(nn.Module):
                 raise ValueError("an 'mlp' representation needs a batch of observations here")
             points = observation.index_select(-1, self.indices) / self.scale
         else:
-            points = self.scale.new_zeros(1, len(self.config.components))
+            points = self.scale.new_zeros(1, len(self.indices))
         jacobians = vmap(jacrev(self.map))(points)
         return torch.linalg.svdvals(jacobians.mean(0))
 

@@ -29,6 +29,18 @@ def check_tabletop(task: TabletopConfig) -> None:
     _check_times(task)
 
 
+def check_own_world(algorithm: str, world: str | None) -> None:
+    """Refuses ``--world`` for an algorithm that trains in one world only.
+
+    Raises:
+        ConfigError: a world is given.
+    """
+    if world is not None:
+        raise ConfigError(
+            f"skill-train {algorithm} trains on the Panda alone and takes no --world, got {world!r}"
+        )
+
+
 def check_replay(run: RunSettings, *, episode_steps: int) -> None:
     """Refuses a replay that cannot hold one round of episodes.
 

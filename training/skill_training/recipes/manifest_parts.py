@@ -8,9 +8,9 @@ from skill_proto.arrays import Array
 from skill_proto.manifest import (
     ActionPart,
     GoalSpace,
-    Plant,
     Range,
 )
+from skill_proto.plant import Plant
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.setpoint_shaper import ShaperConfig

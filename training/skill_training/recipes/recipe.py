@@ -151,8 +151,16 @@ class Recipe(Protocol[ConfigT]):
         """The main curves, which are drawn by default if a run has logged them."""
         ...
 
-    def default_config(self, name: str) -> ConfigT:
-        """Returns the configuration of ``skill-train <name>`` without flags."""
+    def default_config(self, name: str, world: str | None = None) -> ConfigT:
+        """Returns the configuration of ``skill-train <name>`` without flags.
+
+        Args:
+            name: Name of the algorithm.
+            world: Value of ``--world``; None for the recipe's own.
+
+        Raises:
+            ConfigError: the recipe has one world only.
+        """
         ...
 
     def check(self, config: ConfigT) -> None:

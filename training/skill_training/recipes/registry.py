@@ -26,10 +26,11 @@ def recipe_for(config: TrainConfig) -> AnyRecipe:
     return recipe_of(config.algorithm_name)
 
 
-def default_config(name: str) -> TrainConfig:
-    """Returns the configuration of ``skill-train <name>`` without flags.
+def default_config(name: str, world: str | None = None) -> TrainConfig:
+    """Returns the configuration of ``skill-train <name> [--world WORLD]`` without other flags.
 
     Raises:
         KeyError: there is no such algorithm.
+        ConfigError: the algorithm has one world only.
     """
-    return recipe_of(name).default_config(name)
+    return recipe_of(name).default_config(name, world)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,7 +25,7 @@ def config_from_json(text: str) -> TrainConfig:
     """
     try:
         plain = json.loads(text)
-        settings = dict(plain.pop("algorithm"))
+        settings = _current(dict(plain.pop("algorithm")))
         name = settings.pop("name")
         algorithm = TypeAdapter(recipe_of(name).config_types[name]).validate_python(settings)
         kind = type(default_config(name))
@@ -36,12 +36,26 @@ def config_from_json(text: str) -> TrainConfig:
         raise ConfigError(f"not a configuration of skill-train: {error!r}") from None
 
 
+def _current(algorithm: dict[str, Any]) -> dict[str, Any]:
+    """Returns settings with today's names. Older releases gave phi's inputs as field and parts."""
+    seen = algorithm.get("representation")
+    if isinstance(seen, dict) and "field" in seen:
+        older = cast("dict[str, Any]", seen)
+        inputs = [f"{older['field']}.{component}" for component in older["components"]]
+        kept = {key: value for key, value in older.items() if key not in ("field", "components")}
+        return algorithm | {"representation": {"inputs": inputs, **kept}}
+    return algorithm
+
+
 def shortest_command(config: TrainConfig) -> str:
     """Returns the shortest command that gives this configuration. It always contains the seed."""
     name = config.algorithm_name
-    default = default_config(name)
+    default = default_config(name, config.world)
     default = replace(default, run=replace(default.run, seed=config.run.seed))
-    start = ["skill-train", name, "--seed", str(config.run.seed)]
+    start = ["skill-train", name]
+    if config.world != default_config(name).world:
+        start += ["--world", str(config.world)]
+    start += ["--seed", str(config.run.seed)]
     return shlex.join(start + flags_between(default, config))
 
 

@@ -25,7 +25,7 @@ def check_fits_skill_aware(manifest: PolicyManifest) -> None:
         ("gripper_width_displacement", 1, GRIPPER_WIDTH_STEP_M),
     )
     for verb, found, expected in (
-        ("was trained on the task", manifest.plant.task, SKILL_AWARE.name),
+        ("was trained on the task", manifest.arm_plant.task, SKILL_AWARE.name),
         ("observes", manifest.observation_names, OBSERVATION),
         ("acts by", tuple((part.name, part.size, part.scale) for part in manifest.action), actions),
         ("acts at [Hz]", manifest.control_rate_hz, CONTROL_RATE_HZ),

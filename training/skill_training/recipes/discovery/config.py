@@ -1,30 +1,55 @@
-"""Configuration of CSF or METRA on the tabletop."""
+"""Configuration of skill discovery: an algorithm in a world."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
+from skill_robots.worlds.errors import WorldError
+from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.mujoco_world import BodyConfig, find_body
+from skill_robots.worlds.registry import TABLETOP, default_config, world_name
 from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig
 from skill_training.config import PositiveInt, RunSettings, TrainConfig
+from skill_training.errors import ConfigError
+from skill_training.nets.representation import RepresentationConfig
 from skill_training.recipes.checks import check_replay, check_tabletop
+
+ALGORITHMS: dict[str, type[CsfConfig] | type[MetraConfig]] = {
+    "csf": CsfConfig,
+    "metra": MetraConfig,
+}
 
 TRAINING_TASK = TabletopConfig(
     stiffness_scale=(0.85, 1.15), latency_s=(0.0, 0.02), sensor_noise=1.0, start="mixed"
 )
 """Domain randomisation of training: motor stiffness, latency, sensor noise and starts."""
 
+WHOLE_STATE = RepresentationConfig(inputs=("*",), input_scale="step", form="linear")
+"""Phi of the whole observation: the papers' setting, with a linear map. In Ant a linear phi whose
+inputs are divided by their typical step takes off many times earlier than an MLP whose inputs are
+divided by their typical size, since a step of x is 1/20 of its size, and one of a joint's velocity
+as large as its size."""
+
+FAST_RATE = 1e-3
+"""Learning rate in worlds other than the tabletop."""
+
+ONE_HOT_SKILLS = 16
+"""Number of METRA's one-hot skills in HalfCheetah."""
+
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SkillRunSettings(RunSettings):
-    """Run settings of CSF and METRA."""
+    """Run settings of skill discovery."""
 
     eval_skills: Annotated[int, Field(ge=2)] = 48
-    """Number of skills in an evaluation. Each runs once, and four times in the final evaluation."""
+    """Number of skills in an evaluation. Each runs once; on the tabletop it runs four times in the
+    final evaluation."""
 
     final_eval_goals: PositiveInt = 128
     """Number of goals in the final evaluation."""
@@ -32,13 +57,13 @@ class SkillRunSettings(RunSettings):
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SkillConfig(TrainConfig):
-    """All settings that determine a run of CSF or METRA."""
+    """All settings that determine a run of skill discovery."""
 
     algorithm: CsfConfig | MetraConfig
     """The algorithm's own settings."""
 
-    task: TabletopConfig = TRAINING_TASK
-    """Quantities that vary between episodes."""
+    task: TabletopConfig | BodyConfig | GymnasiumConfig = TRAINING_TASK
+    """The world, and the quantities that vary between its episodes."""
 
     run: SkillRunSettings = SkillRunSettings()
     """Length, seed, device and bookkeeping."""
@@ -50,5 +75,34 @@ class SkillConfig(TrainConfig):
             ConfigError: the replay is smaller than one round of episodes, a range of the task is
                 empty or holds impossible values, or its times do not fit the control period.
         """
-        check_tabletop(self.task)
-        check_replay(self.run, episode_steps=self.task.episode_steps)
+        if isinstance(self.task, TabletopConfig):
+            check_tabletop(self.task)
+        if isinstance(self.task, BodyConfig):
+            try:
+                find_body(self.task.body)
+            except WorldError as error:
+                raise ConfigError(str(error)) from None
+        if self.task.episode_steps is not None:
+            check_replay(self.run, episode_steps=self.task.episode_steps)
+        if self.algorithm.skills == "one_hot" and self.algorithm.representation.size < 2:
+            raise ConfigError(
+                f"--{self.algorithm_name}.skills one_hot needs --{self.algorithm_name}."
+                "representation.size 2 or more: the size is the number of skills"
+            )
+
+    @property
+    def world(self) -> str:
+        """Name of the world."""
+        return world_name(self.task)
+
+
+def default_skill_config(algorithm: str, world: str = TABLETOP) -> SkillConfig:
+    """Returns the configuration of ``skill-train ALGORITHM --world WORLD`` without other flags."""
+    settings = ALGORITHMS[algorithm]()
+    if world == TABLETOP:
+        return SkillConfig(algorithm=settings)
+    settings = replace(settings, representation=WHOLE_STATE, learning_rate=FAST_RATE)
+    if (algorithm, world) == ("metra", "half_cheetah"):
+        phi = replace(WHOLE_STATE, size=ONE_HOT_SKILLS)
+        settings = replace(settings, skills="one_hot", representation=phi)
+    return SkillConfig(algorithm=settings, task=default_config(world))

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import torch
 
-from skill_robots.tasks.tabletop.metrics import goal_metrics, skill_metrics
+from skill_robots.tasks.tabletop import metrics as tabletop_metrics
 from skill_robots.tasks.tabletop.rollouts import (
     evaluation_goals,
     evaluation_skills,
     goal_rollouts,
     skill_rollouts,
 )
-from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
+from skill_robots.worlds.evaluation import evaluate_goals, evaluate_skills, exact
+from skill_robots.worlds.registry import WorldConfig
+from skill_robots.worlds.world import WorldSpec
 from skill_training.device import exact_matmul
 from skill_training.export.graph import TorchPolicy
 from skill_training.export.skill_graph import GoalGraph
 from skill_training.nets.representation import StateRepresentation
 from skill_training.recipes.discovery.config import SkillConfig
-from skill_training.recipes.discovery.policy import OBSERVATION, Graph
+from skill_training.recipes.discovery.policy import Graph
 
 EVALUATION_SEED = 0
 """The default seed of ``skill-eval``, for the same starts and contexts."""
 
 FINAL_EPISODES = 4
-"""Episodes per skill in the final evaluation; the default of ``skill-eval``."""
+"""Episodes per skill in the final evaluation on the tabletop; the default of ``skill-eval``."""
 
 PROBE_POINTS = 256
 """Number of random inputs at which the Jacobian of an 'mlp' representation is averaged."""
@@ -41,57 +44,63 @@ class Evaluator:
     """
 
     def __init__(
-        self, config: SkillConfig, graph: Graph, representation: StateRepresentation
+        self,
+        config: SkillConfig,
+        graph: Graph,
+        representation: StateRepresentation,
+        spec: WorldSpec,
     ) -> None:
-        self._task = nominal_task(config.task)
-        self._skills = config.run.eval_skills
+        self._task = config.task
+        self._spec = spec
         self._goals = config.run.final_eval_goals if isinstance(graph, GoalGraph) else 0
+        self._skills = evaluation_skills(
+            config.algorithm.skills, representation.size, config.run.eval_skills, EVALUATION_SEED
+        )
         self._representation = representation
         self._policy = TorchPolicy(
             graph,
-            action_size=Tabletop.action_size,
+            action_size=spec.action_size,
             skill_size=representation.size,
-            goal_size=len(representation.indices),
+            goal_size=len(graph.places) if isinstance(graph, GoalGraph) else 0,
         )
 
     def quick(self) -> dict[str, float]:
         """Returns skill metrics from one episode per skill, and phi's singular-value ratio."""
-        return self._evaluate(episodes=1)
+        ratio = singular_value_ratio(self._representation)
+        return self._skill_metrics(final=False) | {"phi_singular_value_ratio": ratio}
 
     def full(self) -> dict[str, float]:
         """Returns the metrics of ``skill-eval`` with its defaults, and goal metrics if possible."""
         with exact_matmul():
-            return self._full()
+            ratio = singular_value_ratio(self._representation)
+            metrics = self._skill_metrics(final=True) | {"phi_singular_value_ratio": ratio}
+            return metrics | (self._goal_metrics() if self._goals else {})
 
-    def _full(self) -> dict[str, float]:
-        metrics = self._evaluate(FINAL_EPISODES)
-        if self._goals:
-            goals = evaluation_goals(self._goals, EVALUATION_SEED)
-            metrics |= goal_metrics(
-                goal_rollouts(
-                    self._policy,
-                    self._task,
-                    goals=goals,
-                    seed=EVALUATION_SEED,
-                    observation_names=OBSERVATION,
-                )
-            )
-        return metrics
-
-    def _evaluate(self, episodes: int) -> dict[str, float]:
-        skills = evaluation_skills(
-            "sphere", self._representation.size, self._skills, EVALUATION_SEED
-        )
-        rollouts = skill_rollouts(
+    def _skill_metrics(self, *, final: bool) -> dict[str, float]:
+        if not isinstance(self._task, TabletopConfig):
+            task: WorldConfig = exact(self._task) if final else self._task
+            return evaluate_skills(self._policy, task, self._skills, EVALUATION_SEED)
+        trajectories = skill_rollouts(
             self._policy,
-            self._task,
-            skills=skills,
-            episodes=episodes,
+            nominal_task(self._task),
+            skills=self._skills,
+            episodes=FINAL_EPISODES if final else 1,
             seed=EVALUATION_SEED,
-            observation_names=OBSERVATION,
+            observation_names=tuple(field.name for field in self._spec.observation),
         )
-        ratio = singular_value_ratio(self._representation)
-        return skill_metrics(rollouts) | {"phi_singular_value_ratio": ratio}
+        return tabletop_metrics.skill_metrics(trajectories)
+
+    def _goal_metrics(self) -> dict[str, float]:
+        if not isinstance(self._task, TabletopConfig):
+            return evaluate_goals(self._policy, exact(self._task), self._goals, EVALUATION_SEED)
+        trajectories = goal_rollouts(
+            self._policy,
+            nominal_task(self._task),
+            goals=evaluation_goals(self._goals, EVALUATION_SEED),
+            seed=EVALUATION_SEED,
+            observation_names=tuple(field.name for field in self._spec.observation),
+        )
+        return tabletop_metrics.goal_metrics(trajectories)
 
 
 def singular_value_ratio(representation: StateRepresentation) -> float:

@@ -1,19 +1,26 @@
-"""The manifest of a policy from CSF or METRA."""
+"""The manifest of a policy from skill discovery."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from skill_proto.manifest import (
     Evaluation,
+    GoalSpace,
     PolicyManifest,
+    Range,
     Representation,
     SkillSpace,
 )
-from skill_robots.observation import manifest_fields
-from skill_robots.tasks.tabletop.tabletop import Tabletop
+from skill_proto.plant import Plant, SimulatedWorld
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.tasks.tabletop.task import TABLETOP
+from skill_robots.worlds.world import WorldSpec
+from skill_training.nets.inputs import NetworkInputs
 from skill_training.recipes.discovery.config import SkillConfig
-from skill_training.recipes.discovery.policy import OBSERVATION, pushes_to_goals
-from skill_training.recipes.manifest_parts import goal_space, plant, push_action, trained_on
+from skill_training.recipes.discovery.policy import Goals, find_goals
+from skill_training.recipes.manifest_parts import goal_space, plant, trained_on
 from skill_training.recipes.recipe import RunFacts, Scalars
 
 TITLES = {"csf": "contrastive successor features (CSF)", "metra": "METRA"}
@@ -26,57 +33,129 @@ LEARNED = {
 """The learned part of the representation, by its form."""
 
 
-def build_manifest(config: SkillConfig, facts: RunFacts) -> PolicyManifest:
-    """Returns the manifest of a run of CSF or METRA."""
+MEASURED = (("*",), ("unactuated",))
+"""Inputs of the representation that nobody chose by name."""
+
+
+def build_manifest(
+    config: SkillConfig, facts: RunFacts, inputs: NetworkInputs, spec: WorldSpec
+) -> PolicyManifest:
+    """Returns the manifest of a run of skill discovery."""
     seen = config.algorithm.representation
+    goals = find_goals(config, inputs, spec)
     return PolicyManifest(
-        name=f"{config.algorithm_name}_panda",
+        name=policy_name(config),
         algorithm=config.algorithm_name,
-        description=description(config),
-        control_rate_hz=Tabletop.control_rate_hz,
-        observation=manifest_fields(OBSERVATION),
-        action=(push_action(),),
-        skill=SkillSpace(kind="sphere", size=seen.size, hold_steps=config.task.episode_steps),
-        goal=goal_space() if pushes_to_goals(config) else None,
+        description=description(config, inputs, spec),
+        control_rate_hz=spec.control_rate_hz,
+        observation=spec.observation,
+        action=spec.action,
+        skill=SkillSpace(
+            kind=config.algorithm.skills, size=seen.size, hold_steps=spec.episode_steps
+        ),
+        goal=None if goals is None else _goal_space(config, goals, spec),
         representation=Representation(
-            inputs=representation_inputs(config),
+            inputs=representation_inputs(inputs, spec),
             form=seen.form,
             size=seen.size,
             singular_value_ratio=facts.metrics.get("phi_singular_value_ratio"),
         ),
-        plant=plant(TABLETOP.name, physics_step_s=config.task.physics_step_s),
-        trained_on=trained_on(config.task),
+        plant=_plant(config),
+        world=_world(config, spec),
+        trained_on=_trained_on(config),
         provenance=facts.provenance,
         evaluation=_evaluation(config, facts.metrics),
     )
 
 
-def representation_inputs(config: SkillConfig) -> tuple[str, ...]:
+def policy_name(config: SkillConfig) -> str:
+    """Returns the name of the policy, such as 'csf_panda' or 'csf_ant'."""
+    if isinstance(config.task, TabletopConfig):
+        return f"{config.algorithm_name}_panda"
+    world = "".join(letter if letter.isalnum() else "_" for letter in config.world)
+    return f"{config.algorithm_name}_{world}"[:128]
+
+
+def representation_inputs(inputs: NetworkInputs, spec: WorldSpec) -> tuple[str, ...]:
     """Returns the names of the observation entries that the representation sees, in order."""
-    seen = config.algorithm.representation
-    return tuple(f"{seen.field}.{component}" for component in seen.components)
+    return tuple(spec.entries[place] for place in inputs.seen)
 
 
-def description(config: SkillConfig) -> str:
+def sees_the_cube_alone(config: SkillConfig) -> bool:
+    """Returns whether the representation's inputs are the cube's x and y, chosen by hand."""
+    chosen = ("cube_position.0", "cube_position.1")
+    return isinstance(config.task, TabletopConfig) and (
+        config.algorithm.representation.inputs == chosen
+    )
+
+
+def description(config: SkillConfig, inputs: NetworkInputs, spec: WorldSpec) -> str:
     """Returns the description of the policy, which names the given part of its skill space."""
     title = TITLES[config.algorithm_name]
-    learned = LEARNED[config.algorithm.representation.form]
-    if pushes_to_goals(config):
+    representation = config.algorithm.representation
+    learned = LEARNED[representation.form]
+    if sees_the_cube_alone(config):
         return (
             "Pushes a 4 cm cube in the direction that the skill names; trained with "
             f"{title} on a given representation: the cube's x and y, {learned}."
         )
-    inputs = ", ".join(representation_inputs(config))
+    if representation.inputs == ("*",):
+        return (
+            f"Skills of {spec.title}, trained with {title} on the whole observation, {learned}. "
+            "Nobody named the quantities that the skills move."
+        )
+    names = ", ".join(representation_inputs(inputs, spec))
+    if representation.inputs == ("unactuated",):
+        return (
+            f"Skills of {spec.title}, trained with {title} on the entries that its actions do not "
+            f"drive directly, which a test with random actions selected ({names}), {learned}."
+        )
     return (
-        f"Moves {inputs} in the direction of its representation that the skill names; trained with "
-        f"{title} on a given representation: {inputs}, {learned}."
+        f"Moves {names} in the direction of its representation that the skill names; trained with "
+        f"{title} on a given representation: {names}, {learned}."
     )
+
+
+def _goal_space(config: SkillConfig, goals: Goals, spec: WorldSpec) -> GoalSpace:
+    if isinstance(config.task, TabletopConfig):
+        return goal_space()
+    coordinates = spec.coordinates
+    assert coordinates is not None
+    fields = {entry.rpartition(".")[0] for entry in coordinates.names}
+    name = next(iter(fields))
+    field = next(field for field in spec.observation if field.name == name)
+    return GoalSpace(
+        field=name,
+        components=tuple(int(entry.rpartition(".")[2]) for entry in coordinates.names),
+        unit=field.unit,
+        frame=field.frame,
+        stop_radius=goals.stop_radius,
+        low=coordinates.goal_low,
+        high=coordinates.goal_high,
+    )
+
+
+def _plant(config: SkillConfig) -> Plant | None:
+    if not isinstance(config.task, TabletopConfig):
+        return None
+    return plant(TABLETOP.name, physics_step_s=config.task.physics_step_s)
+
+
+def _world(config: SkillConfig, spec: WorldSpec) -> SimulatedWorld | None:
+    if isinstance(config.task, TabletopConfig):
+        return None
+    settings: dict[str, Any] = asdict(config.task)
+    return SimulatedWorld(name=config.world, episode_steps=spec.episode_steps, settings=settings)
+
+
+def _trained_on(config: SkillConfig) -> dict[str, Range]:
+    return trained_on(config.task) if isinstance(config.task, TabletopConfig) else {}
 
 
 def _evaluation(config: SkillConfig, metrics: Scalars) -> Evaluation | None:
     if not metrics:
         return None
     command = f"skill-eval --model policy.onnx --skills {config.run.eval_skills}"
-    if "goal_mean_distance_m" in metrics:
+    if any(name.startswith("goal_") for name in metrics):
         command += f" --goals {config.run.final_eval_goals}"
     return Evaluation(command=command, metrics=dict(metrics))

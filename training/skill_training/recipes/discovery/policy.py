@@ -1,55 +1,78 @@
-"""Builds the algorithm and the policy of a run of CSF or METRA from its configuration."""
+"""Builds the algorithm and the policy of a run of skill discovery from its configuration."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 
-from skill_robots.observation import PUSH_OBSERVATION, layout, scales
-from skill_robots.tasks.tabletop.tabletop import Tabletop
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
+from skill_robots.worlds.world import WorldSpec
 from skill_training.algorithms.csf import Csf, CsfConfig
 from skill_training.algorithms.metra import Metra
 from skill_training.errors import ConfigError
 from skill_training.export.skill_graph import GoalGraph, SkillGraph
+from skill_training.nets.inputs import NetworkInputs
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.manifest_parts import STOP_RADIUS_M
 
 Algorithm = Csf | Metra
 Graph = SkillGraph | GoalGraph
 
-OBSERVATION = PUSH_OBSERVATION
-"""Observation fields of the policies trained here."""
+STOP_SHARE = 1 / 3
+"""Distance at which a policy stops at a goal, as a share of that at which the goal counts as
+reached, in worlds other than the tabletop."""
 
 
-def build_algorithm(config: SkillConfig, device: torch.device) -> Algorithm:
+@dataclass(frozen=True, kw_only=True)
+class Goals:
+    """The goals that a policy takes."""
+
+    places: tuple[int, ...]
+    """Observation entries whose value a goal gives."""
+    stop_radius: float
+    """Distance to the goal at which the action is zero, in the unit of the coordinates."""
+
+
+def build_algorithm(
+    config: SkillConfig, inputs: NetworkInputs, spec: WorldSpec, device: torch.device
+) -> Algorithm:
     """Returns the algorithm with randomly initialised networks.
 
     Raises:
-        ConfigError: the observation has no such field or component for the representation.
+        ConfigError: the representation cannot map its inputs.
     """
     settings = config.algorithm
     build = partial(Csf, settings) if isinstance(settings, CsfConfig) else partial(Metra, settings)
     try:
         return build(
-            layout=layout(OBSERVATION),
-            scale=scales(OBSERVATION).tolist(),
-            action_size=Tabletop.action_size,
-            device=device,
-            seed=config.run.seed,
+            inputs=inputs, action_size=spec.action_size, device=device, seed=config.run.seed
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
 
 
-def pushes_to_goals(config: SkillConfig) -> bool:
-    """Returns whether the policy takes goals: its representation sees the cube's x and y."""
-    seen = config.algorithm.representation
-    return seen.field == "cube_position" and tuple(seen.components) == (0, 1)
+def find_goals(config: SkillConfig, inputs: NetworkInputs, spec: WorldSpec) -> Goals | None:
+    """Returns the goals of the policy; None if it takes none.
+
+    A goal names a point of the world's coordinates. The skill that leads there is known if the
+    representation sees all of them and the skills are directions.
+    """
+    coordinates = spec.coordinates
+    if coordinates is None or not coordinates.goal_low or config.algorithm.skills != "sphere":
+        return None
+    places = tuple(spec.indices(coordinates.names))
+    if not set(places) <= set(inputs.seen):
+        return None
+    on_tabletop = isinstance(config.task, TabletopConfig)
+    stop = STOP_RADIUS_M if on_tabletop else STOP_SHARE * coordinates.goal_radius
+    return Goals(places=places, stop_radius=stop)
 
 
-def build_graph(config: SkillConfig, algorithm: Algorithm) -> Graph:
+def build_graph(config: SkillConfig, algorithm: Algorithm, spec: WorldSpec) -> Graph:
     """Returns the policy for evaluation and export. It shares the algorithm's networks."""
-    if pushes_to_goals(config):
-        return GoalGraph(algorithm.actor, algorithm.representation, STOP_RADIUS_M)
-    return SkillGraph(algorithm.actor)
+    goals = find_goals(config, algorithm.inputs, spec)
+    if goals is None:
+        return SkillGraph(algorithm.actor)
+    return GoalGraph(algorithm.actor, algorithm.representation, goals.places, goals.stop_radius)

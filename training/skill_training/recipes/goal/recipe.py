@@ -21,6 +21,7 @@ from skill_training.device import exact_matmul
 from skill_training.errors import NothingToShipError
 from skill_training.export.context_graph import ContextFreeGraph, calibrate
 from skill_training.export.graph import PolicyGraph
+from skill_training.recipes.checks import check_own_world
 from skill_training.recipes.context_learner import ContextLearner, log_uniform_moments
 from skill_training.recipes.goal.config import GoalConfig, GoalSacConfig
 from skill_training.recipes.goal.evaluation import (
@@ -113,8 +114,9 @@ class GoalRecipe:
     }
     curves: Sequence[Curve] = CURVES
 
-    def default_config(self, name: str) -> GoalConfig:
+    def default_config(self, name: str, world: str | None = None) -> GoalConfig:
         """Returns the configuration of ``skill-train goal`` without flags."""
+        check_own_world(name, world)
         del name
         return GoalConfig()
 

@@ -28,6 +28,7 @@ from skill_training.device import exact_matmul
 from skill_training.errors import ConfigError, NothingToShipError
 from skill_training.export.context_graph import calibrate
 from skill_training.export.graph import PolicyGraph
+from skill_training.recipes.checks import check_own_world
 from skill_training.recipes.context_learner import ContextLearner, log_uniform_moments
 from skill_training.recipes.recipe import CardNotes, Curve, RunFacts, Scalars
 from skill_training.recipes.skill_aware.config import METHODS, BenchmarkConfig, BenchmarkSacConfig
@@ -76,8 +77,9 @@ class SkillAwareRecipe:
     }
     curves: Sequence[Curve] = CURVES
 
-    def default_config(self, name: str) -> BenchmarkConfig:
+    def default_config(self, name: str, world: str | None = None) -> BenchmarkConfig:
         """Returns the configuration of ``skill-train <name>`` without flags."""
+        check_own_world(name, world)
         return BenchmarkConfig(algorithm=METHODS[name]())  # type: ignore[arg-type]  # one of the union's own
 
     def check(self, config: BenchmarkConfig) -> None:

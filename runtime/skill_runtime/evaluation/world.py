@@ -1,0 +1,184 @@
+"""The evaluation of a policy in a world without an arm: coverage of skills, staying at goals."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+from tqdm import tqdm
+
+from skill_proto.arrays import Array
+from skill_proto.manifest import (
+    PolicyManifest,
+)
+from skill_proto.validation_text import describe_errors
+from skill_robots.motion.policy_support import UnsupportedPolicyError
+from skill_robots.tasks.baselines import make_baseline
+from skill_robots.tasks.policy import Policy
+from skill_robots.tasks.tabletop.rollouts import evaluation_skills
+from skill_robots.worlds.errors import WorldError
+from skill_robots.worlds.evaluation import evaluate_goals, exact, run_skills
+from skill_robots.worlds.metrics import skill_metrics
+from skill_robots.worlds.registry import (
+    WorldConfig,
+    default_config,
+    is_given_by_name,
+    make_world,
+    world_name,
+)
+from skill_robots.worlds.world import WorldSpec
+from skill_runtime.console.flags import UsageError
+from skill_runtime.evaluation.options import EvaluationOptions
+from skill_runtime.evaluation.report import Outcome, identity, title
+from skill_runtime.policy import OnnxPolicy
+
+SKILLS, GOALS = 48, 128
+"""Defaults: the number of skills in the papers, and that of goals in training's evaluation."""
+
+
+def evaluate_world(arguments: EvaluationOptions) -> Outcome:
+    """Runs skills, and goals if the policy takes them.
+
+    Raises:
+        UsageError, UnsupportedPolicyError, PolicyFileError, PolicyError: see each class.
+    """
+    started = time.monotonic()
+    try:
+        policy, manifest, config = _load(arguments)
+        probe = make_world(config, 1)
+    except WorldError as error:
+        raise UsageError(str(error)) from None
+    spec = probe.spec
+    probe.close()
+    if manifest is not None:
+        check_world(manifest, spec)
+    skills = _skills(arguments, manifest)
+    goals = _goal_count(arguments, manifest)
+    steps = spec.episode_steps * (1 + (goals > 0))
+    with tqdm(total=steps, unit="step", desc="evaluating", disable=None, leave=False) as bar:
+        on_step = partial(bar.update, 1)
+        trajectories, coordinates = run_skills(policy, config, skills, arguments.seed, on_step)
+        metrics = skill_metrics(trajectories, coordinates)
+        if goals:
+            metrics |= evaluate_goals(policy, config, goals, arguments.seed, on_step)
+    report = identity(arguments, policy, manifest) | {
+        "world": spec.name,
+        "skills": len(skills),
+        "goals": goals,
+        "episode_steps": spec.episode_steps,
+        "wall_time_s": round(time.monotonic() - started, 2),
+    }
+    return Outcome(
+        table=_table(report, metrics),
+        content={**metrics, "settings": report},
+        draw=partial(_draw, trajectories.coordinates, skills, report),
+    )
+
+
+def check_world(manifest: PolicyManifest, spec: WorldSpec) -> None:
+    """Checks that the policy fits the world.
+
+    Raises:
+        UnsupportedPolicyError: observation or action differ; the text names both.
+    """
+    for kind, trained, here in (
+        ("observation", manifest.observation, spec.observation),
+        ("action", manifest.action, spec.action),
+    ):
+        theirs = [(part.name, part.size) for part in trained]
+        ours = [(part.name, part.size) for part in here]
+        if theirs != ours:
+            raise UnsupportedPolicyError(
+                f"{manifest.name} has the {kind} {theirs}, but {spec.title} has {ours}; was it "
+                "trained in another version of this world?"
+            )
+
+
+def _load(arguments: EvaluationOptions) -> tuple[Policy, PolicyManifest | None, WorldConfig]:
+    if arguments.model is None:
+        if arguments.world is None:
+            raise UsageError("a baseline needs --world NAME here")
+        config = exact(default_config(arguments.world))
+        one = make_world(config, 1)
+        one.close()
+        baseline = arguments.baseline or "still"
+        return make_baseline(baseline, one.spec.action_size, arguments.seed), None, config
+    policy = OnnxPolicy(arguments.model, device=arguments.device)
+    return policy, policy.manifest, _trained_world(arguments, policy.manifest)
+
+
+def _trained_world(arguments: EvaluationOptions, manifest: PolicyManifest) -> WorldConfig:
+    """Returns the world of training, as published scores have it.
+
+    A policy file is data: it must not choose which code this program imports. A world that is
+    neither built in nor registered with Gymnasium must therefore be named on the command line.
+    """
+    trained = manifest.world
+    assert trained is not None
+    name = trained.name
+    if arguments.world not in (None, name):
+        raise UnsupportedPolicyError(
+            f"{manifest.name} was trained in the world {name!r}, not in {arguments.world!r}; leave "
+            "--world out"
+        )
+    if arguments.world is None and not is_given_by_name(name):
+        raise UsageError(
+            f"{manifest.name} was trained in the world {name!r}, which is code of your own; if you "
+            f"trust it, add: --world {name}"
+        )
+    default = default_config(name)
+    try:
+        config = TypeAdapter(type(default)).validate_python(trained.settings)
+    except ValidationError as error:
+        raise UnsupportedPolicyError(
+            f"the settings of the world {name!r} in {manifest.name}: {describe_errors(error)}"
+        ) from None
+    if world_name(config) != name:
+        raise UnsupportedPolicyError(
+            f"the manifest of {manifest.name} contradicts itself: its world is {name!r}, and its "
+            f"settings are those of {world_name(config)!r}"
+        )
+    return exact(config)
+
+
+def _skills(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> Array:
+    count = SKILLS if arguments.skills is None else arguments.skills
+    if manifest is None:
+        return np.zeros((count, 0))
+    space = manifest.skill
+    return evaluation_skills(space.kind, space.size, count, arguments.seed)
+
+
+def _goal_count(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> int:
+    takes_goals = manifest is not None and manifest.goal is not None
+    if arguments.goals and not takes_goals:
+        name = "the baseline" if manifest is None else manifest.name
+        raise UsageError(f"--goals: {name} takes no goals; leave it out")
+    return (GOALS if arguments.goals is None else arguments.goals) if takes_goals else 0
+
+
+def _table(report: dict[str, Any], metrics: dict[str, float]) -> str:
+    width = max(len(name) for name in metrics)
+    lines = [
+        title(report),
+        f"{report['world']}: {report['skills']} skills of {report['episode_steps']} steps, "
+        f"{report['goals']} goals, seed {report['seed']}, {report['wall_time_s']:.1f} s",
+        "",
+    ]
+    lines += [f"  {name:<{width}}  {value:>10.3f}" for name, value in metrics.items()]
+    return "\n".join(lines)
+
+
+def _draw(coordinates: Array, skills: Array, report: dict[str, Any], path: Path) -> None:
+    from skill_runtime.evaluation.path_plot import save_paths
+
+    if coordinates.shape[-1] == 0:
+        raise UsageError(f"{report['world']} has no coordinates to draw")
+    try:
+        save_paths(coordinates, skills, path, title=f"{report['policy']} in {report['world']}")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot write the picture {path}: {error}") from None

@@ -1,0 +1,144 @@
+"""A policy that was trained in a world without an arm: evaluated there, and refused by arms."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+import skill_training
+from skill_proto.manifest import METADATA_KEY, PolicyManifest
+from skill_robots.franka.specs import PANDA
+from skill_robots.motion.policy_support import UnsupportedPolicyError, check_supported
+from skill_runtime.console.flags import UsageError
+from skill_runtime.evaluation.dispatch import find_evaluation
+from skill_runtime.evaluation.options import EvaluationOptions
+from skill_runtime.evaluation.report import Outcome
+from skill_runtime.policy import load_manifest
+from skill_training.recipes.discovery.config import SkillRunSettings, default_skill_config
+
+POINT = "tests.robots.worlds.environments:Point"
+
+SMALL = SkillRunSettings(
+    n_envs=4, env_steps=400, warmup_steps=80, eval_skills=4, final_eval_goals=2, eval_interval=160
+)
+
+
+def train(world: str, folder: Path) -> Path:
+    """Trains for a second and returns the policy file."""
+    config = default_skill_config("csf", world)
+    config = replace(config, run=SMALL, task=replace(config.task, episode_steps=20))
+    run = skill_training.RunDirectory(folder / "run")
+    skill_training.start_or_continue(run, config)
+    assert skill_training.train(run)
+    return run.policy
+
+
+@pytest.fixture(scope="module")
+def half_cheetah(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train("half_cheetah", tmp_path_factory.mktemp("half_cheetah"))
+
+
+def evaluate(model: Path, **options: Any) -> Outcome:  # noqa: ANN401
+    arguments = EvaluationOptions(model=model, **options)
+    return find_evaluation(arguments)(arguments)
+
+
+def test_coverage_and_goals_are_measured(half_cheetah: Path, tmp_path: Path) -> None:
+    outcome = evaluate(half_cheetah, skills=6, goals=3)
+    metrics = {name: value for name, value in outcome.content.items() if name != "settings"}
+    assert metrics["coverage_cells"] >= 1
+    assert 0 <= metrics["goal_staying_share"] <= 1
+    assert metrics["lowest_0"] <= metrics["highest_0"]
+    assert metrics["mean_episode_steps"] == 20
+    settings = outcome.content["settings"]
+    assert (settings["world"], settings["skills"], settings["goals"]) == ("half_cheetah", 6, 3)
+    assert "coverage_cells" in outcome.table
+    assert outcome.draw is not None
+    outcome.draw(tmp_path / "paths.png")
+    assert (tmp_path / "paths.png").stat().st_size > 1000
+
+
+def test_the_metrics_of_the_card_are_those_of_the_command(half_cheetah: Path) -> None:
+    manifest = load_manifest(half_cheetah)
+    assert manifest.evaluation is not None
+    measured = evaluate(half_cheetah, skills=4, goals=2).content
+    card = manifest.evaluation.metrics
+    for name in ("coverage_cells", "median_displacement", "goal_mean_distance", "mean_return"):
+        assert measured[name] == pytest.approx(card[name], rel=1e-3), name
+
+
+def test_an_arm_refuses_the_policy(half_cheetah: Path) -> None:
+    with pytest.raises(UnsupportedPolicyError, match=r"world 'half_cheetah'.*no arm.*skill-eval"):
+        check_supported(PANDA, load_manifest(half_cheetah))
+
+
+def test_an_environment_of_a_stranger_must_be_named(tmp_path: Path) -> None:
+    """A policy file must not choose the code that skill-eval imports."""
+    model = train(POINT, tmp_path)
+    with pytest.raises(
+        UsageError, match=f"code of your own; if you trust it, add: --world {POINT}"
+    ):
+        evaluate(model)
+    outcome = evaluate(model, world=POINT, skills=3)
+    assert outcome.content["mean_episode_steps"] > 1
+    assert outcome.draw is not None
+    with pytest.raises(UsageError, match="no coordinates to draw"):
+        outcome.draw(tmp_path / "paths.png")
+    with pytest.raises(
+        UnsupportedPolicyError, match=f"trained in the world '{POINT}', not in 'ant'"
+    ):
+        evaluate(model, world="ant")
+
+
+def changed(model: Path, folder: Path, **fields: Any) -> Path:  # noqa: ANN401
+    """Returns a copy of a policy file with another manifest."""
+    whole = onnx.load(model)
+    manifest = json.loads(load_manifest(model).to_json()) | fields
+    PolicyManifest.model_validate(manifest)
+    for entry in whole.metadata_props:
+        if entry.key == METADATA_KEY:
+            entry.value = json.dumps(manifest)
+    path = folder / "changed.onnx"
+    onnx.save(whole, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"body": "ant"}, "contradicts itself"),
+        ({"body": "half_cheetah", "speed": 3}, "settings of the world 'half_cheetah'.*speed"),
+    ],
+)
+def test_a_manifest_that_contradicts_its_world_is_refused(
+    half_cheetah: Path, tmp_path: Path, settings: dict[str, Any], text: str
+) -> None:
+    world = {"name": "half_cheetah", "episode_steps": 20, "settings": settings}
+    with pytest.raises(UnsupportedPolicyError, match=text):
+        evaluate(changed(half_cheetah, tmp_path, world=world))
+
+
+def test_a_policy_for_another_version_of_the_world_is_refused(
+    half_cheetah: Path, tmp_path: Path
+) -> None:
+    world = {"name": "walker", "episode_steps": 20, "settings": {"body": "walker"}}
+    fields = json.loads(load_manifest(half_cheetah).to_json())["observation"]
+    fields[1]["name"] = "height"
+    path = changed(half_cheetah, tmp_path, world=world, observation=fields)
+    with pytest.raises(UnsupportedPolicyError, match=r"has the observation.*but Walker2d has"):
+        evaluate(path)
+
+
+def test_a_baseline_is_scored_in_a_world() -> None:
+    arguments = EvaluationOptions(baseline="iid", world="hopper", skills=3)
+    outcome = find_evaluation(arguments)(arguments)
+    assert outcome.content["coverage_cells"] >= 1
+    with_goals = replace(arguments, goals=3)
+    score = find_evaluation(with_goals)
+    with pytest.raises(UsageError, match="takes no goals"):
+        score(with_goals)

@@ -1,0 +1,78 @@
+"""What the networks of a run see: measured in its world before training."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from skill_robots.observation import scales
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
+from skill_robots.worlds.registry import WorldConfig, make_world
+from skill_robots.worlds.world import WorldSpec
+from skill_training.collection.statistics import WorldStatistics, measure_statistics
+from skill_training.errors import ConfigError
+from skill_training.nets.inputs import NetworkInputs
+from skill_training.nets.representation import RepresentationConfig
+
+UNACTUATED = "unactuated"
+"""Input of the representation: the entries that the actions do not drive directly."""
+
+SCENES = 8
+"""Scenes of the measurement."""
+
+
+def network_inputs(
+    representation: RepresentationConfig, task: WorldConfig, spec: WorldSpec, seed: int
+) -> NetworkInputs:
+    """Returns the normalisation of the observation, and the entries that phi sees.
+
+    The magnitudes of the tabletop's entries are given (``skill_robots.observation``); those of
+    other worlds are measured.
+
+    Raises:
+        ConfigError: the observation has no such entry, or the actions drive all of them.
+    """
+    on_tabletop = isinstance(task, TabletopConfig)
+    scale = tuple(scales(tuple(f.name for f in spec.observation)).tolist()) if on_tabletop else ()
+    offset: tuple[float, ...] | None = None
+    if not on_tabletop:
+        statistics = world_statistics(task, seed)
+        scale, offset = statistics.std, statistics.mean
+    seen = _seen(representation, task, spec, seed)
+    by_step = representation.input_scale == "step"
+    sizes = world_statistics(task, seed).step_std if by_step else scale
+    return NetworkInputs(
+        scale=scale, offset=offset, seen=seen, seen_scale=tuple(sizes[place] for place in seen)
+    )
+
+
+@lru_cache(maxsize=4)
+def world_statistics(task: WorldConfig, seed: int) -> WorldStatistics:
+    """Measures the statistics of a world, in scenes of its own."""
+    world = make_world(task, SCENES, seed=seed)
+    try:
+        return measure_statistics(world, seed=seed)
+    finally:
+        world.close()
+
+
+def _seen(
+    representation: RepresentationConfig, task: WorldConfig, spec: WorldSpec, seed: int
+) -> tuple[int, ...]:
+    if representation.inputs == (UNACTUATED,):
+        found = world_statistics(task, seed).unactuated
+        if not found:
+            raise ConfigError(
+                f"the actions drive every entry of {spec.title} directly; give the inputs of the "
+                "representation by name, or '*'"
+            )
+        return found
+    try:
+        seen = tuple(spec.indices(representation.inputs))
+    except ValueError as error:
+        raise ConfigError(f"--*.representation.inputs: {error}") from None
+    if not seen or len(set(seen)) != len(seen):
+        raise ConfigError(
+            f"the inputs of the representation ({', '.join(representation.inputs)}) name an entry "
+            "twice, or none"
+        )
+    return seen
