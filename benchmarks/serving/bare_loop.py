@@ -21,6 +21,7 @@ from benchmarks.serving.failures.peers import emit
 from benchmarks.serving.failures.rig import Peer
 from skill_proto.arrays import Array
 from skill_runtime.realtime.clock import MonotonicClock
+from skill_runtime.realtime.cpus import allowed_cpus, loop_cpus, use_cpus
 from skill_runtime.realtime.latency import compute_percentiles
 from skill_runtime.realtime.pacing import Pacer
 from skill_runtime.realtime.scheduling import DeferredGc, configure_thread
@@ -86,6 +87,7 @@ def run_bare_loop(
     pacer = Pacer(1.0 / rate_hz, clock, spin_s)
     latencies_s = np.zeros(int(seconds * rate_hz) + 10)
     ticks = 0
+    use_cpus(loop_cpus(None, allowed_cpus()))
     configure_thread(realtime=realtime)
     with DeferredGc():
         pacer.start()

@@ -142,6 +142,10 @@ def test_configurations_of_the_first_release_are_still_read(name: str) -> None:
     assert plain["algorithm"].pop("learn_entropy_coefficient") is True
     seen = plain["algorithm"]["representation"]
     assert seen.pop("input_scale") == "typical"
+    assert seen.pop("frozen") is False
+    assert plain["run"].pop("unusual_share") == 0.0
+    assert plain["run"].pop("overlap") is False
+    assert plain["task"].pop("beside_share") == 0.25
     # The inputs of phi had other names.
     assert seen.pop("inputs") == ["cube_position.0", "cube_position.1"]
     seen |= {"field": "cube_position", "components": [0, 1]}
@@ -166,7 +170,7 @@ def test_a_misspelt_or_missing_setting_is_refused() -> None:
     plain["run"]["sede"] = 1
     with pytest.raises(ConfigError, match="sede"):
         config_from_json(json.dumps(plain))
-    for text in ("[]", "{", "{}", '{"algorithm": {"name": "diayn"}}'):
+    for text in ("[]", "{", "{}", '{"algorithm": {"name": "vic"}}'):
         with pytest.raises(ConfigError, match="not a configuration"):
             config_from_json(text)
 

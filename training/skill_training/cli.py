@@ -36,6 +36,10 @@ USER_ERROR = 2
 SIGNAL = 128
 """Added to the number of a signal that ended the program, as shells do."""
 
+SWEEP = "sweep"
+COMMON = "--"
+"""Word between the flags of a sweep and those of all its runs."""
+
 DESCRIPTION = """\
 Train robot skills and export each as one self-describing ONNX file.
 
@@ -93,6 +97,42 @@ class Plot:
     """Picture to write, such as curves.png."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Run an algorithm for many seeds and settings; the same command continues it.
+
+    Flags of all runs follow after --, e.g.: skill-train sweep csf --folder logs/weights --seeds
+    0..4 --set csf.contrast-weight=1,5,25 -- --world ant --env-steps 640000
+    """
+
+    algorithm: tyro.conf.Positional[str]
+    """Name of the algorithm, such as csf."""
+
+    folder: Path
+    """Folder of the run directories, of their logs and of table.json."""
+
+    seeds: str = "0..2"
+    """Seeds, such as 0..9 or 0,4,7."""
+
+    settings: Annotated[
+        tuple[str, ...], tyro.conf.arg(name="set", metavar="FLAG=VALUE,VALUE ...")
+    ] = ()
+    """Flags that vary, each with its values; every combination is run."""
+
+    jobs: int = 0
+    """Processes at a time on this machine; 0 takes one for each processor."""
+
+    ray: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS")] = None
+    """Run on a Ray cluster: its address, auto for one that runs here, local for a new one. The
+    folder must be on storage that all nodes share."""
+
+    metrics: tuple[str, ...] = ()
+    """Metrics in the printed table. Default: the first ones."""
+
+
+AnyCommand = Train | Export | Plot | Sweep
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the program and exits.
 
@@ -113,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.exit(SIGNAL + signal.SIGINT)
 
 
-def parse(typed: Sequence[str]) -> Train | Export | Plot:
+def parse(typed: Sequence[str]) -> AnyCommand:
     """Returns the command that the words on the command line give.
 
     Raises:
@@ -131,7 +171,8 @@ def parse(typed: Sequence[str]) -> Train | Export | Plot:
                 )
             # One command at a time, so that a misspelt flag is compared with its flags alone.
             command = commands[name]
-            options: dict[str, Any] = {"description": command.summary, "args": typed[1:]}
+            own = _before_common(typed) if name == SWEEP else typed
+            options: dict[str, Any] = {"description": command.summary, "args": own[1:]}
             if command.default is not None:
                 options["default"] = command.default
             return tyro.cli(command.kind, prog=f"skill-train {name}", **options)
@@ -154,7 +195,7 @@ def train_config(command: Train) -> TrainConfig:
 class _Command:
     """A subcommand: its type for tyro, its help text, and its values without flags."""
 
-    kind: type[Train | Export | Plot]
+    kind: type[AnyCommand]
     summary: str
     default: Train | None = None
 
@@ -187,19 +228,19 @@ def _commands(chosen: str = "", world: str | None = None) -> dict[str, _Command]
         for recipe in RECIPES
         for name in recipe.config_types
     }
-    others = {"export": Export, "plot": Plot}
+    others: dict[str, type[AnyCommand]] = {"export": Export, "plot": Plot, SWEEP: Sweep}
     return training | {
         name: _Command(kind=kind, summary=kind.__doc__ or "") for name, kind in others.items()
     }
 
 
-def _union(commands: Mapping[str, _Command]) -> type[Train | Export | Plot]:
+def _union(commands: Mapping[str, _Command]) -> type[AnyCommand]:
     """Returns the union of all commands, for the help without a command."""
     kinds: list[object] = [
         Annotated[command.kind, tyro.conf.subcommand(name, description=command.summary)]
         for name, command in commands.items()
     ]
-    return cast("type[Train | Export | Plot]", reduce(or_, kinds))
+    return cast("type[AnyCommand]", reduce(or_, kinds))
 
 
 def _train_command(default: TrainConfig, summary: str) -> _Command:
@@ -223,7 +264,45 @@ def _train_command(default: TrainConfig, summary: str) -> _Command:
     return _Command(kind=kind, summary=summary, default=start)
 
 
-def _run(command: Train | Export | Plot, typed: Sequence[str]) -> int:
+def _before_common(typed: Sequence[str]) -> Sequence[str]:
+    """Returns the words of a sweep before those of all its runs."""
+    return typed[: typed.index(COMMON)] if COMMON in typed else typed
+
+
+def _sweep(command: Sweep, typed: Sequence[str]) -> int:
+    # Imported here: a training process needs none of it.
+    from skill_training.sweep.sweep import SweepOptions, run_sweep
+
+    if command.algorithm not in _commands() or command.algorithm in (SWEEP, "export", "plot"):
+        names = ", ".join(name for recipe in RECIPES for name in recipe.config_types)
+        raise ConfigError(f"there is no algorithm {command.algorithm!r}; choose one of {names}")
+    options = SweepOptions(
+        algorithm=command.algorithm,
+        folder=command.folder,
+        seeds=command.seeds,
+        settings=command.settings,
+        common=tuple(typed[len(_before_common(typed)) + 1 :]),
+        jobs=command.jobs,
+        ray=command.ray,
+        metrics=command.metrics,
+    )
+    outcome = run_sweep(options, _config_of)
+    for failure in outcome.failures:
+        print(f"skill-train sweep: {failure}", file=sys.stderr)
+    print(outcome.table)
+    return LOST_RESULT if outcome.failures else 0
+
+
+def _config_of(words: Sequence[str]) -> TrainConfig:
+    """Returns the configuration of a training command."""
+    command = parse(words)
+    assert isinstance(command, Train)
+    return train_config(command)
+
+
+def _run(command: AnyCommand, typed: Sequence[str]) -> int:
+    if isinstance(command, Sweep):
+        return _sweep(command, typed)
     if isinstance(command, Export):
         policy_export.export(job.open_run(command.run_dir), command.out)
         print(f"wrote {command.out} and {command.out.with_suffix('.md')}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -26,6 +28,14 @@ def derive_seed(seed: int, purpose: str) -> int:
 def torch_generator(seed: int, purpose: str, device: torch.device | str = "cpu") -> torch.Generator:
     """Returns a torch generator on ``device`` for one ``purpose`` of a run with this ``seed``."""
     return torch.Generator(device).manual_seed(derive_seed(seed, purpose))
+
+
+@contextmanager
+def seeded_weights(seed: int, purpose: str) -> Generator[None]:
+    """Draws initial weights of one ``purpose`` on the CPU, equally on every device."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, purpose))
+        yield
 
 
 def restore_generator(generator: torch.Generator, state: Tensor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import signal
 import tempfile
 import time
@@ -67,6 +68,8 @@ class Loaded:
     """Busy waiting before each deadline, in all loops [us]."""
     realtime: bool = False
     """Request real-time scheduling and locked memory, in all loops."""
+    options: str = ""
+    """More options of skill-serve, such as "--cpu 1"."""
     json: Path | None = None
     """File of the result, as JSON."""
 
@@ -172,6 +175,7 @@ def measure(config: Loaded) -> tuple[list[Block], list[Sample], float]:
     """
     options = ["--servo-rate", f"{config.servo_rate:g}", "--stop-after", "inf"]
     options += ["--spin-us", f"{config.spin_us:g}", *(["--realtime"] if config.realtime else [])]
+    options += shlex.split(config.options)
     with (
         tempfile.TemporaryDirectory() as folder,
         Rig(config.model, *options, keep=KEPT) as rig,

@@ -35,21 +35,35 @@ def use_cpus(cpus: Iterable[int]) -> None:
             os.sched_setaffinity(0, cpus)
 
 
-def cpus_beside(cpu: int | None, allowed: Sequence[int]) -> frozenset[int]:
-    """Returns the processors for programs that are to stay out of the control loop's way.
+def loop_cpus(cpu: int | None, allowed: Sequence[int]) -> frozenset[int]:
+    """Returns the processors of the control loop.
 
     Linux often starts a program that was woken on the processor of the program that woke it, even
-    if another one is idle: both then wait for each other, and evict each other's cache.
+    if another one is idle: both then wait for each other, and evict each other's cache. The loop
+    and the processes that wake it therefore have different processors. The loop gets the upper
+    half, and not just one, so that the loops of two servers need not share a processor.
 
     Args:
-        cpu: Processor of the control loop; None if it may use any, and the last one is left to it.
-        allowed: Processors that the programs may use, ascending.
+        cpu: The only processor of the loop; None to choose.
+        allowed: Processors that the server may use, ascending.
 
     Returns:
-        All others; all, if there is only one.
+        The chosen one, or the upper half of the allowed ones, at least one.
     """
-    others = frozenset(allowed) - {allowed[-1] if cpu is None else cpu}
-    return others or frozenset(allowed)
+    return frozenset(allowed[len(allowed) // 2 :]) if cpu is None else frozenset({cpu})
+
+
+def cpus_beside(cpu: int | None, allowed: Sequence[int]) -> frozenset[int]:
+    """Returns the processors of the other processes of a server: those that the loop leaves.
+
+    Args:
+        cpu: As for :func:`loop_cpus`.
+        allowed: Processors that the server may use, ascending.
+
+    Returns:
+        All others; all, if none is left.
+    """
+    return (frozenset(allowed) - loop_cpus(cpu, allowed)) or frozenset(allowed)
 
 
 def parse_cpus(text: str) -> list[int]:

@@ -21,6 +21,7 @@ from skill_runtime.control.demo import DemoController
 from skill_runtime.control.fault_points import FaultPoints
 from skill_runtime.control.report import UpdateReport
 from skill_runtime.realtime.clock import Clock
+from skill_runtime.realtime.cpus import allowed_cpus, loop_cpus, use_cpus
 from skill_runtime.realtime.latency import TickTimes
 from skill_runtime.realtime.pacing import Pacer
 from skill_runtime.realtime.scheduling import DeferredGc, Grant, configure_thread
@@ -66,7 +67,7 @@ class Pace:
     realtime: bool = False
     """Request real-time scheduling and locked memory."""
     cpu: int | None = None
-    """CPU of the loop's thread; None for any."""
+    """CPU of the loop's thread; None for those of ``cpus.loop_cpus``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +160,8 @@ class ControlLoop:
         """
         # Processor and scheduling class belong to the calling thread.
         if self._pace.punctual:
+            if self._pace.cpu is None:
+                use_cpus(loop_cpus(None, allowed_cpus()))
             self.grants = configure_thread(cpu=self._pace.cpu, realtime=self._pace.realtime)
         self.started.set()
         with DeferredGc() as collector:

@@ -11,6 +11,7 @@ from skill_runtime.realtime.cpus import (
     cpus_beside,
     format_cpus,
     isolated_cpus,
+    loop_cpus,
     online_cpus,
     parse_cpus,
 )
@@ -42,12 +43,26 @@ def test_without_the_kernels_list_there_is_at_least_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("cpu", "allowed", "beside"),
-    [(None, [0, 1, 2], {0, 1}), (0, [0, 1], {1}), (5, [0, 1], {0, 1}), (None, [3], {3})],
+    [
+        (None, [0, 1], {0}),
+        (None, [0, 1, 2], {0}),
+        (None, [0, 1, 4, 5], {0, 1}),
+        (0, [0, 1], {1}),
+        (5, [0, 1], {0, 1}),
+        (None, [3], {3}),
+    ],
 )
-def test_other_programs_leave_a_processor_to_the_control_loop(
+def test_other_programs_leave_processors_to_the_control_loop(
     cpu: int | None, allowed: list[int], beside: set[int]
 ) -> None:
     assert cpus_beside(cpu, allowed) == beside
+
+
+def test_the_control_loop_has_the_upper_half() -> None:
+    assert loop_cpus(None, [0, 1, 4, 5]) == {4, 5}
+    assert loop_cpus(None, [0, 1, 2]) == {1, 2}
+    assert loop_cpus(None, [3]) == {3}
+    assert loop_cpus(2, [0, 1]) == {2}
 
 
 def test_a_processor_that_does_not_exist_is_refused() -> None:

@@ -14,7 +14,7 @@ def test_names_are_unique() -> None:
     assert len(names) == len(set(names))
     assert {"csf", "metra"} <= set(names)
     with pytest.raises(KeyError):
-        recipe_of("diayn")
+        recipe_of("vic")
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

@@ -128,7 +128,7 @@ class Csf(SoftActorCritic):
         step = self.representation.step(batch.observation, batch.next_observation)
         negatives = self.sample_skills(self.config.negatives, self.generator)
         loss, metrics = self.representation_loss(step, batch.skill, negatives)
-        descend(loss, self.representation_optimizer)
+        self.descend_representation(loss)
 
         with torch.no_grad():
             step = self.representation.step(batch.observation, batch.next_observation)

@@ -75,14 +75,24 @@ class Metra(Sac):
         self.dual = PositiveScalar(config.initial_dual).to(device)
         self.dual_optimizer = adam(self.dual, config.learning_rate)
 
-    def constraint(self, step: Tensor) -> Tensor:
-        """Returns the slack c = min(eps, 1 - |d|^2), ``(n,)``, negative if a step is too long."""
-        return (1.0 - step.square().sum(-1)).clamp(max=self.config.slack)
+    def squared_distance(self, batch: Batch) -> Tensor | float:
+        """Returns the square of the longest step of phi that is allowed: 1 in one time step.
 
-    def representation_loss(self, step: Tensor, skill: Tensor) -> Loss:
+        Another distance between successive states gives another algorithm (LSD, CSD).
+        """
+        del batch
+        return 1.0
+
+    def constraint(self, step: Tensor, squared_distance: Tensor | float = 1.0) -> Tensor:
+        """Returns the slack c = min(eps, D^2 - |d|^2), ``(n,)``, negative if a step is too long."""
+        return (squared_distance - step.square().sum(-1)).clamp(max=self.config.slack)
+
+    def representation_loss(
+        self, step: Tensor, skill: Tensor, squared_distance: Tensor | float = 1.0
+    ) -> Loss:
         """-mean(d . z + lambda c) for steps d ``(n, Z)`` with gradient and skills ``(n, Z)``."""
         alignment = (step * skill).sum(-1).mean()
-        constraint = self.constraint(step).mean()
+        constraint = self.constraint(step, squared_distance).mean()
         loss = -(alignment + self.dual().detach() * constraint)
         return loss, {
             "representation/loss": loss.detach(),
@@ -91,21 +101,22 @@ class Metra(Sac):
             "representation/step_norm": step.detach().norm(dim=-1).mean(),
         }
 
-    def dual_loss(self, step: Tensor) -> Loss:
+    def dual_loss(self, step: Tensor, squared_distance: Tensor | float = 1.0) -> Loss:
         """Returns the dual loss log lambda mean(c): lambda rises while the constraint is violated.
 
         The gradient is taken on log lambda, as in the authors' code.
         """
-        loss = self.dual.log * self.constraint(step).detach().mean()
+        loss = self.dual.log * self.constraint(step, squared_distance).detach().mean()
         return loss, {"representation/dual": self.dual().detach()}
 
     def update(self, batch: Batch) -> Metrics:
         """Takes one gradient step: phi, lambda, critic on new rewards, actor, entropy, target."""
         code = zero_mean_code(batch.skill) if self.config.skills == "one_hot" else batch.skill
         step = self.representation.step(batch.observation, batch.next_observation)
-        loss, metrics = self.representation_loss(step, code)
-        descend(loss, self.representation_optimizer)
-        loss, dual_metrics = self.dual_loss(step)
+        distance = self.squared_distance(batch)
+        loss, metrics = self.representation_loss(step, code, distance)
+        self.descend_representation(loss)
+        loss, dual_metrics = self.dual_loss(step, distance)
         descend(loss, self.dual_optimizer)
 
         with torch.no_grad():

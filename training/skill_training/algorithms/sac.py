@@ -25,7 +25,7 @@ from skill_training.nets.critic import Critic, SuccessorFeatures, update_moving_
 from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
 from skill_training.nets.representation import RepresentationConfig, StateRepresentation
-from skill_training.seeding import derive_seed, restore_generator, torch_generator
+from skill_training.seeding import restore_generator, seeded_weights, torch_generator
 
 Metrics = dict[str, Tensor]
 """Detached scalars by name, left on their device. Reading a value waits for the device."""
@@ -112,8 +112,7 @@ class SoftActorCritic(ABC):
         self.inputs = inputs
         normalizer = ObservationNormalizer(inputs.scale, inputs.offset)
         # Drawn on the CPU, so that a seed gives the same initial weights on every device.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(seed, "weights"))
+        with seeded_weights(seed, "weights"):
             sizes = {"skill_size": self.skill_size, "action_size": action_size}
             actor = TanhGaussianActor(normalizer, **sizes, hidden=config.hidden)
             critic = self.critic_kind(normalizer, **sizes, hidden=config.hidden)
@@ -172,6 +171,11 @@ class SoftActorCritic(ABC):
     def sample_skills(self, n: int, generator: torch.Generator) -> Tensor:
         """Draws ``n`` skills from the prior, ``(n, Z)``, on the generator's device."""
         return sample_skills(n, self.skill_size, generator, self.config.skills)
+
+    def descend_representation(self, loss: Tensor) -> None:
+        """Takes one step of phi, unless phi is frozen at its random start."""
+        if not self.config.representation.frozen:
+            descend(loss, self.representation_optimizer)
 
     def update_target(self) -> None:
         """Moves the target critic towards the critic by the target rate."""

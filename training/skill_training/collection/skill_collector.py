@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -11,9 +11,25 @@ from torch import Tensor
 from skill_proto.arrays import Array
 from skill_robots.worlds.world import World
 from skill_training.algorithms.sac import SoftActorCritic
-from skill_training.data.replay import ReplayBuffer
+from skill_training.data.replay import Flags, Rows
 from skill_training.nets.finite import check_action
 from skill_training.seeding import torch_generator
+
+
+class Replay(Protocol):
+    """Takes transitions; see :class:`~skill_training.data.replay.ReplayBuffer`."""
+
+    def add(
+        self,
+        observation: Rows,
+        action: Rows,
+        next_observation: Rows,
+        skill: Rows,
+        terminal: Rows | Flags | None = None,
+        /,
+    ) -> None:
+        """Appends transitions."""
+        ...
 
 
 class SkillCollector:
@@ -36,14 +52,14 @@ class SkillCollector:
         self,
         world: World,
         algorithm: SoftActorCritic,
-        replay: ReplayBuffer,
+        replay: Replay,
         *,
         terminals: bool = False,
         warmup_steps: int,
         seed: int,
     ) -> None:
         self.world = world
-        self._algorithm = algorithm
+        self.algorithm = algorithm
         self._replay = replay
         self._terminals = terminals
         self._warmup_steps = warmup_steps
@@ -69,7 +85,7 @@ class SkillCollector:
         """
         world = self.world
         observation = world.reset()
-        skill = self._algorithm.sample_skills(world.n, self._skills)
+        skill = self.algorithm.sample_skills(world.n, self._skills)
         random_actions = self.warming_up
         for _ in range(world.spec.episode_steps):
             action = self._random_action() if random_actions else self._act(observation, skill)
@@ -104,7 +120,7 @@ class SkillCollector:
         return self._random.uniform(-1.0, 1.0, (self.world.n, self.world.spec.action_size))
 
     def _act(self, observation: Array, skill: Tensor) -> Array:
-        device = self._algorithm.device
+        device = self.algorithm.device
         inputs = torch.as_tensor(observation, dtype=torch.float32, device=device)
-        action = self._algorithm.act(inputs, skill.to(device), deterministic=False)
+        action = self.algorithm.act(inputs, skill.to(device), deterministic=False)
         return check_action(action.cpu().numpy().astype(np.float64), observation)

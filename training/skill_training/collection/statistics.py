@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
 
 import numpy as np
 
@@ -25,6 +23,9 @@ ACTUATED_R2 = 0.1
 """From this coefficient of determination on, an entry counts as driven by the actions. On the
 tabletop the entries of the arm have .32 to .79, those of the cube at most .01."""
 
+UNUSUAL_SHARE = 0.03
+"""Share of random steps that count as unusual."""
+
 SMALLEST = 1e-6
 """Smallest scale, in the unit of the entry: a constant entry must not be divided by zero."""
 
@@ -40,16 +41,13 @@ class WorldStatistics:
     """Standard deviation of its change in one control step."""
     action_r2: tuple[float, ...]
     """Coefficient of determination of that change from the last actions, by least squares."""
+    unusual_change: float = 0.0
+    """Mean square of a change, each entry divided by ``step_std``, that 3 % of them exceed."""
 
     @property
     def unactuated(self) -> tuple[int, ...]:
         """Places of the entries that the actions do not drive directly."""
         return tuple(place for place, r2 in enumerate(self.action_r2) if r2 < ACTUATED_R2)
-
-    @classmethod
-    def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
-        """Returns the statistics of ``dataclasses.asdict``."""
-        return cls(**{name: tuple(values) for name, values in state.items()})
 
 
 def measure_statistics(world: World, *, seed: int, steps: int = STEPS) -> WorldStatistics:
@@ -61,11 +59,14 @@ def measure_statistics(world: World, *, seed: int, steps: int = STEPS) -> WorldS
         steps: Environment steps, rounded up to whole rounds.
     """
     states, changes, actions = _random_steps(world, np.random.default_rng([seed, 5]), steps)
+    step_std = np.maximum(changes.std(axis=0), SMALLEST)
+    size = np.square(changes / step_std).mean(axis=1)
     return WorldStatistics(
         mean=tuple(states.mean(axis=0).tolist()),
         std=tuple(np.maximum(states.std(axis=0), SMALLEST).tolist()),
-        step_std=tuple(np.maximum(changes.std(axis=0), SMALLEST).tolist()),
+        step_std=tuple(step_std.tolist()),
         action_r2=tuple(determination(actions, changes).tolist()),
+        unusual_change=float(np.quantile(size, 1.0 - UNUSUAL_SHARE)),
     )
 
 

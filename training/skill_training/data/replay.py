@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skill_training.data.unusual import UnusualRows
+
 Flags = NDArray[np.bool_]
 Rows = Tensor | NDArray[np.floating[Any]]
 
@@ -38,7 +40,7 @@ class Batch:
 
 
 class ReplayBuffer:
-    """The newest ``capacity`` transitions, sampled uniformly.
+    """The newest ``capacity`` transitions, sampled uniformly, or in part from unusual ones.
 
     Each transition is one row of one tensor, so that a sample is a single gather.
 
@@ -48,6 +50,8 @@ class ReplayBuffer:
         action_size: A.
         skill_size: Z.
         terminals: Whether transitions have terminals.
+        unusual: Finds unusual transitions; needed for ``unusual_share``.
+        unusual_share: Share of each batch that is drawn from unusual transitions, if there are any.
         device: Device of the tensor.
 
     Raises:
@@ -62,6 +66,8 @@ class ReplayBuffer:
         action_size: int,
         skill_size: int,
         terminals: bool = False,
+        unusual: UnusualRows | None = None,
+        unusual_share: float = 0.0,
         device: torch.device | str = "cpu",
     ) -> None:
         self._sizes = [observation_size, action_size, observation_size, skill_size]
@@ -74,6 +80,8 @@ class ReplayBuffer:
         self._rows = torch.empty(capacity, sum(self._sizes), device=device)
         self._next = 0
         self._filled = 0
+        self._unusual = unusual
+        self._unusual_share = unusual_share if unusual is not None else 0.0
 
     def __len__(self) -> int:
         return self._filled
@@ -112,11 +120,13 @@ class ReplayBuffer:
             )
         places = torch.arange(self._next, self._next + count, device=self._rows.device)
         self._rows[places % self.capacity] = torch.cat(parts, dim=-1)
+        if self._unusual is not None:
+            self._unusual.note(places % self.capacity, parts[0], parts[2])
         self._next = (self._next + count) % self.capacity
         self._filled = min(self._filled + count, self.capacity)
 
     def sample(self, n: int, generator: torch.Generator) -> Batch:
-        """Draws ``n`` transitions uniformly with replacement.
+        """Draws ``n`` transitions with replacement.
 
         Args:
             n: Size of the batch.
@@ -128,6 +138,9 @@ class ReplayBuffer:
         if not self._filled:
             raise ValueError("cannot sample from an empty replay buffer")
         index = torch.randint(self._filled, (n,), generator=generator, device=self._rows.device)
+        special = round(n * self._unusual_share)
+        if special and self._unusual is not None and len(self._unusual):
+            index[:special] = self._unusual.sample(special, generator)
         parts = self._rows[index].split(self._sizes, dim=-1)
         return Batch(
             observation=parts[0],
@@ -140,7 +153,10 @@ class ReplayBuffer:
     def state_dict(self) -> dict[str, Any]:
         """Returns a copy of the transitions, the index of the next one and the capacity."""
         rows = self._rows[: self._filled].clone()
-        return {"rows": rows, "next": self._next, "capacity": self.capacity}
+        state: dict[str, Any] = {"rows": rows, "next": self._next, "capacity": self.capacity}
+        if self._unusual is not None:
+            state["unusual"] = self._unusual.state_dict()
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores the state of :meth:`state_dict`.
@@ -158,3 +174,5 @@ class ReplayBuffer:
         self._rows[: len(rows)] = rows.to(self._rows.device)
         self._filled = len(rows)
         self._next = int(state["next"]) % self.capacity
+        if self._unusual is not None:
+            self._unusual.load_state_dict(state["unusual"])

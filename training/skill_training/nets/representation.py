@@ -45,6 +45,9 @@ class RepresentationConfig:
     learning_rate: PositiveFloat | None = None
     """Learning rate of Adam. None is 1e-3 for 'rotation' and 'linear', 3e-4 for 'mlp'."""
 
+    frozen: bool = False
+    """Whether phi stays as it starts: the control of every claim that phi learned something."""
+
     @property
     def resolved_learning_rate(self) -> float:
         """Learning rate, or the default of the form."""
@@ -127,6 +130,10 @@ class StateRepresentation(nn.Module):
     def forward(self, observation: Tensor) -> Tensor:
         """``(n, O)`` raw -> ``(n, d)``."""
         return self.embed(observation.index_select(-1, self.indices))
+
+    def scaled(self, observation: Tensor) -> Tensor:
+        """Returns phi's inputs, ``(n, O)`` raw -> ``(n, k)`` divided by their scale."""
+        return observation.index_select(-1, self.indices) / self.scale
 
     def embed(self, selected: Tensor) -> Tensor:
         """``(n, k)`` raw values of the selected components, e.g. of a goal -> ``(n, d)``."""

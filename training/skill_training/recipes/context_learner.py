@@ -77,6 +77,9 @@ class ContextLearner:
         """Returns the networks and optimisers by name."""
         return self.algorithm.stateful()
 
+    def close(self) -> None:
+        """Has no effect: there is no other process."""
+
     def state_dict(self) -> dict[str, Any]:
         """Returns the whole state between two rounds."""
         return {

@@ -71,6 +71,10 @@ class Learner(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Ends the processes that the learner has started. It is not used any more then."""
+        ...
+
     def state_dict(self) -> dict[str, Any]:
         """Returns tensors, numbers, strings, and containers of them, replay included."""
         ...

@@ -109,6 +109,14 @@ def train(
 def _train(directory: RunDirectory, changes: dict[str, Any], interruption: Interruption) -> bool:
     config = session_changes.changed(directory.resolved_config(), changes)
     trainer = Trainer(config, directory)
+    try:
+        return _train_with(trainer, changes, interruption)
+    finally:
+        trainer.learner.close()
+
+
+def _train_with(trainer: Trainer, changes: dict[str, Any], interruption: Interruption) -> bool:
+    config, directory = trainer.config, trainer.directory
     if directory.checkpoint.is_file():
         trainer.resume()
     if "env_steps" in changes and config.run.env_steps < trainer.env_steps:

@@ -61,6 +61,9 @@ class TabletopConfig:
     """low: hand at 6 cm, cube within 10 cm. high: hand at 20 cm, cube within 15 cm. mixed: half of
     the episodes low, a quarter with the hand at any height between and the cube within 15 cm, and a
     quarter with the hand already down beside the cube, so that exploration soon makes contact."""
+    beside_share: Annotated[float, Field(ge=0, le=0.5)] = 0.25
+    """Share of mixed starts with the hand beside the cube; the other half minus this share are at
+    any height."""
     episode_steps: Annotated[int, Field(ge=1)] = 100
     """Control steps in an episode (100 = 4 s)."""
     physics_step_s: Annotated[float, Field(gt=0, le=0.01)] = 0.005
@@ -140,9 +143,11 @@ class Tabletop:
 
     def _draw_start(self, n: int) -> tuple[Array, Array, Array]:
         """Draws hand ``(n, 3)`` and cube ``(n, 2)`` in the world frame [m], and cube yaw [rad]."""
-        rng, start = self.rng, self.config.start
+        rng, config = self.rng, self.config
+        start = config.start
         draw = rng.random(n) if start == "mixed" else np.full(n, 0.0 if start == "low" else 0.5)
-        low, beside = draw < 0.5, draw >= 0.75
+        low = draw < 0.5
+        beside = (draw >= 1.0 - config.beside_share) & (start == "mixed")
         cube = rng.uniform(-1.0, 1.0, (n, 2)) * np.where(low, 0.10, 0.15)[:, None]
         hand = np.zeros((n, 3))
         any_height = rng.uniform(LOW_START_M, HIGH_START_M, n)

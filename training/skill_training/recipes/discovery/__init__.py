@@ -1,6 +1,7 @@
-"""CSF and METRA on the tabletop.
+"""Skill discovery: CSF, METRA and baselines, on the tabletop or in any other world.
 
 - ``config``: settings.
+- ``inputs``: what the networks see, measured before training.
 - ``policy``: builds algorithm and policy.
 - ``evaluation``: rollouts and metrics of ``skill-eval``.
 - ``manifest``: the manifest.

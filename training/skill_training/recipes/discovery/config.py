@@ -13,17 +13,27 @@ from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.mujoco_world import BodyConfig, find_body
 from skill_robots.worlds.registry import TABLETOP, default_config, world_name
+from skill_training.algorithms.cic import CicConfig
+from skill_training.algorithms.csd import CsdConfig
 from skill_training.algorithms.csf import CsfConfig
+from skill_training.algorithms.dads import DadsConfig
+from skill_training.algorithms.diayn import DiaynConfig
+from skill_training.algorithms.lsd import LsdConfig
 from skill_training.algorithms.metra import MetraConfig
-from skill_training.config import PositiveInt, RunSettings, TrainConfig
+from skill_training.config import PositiveInt, RunSettings, Share, TrainConfig
 from skill_training.errors import ConfigError
 from skill_training.nets.representation import RepresentationConfig
 from skill_training.recipes.checks import check_replay, check_tabletop
 
-ALGORITHMS: dict[str, type[CsfConfig] | type[MetraConfig]] = {
-    "csf": CsfConfig,
-    "metra": MetraConfig,
+SkillAlgorithmConfig = (
+    CsfConfig | MetraConfig | LsdConfig | CsdConfig | DiaynConfig | DadsConfig | CicConfig
+)
+
+ALGORITHMS: dict[str, type[SkillAlgorithmConfig]] = {
+    kind.name: kind
+    for kind in (CsfConfig, MetraConfig, LsdConfig, CsdConfig, DiaynConfig, DadsConfig, CicConfig)
 }
+"""Settings of each algorithm by its name: CSF and METRA, and the baselines."""
 
 TRAINING_TASK = TabletopConfig(
     stiffness_scale=(0.85, 1.15), latency_s=(0.0, 0.02), sensor_noise=1.0, start="mixed"
@@ -40,7 +50,10 @@ FAST_RATE = 1e-3
 """Learning rate in worlds other than the tabletop."""
 
 ONE_HOT_SKILLS = 16
-"""Number of METRA's one-hot skills in HalfCheetah."""
+"""Number of one-hot skills: of METRA in HalfCheetah, and of DIAYN, whose skills are discrete."""
+
+CIC_SIZE = 16
+"""Dimensions of CIC's skills. They only label states, so that two would be few; its code has 64."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -54,12 +67,21 @@ class SkillRunSettings(RunSettings):
     final_eval_goals: PositiveInt = 128
     """Number of goals in the final evaluation."""
 
+    unusual_share: Share = 0.0
+    """Share of each batch that is drawn from transitions with an unusually large change of the
+    state, of which random actions produce 3 %. It brings rare contacts forward and names no
+    entry."""
+
+    overlap: bool = False
+    """Collect in a process of its own while the gradient steps are taken, on two processors. The
+    policy that collects is then one round behind."""
+
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class SkillConfig(TrainConfig):
     """All settings that determine a run of skill discovery."""
 
-    algorithm: CsfConfig | MetraConfig
+    algorithm: SkillAlgorithmConfig
     """The algorithm's own settings."""
 
     task: TabletopConfig | BodyConfig | GymnasiumConfig = TRAINING_TASK
@@ -99,10 +121,16 @@ class SkillConfig(TrainConfig):
 def default_skill_config(algorithm: str, world: str = TABLETOP) -> SkillConfig:
     """Returns the configuration of ``skill-train ALGORITHM --world WORLD`` without other flags."""
     settings = ALGORITHMS[algorithm]()
+    if world != TABLETOP:
+        settings = replace(settings, representation=WHOLE_STATE, learning_rate=FAST_RATE)
+    phi = settings.representation
+    if algorithm == "diayn" or (algorithm, world) == ("metra", "half_cheetah"):
+        form = "mlp" if algorithm == "diayn" else phi.form
+        phi = replace(phi, size=ONE_HOT_SKILLS, form=form)
+        settings = replace(settings, skills="one_hot", representation=phi)
+    if algorithm == "cic":
+        phi = replace(phi, size=CIC_SIZE, form="mlp")
+        settings = replace(settings, representation=phi)
     if world == TABLETOP:
         return SkillConfig(algorithm=settings)
-    settings = replace(settings, representation=WHOLE_STATE, learning_rate=FAST_RATE)
-    if (algorithm, world) == ("metra", "half_cheetah"):
-        phi = replace(WHOLE_STATE, size=ONE_HOT_SKILLS)
-        settings = replace(settings, skills="one_hot", representation=phi)
     return SkillConfig(algorithm=settings, task=default_config(world))

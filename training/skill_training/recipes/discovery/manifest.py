@@ -23,7 +23,15 @@ from skill_training.recipes.discovery.policy import Goals, find_goals
 from skill_training.recipes.manifest_parts import goal_space, plant, trained_on
 from skill_training.recipes.recipe import RunFacts, Scalars
 
-TITLES = {"csf": "contrastive successor features (CSF)", "metra": "METRA"}
+TITLES = {
+    "csf": "contrastive successor features (CSF)",
+    "metra": "METRA",
+    "lsd": "LSD",
+    "csd": "CSD",
+    "diayn": "DIAYN",
+    "dads": "DADS",
+    "cic": "CIC",
+}
 
 LEARNED = {
     "rotation": "up to a learned scale and rotation",

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.world import WorldSpec
-from skill_training.algorithms.csf import Csf, CsfConfig
+from skill_training.algorithms.cic import Cic
+from skill_training.algorithms.csd import Csd
+from skill_training.algorithms.csf import Csf
+from skill_training.algorithms.dads import Dads
+from skill_training.algorithms.diayn import Diayn
+from skill_training.algorithms.lsd import Lsd
 from skill_training.algorithms.metra import Metra
+from skill_training.algorithms.sac import SoftActorCritic
 from skill_training.errors import ConfigError
 from skill_training.export.skill_graph import GoalGraph, SkillGraph
 from skill_training.nets.inputs import NetworkInputs
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.manifest_parts import STOP_RADIUS_M
 
-Algorithm = Csf | Metra
+Algorithm = SoftActorCritic
 Graph = SkillGraph | GoalGraph
+
+KINDS: dict[str, Callable[..., SoftActorCritic]] = {
+    "csf": Csf,
+    "metra": Metra,
+    "lsd": Lsd,
+    "csd": Csd,
+    "diayn": Diayn,
+    "dads": Dads,
+    "cic": Cic,
+}
+"""Class of each algorithm by its name."""
+
+DIRECTIONAL = ("csf", "metra", "lsd", "csd")
+"""Algorithms whose skills are directions of phi, so that the skill to a goal is known."""
 
 STOP_SHARE = 1 / 3
 """Distance at which a policy stops at a goal, as a share of that at which the goal counts as
@@ -43,11 +63,13 @@ def build_algorithm(
     Raises:
         ConfigError: the representation cannot map its inputs.
     """
-    settings = config.algorithm
-    build = partial(Csf, settings) if isinstance(settings, CsfConfig) else partial(Metra, settings)
     try:
-        return build(
-            inputs=inputs, action_size=spec.action_size, device=device, seed=config.run.seed
+        return KINDS[config.algorithm_name](
+            config.algorithm,
+            inputs=inputs,
+            action_size=spec.action_size,
+            device=device,
+            seed=config.run.seed,
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
@@ -60,7 +82,8 @@ def find_goals(config: SkillConfig, inputs: NetworkInputs, spec: WorldSpec) -> G
     representation sees all of them and the skills are directions.
     """
     coordinates = spec.coordinates
-    if coordinates is None or not coordinates.goal_low or config.algorithm.skills != "sphere":
+    directional = config.algorithm_name in DIRECTIONAL and config.algorithm.skills == "sphere"
+    if coordinates is None or not coordinates.goal_low or not directional:
         return None
     places = tuple(spec.indices(coordinates.names))
     if not set(places) <= set(inputs.seen):

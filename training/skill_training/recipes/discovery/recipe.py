@@ -1,8 +1,9 @@
-"""Skill discovery: CSF and METRA, on the tabletop or in any other world."""
+"""Skill discovery: CSF, METRA and baselines, on the tabletop or in any other world."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,32 +15,38 @@ from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.registry import TABLETOP, make_world
 from skill_robots.worlds.world import World, WorldSpec
-from skill_training.algorithms.csf import CsfConfig
-from skill_training.algorithms.metra import MetraConfig
-from skill_training.collection.skill_collector import SkillCollector
+from skill_training.collection.ahead_collector import AheadCollector
+from skill_training.collection.skill_collector import Replay, SkillCollector
 from skill_training.data.replay import ReplayBuffer
+from skill_training.data.unusual import UnusualRows
 from skill_training.errors import ConfigError
 from skill_training.export.graph import PolicyGraph
 from skill_training.nets.inputs import NetworkInputs
 from skill_training.recipes.checks import check_replay
 from skill_training.recipes.discovery.config import (
     ALGORITHMS,
+    SkillAlgorithmConfig,
     SkillConfig,
     default_skill_config,
 )
 from skill_training.recipes.discovery.evaluation import Evaluator
-from skill_training.recipes.discovery.inputs import network_inputs
+from skill_training.recipes.discovery.inputs import network_inputs, world_statistics
 from skill_training.recipes.discovery.manifest import (
     MEASURED,
     build_manifest,
 )
-from skill_training.recipes.discovery.policy import build_algorithm, build_graph
+from skill_training.recipes.discovery.policy import Algorithm, build_algorithm, build_graph
 from skill_training.recipes.recipe import CardNotes, Curve, RunFacts, Scalars
 from skill_training.seeding import restore_generator, torch_generator
 
 SUMMARIES = {
     "csf": "Train skills with contrastive successor features (CSF).",
     "metra": "Train skills with METRA.",
+    "lsd": "Baseline: Lipschitz-constrained skill discovery (LSD).",
+    "csd": "Baseline: controllability-aware skill discovery (CSD).",
+    "diayn": "Baseline: diversity is all you need (DIAYN).",
+    "dads": "Baseline: dynamics-aware discovery of skills (DADS).",
+    "cic": "Baseline: contrastive intrinsic control (CIC).",
 }
 
 CURVES = (
@@ -115,9 +122,9 @@ METRIC_TEXTS = {
 
 
 class SkillRecipe:
-    """CSF and METRA in any world."""
+    """CSF, METRA and their baselines, in any world."""
 
-    config_types: Mapping[str, type[CsfConfig] | type[MetraConfig]] = ALGORITHMS
+    config_types: Mapping[str, type[SkillAlgorithmConfig]] = ALGORITHMS
     summaries: Mapping[str, str] = SUMMARIES
     curves: Sequence[Curve] = CURVES
 
@@ -178,7 +185,7 @@ class SkillLearner:
         run = config.run
         self._config = config
         self._device = device
-        self._world = _world(config, run.n_envs)
+        self._world = _world(config, 1 if run.overlap else run.n_envs)
         self._batches = torch_generator(run.seed, "batches", device)
         self._build(_inputs(config, self._world.spec))
 
@@ -193,18 +200,34 @@ class SkillLearner:
             action_size=spec.action_size,
             skill_size=self.algorithm.skill_size,
             terminals=terminals,
+            unusual=self._unusual_rows(),
+            unusual_share=run.unusual_share,
             device=self._device,
         )
-        self._collector = SkillCollector(
-            self._world,
-            self.algorithm,
-            self._replay,
-            terminals=terminals,
-            warmup_steps=run.warmup_steps,
-            seed=run.seed,
+        self._collector: SkillCollector | AheadCollector = (
+            AheadCollector(
+                _CollectorThere(config, inputs),
+                self.algorithm.actor,
+                self._replay,
+                run.n_envs * spec.episode_steps,
+            )
+            if run.overlap
+            else _collector(config, self._world, self.algorithm, self._replay)
         )
         graph = build_graph(config, self.algorithm, spec)
         self._evaluator = Evaluator(config, graph, self.algorithm.representation, spec)
+
+    def _unusual_rows(self) -> UnusualRows | None:
+        run = self._config.run
+        if run.unusual_share == 0.0:
+            return None
+        statistics = world_statistics(self._config.task, run.seed)
+        return UnusualRows(
+            run.replay_capacity,
+            step_scale=statistics.step_std,
+            threshold=statistics.unusual_change,
+            device=self._device,
+        )
 
     @property
     def env_steps(self) -> int:
@@ -245,6 +268,11 @@ class SkillLearner:
         """Returns the networks and optimisers by name."""
         return self.algorithm.stateful()
 
+    def close(self) -> None:
+        """Ends the process that collects, if there is one."""
+        if isinstance(self._collector, AheadCollector):
+            self._collector.close()
+
     def state_dict(self) -> dict[str, Any]:
         """Returns the whole state between two rounds."""
         return {
@@ -259,12 +287,42 @@ class SkillLearner:
         """Restores the state of :meth:`state_dict`."""
         inputs = _saved_inputs(self._config, state, self._world.spec)
         if inputs != self.algorithm.inputs:  # a world whose random draws cannot be repeated
+            self.close()
             self._build(inputs)
         self.algorithm.load_state_dict(state["algorithm"])
         if state["replay"] is not None:
             self._replay.load_state_dict(state["replay"])
         self._collector.load_state_dict(state["collector"])
         restore_generator(self._batches, state["batches"])
+
+
+@dataclass(frozen=True)
+class _CollectorThere:
+    """Makes the collector in the process of its own."""
+
+    config: SkillConfig
+    inputs: NetworkInputs
+
+    def __call__(self, replay: Replay) -> SkillCollector:
+        world = _world(self.config, self.config.run.n_envs)
+        cpu = torch.device("cpu")
+        algorithm = build_algorithm(self.config, self.inputs, world.spec, cpu)
+        # Not the noise of the gradient steps, which are taken at the same time.
+        algorithm.generator = torch_generator(self.config.run.seed, "noise ahead")
+        return _collector(self.config, world, algorithm, replay)
+
+
+def _collector(
+    config: SkillConfig, world: World, algorithm: Algorithm, replay: Replay
+) -> SkillCollector:
+    return SkillCollector(
+        world,
+        algorithm,
+        replay,
+        terminals=world.spec.has_terminals,
+        warmup_steps=config.run.warmup_steps,
+        seed=config.run.seed,
+    )
 
 
 def _world(config: SkillConfig, n: int) -> World:

@@ -1,0 +1,9 @@
+"""Sweeps: many runs of ``skill-train`` over seeds and settings.
+
+- ``grid``: the runs.
+- ``process``: one run in a process of its own.
+- ``local``: runs on the cores of this machine.
+- ``on_ray``: runs on a Ray cluster.
+- ``table``: the results, with intervals over the seeds.
+- ``sweep``: the whole of it.
+"""

@@ -1,0 +1,115 @@
+"""The runs of a sweep: the product of settings and seeds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from skill_training.errors import ConfigError
+
+LARGEST_SWEEP = 10_000
+"""Number of runs from which a sweep is taken for a mistake."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run of a sweep."""
+
+    name: str
+    """Name of its directory."""
+    setting: str
+    """Its settings without the seed, as in the table; empty for a sweep over seeds alone."""
+    seed: int
+    flags: tuple[str, ...]
+    """Flags of ``skill-train``, without the run directory."""
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Returns the seeds of a text such as ``0..9``, ``3`` or ``0,4,7..9``.
+
+    Raises:
+        ConfigError: the text is no list of seeds, or names one twice.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,10})(?:\.\.(\d{1,10}))?", part.strip())
+        if match is None:
+            raise ConfigError(f"--seeds takes numbers such as 0..9 or 0,4,7, got {text!r}")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first or last - first > LARGEST_SWEEP:
+            raise ConfigError(f"--seeds {part} is no range of at most {LARGEST_SWEEP} seeds")
+        seeds += range(first, last + 1)
+    if len(set(seeds)) != len(seeds):
+        raise ConfigError(f"--seeds {text} names a seed twice")
+    return seeds
+
+
+def parse_setting(text: str) -> tuple[str, list[str]]:
+    """Returns flag and values of a text such as ``csf.contrast_weight=1,5,25``.
+
+    Raises:
+        ConfigError: the text has another form, or gives a value twice.
+    """
+    name, equals, values = text.partition("=")
+    listed = [value.strip() for value in values.split(",")]
+    if not equals or not name or not all(listed):
+        raise ConfigError(f"--set takes 'flag=value,value', got {text!r}")
+    if len(set(listed)) != len(listed):
+        raise ConfigError(f"--set {text} gives a value twice")
+    return name.strip().removeprefix("--").replace("_", "-"), listed
+
+
+def flags_of(name: str, value: str) -> list[str]:
+    """Returns the words of one setting: a flag and its values, or a switch."""
+    if value in ("true", "false"):
+        group, dot, last = name.rpartition(".")
+        return [f"--{name}" if value == "true" else f"--{group}{dot}no-{last}"]
+    return [f"--{name}", *value.split()]
+
+
+def make_runs(
+    seeds: Sequence[int], settings: Sequence[tuple[str, list[str]]], common: Sequence[str]
+) -> list[Run]:
+    """Returns the runs: all seeds of the first settings, then of the next ones.
+
+    Args:
+        seeds: Seeds.
+        settings: Name and values of each setting that varies.
+        common: Flags of all runs.
+
+    Raises:
+        ConfigError: there are too many, or a flag is given twice.
+    """
+    names = [name for name, _ in settings]
+    given = {word.partition("=")[0].removeprefix("--").replace("_", "-") for word in common}
+    twice = sorted({name for name in names if names.count(name) > 1 or name in given})
+    if twice or "seed" in given or "run-dir" in given:
+        wrong = ", ".join(twice) or "--seed and --run-dir, which a sweep sets itself"
+        raise ConfigError(f"a sweep cannot set {wrong} a second time; leave it out")
+    choices = list(product(*(values for _, values in settings)))
+    if len(choices) * len(seeds) > LARGEST_SWEEP:
+        raise ConfigError(f"{len(choices) * len(seeds):,} runs are too many; leave out settings")
+    runs: list[Run] = []
+    for values in choices:
+        chosen = dict(zip(names, values, strict=True))
+        setting = " ".join(f"{name}={value}" for name, value in chosen.items())
+        words = [word for name, value in chosen.items() for word in flags_of(name, value)]
+        runs += [
+            Run(
+                name=_directory_name(setting, seed),
+                setting=setting,
+                seed=seed,
+                flags=(*common, *words, "--seed", str(seed)),
+            )
+            for seed in seeds
+        ]
+    if len({run.name for run in runs}) != len(runs):
+        raise ConfigError("two settings of the sweep have the same name; use other values")
+    return runs
+
+
+def _directory_name(setting: str, seed: int) -> str:
+    plain = re.sub(r"[^A-Za-z0-9.=+-]+", "_", setting)
+    return f"{plain}_seed{seed}" if plain else f"seed{seed}"

@@ -1,0 +1,65 @@
+"""Runs of a sweep on the cores of this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from skill_training.sweep.grid import Run
+from skill_training.sweep.process import start
+
+POLL_S = 0.5
+"""Time between two looks at the processes [s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A run whose process has ended."""
+
+    run: Run
+    code: int
+    """Exit status of ``skill-train``."""
+
+
+def run_locally(
+    algorithm: str,
+    runs: Sequence[Run],
+    folder: Path,
+    jobs: int,
+    on_poll: Callable[[], None],
+) -> list[Ended]:
+    """Runs all, ``jobs`` at a time; returns their ends in the order of the ends.
+
+    A KeyboardInterrupt ends the processes, each of which saves a checkpoint first.
+
+    Args:
+        algorithm: Name of the algorithm.
+        runs: The runs.
+        folder: Folder of the run directories and of their logs.
+        jobs: Number of processes at a time.
+        on_poll: Called now and then, e.g. to show progress.
+    """
+    waiting, ended = list(runs), list[Ended]()
+    working: dict[Run, subprocess.Popen[bytes]] = {}
+    try:
+        while waiting or working:
+            while waiting and len(working) < jobs:
+                run = waiting.pop(0)
+                log = folder / "logs" / f"{run.name}.log"
+                working[run] = start(algorithm, run.flags, folder / run.name, log)
+            for run, process in list(working.items()):
+                code = process.poll()
+                if code is not None:
+                    del working[run]
+                    ended.append(Ended(run=run, code=code))
+            on_poll()
+            time.sleep(POLL_S)
+    finally:
+        for process in working.values():
+            process.terminate()
+        for process in working.values():
+            process.wait()
+    return ended

@@ -1,0 +1,100 @@
+"""Runs of a sweep on a Ray cluster.
+
+Each run is a task with one processor. The folder of the sweep must be on storage that all nodes
+share: a run whose worker was lost is started again elsewhere, and continues from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from skill_training.errors import ConfigError
+from skill_training.sweep.grid import Run
+from skill_training.sweep.local import Ended
+from skill_training.sweep.process import start, tail
+
+MARK = "sweep.json"
+"""File by which a worker sees that it has the folder of the sweep."""
+
+BUSY_S = 120.0
+"""Longest wait for the process of a lost worker to end with a checkpoint [s]."""
+
+BUSY = "another process"
+"""Words of the refusal of a directory that another process writes."""
+
+
+def run_on_ray(
+    address: str,
+    algorithm: str,
+    runs: Sequence[Run],
+    folder: Path,
+    on_poll: Callable[[], None],
+) -> list[Ended]:
+    """Runs all on the cluster at ``address``; returns their ends in the order of the ends.
+
+    Args:
+        address: Address of the cluster; 'local' starts one on this machine, 'auto' finds a running
+            one.
+        algorithm: Name of the algorithm.
+        runs: The runs.
+        folder: Folder of the run directories, on shared storage.
+        on_poll: Called now and then.
+
+    Raises:
+        ConfigError: Ray is not installed, or the cluster is not there.
+    """
+    ray = _ray(address)
+    remote: Any = ray.remote(num_cpus=1, max_retries=-1)(_run)
+    try:
+        pending = {
+            remote.remote(algorithm, list(run.flags), str(folder), run.name): run for run in runs
+        }
+        ended: list[Ended] = []
+        while pending:
+            done, _ = ray.wait(list(pending), timeout=1.0)
+            ended += [Ended(run=pending.pop(task), code=ray.get(task)) for task in done]
+            on_poll()
+        return ended
+    finally:
+        ray.shutdown()
+
+
+def _run(algorithm: str, flags: list[str], folder: str, name: str) -> int:
+    """Runs one run in a worker; returns the exit status of ``skill-train``.
+
+    Raises:
+        FileNotFoundError: this node does not have the folder of the sweep.
+    """
+    root = Path(folder)
+    if not (root / MARK).is_file():
+        raise FileNotFoundError(
+            f"this node has no {root / MARK}: the folder of a sweep must be on storage that all "
+            "nodes share"
+        )
+    log = root / "logs" / f"{name}.log"
+    ends = time.monotonic() + BUSY_S
+    while True:
+        code = start(algorithm, flags, root / name, log).wait()
+        busy = code == 2 and BUSY in tail(log)  # the process of a lost worker still ends
+        if not busy or time.monotonic() > ends:
+            return code
+        time.sleep(2.0)
+
+
+def _ray(address: str) -> Any:  # noqa: ANN401  Ray is not typed
+    try:
+        ray: Any = import_module("ray")
+    except ImportError:
+        raise ConfigError(
+            "--ray needs Ray, which is not installed; run: pip install 'skill-serve[ray]'"
+        ) from None
+    options: dict[str, Any] = {"include_dashboard": False, "logging_level": "error"}
+    try:
+        ray.init(address=None if address == "local" else address, **options)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"there is no Ray cluster at {address!r}: {error}") from None
+    return ray
