@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from skill_proto.arrays import Array
 
 
-def save_paths(coordinates: Array, skills: Array, path: Path, *, title: str) -> None:
+def save_paths(coordinates: Array, skills: Array, path: Path, *, title: str, unit: str) -> None:
     """Draws the paths in the plane, or a single coordinate over the steps.
 
     Args:
@@ -20,6 +20,7 @@ def save_paths(coordinates: Array, skills: Array, path: Path, *, title: str) -> 
             the skill.
         path: File to write.
         title: Title of the picture.
+        unit: Unit of the coordinates.
     """
     figure = Figure(figsize=(5.0, 5.0), layout="constrained")
     axes = figure.add_subplot()
@@ -32,11 +33,11 @@ def save_paths(coordinates: Array, skills: Array, path: Path, *, title: str) -> 
             axes.plot(line[:, 0], color=colour, linewidth=0.9)
     if plane:
         axes.set_aspect("equal", adjustable="datalim")
-        axes.set_xlabel("x")
-        axes.set_ylabel("y")
+        axes.set_xlabel(f"x [{unit}]")
+        axes.set_ylabel(f"y [{unit}]")
     else:
         axes.set_xlabel("control step")
-        axes.set_ylabel("x")
+        axes.set_ylabel(f"x [{unit}]")
     axes.grid(alpha=0.3)
     axes.set_title(title, fontsize=10)
     figure.savefig(path, dpi=150)

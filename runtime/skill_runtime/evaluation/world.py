@@ -75,7 +75,9 @@ def evaluate_world(arguments: EvaluationOptions) -> Outcome:
     return Outcome(
         table=_table(report, metrics),
         content={**metrics, "settings": report},
-        draw=partial(_draw, trajectories.coordinates, skills, report),
+        draw=partial(
+            _draw, trajectories.coordinates, skills, report, coordinates and coordinates.unit
+        ),
     )
 
 
@@ -173,12 +175,15 @@ def _table(report: dict[str, Any], metrics: dict[str, float]) -> str:
     return "\n".join(lines)
 
 
-def _draw(coordinates: Array, skills: Array, report: dict[str, Any], path: Path) -> None:
+def _draw(
+    coordinates: Array, skills: Array, report: dict[str, Any], unit: str | None, path: Path
+) -> None:
     from skill_runtime.evaluation.path_plot import save_paths
 
-    if coordinates.shape[-1] == 0:
+    if unit is None:
         raise UsageError(f"{report['world']} has no coordinates to draw")
     try:
-        save_paths(coordinates, skills, path, title=f"{report['policy']} in {report['world']}")
+        heading = f"{report['policy']} in {report['world']}"
+        save_paths(coordinates, skills, path, title=heading, unit=unit)
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot write the picture {path}: {error}") from None

@@ -89,7 +89,8 @@ def _execute(
         return []
     if options.ray is not None:
         return run_on_ray(options.ray, options.algorithm, runs, folder, show)
-    jobs = options.jobs or len(os.sched_getaffinity(0))
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    jobs = options.jobs or cpus or 1
     return run_locally(options.algorithm, runs, folder, jobs, show)
 
 
