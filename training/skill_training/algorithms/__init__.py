@@ -3,6 +3,7 @@
 - ``sac``: soft actor-critic, the base of the skill algorithms.
 - ``csf``: contrastive successor features.
 - ``metra``: METRA.
+- ``baselines``: baselines and ablations of skill discovery.
 - ``skills``: the prior distribution of skills.
 - ``context_sac``: goal-conditioned soft actor-critic with a context encoder.
 - ``context_sac_config``: settings of ``context_sac``.

@@ -13,12 +13,13 @@ from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.mujoco_world import BodyConfig, find_body
 from skill_robots.worlds.registry import TABLETOP, default_config, world_name
-from skill_training.algorithms.cic import CicConfig
-from skill_training.algorithms.csd import CsdConfig
+from skill_training.algorithms.baselines.cic import CicConfig
+from skill_training.algorithms.baselines.csd import CsdConfig
+from skill_training.algorithms.baselines.dads import DadsConfig
+from skill_training.algorithms.baselines.diayn import DiaynConfig
+from skill_training.algorithms.baselines.lsd import LsdConfig
+from skill_training.algorithms.baselines.misl import MislConfig
 from skill_training.algorithms.csf import CsfConfig
-from skill_training.algorithms.dads import DadsConfig
-from skill_training.algorithms.diayn import DiaynConfig
-from skill_training.algorithms.lsd import LsdConfig
 from skill_training.algorithms.metra import MetraConfig
 from skill_training.config import PositiveInt, RunSettings, Share, TrainConfig
 from skill_training.errors import ConfigError
@@ -26,14 +27,30 @@ from skill_training.nets.representation import RepresentationConfig
 from skill_training.recipes.checks import check_replay, check_tabletop
 
 SkillAlgorithmConfig = (
-    CsfConfig | MetraConfig | LsdConfig | CsdConfig | DiaynConfig | DadsConfig | CicConfig
+    CsfConfig
+    | MetraConfig
+    | MislConfig
+    | LsdConfig
+    | CsdConfig
+    | DiaynConfig
+    | DadsConfig
+    | CicConfig
 )
 
 ALGORITHMS: dict[str, type[SkillAlgorithmConfig]] = {
     kind.name: kind
-    for kind in (CsfConfig, MetraConfig, LsdConfig, CsdConfig, DiaynConfig, DadsConfig, CicConfig)
+    for kind in (
+        CsfConfig,
+        MetraConfig,
+        MislConfig,
+        LsdConfig,
+        CsdConfig,
+        DiaynConfig,
+        DadsConfig,
+        CicConfig,
+    )
 }
-"""Settings of each algorithm by its name: CSF and METRA, and the baselines."""
+"""Settings of each algorithm by its name: CSF, METRA, CSF's ablations, and the baselines."""
 
 TRAINING_TASK = TabletopConfig(
     stiffness_scale=(0.85, 1.15), latency_s=(0.0, 0.02), sensor_noise=1.0, start="mixed"

@@ -26,6 +26,7 @@ from skill_training.recipes.recipe import RunFacts, Scalars
 TITLES = {
     "csf": "contrastive successor features (CSF)",
     "metra": "METRA",
+    "misl": "mutual information skill learning (MISL)",
     "lsd": "LSD",
     "csd": "CSD",
     "diayn": "DIAYN",

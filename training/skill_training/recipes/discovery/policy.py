@@ -9,12 +9,13 @@ import torch
 
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.world import WorldSpec
-from skill_training.algorithms.cic import Cic
-from skill_training.algorithms.csd import Csd
+from skill_training.algorithms.baselines.cic import Cic
+from skill_training.algorithms.baselines.csd import Csd
+from skill_training.algorithms.baselines.dads import Dads
+from skill_training.algorithms.baselines.diayn import Diayn
+from skill_training.algorithms.baselines.lsd import Lsd
+from skill_training.algorithms.baselines.misl import Misl
 from skill_training.algorithms.csf import Csf
-from skill_training.algorithms.dads import Dads
-from skill_training.algorithms.diayn import Diayn
-from skill_training.algorithms.lsd import Lsd
 from skill_training.algorithms.metra import Metra
 from skill_training.algorithms.sac import SoftActorCritic
 from skill_training.errors import ConfigError
@@ -29,6 +30,7 @@ Graph = SkillGraph | GoalGraph
 KINDS: dict[str, Callable[..., SoftActorCritic]] = {
     "csf": Csf,
     "metra": Metra,
+    "misl": Misl,
     "lsd": Lsd,
     "csd": Csd,
     "diayn": Diayn,

@@ -42,6 +42,7 @@ from skill_training.seeding import restore_generator, torch_generator
 SUMMARIES = {
     "csf": "Train skills with contrastive successor features (CSF).",
     "metra": "Train skills with METRA.",
+    "misl": "Ablations of CSF: other kernels, no bottleneck, a scalar critic.",
     "lsd": "Baseline: Lipschitz-constrained skill discovery (LSD).",
     "csd": "Baseline: controllability-aware skill discovery (CSD).",
     "diayn": "Baseline: diversity is all you need (DIAYN).",

@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from skill_training.algorithms.cic import Cic, CicConfig
-from skill_training.algorithms.csd import LARGEST, Csd, CsdConfig
-from skill_training.algorithms.dads import Dads, DadsConfig
-from skill_training.algorithms.diayn import Diayn, DiaynConfig
-from skill_training.algorithms.lsd import Lsd, LsdConfig
+from skill_training.algorithms.baselines.cic import Cic, CicConfig
+from skill_training.algorithms.baselines.csd import LARGEST, Csd, CsdConfig
+from skill_training.algorithms.baselines.dads import Dads, DadsConfig
+from skill_training.algorithms.baselines.diayn import Diayn, DiaynConfig
+from skill_training.algorithms.baselines.lsd import Lsd, LsdConfig
+from skill_training.algorithms.baselines.misl import Misl, MislConfig
 from skill_training.algorithms.sac import SoftActorCritic
 from skill_training.data.replay import Batch
 from skill_training.nets.dynamics import gaussian_log_density
@@ -23,6 +24,7 @@ from skill_training.nets.representation import RepresentationConfig
 
 INPUTS = NetworkInputs(scale=(1.0, 1.0, 1.0), seen=(0, 2), seen_scale=(1.0, 0.5))
 KINDS: list[tuple[Any, Any]] = [
+    (Misl, MislConfig),
     (Lsd, LsdConfig),
     (Csd, CsdConfig),
     (Diayn, DiaynConfig),
@@ -156,6 +158,46 @@ def test_cic_rewards_states_without_near_neighbours() -> None:
     assert found.tolist() == pytest.approx(
         [math.log1p(1 / mean), math.log1p(1 / mean), math.log1p(8 / mean)], rel=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("kernel", "own", "others"),
+    [
+        ("inner", 3.0, [3.0, 4.0]),
+        ("gaussian", -20.0, [-20.0, -18.0]),
+        ("laplacian", -math.sqrt(20.0), [-math.sqrt(20.0), -math.sqrt(18.0)]),
+    ],
+)
+def test_misl_energies(kernel: str, own: float, others: list[float]) -> None:
+    """Phi is the scaled state, so the step is (3, 4): |(3, 4) - (1, 0)|^2 = 20."""
+    misl = make(Misl, MislConfig, kernel=kernel)
+    with torch.no_grad():
+        misl.representation.map.get_parameter("weight").copy_(torch.eye(2))
+    moved = batch([[0.0, 0.0, 0.0]], [[3.0, 0.0, 2.0]], torch.tensor([[1.0, 0.0]]))
+    assert misl.energy(moved).tolist() == pytest.approx([own], rel=1e-5)
+    assert misl.energies(moved, torch.eye(2)).tolist()[0] == pytest.approx(others, rel=1e-5)
+    mean = (math.exp(others[0]) + math.exp(others[1])) / 2
+    assert misl.contrast(moved, torch.eye(2)).tolist() == pytest.approx([math.log(mean)], rel=1e-5)
+
+
+def test_misl_rewards_the_energy_alone_only_with_the_bottleneck() -> None:
+    moved, skills = random_batch(5), torch.eye(2)
+    narrow, wide = make(Misl, MislConfig), make(Misl, MislConfig, bottleneck=False)
+    torch.testing.assert_close(narrow.reward(moved, skills), narrow.energy(moved))
+    torch.testing.assert_close(
+        wide.reward(moved, skills), wide.energy(moved) - wide.contrast(moved, skills)
+    )
+
+
+def test_a_learned_energy_is_the_same_alone_and_in_pairs() -> None:
+    misl = make(Misl, MislConfig, kernel="mlp")
+    moved = random_batch(4)
+    pairs = misl.energies(moved, moved.skill)
+    torch.testing.assert_close(pairs.diagonal(), misl.energy(moved))
+    before = [weight.clone() for weight in misl.energy_network.parameters()]
+    misl.update(random_batch(16))
+    after = list(misl.energy_network.parameters())
+    assert any(not torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
 def test_gaussian_density_by_hand() -> None:
