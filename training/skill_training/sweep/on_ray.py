@@ -6,6 +6,7 @@ share: a run whose worker was lost is started again elsewhere, and continues fro
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -22,6 +23,9 @@ MARK = "sweep.json"
 
 BUSY_S = 120.0
 """Longest wait for the process of a lost worker to end with a checkpoint [s]."""
+
+CONNECT_S = 5.0
+"""Longest wait for a connection to the cluster [s]."""
 
 BUSY = "another process"
 """Words of the refusal of a directory that another process writes."""
@@ -85,6 +89,21 @@ def _run(algorithm: str, flags: list[str], folder: str, name: str) -> int:
         time.sleep(2.0)
 
 
+def _check_reachable(address: str) -> None:
+    """Refuses an address at which nobody listens; Ray would wait for minutes.
+
+    Raises:
+        ConfigError: nobody listens.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"there is no Ray cluster at {address!r}: {error}") from None
+
+
 def _ray(address: str) -> Any:  # noqa: ANN401  Ray is not typed
     try:
         ray: Any = import_module("ray")
@@ -92,6 +111,7 @@ def _ray(address: str) -> Any:  # noqa: ANN401  Ray is not typed
         raise ConfigError(
             "--ray needs Ray, which is not installed; run: pip install 'skill-serve[ray]'"
         ) from None
+    _check_reachable(address)
     options: dict[str, Any] = {"include_dashboard": False, "logging_level": "error"}
     try:
         ray.init(address=None if address == "local" else address, **options)
