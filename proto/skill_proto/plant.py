@@ -61,7 +61,7 @@ class SimulatedWorld(ManifestPart):
 
     name: Annotated[str, Field(min_length=1, max_length=256)]
     """Value of ``skill-train --world``."""
-    episode_steps: Annotated[int, Field(ge=1)]
+    episode_steps: Annotated[int, Field(ge=1, le=1_000_000)]
     """Control steps of an episode in training."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Further settings of the world in training, as in config.json."""

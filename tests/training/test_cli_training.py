@@ -239,6 +239,12 @@ def test_a_directory_with_other_files_is_not_used(ask: Callable[..., str], tmp_p
         ),
         (["csf", "--csf.representation.size", "3"], ["'rotation'", "size 2"]),
         (["csf", "--csf.representation.inputs", "cube"], ["no entry 'cube'", "cube_position"]),
+        (
+            ["csf", "--world=ant", "--task.body", "hopper"],
+            ["is contradicted", "hopper"],
+        ),
+        (["csf", "--world="], ["no world ''"]),
+        (["goal", "--world", "ant"], ["takes no --world"]),
         (["metra", "--task.mass", "2", "1"], ["--task.mass 2.0 1.0 is not a range"]),
         (["csf", "--sede", "1"], ["--sede", "--seed"]),
         (["csf", "--device", "tpu"], ["cpu", "cuda"]),

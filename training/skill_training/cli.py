@@ -22,7 +22,7 @@ from skill_training.errors import (
     NothingToShipError,
     TrainingError,
 )
-from skill_training.recipes.registry import RECIPES, default_config
+from skill_training.recipes.registry import RECIPES, default_config, recipe_for
 from skill_training.run import job, policy_export
 from skill_training.run.directory import RunDirectory
 from skill_training.run.flag_errors import InvalidSettings, flag_errors, settings_registry
@@ -188,7 +188,13 @@ def train_config(command: Train) -> TrainConfig:
         ConfigError: its settings do not fit each other.
     """
     kind = type(default_config(command.algorithm.name, command.world))
-    return kind(algorithm=command.algorithm, task=command.task, run=command.run)
+    config = kind(algorithm=command.algorithm, task=command.task, run=command.run)
+    if command.world is not None and config.world != command.world:
+        raise ConfigError(
+            f"--world {command.world} is contradicted by a flag of --task, which names the world "
+            f"{config.world}; leave that flag out"
+        )
+    return config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,7 +292,7 @@ def _sweep(command: Sweep, typed: Sequence[str]) -> int:
         ray=command.ray,
         metrics=command.metrics,
     )
-    outcome = run_sweep(options, _config_of)
+    outcome = run_sweep(options, _config_of, lambda config: recipe_for(config).check(config))
     for failure in outcome.failures:
         print(f"skill-train sweep: {failure}", file=sys.stderr)
     print(outcome.table)

@@ -8,6 +8,7 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_robots.tasks.policy import Policy
+from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.metrics import goal_metrics, skill_metrics
 from skill_robots.worlds.mujoco_world import BodyConfig
 from skill_robots.worlds.registry import WorldConfig, make_world
@@ -18,8 +19,10 @@ from skill_robots.worlds.world import Coordinates
 def exact(config: WorldConfig) -> WorldConfig:
     """Returns the world of published scores: a body with the integrator of its file.
 
-    Its aids for training are off too.
+    Its aids for training are off too, and an environment has no processes of its own.
     """
+    if isinstance(config, GymnasiumConfig):
+        return replace(config, processes=False)
     if isinstance(config, BodyConfig):
         return replace(config, integrator="file", restart_lying_after=None)
     return config

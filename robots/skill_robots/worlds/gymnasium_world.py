@@ -10,11 +10,12 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict, Space
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from skill_proto.arrays import Array, Ids
 from skill_proto.manifest import ActionPart, ObservationField
+from skill_proto.validation_text import describe_errors
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.world import Coordinates, Quantity, Step, WorldSpec
 
@@ -31,8 +32,8 @@ class GymnasiumConfig:
     environment: str
     """Name of the environment; see ``worlds.registry``."""
     episode_steps: Annotated[int, Field(ge=1)] | None = None
-    """Control steps of an episode; None: the registered limit, or 200. The environment's own time
-    limit is not used."""
+    """Control steps of an episode; None: the limit with which Gymnasium registers it, or 200. A
+    time limit that a function of your own adds ends an episode too."""
     terminals: bool = True
     """Whether a terminal of the environment has the value 0. If not, its episode ends all the same,
     as by a time limit."""
@@ -92,7 +93,11 @@ class GymnasiumWorld:
         vector = AsyncVectorEnv if config.processes else SyncVectorEnv
         self._environments = vector([make] * n, autoreset_mode=AutoresetMode.DISABLED)
         self._hidden = np.zeros((n, len(config.hidden)))
-        self._observation = self.reset()
+        try:
+            self._observation = self.reset()
+        except BaseException:
+            self.close()
+            raise
 
     def reset(self, ids: Ids | None = None) -> Array:
         """Starts an episode in the scenes ``ids``.
@@ -168,12 +173,19 @@ def environment_spec(environment: gymnasium.Env[Any, Any], config: GymnasiumConf
         WorldError: it has no real-valued observation and action.
     """
     name = config.environment
+    try:
+        return _spec(name, environment, config)
+    except ValidationError as error:
+        raise WorldError(f"the environment {name!r}: {describe_errors(error)}") from None
+
+
+def _spec(name: str, environment: gymnasium.Env[Any, Any], config: GymnasiumConfig) -> WorldSpec:
     spec = WorldSpec(
         name=name,
         title=f"the environment {name!r}",
         observation=_fields(name, environment.observation_space),
         action=(_action(name, environment.action_space),),
-        episode_steps=config.episode_steps or _registered_steps(environment),
+        episode_steps=config.episode_steps or DEFAULT_STEPS,
         control_rate_hz=_rate_hz(environment),
         hidden=tuple(Quantity(name=hidden) for hidden in config.hidden),
         has_reward=True,
@@ -216,8 +228,8 @@ def _fields(name: str, space: Space[Any]) -> tuple[ObservationField, ...]:
         if not isinstance(box, Box) or not np.issubdtype(box.dtype, np.floating):
             raise WorldError(
                 f"the environment {name!r} observes {key!r} as {box}; this takes real numbers "
-                "(Box with a floating-point type), alone or in one Dict. Wrap the environment, for "
-                "example with gymnasium.wrappers.FlattenObservation"
+                "(Box with a floating-point type), alone or in one Dict. Wrap the environment with "
+                "gymnasium.wrappers.TransformObservation"
             )
         size = int(np.prod(box.shape))
         fields.append(ObservationField(name=key, size=size, unit="1", frame="none"))
@@ -228,7 +240,7 @@ def _action(name: str, space: Space[Any]) -> ActionPart:
     if not isinstance(space, Box) or not space.is_bounded():
         raise WorldError(
             f"the environment {name!r} acts by {space}; this takes a Box with finite bounds. Wrap "
-            "the environment, for example with gymnasium.wrappers.RescaleAction"
+            "the environment with gymnasium.wrappers.TransformAction"
         )
     largest = float(np.abs([space.low, space.high]).max())
     return ActionPart(
@@ -238,12 +250,6 @@ def _action(name: str, space: Space[Any]) -> ActionPart:
         unit="1",
         frame="none",
     )
-
-
-def _registered_steps(environment: gymnasium.Env[Any, Any]) -> int:
-    spec = environment.spec
-    limit = None if spec is None else spec.kwargs.get("max_episode_steps", spec.max_episode_steps)
-    return limit if limit is not None and limit > 0 else DEFAULT_STEPS
 
 
 def _rate_hz(environment: gymnasium.Env[Any, Any]) -> float:

@@ -67,7 +67,8 @@ def goal_metrics(trajectories: WorldTrajectories, radius: float) -> dict[str, fl
         raise ValueError("these trajectories have no goals")
     offset = trajectories.coordinates[:, 1:] - trajectories.goals[:, None]
     distance = np.linalg.norm(offset, axis=-1)
-    there = distance < radius
+    running = np.arange(distance.shape[1]) < trajectories.steps[:, None]
+    there = (distance < radius) & running
     return {
         "goal_staying_share": float(there.mean()),
         "goal_staying_steps": float(there.sum(axis=1).mean()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -67,7 +68,7 @@ class MujocoWorld:
 
     def __init__(self, config: BodyConfig, n: int, *, seed: int = 0, threads: int = 1) -> None:
         self.body = body = find_body(config.body)
-        self.model = model = mujoco.MjModel.from_xml_path(str(mjcf_path(body)))
+        self.model = model = load_model(mjcf_path(body))
         if config.integrator == "euler":
             model.opt.integrator = mujoco.mjtIntegrator.mjINT_EULER.value
         self.config = config
@@ -111,6 +112,7 @@ class MujocoWorld:
     def step(self, action: Array) -> Step:
         """Runs one control step."""
         start, before, due = self.observe(), self._forward_position(), self._time + self._step_s
+        nq = self.model.nq
         self._ctrl[:] = self._centre + self._half_range * np.clip(action, -1.0, 1.0)
         self._batch.step(nstep=self.body.frame_skip)
         unstable = self._time < due - 0.5 * self.model.opt.timestep
@@ -120,9 +122,10 @@ class MujocoWorld:
         reward = self.body.reward(Motion(forward=forward, ctrl=self._ctrl, standing=standing))
         terminated = ~standing & ~unstable & self.config.terminals
         ended = terminated | unstable | self._lies_too_long()
-        # What MuJoCo has reset did not move there: no transition leads to the new state.
-        observation = np.where(unstable[:, None], start, self.observe())
-        return Step(observation, np.where(unstable, 0.0, reward), terminated, ended)
+        if unstable.any():  # MuJoCo has put it at the origin, where it did not go
+            self._qpos[unstable], self._qvel[unstable] = start[unstable, :nq], start[unstable, nq:]
+        reward = np.where(unstable, 0.0, reward)
+        return Step(self.observe(), reward, terminated, ended, valid=~unstable)
 
     def coordinates(self) -> Array:
         """Returns x, or x and y ``(n, C)`` [m]."""
@@ -196,6 +199,21 @@ def mjcf_path(body: Body) -> Path:
             f"the installed Gymnasium has no {body.mjcf}; run: pip install 'gymnasium>=1.0'"
         )
     return path
+
+
+def load_model(path: Path) -> mujoco.MjModel:
+    """Returns the model of an MJCF file without references to others.
+
+    MuJoCo 4 warns of the attribute ``settotalmass``, so the mass is set as the warning asks.
+    """
+    text = path.read_text(encoding="utf-8")
+    match = re.search(r'\bsettotalmass\s*=\s*"([^"]+)"', text)
+    if match is None:
+        return mujoco.MjModel.from_xml_string(text)
+    model = mujoco.MjModel.from_xml_string(text.replace(match[0], ""))
+    mujoco.mj_setTotalmass(model, float(match[1]))
+    mujoco.mj_setConst(model, mujoco.MjData(model))
+    return model
 
 
 def body_spec(config: BodyConfig, model: mujoco.MjModel) -> WorldSpec:

@@ -13,6 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -73,7 +74,8 @@ def make_world(config: WorldConfig, n: int, *, seed: int = 0, threads: int = 1) 
             return MujocoWorld(config, n, seed=seed, threads=threads)
         case GymnasiumConfig():
             make = find_environment(config.environment, config.settings)
-            return GymnasiumWorld(make, config, n, seed=seed)
+            steps = config.episode_steps or _registered_steps(config.environment)
+            return GymnasiumWorld(make, replace(config, episode_steps=steps), n, seed=seed)
 
 
 def find_environment(name: str, settings: tuple[str, ...] = ()) -> MakeEnvironment:
@@ -113,9 +115,25 @@ def world_names() -> list[str]:
 
 
 def is_given_by_name(name: str) -> bool:
-    """Returns whether the world of this name imports no module that the name chooses."""
+    """Returns whether the world of this name imports no module that name or settings choose.
+
+    GymV21Environment and its kind, of the package shimmy, import what their arguments name.
+    """
     identifier = name.removeprefix(GYMNASIUM)
-    return name == TABLETOP or name in BODIES or (identifier != name and ":" not in identifier)
+    is_registered = identifier != name and ":" not in identifier
+    return name == TABLETOP or name in BODIES or (is_registered and "GymV" not in identifier)
+
+
+def _registered_steps(name: str) -> int | None:
+    """Returns the time limit with which Gymnasium registers an environment; None without one."""
+    if not name.startswith(GYMNASIUM):
+        return None
+    import gymnasium
+
+    try:
+        return gymnasium.spec(name.removeprefix(GYMNASIUM)).max_episode_steps
+    except (gymnasium.error.Error, ImportError):
+        return None  # making it gives the reason
 
 
 def _entry_points() -> Iterable[Any]:
@@ -128,11 +146,11 @@ def _imported(name: str, module: str, attribute: str) -> object:
         sys.path.insert(0, os.getcwd())
     try:
         found: object = import_module(module)
-    except ImportError as error:
+    except Exception as error:  # whatever a stranger's module raises
         raise WorldError(
             f"the world {name!r} names the module {module!r}, which cannot be imported: {error}. "
-            "Install it, or run the command in its folder"
-        ) from None
+            "Install it, or run the command in its folder; the form is my_package.my_module:make"
+        ) from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise WorldError(f"the module {module!r} of the world {name!r} has no {attribute!r}")
@@ -143,7 +161,12 @@ def _imported(name: str, module: str, attribute: str) -> object:
 def _installed(name: str) -> object:
     for point in _entry_points():
         if point.name == name:
-            return point.load()
+            try:
+                return point.load()
+            except Exception as error:
+                raise WorldError(
+                    f"the installed world {name!r} cannot be loaded: {error}"
+                ) from error
     raise WorldError(
         f"there is no world {name!r}; choose one of {', '.join(world_names())}, an environment of "
         "Gymnasium as 'gymnasium:Reacher-v5', or a function as 'my_module:make_environment'"

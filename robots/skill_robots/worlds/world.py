@@ -74,8 +74,6 @@ class WorldSpec:
     """Whether :attr:`Step.terminated` is ever true."""
     has_reward: bool = False
     """Whether :attr:`Step.reward` means anything."""
-    repeatable: bool = True
-    """Whether equal seeds and actions give equal bits, also after a resumed run."""
 
     @property
     def observation_size(self) -> int:
@@ -134,6 +132,9 @@ class Step(NamedTuple):
     ended: Flags
     """``(n,)``: the episode has ended, by a terminal or otherwise. The scene must be reset before
     its next step counts."""
+    valid: Flags | None = None
+    """``(n,)``: whether the step is one of the world; False after a numerically unstable one, which
+    nothing must be learned from. None: all are."""
 
 
 class World(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from skill_robots.tasks.registry import task_of_option
+from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.options import EvaluationOptions, check_world_options
 from skill_runtime.evaluation.report import Outcome
 from skill_runtime.policy import load_manifest
@@ -35,4 +36,9 @@ def find_evaluation(arguments: EvaluationOptions) -> Callable[[EvaluationOptions
 def _has_no_arm(arguments: EvaluationOptions) -> bool:
     if arguments.model is None:
         return arguments.world is not None
-    return load_manifest(arguments.model).plant is None
+    has_no_arm = load_manifest(arguments.model).plant is None
+    if not has_no_arm and arguments.world is not None:
+        raise UsageError(
+            f"--world {arguments.world}: the policy was trained on an arm, see --task; leave it out"
+        )
+    return has_no_arm

@@ -53,14 +53,15 @@ class EvaluationOptions:
     """tabletop: mujoco is the plant of training; bullet is panda-gym's robot under the same joint
     impedance. skill-aware: bullet is panda-gym, as published; mujoco is the same scene."""
     skills: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: 48)")] = None
-    """tabletop only. Skills in one set, spread evenly."""
+    """Skills in one set, spread evenly; not for skill-aware."""
     episodes: Annotated[
         int | None, arg(metavar="INT", help_behavior_hint="(default: 4; skill-aware: 50)")
     ] = None
     """tabletop: sets of skills, each with its own starts and contexts. skill-aware: episodes in
     every cell."""
     goals: Annotated[int | None, arg(metavar="INT", help_behavior_hint="(default: 128)")] = None
-    """tabletop only. Goals for the cube, within 15 cm of the centre, 6 s each; 0 skips them."""
+    """tabletop: goals for the cube, within 15 cm of the centre, 6 s each. A world without an arm:
+    goals in its box. 0 skips them."""
     seed: int = 0
     """Seed of skills, goals, starts and contexts."""
     start: Annotated[
@@ -85,7 +86,7 @@ class EvaluationOptions:
     json: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """Write metrics and settings to this file."""
     plot: Annotated[Path | None, arg(metavar="FILE.png", help_behavior_hint="")] = None
-    """tabletop only. Write a picture of the pushes to this file."""
+    """Write a picture of the pushes, or of the paths in a world, to this file."""
 
 
 def check_options(arguments: EvaluationOptions) -> None:

@@ -127,10 +127,12 @@ def _trained_world(arguments: EvaluationOptions, manifest: PolicyManifest) -> Wo
             f"{manifest.name} was trained in the world {name!r}, not in {arguments.world!r}; leave "
             "--world out"
         )
-    if arguments.world is None and not is_given_by_name(name):
+    chosen = trained.settings.get("settings")
+    if arguments.world is None and (chosen or not is_given_by_name(name)):
         raise UsageError(
-            f"{manifest.name} was trained in the world {name!r}, which is code of your own; if you "
-            f"trust it, add: --world {name}"
+            f"{manifest.name} was trained in the world {name!r}"
+            + (f" with the settings {chosen}" if chosen else ", which is code of your own")
+            + f"; if you trust it, add: --world {name}"
         )
     default = default_config(name)
     try:

@@ -91,3 +91,11 @@ def test_the_metrics_of_goals() -> None:
     }
     with pytest.raises(ValueError, match="no goals"):
         goal_metrics(trajectories(path), radius=3.0)
+
+
+def test_an_episode_stays_nowhere_after_its_end() -> None:
+    path = np.zeros((1, 5, 1))
+    ended = WorldTrajectories(
+        coordinates=path, returns=np.zeros(1), steps=np.array([1.0]), goals=np.zeros((1, 1))
+    )
+    assert goal_metrics(ended, radius=3.0)["goal_staying_steps"] == 1.0

@@ -36,6 +36,20 @@ def test_a_world_of_each_kind(name: str, observation: int, action: int) -> None:
     made.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "steps"), [("gymnasium:Reacher-v5", 50), ("gymnasium:Pusher-v5", 100), (POINT, 200)]
+)
+def test_an_episode_has_the_registered_length(name: str, steps: int) -> None:
+    made = make_world(default_config(name), 1)
+    assert made.spec.episode_steps == steps
+    for _ in range(60):  # beyond the limit of Reacher: its own does not end the episode
+        ended = made.step(np.zeros((1, made.spec.action_size))).ended
+        if ended[0]:
+            break
+    assert ended[0] == (name == POINT)
+    made.close()
+
+
 def test_settings_are_arguments_of_the_environment() -> None:
     config = GymnasiumConfig(environment=POINT, settings=("gain=2.0",))
     made = make_world(config, 1)
@@ -69,6 +83,9 @@ def test_a_module_of_the_present_folder_is_found(
     [
         ("ants", (), "no world 'ants'; choose one of tabletop, ant, half_cheetah"),
         ("gymnasium:Nothing-v5", (), "cannot be made.*Nothing"),
+        ("", (), "no world ''; choose one of"),
+        (":make", (), "the module '', which cannot be imported"),
+        ("./my_world.py:make", (), "cannot be imported.*my_package.my_module:make"),
         ("no_module:make", (), "'no_module', which cannot be imported.*Install it"),
         ("math:make", (), "'math' of the world 'math:make' has no 'make'"),
         ("math:pi", (), "is a float; it must be a function"),

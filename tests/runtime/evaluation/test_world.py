@@ -134,6 +134,20 @@ def test_a_policy_for_another_version_of_the_world_is_refused(
         evaluate(path)
 
 
+def test_a_policy_of_an_arm_takes_no_world(policy_file: Path) -> None:
+    with pytest.raises(UsageError, match="--world ant: the policy was trained on an arm"):
+        evaluate(policy_file, world="ant")
+
+
+def test_settings_of_an_environment_must_be_confirmed(half_cheetah: Path, tmp_path: Path) -> None:
+    """They are arguments of code, and a policy file is data."""
+    name = "gymnasium:HalfCheetah-v5"
+    settings = {"environment": name, "settings": ["xml_file=/etc/passwd"]}
+    world = {"name": name, "episode_steps": 20, "settings": settings}
+    with pytest.raises(UsageError, match=r"with the settings.*xml_file"):
+        evaluate(changed(half_cheetah, tmp_path, world=world))
+
+
 def test_a_baseline_is_scored_in_a_world() -> None:
     arguments = EvaluationOptions(baseline="iid", world="hopper", skills=3)
     outcome = find_evaluation(arguments)(arguments)

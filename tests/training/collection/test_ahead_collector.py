@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -84,6 +86,38 @@ def test_a_round_is_collected_with_the_actor_before_the_last_steps(
     assert torch.equal(third[0].rows, third[1].rows)
     fourth = [rounds(learner, 1, learn=False)[0] for learner in learners]
     assert not torch.equal(fourth[0].rows, fourth[1].rows)
+
+
+def test_steps_that_are_taken_meanwhile_do_not_reach_the_round_ahead(
+    learner_of: Callable[..., SkillLearner],
+) -> None:
+    """The process has a copy of the weights, and not the memory that gradient steps change."""
+    one, other = learner_of(), learner_of()
+    for learner in (one, other):
+        rounds(learner, 2, learn=False)
+        learner.collect_round()
+    with torch.no_grad():
+        for weight in other.algorithm.actor.parameters():
+            weight.fill_(math.inf)  # at once, while the process collects
+    for learner in (one, other):
+        learner.collect_round()
+    fourth = [learner._replay.state_dict()["rows"][-60:] for learner in (one, other)]
+    assert torch.equal(fourth[0], fourth[1])
+
+
+def test_ctrl_c_does_not_end_the_process(learner_of: Callable[..., SkillLearner]) -> None:
+    """It reaches all processes of a terminal, and the learner saves a checkpoint then."""
+    learner = learner_of()
+    collector = learner._collector
+    assert isinstance(collector, AheadCollector)
+    pid = collector._process.pid
+    assert pid is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(pid, number)  # it may still import
+    rounds(learner, 1, learn=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(pid, number)
+    assert learner.state_dict()["collector"]["env_steps"] == 60
 
 
 def test_a_restored_learner_goes_on_exactly(learner_of: Callable[..., SkillLearner]) -> None:

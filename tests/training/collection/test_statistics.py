@@ -7,6 +7,7 @@ import pytest
 from tests.robots.worlds.environments import Point
 
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld
+from skill_robots.worlds.registry import default_config, make_world
 from skill_training.collection.statistics import determination, measure_statistics
 
 
@@ -20,6 +21,18 @@ def test_determination_by_hand() -> None:
     assert half == pytest.approx(0.5, abs=0.08)
     assert nothing == pytest.approx(0.0, abs=0.02)
     assert constant == 0.0
+
+
+def test_a_constant_entry_has_a_neutral_scale() -> None:
+    """The goal of Reacher stays within an episode, so it never changes in a step."""
+    world = make_world(default_config("gymnasium:Reacher-v5"), 4)
+    found = measure_statistics(world, seed=0, steps=1000)
+    world.close()
+    assert found.step_std[4] == found.std[4] > 0.01
+    assert min(found.step_std) > 1e-4
+    config = GymnasiumConfig(environment="still", settings=("gain=0.0",))
+    still = GymnasiumWorld(lambda: Point(gain=0.0), config, 4, seed=0)
+    assert measure_statistics(still, seed=0, steps=400).step_std[1] == 1.0
 
 
 def test_a_driven_entry_is_found() -> None:

@@ -75,6 +75,8 @@ def test_another_sweep_in_the_folder_is_refused(tmp_path: Path) -> None:
         (("--seeds", "x"), "--seeds takes numbers"),
         (("--set", "csf.discount=2"), "discount"),
         (("--set", "csf.discount"), "--set takes"),
+        (("--jobs", "-1"), "--jobs takes"),
+        (("--set", "csf.representation.inputs=cube"), "no entry 'cube'"),
     ],
 )
 def test_a_wrong_flag_starts_nothing(tmp_path: Path, flags: tuple[str, ...], text: str) -> None:

@@ -16,7 +16,8 @@ Differences from the paper or its code (there -> here), with the reason:
       in the actor; log standard deviation clipped to [-5, 2]; learning rate 3e-4 (1e-3 for a
       'rotation' or 'linear' representation); uniform random actions in the first 10,000 environment
       steps; rounds of 32 episodes of 100 steps; mixed starts; fixed observation scales; bfloat16
-      inputs of matrix products on CPUs that support them.
+      inputs of matrix products on CPUs that support them. Worlds other than the tabletop have the
+      defaults that csf.py names.
 """
 
 from __future__ import annotations

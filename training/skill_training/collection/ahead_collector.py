@@ -10,22 +10,32 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from skill_training.collection.skill_collector import SkillCollector
 from skill_training.data.replay import ReplayBuffer
-from skill_training.errors import TrainingError
+from skill_training.errors import LostResultError, TrainingError
 from skill_training.nets.finite import NotFiniteError
+from skill_training.seeding import restore_generator
 
 MakeCollector = Callable[["RoundRecorder"], SkillCollector]
 """Makes the collector of the process; it is pickled."""
 
 State = dict[str, Any]
+
+SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+    if hasattr(signal, name)
+)
+"""Signals that end a session of training; see ``run.session.interruption``."""
 
 
 class RoundRecorder:
@@ -80,7 +90,10 @@ class AheadCollector:
         self._process = context.Process(
             target=_serve, args=(other, make, precision), name="collector", daemon=True
         )
-        self._process.start()
+        # Ctrl-C reaches all processes of a terminal; this one ends with its parent, which saves a
+        # checkpoint first. Python handles signals in a new process only after its imports.
+        with _blocked():
+            self._process.start()
         other.close()
 
     def collect_round(self) -> None:
@@ -117,7 +130,7 @@ class AheadCollector:
             self._receive()
         self.env_steps = int(state["env_steps"])
         self._round = state["round"]
-        self._call("load", state["process"])
+        self._call("load", _on_cpu(state["process"]))
 
     def close(self) -> None:
         """Ends the process."""
@@ -126,7 +139,12 @@ class AheadCollector:
 
     def _ask(self) -> None:
         if not self._asked:
-            weights = {name: value.cpu() for name, value in self._actor.state_dict().items()}
+            # A copy: torch shares the memory of tensors that it sends, and the next gradient step
+            # would change them there.
+            weights = {
+                name: value.detach().cpu().clone()
+                for name, value in self._actor.state_dict().items()
+            }
             self._send("round", weights)
             self._asked = True
 
@@ -155,9 +173,9 @@ class AheadCollector:
             raise TrainingError(f"the process of the scenes has failed: {content}")
         return content
 
-    def _ended(self) -> TrainingError:
+    def _ended(self) -> LostResultError:
         self._process.join(1.0)
-        return TrainingError(
+        return LostResultError(
             f"the process of the scenes has ended (exit code {self._process.exitcode}); continue "
             "the run from its checkpoint"
         )
@@ -165,11 +183,20 @@ class AheadCollector:
 
 def _serve(pipe: Connection, make: MakeCollector, precision: str) -> None:
     """Answers requests until the pipe closes."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     torch.set_float32_matmul_precision(precision)
     recorder = RoundRecorder()
-    collector = make(recorder)
+    try:
+        collector = make(recorder)
+    except Exception as error:
+        pipe.recv()
+        pipe.send(("error", repr(error)))
+        return
     while True:
         try:
             request, content = pipe.recv()
@@ -197,12 +224,35 @@ def _handle(
         return recorder.take()
     if request == "load":
         collector.load_state_dict(content["collector"])
-        collector.algorithm.generator.set_state(content["noise"])
+        restore_generator(collector.algorithm.generator, content["noise"])
         return None
     return {
         "collector": collector.state_dict(),
         "noise": collector.algorithm.generator.get_state(),
     }
+
+
+@contextmanager
+def _blocked() -> Generator[None]:
+    """Blocks the signals that end a session, for this thread and what it starts."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _on_cpu(state: Any) -> Any:  # noqa: ANN401  tensors, and containers of them
+    """Returns a state with its tensors on the CPU."""
+    if isinstance(state, torch.Tensor):
+        return state.cpu()
+    if isinstance(state, dict):
+        parts = cast("dict[str, Any]", state)
+        return {name: _on_cpu(part) for name, part in parts.items()}
+    return state
 
 
 def _end_with_parent() -> None:

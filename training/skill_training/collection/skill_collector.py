@@ -90,8 +90,11 @@ class SkillCollector:
         for _ in range(world.spec.episode_steps):
             action = self._random_action() if random_actions else self._act(observation, skill)
             step = world.step(action)
-            terminal = step.terminated if self._terminals else None
-            self._replay.add(observation, action, step.observation, skill, terminal)
+            rows = slice(None) if step.valid is None else np.flatnonzero(step.valid)
+            terminal = step.terminated[rows] if self._terminals else None
+            self._replay.add(
+                observation[rows], action[rows], step.observation[rows], skill[rows], terminal
+            )
             observation = step.observation
             if step.ended.any():
                 observation = world.reset(np.flatnonzero(step.ended))

@@ -26,8 +26,9 @@ tabletop the entries of the arm have .32 to .79, those of the cube at most .01."
 UNUSUAL_SHARE = 0.03
 """Share of random steps that count as unusual."""
 
-SMALLEST = 1e-6
-"""Smallest scale, in the unit of the entry: a constant entry must not be divided by zero."""
+CONSTANT = 1e-6
+"""Standard deviation below which an entry counts as constant, in its unit. It gets the scale 1: a
+tiny one would make its first change enormous."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +60,21 @@ def measure_statistics(world: World, *, seed: int, steps: int = STEPS) -> WorldS
         steps: Environment steps, rounded up to whole rounds.
     """
     states, changes, actions = _random_steps(world, np.random.default_rng([seed, 5]), steps)
-    step_std = np.maximum(changes.std(axis=0), SMALLEST)
+    std = _neutral(states.std(axis=0), np.ones(states.shape[1]))
+    step_std = _neutral(changes.std(axis=0), std)
     size = np.square(changes / step_std).mean(axis=1)
     return WorldStatistics(
         mean=tuple(states.mean(axis=0).tolist()),
-        std=tuple(np.maximum(states.std(axis=0), SMALLEST).tolist()),
+        std=tuple(std.tolist()),
         step_std=tuple(step_std.tolist()),
         action_r2=tuple(determination(actions, changes).tolist()),
         unusual_change=float(np.quantile(size, 1.0 - UNUSUAL_SHARE)),
     )
+
+
+def _neutral(deviation: Array, instead: Array) -> Array:
+    """Returns standard deviations with those of constant entries replaced."""
+    return np.where(deviation < CONSTANT, instead, deviation)
 
 
 def determination(inputs: Array, outputs: Array) -> Array:

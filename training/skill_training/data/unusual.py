@@ -67,12 +67,18 @@ class UnusualRows:
         return self._places[(self._first + drawn) % len(self._places)]
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns the places, oldest first."""
+        """Returns the places, oldest first, and what counts as unusual."""
         order = torch.arange(self._first, self._end, device=self._places.device)
-        return {"places": self._places[order % len(self._places)].clone()}
+        return {
+            "places": self._places[order % len(self._places)].clone(),
+            "scale": self._scale.clone(),
+            "threshold": self._threshold,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores the state of :meth:`state_dict`."""
         places: Tensor = state["places"]
         self._first, self._end = 0, len(places)
         self._places[: len(places)] = places.to(self._places.device)
+        self._scale = state["scale"].to(self._scale.device)
+        self._threshold = float(state["threshold"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -11,6 +12,10 @@ from skill_training.errors import ConfigError
 
 LARGEST_SWEEP = 10_000
 """Number of runs from which a sweep is taken for a mistake."""
+
+
+LONGEST_NAME = 200
+"""Longest name of a setting in the name of a directory; file systems allow 255 bytes in all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,4 +117,6 @@ def make_runs(
 
 def _directory_name(setting: str, seed: int) -> str:
     plain = re.sub(r"[^A-Za-z0-9.=+-]+", "_", setting)
+    if len(plain) > LONGEST_NAME:
+        plain = f"{plain[: LONGEST_NAME - 9]}-{zlib.crc32(setting.encode()):08x}"
     return f"{plain}_seed{seed}" if plain else f"seed{seed}"

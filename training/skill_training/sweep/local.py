@@ -22,6 +22,8 @@ class Ended:
     run: Run
     code: int
     """Exit status of ``skill-train``."""
+    reason: str = ""
+    """Why it could not be run, if it was not ``skill-train`` that failed."""
 
 
 def run_locally(
@@ -49,7 +51,10 @@ def run_locally(
             while waiting and len(working) < jobs:
                 run = waiting.pop(0)
                 log = folder / "logs" / f"{run.name}.log"
-                working[run] = start(algorithm, run.flags, folder / run.name, log)
+                try:
+                    working[run] = start(algorithm, run.flags, folder / run.name, log)
+                except OSError as error:
+                    ended.append(Ended(run=run, code=1, reason=str(error)))
             for run, process in list(working.items()):
                 code = process.poll()
                 if code is not None:

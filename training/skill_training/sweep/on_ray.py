@@ -60,11 +60,18 @@ def run_on_ray(
         ended: list[Ended] = []
         while pending:
             done, _ = ray.wait(list(pending), timeout=1.0)
-            ended += [Ended(run=pending.pop(task), code=ray.get(task)) for task in done]
+            ended += [_end_of(ray, task, pending.pop(task)) for task in done]
             on_poll()
         return ended
     finally:
         ray.shutdown()
+
+
+def _end_of(ray: Any, task: Any, run: Run) -> Ended:  # noqa: ANN401  Ray is not typed
+    try:
+        return Ended(run=run, code=ray.get(task))
+    except ray.exceptions.RayError as error:
+        return Ended(run=run, code=1, reason=str(error).strip().splitlines()[-1])
 
 
 def _run(algorithm: str, flags: list[str], folder: str, name: str) -> int:

@@ -54,20 +54,30 @@ class Outcome:
     """A line for each run that has failed."""
 
 
-def run_sweep(options: SweepOptions, config_of: Callable[[Sequence[str]], TrainConfig]) -> Outcome:
+def run_sweep(
+    options: SweepOptions,
+    config_of: Callable[[Sequence[str]], TrainConfig],
+    check: Callable[[TrainConfig], None],
+) -> Outcome:
     """Runs what is left of a sweep, and writes its table.
 
     Args:
         options: The sweep.
         config_of: Returns the configuration of the words ``ALGORITHM FLAGS``.
+        check: Checks that a run can start.
 
     Raises:
         ConfigError: a flag is wrong; nothing was started.
         RunDirectoryError: the folder holds another sweep, or cannot be written.
     """
+    if options.jobs < 0:
+        raise ConfigError(f"--jobs takes a number of processes or 0, got {options.jobs}")
     settings = [parse_setting(text) for text in options.settings]
     runs = make_runs(parse_seeds(options.seeds), settings, options.common)
-    steps = sum(config_of([options.algorithm, *run.flags]).run.env_steps for run in runs)
+    configs = {run: config_of([options.algorithm, *run.flags]) for run in runs}
+    steps = sum(config.run.env_steps for config in configs.values())
+    for first in {run.setting: run for run in reversed(runs)}.values():
+        check(configs[first])
     _claim(options, runs)
     folder = options.folder.resolve()
     with tqdm(total=steps, unit="step", unit_scale=True, disable=None, leave=False) as bar:
@@ -76,7 +86,7 @@ def run_sweep(options: SweepOptions, config_of: Callable[[Sequence[str]], TrainC
             bar.n = min(steps, sum(env_steps(folder / run.name) for run in runs))
             bar.refresh()
 
-        left = [run for run in runs if _final(folder / run.name) is None]
+        left = [run for run in runs if not (folder / run.name / "policy.onnx").is_file()]
         ended = _execute(options, left, folder, show)
     failures = [_explain(one, folder) for one in ended if one.code != 0]
     return Outcome(table=_write_table(options, runs, folder), failures=failures)
@@ -117,9 +127,7 @@ def _claim(options: SweepOptions, runs: Sequence[Run]) -> None:
 
 
 def _final(run: Path) -> dict[str, float] | None:
-    """Returns the record of the final evaluation of a run that has ended with a policy."""
-    if not (run / "policy.onnx").is_file():
-        return None
+    """Returns the record of the final evaluation of a run; None before it."""
     try:
         records = read(run / FILE_NAME)
     except (OSError, RunDirectoryError):
@@ -137,9 +145,6 @@ def _write_table(options: SweepOptions, runs: Sequence[Run], folder: Path) -> st
 
 def _columns(options: SweepOptions, rows: Sequence[Row]) -> list[str]:
     known = list(dict.fromkeys(name for row in rows for name in row.metrics))
-    unknown = [name for name in options.metrics if known and name not in known]
-    if unknown:
-        raise ConfigError(f"no run has the metric {unknown[0]}; there are {', '.join(known)}")
     return list(options.metrics) or known[:COLUMNS]
 
 
@@ -149,5 +154,5 @@ def _explain(ended: Ended, folder: Path) -> str:
         lines = tail(log).strip().splitlines()
     except OSError:
         lines = []
-    said = f": {lines[-1]}" if lines else ""
+    said = f": {ended.reason or lines[-1]}" if ended.reason or lines else ""
     return f"{ended.run.name} ended with code {ended.code}{said} (see {log})"

@@ -40,7 +40,8 @@ def summarize(runs: Sequence[Run], finals: Mapping[str, Mapping[str, float]]) ->
     for setting in dict.fromkeys(run.setting for run in runs):
         ended = [run for run in runs if run.setting == setting and run.name in finals]
         records = [finals[run.name] for run in ended]
-        names = [name for name in (records[0] if records else {}) if name.startswith(FINAL)]
+        every = dict.fromkeys(name for record in records for name in record)
+        names = [name for name in every if name.startswith(FINAL)]
         metrics = {
             name.removeprefix(FINAL): mean_with_interval(
                 np.array([record[name] for record in records if name in record])

@@ -11,6 +11,8 @@ Differences from the code (there -> here), with the reason:
     - DDPG with n-step returns -> SAC, as every algorithm here.
     - Skills uniform in a cube of 64 dimensions -> on the sphere of phi's size, as every algorithm
       here.
+    - Negatives alone in the denominator of the contrastive loss -> a cross-entropy, whose
+      denominator contains the positive too.
     - Reward by a running mean of the neighbour distance -> by the mean of the batch.
 """
 

@@ -14,6 +14,7 @@ mean over the entries, so that the distance measures how unusual a change is, no
 Differences from the code (there -> here), with the reason:
     - Reward times 500 and a fixed entropy coefficient -> the unscaled reward with a learned
       coefficient, as in every algorithm here.
+    - No bound of the distance -> at most 50, so that one transition does not decide a batch.
     - Raw states -> the entries that phi sees, divided by their scale.
 """
 

@@ -123,6 +123,8 @@ class SkillConfig(TrainConfig):
                 raise ConfigError(str(error)) from None
         if self.task.episode_steps is not None:
             check_replay(self.run, episode_steps=self.task.episode_steps)
+        if self.run.overlap and isinstance(self.task, GymnasiumConfig) and self.task.processes:
+            raise ConfigError("--overlap and --task.processes exclude each other; leave one out")
         if self.algorithm.skills == "one_hot" and self.algorithm.representation.size < 2:
             raise ConfigError(
                 f"--{self.algorithm_name}.skills one_hot needs --{self.algorithm_name}."

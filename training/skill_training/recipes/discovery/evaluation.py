@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from skill_robots.tasks.tabletop import metrics as tabletop_metrics
@@ -13,6 +15,7 @@ from skill_robots.tasks.tabletop.rollouts import (
 )
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.evaluation import evaluate_goals, evaluate_skills, exact
+from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.registry import WorldConfig
 from skill_robots.worlds.world import WorldSpec
 from skill_training.device import exact_matmul
@@ -78,7 +81,7 @@ class Evaluator:
 
     def _skill_metrics(self, *, final: bool) -> dict[str, float]:
         if not isinstance(self._task, TabletopConfig):
-            task: WorldConfig = exact(self._task) if final else self._task
+            task: WorldConfig = exact(self._task) if final else _serial(self._task)
             return evaluate_skills(self._policy, task, self._skills, EVALUATION_SEED)
         trajectories = skill_rollouts(
             self._policy,
@@ -101,6 +104,11 @@ class Evaluator:
             observation_names=tuple(field.name for field in self._spec.observation),
         )
         return tabletop_metrics.goal_metrics(trajectories)
+
+
+def _serial(task: WorldConfig) -> WorldConfig:
+    """Returns the world without a process for each scene: there are as many as skills."""
+    return replace(task, processes=False) if isinstance(task, GymnasiumConfig) else task
 
 
 def singular_value_ratio(representation: StateRepresentation) -> float:

@@ -16,6 +16,7 @@ from skill_proto.manifest import (
 from skill_proto.plant import Plant, SimulatedWorld
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.tasks.tabletop.task import TABLETOP
+from skill_robots.worlds.registry import is_given_by_name
 from skill_robots.worlds.world import WorldSpec
 from skill_training.nets.inputs import NetworkInputs
 from skill_training.recipes.discovery.config import SkillConfig
@@ -167,4 +168,6 @@ def _evaluation(config: SkillConfig, metrics: Scalars) -> Evaluation | None:
     command = f"skill-eval --model policy.onnx --skills {config.run.eval_skills}"
     if any(name.startswith("goal_") for name in metrics):
         command += f" --goals {config.run.final_eval_goals}"
+    if not is_given_by_name(config.world):
+        command += f" --world {config.world}"
     return Evaluation(command=command, metrics=dict(metrics))

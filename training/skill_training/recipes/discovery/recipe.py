@@ -131,7 +131,7 @@ class SkillRecipe:
 
     def default_config(self, name: str, world: str | None = None) -> SkillConfig:
         """Returns the configuration of ``skill-train <name> --world <world>`` without flags."""
-        return default_skill_config(name, world or TABLETOP)
+        return default_skill_config(name, TABLETOP if world is None else world)
 
     def check(self, config: SkillConfig) -> None:
         """Builds world and networks once, to find errors before the run starts.
@@ -270,7 +270,11 @@ class SkillLearner:
         return self.algorithm.stateful()
 
     def close(self) -> None:
-        """Ends the process that collects, if there is one."""
+        """Ends the process that collects, if there is one, and frees the scenes."""
+        self._close_collector()
+        self._world.close()
+
+    def _close_collector(self) -> None:
         if isinstance(self._collector, AheadCollector):
             self._collector.close()
 
@@ -288,7 +292,7 @@ class SkillLearner:
         """Restores the state of :meth:`state_dict`."""
         inputs = _saved_inputs(self._config, state, self._world.spec)
         if inputs != self.algorithm.inputs:  # a world whose random draws cannot be repeated
-            self.close()
+            self._close_collector()
             self._build(inputs)
         self.algorithm.load_state_dict(state["algorithm"])
         if state["replay"] is not None:
