@@ -55,6 +55,7 @@ class Writer:
         self._busy = False
         self._started = False
         self._running = False
+        self._flushes_at_exit = False
         self._lost = 0
         self._reason = ""
         self._torn = False
@@ -95,6 +96,9 @@ class Writer:
                 self._lost += 1
                 self._reason = "the output was not read in time"
             if not (self._started or self._running):  # not before: a fork would lose the thread
+                if not self._flushes_at_exit:
+                    self._flushes_at_exit = True
+                    atexit.register(self.flush)
                 thread = threading.Thread(target=self._run, name="output", daemon=True)
                 with suppress(RuntimeError):  # no thread: the next text tries again
                     thread.start()
@@ -107,7 +111,6 @@ class Writer:
             if self._running:
                 return
             self._running = True
-        atexit.register(self.flush)
         while True:
             with self._changed:
                 self._busy = False

@@ -40,8 +40,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def children() -> list[psutil.Process]:
     """Returns all but the tracker of Python's multiprocessing, which other tests leave behind."""
-    found = psutil.Process().children()
-    return [child for child in found if "resource_tracker" not in " ".join(child.cmdline())]
+
+    def tracks(child: psutil.Process) -> bool:
+        with suppress(psutil.Error):  # it ends at this moment
+            return "resource_tracker" in " ".join(child.cmdline())
+        return False
+
+    return [child for child in psutil.Process().children() if not tracks(child)]
 
 
 def descriptors() -> int:

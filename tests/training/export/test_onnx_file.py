@@ -11,29 +11,30 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
+from tests.support.discovery import algorithm_of, graph_of, manifest_of
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.observation import PUSH_OBSERVATION
 from skill_training.errors import ExportError
 from skill_training.export.onnx_file import PARITY_TOLERANCE, export_policy, parity
 from skill_training.recipes.discovery.config import SkillConfig
-from skill_training.recipes.discovery.manifest import build_manifest
-from skill_training.recipes.discovery.policy import Graph, build_algorithm, build_graph
+from skill_training.recipes.discovery.policy import Graph
 from skill_training.run.policy_export import run_facts
 
 TinyConfig = Callable[..., SkillConfig]
 
+HAND = ("end_effector_position.0", "end_effector_position.1")
 FACTS = {"code_revision": "abc", "machine": "a machine", "versions": {"torch": "2"}}
 METRICS = {"moved_share_10cm": 0.97, "phi_singular_value_ratio": 0.9, "goal_mean_distance_m": 0.02}
 STATE = {"env_steps": 320, "updates": 30, "wall_time_s": 1.0, "final_metrics": METRICS}
 
 
 def _manifest(config: SkillConfig) -> PolicyManifest:
-    return build_manifest(config, run_facts(config, FACTS, STATE))
+    return manifest_of(config, run_facts(config, FACTS, STATE))
 
 
 def _graph(config: SkillConfig) -> Graph:
-    return build_graph(config, build_algorithm(config, torch.device("cpu")))
+    return graph_of(config)
 
 
 def _of_form(config: SkillConfig, form: str) -> SkillConfig:
@@ -82,7 +83,7 @@ def test_a_policy_without_goals_exports_without_goal_inputs(
     tiny_config: TinyConfig, tmp_path: Path
 ) -> None:
     config = tiny_config()
-    seen = replace(config.algorithm.representation, field="end_effector_position")
+    seen = replace(config.algorithm.representation, inputs=HAND)
     config = replace(config, algorithm=replace(config.algorithm, representation=seen))
     manifest = _manifest(config)
     assert manifest.goal is None
@@ -169,5 +170,5 @@ def test_onnx_runtime_alone_is_named_if_only_its_output_is_not_finite(
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_networks_on_cuda_export_the_same_file(tiny_config: TinyConfig, tmp_path: Path) -> None:
     config = tiny_config()
-    graph = build_graph(config, build_algorithm(config, torch.device("cuda")))
+    graph = graph_of(config, algorithm_of(config, "cuda"))
     assert export_policy(graph, _manifest(config), tmp_path / "policy.onnx") <= PARITY_TOLERANCE

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from tests.support.discovery import algorithm_of, graph_of
 from torch import Tensor
 
 from skill_robots.observation import PUSH_OBSERVATION, layout
 from skill_training.export.graph import TorchPolicy
 from skill_training.export.skill_graph import GoalGraph, SkillGraph
 from skill_training.recipes.discovery.config import SkillConfig
-from skill_training.recipes.discovery.policy import build_algorithm, build_graph
 from skill_training.recipes.manifest_parts import STOP_RADIUS_M
 
 TinyConfig = Callable[..., SkillConfig]
@@ -22,11 +22,11 @@ CUBE = layout(PUSH_OBSERVATION)["cube_position"].start
 
 @pytest.fixture
 def graph(tiny_config: TinyConfig) -> GoalGraph:
-    algorithm = build_algorithm(tiny_config(), torch.device("cpu"))
+    algorithm = algorithm_of(tiny_config())
     with torch.no_grad():
         # phi turns by 90 degrees: (x, y) -> (-y, x).
         algorithm.representation.map.coefficients.copy_(torch.tensor([0.0, 1.0]))
-    built = build_graph(tiny_config(), algorithm)
+    built = graph_of(tiny_config(), algorithm)
     assert isinstance(built, GoalGraph)
     return built
 
@@ -104,9 +104,12 @@ def test_a_representation_of_another_field_takes_no_goal(tiny_config: TinyConfig
     from dataclasses import replace
 
     config = tiny_config()
-    seen = replace(config.algorithm.representation, field="end_effector_position")
+    seen = replace(
+        config.algorithm.representation,
+        inputs=("end_effector_position.0", "end_effector_position.1"),
+    )
     config = replace(config, algorithm=replace(config.algorithm, representation=seen))
-    graph = build_graph(config, build_algorithm(config, torch.device("cpu")))
+    graph = graph_of(config)
     assert isinstance(graph, SkillGraph)
     policy = TorchPolicy(graph, action_size=3, skill_size=2)
     with pytest.raises(ValueError, match="takes no goal"):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.discovery import manifest_of
 
 from skill_proto.manifest import (
     Context,
@@ -16,7 +17,6 @@ from skill_proto.manifest import (
 )
 from skill_training.errors import ExportError
 from skill_training.recipes.discovery.config import SkillConfig
-from skill_training.recipes.discovery.manifest import build_manifest
 from skill_training.recipes.discovery.recipe import METRIC_TEXTS, SkillRecipe
 from skill_training.recipes.recipe import CardNotes
 from skill_training.run.card import card, write_card
@@ -35,7 +35,7 @@ def _manifest(config: SkillConfig, metrics: dict[str, float]) -> PolicyManifest:
         "wall_time_s": 630.0,
         "final_metrics": metrics,
     }
-    return build_manifest(config, run_facts(config, FACTS, state))
+    return manifest_of(config, run_facts(config, FACTS, state))
 
 
 def _card(config: SkillConfig, metrics: dict[str, float]) -> str:
