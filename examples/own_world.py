@@ -29,14 +29,14 @@ class Disc(gymnasium.Env[dict[str, Any], Any]):
     )
     action_space = Box(-1.0, 1.0, (2,))
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:  # noqa: ANN401
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:  # noqa: ANN401  as in Gymnasium
         """Starts at rest near the origin."""
         super().reset(seed=seed, options=options)
         self.position = self.np_random.uniform(-0.1, 0.1, 2)
         self.velocity = np.zeros(2)
         return self._observation(), {}
 
-    def step(self, action: Any) -> Any:  # noqa: ANN401
+    def step(self, action: Any) -> Any:  # noqa: ANN401  as in Gymnasium
         """Applies a force of up to 1 N in each direction."""
         self.velocity = 0.95 * self.velocity + 0.1 * np.asarray(action)
         self.position = self.position + 0.1 * self.velocity

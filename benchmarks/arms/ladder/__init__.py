@@ -2,7 +2,7 @@
 
 - ``journal``: the episodes of one entry and seed in a file that survives a killed program.
 - ``progress``: a bar with the expected time.
-- ``record``: what is kept of one episode.
+- ``record``: the data of one episode.
 - ``runner``: runs the episodes that a journal lacks.
 - ``scores``: scores of an entry, from its records.
 - ``settings``: options of the program, and the facts that must not change within an entry.

@@ -191,7 +191,7 @@ def _by_commands(model: str, manifest: PolicyManifest, rungs: tuple[RungName, ..
 
 
 def main(config: Config) -> int:
-    """Runs what is left of the table, prints it, and writes the JSON file.
+    """Runs the missing episodes, prints the table, and writes the JSON file.
 
     Returns:
         Exit code: 130 after Ctrl-C, else 0; the table says which episodes are missing.

@@ -1,4 +1,4 @@
-"""What is kept of one episode: enough for every score, in a few kilobytes."""
+"""The data of one episode: enough for every score, in a few kilobytes."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def losses(rows: Sequence[Row]) -> list[str]:
 
 
 def print_rows(rows: Sequence[Row]) -> None:
-    """Prints the table, the losses, and what a reader must know of each entry."""
+    """Prints the table, the losses, and the remarks on each entry."""
     shown: list[list[str]] = []
     for row in rows:
         scores, entry = row.scores(), row.entry

@@ -281,6 +281,15 @@ def _ticks(ticks: Ticks) -> list[str]:
     return [*map(str, counts), f"{ticks.late_share:.5f}"]
 
 
+def _pooled(ticks: Sequence[Ticks]) -> float:
+    """Returns the late share of all blocks of one loop."""
+    return Ticks(
+        begun=sum(one.begun for one in ticks),
+        late=sum(one.late for one in ticks),
+        overruns=sum(one.overruns for one in ticks),
+    ).late_share
+
+
 def run(config: Loaded) -> None:
     """Measures, prints the table and writes the result."""
     blocks, samples, recorded_mb = measure(config)
@@ -289,6 +298,10 @@ def run(config: Loaded) -> None:
     computing = median(block.computing_ratio for block in blocks)
     print(f"median ratio: {middle:.2f} (required: at most {MAX_RATIO})")
     print(f"median ratio of the bare loop that computes: {computing:.2f}")
+    shares = [
+        _pooled([getattr(b, name) for b in blocks]) for name in ("served", "bare", "computing")
+    ]
+    print("late shares over all blocks: " + ", ".join(f"{share:.5f}" for share in shares))
     controller = memory_text(memory(samples, "controller_mb"))
     print(f"memory of the controller: {controller} (required: less than {MAX_GROWTH_MB:g} MB)")
     print(f"memory of all processes: {memory_text(memory(samples, 'all_mb'))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import mujoco
@@ -15,6 +16,25 @@ _FREE, _BALL, _SLIDE = (
 )
 
 
+_HINGE = mujoco.mjtJoint.mjJNT_HINGE.value
+
+_Parts = dict[int, tuple[tuple[str, int, str, str], ...]]
+"""Suffix, size, unit and frame of the fields of each kind of joint."""
+
+_POSITIONS: _Parts = {
+    _FREE: (("position", 3, "m", "world"), ("quaternion", 4, "1", "world")),
+    _BALL: (("quaternion", 4, "1", "none"),),
+    _SLIDE: (("position", 1, "m", "joint"),),
+    _HINGE: (("position", 1, "rad", "joint"),),
+}
+_VELOCITIES: _Parts = {
+    _FREE: (("velocity", 3, "m/s", "world"), ("angular_velocity", 3, "rad/s", "none")),
+    _BALL: (("angular_velocity", 3, "rad/s", "none"),),
+    _SLIDE: (("velocity", 1, "m/s", "joint"),),
+    _HINGE: (("velocity", 1, "rad/s", "joint"),),
+}
+
+
 def body_fields(model: mujoco.MjModel) -> tuple[ObservationField, ...]:
     """Returns the fields of ``qpos`` and ``qvel``, in MuJoCo's order.
 
@@ -22,45 +42,20 @@ def body_fields(model: mujoco.MjModel) -> tuple[ObservationField, ...]:
     root, has fields of its own, named after it. A free joint's angular velocity is in the frame of
     its body, as in MuJoCo.
     """
-    return tuple(_positions(model)) + tuple(_velocities(model))
+    groups = _groups(model)
+    return tuple(_fields(model, groups, _POSITIONS)) + tuple(_fields(model, groups, _VELOCITIES))
 
 
-def _positions(model: mujoco.MjModel) -> list[ObservationField]:
-    fields: list[ObservationField] = []
-    for name, joints in _groups(model):
-        kind = model.jnt_type[joints[0]]
-        if kind == _FREE:
-            fields += [
-                _field(f"{name}_position", 3, "m", "world"),
-                _field(f"{name}_quaternion", 4, "1", "world"),
-            ]
-        elif kind == _BALL:
-            fields.append(_field(f"{name}_quaternion", 4, "1", "none"))
-        else:
-            unit = "m" if kind == _SLIDE else "rad"
-            fields.append(_field(f"{name}_position", len(joints), unit, "joint"))
-    return fields
-
-
-def _velocities(model: mujoco.MjModel) -> list[ObservationField]:
-    fields: list[ObservationField] = []
-    for name, joints in _groups(model):
-        kind = model.jnt_type[joints[0]]
-        if kind == _FREE:
-            fields += [
-                _field(f"{name}_velocity", 3, "m/s", "world"),
-                _field(f"{name}_angular_velocity", 3, "rad/s", "none"),
-            ]
-        elif kind == _BALL:
-            fields.append(_field(f"{name}_angular_velocity", 3, "rad/s", "none"))
-        else:
-            unit = "m/s" if kind == _SLIDE else "rad/s"
-            fields.append(_field(f"{name}_velocity", len(joints), unit, "joint"))
-    return fields
-
-
-def _field(name: str, size: int, unit: str, frame: str) -> ObservationField:
-    return ObservationField(name=name, size=size, unit=unit, frame=frame)
+def _fields(
+    model: mujoco.MjModel, groups: Sequence[tuple[str, list[int]]], parts: _Parts
+) -> Iterator[ObservationField]:
+    """Yields the fields of ``qpos`` or of ``qvel``."""
+    for name, joints in groups:
+        kind = int(model.jnt_type[joints[0]])
+        for suffix, size, unit, frame in parts[kind]:
+            yield ObservationField(
+                name=f"{name}_{suffix}", size=size * len(joints), unit=unit, frame=frame
+            )
 
 
 def _groups(model: mujoco.MjModel) -> list[tuple[str, list[int]]]:

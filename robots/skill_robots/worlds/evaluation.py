@@ -39,7 +39,7 @@ def evaluate_skills(
 def run_skills(
     policy: Policy, config: WorldConfig, skills: Array, seed: int, on_step: OnStep | None = None
 ) -> tuple[WorldTrajectories, Coordinates | None]:
-    """Runs one episode per skill ``(k, Z)``; returns the trajectories and what they are about."""
+    """Runs one episode per skill ``(k, Z)``; returns trajectories and coordinates."""
     world = make_world(config, len(skills), seed=seed)
     try:
         found = world_rollouts(policy, world, skills=skills, on_step=on_step)

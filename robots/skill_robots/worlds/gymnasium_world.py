@@ -188,7 +188,6 @@ def _spec(name: str, environment: gymnasium.Env[Any, Any], config: GymnasiumConf
         episode_steps=config.episode_steps or DEFAULT_STEPS,
         control_rate_hz=_rate_hz(environment),
         hidden=tuple(Quantity(name=hidden) for hidden in config.hidden),
-        has_reward=True,
         has_terminals=config.terminals,
     )
     if not config.coordinates:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from skill_proto.arrays import Array, Ids
+from skill_robots.tasks.tabletop.metrics import count_octants, squared_errors
 from skill_robots.worlds.rollouts import WorldTrajectories
 from skill_robots.worlds.world import Coordinates
-
-OCTANTS = 8
 
 
 def skill_metrics(
@@ -46,7 +45,7 @@ def _coverage(trajectories: WorldTrajectories, coordinates: Coordinates) -> dict
     if trajectories.skills is not None:
         metrics["displacement_r2"] = displacement_r2(trajectories.skills, final)
     if path.shape[-1] == 2:
-        metrics["octants"] = float(octants(final, 3.0 * coordinates.cell))
+        metrics["octants"] = float(count_octants(final, 3.0 * coordinates.cell))
     for place in range(path.shape[-1]):
         metrics[f"lowest_{place}"] = float(path[..., place].min())
         metrics[f"highest_{place}"] = float(path[..., place].max())
@@ -84,14 +83,6 @@ def cells(points: Array, coordinates: Coordinates) -> Ids:
     return np.unique(whole.astype(np.int64).reshape(-1, points.shape[-1]), axis=0)
 
 
-def octants(final: Array, moved: float) -> int:
-    """Counts the 45 degree sectors that displacements ``(n, 2)`` longer than ``moved`` reach."""
-    far = final[np.linalg.norm(final, axis=-1) > moved]
-    angle = np.arctan2(far[:, 1], far[:, 0]) % (2 * np.pi)
-    # The modulo can round up to 2 pi itself, which is sector 0 again.
-    return len(np.unique((angle // (2 * np.pi / OCTANTS)).astype(np.int64) % OCTANTS))
-
-
 def displacement_r2(skills: Array, final: Array) -> float:
     """Returns the adjusted coefficient of determination of a linear fit from skill to displacement.
 
@@ -103,11 +94,10 @@ def displacement_r2(skills: Array, final: Array) -> float:
         skills: ``(n, Z)``.
         final: ``(n, C)``.
     """
-    inputs = np.column_stack([skills, np.ones(len(skills))])
-    total = float(np.square(final - final.mean(axis=0)).sum())
-    n, k = len(skills), int(np.linalg.matrix_rank(inputs)) - 1
+    n = len(skills)
+    # One-hot skills lose a dimension to the intercept.
+    k = int(np.linalg.matrix_rank(np.column_stack([skills, np.ones(n)]))) - 1
+    residual, total = map(np.sum, squared_errors(skills, final))
     if total < 1e-12 or n - k - 1 <= 0:
         return 0.0
-    coefficients = np.linalg.lstsq(inputs, final, rcond=None)[0]
-    residual = float(np.square(final - inputs @ coefficients).sum())
-    return max(0.0, 1.0 - residual / total * (n - 1) / (n - k - 1))
+    return max(0.0, 1.0 - float(residual / total) * (n - 1) / (n - k - 1))

@@ -1,4 +1,4 @@
-"""n scenes of a MuJoCo body in one batch, five times as fast as Gymnasium's own environments."""
+"""n scenes of a MuJoCo body, stepped as one batch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class BodyConfig:
     episode_steps: Annotated[int, Field(ge=1)] = 200
     """Control steps of an episode; 200 in METRA and CSF."""
     integrator: Integrator = "euler"
-    """'file': that of the MJCF, RK4 for Ant. 'euler' costs a quarter for Ant."""
+    """'file': that of the MJCF, RK4 for Ant. 'euler' computes forces once a physics step, RK4 four
+    times."""
     terminals: bool = False
     """Whether a fall ends the episode as in Gymnasium. METRA and CSF go on."""
     restart_lying_after: Annotated[int, Field(ge=1)] | None = None
@@ -60,7 +61,6 @@ class MujocoWorld:
     Attributes:
         spec: The description.
         n: Number of scenes.
-        unstable: Episodes that ended early because the simulation was unstable.
 
     Raises:
         WorldError: There is no such body, or its MJCF is not installed.
@@ -75,7 +75,6 @@ class MujocoWorld:
         self.n = n
         self.spec = body_spec(config, model)
         self.rng = np.random.default_rng(seed)
-        self.unstable = 0
         self._batch = batch = Batch(model, n, nthread=threads, persistent=True)
         self._qpos, self._qvel, self._ctrl = map(batch.bind, ("qpos", "qvel", "ctrl"))
         self._time = batch.bind("time")
@@ -116,13 +115,12 @@ class MujocoWorld:
         self._ctrl[:] = self._centre + self._half_range * np.clip(action, -1.0, 1.0)
         self._batch.step(nstep=self.body.frame_skip)
         unstable = self._time < due - 0.5 * self.model.opt.timestep
-        self.unstable += int(unstable.sum())
         forward = (self._forward_position() - before) / self._step_s
         standing = self._standing()
         reward = self.body.reward(Motion(forward=forward, ctrl=self._ctrl, standing=standing))
         terminated = ~standing & ~unstable & self.config.terminals
         ended = terminated | unstable | self._lies_too_long()
-        if unstable.any():  # MuJoCo has put it at the origin, where it did not go
+        if unstable.any():  # MuJoCo has reset these scenes; the step did not lead there
             self._qpos[unstable], self._qvel[unstable] = start[unstable, :nq], start[unstable, nq:]
         reward = np.where(unstable, 0.0, reward)
         return Step(self.observe(), reward, terminated, ended, valid=~unstable)
@@ -235,7 +233,6 @@ def body_spec(config: BodyConfig, model: mujoco.MjModel) -> WorldSpec:
         ),
         episode_steps=config.episode_steps,
         control_rate_hz=1.0 / (body.frame_skip * model.opt.timestep),
-        has_reward=True,
         has_terminals=config.terminals,
     )
     size = len(body.plane)

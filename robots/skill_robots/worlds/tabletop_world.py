@@ -86,6 +86,17 @@ class TabletopWorld:
         self.tabletop.physics.close()
 
 
+def push_action() -> ActionPart:
+    """Returns the action part for a displacement of the end effector."""
+    return ActionPart(
+        name="end_effector_displacement",
+        size=Tabletop.action_size,
+        scale=ActionConfig().displacement,
+        unit="m",
+        frame="world",
+    )
+
+
 def tabletop_spec(
     config: TabletopConfig, observation_names: tuple[str, ...] = PUSH_OBSERVATION
 ) -> WorldSpec:
@@ -94,15 +105,7 @@ def tabletop_spec(
         name="tabletop",
         title="the tabletop",
         observation=manifest_fields(observation_names),
-        action=(
-            ActionPart(
-                name="end_effector_displacement",
-                size=Tabletop.action_size,
-                scale=ActionConfig().displacement,
-                unit="m",
-                frame="world",
-            ),
-        ),
+        action=(push_action(),),
         episode_steps=config.episode_steps,
         control_rate_hz=Tabletop.control_rate_hz,
         coordinates=Coordinates(

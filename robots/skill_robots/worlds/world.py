@@ -72,8 +72,6 @@ class WorldSpec:
     """Quantities that a context may be asked for."""
     has_terminals: bool = False
     """Whether :attr:`Step.terminated` is ever true."""
-    has_reward: bool = False
-    """Whether :attr:`Step.reward` means anything."""
 
     @property
     def observation_size(self) -> int:
@@ -176,5 +174,5 @@ class World(Protocol):
         ...
 
     def close(self) -> None:
-        """Frees what the world holds outside Python. Further calls have no effect."""
+        """Frees processes and physics engines. Further calls have no effect."""
         ...

@@ -55,12 +55,12 @@ class Writer:
         self._busy = False
         self._started = False
         self._running = False
-        self._flushes_at_exit = False
         self._lost = 0
         self._reason = ""
         self._torn = False
         self._written = 0
         self._stuck_at = -1
+        atexit.register(self.flush)
 
     def line(self, text: str) -> None:
         """Writes a line."""
@@ -96,9 +96,6 @@ class Writer:
                 self._lost += 1
                 self._reason = "the output was not read in time"
             if not (self._started or self._running):  # not before: a fork would lose the thread
-                if not self._flushes_at_exit:
-                    self._flushes_at_exit = True
-                    atexit.register(self.flush)
                 thread = threading.Thread(target=self._run, name="output", daemon=True)
                 with suppress(RuntimeError):  # no thread: the next text tries again
                     thread.start()

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from skill_proto.arrays import Array
+from skill_robots.tasks.tabletop.metrics import count_octants
 from skill_robots.worlds.metrics import (
     cells,
     displacement_r2,
     goal_metrics,
-    octants,
     skill_metrics,
 )
 from skill_robots.worlds.rollouts import WorldTrajectories
@@ -41,7 +41,7 @@ def test_octants_of_far_ends_only() -> None:
     """Angles of 0, 90 and 100 degrees are in sectors 0 and 2; the fourth one is near."""
     angle = np.deg2rad([1.0, 91.0, 100.0, 200.0])
     final = np.stack([np.cos(angle), np.sin(angle)], axis=1) * [[5], [5], [5], [0.5]]
-    assert octants(final, 3.0) == 2
+    assert count_octants(final, 3.0) == 2
 
 
 def test_a_linear_map_explains_everything_and_a_constant_nothing() -> None:

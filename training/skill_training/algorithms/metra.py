@@ -41,7 +41,6 @@ from skill_training.algorithms.sac import (
 from skill_training.algorithms.skills import zero_mean_code
 from skill_training.config import PositiveFloat
 from skill_training.data.replay import Batch
-from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.mlp import PositiveScalar
 
 
@@ -63,18 +62,11 @@ class Metra(Sac):
 
     config: MetraConfig
 
-    def __init__(
-        self,
-        config: MetraConfig,
-        *,
-        inputs: NetworkInputs,
-        action_size: int,
-        device: torch.device | str = "cpu",
-        seed: int = 0,
-    ) -> None:
-        super().__init__(config, inputs=inputs, action_size=action_size, device=device, seed=seed)
-        self.dual = PositiveScalar(config.initial_dual).to(device)
-        self.dual_optimizer = adam(self.dual, config.learning_rate)
+    def add_parts(self, seed: int) -> None:
+        """Builds the dual variable."""
+        del seed
+        self.dual = PositiveScalar(self.config.initial_dual).to(self.device)
+        self.dual_optimizer = adam(self.dual, self.config.learning_rate)
 
     def squared_distance(self, batch: Batch) -> Tensor | float:
         """Returns the square of the longest step of phi that is allowed: 1 in one time step.

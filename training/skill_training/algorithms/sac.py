@@ -130,6 +130,15 @@ class SoftActorCritic(ABC):
         self.representation_optimizer = adam(
             self.representation, config.representation.resolved_learning_rate
         )
+        self.add_parts(seed)
+
+    def add_parts(self, seed: int) -> None:
+        """Builds the further networks and optimisers of a subclass; by default there are none.
+
+        Args:
+            seed: Seed of initial weights.
+        """
+        del seed
 
     @abstractmethod
     def twin_values(self, observation: Tensor, action: Tensor, skill: Tensor) -> Tensor:

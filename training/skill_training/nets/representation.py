@@ -131,9 +131,10 @@ class StateRepresentation(nn.Module):
         """``(n, O)`` raw -> ``(n, d)``."""
         return self.embed(observation.index_select(-1, self.indices))
 
-    def scaled(self, observation: Tensor) -> Tensor:
-        """Returns phi's inputs, ``(n, O)`` raw -> ``(n, k)`` divided by their scale."""
-        return observation.index_select(-1, self.indices) / self.scale
+    def scaled_change(self, observation: Tensor, next_observation: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns phi's inputs divided by their scale, and their change: ``(n, k)`` each."""
+        here = observation.index_select(-1, self.indices) / self.scale
+        return here, next_observation.index_select(-1, self.indices) / self.scale - here
 
     def embed(self, selected: Tensor) -> Tensor:
         """``(n, k)`` raw values of the selected components, e.g. of a goal -> ``(n, d)``."""

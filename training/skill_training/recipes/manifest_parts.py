@@ -6,7 +6,6 @@ from typing import Literal
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import (
-    ActionPart,
     GoalSpace,
     Range,
 )
@@ -16,7 +15,7 @@ from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.setpoint_shaper import ShaperConfig
 from skill_robots.observation import FIELDS
 from skill_robots.tasks.tabletop.goal_box import GOAL_HIGH_M, GOAL_LOW_M
-from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 
 STOP_RADIUS_M = 0.02
 """Distance to the goal within which a policy stops: about the distance that a cube still slides."""
@@ -34,17 +33,6 @@ def trained_on(task: TabletopConfig) -> dict[str, Range]:
     return {
         name: Range(low=low, high=high, unit=unit) for name, ((low, high), unit) in ranges.items()
     }
-
-
-def push_action() -> ActionPart:
-    """Returns the action part for a displacement of the end effector."""
-    return ActionPart(
-        name="end_effector_displacement",
-        size=Tabletop.action_size,
-        scale=ActionConfig().displacement,
-        unit="m",
-        frame="world",
-    )
 
 
 def goal_space(

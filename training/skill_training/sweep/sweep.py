@@ -28,7 +28,7 @@ COLUMNS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class SweepOptions:
-    """What a sweep runs, and where."""
+    """The options of a sweep."""
 
     algorithm: str
     folder: Path
@@ -59,7 +59,7 @@ def run_sweep(
     config_of: Callable[[Sequence[str]], TrainConfig],
     check: Callable[[TrainConfig], None],
 ) -> Outcome:
-    """Runs what is left of a sweep, and writes its table.
+    """Runs the missing runs of a sweep, and writes its table.
 
     Args:
         options: The sweep.
@@ -105,7 +105,7 @@ def _execute(
 
 
 def _claim(options: SweepOptions, runs: Sequence[Run]) -> None:
-    """Writes what the sweep is, or checks that the folder holds the same one.
+    """Writes the definition of the sweep, or checks that the folder holds the same one.
 
     More seeds and settings may be added to a sweep; its common flags stay.
     """

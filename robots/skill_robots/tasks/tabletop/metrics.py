@@ -7,7 +7,6 @@ worst value, so that comparison, plots and JSON need no special case.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skill_proto.arrays import Array
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S
@@ -100,14 +99,15 @@ def octants(final: Array) -> float:
     Args:
         final: ``(episodes, skills, 2)`` final displacement [m].
     """
-    return float(np.mean([len(np.unique(_sector(one_set))) for one_set in final]))
+    return float(np.mean([count_octants(one_set, MOVED_M) for one_set in final]))
 
 
-def _sector(final: Array) -> NDArray[np.int64]:
-    moved = final[np.linalg.norm(final, axis=-1) > MOVED_M]
+def count_octants(final: Array, moved_m: float) -> int:
+    """Counts the 45 degree sectors with displacements ``(n, 2)`` longer than ``moved_m``."""
+    moved = final[np.linalg.norm(final, axis=-1) > moved_m]
     angle = np.arctan2(moved[:, 1], moved[:, 0]) % (2 * np.pi)
     # The modulo can round up to 2 pi itself, which is sector 0 again.
-    return (angle // (np.pi / 4)).astype(np.int64) % 8
+    return len(np.unique((angle // (np.pi / 4)).astype(np.int64) % 8))
 
 
 def displacement_r2(skills: Array, final: Array) -> float:
@@ -121,14 +121,26 @@ def displacement_r2(skills: Array, final: Array) -> float:
         final: ``(episodes, skills, 2)`` final displacement [m].
     """
     episodes = final.shape[0]
-    inputs = np.tile(np.column_stack([skills, np.ones(len(skills))]), (episodes, 1))
-    outputs = final.reshape(-1, 2)
-    total = float(np.sum((outputs - outputs.mean(axis=0)) ** 2))
-    if total < 1e-12:
-        return 0.0
-    coefficients = np.linalg.lstsq(inputs, outputs, rcond=None)[0]
-    residual = float(np.sum((outputs - inputs @ coefficients) ** 2))
-    return max(0.0, 1.0 - residual / total)
+    residual, total = map(
+        np.sum, squared_errors(np.tile(skills, (episodes, 1)), final.reshape(-1, 2))
+    )
+    return 0.0 if total < 1e-12 else max(0.0, 1.0 - float(residual / total))
+
+
+def squared_errors(inputs: Array, outputs: Array) -> tuple[Array, Array]:
+    """Fits each output by a linear map with an intercept, by least squares.
+
+    Args:
+        inputs: ``(n, k)``.
+        outputs: ``(n, m)``.
+
+    Returns:
+        Sum of the squared errors of the fit, and that of the mean, ``(m,)`` each.
+    """
+    rows = np.column_stack([inputs, np.ones(len(inputs))])
+    coefficients = np.linalg.lstsq(rows, outputs, rcond=None)[0]
+    residual = np.square(outputs - rows @ coefficients).sum(axis=0)
+    return residual, np.square(outputs - outputs.mean(axis=0)).sum(axis=0)
 
 
 def direction_consistency(final: Array) -> float:

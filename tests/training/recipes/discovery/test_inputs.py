@@ -35,6 +35,10 @@ def test_only_the_cube_is_not_driven_by_the_actions() -> None:
     fields = {entries[place].rpartition(".")[0] for place in found.seen}
     assert fields == {"cube_position", "cube_quaternion", "cube_velocity", "cube_angular_velocity"}
     assert len(found.seen) == 13
+    r2 = np.array(world_statistics(default_config("tabletop"), 0).action_r2)
+    cube = list(found.seen)
+    assert r2[cube].max() < 0.02
+    assert np.delete(r2, cube).min() > 0.3
 
 
 def test_a_body_is_measured() -> None:

@@ -30,7 +30,6 @@ from torch.optim import Optimizer
 from skill_training.algorithms.sac import Metrics, Sac, SacConfig, adam, descend
 from skill_training.config import PositiveFloat, PositiveInt
 from skill_training.data.replay import Batch
-from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.mlp import mlp
 from skill_training.seeding import seeded_weights
 
@@ -53,22 +52,14 @@ class Cic(Sac):
 
     config: CicConfig
 
-    def __init__(
-        self,
-        config: CicConfig,
-        *,
-        inputs: NetworkInputs,
-        action_size: int,
-        device: torch.device | str = "cpu",
-        seed: int = 0,
-    ) -> None:
-        super().__init__(config, inputs=inputs, action_size=action_size, device=device, seed=seed)
-        size = self.skill_size
+    def add_parts(self, seed: int) -> None:
+        """Builds query and key."""
+        size, hidden = self.skill_size, self.config.hidden
         with seeded_weights(seed, "contrast"):
-            self.query = mlp(2 * size, config.hidden, size).to(device)
-            self.key = mlp(size, config.hidden, size).to(device)
+            self.query = mlp(2 * size, hidden, size).to(self.device)
+            self.key = mlp(size, hidden, size).to(self.device)
         parts = nn.ModuleList([self.query, self.key])
-        self.contrast_optimizer = adam(parts, config.learning_rate)
+        self.contrast_optimizer = adam(parts, self.config.learning_rate)
 
     def contrastive_loss(self, batch: Batch) -> Tensor:
         """Returns the noise-contrastive loss of queries (phi(s), phi(s')) and keys of skills.

@@ -32,7 +32,6 @@ from skill_training.algorithms.metra import Metra, MetraConfig
 from skill_training.algorithms.sac import Metrics, adam, descend
 from skill_training.data.replay import Batch
 from skill_training.nets.dynamics import StepDensity
-from skill_training.nets.inputs import NetworkInputs
 from skill_training.seeding import seeded_weights
 
 LARGEST = 50.0
@@ -49,25 +48,18 @@ class CsdConfig(MetraConfig):
 class Csd(Metra):
     """METRA's algorithm with a distance of controllability."""
 
-    def __init__(
-        self,
-        config: CsdConfig,
-        *,
-        inputs: NetworkInputs,
-        action_size: int,
-        device: torch.device | str = "cpu",
-        seed: int = 0,
-    ) -> None:
-        super().__init__(config, inputs=inputs, action_size=action_size, device=device, seed=seed)
-        size = len(inputs.seen)
+    def add_parts(self, seed: int) -> None:
+        """Builds the dual variable and the density."""
+        super().add_parts(seed)
+        size = len(self.inputs.seen)
         with seeded_weights(seed, "density"):
-            self.density = StepDensity(size, size, config.hidden).to(device)
-        self.density_optimizer = adam(self.density, config.learning_rate)
+            self.density = StepDensity(size, size, self.config.hidden).to(self.device)
+        self.density_optimizer = adam(self.density, self.config.learning_rate)
 
     @torch.no_grad()
     def squared_distance(self, batch: Batch) -> Tensor:
         """D(s, s')^2, ``(n,)``."""
-        here, change = self._change(batch)
+        here, change = self.representation.scaled_change(batch.observation, batch.next_observation)
         mean, log_std = self.density(here)
         relative = log_std - log_std.mean(-1, keepdim=True)
         error = (change - mean) * torch.exp(-relative)
@@ -75,7 +67,9 @@ class Csd(Metra):
 
     def update(self, batch: Batch) -> Metrics:
         """Takes one gradient step of the density, and one of METRA."""
-        loss = -self.density.log_density(*self._change(batch)).mean()
+        loss = -self.density.log_density(
+            *self.representation.scaled_change(batch.observation, batch.next_observation)
+        ).mean()
         descend(loss, self.density_optimizer)
         return super().update(batch) | {"density/loss": loss.detach()}
 
@@ -83,8 +77,3 @@ class Csd(Metra):
         """Adds the density."""
         own = {"density": self.density, "density_optimizer": self.density_optimizer}
         return super().stateful() | own
-
-    def _change(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Returns state and change in phi's scaled inputs, ``(n, k)`` each."""
-        here = self.representation.scaled(batch.observation)
-        return here, self.representation.scaled(batch.next_observation) - here

@@ -28,7 +28,6 @@ from skill_training.algorithms.sac import Metrics, Sac, SacConfig, adam, descend
 from skill_training.config import PositiveInt
 from skill_training.data.replay import Batch
 from skill_training.nets.dynamics import StepDensity
-from skill_training.nets.inputs import NetworkInputs
 from skill_training.seeding import seeded_weights
 
 
@@ -47,25 +46,17 @@ class Dads(Sac):
 
     config: DadsConfig
 
-    def __init__(
-        self,
-        config: DadsConfig,
-        *,
-        inputs: NetworkInputs,
-        action_size: int,
-        device: torch.device | str = "cpu",
-        seed: int = 0,
-    ) -> None:
-        super().__init__(config, inputs=inputs, action_size=action_size, device=device, seed=seed)
-        size = len(inputs.seen)
+    def add_parts(self, seed: int) -> None:
+        """Builds the skill dynamics."""
+        size, hidden = len(self.inputs.seen), self.config.hidden
         with seeded_weights(seed, "density"):
-            self.density = StepDensity(size + self.skill_size, size, config.hidden).to(device)
-        self.density_optimizer = adam(self.density, config.learning_rate)
+            self.density = StepDensity(size + self.skill_size, size, hidden).to(self.device)
+        self.density_optimizer = adam(self.density, self.config.learning_rate)
 
     @torch.no_grad()
     def reward(self, batch: Batch, prior: Tensor) -> Tensor:
         """Returns the reward ``(n,)`` with skills of the prior ``(L, Z)``."""
-        here, change = self._change(batch)
+        here, change = self.representation.scaled_change(batch.observation, batch.next_observation)
         n, count = len(here), len(prior)
         chosen = self.density.log_density(torch.cat((here, batch.skill), dim=-1), change)
         inputs = torch.cat((here.repeat_interleave(count, 0), prior.repeat(n, 1)), dim=-1)
@@ -74,7 +65,7 @@ class Dads(Sac):
 
     def update(self, batch: Batch) -> Metrics:
         """Takes one gradient step: dynamics, critic on new rewards, actor, entropy, target."""
-        here, change = self._change(batch)
+        here, change = self.representation.scaled_change(batch.observation, batch.next_observation)
         loss = -self.density.log_density(torch.cat((here, batch.skill), dim=-1), change).mean()
         descend(loss, self.density_optimizer)
         prior = self.sample_skills(self.config.prior_skills, self.generator)
@@ -88,8 +79,3 @@ class Dads(Sac):
         """Adds the skill dynamics."""
         own = {"density": self.density, "density_optimizer": self.density_optimizer}
         return super().stateful() | own
-
-    def _change(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Returns state and change in phi's scaled inputs, ``(n, k)`` each."""
-        here = self.representation.scaled(batch.observation)
-        return here, self.representation.scaled(batch.next_observation) - here

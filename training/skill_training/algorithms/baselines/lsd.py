@@ -35,6 +35,5 @@ class Lsd(Metra):
 
     def squared_distance(self, batch: Batch) -> Tensor:
         """|s' - s|^2 of phi's scaled inputs, ``(n,)``."""
-        change = self.representation.scaled(batch.next_observation)
-        change = change - self.representation.scaled(batch.observation)
+        _, change = self.representation.scaled_change(batch.observation, batch.next_observation)
         return change.square().sum(-1)

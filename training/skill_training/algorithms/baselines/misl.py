@@ -28,7 +28,6 @@ from torch.optim import Optimizer
 from skill_training.algorithms.sac import Metrics, Sac, SacConfig, adam, descend
 from skill_training.config import PositiveFloat, PositiveInt
 from skill_training.data.replay import Batch
-from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.mlp import mlp
 from skill_training.seeding import seeded_weights
 
@@ -59,19 +58,11 @@ class Misl(Sac):
 
     config: MislConfig
 
-    def __init__(
-        self,
-        config: MislConfig,
-        *,
-        inputs: NetworkInputs,
-        action_size: int,
-        device: torch.device | str = "cpu",
-        seed: int = 0,
-    ) -> None:
-        super().__init__(config, inputs=inputs, action_size=action_size, device=device, seed=seed)
+    def add_parts(self, seed: int) -> None:
+        """Builds the network of the energy."""
         with seeded_weights(seed, "energy"):
-            self.energy_network = mlp(3 * self.skill_size, config.hidden, 1).to(device)
-        self.energy_optimizer = adam(self.energy_network, config.learning_rate)
+            self.energy_network = mlp(3 * self.skill_size, self.config.hidden, 1).to(self.device)
+        self.energy_optimizer = adam(self.energy_network, self.config.learning_rate)
 
     def energies(self, batch: Batch, skills: Tensor) -> Tensor:
         """Returns f of each transition with each of the skills ``(k, Z)``, ``(n, k)``."""

@@ -1,7 +1,7 @@
 """Skill discovery: CSF, METRA and baselines, on the tabletop or in any other world.
 
 - ``config``: settings.
-- ``inputs``: what the networks see, measured before training.
+- ``inputs``: normalisation, and inputs of phi, measured before training.
 - ``policy``: builds algorithm and policy.
 - ``evaluation``: rollouts and metrics of ``skill-eval``.
 - ``manifest``: the manifest.

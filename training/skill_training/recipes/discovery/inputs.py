@@ -1,4 +1,4 @@
-"""What the networks of a run see: measured in its world before training."""
+"""Normalisation of the observation, and inputs of phi: measured before training."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from skill_robots.observation import PUSH_OBSERVATION, layout, manifest_fields, 
 from skill_robots.tasks.tabletop.metrics import REST_STEPS
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, Tabletop
 from skill_robots.tasks.tabletop.task import TABLETOP
+from skill_robots.worlds.tabletop_world import push_action
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.algorithms.context_sac_config import Knowledge, encoder_note
 from skill_training.device import exact_matmul
@@ -35,7 +36,7 @@ from skill_training.recipes.goal.evaluation import (
 from skill_training.recipes.goal.start_actor import SkillFile
 from skill_training.recipes.goal.task import RestAtGoal
 from skill_training.recipes.goal.world import GoalWorld
-from skill_training.recipes.manifest_parts import goal_space, plant, push_action, trained_on
+from skill_training.recipes.manifest_parts import goal_space, plant, trained_on
 from skill_training.recipes.recipe import CardNotes, Curve, RunFacts, Scalars
 
 CURVES = (
