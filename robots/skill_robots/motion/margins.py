@@ -1,6 +1,6 @@
 """Spatial margins along a trajectory: to the table, to the workspace's walls, and between links.
 
-A measurement costs about 10 us, so only samples of a trajectory are measured. Between two samples
+Only samples of a trajectory are measured, to bound the time of a check. Between two samples
 the margins are bounded: a point whose acceleration is at most ``B`` sags at most ``B T^2 / 8``
 below the line between two instants ``T`` apart, and a distance between two links changes at most by
 the path length of their points. Two links whose distances at two samples are ``d_1`` and ``d_2``

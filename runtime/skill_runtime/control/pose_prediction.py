@@ -1,6 +1,6 @@
 """Carries the pose of an object on the table from its capture to now.
 
-A pose from a tracker is 30 to 90 ms old when a policy observes it, and the hand is measured now. A
+A pose from a tracker has an age when a policy observes it, and the hand is measured now. A
 cube that the hand pushes would appear to be inside the hand. The prediction therefore has two
 parts: the object slides on with its measured velocity and a constant deceleration of friction, and
 the hand, whose path since the capture is known, pushes it ahead.
@@ -42,7 +42,7 @@ Hand = tuple[float, float, float, float]
 
 
 class HandPath:
-    """Where the hand has been during the last :data:`HORIZON_S` and the age of a usable pose."""
+    """The places of the hand during the last :data:`HORIZON_S` and the age of a usable pose."""
 
     def __init__(self) -> None:
         self._places: deque[Hand] = deque(maxlen=64)
@@ -131,8 +131,7 @@ def carried(
 ) -> tuple[float, float]:
     """Returns x and y of an object at ``now`` in the world frame [m].
 
-    The height stays, and so do orientation and velocity: a policy that observed the predicted
-    velocity was slower to finish than with the measured one. The change is at most
+    The height stays, and so do orientation and velocity. The change is at most
     :data:`MAX_CARRIED_M`, and exactly 0 for an object at rest that no hand pushes.
 
     Args:
