@@ -12,8 +12,9 @@ from typing import NoReturn
 import tyro
 
 from skill_proto.printable import printable, printable_lines
-from skill_runtime.console.exit_codes import INTERRUPTED, USAGE
+from skill_runtime.console.exit_codes import USAGE
 from skill_runtime.console.flags import UsageError
+from skill_runtime.console.interrupts import end_at_once
 from skill_runtime.console.logs import logging_to_stderr
 from skill_runtime.console.program import VERSION_HINT, print_error, run_program
 from skill_runtime.doctor.options import DoctorOptions, check_options
@@ -71,7 +72,7 @@ def _end(number: int, frame: FrameType | None) -> None:
     del number, frame
     with suppress(OSError):  # standard error may be closed
         os.write(2, b"\nskill-doctor: interrupted; no results were written\n")
-    os._exit(INTERRUPTED)
+    end_at_once()
 
 
 def run(arguments: DoctorOptions) -> None:

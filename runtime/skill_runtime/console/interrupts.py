@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
 from skill_runtime.console.exit_codes import INTERRUPTED
 
-FLUSH_TIME_S = 0.15
-"""Time for a child process to finish printing [s]."""
+CHILDREN_END_S = 1.0
+"""Longest wait for the end of child processes [s]."""
+
+POLL_S = 0.005
+"""Time between two looks at the child processes [s]."""
 
 
 def end_at_interrupt() -> None:
@@ -37,9 +42,21 @@ def raise_at_interrupt() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def end_at_once() -> NoReturn:
+    """Ends the program with exit code ``INTERRUPTED``, without cleanup.
+
+    Child processes get at most ``CHILDREN_END_S`` to end first: mujoco imports glfw, which starts a
+    process that prints its version to a pipe of this program, and a traceback if the pipe is gone.
+    """
+    ends = time.monotonic() + CHILDREN_END_S
+    with suppress(ChildProcessError):
+        while time.monotonic() < ends:
+            os.waitpid(-1, os.WNOHANG)
+            time.sleep(POLL_S)
+    os._exit(INTERRUPTED)
+
+
 def _end(number: int, frame: FrameType | None) -> None:
     # The kernel skips a signal's default action for the first process of a container.
     del number, frame
-    # mujoco imports glfw, which starts a process that prints its version to a pipe of ours.
-    time.sleep(FLUSH_TIME_S)
-    os._exit(INTERRUPTED)
+    end_at_once()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -68,3 +69,20 @@ def test_a_program_in_the_background_of_a_terminal_is_not_suspended() -> None:
     _, status = os.waitpid(child, 0)
     os.close(terminal)
     assert (os.waitstatus_to_exitcode(status), output) == (0, b"printed in the background\r\n")
+
+
+PARENT = """
+import signal, subprocess, sys
+from skill_runtime.console import interrupts
+interrupts.end_at_interrupt()
+child = "import time; time.sleep(0.4); print('the child has ended', flush=True)"
+subprocess.Popen([sys.executable, "-c", child])
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_an_interrupted_program_waits_for_the_processes_that_it_started() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PARENT], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout) == (130, "the child has ended\n")
