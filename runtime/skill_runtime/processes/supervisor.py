@@ -20,7 +20,12 @@ CHECK_S = 0.02
 """Time between two checks [s]."""
 
 SILENCE_S = 0.08
-"""A process without a heartbeat for this long has failed [s]. Each beats at least every 20 ms."""
+"""A suspended process without a heartbeat for this long has failed [s]. Each beats at least every
+20 ms."""
+
+SLEEPING_SILENCE_S = 0.3
+"""The same for a process that sleeps [s]. It may wait for the timer of a virtual processor that the
+host has taken away."""
 
 BUSY_SILENCE_S = 2.0
 """The same for a process that is at work [s]."""
@@ -169,7 +174,9 @@ class Supervisor:
             return 0.0
         if not process.has_beaten:
             return STARTING_S
-        return process.busy_silence_s if state in process.at_work | ENDING else 0.0
+        if state in process.at_work | ENDING:
+            return process.busy_silence_s
+        return SLEEPING_SILENCE_S if state == "S" else 0.0
 
     def _start(self, process: Supervised) -> None:
         process.on_start()

@@ -20,10 +20,12 @@ from skill_runtime.realtime.limits import process_state
 log = logging.getLogger(__name__)
 
 SILENCE_S = 0.06
-"""A stop listener without a heartbeat for this long is silent [s]. It beats every 10 ms."""
+"""A dead or suspended stop listener is silent after this time without a heartbeat [s]. It beats
+every 10 ms."""
 
-BUSY_SILENCE_S = 0.3
-"""The same for a listener that waits for a processor, or works [s]."""
+ALIVE_SILENCE_S = 0.3
+"""The same for a listener that works, waits for a processor, or sleeps [s]. One that sleeps may
+wait for the timer of a virtual processor that the host has taken away."""
 
 ANSWERS_NOT = "the stop listener does not answer"
 
@@ -36,18 +38,18 @@ class StopReader:
     Args:
         stops: The requests.
         authority: Stops the arm.
-        is_busy: Returns whether the process with an id is running or waits for a processor.
+        is_alive: Returns whether the process with an id is neither dead nor suspended.
     """
 
     def __init__(
         self,
         stops: StopRequests,
         authority: Authority,
-        is_busy: Callable[[int], bool] | None = None,
+        is_alive: Callable[[int], bool] | None = None,
     ) -> None:
         self._stops = stops
         self._authority = authority
-        self._is_busy = is_busy or process_is_busy
+        self._is_alive = is_alive or process_is_alive
         self._executed = stops.executed
         self._beat_ns, self._silent_s, self._checked = stops.beat_ns, 0.0, 0.0
         self._pid = stops.pid
@@ -92,14 +94,16 @@ class StopReader:
             return
         self._silent_s += min(max(since_s, 0.0), tick_s)
         if self.is_silent and self._authority.mode != "stopped":
-            self._stop(ANSWERS_NOT, 1)
+            state = process_state(self._stops.pid) or "unknown"
+            silent = f"no heartbeat for {1e3 * self._silent_s:.0f} ms, process state {state}"
+            self._stop(ANSWERS_NOT, 1, f" ({silent})")
 
     @property
     def is_silent(self) -> bool:
         """Whether the listener does not answer."""
         if self._silent_s < SILENCE_S:
             return False
-        return self._silent_s >= BUSY_SILENCE_S or not self._is_busy(self._stops.pid)
+        return self._silent_s >= ALIVE_SILENCE_S or not self._is_alive(self._stops.pid)
 
     def check_clear(self) -> None:
         """Raises Refusal ``not_now`` while stops may be unread; the arm must stay stopped."""
@@ -110,14 +114,14 @@ class StopReader:
             fix = "wait until the stop socket is free, then send it again"
             raise Refusal("not_now", f"the arm stays stopped: {BLOCKED}", fix)
 
-    def _stop(self, reason: str, count: int) -> None:
+    def _stop(self, reason: str, count: int, detail: str = "") -> None:
         repeated = self._authority.mode == "stopped" and reason == self._logged
         self._authority.stop(reason, count)
         if not repeated:  # telemetry counts the others
             self._logged = reason
-            log.warning("stop: %s", reason or "no reason given")
+            log.warning("stop: %s%s", reason or "no reason given", detail)
 
 
-def process_is_busy(pid: int) -> bool:
-    """Returns whether a process runs, or waits for a processor or the disk."""
-    return process_state(pid) in ("R", "D")
+def process_is_alive(pid: int) -> bool:
+    """Returns whether a process runs, or waits for a processor, the disk or an event."""
+    return process_state(pid) in ("R", "D", "S")

@@ -15,6 +15,7 @@ from skill_runtime.processes.child import ChildProgram
 from skill_runtime.processes.supervisor import (
     BUSY_SILENCE_S,
     SILENCE_S,
+    SLEEPING_SILENCE_S,
     STARTING_S,
     BackOff,
     Supervised,
@@ -31,7 +32,7 @@ class FakeChild:
 
     started_at: float
     ended: str | None = None
-    state: str = "S"
+    state: str = ""
     killed: bool = False
 
     def kill(self) -> None:
@@ -141,10 +142,11 @@ def test_one_heartbeat_in_time_is_enough(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     ("state", "checks"),
-    [("R", 128), ("D", 128), ("Z", 128), ("X", 128), ("T", 6), ("S", 6), ("", 6)],
+    [("R", 128), ("D", 128), ("Z", 128), ("X", 128), ("T", 6), ("S", 20), ("", 6)],
 )
 def test_a_process_at_work_or_at_its_end_has_more_time(rig: Rig, state: str, checks: int) -> None:
-    assert BUSY_SILENCE_S == 2.0
+    """A check is 15.6 ms; 300 ms are between 19 and 20 checks."""
+    assert (BUSY_SILENCE_S, SLEEPING_SILENCE_S) == (2.0, 0.3)
     rig.child.state = state
     rig.check(checks - 1)
     assert len(rig.children) == 1
@@ -155,6 +157,7 @@ def test_a_process_at_work_or_at_its_end_has_more_time(rig: Rig, state: str, che
 def test_states_and_time_of_work_may_be_given(rig: Rig) -> None:
     """30 s are 1,920 checks."""
     rig.process.busy_silence_s, rig.process.at_work = 30.0, frozenset({"S"})
+    rig.child.state = "S"
     rig.check(1919)
     assert len(rig.children) == 1
     rig.check()
