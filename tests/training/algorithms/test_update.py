@@ -186,3 +186,31 @@ def test_cuda_runs_the_same_update_as_the_cpu(kind: type[Algorithm], form: str) 
         atol=1e-4,
         rtol=1e-4,
     )
+
+
+@ALGORITHMS
+def test_learning_rates_fall_to_half_in_their_half_life(kind: type[Algorithm]) -> None:
+    """After 30 of 10 steps each: an eighth. The rate of phi has its own start."""
+    config = CONFIGS[kind](
+        hidden=(16, 16), learning_rate=0.008, learning_rate_half_life=10,
+        representation=RepresentationConfig(learning_rate=0.004),
+    )  # fmt: skip
+    algorithm = kind(
+        config,
+        inputs=NetworkInputs(scale=(0.5,) * OBSERVATION, seen=(4, 5), seen_scale=(0.5, 0.5)),
+        action_size=3,
+    )
+    for _ in range(30):
+        algorithm.decay_learning_rates()
+    assert algorithm.critic_optimizer.param_groups[0]["lr"] == pytest.approx(0.001)
+    assert algorithm.representation_optimizer.param_groups[0]["lr"] == pytest.approx(0.0005)
+    continued = make(kind)
+    continued.load_state_dict(algorithm.state_dict())
+    assert continued.actor_optimizer.param_groups[0]["lr"] == pytest.approx(0.001)
+
+
+@ALGORITHMS
+def test_learning_rates_are_constant_by_default(kind: type[Algorithm]) -> None:
+    algorithm = make(kind)
+    algorithm.decay_learning_rates()
+    assert algorithm.actor_optimizer.param_groups[0]["lr"] == 3e-4

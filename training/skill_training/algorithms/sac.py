@@ -24,7 +24,8 @@ from skill_training.nets.actor import TanhGaussianActor
 from skill_training.nets.critic import Critic, SuccessorFeatures, update_moving_average
 from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
-from skill_training.nets.representation import RepresentationConfig, StateRepresentation
+from skill_training.nets.pixels.representation import build_representation
+from skill_training.nets.representation import RepresentationConfig
 from skill_training.seeding import restore_generator, seeded_weights, torch_generator
 
 Metrics = dict[str, Tensor]
@@ -45,6 +46,9 @@ class SacConfig:
 
     learning_rate: PositiveFloat = 3e-4
     """Learning rate of Adam for every network but the representation."""
+
+    learning_rate_half_life: PositiveInt | None = None
+    """Gradient steps in which all learning rates fall to half; None keeps them constant."""
 
     discount: Discount = 0.99
     """Discount factor per control step."""
@@ -116,9 +120,7 @@ class SoftActorCritic(ABC):
             sizes = {"skill_size": self.skill_size, "action_size": action_size}
             actor = TanhGaussianActor(normalizer, **sizes, hidden=config.hidden)
             critic = self.critic_kind(normalizer, **sizes, hidden=config.hidden)
-            phi = StateRepresentation(
-                config.representation, indices=inputs.seen, scale=inputs.seen_scale
-            )
+            phi = build_representation(config.representation, inputs)
         self.actor, self.critic = actor.to(device), critic.to(device)
         self.representation = phi.to(device)
         self.target_critic = copy.deepcopy(self.critic).requires_grad_(False)
@@ -196,6 +198,19 @@ class SoftActorCritic(ABC):
         if deterministic:
             return self.actor.mode(observation, skill)
         return self.actor.sample(observation, skill, self.generator)[0]
+
+    def decay_learning_rates(self) -> None:
+        """Lowers all learning rates by the decay of one gradient step.
+
+        The rates are part of the optimisers' state, so a run that continues has them too.
+        """
+        half_life = self.config.learning_rate_half_life
+        if half_life is None:
+            return
+        for part in self.stateful().values():
+            if isinstance(part, Optimizer):
+                for group in part.param_groups:
+                    group["lr"] *= 0.5 ** (1.0 / half_life)
 
     def stateful(self) -> dict[str, nn.Module | Optimizer]:
         """Returns all modules and optimisers with state, by name. Subclasses add their own."""

@@ -16,7 +16,9 @@ from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.registry import TABLETOP, make_world
 from skill_robots.worlds.world import World, WorldSpec
 from skill_training.collection.ahead_collector import AheadCollector
+from skill_training.collection.pixel_collector import PixelCollector
 from skill_training.collection.skill_collector import Replay, SkillCollector
+from skill_training.data.pixel_replay import PixelReplay
 from skill_training.data.replay import ReplayBuffer
 from skill_training.data.unusual import UnusualRows
 from skill_training.errors import ConfigError
@@ -31,11 +33,24 @@ from skill_training.recipes.discovery.config import (
 )
 from skill_training.recipes.discovery.evaluation import Evaluator
 from skill_training.recipes.discovery.inputs import network_inputs, world_statistics
+from skill_training.recipes.discovery.lifting import hand_limits
 from skill_training.recipes.discovery.manifest import (
     MEASURED,
     build_manifest,
 )
+from skill_training.recipes.discovery.pixels import (
+    check_pixels,
+    pixel_collector,
+    pixel_limits,
+    pixel_replay,
+)
 from skill_training.recipes.discovery.policy import Algorithm, build_algorithm, build_graph
+from skill_training.recipes.discovery.presets import (
+    check_preset,
+    preset_config,
+    preset_section,
+    remarks,
+)
 from skill_training.recipes.recipe import CardNotes, Curve, RunFacts, Scalars
 from skill_training.seeding import restore_generator, torch_generator
 
@@ -54,7 +69,9 @@ CURVES = (
     Curve(name="eval/moved_share_10cm", title="cube moved > 10 cm [share]", top=1.0),
     Curve(name="eval/displacement_cells_2cm", title="2 cm cells reached", top=500.0),
     Curve(name="eval/coverage_cells", title="cells reached"),
+    Curve(name="collect/cumulative_cells", title="cells visited in training"),
     Curve(name="eval/octants", title="octants reached", top=8.0),
+    Curve(name="eval/lifted_share", title="cube lifted [share]", top=1.0),
     Curve(name="eval/displacement_r2", title="R² of displacement from skill", top=1.0),
     Curve(name="eval/median_displacement_m", title="median displacement [m]", top=0.4),
     Curve(name="eval/median_displacement", title="median displacement"),
@@ -69,6 +86,7 @@ SHOWN = {
     "R2": ("displacement_r2", "{:.2f}"),
     "distance": ("median_displacement", "{:.1f}"),
     "return": ("mean_return", "{:.0f}"),
+    "lifted": ("lifted_share", "{:.2f}"),
     "sv": ("phi_singular_value_ratio", "{:.2f}"),
 }
 """Metric and format of each text of the progress bar, by a short name."""
@@ -81,15 +99,13 @@ WORLD_LIMITS = """\
 
 LIMITS = """\
 - Simulation only: the policy has not been run on a real arm.
-{given}- One 4 cm cube on a flat table, the gripper closed and pointing down; it pushes, it does not
-  grasp.
-- Behaviour outside the ranges above is not tested. A cube that slides further than the trained ones
+{given}{hand}- Behaviour outside the ranges above is not tested. A cube that slides further than the trained ones
   (low friction) overshoots goals; a cube that is too heavy for the plant's force limit stays put.
 - Pushes away from the base end at the border of the workspace.
 - Goals end at x = 0.10 m. The end effector does not get behind a cube at the end of its workspace
   (x = 0.15 m), so a cube there is not brought back.
 """
-"""Limits of use on the tabletop, with a place for :data:`GIVEN`."""
+"""Limits of use on the tabletop, with places for :data:`GIVEN` and for those of the hand."""
 
 GIVEN = """\
 - The skill space is given: the inputs of the representation ({inputs}) were chosen by hand.
@@ -104,6 +120,8 @@ METRIC_TEXTS = {
     "octants": "octants of direction reached (of 8)",
     "displacement_r2": "R2 of a linear fit from skill to displacement",
     "direction_consistency": "consistency of direction per skill (0 to 1)",
+    "lifted_share": "episodes with the cube more than 3 cm up for the last half second",
+    "height_cells_2cm": "2 cm bands of height reached per set of skills (1 = none)",
     "phi_singular_value_ratio": "singular-value ratio of the representation (1 = isotropic)",
     "goal_share_5cm": "goals reached within 5 cm",
     "goal_share_3cm": "goals reached within 3 cm",
@@ -129,9 +147,17 @@ class SkillRecipe:
     summaries: Mapping[str, str] = SUMMARIES
     curves: Sequence[Curve] = CURVES
 
-    def default_config(self, name: str, world: str | None = None) -> SkillConfig:
-        """Returns the configuration of ``skill-train <name> --world <world>`` without flags."""
+    def default_config(
+        self, name: str, world: str | None = None, preset: str | None = None
+    ) -> SkillConfig:
+        """Returns the configuration of ``skill-train <name>`` with this world or preset."""
+        if preset is not None:
+            return preset_config(name, preset, world)
         return default_skill_config(name, TABLETOP if world is None else world)
+
+    def remarks(self, config: SkillConfig) -> Sequence[str]:
+        """Returns the preset of the configuration, and its differences from the paper."""
+        return remarks(config)
 
     def check(self, config: SkillConfig) -> None:
         """Builds world and networks once, to find errors before the run starts.
@@ -139,9 +165,12 @@ class SkillRecipe:
         Raises:
             ConfigError: the world cannot be built, or the representation does not fit it.
         """
+        check_preset(config)
         world = _world(config, 1)
         try:
             check_replay(config.run, episode_steps=world.spec.episode_steps)
+            if config.algorithm.representation.sees_pixels:
+                check_pixels(config, world)
             build_algorithm(config, _inputs(config, world.spec), world.spec, torch.device("cpu"))
         finally:
             world.close()
@@ -173,10 +202,14 @@ class SkillRecipe:
             world = _world(config, 1)
             world.close()
             limits = WORLD_LIMITS.format(world=world.spec.title, steps=world.spec.episode_steps)
-            return CardNotes(limits=limits, metric_texts=METRIC_TEXTS)
+            limits += pixel_limits(config)
+            sections = {"Preset": preset_section(config)} if config.preset else {}
+            return CardNotes(limits=limits, metric_texts=METRIC_TEXTS, sections=sections)
         seen = config.algorithm.representation.inputs
         given = "" if seen in MEASURED else GIVEN.format(inputs=", ".join(seen))
-        return CardNotes(limits=LIMITS.format(given=given), metric_texts=METRIC_TEXTS)
+        given = pixel_limits(config) or given
+        limits = LIMITS.format(given=given, hand=hand_limits(config.task))
+        return CardNotes(limits=limits, metric_texts=METRIC_TEXTS)
 
 
 class SkillLearner:
@@ -195,7 +228,7 @@ class SkillLearner:
         config, run, spec = self._config, self._config.run, self._world.spec
         self.algorithm = build_algorithm(config, inputs, spec, self._device)
         terminals = spec.has_terminals
-        self._replay = ReplayBuffer(
+        rows = ReplayBuffer(
             run.replay_capacity,
             observation_size=spec.observation_size,
             action_size=spec.action_size,
@@ -205,16 +238,20 @@ class SkillLearner:
             unusual_share=run.unusual_share,
             device=self._device,
         )
-        self._collector: SkillCollector | AheadCollector = (
-            AheadCollector(
+        self._replay: ReplayBuffer | PixelReplay = rows
+        self._collector: SkillCollector | AheadCollector
+        if config.algorithm.representation.sees_pixels:
+            self._replay = pixel_replay(config, rows, self._device)
+            self._collector = pixel_collector(config, self._world, self.algorithm, self._replay)
+        elif run.overlap:
+            self._collector = AheadCollector(
                 _CollectorThere(config, inputs),
                 self.algorithm.actor,
-                self._replay,
+                rows,
                 run.n_envs * spec.episode_steps,
             )
-            if run.overlap
-            else _collector(config, self._world, self.algorithm, self._replay)
-        )
+        else:
+            self._collector = _collector(config, self._world, self.algorithm, rows)
         graph = build_graph(config, self.algorithm, spec)
         self._evaluator = Evaluator(config, graph, self.algorithm.representation, spec)
 
@@ -240,14 +277,22 @@ class SkillLearner:
         """Environment steps that one round adds."""
         return self._collector.steps_per_round
 
-    def collect_round(self) -> None:
-        """Runs one round of episodes in every scene and stores its transitions."""
+    def collect_round(self) -> Scalars:
+        """Runs one round of episodes in every scene and stores its transitions.
+
+        Returns:
+            The number of cells that the training has visited, if it is known.
+        """
         self._collector.collect_round()
+        cells = self._collector.cumulative_cells
+        return {} if cells is None else {"cumulative_cells": float(cells)}
 
     def update(self) -> dict[str, Tensor]:
-        """Takes one gradient step on a new batch."""
+        """Takes one gradient step on a new batch, with the learning rate that is due."""
         batch_size = self._config.algorithm.batch_size
-        return self.algorithm.update(self._replay.sample(batch_size, self._batches))
+        metrics = self.algorithm.update(self._replay.sample(batch_size, self._batches))
+        self.algorithm.decay_learning_rates()
+        return metrics
 
     def evaluate_quick(self) -> Scalars:
         """Returns the metrics of one episode per skill."""
@@ -259,23 +304,25 @@ class SkillLearner:
 
     def facts(self, scalars: Scalars) -> dict[str, str]:
         """Returns the texts of the progress bar."""
-        return {
+        texts = {
             short: form.format(scalars[name])
             for short, (name, form) in SHOWN.items()
             if name in scalars
         }
+        cells = self._collector.cumulative_cells
+        return texts if cells is None else texts | {"visited": str(cells)}
 
     def stateful(self) -> Mapping[str, nn.Module | Optimizer]:
         """Returns the networks and optimisers by name."""
         return self.algorithm.stateful()
 
     def close(self) -> None:
-        """Ends the process that collects, if there is one, and frees the scenes."""
+        """Ends the process that collects, if there is one, and frees scenes and camera."""
         self._close_collector()
         self._world.close()
 
     def _close_collector(self) -> None:
-        if isinstance(self._collector, AheadCollector):
+        if isinstance(self._collector, AheadCollector | PixelCollector):
             self._collector.close()
 
     def state_dict(self) -> dict[str, Any]:
@@ -338,7 +385,8 @@ def _world(config: SkillConfig, n: int) -> World:
 
 
 def _inputs(config: SkillConfig, spec: WorldSpec) -> NetworkInputs:
-    return network_inputs(config.algorithm.representation, config.task, spec, config.run.seed)
+    phi, run = config.algorithm.representation, config.run
+    return network_inputs(phi, config.task, spec, run.seed, run.normalization)
 
 
 def _saved_inputs(config: SkillConfig, state: dict[str, Any], spec: WorldSpec) -> NetworkInputs:
