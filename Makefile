@@ -10,6 +10,9 @@ ARGS ?=
 SEED ?= 0
 TICKS ?= 200000
 
+# A process for each processor, with one thread each. Tests in real time run alone, one by one.
+PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev serve simulate test test-fast check format schema clean
 
@@ -43,10 +46,12 @@ simulate: install ## Run the server on virtual time with faults injected (SEED=0
 	$(BIN)/python -m skill_runtime.fault_injection --seed $(SEED) --ticks $(TICKS) $(ARGS)
 
 test: check ## Install, then lint, types, layers and all tests.
-	$(BIN)/python -m pytest
+	$(PARALLEL) -m "not real_time"
+	$(BIN)/python -m pytest -m real_time
 
 test-fast: install-dev ## All tests but the slow ones.
-	$(BIN)/python -m pytest -m "not slow"
+	$(PARALLEL) -m "not real_time and not slow"
+	$(BIN)/python -m pytest -m "real_time and not slow"
 
 check: install-dev ## ruff, pyright (strict), import-linter.
 	$(BIN)/ruff check .

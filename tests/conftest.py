@@ -22,6 +22,20 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PolicyFileFactory = Callable[..., Path]
 
+TESTS = Path(__file__).parent
+
+REAL_TIME = ("runtime", "benchmarks", "examples", "robots/control_box", "robots/franka_driver")
+"""Folders of tests with processes that keep time; a test beside them would make them late."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that need the machine for themselves."""
+    folders = [TESTS / folder for folder in REAL_TIME]
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker(pytest.mark.real_time)
+
 
 def cuda_device_count() -> int:
     """Returns the number of CUDA devices, as reported by the driver."""
