@@ -241,8 +241,17 @@ def test_a_directory_with_other_files_is_not_used(ask: Callable[..., str], tmp_p
         (["csf", "--csf.representation.inputs", "cube"], ["no entry 'cube'", "cube_position"]),
         (
             ["csf", "--world=ant", "--task.body", "hopper"],
-            ["is contradicted", "hopper"],
+            ["names the world hopper", "contradicts ant"],
         ),
+        (
+            ["csf", "--preset", "paper-ant", "--task.body", "hopper"],
+            ["names the world hopper", "contradicts ant"],
+        ),
+        (["csf", "--preset", "paper"], ["--preset paper", "paper-ant", "fast-ant"]),
+        (["lsd", "--preset=paper-ant"], ["lsd has no such preset", "csf, metra"]),
+        (["csf", "--preset", "paper-ant", "--world", "hopper"], ["of the world ant"]),
+        (["goal", "--preset", "paper-ant"], ["has no presets"]),
+        (["csf", "--normalization", "published"], ["ant, half_cheetah alone, not of tabletop"]),
         (["csf", "--world="], ["no world ''"]),
         (["goal", "--world", "ant"], ["takes no --world"]),
         (["metra", "--task.mass", "2", "1"], ["--task.mass 2.0 1.0 is not a range"]),

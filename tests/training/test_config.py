@@ -145,6 +145,7 @@ def test_configurations_of_the_first_release_are_still_read(name: str) -> None:
     assert seen.pop("frozen") is False
     assert plain["run"].pop("unusual_share") == 0.0
     assert plain["run"].pop("overlap") is False
+    assert plain["run"].pop("normalization") == "measured"
     assert plain["task"].pop("beside_share") == 0.25
     # The inputs of phi had other names.
     assert seen.pop("inputs") == ["cube_position.0", "cube_position.1"]

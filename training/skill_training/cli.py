@@ -62,6 +62,11 @@ class Train:
     environment of Gymnasium as gymnasium:Reacher-v5, or a function that makes one as
     my_module:make. The flags of --task are those of the world."""
 
+    preset: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Row of settings, and its world, that the other flags change: paper-ant and
+    paper-half-cheetah are those of the papers of CSF and METRA, fast-ant is ours. Each difference
+    from the paper is printed, with --help too."""
+
     run_dir: Path | None = None
     """Directory of the run. Default: logs/ALGORITHM/TIME_seedN. If it holds a run with the same
     settings, that run continues from its checkpoint."""
@@ -161,8 +166,8 @@ def parse(typed: Sequence[str]) -> AnyCommand:
         SystemExit: help was requested, or a flag is unknown or unreadable; tyro has printed it.
     """
     name = typed[0] if typed else ""
-    world = _world(typed)
-    commands = _commands(name, world)
+    world, preset = _value("--world", typed), _value("--preset", typed)
+    commands = _commands(name, world, preset)
     try:
         with settings_registry():
             if name not in commands:
@@ -177,7 +182,7 @@ def parse(typed: Sequence[str]) -> AnyCommand:
                 options["default"] = command.default
             return tyro.cli(command.kind, prog=f"skill-train {name}", **options)
     except InvalidSettings as invalid:
-        errors = flag_errors(invalid, default_config(name, world))
+        errors = flag_errors(invalid, default_config(name, world, preset))
         raise ConfigError(f"{errors}; see skill-train {name} --help") from None
 
 
@@ -187,12 +192,14 @@ def train_config(command: Train) -> TrainConfig:
     Raises:
         ConfigError: its settings do not fit each other.
     """
-    kind = type(default_config(command.algorithm.name, command.world))
-    config = kind(algorithm=command.algorithm, task=command.task, run=command.run)
-    if command.world is not None and config.world != command.world:
+    default = default_config(command.algorithm.name, command.world, command.preset)
+    config = dataclasses.replace(
+        default, algorithm=command.algorithm, task=command.task, run=command.run
+    )
+    if config.world != default.world:
         raise ConfigError(
-            f"--world {command.world} is contradicted by a flag of --task, which names the world "
-            f"{config.world}; leave that flag out"
+            f"a flag of --task names the world {config.world}, which contradicts {default.world}; "
+            "leave that flag out"
         )
     return config
 
@@ -206,34 +213,37 @@ class _Command:
     default: Train | None = None
 
 
-def _world(typed: Sequence[str]) -> str | None:
-    """Returns the value of --world, on which the other flags depend; None if it is not given."""
-    world = None
+def _value(flag: str, typed: Sequence[str]) -> str | None:
+    """Returns the value of a flag on which other flags depend; None if it is not given."""
+    found = None
     for place, word in enumerate(typed):
-        flag, equals, value = word.partition("=")
-        if flag == "--world":
+        name, equals, value = word.partition("=")
+        if name == flag:
             following = typed[place + 1] if place + 1 < len(typed) else None
-            world = value if equals else following
-    return world
+            found = value if equals else following
+    return found
 
 
-def _commands(chosen: str = "", world: str | None = None) -> dict[str, _Command]:
+def _commands(
+    chosen: str = "", world: str | None = None, preset: str | None = None
+) -> dict[str, _Command]:
     """Returns all subcommands by name.
 
     Args:
         chosen: Name of the subcommand on the command line.
         world: Its value of ``--world``.
+        preset: Its value of ``--preset``.
 
     Raises:
-        ConfigError: the chosen subcommand has one world only.
+        ConfigError: the chosen subcommand has no such world or preset.
     """
-    training = {
-        name: _train_command(
-            recipe.default_config(name, world if name == chosen else None), recipe.summaries[name]
-        )
-        for recipe in RECIPES
-        for name in recipe.config_types
-    }
+    training = dict[str, _Command]()
+    for recipe in RECIPES:
+        for name in recipe.config_types:
+            given = (world, preset) if name == chosen else (None, None)
+            default = recipe.default_config(name, *given)
+            summary = "\n".join((recipe.summaries[name], *recipe.remarks(default)))
+            training[name] = _train_command(default, summary)
     others: dict[str, type[AnyCommand]] = {"export": Export, "plot": Plot, SWEEP: Sweep}
     return training | {
         name: _Command(kind=kind, summary=kind.__doc__ or "") for name, kind in others.items()
@@ -326,7 +336,9 @@ def _run(command: AnyCommand, typed: Sequence[str]) -> int:
 def _train(command: Train, typed: Sequence[str]) -> int:
     changed = {} if command.resume is None else changes.requested(typed, command.run)
     directory = _run_directory(command)
-    print(f"run directory: {directory.path}", file=sys.stderr)
+    config = directory.config()
+    for line in (f"run directory: {directory.path}", *recipe_for(config).remarks(config)):
+        print(line, file=sys.stderr)
     with Interruption.caught() as interruption:
         try:
             if job.train(directory, changed, interruption):
@@ -337,7 +349,7 @@ def _train(command: Train, typed: Sequence[str]) -> int:
             return 0
     if interruption.signal is None:
         return LOST_RESULT
-    resume = resume_command(directory.config().algorithm_name, directory.path)
+    resume = resume_command(config.algorithm_name, directory.path)
     print(
         f"stopped by {interruption.signal.name} with a checkpoint; continue with: {resume}",
         file=sys.stderr,

@@ -106,6 +106,11 @@ class TrainConfig:
         return None
 
     @property
+    def preset(self) -> str | None:
+        """Value of ``--preset``; None without one."""
+        return None
+
+    @property
     def algorithm_name(self) -> str:
         """Name of the algorithm, such as 'csf'."""
         return self.algorithm.name
@@ -113,7 +118,9 @@ class TrainConfig:
 
 def config_to_dict(config: TrainConfig) -> dict[str, Any]:
     """Returns the configuration as plain JSON values, with the algorithm's name in its settings."""
+    preset = {} if config.preset is None else {"preset": config.preset}
     return {
+        **preset,
         "algorithm": {"name": config.algorithm_name, **_plain(config.algorithm)},
         "task": _plain(config.task),
         "run": _plain(config.run),

@@ -25,14 +25,26 @@ class Health:
     """Range of the root's height, exclusive [m]."""
     pitch_rad: tuple[float, float] | None = None
     """Range of the root's pitch, exclusive [rad]; None for a body with a free joint."""
+    bound: float | None = None
+    """Exclusive bound on the magnitudes of ``qvel`` and of the entries of ``qpos`` behind the
+    height, in their units; None for none."""
 
-    def standing(self, qpos: Array, *, height: int) -> Flags:
-        """Returns which scenes ``(n, nq)`` stand; ``height`` is the place of the height."""
+    def standing(self, qpos: Array, qvel: Array, *, height: int) -> Flags:
+        """Returns which scenes stand, ``(n,)``.
+
+        Args:
+            qpos: ``(n, nq)``.
+            qvel: ``(n, nv)``.
+            height: Place of the root's height in ``qpos``.
+        """
         low, high = self.height_m
         standing = (low < qpos[:, height]) & (qpos[:, height] < high)
         if self.pitch_rad is not None:
             low, high = self.pitch_rad
             standing &= (low < qpos[:, height + 1]) & (qpos[:, height + 1] < high)
+        if self.bound is not None:
+            rest = np.concatenate((qpos[:, height + 1 :], qvel), axis=1)
+            standing &= (np.abs(rest) < self.bound).all(axis=1)
         return standing
 
 
@@ -140,7 +152,7 @@ HOPPER = Body(
     noise=5e-3,
     velocity_noise="uniform",
     reward=hopper_reward,
-    health=Health(height_m=(0.7, np.inf), pitch_rad=(-0.2, 0.2)),
+    health=Health(height_m=(0.7, np.inf), pitch_rad=(-0.2, 0.2), bound=100.0),
     goal_range_m=20.0,
 )
 

@@ -195,7 +195,7 @@ def _spec(name: str, environment: gymnasium.Env[Any, Any], config: GymnasiumConf
     try:
         places = spec.indices(config.coordinates)
     except ValueError as error:
-        raise WorldError(f"--task.coordinates: {error}") from None
+        raise WorldError(f"the coordinates of coverage: {error}") from None
     names = tuple(spec.entries[place] for place in places)
     return dataclasses.replace(
         spec, coordinates=Coordinates(names=names, unit="1", cell=config.cell)

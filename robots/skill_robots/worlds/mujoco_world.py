@@ -156,7 +156,7 @@ class MujocoWorld:
         health = self.body.health
         if health is None:
             return np.ones(self.n, dtype=np.bool_)
-        return health.standing(self._qpos, height=self.body.height)
+        return health.standing(self._qpos, self._qvel, height=self.body.height)
 
     def _lies_too_long(self) -> Flags:
         limit = self.config.restart_lying_after

@@ -2,7 +2,8 @@
 
 - ``tabletop``: the Panda on its table.
 - ``ant``, ``half_cheetah``, ...: a MuJoCo body.
-- ``gymnasium:Reacher-v5``: an environment that Gymnasium knows.
+- ``gymnasium:Reacher-v5``: an environment that Gymnasium knows; ``gymnasium:module:Name-v1`` if
+  a module of another package registers it.
 - ``my_package.module:function``: a function that returns a ``gymnasium.Env``, or the class of one.
 - any other name: an entry point of the group ``skill_serve.worlds``, which names such a function.
 """
@@ -93,6 +94,8 @@ def find_environment(name: str, settings: tuple[str, ...] = ()) -> MakeEnvironme
         import gymnasium
 
         identifier = name.removeprefix(GYMNASIUM)
+        if ":" in identifier:
+            _see_present_folder()
         # -1: without its time limit; an episode has the length of the world's configuration.
         return partial(
             gymnasium.make,
@@ -125,14 +128,24 @@ def is_given_by_name(name: str) -> bool:
 
 
 def _registered_steps(name: str) -> int | None:
-    """Returns the time limit with which Gymnasium registers an environment; None without one."""
+    """Returns the time limit with which Gymnasium registers an environment; None without one.
+
+    The identifier may begin with the module that registers it, and end without a version, as for
+    ``gymnasium.make``.
+    """
     if not name.startswith(GYMNASIUM):
         return None
     import gymnasium
+    from gymnasium.envs.registration import find_highest_version, get_env_id, parse_env_id
 
+    module, _, identifier = name.removeprefix(GYMNASIUM).rpartition(":")
     try:
-        return gymnasium.spec(name.removeprefix(GYMNASIUM)).max_episode_steps
-    except (gymnasium.error.Error, ImportError):
+        if module:
+            import_module(module)
+        namespace, plain, version = parse_env_id(identifier)
+        newest = find_highest_version(namespace, plain) if version is None else version
+        return gymnasium.spec(get_env_id(namespace, plain, newest)).max_episode_steps
+    except Exception:
         return None  # making it gives the reason
 
 
@@ -140,10 +153,14 @@ def _entry_points() -> Iterable[Any]:
     return entry_points(group=GROUP)
 
 
-def _imported(name: str, module: str, attribute: str) -> object:
-    # As for `python -m`: a module of the folder in which the command runs.
+def _see_present_folder() -> None:
+    """Lets imports find modules of the folder in which the command runs, as `python -m` does."""
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.insert(0, os.getcwd())
+
+
+def _imported(name: str, module: str, attribute: str) -> object:
+    _see_present_folder()
     try:
         found: object = import_module(module)
     except Exception as error:  # whatever a stranger's module raises

@@ -16,13 +16,15 @@ def find_evaluation(arguments: EvaluationOptions) -> Callable[[EvaluationOptions
 
     Raises:
         PolicyFileError: the policy file cannot be used.
-        UsageError: an option is for policies of an arm, and this one has none.
+        UsageError: an option is for policies of an arm, and this one has none, or the reverse.
     """
     if _has_no_arm(arguments):
         check_world_options(arguments)
         from skill_runtime.evaluation.world import evaluate_world
 
         return evaluate_world
+    if arguments.coordinates is not None or arguments.cell is not None:
+        raise UsageError("--coordinates, --cell: for Gymnasium environments; leave them out")
     task = task_of_option(arguments.task)
     if task.evaluation == "cells":
         from skill_runtime.evaluation.skill_aware import evaluate_skill_aware

@@ -46,6 +46,14 @@ class EvaluationOptions:
     world: Annotated[str | None, arg(metavar="NAME", help_behavior_hint="")] = None
     """World without an arm, as for skill-train --world. A policy file knows its own; it must be
     given for a baseline, and for a world that is code of your own."""
+    coordinates: Annotated[
+        tuple[str, ...] | None, arg(metavar="ENTRY ...", help_behavior_hint="(default: as trained)")
+    ] = None
+    """Gymnasium environments only. Observation entries that coverage is about."""
+    cell: Annotated[
+        float | None, arg(metavar="SIZE", help_behavior_hint="(default: as trained, else 1)")
+    ] = None
+    """Gymnasium environments only. Side of a cell of coverage, in the unit of the coordinates."""
     engine: Annotated[
         Literal["bullet", "mujoco"] | None,
         arg(metavar="{bullet,mujoco}", help_behavior_hint="(default: mujoco; skill-aware: bullet)"),
@@ -146,6 +154,7 @@ def _check_numbers(arguments: EvaluationOptions) -> None:
         ("goals", arguments.goals, 0, 100_000),
         ("seed", arguments.seed, 0, 2**32 - 1),
         ("threads", arguments.threads, 1, 256),
+        ("cell", arguments.cell, 1e-9, 1e9),
     ):
         check_number(flag, value, low, high)
     for flag, interval, least, most in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.tabletop.rollouts import evaluation_skills
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.evaluation import evaluate_goals, exact, run_skills
+from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.metrics import skill_metrics
 from skill_robots.worlds.registry import (
     WorldConfig,
@@ -104,13 +106,27 @@ def _load(arguments: EvaluationOptions) -> tuple[Policy, PolicyManifest | None, 
     if arguments.model is None:
         if arguments.world is None:
             raise UsageError("a baseline needs --world NAME here")
-        config = exact(default_config(arguments.world))
+        config = _scored(exact(default_config(arguments.world)), arguments)
         one = make_world(config, 1)
         one.close()
         baseline = arguments.baseline or "still"
         return make_baseline(baseline, one.spec.action_size, arguments.seed), None, config
     policy = OnnxPolicy(arguments.model, device=arguments.device)
-    return policy, policy.manifest, _trained_world(arguments, policy.manifest)
+    trained = _trained_world(arguments, policy.manifest)
+    return policy, policy.manifest, _scored(trained, arguments)
+
+
+def _scored(config: WorldConfig, arguments: EvaluationOptions) -> WorldConfig:
+    """Returns the world with the coordinates of the command line."""
+    given = {"coordinates": arguments.coordinates, "cell": arguments.cell}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        return config
+    if not isinstance(config, GymnasiumConfig):
+        raise UsageError(
+            f"--coordinates, --cell: {world_name(config)} has its own coordinates; leave them out"
+        )
+    return replace(config, **changes)
 
 
 def _trained_world(arguments: EvaluationOptions, manifest: PolicyManifest) -> WorldConfig:

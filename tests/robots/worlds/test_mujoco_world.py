@@ -59,6 +59,29 @@ def test_motion_reward_and_end_are_those_of_gymnasium(body: str) -> None:
     assert (ends > 0) == (body in ("hopper", "walker", "humanoid"))
 
 
+@pytest.mark.parametrize("body", [name for name in BODIES if name != "half_cheetah"])
+def test_falls_are_those_of_gymnasium(body: str) -> None:
+    """States around every bound: height, pitch, and Hopper's bound of 100 on the rest."""
+    made = world(body)
+    name, settings = ENVIRONMENTS[body]
+    environment: Any = gymnasium.make(name, **settings).unwrapped
+    health, height = made.body.health, made.body.height
+    assert health is not None
+    random = np.random.default_rng(2)
+    found = {True: 0, False: 0}
+    for trial in range(200):
+        qpos, qvel = made.model.qpos0.copy(), random.normal(0.0, 1.0, made.model.nv)
+        qpos[height] = random.uniform(0.1, 2.2)
+        qpos[height + 1] += random.normal(0.0, 0.15 if health.pitch_rad else 0.0)
+        if trial % 2:
+            qvel[random.integers(made.model.nv)] = random.choice([-101.0, -99.0, 99.0, 101.0])
+        environment.set_state(qpos, qvel)
+        standing = bool(health.standing(qpos[None], qvel[None], height=height)[0])
+        assert standing == environment.is_healthy
+        found[standing] += 1
+    assert min(found.values()) > 10
+
+
 @pytest.mark.parametrize("body", BODIES)
 def test_starts_are_drawn_as_in_gymnasium(body: str) -> None:
     made = world(body, n=400)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
-from skill_robots.worlds.registry import default_config, make_world, world_name, world_names
+from skill_robots.worlds.registry import (
+    default_config,
+    is_given_by_name,
+    make_world,
+    world_name,
+    world_names,
+)
 
 POINT = "tests.robots.worlds.environments:Point"
 
@@ -48,6 +56,28 @@ def test_an_episode_has_the_registered_length(name: str, steps: int) -> None:
             break
     assert ended[0] == (name == POINT)
     made.close()
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """An environment of another package, which importing its module has registered."""
+    gymnasium.register("strangers/Point-v3", entry_point=POINT, max_episode_steps=17)
+    yield
+    del gymnasium.registry["strangers/Point-v3"]
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_module_may_register_the_environment() -> None:
+    name = "gymnasium:tests.robots.worlds.environments:strangers/Point-v3"
+    assert make_world(default_config(name), 1).spec.episode_steps == 17
+    assert not is_given_by_name(name)
+
+
+@pytest.mark.usefixtures("registered")
+def test_without_a_version_the_newest_one_counts() -> None:
+    with pytest.warns(UserWarning, match="latest versioned"):
+        made = make_world(default_config("gymnasium:strangers/Point"), 1)
+    assert made.spec.episode_steps == 17
 
 
 def test_settings_are_arguments_of_the_environment() -> None:

@@ -148,6 +148,29 @@ def test_settings_of_an_environment_must_be_confirmed(half_cheetah: Path, tmp_pa
         evaluate(changed(half_cheetah, tmp_path, world=world))
 
 
+def test_the_coordinates_of_an_environment_are_chosen_for_the_score() -> None:
+    arguments = EvaluationOptions(baseline="iid", world=POINT, skills=3)
+    assert "coverage_cells" not in find_evaluation(arguments)(arguments).content
+    chosen = replace(arguments, coordinates=("position",), cell=0.05)
+    found = find_evaluation(chosen)(chosen).content
+    assert found["coverage_cells"] > 3
+    assert found["largest_displacement"] > 0.3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"world": "hopper", "cell": 0.1}, "hopper has its own coordinates"),
+        ({"world": POINT, "coordinates": ("mass",)}, "coordinates of coverage.*no entry 'mass'"),
+        ({"cell": 0.1}, "for Gymnasium environments"),
+    ],
+)
+def test_coordinates_that_do_not_exist_are_refused(options: dict[str, Any], words: str) -> None:
+    arguments = EvaluationOptions(baseline="iid", skills=3, **options)
+    with pytest.raises(UsageError, match=words):
+        find_evaluation(arguments)(arguments)
+
+
 def test_a_baseline_is_scored_in_a_world() -> None:
     arguments = EvaluationOptions(baseline="iid", world="hopper", skills=3)
     outcome = find_evaluation(arguments)(arguments)

@@ -40,6 +40,7 @@ class Round:
 
     rows: torch.Tensor
     env_steps: int
+    cells: float
 
 
 @pytest.fixture
@@ -59,9 +60,10 @@ def learner_of() -> Iterator[Callable[..., SkillLearner]]:
 def rounds(learner: SkillLearner, count: int, *, learn: bool) -> list[Round]:
     found: list[Round] = []
     for _ in range(count):
-        learner.collect_round()
+        counts = learner.collect_round()
         state = learner.state_dict()["replay"]
-        found.append(Round(rows=state["rows"][-60:], env_steps=learner.env_steps))
+        cells = counts["cumulative_cells"]
+        found.append(Round(rows=state["rows"][-60:], env_steps=learner.env_steps, cells=cells))
         if learn:
             learner.update()
     return found
@@ -73,6 +75,7 @@ def test_the_warm_up_is_that_without_it(learner_of: Callable[..., SkillLearner])
     (there,) = rounds(learner_of(), 1, learn=False)
     assert torch.equal(here.rows, there.rows)
     assert here.env_steps == there.env_steps == 60
+    assert here.cells == there.cells > 0
 
 
 def test_a_round_is_collected_with_the_actor_before_the_last_steps(
@@ -128,7 +131,7 @@ def test_a_restored_learner_goes_on_exactly(learner_of: Callable[..., SkillLearn
     second.load_state_dict(state)
     for one, other in zip(rounds(first, 3, learn=True), rounds(second, 3, learn=True), strict=True):
         assert torch.equal(one.rows, other.rows)
-        assert one.env_steps == other.env_steps
+        assert (one.env_steps, one.cells) == (other.env_steps, other.cells)
 
 
 def test_a_network_that_is_not_finite_is_named(learner_of: Callable[..., SkillLearner]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from tests.robots.worlds.environments import Point
 
@@ -15,8 +17,9 @@ from skill_training.nets.representation import RepresentationConfig
 STEPS = 30
 
 
-def collected(*, terminals: bool) -> tuple[Batch, SkillCollector]:
-    config = GymnasiumConfig(environment="point", episode_steps=STEPS, terminals=terminals)
+def collected(*, terminals: bool, **settings: object) -> tuple[Batch, SkillCollector]:
+    more = cast("dict[str, Any]", settings)
+    config = GymnasiumConfig(environment="point", episode_steps=STEPS, terminals=terminals, **more)
     world = GymnasiumWorld(Point, config, 3, seed=1)
     phi = RepresentationConfig(inputs=("*",), form="linear")
     inputs = NetworkInputs(scale=(1.0, 1.0), seen=(0, 1), seen_scale=(1.0, 1.0))
@@ -41,6 +44,14 @@ def test_a_scene_that_ends_starts_anew_within_the_round() -> None:
     assert (before <= 1.0).all()
     torch.testing.assert_close(batch.terminal, (after > 1.0).float())
     assert 0 < batch.terminal.mean() < 1
+
+
+def test_the_cells_that_scenes_visit_are_counted_exactly() -> None:
+    """All places of the transitions, with a cell of .5 from 0 on."""
+    batch, collector = collected(terminals=True, coordinates=("position",), cell=0.5)
+    places = torch.cat((batch.observation[:, 0], batch.next_observation[:, 0]))
+    assert collector.cumulative_cells == len(torch.unique(torch.floor(places / 0.5)))
+    assert collected(terminals=True)[1].cumulative_cells is None
 
 
 def test_without_terminals_none_is_stored() -> None:

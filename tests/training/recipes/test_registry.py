@@ -30,4 +30,6 @@ def test_a_recipe_is_complete(recipe: AnyRecipe) -> None:
         notes = recipe.card_notes(config)
         assert notes.limits.endswith("\n")
         assert all(text.endswith("\n") for text in notes.sections.values())
-    assert all(curve.name.startswith(("eval/", "train/")) for curve in recipe.curves)
+        assert not recipe.remarks(config)
+    logged = ("eval/", "train/", "collect/")
+    assert all(curve.name.startswith(logged) for curve in recipe.curves)

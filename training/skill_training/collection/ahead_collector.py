@@ -80,9 +80,11 @@ class AheadCollector:
     ) -> None:
         self.steps_per_round = steps_per_round
         self.env_steps = 0
+        self.cumulative_cells: int | None = None
         self._actor = actor
         self._replay = replay
         self._round: list[torch.Tensor] | None = None
+        self._cells_ahead: int | None = None
         self._asked = False
         context = multiprocessing.get_context("spawn")
         self._pipe, other = context.Pipe()
@@ -112,6 +114,7 @@ class AheadCollector:
         for rows in zip(*(part.split(self._replay.capacity) for part in parts), strict=True):
             self._replay.add(*rows)
         self.env_steps += self.steps_per_round
+        self.cumulative_cells = self._cells_ahead
         self._ask()
 
     def state_dict(self) -> State:
@@ -122,6 +125,8 @@ class AheadCollector:
             "env_steps": self.env_steps,
             "process": self._call("state", None),
             "round": self._round,
+            "cells": self.cumulative_cells,
+            "cells_ahead": self._cells_ahead,
         }
 
     def load_state_dict(self, state: State) -> None:
@@ -130,6 +135,8 @@ class AheadCollector:
             self._receive()
         self.env_steps = int(state["env_steps"])
         self._round = state["round"]
+        self.cumulative_cells = state.get("cells")
+        self._cells_ahead = state.get("cells_ahead")
         self._call("load", _on_cpu(state["process"]))
 
     def close(self) -> None:
@@ -150,7 +157,7 @@ class AheadCollector:
 
     def _receive(self) -> None:
         self._asked = False
-        self._round = self._answer()
+        self._round, self._cells_ahead = self._answer()
 
     def _call(self, request: str, content: object) -> Any:  # noqa: ANN401
         self._send(request, content)
@@ -221,7 +228,7 @@ def _handle(
     if request == "round":
         collector.algorithm.actor.load_state_dict(content)
         collector.collect_round()
-        return recorder.take()
+        return recorder.take(), collector.cumulative_cells
     if request == "load":
         collector.load_state_dict(content["collector"])
         restore_generator(collector.algorithm.generator, content["noise"])

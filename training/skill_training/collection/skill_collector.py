@@ -11,6 +11,7 @@ from torch import Tensor
 from skill_proto.arrays import Array
 from skill_robots.worlds.world import World
 from skill_training.algorithms.sac import SoftActorCritic
+from skill_training.collection.visited_cells import VisitedCells
 from skill_training.data.replay import Flags, Rows
 from skill_training.nets.finite import check_action
 from skill_training.seeding import torch_generator
@@ -35,8 +36,8 @@ class Replay(Protocol):
 class SkillCollector:
     """Fills a replay buffer from a world, one round of episodes at a time.
 
-    All scenes start and end their rounds together, so that between two rounds the only state is
-    that of the random generators. A scene whose episode ends earlier starts another one with the
+    All scenes start and end their rounds together, so that between two rounds there is no state but
+    random generators and counts. A scene whose episode ends earlier starts another one with the
     same skill.
 
     Args:
@@ -65,12 +66,18 @@ class SkillCollector:
         self._warmup_steps = warmup_steps
         self._random = np.random.default_rng([seed, 3])
         self._skills = torch_generator(seed, "skills")
+        self._visited = VisitedCells(world.spec.coordinates)
         self.env_steps = 0
 
     @property
     def steps_per_round(self) -> int:
         """Environment steps in one round."""
         return self.world.n * self.world.spec.episode_steps
+
+    @property
+    def cumulative_cells(self) -> int | None:
+        """Number of cells visited since the start of the training; None if it is not known."""
+        return self._visited.count
 
     @property
     def warming_up(self) -> bool:
@@ -85,6 +92,7 @@ class SkillCollector:
         """
         world = self.world
         observation = world.reset()
+        self._visited.start(world.coordinates())
         skill = self.algorithm.sample_skills(world.n, self._skills)
         random_actions = self.warming_up
         for _ in range(world.spec.episode_steps):
@@ -96,17 +104,22 @@ class SkillCollector:
                 observation[rows], action[rows], step.observation[rows], skill[rows], terminal
             )
             observation = step.observation
+            self._visited.visit(world.coordinates())
             if step.ended.any():
-                observation = world.reset(np.flatnonzero(step.ended))
+                ended = np.flatnonzero(step.ended)
+                observation = world.reset(ended)
+                self._visited.start(world.coordinates(), ended)
+        self._visited.end_round()
         self.env_steps += self.steps_per_round
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns counters and generators, between two rounds."""
+        """Returns counters, generators and visited cells, between two rounds."""
         return {
             "env_steps": self.env_steps,
             "skills": self._skills.get_state(),
             "random": self._random.bit_generator.state,
             "world": self.world.state_dict(),
+            "visited": self._visited.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -114,6 +127,7 @@ class SkillCollector:
         self.env_steps = int(state["env_steps"])
         self._skills.set_state(state["skills"].cpu())
         self._random.bit_generator.state = state["random"]
+        self._visited.load_state_dict(state.get("visited"))
         if "tabletop" in state:  # a checkpoint of an older release
             self.world.load_state_dict({"rng": state["tabletop"]})
         else:

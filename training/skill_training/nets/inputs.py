@@ -19,6 +19,8 @@ class NetworkInputs:
     """Places of the ``k`` entries that the representation sees, in order."""
     seen_scale: tuple[float, ...]
     """``(k,)`` magnitudes by which the representation divides them, all positive."""
+    seen_offset: tuple[float, ...] | None = None
+    """``(k,)`` values that the representation subtracts first; None for zeros."""
 
     @property
     def size(self) -> int:
@@ -32,10 +34,11 @@ class NetworkInputs:
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Any]) -> Self:
         """Returns the inputs of :meth:`state_dict`."""
-        offset = state["offset"]
+        offset, seen_offset = state["offset"], state.get("seen_offset")
         return cls(
             scale=tuple(state["scale"]),
             offset=None if offset is None else tuple(offset),
             seen=tuple(state["seen"]),
             seen_scale=tuple(state["seen_scale"]),
+            seen_offset=None if seen_offset is None else tuple(seen_offset),
         )

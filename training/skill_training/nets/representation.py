@@ -101,6 +101,7 @@ class StateRepresentation(nn.Module):
         config: Form of phi.
         indices: Places of the ``k`` entries that phi sees.
         scale: ``(k,)`` magnitudes by which they are divided.
+        offset: ``(k,)`` values that are subtracted first; None for zeros.
 
     Raises:
         ValueError: the form cannot map those sizes.
@@ -108,6 +109,7 @@ class StateRepresentation(nn.Module):
 
     indices: Tensor
     scale: Tensor
+    offset: Tensor | None
 
     def __init__(
         self,
@@ -115,11 +117,14 @@ class StateRepresentation(nn.Module):
         *,
         indices: Sequence[int],
         scale: Sequence[float],
+        offset: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.config = config
         self.register_buffer("indices", torch.tensor(indices))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32).clone())
+        middle = None if offset is None else torch.as_tensor(offset, dtype=torch.float32).clone()
+        self.register_buffer("offset", middle)
         self.map = _build_map(config, len(indices))
 
     @property
@@ -132,13 +137,13 @@ class StateRepresentation(nn.Module):
         return self.embed(observation.index_select(-1, self.indices))
 
     def scaled_change(self, observation: Tensor, next_observation: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns phi's inputs divided by their scale, and their change: ``(n, k)`` each."""
-        here = observation.index_select(-1, self.indices) / self.scale
-        return here, next_observation.index_select(-1, self.indices) / self.scale - here
+        """Returns phi's inputs as its map takes them, and their change: ``(n, k)`` each."""
+        here = self._scaled(observation.index_select(-1, self.indices))
+        return here, self._scaled(next_observation.index_select(-1, self.indices)) - here
 
     def embed(self, selected: Tensor) -> Tensor:
         """``(n, k)`` raw values of the selected components, e.g. of a goal -> ``(n, d)``."""
-        return self.map(selected / self.scale)
+        return self.map(self._scaled(selected))
 
     def step(self, observation: Tensor, next_observation: Tensor) -> Tensor:
         """phi(s') - phi(s), ``(n, d)``."""
@@ -158,7 +163,7 @@ class StateRepresentation(nn.Module):
         if self.config.form == "mlp":
             if observation is None or len(observation) == 0:
                 raise ValueError("an 'mlp' representation needs a batch of observations here")
-            points = observation.index_select(-1, self.indices) / self.scale
+            points = self._scaled(observation.index_select(-1, self.indices))
         else:
             points = self.scale.new_zeros(1, len(self.indices))
         jacobians = vmap(jacrev(self.map))(points)
@@ -168,3 +173,7 @@ class StateRepresentation(nn.Module):
         """Returns smallest / largest singular value: 1 is isotropic, 0 a lost dimension."""
         values = self.singular_values(observation)
         return float(values[-1] / values[0].clamp_min(torch.finfo(values.dtype).tiny))
+
+    def _scaled(self, selected: Tensor) -> Tensor:
+        """Returns raw values ``(n, k)`` of the selected entries as the map takes them."""
+        return (selected if self.offset is None else selected - self.offset) / self.scale

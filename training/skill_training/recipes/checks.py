@@ -29,12 +29,14 @@ def check_tabletop(task: TabletopConfig) -> None:
     _check_times(task)
 
 
-def check_own_world(algorithm: str, world: str | None) -> None:
-    """Refuses ``--world`` for an algorithm that trains in one world only.
+def check_own_world(algorithm: str, world: str | None, preset: str | None) -> None:
+    """Refuses ``--world`` and ``--preset`` for an algorithm that has one world and no presets.
 
     Raises:
-        ConfigError: a world is given.
+        ConfigError: a world or a preset is given.
     """
+    if preset is not None:
+        raise ConfigError(f"skill-train {algorithm} has no presets, got --preset {preset}")
     if world is not None:
         raise ConfigError(
             f"skill-train {algorithm} trains on the Panda alone and takes no --world, got {world!r}"

@@ -15,6 +15,7 @@ from skill_training.collection.episode_collector import EpisodeCollector
 from skill_training.collection.episode_recorder import World
 from skill_training.config import RunSettings
 from skill_training.data.episodes import EpisodeReplay
+from skill_training.recipes.recipe import Scalars
 
 MIN_STD = 1e-3
 """Standard deviation of a quantity whose range is a single point."""
@@ -59,8 +60,8 @@ class ContextLearner:
             ConfigError: a file is missing or does not fit.
         """
 
-    def collect_round(self) -> None:
-        """Runs one episode in every scene and stores it.
+    def collect_round(self) -> Scalars:
+        """Runs one episode in every scene and stores it; there are no counts to log.
 
         Raises:
             ConfigError: :meth:`begin` raised it, before the first round.
@@ -68,6 +69,7 @@ class ContextLearner:
         if not self.env_steps:
             self.begin()
         self._collector.collect_round()
+        return {}
 
     def update(self) -> dict[str, Tensor]:
         """Takes one gradient step."""

@@ -44,8 +44,8 @@ class Learner(Protocol):
         """Returns the networks and optimisers by name. Their numbers must stay finite."""
         ...
 
-    def collect_round(self) -> None:
-        """Runs one round of episodes and stores them in replay.
+    def collect_round(self) -> Scalars:
+        """Runs one round of episodes and stores them in replay; returns counts, logged as collect/.
 
         Raises:
             NotFiniteError: an action of the policy is not finite, as in an evaluation.
@@ -155,16 +155,23 @@ class Recipe(Protocol[ConfigT]):
         """The main curves, which are drawn by default if a run has logged them."""
         ...
 
-    def default_config(self, name: str, world: str | None = None) -> ConfigT:
+    def default_config(
+        self, name: str, world: str | None = None, preset: str | None = None
+    ) -> ConfigT:
         """Returns the configuration of ``skill-train <name>`` without flags.
 
         Args:
             name: Name of the algorithm.
             world: Value of ``--world``; None for the recipe's own.
+            preset: Value of ``--preset``, which names its world; None without one.
 
         Raises:
-            ConfigError: the recipe has one world only.
+            ConfigError: the recipe has no such world or preset.
         """
+        ...
+
+    def remarks(self, config: ConfigT) -> Sequence[str]:
+        """Returns lines for the help and the start of a run, such as differences from a paper."""
         ...
 
     def check(self, config: ConfigT) -> None:

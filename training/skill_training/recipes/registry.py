@@ -26,11 +26,16 @@ def recipe_for(config: TrainConfig) -> AnyRecipe:
     return recipe_of(config.algorithm_name)
 
 
-def default_config(name: str, world: str | None = None) -> TrainConfig:
-    """Returns the configuration of ``skill-train <name> [--world WORLD]`` without other flags.
+def default_config(name: str, world: str | None = None, preset: str | None = None) -> TrainConfig:
+    """Returns the configuration of ``skill-train <name>`` without other flags.
+
+    Args:
+        name: Name of the algorithm.
+        world: Value of ``--world``.
+        preset: Value of ``--preset``, which names its world.
 
     Raises:
         KeyError: there is no such algorithm.
-        ConfigError: the algorithm has one world only.
+        ConfigError: the algorithm has no such world or preset.
     """
-    return recipe_of(name).default_config(name, world)
+    return recipe_of(name).default_config(name, world, preset)

@@ -50,10 +50,12 @@ def _current(algorithm: dict[str, Any]) -> dict[str, Any]:
 def shortest_command(config: TrainConfig) -> str:
     """Returns the shortest command that gives this configuration. It always contains the seed."""
     name = config.algorithm_name
-    default = default_config(name, config.world)
+    default = default_config(name, config.world, config.preset)
     default = replace(default, run=replace(default.run, seed=config.run.seed))
     start = ["skill-train", name]
-    if config.world != default_config(name).world:
+    if config.preset is not None:
+        start += ["--preset", config.preset]
+    elif config.world != default_config(name).world:
         start += ["--world", str(config.world)]
     start += ["--seed", str(config.run.seed)]
     return shlex.join(start + flags_between(default, config))

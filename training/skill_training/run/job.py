@@ -230,7 +230,9 @@ def _facts(config: TrainConfig) -> record.Facts:
     device = torch_device(config.run.device)
     # Checked first, so that a run that cannot start leaves no directory behind.
     recipe_for(config).check(config)
+    remarks = list(recipe_for(config).remarks(config))
     return {
         "command": shortest_command(config),
+        **({"remarks": remarks} if remarks else {}),
         **record.trainer_facts(config.run, device),
     }

@@ -113,11 +113,14 @@ class Trainer:
     def _round(self) -> Scalars:
         """Runs one round of episodes and the gradient steps that are due after it.
 
+        Returns:
+            Counts of the collection and losses, as logged.
+
         Raises:
             NotFiniteError: a loss, a parameter or an action is not finite.
         """
         start = time.perf_counter()
-        self.learner.collect_round()
+        counts = self.learner.collect_round()
         collected = time.perf_counter()
         run, losses = self.config.run, dict[str, torch.Tensor]()
         due = (self.env_steps - run.warmup_steps) // run.env_steps_per_update - self.updates
@@ -129,6 +132,7 @@ class Trainer:
         self.updates += max(due, 0)
         self._check()
         scalars = {f"train/{name}": float(value) for name, value in losses.items()}
+        scalars |= {f"collect/{name}": value for name, value in counts.items()}
         end = time.perf_counter()
         self.wall_time_s += end - start
         self._speed.add(self.learner.steps_per_round, collected - start, due, end - collected)

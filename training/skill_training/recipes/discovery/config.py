@@ -25,6 +25,7 @@ from skill_training.config import PositiveInt, RunSettings, Share, TrainConfig
 from skill_training.errors import ConfigError
 from skill_training.nets.representation import RepresentationConfig
 from skill_training.recipes.checks import check_replay, check_tabletop
+from skill_training.recipes.discovery.published import Normalization
 
 SkillAlgorithmConfig = (
     CsfConfig
@@ -88,6 +89,11 @@ class SkillRunSettings(RunSettings):
     state, of which random actions produce 3 %. It brings rare contacts forward and names no
     entry."""
 
+    normalization: Normalization = "measured"
+    """Statistics of the observation by which networks normalise it, in worlds other than the
+    tabletop: measured with random actions before training, or published with METRA (ant and
+    half_cheetah). The latter also centre the inputs of the representation."""
+
     overlap: bool = False
     """Collect in a process of its own while the gradient steps are taken, on two processors. The
     policy that collects is then one round behind."""
@@ -105,6 +111,9 @@ class SkillConfig(TrainConfig):
 
     run: SkillRunSettings = SkillRunSettings()
     """Length, seed, device and bookkeeping."""
+
+    preset: str | None = None
+    """Name of the row of settings from which this configuration began; see ``presets.py``."""
 
     def __post_init__(self) -> None:
         """Refuses combinations that cannot work.

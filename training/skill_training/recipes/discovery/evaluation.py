@@ -122,4 +122,6 @@ def singular_value_ratio(representation: StateRepresentation) -> float:
     size = int(indices.max()) + 1
     observation = torch.zeros(PROBE_POINTS, size, device=scale.device)
     observation[:, indices] = spread.to(scale.device) * scale
+    if representation.offset is not None:
+        observation[:, indices] += representation.offset
     return representation.singular_value_ratio(observation)

@@ -12,6 +12,7 @@ from skill_training.collection.statistics import WorldStatistics, measure_statis
 from skill_training.errors import ConfigError
 from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.representation import RepresentationConfig
+from skill_training.recipes.discovery.published import Normalization, published_statistics
 
 UNACTUATED = "unactuated"
 """Input of the representation: the entries that the actions do not drive directly."""
@@ -21,28 +22,47 @@ SCENES = 8
 
 
 def network_inputs(
-    representation: RepresentationConfig, task: WorldConfig, spec: WorldSpec, seed: int
+    representation: RepresentationConfig,
+    task: WorldConfig,
+    spec: WorldSpec,
+    seed: int,
+    normalization: Normalization = "measured",
 ) -> NetworkInputs:
     """Returns the normalisation of the observation, and the entries that phi sees.
 
-    The magnitudes of the tabletop's entries are given (``skill_robots.observation``); those of
-    other worlds are measured.
-
     Raises:
-        ConfigError: the observation has no such entry, or the actions drive all of them.
+        ConfigError: the observation has no such entry, the actions drive all of them, or no
+            statistics of this world are published.
     """
-    on_tabletop = isinstance(task, TabletopConfig)
-    scale = tuple(scales(tuple(f.name for f in spec.observation)).tolist()) if on_tabletop else ()
-    offset: tuple[float, ...] | None = None
-    if not on_tabletop:
-        statistics = world_statistics(task, seed)
-        scale, offset = statistics.std, statistics.mean
     seen = _seen(representation, task, spec, seed)
+    seen_offset: tuple[float, ...] | None = None
+    if normalization == "published":
+        offset, scale = published_statistics(task)
+        seen_offset = tuple(offset[place] for place in seen)
+    else:
+        offset, scale = _measured(task, spec, seed)
     by_step = representation.input_scale == "step"
     sizes = world_statistics(task, seed).step_std if by_step else scale
     return NetworkInputs(
-        scale=scale, offset=offset, seen=seen, seen_scale=tuple(sizes[place] for place in seen)
+        scale=scale,
+        offset=offset,
+        seen=seen,
+        seen_scale=tuple(sizes[place] for place in seen),
+        seen_offset=seen_offset,
     )
+
+
+def _measured(
+    task: WorldConfig, spec: WorldSpec, seed: int
+) -> tuple[tuple[float, ...] | None, tuple[float, ...]]:
+    """Returns offset and scale of each entry.
+
+    The magnitudes of the tabletop's entries are given (``skill_robots.observation``).
+    """
+    if isinstance(task, TabletopConfig):
+        return None, tuple(scales(tuple(field.name for field in spec.observation)).tolist())
+    statistics = world_statistics(task, seed)
+    return statistics.mean, statistics.std
 
 
 @lru_cache(maxsize=4)

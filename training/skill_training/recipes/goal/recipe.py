@@ -115,11 +115,17 @@ class GoalRecipe:
     }
     curves: Sequence[Curve] = CURVES
 
-    def default_config(self, name: str, world: str | None = None) -> GoalConfig:
+    def default_config(
+        self, name: str, world: str | None = None, preset: str | None = None
+    ) -> GoalConfig:
         """Returns the configuration of ``skill-train goal`` without flags."""
-        check_own_world(name, world)
-        del name
+        check_own_world(name, world, preset)
         return GoalConfig()
+
+    def remarks(self, config: GoalConfig) -> Sequence[str]:
+        """Returns no lines."""
+        del config
+        return ()
 
     def check(self, config: GoalConfig) -> None:
         """Builds the networks once, to find errors before the run starts.

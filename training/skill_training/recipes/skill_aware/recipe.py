@@ -77,10 +77,17 @@ class SkillAwareRecipe:
     }
     curves: Sequence[Curve] = CURVES
 
-    def default_config(self, name: str, world: str | None = None) -> BenchmarkConfig:
+    def default_config(
+        self, name: str, world: str | None = None, preset: str | None = None
+    ) -> BenchmarkConfig:
         """Returns the configuration of ``skill-train <name>`` without flags."""
-        check_own_world(name, world)
+        check_own_world(name, world, preset)
         return BenchmarkConfig(algorithm=METHODS[name]())  # type: ignore[arg-type]  # one of the union's own
+
+    def remarks(self, config: BenchmarkConfig) -> Sequence[str]:
+        """Returns no lines."""
+        del config
+        return ()
 
     def check(self, config: BenchmarkConfig) -> None:
         """Creates and closes a scene, to check that the engine is installed.
