@@ -29,6 +29,7 @@ from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.motion.setpoint_shaper import SetpointShaper
 from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.tabletop.compatibility import check_fits_tabletop
+from skill_robots.tasks.tabletop.engines.physics import GripperWidth
 from skill_robots.tasks.tabletop.rollouts import GOAL_STEPS, evaluation_goals
 from skill_robots.tasks.tabletop.setpoint_audit import SetpointAudit
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
@@ -74,7 +75,7 @@ class LimitedTabletop(Tabletop):
         self.audit = SetpointAudit(arm, self.actions, period_s, start, governed=GOVERNED_SCENES)
 
     def physics_step(
-        self, position: Array, velocity: Array, gripper_width: float | None = None
+        self, position: Array, velocity: Array, gripper_width: GripperWidth = None
     ) -> None:
         """Audits the set-points and runs one physics step."""
         self.audit.check(position, velocity)

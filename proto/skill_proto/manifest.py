@@ -59,13 +59,14 @@ class ActionPart(ManifestPart):
         "end_effector_displacement",
         "joint_displacement",
         "gripper_width_displacement",
+        "gripper_width",
         "grasp",
         "actuator_command",
     ]
     size: Annotated[int, Field(ge=1, le=64)]
     scale: Positive
-    """Physical value of an action of 1 [``unit`` per control step; of an ``actuator_command``
-    [``unit``]]."""
+    """Physical value of an action of 1 [``unit`` per control step; of a ``gripper_width`` and of an
+    ``actuator_command`` [``unit``]]. A ``gripper_width`` is 0 at an action of -1."""
     unit: str
     frame: str
 

@@ -90,6 +90,8 @@ class ArmSpec:
     """[N m s/rad], on the velocity error."""
     gripper_width_max: float
     """Opening of the gripper [m]."""
+    gripper_speed: float = 0.1
+    """Largest speed of the gripper's width [m/s]; the default is the Franka Hand's."""
     end_effector_speed: float
     """Speed limit of the end effector's origin [m/s]."""
     position_based_velocity_limit: PositionBasedVelocityLimit | None = None

@@ -156,6 +156,9 @@ PUSH_OBSERVATION: tuple[str, ...] = (
 )
 """Fields of the pushing policies, 28 numbers. Mass is not observable without the set-point gap."""
 
+GRIPPER_OBSERVATION: tuple[str, ...] = (*PUSH_OBSERVATION, "gripper_width")
+"""Fields of the policies that drive the gripper, 29 numbers."""
+
 
 @cache
 def specs(names: tuple[str, ...]) -> tuple[FieldSpec, ...]:

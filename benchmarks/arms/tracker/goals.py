@@ -31,6 +31,7 @@ from skill_proto.arrays import Array
 from skill_robots.arm import Pose
 from skill_robots.objects import CUBE
 from skill_robots.observation import observe
+from skill_robots.tasks.tabletop.engines.physics import GripperWidth
 from skill_robots.tasks.tabletop.metrics import goal_metrics
 from skill_robots.tasks.tabletop.rollouts import GOAL_STEPS, evaluation_goals
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, Tabletop, TabletopConfig
@@ -69,7 +70,7 @@ class WatchedTabletop(Tabletop):
     on_period: Callable[[], None] | None = None
 
     def physics_step(
-        self, position: Array, velocity: Array, gripper_width: float | None = None
+        self, position: Array, velocity: Array, gripper_width: GripperWidth = None
     ) -> None:
         """Runs one physics step, then the function."""
         super().physics_step(position, velocity, gripper_width)

@@ -12,6 +12,7 @@ from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ArmSpec, ArmState, JointTarget, ObjectUnseenError, Pose
 from skill_robots.motion.action import ActionConfig, ActionDecoder, EndEffectors, end_effector_state
+from skill_robots.motion.gripper import UNCHANGED, GripperCommand, gripper_part, make_drive
 from skill_robots.motion.policy_support import check_supported
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper, ShaperConfig
 from skill_robots.observation import WorldState, canonical_sign, observe, observed_objects
@@ -24,6 +25,8 @@ class PolicyAdapter:
         spec: the arm.
         manifest: of the policy; gives the observation fields, the action parts and the plant.
         servo_period_s: time between two set-points [s].
+        follows_width: whether the arm's gripper follows a width in every servo period, as a
+            simulated one does; False for one that carries out one motion at a time.
 
     Attributes:
         names: observation fields of the policy, in order.
@@ -36,7 +39,14 @@ class PolicyAdapter:
             the manifest contradicts the robot (``policy_support``).
     """
 
-    def __init__(self, spec: ArmSpec, manifest: PolicyManifest, servo_period_s: float) -> None:
+    def __init__(
+        self,
+        spec: ArmSpec,
+        manifest: PolicyManifest,
+        servo_period_s: float,
+        *,
+        follows_width: bool = True,
+    ) -> None:
         check_supported(spec, manifest)
         self.names = manifest.observation_names
         self.objects = observed_objects(self.names)
@@ -48,7 +58,8 @@ class PolicyAdapter:
             origin=manifest.arm_plant.displacement_origin,
         )
         self._spec = spec
-        self._gripper_step = manifest.action[1].scale if len(manifest.action) > 1 else 0.0
+        part = gripper_part(manifest)
+        self._gripper = make_drive(part, spec, servo_period_s, follows=follows_width)
         self._base = np.array(self.actions.base_position)
         self._decoder = ActionDecoder(self.actions, spec)
         self.shaping = ShaperConfig(limit_share=manifest.arm_plant.velocity_limit_share)
@@ -65,6 +76,8 @@ class PolicyAdapter:
         self._holding = True
         self._located = None
         self.command_gripper(None, grasp=False)
+        if self._gripper is not None:
+            self._gripper.reset()
 
     @property
     def setpoint(self) -> Array:
@@ -128,12 +141,12 @@ class PolicyAdapter:
 
         While a command controls the gripper, the policy's action on it has no effect.
         """
-        if not self._gripper_step or self._policy_has_gripper:
+        if self._gripper is None or self._policy_has_gripper:
             return None
         return np.concatenate([action[:3], np.zeros(len(action) - 3)])
 
     def apply_action(self, action: Array, state: ArmState) -> None:
-        """Sets the joint goal, and the gripper width, from a policy's action ``(A,)`` in [-1, 1].
+        """Sets the joint goal, and drives the gripper, by a policy's action ``(A,)`` in [-1, 1].
 
         A gripper that a command controls (:meth:`command_gripper`) is not changed.
         """
@@ -142,12 +155,12 @@ class PolicyAdapter:
         self._goal = self._decoder.displace(
             action[None, :3], self._setpoint.position, self.end_effectors(state)
         )
-        if self._gripper_step and self._policy_has_gripper:
-            width = state.gripper_width + self._gripper_step * float(action[3])
-            self._gripper_width = min(max(width, 0.0), self._spec.gripper_width_max)
+        if self._gripper is not None and self._policy_has_gripper:
+            self._gripper.act(float(action[3]), state.gripper_width)
 
     def apply_joint_goal(self, joint_position: Array) -> None:
         """Sets the joint goal itself, ``(dof,)`` [rad]."""
+        self._hold_gripper()
         self._holding = False
         self._goal = np.array(joint_position, np.float64)[None]
 
@@ -158,6 +171,7 @@ class PolicyAdapter:
         moves at the shaper's speed for that distance.
         """
         goal = np.asarray(position, np.float64)[None]
+        self._hold_gripper()
         self._holding = False
         self._goal = self._decoder.step_towards(
             goal, self._setpoint.position, self.end_effectors(state)
@@ -165,12 +179,23 @@ class PolicyAdapter:
 
     def command_gripper(self, width: float | None, *, grasp: bool) -> None:
         """Sets the gripper width [m]; None without ``grasp`` returns the gripper to the policy."""
-        self._gripper_width, self._grasp = width, grasp
-        self._policy_has_gripper = width is None and not grasp
+        self._gripper_command = GripperCommand(width, grasp)
+        if self._gripper is not None:
+            self._gripper.interrupt(self._gripper_command)
+
+    @property
+    def _policy_has_gripper(self) -> bool:
+        return self._gripper_command == UNCHANGED
 
     def hold(self) -> None:
-        """Brakes as fast as the shaper allows, and holds that position."""
+        """Brakes as fast as the shaper allows, and holds that position; the gripper stays."""
+        self._hold_gripper()
         self._holding = True
+
+    def _hold_gripper(self) -> None:
+        """Ends a motion of the gripper that the policy began."""
+        if self._gripper is not None:
+            self._gripper.hold()
 
     def sync_to(self, target: JointTarget) -> None:
         """Continues from ``target``, which the governor sent instead of the last set-point."""
@@ -186,12 +211,14 @@ class PolicyAdapter:
         else:
             self._shaper.step(self._setpoint, self._goal)
         self._located = None
+        drive = self._gripper if self._policy_has_gripper else None
+        width, grasp = self._gripper_command if drive is None else drive.step()
         return JointTarget(
             position=self._setpoint.position[0],
             velocity=self._setpoint.velocity[0],
             acceleration=self._setpoint.acceleration[0],
-            gripper_width=self._gripper_width,
-            grasp=self._grasp,
+            gripper_width=width,
+            grasp=grasp,
         )
 
 

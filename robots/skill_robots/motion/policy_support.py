@@ -15,12 +15,19 @@ from skill_proto.arrays import Array
 from skill_proto.manifest import ManifestError, PolicyManifest
 from skill_robots.arm import ArmSpec
 from skill_robots.motion.action import ActionConfig
+from skill_robots.motion.gripper import WIDTH, WIDTH_DISPLACEMENT
 from skill_robots.observation import FIELDS
 
-_DISPLACEMENT, _GRIPPER = "end_effector_displacement", "gripper_width_displacement"
-_ACTION_PARTS = [(_DISPLACEMENT, 3), (_GRIPPER, 1)]
-_ACTION_FRAMES = {_DISPLACEMENT: "world", _GRIPPER: "none"}
+_DISPLACEMENT = "end_effector_displacement"
+_ACTIONS = [
+    [(_DISPLACEMENT, 3)],
+    [(_DISPLACEMENT, 3), (WIDTH_DISPLACEMENT, 1)],
+    [(_DISPLACEMENT, 3), (WIDTH, 1)],
+]
+_ACTION_FRAMES = {_DISPLACEMENT: "world", WIDTH_DISPLACEMENT: "none", WIDTH: "none"}
 _METRE = "m"
+_ROUNDED = 1e-6
+"""Relative difference of two lengths that counts as equal."""
 
 TRAINED_UNITS = {"cube_mass": "kg", "cube_table_friction": "1"}
 """Units of the quantities of ``trained_on``, and of estimates, that serving and evaluation read."""
@@ -78,10 +85,9 @@ def _check_fields(manifest: PolicyManifest) -> None:
 
 def _check_parts(manifest: PolicyManifest) -> None:
     parts = [(part.name, part.size) for part in manifest.action]
-    if parts not in (_ACTION_PARTS[:1], _ACTION_PARTS):
+    if parts not in _ACTIONS:
         raise UnsupportedPolicyError(
-            f"the policy's action is {parts}; this robot takes {_ACTION_PARTS[:1]} or "
-            f"{_ACTION_PARTS}"
+            f"the policy's action is {parts}; this robot takes {' or '.join(map(str, _ACTIONS))}"
         )
 
 
@@ -105,6 +111,11 @@ def _action(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
         found += _differences(owner, (part.unit, part.frame), (_METRE, _ACTION_FRAMES[part.name]))
         if part.unit == _METRE and part.scale > _reach_m(spec):
             found.append(f"{owner} has the scale {part.scale:g} m, {_beyond(spec)}")
+        elif part.name == WIDTH and part.scale > spec.gripper_width_max * (1 + _ROUNDED):
+            found.append(
+                f"{owner} has the scale {part.scale:g} m, but this gripper opens to "
+                f"{spec.gripper_width_max:g} m"
+            )
     return found
 
 

@@ -8,8 +8,10 @@ import numpy as np
 
 from skill_proto.arrays import Array, Ids
 from skill_proto.manifest import ActionPart
+from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig
-from skill_robots.observation import PUSH_OBSERVATION, manifest_fields
+from skill_robots.motion.gripper import WIDTH
+from skill_robots.observation import manifest_fields
 from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.tabletop.goal_box import GOAL_HIGH_M, GOAL_LOW_M
 from skill_robots.tasks.tabletop.metrics import CELL_M
@@ -29,7 +31,7 @@ class TabletopWorld:
         seed: Seed of all random draws.
         threads: Physics threads.
         engine: Physics engine.
-        observation_names: Observed fields, in order.
+        observation_names: Observed fields, in order; None: those of the task.
 
     Attributes:
         spec: The description.
@@ -45,12 +47,12 @@ class TabletopWorld:
         seed: int = 0,
         threads: int = 1,
         engine: Engine = "mujoco",
-        observation_names: tuple[str, ...] = PUSH_OBSERVATION,
+        observation_names: tuple[str, ...] | None = None,
     ) -> None:
         self.n = n
-        self.spec = tabletop_spec(config, observation_names)
+        self._names = config.observation_names if observation_names is None else observation_names
+        self.spec = tabletop_spec(config, self._names)
         self.tabletop = Tabletop(config, n, seed=seed, threads=threads, engine=engine)
-        self._names = observation_names
         self._nothing = np.zeros(n)
         self._never = np.zeros(n, dtype=np.bool_)
 
@@ -97,15 +99,18 @@ def push_action() -> ActionPart:
     )
 
 
-def tabletop_spec(
-    config: TabletopConfig, observation_names: tuple[str, ...] = PUSH_OBSERVATION
-) -> WorldSpec:
+def gripper_action() -> ActionPart:
+    """Returns the action part that names the gripper's width, from 0 to its whole opening."""
+    return ActionPart(name=WIDTH, size=1, scale=PANDA.gripper_width_max, unit="m", frame="none")
+
+
+def tabletop_spec(config: TabletopConfig, observation_names: tuple[str, ...]) -> WorldSpec:
     """Returns the description of the tabletop."""
     return WorldSpec(
         name="tabletop",
         title="the tabletop",
         observation=manifest_fields(observation_names),
-        action=(push_action(),),
+        action=(push_action(), gripper_action()) if config.gripper else (push_action(),),
         episode_steps=config.episode_steps,
         control_rate_hz=Tabletop.control_rate_hz,
         coordinates=Coordinates(

@@ -84,7 +84,9 @@ class ArmController:
         self.arm = arm
         self.speed = speed
         spec = with_speed(arm.spec, speed)
-        self.adapter = PolicyAdapter(spec, manifest, arm.servo_period_s)
+        self.adapter = PolicyAdapter(
+            spec, manifest, arm.servo_period_s, follows_width=arm.is_simulated
+        )
         self.runner = PolicyRunner(policy, self.adapter, arm.servo_period_s)
         self.tracker = tracker or ObjectTracker()
         self.goal_monitor = GoalMonitor(manifest.goal)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
+from skill_robots.motion.gripper import names_width
 from skill_robots.observation import PUSH_OBSERVATION
 from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.policy import Policy
@@ -37,6 +38,8 @@ METRICS: dict[str, str] = {
     "octants": "number of the 8 compass sectors into which one set pushes cubes",
     "displacement_r2": "share of displacement that is linear in the skill",
     "direction_consistency": "one skill, other starts and contexts: same direction? (1 = yes)",
+    "lifted_share": "episodes with the cube more than 3 cm up for the last half second",
+    "height_cells_2cm": "2 cm bands of height that one set visits; 1: no cube leaves the table",
     "phi_singular_value_ratio": "smallest over largest stretch of the representation",
     "goal_share_5cm": "goals with the cube within 5 cm at the end",
     "goal_share_3cm": "the same, within 3 cm",
@@ -79,7 +82,8 @@ class EvaluationResult:
     """Metrics, and the rollouts behind them."""
 
     metrics: dict[str, float | None]
-    """Every name in :data:`METRICS`; None if the policy has no skills, goals or representation."""
+    """Every name in :data:`METRICS`; None if the policy has no skills, goals, representation or
+    gripper."""
     config: TabletopConfig
     """The evaluated tabletop."""
     skills: Trajectories | None
@@ -179,6 +183,7 @@ def tabletop_config(
         or _trained_range(manifest, "cube_table_friction")
         or default.friction,
         start=settings.start,
+        gripper=manifest is not None and names_width(manifest),
     )
 
 

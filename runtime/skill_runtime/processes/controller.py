@@ -38,6 +38,7 @@ from skill_runtime.processes.signals import ProcessSignals
 from skill_runtime.realtime.limits import be_a_child
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
 from skill_runtime.server.backends import (
+    check_gripper,
     connect_franka,
     mismatches,
     simulated_arm,
@@ -122,10 +123,12 @@ def open_arm(options: ServerOptions, manifest: PolicyManifest) -> tuple[Arm, tup
 
     Raises:
         EngineMissingError, ArmError: The simulation is not installed, or the robot is not ready.
+        UnsupportedPolicyError: The policy drives a gripper, and the robot has none.
     """
     rate_hz = options.servo_rate_hz
     if options.arm == "franka":
         assert options.address is not None  # checked with the command line
+        check_gripper(manifest, "the robot", has_gripper=options.robot.gripper)
         return connect_franka(
             options.address,
             driver_config(options.robot),

@@ -8,6 +8,8 @@ from typing import Literal
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import Arm, ArmCommunicationError
 from skill_robots.franka_driver.config import DriverConfig
+from skill_robots.motion.gripper import GRASPS_BELOW, OPENS_ABOVE, gripper_part, names_width
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.observation import FIELDS, observed_objects
 from skill_robots.tasks.registry import find_task
 from skill_robots.tasks.tabletop.simulated_arm import BulletArm, MujocoArm, TabletopArm
@@ -36,7 +38,8 @@ def simulated_arm(
     """Returns an arm whose episodes start like those of the policy's training.
 
     Mass and friction are drawn from the manifest's ranges. The start height of the end effector
-    is that of the policy's task.
+    is that of the policy's task. The gripper is closed, unless the policy names its width: then an
+    episode starts with any opening.
 
     Raises:
         EngineMissingError: the physics engine is not installed.
@@ -47,6 +50,7 @@ def simulated_arm(
         mass=usable_range(manifest, QUANTITIES["mass"]) or default.mass,
         friction=usable_range(manifest, QUANTITIES["friction"]) or default.friction,
         start=find_task(manifest.arm_plant.task).start,
+        gripper=names_width(manifest),
     )
     return SIMULATIONS[name](config, seed=seed)
 
@@ -90,6 +94,25 @@ def connect_franka(
             return arm, arm.remarks
 
 
+def check_gripper(manifest: PolicyManifest, robot: str, *, has_gripper: bool) -> None:
+    """Refuses a policy that drives a gripper on a robot without one.
+
+    Args:
+        manifest: Manifest of the policy.
+        robot: Name of the robot for the message.
+        has_gripper: Whether the robot has a gripper.
+
+    Raises:
+        UnsupportedPolicyError: The policy drives a gripper, and the robot has none.
+    """
+    part = gripper_part(manifest)
+    if part is not None and not has_gripper:
+        raise UnsupportedPolicyError(
+            f"{manifest.name} drives a gripper ({part.name}), and {robot} has none (--no-gripper); "
+            "mount the hand and leave out the flag, or serve a policy that pushes"
+        )
+
+
 def tracked_objects(given: tuple[str, ...], manifest: PolicyManifest, arm: Arm) -> tuple[str, ...]:
     """Returns the objects whose poses trackers send: a real arm measures no objects itself.
 
@@ -129,6 +152,12 @@ def mismatches(
     found = plant_remarks(manifest, arm.spec, arm.servo_period_s)
     if isinstance(arm, TabletopArm) and arm.engine != "mujoco":
         found.append("trained on MuJoCo, this arm is simulated by PyBullet with other links")
+    if names_width(manifest) and not arm.is_simulated:
+        found.append(
+            "trained on a gripper that follows every width, this one carries out one motion at a "
+            f"time: it grasps below {100 * GRASPS_BELOW:g} % of the opening, opens above "
+            f"{100 * OPENS_ABOVE:g} %, and does neither between"
+        )
     if speed == 1.0 and not arm.is_simulated:
         found.append(
             "--speed 1: a compliant arm overshoots fast set-points by up to a fifth, and the robot "

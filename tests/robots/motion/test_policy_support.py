@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.lift_policy import GRIPPER, lift_manifest
 from tests.support.skill_aware_policy import skill_aware_manifest
 
 from skill_proto.manifest import PolicyManifest
@@ -42,6 +43,20 @@ def test_a_manifest_that_agrees_is_accepted(make_manifest: MakeManifest) -> None
     for spec in (PANDA, FR3):
         check_supported(spec, make_manifest())
         check_supported(spec, skill_aware_manifest())
+        check_supported(spec, lift_manifest())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"unit": "mm"}, "'gripper_width' has the unit 'mm', expected 'm'"),
+        ({"frame": "world"}, "'gripper_width' has the frame 'world', expected 'none'"),
+        ({"scale": 0.14}, "has the scale 0.14 m, but this gripper opens to 0.08 m"),
+    ],
+)
+def test_a_width_is_one_that_the_gripper_has(changes: dict[str, Any], said: str) -> None:
+    first = lift_manifest().model_dump(mode="json")["action"][0]
+    assert said in refusal(lift_manifest(action=[first, GRIPPER | changes]))
 
 
 @pytest.mark.parametrize("name", sorted(FIELDS))

@@ -28,7 +28,8 @@ def test_the_hand_written_pusher_pushes(policy_file: Path) -> None:
     policy = OnnxPolicy(policy_file)
     result = evaluate(policy, policy.manifest, QUICK)
     metrics = {name: value for name, value in result.metrics.items() if value is not None}
-    assert list(metrics) == list(METRICS)
+    of_the_gripper = ("lifted_share", "height_cells_2cm")
+    assert list(metrics) == [name for name in METRICS if name not in of_the_gripper]
     assert metrics["moved_share_10cm"] >= 0.75
     assert metrics["goal_share_5cm"] >= 0.75
     assert metrics["direction_consistency"] > 0.9

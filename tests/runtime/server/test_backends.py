@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from tests.support.lift_policy import lift_manifest
 from tests.support.skill_aware_policy import skill_aware_manifest
 
 from skill_proto.manifest import PolicyManifest
+from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
-from skill_runtime.server.backends import mismatches, simulated_arm
+from skill_runtime.server.backends import check_gripper, mismatches, simulated_arm
 
 MakeManifest = Callable[..., PolicyManifest]
 
@@ -84,3 +86,33 @@ def test_the_served_arm_and_its_rate_are_compared_with_training(
     assert mismatches(other, MujocoArm(), None, None) == [
         "trained on the robot 'ur5e', this arm is 'panda'"
     ]
+
+
+def test_the_gripper_is_open_only_for_a_policy_that_drives_it(make_manifest: MakeManifest) -> None:
+    lifting = simulated_arm(lift_manifest(), servo_rate_hz=200.0, seed=0)
+    widths: list[float] = []
+    for _ in range(8):
+        lifting.reset()
+        widths.append(lifting.read().gripper_width)
+    assert 0.0 < min(widths) < 0.03 < 0.05 < max(widths) < 0.08
+    assert mismatches(lift_manifest(), lifting, None, None) == []
+    assert simulated_arm(make_manifest(), servo_rate_hz=200.0, seed=0).read().gripper_width == 0.0
+
+
+class RealArm(MujocoArm):
+    is_simulated = False
+
+
+def test_a_real_gripper_is_named_with_its_thresholds() -> None:
+    remarks = mismatches(lift_manifest(), RealArm(), None, None, speed=0.5)
+    assert "it grasps below 40 % of the opening, opens above 60 %" in remarks[0]
+
+
+def test_a_robot_without_a_gripper_refuses_policies_that_drive_one(
+    make_manifest: MakeManifest,
+) -> None:
+    check_gripper(make_manifest(), "the robot", has_gripper=False)
+    for manifest in (lift_manifest(), skill_aware_manifest()):
+        check_gripper(manifest, "the robot", has_gripper=True)
+        with pytest.raises(UnsupportedPolicyError, match=r"the robot has none \(--no-gripper\)"):
+            check_gripper(manifest, "the robot", has_gripper=False)

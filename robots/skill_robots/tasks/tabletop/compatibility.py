@@ -5,6 +5,7 @@ from __future__ import annotations
 from skill_proto.manifest import PolicyManifest
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig
+from skill_robots.motion.gripper import WIDTH, gripper_part
 from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.motion.setpoint_shaper import ShaperConfig
@@ -17,10 +18,15 @@ def check_fits_tabletop(manifest: PolicyManifest) -> None:
     Raises:
         UnsupportedPolicyError: names the first difference.
     """
-    if manifest.action_size != Tabletop.action_size:
+    gripper = gripper_part(manifest)
+    names_opening = gripper is not None and (
+        (gripper.name, gripper.scale) == (WIDTH, PANDA.gripper_width_max)
+    )
+    if manifest.action_size != Tabletop.action_size + int(names_opening):
         raise UnsupportedPolicyError(
             f"{manifest.name} has {manifest.action_size} actions, the tabletop takes "
-            f"{Tabletop.action_size}: the displacement of the end effector"
+            f"{Tabletop.action_size}: the displacement of the end effector, and one more for a "
+            f"{WIDTH} up to {PANDA.gripper_width_max:g} m"
         )
     adapter = PolicyAdapter(PANDA, manifest, TabletopConfig().physics_step_s)
     trained, here = (adapter.actions, adapter.shaping), (ActionConfig(), ShaperConfig())

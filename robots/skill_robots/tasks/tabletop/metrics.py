@@ -1,4 +1,4 @@
-"""Metrics of rollouts: displacement, coverage, direction and goals.
+"""Metrics of rollouts: displacement, coverage, direction, height and goals.
 
 Every metric is a finite number. An undefined metric (no cube moved, or only one set) is 0, its
 worst value, so that comparison, plots and JSON need no special case.
@@ -18,6 +18,12 @@ MOVED_M = 0.03
 CELL_M = 0.02
 """Side of a displacement cell [m]."""
 
+LIFTED_M = 0.03
+"""Height above its rest from which a cube counts as lifted [m]; a tumbling cube rises 8 mm."""
+
+LIFTED_STEPS = 13
+"""Control steps at the end of an episode for which a lifted cube must stay up: half a second."""
+
 REST_STEPS = (40, 60)
 """Control steps at which :func:`rest_share` is reported: 1.6 and 2.4 s."""
 
@@ -32,11 +38,13 @@ def skill_metrics(trajectories: Trajectories) -> dict[str, float]:
     """Computes the metrics of :func:`~skill_robots.tasks.tabletop.rollouts.skill_rollouts`.
 
     Displacement is that of the cube in the table plane, from its own start. ``moved_share_*`` and
-    ``median_displacement_m`` use the end of the episode, the cells every step.
+    ``median_displacement_m`` use the end of the episode, the cells every step. Policies that drive
+    the gripper have the metrics of :func:`lift_metrics`, too.
     """
     displacement = trajectories.displacement
     final = displacement[:, :, -1]
     distance = np.linalg.norm(final, axis=-1)
+    lifts = {} if trajectories.height is None else lift_metrics(trajectories.height)
     return {
         "moved_share_3cm": float(np.mean(distance > MOVED_M)),
         "moved_share_10cm": float(np.mean(distance > 0.10)),
@@ -45,6 +53,24 @@ def skill_metrics(trajectories: Trajectories) -> dict[str, float]:
         "octants": octants(final),
         "displacement_r2": displacement_r2(trajectories.skills, final),
         "direction_consistency": direction_consistency(final),
+    } | lifts
+
+
+def lift_metrics(height: Array) -> dict[str, float]:
+    """Computes the metrics of lifting.
+
+    ``lifted_share``: episodes with the cube up for the whole last half second.
+    ``height_cells_2cm``: bands of height, centred on multiples of 2 cm, that one set visits; a cube
+    at rest visits one.
+
+    Args:
+        height: ``(episodes, skills, steps + 1)`` of the cubes above their rest [m].
+    """
+    lifted = (height[:, :, -LIFTED_STEPS - 1 :] > LIFTED_M).all(axis=2)
+    bands = np.rint(height / CELL_M).astype(np.int64)
+    return {
+        "lifted_share": float(np.mean(lifted)),
+        "height_cells_2cm": float(np.mean([len(np.unique(one_set)) for one_set in bands])),
     }
 
 

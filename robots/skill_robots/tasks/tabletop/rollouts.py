@@ -10,9 +10,11 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_robots.franka.specs import PANDA
+from skill_robots.objects import CUBE_SIZE
 from skill_robots.observation import PUSH_OBSERVATION
 from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.policy import Policy
+from skill_robots.tasks.tabletop.engines.physics import GripperWidth
 from skill_robots.tasks.tabletop.setpoint_audit import AuditFactory, SetpointAudit
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 from skill_robots.tasks.tabletop.trajectories import GoalTrajectories, Trajectories
@@ -110,6 +112,7 @@ def skill_rollouts(
         skills=np.array(skills, dtype=np.float64),
         mass=run.mass.reshape(shape),
         friction=run.friction.reshape(shape),
+        height=run.height.reshape(*shape, -1) if config.gripper else None,
         governor_interventions=run.interventions,
     )
 
@@ -179,6 +182,7 @@ class _Commands:
 class _Run:
     cube: Array
     cube_speed: Array
+    height: Array
     end_effector: Array
     mass: Array
     friction: Array
@@ -202,7 +206,7 @@ class _AuditedTabletop(Tabletop):
         self.audit = make_audit(PANDA, self.actions, config.physics_step_s, self.setpoint.position)
 
     def physics_step(
-        self, position: Array, velocity: Array, gripper_width: float | None = None
+        self, position: Array, velocity: Array, gripper_width: GripperWidth = None
     ) -> None:
         self.audit.check(position, velocity)
         super().physics_step(position, velocity, gripper_width)
@@ -240,6 +244,7 @@ def _run(
     return _Run(
         cube=np.concatenate([part.cube for part in parts]),
         cube_speed=np.concatenate([part.cube_speed for part in parts]),
+        height=np.concatenate([part.height for part in parts]),
         end_effector=np.concatenate([part.end_effector for part in parts]),
         mass=np.concatenate([part.mass for part in parts]),
         friction=np.concatenate([part.friction for part in parts]),
@@ -255,24 +260,25 @@ def _run_chunk(
     names: tuple[str, ...],
     on_step: StepHook | None,
 ) -> _Run:
-    cube = np.empty((scene.n, steps + 1, 2))
+    cube = np.empty((scene.n, steps + 1, 3))
     speed = np.empty((scene.n, steps + 1))
     hand = np.empty((scene.n, steps + 1, 3))
-    cube[:, 0] = scene.cube_position[:, :2]
+    cube[:, 0] = scene.cube_position
     speed[:, 0] = scene.cube_speed
     hand[:, 0] = scene.end_effector_position
     policy.reset(scene.n)
     for step in range(1, steps + 1):
         observation = scene.observe(names)
         scene.step(policy.act(observation, skill=commands.skill, goal=commands.goal))
-        cube[:, step] = scene.cube_position[:, :2]
+        cube[:, step] = scene.cube_position
         speed[:, step] = scene.cube_speed
         hand[:, step] = scene.end_effector_position
         if on_step is not None:
             on_step(scene)
     return _Run(
-        cube=cube,
+        cube=cube[:, :, :2],
         cube_speed=speed,
+        height=cube[:, :, 2] - CUBE_SIZE / 2,
         end_effector=hand,
         mass=scene.mass.copy(),
         friction=scene.friction.copy(),

@@ -1,4 +1,4 @@
-"""The tabletop task: n Pandas, each of which pushes one cube.
+"""The tabletop task: n Pandas, each of which pushes or lifts one cube.
 
 Each episode draws mass, friction and, if configured, stiffness, latency and sensor noise: domain
 randomisation (Tobin et al., "Domain Randomization for Transferring Deep Neural Networks from
@@ -10,7 +10,7 @@ is 40 ms, which is eight physics steps of 5 ms, and the set-point is shaped at e
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from pydantic import ConfigDict, Field
@@ -20,27 +20,27 @@ from skill_proto.arrays import Array, Ids
 from skill_robots.arm import Pose
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig, ActionDecoder, EndEffectors, end_effector_state
+from skill_robots.motion.gripper import WidthSetpoints
 from skill_robots.motion.inverse_kinematics import inverse_kinematics
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper
 from skill_robots.objects import CUBE
-from skill_robots.observation import PUSH_OBSERVATION, WorldState, canonical_sign, observe
+from skill_robots.observation import (
+    GRIPPER_OBSERVATION,
+    PUSH_OBSERVATION,
+    WorldState,
+    canonical_sign,
+    observe,
+)
 from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.tabletop.engines.make import make_physics
+from skill_robots.tasks.tabletop.engines.physics import GripperWidth
 from skill_robots.tasks.tabletop.sensor_noise import SensorNoise
+from skill_robots.tasks.tabletop.starts import StartKind, add_gripper, draw_starts
 
 Interval = tuple[float, float]
 
 CONTROL_PERIOD_S = 0.04
 """Time between two actions of a policy [s]."""
-
-LOW_START_M = 0.06
-"""Height of the end effector at a low start [m]; the fingertips are just above the cube."""
-
-HIGH_START_M = 0.20
-"""Height of the end effector at a high start [m], about that of panda-gym."""
-
-BESIDE_M = (0.05, 0.09)
-"""Distance of the end effector from the cube's centre at a start beside it [m]; no contact."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -57,7 +57,7 @@ class TabletopConfig:
     """Range of the delay between an observation and its action taking effect [s]."""
     sensor_noise: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Factor on the standard deviations of the sensor noise; 0 gives exact measurements."""
-    start: Literal["low", "high", "mixed"] = "low"
+    start: StartKind = "low"
     """low: hand at 6 cm, cube within 10 cm. high: hand at 20 cm, cube within 15 cm. mixed: half of
     the episodes low, a quarter with the hand at any height between and the cube within 15 cm, and a
     quarter with the hand already down beside the cube, so that exploration soon makes contact."""
@@ -68,6 +68,18 @@ class TabletopConfig:
     """Control steps in an episode (100 = 4 s)."""
     physics_step_s: Annotated[float, Field(gt=0, le=0.01)] = 0.005
     """Physics step, also the servo period of the simulated arm [s]."""
+    gripper: bool = False
+    """Whether a policy drives the gripper: a fourth action names its width, the observation has the
+    measured width, and an episode starts with any opening. Otherwise the gripper is closed."""
+    held_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """With ``gripper``, share of episodes that start with the cube between the fingers: half of
+    them with open fingers around it on the table, half held at any height. It is an aid of
+    exploration that names the object."""
+
+    @property
+    def observation_names(self) -> tuple[str, ...]:
+        """Fields of the observation, in order."""
+        return GRIPPER_OBSERVATION if self.gripper else PUSH_OBSERVATION
 
 
 class Tabletop:
@@ -84,6 +96,7 @@ class Tabletop:
         n: number of scenes.
         physics: the scenes in their engine.
         setpoint: shaped joint set-point of each scene, ``(n, 7)`` arrays.
+        action_size: length of an action; the class has that of a policy without the gripper.
         mass: ``(n,)`` cube mass [kg]; change it through :meth:`set_context`.
         friction: ``(n,)`` cube-table friction coefficient.
 
@@ -105,6 +118,7 @@ class Tabletop:
     ) -> None:
         self.config = config
         self.n = n
+        self.action_size = Tabletop.action_size + int(config.gripper)
         self.rng = np.random.default_rng(seed)
         self.actions = ActionConfig()
         self.physics = make_physics(
@@ -117,6 +131,7 @@ class Tabletop:
         self.setpoint = Setpoint(np.zeros((n, 7)))
         self.mass, self.friction = np.ones(n), np.ones(n)
         self._goal = np.zeros((n, 7))
+        self._grippers = WidthSetpoints(n, PANDA, config.physics_step_s) if config.gripper else None
         self._end_effectors: EndEffectors | None = None
         self._noise = SensorNoise(n, config.sensor_noise)
         self._latency = np.zeros(n, dtype=np.int64)
@@ -127,9 +142,19 @@ class Tabletop:
     def reset(self, ids: Ids | None = None) -> None:
         """Starts an episode in the scenes ``ids``, with a new start and a new context."""
         ids = np.arange(self.n) if ids is None else np.asarray(ids)
-        hand, cube, yaw = self._draw_start(len(ids))
-        joints = inverse_kinematics(PANDA, hand - self._base)
-        self.physics.reset(ids, joints, cube, yaw)
+        config = self.config
+        starts = draw_starts(len(ids), self.rng, self.actions, config.start, config.beside_share)
+        if self._grippers is not None:
+            starts, grip = add_gripper(
+                starts,
+                self.rng,
+                self.actions,
+                width_max=PANDA.gripper_width_max,
+                held_share=config.held_share,
+            )
+            self._grippers.reset(ids, grip)
+        joints = inverse_kinematics(PANDA, starts.hand - self._base)
+        self.physics.reset(ids, joints, starts.cube, starts.yaw, starts.height, starts.width)
         for array, value in (
             (self.setpoint.position, joints),
             (self.setpoint.velocity, 0.0),
@@ -140,25 +165,6 @@ class Tabletop:
         self._draw_context(ids)
         self._noise.reset(ids, self.rng)
         self._end_effectors = None
-
-    def _draw_start(self, n: int) -> tuple[Array, Array, Array]:
-        """Draws hand ``(n, 3)`` and cube ``(n, 2)`` in the world frame [m], and cube yaw [rad]."""
-        rng, config = self.rng, self.config
-        start = config.start
-        draw = rng.random(n) if start == "mixed" else np.full(n, 0.0 if start == "low" else 0.5)
-        low = draw < 0.5
-        beside = (draw >= 1.0 - config.beside_share) & (start == "mixed")
-        cube = rng.uniform(-1.0, 1.0, (n, 2)) * np.where(low, 0.10, 0.15)[:, None]
-        hand = np.zeros((n, 3))
-        any_height = rng.uniform(LOW_START_M, HIGH_START_M, n)
-        above = any_height if start == "mixed" else np.full(n, HIGH_START_M)
-        hand[:, 2] = np.where(low, LOW_START_M, above)
-        offset = _on_circle(rng.uniform(*BESIDE_M, n), rng.uniform(-np.pi, np.pi, n))
-        beyond_reach = cube[:, 0] + offset[:, 0] > self.actions.workspace_high[0]
-        offset[beyond_reach] *= -1.0
-        hand[beside, :2] = (cube + offset)[beside]
-        hand[beside, 2] = rng.uniform(self.actions.workspace_low[2], LOW_START_M, n)[beside]
-        return hand, cube, rng.uniform(-np.pi, np.pi, n)
 
     def _draw_context(self, ids: Ids) -> None:
         config, n = self.config, len(ids)
@@ -193,19 +199,27 @@ class Tabletop:
     # Time ---------------------------------------------------------------------------------------
 
     def step(self, action: Array) -> None:
-        """Runs one control step with ``action`` ``(n, 3)`` in [-1, 1]."""
-        goal = self._decoder.displace(action, self.setpoint.position, self.end_effectors)
+        """Runs one control step with ``action`` ``(n, 3)`` in [-1, 1].
+
+        With the gripper it is ``(n, 4)``; the last entry names the width (``motion.gripper``).
+        """
+        grippers = self._grippers
+        move = action if grippers is None else action[:, :-1]
+        goal = self._decoder.displace(move, self.setpoint.position, self.end_effectors)
+        if grippers is not None:
+            grippers.act(action[:, -1])
         for k in range(self.substeps):
             late = k < self._latency
             active = np.where(late[:, None], self._goal, goal) if late.any() else goal
             self._shaper.step(self.setpoint, active)
-            self.physics_step(self.setpoint.position, self.setpoint.velocity)
+            width = None if grippers is None else grippers.step(late)
+            self.physics_step(self.setpoint.position, self.setpoint.velocity, width)
         self._goal = goal
 
     def physics_step(
-        self, position: Array, velocity: Array, gripper_width: float | None = None
+        self, position: Array, velocity: Array, gripper_width: GripperWidth = None
     ) -> None:
-        """Runs one servo period towards a shaped set-point ``(n, 7)``."""
+        """Runs one servo period towards a shaped set-point ``(n, 7)``, and a width [m]."""
         self.physics.step(position, velocity, gripper_width)
         self._end_effectors = None
 
@@ -215,9 +229,13 @@ class Tabletop:
 
     # Observation ----------------------------------------------------------------------------------
 
-    def observe(self, names: tuple[str, ...] = PUSH_OBSERVATION) -> Array:
-        """Returns the observation ``(n, O)`` of these fields, with the configured sensor noise."""
-        return observe(names, self.world())
+    def observe(self, names: tuple[str, ...] | None = None) -> Array:
+        """Returns the observation ``(n, O)``, with the configured sensor noise.
+
+        Args:
+            names: fields, in order; None: those of the task.
+        """
+        return observe(self.config.observation_names if names is None else names, self.world())
 
     def world(self) -> WorldState:
         """Returns the measured state of every scene, with the configured sensor noise."""
@@ -302,8 +320,3 @@ class Tabletop:
         """``(n,)`` horizontal speed of the cube [m/s]."""
         velocity = self.physics.cube_velocity
         return np.hypot(velocity[:, 0], velocity[:, 1])
-
-
-def _on_circle(radius: Array, angle: Array) -> Array:
-    """Returns ``(n, 2)`` points."""
-    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)

@@ -23,6 +23,9 @@ class Trajectories:
     """``(e, k)`` cube mass [kg]."""
     friction: Array
     """``(e, k)`` cube-table friction coefficient."""
+    height: Array | None = None
+    """``(e, k, T + 1)`` true height of the cube above its rest on the table [m]; None if the policy
+    does not drive the gripper."""
     governor_interventions: int = 0
     """Set-points beyond a limit, counted by the set-point audit."""
 

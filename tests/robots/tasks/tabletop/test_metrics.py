@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from skill_robots.tasks.tabletop.metrics import (
     displacement_cells,
     displacement_r2,
     goal_metrics,
+    lift_metrics,
     octants,
     skill_metrics,
 )
@@ -176,6 +179,25 @@ def test_goals_at_rest_are_near_and_slow_at_that_step_and_were_far() -> None:
     metrics = goal_metrics(goals_run(cube, speed))
     assert metrics["goal_rest_share_3cm_by_1600ms"] == pytest.approx(2 / 6)  # goals 0 and 4
     assert metrics["goal_rest_share_3cm_by_2400ms"] == pytest.approx(3 / 6)  # goals 0, 2 and 3
+
+
+def test_a_lifted_cube_stays_up_for_half_a_second() -> None:
+    """Four episodes of 2 s: up at the end, up too late, dropped before the end, never up."""
+    height = np.zeros((1, 4, 51))
+    height[0, 0, 37:] = 0.031
+    height[0, 1, 38:] = 0.10
+    height[0, 2, 10:50] = 0.05
+    height[0, 3] = 0.029
+    metrics = lift_metrics(height)
+    assert metrics["lifted_share"] == 0.25
+    assert metrics["height_cells_2cm"] == 4.0  # around 0, 2 (.029), 4 (.031 and .05) and 10 cm
+
+
+def test_only_policies_that_drive_the_gripper_have_metrics_of_lifting() -> None:
+    flat = trajectories(np.zeros((1, 2, 20, 2)), np.eye(2))
+    assert "lifted_share" not in skill_metrics(flat)
+    up = replace(flat, height=np.full((1, 2, 20), 0.1))
+    assert skill_metrics(up)["lifted_share"] == 1.0
 
 
 def goals_run(cube: Array, cube_speed: Array) -> GoalTrajectories:

@@ -17,6 +17,7 @@ from skill_proto.arrays import Array, Ids
 from skill_robots.franka.specs import PANDA
 from skill_robots.objects import CUBE_SIZE
 from skill_robots.tasks.bullet_simulation import BulletSimulation
+from skill_robots.tasks.tabletop.engines.physics import GripperWidth
 
 LONGEST_SUBSTEP_S = 0.001
 """A physics step is at most this long [s]: the impedance is an explicit torque, computed anew in
@@ -106,14 +107,14 @@ class _Scene:
             physicsClientId=client,
         )
 
-    def reset(self, joints: Array, cube: Array, yaw: float) -> None:
-        """Puts the arm at ``(7,)``, its fist closed, and the cube at ``(2,)``, at rest."""
-        client = self._client
-        for joint, position in zip(self._movable, [*joints.tolist(), 0.0, 0.0], strict=True):
+    def reset(self, joints: Array, cube: Array, yaw: float, height: float, width: float) -> None:
+        """Puts the arm at ``(7,)``, its gripper at a width, and the cube at ``(2,)``, at rest."""
+        client, half = self._client, width / 2
+        for joint, position in zip(self._movable, [*joints.tolist(), half, half], strict=True):
             pybullet.resetJointState(self._arm, joint, position, 0.0, physicsClientId=client)
-        self._width = 0.0
+        self._width = width
         # Bullet keeps the contacts of the last episode until it has seen the bodies apart.
-        for x, y, z in ((0.0, 0.0, 5.0), (float(cube[0]), float(cube[1]), CUBE_SIZE / 2)):
+        for x, y, z in ((0.0, 0.0, 5.0), (float(cube[0]), float(cube[1]), height)):
             turn = (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
             pybullet.resetBasePositionAndOrientation(
                 self._cube, (x, y, z), turn, physicsClientId=client
@@ -227,10 +228,22 @@ class BulletPhysics:
         """Returns the sum of all contact forces on the arm ``(n, 3)`` [N]."""
         return np.array([scene.contact_force() for scene in self._scenes])
 
-    def reset(self, ids: Ids, joints: Array, cube: Array, yaw: Array) -> None:
+    def reset(
+        self,
+        ids: Ids,
+        joints: Array,
+        cube: Array,
+        yaw: Array,
+        height: Array | None = None,
+        gripper_width: Array | None = None,
+    ) -> None:
         """Puts arms and cubes at rest; see ``TabletopPhysics``."""
+        heights = np.full(len(ids), CUBE_SIZE / 2) if height is None else height
+        widths = np.zeros(len(ids)) if gripper_width is None else gripper_width
         for row, scene in enumerate(ids.tolist()):
-            self._scenes[scene].reset(joints[row], cube[row], float(yaw[row]))
+            self._scenes[scene].reset(
+                joints[row], cube[row], float(yaw[row]), float(heights[row]), float(widths[row])
+            )
         if 0 in ids:
             self.time_s, self._is_unstable = 0.0, False
         self._read()
@@ -245,10 +258,16 @@ class BulletPhysics:
         for row, scene in enumerate(ids.tolist()):
             self._scenes[scene].set_impedance(stiffness[row], damping[row])
 
-    def step(self, position: Array, velocity: Array, gripper_width: float | None) -> None:
+    def step(self, position: Array, velocity: Array, gripper_width: GripperWidth) -> None:
         """Follows a set-point ``(n, 7)`` for one servo period, by joint impedance."""
-        for scene, q, v in zip(self._scenes, position.tolist(), velocity.tolist(), strict=True):
-            scene.step(q, v, gripper_width, self._substeps)
+        n = len(self._scenes)
+        widths: list[float | None] = [None] * n
+        if gripper_width is not None:
+            widths = np.broadcast_to(gripper_width, (n,)).tolist()
+        for scene, q, v, width in zip(
+            self._scenes, position.tolist(), velocity.tolist(), widths, strict=True
+        ):
+            scene.step(q, v, width, self._substeps)
         self._read()
         fastest = float(np.abs(self.joint_velocity[0]).max())
         self._is_unstable = self._is_unstable or not fastest < MAX_JOINT_SPEED  # also for NaN

@@ -11,6 +11,7 @@ from skill_robots.franka.model import FINGER_JOINTS
 from skill_robots.franka.specs import PANDA
 from skill_robots.objects import CUBE_SIZE
 from skill_robots.observation import rotate
+from skill_robots.tasks.tabletop.engines.physics import GripperWidth
 from skill_robots.tasks.tabletop.model import CUBE_TABLE_PAIR, tabletop_model
 
 
@@ -85,15 +86,28 @@ class MujocoPhysics:
         wrench = np.linalg.solve(jacobian @ jacobian.transpose(0, 2, 1), jacobian @ torque)
         return wrench[:, :3, 0]
 
-    def reset(self, ids: Ids, joints: Array, cube: Array, yaw: Array) -> None:
+    def reset(
+        self,
+        ids: Ids,
+        joints: Array,
+        cube: Array,
+        yaw: Array,
+        height: Array | None = None,
+        gripper_width: Array | None = None,
+    ) -> None:
         """Puts arms and cubes at rest; see ``TabletopPhysics``."""
         self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         self._qpos[ids, :7] = joints
         q = self._cube_q
         self._qpos[ids, q : q + 2] = cube
-        self._qpos[ids, q + 2] = CUBE_SIZE / 2
+        self._qpos[ids, q + 2] = CUBE_SIZE / 2 if height is None else height
         self._qpos[ids, q + 3 : q + 7] = _yaw_quaternion(yaw)
         self._ctrl[ids, :7] = joints
+        if gripper_width is not None:
+            finger = self._finger_q
+            self._qpos[ids, finger : finger + 2] = gripper_width[:, None] / 2
+            self._ctrl[ids, self._hand] = gripper_width / 2
+            self._finger_gear[ids] = 1.0
 
     def set_context(self, ids: Ids, mass: Array, friction: Array) -> None:
         """Sets mass [kg] and cube-table friction ``(k,)``."""
@@ -109,7 +123,7 @@ class MujocoPhysics:
         self._bias[ids, :7, 2] = -damping
         self._feed_forward[ids] = damping / stiffness
 
-    def step(self, position: Array, velocity: Array, gripper_width: float | None) -> None:
+    def step(self, position: Array, velocity: Array, gripper_width: GripperWidth) -> None:
         """Runs one physics step towards a set-point ``(n, 7)``: the simulated arm's servo.
 
         The position actuator's force is ``K (u - q) - D q'``; with ``u = q_set + (D / K) v_set``

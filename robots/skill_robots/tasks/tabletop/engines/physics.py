@@ -6,6 +6,9 @@ from typing import Protocol
 
 from skill_proto.arrays import Array, Ids
 
+GripperWidth = Array | float | None
+"""Widths of the grippers ``(n,)``, or one of all grippers [m]; None leaves them unchanged."""
+
 
 class TabletopPhysics(Protocol):
     """n scenes of one arm, one table and one cube; everything is in the world frame.
@@ -65,7 +68,15 @@ class TabletopPhysics(Protocol):
         """
         ...
 
-    def reset(self, ids: Ids, joints: Array, cube: Array, yaw: Array) -> None:
+    def reset(
+        self,
+        ids: Ids,
+        joints: Array,
+        cube: Array,
+        yaw: Array,
+        height: Array | None = None,
+        gripper_width: Array | None = None,
+    ) -> None:
         """Puts arms and cubes of the scenes ``ids`` at rest.
 
         Args:
@@ -73,6 +84,8 @@ class TabletopPhysics(Protocol):
             joints: ``(k, 7)`` [rad].
             cube: ``(k, 2)`` position of the cube on the table [m].
             yaw: ``(k,)`` rotation of the cube about the vertical [rad].
+            height: ``(k,)`` height of the cube's centre [m]; None: it lies on the table.
+            gripper_width: ``(k,)`` [m]; None: the grippers are closed.
         """
         ...
 
@@ -84,13 +97,13 @@ class TabletopPhysics(Protocol):
         """Sets the joint impedance of the arms, ``(k, 7)`` [N m/rad, N m s/rad]."""
         ...
 
-    def step(self, position: Array, velocity: Array, gripper_width: float | None) -> None:
+    def step(self, position: Array, velocity: Array, gripper_width: GripperWidth) -> None:
         """Runs one physics step with a set-point of the joints.
 
         Args:
             position: ``(n, 7)`` [rad].
             velocity: ``(n, 7)`` [rad/s], fed forward.
-            gripper_width: of all grippers [m]; None leaves them unchanged.
+            gripper_width: of the grippers [m].
         """
         ...
 
