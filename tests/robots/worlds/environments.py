@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 class Point(gymnasium.Env[dict[str, Any], Any]):
     """A point on a line, pushed by its action; it ends beyond 1."""
 
-    metadata = {"render_fps": 10}  # noqa: RUF012  as in every environment of Gymnasium
+    metadata = {"render_modes": [], "render_fps": 10}  # noqa: RUF012  as in Gymnasium
 
     def __init__(self, gain: float = 0.5) -> None:
         self.gain = gain
