@@ -20,12 +20,17 @@ def check_tabletop(task: TabletopConfig) -> None:
     """Refuses a task that the tabletop cannot simulate.
 
     Raises:
-        ConfigError: a range is empty or holds impossible values, or the times do not fit the
-            control period.
+        ConfigError: a range is empty or holds impossible values, the times do not fit the control
+            period, or a start needs the gripper.
     """
     for name in ("mass", "friction", "stiffness_scale"):
         check_range(name, getattr(task, name), positive=True)
     check_range("latency_s", task.latency_s, positive=False)
+    if task.held_share > 0.0 and not task.gripper:
+        raise ConfigError(
+            f"--task.held-share {task.held_share:g} starts with the cube between the fingers "
+            "and needs --task.gripper; give both"
+        )
     _check_times(task)
 
 

@@ -37,7 +37,7 @@ PROBE_POINTS = 256
 
 def nominal_task(task: TabletopConfig) -> TabletopConfig:
     """Returns the default task of ``skill-eval``: the trained masses and frictions only."""
-    return TabletopConfig(mass=task.mass, friction=task.friction)
+    return TabletopConfig(mass=task.mass, friction=task.friction, gripper=task.gripper)
 
 
 class Evaluator:

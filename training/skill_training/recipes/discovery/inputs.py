@@ -12,6 +12,7 @@ from skill_training.collection.statistics import WorldStatistics, measure_statis
 from skill_training.errors import ConfigError
 from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.representation import RepresentationConfig
+from skill_training.recipes.discovery.lifting import without_held_starts
 from skill_training.recipes.discovery.published import Normalization, published_statistics
 
 UNACTUATED = "unactuated"
@@ -68,7 +69,7 @@ def _measured(
 @lru_cache(maxsize=4)
 def world_statistics(task: WorldConfig, seed: int) -> WorldStatistics:
     """Measures the statistics of a world, in scenes of its own."""
-    world = make_world(task, SCENES, seed=seed)
+    world = make_world(without_held_starts(task), SCENES, seed=seed)
     try:
         return measure_statistics(world, seed=seed)
     finally:

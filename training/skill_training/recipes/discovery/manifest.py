@@ -20,6 +20,7 @@ from skill_robots.worlds.registry import is_given_by_name
 from skill_robots.worlds.world import WorldSpec
 from skill_training.nets.inputs import NetworkInputs
 from skill_training.recipes.discovery.config import SkillConfig
+from skill_training.recipes.discovery.lifting import gripper_remark
 from skill_training.recipes.discovery.policy import Goals, find_goals
 from skill_training.recipes.manifest_parts import goal_space, plant, trained_on
 from skill_training.recipes.recipe import RunFacts, Scalars
@@ -56,7 +57,7 @@ def build_manifest(
     return PolicyManifest(
         name=policy_name(config),
         algorithm=config.algorithm_name,
-        description=description(config, inputs, spec),
+        description=description(config, inputs, spec) + gripper_remark(config),
         control_rate_hz=spec.control_rate_hz,
         observation=spec.observation,
         action=spec.action,
@@ -81,7 +82,7 @@ def build_manifest(
 def policy_name(config: SkillConfig) -> str:
     """Returns the name of the policy, such as 'csf_panda' or 'csf_ant'."""
     if isinstance(config.task, TabletopConfig):
-        return f"{config.algorithm_name}_panda"
+        return f"{config.algorithm_name}_panda" + ("_gripper" if config.task.gripper else "")
     world = "".join(letter if letter.isalnum() else "_" for letter in config.world)
     return f"{config.algorithm_name}_{world}"[:128]
 

@@ -92,10 +92,12 @@ class GoalConfig(TrainConfig):
         """Refuses combinations that cannot work.
 
         Raises:
-            ConfigError: a range of the task is impossible, scenes do not divide into tasks, or the
-                replay is smaller than one round of episodes.
+            ConfigError: a range of the task is impossible, scenes do not divide into tasks, the
+                replay is smaller than one round of episodes, or the task has a gripper.
         """
         check_tabletop(self.task)
+        if self.task.gripper:
+            raise ConfigError("skill-train goal pushes: it takes no --task.gripper; leave it out")
         check_replay(self.run, episode_steps=self.task.episode_steps)
         check_contrastive(
             self.algorithm,
