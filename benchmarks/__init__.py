@@ -4,6 +4,7 @@ Each program runs from the root of the repository, as ``python -m benchmarks.ser
 benchmarks/README.md for the list.
 
 - ``context``: goal policies and their context encoders.
+- ``discovery``: skill discovery in any world: comparisons, curves, distances of phi.
 - ``lib``: inputs, tables and figures of all benchmarks.
 - ``plant``: the simulated cube, table and arm.
 - ``safety``: the governor, and faults planted in the server.

@@ -302,18 +302,35 @@ def _sweep(command: Sweep, typed: Sequence[str]) -> int:
         ray=command.ray,
         metrics=command.metrics,
     )
-    outcome = run_sweep(options, _config_of, lambda config: recipe_for(config).check(config))
+    outcome = run_sweep(options, config_of, check)
     for failure in outcome.failures:
         print(f"skill-train sweep: {failure}", file=sys.stderr)
     print(outcome.table)
     return LOST_RESULT if outcome.failures else 0
 
 
-def _config_of(words: Sequence[str]) -> TrainConfig:
-    """Returns the configuration of a training command."""
+def config_of(words: Sequence[str]) -> TrainConfig:
+    """Returns the configuration of a training command.
+
+    Args:
+        words: Algorithm and flags.
+
+    Raises:
+        ConfigError: a value is out of its range, or settings do not fit each other.
+        SystemExit: a flag is unknown or unreadable; tyro has printed it.
+    """
     command = parse(words)
     assert isinstance(command, Train)
     return train_config(command)
+
+
+def check(config: TrainConfig) -> None:
+    """Checks that a run can start.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    recipe_for(config).check(config)
 
 
 def _run(command: AnyCommand, typed: Sequence[str]) -> int:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from skill_training.errors import ConfigError
-from skill_training.sweep.grid import flags_of, make_runs, parse_seeds, parse_setting
+from skill_training.sweep.grid import (
+    Variant,
+    flags_of,
+    make_runs,
+    make_variant_runs,
+    parse_seeds,
+    parse_setting,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +49,12 @@ def test_values_become_flags() -> None:
 
 
 def test_every_combination_is_a_run() -> None:
-    runs = make_runs([0, 1], [("a.b", ["1", "2"]), ("world", ["ant", "walker"])], ["--n-envs", "8"])
+    runs = make_runs(
+        "csf",
+        [0, 1],
+        [("a.b", ["1", "2"]), ("world", ["ant", "walker"])],
+        ["--n-envs", "8"],
+    )
     assert [(run.setting, run.seed) for run in runs[:3]] == [
         ("a.b=1 world=ant", 0),
         ("a.b=1 world=ant", 1),
@@ -51,7 +63,7 @@ def test_every_combination_is_a_run() -> None:
     assert len({run.name for run in runs}) == 8
     assert runs[0].name == "a.b=1_world=ant_seed0"
     assert runs[0].flags == ("--n-envs", "8", "--a.b", "1", "--world", "ant", "--seed", "0")
-    (alone,) = make_runs([5], [], [])
+    (alone,) = make_runs("csf", [5], [], [])
     assert (alone.name, alone.setting) == ("seed5", "")
 
 
@@ -67,4 +79,24 @@ def test_every_combination_is_a_run() -> None:
 )
 def test_a_flag_is_set_once(settings: list[tuple[str, list[str]]], common: list[str]) -> None:
     with pytest.raises(ConfigError, match="a second time"):
-        make_runs([0], settings, common)
+        make_runs("csf", [0], settings, common)
+
+
+def test_named_settings_have_their_own_algorithms() -> None:
+    variants = [
+        Variant(name="a", algorithm="csf", flags=("--csf.hidden", "16")),
+        Variant(name="b", algorithm="metra"),
+    ]
+    runs = make_variant_runs(variants, [0, 1], ["--world", "ant"])
+    assert [run.name for run in runs] == ["a_seed0", "b_seed0", "a_seed1", "b_seed1"]
+    assert [run.algorithm for run in runs] == ["csf", "metra", "csf", "metra"]
+    assert runs[0].flags == ("--world", "ant", "--csf.hidden", "16", "--seed", "0")
+
+
+def test_named_settings_are_set_once() -> None:
+    with pytest.raises(ConfigError, match="n-envs a second time"):
+        make_variant_runs(
+            [Variant(name="a", algorithm="csf", flags=("--n-envs", "8"))], [0], ["--n-envs", "4"]
+        )
+    with pytest.raises(ConfigError, match="same name"):
+        make_variant_runs([Variant(name="a", algorithm="csf")] * 2, [0], [])

@@ -18,7 +18,7 @@ def test_mean_and_interval() -> None:
 
 
 def test_rows_have_the_runs_that_have_ended() -> None:
-    runs = make_runs([0, 1], [("x", ["1", "2"])], [])
+    runs = make_runs("csf", [0, 1], [("x", ["1", "2"])], [])
     finals = {
         "x=1_seed0": {"env_steps": 5.0, "final/cells": 10.0},
         "x=1_seed1": {"env_steps": 5.0, "final/cells": 20.0},

@@ -19,11 +19,22 @@ LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A named setting of a sweep that compares algorithms."""
+
+    name: str
+    algorithm: str
+    flags: tuple[str, ...] = ()
+    """Flags of ``skill-train`` in addition to those of all runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One run of a sweep."""
 
     name: str
     """Name of its directory."""
+    algorithm: str
     setting: str
     """Its settings without the seed, as in the table; empty for a sweep over seeds alone."""
     seed: int
@@ -75,11 +86,15 @@ def flags_of(name: str, value: str) -> list[str]:
 
 
 def make_runs(
-    seeds: Sequence[int], settings: Sequence[tuple[str, list[str]]], common: Sequence[str]
+    algorithm: str,
+    seeds: Sequence[int],
+    settings: Sequence[tuple[str, list[str]]],
+    common: Sequence[str],
 ) -> list[Run]:
     """Returns the runs: all seeds of the first settings, then of the next ones.
 
     Args:
+        algorithm: Name of the algorithm.
         seeds: Seeds.
         settings: Name and values of each setting that varies.
         common: Flags of all runs.
@@ -88,11 +103,9 @@ def make_runs(
         ConfigError: there are too many, or a flag is given twice.
     """
     names = [name for name, _ in settings]
-    given = {word.partition("=")[0].removeprefix("--").replace("_", "-") for word in common}
+    given = _flag_names(common)
     twice = sorted({name for name in names if names.count(name) > 1 or name in given})
-    if twice or "seed" in given or "run-dir" in given:
-        wrong = ", ".join(twice) or "--seed and --run-dir, which a sweep sets itself"
-        raise ConfigError(f"a sweep cannot set {wrong} a second time; leave it out")
+    _refuse_twice(given, twice)
     choices = list(product(*(values for _, values in settings)))
     if len(choices) * len(seeds) > LARGEST_SWEEP:
         raise ConfigError(f"{len(choices) * len(seeds):,} runs are too many; leave out settings")
@@ -104,6 +117,7 @@ def make_runs(
         runs += [
             Run(
                 name=_directory_name(setting, seed),
+                algorithm=algorithm,
                 setting=setting,
                 seed=seed,
                 flags=(*common, *words, "--seed", str(seed)),
@@ -113,6 +127,49 @@ def make_runs(
     if len({run.name for run in runs}) != len(runs):
         raise ConfigError("two settings of the sweep have the same name; use other values")
     return runs
+
+
+def make_variant_runs(
+    variants: Sequence[Variant], seeds: Sequence[int], common: Sequence[str]
+) -> list[Run]:
+    """Returns the runs of named settings: all of them for the first seed, then for the next one.
+
+    A table of the first seed is thus complete early.
+
+    Raises:
+        ConfigError: two settings have one name or one directory, or a flag is given twice.
+    """
+    runs: list[Run] = []
+    for seed in seeds:
+        for variant in variants:
+            twice = _flag_names(variant.flags) & _flag_names(common)
+            _refuse_twice(_flag_names((*common, *variant.flags)), sorted(twice))
+            runs.append(
+                Run(
+                    name=_directory_name(variant.name, seed),
+                    algorithm=variant.algorithm,
+                    setting=variant.name,
+                    seed=seed,
+                    flags=(*common, *variant.flags, "--seed", str(seed)),
+                )
+            )
+    if len({run.name for run in runs}) != len(runs):
+        raise ConfigError("two settings of the sweep have the same name; use other names")
+    return runs
+
+
+def _flag_names(words: Sequence[str]) -> set[str]:
+    return {
+        word.partition("=")[0].removeprefix("--").replace("_", "-")
+        for word in words
+        if word.startswith("--")
+    }
+
+
+def _refuse_twice(given: set[str], twice: Sequence[str]) -> None:
+    if twice or "seed" in given or "run-dir" in given:
+        wrong = ", ".join(twice) or "--seed and --run-dir, which a sweep sets itself"
+        raise ConfigError(f"a sweep cannot set {wrong} a second time; leave it out")
 
 
 def _directory_name(setting: str, seed: int) -> str:

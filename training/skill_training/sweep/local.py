@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skill_training.sweep.grid import Run
-from skill_training.sweep.process import start
+from skill_training.sweep.process import BUSY_S, start, was_busy
 
 POLL_S = 0.5
 """Time between two looks at the processes [s]."""
@@ -27,18 +27,14 @@ class Ended:
 
 
 def run_locally(
-    algorithm: str,
-    runs: Sequence[Run],
-    folder: Path,
-    jobs: int,
-    on_poll: Callable[[], None],
+    runs: Sequence[Run], folder: Path, jobs: int, on_poll: Callable[[], None]
 ) -> list[Ended]:
     """Runs all, ``jobs`` at a time; returns their ends in the order of the ends.
 
-    A KeyboardInterrupt ends the processes, each of which saves a checkpoint first.
+    A KeyboardInterrupt ends the processes, each of which saves a checkpoint first. A run whose
+    directory another process still writes, such as the child of a killed sweep, is tried again.
 
     Args:
-        algorithm: Name of the algorithm.
         runs: The runs.
         folder: Folder of the run directories and of their logs.
         jobs: Number of processes at a time.
@@ -46,19 +42,27 @@ def run_locally(
     """
     waiting, ended = list(runs), list[Ended]()
     working: dict[Run, subprocess.Popen[bytes]] = {}
+    first_try: dict[Run, float] = {}
     try:
         while waiting or working:
             while waiting and len(working) < jobs:
                 run = waiting.pop(0)
-                log = folder / "logs" / f"{run.name}.log"
+                first_try.setdefault(run, time.monotonic())
                 try:
-                    working[run] = start(algorithm, run.flags, folder / run.name, log)
+                    working[run] = start(
+                        run.algorithm, run.flags, folder / run.name, log_file(folder, run)
+                    )
                 except OSError as error:
                     ended.append(Ended(run=run, code=1, reason=str(error)))
             for run, process in list(working.items()):
                 code = process.poll()
-                if code is not None:
-                    del working[run]
+                if code is None:
+                    continue
+                del working[run]
+                patient = time.monotonic() - first_try[run] < BUSY_S
+                if patient and was_busy(code, log_file(folder, run)):
+                    waiting.append(run)
+                else:
                     ended.append(Ended(run=run, code=code))
             on_poll()
             time.sleep(POLL_S)
@@ -68,3 +72,8 @@ def run_locally(
         for process in working.values():
             process.wait()
     return ended
+
+
+def log_file(folder: Path, run: Run) -> Path:
+    """Returns the file of a run's messages, below the folder of its sweep."""
+    return folder / "logs" / f"{run.name}.log"

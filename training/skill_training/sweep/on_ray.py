@@ -16,24 +16,17 @@ from typing import Any
 from skill_training.errors import ConfigError
 from skill_training.sweep.grid import Run
 from skill_training.sweep.local import Ended
-from skill_training.sweep.process import start, tail
+from skill_training.sweep.process import BUSY_S, start, was_busy
 
 MARK = "sweep.json"
 """File by which a worker sees that it has the folder of the sweep."""
 
-BUSY_S = 120.0
-"""Longest wait for the process of a lost worker to end with a checkpoint [s]."""
-
 CONNECT_S = 5.0
 """Longest wait for a connection to the cluster [s]."""
-
-BUSY = "another process"
-"""Words of the refusal of a directory that another process writes."""
 
 
 def run_on_ray(
     address: str,
-    algorithm: str,
     runs: Sequence[Run],
     folder: Path,
     on_poll: Callable[[], None],
@@ -43,7 +36,6 @@ def run_on_ray(
     Args:
         address: Address of the cluster; 'local' starts one on this machine, 'auto' finds a running
             one.
-        algorithm: Name of the algorithm.
         runs: The runs.
         folder: Folder of the run directories, on shared storage.
         on_poll: Called now and then.
@@ -55,7 +47,8 @@ def run_on_ray(
     remote: Any = ray.remote(num_cpus=1, max_retries=-1)(_run)
     try:
         pending = {
-            remote.remote(algorithm, list(run.flags), str(folder), run.name): run for run in runs
+            remote.remote(run.algorithm, list(run.flags), str(folder), run.name): run
+            for run in runs
         }
         ended: list[Ended] = []
         while pending:
@@ -90,8 +83,8 @@ def _run(algorithm: str, flags: list[str], folder: str, name: str) -> int:
     ends = time.monotonic() + BUSY_S
     while True:
         code = start(algorithm, flags, root / name, log).wait()
-        busy = code == 2 and BUSY in tail(log)  # the process of a lost worker still ends
-        if not busy or time.monotonic() > ends:
+        # The process of a lost worker may still end.
+        if not was_busy(code, log) or time.monotonic() > ends:
             return code
         time.sleep(2.0)
 

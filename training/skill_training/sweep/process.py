@@ -16,6 +16,13 @@ START = "from skill_training.entry import main; main()"
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
+BUSY_S = 120.0
+"""Longest wait for another process to leave a run directory, such as that of a killed sweep, which
+ends with a checkpoint [s]."""
+
+BUSY = " is in use: "
+"""Words of the refusal of a directory that another process writes."""
+
 TAIL_BYTES = 4096
 """End of a log or of a record of metrics that is read."""
 
@@ -45,6 +52,16 @@ def start(algorithm: str, flags: Sequence[str], run: Path, log: Path) -> subproc
 
 def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+
+
+def was_busy(code: int, log: Path) -> bool:
+    """Returns whether a run was refused because another process writes its directory.
+
+    Args:
+        code: Exit status of ``skill-train``.
+        log: File of its messages.
+    """
+    return code == 2 and BUSY in "".join(tail(log).strip().splitlines()[-1:])
 
 
 def env_steps(run: Path) -> int:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tqdm import tqdm
-
-from skill_training.config import TrainConfig
-from skill_training.errors import ConfigError, RunDirectoryError
+from skill_training.errors import RunDirectoryError
 from skill_training.run.metrics_log import FILE_NAME, read
 from skill_training.run.session.replaced_file import replace_text
+from skill_training.sweep.execution import Check, ConfigOf, Place, run_missing
 from skill_training.sweep.grid import Run, make_runs, parse_seeds, parse_setting
-from skill_training.sweep.local import Ended, run_locally
-from skill_training.sweep.on_ray import MARK, run_on_ray
-from skill_training.sweep.process import env_steps, tail
 from skill_training.sweep.table import FINAL, Row, summarize, to_json, to_text
 
 TABLE = "table.json"
@@ -54,11 +47,7 @@ class Outcome:
     """A line for each run that has failed."""
 
 
-def run_sweep(
-    options: SweepOptions,
-    config_of: Callable[[Sequence[str]], TrainConfig],
-    check: Callable[[TrainConfig], None],
-) -> Outcome:
+def run_sweep(options: SweepOptions, config_of: ConfigOf, check: Check) -> Outcome:
     """Runs the missing runs of a sweep, and writes its table.
 
     Args:
@@ -70,60 +59,13 @@ def run_sweep(
         ConfigError: a flag is wrong; nothing was started.
         RunDirectoryError: the folder holds another sweep, or cannot be written.
     """
-    if options.jobs < 0:
-        raise ConfigError(f"--jobs takes a number of processes or 0, got {options.jobs}")
     settings = [parse_setting(text) for text in options.settings]
-    runs = make_runs(parse_seeds(options.seeds), settings, options.common)
-    configs = {run: config_of([options.algorithm, *run.flags]) for run in runs}
-    steps = sum(config.run.env_steps for config in configs.values())
-    for first in {run.setting: run for run in reversed(runs)}.values():
-        check(configs[first])
-    _claim(options, runs)
-    folder = options.folder.resolve()
-    with tqdm(total=steps, unit="step", unit_scale=True, disable=None, leave=False) as bar:
-
-        def show() -> None:
-            bar.n = min(steps, sum(env_steps(folder / run.name) for run in runs))
-            bar.refresh()
-
-        left = [run for run in runs if not (folder / run.name / "policy.onnx").is_file()]
-        ended = _execute(options, left, folder, show)
-    failures = [_explain(one, folder) for one in ended if one.code != 0]
-    return Outcome(table=_write_table(options, runs, folder), failures=failures)
-
-
-def _execute(
-    options: SweepOptions, runs: Sequence[Run], folder: Path, show: Callable[[], None]
-) -> list[Ended]:
-    if not runs:
-        return []
-    if options.ray is not None:
-        return run_on_ray(options.ray, options.algorithm, runs, folder, show)
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    jobs = options.jobs or cpus or 1
-    return run_locally(options.algorithm, runs, folder, jobs, show)
-
-
-def _claim(options: SweepOptions, runs: Sequence[Run]) -> None:
-    """Writes the definition of the sweep, or checks that the folder holds the same one.
-
-    More seeds and settings may be added to a sweep; its common flags stay.
-    """
-    mark = options.folder / MARK
-    own: dict[str, Any] = {"algorithm": options.algorithm, "common": list(options.common)}
-    try:
-        if mark.is_file():
-            known = json.loads(mark.read_text(encoding="utf-8"))
-            if {name: known.get(name) for name in own} != own:
-                raise RunDirectoryError(
-                    f"{options.folder} holds another sweep ({known.get('algorithm')} "
-                    f"{' '.join(known.get('common', []))}); choose another --folder"
-                )
-        options.folder.mkdir(parents=True, exist_ok=True)
-        listed = [asdict(run) for run in runs]
-        replace_text(mark, json.dumps(own | {"runs": listed}, indent=2) + "\n")
-    except (OSError, ValueError) as error:
-        raise RunDirectoryError(f"cannot use the folder {options.folder}: {error}") from None
+    seeds = parse_seeds(options.seeds)
+    runs = make_runs(options.algorithm, seeds, settings, options.common)
+    definition = {"algorithm": options.algorithm, "common": list(options.common)}
+    place = Place(folder=options.folder, jobs=options.jobs, ray=options.ray)
+    failures = run_missing(runs, definition, place, config_of, check)
+    return Outcome(table=_write_table(options, runs), failures=failures)
 
 
 def _final(run: Path) -> dict[str, float] | None:
@@ -136,7 +78,8 @@ def _final(run: Path) -> dict[str, float] | None:
     return found[-1] if found else None
 
 
-def _write_table(options: SweepOptions, runs: Sequence[Run], folder: Path) -> str:
+def _write_table(options: SweepOptions, runs: Sequence[Run]) -> str:
+    folder = options.folder.resolve()
     finals = {run.name: record for run in runs if (record := _final(folder / run.name)) is not None}
     rows = summarize(runs, finals)
     replace_text(folder / TABLE, json.dumps(to_json(rows), indent=2) + "\n")
@@ -146,13 +89,3 @@ def _write_table(options: SweepOptions, runs: Sequence[Run], folder: Path) -> st
 def _columns(options: SweepOptions, rows: Sequence[Row]) -> list[str]:
     known = list(dict.fromkeys(name for row in rows for name in row.metrics))
     return list(options.metrics) or known[:COLUMNS]
-
-
-def _explain(ended: Ended, folder: Path) -> str:
-    log = folder / "logs" / f"{ended.run.name}.log"
-    try:
-        lines = tail(log).strip().splitlines()
-    except OSError:
-        lines = []
-    said = f": {ended.reason or lines[-1]}" if ended.reason or lines else ""
-    return f"{ended.run.name} ended with code {ended.code}{said} (see {log})"

@@ -1,0 +1,109 @@
+"""Processor time of one environment step of each row, for comparisons at equal compute."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from benchmarks.discovery.comparison.rows import Row
+from skill_training.cli import config_of
+from skill_training.config import TrainConfig
+from skill_training.device import configure_matmul
+from skill_training.errors import TrainingError
+from skill_training.recipes.recipe import Learner
+from skill_training.recipes.registry import recipe_for
+from skill_training.run.session.replaced_file import replace_text
+
+UPDATES = 40
+"""Gradient steps of one measurement."""
+
+ROUNDS = 3
+"""Measurements of each row, in turns; the fastest counts."""
+
+COSTS = "costs.json"
+
+
+def equal_compute(
+    rows: Sequence[Row], flags: Sequence[str], env_steps: int, folder: Path
+) -> dict[str, int]:
+    """Returns the environment steps of each row that cost as much as those of the first one.
+
+    Args:
+        rows: The rows; the first is the reference.
+        flags: Flags of all runs.
+        env_steps: Environment steps of the first row.
+        folder: Folder of the file of costs. Rows that it has are not measured again, so that an
+            interrupted comparison goes on with the same steps.
+    """
+    trained = [row for row in rows if row.algorithm is not None]
+    if not trained:
+        return {}
+    costs = _read(folder / COSTS)
+    missing = [row for row in trained if row.key not in costs]
+    if missing:
+        try:
+            costs |= measure(missing, flags)
+        except TrainingError as error:
+            raise SystemExit(str(error)) from None
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_text(folder / COSTS, json.dumps(costs, indent=2) + "\n")
+    reference = costs[trained[0].key] * env_steps
+    return {row.key: round(reference / costs[row.key]) for row in trained}
+
+
+def measure(rows: Sequence[Row], flags: Sequence[str]) -> dict[str, float]:
+    """Returns the processor time of an environment step of each row with its updates [s].
+
+    Raises:
+        TrainingError: a flag is wrong, or a run cannot start.
+    """
+    best: dict[str, float] = {}
+    with tqdm(total=ROUNDS * len(rows), unit="measurement", disable=None, leave=False) as bar:
+        learners = {row.key: _learner(row, flags) for row in rows}
+        try:
+            for _ in range(ROUNDS):
+                for name, (config, learner) in learners.items():
+                    found = _time(config, learner)
+                    best[name] = min(found, best.get(name, found))
+                    bar.update()
+        finally:
+            for _, learner in learners.values():
+                learner.close()
+    return best
+
+
+def _learner(row: Row, flags: Sequence[str]) -> tuple[TrainConfig, Learner]:
+    variant = row.variant(flags)
+    config = config_of([variant.algorithm, *variant.flags])
+    # The policy acts from the start: random actions cost less.
+    config = replace(config, run=replace(config.run, warmup_steps=0))
+    torch.set_num_threads(config.run.threads)
+    device = torch.device("cpu")
+    configure_matmul(device, config.run.matmul)
+    return config, recipe_for(config).build_learner(config, device)
+
+
+def _time(config: TrainConfig, learner: Learner) -> float:
+    """Returns the processor time of one environment step [s]."""
+    start = time.process_time()
+    learner.collect_round()
+    collected = time.process_time()
+    for _ in range(UPDATES):
+        learner.update()
+    updated = time.process_time()
+    collecting = (collected - start) / learner.steps_per_round
+    return collecting + (updated - collected) / UPDATES / config.run.env_steps_per_update
+
+
+def _read(path: Path) -> dict[str, float]:
+    try:
+        found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found

@@ -1,0 +1,58 @@
+"""The runs that a sweep has left, and the folder that they share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from skill_training.config import TrainConfig
+from skill_training.errors import RunDirectoryError
+from skill_training.sweep.execution import Place, run_missing
+from skill_training.sweep.grid import Run, Variant, make_variant_runs
+from skill_training.sweep.process import was_busy
+
+
+def finished(folder: Path, *names: str, flags: tuple[str, ...] = ()) -> list[Run]:
+    """Returns runs whose policies are there, so that no process is started."""
+    variants = [Variant(name=name, algorithm="csf", flags=flags) for name in names]
+    runs = make_variant_runs(variants, [0], [])
+    for run in runs:
+        (folder / run.name).mkdir(exist_ok=True)
+        (folder / run.name / "policy.onnx").touch()
+    return runs
+
+
+def run(folder: Path, runs: Sequence[Run], **definition: str) -> list[str]:
+    def unused(_: object) -> TrainConfig:
+        raise AssertionError("a finished run is neither parsed nor checked")
+
+    return run_missing(runs, definition, Place(folder=folder), unused, unused)
+
+
+def test_a_finished_run_is_left_alone_and_other_runs_are_remembered(tmp_path: Path) -> None:
+    assert run(tmp_path, finished(tmp_path, "a")) == []
+    assert run(tmp_path, finished(tmp_path, "b")) == []
+    mark = json.loads((tmp_path / "sweep.json").read_text())
+    assert [one["name"] for one in mark["runs"]] == ["a_seed0", "b_seed0"]
+
+
+def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, finished(tmp_path, "a"))
+    with pytest.raises(
+        RunDirectoryError, match=r"a run a_seed0 with other settings \(csf --seed 0"
+    ):
+        run(tmp_path, finished(tmp_path, "a", flags=("--n-envs", "8")))
+    with pytest.raises(RunDirectoryError, match="holds another sweep"):
+        run(tmp_path, finished(tmp_path, "a"), algorithm="metra")
+
+
+def test_only_the_last_message_says_that_a_directory_is_in_use(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("skill-train: a is in use: PID 3 on b trains here; wait until it ends\n")
+    assert was_busy(2, log)
+    assert not was_busy(1, log)
+    log.write_text(log.read_text() + "skill-train: a holds a run with other settings\n")
+    assert not was_busy(2, log)
