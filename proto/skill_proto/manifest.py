@@ -185,7 +185,8 @@ class Representation(ManifestPart):
     """The learned state representation phi behind the skills."""
 
     inputs: tuple[Name, ...]
-    form: Literal["mlp", "linear", "rotation"]
+    """Observation entries; or ``pixels``, frames of a camera, which are no input of the graph."""
+    form: Literal["mlp", "linear", "rotation", "convolution"]
     size: Annotated[int, Field(ge=1)]
     singular_value_ratio: Annotated[float, Field(ge=0, le=1)] | None = None
     """Smallest over largest singular value of phi's Jacobian: 1 isotropic, 0 rank-deficient."""

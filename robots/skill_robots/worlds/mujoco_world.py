@@ -125,6 +125,10 @@ class MujocoWorld:
         reward = np.where(unstable, 0.0, reward)
         return Step(self.observe(), reward, terminated, ended, valid=~unstable)
 
+    def positions(self) -> Array:
+        """Returns ``qpos`` ``(n, nq)``, a live view."""
+        return self._qpos
+
     def coordinates(self) -> Array:
         """Returns x, or x and y ``(n, C)`` [m]."""
         return self._qpos[:, list(self.body.plane)]

@@ -128,13 +128,13 @@ class Csf(SoftActorCritic):
 
     def update(self, batch: Batch) -> Metrics:
         """Takes one gradient step: phi, psi, target, actor, entropy coefficient."""
-        step = self.representation.step(batch.observation, batch.next_observation)
+        step = self.representation.step(*batch.seen)
         negatives = self.sample_skills(self.config.negatives, self.generator)
         loss, metrics = self.representation_loss(step, batch.skill, negatives)
         self.descend_representation(loss)
 
         with torch.no_grad():
-            step = self.representation.step(batch.observation, batch.next_observation)
+            step = self.representation.step(*batch.seen)
         next_action = self.act(batch.next_observation, batch.skill)
         target = self.successor_target(batch, step, next_action)
         loss, critic_metrics = self.successor_loss(batch, target)

@@ -105,7 +105,7 @@ class Metra(Sac):
     def update(self, batch: Batch) -> Metrics:
         """Takes one gradient step: phi, lambda, critic on new rewards, actor, entropy, target."""
         code = zero_mean_code(batch.skill) if self.config.skills == "one_hot" else batch.skill
-        step = self.representation.step(batch.observation, batch.next_observation)
+        step = self.representation.step(*batch.seen)
         distance = self.squared_distance(batch)
         loss, metrics = self.representation_loss(step, code, distance)
         self.descend_representation(loss)
@@ -113,7 +113,7 @@ class Metra(Sac):
         descend(loss, self.dual_optimizer)
 
         with torch.no_grad():
-            step = self.representation.step(batch.observation, batch.next_observation)
+            step = self.representation.step(*batch.seen)
         loss, critic_metrics = self.critic_loss(batch, reward=(step * code).sum(-1))
         descend(loss, self.critic_optimizer)
 

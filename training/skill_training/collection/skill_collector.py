@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skill_proto.arrays import Array
-from skill_robots.worlds.world import World
+from skill_proto.arrays import Array, Ids
+from skill_robots.worlds.world import Step, World
 from skill_training.algorithms.sac import SoftActorCritic
 from skill_training.collection.visited_cells import VisitedCells
 from skill_training.data.replay import Flags, Rows
@@ -93,24 +93,49 @@ class SkillCollector:
         world = self.world
         observation = world.reset()
         self._visited.start(world.coordinates())
+        self.started(0)
         skill = self.algorithm.sample_skills(world.n, self._skills)
         random_actions = self.warming_up
-        for _ in range(world.spec.episode_steps):
+        for time in range(world.spec.episode_steps):
             action = self._random_action() if random_actions else self._act(observation, skill)
             step = world.step(action)
-            rows = slice(None) if step.valid is None else np.flatnonzero(step.valid)
-            terminal = step.terminated[rows] if self._terminals else None
-            self._replay.add(
-                observation[rows], action[rows], step.observation[rows], skill[rows], terminal
-            )
+            self.store(time, observation, action, step, skill)
             observation = step.observation
             self._visited.visit(world.coordinates())
             if step.ended.any():
                 ended = np.flatnonzero(step.ended)
                 observation = world.reset(ended)
                 self._visited.start(world.coordinates(), ended)
+                self.started(time + 1, ended)
         self._visited.end_round()
         self.env_steps += self.steps_per_round
+
+    def started(self, time: int, ids: Ids | None = None) -> None:
+        """Is called after the scenes ``ids`` (all by default) have started an episode.
+
+        Args:
+            time: Control steps since the start of the round.
+            ids: The scenes.
+        """
+
+    def store(
+        self, time: int, observation: Array, action: Array, step: Step, skill: Tensor
+    ) -> None:
+        """Stores one control step of all scenes, apart from invalid ones.
+
+        Args:
+            time: Control steps since the start of the round, before the step.
+            observation: ``(n, O)`` before the step.
+            action: ``(n, A)``.
+            step: The result.
+            skill: ``(n, Z)``.
+        """
+        del time
+        rows = slice(None) if step.valid is None else np.flatnonzero(step.valid)
+        terminal = step.terminated[rows] if self._terminals else None
+        self._replay.add(
+            observation[rows], action[rows], step.observation[rows], skill[rows], terminal
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Returns counters, generators and visited cells, between two rounds."""

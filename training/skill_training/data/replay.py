@@ -30,6 +30,17 @@ class Batch:
     """``(n, Z)``, constant over an episode."""
     terminal: Tensor | None = None
     """``(n,)``: 1 where the task ended in the next state, else 0; None if it never does."""
+    frames: Tensor | None = None
+    """``(n, 3 stack, size, size)`` uint8, for a representation that sees frames."""
+    next_frames: Tensor | None = None
+    """The frames of the next state, in the same form."""
+
+    @property
+    def seen(self) -> tuple[Tensor, Tensor]:
+        """Returns the representation's inputs, before and after: frames, else observations."""
+        if self.frames is None or self.next_frames is None:
+            return self.observation, self.next_observation
+        return self.frames, self.next_frames
 
     def continued(self, values: Tensor) -> Tensor:
         """Returns the values ``(n,)`` or ``(n, Z)`` of the next states: 0 after a terminal."""
@@ -141,7 +152,11 @@ class ReplayBuffer:
         special = round(n * self._unusual_share)
         if special and self._unusual is not None and len(self._unusual):
             index[:special] = self._unusual.sample(special, generator)
-        parts = self._rows[index].split(self._sizes, dim=-1)
+        return self.at(index)
+
+    def at(self, places: Tensor) -> Batch:
+        """Returns the transitions at ``places`` ``(n,)`` of the ring."""
+        parts = self._rows[places].split(self._sizes, dim=-1)
         return Batch(
             observation=parts[0],
             action=parts[1],

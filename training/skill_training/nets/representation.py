@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -13,10 +14,18 @@ from torch.func import jacrev, vmap
 
 from skill_training.config import PositiveFloat, PositiveInt
 from skill_training.nets.mlp import mlp
+from skill_training.nets.pixels.encoder import PixelConfig
 
 Form = Literal["rotation", "linear", "mlp"]
 
 DEFAULT_LEARNING_RATE: Mapping[Form, float] = {"rotation": 1e-3, "linear": 1e-3, "mlp": 3e-4}
+
+
+PIXELS = "pixels"
+"""Input of the representation: frames of a camera."""
+
+PIXEL_LEARNING_RATE = 3e-4
+"""Default learning rate of a representation of frames."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -26,32 +35,43 @@ class RepresentationConfig:
     inputs: tuple[str, ...] = ("cube_position.0", "cube_position.1")
     """Observation entries that phi sees, in order: fields, entries as 'field.component', '*' for
     all, or 'unactuated' for those that the actions do not drive directly, which a test with random
-    actions selects. Skills move these quantities."""
+    actions selects. Skills move these quantities. 'pixels' are the frames of a camera."""
 
     input_scale: Literal["typical", "step"] = "typical"
     """What phi's inputs are divided by: the typical magnitude of an entry, or that of its change
-    in one control step under random actions."""
+    in one control step under random actions. For frames: 255, or the change of each pixel."""
 
     form: Form = "rotation"
     """'rotation': a rotation times a scale (two numbers, from two components to two).
-    'linear': a free matrix. 'mlp': a network, as in the papers."""
+    'linear': a free matrix. 'mlp': a network, as in the papers. Frames always have a convolutional
+    network."""
 
     size: PositiveInt = 2
     """Number of dimensions of the representation and of the skill."""
 
     hidden: tuple[PositiveInt, ...] = (256, 256)
-    """Sizes of the hidden layers of the 'mlp' form."""
+    """Sizes of the hidden layers of the 'mlp' form, and of those behind the convolutions."""
 
     learning_rate: PositiveFloat | None = None
-    """Learning rate of Adam. None is 1e-3 for 'rotation' and 'linear', 3e-4 for 'mlp'."""
+    """Learning rate of Adam. None is 1e-3 for 'rotation' and 'linear', 3e-4 for 'mlp' and
+    frames."""
 
     frozen: bool = False
     """Whether phi stays as it starts: the control of every claim that phi learned something."""
 
+    pixels: PixelConfig = dataclasses.field(default_factory=PixelConfig)
+    """Camera, frames and convolutions of the input 'pixels'."""
+
+    @property
+    def sees_pixels(self) -> bool:
+        """Whether phi sees frames, and not the observation."""
+        return self.inputs == (PIXELS,)
+
     @property
     def resolved_learning_rate(self) -> float:
         """Learning rate, or the default of the form."""
-        return self.learning_rate or DEFAULT_LEARNING_RATE[self.form]
+        default = PIXEL_LEARNING_RATE if self.sees_pixels else DEFAULT_LEARNING_RATE[self.form]
+        return self.learning_rate or default
 
 
 class ScaledRotation(nn.Module):

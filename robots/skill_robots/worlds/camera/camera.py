@@ -15,7 +15,7 @@ from skill_proto.arrays import Array, Ids
 from skill_robots.tasks.tabletop.engines.mujoco_physics import MujocoPhysics
 from skill_robots.tasks.tabletop.model import tabletop_model
 from skill_robots.worlds.bodies import Body
-from skill_robots.worlds.camera.floor import colour_floor
+from skill_robots.worlds.camera.floor import with_coloured_floor
 from skill_robots.worlds.camera.offscreen import Frame, Offscreen
 from skill_robots.worlds.camera.views import ABOVE, CUBE, OVERHEAD, SIDE, View
 from skill_robots.worlds.errors import WorldError
@@ -141,8 +141,8 @@ def _coloured_model(body: Body) -> mujoco.MjModel:
     """Returns the model of a body on a floor whose colour depends on the place."""
     spec = mujoco.MjSpec.from_file(str(mjcf_path(body)))
     spec.compiler.settotalmass = -1.0  # masses are not seen, and MuJoCo 4 warns of it
-    colour_floor(spec, half_side_m=body.goal_range_m, dimensions=len(body.plane))
-    return spec.compile()
+    dimensions = len(body.plane)
+    return with_coloured_floor(spec, half_side_m=body.goal_range_m, dimensions=dimensions)
 
 
 def _hide_others(model: mujoco.MjModel, bodies: tuple[str, ...]) -> None:

@@ -16,6 +16,8 @@ FLOOR = "floor"
 TEXELS = 1024
 """Side of the texture."""
 
+_NAME = "place"
+
 _CORNERS = np.array(
     [(0, 0, 1), (0, 1, 1), (0, 1, 0), (1, 1, 0), (1, 0, 0), (1, 0, 1)], dtype=np.float64
 )
@@ -45,26 +47,33 @@ def floor_colours(size: int, dimensions: int) -> NDArray[np.uint8]:
     return np.rint(255.0 * colours).astype(np.uint8)
 
 
-def colour_floor(spec: mujoco.MjSpec, *, half_side_m: float, dimensions: int) -> None:
-    """Replaces the floor's material by the colours of :func:`floor_colours`.
+def with_coloured_floor(
+    spec: mujoco.MjSpec, *, half_side_m: float, dimensions: int
+) -> mujoco.MjModel:
+    """Compiles a model with the colours of :func:`floor_colours` instead of its floor's material.
 
     Args:
-        spec: The model, whose floor is a plane named ``floor``.
+        spec: The model, whose floor is a plane named ``floor``; changed in place.
         half_side_m: Half of the side of the coloured square around the origin [m]; it is not
             drawn beyond.
         dimensions: As in :func:`floor_colours`.
     """
     spec.add_texture(
-        name="place",
+        name=_NAME,
         type=mujoco.mjtTexture.mjTEXTURE_2D,
+        builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT,
         width=TEXELS,
         height=TEXELS,
         nchannel=3,
-        data=np.flipud(floor_colours(TEXELS, dimensions)).tobytes(),
     )
-    material = spec.add_material(name="place", emission=1.0, specular=0.0, texrepeat=[1.0, 1.0])
-    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB.value] = "place"
+    material = spec.add_material(name=_NAME, emission=1.0, specular=0.0, texrepeat=[1.0, 1.0])
+    material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB.value] = _NAME
     floor = spec.geom(FLOOR)
-    floor.material = "place"
+    floor.material = _NAME
     floor.rgba = [1.0, 1.0, 1.0, 1.0]
     floor.size = [half_side_m, half_side_m, half_side_m]
+    model = spec.compile()
+    first = int(model.tex_adr[model.texture(_NAME).id])
+    colours = np.flipud(floor_colours(TEXELS, dimensions)).ravel()
+    model.tex_data[first : first + len(colours)] = colours
+    return model

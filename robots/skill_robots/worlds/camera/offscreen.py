@@ -92,6 +92,8 @@ def _make_context(size: int) -> Any:  # noqa: ANN401  the classes of MuJoCo have
         WorldError: There is none.
     """
     chosen = os.environ.get("MUJOCO_GL", "")
+    # Mesa's renderer on processors: its threads cost more than they gain on frames this small.
+    os.environ.setdefault("LP_NUM_THREADS", "0")
     try:
         if not chosen and sys.platform == "linux":
             from mujoco.egl import GLContext

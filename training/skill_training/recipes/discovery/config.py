@@ -66,6 +66,9 @@ velocity as large as the velocity, so that x would hardly count if divided by it
 FAST_RATE = 1e-3
 """Learning rate in worlds other than the tabletop."""
 
+PIXEL_ALGORITHMS = ("csf", "metra")
+"""Algorithms whose representation may see frames."""
+
 ONE_HOT_SKILLS = 16
 """Number of one-hot skills: of METRA in HalfCheetah, and of DIAYN, whose skills are discrete."""
 
@@ -138,6 +141,25 @@ class SkillConfig(TrainConfig):
                 f"--{self.algorithm_name}.skills one_hot needs --{self.algorithm_name}."
                 "representation.size 2 or more: the size is the number of skills"
             )
+        if self.algorithm.representation.sees_pixels:
+            self._check_pixels()
+
+    def _check_pixels(self) -> None:
+        """Refuses options that a representation of frames does not have.
+
+        Raises:
+            ConfigError: an option is given that needs the observation, or another process.
+        """
+        flag = f"--{self.algorithm_name}.representation.inputs pixels"
+        if self.algorithm_name not in PIXEL_ALGORITHMS:
+            names = ", ".join(PIXEL_ALGORITHMS)
+            raise ConfigError(f"{flag}: only {names} learn from frames")
+        for option, given in (
+            ("--overlap", self.run.overlap),
+            ("--unusual-share", self.run.unusual_share > 0.0),
+        ):
+            if given:
+                raise ConfigError(f"{flag} and {option} exclude each other; leave one out")
 
     @property
     def world(self) -> str:

@@ -21,6 +21,7 @@ from skill_robots.worlds.world import WorldSpec
 from skill_training.device import exact_matmul
 from skill_training.export.graph import TorchPolicy
 from skill_training.export.skill_graph import GoalGraph
+from skill_training.nets.pixels.representation import PixelRepresentation
 from skill_training.nets.representation import StateRepresentation
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.discovery.policy import Graph
@@ -50,7 +51,7 @@ class Evaluator:
         self,
         config: SkillConfig,
         graph: Graph,
-        representation: StateRepresentation,
+        representation: StateRepresentation | PixelRepresentation,
         spec: WorldSpec,
     ) -> None:
         self._task = config.task
@@ -69,15 +70,20 @@ class Evaluator:
 
     def quick(self) -> dict[str, float]:
         """Returns skill metrics from one episode per skill, and phi's singular-value ratio."""
-        ratio = singular_value_ratio(self._representation)
-        return self._skill_metrics(final=False) | {"phi_singular_value_ratio": ratio}
+        return self._skill_metrics(final=False) | self._phi_metrics()
 
     def full(self) -> dict[str, float]:
         """Returns the metrics of ``skill-eval`` with its defaults, and goal metrics if possible."""
         with exact_matmul():
-            ratio = singular_value_ratio(self._representation)
-            metrics = self._skill_metrics(final=True) | {"phi_singular_value_ratio": ratio}
+            metrics = self._skill_metrics(final=True) | self._phi_metrics()
             return metrics | (self._goal_metrics() if self._goals else {})
+
+    def _phi_metrics(self) -> dict[str, float]:
+        """Returns phi's singular-value ratio, which a representation of frames does not have."""
+        phi = self._representation
+        if isinstance(phi, PixelRepresentation):
+            return {}
+        return {"phi_singular_value_ratio": singular_value_ratio(phi)}
 
     def _skill_metrics(self, *, final: bool) -> dict[str, float]:
         if not isinstance(self._task, TabletopConfig):

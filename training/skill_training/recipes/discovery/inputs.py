@@ -13,6 +13,7 @@ from skill_training.errors import ConfigError
 from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.representation import RepresentationConfig
 from skill_training.recipes.discovery.lifting import without_held_starts
+from skill_training.recipes.discovery.pixels import frame_scale
 from skill_training.recipes.discovery.published import Normalization, published_statistics
 
 UNACTUATED = "unactuated"
@@ -33,7 +34,8 @@ def network_inputs(
 
     Raises:
         ConfigError: the observation has no such entry, the actions drive all of them, or no
-            statistics of this world are published.
+            statistics of this world are published. For frames: the world has no camera, or there
+            is no OpenGL.
     """
     seen = _seen(representation, task, spec, seed)
     seen_offset: tuple[float, ...] | None = None
@@ -42,14 +44,15 @@ def network_inputs(
         seen_offset = tuple(offset[place] for place in seen)
     else:
         offset, scale = _measured(task, spec, seed)
-    by_step = representation.input_scale == "step"
-    sizes = world_statistics(task, seed).step_std if by_step else scale
+    by_step, of_pixels = representation.input_scale == "step", representation.sees_pixels
+    sizes = world_statistics(task, seed).step_std if by_step and not of_pixels else scale
     return NetworkInputs(
         scale=scale,
         offset=offset,
         seen=seen,
         seen_scale=tuple(sizes[place] for place in seen),
         seen_offset=seen_offset,
+        frame=frame_scale(task, representation.pixels, seed) if by_step and of_pixels else None,
     )
 
 
@@ -79,6 +82,8 @@ def world_statistics(task: WorldConfig, seed: int) -> WorldStatistics:
 def _seen(
     representation: RepresentationConfig, task: WorldConfig, spec: WorldSpec, seed: int
 ) -> tuple[int, ...]:
+    if representation.sees_pixels:
+        return ()
     if representation.inputs == (UNACTUATED,):
         found = world_statistics(task, seed).unactuated
         if not found:

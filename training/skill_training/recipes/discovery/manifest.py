@@ -66,8 +66,8 @@ def build_manifest(
         ),
         goal=None if goals is None else _goal_space(config, goals, spec),
         representation=Representation(
-            inputs=representation_inputs(inputs, spec),
-            form=seen.form,
+            inputs=seen.inputs if seen.sees_pixels else representation_inputs(inputs, spec),
+            form="convolution" if seen.sees_pixels else seen.form,
             size=seen.size,
             singular_value_ratio=facts.metrics.get("phi_singular_value_ratio"),
         ),
@@ -105,6 +105,12 @@ def description(config: SkillConfig, inputs: NetworkInputs, spec: WorldSpec) -> 
     title = TITLES[config.algorithm_name]
     representation = config.algorithm.representation
     learned = LEARNED[representation.form]
+    if representation.sees_pixels:
+        return (
+            f"Skills of {spec.title}, trained with {title} on frames of a camera. The policy sees "
+            "the observation; the representation of frames is not in the file, which therefore "
+            "takes skills and no goals."
+        )
     if sees_the_cube_alone(config):
         return (
             "Pushes a 4 cm cube in the direction that the skill names; trained with "

@@ -21,6 +21,7 @@ from skill_training.algorithms.sac import SoftActorCritic
 from skill_training.errors import ConfigError
 from skill_training.export.skill_graph import GoalGraph, SkillGraph
 from skill_training.nets.inputs import NetworkInputs
+from skill_training.nets.pixels.representation import PixelRepresentation
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.manifest_parts import STOP_RADIUS_M
 
@@ -98,6 +99,7 @@ def find_goals(config: SkillConfig, inputs: NetworkInputs, spec: WorldSpec) -> G
 def build_graph(config: SkillConfig, algorithm: Algorithm, spec: WorldSpec) -> Graph:
     """Returns the policy for evaluation and export. It shares the algorithm's networks."""
     goals = find_goals(config, algorithm.inputs, spec)
-    if goals is None:
+    phi = algorithm.representation
+    if goals is None or isinstance(phi, PixelRepresentation):
         return SkillGraph(algorithm.actor)
-    return GoalGraph(algorithm.actor, algorithm.representation, goals.places, goals.stop_radius)
+    return GoalGraph(algorithm.actor, phi, goals.places, goals.stop_radius)

@@ -25,6 +25,7 @@ class MujocoPhysics:
         threads: physics threads.
 
     Attributes:
+        n: number of scenes.
         model: the compiled model.
         joint_position, joint_velocity, cube_position, cube_quaternion, cube_velocity: live views.
     """
@@ -32,6 +33,7 @@ class MujocoPhysics:
     def __init__(
         self, n: int, physics_step_s: float, base: tuple[float, float, float], threads: int = 1
     ) -> None:
+        self.n = n
         self.model = model = tabletop_model(physics_step_s, base)
         self._batch = batch = Batch(model, n, nthread=threads, persistent=True)
         self._qpos, self._qvel = batch.bind("qpos"), batch.bind("qvel")
@@ -73,6 +75,10 @@ class MujocoPhysics:
     def cube_angular_velocity(self) -> Array:
         """``(n, 3)`` [rad/s]; a free joint's own is in the frame of the body."""
         return rotate(self.cube_quaternion, self._cube_spin)
+
+    def positions(self) -> Array:
+        """Returns ``qpos`` ``(n, nq)``, a live view."""
+        return self._qpos
 
     def contact_force(self) -> Array:
         """Returns the contact forces on the arm ``(n, 3)``, from the torques of constraints [N].
