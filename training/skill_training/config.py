@@ -100,14 +100,12 @@ class TrainConfig:
     run: RunSettings
     """Length, seed, device and bookkeeping."""
 
+    preset: str | None = None
+    """Value of ``--preset``: the row of settings from which the configuration began."""
+
     @property
     def world(self) -> str | None:
         """Value of ``--world``; None if the recipe has one world only."""
-        return None
-
-    @property
-    def preset(self) -> str | None:
-        """Value of ``--preset``; None without one."""
         return None
 
     @property

@@ -115,9 +115,6 @@ class SkillConfig(TrainConfig):
     run: SkillRunSettings = SkillRunSettings()
     """Length, seed, device and bookkeeping."""
 
-    preset: str | None = None
-    """Name of the row of settings from which this configuration began; see ``presets.py``."""
-
     def __post_init__(self) -> None:
         """Refuses combinations that cannot work.
 
