@@ -3,6 +3,8 @@
 - ``world``: the interface, and the description of a world.
 - ``bodies``: MuJoCo bodies of Gymnasium (Ant, HalfCheetah, ...) as rows of a table.
 - ``mujoco_world``: n scenes of such a body in one batch.
+- ``packaged``: bodies of other packages, such as Quadruped of dm_control.
+- ``camera``: frames of a world's scenes.
 - ``gymnasium_world``: any Gymnasium environment.
 - ``tabletop_world``: the Panda on its table.
 - ``registry``: worlds by name, installed ones included.

@@ -1,4 +1,4 @@
-"""Observation fields of a MuJoCo body: all of ``qpos``, then all of ``qvel``, with names."""
+"""Observation fields of a MuJoCo body: all of ``qpos``, ``qvel`` and ``act``, with names."""
 
 from __future__ import annotations
 
@@ -36,14 +36,18 @@ _VELOCITIES: _Parts = {
 
 
 def body_fields(model: mujoco.MjModel) -> tuple[ObservationField, ...]:
-    """Returns the fields of ``qpos`` and ``qvel``, in MuJoCo's order.
+    """Returns the fields of ``qpos``, ``qvel`` and, if there are some, ``act``, in MuJoCo's order.
 
     Joints with an actuator that follow one another are one field. Any other joint, such as the
     root, has fields of its own, named after it. A free joint's angular velocity is in the frame of
     its body, as in MuJoCo.
     """
     groups = _groups(model)
-    return tuple(_fields(model, groups, _POSITIONS)) + tuple(_fields(model, groups, _VELOCITIES))
+    found = (*_fields(model, groups, _POSITIONS), *_fields(model, groups, _VELOCITIES))
+    if not model.na:
+        return found
+    activation = ObservationField(name="activation", size=model.na, unit="1", frame="none")
+    return (*found, activation)
 
 
 def _fields(

@@ -19,9 +19,14 @@ from skill_proto.manifest import ActionPart
 from skill_robots.worlds.bodies import BODIES, Body, Motion
 from skill_robots.worlds.body_fields import body_fields
 from skill_robots.worlds.errors import WorldError
+from skill_robots.worlds.packaged.mjcf import packaged_spec
+from skill_robots.worlds.packaged.table import PACKAGED, PackagedBody
 from skill_robots.worlds.world import Coordinates, Step, WorldSpec
 
 Integrator = Literal["euler", "file"]
+
+ALL_BODIES: dict[str, Body] = {**BODIES, **PACKAGED}
+"""Every body by its name, those of other packages included."""
 
 START_TIME_S = 1.0
 """Time at the start of an episode [s]. MuJoCo resets an unstable simulation to time 0, which can be
@@ -57,6 +62,7 @@ class MujocoWorld:
         n: Number of scenes.
         seed: Seed of the starts.
         threads: Physics threads.
+        scenery: MJCF of further geoms that do not move, such as hurdles.
 
     Attributes:
         spec: The description.
@@ -66,9 +72,11 @@ class MujocoWorld:
         WorldError: There is no such body, or its MJCF is not installed.
     """
 
-    def __init__(self, config: BodyConfig, n: int, *, seed: int = 0, threads: int = 1) -> None:
+    def __init__(
+        self, config: BodyConfig, n: int, *, seed: int = 0, threads: int = 1, scenery: str = ""
+    ) -> None:
         self.body = body = find_body(config.body)
-        self.model = model = load_model(mjcf_path(body))
+        self.model = model = body_model(body, scenery)
         if config.integrator == "euler":
             model.opt.integrator = mujoco.mjtIntegrator.mjINT_EULER.value
         self.config = config
@@ -80,8 +88,13 @@ class MujocoWorld:
         self._time = batch.bind("time")
         self._origins, self._mass_centres = batch.bind("xpos"), batch.bind("xipos")
         self._mass_share = model.body_mass / model.body_mass.sum()
-        low, high = model.actuator_ctrlrange.T
+        self._act = batch.bind("act") if model.na else np.zeros((n, 0))
+        self._start = _start_position(body, model)
+        self._low, self._high = low, high = model.actuator_ctrlrange.T
         self._centre, self._half_range = (high + low) / 2, (high - low) / 2
+        self._joint_step = body.joint_step if isinstance(body, PackagedBody) else None
+        if self._joint_step is not None:
+            self._driven = model.jnt_qposadr[model.actuator_trnid[:, 0]]
         self._step_s = body.frame_skip * model.opt.timestep
         self._lying = np.zeros(n, dtype=np.int64)
         self._free = model.jnt_type[0] == mujoco.mjtJoint.mjJNT_FREE.value
@@ -93,7 +106,7 @@ class MujocoWorld:
         model, body, rng = self.model, self.body, self.rng
         self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         shape = (len(ids), model.nq)
-        self._qpos[ids] = model.qpos0 + rng.uniform(-body.noise, body.noise, shape)
+        self._qpos[ids] = self._start + rng.uniform(-body.noise, body.noise, shape)
         shape = (len(ids), model.nv)
         if body.velocity_noise == "normal":
             self._qvel[ids] = body.noise * rng.standard_normal(shape)
@@ -105,14 +118,14 @@ class MujocoWorld:
         return self.observe()
 
     def observe(self) -> Array:
-        """Returns ``qpos`` and ``qvel`` ``(n, nq + nv)``."""
-        return np.concatenate((self._qpos, self._qvel), axis=1)
+        """Returns ``qpos``, ``qvel`` and activations of actuators ``(n, nq + nv + na)``."""
+        return np.concatenate((self._qpos, self._qvel, self._act), axis=1)
 
     def step(self, action: Array) -> Step:
         """Runs one control step."""
         start, before, due = self.observe(), self._forward_position(), self._time + self._step_s
-        nq = self.model.nq
-        self._ctrl[:] = self._centre + self._half_range * np.clip(action, -1.0, 1.0)
+        nq, nv = self.model.nq, self.model.nv
+        self._ctrl[:] = self._command(np.clip(action, -1.0, 1.0))
         self._batch.step(nstep=self.body.frame_skip)
         unstable = self._time < due - 0.5 * self.model.opt.timestep
         forward = (self._forward_position() - before) / self._step_s
@@ -121,13 +134,18 @@ class MujocoWorld:
         terminated = ~standing & ~unstable & self.config.terminals
         ended = terminated | unstable | self._lies_too_long()
         if unstable.any():  # MuJoCo has reset these scenes; the step did not lead there
-            self._qpos[unstable], self._qvel[unstable] = start[unstable, :nq], start[unstable, nq:]
+            self._qpos[unstable] = start[unstable, :nq]
+            self._qvel[unstable] = start[unstable, nq : nq + nv]
         reward = np.where(unstable, 0.0, reward)
         return Step(self.observe(), reward, terminated, ended, valid=~unstable)
 
     def positions(self) -> Array:
         """Returns ``qpos`` ``(n, nq)``, a live view."""
         return self._qpos
+
+    def body_position(self, name: str) -> Array:
+        """Returns the origin of a part of the body ``(n, 3)``, one physics step old [m]."""
+        return self._origins[:, self.model.body(name).id].copy()
 
     def coordinates(self) -> Array:
         """Returns x, or x and y ``(n, C)`` [m]."""
@@ -147,6 +165,13 @@ class MujocoWorld:
 
     def close(self) -> None:
         """Has no effect: the batch frees itself."""
+
+    def _command(self, action: Array) -> Array:
+        """Returns the commands of the actuators ``(n, nu)`` for actions in [-1, 1]."""
+        if self._joint_step is None:
+            return self._centre + self._half_range * action
+        target = self._qpos[:, self._driven] + self._joint_step * action
+        return np.clip(target, self._low, self._high)
 
     def _forward_position(self) -> Array:
         """Returns x of the rewarded point ``(n,)`` [m]."""
@@ -178,9 +203,30 @@ def find_body(name: str) -> Body:
     Raises:
         WorldError: There is none.
     """
-    if name not in BODIES:
-        raise WorldError(f"there is no body {name!r}; choose one of {', '.join(BODIES)}")
-    return BODIES[name]
+    if name not in ALL_BODIES:
+        raise WorldError(f"there is no body {name!r}; choose one of {', '.join(ALL_BODIES)}")
+    return ALL_BODIES[name]
+
+
+def body_model(body: Body, scenery: str = "") -> mujoco.MjModel:
+    """Returns the model of a body.
+
+    Args:
+        body: The body.
+        scenery: MJCF of further geoms, for a body of Gymnasium.
+
+    Raises:
+        WorldError: the package with its MJCF is not installed, or has no such file.
+    """
+    if isinstance(body, PackagedBody):
+        return packaged_spec(body).compile()
+    return load_model(mjcf_path(body), scenery)
+
+
+def _start_position(body: Body, model: mujoco.MjModel) -> Array:
+    """Returns ``qpos`` of a start without noise ``(nq,)``."""
+    from_keyframe = isinstance(body, PackagedBody) and body.keyframe
+    return (model.key_qpos[0] if from_keyframe else model.qpos0).copy()
 
 
 def mjcf_path(body: Body) -> Path:
@@ -203,12 +249,16 @@ def mjcf_path(body: Body) -> Path:
     return path
 
 
-def load_model(path: Path) -> mujoco.MjModel:
+def load_model(path: Path, scenery: str = "") -> mujoco.MjModel:
     """Returns the model of an MJCF file without references to others.
 
     MuJoCo 4 warns of the attribute ``settotalmass``, so the mass is set as the warning asks.
+
+    Args:
+        path: The file.
+        scenery: MJCF of further geoms of the world.
     """
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8").replace("</worldbody>", f"{scenery}</worldbody>")
     match = re.search(r'\bsettotalmass\s*=\s*"([^"]+)"', text)
     if match is None:
         return mujoco.MjModel.from_xml_string(text)
@@ -222,15 +272,16 @@ def body_spec(config: BodyConfig, model: mujoco.MjModel) -> WorldSpec:
     """Returns the description of a body's world."""
     body = find_body(config.body)
     fields = body_fields(model)
+    step = body.joint_step if isinstance(body, PackagedBody) else None
     spec = WorldSpec(
         name=body.name,
         title=body.title,
         observation=fields,
         action=(
             ActionPart(
-                name="actuator_command",
+                name="joint_displacement" if step else "actuator_command",
                 size=model.nu,
-                scale=float(model.actuator_ctrlrange[0, 1]),
+                scale=step or float(model.actuator_ctrlrange[0, 1]),
                 unit="1",
                 frame="none",
             ),
@@ -240,6 +291,8 @@ def body_spec(config: BodyConfig, model: mujoco.MjModel) -> WorldSpec:
         has_terminals=config.terminals,
     )
     size = len(body.plane)
+    if not size:
+        return spec
     coordinates = Coordinates(
         names=tuple(spec.entries[place] for place in body.plane),
         unit="m",

@@ -21,10 +21,9 @@ from importlib.metadata import entry_points
 from typing import Any, cast
 
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
-from skill_robots.worlds.bodies import BODIES
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld, MakeEnvironment
-from skill_robots.worlds.mujoco_world import BodyConfig, MujocoWorld
+from skill_robots.worlds.mujoco_world import ALL_BODIES, BodyConfig, MujocoWorld
 from skill_robots.worlds.tabletop_world import TabletopWorld
 from skill_robots.worlds.world import World
 
@@ -40,7 +39,7 @@ def default_config(name: str) -> WorldConfig:
     """Returns the configuration of a world without options."""
     if name == TABLETOP:
         return TabletopConfig()
-    if name in BODIES:
+    if name in ALL_BODIES:
         return BodyConfig(body=name)
     return GymnasiumConfig(environment=name)
 
@@ -114,7 +113,7 @@ def find_environment(name: str, settings: tuple[str, ...] = ()) -> MakeEnvironme
 
 def world_names() -> list[str]:
     """Returns the names of the worlds that are installed, apart from Gymnasium's."""
-    return [TABLETOP, *BODIES, *sorted(point.name for point in _entry_points())]
+    return [TABLETOP, *ALL_BODIES, *sorted(point.name for point in _entry_points())]
 
 
 def is_given_by_name(name: str) -> bool:
@@ -124,7 +123,7 @@ def is_given_by_name(name: str) -> bool:
     """
     identifier = name.removeprefix(GYMNASIUM)
     is_registered = identifier != name and ":" not in identifier
-    return name == TABLETOP or name in BODIES or (is_registered and "GymV" not in identifier)
+    return name == TABLETOP or name in ALL_BODIES or (is_registered and "GymV" not in identifier)
 
 
 def _registered_steps(name: str) -> int | None:

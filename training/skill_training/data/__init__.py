@@ -3,4 +3,5 @@
 - ``replay``: a ring buffer of transitions.
 - ``episodes``: whole episodes, and a replay of episodes.
 - ``goal_task``: interface of a goal-conditioned task.
+- ``frame_store``: frames, as bytes; ``pixel_replay``: a replay with frames.
 """

@@ -6,4 +6,5 @@
 - ``representation``: the state representation phi.
 - ``encoder``: the context encoder and its momentum copy.
 - ``learned_policy``: running average of actor, encoder and estimation head.
+- ``pixels``: representations of frames.
 """

@@ -17,9 +17,11 @@ from skill_robots.tasks.tabletop.model import tabletop_model
 from skill_robots.worlds.bodies import Body
 from skill_robots.worlds.camera.floor import with_coloured_floor
 from skill_robots.worlds.camera.offscreen import Frame, Offscreen
-from skill_robots.worlds.camera.views import ABOVE, CUBE, OVERHEAD, SIDE, View
+from skill_robots.worlds.camera.views import ABOVE, CUBE, KITCHEN, OVERHEAD, SIDE, View
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.mujoco_world import MujocoWorld, mjcf_path
+from skill_robots.worlds.packaged.mjcf import packaged_spec
+from skill_robots.worlds.packaged.table import PackagedBody
 from skill_robots.worlds.tabletop_world import TabletopWorld
 from skill_robots.worlds.world import World
 
@@ -124,6 +126,8 @@ def make_camera(world: World, *, view: str = "", size: int = 64) -> Camera:
 
 def body_views(body: Body) -> tuple[View, ...]:
     """Returns the cameras of a body."""
+    if not body.plane:
+        return (KITCHEN,)
     return (SIDE, ABOVE) if len(body.plane) == 1 else (ABOVE, SIDE)
 
 
@@ -138,9 +142,17 @@ def _find(views: tuple[View, ...], name: str, world: World) -> View:
 
 
 def _coloured_model(body: Body) -> mujoco.MjModel:
-    """Returns the model of a body on a floor whose colour depends on the place."""
-    spec = mujoco.MjSpec.from_file(str(mjcf_path(body)))
-    spec.compiler.settotalmass = -1.0  # masses are not seen, and MuJoCo 4 warns of it
+    """Returns the model of a body on a floor whose colour depends on the place.
+
+    A scene without coordinates keeps its own floor.
+    """
+    if isinstance(body, PackagedBody):
+        spec = packaged_spec(body)
+    else:
+        spec = mujoco.MjSpec.from_file(str(mjcf_path(body)))
+        spec.compiler.settotalmass = -1.0  # masses are not seen, and MuJoCo 4 warns of it
+    if not body.plane:
+        return spec.compile()
     dimensions = len(body.plane)
     return with_coloured_floor(spec, half_side_m=body.goal_range_m, dimensions=dimensions)
 

@@ -52,6 +52,7 @@ class Offscreen:
         for flag in _OFF:
             self._scene.flags[flag.value] = 0
         self._option = mujoco.MjvOption()
+        self._option.sitegroup[:] = 0  # marks, not parts of the scene
         self._rectangle = mujoco.MjrRect(0, 0, size, size)
         self._gl: Any = _make_context(size)
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)

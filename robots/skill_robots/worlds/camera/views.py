@@ -43,6 +43,15 @@ ABOVE = View(
 )
 """For bodies that move on the floor."""
 
+KITCHEN = View(
+    name="kitchen",
+    lookat_m=(-0.2, 0.5, 2.0),
+    distance_m=2.2,
+    azimuth_deg=70.0,
+    elevation_deg=-35.0,
+)
+"""The camera of gymnasium-robotics."""
+
 OVERHEAD = View(
     name="overhead",
     lookat_m=(-0.02, 0.0, 0.0),
