@@ -7,5 +7,6 @@
 - ``camera``: frames of a world's scenes.
 - ``gymnasium_world``: any Gymnasium environment.
 - ``tabletop_world``: the Panda on its table.
+- ``downstream``: tasks for a high level that chooses among learned skills.
 - ``registry``: worlds by name, installed ones included.
 """

@@ -4,6 +4,7 @@
 - ``csf``: contrastive successor features.
 - ``metra``: METRA.
 - ``baselines``: baselines and ablations of skill discovery.
+- ``high_level``: soft actor-critic whose actions are skills.
 - ``skills``: the prior distribution of skills.
 - ``context_sac``: goal-conditioned soft actor-critic with a context encoder.
 - ``context_sac_config``: settings of ``context_sac``.

@@ -79,7 +79,11 @@ def _random_observations(
         scale = torch.as_tensor(scales(manifest.observation_names), dtype=torch.float32)
         return rows * scale
     # A field of another world: the graph knows its typical values.
-    known = [part for part in graph.modules() if isinstance(part, ObservationNormalizer)]
+    known = [
+        part
+        for part in graph.modules()
+        if isinstance(part, ObservationNormalizer) and len(part.scale) == rows.shape[1]
+    ]
     if not known:
         return rows
     offset = known[0].offset

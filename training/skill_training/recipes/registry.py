@@ -5,10 +5,16 @@ from __future__ import annotations
 from skill_training.config import TrainConfig
 from skill_training.recipes.discovery.recipe import SkillRecipe
 from skill_training.recipes.goal.recipe import GoalRecipe
+from skill_training.recipes.high_level.recipe import HighRecipe
 from skill_training.recipes.recipe import AnyRecipe
 from skill_training.recipes.skill_aware.recipe import SkillAwareRecipe
 
-RECIPES: tuple[AnyRecipe, ...] = (SkillRecipe(), GoalRecipe(), SkillAwareRecipe())
+RECIPES: tuple[AnyRecipe, ...] = (
+    SkillRecipe(),
+    HighRecipe(),
+    GoalRecipe(),
+    SkillAwareRecipe(),
+)
 """In the order of ``skill-train --help``."""
 
 

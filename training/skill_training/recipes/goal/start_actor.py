@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime as ort
 import torch
-from onnx import numpy_helper
 from torch import Tensor
 
-from skill_proto.manifest import METADATA_KEY, ManifestError, PolicyManifest
 from skill_training.errors import ConfigError
 from skill_training.nets.actor import TanhGaussianActor
+from skill_training.recipes.policy_content import read_policy
 
 NEARBY_M = 0.1
 """Distance of the probe goals from the middle of the table [m]."""
@@ -33,25 +29,9 @@ class SkillFile:
 
     def __init__(self, path: Path, observation: tuple[str, ...]) -> None:
         self._path = path
-        try:
-            model = onnx.load(path)
-            texts = {entry.key: entry.value for entry in model.metadata_props}
-            self._manifest = PolicyManifest.from_json(texts.get(METADATA_KEY, ""))
-            self._session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
-        except ManifestError as error:
-            raise ConfigError(f"cannot start from {path}: {error}") from None
-        # onnx and onnxruntime raise their own errors, derived from Exception directly.
-        except Exception as error:
-            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-            raise ConfigError(
-                f"cannot start from {path}: {reason}; give a policy file from `skill-train csf`, "
-                "such as models/csf_panda.onnx"
-            ) from None
-        self._weights: Mapping[str, Tensor] = {
-            tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy())
-            for tensor in model.graph.initializer
-        }
-        manifest = self._manifest
+        content = read_policy(path, example="models/csf_panda.onnx")
+        self._manifest = manifest = content.manifest
+        self._session, self._weights = content.session, content.weights
         fits = manifest.observation_names == observation and manifest.skill.size == 2
         if not fits or manifest.goal is None or "actor.body.0.weight" not in self._weights:
             raise ConfigError(

@@ -1,0 +1,76 @@
+"""Configuration of hierarchical control: a task, and the skills for it."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from pathlib import Path
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from skill_robots.worlds.downstream.config import (
+    GoalsConfig,
+    HurdlesConfig,
+    default_task,
+    skill_world,
+)
+from skill_training.algorithms.high_level.config import HighLevelConfig
+from skill_training.config import PositiveInt, RunSettings, TrainConfig
+from skill_training.recipes.checks import check_replay
+
+DEFAULT_TASK = "ant_multi_goal"
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class HighRunSettings(RunSettings):
+    """Run settings of hierarchical control. Environment steps are control steps."""
+
+    # Inherited settings with other defaults.
+    env_steps: PositiveInt = 1_280_000
+    replay_capacity: PositiveInt = 200_000
+
+    eval_episodes: PositiveInt = 48
+    """Number of episodes in an evaluation during training."""
+
+    final_eval_episodes: PositiveInt = 256
+    """Number of episodes in the final evaluation."""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class HighConfig(TrainConfig):
+    """All settings that determine a run of hierarchical control."""
+
+    algorithm: HighLevelConfig = field(default_factory=HighLevelConfig)
+    """The algorithm's own settings."""
+
+    task: GoalsConfig | HurdlesConfig = field(default_factory=lambda: default_task(DEFAULT_TASK))
+    """The task."""
+
+    run: HighRunSettings = field(default_factory=HighRunSettings)
+    """Length, seed, device and bookkeeping."""
+
+    def __post_init__(self) -> None:
+        """Refuses combinations that cannot work.
+
+        Raises:
+            ConfigError: the replay is smaller than one round of episodes.
+        """
+        check_replay(self.run, episode_steps=self.choices)
+
+    @property
+    def world(self) -> str:
+        """Name of the task, or of the world in which the goals are."""
+        return self.task.name
+
+    @property
+    def choices(self) -> int:
+        """Choices of an episode."""
+        return -(-self.task.episode_steps // self.algorithm.hold_steps)
+
+
+def default_high_config(world: str | None) -> HighConfig:
+    """Returns the configuration of ``skill-train high --world WORLD`` without other flags."""
+    task = default_task(DEFAULT_TASK if world is None else world)
+    name = "".join(letter if letter.isalnum() else "_" for letter in skill_world(task))
+    low_level = Path("models") / ("csf_panda.onnx" if name == "tabletop" else f"csf_{name}.onnx")
+    return HighConfig(algorithm=HighLevelConfig(low_level=low_level), task=task)
