@@ -82,6 +82,8 @@ def _of_run(run: RunDirectory) -> Phi:
         config = run.config()
         if not isinstance(config, SkillConfig):
             raise NoPhiError(f"{run.path} holds a run of {config.algorithm_name}, without skills")
+        if config.algorithm.representation.sees_pixels:
+            raise NoPhiError(f"phi of {run.path} sees frames; give a run whose phi sees states")
         state = checkpoint.load(run.checkpoint)["learner"]
         world = make_world(config.task, 1)
         world.close()
