@@ -32,6 +32,7 @@ from skill_training.algorithms.metra import Metra, MetraConfig
 from skill_training.algorithms.sac import Metrics, adam, descend
 from skill_training.data.replay import Batch
 from skill_training.nets.dynamics import StepDensity
+from skill_training.nets.representation import StateRepresentation
 from skill_training.seeding import seeded_weights
 
 LARGEST = 50.0
@@ -47,6 +48,8 @@ class CsdConfig(MetraConfig):
 
 class Csd(Metra):
     """METRA's algorithm with a distance of controllability."""
+
+    representation: StateRepresentation
 
     def add_parts(self, seed: int) -> None:
         """Builds the dual variable and the density."""

@@ -28,6 +28,7 @@ from skill_training.algorithms.sac import Metrics, Sac, SacConfig, adam, descend
 from skill_training.config import PositiveInt
 from skill_training.data.replay import Batch
 from skill_training.nets.dynamics import StepDensity
+from skill_training.nets.representation import StateRepresentation
 from skill_training.seeding import seeded_weights
 
 
@@ -45,6 +46,7 @@ class Dads(Sac):
     """SAC on the information that a transition gives about its skill."""
 
     config: DadsConfig
+    representation: StateRepresentation
 
     def add_parts(self, seed: int) -> None:
         """Builds the skill dynamics."""

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from skill_training.algorithms.metra import Metra, MetraConfig
 from skill_training.data.replay import Batch
+from skill_training.nets.representation import StateRepresentation
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -32,6 +33,8 @@ class LsdConfig(MetraConfig):
 
 class Lsd(Metra):
     """METRA's algorithm with the distance of states in place of that of time."""
+
+    representation: StateRepresentation
 
     def squared_distance(self, batch: Batch) -> Tensor:
         """|s' - s|^2 of phi's scaled inputs, ``(n,)``."""
