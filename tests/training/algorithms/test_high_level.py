@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from skill_training.algorithms.high_level.config import HighLevelConfig
-from skill_training.algorithms.high_level.high_level import HighLevel
-from skill_training.algorithms.high_level.kinds import KINDS
+from skill_training.algorithms.high_level.kinds import KINDS, AnyHighLevel
 from skill_training.algorithms.skills import SkillKind
 from skill_training.data.choices import Choices
 
@@ -107,7 +106,9 @@ def test_choices_become_skills() -> None:
 @pytest.mark.parametrize("kind", ["sphere", "one_hot"])
 def test_it_learns_which_skill_is_paid(kind: SkillKind) -> None:
     """The reward is the first entry of the skill, times the sign of the first observation."""
-    high: HighLevel = make(kind, hidden=(32,), learning_rate=5e-3, initial_entropy_coefficient=0.01)
+    high: AnyHighLevel = make(
+        kind, hidden=(32,), learning_rate=5e-3, initial_entropy_coefficient=0.01
+    )
     random = torch.Generator().manual_seed(0)
     for _ in range(200):
         observation = torch.randn(64, 3, generator=random)

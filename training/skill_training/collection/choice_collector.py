@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skill_proto.arrays import Array
 from skill_robots.worlds.downstream.held_skills import HeldSkills
-from skill_training.algorithms.high_level.high_level import HighLevel
+from skill_training.algorithms.high_level.kinds import AnyHighLevel
 from skill_training.algorithms.skills import SkillKind, sample_skills
 from skill_training.data.choices import ChoiceReplay
 from skill_training.nets.finite import check_action
@@ -38,7 +38,7 @@ class ChoiceCollector:
     def __init__(
         self,
         world: HeldSkills,
-        algorithm: HighLevel,
+        algorithm: AnyHighLevel,
         replay: ChoiceReplay,
         *,
         kind: SkillKind,

@@ -30,7 +30,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -43,8 +43,11 @@ from skill_training.nets.critic import update_moving_average
 from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
 from skill_training.seeding import restore_generator, seeded_weights, torch_generator
 
+ActorT = TypeVar("ActorT", bound=nn.Module)
+CriticT = TypeVar("CriticT", bound=nn.Module)
 
-class HighLevel(ABC):
+
+class HighLevel(ABC, Generic[ActorT, CriticT]):
     """Actor, twin critic with its target network, and entropy coefficient.
 
     Args:
@@ -57,8 +60,8 @@ class HighLevel(ABC):
     """
 
     target_entropy: float
-    actor: nn.Module
-    critic: nn.Module
+    actor: ActorT
+    critic: CriticT
 
     def __init__(
         self,
@@ -89,7 +92,7 @@ class HighLevel(ABC):
         """Makes ``actor``, ``critic`` and ``target_entropy``."""
 
     @abstractmethod
-    def expect(self, critic: nn.Module, observation: Tensor) -> tuple[Tensor, Tensor]:
+    def expect(self, critic: CriticT, observation: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the value min_i Q_i and log pi of the actor's choices, each ``(n,)``.
 
         For skills on the sphere they are those of one sampled choice, for one-hot skills the

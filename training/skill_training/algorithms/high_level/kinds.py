@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from skill_training.algorithms.high_level.high_level import HighLevel
@@ -16,11 +16,8 @@ from skill_training.nets.mlp import ObservationNormalizer
 from skill_training.nets.one_hot import OneHotActor, OneHotCritic
 
 
-class SphereHighLevel(HighLevel):
+class SphereHighLevel(HighLevel[TanhGaussianActor, Critic]):
     """Chooses unit vectors."""
-
-    actor: TanhGaussianActor
-    critic: Critic
 
     def build(self, normalizer: ObservationNormalizer) -> None:
         """Makes a tanh-Gaussian actor, and a critic that takes the choice."""
@@ -30,7 +27,7 @@ class SphereHighLevel(HighLevel):
         self.critic = Critic(normalizer, **sizes, hidden=config.hidden)
         self.target_entropy = config.target_entropy_per_entry * size
 
-    def expect(self, critic: nn.Module, observation: Tensor) -> tuple[Tensor, Tensor]:
+    def expect(self, critic: Critic, observation: Tensor) -> tuple[Tensor, Tensor]:
         """Value and log density of one sampled choice."""
         choice, log_prob = self.actor.sample(observation, no_skill(observation), self.generator)
         return critic(observation, choice, no_skill(observation)).amin(0), log_prob
@@ -51,20 +48,17 @@ class SphereHighLevel(HighLevel):
         return functional.normalize(choice, dim=-1)
 
 
-class OneHotHighLevel(HighLevel):
+class OneHotHighLevel(HighLevel[OneHotActor, OneHotCritic]):
     """Chooses one of Z skills."""
-
-    actor: OneHotActor
-    critic: OneHotCritic
 
     def build(self, normalizer: ObservationNormalizer) -> None:
         """Makes a categorical actor, and a critic that values all skills."""
-        sizes = {"choices": self.skill_size, "hidden": self.config.hidden}
-        self.actor = OneHotActor(normalizer, **sizes)
-        self.critic = OneHotCritic(normalizer, **sizes)
+        size, hidden = self.skill_size, self.config.hidden
+        self.actor = OneHotActor(normalizer, choices=size, hidden=hidden)
+        self.critic = OneHotCritic(normalizer, choices=size, hidden=hidden)
         self.target_entropy = self.config.target_entropy_share * math.log(self.skill_size)
 
-    def expect(self, critic: nn.Module, observation: Tensor) -> tuple[Tensor, Tensor]:
+    def expect(self, critic: OneHotCritic, observation: Tensor) -> tuple[Tensor, Tensor]:
         """Expectations of value and log probability over all skills."""
         log_probs = self.actor(observation)
         probs = log_probs.exp()
@@ -92,5 +86,7 @@ def no_skill(observation: Tensor) -> Tensor:
     return observation[..., :0]
 
 
-KINDS: dict[SkillKind, type[HighLevel]] = {"sphere": SphereHighLevel, "one_hot": OneHotHighLevel}
+AnyHighLevel = SphereHighLevel | OneHotHighLevel
+
+KINDS: dict[SkillKind, type[AnyHighLevel]] = {"sphere": SphereHighLevel, "one_hot": OneHotHighLevel}
 """Class of the high level by the kind of the skills."""

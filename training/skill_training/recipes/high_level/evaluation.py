@@ -9,7 +9,7 @@ from skill_proto.arrays import Array
 from skill_robots.worlds.downstream.evaluation import score_task
 from skill_robots.worlds.downstream.held_skills import HeldSkills
 from skill_robots.worlds.evaluation import exact
-from skill_training.algorithms.high_level.high_level import HighLevel
+from skill_training.algorithms.high_level.kinds import AnyHighLevel
 from skill_training.device import exact_matmul
 from skill_training.nets.finite import check_action
 from skill_training.recipes.high_level.config import HighConfig
@@ -25,7 +25,7 @@ EVALUATION_SEED = 100
 class Evaluator:
     """Evaluates the high level in scenes of its own, with the integrator of published scores."""
 
-    def __init__(self, config: HighConfig, low_level: LowLevel, algorithm: HighLevel) -> None:
+    def __init__(self, config: HighConfig, low_level: LowLevel, algorithm: AnyHighLevel) -> None:
         self._config = config
         self._low_level = low_level
         self._algorithm = algorithm

@@ -13,8 +13,7 @@ from skill_proto.manifest import PolicyManifest
 from skill_robots.worlds.downstream.config import skill_world
 from skill_robots.worlds.registry import make_world
 from skill_training.algorithms.high_level.config import HighLevelConfig
-from skill_training.algorithms.high_level.high_level import HighLevel
-from skill_training.algorithms.high_level.kinds import KINDS
+from skill_training.algorithms.high_level.kinds import KINDS, AnyHighLevel
 from skill_training.collection.choice_collector import ChoiceCollector, measure_choices
 from skill_training.data.choices import ChoiceReplay
 from skill_training.errors import ConfigError
@@ -162,7 +161,7 @@ def build_algorithm(
     low_level: LowLevel,
     statistics: tuple[Sequence[float], Sequence[float]],
     device: torch.device,
-) -> HighLevel:
+) -> AnyHighLevel:
     """Returns the algorithm with randomly initialised networks.
 
     Args:
