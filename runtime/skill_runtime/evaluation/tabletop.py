@@ -112,7 +112,7 @@ def evaluate(
         EngineMissingError: the physics engine is not installed.
     """
     if manifest is not None:
-        check_fits_tabletop(manifest)
+        check_fits_tabletop(manifest, gripper=True)
     config = tabletop_config(manifest, settings)
     names = PUSH_OBSERVATION if manifest is None else manifest.observation_names
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import onnx.parser
 import pytest
+from tests.support.lift_policy import GRIPPER, lift_manifest
 
 from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.tasks.baselines import make_baseline
+from skill_robots.tasks.tabletop.compatibility import check_fits_tabletop
 from skill_runtime.evaluation.tabletop import (
     METRICS,
     EvaluationSettings,
@@ -131,6 +133,21 @@ def test_a_policy_for_another_plant_is_refused(
         changes = {"plant": plant}
     with pytest.raises(UnsupportedPolicyError, match=message):
         evaluate(make_baseline("iid", 3), manifest.model_copy(update=changes), QUICK)
+
+
+def test_a_policy_that_drives_the_gripper_is_scored_with_it() -> None:
+    settings = EvaluationSettings(skills=2, episodes=1, goals=0)
+    result = evaluate(make_baseline("still", 4), lift_manifest(), settings)
+    assert result.config.gripper
+    assert result.metrics["lifted_share"] == 0.0
+    assert result.metrics["height_cells_2cm"] == 1.0
+    with pytest.raises(UnsupportedPolicyError, match="drives the gripper, which is closed here"):
+        check_fits_tabletop(lift_manifest())
+    narrow = lift_manifest(
+        action=[lift_manifest().model_dump()["action"][0], GRIPPER | {"scale": 0.04}]
+    )
+    with pytest.raises(UnsupportedPolicyError, match=r"for a gripper_width up to 0\.08 m"):
+        evaluate(make_baseline("still", 4), narrow, settings)
 
 
 def test_a_recurrent_goal_policy_is_scored_on_goals_only(goal_file: Path) -> None:

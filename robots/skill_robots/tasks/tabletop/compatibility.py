@@ -12,17 +12,23 @@ from skill_robots.motion.setpoint_shaper import ShaperConfig
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 
 
-def check_fits_tabletop(manifest: PolicyManifest) -> None:
+def check_fits_tabletop(manifest: PolicyManifest, *, gripper: bool = False) -> None:
     """Checks that the tabletop is the plant that the policy was trained on.
+
+    Args:
+        manifest: of the policy.
+        gripper: whether the policy may drive the gripper.
 
     Raises:
         UnsupportedPolicyError: names the first difference.
     """
-    gripper = gripper_part(manifest)
-    names_opening = gripper is not None and (
-        (gripper.name, gripper.scale) == (WIDTH, PANDA.gripper_width_max)
-    )
-    if manifest.action_size != Tabletop.action_size + int(names_opening):
+    part = gripper_part(manifest)
+    of_the_task = part is not None and (part.name, part.scale) == (WIDTH, PANDA.gripper_width_max)
+    if of_the_task and not gripper:
+        raise UnsupportedPolicyError(
+            f"{manifest.name} drives the gripper, which is closed here; take a policy that pushes"
+        )
+    if manifest.action_size != Tabletop.action_size + int(of_the_task):
         raise UnsupportedPolicyError(
             f"{manifest.name} has {manifest.action_size} actions, the tabletop takes "
             f"{Tabletop.action_size}: the displacement of the end effector, and one more for a "

@@ -14,6 +14,7 @@ from skill_training.recipes.discovery.config import SkillConfig, default_skill_c
 from skill_training.recipes.discovery.inputs import network_inputs
 from skill_training.recipes.discovery.lifting import gripper_remark, without_held_starts
 from skill_training.recipes.discovery.manifest import policy_name
+from skill_training.recipes.discovery.policy import find_goals
 from skill_training.recipes.discovery.recipe import SkillRecipe
 from skill_training.recipes.goal.config import GoalConfig
 from skill_training.recipes.goal.world import GoalTaskConfig
@@ -58,6 +59,14 @@ def test_the_test_of_actuation_does_without_held_starts() -> None:
     found = network_inputs(representation, task, spec, seed=0)
     fields = {spec.entries[place].rpartition(".")[0] for place in found.seen}
     assert fields == {"cube_position", "cube_quaternion", "cube_velocity", "cube_angular_velocity"}
+
+
+def test_a_policy_with_a_gripper_takes_no_goals() -> None:
+    """At its goal a policy gives zeros, and a width of zero action is half open."""
+    for config, takes in ((PUSH, True), (lifting(), False)):
+        spec = make_world(config.task, 1).spec
+        inputs = network_inputs(config.algorithm.representation, config.task, spec, seed=0)
+        assert (find_goals(config, inputs, spec) is not None) == takes
 
 
 def test_held_starts_without_a_gripper_are_refused() -> None:

@@ -82,8 +82,11 @@ def find_goals(config: SkillConfig, inputs: NetworkInputs, spec: WorldSpec) -> G
     """Returns the goals of the policy; None if it takes none.
 
     A goal names a point of the world's coordinates. The skill that leads there is known if the
-    representation sees all of them and the skills are directions.
+    representation sees all of them and the skills are directions. A policy that drives the gripper
+    takes none: the zero action with which a policy stays at its goal lets go of a held cube.
     """
+    if isinstance(config.task, TabletopConfig) and config.task.gripper:
+        return None
     coordinates = spec.coordinates
     directional = config.algorithm_name in DIRECTIONAL and config.algorithm.skills == "sphere"
     if coordinates is None or not coordinates.goal_low or not directional:
