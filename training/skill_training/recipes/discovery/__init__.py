@@ -4,6 +4,7 @@
 - ``inputs``: normalisation, and inputs of phi, measured before training.
 - ``policy``: builds algorithm and policy.
 - ``evaluation``: rollouts and metrics of ``skill-eval``.
+- ``lifting``: policies that drive the gripper.
 - ``manifest``: the manifest.
 - ``recipe``: the recipe and its learner.
 """
