@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.discovery import manifest_of
 
 from skill_proto.manifest import (
+    ActionPart,
     Context,
     ContextEstimate,
     PolicyManifest,
@@ -17,9 +19,10 @@ from skill_proto.manifest import (
 )
 from skill_training.errors import ExportError
 from skill_training.recipes.discovery.config import SkillConfig
-from skill_training.recipes.discovery.recipe import METRIC_TEXTS, SkillRecipe
+from skill_training.recipes.discovery.recipe import SkillRecipe
+from skill_training.recipes.discovery.texts import METRIC_TEXTS
 from skill_training.recipes.recipe import CardNotes
-from skill_training.run.card import card, write_card
+from skill_training.run.card import _action, card, write_card
 from skill_training.run.config_io import shortest_command
 from skill_training.run.policy_export import run_facts
 
@@ -103,3 +106,28 @@ def test_a_card_that_cannot_be_written_is_an_error(tiny_config: TinyConfig, tmp_
     notes = SkillRecipe().card_notes(tiny_config())
     with pytest.raises(ExportError, match="cannot write the card"):
         write_card(manifest, notes, tmp_path / "nowhere" / "policy.md")
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        (
+            {"name": "end_effector_displacement", "size": 3, "scale": 0.05, "unit": "m"},
+            "end_effector_displacement (3), 0.05 m per step at 1, base frame",
+        ),
+        (
+            {"name": "actuator_command", "size": 6, "scale": 1.0, "unit": "1"},
+            "actuator_command (6), -1 to 1",
+        ),
+        (
+            {"name": "actuator_command", "size": 2, "scale": 2.5, "unit": "N m"},
+            "actuator_command (2), -2.5 N m to 2.5 N m",
+        ),
+        (
+            {"name": "gripper_width", "size": 1, "scale": 0.08, "unit": "m"},
+            "gripper_width (1), 0 to 0.08 m",
+        ),
+    ],
+)
+def test_an_action_has_its_physical_value(part: dict[str, Any], text: str) -> None:
+    assert _action(ActionPart(frame="base", **part)) == text

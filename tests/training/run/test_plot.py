@@ -9,7 +9,7 @@ import pytest
 
 from skill_training.errors import RunDirectoryError
 from skill_training.recipes.discovery.config import SkillConfig
-from skill_training.recipes.discovery.recipe import CURVES
+from skill_training.recipes.discovery.texts import CURVES
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import MetricsLog
 from skill_training.run.plot import curves_of, labels, plot_runs

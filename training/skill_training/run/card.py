@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from skill_proto.manifest import PolicyManifest, Provenance
+from skill_proto.manifest import ActionPart, PolicyManifest, Provenance
 from skill_training.errors import ExportError
 from skill_training.recipes.recipe import CardNotes
 from skill_training.run.session.replaced_file import replace_text
@@ -47,11 +47,7 @@ def _interface(manifest: PolicyManifest) -> str:
         ),
         (
             "action",
-            ", ".join(
-                f"{part.name} ({part.size}), {part.scale:g} {part.unit} per step at 1, "
-                f"{part.frame} frame"
-                for part in manifest.action
-            ),
+            ", ".join(_action(part) for part in manifest.action),
         ),
     ]
     if manifest.skill.size:
@@ -69,6 +65,18 @@ def _interface(manifest: PolicyManifest) -> str:
         phi = manifest.representation
         rows.append(("representation", f"{phi.form} of {', '.join(phi.inputs)}"))
     return "## Interface\n\n" + _table(("", ""), [*rows, *_recurrent_state(manifest)])
+
+
+def _action(part: ActionPart) -> str:
+    """Returns name, size and physical value of one part of the action."""
+    if part.name == "actuator_command":
+        most = f"{part.scale:g}" if part.unit == "1" else f"{part.scale:g} {part.unit}"
+        return f"{part.name} ({part.size}), -{most} to {most}"
+    if part.name == "gripper_width":
+        return f"{part.name} ({part.size}), 0 to {part.scale:g} {part.unit}"
+    return (
+        f"{part.name} ({part.size}), {part.scale:g} {part.unit} per step at 1, {part.frame} frame"
+    )
 
 
 def _recurrent_state(manifest: PolicyManifest) -> list[tuple[str, str]]:
@@ -129,6 +137,8 @@ def _ranges(manifest: PolicyManifest) -> str:
         (name.replace("_", " "), _number(item.low), _number(item.high), item.unit)
         for name, item in manifest.trained_on.items()
     ]
+    if not rows:
+        return "## Trained on\n\nNo quantity varied between episodes.\n"
     return "## Trained on\n\n" + _table(("quantity", "from", "to", "unit"), rows)
 
 
