@@ -165,18 +165,24 @@ def draw(kinds: dict[str, list[Curve]], path: Path) -> None:
                     axes.plot(steps, curve.cells, "o", color="black", markersize=4, label=label)
                 else:
                     axes.plot(steps, curve.cells, color=colour, linewidth=1.4, label=label)
-    _finish(left, "k gradient steps", max(float(curve.updates[-1]) for curve in own) / 1e3)
-    _finish(right, "M environment steps", max(float(curve.env_steps[-1]) for curve in own) / 1e6)
+    updates, steps = (
+        max(float(values[-1]) for values in ends)
+        for ends in ([curve.updates for curve in own], [curve.env_steps for curve in own])
+    )
+    shown = [cells for n, cells in PUBLISHED if PUBLISHED_NAME in kinds and n <= steps]
+    top = max([*shown, *(float(curve.cells.max()) for curve in own)])
+    _finish(left, "k gradient steps", updates / 1e3, top)
+    _finish(right, "M environment steps", steps / 1e6, top)
     left.legend(frameon=False, fontsize="small")
     save(figure, path)
     print(f"wrote {path}")
 
 
-def _finish(axes: Axes, label: str, longest: float) -> None:
+def _finish(axes: Axes, label: str, longest: float, top: float) -> None:
     tidy(axes, "cells that 48 skills visit")
     axes.set_xlabel(label, fontsize="small")
     axes.set_xlim(0.0, 1.02 * longest)
-    axes.set_ylim(bottom=0.0)
+    axes.set_ylim(0.0, 1.08 * top)
 
 
 def main(config: Config) -> None:

@@ -31,7 +31,7 @@ from benchmarks.discovery.comparison.phi import NoPhiError, Phi, load_phi
 from benchmarks.lib.figures import COLOURS, save, tidy
 from benchmarks.lib.inputs import open_policy
 from benchmarks.lib.report import print_table, write_json
-from skill_proto.arrays import Array
+from skill_proto.arrays import Array, Ids
 from skill_proto.manifest import PolicyManifest
 from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.tabletop.rollouts import evaluation_skills
@@ -78,7 +78,7 @@ class Rollouts:
     """``(n, steps + 1, d)``."""
     coordinates: Array
     """``(n, steps + 1, C)``; C may be 0."""
-    alive: Array
+    alive: Ids
     """``(n,)`` number of states before the end of the episode, at most steps + 1."""
 
 
@@ -167,7 +167,7 @@ def draw(rollouts: Rollouts, steps: Array, distances: Array, names: str, path: P
     print(f"wrote {path}")
 
 
-def _paths(axes: Axes, points: Array, phi: Array, alive: Array) -> None:
+def _paths(axes: Axes, points: Array, phi: Array, alive: Ids) -> None:
     """Draws ``(n, T, C)`` points, coloured by the direction of the end of phi's path."""
     angle = np.arctan2(phi[:, -1, 1], phi[:, -1, 0]) / (2 * np.pi) % 1.0
     for path, length, hue in zip(points, alive, angle, strict=True):
@@ -176,6 +176,10 @@ def _paths(axes: Axes, points: Array, phi: Array, alive: Array) -> None:
             axes.plot(path[:length, 0], color=colour, linewidth=0.9)
         else:
             axes.plot(path[:length, 0], path[:length, 1], color=colour, linewidth=0.9)
+    if points.shape[-1] == 1:
+        axes.set_xlabel("steps", fontsize="small")
+    else:
+        axes.set_aspect("equal", adjustable="datalim")
 
 
 def find(source: Path) -> tuple[Path, WorldConfig]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from skill_training.config import TrainConfig
 from skill_training.errors import RunDirectoryError
 from skill_training.sweep.execution import Place, run_missing
 from skill_training.sweep.grid import Run, Variant, make_variant_runs
+from skill_training.sweep.local import run_locally
 from skill_training.sweep.process import was_busy
 
 
@@ -56,3 +58,21 @@ def test_only_the_last_message_says_that_a_directory_is_in_use(tmp_path: Path) -
     assert not was_busy(1, log)
     log.write_text(log.read_text() + "skill-train: a holds a run with other settings\n")
     assert not was_busy(2, log)
+
+
+def test_a_run_whose_directory_is_in_use_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of a killed sweep, whose processes end with a checkpoint first."""
+    refusal = "skill-train: a_seed0 is in use: PID 3 on b trains here; wait until it ends"
+    codes = [2, 2, 0]
+
+    def start(_: str, __: object, ___: Path, log: Path) -> subprocess.Popen[bytes]:
+        log.parent.mkdir(exist_ok=True)
+        log.write_text(refusal)
+        return subprocess.Popen(["sh", "-c", f"exit {codes.pop(0)}"])
+
+    monkeypatch.setattr("skill_training.sweep.local.start", start)
+    monkeypatch.setattr("skill_training.sweep.local.POLL_S", 0.01)
+    (ended,) = run_locally(finished(tmp_path, "a"), tmp_path, 1, lambda: None)
+    assert (ended.code, codes) == (0, [])
