@@ -49,11 +49,23 @@ def run_skills(
 
 
 def evaluate_goals(
-    policy: Policy, config: WorldConfig, count: int, seed: int, on_step: OnStep | None = None
+    policy: Policy,
+    config: WorldConfig,
+    count: int,
+    seed: int,
+    on_step: OnStep | None = None,
+    *,
+    box: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
 ) -> dict[str, float]:
     """Runs one episode per goal and returns the metrics.
 
-    Goals are drawn uniformly from the box of the world's coordinates.
+    Args:
+        policy: The policy.
+        config: The world.
+        count: Number of goals.
+        seed: Seed of starts and goals.
+        on_step: Called after each control step.
+        box: Ends of the range from which goals are drawn uniformly; None for the world's.
 
     Raises:
         ValueError: The world has no goals.
@@ -63,7 +75,7 @@ def evaluate_goals(
         coordinates = world.spec.coordinates
         if coordinates is None or not coordinates.goal_low:
             raise ValueError(f"{world.spec.title} has no goals")
-        low, high = np.array(coordinates.goal_low), np.array(coordinates.goal_high)
+        low, high = map(np.array, box or (coordinates.goal_low, coordinates.goal_high))
         goals = np.random.default_rng([seed, 2]).uniform(low, high, (count, len(low)))
         trajectories = world_rollouts(policy, world, goals=goals, on_step=on_step)
         return goal_metrics(trajectories, coordinates.goal_radius)

@@ -43,7 +43,7 @@ SKILLS, GOALS = 48, 128
 
 
 def evaluate_world(arguments: EvaluationOptions) -> Outcome:
-    """Runs skills, and goals if the policy takes them.
+    """Runs skills and goals, as far as the policy takes them and the world has a range of goals.
 
     Raises:
         UsageError, UnsupportedPolicyError, PolicyFileError, PolicyError: see each class.
@@ -59,14 +59,21 @@ def evaluate_world(arguments: EvaluationOptions) -> Outcome:
     if manifest is not None:
         check_world(manifest, spec)
     skills = _skills(arguments, manifest)
-    goals = _goal_count(arguments, manifest)
-    steps = spec.episode_steps * (1 + (goals > 0))
+    goals = _goal_count(arguments, manifest, spec)
+    steps = spec.episode_steps * ((len(skills) > 0) + (goals > 0))
+    metrics: dict[str, float] = {}
+    draw = None
     with tqdm(total=steps, unit="step", desc="evaluating", disable=None, leave=False) as bar:
         on_step = partial(bar.update, 1)
-        trajectories, coordinates = run_skills(policy, config, skills, arguments.seed, on_step)
-        metrics = skill_metrics(trajectories, coordinates)
+        if len(skills):
+            trajectories, coordinates = run_skills(policy, config, skills, arguments.seed, on_step)
+            metrics |= skill_metrics(trajectories, coordinates)
+            unit = coordinates and coordinates.unit
+            draw = partial(_draw, trajectories.coordinates, skills, unit)
         if goals:
-            metrics |= evaluate_goals(policy, config, goals, arguments.seed, on_step)
+            space = None if manifest is None else manifest.goal
+            box = None if space is None else (space.low, space.high)
+            metrics |= evaluate_goals(policy, config, goals, arguments.seed, on_step, box=box)
     report = identity(arguments, policy, manifest) | {
         "world": spec.name,
         "skills": len(skills),
@@ -77,9 +84,7 @@ def evaluate_world(arguments: EvaluationOptions) -> Outcome:
     return Outcome(
         table=_table(report, metrics),
         content={**metrics, "settings": report},
-        draw=partial(
-            _draw, trajectories.coordinates, skills, report, coordinates and coordinates.unit
-        ),
+        draw=None if draw is None else partial(draw, report),
     )
 
 
@@ -170,14 +175,24 @@ def _skills(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> Ar
     if manifest is None:
         return np.zeros((count, 0))
     space = manifest.skill
+    if space.kind == "none" and manifest.goal is not None:
+        return np.zeros((0, 0))
     return evaluation_skills(space.kind, space.size, count, arguments.seed)
 
 
-def _goal_count(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> int:
+def _goal_count(
+    arguments: EvaluationOptions, manifest: PolicyManifest | None, spec: WorldSpec
+) -> int:
     takes_goals = manifest is not None and manifest.goal is not None
     if arguments.goals and not takes_goals:
         name = "the baseline" if manifest is None else manifest.name
         raise UsageError(f"--goals: {name} takes no goals; leave it out")
+    has_range = spec.coordinates is not None and len(spec.coordinates.goal_low) > 0
+    if manifest is not None and takes_goals and not has_range:
+        raise UsageError(
+            f"{spec.title} declares no range of goals, from which the goals of {manifest.name} "
+            "could be drawn"
+        )
     return (GOALS if arguments.goals is None else arguments.goals) if takes_goals else 0
 
 
@@ -194,7 +209,7 @@ def _table(report: dict[str, Any], metrics: dict[str, float]) -> str:
 
 
 def _draw(
-    coordinates: Array, skills: Array, report: dict[str, Any], unit: str | None, path: Path
+    coordinates: Array, skills: Array, unit: str | None, report: dict[str, Any], path: Path
 ) -> None:
     from skill_runtime.evaluation.path_plot import save_paths
 

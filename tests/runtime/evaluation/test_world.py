@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+import onnx.parser
 import pytest
 
 import skill_training
@@ -106,6 +107,37 @@ def changed(model: Path, folder: Path, **fields: Any) -> Path:  # noqa: ANN401
     path = folder / "changed.onnx"
     onnx.save(whole, path)
     return path
+
+
+TOWARDS = """
+<ir_version: 10, opset_import: ["" : 20]>
+towards (float[batch,18] observation, float[batch,1] goal) => (float[batch,6] action)
+<int64[1] x = {0}, int64[2] shape = {1, 6}, float low = {-1}, float high = {1}>
+{
+  here = Gather <axis = 1> (observation, x)
+  offset = Sub (goal, here)
+  same = Expand (offset, shape)
+  action = Clip (same, low, high)
+}
+"""
+"""A policy of HalfCheetah that takes goals and no skills."""
+
+
+def test_a_policy_that_takes_goals_alone_gets_those_of_its_own_range(
+    half_cheetah: Path, tmp_path: Path
+) -> None:
+    whole = onnx.parser.parse_model(TOWARDS)
+    fields = json.loads(load_manifest(half_cheetah).to_json())
+    fields |= {"skill": {"kind": "none", "size": 0}, "representation": None}
+    fields["goal"] |= {"low": [4.0], "high": [5.0]}
+    PolicyManifest.model_validate(fields)
+    whole.metadata_props.add(key=METADATA_KEY, value=json.dumps(fields))
+    onnx.save(whole, tmp_path / "towards.onnx")
+    outcome = evaluate(tmp_path / "towards.onnx", goals=4)
+    assert "coverage_cells" not in outcome.content
+    assert outcome.content["goal_mean_distance"] == pytest.approx(4.5, abs=1.5)
+    assert outcome.content["settings"]["skills"] == 0
+    assert outcome.draw is None
 
 
 @pytest.mark.parametrize(
