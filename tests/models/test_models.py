@@ -53,7 +53,23 @@ GOAL_BARS = {
 }
 """Minimum share of goals, by flags of `skill-eval`."""
 
-SHIPPED = (*BARS, *GOAL_BARS, *SKILL_AWARE_BARS)
+WORLD_BARS = {
+    "csf_half_cheetah": {
+        "coverage_cells": 135,
+        "highest_0": 55.0,
+        "displacement_r2": 0.85,
+        "goal_staying_steps": 20.0,
+    },
+    "csf_ant": {
+        "coverage_cells": 450,
+        "octants": 8,
+        "median_displacement": 12.0,
+        "displacement_r2": 0.75,
+    },
+}
+"""Minimum scores of policies of simulated bodies."""
+
+SHIPPED = (*BARS, *GOAL_BARS, *SKILL_AWARE_BARS, *WORLD_BARS)
 
 
 def evaluate(model: str, result: Path, *flags: str) -> dict[str, Any]:
@@ -97,6 +113,25 @@ def test_scores(model: str, tmp_path: Path) -> None:
     short = {name: scores[name] for name, least in BARS[model].items() if scores[name] < least}
     assert short == {}
     assert scores["governor_interventions"] == 0
+
+
+@pytest.mark.parametrize("model", WORLD_BARS)
+def test_scores_of_bodies(model: str, tmp_path: Path) -> None:
+    scores = evaluate(model, tmp_path / "scores.json", "--goals", "48")
+    bars = WORLD_BARS[model]
+    short = {name: scores[name] for name, least in bars.items() if scores[name] < least}
+    assert short == {}
+
+
+@pytest.mark.parametrize("model", WORLD_BARS)
+def test_no_arm_serves_a_policy_of_a_body(model: str) -> None:
+    program = Path(sys.executable).with_name("skill-serve")
+    done = subprocess.run(
+        [program, "--model", MODELS / f"{model}.onnx"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "skill-eval" in done.stderr
 
 
 @pytest.mark.parametrize("model", GOAL_BARS)
