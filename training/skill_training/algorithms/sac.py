@@ -46,6 +46,9 @@ class SacConfig:
     learning_rate: PositiveFloat = 3e-4
     """Learning rate of Adam for every network but the representation."""
 
+    learning_rate_half_life: PositiveInt | None = None
+    """Gradient steps in which all learning rates fall to half; None keeps them constant."""
+
     discount: Discount = 0.99
     """Discount factor per control step."""
 
@@ -196,6 +199,19 @@ class SoftActorCritic(ABC):
         if deterministic:
             return self.actor.mode(observation, skill)
         return self.actor.sample(observation, skill, self.generator)[0]
+
+    def decay_learning_rates(self) -> None:
+        """Lowers all learning rates by the decay of one gradient step.
+
+        The rates are part of the optimisers' state, so a run that continues has them too.
+        """
+        half_life = self.config.learning_rate_half_life
+        if half_life is None:
+            return
+        for part in self.stateful().values():
+            if isinstance(part, Optimizer):
+                for group in part.param_groups:
+                    group["lr"] *= 0.5 ** (1.0 / half_life)
 
     def stateful(self) -> dict[str, nn.Module | Optimizer]:
         """Returns all modules and optimisers with state, by name. Subclasses add their own."""

@@ -247,7 +247,9 @@ class SkillLearner:
     def update(self) -> dict[str, Tensor]:
         """Takes one gradient step on a new batch."""
         batch_size = self._config.algorithm.batch_size
-        return self.algorithm.update(self._replay.sample(batch_size, self._batches))
+        metrics = self.algorithm.update(self._replay.sample(batch_size, self._batches))
+        self.algorithm.decay_learning_rates()
+        return metrics
 
     def evaluate_quick(self) -> Scalars:
         """Returns the metrics of one episode per skill."""
