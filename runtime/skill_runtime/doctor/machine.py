@@ -6,7 +6,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from skill_runtime.realtime.cpus import CPU_FOLDER, isolated_cpus, online_cpus
+from skill_runtime.realtime.cpus import (
+    CPU_FOLDER,
+    is_virtual_machine,
+    isolated_cpus,
+    online_cpus,
+)
 
 ROOT = Path("/")
 CLOCK_SOURCE = "sys/devices/system/clocksource/clocksource0/current_clocksource"
@@ -87,13 +92,8 @@ def _hypervisor(root: Path) -> str:
     """Returns the name of the hypervisor, 'hypervisor unknown' if it is unnamed, or ''."""
     if "microsoft" in _read(root / "proc/sys/kernel/osrelease").lower():
         return "WSL"
-    flags = (
-        line.partition(":")[2].split()
-        for line in _read(root / "proc/cpuinfo").splitlines()
-        if line.startswith("flags")
-    )
     named = _read(root / "sys/hypervisor/type")
-    if "hypervisor" in next(flags, []):
+    if is_virtual_machine(root):
         return named or _read(root / "sys/class/dmi/id/sys_vendor") or "hypervisor unknown"
     on_arm = _read(root / "proc/device-tree/hypervisor/compatible").strip("\0")
     return named or on_arm

@@ -24,8 +24,8 @@ SILENCE_S = 0.08
 20 ms."""
 
 SLEEPING_SILENCE_S = 0.3
-"""The same for a process that sleeps [s]. It may wait for the timer of a virtual processor that the
-host has taken away."""
+"""The same for a process that sleeps in a virtual machine [s]. It may wait for the timer of a
+processor that the host has taken away."""
 
 BUSY_SILENCE_S = 2.0
 """The same for a process that is at work [s]."""
@@ -95,14 +95,21 @@ class Supervisor:
         processes: The processes; a child of one has been prepared, not started.
         stderr: Descriptor for the standard error of the children.
         now: Current time [s].
+        virtual: Whether this is a virtual machine, whose host may hold timers back.
     """
 
     def __init__(
-        self, processes: Sequence[Supervised], stderr: int, now: Callable[[], float]
+        self,
+        processes: Sequence[Supervised],
+        stderr: int,
+        now: Callable[[], float],
+        *,
+        virtual: bool = False,
     ) -> None:
         self._processes = processes
         self._stderr = stderr
         self._now = now
+        self._virtual = virtual
         self._ended, self._paused = threading.Event(), threading.Event()
         # The thread must live as long as the processes that it has started: Linux ends a child
         # with the thread that started it (PR_SET_PDEATHSIG).
@@ -163,12 +170,12 @@ class Supervisor:
         # A machine that stands still for a moment stops both processes; that is no failure.
         process.silent_s += min(since_s, 2.0 * CHECK_S)
         silent_s = process.silent_s
-        if silent_s < SILENCE_S or silent_s < self._patience_s(process, child.state):
+        state = child.state
+        if silent_s < SILENCE_S or silent_s < self._patience_s(process, state):
             return None
-        return f"no heartbeat for {1e3 * silent_s:.0f} ms"
+        return f"no heartbeat for {1e3 * silent_s:.0f} ms, process state {state or 'unknown'}"
 
-    @staticmethod
-    def _patience_s(process: Supervised, state: str) -> float:
+    def _patience_s(self, process: Supervised, state: str) -> float:
         """Returns for how long a process in this state may be without a heartbeat [s]."""
         if state in STOPPED:
             return 0.0
@@ -176,7 +183,7 @@ class Supervisor:
             return STARTING_S
         if state in process.at_work | ENDING:
             return process.busy_silence_s
-        return SLEEPING_SILENCE_S if state == "S" else 0.0
+        return SLEEPING_SILENCE_S if state == "S" and self._virtual else 0.0
 
     def _start(self, process: Supervised) -> None:
         process.on_start()

@@ -21,6 +21,16 @@ def isolated_cpus(root: Path = Path("/")) -> list[int]:
     return _read(root / CPU_FOLDER / "isolated")
 
 
+def is_virtual_machine(root: Path = Path("/")) -> bool:
+    """Returns whether a hypervisor provides the processors; False if unknown."""
+    try:
+        text = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
+    return "hypervisor" in flags
+
+
 def allowed_cpus() -> list[int]:
     """Returns the processors that the calling thread may use."""
     if not hasattr(os, "sched_getaffinity"):

@@ -15,6 +15,7 @@ from skill_proto.printable import printable
 from skill_runtime.authority.authority import Authority
 from skill_runtime.authority.refusal import Refusal
 from skill_runtime.channel.stop_requests import BLOCKED, StopRequests
+from skill_runtime.realtime.cpus import is_virtual_machine
 from skill_runtime.realtime.limits import process_state
 
 log = logging.getLogger(__name__)
@@ -24,8 +25,8 @@ SILENCE_S = 0.06
 every 10 ms."""
 
 ALIVE_SILENCE_S = 0.3
-"""The same for a listener that works, waits for a processor, or sleeps [s]. One that sleeps may
-wait for the timer of a virtual processor that the host has taken away."""
+"""The same for a listener that works or waits for a processor [s]. In a virtual machine it may also
+sleep: its timer may be that of a processor that the host has taken away."""
 
 ANSWERS_NOT = "the stop listener does not answer"
 
@@ -49,7 +50,7 @@ class StopReader:
     ) -> None:
         self._stops = stops
         self._authority = authority
-        self._is_alive = is_alive or process_is_alive
+        self._is_alive = is_alive or alive(virtual=is_virtual_machine())
         self._executed = stops.executed
         self._beat_ns, self._silent_s, self._checked = stops.beat_ns, 0.0, 0.0
         self._pid = stops.pid
@@ -122,6 +123,12 @@ class StopReader:
             log.warning("stop: %s%s", reason or "no reason given", detail)
 
 
-def process_is_alive(pid: int) -> bool:
-    """Returns whether a process runs, or waits for a processor, the disk or an event."""
-    return process_state(pid) in ("R", "D", "S")
+def alive(*, virtual: bool) -> Callable[[int], bool]:
+    """Returns a function that tells whether a process works, waits for a processor or the disk.
+
+    Args:
+        virtual: Whether this is a virtual machine, in which a process may also sleep because the
+            host holds its timer back.
+    """
+    states = frozenset("RDS" if virtual else "RD")  # proc(5)
+    return lambda pid: process_state(pid) in states

@@ -58,7 +58,7 @@ class Rig:
             is_wanted=lambda: self.wanted,
             on_start=self._count,
         )
-        self.supervisor = Supervisor([self.process], stderr=2, now=self.clock.now)
+        self.supervisor = Supervisor([self.process], stderr=2, now=self.clock.now, virtual=True)
 
     def _count(self) -> None:
         self.counted += 1
@@ -130,7 +130,9 @@ def test_a_process_without_a_heartbeat_is_ended_and_started_again(
     rig.check()
     assert len(rig.children) == 2
     assert rig.children[0].killed
-    assert caplog.messages == ["the gateway failed (no heartbeat for 94 ms); it is started again"]
+    assert caplog.messages == [
+        "the gateway failed (no heartbeat for 94 ms, process state unknown); it is started again"
+    ]
 
 
 def test_one_heartbeat_in_time_is_enough(rig: Rig) -> None:
@@ -151,6 +153,13 @@ def test_a_process_at_work_or_at_its_end_has_more_time(rig: Rig, state: str, che
     rig.check(checks - 1)
     assert len(rig.children) == 1
     rig.check()
+    assert len(rig.children) == 2
+
+
+def test_a_sleeping_process_has_more_time_in_a_virtual_machine_alone(rig: Rig) -> None:
+    rig.supervisor._virtual = False
+    rig.child.state = "S"
+    rig.check(6)
     assert len(rig.children) == 2
 
 

@@ -10,6 +10,7 @@ from skill_runtime.console.flags import UsageError, check_cpu
 from skill_runtime.realtime.cpus import (
     cpus_beside,
     format_cpus,
+    is_virtual_machine,
     isolated_cpus,
     loop_cpus,
     online_cpus,
@@ -70,3 +71,16 @@ def test_a_processor_that_does_not_exist_is_refused() -> None:
     check_cpu(online_cpus()[-1])
     with pytest.raises(UsageError, match=rf"--cpu takes .*{format_cpus(online_cpus())}, got 9999"):
         check_cpu(9999)
+
+
+@pytest.mark.parametrize(
+    ("text", "virtual"),
+    [("flags\t\t: fpu hypervisor sse\n", True), ("flags\t\t: fpu sse\n", False), (None, False)],
+)
+def test_a_virtual_machine_is_known_by_a_flag_of_its_processors(
+    tmp_path: Path, text: str | None, *, virtual: bool
+) -> None:
+    if text is not None:
+        (tmp_path / "proc").mkdir()
+        (tmp_path / "proc/cpuinfo").write_text(f"processor\t: 0\n{text}")
+    assert is_virtual_machine(tmp_path) == virtual

@@ -25,7 +25,7 @@ from skill_runtime.server.stop_reader import (
     SILENCE_S,
     STARTED_AGAIN,
     StopReader,
-    process_is_alive,
+    alive,
 )
 
 TICK_S = 1 / 128
@@ -307,18 +307,20 @@ def sleeping() -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="this system has no /proc")
-def test_a_process_that_works_or_sleeps_is_alive_and_others_are_not(
-    sleeping: subprocess.Popen[bytes],
+@pytest.mark.parametrize("virtual", [False, True])
+def test_a_process_that_sleeps_is_alive_in_a_virtual_machine_alone(
+    sleeping: subprocess.Popen[bytes], *, virtual: bool
 ) -> None:
-    assert process_is_alive(os.getpid())
+    is_alive = alive(virtual=virtual)
+    assert is_alive(os.getpid())
     until(lambda: process_state(sleeping.pid) == "S")
-    assert process_is_alive(sleeping.pid)
+    assert is_alive(sleeping.pid) == virtual
     sleeping.send_signal(signal.SIGSTOP)
     until(lambda: process_state(sleeping.pid) == "T")
-    assert not process_is_alive(sleeping.pid)
+    assert not is_alive(sleeping.pid)
     sleeping.kill()
     until(lambda: process_state(sleeping.pid) == "Z")
-    assert not process_is_alive(sleeping.pid)
+    assert not is_alive(sleeping.pid)
     sleeping.wait()
     assert process_state(sleeping.pid) == ""
-    assert not process_is_alive(sleeping.pid)
+    assert not is_alive(sleeping.pid)
