@@ -25,7 +25,6 @@ import tyro
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.discovery.comparison.phi import NoPhiError, Phi, load_phi
 from benchmarks.lib.figures import COLOURS, save, tidy
@@ -36,14 +35,10 @@ from skill_proto.manifest import PolicyManifest
 from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.tabletop.rollouts import evaluation_skills
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
-from skill_robots.worlds.errors import WorldError
+from skill_robots.worlds.errors import UntrustedWorldError, WorldError
 from skill_robots.worlds.evaluation import exact
-from skill_robots.worlds.registry import (
-    WorldConfig,
-    default_config,
-    is_given_by_name,
-    make_world,
-)
+from skill_robots.worlds.registry import WorldConfig, make_world
+from skill_robots.worlds.trained import trained_config
 from skill_robots.worlds.world import World
 from skill_training.errors import TrainingError
 from skill_training.recipes.discovery.config import SkillConfig
@@ -185,7 +180,7 @@ def _paths(axes: Axes, points: Array, phi: Array, alive: Ids) -> None:
 def find(source: Path) -> tuple[Path, WorldConfig]:
     """Returns policy file and world; exits with the reason if one is missing."""
     if not source.is_dir():
-        return source, _world_of(open_policy(source).manifest)
+        return source, world_of(open_policy(source).manifest)
     run = RunDirectory(source)
     try:
         config = run.config()
@@ -204,18 +199,17 @@ def find(source: Path) -> tuple[Path, WorldConfig]:
     return run.policy, exact(task)
 
 
-def _world_of(manifest: PolicyManifest) -> WorldConfig:
+def world_of(manifest: PolicyManifest) -> WorldConfig:
     """Returns the world that a policy file names, if that imports no code of a stranger."""
     trained = manifest.world
     if trained is None:
         return TabletopConfig()
-    if not is_given_by_name(trained.name):
-        raise SystemExit(f"{manifest.name} is from {trained.name}; give its run directory instead")
-    default = default_config(trained.name)
     try:
-        return exact(TypeAdapter(type(default)).validate_python(trained.settings))
-    except ValidationError as error:
-        raise SystemExit(f"the world of {manifest.name} cannot be made: {error}") from None
+        return exact(trained_config(trained.name, trained.settings, manifest.name, is_named=False))
+    except UntrustedWorldError as error:
+        raise SystemExit(f"{error}; give its run directory instead") from None
+    except WorldError as error:
+        raise SystemExit(str(error)) from None
 
 
 def main(config: Config) -> None:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.discovery.temporal_distance import Rollouts, measure, pair_distances, principal
+from benchmarks.discovery.temporal_distance import (
+    Rollouts,
+    measure,
+    pair_distances,
+    principal,
+    world_of,
+)
+from tests.support.policy_files import push_manifest
 
 from skill_proto.arrays import Array
+from skill_proto.plant import SimulatedWorld
 
 
 def rollouts(phi: Array, alive: list[int] | None = None) -> Rollouts:
@@ -58,3 +66,19 @@ def test_principal_components_keep_lengths_in_a_plane() -> None:
     found = principal(flat @ plane.T)
     np.testing.assert_allclose(np.linalg.norm(found, axis=-1), np.linalg.norm(flat, axis=-1))
     np.testing.assert_allclose(principal(np.ones((1, 3, 1))), np.zeros((1, 3, 2)))
+
+
+REACHER = "gymnasium:Reacher-v5"
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"environment": "evil:make"}, "contradicts itself"),
+        ({"environment": REACHER, "settings": ["xml_file=/a"]}, "xml_file.*its run directory"),
+    ],
+)
+def test_a_policy_file_chooses_no_code(settings: dict[str, object], text: str) -> None:
+    world = SimulatedWorld(name=REACHER, episode_steps=50, settings=settings)
+    with pytest.raises(SystemExit, match=text):
+        world_of(push_manifest().model_copy(update={"world": world}))
