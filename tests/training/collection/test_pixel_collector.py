@@ -20,7 +20,7 @@ from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.pixels.encoder import PixelConfig
 from skill_training.nets.representation import RepresentationConfig
 
-STEPS, SCENES = 30, 3
+STEPS, SCENES, ROWS = 30, 3, 400
 
 
 class PositionCamera:
@@ -46,18 +46,18 @@ def _value(position: np.ndarray) -> np.ndarray:
 class Collected:
     """A round of a world whose episodes end beyond 1."""
 
-    def __init__(self, *, rounds: int = 1, **pixels: int) -> None:
+    def __init__(self, *, rounds: int = 1, frames: int = 2000, **pixels: int) -> None:
         settings: dict[str, Any] = {"environment": "point", "episode_steps": STEPS}
         config = GymnasiumConfig(**settings, coordinates=("position.0",))
         self.world = GymnasiumWorld(Point, config, SCENES, seed=1)
         phi = RepresentationConfig(inputs=("*",), form="linear")
         inputs = NetworkInputs(scale=(1.0, 1.0), seen=(0, 1), seen_scale=(1.0, 1.0))
         algorithm = Csf(CsfConfig(hidden=(8,), representation=phi), inputs=inputs, action_size=1)
-        rows = ReplayBuffer(400, observation_size=2, action_size=1, skill_size=2, terminals=True)
+        rows = ReplayBuffer(ROWS, observation_size=2, action_size=1, skill_size=2, terminals=True)
         self.camera = PositionCamera(self.world)
         self.config = PixelConfig(**cast("Any", pixels))
-        self.replay = PixelReplay(rows, FrameStore(2000, 1), stack=self.config.stack)
-        collector = PixelCollector(
+        self.replay = PixelReplay(rows, FrameStore(frames, 1), stack=self.config.stack)
+        self.collector = PixelCollector(
             self.world,
             algorithm,
             self.replay,
@@ -68,16 +68,14 @@ class Collected:
             seed=0,
         )
         for _ in range(rounds):
-            collector.collect_round()
+            self.collector.collect_round()
 
     def batch(self) -> Batch:
         return self.replay.sample(2000, torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("every", [1, 2, 4])
-@pytest.mark.parametrize("stack", [1, 3])
-def test_frames_are_those_of_the_states(every: int, stack: int) -> None:
-    batch = Collected(every=every, stack=stack, rounds=2).batch()
+def check(batch: Batch, stack: int) -> None:
+    """Compares the frames with the observations."""
     assert batch.frames is not None
     assert batch.next_frames is not None
     newest = batch.frames[:, -1, 0, 0].numpy()
@@ -86,6 +84,26 @@ def test_frames_are_those_of_the_states(every: int, stack: int) -> None:
     np.testing.assert_array_equal(newest, _value(batch.next_observation[:, 0].numpy()))
     if stack > 1:  # the stack moves on by one frame
         assert torch.equal(batch.next_frames[:, :-3], batch.frames[:, 3:])
+
+
+@pytest.mark.parametrize("every", [1, 2, 4])
+@pytest.mark.parametrize("stack", [1, 3])
+def test_frames_are_those_of_the_states(every: int, stack: int) -> None:
+    check(Collected(every=every, stack=stack, rounds=2).batch(), stack)
+
+
+@pytest.mark.parametrize("stack", [1, 3])
+def test_no_transition_outlives_its_frames(stack: int) -> None:
+    """The ring has fewer frames than a round; episodes end early, also at a round's last step."""
+    made = Collected(every=1, stack=stack, frames=50, rounds=0)
+    ended = 0
+    for _ in range(6):
+        made.collector.collect_round()
+        usable = torch.arange(made.replay._first, made.replay._end) % ROWS
+        assert int(made.replay._numbers[usable].min()) >= made.replay.frames.first
+        check(made.batch(), stack)
+        ended += int(made.replay._rows._rows[usable[-SCENES:], -1].sum())
+    assert ended > 0
 
 
 def test_a_stack_begins_with_the_first_frame_of_its_episode() -> None:
@@ -103,10 +121,13 @@ def test_a_stack_begins_with_the_first_frame_of_its_episode() -> None:
 
 
 def test_each_step_shares_its_frame_with_the_next() -> None:
-    """31 frames for 30 steps of each scene, and one more for each early start."""
+    """31 frames for 30 steps of each scene, and one more for each early start.
+
+    Episodes that end with the round are followed by no step, and so by no frame.
+    """
     made = Collected(every=1)
     assert len(made.replay) == SCENES * STEPS
-    terminals = made.replay._rows._rows[: SCENES * STEPS, -1].sum()
+    terminals = made.replay._rows._rows[: SCENES * (STEPS - 1), -1].sum()
     assert made.camera.rendered == SCENES * (STEPS + 1) + int(terminals)
 
 

@@ -33,7 +33,7 @@ def fill(replay: PixelReplay, steps: int, *, first: int = 0, scenes: int = 2) ->
 
 def shoot(replay: PixelReplay, time: int, scenes: int) -> torch.Tensor:
     values = np.arange(scenes, dtype=np.uint8) + 10 * time
-    return replay.frames.add(np.tile(values[:, None, None, None], (1, 1, 1, 3)))
+    return replay.add_frames(np.tile(values[:, None, None, None], (1, 1, 1, 3)))
 
 
 def drawn(replay: PixelReplay, seed: int = 0) -> Batch:
@@ -71,6 +71,14 @@ def test_the_capacity_of_rows_holds_too() -> None:
     fill(replay, 5)
     assert len(replay) == 4
     assert check(drawn(replay)) == {30, 31, 40, 41}
+
+
+def test_frames_alone_drop_the_transitions_that_they_overwrite() -> None:
+    """Of six frames, those of time 0 are overwritten; no transition follows them."""
+    replay = make(frames=6)
+    fill(replay, 2)
+    shoot(replay, 9, scenes=2)
+    assert check(drawn(replay)) == {10, 11}
 
 
 def test_a_gap_between_episodes_drops_no_more_than_it_must() -> None:

@@ -55,9 +55,9 @@ class PixelCollector(SkillCollector):
         """Numbers of the newest frames of each scene, oldest first."""
 
     def started(self, time: int, ids: Ids | None = None) -> None:
-        """Renders the first frame of the scenes ``ids``, if a stored step needs it."""
-        if self._needs(time):
-            numbers = self._pixels.frames.add(self._camera.frames(ids))
+        """Renders the first frame of the scenes ``ids``, if a stored step to come needs it."""
+        if self._needs(time, first=time):
+            numbers = self._pixels.add_frames(self._camera.frames(ids))
             scenes = torch.arange(self.world.n) if ids is None else torch.from_numpy(ids)
             self._stack[scenes] = numbers[:, None]
 
@@ -66,8 +66,8 @@ class PixelCollector(SkillCollector):
     ) -> None:
         """Renders the scenes after the step, and stores the step, if its turn has come."""
         before = self._stack
-        if self._needs(time + 1):
-            numbers = self._pixels.frames.add(self._camera.frames())
+        if self._needs(time + 1, first=time):
+            numbers = self._pixels.add_frames(self._camera.frames())
             self._stack = torch.cat((before[:, 1:], numbers[:, None]), dim=1)
         if self._is_stored(time):
             valid = slice(None) if step.valid is None else np.flatnonzero(step.valid)
@@ -89,8 +89,12 @@ class PixelCollector(SkillCollector):
         first = (self.env_steps // self.steps_per_round) % self._config.every
         return time % self._config.every == first
 
-    def _needs(self, time: int) -> bool:
-        """Returns whether a stored step has this time's frame in one of its two stacks."""
-        steps = self.world.spec.episode_steps
-        due = range(max(0, time - 1), min(steps, time + self._config.stack))
+    def _needs(self, time: int, *, first: int) -> bool:
+        """Returns whether a stored step has this time's frame in one of its two stacks.
+
+        Args:
+            time: Control steps since the start of the round.
+            first: First step that counts: the one before this time, if the frame is of its end.
+        """
+        due = range(first, min(self.world.spec.episode_steps, time + self._config.stack))
         return any(self._is_stored(step) for step in due)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from skill_training.data.frame_store import FrameStore
@@ -31,6 +33,19 @@ class PixelReplay:
 
     def __len__(self) -> int:
         return self._end - self._first
+
+    def add_frames(self, frames: NDArray[np.uint8]) -> Tensor:
+        """Stores frames, drops the transitions whose frames they overwrite, returns their numbers.
+
+        Args:
+            frames: ``(n, size, size, 3)``.
+
+        Raises:
+            ValueError: there are more frames than the capacity.
+        """
+        numbers = self.frames.add(frames)
+        self._forget()
+        return numbers
 
     def add(
         self,
