@@ -48,9 +48,17 @@ def _current(algorithm: dict[str, Any]) -> dict[str, Any]:
 
 
 def shortest_command(config: TrainConfig) -> str:
-    """Returns the shortest command that gives this configuration. It always contains the seed."""
+    """Returns the shortest command that gives this configuration. It always contains the seed.
+
+    It has no preset if that is one of another release: then it gives the same settings by flags.
+    """
     name = config.algorithm_name
-    default = default_config(name, config.world, config.preset)
+    try:
+        default = default_config(name, config.world, config.preset)
+    except ConfigError:
+        if config.preset is None:
+            raise
+        return shortest_command(replace(config, preset=None))
     default = replace(default, run=replace(default.run, seed=config.run.seed))
     start = ["skill-train", name]
     if config.preset is not None:

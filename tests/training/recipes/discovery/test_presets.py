@@ -123,8 +123,15 @@ def test_a_preset_of_another_world_or_release_is_refused() -> None:
         check_preset(replace(config, task=replace(config.task, body="hopper")))
     with pytest.raises(ConfigError, match="choose one of paper-ant, paper-half-cheetah, fast-ant"):
         check_preset(replace(config, preset="paper-kitchen"))
-    # A run that names such a preset can still be exported.
-    assert remarks(replace(config, preset="x")) == ("Preset x of another release.",)
+
+
+def test_a_run_of_a_preset_of_another_release_can_still_be_exported() -> None:
+    """Its command has no preset, but flags for all settings that differ from the defaults."""
+    config = replace(preset_config("csf", "paper-ant"), preset="x")
+    assert remarks(config) == ("Preset x of another release.",)
+    command = shortest_command(config)
+    assert command.startswith("skill-train csf --world ant --seed 0 ")
+    assert train_config(parse(shlex.split(command)[1:])) == replace(config, preset=None)
 
 
 def test_the_help_lists_presets_and_differences(capfd: pytest.CaptureFixture[str]) -> None:
