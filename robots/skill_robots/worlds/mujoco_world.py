@@ -282,7 +282,7 @@ def body_spec(config: BodyConfig, model: mujoco.MjModel) -> WorldSpec:
                 name="joint_displacement" if step else "actuator_command",
                 size=model.nu,
                 scale=step or float(model.actuator_ctrlrange[0, 1]),
-                unit="1",
+                unit="rad" if step else "1",  # of the hinges; sliding fingers move by scale in m
                 frame="none",
             ),
         ),

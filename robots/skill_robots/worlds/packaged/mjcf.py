@@ -35,13 +35,18 @@ def packaged_spec(body: PackagedBody) -> mujoco.MjSpec:
     """Returns the editable model of a body, without the dropped parts and without sensors.
 
     Raises:
-        WorldError: as for :func:`packaged_path`.
+        WorldError: as for :func:`packaged_path`; or the file has no part with a dropped name.
     """
     spec = mujoco.MjSpec.from_file(str(packaged_path(body)))
     for sensor in list(spec.sensors):
         spec.delete(sensor)
     for name in body.dropped:
         part = spec.body(name) or spec.geom(name)
-        if part is not None:
-            spec.delete(part)
+        if part is None:
+            raise WorldError(
+                f"{body.mjcf} of the installed {body.distribution} has no body or geom {name!r}, "
+                f"which {body.title} leaves out; install another version (docs/worlds.md has one "
+                "that works)"
+            )
+        spec.delete(part)
     return spec
