@@ -8,13 +8,14 @@ import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import onnx
 import onnx.parser
 import pytest
 from onnx import TensorProto, helper
 
+from skill_proto.manifest import ActionPart
 from skill_runtime.policy import OnnxPolicy, PolicyFileError, load_manifest
 from skill_runtime.policy.onnx_file import model_bytes
 
@@ -221,6 +222,20 @@ def test_a_newer_manifest(
     text = refusal(make_policy_file(tmp_path, manifest=newer))
     assert "schema_version is 2" in text
     assert "upgrade skill-serve" in text
+
+
+def test_an_action_part_of_a_later_release(
+    policy_file: Path, tmp_path: Path, make_policy_file: PolicyFileFactory
+) -> None:
+    """The version is the same: the unknown name is given, and those that are known."""
+    manifest = contents(policy_file)
+    manifest["action"][0]["name"] = "wrist_turn"
+    text = refusal(make_policy_file(tmp_path, manifest=json.dumps(manifest)))
+    assert "action.0.name: " in text
+    assert "got 'wrist_turn'" in text
+    known = get_args(ActionPart.model_fields["name"].annotation)
+    assert "gripper_width" in known
+    assert all(f"'{name}'" in text for name in known)
 
 
 def test_a_manifest_with_missing_and_invalid_fields(
