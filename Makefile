@@ -46,8 +46,10 @@ simulate: install ## Run the server on virtual time with faults injected (SEED=0
 	$(BIN)/python -m skill_runtime.fault_injection --seed $(SEED) --ticks $(TICKS) $(ARGS)
 
 test: check ## Install, then lint, types, layers and all tests.
-	$(PARALLEL) -m "not real_time"
-	$(BIN)/python -m pytest -m real_time
+	status=0; \
+	$(PARALLEL) -m "not real_time" || status=1; \
+	$(BIN)/python -m pytest -m real_time || status=1; \
+	exit $$status
 
 test-fast: install-dev ## All tests but the slow ones.
 	$(PARALLEL) -m "not real_time and not slow"

@@ -147,7 +147,7 @@ def test_mass_in_grams_is_refused(make_manifest: MakeManifest) -> None:
 
 def test_the_units_of_the_shipped_files_are_those_of_the_robot() -> None:
     onnx = pytest.importorskip("onnx")
-    models = sorted((Path(__file__).parents[3] / "models").glob("*.onnx"))
+    models = sorted((Path(__file__).parents[3] / "models").glob("*_panda.onnx"))
     assert len(models) == 4
     for path in models:
         entries = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
