@@ -56,6 +56,7 @@ def evaluate_goals(
     on_step: OnStep | None = None,
     *,
     box: tuple[tuple[float, ...], tuple[float, ...]] | None = None,
+    radius: float | None = None,
 ) -> dict[str, float]:
     """Runs one episode per goal and returns the metrics.
 
@@ -66,18 +67,19 @@ def evaluate_goals(
         seed: Seed of starts and goals.
         on_step: Called after each control step.
         box: Ends of the range from which goals are drawn uniformly; None for the world's.
+        radius: Largest distance at which a goal counts as reached; None for the world's.
 
     Raises:
-        ValueError: The world has no goals.
+        ValueError: The world has no coordinates, or no goals and no box is given.
     """
     world = make_world(config, count, seed=seed)
     try:
         coordinates = world.spec.coordinates
-        if coordinates is None or not coordinates.goal_low:
+        if coordinates is None or not (box or coordinates.goal_low):
             raise ValueError(f"{world.spec.title} has no goals")
         low, high = map(np.array, box or (coordinates.goal_low, coordinates.goal_high))
         goals = np.random.default_rng([seed, 2]).uniform(low, high, (count, len(low)))
         trajectories = world_rollouts(policy, world, goals=goals, on_step=on_step)
-        return goal_metrics(trajectories, coordinates.goal_radius)
+        return goal_metrics(trajectories, coordinates.goal_radius if radius is None else radius)
     finally:
         world.close()

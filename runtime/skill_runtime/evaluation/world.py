@@ -9,29 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 from tqdm import tqdm
 
 from skill_proto.arrays import Array
-from skill_proto.manifest import (
-    PolicyManifest,
-)
-from skill_proto.validation_text import describe_errors
+from skill_proto.manifest import GoalSpace, PolicyManifest
 from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.tasks.baselines import make_baseline
 from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.tabletop.rollouts import evaluation_skills
-from skill_robots.worlds.errors import WorldError
+from skill_robots.worlds.errors import UntrustedWorldError, WorldError
 from skill_robots.worlds.evaluation import evaluate_goals, exact, run_skills
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.metrics import skill_metrics
 from skill_robots.worlds.registry import (
     WorldConfig,
     default_config,
-    is_given_by_name,
     make_world,
     world_name,
 )
+from skill_robots.worlds.trained import trained_config
 from skill_robots.worlds.world import WorldSpec
 from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.options import EvaluationOptions
@@ -43,7 +39,7 @@ SKILLS, GOALS = 48, 128
 
 
 def evaluate_world(arguments: EvaluationOptions) -> Outcome:
-    """Runs skills and goals, as far as the policy takes them and the world has a range of goals.
+    """Runs skills and goals, as far as the policy takes them and the world has coordinates.
 
     Raises:
         UsageError, UnsupportedPolicyError, PolicyFileError, PolicyError: see each class.
@@ -73,7 +69,10 @@ def evaluate_world(arguments: EvaluationOptions) -> Outcome:
         if goals:
             space = None if manifest is None else manifest.goal
             box = None if space is None else (space.low, space.high)
-            metrics |= evaluate_goals(policy, config, goals, arguments.seed, on_step, box=box)
+            radius = _radius(manifest, spec)
+            metrics |= evaluate_goals(
+                policy, config, goals, arguments.seed, on_step, box=box, radius=radius
+            )
     report = identity(arguments, policy, manifest) | {
         "world": spec.name,
         "skills": len(skills),
@@ -148,25 +147,13 @@ def _trained_world(arguments: EvaluationOptions, manifest: PolicyManifest) -> Wo
             f"{manifest.name} was trained in the world {name!r}, not in {arguments.world!r}; leave "
             "--world out"
         )
-    chosen = trained.settings.get("settings")
-    if arguments.world is None and (chosen or not is_given_by_name(name)):
-        raise UsageError(
-            f"{manifest.name} was trained in the world {name!r}"
-            + (f" with the settings {chosen}" if chosen else ", which is code of your own")
-            + f"; if you trust it, add: --world {name}"
-        )
-    default = default_config(name)
+    is_named = arguments.world is not None
     try:
-        config = TypeAdapter(type(default)).validate_python(trained.settings)
-    except ValidationError as error:
-        raise UnsupportedPolicyError(
-            f"the settings of the world {name!r} in {manifest.name}: {describe_errors(error)}"
-        ) from None
-    if world_name(config) != name:
-        raise UnsupportedPolicyError(
-            f"the manifest of {manifest.name} contradicts itself: its world is {name!r}, and its "
-            f"settings are those of {world_name(config)!r}"
-        )
+        config = trained_config(name, trained.settings, manifest.name, is_named=is_named)
+    except UntrustedWorldError as error:
+        raise UsageError(f"{error}; if you trust it, add: --world {name}") from None
+    except WorldError as error:
+        raise UnsupportedPolicyError(str(error)) from None
     return exact(config)
 
 
@@ -175,7 +162,13 @@ def _skills(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> Ar
     if manifest is None:
         return np.zeros((count, 0))
     space = manifest.skill
-    if space.kind == "none" and manifest.goal is not None:
+    if _takes_goals_alone(manifest):
+        given = [f"--{name}" for name in ("skills", "plot") if getattr(arguments, name) is not None]
+        if given:
+            raise UsageError(
+                f"{', '.join(given)}: {manifest.name} takes goals, no skills; leave "
+                f"{'it' if len(given) == 1 else 'them'} out"
+            )
         return np.zeros((0, 0))
     return evaluation_skills(space.kind, space.size, count, arguments.seed)
 
@@ -183,17 +176,53 @@ def _skills(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> Ar
 def _goal_count(
     arguments: EvaluationOptions, manifest: PolicyManifest | None, spec: WorldSpec
 ) -> int:
-    takes_goals = manifest is not None and manifest.goal is not None
-    if arguments.goals and not takes_goals:
-        name = "the baseline" if manifest is None else manifest.name
-        raise UsageError(f"--goals: {name} takes no goals; leave it out")
-    has_range = spec.coordinates is not None and len(spec.coordinates.goal_low) > 0
-    if manifest is not None and takes_goals and not has_range:
+    if manifest is None or manifest.goal is None:
+        if arguments.goals:
+            name = "the baseline" if manifest is None else manifest.name
+            raise UsageError(f"--goals: {name} takes no goals; leave it out")
+        return 0
+    count = GOALS if arguments.goals is None else arguments.goals
+    if not count and _takes_goals_alone(manifest):
         raise UsageError(
-            f"{spec.title} declares no range of goals, from which the goals of {manifest.name} "
-            "could be drawn"
+            f"--goals 0: {manifest.name} takes goals, no skills, so that nothing would be scored; "
+            "leave it out, or give a number of goals"
         )
-    return (GOALS if arguments.goals is None else arguments.goals) if takes_goals else 0
+    if count:
+        _check_goals(manifest, manifest.goal, spec)
+    return count
+
+
+def _check_goals(manifest: PolicyManifest, goal: GoalSpace, spec: WorldSpec) -> None:
+    """Refuses to score goals for other entries than the coordinates of the world."""
+    names = tuple(f"{goal.field}.{component}" for component in goal.components)
+    if spec.coordinates is None:
+        raise UsageError(
+            f"{spec.title} has no coordinates here, and {manifest.name} takes goals for "
+            f"{', '.join(names)}; add --coordinates {' '.join(names)} if it is an environment of "
+            "Gymnasium, or --goals 0"
+        )
+    if spec.coordinates.names != names:
+        raise UsageError(
+            f"the coordinates of the score are {', '.join(spec.coordinates.names)}, but "
+            f"{manifest.name} takes goals for {', '.join(names)}; leave --coordinates out"
+            + ("" if _takes_goals_alone(manifest) else ", or add --goals 0")
+        )
+
+
+def _takes_goals_alone(manifest: PolicyManifest) -> bool:
+    return manifest.skill.kind == "none" and manifest.goal is not None
+
+
+def _radius(manifest: PolicyManifest | None, spec: WorldSpec) -> float | None:
+    """Returns the distance at which a goal counts as reached; None for the world's.
+
+    A policy that takes goals alone was trained to stay within the radius of its file. That of a
+    policy with skills is only where it stops.
+    """
+    if manifest is None or manifest.goal is None:
+        return None
+    declares = spec.coordinates is not None and spec.coordinates.goal_radius > 0.0
+    return None if declares and not _takes_goals_alone(manifest) else manifest.goal.stop_radius
 
 
 def _table(report: dict[str, Any], metrics: dict[str, float]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import skill_training
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.policy_support import UnsupportedPolicyError, check_supported
+from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.registry import make_world
 from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.dispatch import find_evaluation
 from skill_runtime.evaluation.options import EvaluationOptions
@@ -123,21 +125,88 @@ towards (float[batch,18] observation, float[batch,1] goal) => (float[batch,6] ac
 """A policy of HalfCheetah that takes goals and no skills."""
 
 
-def test_a_policy_that_takes_goals_alone_gets_those_of_its_own_range(
+TOWARDS_POINT = """
+<ir_version: 10, opset_import: ["" : 20]>
+towards (float[batch,2] observation, float[batch,1] goal) => (float[batch,1] action)
+<int64[1] x = {0}, float two = {2}, float one = {1}, float three = {3}, float low = {-1},
+ float high = {1}>
+{
+  here = Gather <axis = 1> (observation, x)
+  offset = Sub (goal, here)
+  command = Mul (offset, two)
+  around = Sub (command, one)
+  part = Div (around, three)
+  action = Clip (part, low, high)
+}
+"""
+"""A policy of the point that is at its goal after one step: half of a command in [-2, 4]."""
+
+
+def goals_alone(model: Path, graph: str, folder: Path, goal: dict[str, Any], **fields: Any) -> Path:  # noqa: ANN401
+    """Writes a policy that takes goals and no skills."""
+    whole = onnx.parser.parse_model(graph)
+    manifest = json.loads(load_manifest(model).to_json()) | fields
+    manifest |= {"skill": {"kind": "none", "size": 0}, "representation": None}
+    manifest["goal"] |= goal
+    PolicyManifest.model_validate(manifest)
+    whole.metadata_props.add(key=METADATA_KEY, value=json.dumps(manifest))
+    onnx.save(whole, folder / "towards.onnx")
+    return folder / "towards.onnx"
+
+
+def test_a_policy_that_takes_goals_alone_gets_range_and_radius_of_its_file(
     half_cheetah: Path, tmp_path: Path
 ) -> None:
-    whole = onnx.parser.parse_model(TOWARDS)
-    fields = json.loads(load_manifest(half_cheetah).to_json())
-    fields |= {"skill": {"kind": "none", "size": 0}, "representation": None}
-    fields["goal"] |= {"low": [4.0], "high": [5.0]}
-    PolicyManifest.model_validate(fields)
-    whole.metadata_props.add(key=METADATA_KEY, value=json.dumps(fields))
-    onnx.save(whole, tmp_path / "towards.onnx")
-    outcome = evaluate(tmp_path / "towards.onnx", goals=4)
+    space = {"low": [4.0], "high": [5.0], "stop_radius": 9.0}
+    outcome = evaluate(goals_alone(half_cheetah, TOWARDS, tmp_path, space), goals=4)
     assert "coverage_cells" not in outcome.content
     assert outcome.content["goal_mean_distance"] == pytest.approx(4.5, abs=1.5)
+    assert outcome.content["goal_staying_share"] == 1.0
     assert outcome.content["settings"]["skills"] == 0
     assert outcome.draw is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"goals": 0}, "--goals 0: csf_half_cheetah takes goals.*give a number"),
+        ({"skills": 3}, "--skills: csf_half_cheetah takes goals, no skills; leave it out"),
+        ({"skills": 3, "plot": Path("paths.png")}, "--skills, --plot: .* leave them out"),
+    ],
+)
+def test_flags_that_goals_alone_cannot_have_are_refused(
+    half_cheetah: Path, tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        evaluate(goals_alone(half_cheetah, TOWARDS, tmp_path, {}), **options)
+
+
+def test_a_world_without_goals_of_its_own_takes_those_of_the_file(
+    half_cheetah: Path, tmp_path: Path
+) -> None:
+    """The point declares coordinates, and neither a range nor a radius of goals."""
+    config = GymnasiumConfig(environment=POINT, coordinates=("position",), episode_steps=5)
+    made = make_world(config, 1)
+    made.close()
+    world: dict[str, Any] = {"name": POINT, "episode_steps": 5, "settings": asdict(config)}
+    space = {"field": "position", "unit": "1", "low": [0.3], "high": [0.6], "stop_radius": 0.01}
+    model = goals_alone(
+        half_cheetah,
+        TOWARDS_POINT,
+        tmp_path,
+        space,
+        world=world,
+        observation=[part.model_dump() for part in made.spec.observation],
+        action=[part.model_dump() for part in made.spec.action],
+    )
+    outcome = evaluate(model, world=POINT, goals=4)
+    assert outcome.content["goal_staying_share"] == 1.0
+    with pytest.raises(UsageError, match=r"score are velocity\.0, but .* goals for position\.0"):
+        evaluate(model, world=POINT, coordinates=("velocity",))
+    world["settings"] |= {"coordinates": ()}
+    nowhere = changed(model, tmp_path, world=world)
+    with pytest.raises(UsageError, match=r"no coordinates.*--coordinates position\.0"):
+        evaluate(nowhere, world=POINT)
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,13 @@ def check_own_world(algorithm: str, world: str | None, preset: str | None) -> No
         )
 
 
-def check_replay(run: RunSettings, *, episode_steps: int) -> None:
+def check_replay(run: RunSettings, *, episode_steps: int, unit: str = "steps") -> None:
     """Refuses a replay that cannot hold one round of episodes.
+
+    Args:
+        run: Number of scenes and capacity of the replay.
+        episode_steps: Length of an episode.
+        unit: What one entry of the replay is, for the message.
 
     Raises:
         ConfigError: the replay is smaller than one round.
@@ -58,7 +63,7 @@ def check_replay(run: RunSettings, *, episode_steps: int) -> None:
     if run.replay_capacity < per_round:
         raise ConfigError(
             f"--replay-capacity {run.replay_capacity} is less than one round of episodes "
-            f"({run.n_envs} scenes x {episode_steps} steps = {per_round})"
+            f"({run.n_envs} scenes x {episode_steps} {unit} = {per_round})"
         )
 
 

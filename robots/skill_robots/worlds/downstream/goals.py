@@ -10,7 +10,8 @@ Differences from that code (there -> here), with the reason:
       that does not begin with the first goal -> all goals of a chain are drawn for each episode, as
       the names of the task and of its variables say.
     - The goal is observed -> the way from the body to the goal. The body's position is observed
-      too, so both carry the same information.
+      too, so both carry the same information. The way begins at the observed position, with its
+      sensor noise, which is all that a policy file has; reward and scores take the exact one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.world import Coordinates, Step, World, WorldSpec
 
 FIELD = "goal_offset"
-"""Observation field that the task adds: goal minus coordinates."""
+"""Observation field that the task adds: goal minus observed coordinates."""
 
 
 class GoalsWorld:
@@ -54,6 +55,8 @@ class GoalsWorld:
         self.n = world.n
         self._box, self._radius = goal_range(config, world.spec)
         self.task_size = self._box.shape[1]
+        assert world.spec.coordinates is not None
+        self._places = world.spec.indices(world.spec.coordinates.names)
         self.spec = _spec(config, world.spec)
         self._random = np.random.default_rng([seed, 7])
         self._steps = np.zeros(self.n, dtype=np.int64)
@@ -126,10 +129,10 @@ class GoalsWorld:
         drawn = self._random.uniform(low, high, (count, self.config.goals, self.task_size))
         return drawn if self.config.half_range is None else drawn.cumsum(axis=1)
 
-    def _offset(self) -> Array:
-        """Returns the way to the goal of the next step ``(n, C)``."""
+    def _offset(self, observation: Array) -> Array:
+        """Returns the way from the observed place to the goal of the next step ``(n, C)``."""
         number = np.minimum(self._steps // self.config.steps_per_goal, self.config.goals - 1)
-        return self.goals[np.arange(self.n), number] - self._world.coordinates()
+        return self.goals[np.arange(self.n), number] - observation[:, self._places]
 
     def _near(self) -> Flags:
         """Returns which scenes are within the radius of the goal of the step that just ended."""
@@ -138,7 +141,7 @@ class GoalsWorld:
         return np.linalg.norm(offset, axis=1) <= self._radius
 
     def _with_offset(self, observation: Array) -> Array:
-        return np.concatenate((observation, self._offset()), axis=1)
+        return np.concatenate((observation, self._offset(observation)), axis=1)
 
 
 def goal_range(config: GoalsConfig, spec: WorldSpec) -> tuple[Array, float]:

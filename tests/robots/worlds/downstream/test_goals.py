@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from tests.robots.worlds.downstream.plane import METRES, Plane
 
+from skill_proto.arrays import Array, Ids
 from skill_robots.worlds.downstream.config import GoalsConfig
 from skill_robots.worlds.downstream.goals import GoalsWorld
 from skill_robots.worlds.errors import WorldError
+from skill_robots.worlds.world import Step
 
 TWO = GoalsConfig(name="plane", goals=2, steps_per_goal=3, half_range=5.0, radius=1.0)
+SHIFT = np.array([0.4, 0.0])
 
 
 def world(n: int = 1, config: GoalsConfig = TWO, seed: int = 0) -> GoalsWorld:
@@ -46,6 +49,25 @@ def test_a_step_within_the_radius_earns_one() -> None:
         "steps_at_goals": 5.0,
         "later_goals_share": 1.0,
     }
+
+
+def test_the_way_begins_at_the_observed_place_and_the_reward_at_the_exact_one() -> None:
+    """A sensor that is .4 m off along x; a policy file knows no other place."""
+
+    class Shifted(Plane):
+        def reset(self, ids: Ids | None = None) -> Array:
+            return super().reset(ids) + SHIFT
+
+        def step(self, action: Array) -> Step:
+            step = super().step(action)
+            return step._replace(observation=step.observation + SHIFT)
+
+    made = GoalsWorld(Shifted(1), TWO)
+    np.testing.assert_allclose(made.reset(), [[0.4, 0.0, *(made.goals[0, 0] - SHIFT)]])
+    made.goals[0] = [[2.0, 0.0], [2.0, 0.0]]
+    step = made.step(np.array([[0.7, 0.0]]))
+    np.testing.assert_allclose(step.observation, [[1.1, 0.0, 0.9, 0.0]])
+    assert made.step(np.zeros((1, 2))).reward[0] == 0.0  # 1.3 m away, observed as .9 m
 
 
 def test_a_goal_that_is_missed_is_replaced_all_the_same() -> None:

@@ -13,7 +13,8 @@ import torch
 from tests.support.discovery import graph_of, manifest_of
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest, Provenance
-from skill_robots.worlds.downstream.config import GoalsConfig, HurdlesConfig, TaskConfig
+from skill_robots.worlds.downstream.config import TASKS, GoalsConfig, HurdlesConfig, TaskConfig
+from skill_robots.worlds.downstream.goals import GoalsWorld
 from skill_robots.worlds.mujoco_world import BodyConfig
 from skill_training.algorithms.high_level.config import HighLevelConfig
 from skill_training.algorithms.metra import MetraConfig
@@ -25,7 +26,11 @@ from skill_training.export.onnx_file import export_policy
 from skill_training.nets.representation import RepresentationConfig
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.high_level import recipe as high_recipe
-from skill_training.recipes.high_level.config import HighConfig, HighRunSettings
+from skill_training.recipes.high_level.config import (
+    HighConfig,
+    HighRunSettings,
+    default_high_config,
+)
 from skill_training.recipes.high_level.recipe import HighLearner
 from skill_training.recipes.high_level.scenes import make_scenes, world_config
 from skill_training.recipes.recipe import RunFacts
@@ -140,6 +145,7 @@ def test_a_run_trains_is_scored_and_ships_one_file(tmp_path: Path) -> None:
     assert [state.name for state in manifest.recurrent] == ["held_skill", "steps_left"]
     assert manifest.goal is not None
     assert manifest.goal.stop_radius == 0.05
+    assert manifest.trained_on["joint_stiffness_scale"].low == 0.85
     assert manifest.evaluation is not None
     _acts_as_in_training(directory, session)
 
@@ -155,6 +161,7 @@ def _acts_as_in_training(directory: RunDirectory, session: ort.InferenceSession)
     low = learner._low_level
     scenes = make_scenes(config, low, world_config(config, low.manifest), 3, seed=5)
     world, policy, algorithm = scenes.world, low.policy(), learner.algorithm
+    assert isinstance(world, GoalsWorld)
     observation, states = world.reset(), [np.zeros((3, 2)), np.zeros((3, 1))]
     skill = np.zeros((3, 2))
     for step in range(12):
@@ -163,7 +170,7 @@ def _acts_as_in_training(directory: RunDirectory, session: ort.InferenceSession)
                 inputs = torch.as_tensor(observation, dtype=torch.float32)
                 skill = algorithm.skill(algorithm.choose(inputs, deterministic=True)).numpy()
             expected = policy.act(observation[:, :28], skill=skill)
-        goal = observation[:, 28:] + world.coordinates()
+        goal = world.goals[:, step // 10]
         values = (observation[:, :28], np.zeros((3, 3)), goal, *states)
         names = ("observation", "previous_action", "goal", "held_skill", "steps_left")
         wanted = {tensor.name for tensor in session.get_inputs()}
@@ -231,7 +238,36 @@ def test_a_run_does_not_go_on_with_other_skills(tmp_path: Path) -> None:
         Trainer(config, directory).resume()
 
 
+def test_a_missing_file_of_skills_is_named_when_a_run_goes_on(tmp_path: Path) -> None:
+    skills = tmp_path / "skills.onnx"
+    skills.write_bytes(CSF.read_bytes())
+    config = _config(skills)
+    directory = _start(config, tmp_path / "run")
+    skills.unlink()
+    with pytest.raises(ConfigError, match=r"skills.onnx: there is no such file.*goes on needs"):
+        Trainer(config, directory)
+
+
 # Settings -----------------------------------------------------------------------------------------
+
+
+def test_the_card_of_a_body_speaks_of_no_real_arm() -> None:
+    recipe = high_recipe.HighRecipe()
+    limits = {name: recipe.card_notes(default_high_config(name)).limits for name in TASKS}
+    assert all("moves no arm" in text and "real arm" not in text for text in limits.values())
+    assert "real arm" in recipe.card_notes(_config()).limits
+
+
+def test_help_and_errors_speak_of_skills_and_choices(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["high", "--help"])
+    said = " ".join("".join(capfd.readouterr()).replace("│", " ").split())
+    assert "random skills and without gradient steps" in said
+    assert "number of choices in replay" in said
+    assert "random actions" not in said
+    assert "transitions" not in said
+    with pytest.raises(ConfigError, match=r"4 scenes x 4 choices = 16"):
+        _config(replay_capacity=15)
 
 
 def test_every_task_has_its_skills_and_its_command() -> None:

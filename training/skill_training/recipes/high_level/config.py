@@ -15,7 +15,7 @@ from skill_robots.worlds.downstream.config import (
     skill_world,
 )
 from skill_training.algorithms.high_level.config import HighLevelConfig
-from skill_training.config import PositiveInt, RunSettings, TrainConfig
+from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
 from skill_training.recipes.checks import check_replay
 
 DEFAULT_TASK = "ant_multi_goal"
@@ -25,9 +25,18 @@ DEFAULT_TASK = "ant_multi_goal"
 class HighRunSettings(RunSettings):
     """Run settings of hierarchical control. Environment steps are control steps."""
 
-    # Inherited settings with other defaults.
+    # Inherited settings with other defaults or another meaning.
     env_steps: PositiveInt = 1_280_000
+    """Control steps to collect, rounded up to whole episodes of all scenes."""
+
+    env_steps_per_update: PositiveInt = 32
+    """Control steps per gradient step."""
+
+    warmup_steps: Count = 10_000
+    """Control steps at the start with random skills and without gradient steps."""
+
     replay_capacity: PositiveInt = 200_000
+    """Maximum number of choices in replay. New ones replace the oldest."""
 
     eval_episodes: PositiveInt = 48
     """Number of episodes in an evaluation during training."""
@@ -55,7 +64,7 @@ class HighConfig(TrainConfig):
         Raises:
             ConfigError: the replay is smaller than one round of episodes.
         """
-        check_replay(self.run, episode_steps=self.choices)
+        check_replay(self.run, episode_steps=self.choices, unit="choices")
 
     @property
     def world(self) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from skill_proto.arrays import Array
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.downstream.evaluation import score_task
 from skill_robots.worlds.downstream.held_skills import HeldSkills
 from skill_robots.worlds.evaluation import exact
+from skill_robots.worlds.registry import WorldConfig
 from skill_training.algorithms.high_level.kinds import AnyHighLevel
 from skill_training.device import exact_matmul
 from skill_training.nets.finite import check_action
+from skill_training.recipes.discovery.evaluation import nominal_task
 from skill_training.recipes.high_level.config import HighConfig
 from skill_training.recipes.high_level.controls import random_skills, zero_shot
 from skill_training.recipes.high_level.low_level import LowLevel
@@ -20,6 +25,13 @@ from skill_training.recipes.recipe import Scalars
 
 EVALUATION_SEED = 100
 """Seed of starts, goals and random skills."""
+
+
+def scored(world: WorldConfig) -> WorldConfig:
+    """Returns the world of scores: the exact one, or the nominal tabletop of ``skill-eval``."""
+    if isinstance(world, TabletopConfig):
+        return replace(nominal_task(world), episode_steps=world.episode_steps)
+    return exact(world)
 
 
 class Evaluator:
@@ -63,7 +75,7 @@ class Evaluator:
         return scores
 
     def _scenes(self, episodes: int) -> HeldSkills:
-        world = exact(world_config(self._config, self._low_level.manifest))
+        world = scored(world_config(self._config, self._low_level.manifest))
         return make_scenes(self._config, self._low_level, world, episodes, seed=EVALUATION_SEED)
 
     def _mode(self, observation: Array) -> Array:

@@ -54,7 +54,7 @@ class LowLevel:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Returns manifest and weights, so that a checkpoint needs no policy file."""
+        """Returns manifest and weights, so that the export of a run needs no policy file."""
         return {"manifest": self.manifest.to_json(), "actor": self.actor.state_dict()}
 
     @classmethod
@@ -74,9 +74,18 @@ class LowLevel:
 def read_low_level(path: Path) -> LowLevel:
     """Reads the skills of a policy file.
 
+    A run reads it at its start and whenever it goes on: the graph of the file, which ``zero_shot``
+    needs, is in no checkpoint.
+
     Raises:
         ConfigError: the file does not exist, or has no skills of ``skill-train``.
     """
+    if not path.is_file():
+        raise ConfigError(
+            f"cannot start from {path}: there is no such file in {Path.cwd()}; give a policy file, "
+            "such as models/csf_ant.onnx. A run that goes on needs the one with which it began, at "
+            "this path"
+        )
     content = read_policy(path, example="models/csf_ant.onnx")
     weights = {
         name.removeprefix(PREFIX): value

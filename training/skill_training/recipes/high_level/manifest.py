@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from skill_proto.manifest import GoalSpace, PolicyManifest, RecurrentState, SkillSpace
 from skill_proto.plant import SimulatedWorld
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.downstream.config import GoalsConfig
 from skill_robots.worlds.downstream.goals import goal_range
 from skill_robots.worlds.registry import WorldConfig
@@ -16,6 +17,7 @@ from skill_training.errors import NothingToShipError
 from skill_training.export.high_level_graph import STATES
 from skill_training.recipes.high_level.config import HighConfig
 from skill_training.recipes.high_level.low_level import LowLevel
+from skill_training.recipes.manifest_parts import trained_on
 from skill_training.recipes.recipe import RunFacts
 
 
@@ -59,7 +61,7 @@ def build_manifest(
         ),
         plant=skills.plant,
         world=_world(config, low_level, world),
-        trained_on=skills.trained_on,
+        trained_on=trained_on(world) if isinstance(world, TabletopConfig) else {},
         provenance=facts.provenance,
         evaluation=facts.evaluation,
     )

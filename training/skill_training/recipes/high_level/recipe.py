@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from skill_proto.manifest import PolicyManifest
 from skill_robots.worlds.downstream.config import skill_world
-from skill_robots.worlds.registry import make_world
+from skill_robots.worlds.registry import TABLETOP, make_world
 from skill_training.algorithms.high_level.config import HighLevelConfig
 from skill_training.algorithms.high_level.kinds import KINDS, AnyHighLevel
 from skill_training.collection.choice_collector import ChoiceCollector, measure_choices
@@ -54,8 +54,10 @@ METRIC_TEXTS = {
 CONTROLS = {"": "", "random_": ", random skills", "zero_shot_": ", skills towards the goal"}
 """Texts about the choices that are scored, by the prefix of their metrics."""
 
+ARM_LIMIT = "- Simulation only: the policy has not been run on a real arm.\n"
+WORLD_LIMIT = "- Simulation only: the policy moves no arm, and `skill-serve` refuses it.\n"
+
 LIMITS = """\
-- Simulation only: the policy has not been run on a real arm.
 - It reaches a goal as precisely as the skills of the low level allow, and learned to stay within
   the radius above, not at the goal itself.
 - A goal that changes has an effect at the next choice of a skill, after at most {steps} control
@@ -144,8 +146,9 @@ class HighRecipe:
             for name, text in METRIC_TEXTS.items()
         }
         skills = config.algorithm.low_level
+        first = ARM_LIMIT if skill_world(config.task) == TABLETOP else WORLD_LIMIT
         return CardNotes(
-            limits=LIMITS.format(steps=config.algorithm.hold_steps),
+            limits=first + LIMITS.format(steps=config.algorithm.hold_steps),
             metric_texts=texts,
             sections={
                 "Training data": (
