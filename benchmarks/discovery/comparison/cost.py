@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,23 +39,31 @@ def equal_compute(
         rows: The rows; the first is the reference.
         flags: Flags of all runs.
         env_steps: Environment steps of the first row.
-        folder: Folder of the file of costs. Rows that it has are not measured again, so that an
-            interrupted comparison goes on with the same steps.
+        folder: Folder of the file of costs, which has the seconds of each command. A command that
+            it has is not measured again, so that an interrupted comparison goes on with the same
+            steps.
     """
     trained = [row for row in rows if row.algorithm is not None]
     if not trained:
         return {}
     costs = _read(folder / COSTS)
-    missing = [row for row in trained if row.key not in costs]
+    commands = {row.key: command(row, flags) for row in trained}
+    missing = [row for row in trained if commands[row.key] not in costs]
     if missing:
         try:
-            costs |= measure(missing, flags)
+            costs |= {commands[key]: found for key, found in measure(missing, flags).items()}
         except TrainingError as error:
             raise SystemExit(str(error)) from None
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(folder / COSTS, json.dumps(costs, indent=2) + "\n")
-    reference = costs[trained[0].key] * env_steps
-    return {row.key: round(reference / costs[row.key]) for row in trained}
+    reference = costs[commands[trained[0].key]] * env_steps
+    return {key: round(reference / costs[one]) for key, one in commands.items()}
+
+
+def command(row: Row, flags: Sequence[str]) -> str:
+    """Returns the command whose cost is measured: algorithm and all flags, the world among them."""
+    variant = row.variant(flags)
+    return shlex.join(["skill-train", variant.algorithm, *variant.flags])
 
 
 def measure(rows: Sequence[Row], flags: Sequence[str]) -> dict[str, float]:

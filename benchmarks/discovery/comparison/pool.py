@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import signal
 import sys
@@ -14,8 +13,7 @@ from pathlib import Path
 from benchmarks.discovery.comparison.scoring import Job, score
 from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_runtime.policy import PolicyError, PolicyFileError
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+from skill_training.sweep.process import end_with_parent
 
 Found = dict[str, float] | str
 """Metrics, or the reason why there are none."""
@@ -34,7 +32,7 @@ def run_jobs(jobs: Mapping[Path, Job], processes: int) -> Iterator[tuple[Path, F
         return
     # Not forked: this process has threads.
     pool = ProcessPoolExecutor(
-        min(processes, len(jobs)), multiprocessing.get_context("spawn"), _end_with_parent
+        min(processes, len(jobs)), multiprocessing.get_context("spawn"), _begin
     )
     try:
         futures = {pool.submit(_try, job): name for name, job in jobs.items()}
@@ -54,8 +52,8 @@ def _try(job: Job) -> Found:
         return str(error)
 
 
-def _end_with_parent() -> None:
+def _begin() -> None:
     """Leaves Ctrl-C to the parent; gets SIGKILL when the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        end_with_parent(signal.SIGKILL)

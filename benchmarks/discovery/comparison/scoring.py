@@ -13,8 +13,13 @@ from skill_proto.manifest import PolicyManifest
 from skill_robots.observation import layout, scales
 from skill_robots.tasks.baselines import make_baseline
 from skill_robots.tasks.policy import Policy
-from skill_robots.tasks.tabletop.metrics import skill_metrics
-from skill_robots.tasks.tabletop.rollouts import evaluation_skills, skill_rollouts
+from skill_robots.tasks.tabletop.metrics import goal_metrics, skill_metrics
+from skill_robots.tasks.tabletop.rollouts import (
+    evaluation_goals,
+    evaluation_skills,
+    goal_rollouts,
+    skill_rollouts,
+)
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 from skill_robots.tasks.tabletop.trajectories import Trajectories
 from skill_robots.worlds.evaluation import evaluate_goals, evaluate_skills, exact
@@ -22,6 +27,7 @@ from skill_robots.worlds.metrics import displacement_r2
 from skill_robots.worlds.registry import WorldConfig, make_world
 from skill_runtime.evaluation.tabletop import EvaluationSettings, evaluate, tabletop_config
 from skill_runtime.policy import OnnxPolicy
+from skill_training.recipes.discovery.evaluation import nominal_task
 
 STATES = 2048
 """Number of visited states over which the slopes of phi are averaged."""
@@ -60,7 +66,9 @@ def score(job: Job) -> dict[str, float]:
         PolicyFileError, UnsupportedPolicyError: the policy cannot be used.
     """
     if isinstance(job.world, TabletopConfig):
-        return _score_on_tabletop(job)
+        if job.policy is None:
+            return _score_random_on_tabletop(job, job.world)
+        return _score_on_tabletop(job, job.policy)
     world = exact(job.world)
     if job.policy is None:
         probe = make_world(world, 1)
@@ -94,19 +102,41 @@ class _Recorder:
         return self._policy.act(observation, skill=skill, goal=goal)
 
 
-def _score_on_tabletop(job: Job) -> dict[str, float]:
+def _score_random_on_tabletop(job: Job, trained: TabletopConfig) -> dict[str, float]:
+    """Scores random actions with the masses, frictions and gripper of the trained rows."""
+    task, extent = nominal_task(trained), job.extent
+    policy = make_baseline("iid", Tabletop.action_size + int(task.gripper), job.seed)
+    trajectories = skill_rollouts(
+        policy,
+        task,
+        skills=evaluation_skills("sphere", 2, extent.skills, job.seed),
+        episodes=extent.episodes,
+        seed=job.seed,
+        observation_names=task.observation_names,
+    )
+    metrics = skill_metrics(trajectories) | {"adjusted_r2": adjusted_r2(trajectories)}
+    if not extent.goals:
+        return metrics
+    towards_goals = goal_rollouts(
+        policy,
+        task,
+        goals=evaluation_goals(extent.goals, job.seed),
+        seed=job.seed,
+        observation_names=task.observation_names,
+    )
+    return metrics | goal_metrics(towards_goals)
+
+
+def _score_on_tabletop(job: Job, file: Path) -> dict[str, float]:
     extent = job.extent
     settings = EvaluationSettings(
         skills=extent.skills, episodes=extent.episodes, goals=extent.goals, seed=job.seed
     )
-    if job.policy is None:
-        random = make_baseline("iid", Tabletop.action_size, job.seed)
-        return _metrics(random, None, settings)
-    policy = OnnxPolicy(job.policy)
+    policy = OnnxPolicy(file)
     recorder = _Recorder(policy)
     metrics = _metrics(recorder, policy.manifest, settings)
     try:
-        phi = load_phi(job.policy)
+        phi = load_phi(file)
     except NoPhiError:
         return metrics
     states = _sample(np.concatenate(recorder.visited), job.seed)
@@ -116,7 +146,7 @@ def _score_on_tabletop(job: Job) -> dict[str, float]:
     hand = np.linalg.svd(slopes(phi, states, _moves(names, "hand")), compute_uv=False)
     metrics |= {
         "slope_cube": float(stretch[0]),
-        "slope_cube_second": float(stretch[1]),
+        "slope_cube_second": float(stretch[1]) if len(stretch) > 1 else 0.0,
         "slope_hand": float(hand[0]),
     }
     if policy.manifest.skill.size > 2 and policy.manifest.skill.kind == "sphere":
@@ -135,7 +165,7 @@ def _score_on_tabletop(job: Job) -> dict[str, float]:
 
 
 def _metrics(
-    policy: Policy, manifest: PolicyManifest | None, settings: EvaluationSettings
+    policy: Policy, manifest: PolicyManifest, settings: EvaluationSettings
 ) -> dict[str, float]:
     result = evaluate(policy, manifest, settings)
     metrics = {name: value for name, value in result.metrics.items() if value is not None}

@@ -10,24 +10,26 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
 from tqdm import tqdm
 
 from benchmarks.discovery.comparison.pool import run_jobs
 from benchmarks.discovery.comparison.rows import Row
 from benchmarks.discovery.comparison.scoring import Extent, Job
-from skill_robots.worlds.registry import TABLETOP, WorldConfig
+from skill_robots.worlds.registry import TABLETOP, WorldConfig, world_name
 from skill_training.cli import check, config_of
-from skill_training.errors import TrainingError
+from skill_training.config import TrainConfig, differences
+from skill_training.errors import RunDirectoryError, TrainingError
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import FILE_NAME, read
 from skill_training.run.session.replaced_file import replace_text
 from skill_training.sweep.execution import Place, is_finished, processors, run_missing
-from skill_training.sweep.grid import Run, make_variant_runs, parse_seeds
+from skill_training.sweep.grid import Run, flag_names, make_variant_runs, parse_seeds
 
 COMMON = "--"
 """Word between the options of a program and the flags of all its runs."""
@@ -166,9 +168,8 @@ def _refuse_overlap(rows: Sequence[Row], flags: Sequence[str]) -> None:
     for row in rows:
         if row.algorithm is None:
             continue
-        words = row.variant(flags).flags
-        names = [word.partition("=")[0] for word in words if word.startswith("--")]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        names = flag_names(row.variant(flags).flags)
+        twice = sorted({f"--{name}" for name in names if names.count(name) > 1})
         if twice:
             raise SystemExit(
                 f"{', '.join(twice)} is set for the row {row.key} already; leave it out, or choose "
@@ -186,12 +187,24 @@ def _jobs(
     flags: Sequence[str],
     eval_seeds: Sequence[int],
 ) -> dict[Path, Job]:
-    """Returns the evaluations of the finished runs and of random actions, by their files."""
+    """Returns the evaluations of the finished runs and of random actions, by their files.
+
+    Raises:
+        ConfigError: a flag is wrong.
+        RunDirectoryError: a finished run has other settings.
+    """
     subjects: list[tuple[str, Path | None, WorldConfig]] = []
+    configs: dict[str, TrainConfig] = {}
     for run in runs:
         if is_finished(options.folder, run):
+            # The seeds of a setting differ in no other flag.
+            if run.setting not in configs:
+                configs[run.setting] = config_of([run.algorithm, *run.flags])
+            config = configs[run.setting]
+            wanted = replace(config, run=replace(config.run, seed=run.seed))
             directory = RunDirectory(options.folder / run.name)
-            subjects.append((run.name, directory.policy, _world(directory.config())))
+            _refuse_others(directory, wanted)
+            subjects.append((run.name, directory.policy, _world(wanted)))
     random = next((row for row in rows if row.algorithm is None), None)
     if random is not None:
         words = [word.replace("--algorithm.", "--csf.") for word in flags]
@@ -203,6 +216,21 @@ def _jobs(
         for name, policy, world in subjects
         for seed in eval_seeds
     }
+
+
+def _refuse_others(directory: RunDirectory, wanted: TrainConfig) -> None:
+    """Refuses a run whose scores would stand under a title that is not its own.
+
+    Raises:
+        RunDirectoryError: it has other settings; the message names them.
+    """
+    changed = differences(directory.config(), wanted)
+    if changed:
+        listed = "; ".join(f"{name} is {was}, not {now}" for name, (was, now) in changed.items())
+        raise RunDirectoryError(
+            f"{directory.path} holds a run with other settings ({listed}); give the world and the "
+            "flags of that run, or choose another --folder"
+        )
 
 
 def _score_file(options: StudyOptions, name: str, seed: int) -> Path:
@@ -232,11 +260,13 @@ def _score(options: StudyOptions, jobs: dict[Path, Job]) -> list[str]:
 def _identity(job: Job) -> dict[str, Any]:
     """Returns the facts by which a file of scores is recognised as one of this evaluation."""
     digest = None if job.policy is None else hashlib.sha256(job.policy.read_bytes()).hexdigest()
-    return {"policy": digest, "extent": asdict(job.extent)}
+    settings = TypeAdapter(type(job.world)).dump_python(job.world, mode="json")
+    world = {"name": world_name(job.world), "settings": settings}
+    return {"policy": digest, "extent": asdict(job.extent), "world": world}
 
 
 def _read(path: Path, job: Job) -> dict[str, float] | None:
-    """Returns the metrics of an evaluation; None if it is missing or one of another policy."""
+    """Returns the metrics of an evaluation; None if it is missing or another one."""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

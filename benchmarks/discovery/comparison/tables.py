@@ -13,7 +13,7 @@ from benchmarks.discovery.comparison.study import Scored, StudyOptions
 from benchmarks.lib.figures import COLOURS, save, tidy
 from benchmarks.lib.report import print_table, write_json
 from skill_training.run.metrics_log import STEP
-from skill_training.sweep.table import mean_with_interval
+from skill_training.sweep.table import FINAL, mean_with_interval
 
 Columns = Mapping[str, tuple[str, str]]
 """Title and format of each column, by the name of its metric."""
@@ -71,9 +71,18 @@ def steps_until(scored: Scored, name: str, value: float) -> str:
 
 
 def minutes(scored: Scored) -> str:
-    """Formats the mean wall-clock time of training, without the final evaluation [min]."""
-    times = [log[-1]["wall_time_s"] / 60 for log in scored.logs if log]
+    """Formats the mean wall-clock time of collection and gradient steps [min].
+
+    It is that of the last record before the final evaluation, without any evaluation. The steps
+    after that record, at most one interval of the log, are not counted.
+    """
+    training = [[one for one in log if not _is_final(one)] for log in scored.logs]
+    times = [records[-1]["wall_time_s"] / 60 for records in training if records]
     return f"{np.mean(times):.1f}" if times else "-"
+
+
+def _is_final(record: Mapping[str, float]) -> bool:
+    return any(name.startswith(FINAL) for name in record)
 
 
 def draw_bars(scored: Sequence[Scored], name: str, label: str, path: Path) -> None:
@@ -93,7 +102,7 @@ def draw_bars(scored: Sequence[Scored], name: str, label: str, path: Path) -> No
     axes.set_yticks(range(len(rows)), [one.row.title for one in rows])
     axes.invert_yaxis()
     tidy(axes, label)
-    axes.set_xlim(left=0.0)
+    axes.axvline(0.0, color="black", linewidth=0.8)
     save(figure, path)
     print(f"wrote {path}")
 

@@ -27,7 +27,7 @@ def finished(folder: Path, *names: str, flags: tuple[str, ...] = ()) -> list[Run
     return runs
 
 
-def run(folder: Path, runs: Sequence[Run], **definition: str) -> list[str]:
+def run(folder: Path, runs: Sequence[Run], **definition: str | None) -> list[str]:
     def unused(_: object) -> TrainConfig:
         raise AssertionError("a finished run is neither parsed nor checked")
 
@@ -49,6 +49,12 @@ def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:
         run(tmp_path, finished(tmp_path, "a", flags=("--n-envs", "8")))
     with pytest.raises(RunDirectoryError, match="holds another sweep"):
         run(tmp_path, finished(tmp_path, "a"), algorithm="metra")
+
+
+def test_the_folder_of_a_comparison_is_refused_with_its_rows(tmp_path: Path) -> None:
+    run(tmp_path, finished(tmp_path, "csf", "metra"), algorithm=None)
+    with pytest.raises(RunDirectoryError, match=r"another sweep \(a comparison of csf, metra\)"):
+        run(tmp_path, finished(tmp_path, "a"), algorithm="csf")
 
 
 def test_only_the_last_message_says_that_a_directory_is_in_use(tmp_path: Path) -> None:

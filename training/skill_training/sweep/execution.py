@@ -112,10 +112,8 @@ def _claim(folder: Path, definition: Mapping[str, Any], runs: Sequence[Run]) -> 
         if mark.is_file():
             known = json.loads(mark.read_text(encoding="utf-8"))
             if {name: known.get(name) for name in definition} != definition:
-                words = [known.get("algorithm") or "", *known.get("common", [])]
                 raise RunDirectoryError(
-                    f"{folder} holds another sweep ({' '.join(words).strip()}); choose another "
-                    "--folder"
+                    f"{folder} holds another sweep ({_describe(known)}); choose another --folder"
                 )
         listed = {one["name"]: one for one in known.get("runs", [])}
         for run in runs:
@@ -134,8 +132,16 @@ def _claim(folder: Path, definition: Mapping[str, Any], runs: Sequence[Run]) -> 
         raise RunDirectoryError(f"cannot use the folder {folder}: {error}") from None
 
 
+def _describe(known: Mapping[str, Any]) -> str:
+    """Returns algorithm and flags of a sweep, or the settings that a comparison has."""
+    if known.get("algorithm"):
+        return " ".join([known["algorithm"], *known.get("common", [])])
+    settings = dict.fromkeys(one.get("setting", "") for one in known.get("runs", []))
+    return f"a comparison of {', '.join(settings)}"
+
+
 def _explain(ended: Ended, folder: Path) -> str:
-    log = log_file(folder, ended.run)
+    log = log_file(folder, ended.run.name)
     try:
         lines = tail(log).strip().splitlines()
     except OSError:

@@ -103,7 +103,7 @@ def make_runs(
         ConfigError: there are too many, or a flag is given twice.
     """
     names = [name for name, _ in settings]
-    given = _flag_names(common)
+    given = set(flag_names(common))
     twice = sorted({name for name in names if names.count(name) > 1 or name in given})
     _refuse_twice(given, twice)
     choices = list(product(*(values for _, values in settings)))
@@ -142,8 +142,8 @@ def make_variant_runs(
     runs: list[Run] = []
     for seed in seeds:
         for variant in variants:
-            twice = _flag_names(variant.flags) & _flag_names(common)
-            _refuse_twice(_flag_names((*common, *variant.flags)), sorted(twice))
+            twice = set(flag_names(variant.flags)) & set(flag_names(common))
+            _refuse_twice(set(flag_names((*common, *variant.flags))), sorted(twice))
             runs.append(
                 Run(
                     name=_directory_name(variant.name, seed),
@@ -158,12 +158,13 @@ def make_variant_runs(
     return runs
 
 
-def _flag_names(words: Sequence[str]) -> set[str]:
-    return {
+def flag_names(words: Sequence[str]) -> list[str]:
+    """Returns the names of the flags among words, without dashes in front and with '-' for '_'."""
+    return [
         word.partition("=")[0].removeprefix("--").replace("_", "-")
         for word in words
         if word.startswith("--")
-    }
+    ]
 
 
 def _refuse_twice(given: set[str], twice: Sequence[str]) -> None:

@@ -50,7 +50,7 @@ def run_locally(
                 first_try.setdefault(run, time.monotonic())
                 try:
                     working[run] = start(
-                        run.algorithm, run.flags, folder / run.name, log_file(folder, run)
+                        run.algorithm, run.flags, folder / run.name, log_file(folder, run.name)
                     )
                 except OSError as error:
                     ended.append(Ended(run=run, code=1, reason=str(error)))
@@ -60,7 +60,7 @@ def run_locally(
                     continue
                 del working[run]
                 patient = time.monotonic() - first_try[run] < BUSY_S
-                if patient and was_busy(code, log_file(folder, run)):
+                if patient and was_busy(code, log_file(folder, run.name)):
                     waiting.append(run)
                 else:
                     ended.append(Ended(run=run, code=code))
@@ -74,6 +74,6 @@ def run_locally(
     return ended
 
 
-def log_file(folder: Path, run: Run) -> Path:
-    """Returns the file of a run's messages, below the folder of its sweep."""
-    return folder / "logs" / f"{run.name}.log"
+def log_file(folder: Path, name: str) -> Path:
+    """Returns the file of the messages of the run ``name``, below the folder of its sweep."""
+    return folder / "logs" / f"{name}.log"

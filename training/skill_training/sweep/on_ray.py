@@ -15,7 +15,7 @@ from typing import Any
 
 from skill_training.errors import ConfigError
 from skill_training.sweep.grid import Run
-from skill_training.sweep.local import Ended
+from skill_training.sweep.local import Ended, log_file
 from skill_training.sweep.process import BUSY_S, start, was_busy
 
 MARK = "sweep.json"
@@ -79,7 +79,7 @@ def _run(algorithm: str, flags: list[str], folder: str, name: str) -> int:
             f"this node has no {root / MARK}: the folder of a sweep must be on storage that all "
             "nodes share"
         )
-    log = root / "logs" / f"{name}.log"
+    log = log_file(root, name)
     ends = time.monotonic() + BUSY_S
     while True:
         code = start(algorithm, flags, root / name, log).wait()

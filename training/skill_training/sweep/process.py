@@ -46,12 +46,13 @@ def start(algorithm: str, flags: Sequence[str], run: Path, log: Path) -> subproc
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            preexec_fn=end_with_parent if sys.platform == "linux" else None,
         )
 
 
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+def end_with_parent(number: int = signal.SIGTERM) -> None:
+    """Has Linux send this process the signal ``number`` when its parent dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
 
 def was_busy(code: int, log: Path) -> bool:

@@ -64,6 +64,26 @@ def test_a_comparison_goes_on_and_shows_what_it_has(
 
     with pytest.raises(SystemExit, match="holds a run csf_seed0 with other settings"):
         run(tmp_path, rows=("csf",), env_steps=800)
+    # Nor are its scores shown as those of another length or world.
+    with pytest.raises(SystemExit, match=r"csf_seed0 holds .*env_steps is 400, not 800"):
+        run(tmp_path, rows=("csf",), env_steps=800, train=False)
+    with pytest.raises(SystemExit, match=r"task.body is half_cheetah, not hopper"):
+        run(tmp_path, rows=("csf",), world="hopper", train=False)
+
+
+def test_random_actions_are_scored_anew_in_another_world(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def scores(world: str) -> dict[str, float]:
+        run(tmp_path, rows=("random",), world=world, picture=tmp_path / "bars.png")
+        capsys.readouterr()
+        result = json.loads((tmp_path / "result.json").read_text())
+        metrics: dict[str, float] = result["rows"]["random"]["metrics"]
+        return metrics
+
+    first = scores("half_cheetah")
+    assert scores("hopper") != first
+    assert scores("half_cheetah") == first
 
 
 def test_a_mistake_is_explained(tmp_path: Path) -> None:
@@ -71,6 +91,8 @@ def test_a_mistake_is_explained(tmp_path: Path) -> None:
         run(tmp_path, rows=("cfs",))
     with pytest.raises(SystemExit, match="--env-steps is set for the row csf already"):
         run(tmp_path, common=("--env-steps", "7"))
+    with pytest.raises(SystemExit, match="--env-steps is set for the row csf already"):
+        run(tmp_path, common=("--env_steps=7",))
     with pytest.raises(SystemExit, match="--seeds takes numbers"):
         run(tmp_path, seeds="a")
     assert not list(tmp_path.iterdir())
