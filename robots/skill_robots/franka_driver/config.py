@@ -43,6 +43,8 @@ class DriverConfig:
     """Whether the robot has a Franka Hand; ``--no-gripper`` of skill-serve."""
     grasp_force_n: float = 40.0
     """Force of a grasp [N]; the Franka Hand holds up to 70 N continuously."""
+    gripper_speed: float = 0.1
+    """Speed of the opening width [m/s]; the default is the hand's documented maximum."""
     home_gripper: bool = False
     """Whether the gripper is homed at the start; ``--home-gripper`` of skill-serve. Homing opens
     and closes the fingers; a gripper that holds an object is never homed."""
@@ -95,3 +97,5 @@ class HandStart:
     """Whether the gripper is homed at the start."""
     grasp_force_n: float
     """Force of a grasp [N]."""
+    speed: float
+    """Speed of the opening width [m/s]."""

@@ -157,6 +157,7 @@ class FrankaArm:
                 parent=parent,
                 home=config.home_gripper,
                 grasp_force_n=config.grasp_force_n,
+                speed=config.gripper_speed,
             )
 
         processes = DriverProcesses(driver_start, hand_start if config.gripper else None)

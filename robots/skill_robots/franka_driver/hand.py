@@ -29,9 +29,6 @@ from skill_robots.franka_driver.records import (
 POLL_S = 0.01
 """Interval at which the process looks for a new goal [s]."""
 
-SPEED = 0.1
-"""Speed of the opening width [m/s]; the hand's documented maximum."""
-
 HOMED_M = 1e-3
 """A smaller maximum width means that the gripper was never homed [m]."""
 
@@ -43,6 +40,10 @@ OPENING_M = 2e-3
 
 BLOCKED_M = 4e-3
 """A motion that ends this far from a narrower width was blocked by an object [m]."""
+
+STILL_M, STILL_S = 0.5e-3, 0.05
+"""Fingers that move by less [m] for longer [s] stand still; slow fingers get more time. It is
+longer than the hand's interval between two states."""
 
 STOP_S = 0.5
 """Longest wait for a motion that was stopped [s]. The process sends no state meanwhile, and a
@@ -152,18 +153,25 @@ class HandDriver:
         gripper: The gripper.
         records: The shared memory.
         grasp_force_n: Force of a grasp [N].
+        speed: Of the opening width [m/s].
     """
 
-    def __init__(self, gripper: Gripper, records: SharedRecords, grasp_force_n: float) -> None:
+    def __init__(
+        self, gripper: Gripper, records: SharedRecords, grasp_force_n: float, speed: float
+    ) -> None:
         self._gripper = gripper
         self._records = records
-        self._force_n = grasp_force_n
+        self._force_n, self._speed = grasp_force_n, speed
+        self._still_s = max(STILL_S, 2.0 * STILL_M / speed)
         self._worker: threading.Thread | None = None
         # A process that was started again leaves the hand as it is.
         earlier = records.read_hand_goal()
-        self._begun = 0 if earlier is None else earlier.number
+        self._seen = 0 if earlier is None else earlier.number
+        self._carried_out = NO_GOAL
         self._width_m = self._widest_m = 0.0
-        self._holds = False
+        self._holds = self._closes_on = False
+        self._begun_s: float | None = None
+        self._moved_s = self._moved_to_m = 0.0
 
     def begin(self, *, home: bool) -> None:
         """Checks the gripper, and homes it on request.
@@ -186,8 +194,8 @@ class HandDriver:
     def step(self) -> None:
         """Begins the newest goal, and publishes the state."""
         goal = self._records.read_hand_goal()
-        if goal is not None and goal.number != self._begun:
-            self._begun = goal.number  # first, so that the stopped motion does not grasp
+        if goal is not None and goal.number != self._seen:
+            self._seen = goal.number
             self._begin(goal)
         self.publish()
 
@@ -195,10 +203,14 @@ class HandDriver:
         """Begins a motion, unless the gripper holds an object that the goal leaves in it.
 
         A stop ends the force of a grasp, and a second grasp of the same object fails and opens.
+        Fingers that close on an object count as holding it: the hand reports a grasp only after
+        its force is reached.
         """
         closes = goal.is_grasp or goal.width_m < self._width_m + OPENING_M
-        if not (self._holds and closes):
+        if not (closes and (self._holds or self._closes_on)):
+            self._carried_out = goal  # first, so that the stopped motion does not grasp
             self._stop_motion()
+            self._begun_s = None
             self._worker = threading.Thread(target=self._carry_out, args=(goal,), daemon=True)
             self._worker.start()
 
@@ -206,9 +218,22 @@ class HandDriver:
         """Writes the state of the gripper."""
         self._width_m, self._widest_m, is_grasped = self._gripper.read()
         self._holds = is_grasped and self._width_m > NARROWEST_M
+        self._closes_on = self._moves and self._is_blocked()
         self._records.write_hand_state(
             HandState(self._width_m, self._widest_m, now(), self._holds, self._moves)
         )
+
+    def _is_blocked(self) -> bool:
+        """Whether the motion has moved the fingers, which now stand still before its end."""
+        if self._begun_s is None:  # the first reading of this motion
+            self._begun_s = self._moved_s = now()
+            self._moved_to_m = self._width_m
+        elif abs(self._width_m - self._moved_to_m) > STILL_M:
+            self._moved_s, self._moved_to_m = now(), self._width_m
+        goal = self._carried_out
+        end_m = 0.0 if goal.is_grasp else max(goal.width_m, 0.0)
+        stands = self._moved_s > self._begun_s and now() - self._moved_s > self._still_s
+        return stands and self._width_m > end_m + BLOCKED_M
 
     @property
     def _moves(self) -> bool:
@@ -232,10 +257,10 @@ class HandDriver:
                 return
             width_m = min(max(goal.width_m, 0.0), self._widest_m)
             try:
-                reached = self._gripper.move(width_m, SPEED)
+                reached = self._gripper.move(width_m, self._speed)
             except Exception:  # a blocked motion may end with an exception, too
                 reached = False
-            is_newest = self._begun == goal.number
+            is_newest = self._carried_out == goal
             if not reached and is_newest and self._width_m > width_m + BLOCKED_M:
                 self._grasp()
         except Exception as error:  # also a motion that was stopped ends with an exception
@@ -243,13 +268,13 @@ class HandDriver:
 
     def _grasp(self) -> None:
         # With the whole opening as tolerance every object between the fingers counts.
-        self._gripper.grasp(0.0, SPEED, self._force_n, self._widest_m, self._widest_m)
+        self._gripper.grasp(0.0, self._speed, self._force_n, self._widest_m, self._widest_m)
 
 
 def serve(start: HandStart, records: SharedRecords) -> int:
     """Serves the gripper until the end, and returns the exit code of the process."""
     try:
-        driver = HandDriver(connect(start), records, start.grasp_force_n)
+        driver = HandDriver(connect(start), records, start.grasp_force_n, start.speed)
         driver.begin(home=start.home)
     except (HandStartError, ImportError) as error:
         records.hand_report.write(str(error))

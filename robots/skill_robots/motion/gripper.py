@@ -59,16 +59,26 @@ class GripperDrive(Protocol):
         """Returns the command for the coming servo period."""
         ...
 
-    def hold(self) -> None:
-        """Ends the motion: the gripper stays where it is until the next action."""
+    def hold(self, measured: float) -> None:
+        """Ends the motion: the gripper stays where it is, ``measured`` [m], until the next action.
+
+        Further calls change nothing.
+        """
         ...
 
     def interrupt(self, command: GripperCommand) -> None:
         """Takes note of a command of a client, which has the gripper until it releases it."""
         ...
 
-    def reset(self) -> None:
-        """Forgets the past: the gripper was moved by other means."""
+    def reset(self, measured: float) -> None:
+        """Forgets the past: the gripper may have moved by other means, to ``measured`` [m]."""
+        ...
+
+    def applied(self, measured: float) -> float:
+        """Returns the action in [-1, 1] that names the present width; ``measured`` is in [m].
+
+        It stands for the policy's own action while that has no effect.
+        """
         ...
 
 
@@ -98,10 +108,17 @@ def make_drive(
     if part is None:
         return None
     if part.name == WIDTH_DISPLACEMENT:
-        return DisplacedGripper(part.scale, spec.gripper_width_max)
+        return DisplacedGripper(part.scale, spec.gripper_width_max, follows=follows)
+    scale = min(part.scale, spec.gripper_width_max)  # a rounded scale may be larger
     if follows:
-        return FollowedGripper(part.scale, spec.gripper_speed * servo_period_s)
-    return SwitchedGripper(part.scale)
+        longest_step = spec.gripper_speed * servo_period_s
+        return FollowedGripper(scale, longest_step, spec.gripper_width_max)
+    return SwitchedGripper(scale)
+
+
+def _action_of(width: float, scale: float) -> float:
+    """Returns the action that names a width [m]; ``scale`` is the width of an action of 1 [m]."""
+    return min(max(2.0 * width / scale - 1.0, -1.0), 1.0)
 
 
 class WidthSetpoints:
@@ -149,33 +166,47 @@ class DisplacedGripper:
     Args:
         scale: change of the width for an action of 1 [m].
         width_max: opening of the gripper [m].
+        follows: whether the gripper follows a width in every servo period. Such a gripper keeps
+            its last width in a hold: a grip is as strong as its width is too small.
     """
 
-    def __init__(self, scale: float, width_max: float) -> None:
-        self._scale, self._width_max = scale, width_max
-        self._width: float | None = None
+    def __init__(self, scale: float, width_max: float, *, follows: bool) -> None:
+        self._scale, self._width_max, self._follows = scale, width_max, follows
+        self._command = UNCHANGED
+        self._acts = False
 
     def act(self, action: float, measured: float) -> None:
         """Sets the width."""
-        width = measured + self._scale * action
-        self._width = min(max(width, 0.0), self._width_max)
+        self._acts = True
+        self._command = self._at(measured + self._scale * action)
 
     def step(self) -> GripperCommand:
-        """Returns the width of the last action."""
-        return GripperCommand(self._width, False)
+        """Returns the width in force."""
+        return self._command
 
-    def hold(self) -> None:
-        """Leaves the gripper unchanged until the next action."""
-        self._width = None
+    def hold(self, measured: float) -> None:
+        """Stops a gripper that carries out motions; one that follows widths is left unchanged."""
+        if self._acts:
+            self._command = UNCHANGED if self._follows else self._at(measured)
+        self._acts = False
 
     def interrupt(self, command: GripperCommand) -> None:
-        """Leaves the gripper unchanged until the next action."""
-        del command
-        self._width = None
+        """Leaves the gripper unchanged until an action after the client's command."""
+        if command != UNCHANGED:
+            self._command, self._acts = UNCHANGED, False
 
-    def reset(self) -> None:
-        """Leaves the gripper unchanged until the next action."""
-        self._width = None
+    def reset(self, measured: float) -> None:
+        """Holds a gripper that the policy has moved."""
+        self._acts = self._command != UNCHANGED
+        self.hold(measured)
+
+    def applied(self, measured: float) -> float:
+        """Returns the action that changes no width: 0."""
+        del measured
+        return 0.0
+
+    def _at(self, width: float) -> GripperCommand:
+        return GripperCommand(min(max(width, 0.0), self._width_max), False)
 
 
 class FollowedGripper:
@@ -187,17 +218,18 @@ class FollowedGripper:
     Args:
         scale: width of an action of 1 [m].
         longest_step: largest change of the set-point in a servo period [m].
+        width_max: opening of the gripper [m].
     """
 
-    def __init__(self, scale: float, longest_step: float) -> None:
-        self._scale, self._longest_step = scale, longest_step
+    def __init__(self, scale: float, longest_step: float, width_max: float) -> None:
+        self._scale, self._longest_step, self._width_max = scale, longest_step, width_max
         self._width: float | None = None
         self._goal: float | None = None
 
     def act(self, action: float, measured: float) -> None:
         """Sets the width to approach."""
         if self._width is None:
-            self._width = min(max(measured, 0.0), self._scale)
+            self._width = min(max(measured, 0.0), self._width_max)
         # Floats, unlike WidthSetpoints: a control loop has no time for arrays of one.
         self._goal = self._scale * (1.0 + min(max(action, -1.0), 1.0)) / 2.0
 
@@ -209,8 +241,9 @@ class FollowedGripper:
         self._width += min(max(self._goal - self._width, -longest), longest)
         return GripperCommand(self._width, False)
 
-    def hold(self) -> None:
+    def hold(self, measured: float) -> None:
         """Stops the set-point."""
+        del measured
         self._goal = None
 
     def interrupt(self, command: GripperCommand) -> None:
@@ -220,44 +253,63 @@ class FollowedGripper:
         self._goal = None
         self._width = 0.0 if command.width is None else command.width
 
-    def reset(self) -> None:
-        """Begins again at the measured width."""
+    def reset(self, measured: float) -> None:
+        """Begins again at the width that is measured at the next action."""
+        del measured
         self._width = self._goal = None
+
+    def applied(self, measured: float) -> float:
+        """Returns the action that names the set-point; before the first, the measured width."""
+        return _action_of(measured if self._width is None else self._width, self._scale)
 
 
 class SwitchedGripper:
     """Grasps and opens; an action between the thresholds keeps the last command.
+
+    A hold names the measured width. A real gripper ends its motion for it, and one that holds an
+    object ignores it (``franka_driver.hand``).
 
     Args:
         scale: width of an action of 1, to which it opens [m].
     """
 
     def __init__(self, scale: float) -> None:
-        self._open = GripperCommand(scale, False)
+        self._scale = scale
         self._command = UNCHANGED
+        self._acts = False
 
     def act(self, action: float, measured: float) -> None:
         """Switches if the action passes a threshold."""
         del measured
         share = (1.0 + action) / 2.0
         if share < GRASPS_BELOW:
-            self._command = GripperCommand(None, True)
+            self._command, self._acts = GripperCommand(None, True), True
         elif share > OPENS_ABOVE:
-            self._command = self._open
+            self._command, self._acts = GripperCommand(self._scale, False), True
 
     def step(self) -> GripperCommand:
         """Returns the command in force."""
         return self._command
 
-    def hold(self) -> None:
-        """Begins no motion until the next action."""
-        self._command = UNCHANGED
+    def hold(self, measured: float) -> None:
+        """Ends a motion of the policy at the measured width."""
+        if self._acts:
+            self._command = GripperCommand(max(measured, 0.0), False)
+        self._acts = False
 
     def interrupt(self, command: GripperCommand) -> None:
         """Begins no motion until an action after the client's command."""
         if command != UNCHANGED:
-            self._command = UNCHANGED
+            self._command, self._acts = UNCHANGED, False
 
-    def reset(self) -> None:
-        """Begins no motion until the next action."""
-        self._command = UNCHANGED
+    def reset(self, measured: float) -> None:
+        """Holds a gripper that the policy has moved.
+
+        The width is measured anew: a gripper may have gone on while it took no commands.
+        """
+        self._acts = self._command != UNCHANGED
+        self.hold(measured)
+
+    def applied(self, measured: float) -> float:
+        """Returns the action that names the measured width."""
+        return _action_of(measured, self._scale)

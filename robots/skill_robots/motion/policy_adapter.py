@@ -77,7 +77,7 @@ class PolicyAdapter:
         self._located = None
         self.command_gripper(None, grasp=False)
         if self._gripper is not None:
-            self._gripper.reset()
+            self._gripper.reset(state.gripper_width)
 
     @property
     def setpoint(self) -> Array:
@@ -136,14 +136,21 @@ class PolicyAdapter:
         """
         return observe(self.names, self.world(state))[0]
 
-    def applied_action(self, action: Array) -> Array | None:
+    def applied_action(self, action: Array, state: ArmState) -> Array | None:
         """Returns the executed part of ``action`` ``(A,)``, or None if all of it is executed.
 
-        While a command controls the gripper, the policy's action on it has no effect.
+        While a command controls the gripper, the policy's action on it has no effect; its place
+        takes the action that names the present width.
         """
         if self._gripper is None or self._policy_has_gripper:
             return None
-        return np.concatenate([action[:3], np.zeros(len(action) - 3)])
+        return np.array([*action[:3], self._gripper.applied(state.gripper_width)])
+
+    def resting_action(self, state: ArmState) -> Array:
+        """Returns the action ``(A,)`` in [-1, 1] by which the arm stays, and the gripper, too."""
+        if self._gripper is None:
+            return np.zeros(3)
+        return np.array([0.0, 0.0, 0.0, self._gripper.applied(state.gripper_width)])
 
     def apply_action(self, action: Array, state: ArmState) -> None:
         """Sets the joint goal, and drives the gripper, by a policy's action ``(A,)`` in [-1, 1].
@@ -158,9 +165,9 @@ class PolicyAdapter:
         if self._gripper is not None and self._policy_has_gripper:
             self._gripper.act(float(action[3]), state.gripper_width)
 
-    def apply_joint_goal(self, joint_position: Array) -> None:
+    def apply_joint_goal(self, joint_position: Array, state: ArmState) -> None:
         """Sets the joint goal itself, ``(dof,)`` [rad]."""
-        self._hold_gripper()
+        self._hold_gripper(state)
         self._holding = False
         self._goal = np.array(joint_position, np.float64)[None]
 
@@ -171,7 +178,7 @@ class PolicyAdapter:
         moves at the shaper's speed for that distance.
         """
         goal = np.asarray(position, np.float64)[None]
-        self._hold_gripper()
+        self._hold_gripper(state)
         self._holding = False
         self._goal = self._decoder.step_towards(
             goal, self._setpoint.position, self.end_effectors(state)
@@ -187,15 +194,15 @@ class PolicyAdapter:
     def _policy_has_gripper(self) -> bool:
         return self._gripper_command == UNCHANGED
 
-    def hold(self) -> None:
+    def hold(self, state: ArmState) -> None:
         """Brakes as fast as the shaper allows, and holds that position; the gripper stays."""
-        self._hold_gripper()
+        self._hold_gripper(state)
         self._holding = True
 
-    def _hold_gripper(self) -> None:
+    def _hold_gripper(self, state: ArmState) -> None:
         """Ends a motion of the gripper that the policy began."""
         if self._gripper is not None:
-            self._gripper.hold()
+            self._gripper.hold(state.gripper_width)
 
     def sync_to(self, target: JointTarget) -> None:
         """Continues from ``target``, which the governor sent instead of the last set-point."""

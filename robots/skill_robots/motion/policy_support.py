@@ -26,7 +26,7 @@ _ACTIONS = [
 ]
 _ACTION_FRAMES = {_DISPLACEMENT: "world", WIDTH_DISPLACEMENT: "none", WIDTH: "none"}
 _METRE = "m"
-_ROUNDED = 1e-6
+ROUNDED = 1e-6
 """Relative difference of two lengths that counts as equal."""
 
 TRAINED_UNITS = {"cube_mass": "kg", "cube_table_friction": "1"}
@@ -111,7 +111,7 @@ def _action(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
         found += _differences(owner, (part.unit, part.frame), (_METRE, _ACTION_FRAMES[part.name]))
         if part.unit == _METRE and part.scale > _reach_m(spec):
             found.append(f"{owner} has the scale {part.scale:g} m, {_beyond(spec)}")
-        elif part.name == WIDTH and part.scale > spec.gripper_width_max * (1 + _ROUNDED):
+        elif part.name == WIDTH and part.scale > spec.gripper_width_max * (1 + ROUNDED):
             found.append(
                 f"{owner} has the scale {part.scale:g} m, but this gripper opens to "
                 f"{spec.gripper_width_max:g} m"

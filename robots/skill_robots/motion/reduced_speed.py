@@ -1,4 +1,4 @@
-"""A slower arm, for a first motion: the same arm with a share of its velocity limits."""
+"""A slower arm, for a first motion: the same arm with a share of its speeds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from skill_robots.arm import ArmSpec
 
 
 def with_speed(spec: ArmSpec, share: float) -> ArmSpec:
-    """Returns the arm with reduced limits of joint velocity and of end-effector speed.
+    """Returns the arm with reduced limits of joint, end-effector and gripper speed.
 
     The set-point shaper and the governor take their limits from the result, so that a policy
     observes the slower set-point and can wait for it. Acceleration and jerk stay: the arm must
@@ -29,4 +29,5 @@ def with_speed(spec: ArmSpec, share: float) -> ArmSpec:
         spec,
         velocity_limit=share * spec.velocity_limit,
         end_effector_speed=share * spec.end_effector_speed,
+        gripper_speed=share * spec.gripper_speed,
     )

@@ -271,15 +271,15 @@ class ArmController:
         """Handles a change of command; None holds the arm."""
         self._followed = command
         if command is None:
-            self.adapter.hold()
+            self.adapter.hold(self.state)
             self.adapter.command_gripper(None, grasp=False)
             return
         self.adapter.command_gripper(command.gripper_width, grasp=command.grasp)
-        self.runner.start()
+        self.runner.start(self.state)
 
     def _follow(self, command: ActiveCommand) -> None:
         if command.kind == "servo_joint":
-            self.adapter.apply_joint_goal(command.vector)
+            self.adapter.apply_joint_goal(command.vector, self.state)
         else:
             self.adapter.apply_end_effector_goal(command.vector, self.state)
 

@@ -154,7 +154,7 @@ class PolicyRunner:
         action, self._action = self._action, None
         if action is not None:
             self._adapter.apply_action(action, state)
-            self.set_applied(self._adapter.applied_action(action))
+            self.set_applied(self._adapter.applied_action(action, state))
 
     def run(self, observation: Array, vector: Array, *, by_goal: bool) -> PolicyOutput:
         """Runs one inference for the observation ``(O,)``, with a skill or goal ``vector``.
@@ -180,7 +180,7 @@ class PolicyRunner:
 
     # Starts and pauses --------------------------------------------------------------------------
 
-    def start(self) -> None:
+    def start(self, state: ArmState) -> None:
         """Starts the policy for a new command; a policy that runs keeps its rhythm.
 
         The recurrent state is kept after a pause up to :data:`MAX_PAUSE_S`, and reset otherwise.
@@ -191,7 +191,7 @@ class PolicyRunner:
         if self._paused_s > MAX_PAUSE_S:
             self.policy.reset_slot(0)
         else:  # the applied action was to stay, not the last output
-            self._applied = np.zeros(self.policy.manifest.action_size)
+            self._applied = self._adapter.resting_action(state)
 
     def pause(self, seconds: float) -> None:
         """Counts a pause; infinite ``seconds`` if another command moves the arm."""

@@ -131,7 +131,7 @@ def open_arm(options: ServerOptions, manifest: PolicyManifest) -> tuple[Arm, tup
         check_gripper(manifest, "the robot", has_gripper=options.robot.gripper)
         return connect_franka(
             options.address,
-            driver_config(options.robot),
+            driver_config(options.robot, options.speed),
             servo_rate_hz=rate_hz,
             realtime=options.realtime,
         )
@@ -140,15 +140,20 @@ def open_arm(options: ServerOptions, manifest: PolicyManifest) -> tuple[Arm, tup
     return arm, ()
 
 
-def driver_config(robot: RobotStart) -> DriverConfig:
+def driver_config(robot: RobotStart, speed: float = 1.0) -> DriverConfig:
     """Returns the settings of the driver of a real arm.
 
     A robot refuses a threshold of contacts above that of collisions, so the former are lowered to
     the latter.
+
+    Args:
+        robot: as asked for by the user.
+        speed: share of the gripper's speed, in (0, 1].
     """
     config = DriverConfig(
         recover_at_start=robot.recover, home_gripper=robot.home_gripper, gripper=robot.gripper
     )
+    config = replace(config, gripper_speed=speed * config.gripper_speed)
     force, torque = robot.collision_force_n, robot.collision_torque_nm
     if force is not None:
         config = replace(config, collision_force_n=(force,) * 3 + config.collision_force_n[3:])

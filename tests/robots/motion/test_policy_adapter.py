@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.support.lift_policy import lift_manifest
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
@@ -120,11 +121,12 @@ def test_a_command_controls_the_gripper_until_it_releases_it(make_manifest: Make
     bench = Bench(gripper_manifest(make_manifest))
     opening = np.array([0.0, 0.0, 0.0, 1.0])
     action = np.array([0.1, -0.2, 0.3, 1.0])
-    assert bench.adapter.applied_action(action) is None
+    assert bench.adapter.applied_action(action, bench.arm.read()) is None
     bench.adapter.command_gripper(0.01, grasp=False)
     bench.act(opening)
     assert bench.adapter.step().gripper_width == 0.01
-    np.testing.assert_array_equal(bench.adapter.applied_action(action), [0.1, -0.2, 0.3, 0.0])
+    applied = bench.adapter.applied_action(action, bench.arm.read())
+    np.testing.assert_array_equal(applied, [0.1, -0.2, 0.3, 0.0])
     bench.adapter.command_gripper(None, grasp=True)
     bench.act(opening)
     assert bench.adapter.step().grasp
@@ -134,6 +136,31 @@ def test_a_command_controls_the_gripper_until_it_releases_it(make_manifest: Make
     width = bench.adapter.step().gripper_width
     assert width is not None
     assert width > 0.01
+
+
+def test_the_width_of_a_command_stands_for_the_action_of_the_policy() -> None:
+    bench = Bench(lift_manifest())
+    closed = bench.arm.read()
+    np.testing.assert_allclose(bench.adapter.resting_action(closed), [0, 0, 0, -1.0], atol=0.02)
+    bench.adapter.command_gripper(0.06, grasp=False)
+    action = np.array([0.1, -0.2, 0.3, -1.0])
+    applied = bench.adapter.applied_action(action, closed)
+    assert applied is not None
+    np.testing.assert_allclose(applied, [0.1, -0.2, 0.3, 0.5])
+
+
+def test_a_hold_stops_a_real_gripper_that_the_policy_moves() -> None:
+    state = MujocoArm(TabletopConfig(gripper=True), seed=0).read()
+    adapter = PolicyAdapter(PANDA, lift_manifest(), 0.005, follows_width=False)
+    adapter.reset(state)
+    adapter.apply_action(np.array([0.0, 0.0, 0.0, 1.0]), state)
+    assert adapter.step().gripper_width == 0.08
+    half_open = dataclasses.replace(state, gripper_width=0.03)
+    adapter.hold(half_open)
+    adapter.command_gripper(None, grasp=False)  # as in every hold of the controller
+    assert adapter.step().gripper_width == 0.03
+    adapter.apply_joint_goal(state.joint_position, dataclasses.replace(state, gripper_width=0.04))
+    assert adapter.step().gripper_width == 0.03
 
 
 def test_fingers_are_geared_once_the_gripper_is_used(make_manifest: MakeManifest) -> None:

@@ -18,6 +18,7 @@ def test_velocity_limits_are_scaled_and_acceleration_limits_stay(spec: ArmSpec) 
     slow = with_speed(spec, 0.2)
     np.testing.assert_allclose(slow.velocity_limit, 0.2 * spec.velocity_limit)
     assert slow.end_effector_speed == pytest.approx(0.2 * spec.end_effector_speed)
+    assert slow.gripper_speed == pytest.approx(0.2 * spec.gripper_speed)
     assert slow.acceleration_limit is spec.acceleration_limit
     assert slow.jerk_limit is spec.jerk_limit
     assert slow.name == spec.name

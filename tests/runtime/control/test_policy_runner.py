@@ -10,8 +10,10 @@ import numpy as np
 import onnx.parser
 import pytest
 from tests.support.controller_bench import Bench, bench, fine_bench
+from tests.support.lift_policy import LiftPolicy
 
 from skill_proto.arrays import Array
+from skill_robots.arm import ArmState
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_robots.observation import PUSH_OBSERVATION
@@ -29,6 +31,9 @@ from skill_runtime.policy import OnnxPolicy, PolicyOutput
 PolicyFileFactory = Callable[..., Path]
 
 SKILL = np.array([1.0, 0.0])
+STATE = ArmState(
+    time_s=0.0, joint_position=PANDA.neutral, joint_velocity=np.zeros(7), gripper_width=0.02
+)
 
 
 class WatchedPolicy(OnnxPolicy):
@@ -72,11 +77,37 @@ def test_after_a_short_pause_the_previous_action_is_zero(policy: WatchedPolicy) 
     assert run(runner) is runner.output
     runner.pause(MAX_PAUSE_S)
     assert runner.output is None
-    runner.start()
+    runner.start(STATE)
     run(runner)
     assert policy.resets == 0
     assert policy.previous[0] is None
     np.testing.assert_array_equal(policy.previous[1], np.zeros(policy.manifest.action_size))
+
+
+def test_after_a_short_pause_the_previous_action_names_the_width_of_the_gripper() -> None:
+    """A zero would say half open."""
+    policy = LiftPolicy()
+    given: list[Array | None] = []
+
+    class Watched(LiftPolicy):
+        def step(
+            self,
+            observation: Array,
+            skill: Array | None = None,
+            goal: Array | None = None,
+            previous_action: Array | None = None,
+        ) -> PolicyOutput:
+            given.append(previous_action)
+            return policy.step(observation, skill, goal, previous_action)
+
+    runner = PolicyRunner(Watched(), PolicyAdapter(PANDA, policy.manifest, 0.005), 0.005)
+    observation = np.zeros(policy.manifest.observation_size)
+    runner.run(observation, SKILL, by_goal=False)
+    runner.pause(MAX_PAUSE_S)
+    runner.start(STATE)
+    runner.run(observation, SKILL, by_goal=False)
+    assert given[1] is not None
+    np.testing.assert_allclose(given[1], [0.0, 0.0, 0.0, -0.5])  # 0.02 of 0.08 m
 
 
 @pytest.mark.parametrize("pauses", [[0.3, 0.3], [math.inf]])
@@ -87,7 +118,7 @@ def test_after_a_long_pause_the_recurrent_state_is_reset(
     run(runner)
     for seconds in pauses:
         runner.pause(seconds)
-    runner.start()
+    runner.start(STATE)
     run(runner)
     assert policy.resets == 1
     assert policy.previous == [None, None]

@@ -25,3 +25,8 @@ def test_no_contact_threshold_is_above_that_of_a_collision(threshold: float | No
 
 def test_the_default_is_that_of_the_driver() -> None:
     assert driver_config(RobotStart()) == DriverConfig()
+
+
+def test_a_reduced_speed_slows_the_gripper_down() -> None:
+    config = driver_config(RobotStart(), speed=0.2)
+    assert config.gripper_speed == pytest.approx(0.02)  # of 0.1 m/s

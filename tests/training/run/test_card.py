@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from skill_proto.manifest import (
     RecurrentState,
     SkillSpace,
 )
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_training.errors import ExportError
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.discovery.recipe import SkillRecipe
@@ -131,3 +133,17 @@ def test_a_card_that_cannot_be_written_is_an_error(tiny_config: TinyConfig, tmp_
 )
 def test_an_action_has_its_physical_value(part: dict[str, Any], text: str) -> None:
     assert _action(ActionPart(frame="base", **part)) == text
+
+
+def test_limits_of_goals_are_those_of_a_policy_that_takes_goals(tiny_config: TinyConfig) -> None:
+    config = tiny_config()
+    assert "Goals end at x = 0.10 m" in _card(config, {})
+    assert isinstance(config.task, TabletopConfig)
+    for other in (
+        replace(config, task=replace(config.task, gripper=True)),
+        replace(config, algorithm=replace(config.algorithm, skills="one_hot")),
+    ):
+        assert _manifest(other, {}).goal is None
+        limits = _card(other, {}).partition("## Limits of use")[2]
+        assert "goals" not in limits.lower()
+        assert "Pushes away from the base" in limits

@@ -128,6 +128,8 @@ class CardNotes:
 
     limits: str
     """Limits of use, in Markdown."""
+    goal_limits: str = ""
+    """Further limits, of a policy that takes goals."""
     metric_texts: Mapping[str, str]
     """Descriptions of the final metrics, by name. A metric without one is listed by its name."""
     sections: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -25,6 +25,7 @@ def write_card(manifest: PolicyManifest, notes: CardNotes, path: Path) -> None:
 
 def card(manifest: PolicyManifest, notes: CardNotes) -> str:
     """Returns the card as Markdown."""
+    limits = notes.limits + ("" if manifest.goal is None else notes.goal_limits)
     sections = (
         f"# {manifest.name}\n\n{manifest.description}\n",
         _interface(manifest),
@@ -32,7 +33,7 @@ def card(manifest: PolicyManifest, notes: CardNotes) -> str:
         _ranges(manifest),
         _metrics(manifest, notes.metric_texts),
         *(f"## {heading}\n\n{text}" for heading, text in notes.sections.items()),
-        f"## Limits of use\n\n{notes.limits}",
+        f"## Limits of use\n\n{limits}",
         f"## Licence\n\n{manifest.license}\n",
     )
     return "\n".join(sections)

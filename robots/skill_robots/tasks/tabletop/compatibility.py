@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from skill_proto.manifest import PolicyManifest
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.gripper import WIDTH, gripper_part
 from skill_robots.motion.policy_adapter import PolicyAdapter
-from skill_robots.motion.policy_support import UnsupportedPolicyError
+from skill_robots.motion.policy_support import ROUNDED, UnsupportedPolicyError
 from skill_robots.motion.setpoint_shaper import ShaperConfig
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 
@@ -23,7 +25,11 @@ def check_fits_tabletop(manifest: PolicyManifest, *, gripper: bool = False) -> N
         UnsupportedPolicyError: names the first difference.
     """
     part = gripper_part(manifest)
-    of_the_task = part is not None and (part.name, part.scale) == (WIDTH, PANDA.gripper_width_max)
+    of_the_task = (
+        part is not None
+        and part.name == WIDTH
+        and math.isclose(part.scale, PANDA.gripper_width_max, rel_tol=ROUNDED)
+    )
     if of_the_task and not gripper:
         raise UnsupportedPolicyError(
             f"{manifest.name} drives the gripper, which is closed here; take a policy that pushes"

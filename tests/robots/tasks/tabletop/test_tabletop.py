@@ -222,7 +222,7 @@ def test_held_arm_comes_to_rest(manifest: PolicyManifest) -> None:
         for _ in range(8):
             arm.command(adapter.step())
     assert np.abs(arm.read().joint_velocity).max() > 0.1
-    adapter.hold()
+    adapter.hold(arm.read())
     for _ in range(200):
         arm.command(adapter.step())
     assert np.abs(arm.read().joint_velocity).max() < 0.005
@@ -280,6 +280,6 @@ def test_adapter_uses_the_share_of_the_limits_of_the_manifest(
     arm = MujocoArm(seed=0)
     adapter = PolicyAdapter(arm.spec, make_manifest(plant=plant), arm.servo_period_s)
     adapter.reset(arm.read())
-    adapter.apply_joint_goal(adapter.setpoint + 0.5)
+    adapter.apply_joint_goal(adapter.setpoint + 0.5, arm.read())
     used = np.abs(adapter.step().acceleration) / PANDA.acceleration_limit
     assert used.max() == pytest.approx(share)

@@ -54,6 +54,7 @@ from skill_training.recipes.discovery.presets import (
 from skill_training.recipes.discovery.texts import (
     CURVES,
     GIVEN,
+    GOAL_LIMITS,
     LIMITS,
     METRIC_TEXTS,
     SHOWN,
@@ -133,7 +134,7 @@ class SkillRecipe:
         given = "" if seen in MEASURED else GIVEN.format(inputs=", ".join(seen))
         given = pixel_limits(config) or given
         limits = LIMITS.format(given=given, hand=hand_limits(config.task))
-        return CardNotes(limits=limits, metric_texts=METRIC_TEXTS)
+        return CardNotes(limits=limits, goal_limits=GOAL_LIMITS, metric_texts=METRIC_TEXTS)
 
 
 class SkillLearner:

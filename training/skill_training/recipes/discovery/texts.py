@@ -49,14 +49,18 @@ WORLD_LIMITS = """\
 
 LIMITS = """\
 - Simulation only: the policy has not been run on a real arm.
-{given}{hand}- Behaviour outside the ranges above is not tested. A cube that slides further than the
-  trained ones (low friction) overshoots goals; a cube that is too heavy for the plant's force limit
-  stays put.
+{given}{hand}- Behaviour outside the ranges above is not tested. A cube that is too heavy for the plant's
+  force limit stays put.
 - Pushes away from the base end at the border of the workspace.
+"""
+"""Limits of use on the tabletop, with places for :data:`GIVEN` and for those of the hand."""
+
+GOAL_LIMITS = """\
+- A cube that slides further than the trained ones (low friction) overshoots goals.
 - Goals end at x = 0.10 m. The end effector does not get behind a cube at the end of its workspace
   (x = 0.15 m), so a cube there is not brought back.
 """
-"""Limits of use on the tabletop, with places for :data:`GIVEN` and for those of the hand."""
+"""Further limits on the tabletop, of a policy that takes goals."""
 
 GIVEN = """\
 - The skill space is given: the inputs of the representation ({inputs}) were chosen by hand.
