@@ -195,17 +195,18 @@ def _goal_count(
 def _check_goals(manifest: PolicyManifest, goal: GoalSpace, spec: WorldSpec) -> None:
     """Refuses to score goals for other entries than the coordinates of the world."""
     names = tuple(f"{goal.field}.{component}" for component in goal.components)
+    or_none = "" if _takes_goals_alone(manifest) else ", or add --goals 0"
     if spec.coordinates is None:
         raise UsageError(
             f"{spec.title} has no coordinates here, and {manifest.name} takes goals for "
             f"{', '.join(names)}; add --coordinates {' '.join(names)} if it is an environment of "
-            "Gymnasium, or --goals 0"
+            f"Gymnasium{or_none}"
         )
     if spec.coordinates.names != names:
         raise UsageError(
             f"the coordinates of the score are {', '.join(spec.coordinates.names)}, but "
-            f"{manifest.name} takes goals for {', '.join(names)}; leave --coordinates out"
-            + ("" if _takes_goals_alone(manifest) else ", or add --goals 0")
+            f"{manifest.name} takes goals for {', '.join(names)}; leave --coordinates "
+            f"out{or_none}"
         )
 
 
