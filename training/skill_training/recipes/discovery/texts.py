@@ -49,8 +49,8 @@ WORLD_LIMITS = """\
 
 LIMITS = """\
 - Simulation only: the policy has not been run on a real arm.
-{given}{hand}- Behaviour outside the ranges above is not tested. A cube that is too heavy for the plant's
-  force limit stays put.
+{given}{hand}- Behaviour outside the ranges above is not tested. A cube that is too heavy for the
+  plant's force limit stays put.
 - Pushes away from the base end at the border of the workspace.
 """
 """Limits of use on the tabletop, with places for :data:`GIVEN` and for those of the hand."""
