@@ -37,7 +37,7 @@ from skill_runtime.processes.config import (
 from skill_runtime.processes.log_pipe import LogPipe
 from skill_runtime.processes.supervisor import AT_WORK, BackOff, Supervised, Supervisor
 from skill_runtime.realtime.clock import MonotonicClock
-from skill_runtime.realtime.cpus import allowed_cpus, cpus_beside, is_virtual_machine, use_cpus
+from skill_runtime.realtime.cpus import allowed_cpus, cpus_beside, use_cpus
 from skill_runtime.transport.addresses import AddressError, Addresses
 from skill_runtime.transport.listeners import Listeners
 
@@ -154,9 +154,7 @@ class Serving:
             return False
         assert isinstance(ready, Ready)
         self.ready = ready
-        self._supervisor = Supervisor(
-            self._supervised(), self._log.writer, self._clock.now, virtual=is_virtual_machine()
-        )
+        self._supervisor = Supervisor(self._supervised(), self._log.writer, self._clock.now)
         self._supervisor.start()
         started = self._wait_for_report(is_cancelled)
         if started is None:

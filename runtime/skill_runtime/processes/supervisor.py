@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from skill_runtime.processes.child import Child, ChildProgram
+from skill_runtime.realtime.cpus import is_virtual_machine
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,8 @@ class Supervisor:
         processes: The processes; a child of one has been prepared, not started.
         stderr: Descriptor for the standard error of the children.
         now: Current time [s].
-        virtual: Whether this is a virtual machine, whose host may hold timers back.
+        virtual: Whether this is a virtual machine, whose host may hold timers back; None asks the
+            processor.
     """
 
     def __init__(
@@ -104,12 +106,12 @@ class Supervisor:
         stderr: int,
         now: Callable[[], float],
         *,
-        virtual: bool = False,
+        virtual: bool | None = None,
     ) -> None:
         self._processes = processes
         self._stderr = stderr
         self._now = now
-        self._virtual = virtual
+        self._virtual = is_virtual_machine() if virtual is None else virtual
         self._ended, self._paused = threading.Event(), threading.Event()
         # The thread must live as long as the processes that it has started: Linux ends a child
         # with the thread that started it (PR_SET_PDEATHSIG).

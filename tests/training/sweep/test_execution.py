@@ -11,6 +11,7 @@ import pytest
 
 from skill_training.config import TrainConfig
 from skill_training.errors import RunDirectoryError
+from skill_training.recipes.registry import default_config
 from skill_training.sweep.execution import Place, run_missing
 from skill_training.sweep.grid import Run, Variant, make_variant_runs
 from skill_training.sweep.local import run_locally
@@ -39,6 +40,26 @@ def test_a_finished_run_is_left_alone_and_other_runs_are_remembered(tmp_path: Pa
     assert run(tmp_path, finished(tmp_path, "b")) == []
     mark = json.loads((tmp_path / "sweep.json").read_text())
     assert [one["name"] for one in mark["runs"]] == ["a_seed0", "b_seed0"]
+
+
+def test_more_seeds_and_settings_add_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+
+    def start(_: str, __: object, directory: Path, ___: Path) -> subprocess.Popen[bytes]:
+        started.append(directory.name)
+        return subprocess.Popen(["true"])
+
+    monkeypatch.setattr("skill_training.sweep.local.start", start)
+    monkeypatch.setattr("skill_training.sweep.local.POLL_S", 0.01)
+    finished(tmp_path, "a")
+    runs = make_variant_runs([Variant(name=name, algorithm="csf") for name in "ab"], [0, 1], [])
+    place = Place(folder=tmp_path, jobs=1)
+    checked: list[TrainConfig] = []
+    assert run_missing(runs, {}, place, lambda _: default_config("csf"), checked.append) == []
+    assert started == ["b_seed0", "a_seed1", "b_seed1"]
+    assert len(checked) == 2  # once for each setting
+    mark = json.loads((tmp_path / "sweep.json").read_text())
+    assert [one["name"] for one in mark["runs"]] == [one.name for one in runs]
 
 
 def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:
