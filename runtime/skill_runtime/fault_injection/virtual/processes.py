@@ -25,6 +25,10 @@ INSTANCE = "0123456789abcdef"
 BEAT_S = 0.01
 """Time between two heartbeats of the stop listener [s]."""
 
+NO_PID = 2**22
+"""Largest process id of Linux, plus one (proc(5), pid_max). Virtual processes have ids from here on,
+because the state of a real process would change the run."""
+
 
 @dataclass
 class Outage:
@@ -107,8 +111,8 @@ class VirtualProcesses:
         """Lets the living processes do the work that waits."""
         self._end_outages()
         if not self.is_out("stop listener"):
-            starts = self._channel.words[Word.LISTENER_STARTS]  # stands for the process id
-            self._channel.stops.beat(int(self._clock.time_s * 1e9), starts)
+            pid = NO_PID + self._channel.words[Word.LISTENER_STARTS]
+            self._channel.stops.beat(int(self._clock.time_s * 1e9), pid)
             self._listener.step()
         if self._gateway is not None and not self.is_out("gateway"):
             self._gateway.step()
