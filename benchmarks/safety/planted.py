@@ -148,7 +148,7 @@ def order_ignored(run: FaultRun) -> Generator[None, None, None]:
 def hold_finishes(run: FaultRun) -> Generator[None, None, None]:
     """A hold continues to the goal of the ended command."""
 
-    def ignore(_: PolicyAdapter) -> None:
+    def ignore(*_: object) -> None:
         """Keeps the goal."""
 
     with patch.object(PolicyAdapter, "hold", ignore):

@@ -54,6 +54,7 @@ class StopReader:
         self._executed = stops.executed
         self._beat_ns, self._silent_s, self._checked = stops.beat_ns, 0.0, 0.0
         self._pid = stops.pid
+        self._found_silent = False
         self._logged = ""
 
     def read(self) -> bool:
@@ -88,13 +89,14 @@ class StopReader:
         beat_ns, since_s = self._stops.beat_ns, now - self._checked
         self._checked = now
         if beat_ns != self._beat_ns:
-            self._beat_ns, self._silent_s = beat_ns, 0.0
+            self._beat_ns, self._silent_s, self._found_silent = beat_ns, 0.0, False
             before, self._pid = self._pid, self._stops.pid
             if before not in (0, self._pid) and self._authority.mode != "stopped":
                 self._stop(STARTED_AGAIN, 1)
             return
         self._silent_s += min(max(since_s, 0.0), tick_s)
-        if self.is_silent and self._authority.mode != "stopped":
+        self._found_silent = self.is_silent
+        if self._found_silent and self._authority.mode != "stopped":
             state = process_state(self._stops.pid) or "unknown"
             silent = f"no heartbeat for {1e3 * self._silent_s:.0f} ms, process state {state}"
             self._stop(ANSWERS_NOT, 1, f" ({silent})")
@@ -102,8 +104,9 @@ class StopReader:
     @property
     def is_silent(self) -> bool:
         """Whether the listener does not answer."""
-        if self._silent_s < SILENCE_S:
-            return False
+        # A suspended process that is killed works for a moment; that is no sign of life.
+        if self._found_silent or self._silent_s < SILENCE_S:
+            return self._found_silent
         return self._silent_s >= ALIVE_SILENCE_S or not self._is_alive(self._stops.pid)
 
     def check_clear(self) -> None:

@@ -216,6 +216,17 @@ def test_a_listener_that_lived_and_then_is_suspended_is_silent(rig: Rig) -> None
     assert rig.authority.mode == "stopped"
 
 
+def test_a_silent_listener_needs_a_heartbeat_to_count_as_alive(rig: Rig) -> None:
+    """A suspended process that is killed works for a moment."""
+    rig.watch(20)
+    assert rig.authority.mode == "stopped"
+    rig.alive = True
+    rig.watch()
+    assert rig.clear_is_refused()
+    rig.watch(beats=True)
+    assert not rig.clear_is_refused()
+
+
 @pytest.mark.parametrize("stall_s", [0.5, 60.0])
 def test_a_stall_of_the_controller_itself_counts_as_one_tick(rig: Rig, stall_s: float) -> None:
     """At most two ticks are counted for it: 6 more ticks are 62.5 ms in all."""

@@ -26,8 +26,8 @@ BEAT_S = 0.01
 """Time between two heartbeats of the stop listener [s]."""
 
 NO_PID = 2**22
-"""Largest process id of Linux, plus one (proc(5), pid_max). Virtual processes have ids from here on,
-because the state of a real process would change the run."""
+"""Largest process id of Linux, plus one (proc(5), pid_max). Ids of virtual processes begin here:
+the state of a real process would change the run."""
 
 
 @dataclass
