@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from skill_training.algorithms.actor_critic import Loss, descend
 from skill_training.algorithms.csf import Csf, CsfConfig
-from skill_training.algorithms.sac import Loss, descend
 from skill_training.algorithms.skills import sample_skills
 from skill_training.data.replay import Batch
 from skill_training.nets.inputs import NetworkInputs

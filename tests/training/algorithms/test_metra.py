@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
+from skill_training.algorithms.actor_critic import descend
 from skill_training.algorithms.metra import Metra, MetraConfig
-from skill_training.algorithms.sac import descend
 from skill_training.algorithms.skills import sample_skills
 from skill_training.data.replay import Batch
 from skill_training.nets.inputs import NetworkInputs

@@ -10,8 +10,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from skill_training.algorithms.actor_critic import adam, descend
 from skill_training.algorithms.metra import Metra, MetraConfig
-from skill_training.algorithms.sac import SacConfig, adam, descend
+from skill_training.algorithms.sac import SacConfig
 from skill_training.data.replay import Batch
 from skill_training.nets.inputs import NetworkInputs
 

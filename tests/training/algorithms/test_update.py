@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from skill_training.algorithms.actor_critic import descend
 from skill_training.algorithms.csf import Csf, CsfConfig
 from skill_training.algorithms.metra import Metra, MetraConfig
-from skill_training.algorithms.sac import descend
 from skill_training.algorithms.skills import sample_skills
 from skill_training.data.replay import Batch
 from skill_training.nets.inputs import NetworkInputs

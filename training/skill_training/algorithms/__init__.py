@@ -1,5 +1,6 @@
 """The learning algorithms: losses and gradient steps.
 
+- ``actor_critic``: entropy coefficient and state of every soft actor-critic.
 - ``sac``: soft actor-critic, the base of the skill algorithms.
 - ``csf``: contrastive successor features.
 - ``metra``: METRA.

@@ -37,8 +37,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam, Optimizer
 
+from skill_training.algorithms.actor_critic import ActorCritic, Loss, Metrics, adam, descend
 from skill_training.algorithms.context_sac_config import ContextSacConfig
-from skill_training.algorithms.sac import Loss, Metrics, adam, descend
 from skill_training.algorithms.transitions import Transitions, draw_transitions
 from skill_training.context.objective import Contrasted, ContrastiveTerm
 from skill_training.data.episodes import EpisodeReplay, Episodes, concatenate
@@ -48,7 +48,7 @@ from skill_training.nets.critic import Critic, update_moving_average
 from skill_training.nets.encoder import ContextEncoder, MomentumEncoder, State
 from skill_training.nets.learned_policy import EstimationHead, LearnedPolicy
 from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
-from skill_training.seeding import derive_seed, restore_generator, torch_generator
+from skill_training.seeding import derive_seed, torch_generator
 
 ENCODER_GRADIENT_NORM = 10.0
 """Bound on the norm of the encoder's gradient, which can explode over 100 steps of an LSTM."""
@@ -64,7 +64,7 @@ class _Block:
     left: int
 
 
-class ContextSac:
+class ContextSac(ActorCritic):
     """Actor, twin critic with its target network, entropy coefficient, encoder, estimation head.
 
     Args:
@@ -306,8 +306,8 @@ class ContextSac:
         action, log_prob = self.actor.sample(batch.observation, command, self.generator)
         loss, metrics = self.actor_loss(batch, action, log_prob)
         descend(loss, self.actor_optimizer)
-        gap = (log_prob + self.target_entropy).mean().detach()
-        descend(-self.entropy_coefficient.log * gap, self.entropy_optimizer)
+        entropy_loss, _ = self.entropy_loss(log_prob)
+        descend(entropy_loss, self.entropy_optimizer)
         if self.config.entropy_floor > 0:
             # Without the clamp the coefficient would fall far below its floor, and would take long
             # to rise again if the entropy becomes too low.
@@ -359,9 +359,7 @@ class ContextSac:
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the state from which training continues exactly."""
-        state: dict[str, Any] = {name: part.state_dict() for name, part in self.stateful().items()}
-        return state | {
-            "generator": self.generator.get_state(),
+        return super().state_dict() | {
             "draws": self.draws.get_state(),
             "updates": self.updates,
         }
@@ -383,9 +381,7 @@ class ContextSac:
             KeyError: a part is missing.
             RuntimeError: a network has another shape.
         """
-        for name, part in self.stateful().items():
-            part.load_state_dict(state[name])
-        restore_generator(self.generator, state["generator"])
+        super().load_state_dict(state)
         self.draws.set_state(state["draws"].cpu())
         self.updates = int(state["updates"])
 

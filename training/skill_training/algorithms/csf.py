@@ -51,13 +51,8 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 
-from skill_training.algorithms.sac import (
-    Loss,
-    Metrics,
-    SacConfig,
-    SoftActorCritic,
-    descend,
-)
+from skill_training.algorithms.actor_critic import Loss, Metrics, descend
+from skill_training.algorithms.sac import SacConfig, SoftActorCritic
 from skill_training.config import PositiveFloat, PositiveInt
 from skill_training.data.replay import Batch
 from skill_training.nets.critic import SuccessorFeatures

@@ -30,14 +30,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from skill_training.algorithms.sac import (
-    Loss,
-    Metrics,
-    Sac,
-    SacConfig,
-    adam,
-    descend,
-)
+from skill_training.algorithms.actor_critic import Loss, Metrics, adam, descend
+from skill_training.algorithms.sac import Sac, SacConfig
 from skill_training.algorithms.skills import zero_mean_code
 from skill_training.config import PositiveFloat
 from skill_training.data.replay import Batch

@@ -1,4 +1,4 @@
-"""Soft actor-critic: the parts that all skill algorithms share.
+"""Soft actor-critic with skills: the parts that all skill algorithms share.
 
 Haarnoja et al. 2018, "Soft Actor-Critic Algorithms and Applications", with the skill as an
 additional input of actor and critic. A time limit is no terminal: the critic bootstraps there.
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from abc import ABC, abstractmethod
-from typing import Annotated, Any, ClassVar
+from abc import abstractmethod
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
+from skill_training.algorithms.actor_critic import ActorCritic, Loss, Metrics, adam, descend
 from skill_training.algorithms.skills import SkillKind, sample_skills
 from skill_training.config import Discount, PositiveFloat, PositiveInt, Rate
 from skill_training.data.replay import Batch
@@ -26,12 +27,7 @@ from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
 from skill_training.nets.pixels.representation import build_representation
 from skill_training.nets.representation import RepresentationConfig
-from skill_training.seeding import restore_generator, seeded_weights, torch_generator
-
-Metrics = dict[str, Tensor]
-"""Detached scalars by name, left on their device. Reading a value waits for the device."""
-
-Loss = tuple[Tensor, Metrics]
+from skill_training.seeding import seeded_weights, torch_generator
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -72,19 +68,7 @@ class SacConfig:
     """The state representation, in which skills are directions."""
 
 
-def descend(loss: Tensor, optimizer: Optimizer) -> None:
-    """Takes one optimiser step, with gradients of the optimiser's own parameters only."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward(inputs=optimizer.param_groups[0]["params"])
-    optimizer.step()
-
-
-def adam(module: nn.Module, learning_rate: float) -> Adam:
-    """Returns Adam as one fused kernel, on CPU and CUDA."""
-    return Adam(module.parameters(), lr=learning_rate, fused=True)
-
-
-class SoftActorCritic(ABC):
+class SoftActorCritic(ActorCritic):
     """Actor, twin critic with its target network, entropy coefficient and representation phi.
 
     A subclass defines the critic's values and trains critic and representation.
@@ -162,12 +146,6 @@ class SoftActorCritic(ABC):
             "actor/entropy": entropy.detach(),
         }
 
-    def entropy_loss(self, log_prob: Tensor) -> Loss:
-        """-log alpha mean(log pi + target entropy): alpha rises while the entropy is too low."""
-        gap = (log_prob + self.target_entropy).mean().detach()
-        loss = -self.entropy_coefficient.log * gap
-        return loss, {"actor/entropy_coefficient": self.entropy_coefficient().detach()}
-
     def update_actor(self, batch: Batch) -> Metrics:
         """Takes one step of actor and entropy coefficient, on the same sampled actions."""
         action, log_prob = self.actor.sample(batch.observation, batch.skill, self.generator)
@@ -225,22 +203,6 @@ class SoftActorCritic(ABC):
             "entropy_optimizer": self.entropy_optimizer,
             "representation_optimizer": self.representation_optimizer,
         }
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns the state from which training continues exactly: tensors and containers only."""
-        state: dict[str, Any] = {name: part.state_dict() for name, part in self.stateful().items()}
-        return state | {"generator": self.generator.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores the state of :meth:`state_dict`.
-
-        Raises:
-            KeyError: a part is missing.
-            RuntimeError: a network has another shape.
-        """
-        for name, part in self.stateful().items():
-            part.load_state_dict(state[name])
-        restore_generator(self.generator, state["generator"])
 
 
 class Sac(SoftActorCritic):

@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from skill_training.algorithms.sac import Metrics, Sac, SacConfig, adam, descend
+from skill_training.algorithms.actor_critic import Metrics, adam, descend
+from skill_training.algorithms.sac import Sac, SacConfig
 from skill_training.config import PositiveFloat, PositiveInt
 from skill_training.data.replay import Batch
 from skill_training.nets.mlp import mlp

@@ -28,8 +28,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from skill_training.algorithms.actor_critic import Metrics, adam, descend
 from skill_training.algorithms.metra import Metra, MetraConfig
-from skill_training.algorithms.sac import Metrics, adam, descend
 from skill_training.data.replay import Batch
 from skill_training.nets.dynamics import StepDensity
 from skill_training.nets.representation import StateRepresentation

@@ -24,7 +24,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from skill_training.algorithms.sac import Metrics, Sac, SacConfig, adam, descend
+from skill_training.algorithms.actor_critic import Metrics, adam, descend
+from skill_training.algorithms.sac import Sac, SacConfig
 from skill_training.config import PositiveInt
 from skill_training.data.replay import Batch
 from skill_training.nets.dynamics import StepDensity

@@ -22,7 +22,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 
-from skill_training.algorithms.sac import Metrics, Sac, SacConfig, descend
+from skill_training.algorithms.actor_critic import Metrics, descend
+from skill_training.algorithms.sac import Sac, SacConfig
 from skill_training.data.replay import Batch
 
 

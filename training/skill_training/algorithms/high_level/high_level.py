@@ -28,26 +28,26 @@ Differences from that code (there -> here), with the reason:
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from skill_training.algorithms.actor_critic import ActorCritic, Loss, Metrics, adam, descend
 from skill_training.algorithms.high_level.config import HighLevelConfig
-from skill_training.algorithms.sac import Loss, Metrics, adam, descend
 from skill_training.data.choices import Choices
 from skill_training.nets.critic import update_moving_average
 from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
-from skill_training.seeding import restore_generator, seeded_weights, torch_generator
+from skill_training.seeding import seeded_weights, torch_generator
 
 ActorT = TypeVar("ActorT", bound=nn.Module)
 CriticT = TypeVar("CriticT", bound=nn.Module)
 
 
-class HighLevel(ABC, Generic[ActorT, CriticT]):
+class HighLevel(ActorCritic, Generic[ActorT, CriticT]):
     """Actor, twin critic with its target network, and entropy coefficient.
 
     Args:
@@ -59,7 +59,6 @@ class HighLevel(ABC, Generic[ActorT, CriticT]):
         seed: Seed of initial weights and noise.
     """
 
-    target_entropy: float
     actor: ActorT
     critic: CriticT
 
@@ -138,12 +137,6 @@ class HighLevel(ABC, Generic[ActorT, CriticT]):
         loss = (alpha * log_prob - value).mean()
         return loss, {"actor/loss": loss.detach(), "actor/entropy": -log_prob.detach().mean()}
 
-    def entropy_loss(self, log_prob: Tensor) -> Loss:
-        """-log alpha mean(log pi + target entropy): alpha rises while the entropy is too low."""
-        gap = (log_prob + self.target_entropy).mean().detach()
-        loss = -self.entropy_coefficient.log * gap
-        return loss, {"actor/entropy_coefficient": self.entropy_coefficient().detach()}
-
     def update(self, batch: Choices) -> Metrics:
         """Takes one gradient step: critic, actor, entropy coefficient, target."""
         loss, metrics = self.critic_loss(batch)
@@ -167,19 +160,3 @@ class HighLevel(ABC, Generic[ActorT, CriticT]):
             "critic_optimizer": self.critic_optimizer,
             "entropy_optimizer": self.entropy_optimizer,
         }
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns the state from which training continues exactly: tensors and containers only."""
-        state: dict[str, Any] = {name: part.state_dict() for name, part in self.stateful().items()}
-        return state | {"generator": self.generator.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores the state of :meth:`state_dict`, with the normalisation of observations.
-
-        Raises:
-            KeyError: a part is missing.
-            RuntimeError: a network has another shape.
-        """
-        for name, part in self.stateful().items():
-            part.load_state_dict(state[name])
-        restore_generator(self.generator, state["generator"])
