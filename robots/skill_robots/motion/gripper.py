@@ -60,9 +60,12 @@ class GripperDrive(Protocol):
         ...
 
     def hold(self, measured: float) -> None:
-        """Ends the motion: the gripper stays where it is, ``measured`` [m], until the next action.
+        """Ends the motion. The gripper keeps its present width until the next action.
 
-        Further calls change nothing.
+        Further calls before the next action have no effect.
+
+        Args:
+            measured: present width [m].
         """
         ...
 
@@ -160,7 +163,45 @@ class WidthSetpoints:
         return self.width
 
 
-class DisplacedGripper:
+class _CommandedGripper:
+    """A gripper with one command in force until the next."""
+
+    def __init__(self) -> None:
+        self._command = UNCHANGED
+        self._acts = False
+
+    def step(self) -> GripperCommand:
+        """Returns the command in force."""
+        return self._command
+
+    def hold(self, measured: float) -> None:
+        """Ends a motion of the policy."""
+        if self._acts:
+            self._command = self._held(measured)
+        self._acts = False
+
+    def interrupt(self, command: GripperCommand) -> None:
+        """Begins no motion until an action after the client's command."""
+        if command != UNCHANGED:
+            self._command, self._acts = UNCHANGED, False
+
+    def reset(self, measured: float) -> None:
+        """Holds a gripper that the policy has moved.
+
+        The width is measured anew: a gripper may have gone on while it took no commands.
+        """
+        self._acts = self._command != UNCHANGED
+        self.hold(measured)
+
+    def _begin(self, command: GripperCommand) -> None:
+        self._command, self._acts = command, True
+
+    def _held(self, measured: float) -> GripperCommand:
+        """Returns the command that ends a motion at the width ``measured`` [m]."""
+        raise NotImplementedError
+
+
+class DisplacedGripper(_CommandedGripper):
     """Adds the action to the measured width.
 
     Args:
@@ -171,39 +212,20 @@ class DisplacedGripper:
     """
 
     def __init__(self, scale: float, width_max: float, *, follows: bool) -> None:
+        super().__init__()
         self._scale, self._width_max, self._follows = scale, width_max, follows
-        self._command = UNCHANGED
-        self._acts = False
 
     def act(self, action: float, measured: float) -> None:
         """Sets the width."""
-        self._acts = True
-        self._command = self._at(measured + self._scale * action)
-
-    def step(self) -> GripperCommand:
-        """Returns the width in force."""
-        return self._command
-
-    def hold(self, measured: float) -> None:
-        """Stops a gripper that carries out motions; one that follows widths is left unchanged."""
-        if self._acts:
-            self._command = UNCHANGED if self._follows else self._at(measured)
-        self._acts = False
-
-    def interrupt(self, command: GripperCommand) -> None:
-        """Leaves the gripper unchanged until an action after the client's command."""
-        if command != UNCHANGED:
-            self._command, self._acts = UNCHANGED, False
-
-    def reset(self, measured: float) -> None:
-        """Holds a gripper that the policy has moved."""
-        self._acts = self._command != UNCHANGED
-        self.hold(measured)
+        self._begin(self._at(measured + self._scale * action))
 
     def applied(self, measured: float) -> float:
         """Returns the action that changes no width: 0."""
         del measured
         return 0.0
+
+    def _held(self, measured: float) -> GripperCommand:
+        return UNCHANGED if self._follows else self._at(measured)
 
     def _at(self, width: float) -> GripperCommand:
         return GripperCommand(min(max(width, 0.0), self._width_max), False)
@@ -263,7 +285,7 @@ class FollowedGripper:
         return _action_of(measured if self._width is None else self._width, self._scale)
 
 
-class SwitchedGripper:
+class SwitchedGripper(_CommandedGripper):
     """Grasps and opens; an action between the thresholds keeps the last command.
 
     A hold names the measured width. A real gripper ends its motion for it, and one that holds an
@@ -274,42 +296,21 @@ class SwitchedGripper:
     """
 
     def __init__(self, scale: float) -> None:
+        super().__init__()
         self._scale = scale
-        self._command = UNCHANGED
-        self._acts = False
 
     def act(self, action: float, measured: float) -> None:
         """Switches if the action passes a threshold."""
         del measured
         share = (1.0 + action) / 2.0
         if share < GRASPS_BELOW:
-            self._command, self._acts = GripperCommand(None, True), True
+            self._begin(GripperCommand(None, True))
         elif share > OPENS_ABOVE:
-            self._command, self._acts = GripperCommand(self._scale, False), True
-
-    def step(self) -> GripperCommand:
-        """Returns the command in force."""
-        return self._command
-
-    def hold(self, measured: float) -> None:
-        """Ends a motion of the policy at the measured width."""
-        if self._acts:
-            self._command = GripperCommand(max(measured, 0.0), False)
-        self._acts = False
-
-    def interrupt(self, command: GripperCommand) -> None:
-        """Begins no motion until an action after the client's command."""
-        if command != UNCHANGED:
-            self._command, self._acts = UNCHANGED, False
-
-    def reset(self, measured: float) -> None:
-        """Holds a gripper that the policy has moved.
-
-        The width is measured anew: a gripper may have gone on while it took no commands.
-        """
-        self._acts = self._command != UNCHANGED
-        self.hold(measured)
+            self._begin(GripperCommand(self._scale, False))
 
     def applied(self, measured: float) -> float:
         """Returns the action that names the measured width."""
         return _action_of(measured, self._scale)
+
+    def _held(self, measured: float) -> GripperCommand:
+        return GripperCommand(max(measured, 0.0), False)

@@ -88,6 +88,11 @@ class Body:
     """Goals lie within this distance of the origin, along each coordinate [m]."""
     goal_radius_m: float = 3.0
     """Distance at which a goal counts as reached [m]; 3 in the code of METRA and CSF."""
+    keyframe: bool = False
+    """Whether episodes start from the first keyframe of the file."""
+    joint_step: float | None = None
+    """Largest change of a joint's target by one action, from its measured position [rad or m]; None
+    for actuators that take the action itself."""
 
 
 def _square(ctrl: Array) -> Array:

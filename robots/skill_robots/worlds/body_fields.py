@@ -9,14 +9,12 @@ import mujoco
 
 from skill_proto.manifest import ObservationField
 
-_FREE, _BALL, _SLIDE = (
+_FREE, _BALL, _SLIDE, _HINGE = (
     mujoco.mjtJoint.mjJNT_FREE.value,
     mujoco.mjtJoint.mjJNT_BALL.value,
     mujoco.mjtJoint.mjJNT_SLIDE.value,
+    mujoco.mjtJoint.mjJNT_HINGE.value,
 )
-
-
-_HINGE = mujoco.mjtJoint.mjJNT_HINGE.value
 
 _Parts = dict[int, tuple[tuple[str, int, str, str], ...]]
 """Suffix, size, unit and frame of the fields of each kind of joint."""

@@ -89,11 +89,10 @@ class MujocoWorld:
         self._origins, self._mass_centres = batch.bind("xpos"), batch.bind("xipos")
         self._mass_share = model.body_mass / model.body_mass.sum()
         self._act = batch.bind("act") if model.na else np.zeros((n, 0))
-        self._start = _start_position(body, model)
+        self._start = (model.key_qpos[0] if body.keyframe else model.qpos0).copy()
         self._low, self._high = low, high = model.actuator_ctrlrange.T
         self._centre, self._half_range = (high + low) / 2, (high - low) / 2
-        self._joint_step = body.joint_step if isinstance(body, PackagedBody) else None
-        if self._joint_step is not None:
+        if body.joint_step is not None:
             self._driven = model.jnt_qposadr[model.actuator_trnid[:, 0]]
         self._step_s = body.frame_skip * model.opt.timestep
         self._lying = np.zeros(n, dtype=np.int64)
@@ -168,9 +167,9 @@ class MujocoWorld:
 
     def _command(self, action: Array) -> Array:
         """Returns the commands of the actuators ``(n, nu)`` for actions in [-1, 1]."""
-        if self._joint_step is None:
+        if self.body.joint_step is None:
             return self._centre + self._half_range * action
-        target = self._qpos[:, self._driven] + self._joint_step * action
+        target = self._qpos[:, self._driven] + self.body.joint_step * action
         return np.clip(target, self._low, self._high)
 
     def _forward_position(self) -> Array:
@@ -223,12 +222,6 @@ def body_model(body: Body, scenery: str = "") -> mujoco.MjModel:
     return load_model(mjcf_path(body), scenery)
 
 
-def _start_position(body: Body, model: mujoco.MjModel) -> Array:
-    """Returns ``qpos`` of a start without noise ``(nq,)``."""
-    from_keyframe = isinstance(body, PackagedBody) and body.keyframe
-    return (model.key_qpos[0] if from_keyframe else model.qpos0).copy()
-
-
 def mjcf_path(body: Body) -> Path:
     """Returns the MJCF of a body in the installed Gymnasium.
 
@@ -272,7 +265,7 @@ def body_spec(config: BodyConfig, model: mujoco.MjModel) -> WorldSpec:
     """Returns the description of a body's world."""
     body = find_body(config.body)
     fields = body_fields(model)
-    step = body.joint_step if isinstance(body, PackagedBody) else None
+    step = body.joint_step
     spec = WorldSpec(
         name=body.name,
         title=body.title,

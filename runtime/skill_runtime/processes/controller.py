@@ -128,7 +128,7 @@ def open_arm(options: ServerOptions, manifest: PolicyManifest) -> tuple[Arm, tup
     rate_hz = options.servo_rate_hz
     if options.arm == "franka":
         assert options.address is not None  # checked with the command line
-        check_gripper(manifest, "the robot", has_gripper=options.robot.gripper)
+        check_gripper(manifest, has_gripper=options.robot.gripper)
         return connect_franka(
             options.address,
             driver_config(options.robot, options.speed),

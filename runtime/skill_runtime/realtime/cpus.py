@@ -24,11 +24,12 @@ def isolated_cpus(root: Path = Path("/")) -> list[int]:
 def is_virtual_machine(root: Path = Path("/")) -> bool:
     """Returns whether a hypervisor provides the processors; False if unknown."""
     try:
-        text = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        with (root / "proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
+            # Those of the first processor: the kernel writes the file as it is read.
+            flags = next((line for line in lines if line.startswith("flags")), "")
     except OSError:
         return False
-    flags = next((line.split() for line in text.splitlines() if line.startswith("flags")), [])
-    return "hypervisor" in flags
+    return "hypervisor" in flags.split()
 
 
 def allowed_cpus() -> list[int]:

@@ -94,12 +94,11 @@ def connect_franka(
             return arm, arm.remarks
 
 
-def check_gripper(manifest: PolicyManifest, robot: str, *, has_gripper: bool) -> None:
+def check_gripper(manifest: PolicyManifest, *, has_gripper: bool) -> None:
     """Refuses a policy that drives a gripper on a robot without one.
 
     Args:
         manifest: Manifest of the policy.
-        robot: Name of the robot for the message.
         has_gripper: Whether the robot has a gripper.
 
     Raises:
@@ -108,8 +107,8 @@ def check_gripper(manifest: PolicyManifest, robot: str, *, has_gripper: bool) ->
     part = gripper_part(manifest)
     if part is not None and not has_gripper:
         raise UnsupportedPolicyError(
-            f"{manifest.name} drives a gripper ({part.name}), and {robot} has none (--no-gripper); "
-            "mount the hand and leave out the flag, or serve a policy that pushes"
+            f"{manifest.name} drives a gripper ({part.name}), and the robot has none "
+            "(--no-gripper); mount the hand and leave out the flag, or serve a policy that pushes"
         )
 
 

@@ -111,8 +111,8 @@ def test_a_real_gripper_is_named_with_its_thresholds() -> None:
 def test_a_robot_without_a_gripper_refuses_policies_that_drive_one(
     make_manifest: MakeManifest,
 ) -> None:
-    check_gripper(make_manifest(), "the robot", has_gripper=False)
+    check_gripper(make_manifest(), has_gripper=False)
     for manifest in (lift_manifest(), skill_aware_manifest()):
-        check_gripper(manifest, "the robot", has_gripper=True)
+        check_gripper(manifest, has_gripper=True)
         with pytest.raises(UnsupportedPolicyError, match=r"the robot has none \(--no-gripper\)"):
-            check_gripper(manifest, "the robot", has_gripper=False)
+            check_gripper(manifest, has_gripper=False)

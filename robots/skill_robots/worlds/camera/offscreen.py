@@ -1,7 +1,7 @@
 """Renders frames of a MuJoCo model in memory, fast and plain.
 
-Shadows, reflections, multisampling and sky are off. With them a processor renders 24 frames of
-64 x 64 a second instead of about a thousand.
+Shadows, reflections, multisampling and sky are off: a processor draws them slowly, and a policy
+needs none of them.
 """
 
 from __future__ import annotations

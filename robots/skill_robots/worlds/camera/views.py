@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +61,5 @@ OVERHEAD = View(
 )
 """The tabletop from above and in front of the arm, which hides less of the cube from there."""
 
-CUBE = View(
-    name="cube",
-    lookat_m=OVERHEAD.lookat_m,
-    distance_m=OVERHEAD.distance_m,
-    azimuth_deg=OVERHEAD.azimuth_deg,
-    elevation_deg=OVERHEAD.elevation_deg,
-    bodies=("cube",),
-)
+CUBE = replace(OVERHEAD, name="cube", bodies=("cube",))
 """The same camera without the arm, so that only the cube moves in its frames."""

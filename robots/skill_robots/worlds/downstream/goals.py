@@ -77,10 +77,10 @@ class GoalsWorld:
         """Runs one control step; the reward is 1 within the radius of the goal, else 0."""
         step = self._world.step(action)
         self._steps += 1
-        rewarded = self._near() & (self._steps > 1)
+        number = self._number(self._steps - 1)
+        rewarded = self._near(number) & (self._steps > 1)
         if step.valid is not None:
             rewarded &= step.valid
-        number = np.minimum((self._steps - 1) // self.config.steps_per_goal, self.config.goals - 1)
         self._within[np.arange(self.n), number] += rewarded
         over = self._steps >= self.spec.episode_steps
         return Step(
@@ -129,19 +129,23 @@ class GoalsWorld:
         drawn = self._random.uniform(low, high, (count, self.config.goals, self.task_size))
         return drawn if self.config.half_range is None else drawn.cumsum(axis=1)
 
-    def _offset(self, observation: Array) -> Array:
-        """Returns the way from the observed place to the goal of the next step ``(n, C)``."""
-        number = np.minimum(self._steps // self.config.steps_per_goal, self.config.goals - 1)
-        return self.goals[np.arange(self.n), number] - observation[:, self._places]
+    def _number(self, steps: Ids) -> Ids:
+        """Returns the number of each scene's goal after so many control steps, ``(n,)``."""
+        return np.minimum(steps // self.config.steps_per_goal, self.config.goals - 1)
 
-    def _near(self) -> Flags:
-        """Returns which scenes are within the radius of the goal of the step that just ended."""
-        number = np.minimum((self._steps - 1) // self.config.steps_per_goal, self.config.goals - 1)
-        offset = self.goals[np.arange(self.n), number] - self._world.coordinates()
+    def _offset(self, number: Ids, place: Array) -> Array:
+        """Returns the way from a place to the goal of that number, ``(n, C)``."""
+        return self.goals[np.arange(self.n), number] - place
+
+    def _near(self, number: Ids) -> Flags:
+        """Returns which scenes are within the radius of the goal of that number, ``(n,)``."""
+        offset = self._offset(number, self._world.coordinates())
         return np.linalg.norm(offset, axis=1) <= self._radius
 
     def _with_offset(self, observation: Array) -> Array:
-        return np.concatenate((observation, self._offset(observation)), axis=1)
+        """Appends the way from the observed place to the goal of the next step."""
+        way = self._offset(self._number(self._steps), observation[:, self._places])
+        return np.concatenate((observation, way), axis=1)
 
 
 def goal_range(config: GoalsConfig, spec: WorldSpec) -> tuple[Array, float]:

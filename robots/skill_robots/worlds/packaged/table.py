@@ -34,42 +34,40 @@ class PackagedBody(Body):
     """Name by which it is installed."""
     dropped: tuple[str, ...] = ()
     """Names of bodies and geoms that are left out."""
-    keyframe: bool = False
-    """Whether episodes start from the first keyframe of the file."""
-    joint_step: float | None = None
-    """Largest change of a joint's target by one action, from its measured position [rad or m]; None
-    for actuators that take the action itself."""
 
 
-DM_QUADRUPED = PackagedBody(
-    name="dm_quadruped",
-    title="Quadruped of dm_control",
-    package="dm_control",
-    distribution="dm-control",
-    mjcf="suite/quadruped.xml",
-    dropped=("wall_px", "wall_py", "wall_nx", "wall_ny", "terrain", "ball"),
+def _of_dm_control(
+    name: str, title: str, *, frame_skip: int, dropped: tuple[str, ...] = ()
+) -> PackagedBody:
+    """Returns a body of dm_control that moves on the floor; ``name`` is that of its file."""
+    return PackagedBody(
+        name=f"dm_{name}",
+        title=f"{title} of dm_control",
+        package="dm_control",
+        distribution="dm-control",
+        mjcf=f"suite/{name}.xml",
+        dropped=dropped,
+        frame_skip=frame_skip,
+        plane=(0, 1),
+        height=2,
+        noise=1e-2,
+        velocity_noise="uniform",
+        reward=no_reward,
+        goal_range_m=30.0,
+    )
+
+
+DM_QUADRUPED = _of_dm_control(
+    "quadruped",
+    "Quadruped",
     frame_skip=8,  # dm_control's 0.02 s, with the papers' action repeat of 2
-    plane=(0, 1),
-    height=2,
-    noise=1e-2,
-    velocity_noise="uniform",
-    reward=no_reward,
-    goal_range_m=30.0,
+    dropped=("wall_px", "wall_py", "wall_nx", "wall_ny", "terrain", "ball"),
 )
 
-DM_HUMANOID = PackagedBody(
-    name="dm_humanoid",
-    title="Humanoid of dm_control",
-    package="dm_control",
-    distribution="dm-control",
-    mjcf="suite/humanoid.xml",
+DM_HUMANOID = _of_dm_control(
+    "humanoid",
+    "Humanoid",
     frame_skip=10,  # dm_control's 0.025 s, with the papers' action repeat of 2
-    plane=(0, 1),
-    height=2,
-    noise=1e-2,
-    velocity_noise="uniform",
-    reward=no_reward,
-    goal_range_m=30.0,
 )
 
 KITCHEN = PackagedBody(
