@@ -13,6 +13,6 @@ it waits for a message. This folder is above ``motion``, whose braking planner t
 - ``feed``: from set-points to the reference of each millisecond; brakes without set-points.
 - ``robot``: the interface of a vendor's library, and the start-up checks.
 - ``fer``, ``fr3``: that interface on panda-python and on franky.
-- ``hand``: the loop of the gripper, and which targets are new goals for it.
+- ``hand``: the gripper and the loop of its process.
 - ``scheduling``: real-time scheduling of the driver.
 """

@@ -10,9 +10,9 @@ import pickle
 import sys
 
 from skill_proto.shared_memory.memory import map_memory
-from skill_robots.franka_driver import hand
 from skill_robots.franka_driver.config import DriverStart, HandStart
 from skill_robots.franka_driver.driver import Driver
+from skill_robots.franka_driver.hand import hand_driver
 from skill_robots.franka_driver.records import SharedRecords, Status, Word
 from skill_robots.franka_driver.robot import RobotCommandError, RobotLinkError, StartCheckError
 from skill_robots.franka_driver.scheduling import leave_signals_to_parent
@@ -24,7 +24,7 @@ def main() -> None:
     leave_signals_to_parent()
     records = SharedRecords(map_memory(start.memory))
     if isinstance(start, HandStart):
-        code = hand.serve(start, records)
+        code = hand_driver.serve(start, records)
     else:
         code = serve_driver(start, records)
     sys.stderr.flush()

@@ -24,7 +24,7 @@ from skill_robots.franka.urdf_limits import spec_from_urdf
 from skill_robots.franka_driver.children import DriverProcesses
 from skill_robots.franka_driver.config import DriverConfig, DriverStart, HandStart
 from skill_robots.franka_driver.feed import is_seated
-from skill_robots.franka_driver.hand import NO_GOAL, next_goal
+from skill_robots.franka_driver.hand.goals import NO_GOAL, next_goal
 from skill_robots.franka_driver.records import (
     DriverState,
     HandState,

@@ -289,7 +289,7 @@ class SwitchedGripper(_CommandedGripper):
     """Grasps and opens; an action between the thresholds keeps the last command.
 
     A hold names the measured width. A real gripper ends its motion for it, and one that holds an
-    object ignores it (``franka_driver.hand``).
+    object ignores it (``franka_driver.hand.hand_driver``).
 
     Args:
         scale: width of an action of 1, to which it opens [m].

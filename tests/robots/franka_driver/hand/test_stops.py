@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from skill_proto.shared_memory.memory import create_memory, map_memory
-from skill_robots.franka_driver.hand import STILL_S, HandDriver
+from skill_robots.franka_driver.hand.hand_driver import STILL_S, HandDriver
 from skill_robots.franka_driver.records import BYTES, HandGoal, SharedRecords
 
 SPEED = 0.05

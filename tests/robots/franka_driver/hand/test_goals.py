@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skill_robots.arm import JointTarget
-from skill_robots.franka_driver.hand import NO_GOAL, next_goal
+from skill_robots.franka_driver.hand.goals import NO_GOAL, next_goal
 from skill_robots.franka_driver.records import HandGoal
 
 

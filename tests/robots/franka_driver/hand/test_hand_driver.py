@@ -22,7 +22,7 @@ from skill_proto.arrays import Array
 from skill_robots.arm import ArmCommunicationError, ArmError, JointTarget
 from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.franka_driver.franka_arm import HAND_SILENT_S, FrankaArm
-from skill_robots.franka_driver.hand import STOP_S
+from skill_robots.franka_driver.hand.hand_driver import STOP_S
 from skill_robots.franka_driver.records import HandState
 from skill_robots.motion.inverse_kinematics import inverse_kinematics
 

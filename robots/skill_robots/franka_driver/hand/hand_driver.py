@@ -11,12 +11,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, Protocol
 
-from skill_robots.arm import JointTarget
-from skill_robots.franka.handshake import FR3_VERSION
 from skill_robots.franka_driver.config import HandStart
+from skill_robots.franka_driver.hand.goals import NO_GOAL
+from skill_robots.franka_driver.hand.gripper import Gripper, HandStartError, connect
 from skill_robots.franka_driver.records import (
     HandGoal,
     HandState,
@@ -48,102 +46,6 @@ longer than the hand's interval between two states."""
 STOP_S = 0.5
 """Longest wait for a motion that was stopped [s]. The process sends no state meanwhile, and a
 silence of 1 s (``franka_arm.HAND_SILENT_S``) is an error."""
-
-
-class Gripper(Protocol):
-    """A gripper behind a vendor's library; :meth:`stop` may come from another thread."""
-
-    def read(self) -> tuple[float, float, bool]:
-        """Returns width and maximum width [m], and whether an object is grasped."""
-        ...
-
-    def homing(self) -> bool:
-        """Finds the maximum width; blocks."""
-        ...
-
-    def move(self, width: float, speed: float) -> bool:
-        """Opens or closes to a width [m] at a speed [m/s]; blocks."""
-        ...
-
-    def grasp(self, width: float, speed: float, force: float, inner: float, outer: float) -> bool:
-        """Closes until the force [N] is reached; blocks."""
-        ...
-
-    def stop(self) -> bool:
-        """Stops a motion."""
-        ...
-
-
-GRIPPER_STEP_M = 2e-3
-"""A smaller change of the width is no new goal for the gripper [m]."""
-
-NO_GOAL = HandGoal(0, 0.0, False)
-"""The goal before the first."""
-
-
-def next_goal(target: JointTarget, last: HandGoal) -> HandGoal | None:
-    """Returns the goal of a target of the arm; None if the last goal stays in force."""
-    width = target.gripper_width
-    if target.grasp:
-        changed = not last.is_grasp or last.number == 0
-    elif width is not None:
-        changed = last.number == 0 or last.is_grasp
-        changed = changed or abs(width - last.width_m) > GRIPPER_STEP_M
-    else:
-        return None
-    return HandGoal(last.number + 1, width or 0.0, target.grasp) if changed else None
-
-
-class HandStartError(Exception):
-    """The gripper cannot be used; the text names the remedy."""
-
-
-class LibfrankaGripper:
-    """The gripper of panda-python, or of franky, whose calls are alike.
-
-    Args:
-        gripper: The vendor's object.
-        read_once: Returns the vendor's state of the gripper.
-    """
-
-    def __init__(
-        self,
-        gripper: Any,  # noqa: ANN401  the libraries have no types
-        read_once: Callable[[], Any],
-    ) -> None:
-        self._read_once = read_once
-        self.homing = gripper.homing
-        self.move = gripper.move
-        self.grasp = gripper.grasp
-        self.stop = gripper.stop
-
-    def read(self) -> tuple[float, float, bool]:
-        """Returns width and maximum width [m], and whether an object is grasped."""
-        state = self._read_once()
-        return state.width, state.max_width, bool(state.is_grasped)
-
-
-def connect(start: HandStart) -> Gripper:
-    """Connects to the gripper through the library of the robot's version.
-
-    Raises:
-        HandStartError: no gripper answers.
-    """
-    try:
-        if start.version == FR3_VERSION:
-            import franky
-
-            hand: Any = franky.Gripper(start.address)
-            return LibfrankaGripper(hand, lambda: hand.state)
-        from panda_py import libfranka
-
-        hand = libfranka.Gripper(start.address)
-        return LibfrankaGripper(hand, hand.read_once)
-    except Exception as error:  # the libraries' exceptions share no base but Exception
-        raise HandStartError(
-            f"the gripper does not answer: {error}; choose the Franka Hand as end effector in "
-            "Desk, or start with the option for a robot without a gripper (--no-gripper)"
-        ) from None
 
 
 class HandDriver:
