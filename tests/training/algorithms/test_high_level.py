@@ -1,4 +1,4 @@
-"""The losses of a high level by hand, and what it learns in a moment."""
+"""High levels: losses by hand, and a short training on a task with a known best skill."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Fixed(nn.Module):
         return torch.zeros(len(self.output), 2), self.output
 
 
-def make(kind: SkillKind = "sphere", size: int = 2, **settings: Any) -> Any:  # noqa: ANN401
+def make(kind: SkillKind = "sphere", size: int = 2, **settings: Any) -> Any:  # noqa: ANN401  tests replace its networks
     config = HighLevelConfig(
         **{"hidden": (8,), "initial_entropy_coefficient": ALPHA, "discount": 0.9, **settings}
     )

@@ -8,6 +8,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from tests.support.training_runs import provenance
 from torch import Tensor, nn
 
 from skill_proto.manifest import (
@@ -15,7 +16,6 @@ from skill_proto.manifest import (
     Context,
     GoalSpace,
     PolicyManifest,
-    Provenance,
     RecurrentState,
     SkillSpace,
 )
@@ -108,18 +108,7 @@ def _manifest(*, recurrent: bool = True) -> PolicyManifest:
             velocity_limit_share=0.5,
         ),
         trained_on={},
-        provenance=Provenance(
-            command="skill-train goal",
-            code_revision="abc",
-            seed=0,
-            environment_steps=1,
-            gradient_steps=1,
-            wall_time_s=1.0,
-            created="2026-01-01",
-            machine="a machine",
-            versions={},
-            config={},
-        ),
+        provenance=provenance(),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.support.training_runs import start_run
 
 from skill_training.algorithms.sac import SoftActorCritic
 from skill_training.errors import (
@@ -24,7 +25,6 @@ from skill_training.nets.finite import check_parts
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.discovery.recipe import SkillLearner
 from skill_training.run import checkpoint, job
-from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import MetricsLog, read
 from skill_training.run.progress import Progress
 from skill_training.run.trainer import Trainer
@@ -34,12 +34,6 @@ TinyConfig = Callable[..., SkillConfig]
 
 def _never() -> bool:
     return False
-
-
-def _start(config: SkillConfig, path: Path) -> RunDirectory:
-    directory = RunDirectory(path)
-    job.start_or_continue(directory, config)
-    return directory
 
 
 def _train(trainer: Trainer, stop: Callable[[], bool] = _never, at: int | None = None) -> bool:
@@ -81,10 +75,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     algorithm: str, tiny_config: TinyConfig, tmp_path: Path
 ) -> None:
     config = tiny_config(algorithm)
-    whole = Trainer(config, _start(config, tmp_path / "whole"))
+    whole = Trainer(config, start_run(config, tmp_path / "whole"))
     assert _train(whole)
 
-    directory = _start(config, tmp_path / "broken")
+    directory = start_run(config, tmp_path / "broken")
     first = Trainer(config, directory)
     assert not _train(first, stop=lambda: first.env_steps >= 200)
     assert first.env_steps == 200
@@ -103,7 +97,7 @@ def test_another_seed_gives_another_run(tiny_config: TinyConfig, tmp_path: Path)
     weights: list[torch.Tensor] = []
     for seed in (0, 1):
         config = tiny_config(seed=seed)
-        trainer = Trainer(config, _start(config, tmp_path / str(seed)))
+        trainer = Trainer(config, start_run(config, tmp_path / str(seed)))
         assert _train(trainer)
         weights.append(_weights(trainer))
     assert not torch.equal(*weights)
@@ -113,7 +107,7 @@ def test_evaluation_does_not_change_the_run(tiny_config: TinyConfig, tmp_path: P
     weights: list[torch.Tensor] = []
     for interval in (40, 10_000):
         config = tiny_config(eval_interval=interval)
-        trainer = Trainer(config, _start(config, tmp_path / str(interval)))
+        trainer = Trainer(config, start_run(config, tmp_path / str(interval)))
         assert _train(trainer)
         weights.append(_weights(trainer))
     assert torch.equal(*weights)
@@ -121,7 +115,7 @@ def test_evaluation_does_not_change_the_run(tiny_config: TinyConfig, tmp_path: P
 
 def test_the_log_has_losses_speeds_and_evaluations(tiny_config: TinyConfig, tmp_path: Path) -> None:
     config = tiny_config()
-    trainer = Trainer(config, _start(config, tmp_path / "run"))
+    trainer = Trainer(config, start_run(config, tmp_path / "run"))
     _train(trainer)
     rows = read(tmp_path / "run" / "metrics.jsonl")
     losses = [row["env_steps"] for row in rows if "train/critic/loss" in row]
@@ -134,7 +128,7 @@ def test_the_log_has_losses_speeds_and_evaluations(tiny_config: TinyConfig, tmp_
 
 def test_a_checkpoint_of_other_networks_is_refused(tiny_config: TinyConfig, tmp_path: Path) -> None:
     csf, metra = tiny_config("csf"), tiny_config("metra")
-    directory = _start(csf, tmp_path / "run")
+    directory = start_run(csf, tmp_path / "run")
     Trainer(csf, directory).save()
     with pytest.raises(CheckpointError, match="does not fit"):
         Trainer(metra, directory).resume()
@@ -143,7 +137,7 @@ def test_a_checkpoint_of_other_networks_is_refused(tiny_config: TinyConfig, tmp_
 def test_a_run_directory_that_cannot_be_written_is_named(
     tiny_config: TinyConfig, tmp_path: Path
 ) -> None:
-    directory = _start(tiny_config(), tmp_path / "run")
+    directory = start_run(tiny_config(), tmp_path / "run")
     (directory.path / "metrics.jsonl").mkdir()
     with pytest.raises(RunDirectoryError, match=r"cannot write to .*run"):
         job.train(directory)
@@ -152,7 +146,7 @@ def test_a_run_directory_that_cannot_be_written_is_named(
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_cuda_without_a_device_fails(tiny_config: TinyConfig, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--device cuda: no CUDA device"):
-        _start(tiny_config(device="cuda"), tmp_path / "run")
+        start_run(tiny_config(device="cuda"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -163,7 +157,7 @@ def test_a_run_on_cuda_resumes_and_exports(
     algorithm: str, tiny_config: TinyConfig, tmp_path: Path
 ) -> None:
     config = tiny_config(algorithm, device="cuda")
-    directory = _start(config, tmp_path / "run")
+    directory = start_run(config, tmp_path / "run")
     first = Trainer(config, directory)
     assert not _train(first, stop=lambda: first.env_steps >= 200)
     assert job.train(directory)
@@ -175,14 +169,14 @@ def test_a_longer_run_equals_one_of_that_length_from_the_start(
     tiny_config: TinyConfig, tmp_path: Path
 ) -> None:
     short, long = tiny_config(), tiny_config(env_steps=480)
-    directory = _start(short, tmp_path / "run")
+    directory = start_run(short, tmp_path / "run")
     assert _train(Trainer(short, directory))
     longer = Trainer(long, directory)
     longer.resume()
     assert longer.env_steps == 320
     assert not longer.finished
     assert _train(longer, at=longer.env_steps)
-    whole = Trainer(long, _start(long, tmp_path / "whole"))
+    whole = Trainer(long, start_run(long, tmp_path / "whole"))
     assert _train(whole)
     assert torch.equal(_weights(longer), _weights(whole))
     steady = [row for row in _steady(tmp_path / "run") if row["env_steps"] != 320]
@@ -193,7 +187,7 @@ def test_a_longer_run_equals_one_of_that_length_from_the_start(
 def test_a_finished_run_of_an_older_release_has_no_replay_to_go_on_with(
     tiny_config: TinyConfig, tmp_path: Path
 ) -> None:
-    directory = _start(tiny_config(), tmp_path / "run")
+    directory = start_run(tiny_config(), tmp_path / "run")
     trainer = Trainer(tiny_config(), directory)
     assert _train(trainer)
     state = trainer.state_dict()
@@ -210,7 +204,7 @@ def test_a_state_of_another_kind_of_device_is_continued(
     tiny_config: TinyConfig, tmp_path: Path
 ) -> None:
     """The generators of a run on CUDA have another state; all other tensors move."""
-    directory = _start(tiny_config(), tmp_path / "run")
+    directory = start_run(tiny_config(), tmp_path / "run")
     first = Trainer(tiny_config(), directory)
     assert not _train(first, stop=lambda: first.env_steps >= 200)
     state = first.state_dict()
@@ -232,7 +226,7 @@ def test_a_signal_in_the_final_evaluation_ends_it_at_once(
     tiny_config: TinyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tiny_config(checkpoint_interval=10_000)
-    directory = _start(config, tmp_path / "run")
+    directory = start_run(config, tmp_path / "run")
 
     def interrupted(learner: SkillLearner) -> dict[str, float]:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -254,7 +248,7 @@ def test_a_number_that_is_not_finite_stops_the_run(
 ) -> None:
     """The check depends neither on the log interval nor on the losses of that step."""
     config = tiny_config(log_interval=10_000, checkpoint_interval=40)
-    directory = _start(config, tmp_path / "run")
+    directory = start_run(config, tmp_path / "run")
     trainer = Trainer(config, directory)
     whole_update = SkillLearner.update
 
@@ -283,7 +277,7 @@ def test_a_number_that_is_not_finite_stops_the_run(
 def test_an_action_that_is_not_finite_never_reaches_the_physics(
     tiny_config: TinyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer = Trainer(tiny_config(), _start(tiny_config(), tmp_path / "run"))
+    trainer = Trainer(tiny_config(), start_run(tiny_config(), tmp_path / "run"))
 
     def act(
         self: SoftActorCritic, observation: torch.Tensor, *_: object, **__: object
@@ -299,7 +293,7 @@ def test_an_action_that_is_not_finite_never_reaches_the_physics(
 def test_a_policy_that_cannot_be_written_is_exported_by_the_advice(
     tiny_config: TinyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    directory = _start(tiny_config(), tmp_path / "run")
+    directory = start_run(tiny_config(), tmp_path / "run")
 
     def full(*_: object) -> None:
         raise ExportError("cannot write policy.onnx: No space left on device")

@@ -90,7 +90,7 @@ def test_only_the_last_message_says_that_a_directory_is_in_use(tmp_path: Path) -
 def test_a_run_whose_directory_is_in_use_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As that of a killed sweep, whose processes end with a checkpoint first."""
+    """The processes of a killed sweep write a checkpoint before they leave their directories."""
     refusal = "skill-train: a_seed0 is in use: PID 3 on b trains here; wait until it ends"
     codes = [2, 2, 0]
 

@@ -46,7 +46,7 @@ def sweep_here(
     *flags: str,
     common: tuple[str, ...] = TINY,
 ) -> tuple[int, str, str]:
-    """The same in this process, which has loaded the program; the runs have their own."""
+    """Runs a sweep in this process, which has loaded the program; each run has its own process."""
     with pytest.raises(SystemExit) as ended:
         main(command(folder, *flags, common=common)[3:])
     out, err = capsys.readouterr()

@@ -12,12 +12,10 @@ from skill_proto.arrays import Array
 from skill_robots.worlds.downstream.held_skills import HeldSkills
 from skill_training.algorithms.high_level.kinds import AnyHighLevel
 from skill_training.algorithms.skills import SkillKind, sample_skills
+from skill_training.collection.statistics import neutral
 from skill_training.data.choices import ChoiceReplay
 from skill_training.nets.finite import check_action
 from skill_training.seeding import torch_generator
-
-CONSTANT = 1e-6
-"""Standard deviation below which an entry counts as constant, in its unit. It gets the scale 1."""
 
 
 class ChoiceCollector:
@@ -118,6 +116,8 @@ def measure_choices(
 ) -> tuple[list[float], list[float]]:
     """Returns mean and standard deviation of each observation entry under random skills.
 
+    The standard deviation of a constant entry is given as 1.
+
     One episode runs in each scene; the generators of the world advance.
     """
     random = torch_generator(seed, "statistics")
@@ -128,8 +128,8 @@ def measure_choices(
         if step.ended.any():
             seen.append(world.reset(np.flatnonzero(step.ended)))
     rows = np.concatenate(seen)
-    std = rows.std(axis=0)
-    return rows.mean(axis=0).tolist(), np.where(std < CONSTANT, 1.0, std).tolist()
+    std = neutral(rows.std(axis=0), np.ones(rows.shape[1]))
+    return rows.mean(axis=0).tolist(), std.tolist()
 
 
 def _array(values: Tensor) -> Array:

@@ -62,8 +62,8 @@ def measure_statistics(world: World, *, seed: int, steps: int = STEPS) -> WorldS
         steps: Environment steps, rounded up to whole rounds.
     """
     states, changes, actions = _random_steps(world, np.random.default_rng([seed, 5]), steps)
-    std = _neutral(states.std(axis=0), np.ones(states.shape[1]))
-    step_std = _neutral(changes.std(axis=0), std)
+    std = neutral(states.std(axis=0), np.ones(states.shape[1]))
+    step_std = neutral(changes.std(axis=0), std)
     size = np.square(changes / step_std).mean(axis=1)
     return WorldStatistics(
         mean=tuple(states.mean(axis=0).tolist()),
@@ -74,7 +74,7 @@ def measure_statistics(world: World, *, seed: int, steps: int = STEPS) -> WorldS
     )
 
 
-def _neutral(deviation: Array, instead: Array) -> Array:
+def neutral(deviation: Array, instead: Array) -> Array:
     """Returns standard deviations with those of constant entries replaced."""
     return np.where(deviation < CONSTANT, instead, deviation)
 

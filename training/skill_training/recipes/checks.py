@@ -40,12 +40,21 @@ def check_own_world(algorithm: str, world: str | None, preset: str | None) -> No
     Raises:
         ConfigError: a world or a preset is given.
     """
-    if preset is not None:
-        raise ConfigError(f"skill-train {algorithm} has no presets, got --preset {preset}")
+    check_no_preset(algorithm, preset)
     if world is not None:
         raise ConfigError(
             f"skill-train {algorithm} trains on the Panda alone and takes no --world, got {world!r}"
         )
+
+
+def check_no_preset(algorithm: str, preset: str | None) -> None:
+    """Refuses ``--preset`` for an algorithm that has none.
+
+    Raises:
+        ConfigError: a preset is given.
+    """
+    if preset is not None:
+        raise ConfigError(f"skill-train {algorithm} has no presets, got --preset {preset}")
 
 
 def check_replay(run: RunSettings, *, episode_steps: int, unit: str = "steps") -> None:

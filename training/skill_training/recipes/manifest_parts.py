@@ -16,23 +16,35 @@ from skill_robots.motion.setpoint_shaper import ShaperConfig
 from skill_robots.observation import FIELDS
 from skill_robots.tasks.tabletop.goal_box import GOAL_HIGH_M, GOAL_LOW_M
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
+from skill_robots.worlds.world import WorldSpec
 
 STOP_RADIUS_M = 0.02
 """Distance to the goal within which a policy stops: about the distance that a cube still slides."""
 
 
+QUANTITIES = {
+    "cube_mass": ("mass", "kg"),
+    "cube_table_friction": ("friction", "1"),
+    "joint_stiffness_scale": ("stiffness_scale", "1"),
+    "action_latency": ("latency_s", "s"),
+    "sensor_noise_scale": ("sensor_noise", "1"),
+}
+"""Setting of the tabletop and unit of each quantity in a manifest's ``trained_on``."""
+
+
+def plain_name(text: str) -> str:
+    """Returns a part of a policy's name: the text with '_' for all but letters and digits."""
+    return "".join(letter if letter.isalnum() else "_" for letter in text)
+
+
 def trained_on(task: TabletopConfig) -> dict[str, Range]:
     """Returns the ranges of the quantities that vary between episodes."""
-    ranges = {
-        "cube_mass": (task.mass, "kg"),
-        "cube_table_friction": (task.friction, "1"),
-        "joint_stiffness_scale": (task.stiffness_scale, "1"),
-        "action_latency": (task.latency_s, "s"),
-        "sensor_noise_scale": ((task.sensor_noise, task.sensor_noise), "1"),
-    }
-    return {
-        name: Range(low=low, high=high, unit=unit) for name, ((low, high), unit) in ranges.items()
-    }
+    ranges: dict[str, Range] = {}
+    for name, (setting, unit) in QUANTITIES.items():
+        value: float | tuple[float, float] = getattr(task, setting)
+        low, high = value if isinstance(value, tuple) else (value, value)
+        ranges[name] = Range(low=low, high=high, unit=unit)
+    return ranges
 
 
 def goal_space(
@@ -48,6 +60,35 @@ def goal_space(
         components=(0, 1),
         unit=cube.unit,
         frame=cube.frame,
+        stop_radius=stop_radius,
+        low=low,
+        high=high,
+    )
+
+
+def coordinate_goals(
+    spec: WorldSpec,
+    *,
+    stop_radius: float,
+    low: tuple[float, ...],
+    high: tuple[float, ...],
+) -> GoalSpace:
+    """Returns the space of goals for the coordinates of a world, which lie in one field.
+
+    Args:
+        spec: The description of the world.
+        stop_radius: Distance to the goal within which the policy stops.
+        low: Lowest goal, in the unit of the coordinates.
+        high: Highest goal.
+    """
+    assert spec.coordinates is not None
+    entries = [entry.rpartition(".") for entry in spec.coordinates.names]
+    field = next(part for part in spec.observation if part.name == entries[0][0])
+    return GoalSpace(
+        field=field.name,
+        components=tuple(int(component) for _, _, component in entries),
+        unit=field.unit,
+        frame=field.frame,
         stop_radius=stop_radius,
         low=low,
         high=high,

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
 from onnx import numpy_helper
 from torch import Tensor
 
+from skill_proto.arrays import Array
 from skill_proto.manifest import METADATA_KEY, ManifestError, PolicyManifest
 from skill_training.errors import ConfigError
 
@@ -56,3 +58,27 @@ def read_policy(path: Path, *, example: str) -> PolicyContent:
         for tensor in model.graph.initializer
     }
     return PolicyContent(manifest=manifest, weights=weights, session=session)
+
+
+def skill_towards(
+    session: ort.InferenceSession, manifest: PolicyManifest, observation: Array, goal: Array
+) -> Array:
+    """Returns the skills ``(n, Z)`` with which a policy pursues goals.
+
+    Args:
+        session: Graph of a policy that takes skills and goals.
+        manifest: Its manifest.
+        observation: ``(n, O)``, raw.
+        goal: ``(n, G)``, in the unit of the goals.
+    """
+    n = len(observation)
+    feed = {
+        "observation": observation,
+        "previous_action": np.zeros((n, manifest.action_size)),
+        "skill": np.zeros((n, manifest.skill.size)),
+        "goal": goal,
+        "use_goal": np.ones((n, 1)),
+    }
+    wanted = {tensor.name for tensor in session.get_inputs()}
+    inputs = {name: part.astype(np.float32) for name, part in feed.items() if name in wanted}
+    return np.asarray(session.run(["skill_used"], inputs)[0], dtype=np.float64)

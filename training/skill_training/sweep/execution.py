@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from skill_training.run.session.replaced_file import replace_text
 from skill_training.sweep.grid import Run
 from skill_training.sweep.local import Ended, log_file, run_locally
 from skill_training.sweep.on_ray import MARK, run_on_ray
-from skill_training.sweep.process import env_steps, tail
+from skill_training.sweep.process import env_steps, last_line
 
 ConfigOf = Callable[[Sequence[str]], TrainConfig]
 """Returns the configuration of the words ``ALGORITHM FLAGS``."""
@@ -142,9 +143,9 @@ def _describe(known: Mapping[str, Any]) -> str:
 
 def _explain(ended: Ended, folder: Path) -> str:
     log = log_file(folder, ended.run.name)
-    try:
-        lines = tail(log).strip().splitlines()
-    except OSError:
-        lines = []
-    said = f": {ended.reason or lines[-1]}" if ended.reason or lines else ""
+    reason = ended.reason
+    if not reason:
+        with suppress(OSError):
+            reason = last_line(log)
+    said = f": {reason}" if reason else ""
     return f"{ended.run.name} ended with code {ended.code}{said} (see {log})"

@@ -62,7 +62,16 @@ def was_busy(code: int, log: Path) -> bool:
         code: Exit status of ``skill-train``.
         log: File of its messages.
     """
-    return code == 2 and BUSY in "".join(tail(log).strip().splitlines()[-1:])
+    return code == 2 and BUSY in last_line(log)
+
+
+def last_line(log: Path) -> str:
+    """Returns the last line of a log; '' without one.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return "".join(tail(log).strip().splitlines()[-1:])
 
 
 def env_steps(run: Path) -> int:

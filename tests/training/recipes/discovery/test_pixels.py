@@ -10,8 +10,8 @@ import pytest
 import torch
 from tests.support.discovery import manifest_of
 from tests.support.opengl import require_opengl
+from tests.support.training_runs import provenance
 
-from skill_proto.manifest import Provenance
 from skill_training.errors import ConfigError
 from skill_training.export.skill_graph import SkillGraph
 from skill_training.nets.pixels.encoder import PixelConfig
@@ -48,22 +48,6 @@ def config(
         ),
         task=replace(whole.task, episode_steps=20),
         run=SkillRunSettings(eval_skills=4, replay_capacity=200, **settings),
-    )
-
-
-@pytest.fixture(scope="module")
-def provenance() -> Provenance:
-    return Provenance(
-        command="skill-train",
-        code_revision="0",
-        seed=0,
-        environment_steps=0,
-        gradient_steps=0,
-        wall_time_s=0.0,
-        created="2026-01-01T00:00:00Z",
-        machine="",
-        versions={},
-        config={},
     )
 
 
@@ -106,9 +90,7 @@ def test_phi_learns_from_frames_and_the_actor_from_the_observation() -> None:
     learner.close()
 
 
-def test_the_policy_is_exported_without_opengl(
-    provenance: Provenance, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_policy_is_exported_without_opengl(monkeypatch: pytest.MonkeyPatch) -> None:
     require_opengl()
     made = config()
     learner = SkillLearner(made, CPU)
@@ -120,7 +102,7 @@ def test_the_policy_is_exported_without_opengl(
 
     monkeypatch.setattr("skill_robots.worlds.camera.camera.Offscreen", missing)
     monkeypatch.setattr("skill_training.recipes.discovery.inputs.frame_scale", missing)
-    facts = RunFacts(provenance=provenance, metrics={"coverage_cells": 3.0})
+    facts = RunFacts(provenance=provenance(), metrics={"coverage_cells": 3.0})
     graph, manifest = SkillRecipe().shipped(made, facts, state)
     assert type(graph) is SkillGraph
     assert manifest.goal is None
@@ -133,11 +115,11 @@ def test_the_policy_is_exported_without_opengl(
     assert "takes no goals" in limits
 
 
-def test_on_the_tabletop_the_cube_camera_is_named_in_the_card(provenance: Provenance) -> None:
+def test_on_the_tabletop_the_cube_camera_is_named_in_the_card() -> None:
     cube = replace(PIXELS, camera="cube")
     made = config(world="tabletop", pixels=cube, phi={"input_scale": "typical"})
     assert "It shows the cube alone." in SkillRecipe().card_notes(made).limits
-    manifest = manifest_of(made, RunFacts(provenance=provenance, metrics={}))
+    manifest = manifest_of(made, RunFacts(provenance=provenance(), metrics={}))
     assert manifest.description.startswith("Skills of the tabletop, trained with contrastive")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from tests.support.training_runs import start_run, train
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_training.algorithms.context_sac import ContextSac
@@ -31,8 +31,7 @@ from skill_training.recipes.goal.recipe import GoalLearner, build_algorithm
 from skill_training.recipes.goal.world import GoalTaskConfig, GoalWorld
 from skill_training.run import checkpoint, job, policy_export
 from skill_training.run.directory import RunDirectory
-from skill_training.run.metrics_log import MetricsLog, read
-from skill_training.run.progress import Progress
+from skill_training.run.metrics_log import read
 from skill_training.run.trainer import Trainer
 
 STEPS, ROUND = 10, 80
@@ -77,23 +76,6 @@ def few_conditions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(goal, "CALIBRATION_EPISODES", 32)
 
 
-def _start(config: GoalConfig, path: Path) -> RunDirectory:
-    directory = RunDirectory(path)
-    job.start_or_continue(directory, config)
-    return directory
-
-
-def _train(trainer: Trainer, until: int | None = None, at: int | None = None) -> None:
-    def stop() -> bool:
-        return until is not None and trainer.env_steps >= until
-
-    with (
-        MetricsLog(trainer.directory.path, resume_at=at) as log,
-        Progress(trainer.config.run.env_steps, stream=io.StringIO()) as progress,
-    ):
-        assert trainer.run(log, progress, stop) is (until is None)
-
-
 def _weights(trainer: Trainer) -> torch.Tensor:
     assert isinstance(trainer.learner, GoalLearner)
     algorithm = trainer.learner.algorithm
@@ -111,8 +93,8 @@ def _weights(trainer: Trainer) -> torch.Tensor:
 def test_every_objective_trains(sampling: str, loss: str, tmp_path: Path) -> None:
     term = ContrastiveConfig(sampling=sampling, loss=loss, batch=4)
     config = _config(contrastive=term, supervised=sampling == "tesac" and loss == "sigmoid")
-    trainer = Trainer(config, _start(config, tmp_path / "run"))
-    _train(trainer)
+    trainer = Trainer(config, start_run(config, tmp_path / "run"))
+    train(trainer)
     assert trainer.updates == 4 * ROUND // 16
     rows = read(tmp_path / "run" / "metrics.jsonl")
     names = {name for row in rows for name in row}
@@ -124,8 +106,8 @@ def test_every_objective_trains(sampling: str, loss: str, tmp_path: Path) -> Non
 
 def test_the_contrastive_term_is_in_the_log(tmp_path: Path) -> None:
     config = _config()
-    trainer = Trainer(config, _start(config, tmp_path / "run"))
-    _train(trainer)
+    trainer = Trainer(config, start_run(config, tmp_path / "run"))
+    train(trainer)
     rows = read(tmp_path / "run" / "metrics.jsonl")
     logged = [row["train/context/contrastive_loss"] for row in rows if "train/critic/loss" in row]
     assert len(logged) == 4
@@ -134,14 +116,14 @@ def test_the_contrastive_term_is_in_the_log(tmp_path: Path) -> None:
 @pytest.mark.parametrize("knowledge", ["inferred", "told", "untold"])
 def test_a_resumed_run_equals_an_uninterrupted_one(knowledge: str, tmp_path: Path) -> None:
     config = _config(knowledge=knowledge)
-    whole = Trainer(config, _start(config, tmp_path / "whole"))
-    _train(whole)
-    directory = _start(config, tmp_path / "broken")
-    _train(Trainer(config, directory), until=4 * ROUND)
+    whole = Trainer(config, start_run(config, tmp_path / "whole"))
+    train(whole)
+    directory = start_run(config, tmp_path / "broken")
+    train(Trainer(config, directory), until=4 * ROUND)
     second = Trainer(config, directory)
     second.resume()
     assert second.env_steps == 4 * ROUND
-    _train(second, at=second.env_steps)
+    train(second, at=second.env_steps)
     assert torch.equal(_weights(second), _weights(whole))
     assert second.final_metrics == whole.final_metrics
 
@@ -150,14 +132,14 @@ def test_a_run_resumes_without_its_initial_policy_file(tmp_path: Path) -> None:
     path = tmp_path / "start.onnx"
     path.write_bytes(CSF.read_bytes())
     config = _config(start_from=path, hidden=(256, 256))
-    whole = Trainer(config, _start(config, tmp_path / "whole"))
-    _train(whole, until=3 * ROUND)
-    directory = _start(config, tmp_path / "broken")
-    _train(Trainer(config, directory), until=2 * ROUND)
+    whole = Trainer(config, start_run(config, tmp_path / "whole"))
+    train(whole, until=3 * ROUND)
+    directory = start_run(config, tmp_path / "broken")
+    train(Trainer(config, directory), until=2 * ROUND)
     path.unlink()
     second = Trainer(config, directory)
     second.resume()
-    _train(second, until=3 * ROUND, at=second.env_steps)
+    train(second, until=3 * ROUND, at=second.env_steps)
     assert torch.equal(_weights(second), _weights(whole))
 
 
@@ -166,10 +148,10 @@ def test_a_training_that_diverges_stops_before_its_next_round(
     knowledge: str, tmp_path: Path
 ) -> None:
     config = _config(knowledge=knowledge, learning_rate=1e20)
-    directory = _start(config, tmp_path / "run")
+    directory = start_run(config, tmp_path / "run")
     trainer = Trainer(config, directory)
     with pytest.raises(DivergedError, match=r"gradient step \d.*--goal\.learning-rate 1e\+20"):
-        _train(trainer)
+        train(trainer)
     assert trainer.env_steps == 3 * ROUND  # the first with gradient steps
     kept = Trainer(config, directory)
     kept.resume()
@@ -188,7 +170,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
         patch.setattr(goal_evaluation, "CONTEXTS", {"mu0.1": ((0.8, 0.8), (0.1, 0.1))})
         patch.setattr(goal_evaluation, "QUICK", ("mu0.1",))
         patch.setattr(goal, "CALIBRATION_EPISODES", 32)
-        directory = _start(_config(start_from=CSF, hidden=(256, 256)), path)
+        directory = start_run(_config(start_from=CSF, hidden=(256, 256)), path)
         assert job.train(directory)
     return directory
 
@@ -301,7 +283,7 @@ def test_a_run_is_exported_without_its_initial_policy_file(
 
 
 def test_a_context_free_policy_is_exported_without_recurrent_state(tmp_path: Path) -> None:
-    directory = _start(_config(knowledge="untold"), tmp_path / "run")
+    directory = start_run(_config(knowledge="untold"), tmp_path / "run")
     assert job.train(directory)
     session, manifest = _session(directory)
     assert not manifest.recurrent
@@ -311,7 +293,7 @@ def test_a_context_free_policy_is_exported_without_recurrent_state(tmp_path: Pat
 
 
 def test_a_policy_with_the_true_context_is_not_exported(tmp_path: Path) -> None:
-    directory = _start(_config(knowledge="told"), tmp_path / "run")
+    directory = start_run(_config(knowledge="told"), tmp_path / "run")
     with pytest.raises(NothingToShipError, match="the true mass and friction cannot be served"):
         job.train(directory)
     assert not directory.policy.exists()
@@ -322,7 +304,7 @@ def test_an_export_of_a_policy_with_the_true_context_is_refused_clearly(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = _config(knowledge="told")
-    Trainer(config, _start(config, tmp_path / "run")).save()
+    Trainer(config, start_run(config, tmp_path / "run")).save()
     with pytest.raises(SystemExit) as exit_info:
         main(["export", str(tmp_path / "run"), "--out", str(tmp_path / "goal.onnx")])
     said = "".join(capfd.readouterr())
@@ -387,9 +369,9 @@ def test_a_killed_run_continues_to_the_same_end(
     assert done >= ROUND
     # Both end some updates after the round at which the process was killed.
     until = max(done, 2 * ROUND) + 2 * ROUND
-    _train(killed, until=until, at=done)
-    whole = Trainer(config, _start(config, tmp_path / "whole"))
-    _train(whole, until=until)
+    train(killed, until=until, at=done)
+    whole = Trainer(config, start_run(config, tmp_path / "whole"))
+    train(whole, until=until)
     assert killed.env_steps == whole.env_steps == until
     assert killed.updates == whole.updates > 0
     assert torch.equal(_weights(killed), _weights(whole))
@@ -409,7 +391,7 @@ def test_the_program_refuses_scenes_that_do_not_divide_into_tasks(
 def test_a_run_on_cuda_resumes_and_exports(tmp_path: Path) -> None:
     config = _config()
     config = replace(config, run=replace(config.run, device="cuda"))
-    directory = _start(config, tmp_path / "run")
-    _train(Trainer(config, directory), until=3 * ROUND)
+    directory = start_run(config, tmp_path / "run")
+    train(Trainer(config, directory), until=3 * ROUND)
     assert job.train(directory)
     assert directory.policy.is_file()

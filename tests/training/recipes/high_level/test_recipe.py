@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +10,16 @@ import onnxruntime as ort
 import pytest
 import torch
 from tests.support.discovery import graph_of, manifest_of
+from tests.support.training_runs import provenance, start_run, train
 
-from skill_proto.manifest import METADATA_KEY, PolicyManifest, Provenance
+from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.worlds.downstream.config import TASKS, GoalsConfig, HurdlesConfig, TaskConfig
 from skill_robots.worlds.downstream.goals import GoalsWorld
 from skill_robots.worlds.mujoco_world import BodyConfig
 from skill_training.algorithms.high_level.config import HighLevelConfig
 from skill_training.algorithms.metra import MetraConfig
 from skill_training.cli import Train, main, parse, train_config
-from skill_training.config import config_to_dict, config_to_json
+from skill_training.config import config_to_json
 from skill_training.device import exact_matmul
 from skill_training.errors import CheckpointError, ConfigError, NothingToShipError
 from skill_training.export.onnx_file import export_policy
@@ -38,8 +38,7 @@ from skill_training.recipes.registry import default_config
 from skill_training.run import job, policy_export
 from skill_training.run.config_io import config_from_json, shortest_command
 from skill_training.run.directory import RunDirectory
-from skill_training.run.metrics_log import MetricsLog, read
-from skill_training.run.progress import Progress
+from skill_training.run.metrics_log import read
 from skill_training.run.trainer import Trainer
 
 CSF = Path(__file__).parents[4] / "models" / "csf_panda.onnx"
@@ -64,20 +63,8 @@ def one_hot_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         task=BodyConfig(body="half_cheetah"),
     )
-    provenance = Provenance(
-        command="skill-train metra",
-        code_revision="0",
-        seed=0,
-        environment_steps=0,
-        gradient_steps=0,
-        wall_time_s=0.0,
-        created="2026-01-01T00:00:00+00:00",
-        machine="",
-        versions={},
-        config=config_to_dict(config),
-    )
     path = tmp_path_factory.mktemp("skills") / "metra_half_cheetah.onnx"
-    manifest = manifest_of(config, RunFacts(provenance=provenance, metrics={}))
+    manifest = manifest_of(config, RunFacts(provenance=provenance(config), metrics={}))
     export_policy(graph_of(config), manifest, path)
     return path
 
@@ -105,23 +92,6 @@ def _config(low_level: Path = CSF, task: TaskConfig = TABLE, **run: int) -> High
     )
 
 
-def _start(config: HighConfig, path: Path) -> RunDirectory:
-    directory = RunDirectory(path)
-    job.start_or_continue(directory, config)
-    return directory
-
-
-def _train(trainer: Trainer, until: int | None = None, at: int | None = None) -> None:
-    def stop() -> bool:
-        return until is not None and trainer.env_steps >= until
-
-    with (
-        MetricsLog(trainer.directory.path, resume_at=at) as log,
-        Progress(trainer.config.run.env_steps, stream=io.StringIO()) as progress,
-    ):
-        assert trainer.run(log, progress, stop) is (until is None)
-
-
 def _weights(trainer: Trainer) -> torch.Tensor:
     assert isinstance(trainer.learner, HighLearner)
     algorithm = trainer.learner.algorithm
@@ -130,7 +100,7 @@ def _weights(trainer: Trainer) -> torch.Tensor:
 
 
 def test_a_run_trains_is_scored_and_ships_one_file(tmp_path: Path) -> None:
-    directory = _start(_config(), tmp_path / "run")
+    directory = start_run(_config(), tmp_path / "run")
     assert job.train(directory)
     names = {name for row in read(directory.path / "metrics.jsonl") for name in row}
     assert {"train/critic/loss", "train/actor/entropy", "eval/first_goal_share"} <= names
@@ -187,13 +157,13 @@ def _acts_as_in_training(directory: RunDirectory, session: ort.InferenceSession)
 
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     config = _config()
-    whole = Trainer(config, _start(config, tmp_path / "whole"))
-    _train(whole)
-    directory = _start(config, tmp_path / "broken")
-    _train(Trainer(config, directory), until=4 * ROUND)
+    whole = Trainer(config, start_run(config, tmp_path / "whole"))
+    train(whole)
+    directory = start_run(config, tmp_path / "broken")
+    train(Trainer(config, directory), until=4 * ROUND)
     again = Trainer(config, directory)
     again.resume()
-    _train(again, at=again.env_steps)
+    train(again, at=again.env_steps)
     assert torch.equal(_weights(again), _weights(whole))
     assert again.final_metrics == whole.final_metrics
 
@@ -201,7 +171,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
 def test_one_hot_skills_pass_hurdles_and_their_policy_is_not_shipped(
     one_hot_file: Path, tmp_path: Path
 ) -> None:
-    directory = _start(_config(one_hot_file, HURDLES), tmp_path / "run")
+    directory = start_run(_config(one_hot_file, HURDLES), tmp_path / "run")
     with pytest.raises(NothingToShipError, match=r"half_cheetah_hurdle.*metrics\.jsonl"):
         job.train(directory)
     rows = read(directory.path / "metrics.jsonl")
@@ -216,8 +186,8 @@ def test_one_hot_skills_reach_goals_and_are_exported_without_their_file(
     skills.write_bytes(one_hot_file.read_bytes())
     task = GoalsConfig(name="half_cheetah", steps_per_goal=20, half_range=2.0)
     config = _config(skills, task, env_steps=3 * ROUND)
-    directory = _start(config, tmp_path / "run")
-    _train(Trainer(config, directory), until=2 * ROUND)
+    directory = start_run(config, tmp_path / "run")
+    train(Trainer(config, directory), until=2 * ROUND)
     skills.unlink()
     manifest = policy_export.export(directory, tmp_path / "high.onnx")
     assert manifest.world is not None
@@ -231,8 +201,8 @@ def test_a_run_does_not_go_on_with_other_skills(tmp_path: Path) -> None:
     skills = tmp_path / "skills.onnx"
     skills.write_bytes(CSF.read_bytes())
     config = _config(skills)
-    directory = _start(config, tmp_path / "run")
-    _train(Trainer(config, directory), until=ROUND)
+    directory = start_run(config, tmp_path / "run")
+    train(Trainer(config, directory), until=ROUND)
     skills.write_bytes(CSF.with_name("metra_panda.onnx").read_bytes())
     with pytest.raises(CheckpointError, match="other skills than when the run began"):
         Trainer(config, directory).resume()
@@ -242,7 +212,7 @@ def test_a_missing_file_of_skills_is_named_when_a_run_goes_on(tmp_path: Path) ->
     skills = tmp_path / "skills.onnx"
     skills.write_bytes(CSF.read_bytes())
     config = _config(skills)
-    directory = _start(config, tmp_path / "run")
+    directory = start_run(config, tmp_path / "run")
     skills.unlink()
     with pytest.raises(ConfigError, match=r"skills.onnx: there is no such file.*goes on needs"):
         Trainer(config, directory)

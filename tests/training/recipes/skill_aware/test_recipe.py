@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from tests.support.training_runs import start_run, train
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.motion.action import ActionConfig
@@ -37,8 +37,7 @@ from skill_training.recipes.skill_aware.recipe import BenchmarkLearner, build_al
 from skill_training.recipes.skill_aware.world import SkillAwareTaskConfig, SkillAwareWorld
 from skill_training.run import checkpoint, job, policy_export
 from skill_training.run.directory import RunDirectory
-from skill_training.run.metrics_log import MetricsLog, read
-from skill_training.run.progress import Progress
+from skill_training.run.metrics_log import read
 from skill_training.run.trainer import Trainer
 
 N, STEPS = 4, 20
@@ -86,23 +85,6 @@ def few_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipe, "CALIBRATION_SCENES", 8)
 
 
-def _start(config: BenchmarkConfig, path: Path) -> RunDirectory:
-    directory = RunDirectory(path)
-    job.start_or_continue(directory, config)
-    return directory
-
-
-def _train(trainer: Trainer, until: int | None = None, at: int | None = None) -> None:
-    def stop() -> bool:
-        return until is not None and trainer.env_steps >= until
-
-    with (
-        MetricsLog(trainer.directory.path, resume_at=at) as log,
-        Progress(trainer.config.run.env_steps, stream=io.StringIO()) as progress,
-    ):
-        assert trainer.run(log, progress, stop) is (until is None)
-
-
 def _algorithm(trainer: Trainer) -> ContextSac:
     assert isinstance(trainer.learner, BenchmarkLearner)
     return trainer.learner.algorithm
@@ -122,10 +104,10 @@ def _weights(trainer: Trainer) -> torch.Tensor:
 @pytest.mark.parametrize("method", ["tesac", "saccm"])
 def test_a_training_that_diverges_stops_before_its_next_round(method: str, tmp_path: Path) -> None:
     config = _config(method, learning_rate=1e20)
-    directory = _start(config, tmp_path / "run")
+    directory = start_run(config, tmp_path / "run")
     trainer = Trainer(config, directory)
     with pytest.raises(DivergedError, match=rf"gradient step \d.*--{method}\.learning-rate 1e\+20"):
-        _train(trainer)
+        train(trainer)
     assert trainer.env_steps == 3 * ROUND
     kept = Trainer(config, directory)
     kept.resume()
@@ -146,8 +128,8 @@ def test_a_training_that_diverges_stops_before_its_next_round(method: str, tmp_p
 )
 def test_every_method_trains(method: str, settings: dict[str, object], tmp_path: Path) -> None:
     config = _config(method, **settings)
-    trainer = Trainer(config, _start(config, tmp_path / "run"))
-    _train(trainer)
+    trainer = Trainer(config, start_run(config, tmp_path / "run"))
+    train(trainer)
     assert trainer.updates == 3 * ROUND // 16
     rows = read(tmp_path / "run" / "metrics.jsonl")
     names = {name for row in rows for name in row}
@@ -172,7 +154,7 @@ def test_methods_differ_only_in_their_contrastive_term() -> None:
 
 def test_release_fault_5_a_splits_success_is_the_mean_of_its_cells(tmp_path: Path) -> None:
     config = _config()
-    trainer = Trainer(config, _start(config, tmp_path / "run"))
+    trainer = Trainer(config, start_run(config, tmp_path / "run"))
     metrics = trainer.learner.evaluate_full()
     for split, cells in SPLITS.items():
         mean = np.mean([metrics[f"cell.{cell_name(cell)}"] for cell in cells])
@@ -182,14 +164,14 @@ def test_release_fault_5_a_splits_success_is_the_mean_of_its_cells(tmp_path: Pat
 
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     config = _config()
-    whole = Trainer(config, _start(config, tmp_path / "whole"))
-    _train(whole)
-    directory = _start(config, tmp_path / "broken")
-    _train(Trainer(config, directory), until=3 * ROUND)
+    whole = Trainer(config, start_run(config, tmp_path / "whole"))
+    train(whole)
+    directory = start_run(config, tmp_path / "broken")
+    train(Trainer(config, directory), until=3 * ROUND)
     second = Trainer(config, directory)
     second.resume()
     assert second.env_steps == 3 * ROUND
-    _train(second, at=second.env_steps)
+    train(second, at=second.env_steps)
     assert torch.equal(_weights(second), _weights(whole))
     assert second.final_metrics == whole.final_metrics
 
@@ -197,7 +179,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
 def test_on_bullet(tmp_path: Path) -> None:
     pytest.importorskip("pybullet")
     config = _config(engine="bullet")
-    trainer = Trainer(config, _start(config, tmp_path / "run"))
+    trainer = Trainer(config, start_run(config, tmp_path / "run"))
     trainer.learner.collect_round()
     before = _weights(trainer).clone()
     for _ in range(4):
@@ -217,7 +199,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """A finished run of SaCCM with its file and card."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipe, "CALIBRATION_SCENES", 8)
-        directory = _start(_config(), tmp_path_factory.mktemp("saccm") / "run")
+        directory = start_run(_config(), tmp_path_factory.mktemp("saccm") / "run")
         assert job.train(directory)
     return directory
 
@@ -305,7 +287,7 @@ def test_the_card_describes_the_training_data(exported: RunDirectory) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_trained_on_a_range_is_exported(method: str, tmp_path: Path) -> None:
     config = _config(method, contexts="range", scenes_per_task=4)
-    directory = _start(config, tmp_path / "run")
+    directory = start_run(config, tmp_path / "run")
     Trainer(config, directory).save()
     policy_export.export(directory, directory.policy)
     context = _session(directory)[1].context
@@ -319,7 +301,7 @@ def test_every_method_trained_on_a_range_is_exported(method: str, tmp_path: Path
 )
 def test_bounds_are_trained_and_not_exported(knowledge: str, kind: str, tmp_path: Path) -> None:
     config = _config(knowledge=knowledge)
-    directory = _start(config, tmp_path / "run")
+    directory = start_run(config, tmp_path / "run")
     trainer = Trainer(config, directory)
     trainer.learner.collect_round()
     trainer.learner.update()
@@ -364,7 +346,7 @@ def test_a_missing_engine_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr("skill_training.recipes.skill_aware.world.make_scenes", missing)
     with pytest.raises(ConfigError, match="needs pybullet"):
-        _start(_config(engine="bullet"), tmp_path / "run")
+        start_run(_config(engine="bullet"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -116,9 +116,9 @@ class Evaluator:
 def _quick(task: WorldConfig) -> WorldConfig:
     """Returns the world of an evaluation during training.
 
-    It has no process for each scene, because there are as many as skills. A body that lies on its
-    back stays there, as in the final evaluation; the integrator is that of training, which is
-    faster.
+    It has no process for each scene, because there are as many scenes as skills. A body that lies
+    on its back stays there, as in the final evaluation. The integrator is that of training, which
+    is faster.
     """
     if isinstance(task, GymnasiumConfig):
         return replace(task, processes=False)

@@ -22,7 +22,13 @@ from skill_training.nets.inputs import NetworkInputs
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.discovery.lifting import gripper_remark
 from skill_training.recipes.discovery.policy import Goals, find_goals
-from skill_training.recipes.manifest_parts import goal_space, plant, trained_on
+from skill_training.recipes.manifest_parts import (
+    coordinate_goals,
+    goal_space,
+    plain_name,
+    plant,
+    trained_on,
+)
 from skill_training.recipes.recipe import RunFacts, Scalars
 
 TITLES = {
@@ -83,8 +89,7 @@ def policy_name(config: SkillConfig) -> str:
     """Returns the name of the policy, such as 'csf_panda' or 'csf_ant'."""
     if isinstance(config.task, TabletopConfig):
         return f"{config.algorithm_name}_panda" + ("_gripper" if config.task.gripper else "")
-    world = "".join(letter if letter.isalnum() else "_" for letter in config.world)
-    return f"{config.algorithm_name}_{world}"[:128]
+    return f"{config.algorithm_name}_{plain_name(config.world)}"[:128]
 
 
 def representation_inputs(inputs: NetworkInputs, spec: WorldSpec) -> tuple[str, ...]:
@@ -138,14 +143,8 @@ def _goal_space(config: SkillConfig, goals: Goals, spec: WorldSpec) -> GoalSpace
         return goal_space()
     coordinates = spec.coordinates
     assert coordinates is not None
-    fields = {entry.rpartition(".")[0] for entry in coordinates.names}
-    name = next(iter(fields))
-    field = next(field for field in spec.observation if field.name == name)
-    return GoalSpace(
-        field=name,
-        components=tuple(int(entry.rpartition(".")[2]) for entry in coordinates.names),
-        unit=field.unit,
-        frame=field.frame,
+    return coordinate_goals(
+        spec,
         stop_radius=goals.stop_radius,
         low=coordinates.goal_low,
         high=coordinates.goal_high,

@@ -53,7 +53,7 @@ LIMITS = """\
   plant's force limit stays put.
 - Pushes away from the base end at the border of the workspace.
 """
-"""Limits of use on the tabletop, with places for :data:`GIVEN` and for those of the hand."""
+"""Limits of use on the tabletop, with places for :data:`GIVEN` and ``hand_limits``."""
 
 GOAL_LIMITS = """\
 - A cube that slides further than the trained ones (low friction) overshoots goals.

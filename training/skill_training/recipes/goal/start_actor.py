@@ -10,7 +10,7 @@ from torch import Tensor
 
 from skill_training.errors import ConfigError
 from skill_training.nets.actor import TanhGaussianActor
-from skill_training.recipes.policy_content import read_policy
+from skill_training.recipes.policy_content import read_policy, skill_towards
 
 NEARBY_M = 0.1
 """Distance of the probe goals from the middle of the table [m]."""
@@ -43,19 +43,9 @@ class SkillFile:
     def skill_towards(self, goal: tuple[float, float]) -> Tensor:
         """Returns the skill ``(2,)`` for a cube at the origin and a ``goal`` on the table [m]."""
         manifest = self._manifest
-        zeros = {
-            "observation": (1, manifest.observation_size),
-            "previous_action": (1, manifest.action_size),
-            "skill": (1, manifest.skill.size),
-        }
-        feed = {name: np.zeros(shape, np.float32) for name, shape in zeros.items()}
-        feed["goal"] = np.array([goal], np.float32)
-        feed["use_goal"] = np.ones((1, 1), np.float32)
-        wanted = {tensor.name for tensor in self._session.get_inputs()}
-        values = self._session.run(
-            ["skill_used"], {name: value for name, value in feed.items() if name in wanted}
-        )
-        return torch.from_numpy(np.asarray(values[0])[0].copy())
+        observation = np.zeros((1, manifest.observation_size))
+        skills = skill_towards(self._session, manifest, observation, np.array([goal]))
+        return torch.from_numpy(skills[0].astype(np.float32))
 
     def rotation(self) -> Tensor:
         """Returns the map ``(2, 2)`` from a direction on the table to the skill that pushes it."""

@@ -14,9 +14,11 @@ from skill_robots.worlds.downstream.config import (
     default_task,
     skill_world,
 )
+from skill_robots.worlds.registry import TABLETOP
 from skill_training.algorithms.high_level.config import HighLevelConfig
 from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
 from skill_training.recipes.checks import check_replay
+from skill_training.recipes.manifest_parts import plain_name
 
 DEFAULT_TASK = "ant_multi_goal"
 
@@ -80,6 +82,7 @@ class HighConfig(TrainConfig):
 def default_high_config(world: str | None) -> HighConfig:
     """Returns the configuration of ``skill-train high --world WORLD`` without other flags."""
     task = default_task(DEFAULT_TASK if world is None else world)
-    name = "".join(letter if letter.isalnum() else "_" for letter in skill_world(task))
-    low_level = Path("models") / ("csf_panda.onnx" if name == "tabletop" else f"csf_{name}.onnx")
+    world = skill_world(task)
+    name = "panda" if world == TABLETOP else plain_name(world)
+    low_level = Path("models") / f"csf_{name}.onnx"
     return HighConfig(algorithm=HighLevelConfig(low_level=low_level), task=task)

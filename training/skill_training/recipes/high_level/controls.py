@@ -12,6 +12,7 @@ from skill_robots.worlds.world import WorldSpec
 from skill_training.algorithms.skills import sample_skills
 from skill_training.recipes.high_level.config import HighConfig
 from skill_training.recipes.high_level.low_level import LowLevel
+from skill_training.recipes.policy_content import skill_towards
 
 
 def random_skills(low_level: LowLevel, seed: int) -> Choose:
@@ -28,7 +29,7 @@ def random_skills(low_level: LowLevel, seed: int) -> Choose:
 def zero_shot(config: HighConfig, low_level: LowLevel, spec: WorldSpec) -> Choose | None:
     """Returns the skill towards the goal in the representation of the skills.
 
-    This is METRA's zero-shot goal reaching, chosen as rarely as a high level chooses.
+    This is METRA's zero-shot goal reaching, with a new skill as often as a high level chooses one.
 
     Args:
         config: The run.
@@ -46,18 +47,10 @@ def zero_shot(config: HighConfig, low_level: LowLevel, spec: WorldSpec) -> Choos
         return None
     places = spec.indices(coordinates.names)
     size = low_level.manifest.observation_size
-    wanted = {tensor.name for tensor in session.get_inputs()}
 
     def choose(observation: Array) -> Array:
-        n, seen = len(observation), observation[:, :size]
-        feed = {
-            "observation": seen,
-            "previous_action": np.zeros((n, low_level.manifest.action_size)),
-            "skill": np.zeros((n, low_level.skill_size)),
-            "goal": observation[:, size:] + seen[:, places],
-            "use_goal": np.ones((n, 1)),
-        }
-        inputs = {name: part.astype(np.float32) for name, part in feed.items() if name in wanted}
-        return np.asarray(session.run(["skill_used"], inputs)[0], dtype=np.float64)
+        seen = observation[:, :size]
+        goals = observation[:, size:] + seen[:, places]
+        return skill_towards(session, low_level.manifest, seen, goals)
 
     return choose

@@ -17,7 +17,7 @@ from skill_training.errors import NothingToShipError
 from skill_training.export.high_level_graph import STATES
 from skill_training.recipes.high_level.config import HighConfig
 from skill_training.recipes.high_level.low_level import LowLevel
-from skill_training.recipes.manifest_parts import trained_on
+from skill_training.recipes.manifest_parts import coordinate_goals, plain_name, trained_on
 from skill_training.recipes.recipe import RunFacts
 
 
@@ -69,8 +69,7 @@ def build_manifest(
 
 def policy_name(config: HighConfig) -> str:
     """Returns the name of the policy, such as 'high_ant_multi_goal'."""
-    task = "".join(letter if letter.isalnum() else "_" for letter in config.task.name)
-    return f"{config.algorithm_name}_{task}"[:128]
+    return f"{config.algorithm_name}_{plain_name(config.task.name)}"[:128]
 
 
 def goal_space(config: HighConfig, spec: WorldSpec) -> GoalSpace:
@@ -91,14 +90,10 @@ def goal_space(config: HighConfig, spec: WorldSpec) -> GoalSpace:
             f"the coordinates of {spec.title} lie in the fields {', '.join(sorted(names))}, and a "
             "policy file takes goals for one field. The scores are in metrics.jsonl"
         )
-    field = next(part for part in spec.observation if part.name in names)
     (low, high), radius = goal_range(task, spec)
     far = task.goals if task.half_range is not None else 1
-    return GoalSpace(
-        field=field.name,
-        components=tuple(int(entry.rpartition(".")[2]) for entry in coordinates.names),
-        unit=field.unit,
-        frame=field.frame,
+    return coordinate_goals(
+        spec,
         stop_radius=radius,
         low=tuple((far * low).tolist()),
         high=tuple((far * high).tolist()),

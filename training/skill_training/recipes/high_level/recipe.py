@@ -16,9 +16,9 @@ from skill_training.algorithms.high_level.config import HighLevelConfig
 from skill_training.algorithms.high_level.kinds import KINDS, AnyHighLevel
 from skill_training.collection.choice_collector import ChoiceCollector, measure_choices
 from skill_training.data.choices import ChoiceReplay
-from skill_training.errors import ConfigError
 from skill_training.export.graph import PolicyGraph
 from skill_training.export.high_level_graph import HighLevelGraph
+from skill_training.recipes.checks import check_no_preset
 from skill_training.recipes.high_level.config import HighConfig, default_high_config
 from skill_training.recipes.high_level.evaluation import Evaluator
 from skill_training.recipes.high_level.low_level import LowLevel, read_low_level
@@ -85,8 +85,7 @@ class HighRecipe:
         Raises:
             ConfigError: a preset is given.
         """
-        if preset is not None:
-            raise ConfigError(f"skill-train {name} has no presets, got --preset {preset}")
+        check_no_preset(name, preset)
         return default_high_config(world)
 
     def remarks(self, config: HighConfig) -> Sequence[str]:

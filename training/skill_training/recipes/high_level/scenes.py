@@ -21,15 +21,7 @@ from skill_training.errors import ConfigError
 from skill_training.recipes.checks import check_tabletop
 from skill_training.recipes.high_level.config import HighConfig
 from skill_training.recipes.high_level.low_level import LowLevel
-
-QUANTITIES = {
-    "cube_mass": ("mass", "kg"),
-    "cube_table_friction": ("friction", "1"),
-    "joint_stiffness_scale": ("stiffness_scale", "1"),
-    "action_latency": ("latency_s", "s"),
-    "sensor_noise_scale": ("sensor_noise", "1"),
-}
-"""Setting of the tabletop and unit of each quantity in a manifest's ``trained_on``."""
+from skill_training.recipes.manifest_parts import QUANTITIES
 
 
 def trained_world(manifest: PolicyManifest) -> str:
