@@ -13,6 +13,12 @@ TICKS ?= 200000
 # A process for each processor, with one thread each. Tests in real time run alone, one by one.
 PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
+# Runs both halves, also if the first one fails. Its argument is a further condition on the marks.
+run_tests = status=0; \
+	$(PARALLEL) -m "not real_time$(1)" || status=1; \
+	$(BIN)/python -m pytest -m "real_time$(1)" || status=1; \
+	exit $$status
+
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev serve simulate test test-fast check format schema clean
 
@@ -46,14 +52,10 @@ simulate: install ## Run the server on virtual time with faults injected (SEED=0
 	$(BIN)/python -m skill_runtime.fault_injection --seed $(SEED) --ticks $(TICKS) $(ARGS)
 
 test: check ## Install, then lint, types, layers and all tests.
-	status=0; \
-	$(PARALLEL) -m "not real_time" || status=1; \
-	$(BIN)/python -m pytest -m real_time || status=1; \
-	exit $$status
+	$(call run_tests,)
 
 test-fast: install-dev ## All tests but the slow ones.
-	$(PARALLEL) -m "not real_time and not slow"
-	$(BIN)/python -m pytest -m "real_time and not slow"
+	$(call run_tests, and not slow)
 
 check: install-dev ## ruff, pyright (strict), import-linter.
 	$(BIN)/ruff check .

@@ -5,5 +5,6 @@
 - ``comparison``: trains and scores the rows of a table.
 - ``curves``: coverage during training.
 - ``panda``: representations on the tabletop, and aids to exploration.
+- ``pixels``: processor time of frames, and of a representation of them.
 - ``temporal_distance``: whether phi keeps the distance in time.
 """

@@ -107,9 +107,8 @@ def _step(
         phi.step(before, after)
 
 
-def main() -> None:
+def main(config: Config) -> None:
     """Measures, prints two tables and writes the result."""
-    config = tyro.cli(Config, description=__doc__)
     torch.set_num_threads(1)
     rendered: dict[str, float] = {}
     for world, view in config.cameras:
@@ -135,4 +134,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(tyro.cli(Config, prog="python -m benchmarks.discovery.pixels", description=__doc__))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -107,7 +106,9 @@ def draw_bars(scored: Sequence[Scored], name: str, label: str, path: Path) -> No
     print(f"wrote {path}")
 
 
-def write_scores(options: StudyOptions, scored: Sequence[Scored], settings: Any) -> None:  # noqa: ANN401
+def write_scores(
+    options: StudyOptions, scored: Sequence[Scored], settings: Mapping[str, object]
+) -> None:
     """Writes the scores of each training seed, if there is a path."""
     rows = {
         one.row.key: {

@@ -77,7 +77,7 @@ def test_a_representation_of_one_dimension_has_one_slope(tmp_path: Path) -> None
 def test_random_actions_have_the_task_of_the_trained_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks: list[TabletopConfig] = []
 
-    def spy(policy: Policy, config: TabletopConfig, **arguments: Any) -> Trajectories:  # noqa: ANN401
+    def spy(policy: Policy, config: TabletopConfig, **arguments: Any) -> Trajectories:  # noqa: ANN401  those of skill_rollouts
         tasks.append(config)
         return skill_rollouts(policy, config, **arguments)
 

@@ -32,7 +32,7 @@ def run(folder: Path, *, common: Sequence[str] = TINY, **options: object) -> Non
         "jobs": 1,
         "json": folder / "result.json",
     }
-    compare("Test", WorldOptions(**(settings | options)), ROWS, common)  # type: ignore[arg-type]
+    compare("Test", WorldOptions(**(settings | options)), ROWS, common)  # type: ignore[arg-type]  options of several types
 
 
 def test_a_comparison_goes_on_and_shows_what_it_has(
