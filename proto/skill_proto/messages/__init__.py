@@ -1,0 +1,130 @@
+"""Every message on the wire, one pydantic model each; docs/protocol.md describes them in prose.
+
+Three families: *commands* (client to server, each answered by one *reply*), the *stop*, and the
+*telemetry* that the server publishes. Each is a flat JSON object with its name in ``type``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+from skill_proto.messages.base import (
+    MAX_ID,
+    PROTOCOL_VERSION,
+    ArraySpec,
+    FaultClass,
+    Finite,
+    GoalStatus,
+    Identifier,
+    Inbound,
+    Message,
+    Mode,
+    Outbound,
+    Text,
+    Vector,
+)
+from skill_proto.messages.commands import (
+    Acquire,
+    Clear,
+    Goal,
+    Hello,
+    Hold,
+    Release,
+    Renew,
+    Reset,
+    Scene,
+    ServoJoint,
+    ServoPose,
+    Skill,
+    Stop,
+    Track,
+)
+from skill_proto.messages.policy_service import Act, Acted
+from skill_proto.messages.replies import Error, ErrorCode, Granted, Ok, Welcome
+from skill_proto.messages.telemetry import (
+    TELEMETRY,
+    Connection,
+    Headroom,
+    ObjectState,
+    Telemetry,
+    Timing,
+)
+
+__all__ = [
+    "ANY_MESSAGE",
+    "COMMAND",
+    "MAX_ID",
+    "PROTOCOL_VERSION",
+    "REPLY",
+    "TELEMETRY",
+    "Acquire",
+    "Act",
+    "Acted",
+    "ArraySpec",
+    "Clear",
+    "Command",
+    "Connection",
+    "Error",
+    "ErrorCode",
+    "FaultClass",
+    "Finite",
+    "Goal",
+    "GoalStatus",
+    "Granted",
+    "Headroom",
+    "Hello",
+    "Hold",
+    "Identifier",
+    "Inbound",
+    "Message",
+    "Mode",
+    "ObjectState",
+    "Ok",
+    "Outbound",
+    "Release",
+    "Renew",
+    "Reply",
+    "Reset",
+    "Scene",
+    "ServoJoint",
+    "ServoPose",
+    "Skill",
+    "Stop",
+    "Telemetry",
+    "Text",
+    "Timing",
+    "Track",
+    "Vector",
+    "Welcome",
+]
+
+Command = Annotated[
+    Hello
+    | Acquire
+    | Renew
+    | Release
+    | Skill
+    | Goal
+    | ServoJoint
+    | ServoPose
+    | Hold
+    | Reset
+    | Scene
+    | Track
+    | Clear
+    | Act,
+    Field(discriminator="type"),
+]
+COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
+"""Reads any command: ``COMMAND.validate_json(frame)``."""
+
+Reply = Annotated[Ok | Welcome | Granted | Acted | Error, Field(discriminator="type")]
+REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
+"""Reads any reply: ``REPLY.validate_json(frame)``."""
+
+ANY_MESSAGE: TypeAdapter[Any] = TypeAdapter(
+    Annotated[Command | Reply | Stop | Telemetry, Field(discriminator="type")]
+)
+"""Reads any message; the source of the committed JSON Schema."""
