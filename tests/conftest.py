@@ -27,14 +27,34 @@ TESTS = Path(__file__).parent
 REAL_TIME = ("runtime", "benchmarks", "examples", "robots/control_box", "robots/franka_driver")
 """Folders of tests with processes that keep time; a test beside them would make them late."""
 
+NOT_REAL_TIME = (
+    "runtime/authority",
+    "runtime/channel",
+    "runtime/control",
+    "runtime/evaluation",
+    "runtime/fault_injection",
+    "runtime/gateway",
+    "runtime/policy",
+    "runtime/transport",
+    "benchmarks/context",
+    "benchmarks/discovery",
+    "benchmarks/lib",
+    "benchmarks/safety",
+    "benchmarks/skill_aware",
+)
+"""Folders in those of :data:`REAL_TIME` whose tests set the clock themselves, or have none."""
+
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests that need the machine for themselves."""
-    folders = [TESTS / folder for folder in REAL_TIME]
     for item in items:
-        if any(item.path.is_relative_to(folder) for folder in folders):
+        if _is_in(item.path, REAL_TIME) and not _is_in(item.path, NOT_REAL_TIME):
             item.add_marker(pytest.mark.real_time)
+
+
+def _is_in(path: Path, folders: tuple[str, ...]) -> bool:
+    return any(path.is_relative_to(TESTS / folder) for folder in folders)
 
 
 def cuda_device_count() -> int:
