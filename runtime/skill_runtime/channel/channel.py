@@ -6,6 +6,7 @@ part                 writer                         readers
 ``state``            controller                     gateway, supervisor
 ``commands``         gateway                        controller
 ``replies``          controller                     gateway
+``steps``            controller                     gateway
 ``stops``            stop listener and controller   each the other
 ``words``            each process its own           all
 ===================  =============================  ============================
@@ -30,6 +31,9 @@ COMMAND_BYTES = 10_240
 
 REPLY_BYTES = 3_200
 """Longest reply record: three texts."""
+
+STEP_BYTES = 16 * 1024
+"""Longest record of a policy step: about 4,000 numbers."""
 
 STATE_BYTES = 64 * 1024
 """Longest state record."""
@@ -61,7 +65,8 @@ _STOPS_END = stop_requests.OFFSET + stop_requests.BYTES
 _STATE = -(-_STOPS_END // 64) * 64
 _COMMANDS = _STATE + STATE_BYTES
 _REPLIES = _COMMANDS + HEADER_BYTES + QUEUE_SLOTS * (COMMAND_BYTES + SLOT_HEADER_BYTES)
-CHANNEL_BYTES = _REPLIES + HEADER_BYTES + QUEUE_SLOTS * (REPLY_BYTES + SLOT_HEADER_BYTES)
+_STEPS = _REPLIES + HEADER_BYTES + QUEUE_SLOTS * (REPLY_BYTES + SLOT_HEADER_BYTES)
+CHANNEL_BYTES = _STEPS + HEADER_BYTES + QUEUE_SLOTS * (STEP_BYTES + SLOT_HEADER_BYTES)
 """Memory of a channel [bytes]; pages that are never written take no space."""
 
 
@@ -78,6 +83,7 @@ class Channel:
         state: the newest state.
         commands: commands for the controller.
         replies: its replies.
+        steps: its policy steps, for recorders.
     """
 
     def __init__(self, memory: memoryview) -> None:
@@ -85,7 +91,8 @@ class Channel:
         self.stops = StopRequests(memory[stop_requests.OFFSET : _STOPS_END])
         self.state = Seqlock(memory[_STATE:_COMMANDS])
         self.commands = RecordQueue(memory[_COMMANDS:_REPLIES], COMMAND_BYTES)
-        self.replies = RecordQueue(memory[_REPLIES:CHANNEL_BYTES], REPLY_BYTES)
+        self.replies = RecordQueue(memory[_REPLIES:_STEPS], REPLY_BYTES)
+        self.steps = RecordQueue(memory[_STEPS:CHANNEL_BYTES], STEP_BYTES)
 
     @classmethod
     def in_process(cls) -> Channel:

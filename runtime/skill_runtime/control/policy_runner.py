@@ -8,6 +8,7 @@ in three consecutive ticks.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -58,6 +59,23 @@ class TickPolicy(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """The inputs of one inference, as given to the policy, and its output."""
+
+    observation: Array
+    """``(O,)``."""
+    vector: Array
+    """``(Z,)`` skill or ``(G,)`` goal."""
+    by_goal: bool
+    """Whether ``vector`` is a goal."""
+    applied: Array | None
+    """``(A,)`` previous action, if it differs from the policy's last one."""
+    age: int
+    """Inferences since the last reset of the recurrent state."""
+    output: PolicyOutput
+
+
 class RateMismatchError(ValueError):
     """The policy's period is not a whole number of servo periods."""
 
@@ -98,6 +116,7 @@ class PolicyRunner:
         phase: ticks since the last observation was due; :meth:`step` takes one at 0.
         pipelined: whether a policy step extends over :data:`PIPELINE_DEPTH` ticks.
         steps: number of inferences since the start.
+        inference: the last one; None before the first.
 
     Raises:
         RateMismatchError: the policy's period is not a whole number of servo periods.
@@ -107,6 +126,8 @@ class PolicyRunner:
         self.policy = policy
         self.output: PolicyOutput | None = None
         self.steps = 0
+        self.inference: Inference | None = None
+        self._age = 0
         self.ticks_per_action = ticks_per_action(policy.manifest.control_rate_hz, servo_period_s)
         self.pipelined = (
             servo_period_s <= PIPELINE_BELOW_S and self.ticks_per_action > PIPELINE_DEPTH
@@ -171,7 +192,9 @@ class PolicyRunner:
         if not output.is_finite.all():
             raise PolicyFaultError("its recurrent state is not finite")
         self.output = output
+        self.inference = Inference(observation, vector, by_goal, applied, self._age, output)
         self.steps += 1
+        self._age += 1
         return output
 
     def set_applied(self, action: Array | None) -> None:
@@ -189,7 +212,7 @@ class PolicyRunner:
             return
         self.phase = 0
         if self._paused_s > MAX_PAUSE_S:
-            self.policy.reset_slot(0)
+            self._reset_state()
         else:  # the applied action was to stay, not the last output
             self._applied = self._adapter.resting_action(state)
 
@@ -203,4 +226,8 @@ class PolicyRunner:
         """Ends the step in progress and resets the recurrent state."""
         self.pause(math.inf)
         self._applied, self.phase = None, 0
+        self._reset_state()
+
+    def _reset_state(self) -> None:
         self.policy.reset_slot(0)
+        self._age = 0

@@ -27,6 +27,7 @@ from skill_runtime.realtime.pacing import Pacer
 from skill_runtime.realtime.scheduling import DeferredGc, Grant, configure_thread
 from skill_runtime.server.command_reader import CommandReader
 from skill_runtime.server.state_writer import StateWriter
+from skill_runtime.server.step_writer import StepWriter
 from skill_runtime.server.stop_reader import StopReader
 
 log = logging.getLogger(__name__)
@@ -137,6 +138,7 @@ class ControlLoop:
         self._watches_stops = watch_stops
         self._commands = commands
         self._states = states
+        self._steps = StepWriter(channel.steps, controller)
         self._demo = demo
         self._clock = clock
         self._pace = pace
@@ -234,6 +236,7 @@ class ControlLoop:
             authority.command, authority.mode, now, authority.recoverable_fault
         )
         apply_report(report, authority)
+        self._steps.write(now, self._tick)
 
     # Other processes ----------------------------------------------------------------------------
 
