@@ -9,7 +9,7 @@ Trains and scores on the tabletop, with evaluation seeds that training does not 
   the same phi frozen at its random start: a policy is discovered only if it is better than that;
 - phi of all 28 entries;
 - random actions;
-- the linear one without each, with each alone, and without all of three aids to exploration.
+- the network without each, with each alone, and without all of three aids to exploration.
 
 Skills of more than two dimensions are also scored in the plane that phi gives the cube:
 z = J u / |J u| for directions u of the plane, with J the mean derivative of phi in the cube's x and
@@ -98,9 +98,9 @@ def print_tables(scored: Sequence[Scored]) -> None:
     with_phi = [one for one in rows if any(name in one.metrics for name in SLOPES)]
     if with_phi:
         print_scores("Slopes of φ [1/m], mean over visited states", with_phi, SLOPES)
-    ablated = [one for one in scored if one.row.key in aids or one.row.key == "linear"]
+    ablated = [one for one in scored if one.row.key in aids or one.row.key == "mlp"]
     if any(one.row.key in aids for one in ablated):
-        title = "Aids to exploration, on the linear φ (which has all)"
+        title = "Aids to exploration, on φ as a network (which has all)"
         print_scores(title, ablated, COLUMNS, _training(ablated))
 
 

@@ -99,21 +99,21 @@ PANDA = (
 
 
 def _aid_rows() -> tuple[Row, ...]:
-    """Returns the linear row with no aid, with each alone, and with all but each."""
+    """Returns the row ``mlp`` with no aid, with each alone, and with all but each."""
     alone = [
-        row(f"aids_{name}", f"only {text}", "csf", f"{LINEAR} {aids([name])}")
+        row(f"aids_{name}", f"only {text}", "csf", f"{MLP} {aids([name])}")
         for name, (_, text) in AIDS.items()
     ]
     others = {name: aids([other for other in AIDS if other != name]) for name in AIDS}
     without = [
-        row(f"aids_but_{name}", f"without {text}", "csf", f"{LINEAR} {others[name]}")
+        row(f"aids_but_{name}", f"without {text}", "csf", f"{MLP} {others[name]}")
         for name, (_, text) in AIDS.items()
     ]
-    return (row("aids_none", "no aid", "csf", LINEAR), *alone, *without)
+    return (row("aids_none", "no aid", "csf", MLP), *alone, *without)
 
 
 PANDA_AIDS = _aid_rows()
-"""The ablation of the aids on the row ``linear``, which has all of them."""
+"""The ablation of the aids on the row ``mlp``, which has all of them."""
 
 # --- any world ------------------------------------------------------------------------------------
 
