@@ -1,7 +1,8 @@
 """Every message on the wire, one pydantic model each; docs/protocol.md describes them in prose.
 
 Three families: *commands* (client to server, each answered by one *reply*), the *stop*, and the
-*telemetry* that the server publishes. Each is a flat JSON object with its name in ``type``.
+*telemetry* that the server publishes, with two messages for recorders. Each is a flat JSON object
+with its name in ``type``.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from skill_proto.messages.commands import (
     Track,
 )
 from skill_proto.messages.policy_service import Act, Acted
+from skill_proto.messages.record import RECORD, Commanded, PolicyStep
 from skill_proto.messages.replies import Error, ErrorCode, Granted, Ok, Welcome
 from skill_proto.messages.telemetry import (
     TELEMETRY,
@@ -57,6 +59,7 @@ __all__ = [
     "COMMAND",
     "MAX_ID",
     "PROTOCOL_VERSION",
+    "RECORD",
     "REPLY",
     "TELEMETRY",
     "Acquire",
@@ -65,6 +68,7 @@ __all__ = [
     "ArraySpec",
     "Clear",
     "Command",
+    "Commanded",
     "Connection",
     "Error",
     "ErrorCode",
@@ -83,6 +87,7 @@ __all__ = [
     "ObjectState",
     "Ok",
     "Outbound",
+    "PolicyStep",
     "Release",
     "Renew",
     "Reply",
@@ -125,6 +130,8 @@ REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
 """Reads any reply: ``REPLY.validate_json(frame)``."""
 
 ANY_MESSAGE: TypeAdapter[Any] = TypeAdapter(
-    Annotated[Command | Reply | Stop | Telemetry, Field(discriminator="type")]
+    Annotated[
+        Command | Reply | Stop | Telemetry | PolicyStep | Commanded, Field(discriminator="type")
+    ]
 )
 """Reads any message; the source of the committed JSON Schema."""

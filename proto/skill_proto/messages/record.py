@@ -13,9 +13,6 @@ from pydantic import Field, TypeAdapter
 from skill_proto.messages.base import Outbound
 from skill_proto.messages.replies import ErrorCode
 
-POLICY_STEP_TOPIC = b"policy_step"
-COMMANDED_TOPIC = b"commanded"
-
 
 class PolicyStep(Outbound):
     """One inference of the policy: its inputs and its action.

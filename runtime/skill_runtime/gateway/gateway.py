@@ -37,6 +37,7 @@ from skill_runtime.channel.state_record import MODES
 from skill_runtime.gateway.act_forwarder import ActForwarder
 from skill_runtime.gateway.config import GatewayConfig
 from skill_runtime.gateway.lease_check import LeaseCheck
+from skill_runtime.gateway.record_feed import RecordFeed
 from skill_runtime.gateway.telemetry import make_telemetry
 from skill_runtime.gateway.validation import CommandValidator
 from skill_runtime.policy_service.config import largest_array_bytes
@@ -103,6 +104,7 @@ class Gateway:
         self._reader = RouterReader(transport.commands)
         self._largest_array = largest_array_bytes(config.welcome.manifest)
         self._act = None if transport.act is None else ActForwarder(transport.act, self._instance)
+        self._record = RecordFeed(transport, channel.steps, self._instance)
         self._service_starts = channel.words[Word.SERVICE_STARTS]
         self._waiting: OrderedDict[int, tuple[bytes, int]] = OrderedDict()
         # The controller takes commands in order, so the last ones of these wait in the queue.
@@ -125,6 +127,7 @@ class Gateway:
         self._channel.words[Word.GATEWAY_BEAT] = int(self._clock.now() * 1e9)
         self._send_controller_replies()
         self._publish()
+        self._record.publish_steps()
         may_read = self._may_read()
         if may_read:
             self._read()
@@ -160,11 +163,13 @@ class Gateway:
     def _answer(self, incoming: Incoming) -> Message | None:
         """Returns the reply, or None if controller or policy service give it."""
         message_id = 0
+        message: Inbound | None = None
         try:
             if incoming.problem is not None:
                 raise incoming.problem
             message = read_header(incoming.frames[0].bytes, COMMAND)
             message_id = message.id
+            self._record.name(incoming.sender, message)
             self._check_instance(message)
             if isinstance(message, Act):  # its arrays take long to read
                 return self._forward(incoming, message_id)
@@ -179,13 +184,16 @@ class Gateway:
                 return self._welcome(message)
             return self._pass_on(incoming.sender, message)
         except WireError as error:
-            return self._refuse(error.message_id or message_id, error.code, str(error), error.fix)
+            message_id = error.message_id or message_id
+            reply = self._refuse(message_id, error.code, str(error), error.fix)
         except Refusal as refusal:
-            return self._refuse(message_id, refusal.code, refusal.message, refusal.fix)
+            reply = self._refuse(message_id, refusal.code, refusal.message, refusal.fix)
         except Exception as error:  # a bug of the gateway: the client must get a reply
             log.exception("internal error")
-            message = f"internal error of the gateway; the arm is not affected: {error}"
-            return self._refuse(message_id, "internal", message, "report it with the server's log")
+            text = f"internal error of the gateway; the arm is not affected: {error}"
+            reply = self._refuse(message_id, "internal", text, "report it with the server's log")
+        self._record.refused(incoming.sender, message, reply)
+        return reply
 
     def _check_instance(self, message: Inbound) -> None:
         if message.instance not in (None, self._instance):
@@ -229,6 +237,7 @@ class Gateway:
         self._senders.append(sender)
         self._wake_controller()
         self._waiting[self._request] = (sender, message.id)
+        self._record.passed_on(self._request, sender, message)
         if len(self._waiting) > MAX_WAITING_REPLIES:
             self._waiting.popitem(last=False)
 
@@ -283,6 +292,7 @@ class Gateway:
                 sender, message_id = self._waiting.pop(request, (b"", 0))
                 _, reply = REPLIES.decode(record, id=message_id, instance=self._instance)
                 self._leases.note(reply)
+                self._record.replied(request, reply)
             except CorruptRecordError as error:
                 log.error("a reply of the controller is dropped: %s", error)
                 continue

@@ -41,10 +41,26 @@ class DealerSocket(Protocol):
 
 
 class PubSocket(Protocol):
-    """A PUB socket, which never waits for its subscribers."""
+    """A publisher's socket, which never waits for its subscribers."""
 
     def send(self, data: Any, flags: int = 0) -> Any:  # noqa: ANN401  pyzmq's signature
         """Sends a message of one frame."""
+        ...
+
+
+class TopicSocket(Protocol):
+    """Publishes on topics of the telemetry socket."""
+
+    def accept(self) -> None:
+        """Reads the subscriptions that have arrived."""
+        ...
+
+    def is_subscribed(self, topic: bytes) -> bool:
+        """Returns whether a subscriber may want messages of this topic."""
+        ...
+
+    def send(self, topic: bytes, content: bytes) -> None:
+        """Publishes a message."""
         ...
 
 
@@ -59,6 +75,11 @@ class Transport(Protocol):
     @property
     def telemetry(self) -> PubSocket:
         """Sends telemetry."""
+        ...
+
+    @property
+    def topics(self) -> TopicSocket | None:
+        """Publishes messages for recorders on the telemetry socket; None without topics."""
         ...
 
     @property

@@ -11,7 +11,10 @@ CUT_OFF_BYTES = 16 * 1024 * 1024
 """ZeroMQ closes a connection at a longer frame; a shorter one gets an error reply."""
 
 MAX_SUBSCRIPTION_BYTES = 256
-"""ZeroMQ closes a subscriber's connection at a longer subscription; telemetry has no topics."""
+"""ZeroMQ closes a subscriber's connection at a longer subscription."""
+
+MAX_HANDSHAKE_BYTES = 1024
+"""The same on a socket with keys: the handshake of CURVE has commands of about 300 bytes."""
 
 MAX_QUEUED_SUBSCRIPTIONS = 1
 """Subscriptions kept per connection until the publisher reads them.
@@ -43,12 +46,13 @@ def dealer_options(address: str) -> dict[zmq.SocketOption, int]:
     }
 
 
-def publisher_options(address: str) -> dict[zmq.SocketOption, int]:
-    """Returns the options of a PUB socket at ``address``."""
+def publisher_options(address: str, *, keyed: bool = False) -> dict[zmq.SocketOption, int]:
+    """Returns the options of an XPUB socket at ``address``, with manual subscriptions."""
     return {
         **_common(address),
+        zmq.XPUB_MANUAL: 1,
         zmq.RCVHWM: MAX_QUEUED_SUBSCRIPTIONS,
-        zmq.MAXMSGSIZE: MAX_SUBSCRIPTION_BYTES,
+        zmq.MAXMSGSIZE: MAX_HANDSHAKE_BYTES if keyed else MAX_SUBSCRIPTION_BYTES,
     }
 
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 import zmq
 
+from skill_proto.topics import TOPICS
 from skill_runtime.transport.options import dealer_options, publisher_options, router_options
+from skill_runtime.transport.topics import Topics
 
 Socket = zmq.Socket[bytes]
 Context = zmq.Context[Socket]
@@ -18,8 +20,11 @@ def router_on(context: Context, descriptor: int, address: str) -> Socket:
 
 
 def publisher_on(context: Context, descriptor: int, address: str) -> Socket:
-    """Returns a PUB on a listening socket at ``address``, which the PUB closes."""
-    return _on(context, zmq.PUB, descriptor, address, publisher_options(address))
+    """Returns an XPUB on a listening socket at ``address``, which the XPUB closes.
+
+    It publishes to granted subscriptions alone; ``topics`` grants them.
+    """
+    return _on(context, zmq.XPUB, descriptor, address, publisher_options(address))
 
 
 def _on(
@@ -61,6 +66,7 @@ class GatewaySockets:
         self._context: Context = zmq.Context()
         self.commands = router_on(self._context, *commands)
         self.telemetry = publisher_on(self._context, *telemetry)
+        self.topics = Topics(self.telemetry, TOPICS)
         self.act: Socket | None = None
         self._poller = zmq.Poller()
         self._poller.register(self.commands, zmq.POLLIN)

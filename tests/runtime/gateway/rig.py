@@ -9,6 +9,7 @@ import zmq
 from tests.support.served import DEADLINE_S
 
 from skill_proto.messages import TELEMETRY, Message, Telemetry
+from skill_proto.topics import TOPICS
 from skill_runtime.channel.channel import Channel, Word
 from skill_runtime.channel.messages import COMMANDS, REPLIES
 from skill_runtime.channel.state_layout import INTEGERS
@@ -18,6 +19,7 @@ from skill_runtime.gateway.gateway import Gateway
 from skill_runtime.realtime.clock import ManualClock
 from skill_runtime.transport.interfaces import DealerSocket
 from skill_runtime.transport.options import router_options
+from skill_runtime.transport.topics import Topics
 
 DEADLINE_MS = 1e3 * DEADLINE_S
 
@@ -28,7 +30,9 @@ class Sockets:
     """The sockets of a gateway, at addresses inside the process."""
 
     def __init__(self, context: zmq.Context[Socket], act: DealerSocket | None = None) -> None:
-        self.commands, self.telemetry = context.socket(zmq.ROUTER), context.socket(zmq.PUB)
+        self.commands, self.telemetry = context.socket(zmq.ROUTER), context.socket(zmq.XPUB)
+        self.telemetry.setsockopt(zmq.XPUB_MANUAL, 1)
+        self.topics = Topics(self.telemetry, TOPICS)
         for option, value in router_options("").items():
             self.commands.setsockopt(option, value)
         self.commands.bind(f"inproc://commands-{id(self)}")
@@ -103,7 +107,8 @@ class Rig:
         subscriber.subscribe(b"")
         subscriber.connect(f"inproc://telemetry-{id(self.sockets)}")
         while not subscriber.poll(5):
-            self.sockets.telemetry.send(b"", zmq.NOBLOCK)
+            self.sockets.topics.accept()
+            self.sockets.telemetry.send(b"{", zmq.NOBLOCK)
         while subscriber.poll(0):
             subscriber.recv()
         return subscriber

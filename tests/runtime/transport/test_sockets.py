@@ -15,6 +15,7 @@ import zmq
 from benchmarks.serving.hostile.zmtp import RawPeer, message
 from tests.support.served import DEADLINE_S, until
 
+from skill_proto.topics import TOPICS
 from skill_runtime.channel.wakeup import Wakeup
 from skill_runtime.transport.addresses import Addresses
 from skill_runtime.transport.listeners import Listener, Listeners
@@ -24,12 +25,14 @@ from skill_runtime.transport.options import (
     MAX_SUBSCRIPTION_BYTES,
 )
 from skill_runtime.transport.sockets import GatewaySockets, publisher_on, router_on
+from skill_runtime.transport.topics import Topics
 
 Context = zmq.Context[zmq.Socket[bytes]]
 Socket = zmq.Socket[bytes]
 
 FREE = "tcp://127.0.0.1:*"
 DEADLINE_MS = 1e3 * DEADLINE_S
+STATE = b"{state}"
 
 
 class KeepingContext(zmq.Context[Socket]):
@@ -54,6 +57,13 @@ def context() -> Iterator[Context]:
 def listeners() -> Iterator[Listeners]:
     with closing(Listeners(Addresses(commands=FREE, telemetry=FREE, stop=FREE))) as listeners:
         yield listeners
+
+
+def publishing(context: Context, listeners: Listeners) -> tuple[Socket, Topics]:
+    """Returns the telemetry socket, and its topics."""
+    telemetry = listeners.telemetry
+    publisher = publisher_on(context, telemetry.descriptor(), telemetry.address)
+    return publisher, Topics(publisher, TOPICS)
 
 
 def router(context: Context, listener: Listener) -> Socket:
@@ -153,9 +163,7 @@ def test_replies_to_a_client_that_does_not_read_are_dropped_without_a_wait(
 def test_a_long_subscription_ends_the_connection_and_a_short_one_is_served(
     context: Context, listeners: Listeners
 ) -> None:
-    publisher = publisher_on(
-        context, listeners.telemetry.descriptor(), listeners.addresses.telemetry
-    )
+    publisher, topics = publishing(context, listeners)
     subscriber, hostile = context.socket(zmq.SUB), context.socket(zmq.SUB)
     events = hostile.get_monitor_socket(zmq.EVENT_DISCONNECTED)
     for watcher, topic in (
@@ -166,23 +174,22 @@ def test_a_long_subscription_ends_the_connection_and_a_short_one_is_served(
         watcher.connect(listeners.addresses.telemetry)
     assert events.poll(DEADLINE_MS), "the connection stays open"
     hostile.disable_monitor()
-    until(lambda: (publisher.send(b"state"), subscriber.poll(10))[1] > 0)
-    assert subscriber.recv() == b"state"
+    until(lambda: (topics.accept(), publisher.send(STATE), subscriber.poll(10))[2] > 0)
+    assert subscriber.recv() == STATE
 
 
 def test_a_publisher_with_very_many_subscriptions_to_read_does_other_work(
     context: Context, listeners: Listeners
 ) -> None:
     """The last subscription is served after many publications; a long queue takes four."""
-    publisher = publisher_on(
-        context, listeners.telemetry.descriptor(), listeners.addresses.telemetry
-    )
+    publisher, granting = publishing(context, listeners)
     topics = [number.to_bytes(8) for number in range(2000)]
     with RawPeer(listeners.addresses.telemetry, "SUB") as subscriber:
         subscriber.send(b"".join(message(b"\1" + topic) for topic in (*topics, b"")))
         publications, ends = 0, time.monotonic() + DEADLINE_S
         while not subscriber.has_frames(0.001):
-            publisher.send(b"state")
+            granting.accept()
+            publisher.send(STATE)
             publications += 1
             assert time.monotonic() < ends, "the subscription to all topics is not served"
     assert publications > 20

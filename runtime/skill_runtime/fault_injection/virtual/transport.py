@@ -123,6 +123,7 @@ class VirtualTransport:
     commands: VirtualPort = field(init=False)
     stop: VirtualPort = field(init=False)
     act: None = None
+    topics: None = None
     telemetry: VirtualPublisher = field(default_factory=lambda: VirtualPublisher(lambda _: None))
     _order: int = 0
 
