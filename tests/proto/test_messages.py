@@ -114,6 +114,21 @@ FIELDS: dict[type[m.Message], dict[str, SearchStrategy[Any]]] = {
         "last_event": st.text(),
         "not_finite": st.lists(text).map(tuple),
     },
+    m.PolicyStep: {
+        **dict.fromkeys(("step", "tick", "state_age"), whole),
+        **dict.fromkeys(("observation", "action"), vector),
+        **dict.fromkeys(("previous_action", "skill", "goal"), st.none() | vector),
+        "time": finite,
+    },
+    m.Commanded: {
+        "seq": whole,
+        "time": finite,
+        "client": text,
+        "lease": st.none() | token,
+        "command": st.dictionaries(text, whole | text | st.booleans(), max_size=3),
+        "result": st.sampled_from(("ok", *get_args(m.ErrorCode))),
+        "message": st.text(),
+    },
 }
 
 anything = st.one_of(st.builds(kind, **fields) for kind, fields in FIELDS.items())

@@ -17,8 +17,8 @@ from skill_proto.messages.replies import ErrorCode
 class PolicyStep(Outbound):
     """One inference of the policy: its inputs and its action.
 
-    Numbers have nine significant digits, which represent single precision exactly. The policy takes
-    its inputs in single precision, so the inference can be repeated to the last bit.
+    Each number is the shortest decimal that is exact in single precision. The policy takes its
+    inputs in single precision, so the inference can be repeated to the last bit.
     """
 
     type: Literal["policy_step"] = "policy_step"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable
 from hashlib import sha256
 
 import numpy as np
@@ -146,9 +145,5 @@ def policy_step(record: StepRecord, instance: str) -> PolicyStep:
 
 
 def exact(values: FloatArray) -> tuple[float, ...]:
-    """Returns numbers in single precision with nine significant digits, which are exact."""
-    return tuple(_nine_digits(np.asarray(values, np.float32).tolist()))
-
-
-def _nine_digits(values: Iterable[float]) -> Iterable[float]:
-    return (float(f"{value:.9g}") for value in values)
+    """Returns the shortest decimals that are exact in single precision."""
+    return tuple(float(str(value)) for value in np.asarray(values, np.float32))
