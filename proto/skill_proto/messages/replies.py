@@ -73,6 +73,7 @@ ErrorCode = Literal[
     "session_lost",
     "busy",
     "internal",
+    "forbidden",
 ]
 
 

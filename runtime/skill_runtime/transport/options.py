@@ -13,9 +13,6 @@ CUT_OFF_BYTES = 16 * 1024 * 1024
 MAX_SUBSCRIPTION_BYTES = 256
 """ZeroMQ closes a subscriber's connection at a longer subscription."""
 
-MAX_HANDSHAKE_BYTES = 1024
-"""The same on a socket with keys: the handshake of CURVE has commands of about 300 bytes."""
-
 MAX_QUEUED_SUBSCRIPTIONS = 1
 """Subscriptions kept per connection until the publisher reads them.
 
@@ -23,6 +20,14 @@ libzmq reads subscriptions until no more wait, in the thread that publishes. A l
 refilled faster than it is read, and so a peer with very many subscriptions keeps the gateway from
 all other work. With a queue of one, the publisher goes on after each subscription.
 """
+
+MAX_QUEUED_WITH_KEYS = 2
+"""The same as ``MAX_QUEUED_SUBSCRIPTIONS`` on a socket with keys. With a queue of one, libzmq 4.3.5
+delivers no subscription there."""
+
+MAX_HANDSHAKE_BYTES = 1024
+"""The same as ``MAX_SUBSCRIPTION_BYTES`` on a socket with keys: the handshake of CURVE has commands
+of about 300 bytes."""
 
 HANDSHAKE_MS = 2000
 """A connection that has not completed the ZeroMQ handshake is closed after this time [ms]."""
@@ -51,7 +56,7 @@ def publisher_options(address: str, *, keyed: bool = False) -> dict[zmq.SocketOp
     return {
         **_common(address),
         zmq.XPUB_MANUAL: 1,
-        zmq.RCVHWM: MAX_QUEUED_SUBSCRIPTIONS,
+        zmq.RCVHWM: MAX_QUEUED_WITH_KEYS if keyed else MAX_QUEUED_SUBSCRIPTIONS,
         zmq.MAXMSGSIZE: MAX_HANDSHAKE_BYTES if keyed else MAX_SUBSCRIPTION_BYTES,
     }
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import zmq
 
 from skill_proto.wire import MAX_FRAME_BYTES, MAX_PARTS, WireError
+from skill_runtime.security.door import sender_of
 from skill_runtime.transport.interfaces import RouterSocket
 
 MAX_DROPPED_PARTS = 50_000
@@ -46,13 +47,21 @@ class Incoming:
     frames: list[zmq.Frame]
     """Frames without a copy; empty if ``problem`` is set."""
     problem: WireError | None = None
+    key: str = ""
+    """Public key of the sender; empty if the socket admits every connection."""
 
 
 class RouterReader:
-    """Reads messages from one ROUTER socket without blocking."""
+    """Reads messages from one ROUTER socket without blocking.
 
-    def __init__(self, socket: RouterSocket) -> None:
+    Args:
+        socket: The socket.
+        keyed: Whether the messages carry the keys of their senders.
+    """
+
+    def __init__(self, socket: RouterSocket, *, keyed: bool = False) -> None:
         self._socket = socket
+        self._keyed = keyed
         self._parts: list[zmq.Frame] = []
         self._dropping = False
         self._dropped = 0
@@ -111,7 +120,8 @@ class RouterReader:
         longest = max((len(frame) for frame in frames), default=0)
         if problem is None and longest > MAX_FRAME_BYTES:
             problem = _too_long(longest)
-        return Incoming(sender.bytes, [] if problem else frames, problem)
+        key = sender_of(frames[-1] if frames else sender) if self._keyed else ""
+        return Incoming(sender.bytes, [] if problem else frames, problem, key)
 
 
 def _too_many_parts() -> WireError:
