@@ -42,7 +42,14 @@ from skill_proto.messages.commands import (
     Stop,
     Track,
 )
-from skill_proto.messages.policy_service import Act, Acted
+from skill_proto.messages.policy_service import (
+    Act,
+    Acted,
+    ServedPolicy,
+    ServiceWelcome,
+    Swap,
+    Swapped,
+)
 from skill_proto.messages.record import RECORD, Commanded, PolicyStep
 from skill_proto.messages.replies import Error, ErrorCode, Granted, Ok, Welcome
 from skill_proto.messages.telemetry import (
@@ -61,6 +68,7 @@ __all__ = [
     "PROTOCOL_VERSION",
     "RECORD",
     "REPLY",
+    "SERVICE_REQUEST",
     "TELEMETRY",
     "Acquire",
     "Act",
@@ -93,10 +101,14 @@ __all__ = [
     "Reply",
     "Reset",
     "Scene",
+    "ServedPolicy",
+    "ServiceWelcome",
     "ServoJoint",
     "ServoPose",
     "Skill",
     "Stop",
+    "Swap",
+    "Swapped",
     "Telemetry",
     "Text",
     "Timing",
@@ -125,13 +137,21 @@ Command = Annotated[
 COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 """Reads any command: ``COMMAND.validate_json(frame)``."""
 
-Reply = Annotated[Ok | Welcome | Granted | Acted | Error, Field(discriminator="type")]
+ServiceRequest = Annotated[Hello | Act | Swap, Field(discriminator="type")]
+SERVICE_REQUEST: TypeAdapter[ServiceRequest] = TypeAdapter(ServiceRequest)
+"""Reads a request to a policy service without an arm."""
+
+Reply = Annotated[
+    Ok | Welcome | Granted | Acted | ServiceWelcome | Swapped | Error,
+    Field(discriminator="type"),
+]
 REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
 """Reads any reply: ``REPLY.validate_json(frame)``."""
 
 ANY_MESSAGE: TypeAdapter[Any] = TypeAdapter(
     Annotated[
-        Command | Reply | Stop | Telemetry | PolicyStep | Commanded, Field(discriminator="type")
+        Command | Swap | Reply | Stop | Telemetry | PolicyStep | Commanded,
+        Field(discriminator="type"),
     ]
 )
 """Reads any message; the source of the committed JSON Schema."""

@@ -2,61 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
-
-from skill_proto.arrays import Float32Array
-from skill_runtime.policy_service.requests import ActRequest
+from skill_runtime.policy_service.headers import KnownHeader
 from skill_runtime.policy_service.sessions import Session
+
+
+@dataclass(slots=True)
+class Member:
+    """One request of a batch; its arrays are in the input rows."""
+
+    sender: bytes
+    known: KnownHeader[Any]
+    message_id: int
+    deadline: float | None
+    """Server time by which the reply is needed [s]."""
+    session: Session
+    first: int
+    """Its first row."""
 
 
 @dataclass
 class Batch:
-    """Requests and their sessions, in the order of arrival."""
+    """Requests in the order of arrival, each with a session of its own."""
 
-    members: list[tuple[ActRequest, Session]] = field(
-        default_factory=list[tuple[ActRequest, Session]]
-    )
+    members: list[Member] = field(default_factory=list[Member])
+    slots: list[int] = field(default_factory=list[int])
+    """Slot of each row."""
+    _owners: set[tuple[bytes, str]] = field(default_factory=set[tuple[bytes, str]])
+    _shared: set[str] = field(default_factory=set[str])
 
-    def admits(self, request: ActRequest) -> bool:
-        """Whether a request can share the inference.
+    def admits(self, sender: bytes, name: str, episode: int | None) -> bool:
+        """Whether a request of this session can share the inference.
 
-        All requests of one inference have the same arrays. Requests of one session, and of
-        successive episodes, are answered one after the other.
+        Requests of one session, and of successive episodes, are answered one after the other.
         """
         if not self.members:
             return True
-        names = self.members[0][0].inputs.arrays.keys()
-        return request.inputs.arrays.keys() == names and all(
-            member.message.session != request.message.session for member, _ in self.members
-        )
+        return (sender, name) not in self._owners and (episode is None or name not in self._shared)
+
+    def add(self, member: Member) -> None:
+        """Adds a request."""
+        message = member.known.message
+        self.members.append(member)
+        self.slots += member.session.slots
+        self._owners.add((member.sender, message.session))
+        if message.episode is not None:
+            self._shared.add(message.session)
 
     def has(self, sender: bytes) -> bool:
         """Whether a request of this client is in the batch."""
-        return any(request.sender == sender for request, _ in self.members)
+        return any(member.sender == sender for member in self.members)
 
-    def slots(self) -> list[int]:
-        """Returns the slot of each row."""
-        return [slot for _, session in self.members for slot in session.slots]
+    def clear(self) -> None:
+        """Removes all requests."""
+        self.members.clear()
+        self.slots = []
+        self._owners.clear()
+        self._shared.clear()
 
-    def arrays(self) -> Mapping[str, Float32Array]:
-        """Returns the arrays of all requests, joined by row."""
-        inputs = [request.inputs.arrays for request, _ in self.members]
-        if len(inputs) == 1:
-            return inputs[0]
-        return {name: np.concatenate([arrays[name] for arrays in inputs]) for name in inputs[0]}
+    def spans(self) -> Iterator[slice]:
+        """Yields the rows of each request."""
+        for _, rows in self.parts():
+            yield rows
 
-    def parts(self) -> Iterator[tuple[ActRequest, Session, slice]]:
-        """Yields each request with its session and its rows."""
-        first = 0
-        for request, session in self.members:
-            rows = slice(first, first + request.inputs.rows)
-            first = rows.stop
-            yield request, session, rows
-
-    def alone(self) -> Iterator[Batch]:
-        """Yields a batch for each request."""
+    def parts(self) -> Iterator[tuple[Member, slice]]:
+        """Yields each request with its rows."""
         for member in self.members:
-            yield Batch([member])
+            yield member, slice(member.first, member.first + member.known.rows)

@@ -1,40 +1,46 @@
-"""The frames of a reply: for the gateway the receiver and the error code, then the message."""
+"""The frames of a reply, without those that lead it to its receiver."""
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 
-from skill_proto.arrays import FloatArray
-from skill_proto.messages import Acted, Error
-from skill_proto.wire import WireError, array_specs, pack
-from skill_runtime.policy import PolicyOutput
-from skill_runtime.policy_service.requests import ActRequest
+from skill_proto.arrays import Float32Array
+from skill_proto.messages import PROTOCOL_VERSION, Error
+from skill_proto.wire import WireError, pack
+from skill_runtime.policy_service.inference.stepper import StepResult, all_finite
+from skill_runtime.policy_service.requests import Known
 
 
 def acted(
-    request: ActRequest,
-    output: PolicyOutput,
+    known: Known,
+    message_id: int,
+    result: StepResult,
     rows: slice,
     *,
     steps: int,
     inference_s: float,
     time_s: float,
+    late_s: float,
     instance: str,
 ) -> list[bytes]:
-    """Returns the reply to a request with its rows of an inference."""
-    arrays = _reply_arrays(output, rows)
-    message = Acted(
-        id=request.message.id,
-        instance=instance,
-        time=time_s,
-        inference_s=inference_s,
-        steps=steps,
-        arrays=array_specs(arrays),
-    )
-    return [request.sender, b"", *pack(message, arrays)]
+    """Returns the reply to a request with its rows of an inference.
+
+    The numbers follow the part of the header that is the same in all replies to a session.
+    """
+    arrays = _reply_arrays(result, rows)
+    names = tuple(arrays)
+    head = known.reply_heads.get(names)
+    if head is None:
+        head = known.reply_heads[names] = _head(arrays, instance)
+    late = b',"late_s":%.6f' % late_s if late_s > 0 else b""
+    tail = b',"id":%d,"time":%.6f,"inference_s":%.7f,"steps":%d%b}'
+    header = head + tail % (message_id, time_s, inference_s, steps, late)
+    return [header, *[array.tobytes() for array in arrays.values()]]
 
 
-def refused(sender: bytes, error: WireError, *, time_s: float, instance: str) -> list[bytes]:
+def refused(error: WireError, *, time_s: float, instance: str) -> list[bytes]:
     """Returns the reply to a request that was refused."""
     message = Error(
         id=error.message_id,
@@ -44,16 +50,33 @@ def refused(sender: bytes, error: WireError, *, time_s: float, instance: str) ->
         message=str(error),
         fix=error.fix,
     )
-    return [sender, error.code.encode(), *pack(message)]
+    return pack(message)
 
 
-def _reply_arrays(output: PolicyOutput, rows: slice) -> dict[str, FloatArray]:
-    """Returns the arrays of a reply; one with a number that is not finite is left out."""
-    arrays: dict[str, FloatArray | None] = {
-        "action": output.action,
-        "context": output.context,
-        "context_distance": output.context_distance,
-        "estimate": output.estimate,
+def _head(arrays: dict[str, Float32Array], instance: str) -> bytes:
+    """Returns the header of a reply up to its numbers, as an open JSON object."""
+    fields = {
+        "v": PROTOCOL_VERSION,
+        "type": "acted",
+        "instance": instance,
+        "arrays": [
+            {"name": name, "dtype": "float32", "shape": list(array.shape)}
+            for name, array in arrays.items()
+        ],
     }
-    given = {name: array[rows] for name, array in arrays.items() if array is not None}
-    return {name: array for name, array in given.items() if np.isfinite(array).all()}
+    return json.dumps(fields, separators=(",", ":")).encode()[:-1]
+
+
+def _reply_arrays(result: StepResult, rows: slice) -> dict[str, Float32Array]:
+    """Returns the arrays of a reply; one with a number that is not finite is left out."""
+    arrays = {"action": result.action[rows]}
+    if result.context is None:
+        return arrays
+    optional = {
+        "context": result.context,
+        "context_distance": result.context_distance,
+        "estimate": result.estimate,
+    }
+    given = {name: array[rows] for name, array in optional.items() if array is not None}
+    with np.errstate(over="ignore"):
+        return arrays | {name: array for name, array in given.items() if all_finite(array)}

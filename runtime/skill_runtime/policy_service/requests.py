@@ -1,54 +1,126 @@
-"""Reads one request of a client, and refuses it with a reason if it cannot be answered."""
+"""Reads ``act`` requests into the input rows of their policy.
+
+A request whose header is known and whose numbers pass quick checks is read without a parser. Any
+other one is parsed and validated in full, which gives the reason of a refusal.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from skill_proto.manifest import PolicyManifest
-from skill_proto.messages import COMMAND, Act
+import numpy as np
+
+from skill_proto.messages import SERVICE_REQUEST, Act
 from skill_proto.wire import WireError, unpack
 from skill_runtime.policy.onnx_file.session import reason_of
-from skill_runtime.policy_service.act_validation import ActInputs, validate_act
+from skill_runtime.policy_service.act_validation import validate_act
+from skill_runtime.policy_service.headers import KnownHeader
+from skill_runtime.policy_service.inference.input_rows import COMMANDS, InputRows
+from skill_runtime.policy_service.models import ServedModel
 
 log = logging.getLogger(__name__)
 
+MAX_ACTION = 1.0
+"""Bound of a previous action that needs no rounding."""
 
-@dataclass(frozen=True)
-class ActRequest:
-    """One valid ``act``."""
-
-    sender: bytes
-    """Name of the client's connection."""
-    message: Act
-    inputs: ActInputs
+Known = KnownHeader[ServedModel]
 
 
-def read_request(sender: bytes, frames: Sequence[bytes], manifest: PolicyManifest) -> ActRequest:
-    """Returns the request in the frames of a client; the gateway has checked its ``instance``.
+def write_known(known: Known, frames: Sequence[bytes], rows: InputRows, first: int) -> bool:
+    """Writes the arrays of a request with a known header from row ``first`` on.
 
     Args:
-        sender: Name of the client's connection.
-        frames: The frames as received.
-        manifest: Manifest of the policy.
+        known: The header.
+        frames: The request's frames, header included.
+        rows: Input rows of the policy.
+        first: First row.
+
+    Returns:
+        Whether all quick checks passed; otherwise :func:`write_checked` gives the reason.
+    """
+    if len(frames) != len(known.arrays) + 1:
+        return False
+    n, place, own_action = known.rows, 1, False
+    for name, is_single, size in known.arrays:
+        data = frames[place]
+        place += 1
+        if len(data) != size:
+            return False
+        if name in COMMANDS:
+            if data != known.command:
+                return False
+            rows.write_bytes(name, first, known.command_rows)
+            rows.choose_command(name, first, n)
+            continue
+        if is_single:
+            rows.write_bytes(name, first, data)
+        else:
+            with np.errstate(over="ignore"):  # an infinity is found below
+                rows.tensors[name][first : first + n] = np.frombuffer(data, "<f8").reshape(n, -1)
+        if not rows.is_finite(name, first, n):
+            return False
+        if name == "previous_action":
+            own_action = True
+            if np.abs(rows.tensors[name][first : first + n]).max() > MAX_ACTION:
+                return False
+    if n == 1:
+        rows.own_action[first] = own_action
+    else:
+        rows.own_action[first : first + n] = [own_action] * n
+    return True
+
+
+def write_checked(
+    known: Known, frames: Sequence[bytes], rows: InputRows, first: int, message_id: int
+) -> None:
+    """Validates the arrays of a request in full, and writes them from row ``first`` on.
 
     Raises:
-        WireError: The frames are not a valid request; with the id of the message if it is known.
+        WireError: The arrays are not valid; with the id of the message.
     """
-    message_id = 0
     try:
-        message, arrays = unpack(frames, COMMAND)
-        message_id = message.id
-        if not isinstance(message, Act):
-            raise WireError("malformed", f"{message.type!r} has no arrays", "send the header alone")
-        return ActRequest(sender, message, validate_act(arrays, manifest))
+        _, arrays = unpack(frames, SERVICE_REQUEST)
+        inputs = validate_act(arrays, known.model.manifest)
     except WireError as error:
         error.message_id = error.message_id or message_id
         raise
     except Exception as error:  # a bug of the service: the client must get a reply
         log.exception("internal error")
         raise internal_error(f"internal error: {reason_of(error)}", message_id) from None
+    rows.write(first, inputs.arrays)
+    for place, (name, _, _) in enumerate(known.arrays, 1):
+        if name in COMMANDS:
+            known.command = bytes(frames[place])
+            known.command_rows = inputs.arrays[name].tobytes()
+
+
+def describe_header(message: Act, model: ServedModel) -> Known:
+    """Returns the facts about a parsed header.
+
+    Raises:
+        WireError: ``too_large``, an array has more bytes than any valid one of the policy.
+    """
+    arrays = tuple(
+        (spec.name, spec.dtype == "float32", _bytes(spec.shape, spec.dtype))
+        for spec in message.arrays
+    )
+    longest = max((size for _, _, size in arrays), default=0)
+    if longest > model.largest_array:
+        raise WireError(
+            "too_large",
+            f"an array has {longest} bytes, the largest one of this policy has "
+            f"{model.largest_array}",
+            "send fewer rows",
+            message.id,
+        )
+    shapes = [spec.shape for spec in message.arrays]
+    rows = shapes[0][0] if shapes and shapes[0] else 0
+    return KnownHeader(message, model, rows, arrays)
+
+
+def _bytes(shape: tuple[int, ...], dtype: str) -> int:
+    return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
 
 
 def internal_error(problem: str, message_id: int) -> WireError:

@@ -4,164 +4,307 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypedDict
 
 import numpy as np
-import zmq
 
-from skill_proto.wire import WireError
-from skill_runtime.policy import PolicyOutput
+from skill_proto.messages import SERVICE_REQUEST, Act, Inbound
+from skill_proto.printable import printable
+from skill_proto.validation_text import clip
+from skill_proto.wire import WireError, unpack
 from skill_runtime.policy.onnx_file.session import reason_of
 from skill_runtime.policy_service.act_validation import entry_name
-from skill_runtime.policy_service.batch import Batch
+from skill_runtime.policy_service.batch import Member
+from skill_runtime.policy_service.headers import KnownHeaders
+from skill_runtime.policy_service.inference.stepper import StepResult
+from skill_runtime.policy_service.models import ServedModel
 from skill_runtime.policy_service.replies import acted, refused
-from skill_runtime.policy_service.requests import ActRequest, internal_error, read_request
-from skill_runtime.policy_service.restorable_policy import RestorablePolicy
-from skill_runtime.policy_service.sessions import PolicySessions
+from skill_runtime.policy_service.requests import (
+    Known,
+    describe_header,
+    internal_error,
+    write_checked,
+    write_known,
+)
 from skill_runtime.realtime.clock import Clock
-from skill_runtime.transport.interfaces import DealerSocket
 
 log = logging.getLogger(__name__)
 
 REQUESTS_PER_STEP = 64
-"""Requests that one step reads."""
+"""Requests that may share one inference."""
 
 USUAL_INPUT = 1e6
 """A policy that fails although every input is smaller than this is itself at fault. Numbers in SI
 units are smaller; single precision overflows far above."""
 
 
+class _Quiet(TypedDict):
+    over: Literal["ignore"]
+    invalid: Literal["ignore"]
+
+
+QUIET: _Quiet = {"over": "ignore", "invalid": "ignore"}
+"""Arguments of ``np.errstate`` around the service: numbers that are not finite are refused, not
+warned about."""
+
+Send = Callable[[bytes, str, list[bytes]], None]
+"""Sends a reply: receiver, error code or '', frames."""
+
+
+@dataclass
+class Counts:
+    """Counts of one run of the service."""
+
+    answered: int = 0
+    late: int = 0
+    """Answers after the deadline of their request."""
+    refused: int = 0
+    inferences: int = 0
+
+
 class PolicyService:
-    """Answers the requests on one socket.
+    """Answers requests; whoever reads the socket hands them over and calls :meth:`flush`.
 
     Args:
-        socket: Requests are ``[sender, *frames]``, replies ``[sender, error code, *frames]``.
-        policy: A policy that only this service uses; all of its slots are free.
+        models: The policies.
         instance: Name of this run of the server.
         clock: Server time.
-        beat: Called before and after every inference, and after every request that was read.
+        beat: Called before every inference.
+        send: Sends a reply.
+        other: Answers ``hello`` and ``swap``; None if they do not come here.
     """
 
     def __init__(
         self,
-        socket: DealerSocket,
-        policy: RestorablePolicy,
+        models: Iterable[ServedModel],
         instance: str,
         clock: Clock,
         beat: Callable[[], None],
+        send: Send,
+        other: Callable[[bytes, Inbound], None] | None = None,
     ) -> None:
-        self._socket = socket
-        self._policy = policy
+        self.models = {model.name: model for model in models}
+        self.counts = Counts()
+        self._only = next(iter(self.models.values())) if len(self.models) == 1 else None
         self._instance = instance
         self._clock = clock
         self._beat = beat
-        self._sessions = PolicySessions(policy.slots, policy.reset_slot)
+        self._send = send
+        self._other = other
+        self._headers = KnownHeaders[ServedModel]()
 
-    def step(self) -> None:
-        """Answers up to :data:`REQUESTS_PER_STEP` waiting requests."""
-        batch = Batch()
-        # One time for all: no session of the batch can become idle before its inference.
-        now = self._clock.now()
-        for _ in range(REQUESTS_PER_STEP):
-            try:
-                parts = self._socket.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                break
-            batch = self._add(batch, parts[0], parts[1:], now)
-            self._beat()
-        self._infer(batch)
+    # Requests -----------------------------------------------------------------------------------
 
-    def _add(self, batch: Batch, sender: bytes, frames: list[bytes], now: float) -> Batch:
-        """Returns the batch with one more request; a batch that does not admit it runs first."""
+    def receive(self, sender: bytes, frames: Sequence[bytes], now: float) -> None:
+        """Takes one request; a batch that does not admit it runs first.
+
+        Args:
+            sender: Name of the client's connection.
+            frames: The frames of the request.
+            now: Server time [s], one for all requests until :meth:`flush`, so that no session of a
+                batch can become idle before its inference.
+        """
+        found = self._headers.find(frames[0]) if frames else None
         message_id = 0
         try:
-            request = read_request(sender, frames, self._policy.manifest)
-            message, rows = request.message, request.inputs.rows
-            message_id = message.id
-            if not batch.admits(request):
-                batch = self._infer(batch)
-            session = self._sessions.acquire(sender, message.session, message.episode, rows, now)
+            if found is None:
+                known = self._read_header(sender, frames)
+                if known is None:
+                    return
+                message_id, deadline = known.message.id, known.message.deadline
+                self._add(sender, frames, known, message_id, deadline, now, is_known=False)
+                self._headers.add(frames[0], known)
+            else:
+                known, message_id, deadline = found
+                self._add(sender, frames, known, message_id, deadline, now)
         except WireError as error:
             error.message_id = error.message_id or message_id
-            if batch.has(sender):  # replies to one client keep the order of its requests
-                batch = self._infer(batch)
             self._refuse(sender, error)
-            return batch
-        batch.members.append((request, session))
-        return batch
 
-    def _infer(self, batch: Batch) -> Batch:
-        """Runs a batch and replies; a request that fails leaves its session unchanged.
+    def _add(
+        self,
+        sender: bytes,
+        frames: Sequence[bytes],
+        known: Known,
+        message_id: int,
+        deadline: float | None,
+        now: float,
+        *,
+        is_known: bool = True,
+    ) -> None:
+        model, message = known.model, known.message
+        batch = model.batch
+        if not batch.admits(sender, message.session, message.episode) or (
+            len(batch.slots) + known.rows > model.slots
+        ):
+            self._infer(model)
+        if known.rows > model.slots:  # refused before anything is written
+            model.sessions.acquire(sender, message.session, message.episode, known.rows, now)
+        first, rows = len(batch.slots), model.stepper.rows
+        if not is_known or not write_known(known, frames, rows, first):
+            write_checked(known, frames, rows, first, message_id)
+        if first and not model.stepper.mixes_commands and not _alike(model, first):
+            copied = rows.copy(first, known.rows)
+            self._infer(model)
+            rows.restore(copied)
+            first = 0
+        session = model.sessions.acquire(sender, message.session, message.episode, known.rows, now)
+        batch.add(Member(sender, known, message_id, deadline, session, first))
 
-        Returns:
-            The next batch, which is empty.
+    def _read_header(self, sender: bytes, frames: Sequence[bytes]) -> Known | None:
+        """Parses a header that is not known; returns None if its message needs no inference.
+
+        Raises:
+            WireError: The frames are not a valid request.
         """
+        message, _ = unpack(frames, SERVICE_REQUEST)
+        if message.instance not in (None, self._instance):
+            raise WireError(
+                "wrong_server",
+                f"the message is meant for server {clip(repr(message.instance), 80)}, this is "
+                f"{self._instance!r}: another server, or the same one after a restart",
+                "send 'hello' to learn which server this is",
+                message.id,
+            )
+        if isinstance(message, Act):
+            model = self.model_named(message.model, message.id)
+            return describe_header(message, model)
+        if len(frames) > 1 or self._other is None:
+            problem = f"{message.type!r} has no arrays"
+            raise WireError("malformed", problem, "send the header alone", message.id)
+        self.flush()
+        self._other(sender, message)
+        return None
+
+    def model_named(self, name: str | None, message_id: int) -> ServedModel:
+        """Returns the policy that a request means.
+
+        Raises:
+            WireError: ``not_supported``: there is no such policy; ``invalid``: no name was given,
+                and the service has several.
+        """
+        model = self._only if name is None else self.models.get(name)
+        if model is not None:
+            return model
+        names = clip(", ".join(map(repr, self.models)), 200)
+        if name is None:
+            problem = "the request names no model, and this service has several"
+            raise WireError("invalid", problem, f"name one of {names}", message_id)
+        problem = f"this service has no model {printable(clip(repr(name), 80))}"
+        raise WireError("not_supported", problem, f"name one of {names}", message_id)
+
+    # Inference ----------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Answers all requests that wait."""
+        for model in self.models.values():
+            if model.batch.members:
+                self._infer(model)
+
+    def _infer(self, model: ServedModel) -> None:
+        """Runs a batch and replies; a request that fails leaves its session unchanged."""
+        batch = model.batch
         if not batch.members:
-            return batch
-        slots = batch.slots()
-        saved = self._policy.save(slots)
+            return
         self._beat()
         start = time.perf_counter()
         try:
-            output = self._policy.step_slots(slots, **batch.arrays())
+            result = model.stepper.step(batch.slots, batch.spans)
         except Exception as error:  # a policy may raise any exception; clients must get a reply
-            self._policy.restore(saved, slice(None))
-            self._infer_alone(batch, error)
-            return Batch()
-        inference_s = time.perf_counter() - start
-        self._beat()
-        for request, session, rows in batch.parts():
-            if not output.is_finite[rows].all():
-                self._policy.restore(saved, rows)
-                self._refuse(request.sender, self._not_finite(request, output, rows))
-                continue
-            session.steps += 1
-            reply = acted(
-                request,
-                output,
-                rows,
-                steps=session.steps,
-                inference_s=inference_s,
-                time_s=self._clock.now(),
-                instance=self._instance,
-            )
-            self._send(reply)
-        return Batch()
-
-    def _infer_alone(self, batch: Batch, error: Exception) -> None:
-        """Runs the requests of a batch that failed one by one, since one may have caused it."""
-        if len(batch.members) > 1:
-            for one in batch.alone():
-                self._infer(one)
+            self._infer_alone(model, error)
             return
-        request, _ = batch.members[0]
-        problem = f"the policy failed: {reason_of(error)}"
-        log.error("%s", problem)
-        self._refuse(request.sender, internal_error(problem, request.message.id))
+        inference_s = time.perf_counter() - start
+        self.counts.inferences += 1
+        now = self._clock.now()
+        for member, rows in batch.parts():
+            if result.is_finite is not None and not result.is_finite[rows].all():
+                self._refuse_member(member, self._not_finite(model, member, result, rows))
+                continue
+            self._reply(member, result, rows, inference_s, now)
+        batch.clear()
 
-    def _not_finite(self, request: ActRequest, output: PolicyOutput, rows: slice) -> WireError:
+    def _reply(
+        self, member: Member, result: StepResult, rows: slice, inference_s: float, now: float
+    ) -> None:
+        session, deadline = member.session, member.deadline
+        session.steps += 1
+        late_s = 0.0
+        if deadline is not None and now > deadline:
+            late_s = now - deadline
+            self.counts.late += 1
+        frames = acted(
+            member.known,
+            member.message_id,
+            result,
+            rows,
+            steps=session.steps,
+            inference_s=inference_s,
+            time_s=now,
+            late_s=late_s,
+            instance=self._instance,
+        )
+        self.counts.answered += 1
+        self._send(member.sender, "", frames)
+
+    def _infer_alone(self, model: ServedModel, error: Exception) -> None:
+        """Runs the requests of a batch that failed one by one, since one may have caused it."""
+        batch = model.batch
+        members = list(batch.members)
+        copies = [model.stepper.rows.copy(m.first, m.known.rows) for m in members]
+        batch.clear()
+        if len(members) == 1:
+            problem = f"the policy failed: {reason_of(error)}"
+            log.error("%s", problem)
+            self._refuse_member(members[0], internal_error(problem, members[0].message_id))
+            return
+        for member, rows in zip(members, copies, strict=True):
+            model.stepper.rows.restore(rows)
+            member.first = 0
+            batch.add(member)
+            self._infer(model)
+
+    def _not_finite(
+        self, model: ServedModel, member: Member, result: StepResult, rows: slice
+    ) -> WireError:
         """Returns the error for a request whose action or recurrent state is not finite."""
-        row = int(np.argmin(output.is_finite[rows]))
-        observation = request.inputs.arrays["observation"][row]
+        assert result.is_finite is not None
+        row = int(np.argmin(result.is_finite[rows]))
+        observation = model.stepper.rows.tensors["observation"][rows.start + row]
         entry = int(np.argmax(np.abs(observation)))
         if abs(observation[entry]) <= USUAL_INPUT:
             problem = f"the policy failed: action or recurrent state of row {row} is not finite"
-            return internal_error(problem, request.message.id)
+            return internal_error(problem, member.message_id)
         return WireError(
             "invalid",
-            f"observation, row {row}: {entry_name(self._policy.manifest, entry)} = "
+            f"observation, row {row}: {entry_name(model.manifest, entry)} = "
             f"{observation[entry]!s} is too large; the policy's action or recurrent state is not "
             "finite",
             "send raw SI units; leave out rows whose sensor has failed",
-            request.message.id,
+            member.message_id,
         )
 
-    def _refuse(self, sender: bytes, error: WireError) -> None:
-        time_s = self._clock.now()
-        self._send(refused(sender, error, time_s=time_s, instance=self._instance))
+    # Refusals -----------------------------------------------------------------------------------
 
-    def _send(self, frames: list[bytes]) -> None:
-        try:
-            self._socket.send_multipart(frames, zmq.NOBLOCK)
-        except zmq.Again:  # the gateway has gone, or does not read
-            log.debug("a reply was dropped")
+    def _refuse_member(self, member: Member, error: WireError) -> None:
+        self.counts.refused += 1
+        frames = refused(error, time_s=self._clock.now(), instance=self._instance)
+        self._send(member.sender, error.code, frames)
+
+    def _refuse(self, sender: bytes, error: WireError) -> None:
+        """Refuses a request; replies to one client keep the order of its requests."""
+        for model in self.models.values():
+            if model.batch.has(sender):
+                self._infer(model)
+        self.counts.refused += 1
+        frames = refused(error, time_s=self._clock.now(), instance=self._instance)
+        self._send(sender, error.code, frames)
+
+
+def _alike(model: ServedModel, row: int) -> bool:
+    """Whether a row has the same arrays as the first one."""
+    rows = model.stepper.rows
+    return (
+        rows.use_goal[row, 0] == rows.use_goal[0, 0] and rows.own_action[row] == rows.own_action[0]
+    )

@@ -85,8 +85,13 @@ class PolicySessions:
                 ``session_lost``: the session was evicted; ``busy``: too few slots are free.
                 The other sessions are unchanged.
         """
-        key = SessionKey(connection if episode is None else None, name, episode)
-        session = self._sessions.get(key)
+        owner = connection if episode is None else None
+        session = self._sessions.get((owner, name, episode))  # pyright: ignore[reportArgumentType,reportCallIssue]  equal to its key
+        if session is not None and len(session.slots) == rows and connection in session.connections:
+            session.used_at = now
+            self._sessions.move_to_end((owner, name, episode))  # pyright: ignore[reportArgumentType]
+            return session
+        key = SessionKey(owner, name, episode)
         if session is None:
             session = self._begin(key, connection, rows, now)
         elif len(session.slots) != rows:

@@ -14,8 +14,9 @@ from skill_proto.arrays import FloatArray
 from skill_proto.messages import REPLY, Act, Acted, Error
 from skill_proto.wire import array_specs, pack, unpack
 from skill_runtime.policy_service.config import MAX_ROWS
-from skill_runtime.policy_service.restorable_policy import RestorablePolicy
-from skill_runtime.policy_service.service import PolicyService
+from skill_runtime.policy_service.inference.stepper import open_stepper
+from skill_runtime.policy_service.models import ServedModel
+from skill_runtime.policy_service.process import GatewayLink
 from skill_runtime.realtime.clock import ManualClock
 
 REPLY_MS = 60_000
@@ -89,8 +90,9 @@ class Rig(GatewayEnd):
         self.peer.connect(self.address)
         self.clock = ManualClock(100.0)
         self.beats = 0
-        self.policy = RestorablePolicy(model, slots=slots)
-        self.service = PolicyService(self.peer, self.policy, INSTANCE, self.clock, self._beat)
+        stepper = open_stepper(model, device="cpu", slots=slots)
+        self.model = ServedModel(model.stem, stepper, "cpu", slots)
+        self.service = GatewayLink(self.peer, self.model, INSTANCE, self.clock, self._beat)
 
     def _beat(self) -> None:
         self.beats += 1

@@ -11,10 +11,10 @@ import pytest
 import zmq
 from tests.runtime.policy_service.gateway_end import Received, act_frames, stepped
 
-from skill_proto.arrays import FloatArray
 from skill_proto.messages import Act, Acted, Error
 from skill_runtime.policy_service import requests
 from skill_runtime.policy_service.config import MAX_ROWS
+from skill_runtime.policy_service.inference.stepper import Spans
 from skill_runtime.policy_service.service import REQUESTS_PER_STEP
 from skill_runtime.policy_service.sessions import EVICTABLE_AFTER_S
 
@@ -192,8 +192,8 @@ def test_the_service_beats_with_every_request(memory_file: Path) -> None:
         for number in range(REQUESTS_PER_STEP + 5):
             rig.send(message_id=number, **inputs(1))
         rig.receive_all(REQUESTS_PER_STEP + 5)
-        # Requests of one session cannot share an inference.
-        assert rig.beats == 3 * (REQUESTS_PER_STEP + 5)
+        # Once when it is read, once for its inference: requests of one session share none.
+        assert rig.beats == 2 * (REQUESTS_PER_STEP + 5)
 
 
 # Requests that fail ---------------------------------------------------------------------------
@@ -247,14 +247,14 @@ def test_a_number_beyond_single_precision_is_invalid(memory_file: Path, value: f
 def test_a_policy_that_fails_on_usual_numbers_is_at_fault(memory_file: Path) -> None:
     with stepped(memory_file) as rig:
         rig.ask(**inputs(4))
-        step_slots = rig.policy.step_slots
+        step = rig.model.stepper.step
 
         def fail(*_: object, **__: object) -> None:
             raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : no\nluck")
 
-        rig.policy.step_slots = fail  # type: ignore[method-assign, assignment]
+        rig.model.stepper.step = fail  # type: ignore[method-assign, assignment]
         refused = error(rig.ask(message_id=3, **inputs(4)))
-        rig.policy.step_slots = step_slots  # type: ignore[method-assign]
+        rig.model.stepper.step = step  # type: ignore[method-assign]
         last = rig.ask(**inputs(4))
     assert (refused.code, refused.id) == ("internal", 3)
     assert refused.message == "the policy failed: no luck"
@@ -264,19 +264,18 @@ def test_a_policy_that_fails_on_usual_numbers_is_at_fault(memory_file: Path) -> 
 
 def test_a_request_that_makes_the_policy_fail_fails_alone(memory_file: Path) -> None:
     with stepped(memory_file) as rig:
-        step_slots = rig.policy.step_slots
+        step = rig.model.stepper.step
 
-        def fail_on_nine(slots: list[int], observation: FloatArray, **others: FloatArray) -> object:
-            output = step_slots(slots, observation, **others)
-            if (observation == 9).any():
+        def fail_on_nine(slots: list[int], spans: Spans) -> object:
+            if (rig.model.stepper.rows.tensors["observation"][: len(slots)] == 9).any():
                 raise RuntimeError("nine")
-            return output
+            return step(slots, spans)
 
-        rig.policy.step_slots = fail_on_nine  # type: ignore[method-assign, assignment]
+        rig.model.stepper.step = fail_on_nine  # type: ignore[method-assign, assignment]
         for number in (4, 9, 5):
             rig.send(f"s{number}", message_id=number, **inputs(number))
         replies = rig.receive_all(3)
-        rig.policy.step_slots = step_slots  # type: ignore[method-assign]
+        rig.model.stepper.step = step  # type: ignore[method-assign]
         fresh = rig.ask("s9", **inputs(4))
     assert [reply.code for reply in replies] == ["", "internal", ""]
     assert [steps(replies[0]), steps(replies[2]), steps(fresh)] == [1, 1, 1]

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skill_runtime.policy_service.restorable_policy import RestorablePolicy
+from skill_runtime.policy_service.inference.restorable_policy import RestorablePolicy
 
-MODELS = Path(__file__).parents[3] / "models"
+MODELS = Path(__file__).parents[4] / "models"
 SLOTS = [4, 0, 2]
 
 
