@@ -43,6 +43,10 @@ class Welcome(Outbound):
     """Largest ``gripper_width`` that a command may have [m]."""
     speed: float = 1.0
     """Share of the arm's velocity limits that the server uses."""
+    policy_file: Text = ""
+    """Name of the policy file."""
+    policy_sha256: str = ""
+    """Digest of the policy file, hexadecimal."""
     manifest: PolicyManifest
 
 

@@ -89,6 +89,16 @@ class OnnxPolicy:
         """Number of streams that are kept apart."""
         return len(self._inputs["observation"])
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether an action also depends on earlier steps of its slot."""
+        fields = self.manifest.observation
+        takes_action = any(tensor.name == "previous_action" for tensor in self._file.inputs)
+        sees_past = any(
+            field.name == "previous_action" or getattr(field, "history", 1) > 1 for field in fields
+        )
+        return bool(self._state_names) or takes_action or sees_past
+
     def reset(self, n: int) -> None:
         """Starts ``n`` new episodes in ``n`` slots."""
         sizes = {tensor.name: tensor.row_shape for tensor in self._file.inputs}

@@ -102,9 +102,10 @@ class ArmServer:
         if config.stopped:
             self.authority.stop("server was started with --stopped")
         inference_s = 0.0
+        self._digest = ""
         if policy is None:
             policy = opened = OnnxPolicy(config.model, device=config.device)
-            inference_s = opened.inference_s
+            inference_s, self._digest = opened.inference_s, opened.sha256
         tracker = ObjectTracker(config.track)
         self.controller = ArmController(
             arm, policy, tracker, self._clock.now, fault_points, config.speed
@@ -197,6 +198,8 @@ class ArmServer:
             joint_position_high=tuple(arm.spec.position_high.tolist()),
             gripper_width_max=arm.spec.gripper_width_max,
             speed=self._config.speed,
+            policy_file=self._config.model.name,
+            policy_sha256=self._digest,
             manifest=manifest,
         )
 
