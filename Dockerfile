@@ -3,8 +3,12 @@
 #   docker build --target training -t skill-serve-train .    trains and exports
 #
 #   docker run --rm --network host skill-serve --model models/csf_panda.onnx
+#   docker run --rm -p 5555:5555 -v "$PWD/keys:/keys:ro" --user "$(id -u)" skill-serve \
+#       --service-only --host 0.0.0.0 --keys /keys --model models/csf_panda.onnx
 #
-# The sockets are bound to the loopback address, so the runtime container shares the host's network.
+# Without keys the sockets are bound to the loopback address, so the first container shares the host's
+# network. The second one is a policy service for robots elsewhere (docs/scaling.md); its
+# user is the owner of the keys. deploy/kubernetes has the same for a cluster.
 
 FROM python:3.11-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -20,8 +24,11 @@ COPY runtime runtime
 FROM base AS runtime
 RUN pip install -c constraints.txt .
 COPY models models
-RUN useradd --create-home skill
-USER skill
+# By number, which Kubernetes can verify not to be root.
+RUN useradd --create-home --uid 10001 skill
+USER 10001
+# Commands or policy service, telemetry, stop.
+EXPOSE 5555 5556 5557
 STOPSIGNAL SIGINT
 ENTRYPOINT ["skill-serve"]
 CMD ["--model", "models/csf_panda.onnx"]
@@ -29,7 +36,7 @@ CMD ["--model", "models/csf_panda.onnx"]
 FROM base AS training
 RUN pip install -c constraints.txt "$(grep '^torch==' constraints.txt)" \
  && pip install -c constraints.txt ".[train]"
-RUN useradd --create-home skill && mkdir -p logs models && chown skill logs models
-USER skill
+RUN useradd --create-home --uid 10001 skill && mkdir -p logs models && chown skill logs models
+USER 10001
 ENTRYPOINT ["skill-train"]
 CMD ["--help"]
