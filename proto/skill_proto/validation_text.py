@@ -24,7 +24,7 @@ def describe_errors(error: ValidationError, limit: int = 8) -> str:
         given = item["input"]
         shown = item["type"] != "missing" and isinstance(given, str | int | float | None)
         tail = f", got {clip(repr(given), 60)}" if shown else ""
-        lines.append(f"{clip(place, 80)}: {clip(item['msg'], 200)}{tail}")
+        lines.append(f"{clip(place, 80)}: {clip(item['msg'], 400)}{tail}")
     left = len(items) - limit
     return "; ".join(lines) + (f"; and {left} more" if left > 0 else "")
 

@@ -16,7 +16,9 @@ import numpy as np
 from skill_proto.arrays import Array
 from skill_proto.manifest import ObservationField
 from skill_robots.arm import Pose
+from skill_robots.kinematics import Kinematics
 from skill_robots.objects import CUBE
+from skill_robots.rotations import euler_of, matrix_of, quaternion_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,19 @@ class WorldState:
     """``(n, 1)`` [m]."""
     objects: Mapping[str, Pose] = field(default_factory=dict[str, Pose])
     """Poses of the objects by name, every array with a leading axis n."""
+    kinematics: Kinematics | None = None
+    """Those of the arm, for the orientation of the end effector; None for a world without it."""
+
+    @property
+    def end_effector_rotation(self) -> Array:
+        """``(n, 3, 3)`` measured, in the axes of the world.
+
+        Raises:
+            KeyError: this world does not report the orientation of its end effector.
+        """
+        if self.kinematics is None:
+            raise KeyError("this world does not report the orientation of its end effector")
+        return self.kinematics.forward(self.joint_position).rotation
 
 
 def rotate(quaternion: Array, vector: Array) -> Array:
@@ -49,11 +64,6 @@ def rotate(quaternion: Array, vector: Array) -> Array:
     p, q, r = y * c - z * b + w * a, z * a - x * c + w * b, x * b - y * a + w * c
     turn = np.array([y * r - z * q, z * p - x * r, x * q - y * p])
     return vector + 2.0 * (turn[None] if one else turn.T)
-
-
-def canonical_sign(quaternion: Array) -> Array:
-    """Returns the same rotations ``(n, 4)`` with w >= 0."""
-    return np.where(quaternion[:, :1] < 0, -quaternion, quaternion)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +118,13 @@ def _object_fields(name: str) -> tuple[FieldSpec, ...]:
     return (
         spec("position", 3, "m", 0.15, lambda world: world.objects[name].position),
         spec("quaternion", 4, "1", 1.0, lambda world: world.objects[name].quaternion),
+        spec(
+            "euler",
+            3,
+            "rad",
+            1.0,
+            lambda world: euler_of(matrix_of(world.objects[name].quaternion)),
+        ),
         spec("velocity", 3, "m/s", 0.5, lambda world: world.objects[name].velocity),
         spec(
             "angular_velocity", 3, "rad/s", 5.0, lambda world: world.objects[name].angular_velocity
@@ -129,6 +146,20 @@ FIELDS: dict[str, FieldSpec] = {
         _field("joint_velocity", 7, "rad/s", 1.0, frame="joint"),
         _field("end_effector_position", 3, "m", 0.15),
         _field("end_effector_velocity", 3, "m/s", 0.5),
+        _field(
+            "end_effector_quaternion",
+            4,
+            "1",
+            1.0,
+            lambda world: quaternion_of(world.end_effector_rotation),
+        ),
+        _field(
+            "end_effector_euler",
+            3,
+            "rad",
+            1.0,
+            lambda world: euler_of(world.end_effector_rotation),
+        ),
         _field("setpoint_velocity", 3, "m/s", 0.5),
         _field(
             "setpoint_gap",
@@ -138,6 +169,14 @@ FIELDS: dict[str, FieldSpec] = {
             lambda world: world.setpoint_position - world.end_effector_position,
         ),
         _field("gripper_width", 1, "m", 0.04, frame="none"),
+        _field(
+            "finger_position",
+            2,
+            "m",
+            0.02,
+            lambda world: np.repeat(world.gripper_width / 2.0, 2, axis=1),
+            frame="none",
+        ),
         *_object_fields(CUBE),
     )
 }

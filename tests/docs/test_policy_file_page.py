@@ -15,7 +15,8 @@ from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import Pose
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig, ActionDecoder, end_effector_state
-from skill_robots.observation import FIELDS, WorldState, canonical_sign, layout, observe
+from skill_robots.observation import FIELDS, WorldState, layout, observe
+from skill_robots.rotations import canonical_sign
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.policy.onnx_file.scan import scan
 

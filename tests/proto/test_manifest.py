@@ -176,7 +176,7 @@ def test_a_policy_has_an_arm_or_a_world() -> None:
         _ = manifest.arm_plant
 
 
-@pytest.mark.parametrize("name", ["name", "observation", "action", "skill", "trained_on"])
+@pytest.mark.parametrize("name", ["name", "observation", "action", "control_rate_hz"])
 def test_a_missing_field_is_named(name: str) -> None:
     raw = fields()
     del raw[name]
@@ -190,7 +190,7 @@ def test_a_missing_field_is_named(name: str) -> None:
         ("control_rate_hz", math.inf, "finite"),
         ("observation", [], "at least 1"),
         ("observation.0.size", 0, "observation.0.size"),
-        ("observation.1.name", "cube_quaternion", "observation gives a name twice"),
+        ("observation.1.name", "cube_quaternion", "given twice with another size"),
         ("action.0.scale", -1, "greater than 0"),
         ("action.0.name", "teleport", "end_effector_displacement"),
         ("action.1.name", "end_effector_displacement", "action gives a name twice"),
@@ -289,3 +289,53 @@ def test_a_manifest_travels_in_a_welcome() -> None:
         manifest=PolicyManifest.from_json(json.dumps(fields())),
     )
     assert unpack(pack(welcome), REPLY) == (welcome, {})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scale": [1.0, 2.0]}, "has 2 numbers for 3 entries"),
+        ({"components": [2, 0], "offset": [0.1, 0.2, 0.3]}, "has 3 numbers for 2 entries"),
+        ({"components": [3]}, "exceed its 3 entries"),
+        ({"clip": [1.0, -1.0]}, "low 1.0 above -1.0"),
+        ({"history": 0}, "greater than or equal to 1"),
+        ({"name": "goal"}, "'goal' has 3, not 2 entries"),
+    ],
+)
+def test_a_wrong_conversion_of_a_field_is_refused(change: dict[str, Any], said: str) -> None:
+    field = {"name": "cube_position", "size": 3, "unit": "m", "frame": "world"}
+    raw = fields()
+    raw["observation"].append(field | change)
+    assert said in refusal(raw)
+
+
+def test_measured_fields_are_sent_once_and_given_ones_not_at_all() -> None:
+    raw = fields()
+    raw["observation"] += [
+        {"name": "goal", "size": 2, "unit": "m", "frame": "world"},
+        {
+            "name": "cube_position", "size": 3, "unit": "m", "frame": "world",
+            "components": [0], "history": 4,
+        },
+        {"name": "previous_action", "size": 4, "unit": "1", "frame": "none"},
+        {"name": "constant", "size": 1, "unit": "1", "frame": "none", "offset": 2.0},
+    ]  # fmt: skip
+    manifest = PolicyManifest.from_json(json.dumps(raw))
+    plain = PolicyManifest.from_json(json.dumps(fields()))
+    assert manifest.observation_names == plain.observation_names
+    assert manifest.observation_size == plain.observation_size == 10
+    assert plain.is_plain
+    assert not manifest.is_plain
+    assert PolicyManifest.from_json(manifest.to_json()) == manifest
+
+
+def test_a_goal_that_the_observation_has_needs_no_measured_field() -> None:
+    raw = changed("goal.field", "end_effector_velocity")
+    raw["observation"].append({"name": "goal", "size": 2, "unit": "m/s", "frame": "world"})
+    assert PolicyManifest.from_json(json.dumps(raw)).goal_size == 2
+
+
+def test_steps_of_one_input_have_one_length() -> None:
+    raw = changed("observation.0.history", 3)
+    raw["tensors"]["history"] = {"grouped_by": "step"}
+    assert "differ in history" in refusal(raw)

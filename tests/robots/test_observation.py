@@ -7,12 +7,12 @@ import pytest
 
 from skill_proto.arrays import Array
 from skill_robots.arm import Pose
+from skill_robots.franka.specs import PANDA
 from skill_robots.objects import CUBE
 from skill_robots.observation import (
     FIELDS,
     PUSH_OBSERVATION,
     WorldState,
-    canonical_sign,
     layout,
     manifest_fields,
     observe,
@@ -21,6 +21,7 @@ from skill_robots.observation import (
     scales,
     specs,
 )
+from skill_robots.rotations import canonical_sign
 
 PROPRIOCEPTIVE = tuple(name for name, spec in FIELDS.items() if spec.object is None)
 
@@ -41,6 +42,7 @@ def random_world(n: int, *, with_cube: bool = True) -> WorldState:
         setpoint_velocity=draw(3),
         gripper_width=draw(1),
         objects={CUBE: cube} if with_cube else {},
+        kinematics=PANDA.kinematics,
     )
 
 

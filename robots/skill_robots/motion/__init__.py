@@ -1,7 +1,8 @@
 """From a policy's action to a checked set-point.
 
 - ``inverse_kinematics``: joint positions for a pose of the end effector.
-- ``action``: decodes end-effector displacements into joint goals.
+- ``action``: decodes end-effector goals into joint goals.
+- ``drives``: the kinds of actions: displacements, poses and velocities of end effector and joints.
 - ``setpoint_shaper``: filters joint goals to set-points of limited velocity, acceleration and jerk.
 - ``policy_adapter``: combines both for one served arm, and builds the policy's observation.
 - ``policy_support``: refuses a policy whose manifest contradicts the arm.

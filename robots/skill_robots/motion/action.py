@@ -7,6 +7,7 @@ as in serving: they are part of the plant that a policy is trained on (docs/plan
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,13 +107,14 @@ def _velocity(jacobian: Array, joint_velocity: Array) -> Array:
 
 
 class ActionDecoder:
-    """Decodes end-effector displacements into joint goals, one damped least-squares step each."""
+    """Decodes end-effector goals into joint goals, one damped least-squares step each."""
 
     def __init__(self, config: ActionConfig, spec: ArmSpec) -> None:
         self.config = config
         self._low = np.array(config.workspace_low)
         self._high = np.array(config.workspace_high)
         self._base = np.array(config.base_position)
+        self._kinematics = spec.kinematics
         self._q_low = spec.position_low + _JOINT_MARGIN
         self._q_high = spec.position_high - _JOINT_MARGIN
         self._neutral = spec.neutral
@@ -134,26 +136,73 @@ class ActionDecoder:
             ``(n, dof)`` joint goal [rad].
         """
         step = self.config.displacement * np.minimum(np.maximum(action, -1.0), 1.0)
-        origin = ends.setpoint if self.config.origin == "setpoint" else ends.measured
-        return self._solve(origin + step, setpoint, ends)
+        return self.reach(self.origin(ends) + step, setpoint, ends)
+
+    def origin(self, ends: EndEffectors) -> Array:
+        """Returns the end effector ``(n, 3)`` to which a displacement is added [m]."""
+        return ends.setpoint if self.config.origin == "setpoint" else ends.measured
 
     def step_towards(self, goal: Array, setpoint: Array, ends: EndEffectors) -> Array:
         """Returns the joint goal of one control step towards ``goal`` ``(n, 3)``, world [m]."""
         step = goal - ends.setpoint
-        return self._solve(
+        return self.reach(
             ends.setpoint + _shortened(step, self.config.displacement), setpoint, ends
         )
 
-    def _solve(self, goal: Array, setpoint: Array, ends: EndEffectors) -> Array:
-        goal = self._limit_setpoint_error(goal, ends.measured)
-        rotation = rotation_to_down(ends.setpoint_rotation)
+    def reach(
+        self, goal: Array, setpoint: Array, ends: EndEffectors, turn: Array | None = None
+    ) -> Array:
+        """Returns the joint goal ``(n, dof)`` of one step of inverse kinematics towards a point.
+
+        Args:
+            goal: ``(n, 3)`` of the end effector, world frame [m]. It is limited to
+                ``max_setpoint_error`` around the measured end effector and to the workspace.
+            setpoint: ``(n, dof)`` shaped joint set-point [rad].
+            ends: end effectors of the measured joints and of ``setpoint``.
+            turn: ``(n, 3)`` rotation vector of the end effector in the axes of the world [rad];
+                None turns it to point down.
+        """
+        goal = self._to_box(self._to_measured(goal, ends.measured))
+        rotation = rotation_to_down(ends.setpoint_rotation) if turn is None else turn
         twist = np.concatenate([goal - ends.setpoint, rotation], axis=1)
         dq = damped_least_squares(ends.setpoint_jacobian, twist, setpoint, self._neutral)
-        return np.minimum(np.maximum(setpoint + dq, self._q_low), self._q_high)
+        return self._to_range(setpoint + dq)
 
-    def _limit_setpoint_error(self, goal: Array, measured: Array) -> Array:
-        gap = _shortened(goal - measured, self.config.max_setpoint_error)
-        return np.minimum(np.maximum(measured + gap, self._low), self._high)
+    def within_error(self, joints: Array, ends: EndEffectors) -> Array:
+        """Returns a joint goal whose end effector is near the measured one."""
+        return self._moved(joints, lambda point: self._to_measured(point, ends.measured))
+
+    def within_box(self, joints: Array) -> Array:
+        """Returns a joint goal ``(n, dof)`` whose end effector is inside the workspace."""
+        return self._moved(joints, self._to_box)
+
+    def _moved(self, joints: Array, bound: Callable[[Array], Array]) -> Array:
+        """Returns a joint goal whose end effector is moved to its bound by damped least squares.
+
+        The end effector slides along a wall: only the part of the motion that leaves is removed.
+        Two steps leave an error of millimetres, which the margin of the governor allows.
+        """
+        joints = self._to_range(joints)
+        for _ in range(2):
+            here, jacobian = self._kinematics.forward_with_jacobian(joints)
+            point = here.position + self._base
+            excess = bound(point) - point
+            if not excess.any():
+                return joints
+            linear = jacobian[:, :3]
+            gram = linear @ linear.transpose(0, 2, 1) + 1e-4 * np.eye(3)
+            step = linear.transpose(0, 2, 1) @ np.linalg.solve(gram, excess[:, :, None])
+            joints = self._to_range(joints + step[:, :, 0])
+        return joints
+
+    def _to_range(self, joints: Array) -> Array:
+        return np.minimum(np.maximum(joints, self._q_low), self._q_high)
+
+    def _to_measured(self, point: Array, measured: Array) -> Array:
+        return measured + _shortened(point - measured, self.config.max_setpoint_error)
+
+    def _to_box(self, point: Array) -> Array:
+        return np.minimum(np.maximum(point, self._low), self._high)
 
 
 def _shortened(vectors: Array, longest: float) -> Array:

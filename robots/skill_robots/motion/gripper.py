@@ -6,6 +6,7 @@
   object between the fingers, and their servo grips the harder the farther. A real gripper carries
   out one motion at a time, and a new one stops the last. There the action only opens and grasps,
   with a dead band between (:class:`SwitchedGripper`).
+- ``grasp``: the action closes the gripper on an object, or opens it (:class:`BinaryGripper`).
 - ``gripper_width_displacement``: the action adds to the measured width (:class:`DisplacedGripper`),
   as in the skill-aware benchmark, whose gripper has no limit of speed.
 """
@@ -25,6 +26,9 @@ WIDTH = "gripper_width"
 
 WIDTH_DISPLACEMENT = "gripper_width_displacement"
 """Name of the action part that adds to the measured width."""
+
+GRASP = "grasp"
+"""Name of the action part that grasps below 0, and opens from 0 on."""
 
 GRASPS_BELOW, OPENS_ABOVE = 0.4, 0.6
 """Shares of the range at which a real gripper grasps and opens. A policy that aims between them
@@ -87,7 +91,7 @@ class GripperDrive(Protocol):
 
 def gripper_part(manifest: PolicyManifest) -> ActionPart | None:
     """Returns the part of a policy's action that drives the gripper; None without one."""
-    parts = (part for part in manifest.action if part.name in (WIDTH, WIDTH_DISPLACEMENT))
+    parts = (part for part in manifest.action if part.name in (WIDTH, WIDTH_DISPLACEMENT, GRASP))
     return next(parts, None)
 
 
@@ -111,8 +115,10 @@ def make_drive(
     if part is None:
         return None
     if part.name == WIDTH_DISPLACEMENT:
-        return DisplacedGripper(part.scale, spec.gripper_width_max, follows=follows)
-    scale = min(part.scale, spec.gripper_width_max)  # a rounded scale may be larger
+        return DisplacedGripper(part.max_scale, spec.gripper_width_max, follows=follows)
+    scale = min(part.max_scale, spec.gripper_width_max)  # a rounded scale may be larger
+    if part.name == GRASP:
+        return BinaryGripper(scale)
     if follows:
         longest_step = spec.gripper_speed * servo_period_s
         return FollowedGripper(scale, longest_step, spec.gripper_width_max)
@@ -314,3 +320,29 @@ class SwitchedGripper(_CommandedGripper):
 
     def _held(self, measured: float) -> GripperCommand:
         return GripperCommand(max(measured, 0.0), False)
+
+
+class BinaryGripper(_CommandedGripper):
+    """Grasps below an action of 0, and opens from 0 on, as a binary gripper of Isaac Lab does.
+
+    Args:
+        scale: width to which it opens [m].
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self._scale = scale
+
+    def act(self, action: float, measured: float) -> None:
+        """Grasps or opens."""
+        del measured
+        self._begin(
+            GripperCommand(None, True) if action < 0 else GripperCommand(self._scale, False)
+        )
+
+    def applied(self, measured: float) -> float:
+        """Returns 1 for a gripper that is open by more than a half, else -1."""
+        return 1.0 if measured > 0.5 * self._scale else -1.0
+
+    def _held(self, measured: float) -> GripperCommand:
+        return self._command if self._command.grasp else GripperCommand(max(measured, 0.0), False)

@@ -12,10 +12,13 @@ from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ArmSpec, ArmState, JointTarget, ObjectUnseenError, Pose
 from skill_robots.motion.action import ActionConfig, ActionDecoder, EndEffectors, end_effector_state
+from skill_robots.motion.drives.choice import displacement_scale, make_arm_drive
+from skill_robots.motion.drives.drive import JointGoal, Situation
 from skill_robots.motion.gripper import UNCHANGED, GripperCommand, gripper_part, make_drive
 from skill_robots.motion.policy_support import check_supported
 from skill_robots.motion.setpoint_shaper import Setpoint, SetpointShaper, ShaperConfig
-from skill_robots.observation import WorldState, canonical_sign, observe, observed_objects
+from skill_robots.observation import WorldState, observe, observed_objects
+from skill_robots.rotations import canonical_sign
 
 
 class PolicyAdapter:
@@ -51,7 +54,7 @@ class PolicyAdapter:
         self.names = manifest.observation_names
         self.objects = observed_objects(self.names)
         self.actions = ActionConfig(
-            displacement=manifest.action[0].scale,
+            displacement=displacement_scale(manifest, ActionConfig.displacement),
             max_setpoint_error=manifest.arm_plant.max_setpoint_error_m,
             workspace_low=manifest.arm_plant.workspace_low_m,
             workspace_high=manifest.arm_plant.workspace_high_m,
@@ -59,13 +62,18 @@ class PolicyAdapter:
         )
         self._spec = spec
         part = gripper_part(manifest)
+        names = [each.name for each in manifest.action]
+        before = [] if part is None else manifest.action[: names.index(part.name)]
+        self._gripper_entry = sum(each.size for each in before)
+        self._action_size = manifest.action_size
         self._gripper = make_drive(part, spec, servo_period_s, follows=follows_width)
         self._base = np.array(self.actions.base_position)
         self._decoder = ActionDecoder(self.actions, spec)
+        self._drive = make_arm_drive(manifest, self._decoder)
         self.shaping = ShaperConfig(limit_share=manifest.arm_plant.velocity_limit_share)
         self._shaper = SetpointShaper(spec, servo_period_s, self.shaping)
         self._setpoint = Setpoint(np.zeros((1, spec.dof)))
-        self._goal = np.zeros((1, spec.dof))
+        self._goal = JointGoal(position=np.zeros((1, spec.dof)))
         self._holding = True
         self._located: tuple[ArmState, EndEffectors] | None = None
         self.command_gripper(None, grasp=False)
@@ -105,6 +113,7 @@ class PolicyAdapter:
             setpoint_velocity=ends.setpoint_velocity,
             gripper_width=np.array([[state.gripper_width]]),
             objects={name: _pose_of(name, state) for name in self.objects},
+            kinematics=self._spec.kinematics,
         )
 
     def end_effectors(self, state: ArmState) -> EndEffectors:
@@ -144,13 +153,17 @@ class PolicyAdapter:
         """
         if self._gripper is None or self._policy_has_gripper:
             return None
-        return np.array([*action[:3], self._gripper.applied(state.gripper_width)])
+        applied = np.array(action, np.float64)
+        applied[self._gripper_entry] = self._gripper.applied(state.gripper_width)
+        return applied
 
     def resting_action(self, state: ArmState) -> Array:
         """Returns the action ``(A,)`` in [-1, 1] by which the arm stays, and the gripper, too."""
-        if self._gripper is None:
-            return np.zeros(3)
-        return np.array([0.0, 0.0, 0.0, self._gripper.applied(state.gripper_width)])
+        action = np.zeros(self._action_size)
+        self._drive.write_resting(action, self._situation(state))
+        if self._gripper is not None:
+            action[self._gripper_entry] = self._gripper.applied(state.gripper_width)
+        return action
 
     def apply_action(self, action: Array, state: ArmState) -> None:
         """Sets the joint goal, and drives the gripper, by a policy's action ``(A,)`` in [-1, 1].
@@ -159,17 +172,22 @@ class PolicyAdapter:
         """
         action = np.asarray(action, np.float64)
         self._holding = False
-        self._goal = self._decoder.displace(
-            action[None, :3], self._setpoint.position, self.end_effectors(state)
-        )
+        self._goal = self._drive.goal(action, self._situation(state))
         if self._gripper is not None and self._policy_has_gripper:
-            self._gripper.act(float(action[3]), state.gripper_width)
+            self._gripper.act(float(action[self._gripper_entry]), state.gripper_width)
+
+    def _situation(self, state: ArmState) -> Situation:
+        return Situation(
+            joint_position=state.joint_position[None],
+            setpoint=self._setpoint.position,
+            ends=self.end_effectors(state),
+        )
 
     def apply_joint_goal(self, joint_position: Array, state: ArmState) -> None:
         """Sets the joint goal itself, ``(dof,)`` [rad]."""
         self._hold_gripper(state)
         self._holding = False
-        self._goal = np.array(joint_position, np.float64)[None]
+        self._goal = JointGoal(position=np.array(joint_position, np.float64)[None])
 
     def apply_end_effector_goal(self, position: Array, state: ArmState) -> None:
         """Moves the goal one control step towards ``position`` ``(3,)``, world frame [m].
@@ -180,9 +198,10 @@ class PolicyAdapter:
         goal = np.asarray(position, np.float64)[None]
         self._hold_gripper(state)
         self._holding = False
-        self._goal = self._decoder.step_towards(
+        towards = self._decoder.step_towards(
             goal, self._setpoint.position, self.end_effectors(state)
         )
+        self._goal = JointGoal(position=towards)
 
     def command_gripper(self, width: float | None, *, grasp: bool) -> None:
         """Sets the gripper width [m]; None without ``grasp`` returns the gripper to the policy."""
@@ -215,8 +234,10 @@ class PolicyAdapter:
         """Returns the shaped set-point for the coming servo period."""
         if self._holding:
             self._shaper.brake(self._setpoint)
-        else:
-            self._shaper.step(self._setpoint, self._goal)
+        elif self._goal.velocity is not None:
+            self._shaper.follow(self._setpoint, self._goal.velocity)
+        elif self._goal.position is not None:
+            self._shaper.step(self._setpoint, self._goal.position)
         self._located = None
         drive = self._gripper if self._policy_has_gripper else None
         width, grasp = self._gripper_command if drive is None else drive.step()

@@ -12,20 +12,44 @@ from collections.abc import Callable
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_proto.manifest import ManifestError, PolicyManifest
+from skill_proto.manifest import GIVEN_FIELDS, ManifestError, PolicyManifest
 from skill_robots.arm import ArmSpec
 from skill_robots.motion.action import ActionConfig
-from skill_robots.motion.gripper import WIDTH, WIDTH_DISPLACEMENT
+from skill_robots.motion.drives import end_effector, joints
+from skill_robots.motion.gripper import GRASP, WIDTH, WIDTH_DISPLACEMENT
 from skill_robots.observation import FIELDS
 
-_DISPLACEMENT = "end_effector_displacement"
-_ACTIONS = [
-    [(_DISPLACEMENT, 3)],
-    [(_DISPLACEMENT, 3), (WIDTH_DISPLACEMENT, 1)],
-    [(_DISPLACEMENT, 3), (WIDTH, 1)],
-]
-_ACTION_FRAMES = {_DISPLACEMENT: "world", WIDTH_DISPLACEMENT: "none", WIDTH: "none"}
 _METRE = "m"
+_WORLD, _JOINT, _NONE = "world", "joint", "none"
+
+_PARTS: dict[str, tuple[int, str, str]] = {
+    end_effector.DISPLACEMENT: (3, _METRE, _WORLD),
+    end_effector.POSITION: (3, _METRE, _WORLD),
+    end_effector.ROTATION: (3, "rad", _WORLD),
+    "end_effector_quaternion": (4, "1", _WORLD),
+    "end_effector_euler": (3, "rad", _WORLD),
+    joints.DISPLACEMENT: (7, "rad", _JOINT),
+    joints.POSITION: (7, "rad", _JOINT),
+    joints.VELOCITY: (7, "rad/s", _JOINT),
+    WIDTH: (1, _METRE, _NONE),
+    WIDTH_DISPLACEMENT: (1, _METRE, _NONE),
+    GRASP: (1, _METRE, _NONE),
+}
+"""Size, unit and frame of each action part that this robot has."""
+
+_GRIPPER = {WIDTH, WIDTH_DISPLACEMENT, GRASP}
+_MOTIONS: tuple[set[str], ...] = (
+    {end_effector.DISPLACEMENT},
+    {end_effector.DISPLACEMENT, end_effector.ROTATION},
+    {end_effector.POSITION},
+    *({end_effector.POSITION, name} for name in end_effector.ORIENTATIONS),
+    *({name} for name in joints.PARTS),
+)
+"""Action parts that move the arm together."""
+
+MAX_ANGLE = 2.0 * np.pi
+"""A larger scale of an angle is one in degrees [rad]."""
+
 ROUNDED = 1e-6
 """Relative difference of two lengths that counts as equal."""
 
@@ -73,29 +97,42 @@ def _reach_m(spec: ArmSpec) -> float:
 def _check_fields(manifest: PolicyManifest) -> None:
     unknown = [
         field.name
-        for field in manifest.observation
+        for field in manifest.measured
         if field.name not in FIELDS or FIELDS[field.name].size != field.size
     ]
     if unknown:
         raise UnsupportedPolicyError(
             f"the policy observes fields that this robot does not have in that size: "
-            f"{', '.join(unknown)}; it has {', '.join(FIELDS)}"
+            f"{', '.join(unknown)}; it has {', '.join(FIELDS)}, and {', '.join(GIVEN_FIELDS)}"
+        )
+    goal = manifest.goal
+    if goal is not None and goal.field not in FIELDS:
+        raise UnsupportedPolicyError(
+            f"the goal is of the field {goal.field!r}, which this robot does not have; it has "
+            f"{', '.join(FIELDS)}"
         )
 
 
 def _check_parts(manifest: PolicyManifest) -> None:
-    parts = [(part.name, part.size) for part in manifest.action]
-    if parts not in _ACTIONS:
+    names = {part.name for part in manifest.action}
+    known = all(_PARTS.get(part.name, (0,))[0] == part.size for part in manifest.action)
+    if not known or len(names & _GRIPPER) > 1 or names - _GRIPPER not in _MOTIONS:
         raise UnsupportedPolicyError(
-            f"the policy's action is {parts}; this robot takes {' or '.join(map(str, _ACTIONS))}"
+            f"the policy's action is {[(part.name, part.size) for part in manifest.action]}; this "
+            f"robot takes {' or '.join(map(_sizes, _MOTIONS))}, alone or with one of "
+            f"{', '.join(sorted(_GRIPPER))} (1)"
         )
+
+
+def _sizes(names: set[str]) -> str:
+    return " and ".join(f"{name} ({_PARTS[name][0]})" for name in _PARTS if name in names)
 
 
 def _observation(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
     del spec
     return [
         text
-        for field in manifest.observation
+        for field in manifest.measured
         for text in _differences(
             f"observation {field.name!r}",
             (field.unit, field.frame),
@@ -108,12 +145,17 @@ def _action(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
     found: list[str] = []
     for part in manifest.action:
         owner = f"action {part.name!r}"
-        found += _differences(owner, (part.unit, part.frame), (_METRE, _ACTION_FRAMES[part.name]))
-        if part.unit == _METRE and part.scale > _reach_m(spec):
-            found.append(f"{owner} has the scale {part.scale:g} m, {_beyond(spec)}")
-        elif part.name == WIDTH and part.scale > spec.gripper_width_max * (1 + ROUNDED):
+        found += _differences(owner, (part.unit, part.frame), _PARTS[part.name][1:])
+        scale = part.max_scale
+        if part.unit == _METRE and scale > _reach_m(spec):
+            found.append(f"{owner} has the scale {scale:g} m, {_beyond(spec)}")
+        elif part.unit == "rad" and scale > MAX_ANGLE * (1 + ROUNDED):
             found.append(
-                f"{owner} has the scale {part.scale:g} m, but this gripper opens to "
+                f"{owner} has the scale {scale:g} rad, over a turn; is it in degrees?"
+            )
+        elif part.name in (WIDTH, GRASP) and scale > spec.gripper_width_max * (1 + ROUNDED):
+            found.append(
+                f"{owner} has the scale {scale:g} m, but this gripper opens to "
                 f"{spec.gripper_width_max:g} m"
             )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,12 @@ from skill_robots.arm import ArmSpec, PositionBasedVelocityLimit
 CREEP = 0.05
 """Least ``v_max`` of a joint near an end of its range, at which its bound may be 0 [rad/s]. All
 joints share one factor, so a joint without speed would stop the others."""
+
+AHEAD_S = 0.5
+"""Distance of the goal of a velocity, in time [s]."""
+
+END_MARGIN = 0.02
+"""A velocity ends this far from the end of a joint's range [rad]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +92,11 @@ class SetpointShaper:
         self._braking = 2.0 * config.braking_share * spec.acceleration_limit
         self._spec = spec
 
-    def step(self, state: Setpoint, goal: Array) -> None:
-        """Advances ``state`` by one period towards ``goal`` ``(n, dof)`` [rad], in place."""
+    def step(self, state: Setpoint, goal: Array, max_pace: float = math.inf) -> None:
+        """Advances ``state`` by one period towards ``goal`` ``(n, dof)`` [rad], in place.
+
+        ``max_pace`` bounds the requested velocity per radian of distance [1/s].
+        """
         error = goal - state.position
         distance = np.maximum(np.abs(error), _TINY)
         speed = np.minimum(self.config.position_gain * distance, np.sqrt(self._braking * distance))
@@ -94,8 +104,21 @@ class SetpointShaper:
         if self._spec.position_based_velocity_limit is not None:
             fastest = self._fastest_near_end(self._spec.position_based_velocity_limit, state, error)
         pace = (np.minimum(speed, fastest) / distance).min(axis=1, keepdims=True)
+        if max_pace < math.inf:
+            pace = np.minimum(pace, max_pace)
         wanted = _within(self.config.velocity_gain * (pace * error - state.velocity), self._a_max)
         self._accelerate(state, wanted)
+
+    def follow(self, state: Setpoint, velocity: Array) -> None:
+        """Advances ``state`` by one period at a joint velocity ``(n, dof)`` [rad/s], in place.
+
+        The goal lies :data:`AHEAD_S` ahead, but never beyond a joint's range, so that a joint slows
+        down before its end. The other limits are those of :meth:`step`.
+        """
+        goal = state.position + AHEAD_S * velocity
+        low = np.minimum(self._spec.position_low + END_MARGIN, state.position)
+        high = np.maximum(self._spec.position_high - END_MARGIN, state.position)
+        self.step(state, np.minimum(np.maximum(goal, low), high), 1.0 / AHEAD_S)
 
     def brake(self, state: Setpoint) -> None:
         """Advances ``state`` by one period towards rest, in place.

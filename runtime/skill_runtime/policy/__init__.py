@@ -3,9 +3,10 @@
 - ``policy_file``: opens the file and checks graph and manifest against each other.
 - ``onnx_file``: reads an ONNX file; an error gives the reason of a refusal, and the fix.
 - ``onnx_policy``: runs the graph for one or many streams of observations.
+- ``observation_inputs``: the observation that a graph takes, from measured fields.
 - ``plant_remarks``: differences between the plant of training and the plant that runs a policy.
 - ``servo_rates``: servo rates that fit the rate of a policy.
-- ``draft``: drafts the manifest of a graph that others trained.
+- ``foreign``: drafts and checks the manifest of a graph that others trained.
 - ``recurrent_state``: recurrent states per stream, never older than the trained horizon.
 - ``context_distance``: Mahalanobis distance of an inferred context from the training contexts.
 """

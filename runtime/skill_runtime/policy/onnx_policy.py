@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike
 
 from skill_proto.arrays import Array, Flags, Float32Array
 from skill_runtime.policy.context_distance import ContextDistance
+from skill_runtime.policy.observation_inputs import ObservationInputs
 from skill_runtime.policy.onnx_file.errors import PolicyFileError
 from skill_runtime.policy.onnx_file.session import Device, reason_of
-from skill_runtime.policy.onnx_file.tensor_match import Tensor
 from skill_runtime.policy.policy_file import open_policy_file
 from skill_runtime.policy.recurrent_state import RecurrentStates, Slots, Tensors
 
@@ -101,14 +101,17 @@ class OnnxPolicy:
 
     def reset(self, n: int) -> None:
         """Starts ``n`` new episodes in ``n`` slots."""
-        sizes = {tensor.name: tensor.row_shape for tensor in self._file.inputs}
+        manifest = self.manifest
         # Stored even if the graph does not take it: the previous action is part of the state.
-        sizes["previous_action"] = (self.manifest.action_size,)
+        sizes = {"observation": manifest.observation_size, "previous_action": manifest.action_size}
+        commands = {"skill": manifest.skill.size, "goal": manifest.goal_size}
+        sizes |= {name: size for name, size in commands.items() if size}
+        if any(tensor.name == "use_goal" for tensor in self._file.inputs):
+            sizes["use_goal"] = 1
         self._inputs: Tensors = {
-            name: np.zeros((n, *row_shape), np.float32)
-            for name, row_shape in sizes.items()
-            if name not in self._state_names
+            name: np.zeros((n, size), np.float32) for name, size in sizes.items()
         }
+        self._observation = ObservationInputs(manifest, n)
         self._states = RecurrentStates(self.manifest.recurrent, n)
         self._all_slots: Slots = np.arange(n)
 
@@ -119,6 +122,7 @@ class OnnxPolicy:
     def _reset_slots(self, slots: Slots | int) -> None:
         self._inputs["previous_action"][slots] = 0.0
         self._states.reset(slots)
+        self._observation.reset(slots)
 
     def act(
         self, observation: Array, *, skill: Array | None = None, goal: Array | None = None
@@ -194,7 +198,8 @@ class OnnxPolicy:
 
     def _step(self, slots: Slots, inputs: Tensors) -> PolicyOutput:
         gathered = self._states.gather(slots)
-        feed = {name: gathered.with_standby_rows(array) for name, array in inputs.items()}
+        given = inputs | self._observation.assemble(slots, inputs)
+        feed = {name: gathered.with_standby_rows(array) for name, array in given.items()}
         outputs = self._infer(feed | gathered.states)
         state_is_finite = self._states.scatter(gathered, outputs)
         output = self._output(outputs, inputs, state_is_finite, slots)
@@ -238,7 +243,7 @@ class OnnxPolicy:
             inputs["use_goal"][:] = 0.0 if goal is None else 1.0
 
     def _infer(self, inputs: Tensors) -> Tensors:
-        n = len(inputs["observation"])
+        n = len(inputs[self._file.inputs[0].name])
         if n == 1 or self._file.batched:
             return self._run(inputs, n)
         rows = [
@@ -249,12 +254,11 @@ class OnnxPolicy:
 
     def _run(self, inputs: Tensors, n: int) -> Tensors:
         feed = {
-            tensor.graph_name: inputs[tensor.name].reshape(_graph_shape(tensor, n))
-            for tensor in self._file.inputs
+            tensor.graph_name: tensor.to_graph(inputs[tensor.name]) for tensor in self._file.inputs
         }
         values = self._file.session.run(self._output_names, feed)
         return {
-            tensor.name: value.reshape((n, *tensor.row_shape))
+            tensor.name: tensor.from_graph(value, n)
             for tensor, value in zip(self._file.outputs, values, strict=True)
         }
 
@@ -314,10 +318,6 @@ class OnnxPolicy:
         start = time.perf_counter()
         self._infer(inputs)
         return time.perf_counter() - start
-
-
-def _graph_shape(tensor: Tensor, n: int) -> tuple[int, ...]:
-    return tensor.shape_of_one if n == 1 else (n, *tensor.row_shape)
 
 
 def _active_rows(outputs: Tensors, name: str, n: int) -> Float32Array | None:

@@ -16,6 +16,7 @@ from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ArmSpec
 from skill_robots.franka.specs import FR3, PANDA
 from skill_robots.motion.action import ActionConfig
+from skill_robots.motion.drives.choice import displacement_scale
 from skill_robots.motion.policy_support import TRAINED_UNITS
 from skill_robots.motion.setpoint_shaper import ShaperConfig
 from skill_robots.tasks.registry import TASKS, find_task
@@ -146,7 +147,7 @@ def _action(manifest: PolicyManifest, spec: ArmSpec) -> list[str]:
             f"{error / here.max_setpoint_error:.2g} times as strong as the "
             f"{here.max_setpoint_error:g} m of docs/plant.md"
         )
-    scale = manifest.action[0].scale
+    scale = displacement_scale(manifest, ActionConfig.displacement)
     attainable = max(error, spec.end_effector_speed / manifest.control_rate_hz)
     if scale > attainable:
         found.append(

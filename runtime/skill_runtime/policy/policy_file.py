@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class PolicyFile:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     batched: bool
-    """Whether the graph takes any number of rows at once, along axis 0."""
+    """Whether the graph takes any number of rows at once."""
 
 
 def load_manifest(path: Path | str) -> PolicyManifest:
@@ -74,9 +74,9 @@ def open_policy_file(path: Path | str, *, device: Device = "cpu") -> PolicyFile:
         raise PolicyFileError(
             path,
             "graph and manifest contradict each other: " + "; ".join(faults),
-            "the tensors that docs/policy-file.md lists, float32, in the sizes the manifest gives",
-            "export the policy again (a network of another precision: convert it to float32 "
-            "first), or correct the manifest (its 'tensors' maps names and batch)",
+            "the tensors that docs/policy-file.md lists, in the sizes the manifest gives",
+            "correct the manifest (its 'tensors' maps names and batch; `skill-manifest draft` "
+            "writes what the graph tells), or export the policy again",
         )
     return PolicyFile(
         path=path,
@@ -85,9 +85,13 @@ def open_policy_file(path: Path | str, *, device: Device = "cpu") -> PolicyFile:
         sha256=sha256,
         inputs=inputs,
         outputs=outputs,
-        batched=manifest.tensors.batch_axis == 0
-        and all(is_dynamic(node.shape[0]) for node in session.get_inputs()),
+        batched=manifest.tensors.batch_axis == 0 and _is_batched(inputs, session),
     )
+
+
+def _is_batched(inputs: Sequence[Tensor], session: Any) -> bool:  # noqa: ANN401  onnxruntime has no types
+    nodes = {node.name: node for node in session.get_inputs()}
+    return all(is_dynamic(nodes[each.graph_name].shape[each.batch_axis]) for each in inputs)
 
 
 def _open_session(path: Path, device: Device) -> tuple[Any, str]:
@@ -111,7 +115,7 @@ def _read_manifest(path: Path, session: Any) -> PolicyManifest:  # noqa: ANN401 
             f"it carries no manifest ('{METADATA_KEY}' in its metadata), and there is no "
             + " or ".join(map(str, places)),
             "a policy file with the manifest of its observations, actions and training",
-            "export it with skill-train, or write the manifest beside it (docs/policy-file.md)",
+            f"write one: skill-manifest draft {path}, then fill it in (docs/foreign-policies.md)",
         )
     try:
         return PolicyManifest.from_json(text)

@@ -53,7 +53,7 @@ def validate_act(arrays: Mapping[str, FloatArray], manifest: PolicyManifest) -> 
 
 def entry_name(manifest: PolicyManifest, entry: int) -> str:
     """Returns the name of an entry of the observation, such as ``cube_position[0]``."""
-    for part in manifest.observation:
+    for part in manifest.measured:
         if entry < part.size:
             return f"{part.name}[{entry}]" if part.size > 1 else part.name
         entry -= part.size

@@ -23,7 +23,8 @@ from skill_robots.control_box.physics.scene import (
     set_object,
 )
 from skill_robots.objects import CUBE_SIZE
-from skill_robots.observation import canonical_sign, rotate
+from skill_robots.observation import rotate
+from skill_robots.rotations import canonical_sign
 
 EXTERNAL_FILTER_S = 0.01
 """Time constant of the low-pass filter on external torques [s]; a guess."""

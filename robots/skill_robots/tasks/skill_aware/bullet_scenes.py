@@ -17,7 +17,8 @@ from panda_gym.envs.tasks.pick_and_place import PickAndPlace
 from skill_proto.arrays import Array
 from skill_robots.arm import Pose
 from skill_robots.objects import CUBE
-from skill_robots.observation import WorldState, canonical_sign, observe
+from skill_robots.observation import WorldState, observe
+from skill_robots.rotations import canonical_sign
 from skill_robots.tasks.bullet_simulation import BulletSimulation
 from skill_robots.tasks.skill_aware.scenes import (
     ACTION_SIZE,

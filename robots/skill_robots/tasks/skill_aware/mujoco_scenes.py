@@ -15,7 +15,8 @@ from mujoco.batch import Batch
 from skill_proto.arrays import Array
 from skill_robots.arm import Pose
 from skill_robots.objects import CUBE
-from skill_robots.observation import WorldState, canonical_sign, observe, rotate
+from skill_robots.observation import WorldState, observe, rotate
+from skill_robots.rotations import canonical_sign
 from skill_robots.tasks.skill_aware.bullet_kinematics import joint_targets, locate
 from skill_robots.tasks.skill_aware.mujoco_model import (
     BASE_POSITION,

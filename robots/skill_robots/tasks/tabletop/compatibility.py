@@ -28,11 +28,17 @@ def check_fits_tabletop(manifest: PolicyManifest, *, gripper: bool = False) -> N
     of_the_task = (
         part is not None
         and part.name == WIDTH
-        and math.isclose(part.scale, PANDA.gripper_width_max, rel_tol=ROUNDED)
+        and math.isclose(part.max_scale, PANDA.gripper_width_max, rel_tol=ROUNDED)
     )
     if of_the_task and not gripper:
         raise UnsupportedPolicyError(
             f"{manifest.name} drives the gripper, which is closed here; take a policy that pushes"
+        )
+    if manifest.action[0].name != "end_effector_displacement" or not manifest.is_plain:
+        raise UnsupportedPolicyError(
+            f"{manifest.name} acts by {manifest.action[0].name} or has observations of its own; "
+            "the scenes of this evaluation take displacements of the end effector. Serve it, and "
+            "score it with benchmarks.serving.foreign"
         )
     if manifest.action_size != Tabletop.action_size + int(of_the_task):
         raise UnsupportedPolicyError(

@@ -28,9 +28,9 @@ from skill_robots.observation import (
     GRIPPER_OBSERVATION,
     PUSH_OBSERVATION,
     WorldState,
-    canonical_sign,
     observe,
 )
+from skill_robots.rotations import canonical_sign
 from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.tabletop.engines.make import make_physics
 from skill_robots.tasks.tabletop.engines.physics import GripperWidth
@@ -257,6 +257,7 @@ class Tabletop:
                     angular_velocity=angular_velocity,
                 )
             },
+            kinematics=PANDA.kinematics,
         )
         return self._noise.add(state, self.rng)
 

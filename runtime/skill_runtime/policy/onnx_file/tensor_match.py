@@ -1,4 +1,4 @@
-"""Checks inputs and outputs of a graph against the manifest."""
+"""Checks inputs and outputs of a graph against the manifest, and converts at the graph's border."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from skill_proto.arrays import Float32Array
 from skill_proto.manifest import PolicyManifest
+
+FLOATS: dict[str, type[np.floating]] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+}
+"""Types of tensors that are converted to single precision and back, by ONNX Runtime's name."""
 
 
 class Node(Protocol):
@@ -41,18 +52,47 @@ class Tensor:
     """Shape without the batch axis."""
     shape_of_one: tuple[int, ...]
     """Shape that the graph takes for a batch of one."""
+    batch_axis: int = 0
+    """Axis of the batch in the graph."""
+    dtype: type[np.floating] = np.float32
+    """Type of the entries in the graph."""
+
+    def to_graph(self, rows: Float32Array) -> NDArray[np.floating]:
+        """Returns rows ``(n, *row_shape)`` as the graph takes them."""
+        n = len(rows)
+        if n == 1:
+            shaped = rows.reshape(self.shape_of_one)
+        else:
+            shaped = rows.reshape((n, *self.row_shape))
+            if self.batch_axis:
+                shaped = np.ascontiguousarray(np.moveaxis(shaped, 0, self.batch_axis))
+        return shaped if self.dtype is np.float32 else _cast(shaped, self.dtype)
+
+    def from_graph(self, value: NDArray[np.floating], n: int) -> Float32Array:
+        """Returns a tensor of the graph as rows ``(n, *row_shape)`` in single precision."""
+        if n > 1 and self.batch_axis:
+            value = np.moveaxis(value, self.batch_axis, 0)
+        return _cast(value.reshape((n, *self.row_shape)), np.float32)
+
+
+def _cast(array: NDArray[np.floating], dtype: type[np.floating]) -> NDArray[np.floating]:
+    """Returns the numbers in another precision; one that is too large becomes infinite."""
+    with np.errstate(over="ignore"):
+        return array.astype(dtype, copy=False)
 
 
 def _expected_inputs(manifest: PolicyManifest) -> dict[str, tuple[tuple[int, ...], bool]]:
     """Returns the row shape of each input, and whether the graph must have it."""
-    expected: dict[str, tuple[tuple[int, ...], bool]] = {
-        "observation": ((manifest.observation_size,), True),
-        "previous_action": ((manifest.action_size,), False),
-    }
+    expected: dict[str, tuple[tuple[int, ...], bool]] = {}
+    for field in manifest.observation:
+        (before,), _ = expected.get(field.input, ((0,), True))
+        expected[field.input] = ((before + field.width * field.history,), True)
+    observed = {field.name for field in manifest.observation}
+    expected["previous_action"] = ((manifest.action_size,), False)
     if manifest.skill.size:
-        expected["skill"] = ((manifest.skill.size,), True)
+        expected["skill"] = ((manifest.skill.size,), "skill" not in observed)
     if manifest.goal is not None:
-        expected["goal"] = ((manifest.goal_size,), True)
+        expected["goal"] = ((manifest.goal_size,), "goal" not in observed)
         expected["use_goal"] = ((1,), manifest.skill.size > 0)
     for state in manifest.recurrent:
         expected[state.name] = (state.shape, True)
@@ -86,6 +126,7 @@ def match_tensors(
     else:
         expected, renamed = _expected_outputs(manifest), manifest.tensors.outputs
     by_name = {node.name: node for node in nodes}
+    own_axis = {state.name: state.batch_axis for state in manifest.recurrent}
     faults.extend(
         f"tensors.{kind}s maps {name!r}, which is none of {', '.join(expected)}"
         for name in renamed
@@ -100,16 +141,24 @@ def match_tensors(
                 present = ", ".join(item.name for item in nodes)
                 faults.append(f"the graph has no {kind} {graph_name!r} (it has {present})")
             continue
-        shape_of_one = _shape_of_one(node.shape, row_shape, manifest.tensors.batch_axis)
-        if shape_of_one is None or node.type != "tensor(float)":
-            expected_shape = _full_shape(row_shape, manifest.tensors.batch_axis)
+        axis = own_axis.get(name.removeprefix("next_"))
+        axis = manifest.tensors.batch_axis if axis is None else axis
+        shape_of_one = _shape_of_one(node.shape, row_shape, axis)
+        if shape_of_one is None or node.type not in FLOATS:
             faults.append(
                 f"{kind} {node.name!r} is {node.type} {_format_shape(node.shape)}, the manifest "
-                f"makes it tensor(float) {_format_shape(expected_shape)}"
+                f"makes it a tensor of floats {_format_shape(_full_shape(row_shape, axis))}"
             )
             continue
         found.append(
-            Tensor(name=name, graph_name=node.name, row_shape=row_shape, shape_of_one=shape_of_one)
+            Tensor(
+                name=name,
+                graph_name=node.name,
+                row_shape=row_shape,
+                shape_of_one=shape_of_one,
+                batch_axis=axis or 0,
+                dtype=FLOATS[node.type],
+            )
         )
     if kind == "input":
         faults.extend(f"the manifest does not explain input {name!r}" for name in by_name)

@@ -10,6 +10,7 @@ import numpy as np
 
 from skill_proto.arrays import Float32Array, Ids
 from skill_runtime.policy import Device, OnnxPolicy
+from skill_runtime.policy.observation_inputs import History
 from skill_runtime.policy.recurrent_state import RecurrentStates, Slots, Tensors
 from skill_runtime.policy_service.inference.input_rows import InputRows
 from skill_runtime.policy_service.inference.stepper import (
@@ -54,6 +55,7 @@ class SavedSlots:
     previous_action: Float32Array
     """``(n, A)``."""
     recurrent: SavedStates
+    history: History
 
 
 class RestorablePolicy(OnnxPolicy):
@@ -71,6 +73,7 @@ class RestorablePolicy(OnnxPolicy):
             slots=index,
             previous_action=self._inputs["previous_action"][index],
             recurrent=self._states.save(index),
+            history=self._observation.save(index),
         )
 
     def restore(self, saved: SavedSlots, rows: slice) -> None:
@@ -78,6 +81,7 @@ class RestorablePolicy(OnnxPolicy):
         slots = saved.slots[rows]
         self._inputs["previous_action"][slots] = saved.previous_action[rows]
         self._states.restore(slots, saved.recurrent, rows)
+        self._observation.restore(slots, saved.history, rows)
 
     def copy_all(self) -> SlotMemory:
         """Returns a copy of the memory of all slots."""
@@ -86,6 +90,7 @@ class RestorablePolicy(OnnxPolicy):
             states=saved.recurrent.states,
             age=saved.recurrent.age,
             previous_action=saved.previous_action,
+            history=saved.history,
         )
 
     def set_all(self, memory: SlotMemory) -> None:
@@ -93,7 +98,12 @@ class RestorablePolicy(OnnxPolicy):
         states = SavedStates(states=memory.states, age=memory.age)
         slots = np.arange(self.slots)
         self.restore(
-            SavedSlots(slots=slots, previous_action=memory.previous_action, recurrent=states),
+            SavedSlots(
+                slots=slots,
+                previous_action=memory.previous_action,
+                recurrent=states,
+                history=memory.history,
+            ),
             slice(None),
         )
 

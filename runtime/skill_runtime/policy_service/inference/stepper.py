@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import numpy as np
 from skill_proto.arrays import Flags, Float32Array, Ids
 from skill_proto.manifest import PolicyManifest
 from skill_runtime.policy import Device
+from skill_runtime.policy.observation_inputs import History
 from skill_runtime.policy.policy_file import PolicyFile, open_policy_file
 from skill_runtime.policy.recurrent_state import Tensors
 from skill_runtime.policy_service.inference.input_rows import InputRows
@@ -45,6 +46,8 @@ class SlotMemory:
     """``(slots,)`` steps that the active states have seen."""
     previous_action: Float32Array
     """``(slots, A)`` in the bounds of the graph."""
+    history: History = field(default_factory=dict[str, tuple[Float32Array, Flags]])
+    """Earlier observations by input of the graph; empty for a graph that needs none."""
 
 
 class Stepper(Protocol):
@@ -110,16 +113,11 @@ def can_bind(file: PolicyFile) -> bool:
     return (
         file.batched
         and all(getattr(manifest.tensors, name) == getattr(plain, name) for name in extras)
-        and all(_is_plain(part) for part in manifest.observation)
+        and manifest.is_plain
+        and all(state.batch_axis is None for state in manifest.recurrent)
         and all(_is_single(node) for node in file.session.get_inputs())
         and all(_is_single(node) for node in file.session.get_outputs())
     )
-
-
-def _is_plain(part: object) -> bool:
-    """Returns whether a part of the observation enters the graph unchanged."""
-    given = part.model_dump(exclude_defaults=True)  # pyright: ignore[reportAttributeAccessIssue]
-    return given.keys() <= {"name", "size", "unit", "frame"}
 
 
 def _is_single(node: object) -> bool:
