@@ -65,8 +65,8 @@ class Train:
 
     preset: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Row of settings, and its world, that the other flags change: paper-ant and
-    paper-half-cheetah are those of the papers of CSF and METRA, fast-ant is ours. Each difference
-    from the paper is printed, with --help too."""
+    paper-half-cheetah are those of the papers of CSF and METRA, fast-ant and discovered-panda are
+    ours. Each difference from the paper is printed, with --help too."""
 
     run_dir: Path | None = None
     """Directory of the run. Default: logs/ALGORITHM/TIME_seedN. If it holds a run with the same

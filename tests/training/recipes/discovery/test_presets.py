@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from benchmarks.discovery.comparison.rows import PANDA
 
 import skill_training
 from skill_robots.worlds.registry import make_world
-from skill_training.cli import main, parse, train_config
+from skill_training.cli import config_of, main, parse, train_config
 from skill_training.config import config_to_json, flat_settings
 from skill_training.errors import ConfigError
 from skill_training.recipes.discovery.config import SkillConfig
@@ -164,3 +165,11 @@ def test_every_network_sees_the_published_normalisation(name: str) -> None:
     representation = algorithm.representation
     torch.testing.assert_close(representation(point), representation.map(plain))
     torch.testing.assert_close(algorithm.actor.normalizer(point), plain)
+
+
+def test_the_row_of_the_tabletop_is_the_one_of_the_comparison() -> None:
+    """``python -m benchmarks.discovery.panda`` has it as ``mlp``."""
+    row = next(one for one in PANDA if one.key == "mlp")
+    flags = [*row.variant(("--env-steps", "640000")).flags]
+    config = preset_config("csf", "discovered-panda")
+    assert replace(config, preset=None) == config_of(["csf", *flags])

@@ -123,18 +123,23 @@ class SkillRecipe:
 
     def card_notes(self, config: SkillConfig) -> CardNotes:
         """Returns the texts of the card that are not in the manifest."""
+        sections = {"Preset": preset_section(config)} if config.preset else {}
         if not isinstance(config.task, TabletopConfig):
             world = _world(config, 1)
             world.close()
             limits = WORLD_LIMITS.format(world=world.spec.title, steps=world.spec.episode_steps)
             limits += pixel_limits(config)
-            sections = {"Preset": preset_section(config)} if config.preset else {}
             return CardNotes(limits=limits, metric_texts=METRIC_TEXTS, sections=sections)
         seen = config.algorithm.representation.inputs
         given = "" if seen in MEASURED else GIVEN.format(inputs=", ".join(seen))
         given = pixel_limits(config) or given
         limits = LIMITS.format(given=given, hand=hand_limits(config.task))
-        return CardNotes(limits=limits, goal_limits=GOAL_LIMITS, metric_texts=METRIC_TEXTS)
+        return CardNotes(
+            limits=limits,
+            goal_limits=GOAL_LIMITS,
+            metric_texts=METRIC_TEXTS,
+            sections=sections,
+        )
 
 
 class SkillLearner:
