@@ -12,7 +12,7 @@ from benchmarks.discovery.comparison.rows import PANDA
 
 import skill_training
 from skill_robots.worlds.registry import make_world
-from skill_training.cli import config_of, main, parse, train_config
+from skill_training.cli import config_of, main
 from skill_training.config import config_to_json, flat_settings
 from skill_training.errors import ConfigError
 from skill_training.recipes.discovery.config import SkillConfig
@@ -84,7 +84,7 @@ def test_a_preset_is_a_configuration_like_any_other(key: tuple[str, str]) -> Non
     assert shortest_command(config) == f"skill-train {algorithm} --preset {name} --seed 0"
     changed = replace(config, run=replace(config.run, seed=4, n_envs=3))
     words = shlex.split(shortest_command(changed))[1:]
-    assert train_config(parse(words)) == changed
+    assert config_of(words) == changed
     assert preset_config(algorithm, name, config.world) == config
     section = SkillRecipe().card_notes(config).sections["Preset"]
     assert all(f"- {difference}\n" in section for difference in deviations(config))
@@ -132,7 +132,7 @@ def test_a_run_of_a_preset_of_another_release_can_still_be_exported() -> None:
     assert remarks(config) == ("Preset x of another release.",)
     command = shortest_command(config)
     assert command.startswith("skill-train csf --world ant --seed 0 ")
-    assert train_config(parse(shlex.split(command)[1:])) == replace(config, preset=None)
+    assert config_of(shlex.split(command)[1:]) == replace(config, preset=None)
 
 
 def test_the_help_lists_presets_and_differences(capfd: pytest.CaptureFixture[str]) -> None:
