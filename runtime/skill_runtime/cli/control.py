@@ -33,6 +33,9 @@ from skill_runtime.console.text import control_command
 _AS_FLAGS = {
     "pass stop_address=...": "pass --stop-address ADDRESS",
     "pass telemetry_address=...": "pass --telemetry-address ADDRESS",
+    "give key and server_key": "give --key FILE and --server-key KEY",
+    "give key, set": "give --key FILE, set",
+    "give server_key, set": "give --server-key KEY, set",
     "call hello() to use the new server, then acquire() again": "run this command again",
     "after a restart of the server, call hello()": "after a restart of the server, run this again",
     "call acquire() again if this program should still command the arm": "run this command again",
@@ -40,6 +43,9 @@ _AS_FLAGS = {
     "call clear(), then call acquire()": "run skill-control clear, then this command again",
 }
 """Fixes in terms of the client's methods, and the same for a command line."""
+
+_STOP_FLAGS = ("--address", "--telemetry-address", "--stop-address", "--key", "--server-key")
+"""Flags of a stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +63,14 @@ class ControlOptions:
         str | None, arg(metavar="ADDRESS", help_behavior_hint="(default: as the server reports)")
     ] = None
     """Address for stops, if a tunnel leads to it."""
+    key: Annotated[
+        str | None, arg(metavar="FILE", help_behavior_hint="(default: see docs/security.md)")
+    ] = None
+    """Key pair of this client, from `skill-keys new`."""
+    server_key: Annotated[
+        str | None, arg(metavar="KEY", help_behavior_hint="(default: see docs/security.md)")
+    ] = None
+    """Public key of the server in single quotes, or a file with it."""
 
 
 def main() -> None:
@@ -95,15 +109,15 @@ def read_stop(words: Sequence[str]) -> ControlOptions | None:
     Returns:
         The options; None for any other command line, and for one that asks for help.
     """
-    addresses: dict[str, str] = {}
+    given: dict[str, str] = {}
     reason: list[str] = []
     stops, left = False, list(words)
     while left:
         word = left.pop(0)
         flag, equals, value = word.partition("=")
-        if flag in ("--address", "--telemetry-address", "--stop-address") and (equals or left):
+        if flag in _STOP_FLAGS and (equals or left):
             name = flag.removeprefix("--").replace("-", "_")
-            addresses[name] = value if equals else left.pop(0)
+            given[name] = value if equals else left.pop(0)
         elif stops:
             reason.append(word)
         elif word == "stop":
@@ -116,9 +130,11 @@ def read_stop(words: Sequence[str]) -> ControlOptions | None:
         reason = reason[1:]
     return ControlOptions(
         command=StopSubcommand(reason=tuple(reason)),
-        address=addresses.get("address", DEFAULT_ADDRESS),
-        telemetry_address=addresses.get("telemetry_address"),
-        stop_address=addresses.get("stop_address"),
+        address=given.get("address", DEFAULT_ADDRESS),
+        telemetry_address=given.get("telemetry_address"),
+        stop_address=given.get("stop_address"),
+        key=given.get("key"),
+        server_key=given.get("server_key"),
     )
 
 
@@ -132,6 +148,8 @@ def _run(options: ControlOptions) -> int:
             name=holder_name(),
             telemetry_address=options.telemetry_address,
             stop_address=options.stop_address,
+            key=options.key,
+            server_key=options.server_key,
         ) as client:
             try:
                 command.run(client)

@@ -37,6 +37,11 @@ def control_box() -> None:
     run_program("skill-control-box", _control_box)
 
 
+def keys() -> None:
+    """Runs ``skill-keys``."""
+    run_program("skill-keys", _keys, subcommands=True)
+
+
 def _serve() -> None:
     from skill_runtime.cli.serve import main
 
@@ -63,5 +68,11 @@ def _doctor() -> None:
 
 def _control_box() -> None:
     from skill_runtime.cli.control_box import main
+
+    main()
+
+
+def _keys() -> None:
+    from skill_runtime.cli.keys.main import main
 
     main()

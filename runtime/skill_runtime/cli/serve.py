@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import tyro
 
-from skill_proto.ports import STOP_PORT_OFFSET, TELEMETRY_PORT_OFFSET, local_address
+from skill_proto.ports import DEFAULT_HOST, STOP_PORT_OFFSET, TELEMETRY_PORT_OFFSET
+from skill_runtime.cli.keys.serving_keys import server_security, viewer_keys
 from skill_runtime.cli.serve_options import ServeOptions, check_options
 from skill_runtime.console.exit_codes import FAILED, OK, USAGE
 from skill_runtime.console.flags import UsageError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from skill_runtime.console.status_line import LiveLine
     from skill_runtime.processes.config import ServerOptions
     from skill_runtime.processes.serving import Serving
+    from skill_runtime.security.config import ServerSecurity
     from skill_runtime.transport.addresses import Addresses
 
 # Other imports are local: '--help' and a mistyped flag answer at once.
@@ -102,11 +104,12 @@ def main() -> None:
                 logging.getLogger("skill_runtime.children").error(text)
 
         try:
-            serving = Serving(server_options(arguments), server_addresses(arguments), show)
-            with serving:
+            addresses = server_addresses(arguments)
+            security = server_security(arguments.addresses.keys, addresses, view=arguments.view)
+            with Serving(server_options(arguments), addresses, show, security) as serving:
                 if not serving.start(shutdown.asked.is_set):
                     sys.exit(128 + shutdown.number)
-                code = run_server(serving, arguments, shutdown, line)
+                code = run_server(serving, arguments, shutdown, line, security)
         except AddressError as error:
             _refuse(error)
         except ServeError as error:
@@ -165,15 +168,21 @@ def server_addresses(arguments: ServeOptions) -> Addresses:
     from skill_runtime.transport.addresses import Addresses
 
     given, port = arguments.addresses, arguments.addresses.port
+    host = given.host or DEFAULT_HOST
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     return Addresses(
-        commands=given.commands or local_address(port),
-        telemetry=given.telemetry or local_address(port + TELEMETRY_PORT_OFFSET),
-        stop=given.stop or local_address(port + STOP_PORT_OFFSET),
+        commands=given.commands or f"tcp://{host}:{port}",
+        telemetry=given.telemetry or f"tcp://{host}:{port + TELEMETRY_PORT_OFFSET}",
+        stop=given.stop or f"tcp://{host}:{port + STOP_PORT_OFFSET}",
     )
 
 
 def run_server(
-    serving: Serving, arguments: ServeOptions, shutdown: Shutdown, line: LiveLine
+    serving: Serving,
+    arguments: ServeOptions,
+    shutdown: Shutdown,
+    line: LiveLine,
+    security: ServerSecurity | None,
 ) -> int:
     """Prints banner and status line until ``shutdown`` or the end of the controller.
 
@@ -192,12 +201,13 @@ def run_server(
         remarks.insert(
             0, f"stopped until a client sends 'clear': {control_command('clear', commands)}"
         )
-    line.say(banner(welcome, commands, remarks))
+    public_key = "" if security is None else security.public
+    line.say(banner(welcome, commands, remarks, public_key))
     viewer = None
     if arguments.view:
         from skill_runtime.subscribers.viewer import Viewer
 
-        viewer = Viewer(serving.addresses.telemetry)
+        viewer = Viewer(serving.addresses.telemetry, viewer_keys(security))
         viewer.open()
 
     def show(state: State) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import OmitArgPrefixes, arg
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, arg
 
 from skill_proto.bounds import SERVO_RATE_HZ
 from skill_proto.ports import COMMAND_PORT, MAX_PORT, STOP_PORT_OFFSET
@@ -78,8 +78,22 @@ class FrankaOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class AddressOptions:
-    """Addresses are on this machine: TCP on the loopback interface, or Unix-domain sockets."""
+    """Without keys, addresses are on this machine: loopback TCP, or Unix-domain sockets."""
 
+    host: Annotated[str | None, arg(metavar="HOST", help_behavior_hint="(default: 127.0.0.1)")] = (
+        None
+    )
+    """Address of this machine to serve on, e.g. 192.168.1.5, or 0.0.0.0 for all of its networks.
+    Any but 127.0.0.1 needs keys."""
+    keys: Annotated[
+        Path | None,
+        arg(
+            metavar="FOLDER",
+            help_behavior_hint="(default: none on 127.0.0.1, else ~/.config/skill-serve)",
+        ),
+    ] = None
+    """Admit only clients whose keys are in FOLDER/authorized_keys, and encrypt; `skill-keys` makes
+    the files."""
     port: int = COMMAND_PORT
     """Port for commands; telemetry uses the next port, stop the one after it."""
     commands: Annotated[str | None, arg(metavar="ADDRESS", help_behavior_hint="")] = None
@@ -145,6 +159,9 @@ class ServeOptions:
     """Least severe messages that are printed."""
     view: bool = False
     """Open MuJoCo's viewer, in a process of its own."""
+    service_only: FlagCreatePairsOff[bool] = False
+    """Serve policies to robots that other programs control, without an arm; see
+    `skill-serve --service-only --help`."""
     arm: OmitArgPrefixes[ArmOptions] = ArmOptions()
     franka: OmitArgPrefixes[FrankaOptions] = FrankaOptions()
     addresses: OmitArgPrefixes[AddressOptions] = AddressOptions()

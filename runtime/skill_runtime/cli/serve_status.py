@@ -14,14 +14,18 @@ from skill_runtime.console.text import (
 )
 
 
-def banner(welcome: Welcome, commands_address: str, remarks: Sequence[str]) -> str:
-    """Describes the server, its addresses, and the commands to try."""
+def banner(
+    welcome: Welcome, commands_address: str, remarks: Sequence[str], public_key: str = ""
+) -> str:
+    """Describes the server, its addresses, its public key, and the commands to try."""
     examples = [
         example_command(welcome.manifest, commands_address),
         control_command("hello", commands_address),
         control_command("watch", commands_address),
     ]
     lines = [welcome_text(welcome, commands_address), f"{'commands':<11}{commands_address}"]
+    if public_key:
+        lines.append(f"{'keys':<11}clients need a key; --server-key '{public_key}'")
     lines += [f"{'note':<11}{remark}" for remark in remarks]
     lines.append(f"{'try':<11}" + ", ".join(filter(None, examples)))
     return "\n".join(lines)

@@ -16,6 +16,7 @@ It needs neither a simulator nor an inference engine. The modules:
 - ``sessions``: the age of recurrent states, compared with that of the server.
 - ``requests``: arguments of a call converted to messages.
 - ``connection``: requests and replies over one DEALER socket.
+- ``sockets``: ZeroMQ sockets, with keys if there are any.
 - ``guard``: one call at a time, in one process.
 - ``errors``: the exceptions, as a tree.
 """
@@ -26,6 +27,8 @@ from skill_runtime.client.errors import (
     TRANSIENT_ERRORS,
     ClientError,
     CommandRefusedError,
+    ForbiddenError,
+    HandshakeError,
     InvalidAddressError,
     InvalidUseError,
     LeaseHeldError,
@@ -50,7 +53,9 @@ __all__ = [
     "ClientLease",
     "CommandRefusedError",
     "Connection",
+    "ForbiddenError",
     "GripperFields",
+    "HandshakeError",
     "InvalidAddressError",
     "InvalidUseError",
     "LeaseHeldError",

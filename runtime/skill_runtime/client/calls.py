@@ -48,6 +48,7 @@ from skill_runtime.client.sessions import SessionAges
 from skill_runtime.client.steps import Answer, Ask, AwaitEnd, AwaitState, Call, Deadline, ask
 from skill_runtime.client.stop import Target, stop_call
 from skill_runtime.client.telemetry import TelemetrySubscription
+from skill_runtime.security.client_keys import ClientKeys
 
 RENEWED_ELSEWHERE = "this program acquired the lease again, as {holder!r}; use the newer lease"
 """Reason for the end of a lease that was handed over within one program."""
@@ -63,6 +64,7 @@ class Calls:
         telemetry: The client's subscription.
         telemetry_address: Address for telemetry; that of the welcome if None.
         stop_address: Address for stops; that of the welcome if None.
+        keys: Keys of client and server; None to connect without keys.
 
     Attributes:
         welcome: newest description of the server; None before the first.
@@ -83,11 +85,12 @@ class Calls:
         telemetry: TelemetrySubscription,
         telemetry_address: str | None,
         stop_address: str | None,
+        keys: ClientKeys | None = None,
     ) -> None:
         for given in (address, telemetry_address or "", stop_address or ""):
             if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise InvalidAddressError(given, "it is not a text")
-        self.address = address
+        self.address, self.keys = address, keys
         self.timeout_s = check_timeout(timeout_s)
         self.welcome: Welcome | None = None
         self.instance = ""
@@ -166,7 +169,11 @@ class Calls:
             granted = yield from self._ask(request, Granted, deadline)
         try:
             self.lease = Heartbeat(
-                self.address, granted, holder=holder, priority=request.priority, owner=owner
+                *(self.address, granted),
+                holder=holder,
+                priority=request.priority,
+                owner=owner,
+                keys=self.keys,
             )
         except ResourceError:
             yield from self._ask(Release(lease=granted.lease), Ok, deadline)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Self, Unpack
 
 from numpy.typing import ArrayLike
@@ -40,10 +41,11 @@ from skill_runtime.client.calls import Calls
 from skill_runtime.client.connection import Connection
 from skill_runtime.client.guard import Guard
 from skill_runtime.client.lease import ClientLease
-from skill_runtime.client.requests import GripperFields, make_request, to_vector
+from skill_runtime.client.requests import GripperFields, make_request, read_keys, to_vector
 from skill_runtime.client.servo_stream import ServoStream
 from skill_runtime.client.steps import Answer, Ask, AwaitEnd, AwaitState, Call, Step, T, drive
 from skill_runtime.client.telemetry import TelemetrySubscription
+from skill_runtime.security.client_keys import ClientKeys
 
 
 class SkillClient:
@@ -59,9 +61,13 @@ class SkillClient:
         telemetry_address: Address for telemetry, if the one that the server reports does not lead
             to it, as behind a tunnel.
         stop_address: Address for stops, likewise.
+        key: File with the key pair of this client, from ``skill-keys new``.
+        server_key: Public key of the server, or a file with it. Without these two, the environment
+            variables SKILL_KEY and SKILL_SERVER_KEY count and, for a server on another machine, the
+            files in ``~/.config/skill-serve``.
 
     Raises:
-        InvalidUseError: ``timeout_s`` is not a number of seconds.
+        InvalidUseError: ``timeout_s`` is not a number of seconds, or a key cannot be read.
         InvalidAddressError: an address is not a text.
     """
 
@@ -73,13 +79,16 @@ class SkillClient:
         name: str = "client",
         telemetry_address: str | None = None,
         stop_address: str | None = None,
+        key: str | Path | None = None,
+        server_key: str | Path | None = None,
     ) -> None:
         self._guard = Guard()
-        self._telemetry = TelemetrySubscription()
+        keys = read_keys(address, key, server_key)
+        self._telemetry = TelemetrySubscription(keys)
         self._calls = Calls(
-            address, timeout_s, name, self._telemetry, telemetry_address, stop_address
+            address, timeout_s, name, self._telemetry, telemetry_address, stop_address, keys
         )
-        self._commands = Connection(address, self.timeout_s)
+        self._commands = Connection(address, self.timeout_s, keys)
         self._lease: ClientLease | None = None
 
     @property
@@ -91,6 +100,11 @@ class SkillClient:
     def timeout_s(self) -> float:
         """Longest duration of any call [s]."""
         return self._calls.timeout_s
+
+    @property
+    def keys(self) -> ClientKeys | None:
+        """The keys with which it connects; None without keys."""
+        return self._calls.keys
 
     # Description and state ------------------------------------------------------------------------
 
@@ -318,7 +332,9 @@ class SkillClient:
             case Ask(address=None):
                 return self._commands.exchange(step.message, step.arrays, step.timeout_s)
             case Ask():
-                with Connection(step.address or "", step.timeout_s) as connection:
+                with Connection(
+                    step.address or "", step.timeout_s, self._commands.keys
+                ) as connection:
                     return connection.exchange(step.message, step.arrays)
             case AwaitState():
                 self._telemetry.wait(step.timeout_s)

@@ -7,33 +7,34 @@ its messages without waiting and reads the replies later.
 
 from __future__ import annotations
 
-import os
 import time
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import zmq
 
 from skill_proto.arrays import FloatArray
-from skill_proto.messages import REPLY, Error, Message, Reply
+from skill_proto.messages import REPLY, Error, Message, Reply, Welcome
+from skill_proto.ports import reachable_address
 from skill_proto.printable import printable
 from skill_proto.wire import MAX_FRAME_BYTES, WireError, pack, unpack
 from skill_runtime.client.errors import (
     CommandRefusedError,
-    InvalidAddressError,
+    HandshakeError,
     ProtocolError,
     ResourceError,
     ServerUnreachableError,
     from_reply,
 )
-
-HEARTBEAT_MS = 1000
-"""Interval of ZeroMQ's own heartbeat [ms]. A subscriber never sends, so only the heartbeat detects
-that its connection died silently. A DEALER has no heartbeat: its requests time out, and libzmq
-4.3.5 aborts the *server* if a connection is reset while a heartbeat is among its unread messages
-(``Assertion failed: !_io_error``)."""
+from skill_runtime.client.sockets.opening import (
+    close_socket,
+    close_with,
+    handshake_of,
+    open_socket,
+    unanswered,
+)
+from skill_runtime.security.client_keys import ClientKeys
 
 COMMAND_OPTIONS: dict[zmq.SocketOption, int] = {
     zmq.IMMEDIATE: 1,  # no message is queued for a server that starts later
@@ -45,101 +46,6 @@ COMMAND_OPTIONS: dict[zmq.SocketOption, int] = {
 MAX_REPLIES_AT_ONCE = 256
 """Most replies that :meth:`Connection.replies` reads in one call: a peer that never pauses must not
 keep the caller."""
-
-FREE_FILES = 8
-"""Files that a process must be able to open before it opens a socket: libzmq aborts the process if
-it cannot start its threads."""
-
-_contexts: dict[int, zmq.Context[zmq.Socket[bytes]]] = {}
-
-
-def process_context() -> zmq.Context[zmq.Socket[bytes]]:
-    """Returns the ZeroMQ context of all clients of this process.
-
-    It is not ``zmq.Context.instance()``, which other parts of the program may terminate. A process
-    that was forked gets its own.
-    """
-    pid = os.getpid()
-    context = _contexts.get(pid)
-    if context is None or context.closed:
-        context = _contexts[pid] = zmq.Context()
-    return context
-
-
-def open_socket(
-    kind: int,
-    address: str,
-    options: Mapping[zmq.SocketOption, int],
-    context: zmq.Context[Any] | None = None,
-) -> zmq.Socket[Any]:
-    """Returns a connected socket that never delays the end of the program.
-
-    Args:
-        kind: Type of the socket.
-        address: Endpoint to connect to.
-        options: Options beyond those of every socket.
-        context: Context to use; that of the process if None.
-
-    Raises:
-        InvalidAddressError: ZeroMQ cannot connect to ``address``.
-        ResourceError: this process cannot open another socket.
-    """
-    common = {zmq.LINGER: 0, zmq.IPV6: int("[" in str(address)), zmq.MAXMSGSIZE: MAX_FRAME_BYTES}
-    heartbeat = {zmq.HEARTBEAT_IVL: HEARTBEAT_MS, zmq.HEARTBEAT_TIMEOUT: 3 * HEARTBEAT_MS}
-    if kind == zmq.SUB:
-        common |= heartbeat
-    if not _can_open_files():
-        raise _too_many_files()
-    try:
-        socket = (context or process_context()).socket(kind)
-    except zmq.ZMQError as error:
-        raise _too_many_files(zmq.strerror(error.errno or 0)) from None
-    try:
-        for option, value in {**common, **options}.items():
-            socket.setsockopt(option, value)
-        socket.connect(address)
-    except (zmq.ZMQError, TypeError, ValueError) as error:
-        socket.close()
-        reason = zmq.strerror(error.errno or 0) if isinstance(error, zmq.ZMQError) else str(error)
-        raise InvalidAddressError(address, reason) from None
-    return socket
-
-
-def close_with(owner: object, socket: zmq.Socket[Any]) -> Callable[[], object]:
-    """Closes the socket when the program no longer refers to its owner.
-
-    Returns:
-        A function that cancels this, for a socket that was closed.
-    """
-    closing = weakref.finalize(owner, socket.close)
-    closing.atexit = False  # at the end of the program another thread may be using it
-    return closing.detach
-
-
-def _can_open_files() -> bool:
-    opened: list[int] = []
-    try:
-        while len(opened) < FREE_FILES:
-            opened.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-    except OSError:
-        return False
-    finally:
-        for file in opened:
-            os.close(file)
-    return True
-
-
-def _too_many_files(reason: str = "too many open files") -> ResourceError:
-    return ResourceError(
-        f"this process cannot open another socket: {reason}. Fix: close clients that are no longer "
-        "used, or raise the limit of open files (ulimit -n)"
-    )
-
-
-def unanswered(address: str, timeout_s: float) -> ServerUnreachableError | ResourceError:
-    """Returns the error for a request without a reply."""
-    # libzmq retries in silence if it cannot open the file of a connection.
-    return ServerUnreachableError(address, timeout_s) if _can_open_files() else _too_many_files()
 
 
 def to_frames(message: Message, arrays: Mapping[str, FloatArray] | None = None) -> list[bytes]:
@@ -164,11 +70,22 @@ def to_reply(frames: list[bytes], address: str) -> tuple[Reply, dict[str, FloatA
     """
     try:
         # A welcome carries a manifest, which may exceed the header limit of a server.
-        return unpack(frames, REPLY, max_header_bytes=MAX_FRAME_BYTES)
+        reply, arrays = unpack(frames, REPLY, max_header_bytes=MAX_FRAME_BYTES)
     except WireError as error:
         raise ProtocolError(
             f"the reply from {address} is not of this protocol: {printable(str(error))}"
         ) from None
+    return _reachable(reply, address), arrays
+
+
+def _reachable(reply: Reply, address: str) -> Reply:
+    """Replaces the host of a server on all networks, as 0.0.0.0, by that of ``address``."""
+    if not isinstance(reply, Welcome):
+        return reply
+    names = ("telemetry_address", "stop_address")
+    return reply.model_copy(
+        update={name: reachable_address(getattr(reply, name), address) for name in names}
+    )
 
 
 class Connection:
@@ -177,14 +94,16 @@ class Connection:
     Args:
         address: ZeroMQ endpoint of a ROUTER socket.
         timeout_s: Longest wait for a reply [s].
+        keys: Keys of client and server; None to connect without keys.
 
     Attributes:
         time: server time of the newest reply, errors included [s].
     """
 
-    def __init__(self, address: str, timeout_s: float) -> None:
+    def __init__(self, address: str, timeout_s: float, keys: ClientKeys | None = None) -> None:
         self.address = address
         self.timeout_s = timeout_s
+        self.keys = keys
         self.time = 0.0
         self._socket: zmq.Socket[bytes] | None = None
         self._closed: Callable[[], object] = bool
@@ -242,7 +161,8 @@ class Connection:
         deadline = time.monotonic() + timeout_s
         socket = self._connected()
         try:
-            socket.sndtimeo = max(1, round(1000 * timeout_s))
+            self._await_connection(socket, deadline)
+            socket.sndtimeo = max(1, round(1000 * (deadline - time.monotonic())))
             socket.send_multipart(frames)
             while (left := deadline - time.monotonic()) > 0:
                 socket.rcvtimeo = max(1, round(1000 * left))
@@ -253,7 +173,25 @@ class Connection:
             pass
         except zmq.ZMQError as error:
             raise ResourceError(f"the socket failed: {error}") from None
-        raise unanswered(self.address, timeout_s)
+        raise unanswered(self.address, timeout_s, socket)
+
+    def _await_connection(self, socket: zmq.Socket[bytes], deadline: float) -> None:
+        """Waits until a message can be sent; raises at once if the server refuses the connection.
+
+        Raises:
+            HandshakeError: The server refuses the key, or only one side has keys.
+        """
+        handshake = handshake_of(socket)
+        poller = zmq.Poller()
+        poller.register(socket, zmq.POLLOUT)
+        poller.register(handshake.monitor, zmq.POLLIN)
+        while (left := deadline - time.monotonic()) > 0:
+            ready = dict(poller.poll(max(1, round(1000 * left))))
+            reason = handshake.refusal()
+            if reason:
+                raise HandshakeError(self.address, reason)
+            if socket in ready:
+                return
 
     def post(self, message: Message) -> int | None:
         """Sends one message without waiting.
@@ -299,9 +237,34 @@ class Connection:
             wait_ms = 0
             yield reply
 
+    def connect(self) -> zmq.Socket[bytes]:
+        """Returns the socket once it is connected, for a caller that sends by itself.
+
+        Raises:
+            ServerUnreachableError: There is no connection within the timeout.
+            ResourceError: This process cannot open a socket.
+        """
+        socket, deadline = self._connected(), time.monotonic() + self.timeout_s
+        self._await_connection(socket, deadline)
+        if time.monotonic() >= deadline:
+            raise self.unanswered()
+        return socket
+
+    def open(self) -> zmq.Socket[bytes]:
+        """Returns the socket, which may still be connecting.
+
+        Raises:
+            ResourceError: This process cannot open a socket.
+        """
+        return self._connected()
+
+    def unanswered(self) -> ServerUnreachableError | ResourceError:
+        """Returns the error for a request without a reply."""
+        return unanswered(self.address, self.timeout_s, self._socket)
+
     def _connected(self) -> zmq.Socket[bytes]:
         if self._socket is None:
-            self._socket = open_socket(zmq.DEALER, self.address, COMMAND_OPTIONS)
+            self._socket = open_socket(zmq.DEALER, self.address, COMMAND_OPTIONS, keys=self.keys)
             self._closed = close_with(self, self._socket)
         return self._socket
 
@@ -309,7 +272,7 @@ class Connection:
         """Closes the socket; the next request opens another."""
         socket, self._socket = self._socket, None
         if socket is not None:
-            socket.close()
+            close_socket(socket)
             self._closed()
 
     def __enter__(self) -> Self:

@@ -6,7 +6,8 @@
     ├── InvalidUseError             a thread, a process or an argument with which no call works
     ├── ResourceError               this process cannot open a socket or start a thread
     ├── ServerUnreachableError      no reply within the timeout
-    │   └── InvalidAddressError     the address is malformed
+    │   ├── InvalidAddressError     the address is malformed
+    │   └── HandshakeError          the server refused the connection, because of keys
     ├── ProtocolError               the reply is not a message of this protocol version
     ├── WrongServerError            an address belongs to another server than the one that is meant
     │   └── ServerReplacedError     the server was started again, or the port leads elsewhere now
@@ -16,7 +17,8 @@
     ├── NoLeaseError                a command needs the lease, and acquire() was not called
     │   └── LeaseLostError          the lease ran out, a stop revoked it, or the server restarted
     └── CommandRefusedError         the server refused the command: code, message, fix
-        └── LeaseHeldError          another client holds the lease
+        ├── LeaseHeldError          another client holds the lease
+        └── ForbiddenError          the key has no role for it, or was revoked
 
 Every text is safe to print: control characters that came over the wire are escaped.
 """
@@ -87,6 +89,14 @@ class InvalidAddressError(ServerUnreachableError):
         self.address = str(address)
 
 
+class HandshakeError(ServerUnreachableError):
+    """The connection was refused before any message: because of the key of client or server."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        ClientError.__init__(self, f"{printable(address)}: {reason}")
+        self.address = address
+
+
 class ProtocolError(ClientError):
     """The reply is not a message of this protocol version."""
 
@@ -139,6 +149,10 @@ class LeaseHeldError(CommandRefusedError):
     """Another client holds the lease; the message names it."""
 
 
+class ForbiddenError(CommandRefusedError):
+    """The key of this client has no role for the call, or was revoked."""
+
+
 def from_reply(error: Error, address: str) -> ClientError:
     """Returns the exception for an error reply from ``address``."""
     message = _safe(error.message)
@@ -152,6 +166,8 @@ def from_reply(error: Error, address: str) -> ClientError:
             return replaced(address)
         case "lease_held":
             return LeaseHeldError(error.code, message, fix)
+        case "forbidden":
+            return ForbiddenError(error.code, message, fix)
         case _:
             return CommandRefusedError(error.code, message, fix)
 

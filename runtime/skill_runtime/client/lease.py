@@ -31,6 +31,7 @@ from skill_runtime.client.errors import (
     from_reply,
     replaced,
 )
+from skill_runtime.security.client_keys import ClientKeys
 
 if TYPE_CHECKING:
     import asyncio
@@ -65,6 +66,7 @@ class Heartbeat:
         holder: Name of the holder, published in the telemetry.
         priority: Priority of the lease.
         owner: Thread or task that acquired the lease.
+        keys: Keys of client and server; None to connect without keys.
 
     Attributes:
         address, holder, priority: as given.
@@ -81,9 +83,17 @@ class Heartbeat:
     """
 
     def __init__(
-        self, address: str, granted: Granted, *, holder: str, priority: int, owner: Owner
+        self,
+        address: str,
+        granted: Granted,
+        *,
+        holder: str,
+        priority: int,
+        owner: Owner,
+        keys: ClientKeys | None = None,
     ) -> None:
         self.address = address
+        self._keys = keys
         self.instance = granted.instance
         self.holder = holder
         self.priority = priority
@@ -173,7 +183,8 @@ class Heartbeat:
     def _run(self) -> None:
         try:
             # A ZeroMQ socket belongs to one thread, so the heartbeat has its own.
-            with Connection(self.address, min(self.ttl_s, MAX_WAIT_S)) as connection:
+            wait_s = min(self.ttl_s, MAX_WAIT_S)
+            with Connection(self.address, wait_s, self._keys) as connection:
                 while not self._woken(self.ttl_s / HEARTBEATS_PER_TTL):
                     self._renew(connection)
                 if self._gives_back:

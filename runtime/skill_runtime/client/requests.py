@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TypedDict, TypeVar, cast
 
 import numpy as np
@@ -14,6 +15,8 @@ from skill_proto.messages import Message
 from skill_proto.printable import printable
 from skill_proto.validation_text import clip, describe_errors
 from skill_runtime.client.errors import CommandRefusedError, InvalidUseError
+from skill_runtime.security.client_keys import ClientKeys, client_keys
+from skill_runtime.security.keys import KeyFileError
 
 MAX_TIMEOUT_S = 3600.0
 """Longest timeout of a client [s]."""
@@ -87,6 +90,20 @@ def check_timeout(timeout_s: object) -> float:
         f"timeout_s takes a number of seconds above 0, up to {MAX_TIMEOUT_S:g}, got "
         f"{printable(clip(repr(timeout_s), 60))}. Fix: give one, e.g. timeout_s=2.0"
     )
+
+
+def read_keys(
+    address: object, key: str | Path | None, server_key: str | Path | None
+) -> ClientKeys | None:
+    """Returns the keys for a server; None to connect without keys.
+
+    Raises:
+        InvalidUseError: A key cannot be read, or one of the two is missing.
+    """
+    try:
+        return client_keys(str(address), key, server_key)
+    except KeyFileError as error:
+        raise InvalidUseError(str(error)) from None
 
 
 def to_vector(values: ArrayLike) -> tuple[float, ...]:

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 
 from skill_proto.messages import Error, ErrorCode, Renew, Reply, ServoJoint, ServoPose
 from skill_runtime.client.calls import Calls
-from skill_runtime.client.connection import Connection, is_other, unanswered
+from skill_runtime.client.connection import Connection, is_other
 from skill_runtime.client.errors import (
     TRANSIENT_ERRORS,
     ClientError,
@@ -36,6 +36,7 @@ from skill_runtime.client.errors import (
 from skill_runtime.client.guard import Guard
 from skill_runtime.client.lease import Heartbeat, LeaseHandle
 from skill_runtime.client.requests import GripperFields, make_request, to_vector
+from skill_runtime.client.sockets.opening import unanswered
 
 COUNTED_ERRORS: frozenset[ErrorCode] = frozenset({*TRANSIENT_ERRORS, "out_of_order"})
 """Refusals that are counted instead of raised: the next target may be accepted."""
@@ -78,7 +79,7 @@ class TargetSender:
         self._timeout_s = calls.timeout_s
         self._unanswered: deque[tuple[int, float]] = deque()  # message id, time of sending
         self._waiting_since: float | None = None
-        self._connection = Connection(calls.address, calls.timeout_s)
+        self._connection = Connection(calls.address, calls.timeout_s, calls.keys)
 
     def servo_joint(
         self, position: ArrayLike, valid_for_s: float = VALIDITY_S, **gripper: Unpack[GripperFields]

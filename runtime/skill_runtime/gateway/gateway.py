@@ -82,6 +82,8 @@ class Gateway:
         wake_controller: Called when a command was put into the queue.
         clock: Server time.
         wait_for_reply: Waits shortly for the controller after a command; None to do other work.
+        refusal: Returns why a key may not send messages of a type, empty if it may; None admits
+            every sender.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Gateway:
         wake_controller: Callable[[], None],
         clock: Clock,
         wait_for_reply: Callable[[], None] | None = None,
+        refusal: Callable[[str, str], str] | None = None,
     ) -> None:
         self._sockets = transport
         self._channel = channel
@@ -101,7 +104,8 @@ class Gateway:
         self._wait_for_reply = wait_for_reply
         self._clock = clock
         self._validator = CommandValidator(config.welcome)
-        self._reader = RouterReader(transport.commands)
+        self._refusal = refusal
+        self._reader = RouterReader(transport.commands, keyed=refusal is not None)
         self._largest_array = largest_array_bytes(config.welcome.manifest)
         self._act = None if transport.act is None else ActForwarder(transport.act, self._instance)
         self._record = RecordFeed(transport, channel.steps, self._instance)
@@ -170,6 +174,7 @@ class Gateway:
             message = read_header(incoming.frames[0].bytes, COMMAND)
             message_id = message.id
             self._record.name(incoming.sender, message)
+            self._check_sender(incoming.key, message.type)
             self._check_instance(message)
             if isinstance(message, Act):  # its arrays take long to read
                 return self._forward(incoming, message_id)
@@ -194,6 +199,11 @@ class Gateway:
             reply = self._refuse(message_id, "internal", text, "report it with the server's log")
         self._record.refused(incoming.sender, message, reply)
         return reply
+
+    def _check_sender(self, key: str, kind: str) -> None:
+        reason = "" if self._refusal is None else self._refusal(key, kind)
+        if reason:
+            raise Refusal("forbidden", reason, "ask the server's operator to allow it")
 
     def _check_instance(self, message: Inbound) -> None:
         if message.instance not in (None, self._instance):

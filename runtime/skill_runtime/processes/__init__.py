@@ -7,5 +7,6 @@
 - ``signals``: how the control loop waits for other processes, and wakes them.
 - ``supervisor``: starts gateway, stop listener and policy service again when they fail.
 - ``child``: one child process: its start, its heartbeat, its end.
+- ``private_folder``: the folder of one server, and the error of one that cannot start.
 - ``log_pipe``: the messages of all children, printed by the parent.
 """

@@ -13,6 +13,7 @@ from skill_runtime.channel.wakeup import Wakeup
 from skill_runtime.console.logs import LogLevel
 from skill_runtime.gateway.config import GatewayConfig
 from skill_runtime.policy_service.config import PolicyServiceConfig
+from skill_runtime.security.config import ServerSecurity
 from skill_runtime.transport.addresses import Addresses
 
 
@@ -113,6 +114,7 @@ class GatewayProcessConfig:
     own: Wakeup
     controller: Wakeup
     log_level: LogLevel
+    security: ServerSecurity | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import select
 
@@ -16,6 +17,8 @@ from skill_runtime.realtime.clock import MonotonicClock
 from skill_runtime.realtime.limits import be_a_child, limit_memory
 from skill_runtime.transport.router_reader import TooManyPartsError
 from skill_runtime.transport.sockets import GatewaySockets
+
+log = logging.getLogger(__name__)
 
 BEAT_MS = 15
 """Longest wait between two steps [ms]."""
@@ -42,7 +45,11 @@ def main() -> None:
     assert isinstance(config, GatewayProcessConfig)
     log_to_pipe(config.log_level)
     channel = Channel(map_memory(config.memory))
-    sockets = GatewaySockets(config.commands, config.telemetry, config.own.reader, config.act)
+    sockets = GatewaySockets(
+        *(config.commands, config.telemetry, config.own.reader, config.act),
+        security=config.security,
+        log=log.warning,
+    )
     limit_memory(MEMORY_MIB)
 
     def wait_for_reply() -> None:
@@ -55,18 +62,21 @@ def main() -> None:
         config.controller.wake,
         MonotonicClock(),
         wait_for_reply,
+        None if sockets.door is None else sockets.door.refusal,
     )
     gc.collect()
     gc.freeze()  # later collections look at new objects only
     try:
-        while True:
+        while not sockets.has_strangers:
+            sockets.cut_off_telemetry()
             if gateway.step():
                 sockets.wait(BEAT_MS)
             else:  # too many messages: they wait in the queues of their senders
                 sockets.wait_for_wakeup(PAUSE_MS)
             config.own.clear()
     except TooManyPartsError:
-        os._exit(1)
+        pass
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,9 @@ import pickle
 import secrets
 import select
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -35,9 +33,11 @@ from skill_runtime.processes.config import (
     Started,
 )
 from skill_runtime.processes.log_pipe import LogPipe
+from skill_runtime.processes.private_folder import ServeError, make_private_folder
 from skill_runtime.processes.supervisor import AT_WORK, BackOff, Supervised, Supervisor
 from skill_runtime.realtime.clock import MonotonicClock
 from skill_runtime.realtime.cpus import allowed_cpus, cpus_beside, use_cpus
+from skill_runtime.security.config import ServerSecurity
 from skill_runtime.transport.addresses import AddressError, Addresses
 from skill_runtime.transport.listeners import Listeners
 
@@ -71,15 +71,6 @@ REPORT_CHECK_S = 0.05
 """Interval at which a wait for the controller looks whether to give up [s]."""
 
 
-class ServeError(Exception):
-    """The server cannot start; the text gives the reason."""
-
-    def __init__(self, reason: str, *, may_pass: bool) -> None:
-        super().__init__(reason)
-        self.may_pass = may_pass
-        """Whether the same command may work later."""
-
-
 class Serving:
     """Context manager: the processes of one server.
 
@@ -87,6 +78,7 @@ class Serving:
         options: The server.
         addresses: The addresses to bind.
         show: Prints a line of the children's log.
+        security: Keys of the server; None admits every connection.
 
     Attributes:
         addresses: The bound addresses.
@@ -106,12 +98,14 @@ class Serving:
         options: ServerOptions,
         addresses: Addresses,
         show: Callable[[str], None],
+        security: ServerSecurity | None = None,
     ) -> None:
+        self._security = security
         self._options = options
         self._cpus = allowed_cpus()
-        self._private = _make_private_folder()
+        self._private = make_private_folder()
         try:
-            self._listeners = Listeners(addresses)
+            self._listeners = Listeners(addresses, keyed=security is not None)
         except AddressError:
             self._private.rmdir()
             raise
@@ -278,6 +272,7 @@ class Serving:
             own=self._gateway_wakeup,
             controller=self._controller_wakeup,
             log_level=self._options.log_level,
+            security=self._security,
         )
 
     def _service_program(self, act: str) -> ChildProgram:
@@ -308,6 +303,7 @@ class Serving:
             name="stop listener",
             module="skill_runtime.stop_listener",
             arguments=(*map(str, descriptors), stop.address, self._instance),
+            config=self._security,
             descriptors=descriptors,
         )
 
@@ -374,21 +370,6 @@ class Serving:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _make_private_folder() -> Path:
-    """Returns a new folder that only this user can enter.
-
-    Raises:
-        ServeError: It cannot be made.
-    """
-    try:
-        return Path(tempfile.mkdtemp(prefix="skill-serve-"))
-    except OSError as error:
-        folder = tempfile.gettempdir() if error.filename is None else Path(error.filename).parent
-        reason = f"cannot make a folder in {folder}: {error.strerror}"
-        fix = "free some space there, or set TMPDIR to another folder"
-        raise ServeError(f"{reason}. Fix: {fix}", may_pass=True) from None
 
 
 def _read(descriptor: int, length: int) -> bytes:

@@ -83,6 +83,8 @@ def _read_line(line: str) -> Client:
 
 Signature = tuple[int, int, int, int]
 
+_MISSING: Signature = (0, 0, 0, 0)
+
 
 class AuthorizedKeys:
     """The clients of one server, as the file has them now. Threads may share it.
@@ -90,10 +92,8 @@ class AuthorizedKeys:
     Args:
         path: The file.
         guests: Clients of the server itself, which the file need not name.
-        log: Writes a line of the server's log.
-
-    Raises:
-        KeyFileError: The file cannot be read, others can write it, or it has bad lines.
+        log: Writes a line of the server's log. A file that cannot be used from the start admits
+            the guests only, until it is mended.
     """
 
     def __init__(
@@ -103,8 +103,9 @@ class AuthorizedKeys:
         self._guests = {guest.key: guest for guest in guests}
         self._log = log
         self._lock = threading.Lock()
-        self._signature = _signature(self._place)
-        self._clients = read(path)
+        self._signature: Signature | None = None
+        self._clients: dict[str, Client] = {}
+        self._load(_signature(self._place), "no client is admitted")
 
     def get(self, key: str) -> Client | None:
         """Returns the client with this public key; None for a stranger."""
@@ -113,21 +114,27 @@ class AuthorizedKeys:
 
     def _refresh(self) -> None:
         signature = _signature(self._place)
-        if signature == self._signature:
-            return
-        with self._lock:
-            if signature == self._signature:
-                return
-            try:
-                clients = read(self._path)
-            except KeyFileError as error:
-                self._log(f"the last good keys stay in force: {error}")
-            else:
-                gone = [old.name for key, old in self._clients.items() if key not in clients]
-                text = f"{self._path}: {len(clients)} keys in force"
-                self._log(text + (f"; no longer: {', '.join(gone)}" if gone else ""))
-                self._clients = clients
-            self._signature = signature
+        if signature != self._signature:
+            with self._lock:
+                if signature != self._signature:
+                    self._load(signature, "the last good keys stay in force")
+
+    def _load(self, signature: Signature, otherwise: str) -> None:
+        is_first = self._signature is None
+        try:
+            clients = read(self._path)
+        except KeyFileError as error:
+            self._log(f"{otherwise}: {error}")
+        else:
+            gone = [old.name for key, old in self._clients.items() if key not in clients]
+            self._clients = clients
+            if not is_first:
+                self._log(f"{self._path}: {len(clients)} keys in force" + _without(gone))
+        self._signature = signature
+
+
+def _without(names: list[str]) -> str:
+    return f", no longer: {', '.join(names)}" if names else ""
 
 
 def read(path: Path) -> dict[str, Client]:
@@ -154,10 +161,10 @@ def read(path: Path) -> dict[str, Client]:
         raise KeyFileError(f"{path} is not a text in UTF-8") from None
 
 
-def _signature(path: str) -> Signature | None:
-    """Returns a value that changes with the file; None without one."""
+def _signature(path: str) -> Signature:
+    """Returns a value that changes with the file."""
     try:
         status = os.stat(path)
     except OSError:
-        return None
+        return _MISSING
     return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

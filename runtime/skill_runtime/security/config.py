@@ -30,3 +30,5 @@ class ServerSecurity:
     authorized_keys: Path
     guests: tuple[Client, ...] = ()
     """Clients of the server's own processes."""
+    guest_secret: str = field(default="", repr=False)
+    """Secret key of the only guest."""

@@ -17,7 +17,7 @@ from typing import Any
 import zmq
 from zmq.utils import z85
 
-from skill_runtime.security.authorized_keys import AuthorizedKeys
+from skill_runtime.security.authorized_keys import AuthorizedKeys, read
 from skill_runtime.security.config import Client, ServerSecurity
 from skill_runtime.security.keys import AUTHORIZED_KEYS, SERVER_KEY, read_key_file
 from skill_runtime.security.roles import Roles, roles_for, roles_text
@@ -27,6 +27,10 @@ ENDPOINT = "inproc://zeromq.zap.01"
 REQUESTS, TELEMETRY = "requests", "telemetry"
 """Domains of sockets: on one any client may connect, and each message is checked; on the other, a
 client only receives."""
+
+MAX_STRANGERS = 1000
+"""A process with more messages of strangers ends, which closes all connections, and is started
+again. Otherwise a client that was revoked could keep others waiting for as long as it sends."""
 
 LOG_PERIOD_S = 5.0
 """The same refusal is logged once in this time [s]."""
@@ -45,7 +49,7 @@ def read_security(folder: Path) -> ServerSecurity:
     """
     pair = read_key_file(folder / SERVER_KEY)
     path = (folder / AUTHORIZED_KEYS).absolute()
-    AuthorizedKeys(path)
+    read(path)
     return ServerSecurity(public=pair.public, secret=pair.secret, authorized_keys=path)
 
 
@@ -57,8 +61,9 @@ class Door:
         security: The keys of the server.
         log: Writes a line of the server's log.
 
-    Raises:
-        KeyFileError: ``authorized_keys`` cannot be read.
+    Attributes:
+        strangers: number of messages of keys that are not authorized: keys that were revoked while
+            they were connected.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class Door:
         self._security = security
         self._log = log
         self._keys = AuthorizedKeys(security.authorized_keys, security.guests, log)
+        self.strangers = 0
         self._lock = threading.Lock()
         self._listening: dict[str, Client] = {}  # admitted to telemetry, by key
         self._logged: dict[str, float] = {}
@@ -97,6 +103,7 @@ class Door:
         client = self._keys.get(key)
         if client is not None and client.roles & needed:
             return ""
+        self.strangers += client is None
         reason = _refusal_text(client, kind, needed)
         self._log_refusal(f"{kind[:64]!r} of {_shown(key, client)} is refused: {reason}")
         return reason

@@ -72,7 +72,12 @@ class StopListener:
     """Server time [s]."""
     instance: str = ""
     """Name of this run of the server."""
+    refusal: Callable[[zmq.Frame], str] | None = None
+    """Returns why the sender of a frame may not stop the arm, empty if it may; None lets every
+    sender."""
     _parts: list[bytes] = field(default_factory=list[bytes])
+    _refused: str = ""
+    """Why the sender of the message that is read may not stop the arm."""
     _bytes: int = 0
     _dropped: int = 0
     """Dropped frames of the message that is read."""
@@ -114,13 +119,15 @@ class StopListener:
         return True
 
     def _add(self, frame: zmq.Frame) -> None:
+        if self.refusal is not None and not self._parts:
+            self._refused = self.refusal(frame)
         self._bytes += len(frame)
         if len(self._parts) <= MAX_FRAMES and self._bytes <= MAX_BYTES:
             self._parts.append(frame.bytes)
         else:
             self._dropped += 1
             self._surplus += 1
-        if self._dropped == 1:  # the end of the message may be far away
+        if self._dropped == 1 and not self._refused:  # the end of the message may be far away
             self.stops.request("a message on the stop socket is too long to be read")
             self.wake_controller()
         if self._surplus > MAX_DROPPED_FRAMES:
@@ -138,7 +145,10 @@ class StopListener:
         stop = next((header for header in stops if not self._is_foreign(header)), None)
         message_id = next((_id_of(header) for header in headers if isinstance(header, dict)), 0)
         ok: Reply = {"type": "ok", "id": message_id}
-        if is_too_long:  # it has requested a stop already
+        if self._refused:
+            fix = "ask the server's operator to allow it"
+            self._send(sender, _error(message_id, "forbidden", self._refused, fix))
+        elif is_too_long:  # it has requested a stop already
             text = "the message is too long to be read; the arm was stopped"
             self._send_after(self.stops.requested, sender, _error(message_id, "too_large", text))
         elif stop is not None:

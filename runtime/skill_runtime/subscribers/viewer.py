@@ -20,11 +20,15 @@ import zmq
 
 from skill_proto.messages import TELEMETRY, Telemetry
 from skill_proto.wire import MAX_FRAME_BYTES, WireError, unpack
+from skill_runtime.security.client_keys import ClientKeys
 
 log = logging.getLogger(__name__)
 
 ORPHANED_S = 10.0
 """The viewer ends if no telemetry arrives for this long [s]: the server has ended."""
+
+KEYS = "SKILL_SERVE_VIEWER_KEYS"
+"""Environment variable of the process: its public and secret key, and that of the server."""
 
 GOAL_RGBA = (0.10, 0.65, 0.30, 0.6)
 """Colour of the goal marker."""
@@ -35,10 +39,12 @@ class Viewer:
 
     Args:
         telemetry_address: Server address for telemetry.
+        keys: Keys with which it connects; None for a server without keys.
     """
 
-    def __init__(self, telemetry_address: str) -> None:
+    def __init__(self, telemetry_address: str, keys: ClientKeys | None = None) -> None:
         self._address = telemetry_address
+        self._keys = keys
         self._process: subprocess.Popen[bytes] | None = None
 
     def open(self) -> None:
@@ -48,7 +54,10 @@ class Viewer:
             log.warning("%s", problem)
             return
         try:
-            self._process = subprocess.Popen([sys.executable, "-m", __name__, self._address])
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, self._address],
+                env=os.environ | ({} if self._keys is None else {KEYS: _as_words(self._keys)}),
+            )
         except OSError as error:
             log.warning(
                 "--view: the viewer cannot be started (%s); serving continues without it",
@@ -64,6 +73,10 @@ class Viewer:
             except subprocess.TimeoutExpired:  # the process hangs in its graphics driver
                 self._process.kill()
                 self._process.wait()
+
+
+def _as_words(keys: ClientKeys) -> str:
+    return f"{keys.public} {keys.secret} {keys.server}"
 
 
 def no_display() -> str:
@@ -125,6 +138,9 @@ def run(telemetry_address: str) -> None:
     socket.setsockopt(zmq.CONFLATE, 1)
     socket.setsockopt(zmq.LINGER, 0)
     socket.subscribe(b"")
+    words = os.environ.get(KEYS, "").split()
+    if words:
+        ClientKeys(*words).apply(socket)
     socket.connect(telemetry_address)
     window = mujoco.viewer.launch_passive(
         mirror.model, mirror.data, show_left_ui=False, show_right_ui=False

@@ -1,6 +1,7 @@
-"""The addresses of a server. Only those on this machine are accepted.
+"""The addresses of a server. Without keys, only those on this machine are accepted.
 
-Any connected client can move the arm, so a server cannot be reached from other machines.
+Without keys, any connected client can move the arm, so the server must not be reached from other
+machines.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Addresses:
     stop: str = local_address(COMMAND_PORT + STOP_PORT_OFFSET)
 
 
-def check_local(address: str, flag: str) -> None:
-    """Accepts loopback TCP and Unix-domain (``ipc://``) addresses.
+def check_address(address: str, flag: str, *, keyed: bool = False) -> None:
+    """Accepts loopback TCP and Unix-domain (``ipc://``) addresses; with keys, any TCP address.
 
     Raises:
         AddressError: Any other address.
@@ -57,16 +58,20 @@ def check_local(address: str, flag: str) -> None:
             f"--{flag} {address!r} is not an address; write tcp://127.0.0.1:PORT, with a PORT up "
             f"to {MAX_PORT}, or ipc://PATH"
         )
-    try:
-        local = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        local = False
-    if not local:
+    if not (keyed or is_loopback(host)):
         raise AddressError(
-            f"--{flag} {address!r} can be reached from other machines, and every client can move "
-            "the arm without authentication. Serve on tcp://127.0.0.1:PORT, and connect from other "
-            "machines through an SSH tunnel"
+            f"--{flag} {address!r} can be reached from other machines, and without keys every "
+            "client can move the arm. Make keys with: skill-keys new server (docs/security.md), "
+            "or serve on tcp://127.0.0.1:PORT"
         )
+
+
+def is_loopback(host: str) -> bool:
+    """Returns whether a host of a TCP address is this machine alone."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def absolute_path(path: str) -> str:

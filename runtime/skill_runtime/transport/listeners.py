@@ -21,7 +21,7 @@ from skill_runtime.transport.addresses import (
     AddressError,
     Addresses,
     absolute_path,
-    check_local,
+    check_address,
     in_use,
 )
 
@@ -55,15 +55,18 @@ class Listeners:
 
     Args:
         addresses: The addresses to bind.
+        keyed: Whether clients need keys; then addresses of other machines may be served, too.
 
     Attributes:
         addresses: The bound addresses.
 
     Raises:
-        AddressError: An address is malformed, in use, or not on this machine; no socket stays open.
+        AddressError: An address is malformed, in use, or, without keys, not on this machine; no
+            socket stays open.
     """
 
-    def __init__(self, addresses: Addresses) -> None:
+    def __init__(self, addresses: Addresses, *, keyed: bool = False) -> None:
+        self._keyed = keyed
         self._open: list[Listener] = []
         try:
             self.commands = self._listen(addresses.commands, "commands")
@@ -79,14 +82,7 @@ class Listeners:
         )
 
     def _listen(self, address: str, flag: str) -> Listener:
-        check_local(address, flag)
-        transport, _, place = address.partition("://")
-        try:
-            listener = _listen_path(place) if transport == "ipc" else _listen_port(place)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise in_use(address, flag) from None
-            raise AddressError(f"--{flag} {address!r} cannot be served: {error.strerror}") from None
+        listener = listen(address, flag, keyed=self._keyed)
         self._open.append(listener)
         return listener
 
@@ -99,9 +95,31 @@ class Listeners:
         return was_open
 
 
+def listen(address: str, flag: str, *, keyed: bool = False) -> Listener:
+    """Returns a listening socket.
+
+    Args:
+        address: The address to bind.
+        flag: Flag of the command line that gives it, for errors.
+        keyed: Whether clients need keys.
+
+    Raises:
+        AddressError: The address is malformed, in use, or, without keys, not on this machine.
+    """
+    check_address(address, flag, keyed=keyed)
+    transport, _, place = address.partition("://")
+    try:
+        return _listen_path(place) if transport == "ipc" else _listen_port(place)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise in_use(address, flag) from None
+        raise AddressError(f"--{flag} {address!r} cannot be served: {error.strerror}") from None
+
+
 def _listen_port(place: str) -> Listener:
     host, _, port = place.rpartition(":")
     host = host.strip("[]").replace("localhost", "127.0.0.1")
+    host = "0.0.0.0" if host == "*" else host
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -9,7 +9,7 @@ import zmq
 
 from skill_proto.topics import TOPICS
 from skill_runtime.security.config import ServerSecurity
-from skill_runtime.security.door import REQUESTS, TELEMETRY, Door
+from skill_runtime.security.door import MAX_STRANGERS, REQUESTS, TELEMETRY, Door
 from skill_runtime.transport.options import dealer_options, publisher_options, router_options
 from skill_runtime.transport.topics import Topics
 
@@ -17,9 +17,7 @@ Socket = zmq.Socket[bytes]
 Context = zmq.Context[Socket]
 
 
-def router_on(
-    context: Context, descriptor: int, address: str, door: Door | None = None
-) -> Socket:
+def router_on(context: Context, descriptor: int, address: str, door: Door | None = None) -> Socket:
     """Returns a ROUTER on a listening socket at ``address``, which the ROUTER closes.
 
     Args:
@@ -83,9 +81,6 @@ class GatewaySockets:
 
     Attributes:
         door: Checks the senders of messages; None admits every one.
-
-    Raises:
-        KeyFileError: The keys of the clients cannot be read.
     """
 
     def __init__(
@@ -131,6 +126,11 @@ class GatewaySockets:
             self.telemetry.close()
             self.telemetry = self._publisher()
             self.topics = Topics(self.telemetry, TOPICS)
+
+    @property
+    def has_strangers(self) -> bool:
+        """Whether too many messages came from keys that are not authorized."""
+        return self.door is not None and self.door.strangers > MAX_STRANGERS
 
     def wait(self, milliseconds: int) -> bool:
         """Waits for a message or the wakeup; returns False after the timeout."""

@@ -28,7 +28,7 @@ class XpubSocket(Protocol):
         """Returns a subscription: 1 or, for its end, 0; then the topic."""
         ...
 
-    def setsockopt(self, option: int, value: Any) -> Any:  # noqa: ANN401  pyzmq's signature
+    def setsockopt(self, option: int, optval: Any) -> Any:  # noqa: ANN401  pyzmq's signature
         """Grants a subscription to the subscriber of the last :meth:`recv`."""
         ...
 

@@ -226,7 +226,8 @@ def test_a_port_in_use_names_the_port_and_the_flag(policy_file: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--commands", "tcp://0.0.0.0:7777"], ["other machines", "SSH"]),
+        (["--host", "0.0.0.0"], ["other machines", "no keys in", "skill-keys new server"]),
+        (["--keys", "/nowhere"], ["no keys in /nowhere", "new server --folder /nowhere"]),
         (["--telemetry", "nonsense"], ["--telemetry", "is not an address"]),
         (["--servo-rate", "110"], ["25 Hz", "110 Hz", "--servo-rate"]),
         (

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import select
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -20,6 +22,7 @@ from skill_proto.messages import REPLY
 from skill_proto.shared_memory.memory import create_memory, map_memory
 from skill_runtime.channel.stop_requests import BYTES, OFFSET, StopRequests
 from skill_runtime.channel.wakeup import Wakeup
+from skill_runtime.security.config import ServerSecurity
 from skill_runtime.transport.listeners import Listener, _listen_port
 
 INSTANCE = "this"
@@ -40,8 +43,11 @@ ALLOWED = {
     *("skill_runtime.realtime.cpus", "skill_runtime.realtime.scheduling"),
     *("skill_runtime.stop_listener", "skill_runtime.stop_listener.__main__"),
     "skill_runtime.stop_listener.listener",
+    *("skill_runtime.security", "skill_runtime.security.authorized_keys"),
+    *("skill_runtime.security.config", "skill_runtime.security.door"),
+    *("skill_runtime.security.keys", "skill_runtime.security.roles"),
     *("skill_runtime.transport", "skill_runtime.transport.options"),
-    "skill_runtime.transport.sockets",
+    *("skill_runtime.transport.sockets", "skill_runtime.transport.topics", "skill_proto.topics"),
 }
 
 
@@ -57,9 +63,14 @@ def test_it_imports_the_standard_library_zmq_and_these_modules() -> None:
 
 
 class Running:
-    """A process, and the controller's end of its memory and wakeups."""
+    """A process, and the controller's end of its memory and wakeups.
 
-    def __init__(self) -> None:
+    Args:
+        security: Keys of the server; None admits every connection.
+    """
+
+    def __init__(self, security: ServerSecurity | None = None) -> None:
+        self.security = security
         self.memory = create_memory(OFFSET + BYTES)
         self.stops = StopRequests(map_memory(self.memory)[OFFSET:])
         self.controller, self.own = Wakeup.create(), Wakeup.create()
@@ -70,13 +81,17 @@ class Running:
         """Starts a process on the same memory and the same listening socket."""
         listening = self.listening.socket.fileno()
         descriptors = (self.memory, listening, *self.controller, self.own.reader)
-        return subprocess.Popen(
-            [
-                *(sys.executable, "-m", "skill_runtime.stop_listener"),
-                *(*map(str, descriptors), self.listening.address, INSTANCE),
-            ],
-            pass_fds=descriptors,
-        )
+        with tempfile.TemporaryFile() as config:
+            pickle.dump(self.security, config)
+            config.seek(0)
+            return subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "skill_runtime.stop_listener"),
+                    *(*map(str, descriptors), self.listening.address, INSTANCE),
+                ],
+                stdin=config,
+                pass_fds=descriptors,
+            )
 
     def close(self) -> None:
         self.process.kill()

@@ -11,7 +11,7 @@ from skill_runtime.transport.addresses import (
     MAX_PATH_BYTES,
     AddressError,
     absolute_path,
-    check_local,
+    check_address,
     in_use,
 )
 
@@ -21,7 +21,7 @@ from skill_runtime.transport.addresses import (
     ["tcp://127.0.0.1:5555", "tcp://127.1.2.3:*", "tcp://localhost:80", "tcp://[::1]:5", "ipc://a"],
 )
 def test_local_addresses_are_accepted(address: str) -> None:
-    check_local(address, "commands")
+    check_address(address, "commands")
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,13 @@ def test_local_addresses_are_accepted(address: str) -> None:
     ["tcp://0.0.0.0:5555", "tcp://*:5555", "tcp://192.168.1.2:5555", "tcp://[::]:1", "tcp://arm:1"],
 )
 def test_addresses_of_other_machines_are_refused(address: str) -> None:
-    with pytest.raises(AddressError, match=r"--stop .*other machines.*SSH"):
-        check_local(address, "stop")
+    with pytest.raises(AddressError, match=r"--stop .*other machines.*skill-keys new server"):
+        check_address(address, "stop")
+
+
+@pytest.mark.parametrize("address", ["tcp://0.0.0.0:5555", "tcp://arm:1", "tcp://[2001:db8::1]:5"])
+def test_addresses_of_other_machines_are_accepted_with_keys(address: str) -> None:
+    check_address(address, "stop", keyed=True)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +54,7 @@ def test_addresses_of_other_machines_are_refused(address: str) -> None:
 )
 def test_a_malformed_address_is_named(address: str) -> None:
     with pytest.raises(AddressError, match="is not an address; write tcp://") as info:
-        check_local(address, "commands")
+        check_address(address, "commands")
     assert repr(address) in str(info.value)
 
 
@@ -60,10 +65,10 @@ def test_a_path_is_absolute_and_as_long_as_the_system_allows(
     assert absolute_path("here/../arm") == f"{tmp_path}/arm"
     assert absolute_path("/run/arm") == "/run/arm"
     longest = "x" * (MAX_PATH_BYTES - len(os.fsencode(tmp_path)) - 1)
-    check_local(f"ipc://{longest}", "commands")
+    check_address(f"ipc://{longest}", "commands")
     for path in (longest + "x", "\u20ac" * 100, "/" + "y" * MAX_PATH_BYTES):
         with pytest.raises(AddressError, match=r"--commands .* longer than 107 bytes.*shorter"):
-            check_local(f"ipc://{path}", "commands")
+            check_address(f"ipc://{path}", "commands")
 
 
 def test_an_address_in_use_is_named_with_its_port_or_path() -> None:

@@ -12,6 +12,7 @@ import asyncio
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Self, Unpack
 
 from numpy.typing import ArrayLike
@@ -38,8 +39,9 @@ from skill_runtime.client.calls import Calls
 from skill_runtime.client.errors import InvalidUseError
 from skill_runtime.client.guard import Guard
 from skill_runtime.client.lease import RELEASED, Heartbeat, LeaseHandle
-from skill_runtime.client.requests import GripperFields, make_request, to_vector
+from skill_runtime.client.requests import GripperFields, make_request, read_keys, to_vector
 from skill_runtime.client.steps import Answer, Ask, AwaitEnd, AwaitState, Call, Step, T
+from skill_runtime.security.client_keys import ClientKeys
 
 
 class AsyncClientLease(LeaseHandle):
@@ -97,13 +99,16 @@ class AsyncSkillClient:
         name: str = "client",
         telemetry_address: str | None = None,
         stop_address: str | None = None,
+        key: str | Path | None = None,
+        server_key: str | Path | None = None,
     ) -> None:
         self._guard = Guard()
-        self._telemetry = AsyncTelemetrySubscription()
+        keys = read_keys(address, key, server_key)
+        self._telemetry = AsyncTelemetrySubscription(keys)
         self._calls = Calls(
-            address, timeout_s, name, self._telemetry, telemetry_address, stop_address
+            address, timeout_s, name, self._telemetry, telemetry_address, stop_address, keys
         )
-        self._commands = AsyncConnection(address)
+        self._commands = AsyncConnection(address, keys)
         self._lease: AsyncClientLease | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -116,6 +121,11 @@ class AsyncSkillClient:
     def timeout_s(self) -> float:
         """Longest duration of any call [s]."""
         return self._calls.timeout_s
+
+    @property
+    def keys(self) -> ClientKeys | None:
+        """The keys with which it connects; None without keys."""
+        return self._calls.keys
 
     # Description and state ------------------------------------------------------------------------
 
@@ -294,7 +304,7 @@ class AsyncSkillClient:
             case Ask(address=None):
                 return await self._commands.exchange(step.message, step.arrays, step.timeout_s)
             case Ask():
-                async with AsyncConnection(step.address or "") as connection:
+                async with AsyncConnection(step.address or "", self._commands.keys) as connection:
                     return await connection.exchange(step.message, step.arrays, step.timeout_s)
             case AwaitState():
                 await self._telemetry.arrival(step.timeout_s)

@@ -16,21 +16,23 @@ import zmq.asyncio
 
 from skill_proto.arrays import FloatArray
 from skill_proto.messages import Granted, Message, Release
-from skill_runtime.client.connection import (
-    COMMAND_OPTIONS,
-    answers,
+from skill_runtime.client.connection import COMMAND_OPTIONS, answers, to_frames, to_reply
+from skill_runtime.client.errors import ProtocolError, ResourceError
+from skill_runtime.client.sockets.opening import (
+    close_socket,
     open_socket,
     process_context,
-    to_frames,
-    to_reply,
     unanswered,
 )
-from skill_runtime.client.errors import ProtocolError, ResourceError
 from skill_runtime.client.steps import Answer
+from skill_runtime.security.client_keys import ClientKeys
 
 
 def open_aio_socket(
-    kind: int, address: str, options: Mapping[zmq.SocketOption, int]
+    kind: int,
+    address: str,
+    options: Mapping[zmq.SocketOption, int],
+    keys: ClientKeys | None = None,
 ) -> zmq.asyncio.Socket:
     """Returns a connected socket of the running event loop; see ``open_socket``.
 
@@ -39,7 +41,7 @@ def open_aio_socket(
         ResourceError: this process cannot open another socket.
     """
     context = zmq.asyncio.Context(process_context())
-    return cast("zmq.asyncio.Socket", open_socket(kind, address, options, context))
+    return cast("zmq.asyncio.Socket", open_socket(kind, address, options, context, keys))
 
 
 class AsyncConnection:
@@ -47,10 +49,12 @@ class AsyncConnection:
 
     Args:
         address: ZeroMQ endpoint of a ROUTER socket.
+        keys: Keys of client and server; None to connect without keys.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, keys: ClientKeys | None = None) -> None:
         self.address = address
+        self.keys = keys
         self._socket: zmq.asyncio.Socket | None = None
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._replies = 0
@@ -78,10 +82,11 @@ class AsyncConnection:
                 await socket.send_multipart(frames)
                 return await future
         except TimeoutError:
+            error = unanswered(self.address, timeout_s, socket)
             if self._replies == replies:
                 # Not a single reply: the connection may be dead, the next request opens another.
                 self.close()
-            raise unanswered(self.address, timeout_s) from None
+            raise error from None
         except zmq.ZMQError as error:
             raise ResourceError(f"the socket failed: {error}") from None
         finally:
@@ -89,7 +94,7 @@ class AsyncConnection:
 
     def _connected(self) -> zmq.asyncio.Socket:
         if self._socket is None:
-            self._socket = open_aio_socket(zmq.DEALER, self.address, COMMAND_OPTIONS)
+            self._socket = open_aio_socket(zmq.DEALER, self.address, COMMAND_OPTIONS, self.keys)
             self._listen(self._socket)
         return self._socket
 
@@ -138,7 +143,7 @@ class AsyncConnection:
         """Closes the socket; the next request opens another."""
         socket, self._socket = self._socket, None
         if socket is not None:
-            socket.close()
+            close_socket(socket)
 
     async def __aenter__(self) -> Self:
         return self

@@ -17,8 +17,8 @@ import asyncio
 import time
 from typing import Self
 
-from skill_runtime.client.connection import unanswered
 from skill_runtime.client.servo_stream import TargetSender
+from skill_runtime.client.sockets.opening import unanswered
 from skill_runtime.client.steps import Deadline
 
 PERIOD_S = 1e-3
