@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from hashlib import sha256
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from skill_proto.topics import COMMANDED_TOPIC, POLICY_STEP_TOPIC
 from skill_runtime.channel.record_queue import CorruptRecordError, RecordQueue
 from skill_runtime.channel.step_record import StepRecord, unpack_step
 from skill_runtime.transport.interfaces import Transport
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +56,7 @@ class RecordFeed:
         self._steps = steps
         self._instance = instance
         self._names: OrderedDict[bytes, str] = OrderedDict()
+        self._holders: OrderedDict[str, str] = OrderedDict()
         self._waiting: OrderedDict[int, tuple[bytes, Inbound]] = OrderedDict()
         self._seq = 0
 
@@ -76,16 +81,12 @@ class RecordFeed:
         name = message.client if isinstance(message, Hello) else None
         name = message.holder if isinstance(message, Acquire) else name
         if name:
-            self._names[sender] = name
-            if len(self._names) > MAX_NAMES:
-                self._names.popitem(last=False)
+            _remember(self._names, sender, name, MAX_NAMES)
 
     def passed_on(self, request: int, sender: bytes, message: Inbound) -> None:
         """Remembers a command until the controller replies to it."""
         if self._wanted(COMMANDED_TOPIC):
-            self._waiting[request] = (sender, message)
-            if len(self._waiting) > MAX_WAITING:
-                self._waiting.popitem(last=False)
+            _remember(self._waiting, request, (sender, message), MAX_WAITING)
 
     def replied(self, request: int, reply: Message) -> None:
         """Publishes a command with the reply of the controller."""
@@ -102,6 +103,9 @@ class RecordFeed:
         self._seq += 1
         token: str | None = getattr(reply if isinstance(reply, Granted) else message, "lease", None)
         refusal = reply if isinstance(reply, Error) else None
+        lease = None if token is None else sha256(token.encode()).hexdigest()[:LEASE_DIGITS]
+        if isinstance(message, Acquire) and lease is not None:
+            _remember(self._holders, lease, message.holder, MAX_NAMES)
         content: dict[str, object] = {"type": "unknown"}
         if message is not None:
             content = message.model_dump(exclude=set(_DISCARD), exclude_none=True)
@@ -109,8 +113,9 @@ class RecordFeed:
             instance=self._instance,
             seq=self._seq,
             time=getattr(reply, "time", 0.0),
-            client=self._names.get(sender, ""),
-            lease=None if token is None else sha256(token.encode()).hexdigest()[:LEASE_DIGITS],
+            # A client may renew and release its lease on another connection.
+            client=self._names.get(sender) or self._holders.get(lease or "", ""),
+            lease=lease,
             command=content,
             result="ok" if refusal is None else refusal.code,
             message="" if refusal is None else refusal.message,
@@ -125,6 +130,13 @@ class RecordFeed:
         topics = self._transport.topics
         if topics is not None:
             topics.send(topic, message.model_dump_json().encode())
+
+
+def _remember(memory: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    """Adds an entry; the oldest one beyond ``most`` is forgotten."""
+    memory[key] = value
+    if len(memory) > most:
+        memory.popitem(last=False)
 
 
 def policy_step(record: StepRecord, instance: str) -> PolicyStep:

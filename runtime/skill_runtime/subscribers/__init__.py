@@ -1,4 +1,9 @@
-"""Programs that only subscribe to telemetry.
+"""Programs that only subscribe to telemetry, in processes of their own; no server waits for them.
 
-- ``viewer``: MuJoCo's viewer, in a process of its own.
+- ``viewer``: MuJoCo's viewer.
+- ``subscription``: the telemetry socket as a recorder reads it, without losing a message.
+- ``recording``: telemetry, policy steps and commands in MCAP files.
+- ``replay``: repeats the inferences of a recording, and its commands.
+- ``dataset``: a recording as a LeRobotDataset.
+- ``metrics``: telemetry for Prometheus.
 """

@@ -1,0 +1,166 @@
+"""skill-replay: repeats the inferences of a recording, and optionally its motion."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+from tyro.conf import OmitArgPrefixes, Positional, arg
+
+from skill_runtime.cli.subscribers.server_options import ServerOptions, check_installed
+from skill_runtime.client import ClientError
+from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, USAGE
+from skill_runtime.console.flags import UsageError, check_number
+from skill_runtime.console.interrupts import raise_at_interrupt
+from skill_runtime.console.program import print_error
+
+if TYPE_CHECKING:
+    from skill_runtime.subscribers.recording.reader import Recording
+    from skill_runtime.subscribers.replay.policy_replay import ReplayResult
+
+# Other imports are local: '--help' and a mistyped flag answer at once.
+
+HOLDER = "skill-replay"
+
+DESCRIPTION = (
+    "Repeat each policy step of a recording from its recorded inputs, and report the first step "
+    "whose action differs, and by how much. The exit code is 1 if one differs. With --drive, send "
+    "the recorded commands to a running simulated arm instead. See docs/recording.md."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplayOptions:
+    """The command line."""
+
+    files: Positional[Annotated[tuple[Path, ...], arg(metavar="FILE ...")]]
+    """Recording of skill-record; the files of one recording in their order."""
+    model: Annotated[
+        Path | None, arg(metavar="FILE", help_behavior_hint="(default: as recorded)")
+    ] = None
+    """Policy file; by default the recorded one, in this folder or in models/."""
+    tolerance: float = 1e-6
+    """Largest difference of an action, whose range is -1 to 1, that counts as equal."""
+    drive: Annotated[bool, arg(help_behavior_hint="")] = False
+    """Send the recorded commands to the server at --address, which has a simulated arm."""
+    server: OmitArgPrefixes[ServerOptions] = field(default_factory=ServerOptions)
+    """The server of --drive."""
+
+
+def main() -> None:
+    """Runs the program and exits with a code of exit_codes.py."""
+    options = tyro.cli(
+        ReplayOptions,
+        prog="skill-replay",
+        description=DESCRIPTION,
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    try:
+        check_number("tolerance", options.tolerance, 0.0, 2.0)
+        check_installed("skill-replay", "record", ("mcap", "zstandard"))
+        raise_at_interrupt()
+        sys.exit(_run(options))
+    except UsageError as error:
+        print_error("skill-replay", error)
+        sys.exit(USAGE)
+    except ClientError as error:
+        print_error("skill-replay", error)
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        print_error("skill-replay", "interrupted")
+        sys.exit(INTERRUPTED)
+
+
+def _run(options: ReplayOptions) -> int:
+    from skill_runtime.policy import PolicyFileError
+    from skill_runtime.subscribers.recording.reader import Recording, RecordingError
+    from skill_runtime.subscribers.replay.policy_replay import ReplayError
+
+    recording = Recording(options.files)
+    try:
+        code = _drive(options, recording) if options.drive else _replay(options, recording)
+    except (RecordingError, ReplayError, PolicyFileError) as error:
+        raise UsageError(str(error)) from None
+    for path in recording.cut_off:
+        print(f"{path} was not closed by its recorder; all but its last second was read")
+    return code
+
+
+def _replay(options: ReplayOptions, recording: Recording) -> int:
+    """Compares the actions; returns the exit code."""
+    from skill_proto.messages import PolicyStep
+    from skill_runtime.policy import OnnxPolicy
+    from skill_runtime.subscribers.recording.recording_file import POLICY_STEP_CHANNEL
+    from skill_runtime.subscribers.replay.model_file import digest, find_model
+    from skill_runtime.subscribers.replay.policy_replay import PolicyReplay
+
+    replay: PolicyReplay | None = None
+    for message in recording.messages((POLICY_STEP_CHANNEL,)):
+        step = message.parse()
+        assert isinstance(step, PolicyStep)
+        if replay is None:
+            welcome = recording.welcomes.get(step.instance) or next(
+                iter(recording.welcomes.values())
+            )
+            path = options.model or find_model(welcome)
+            if options.model is not None and digest(path) != welcome.policy_sha256:
+                print(f"{path} is not the recorded policy file {welcome.policy_file}")
+            replay = PolicyReplay(OnnxPolicy(path), options.tolerance)
+        replay.step(step)
+    if replay is None:
+        print("the recording has no policy steps")
+        return FAILED
+    print(describe(replay.result, options.tolerance))
+    return FAILED if replay.result.different else 0
+
+
+def describe(result: ReplayResult, tolerance: float) -> str:
+    """Returns the outcome of a replay in words."""
+    lines = [
+        f"{result.replayed} policy steps replayed from {result.resets} starts of the recurrent "
+        f"state; largest difference of an action {result.largest:.3g}"
+    ]
+    if result.unknown:
+        lines.append(
+            f"{result.unknown} steps were not replayed: they precede the first reset that was "
+            "recorded, or follow a lost step"
+        )
+    if result.lost:
+        lines.append(f"{result.lost} steps are missing in the recording")
+    first = result.first
+    if first is None:
+        lines.append(f"no action differs by more than {tolerance:g}")
+    else:
+        lines.append(
+            f"{result.different} actions differ by more than {tolerance:g}; the first in step "
+            f"{first.step} (server time {first.time:.3f} s): entry {first.index} was "
+            f"{first.recorded:.9g}, is {first.replayed:.9g}, difference {first.size:.3g}"
+        )
+    return "\n".join(lines)
+
+
+def _drive(options: ReplayOptions, recording: Recording) -> int:
+    """Sends the commands; returns the exit code."""
+    from skill_proto.messages import Commanded
+    from skill_runtime.subscribers.recording.recording_file import COMMANDED_CHANNEL
+    from skill_runtime.subscribers.replay.drive import drive
+
+    commands = (
+        command
+        for message in recording.messages((COMMANDED_CHANNEL,))
+        if isinstance(command := message.parse(), Commanded)
+    )
+    with options.server.client(HOLDER) as client, client.acquire(HOLDER):
+        result = drive(client, commands)
+    print(
+        f"{result.sent} commands sent again, {result.refused} refused now; {result.skipped} not "
+        "sent: they were refused then, or move no arm"
+    )
+    return FAILED if result.refused else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Finds the policy file of a recording by its name and its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from skill_proto.messages import Welcome
+from skill_runtime.subscribers.replay.policy_replay import ReplayError
+
+FOLDERS = (Path(), Path("models"))
+"""Folders that are searched."""
+
+
+def find_model(welcome: Welcome, folders: Sequence[Path] = FOLDERS) -> Path:
+    """Returns the policy file that a server served.
+
+    Args:
+        welcome: Description of the server.
+        folders: Folders that may have the file.
+
+    Raises:
+        ReplayError: No folder has it.
+    """
+    name = Path(welcome.policy_file).name  # a name from a file leads to no other folder
+    for folder in folders if name else ():
+        path = folder / name
+        if path.is_file() and digest(path) == welcome.policy_sha256:
+            return path
+    searched = " or ".join(str(folder.absolute()) for folder in folders)
+    raise ReplayError(
+        f"the policy file {name or welcome.manifest.name!r} of the recording is not in {searched}; "
+        "name it with --model FILE"
+    )
+
+
+def digest(path: Path) -> str:
+    """Returns the SHA-256 of a file, hexadecimal."""
+    return sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,163 @@
+"""PolicyReplay: repeats the inferences of a recording, and finds the first action that differs.
+
+An inference is repeated from the recorded observation, skill or goal, and applied action. The
+recurrent state is not recorded: it follows from the steps since its reset, so a replay of a policy
+with state begins at a reset. It pauses at a lost step until the next reset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from skill_proto.arrays import Float32Array
+from skill_proto.messages import PolicyStep
+from skill_runtime.policy import OnnxPolicy, PolicyError
+
+TOLERANCE = 1e-6
+"""Largest difference of an action, whose range is -1 to 1, that counts as equal. On the machine of
+the recording a replay is equal to the last bit; another processor may round differently."""
+
+
+class ReplayError(Exception):
+    """The policy does not fit the recording; the text gives the reason and the fix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A step whose action differs."""
+
+    step: int
+    """Number of the policy step."""
+    time: float
+    """Server time [s]."""
+    index: int
+    """Entry of the action with the largest difference."""
+    recorded: float
+    replayed: float
+
+    @property
+    def size(self) -> float:
+        """The largest difference of an entry."""
+        return abs(self.recorded - self.replayed)
+
+
+@dataclass(kw_only=True)
+class ReplayResult:
+    """The outcome of a replay."""
+
+    replayed: int = 0
+    """Steps that were repeated."""
+    unknown: int = 0
+    """Steps that were not, because the recurrent state before them is not known."""
+    lost: int = 0
+    """Steps that are missing in the recording."""
+    resets: int = 0
+    """Starts of a recurrent state."""
+    different: int = 0
+    """Steps whose action differs by more than the tolerance."""
+    largest: float = 0.0
+    """Largest difference of an entry."""
+    first: Difference | None = None
+    """The first of the steps that differ."""
+
+
+@dataclass
+class PolicyReplay:
+    """A replay of one policy.
+
+    Args:
+        policy: The policy, with one slot.
+        tolerance: Largest difference that counts as equal.
+
+    Attributes:
+        result: The outcome so far.
+    """
+
+    policy: OnnxPolicy
+    tolerance: float = TOLERANCE
+    result: ReplayResult = field(default_factory=ReplayResult)
+    _last: tuple[str, int] | None = None
+    _is_known: bool = False
+
+    def run(self, steps: Iterable[PolicyStep]) -> ReplayResult:
+        """Replays all steps.
+
+        Raises:
+            ReplayError: The policy takes other inputs than those of the recording.
+        """
+        for step in steps:
+            self.step(step)
+        return self.result
+
+    def step(self, step: PolicyStep) -> None:
+        """Replays one step.
+
+        Raises:
+            ReplayError: The policy takes other inputs than those of the recording.
+        """
+        self._follow(step)
+        if not self._is_known:
+            self.result.unknown += 1
+            return
+        action = self._repeat(step)
+        self.result.replayed += 1
+        self._compare(step, action)
+
+    def _follow(self, step: PolicyStep) -> None:
+        """Notices lost steps, other servers and resets."""
+        last, self._last = self._last, (step.instance, step.step)
+        if last is not None and last != (step.instance, step.step - 1):
+            self._is_known = False
+            if last[0] == step.instance:
+                self.result.lost += max(0, step.step - last[1] - 1)
+        if step.state_age == 0:
+            self.result.resets += 1
+            self.policy.reset_slot(0)
+            self._is_known = True
+        elif not self.policy.keeps_state:
+            self._is_known = True
+
+    def _repeat(self, step: PolicyStep) -> Float32Array:
+        try:
+            output = self.policy.step(
+                np.asarray(step.observation, np.float32),
+                _array(step.skill or None),
+                _array(step.goal),
+                _array(step.previous_action),
+            )
+        except PolicyError as error:
+            raise ReplayError(
+                f"{self.policy.path} is no policy of this recording: {error}; give the file that "
+                "was served, or one with the same inputs, with --model FILE"
+            ) from None
+        return output.action[0]
+
+    def _compare(self, step: PolicyStep, action: Float32Array) -> None:
+        recorded = np.asarray(step.action, np.float32)
+        if recorded.shape != action.shape:
+            raise ReplayError(
+                f"{self.policy.path} has actions of {len(action)} numbers, the recording of "
+                f"{len(recorded)}; give the file that was served with --model FILE"
+            )
+        distance = np.abs(recorded.astype(np.float64) - action)
+        index = int(np.argmax(distance))  # NaN counts as the largest
+        size = float(distance[index])
+        self.result.largest = max(self.result.largest, size)
+        if size <= self.tolerance:
+            return
+        self.result.different += 1
+        if self.result.first is None:
+            self.result.first = Difference(
+                step=step.step,
+                time=step.time,
+                index=index,
+                recorded=float(recorded[index]),
+                replayed=float(action[index]),
+            )
+
+
+def _array(values: Sequence[float] | None) -> Float32Array | None:
+    return None if values is None else np.asarray(values, np.float32)

@@ -1,0 +1,65 @@
+"""Recordings that were cut off, damaged, or are none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skill_runtime.subscribers.recording.reader import Recording, RecordingError
+from skill_runtime.subscribers.recording.recording_file import TELEMETRY_CHANNEL, RecordingFile
+
+
+@pytest.fixture
+def file_of_five_chunks(tmp_path: Path) -> Path:
+    """A file of 100 messages of 16 kB, 17 to a chunk."""
+    path = tmp_path / "run.mcap"
+    file, noise = RecordingFile(path), np.random.default_rng(0)
+    for number in range(100):
+        file.write(TELEMETRY_CHANNEL, bytes([number]) + noise.bytes(15_999), number, number, number)
+    file.close()
+    return path
+
+
+def numbers(path: Path) -> list[int]:
+    return [message.data[0] for message in Recording([path]).messages()]
+
+
+def test_a_file_that_was_cut_anywhere_is_read_up_to_its_last_whole_chunk(
+    file_of_five_chunks: Path, tmp_path: Path
+) -> None:
+    whole = file_of_five_chunks.read_bytes()
+    assert numbers(file_of_five_chunks) == list(range(100))
+    cut, counts = tmp_path / "cut.mcap", list[int]()
+    for length in range(40, len(whole), 9973):
+        cut.write_bytes(whole[:length])
+        recording = Recording([cut])
+        found = [message.data[0] for message in recording.messages()]
+        assert found == list(range(len(found)))
+        assert recording.cut_off == [cut]
+        counts.append(len(found))
+    assert counts == sorted(counts)
+    assert len(set(counts)) == 7  # none, or one to six chunks
+
+
+def test_a_damaged_chunk_ends_the_reading(file_of_five_chunks: Path) -> None:
+    content = bytearray(file_of_five_chunks.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file_of_five_chunks.write_bytes(content)
+    found = numbers(file_of_five_chunks)
+    assert found == list(range(len(found)))
+    assert 0 < len(found) < 100
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 something else entirely", b"\x89MCAP"])
+def test_another_file_is_no_recording(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other.mcap"
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match="is no recording: it does not begin as an MCAP file"):
+        list(Recording([path]).messages())
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=r"cannot read .*gone\.mcap: No such file"):
+        list(Recording([tmp_path / "gone.mcap"]).messages())
