@@ -6,6 +6,8 @@ installs its own handling of Ctrl-C later.
 
 from __future__ import annotations
 
+import sys
+
 from skill_runtime.console.interrupts import ignore_terminal_stop
 from skill_runtime.console.program import run_program
 
@@ -42,8 +44,33 @@ def keys() -> None:
     run_program("skill-keys", _keys, subcommands=True)
 
 
+def record() -> None:
+    """Runs ``skill-record``."""
+    ignore_terminal_stop()
+    run_program("skill-record", _record)
+
+
+def replay() -> None:
+    """Runs ``skill-replay``."""
+    run_program("skill-replay", _replay)
+
+
+def metrics() -> None:
+    """Runs ``skill-metrics``."""
+    ignore_terminal_stop()
+    run_program("skill-metrics", _metrics)
+
+
+def manifest() -> None:
+    """Runs ``skill-manifest``."""
+    run_program("skill-manifest", _manifest, subcommands=True)
+
+
 def _serve() -> None:
-    from skill_runtime.cli.serve import main
+    if "--service-only" in sys.argv[1:]:  # flags of its own, and no arm
+        from skill_runtime.cli.policies.serve import main
+    else:
+        from skill_runtime.cli.serve import main
 
     main()
 
@@ -74,5 +101,29 @@ def _control_box() -> None:
 
 def _keys() -> None:
     from skill_runtime.cli.keys.main import main
+
+    main()
+
+
+def _record() -> None:
+    from skill_runtime.cli.subscribers.record import main
+
+    main()
+
+
+def _replay() -> None:
+    from skill_runtime.cli.subscribers.replay import main
+
+    main()
+
+
+def _metrics() -> None:
+    from skill_runtime.cli.subscribers.metrics import main
+
+    main()
+
+
+def _manifest() -> None:
+    from skill_runtime.cli.manifest.main import main
 
     main()

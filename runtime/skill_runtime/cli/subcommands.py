@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg, subcommand
 
 from skill_proto.messages import Telemetry
 from skill_proto.printable import printable
+from skill_runtime.cli.policies.subcommands import ModelsSubcommand, SwapSubcommand
 from skill_runtime.cli.repeat_command import holder_name, repeat_command
 from skill_runtime.client import CommandRefusedError, GripperFields, SkillClient
 from skill_runtime.console.flags import UsageError, check_number
@@ -293,5 +294,7 @@ AnySubcommand = (
     | Annotated[ClearSubcommand, subcommand("clear")]
     | Annotated[ResetSubcommand, subcommand("reset")]
     | Annotated[SceneSubcommand, subcommand("scene")]
+    | Annotated[ModelsSubcommand, subcommand("models")]
+    | Annotated[SwapSubcommand, subcommand("swap")]
 )
 """Any subcommand; tyro builds the command line from it."""

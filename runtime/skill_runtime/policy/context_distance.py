@@ -31,5 +31,11 @@ class ContextDistance:
         finite.
         """
         with np.errstate(invalid="ignore", over="ignore"):
-            whitened = (context - self._center) @ self._map
-            return np.sqrt((whitened * whitened).sum(axis=1, keepdims=True))
+            return self.of_quietly(context)
+
+    def of_quietly(self, context: Float32Array) -> Float32Array:
+        """Returns the same for a caller that has silenced numpy's warnings for many calls."""
+        whitened = np.dot(context - self._center, self._map)
+        np.multiply(whitened, whitened, out=whitened)
+        distance = np.add.reduce(whitened, axis=1, keepdims=True)
+        return np.sqrt(distance, out=distance)

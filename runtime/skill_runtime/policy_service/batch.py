@@ -33,24 +33,26 @@ class Batch:
     """Slot of each row."""
     _owners: set[tuple[bytes, str]] = field(default_factory=set[tuple[bytes, str]])
     _shared: set[str] = field(default_factory=set[str])
+    _described: int = 0
+    """Members that the two sets describe: most batches have one request and never need them."""
 
     def admits(self, sender: bytes, name: str, episode: int | None) -> bool:
         """Whether a request of this session can share the inference.
 
         Requests of one session, and of successive episodes, are answered one after the other.
         """
-        if not self.members:
-            return True
+        for member in self.members[self._described :]:
+            message = member.known.message
+            self._owners.add((member.sender, message.session))
+            if message.episode is not None:
+                self._shared.add(message.session)
+        self._described = len(self.members)
         return (sender, name) not in self._owners and (episode is None or name not in self._shared)
 
     def add(self, member: Member) -> None:
         """Adds a request."""
-        message = member.known.message
         self.members.append(member)
         self.slots += member.session.slots
-        self._owners.add((member.sender, message.session))
-        if message.episode is not None:
-            self._shared.add(message.session)
 
     def has(self, sender: bytes) -> bool:
         """Whether a request of this client is in the batch."""
@@ -59,9 +61,11 @@ class Batch:
     def clear(self) -> None:
         """Removes all requests."""
         self.members.clear()
-        self.slots = []
-        self._owners.clear()
-        self._shared.clear()
+        self.slots.clear()
+        if self._described:
+            self._owners.clear()
+            self._shared.clear()
+            self._described = 0
 
     def spans(self) -> Iterator[slice]:
         """Yields the rows of each request."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from skill_proto.manifest import PolicyManifest
+from skill_runtime.security.config import ServerSecurity
 
 MAX_ROWS = 256
 """Rows of all sessions together; this bounds time and memory of an inference."""
@@ -23,6 +24,23 @@ class PolicyServiceConfig:
     """Address that the gateway binds."""
     instance: str
     """Name of this run of the server."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientServiceConfig:
+    """Configuration of one run of a service that clients reach directly."""
+
+    models: tuple[tuple[str, Path], ...]
+    """Name and policy file of each model."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    listener: tuple[int, str]
+    """Descriptor and address of the listening socket."""
+    instance: str
+    """Name of this run of the server."""
+    server: str
+    """Name and version of the server program."""
+    security: ServerSecurity | None = None
+    """Keys of the server; None admits every connection."""
 
 
 def largest_array_bytes(manifest: PolicyManifest) -> int:

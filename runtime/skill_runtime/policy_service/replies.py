@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
-
 from skill_proto.arrays import Float32Array
 from skill_proto.messages import PROTOCOL_VERSION, Error
 from skill_proto.wire import WireError, pack
@@ -29,15 +27,20 @@ def acted(
 
     The numbers follow the part of the header that is the same in all replies to a session.
     """
-    arrays = _reply_arrays(result, rows)
-    names = tuple(arrays)
-    head = known.reply_heads.get(names)
+    arrays = [result.action[rows]]
+    given = "action"
+    if result.context is not None:
+        given += _add_context(result, rows, arrays)
+    head = known.reply_heads.get(given)
     if head is None:
-        head = known.reply_heads[names] = _head(arrays, instance)
-    late = b',"late_s":%.6f' % late_s if late_s > 0 else b""
-    tail = b',"id":%d,"time":%.6f,"inference_s":%.7f,"steps":%d%b}'
-    header = head + tail % (message_id, time_s, inference_s, steps, late)
-    return [header, *[array.tobytes() for array in arrays.values()]]
+        head = known.reply_heads[given] = _head(given.split(), arrays, instance)
+    if late_s > 0:
+        tail = b',"id":%d,"time":%.6f,"inference_s":%.7f,"steps":%d,"late_s":%.6f}'
+        header = head + tail % (message_id, time_s, inference_s, steps, late_s)
+    else:
+        tail = b',"id":%d,"time":%.6f,"inference_s":%.7f,"steps":%d}'
+        header = head + tail % (message_id, time_s, inference_s, steps)
+    return [header, *[array.tobytes() for array in arrays]]
 
 
 def refused(error: WireError, *, time_s: float, instance: str) -> list[bytes]:
@@ -53,7 +56,27 @@ def refused(error: WireError, *, time_s: float, instance: str) -> list[bytes]:
     return pack(message)
 
 
-def _head(arrays: dict[str, Float32Array], instance: str) -> bytes:
+def _add_context(result: StepResult, rows: slice, arrays: list[Float32Array]) -> str:
+    """Adds the arrays of the context; one with a number that is not finite is left out.
+
+    Returns:
+        Their names, each after a space.
+    """
+    names = ""
+    if result.context is not None and all_finite(part := result.context[rows]):
+        arrays.append(part)
+        names = " context"
+    distance = result.context_distance
+    if distance is not None and all_finite(part := distance[rows]):
+        arrays.append(part)
+        names += " context_distance"
+    if result.estimate is not None and all_finite(part := result.estimate[rows]):
+        arrays.append(part)
+        names += " estimate"
+    return names
+
+
+def _head(names: list[str], arrays: list[Float32Array], instance: str) -> bytes:
     """Returns the header of a reply up to its numbers, as an open JSON object."""
     fields = {
         "v": PROTOCOL_VERSION,
@@ -61,22 +84,7 @@ def _head(arrays: dict[str, Float32Array], instance: str) -> bytes:
         "instance": instance,
         "arrays": [
             {"name": name, "dtype": "float32", "shape": list(array.shape)}
-            for name, array in arrays.items()
+            for name, array in zip(names, arrays, strict=True)
         ],
     }
     return json.dumps(fields, separators=(",", ":")).encode()[:-1]
-
-
-def _reply_arrays(result: StepResult, rows: slice) -> dict[str, Float32Array]:
-    """Returns the arrays of a reply; one with a number that is not finite is left out."""
-    arrays = {"action": result.action[rows]}
-    if result.context is None:
-        return arrays
-    optional = {
-        "context": result.context,
-        "context_distance": result.context_distance,
-        "estimate": result.estimate,
-    }
-    given = {name: array[rows] for name, array in optional.items() if array is not None}
-    with np.errstate(over="ignore"):
-        return arrays | {name: array for name, array in given.items() if all_finite(array)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 import numpy as np
@@ -28,6 +27,7 @@ from skill_runtime.policy_service.requests import (
     write_checked,
     write_known,
 )
+from skill_runtime.policy_service.service_counts import Counts
 from skill_runtime.realtime.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -53,17 +53,6 @@ Send = Callable[[bytes, str, list[bytes]], None]
 """Sends a reply: receiver, error code or '', frames."""
 
 
-@dataclass
-class Counts:
-    """Counts of one run of the service."""
-
-    answered: int = 0
-    late: int = 0
-    """Answers after the deadline of their request."""
-    refused: int = 0
-    inferences: int = 0
-
-
 class PolicyService:
     """Answers requests; whoever reads the socket hands them over and calls :meth:`flush`.
 
@@ -74,6 +63,8 @@ class PolicyService:
         beat: Called before every inference.
         send: Sends a reply.
         other: Answers ``hello`` and ``swap``; None if they do not come here.
+        refusal: Returns why the sender with this key may not send a message of this type; empty if
+            it may. None admits all.
     """
 
     def __init__(
@@ -84,6 +75,7 @@ class PolicyService:
         beat: Callable[[], None],
         send: Send,
         other: Callable[[bytes, Inbound], None] | None = None,
+        refusal: Callable[[str, str], str] | None = None,
     ) -> None:
         self.models = {model.name: model for model in models}
         self.counts = Counts()
@@ -93,11 +85,12 @@ class PolicyService:
         self._beat = beat
         self._send = send
         self._other = other
+        self._refusal = refusal
         self._headers = KnownHeaders[ServedModel]()
 
     # Requests -----------------------------------------------------------------------------------
 
-    def receive(self, sender: bytes, frames: Sequence[bytes], now: float) -> None:
+    def receive(self, sender: bytes, frames: Sequence[bytes], now: float, key: str = "") -> None:
         """Takes one request; a batch that does not admit it runs first.
 
         Args:
@@ -105,12 +98,13 @@ class PolicyService:
             frames: The frames of the request.
             now: Server time [s], one for all requests until :meth:`flush`, so that no session of a
                 batch can become idle before its inference.
+            key: Public key of the sender.
         """
         found = self._headers.find(frames[0]) if frames else None
         message_id = 0
         try:
             if found is None:
-                known = self._read_header(sender, frames)
+                known = self._read_header(sender, frames, key)
                 if known is None:
                     return
                 message_id, deadline = known.message.id, known.message.deadline
@@ -118,10 +112,11 @@ class PolicyService:
                 self._headers.add(frames[0], known)
             else:
                 known, message_id, deadline = found
+                self._check_sender(key, "act", message_id)
                 self._add(sender, frames, known, message_id, deadline, now)
         except WireError as error:
             error.message_id = error.message_id or message_id
-            self._refuse(sender, error)
+            self.refuse(sender, error)
 
     def _add(
         self,
@@ -136,8 +131,9 @@ class PolicyService:
     ) -> None:
         model, message = known.model, known.message
         batch = model.batch
-        if not batch.admits(sender, message.session, message.episode) or (
-            len(batch.slots) + known.rows > model.slots
+        if batch.members and (
+            not batch.admits(sender, message.session, message.episode)
+            or len(batch.slots) + known.rows > model.slots
         ):
             self._infer(model)
         if known.rows > model.slots:  # refused before anything is written
@@ -153,13 +149,21 @@ class PolicyService:
         session = model.sessions.acquire(sender, message.session, message.episode, known.rows, now)
         batch.add(Member(sender, known, message_id, deadline, session, first))
 
-    def _read_header(self, sender: bytes, frames: Sequence[bytes]) -> Known | None:
+    def _check_sender(self, key: str, kind: str, message_id: int) -> None:
+        reason = "" if self._refusal is None else self._refusal(key, kind)
+        if reason:
+            raise WireError(
+                "forbidden", reason, "ask the server's operator to allow it", message_id
+            )
+
+    def _read_header(self, sender: bytes, frames: Sequence[bytes], key: str) -> Known | None:
         """Parses a header that is not known; returns None if its message needs no inference.
 
         Raises:
             WireError: The frames are not a valid request.
         """
         message, _ = unpack(frames, SERVICE_REQUEST)
+        self._check_sender(key, message.type, message.id)
         if message.instance not in (None, self._instance):
             raise WireError(
                 "wrong_server",
@@ -292,7 +296,7 @@ class PolicyService:
         frames = refused(error, time_s=self._clock.now(), instance=self._instance)
         self._send(member.sender, error.code, frames)
 
-    def _refuse(self, sender: bytes, error: WireError) -> None:
+    def refuse(self, sender: bytes, error: WireError) -> None:
         """Refuses a request; replies to one client keep the order of its requests."""
         for model in self.models.values():
             if model.batch.has(sender):

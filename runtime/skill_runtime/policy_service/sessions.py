@@ -64,6 +64,11 @@ class PolicySessions:
         self._lost: OrderedDict[SessionKey, None] = OrderedDict()
 
     @property
+    def count(self) -> int:
+        """Number of sessions."""
+        return len(self._sessions)
+
+    @property
     def rows_in_use(self) -> int:
         """Rows of all sessions."""
         return self._slots - len(self._free)

@@ -80,6 +80,8 @@ class Supervised:
     """States in which it may be without a heartbeat for ``busy_silence_s``."""
     child: Child | None = None
     """Before the first start, one that was prepared; None if there is none."""
+    is_running: bool = False
+    """Whether ``child`` was started already, and has its configuration."""
     started_at: float = 0.0
     start_due: float = 0.0
     failures: int = 0
@@ -120,13 +122,24 @@ class Supervisor:
     def start(self) -> None:
         """Starts the processes that are wanted, and then supervises them."""
         for process in self._processes:
-            if process.is_wanted():
+            if process.is_running:
+                process.on_start()
+                process.started_at = process.checked_at = self._now()
+            elif process.is_wanted():
                 self._start(process)
         self._thread.start()
 
     def pause(self) -> None:
         """Starts no process any more; those that run go on."""
         self._paused.set()
+
+    def await_end(self, timeout_s: float) -> None:
+        """Waits until all processes have ended by themselves, at most ``timeout_s`` [s]."""
+        ends = self._now() + timeout_s
+        while self._now() < ends and any(
+            process.child is not None and process.child.ended is None for process in self._processes
+        ):
+            self._ended.wait(0.005)
 
     def close(self) -> None:
         """Ends supervision and the processes, in their order."""

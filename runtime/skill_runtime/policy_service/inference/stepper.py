@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from skill_runtime.policy_service.inference.input_rows import InputRows
 Spans = Callable[[], Iterable[slice]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(slots=True)
 class StepResult:
     """The results of one inference, one row per slot; valid until the next one."""
 
@@ -127,7 +128,9 @@ def _is_single(node: object) -> bool:
 def all_finite(array: Float32Array) -> bool:
     """Returns whether every entry is finite."""
     flat = array.reshape(-1)
-    return bool(np.isfinite(flat.dot(flat))) or bool(np.isfinite(array).all())
+    # One pass without a temporary array; a NaN or an infinity reaches the sum of squares. A finite
+    # sum of squares can overflow, so the second test decides.
+    return math.isfinite(flat.dot(flat)) or bool(np.isfinite(array).all())
 
 
 def whole_requests(finite: Flags, spans: Spans) -> Flags:

@@ -1,0 +1,250 @@
+"""PolicyClient: actions for robots that other programs control.
+
+::
+
+    with PolicyClient("tcp://127.0.0.1:5555") as client:
+        result = client.act(observation, session="robot 12", goal=[0.1, 0.0])
+        action = result["action"]
+
+A client serves one thread at a time, in the process that made it.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import zmq
+from numpy.typing import ArrayLike
+
+from skill_proto.arrays import FloatArray
+from skill_proto.messages import Error, Inbound, Reply, ServedPolicy, ServiceWelcome, Swapped
+from skill_proto.ports import DEFAULT_ADDRESS
+from skill_runtime.client.connection import Connection
+from skill_runtime.client.errors import ClientError, ProtocolError, ResourceError
+from skill_runtime.client.guard import Guard
+from skill_runtime.client.policy.acts import ActCall, Answer
+from skill_runtime.client.policy.knowledge import Knowledge
+from skill_runtime.client.policy.round_trips import RoundTrips
+from skill_runtime.client.requests import read_keys
+from skill_runtime.security.client_keys import ClientKeys
+
+SWAP_TIMEOUT_S = 60.0
+"""Longest wait for a swap, which loads a policy file [s]."""
+
+_MORE = int(zmq.SNDMORE)
+
+
+class PolicyClient:
+    """A client of one policy service; the constructor does not send anything.
+
+    Args:
+        address: Endpoint of the service.
+        timeout_s: Longest duration of a call, up to an hour [s].
+        name: Name of this program in the server's debug log.
+        key: File with the key pair of this client, from ``skill-keys new``; or both keys.
+        server_key: Public key of the server, or a file with it; see SkillClient.
+
+    Raises:
+        InvalidUseError: ``timeout_s`` is not a number of seconds, or a key cannot be read.
+    """
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        timeout_s: float = 2.0,
+        name: str = "client",
+        key: str | Path | ClientKeys | None = None,
+        server_key: str | Path | None = None,
+    ) -> None:
+        self._guard = Guard()
+        self._known = Knowledge(address, timeout_s, name)
+        keys = key if isinstance(key, ClientKeys) else read_keys(address, key, server_key)
+        self._connection = Connection(address, self._known.timeout_s, keys)
+        self._socket: zmq.Socket[bytes] | None = None
+        self._count = 1 << 32  # apart from the ids of other requests
+
+    @property
+    def address(self) -> str:
+        """Endpoint of the service."""
+        return self._known.address
+
+    @property
+    def round_trips(self) -> RoundTrips:
+        """Duration of the answered calls of :meth:`act`."""
+        return self._known.round_trips
+
+    @property
+    def latest(self) -> Answer | None:
+        """The newest answer: age of its recurrent state, time of the inference, lateness."""
+        return self._known.latest
+
+    def hello(self) -> ServiceWelcome:
+        """Requests the description of the service, and adopts the server that answers.
+
+        Raises:
+            ServerUnreachableError: no reply arrived within the timeout.
+            ProtocolError: the server is not a policy service.
+        """
+        with self._guard:
+            sent_at = time.monotonic()
+            return self._known.adopt(self._ask(self._known.hello), sent_at)
+
+    @property
+    def models(self) -> tuple[ServedPolicy, ...]:
+        """The policies of the service, as the newest :meth:`hello` describes them."""
+        welcome = self._known.welcome
+        return (welcome or self.hello()).models
+
+    def swap(self, model: str | None = None, file: str | None = None) -> Swapped:
+        """Replaces a policy by another file while the service goes on to answer.
+
+        Args:
+            model: Name of the policy; None if there is only one.
+            file: Name of a file in the folder of the present one; None reads that one again.
+
+        Raises:
+            CommandRefusedError: the file is no policy or no drop-in; the old one stays in force.
+        """
+        with self._guard:
+            request = self._known.swap(model, file)
+            timeout_s = max(SWAP_TIMEOUT_S, self._known.timeout_s)
+            return self._known.checked(self._ask(request, timeout_s), Swapped)
+
+    def act(
+        self,
+        observation: ArrayLike,
+        *,
+        session: str,
+        episode: int | None = None,
+        skill: ArrayLike | None = None,
+        goal: ArrayLike | None = None,
+        previous_action: ArrayLike | None = None,
+        model: str | None = None,
+        deadline_s: float | None = None,
+        join: bool = False,
+    ) -> dict[str, FloatArray]:
+        """Requests the policy's actions for ``n`` robots that other programs control.
+
+        Args:
+            observation: ``(n, O)``, raw units in the manifest's order.
+            session: Name of these robots; the server keeps their recurrent state under it.
+            episode: A new number resets the recurrent state; the number also lets other clients
+                join the session. None: the session belongs to this client alone.
+            skill: ``(n, Z)``.
+            goal: ``(n, G)``, instead of a skill.
+            previous_action: ``(n, A)`` if it differs from the action of the last reply.
+            model: Name of the policy; None if the service has only one.
+            deadline_s: Time until the answer is needed [s]. A later answer is given all the same;
+                ``latest.late_s`` says how late it was, and ``round_trips.late`` counts it.
+            join: Whether other clients may send to this session and episode.
+
+        Returns:
+            ``action`` ``(n, A)`` in [-1, 1], and context arrays, as ``SkillClient.act``.
+
+        Raises:
+            CommandRefusedError: an array does not fit the policy.
+            SessionLostError: the server dropped the recurrent state of the session.
+            SessionSharedError: another client sends to the session, and ``join`` is not given.
+            ServerUnreachableError: no reply arrived within the timeout.
+            ServerReplacedError: the server was replaced, and the recurrent state with it.
+        """
+        sent_at = time.monotonic()
+        call = ActCall(session, episode, model, observation, skill, goal, previous_action)
+        with self._guard:
+            known = self._known
+            if not known.instance:
+                known.adopt(self._ask(known.hello), sent_at)
+            self._count += 1
+            message_id = self._count
+            deadline = known.deadline(deadline_s)
+            frames = known.frames.request(call, known.instance, message_id, deadline)
+            try:
+                reply = self._exchange(frames, message_id)
+            except ClientError:
+                known.note_loss(call)
+                raise
+            if isinstance(reply, Error):
+                raise known.note_error(call, reply)
+            known.note(call, reply, sent_at, join=join)
+            return reply.arrays
+
+    def _exchange(self, frames: list[bytes], message_id: int) -> Answer | Error:
+        """Sends a request, and returns the reply with its id.
+
+        Raises:
+            ServerUnreachableError, ProtocolError, ResourceError: as ``Connection.ask``.
+        """
+        try:
+            socket = self._socket or self._open()
+            send, last = socket.send, len(frames) - 1
+            for place, frame in enumerate(frames):
+                send(frame, _MORE if place < last else 0)
+            while True:
+                reply = self._known.frames.reply(receive(socket))
+                if isinstance(reply, Error):
+                    if reply.id in (message_id, 0):
+                        return reply
+                elif isinstance(reply, Answer):
+                    if reply.message_id == message_id:
+                        return reply
+                else:
+                    raise ProtocolError(f"expected the reply 'acted', got {reply.type!r}")
+        except BaseException as error:
+            unanswered = self._connection.unanswered()
+            self._drop()
+            if isinstance(error, zmq.Again):
+                raise unanswered from None
+            if isinstance(error, zmq.ZMQError):
+                raise ResourceError(f"the socket failed: {error}") from None
+            raise
+
+    def _open(self) -> zmq.Socket[bytes]:
+        """Returns the connected socket, with the timeout of a call.
+
+        Raises:
+            ServerUnreachableError, ResourceError: as ``Connection.ask``.
+        """
+        socket = self._connection.connect()
+        socket.rcvtimeo = socket.sndtimeo = max(1, round(1000 * self._known.timeout_s))
+        self._socket = socket
+        return socket
+
+    def _ask(self, message: Inbound, timeout_s: float | None = None) -> Reply:
+        self._socket = None  # the exchange sets timeouts of its own
+        reply, _ = self._connection.exchange(message, timeout_s=timeout_s)
+        return reply
+
+    def _drop(self) -> None:
+        self._socket = None
+        self._connection.close()
+
+    def close(self) -> None:
+        """Closes the socket; raises no error."""
+        if self._guard.forked:
+            return
+        with suppress(Exception), self._guard:
+            self._drop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def receive(socket: zmq.Socket[bytes], flags: int = 0) -> list[bytes]:
+    """Returns the frames of the next message, in as few calls of libzmq as there are frames.
+
+    Raises:
+        zmq.Again: None has arrived in time.
+    """
+    frame = socket.recv(flags, False)
+    frames = [frame.bytes]
+    while frame.more:
+        frame = socket.recv(0, False)
+        frames.append(frame.bytes)
+    return frames

@@ -1,0 +1,284 @@
+"""The policy service of clients that reach it directly: one socket, one hop.
+
+The process that computes owns the ROUTER, so a request is in its hands as soon as libzmq has it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import zmq
+
+from skill_proto.messages import Hello, Inbound, ServiceWelcome, Swap
+from skill_proto.wire import MAX_FRAME_BYTES, MAX_PARTS, WireError, pack
+from skill_runtime.policy_service.config import MAX_ROWS, ClientServiceConfig
+from skill_runtime.policy_service.models import ServedModel
+from skill_runtime.policy_service.service import QUIET, REQUESTS_PER_STEP, PolicyService
+from skill_runtime.policy_service.swap import Swapper
+from skill_runtime.realtime.clock import Clock, MonotonicClock
+from skill_runtime.security.door import MAX_STRANGERS, Door, sender_of
+from skill_runtime.transport.router_reader import (
+    FORGIVEN_SHARE,
+    MAX_DROPPED_PARTS,
+    MAX_DROPPING_S,
+    TooManyPartsError,
+)
+from skill_runtime.transport.sockets import Context, Socket, router_on
+
+BEAT_MS = 10
+"""Longest time between two heartbeats of the idle service [ms]."""
+
+_MORE = int(zmq.SNDMORE) | int(zmq.NOBLOCK)
+_LAST = int(zmq.NOBLOCK)
+_EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
+
+
+class Message(NamedTuple):
+    """One message of a client."""
+
+    sender: bytes
+    """ROUTER's name of the connection."""
+    frames: list[bytes]
+    key: str
+    """Public key of the sender; empty if the socket admits every connection."""
+    problem: WireError | None = None
+
+
+class MessageReader:
+    """Reads whole messages from a ROUTER, in as few calls of libzmq as there are frames.
+
+    Args:
+        socket: The socket; a receive timeout bounds the wait for the first frame.
+        keyed: Whether the messages carry the keys of their senders.
+    """
+
+    def __init__(self, socket: Socket, *, keyed: bool) -> None:
+        self._receive = socket.recv
+        self._keyed = keyed
+        self._dropping_s = self._forgiven_at = 0.0
+
+    def read(self) -> Message:
+        """Returns the next message.
+
+        Raises:
+            zmq.Again: None has arrived.
+            TooManyPartsError: A client sends messages with so many parts that the process must
+                start anew, which closes the connection.
+        """
+        receive = self._receive
+        frame = receive(0, False)
+        sender, frames = frame.bytes, []
+        longest = 0
+        while frame.more:  # the rest of a message is there as soon as its first frame is
+            if len(frames) == MAX_PARTS:
+                self._drop(frame)
+                return Message(sender, [], self._key_of(frame), _too_many_parts())
+            frame = receive(0, False)
+            longest = max(longest, len(frame))
+            frames.append(frame.bytes if len(frame) <= MAX_FRAME_BYTES else b"")
+        problem = _too_long(longest) if longest > MAX_FRAME_BYTES else None
+        return Message(sender, frames, self._key_of(frame) if self._keyed else "", problem)
+
+    def _key_of(self, frame: zmq.Frame) -> str:
+        return sender_of(frame) if self._keyed else ""
+
+    def _drop(self, frame: zmq.Frame) -> None:
+        """Drops surplus parts of a message, within the bounds of ``transport.router_reader``."""
+        start, dropped = time.monotonic(), 0
+        forgiven_s = FORGIVEN_SHARE * (start - self._forgiven_at)
+        self._dropping_s, self._forgiven_at = max(0.0, self._dropping_s - forgiven_s), start
+        while frame.more:
+            frame = self._receive(0, False)
+            dropped += 1
+            if dropped > MAX_DROPPED_PARTS:
+                raise TooManyPartsError
+        self._dropping_s += time.monotonic() - start
+        if self._dropping_s > MAX_DROPPING_S:
+            raise TooManyPartsError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supervision:
+    """How the service and its supervisor hear of each other."""
+
+    beat: Callable[[], None]
+    """Called at least every :data:`BEAT_MS` while idle, and before every inference."""
+    ending: Callable[[], bool]
+    """Whether the service ends."""
+    report: Callable[[PolicyService], None]
+    """Called after each round with the service, for its counts."""
+
+
+class ClientService:
+    """Answers the clients of one socket.
+
+    Args:
+        socket: A ROUTER with a receive timeout.
+        models: The policies.
+        config: Configuration of the service.
+        supervision: The way to the supervisor.
+        door: Checks the senders of messages; None admits every one.
+        clock: Server time.
+
+    Attributes:
+        service: answers ``act``.
+        swapper: replaces policies.
+    """
+
+    def __init__(
+        self,
+        socket: Socket,
+        models: list[ServedModel],
+        config: ClientServiceConfig,
+        supervision: Supervision,
+        door: Door | None,
+        clock: Clock,
+    ) -> None:
+        self._socket = socket
+        self._config = config
+        self._supervision = supervision
+        self._door = door
+        self._clock = clock
+        self._reader = MessageReader(socket, keyed=door is not None)
+        self.swapper = Swapper(clock.now, config.instance)
+        self.service = PolicyService(
+            models,
+            config.instance,
+            clock,
+            supervision.beat,
+            self._send,
+            self._answer,
+            None if door is None else door.refusal,
+        )
+
+    def run(self) -> None:
+        """Answers until the supervision ends it.
+
+        Raises:
+            TooManyPartsError: The process must start anew.
+        """
+        supervision = self._supervision
+        with np.errstate(**QUIET):
+            while not supervision.ending():
+                supervision.beat()
+                self.step()
+                supervision.report(self.service)
+
+    def step(self) -> None:
+        """Waits up to the receive timeout for a request, and answers all that wait then.
+
+        Raises:
+            TooManyPartsError: The process must start anew.
+        """
+        service, reader, ready = self.service, self._reader, self._socket.getsockopt
+        try:
+            message = reader.read()
+        except zmq.Again:
+            self._finish_swap()
+            return
+        now = self._clock.now()
+        for left in reversed(range(REQUESTS_PER_STEP)):
+            if message.problem is None:
+                service.receive(message.sender, message.frames, now, message.key)
+            else:
+                service.refuse(message.sender, message.problem)
+            if not left or not int(ready(_EVENTS)) & _POLLIN:  # the next step reads the rest
+                break
+            message = reader.read()
+        service.flush()
+        self._finish_swap()
+        if self._door is not None and self._door.strangers > MAX_STRANGERS:
+            raise TooManyPartsError
+
+    def _send(self, receiver: bytes, code: str, frames: list[bytes]) -> None:
+        del code
+        send = self._socket.send
+        try:
+            send(receiver, _MORE)
+            for frame in frames[:-1]:
+                send(frame, _MORE)
+            send(frames[-1], _LAST)
+        except zmq.ZMQError:  # the receiver has closed, or does not read its messages
+            return
+
+    # Other messages -----------------------------------------------------------------------------
+
+    def _answer(self, sender: bytes, message: Inbound) -> None:
+        """Answers ``hello``, and begins a swap.
+
+        Raises:
+            WireError: The swap is refused.
+        """
+        if isinstance(message, Hello):
+            self._send(sender, "", pack(self.describe(message.id)))
+        elif isinstance(message, Swap):
+            model = self.service.model_named(message.model, message.id)
+            self.swapper.start(sender, message, model)
+
+    def describe(self, message_id: int = 0) -> ServiceWelcome:
+        """Describes the service; the reply to ``hello``."""
+        return ServiceWelcome(
+            id=message_id,
+            instance=self._config.instance,
+            time=self._clock.now(),
+            server=self._config.server,
+            models=tuple(model.description for model in self.service.models.values()),
+            max_rows=MAX_ROWS,
+        )
+
+    def _finish_swap(self) -> None:
+        result = self.swapper.finish()
+        if result is None:
+            return
+        if isinstance(result.reply, WireError):
+            self.service.refuse(result.sender, result.reply)
+        else:
+            self._send(result.sender, "", pack(result.reply))
+
+
+def serve_clients(
+    config: ClientServiceConfig,
+    supervision: Supervision,
+    ready: Callable[[ServiceWelcome], None],
+    log: Callable[[str], None],
+) -> None:
+    """Opens the policies, and answers clients until the supervision ends it.
+
+    Args:
+        config: Configuration of the service.
+        supervision: The way to the supervisor.
+        ready: Called with the description of the service before the first request.
+        log: Writes a line about keys.
+
+    Raises:
+        PolicyFileError: A policy cannot be opened.
+        TooManyPartsError: The process must start anew.
+    """
+    models = [ServedModel.open(name, path, config.device) for name, path in config.models]
+    context: Context = zmq.Context()
+    door = None if config.security is None else Door(context, config.security, log)
+    socket = router_on(context, *config.listener, door)
+    socket.setsockopt(zmq.RCVTIMEO, BEAT_MS)
+    clients = ClientService(socket, models, config, supervision, door, MonotonicClock())
+    ready(clients.describe())
+    clients.run()
+
+
+def _too_many_parts() -> WireError:
+    return WireError(
+        "too_large",
+        f"the message has more than {MAX_PARTS} frames; the rest is dropped unread",
+        "send one JSON header and at most eight arrays",
+    )
+
+
+def _too_long(length: int) -> WireError:
+    return WireError(
+        "too_large",
+        f"a frame has {length} bytes, the limit is {MAX_FRAME_BYTES}",
+        "split the batch",
+    )
