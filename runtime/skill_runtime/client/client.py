@@ -103,11 +103,6 @@ class SkillClient:
 
     @property
     def keys(self) -> ClientKeys | None:
-        """Keys of client and server; None without keys."""
-        return self._commands.keys
-
-    @property
-    def keys(self) -> ClientKeys | None:
         """The keys with which it connects; None without keys."""
         return self._calls.keys
 
