@@ -9,7 +9,7 @@ import zmq
 
 from skill_proto.messages import Welcome
 from skill_runtime.client import ClientError, SkillClient
-from skill_runtime.client.connection import open_socket
+from skill_runtime.client.sockets.opening import open_socket
 
 MAX_WAITING_MESSAGES = 20_000
 """Messages that wait in this process while it does other work: more than a minute of them."""
@@ -47,7 +47,9 @@ class Subscription:
         self._client = client
         self.welcome: Welcome = client.hello()
         self.address = telemetry_address or self.welcome.telemetry_address
-        self._socket: zmq.Socket[Any] = open_socket(zmq.SUB, self.address, SUBSCRIBER_OPTIONS)
+        self._socket: zmq.Socket[Any] = open_socket(
+            zmq.SUB, self.address, SUBSCRIBER_OPTIONS, keys=client.keys
+        )
         for topic in (*topics, b""):  # with the first telemetry all of them are in force
             self._socket.subscribe(topic)
 

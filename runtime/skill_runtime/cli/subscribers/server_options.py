@@ -26,6 +26,14 @@ class ServerOptions:
         str | None, arg(metavar="ADDRESS", help_behavior_hint="(default: as the server reports)")
     ] = None
     """Address for telemetry, if a tunnel leads to it."""
+    key: Annotated[
+        str | None, arg(metavar="FILE", help_behavior_hint="(default: see docs/security.md)")
+    ] = None
+    """Key pair of this program, from `skill-keys new`; the role `observer` is enough."""
+    server_key: Annotated[
+        str | None, arg(metavar="KEY", help_behavior_hint="(default: see docs/security.md)")
+    ] = None
+    """Public key of the server in single quotes, or a file with it."""
 
     def client(self, name: str) -> SkillClient:
         """Returns a client of the server.
@@ -36,7 +44,13 @@ class ServerOptions:
         Raises:
             ClientError: The address is not one.
         """
-        return SkillClient(self.address, name=name, telemetry_address=self.telemetry_address)
+        return SkillClient(
+            self.address,
+            name=name,
+            telemetry_address=self.telemetry_address,
+            key=self.key,
+            server_key=self.server_key,
+        )
 
 
 def check_installed(program: str, extra: str, modules: Sequence[str]) -> None:
