@@ -93,7 +93,7 @@ class Swapper:
 
     def _replace(self, message: Swap, model: ServedModel, opened: Stepper | Exception) -> Swapped:
         if isinstance(opened, PolicyFileError):
-            raise WireError("invalid", str(opened), "the policy in force is unchanged")
+            raise WireError("invalid", str(opened), "")  # the text has its fix
         if isinstance(opened, Exception):
             problem = f"the file cannot be opened: {opened}"
             raise WireError("internal", problem, "report it with the server's log")

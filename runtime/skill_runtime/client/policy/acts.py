@@ -65,6 +65,11 @@ class ActCall:
     goal: ArrayLike | None = None
     previous_action: ArrayLike | None = None
 
+    @property
+    def full_name(self) -> str:
+        """Name of the session, apart from those of other models."""
+        return self.session if self.model is None else f"{self.model}: {self.session}"
+
 
 class ActFrames:
     """Makes the frames of requests, and reads those of replies.

@@ -102,18 +102,18 @@ class Knowledge:
         self.round_trips.add(now - sent_at, is_late=answer.late_s > 0)
         self.latest = answer
         self._note_clock(answer.time, sent_at, now)
-        self._sessions.check(call.session, call.episode, answer.steps, join=join)
+        self._sessions.check(call.full_name, call.episode, answer.steps, join=join)
 
     def note_error(self, call: ActCall, reply: Error) -> Exception:
         """Returns the exception for a refusal."""
         error = from_reply(reply, self.address)
         if isinstance(error, SessionLostError):
-            self._sessions.forget(call.session)
+            self._sessions.forget(call.full_name)
         return error
 
     def note_loss(self, call: ActCall) -> None:
         """Records a request to which no reply arrived."""
-        self._sessions.lost_reply(call.session, call.episode)
+        self._sessions.lost_reply(call.full_name, call.episode)
 
     def _note_clock(self, time_s: float, sent_at: float, now: float) -> None:
         """Learns the server's clock from the fastest reply: half a round trip is its error."""
