@@ -66,23 +66,6 @@ def manifest() -> None:
     run_program("skill-manifest", _manifest, subcommands=True)
 
 
-def record() -> None:
-    """Runs ``skill-record``."""
-    ignore_terminal_stop()
-    run_program("skill-record", _record)
-
-
-def replay() -> None:
-    """Runs ``skill-replay``."""
-    run_program("skill-replay", _replay)
-
-
-def metrics() -> None:
-    """Runs ``skill-metrics``."""
-    ignore_terminal_stop()
-    run_program("skill-metrics", _metrics)
-
-
 def _serve() -> None:
     if "--service-only" in sys.argv[1:]:  # flags of its own, and no arm
         from skill_runtime.cli.policies.serve import main
@@ -142,23 +125,5 @@ def _metrics() -> None:
 
 def _manifest() -> None:
     from skill_runtime.cli.manifest.main import main
-
-    main()
-
-
-def _record() -> None:
-    from skill_runtime.cli.subscribers.record import main
-
-    main()
-
-
-def _replay() -> None:
-    from skill_runtime.cli.subscribers.replay import main
-
-    main()
-
-
-def _metrics() -> None:
-    from skill_runtime.cli.subscribers.metrics import main
 
     main()

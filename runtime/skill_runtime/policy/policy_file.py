@@ -101,22 +101,7 @@ def _open_session(path: Path, device: Device) -> tuple[Any, str]:
 
 
 def _read_manifest(path: Path, session: Any) -> PolicyManifest:  # noqa: ANN401  onnxruntime has no types
-    places = [link.with_suffix(".manifest.json") for link in _links(path)]
-    beside = next((place for place in places if place.is_file()), None)
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-    source = "the manifest in the file"
-    if text is None and beside is not None:
-        text, source = _read_text(path, beside), str(beside)
-    elif text is not None and beside is not None:
-        logger.warning("%s is ignored: %s carries its own manifest", beside, path)
-    if text is None:
-        raise PolicyFileError(
-            path,
-            f"it carries no manifest ('{METADATA_KEY}' in its metadata), and there is no "
-            + " or ".join(map(str, places)),
-            "a policy file with the manifest of its observations, actions and training",
-            f"write one: skill-manifest draft {path}, then fill it in (docs/foreign-policies.md)",
-        )
+    text, source = _find_text(path, session)
     try:
         return PolicyManifest.from_json(text)
     except ManifestError as error:
@@ -124,8 +109,38 @@ def _read_manifest(path: Path, session: Any) -> PolicyManifest:  # noqa: ANN401 
             path,
             f"{source} cannot be used: {error}",
             "a manifest as in docs/policy-file.md",
-            "correct the fields named, or export the policy again",
+            "correct the fields named (`skill-manifest check` explains each), or export the "
+            "policy again",
         ) from None
+
+
+def manifest_text(path: Path | str) -> tuple[str, str]:
+    """Returns the JSON text of a file's manifest, and the place that it is from, for users.
+
+    Raises:
+        PolicyFileError: The file cannot be read, or has no manifest.
+    """
+    session, _ = _open_session(Path(path), "cpu")
+    return _find_text(Path(path), session)
+
+
+def _find_text(path: Path, session: Any) -> tuple[str, str]:  # noqa: ANN401  onnxruntime has no types
+    places = [link.with_suffix(".manifest.json") for link in _links(path)]
+    beside = next((place for place in places if place.is_file()), None)
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is not None:
+        if beside is not None:
+            logger.warning("%s is ignored: %s carries its own manifest", beside, path)
+        return text, "the manifest in the file"
+    if beside is None:
+        raise PolicyFileError(
+            path,
+            f"it carries no manifest ('{METADATA_KEY}' in its metadata), and there is no "
+            + " or ".join(map(str, places)),
+            "a policy file with the manifest of its observations, actions and training",
+            f"write one: skill-manifest draft {path}, then fill it in (docs/foreign-policies.md)",
+        )
+    return _read_text(path, beside), str(beside)
 
 
 def _links(path: Path) -> Iterator[Path]:

@@ -1,0 +1,1 @@
+"""skill-manifest: drafts and checks the manifests of graphs that others trained."""

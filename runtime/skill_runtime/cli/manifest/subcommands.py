@@ -1,0 +1,110 @@
+"""The subcommands of skill-manifest. Heavy modules are imported when one runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+from skill_proto.printable import printable
+from skill_runtime.console.exit_codes import FAILED, OK
+from skill_runtime.console.flags import UsageError
+from skill_runtime.console.output_file import check_writable
+
+Robot = Literal["panda", "fr3"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftCommand:
+    """Write a manifest with everything that the graph and its metadata tell."""
+
+    model: Positional[Annotated[Path, arg(metavar="MODEL")]]
+    """ONNX file."""
+    like: Annotated[
+        Robot | None, arg(metavar="{panda,fr3}", help_behavior_hint="(default: unknown)")
+    ] = None
+    """Arm of training: its stiffness, damping and physics step are those of docs/plant.md."""
+    output: Annotated[
+        Path | None, arg(metavar="FILE", help_behavior_hint="(default: MODEL.manifest.json)")
+    ] = None
+    """File to write; '-' prints the draft."""
+    force: bool = False
+    """Replace an existing manifest."""
+
+    def run(self) -> int:
+        """Writes the draft, prints what is left to do, and returns the exit code."""
+        from skill_runtime.policy.foreign.draft import draft_manifest
+
+        draft = draft_manifest(self.model, self.like)
+        text = manifest_text(draft.manifest)
+        place = self.output or self.model.with_suffix(".manifest.json")
+        if str(place) == "-":
+            print(text, end="")
+            return OK
+        if place.exists() and not self.force:
+            raise UsageError(f"{place} exists; add --force to replace it, or choose --output FILE")
+        check_writable(place)
+        place.write_text(text, encoding="utf-8")
+        print(f"wrote {printable(str(place))}. Fill in each null, and confirm:")
+        for line in draft.to_do:
+            print(f"  - {printable(line)}")
+        print(f"then: skill-manifest check {printable(str(self.model))}")
+        return OK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """Name each problem of a manifest with its fix, and its meaning in physical units."""
+
+    model: Positional[Annotated[Path, arg(metavar="MODEL")]]
+    """ONNX file, with its manifest inside or beside it."""
+    robot: Annotated[Robot, arg(metavar="{panda,fr3}")] = "panda"
+    """Arm that is to run the policy."""
+
+    def run(self) -> int:
+        """Prints the problems, or the meaning of a manifest without any; returns the exit code."""
+        from skill_runtime.policy.foreign.draft import ARMS
+        from skill_runtime.policy.foreign.explain import find_problems, meaning, remarks
+
+        problems, manifest = find_problems(self.model, ARMS[self.robot])
+        for problem in problems:
+            print(f"problem: {printable(problem)}")
+        if manifest is not None and manifest.plant is not None and not problems:
+            for line in meaning(manifest):
+                print(printable(line))
+            for line in remarks(manifest, ARMS[self.robot]):
+                print(f"remark: {printable(line)}")
+        if problems:
+            return FAILED
+        print(f"{printable(str(self.model))} can be served: skill-serve --model {self.model}")
+        return OK
+
+
+def manifest_text(manifest: dict[str, Any]) -> str:
+    """Returns JSON with one line for each field of the observation, part of the action and so on.
+
+    A person edits this text, so a list of numbers does not take a line per number.
+    """
+    lines = [
+        f" {json.dumps(key)}: {_rows(value) if _is_list_of_parts(value) else _entry(value)}"
+        for key, value in manifest.items()
+    ]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _is_list_of_parts(value: object) -> bool:
+    return isinstance(value, list) and bool(value)
+
+
+def _rows(parts: list[Any]) -> str:
+    return "[\n" + ",\n".join(f"  {json.dumps(part)}" for part in parts) + "\n ]"
+
+
+def _entry(value: object) -> str:
+    if not isinstance(value, dict):
+        return json.dumps(value)
+    items = (f"  {json.dumps(key)}: {json.dumps(inner)}" for key, inner in value.items())
+    return "{\n" + ",\n".join(items) + "\n }"
