@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import string
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def is_key(text: str) -> bool:
         return False
     try:
         return len(z85.decode(text.encode())) == 32
-    except (ValueError, KeyError, OverflowError):
+    except (ValueError, KeyError, struct.error):  # a group of five beyond 32 bits
         return False
 
 

@@ -1,0 +1,1 @@
+"""Random messages on every socket of a server; see ``__main__``."""
