@@ -6,21 +6,22 @@ A service that does not answer delays no call to another one.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import Protocol, Self, Unpack
 
 from numpy.typing import ArrayLike
 
 from skill_proto.arrays import FloatArray
-from skill_runtime.client.aio import AsyncSkillClient
 from skill_runtime.client.connection import Connection
 from skill_runtime.client.errors import ServerReplacedError
-from skill_runtime.client.requests import check_timeout
+from skill_runtime.client.policy import AsyncPolicyClient
+from skill_runtime.client.requests import check_timeout, read_keys
 from skill_runtime.client.sharding.arguments import ActArguments
 from skill_runtime.client.sharding.probe import Probe
 from skill_runtime.client.sharding.shards import Shards
 
 
-class AsyncPolicyClient(Protocol):
+class AsyncServiceClient(Protocol):
     """The part of a client of one service that a sharded client uses."""
 
     async def hello(self) -> object:
@@ -46,13 +47,15 @@ class AsyncShardedClient:
         *,
         timeout_s: float = 2.0,
         name: str = "client",
-        make_client: Callable[[str], AsyncPolicyClient] | None = None,
+        key: str | Path | None = None,
+        server_key: str | Path | None = None,
+        make_client: Callable[[str], AsyncServiceClient] | None = None,
     ) -> None:
         self.timeout_s = check_timeout(timeout_s)
-        self._shards = Shards(addresses, lambda address: Probe(Connection(address, timeout_s)))
-        self._name = name
+        self._shards = Shards(addresses, self._make_probe)
+        self._name, self._key, self._server_key = name, key, server_key
         self._make_client = make_client or self._default_client
-        self._clients: dict[str, AsyncPolicyClient] = {}
+        self._clients: dict[str, AsyncServiceClient] = {}
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -68,7 +71,7 @@ class AsyncShardedClient:
         """Returns the address at which a session lives."""
         return self._shards.address_of(session)
 
-    def client_of(self, session: str) -> AsyncPolicyClient:
+    def client_of(self, session: str) -> AsyncServiceClient:
         """Returns the client of the address of a session."""
         return self._client(self._shards.address_of(session))
 
@@ -92,10 +95,20 @@ class AsyncShardedClient:
                 self._shards.replaced(attempt)
                 return await client.act(observation, session=session, **arguments)
 
-    def _default_client(self, address: str) -> AsyncPolicyClient:
-        return AsyncSkillClient(address, timeout_s=self.timeout_s, name=self._name)
+    def _default_client(self, address: str) -> AsyncServiceClient:
+        return AsyncPolicyClient(
+            address,
+            timeout_s=self.timeout_s,
+            name=self._name,
+            key=self._key,
+            server_key=self._server_key,
+        )
 
-    def _client(self, address: str) -> AsyncPolicyClient:
+    def _make_probe(self, address: str) -> Probe:
+        keys = read_keys(address, self._key, self._server_key)
+        return Probe(Connection(address, self.timeout_s, keys))
+
+    def _client(self, address: str) -> AsyncServiceClient:
         client = self._clients.get(address)
         if client is None:
             client = self._clients[address] = self._make_client(address)

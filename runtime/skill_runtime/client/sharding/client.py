@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Protocol, Self, Unpack
 
 from numpy.typing import ArrayLike
 
 from skill_proto.arrays import FloatArray
-from skill_runtime.client.client import SkillClient
 from skill_runtime.client.connection import Connection
 from skill_runtime.client.errors import ServerReplacedError
 from skill_runtime.client.guard import Guard
-from skill_runtime.client.requests import check_timeout
+from skill_runtime.client.policy import PolicyClient
+from skill_runtime.client.requests import check_timeout, read_keys
 from skill_runtime.client.sharding.arguments import ActArguments
 from skill_runtime.client.sharding.probe import Probe
 from skill_runtime.client.sharding.shards import Shards
 
 
-class PolicyClient(Protocol):
+class ServiceClient(Protocol):
     """The part of a client of one service that a sharded client uses."""
 
     def hello(self) -> object:
@@ -51,7 +52,10 @@ class ShardedClient:
             sessions.
         timeout_s: Longest duration of a call, up to an hour [s].
         name: Name of this program in the debug logs of the services.
-        make_client: Makes the client of one address; None makes a SkillClient.
+        key: File with the key pair of this client, from ``skill-keys new``.
+        server_key: Public key of the services, which have one pair of keys, or a file with it.
+        make_client: Makes the client of one address, in place of a PolicyClient; e.g. a
+            SkillClient for the ``act`` of a server with an arm.
 
     Raises:
         InvalidUseError: there is no address, one of them twice, or ``timeout_s`` is not a number
@@ -65,14 +69,16 @@ class ShardedClient:
         *,
         timeout_s: float = 2.0,
         name: str = "client",
-        make_client: Callable[[str], PolicyClient] | None = None,
+        key: str | Path | None = None,
+        server_key: str | Path | None = None,
+        make_client: Callable[[str], ServiceClient] | None = None,
     ) -> None:
         self.timeout_s = check_timeout(timeout_s)
         self._guard = Guard()
-        self._shards = Shards(addresses, lambda address: Probe(Connection(address, timeout_s)))
-        self._name = name
+        self._shards = Shards(addresses, self._make_probe)
+        self._name, self._key, self._server_key = name, key, server_key
         self._make_client = make_client or self._default_client
-        self._clients: dict[str, PolicyClient] = {}
+        self._clients: dict[str, ServiceClient] = {}
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -88,7 +94,7 @@ class ShardedClient:
         """Returns the address at which a session lives."""
         return self._shards.address_of(session)
 
-    def client_of(self, session: str) -> PolicyClient:
+    def client_of(self, session: str) -> ServiceClient:
         """Returns the client of the address of a session."""
         return self._client(self._shards.address_of(session))
 
@@ -111,7 +117,7 @@ class ShardedClient:
     ) -> dict[str, FloatArray]:
         """Requests actions from the service of a session.
 
-        Arguments and result are those of ``SkillClient.act``.
+        Arguments and result are those of ``PolicyClient.act``.
 
         Raises:
             SessionLostError: the service dropped the recurrent state or was started again, or the
@@ -119,7 +125,7 @@ class ShardedClient:
                 starts with an empty recurrent state.
             AddressDownError: the address does not answer; the call was not sent.
             ServerUnreachableError: no reply arrived within the timeout.
-            CommandRefusedError, SessionSharedError: as ``SkillClient.act``.
+            CommandRefusedError, SessionSharedError: as ``PolicyClient.act``.
         """
         with self._guard, self._shards.attempt(session, arguments.get("episode")) as attempt:
             client = self._client(attempt.address)
@@ -130,10 +136,20 @@ class ShardedClient:
                 self._shards.replaced(attempt)
                 return client.act(observation, session=session, **arguments)
 
-    def _default_client(self, address: str) -> PolicyClient:
-        return SkillClient(address, timeout_s=self.timeout_s, name=self._name)
+    def _default_client(self, address: str) -> ServiceClient:
+        return PolicyClient(
+            address,
+            timeout_s=self.timeout_s,
+            name=self._name,
+            key=self._key,
+            server_key=self._server_key,
+        )
 
-    def _client(self, address: str) -> PolicyClient:
+    def _make_probe(self, address: str) -> Probe:
+        keys = read_keys(address, self._key, self._server_key)
+        return Probe(Connection(address, self.timeout_s, keys))
+
+    def _client(self, address: str) -> ServiceClient:
         client = self._clients.get(address)
         if client is None:
             client = self._clients[address] = self._make_client(address)

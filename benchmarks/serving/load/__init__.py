@@ -1,0 +1,1 @@
+"""Thousands of virtual robots at policy services: ``python -m benchmarks.serving.load``."""

@@ -1,0 +1,44 @@
+"""How many robots does a policy service answer at their control rate, and what does a loss cost?
+
+    python -m benchmarks.serving.load robots --json FILE
+    python -m benchmarks.serving.load lost
+
+``robots`` plays virtual robots over real sockets, more and more of them, until the service is late:
+until the p99 of the round trip exceeds the control period, or 1 % of the steps have no reply within
+it. Services and generator have a processor each; ``robots per core`` is the largest number that
+held. ``lost`` kills one of two services under load and starts it again.
+"""
+
+from __future__ import annotations
+
+import os
+
+import tyro
+
+from benchmarks.serving.load.lost import Lost
+from benchmarks.serving.load.robots import Robots
+from benchmarks.serving.load.search import GeneratorError
+from benchmarks.serving.load.services import ServiceError
+from skill_runtime.console.flags import UsageError
+
+
+def main(config: Robots | Lost) -> None:
+    """Measures, prints the tables and writes the result."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        config.check()
+        config.run()
+    except (UsageError, ServiceError, GeneratorError) as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main(
+        tyro.extras.subcommand_cli_from_dict(
+            {"robots": Robots, "lost": Lost},
+            prog="python -m benchmarks.serving.load",
+            description=__doc__,
+        )
+    )
