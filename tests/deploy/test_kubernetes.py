@@ -10,7 +10,7 @@ import pytest
 import tyro
 import yaml
 
-from skill_runtime.cli.serve_options import ServeOptions, check_options
+from skill_runtime.cli.policies.options import PolicyServiceOptions, read_models
 
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "deploy" / "kubernetes" / "skill-service.yaml"
@@ -95,8 +95,8 @@ def test_every_mounted_volume_exists_and_keys_come_from_secrets() -> None:
 def test_the_flags_are_those_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)  # the working directory of the image has the models, too
     container = pod()["containers"][0]
-    options = tyro.cli(ServeOptions, args=container["args"])
-    check_options(options)
-    assert options.addresses.port == container["ports"][0]["containerPort"]
-    mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
-    assert str(options.addresses.keys) in mounts
+    options = tyro.cli(PolicyServiceOptions, args=container["args"])
+    assert options.service_only
+    assert options.endpoint == f"tcp://0.0.0.0:{container['ports'][0]['containerPort']}"
+    assert str(options.keys) in {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert all(path.is_file() for _, path in read_models(options))

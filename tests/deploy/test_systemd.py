@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import tyro
 
-from skill_runtime.cli.serve_options import ServeOptions, check_options
+from skill_runtime.cli.policies.options import PolicyServiceOptions, read_models
+from skill_runtime.processes.service_only.serving import SERVICE_SILENCE_S
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "systemd" / "skill-service@.service"
@@ -88,16 +89,16 @@ def test_a_service_that_dies_or_hangs_is_started_again() -> None:
     service = unit()["Service"]
     assert service["Type"] == "notify"
     assert service["Restart"] == "on-failure"
-    assert float(service["WatchdogSec"]) > 1.0
+    assert float(service["WatchdogSec"]) > SERVICE_SILENCE_S
     assert service["RestartPreventExitStatus"] == "2"
 
 
 def test_the_flags_are_those_of_the_program() -> None:
-    words = command(port=5565)
-    options = tyro.cli(ServeOptions, args=words)
-    check_options(options)
-    assert options.addresses.port == 5565
-    assert options.addresses.keys == Path("/etc/skill-serve/keys")
+    options = tyro.cli(PolicyServiceOptions, args=command(port=5565))
+    assert options.service_only
+    assert options.endpoint == "tcp://0.0.0.0:5565"
+    assert options.keys == Path("/etc/skill-serve/keys")
+    assert [name for name, _ in read_models(options)] == ["csf_panda"]
 
 
 def command(port: int) -> list[str]:
