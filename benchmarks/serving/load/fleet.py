@@ -61,6 +61,10 @@ class Record:
     """[s]."""
     delays: list[float] = field(default_factory=list[float])
     """How late each request was sent [s]: lateness of the generator, not of the service."""
+    request_bytes: int = 0
+    """Length of the newest request."""
+    reply_bytes: int = 0
+    """Length of the newest reply."""
     inferences: Counter[bytes] = field(default_factory=Counter[bytes])
     """Requests of each inference, by the server time in their replies."""
 
@@ -160,6 +164,8 @@ class Fleet:
             self._receive(record)
             self._socket.poll(1)
         self._give_up(record, float("inf"))
+        header, arrays = self._requests[0]
+        record.request_bytes = len(header) + len(f"{self._id}}}") + sum(map(len, arrays))
         return record
 
     def _run(self, record: Record, start: float, end: float) -> None:
@@ -198,7 +204,7 @@ class Fleet:
         """Reads the replies that have arrived."""
         for _ in range(2 * BURST):
             try:
-                name, header, *_ = self._socket.recv_multipart(zmq.NOBLOCK)
+                name, header, *arrays = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
             now, place = time.perf_counter(), int(name)
@@ -217,6 +223,7 @@ class Fleet:
             steps = int(found.group(4))
             record.forgotten += self._age[place] not in (0, steps - 1)
             self._age[place] = steps
+            record.reply_bytes = len(header) + sum(map(len, arrays))
 
     def _give_up(self, record: Record, before: float) -> None:
         """Counts the requests without a reply that were sent before a time [s]."""

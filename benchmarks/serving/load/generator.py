@@ -68,6 +68,9 @@ class Played:
     batch_mean: float
     """Mean number of requests that shared an inference."""
     batch_p99: float
+    request_bytes: int
+    """Length of a request, header and arrays together."""
+    reply_bytes: int
     service_cpu: float
     """Processors that the services used."""
     generator_cpu: float
@@ -160,6 +163,8 @@ def _summary(
         sent_late_p99_ms=1e3 * float(np.percentile(record.delays or [0.0], 99)),
         batch_mean=float(batches.mean()),
         batch_p99=float(np.percentile(batches, 99)),
+        request_bytes=record.request_bytes,
+        reply_bytes=record.reply_bytes,
         service_cpu=service_cpu,
         generator_cpu=generator_cpu,
         load=os.getloadavg()[0],

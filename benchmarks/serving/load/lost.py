@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ class Lost:
     """Robots, divided between both services."""
     rate: float = 25.0
     """Control rate of every robot [Hz]."""
-    timeout: float = 0.5
+    timeout: float = 1.0
     """Longest duration of a call [s]."""
     seconds: float = 4.0
     """Time before the loss, between loss and start, and after the start [s]."""
@@ -59,7 +59,7 @@ class Lost:
         for part, name in zip(report.parts, ("other service", "lost service"), strict=True):
             print(f"{name}: {dict(part.outcomes)}")
         print_table(("", "other service", "lost service"), report.rows())
-        write_json(self.json, asdict(report))
+        write_json(self.json, report.to_dict())
 
 
 @dataclass
@@ -85,6 +85,12 @@ class Report:
     timeout_s: float
     parts: tuple[Part, Part]
     """Robots of the service that stays, and of the one that is lost."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Returns the result for a file."""
+        names = ("other_service", "lost_service")
+        parts = dict(zip(names, map(vars, self.parts), strict=True))
+        return {"timeout_s": self.timeout_s, **parts}
 
     def rows(self) -> list[list[str]]:
         """Returns the rows of the table."""

@@ -114,6 +114,7 @@ HEADERS = (
     "service, of a core",
     "us per request",
     "generator, of a core",
+    "bytes, request and reply",
     "limit",
 )
 
@@ -122,7 +123,7 @@ def _row(model: str, is_recurrent: bool, keyed: bool, found: Found) -> list[str]
     facts = [model, "yes" if is_recurrent else "no", "yes" if keyed else "no"]
     held = found.held
     if held is None:
-        return [*facts, "0", *["-"] * 8]
+        return [*facts, "0", *["-"] * 9]
     return [
         *facts,
         str(held.robots),
@@ -133,6 +134,7 @@ def _row(model: str, is_recurrent: bool, keyed: bool, found: Found) -> list[str]
         f"{held.service_cpu:.2f}",
         f"{held.us_per_request:.0f}",
         f"{held.generator_cpu:.2f}",
+        f"{held.request_bytes} + {held.reply_bytes}",
         limit(found),
     ]
 

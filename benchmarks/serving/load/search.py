@@ -130,6 +130,8 @@ def join(parts: Sequence[Played]) -> Played:
         sent_late_p99_ms=max(part.sent_late_p99_ms for part in parts),
         batch_mean=sum(part.batch_mean for part in parts),
         batch_p99=sum(part.batch_p99 for part in parts),
+        request_bytes=max(part.request_bytes for part in parts),
+        reply_bytes=max(part.reply_bytes for part in parts),
         service_cpu=max(part.service_cpu for part in parts),
         generator_cpu=max(part.generator_cpu for part in parts),
         load=max(part.load for part in parts),
