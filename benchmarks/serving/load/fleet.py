@@ -10,7 +10,7 @@ request is without a reply it sends no other one; that step is missed.
 
 from __future__ import annotations
 
-import re
+import json
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -29,9 +29,6 @@ GIVE_UP_S = 2.0
 
 BURST = 32
 """Requests that are sent before replies are read."""
-
-REPLY = re.compile(rb',"id":(\d+),"time":([0-9.]+),"inference_s":([0-9.]+),"steps":(\d+)')
-CODE = re.compile(rb'"code":"([a-z_]+)"')
 
 Socket = zmq.Socket[bytes]
 
@@ -65,7 +62,7 @@ class Record:
     """Length of the newest request."""
     reply_bytes: int = 0
     """Length of the newest reply."""
-    inferences: Counter[bytes] = field(default_factory=Counter[bytes])
+    inferences: Counter[float] = field(default_factory=Counter[float])
     """Requests of each inference, by the server time in their replies."""
 
 
@@ -208,21 +205,19 @@ class Fleet:
             except zmq.Again:
                 return
             now, place = time.perf_counter(), int(name)
-            found = REPLY.search(header)
-            if found is None:
-                code = CODE.search(header)
-                record.errors[code.group(1).decode() if code else "unreadable"] += 1
+            reply = json.loads(header)
+            if reply["type"] != "acted":
+                record.errors[reply.get("code", reply["type"])] += 1
                 self._waiting.pop(place, None)
                 self._age[place] = 0
                 continue
-            if self._waiting.get(place) != int(found.group(1)):
+            if self._waiting.get(place) != reply["id"]:
                 continue  # that request was given up
             del self._waiting[place]
             record.round_trips.append(now - self._sent[place])
-            record.inferences[found.group(2)] += 1
-            steps = int(found.group(4))
-            record.forgotten += self._age[place] not in (0, steps - 1)
-            self._age[place] = steps
+            record.inferences[reply["time"]] += 1
+            record.forgotten += self._age[place] not in (0, reply["steps"] - 1)
+            self._age[place] = reply["steps"]
             record.reply_bytes = len(header) + sum(map(len, arrays))
 
     def _give_up(self, record: Record, before: float) -> None:
