@@ -107,18 +107,27 @@ class Campaign:
         with self._server.client() as client:
             while left > 0 and time.monotonic() < ends and self._server.alive:
                 seconds = min(FUZZ_S, ends - time.monotonic())
-                self._segment(client, self.control, left, CONTROL_S, harmless=True)
-                self._segment(client, self.fuzz, left, seconds, harmless=False)
+                self._segment(client, self.control, CONTROL_S, harmless=True)
+                self._segment(client, self.fuzz, seconds, harmless=False)
                 sent = self.fuzz.counts
                 done = min(sent.commands, sent.stop, sent.telemetry)
                 left = self._config.messages - done
-                print(f"{done:,} of {self._config.messages:,} on each socket", flush=True)
+                print(
+                    f"{sent.commands:,} commands, {sent.stop:,} stops, {sent.telemetry:,} "
+                    f"subscriptions, {sent.replies:,} replies, {sent.reopened} reconnections",
+                    flush=True,
+                )
 
     def _segment(
-        self, client: SkillClient, totals: Totals, messages: int, seconds: float, *, harmless: bool
+        self, client: SkillClient, totals: Totals, seconds: float, *, harmless: bool
     ) -> None:
+        sent = vars(self.fuzz.counts)
+        limits = {
+            kind: sys.maxsize if harmless else self._config.messages - sent[kind]
+            for kind in ("commands", "stop", "telemetry")
+        }
         before, began = client.state(), time.monotonic()
-        self._ask({"messages": messages, "seconds": seconds, "harmless": harmless})
+        self._ask({"limits": limits, "seconds": seconds, "harmless": harmless})
         assert self._sender.stdout is not None
         counts = Counts(**json.loads(self._sender.stdout.readline()))
         totals.add(counts, before, client.state(), time.monotonic() - began)

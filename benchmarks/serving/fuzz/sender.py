@@ -11,6 +11,7 @@ import json
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,8 +21,11 @@ from benchmarks.serving.fuzz.messages import STOP, Fuzzer
 from benchmarks.serving.hostile.zmtp import endpoint
 from skill_runtime.security.client_keys import ClientKeys
 
+LINES = 4
+"""Connections to each socket with replies."""
+
 WINDOW = 32
-"""Messages without a reply on one socket; the server keeps 64 replies per connection."""
+"""Messages without a reply on one connection; the server keeps 64 replies per connection."""
 
 PATIENCE_S = 1.0
 """A window without any reply for this long is given up: the connection is gone [s]."""
@@ -70,7 +74,9 @@ class Sender:
         self._addresses, self._keys = addresses, keys
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._fuzzer = Fuzzer(seed)
-        self._lines = [Line(a, self._open(zmq.DEALER, a)) for a in (addresses[0], addresses[2])]
+        commands, _, stop = addresses
+        self._commands = [Line(commands, self._open(zmq.DEALER, commands)) for _ in range(LINES)]
+        self._stops = [Line(stop, self._open(zmq.DEALER, stop)) for _ in range(LINES)]
         self._telemetry = self._open(zmq.XSUB, addresses[1])
         self._next_stream = 0.0
 
@@ -82,20 +88,35 @@ class Sender:
         opened.connect(address)
         return opened
 
-    def segment(self, messages: int, seconds: float, *, harmless: bool) -> Counts:
-        """Sends up to so many messages to each socket, for at most so long."""
+    def segment(self, limits: dict[str, int], seconds: float, *, harmless: bool) -> Counts:
+        """Sends up to so many messages to each socket, for at most so long.
+
+        Args:
+            limits: Largest numbers of ``commands``, ``stop`` and ``telemetry``.
+            seconds: Longest duration [s].
+            harmless: Whether the messages are valid and change nothing.
+        """
         counts, ends = Counts(), time.monotonic() + seconds
-        while time.monotonic() < ends and min(counts.commands, counts.stop) < messages:
-            counts.commands += self._fill(self._lines[0], counts, harmless=harmless)
-            counts.stop += self._fill(self._lines[1], counts, harmless=harmless)
-            if counts.telemetry < messages:
+        while time.monotonic() < ends:
+            before = counts.commands + counts.stop
+            if counts.commands < limits["commands"]:
+                make = self._fuzzer.command if not harmless else lambda: HARMLESS
+                counts.commands += sum(self._fill(line, counts, make) for line in self._commands)
+            if counts.stop < limits["stop"]:
+                make = self._fuzzer.stop if not harmless else lambda: HARMLESS_STOP
+                counts.stop += sum(self._fill(line, counts, make) for line in self._stops)
+            if counts.telemetry < limits["telemetry"]:
                 counts.telemetry += self._subscribe(harmless=harmless)
+            if counts.commands + counts.stop == before:
+                if all(vars(counts)[kind] >= limit for kind, limit in limits.items()):
+                    break
+                time.sleep(0.001)
             if not harmless and time.monotonic() > self._next_stream:
                 self._next_stream = time.monotonic() + 1 / STREAMS_HZ
                 counts.streams += self._connect()
         return counts
 
-    def _fill(self, line: Line, counts: Counts, *, harmless: bool) -> int:
+    def _fill(self, line: Line, counts: Counts, make: Callable[[], list[bytes]]) -> int:
         """Reads the replies that wait, and sends as many messages."""
         with contextlib.suppress(zmq.Again):
             while True:
@@ -105,24 +126,15 @@ class Sender:
         sent = 0
         with contextlib.suppress(zmq.Again):
             while line.open < WINDOW:
-                line.socket.send_multipart(self._message(line, harmless=harmless), zmq.NOBLOCK)
+                line.socket.send_multipart(make(), zmq.NOBLOCK)
                 line.open += 1
                 sent += 1
         if line.open and time.monotonic() > line.heard + PATIENCE_S:
             line.socket.close()
-            line.socket, line.open, line.heard = (
-                *(self._open(zmq.DEALER, line.address), 0),
-                time.monotonic(),
-            )
+            line.socket, line.open = self._open(zmq.DEALER, line.address), 0
+            line.heard = time.monotonic()
             counts.reopened += 1
-        elif not sent:
-            time.sleep(0.001)
         return sent
-
-    def _message(self, line: Line, *, harmless: bool) -> list[bytes]:
-        if line is self._lines[0]:
-            return HARMLESS if harmless else self._fuzzer.command()
-        return HARMLESS_STOP if harmless else self._fuzzer.stop()
 
     def _subscribe(self, *, harmless: bool) -> int:
         """Sends subscriptions, and reads the telemetry that waits."""

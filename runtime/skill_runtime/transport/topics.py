@@ -8,6 +8,7 @@ manual subscription.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Collection
 from typing import Any, Protocol
@@ -16,7 +17,12 @@ import zmq
 
 from skill_proto.topics import TELEMETRY_PREFIX
 
-MAX_SUBSCRIPTIONS_PER_STEP = 64
+MAX_ACCEPTING_S = 0.003
+"""Longest time that one step reads subscriptions [s]. libzmq keeps those that arrive faster, and a
+new subscriber waits behind them; with this time, no peer in Python is faster."""
+
+SUBSCRIPTIONS_PER_LOOK = 64
+"""Subscriptions between two looks at the clock."""
 
 _SUBSCRIBE, _CANCEL = 1, 0
 
@@ -53,15 +59,22 @@ class Topics:
 
     def accept(self) -> None:
         """Reads the subscriptions that have arrived, within bounds."""
-        for _ in range(MAX_SUBSCRIPTIONS_PER_STEP):
+        ends = time.monotonic() + MAX_ACCEPTING_S
+        while self._accept_some() and time.monotonic() < ends:
+            pass
+
+    def _accept_some(self) -> bool:
+        """Reads a few subscriptions; returns whether others may wait."""
+        for _ in range(SUBSCRIPTIONS_PER_LOOK):
             try:
                 frame: bytes = self._socket.recv(zmq.NOBLOCK)
             except zmq.ZMQError:  # none waits
-                return
+                return False
             if frame[:1] == bytes([_SUBSCRIBE]):
                 self._grant(frame[1:])
             elif frame[:1] == bytes([_CANCEL]):
                 self._end(frame[1:])
+        return True
 
     def _grant(self, topic: bytes) -> None:
         granted = self._granted(topic)
