@@ -22,6 +22,7 @@ from skill_training.errors import (
     NothingToShipError,
     TrainingError,
 )
+from skill_training.export.compatibility import DEFAULT_OPSET
 from skill_training.recipes.registry import RECIPES, default_config, recipe_for
 from skill_training.run import job, policy_export
 from skill_training.run.directory import RunDirectory
@@ -86,6 +87,9 @@ class Export:
 
     out: Path
     """Policy file to write, such as models/csf_panda.onnx. Its card gets the same name in .md."""
+
+    opset: int = DEFAULT_OPSET
+    """Operator set of ONNX, 18 to 21. ONNX Runtime 1.18 and newer run all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,7 +342,7 @@ def _run(command: AnyCommand, typed: Sequence[str]) -> int:
     if isinstance(command, Sweep):
         return _sweep(command, typed)
     if isinstance(command, Export):
-        policy_export.export(job.open_run(command.run_dir), command.out)
+        policy_export.export(job.open_run(command.run_dir), command.out, opset=command.opset)
         print(f"wrote {command.out} and {command.out.with_suffix('.md')}")
         return 0
     if isinstance(command, Plot):

@@ -79,6 +79,18 @@ def test_the_file_keeps_the_contract(tiny_config: TinyConfig, tmp_path: Path) ->
         assert skill.shape == (n, 2)
 
 
+@pytest.mark.parametrize(("opset", "ir_version"), [(18, 8)])
+def test_older_runtimes_open_the_file(
+    tiny_config: TinyConfig, tmp_path: Path, opset: int, ir_version: int
+) -> None:
+    path = tmp_path / "policy.onnx"
+    export_policy(_graph(tiny_config()), _manifest(tiny_config()), path, opset)
+    model = onnx.load(path)
+    assert [entry.version for entry in model.opset_import] == [opset]
+    assert model.ir_version == ir_version
+    assert "ReduceL2" not in {node.op_type for node in model.graph.node}
+
+
 def test_a_policy_without_goals_exports_without_goal_inputs(
     tiny_config: TinyConfig, tmp_path: Path
 ) -> None:

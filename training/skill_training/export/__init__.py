@@ -6,5 +6,6 @@
 - ``context_graph``: policies with a context encoder.
 - ``calibration``: context distances and estimates on held-out episodes.
 - ``inputs``: check of tensor names, and random inputs.
+- ``compatibility``: files that older releases of ONNX Runtime open.
 - ``onnx_file``: export with a parity check against torch.
 """

@@ -19,12 +19,10 @@ from torch import Tensor
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_training.device import exact_matmul
 from skill_training.errors import ExportError
+from skill_training.export.compatibility import DEFAULT_OPSET, make_compatible
 from skill_training.export.graph import PolicyGraph
 from skill_training.export.inputs import check_names, random_inputs, zero_states
 from skill_training.nets.finite import NotFiniteError, check_parts
-
-OPSET = 20
-"""The dynamo exporter's default in torch 2.13, fixed here so that an upgrade does not change it."""
 
 PARITY_TOLERANCE = 1e-5
 """Largest allowed difference between torch and ONNX Runtime, on values of order one."""
@@ -44,13 +42,16 @@ SEQUENCE_BATCH = 16
 T = TypeVar("T")
 
 
-def export_policy(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> float:
+def export_policy(
+    graph: PolicyGraph, manifest: PolicyManifest, path: Path, opset: int = DEFAULT_OPSET
+) -> float:
     """Writes ``path``; an existing file is replaced only after the new one passed the check.
 
     Args:
         graph: The policy, on any device. It is not changed.
         manifest: The manifest of the file.
         path: The ``.onnx`` file.
+        opset: Operator set of ONNX, one of ``compatibility.OPSETS``.
 
     Returns:
         The largest difference from torch.
@@ -67,7 +68,7 @@ def export_policy(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> f
     temporary = path.with_name(f"{path.name}.{os.getpid()}.writing")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(graph, manifest, temporary)
+        _write(graph, manifest, temporary, opset)
         worst = parity(graph, manifest, temporary)
         if not worst <= PARITY_TOLERANCE:
             reason = (
@@ -181,7 +182,7 @@ def _difference(ours: Sequence[Tensor], theirs: Sequence[NDArray[Any]]) -> float
     return worst
 
 
-def _write(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> None:
+def _write(graph: PolicyGraph, manifest: PolicyManifest, path: Path, opset: int) -> None:
     example = random_inputs(graph, manifest, 2, torch.Generator().manual_seed(0))
     batch = torch.export.Dim("batch", min=1, max=1 << 16)
     with _quiet_exporter():
@@ -190,7 +191,7 @@ def _write(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> None:
             example,
             dynamo=True,
             verbose=False,
-            opset_version=OPSET,
+            opset_version=opset,
             input_names=graph.input_names,
             output_names=graph.output_names,
             dynamic_shapes=tuple({0: batch} for _ in example),
@@ -201,7 +202,9 @@ def _write(graph: PolicyGraph, manifest: PolicyManifest, path: Path) -> None:
         # The exporter stores stack traces, with paths of the training machine.
         node.metadata_props.clear()
     program.model.metadata_props[METADATA_KEY] = manifest.to_json()
-    program.save(path, external_data=False)
+    model = program.model_proto
+    make_compatible(model)
+    path.write_bytes(model.SerializeToString())
 
 
 def _session(path: Path) -> ort.InferenceSession:

@@ -7,28 +7,31 @@ from pathlib import Path
 
 from skill_proto.manifest import ActionPart, PolicyManifest, Provenance
 from skill_training.errors import ExportError
+from skill_training.export.compatibility import DEFAULT_OPSET, file_format
 from skill_training.recipes.recipe import CardNotes
 from skill_training.run.session.replaced_file import replace_text
 
 
-def write_card(manifest: PolicyManifest, notes: CardNotes, path: Path) -> None:
+def write_card(
+    manifest: PolicyManifest, notes: CardNotes, path: Path, opset: int = DEFAULT_OPSET
+) -> None:
     """Writes the card of ``manifest`` to ``path``.
 
     Raises:
         ExportError: the file cannot be written.
     """
     try:
-        replace_text(path, card(manifest, notes))
+        replace_text(path, card(manifest, notes, opset))
     except OSError as error:
         raise ExportError(f"cannot write the card {path}: {error}") from None
 
 
-def card(manifest: PolicyManifest, notes: CardNotes) -> str:
+def card(manifest: PolicyManifest, notes: CardNotes, opset: int = DEFAULT_OPSET) -> str:
     """Returns the card as Markdown."""
     limits = notes.limits + ("" if manifest.goal is None else notes.goal_limits)
     sections = (
         f"# {manifest.name}\n\n{manifest.description}\n",
-        _interface(manifest),
+        _interface(manifest, opset),
         _training(manifest),
         _ranges(manifest),
         _metrics(manifest, notes.metric_texts),
@@ -39,8 +42,9 @@ def card(manifest: PolicyManifest, notes: CardNotes) -> str:
     return "\n".join(sections)
 
 
-def _interface(manifest: PolicyManifest) -> str:
+def _interface(manifest: PolicyManifest, opset: int) -> str:
     rows = [
+        ("file", file_format(opset)),
         ("control rate", f"{manifest.control_rate_hz:g} Hz"),
         (
             "observation",

@@ -11,6 +11,7 @@ import torch
 from skill_proto.manifest import PolicyManifest, Provenance
 from skill_training.config import TrainConfig, config_to_dict
 from skill_training.errors import CheckpointError, ExportError, TrainingError
+from skill_training.export.compatibility import DEFAULT_OPSET, LEAST_RUNTIME, OPSETS
 from skill_training.export.onnx_file import diverged, export_policy
 from skill_training.nets.finite import NotFiniteError
 from skill_training.recipes.recipe import RunFacts
@@ -22,7 +23,7 @@ from skill_training.run.directory import RunDirectory
 from skill_training.run.session import record
 
 
-def export(directory: RunDirectory, path: Path) -> PolicyManifest:
+def export(directory: RunDirectory, path: Path, *, opset: int = DEFAULT_OPSET) -> PolicyManifest:
     """Exports the policy in a run's checkpoint, with its card beside it.
 
     The run may be in training, if ``path`` is not in its directory.
@@ -36,13 +37,22 @@ def export(directory: RunDirectory, path: Path) -> PolicyManifest:
             f"{path} is not a name of a policy file, which ends in .onnx, such as "
             "models/csf_panda.onnx"
         )
+    if opset not in OPSETS:
+        raise ExportError(
+            f"--opset takes {OPSETS[0]} to {OPSETS[-1]}, got {opset}; ONNX Runtime "
+            f"{LEAST_RUNTIME} and newer run all of them"
+        )
     target = RunDirectory(path.parent)
     with target.writing("exports a policy") if target.has_run else nullcontext():
-        return write_policy(directory, path)
+        return write_policy(directory, path, opset=opset)
 
 
 def write_policy(
-    directory: RunDirectory, path: Path, *, trained_here: bool = False
+    directory: RunDirectory,
+    path: Path,
+    *,
+    trained_here: bool = False,
+    opset: int = DEFAULT_OPSET,
 ) -> PolicyManifest:
     """Writes a policy file and its card.
 
@@ -51,6 +61,7 @@ def write_policy(
         path: The policy file.
         trained_here: Whether this process trained the policy. Otherwise its revision, machine and
             versions are added to those of the training.
+        opset: Operator set of ONNX.
 
     Raises:
         TrainingError: the checkpoint is unusable, or the export fails.
@@ -70,8 +81,8 @@ def write_policy(
         raise CheckpointError(
             f"{directory.checkpoint} does not fit the configuration beside it: {error}"
         ) from None
-    export_policy(graph, manifest, path)
-    write_card(manifest, recipe.card_notes(config), path.with_suffix(".md"))
+    export_policy(graph, manifest, path, opset)
+    write_card(manifest, recipe.card_notes(config), path.with_suffix(".md"), opset)
     return manifest
 
 
