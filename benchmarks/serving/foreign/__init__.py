@@ -1,0 +1,1 @@
+"""Policies of other projects: trained, exported their way, described by hand, served, scored."""

@@ -1,0 +1,88 @@
+"""Serves a policy file with a real skill-serve, and sends it goals."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.serving.failures.rig import free_port
+from skill_proto.arrays import Array
+from skill_runtime.client import ClientError, CommandRefusedError, SkillClient
+
+START_S = 60.0
+PERIOD_S = 0.1
+
+
+@contextmanager
+def served(model: Path) -> Generator[SkillClient]:
+    """Runs skill-serve on a simulated arm until the end of the block."""
+    port = free_port()
+    command = [sys.executable, "-m", "skill_runtime.cli.serve", "--model", str(model)]
+    process = subprocess.Popen(
+        [*command, "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        with SkillClient(f"tcp://127.0.0.1:{port}", timeout_s=5.0) as client:
+            _wait(client, process)
+            yield client
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=20.0)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def _wait(client: SkillClient, process: subprocess.Popen[str]) -> None:
+    ends = time.monotonic() + START_S
+    while True:
+        try:
+            client.hello()
+        except ClientError:
+            if process.poll() is not None:
+                raise RuntimeError(process.communicate()[0]) from None
+            if time.monotonic() > ends:
+                raise
+        else:
+            return
+
+
+def goal_distances(client: SkillClient, goals: Array, seconds: float, seed: int = 0) -> list[float]:
+    """Returns the distance of the end effector from each goal after some seconds [m]."""
+    _acquire(client)
+    found: list[float] = []
+    for k, goal in enumerate(goals):
+        client.reset(seed + k)
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            client.goal(goal.tolist(), valid_for_s=1.0)
+            time.sleep(PERIOD_S)
+        distance = client.state().goal_distance
+        found.append(float("nan") if distance is None else distance)
+    return found
+
+
+def _acquire(client: SkillClient) -> None:
+    """Takes the lease. A machine under load may have stopped the arm while the server started."""
+    for _ in range(20):
+        try:
+            client.acquire("benchmark", 5.0)
+        except CommandRefusedError:
+            time.sleep(0.5)
+            client.clear()
+        else:
+            return
+    client.acquire("benchmark", 5.0)
+
+
+def draw_goals(low: Array, high: Array, n: int, seed: int) -> Array:
+    """Returns ``(n, 3)`` goals."""
+    return np.random.default_rng(seed).uniform(low, high, (n, len(low)))
