@@ -52,6 +52,8 @@ class Played:
     robots: int
     began: int
     """Robots whose first request was answered."""
+    begin_s: float
+    """Time until then: connections, handshakes, keys, and the first request of each robot [s]."""
     rate_hz: float
     steps: int
     late_share: float
@@ -73,6 +75,8 @@ class Played:
     reply_bytes: int
     service_cpu: float
     """Processors that the services used."""
+    service_mb: float
+    """Resident memory of all processes of the services [MB]."""
     generator_cpu: float
     load: float
     """Load average of the machine over the last minute."""
@@ -106,7 +110,9 @@ def play(task: Task) -> Played:
     model = welcomes[task.addresses[0]].models[0]
     fleet.prepare(model.manifest, [welcomes[home].instance for home in homes], model.name)
     try:
+        start = time.perf_counter()
         began = fleet.begin(BEGIN_S)
+        begin_s = time.perf_counter() - start
         services = [psutil.Process(pid) for pid in task.pids]
         start, used, own = time.perf_counter(), _cpu_s(services), time.process_time()
         record = fleet.play(task.seconds)
@@ -115,6 +121,8 @@ def play(task: Task) -> Played:
             task,
             began,
             record,
+            begin_s=begin_s,
+            service_mb=_memory_mb(services),
             service_cpu=(_cpu_s(services) - used) / wall,
             generator_cpu=(time.process_time() - own) / wall,
         )
@@ -139,8 +147,21 @@ def _cpu_s(processes: Sequence[psutil.Process]) -> float:
     return total
 
 
+def _memory_mb(processes: Sequence[psutil.Process]) -> float:
+    """Returns the resident memory of processes and of their children [MB]."""
+    trees = [one for process in processes for one in (process, *process.children(recursive=True))]
+    return sum(one.memory_info().rss for one in trees) / 1e6
+
+
 def _summary(
-    task: Task, began: int, record: Record, *, service_cpu: float, generator_cpu: float
+    task: Task,
+    began: int,
+    record: Record,
+    *,
+    begin_s: float,
+    service_cpu: float,
+    service_mb: float,
+    generator_cpu: float,
 ) -> Played:
     round_trips = 1e3 * np.array(record.round_trips or [np.inf])
     batches = np.array(list(record.inferences.values()) or [0])
@@ -150,6 +171,7 @@ def _summary(
     return Played(
         robots=task.robots,
         began=began,
+        begin_s=begin_s,
         rate_hz=task.rate_hz,
         steps=record.steps,
         late_share=late / max(1, record.steps),
@@ -166,6 +188,7 @@ def _summary(
         request_bytes=record.request_bytes,
         reply_bytes=record.reply_bytes,
         service_cpu=service_cpu,
+        service_mb=service_mb,
         generator_cpu=generator_cpu,
         load=os.getloadavg()[0],
     )

@@ -33,6 +33,8 @@ class Robots:
     """First number of robots."""
     most: int = 4096
     """Largest number of robots."""
+    attempts: int = 2
+    """Runs of a number of robots that is late; more on a machine with other work."""
     services: int = 1
     """Processes of the service, all on one processor; each has a limited number of sessions."""
     processes: int = 1
@@ -58,6 +60,7 @@ class Robots:
         check_number("rate", self.rate, 1.0, 1000.0, unit="Hz")
         check_number("seconds", self.seconds, 1.0, 3600.0, unit="s")
         check_number("first", self.first, 1, self.most)
+        check_number("attempts", self.attempts, 1, 100)
         check_number("services", self.services, 1, 64)
         check_number("processes", self.processes, 1, 64)
 
@@ -99,7 +102,7 @@ class Robots:
                 print(_line(model.stem, keys is not None, played), flush=True)
                 return played
 
-            return search(play, self.first, self.most)
+            return search(play, self.first, self.most, self.attempts)
 
 
 HEADERS = (

@@ -34,13 +34,15 @@ class Found:
     runs: list[Played]
 
 
-def search(play: Callable[[int], Played], first: int, most: int) -> Found:
+def search(play: Callable[[int], Played], first: int, most: int, attempts: int = 2) -> Found:
     """Doubles the number of robots until the service is late, then bisects.
 
     Args:
         play: Plays this number of robots.
         first: First number.
         most: Largest number to try.
+        attempts: Runs of a number that is late. A number holds if one run does: a pause of the
+            machine is no limit of the service.
     """
     held: Played | None = None
     failed: Played | None = None
@@ -48,10 +50,11 @@ def search(play: Callable[[int], Played], first: int, most: int) -> Found:
     robots = first
     while True:
         played = play(robots)
-        if not played.holds:  # once more: a pause of the machine is no limit of the service
-            runs.append(played)
-            played = play(robots)
         runs.append(played)
+        for _ in range(attempts - 1):
+            if not played.holds:
+                played = play(robots)
+                runs.append(played)
         if played.holds:
             held = played
         else:
@@ -117,6 +120,7 @@ def join(parts: Sequence[Played]) -> Played:
     return Played(
         robots=sum(part.robots for part in parts),
         began=sum(part.began for part in parts),
+        begin_s=max(part.begin_s for part in parts),
         rate_hz=parts[0].rate_hz,
         steps=steps,
         late_share=sum(part.late_share * part.steps for part in parts) / max(1, steps),
@@ -133,6 +137,7 @@ def join(parts: Sequence[Played]) -> Played:
         request_bytes=max(part.request_bytes for part in parts),
         reply_bytes=max(part.reply_bytes for part in parts),
         service_cpu=max(part.service_cpu for part in parts),
+        service_mb=max(part.service_mb for part in parts),
         generator_cpu=max(part.generator_cpu for part in parts),
         load=max(part.load for part in parts),
     )

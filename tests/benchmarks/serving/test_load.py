@@ -14,6 +14,7 @@ from benchmarks.serving.load.services import make_keys, serving
 PUNCTUAL = Played(
     robots=10,
     began=10,
+    begin_s=0.2,
     rate_hz=25.0,
     steps=1000,
     late_share=0.001,
@@ -30,6 +31,7 @@ PUNCTUAL = Played(
     request_bytes=300,
     reply_bytes=200,
     service_cpu=0.5,
+    service_mb=150.0,
     generator_cpu=0.2,
     load=1.0,
 )
