@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from skill_proto.messages import Hello, Track, Welcome
 from skill_robots.objects import CUBE
-from skill_runtime.client import CommandRefusedError, Connection
+from skill_runtime.client import CommandRefusedError, Connection, read_keys
 
 from .estimator import Estimate
 
@@ -74,7 +74,7 @@ class PoseSender:
     """Sends the poses of one object.
 
     Args:
-        address: the server's address for commands.
+        address: the server's address for commands; its keys are those of docs/security.md.
         timeout_s: longest wait for a reply [s].
 
     Attributes:
@@ -84,7 +84,7 @@ class PoseSender:
     """
 
     def __init__(self, address: str, timeout_s: float = 1.0) -> None:
-        self._connection = Connection(address, timeout_s)
+        self._connection = Connection(address, timeout_s, read_keys(address))
         self._clock = ServerClock()
         self._instance = ""
         self.sent = 0

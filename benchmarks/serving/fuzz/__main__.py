@@ -26,7 +26,7 @@ import tyro
 
 from benchmarks.lib.report import machine, print_table, write_json
 from benchmarks.serving.fuzz.sender import Counts
-from benchmarks.serving.fuzz.served import KeyedServer, late_and_due
+from benchmarks.serving.fuzz.served import KeyedServer, late_and_due, newest_state
 from skill_proto.messages import Telemetry
 from skill_runtime.client import SkillClient
 
@@ -126,11 +126,11 @@ class Campaign:
             kind: sys.maxsize if harmless else self._config.messages - sent[kind]
             for kind in ("commands", "stop", "telemetry")
         }
-        before, began = client.state(), time.monotonic()
+        before, began = newest_state(client), time.monotonic()
         self._ask({"limits": limits, "seconds": seconds, "harmless": harmless})
         assert self._sender.stdout is not None
         counts = Counts(**json.loads(self._sender.stdout.readline()))
-        totals.add(counts, before, client.state(), time.monotonic() - began)
+        totals.add(counts, before, newest_state(client), time.monotonic() - began)
 
     def close(self) -> None:
         """Ends the sender."""
@@ -154,7 +154,7 @@ def main() -> None:
         finally:
             campaign.close()
         with server.client() as client:
-            counters = client.state().counters
+            counters = newest_state(client).counters
         after = server.memory()
         ended = [role for role, one in processes.items() if server.processes().get(role) != one]
     fuzz, control = campaign.fuzz, campaign.control

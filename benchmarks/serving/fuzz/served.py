@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.serving.failures.client_process import NeverHappenedError
@@ -15,7 +16,10 @@ from skill_runtime.security.config import Client
 from skill_runtime.security.keys import AUTHORIZED_KEYS, SERVER_KEY, new_key_pair, write_key_file
 from skill_runtime.security.roles import ANY
 
-TIMEOUT_S = 60.0
+ATTEMPTS = 4
+"""Waits of that length for a state."""
+
+TIMEOUT_S = 30.0
 """Longest wait of a client beside the random messages [s]."""
 
 
@@ -73,6 +77,18 @@ class KeyedServer(Server):
                 return
         text = self.log.read_text(errors="replace")
         raise NeverHappenedError(f"skill-serve did not start:\n{text}")
+
+
+def newest_state(client: SkillClient) -> Telemetry:
+    """Returns the newest state; waits for a gateway that is started again.
+
+    Raises:
+        ClientError: No state arrives for a long time.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with suppress(ClientError):
+            return client.state()
+    return client.state()
 
 
 def late_and_due(before: Telemetry, after: Telemetry) -> tuple[int, int]:

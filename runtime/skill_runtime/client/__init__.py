@@ -44,7 +44,7 @@ from skill_runtime.client.errors import (
     WrongServerError,
 )
 from skill_runtime.client.lease import ClientLease
-from skill_runtime.client.requests import GripperFields
+from skill_runtime.client.requests import GripperFields, read_keys
 from skill_runtime.client.servo_stream import ServoStream
 
 __all__ = [
@@ -71,4 +71,5 @@ __all__ = [
     "SessionSharedError",
     "SkillClient",
     "WrongServerError",
+    "read_keys",
 ]

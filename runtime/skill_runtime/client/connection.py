@@ -193,6 +193,10 @@ class Connection:
             if socket in ready:
                 return
 
+    def no_answer(self, timeout_s: float) -> ServerUnreachableError | ResourceError:
+        """Returns the error for posted messages without a reply, with the reason if it is known."""
+        return unanswered(self.address, timeout_s, self._socket)
+
     def post(self, message: Message) -> int | None:
         """Sends one message without waiting.
 

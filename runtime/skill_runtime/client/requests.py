@@ -93,7 +93,7 @@ def check_timeout(timeout_s: object) -> float:
 
 
 def read_keys(
-    address: object, key: str | Path | None, server_key: str | Path | None
+    address: object, key: str | Path | None = None, server_key: str | Path | None = None
 ) -> ClientKeys | None:
     """Returns the keys for a server; None to connect without keys.
 

@@ -36,7 +36,6 @@ from skill_runtime.client.errors import (
 from skill_runtime.client.guard import Guard
 from skill_runtime.client.lease import Heartbeat, LeaseHandle
 from skill_runtime.client.requests import GripperFields, make_request, to_vector
-from skill_runtime.client.sockets.opening import unanswered
 
 COUNTED_ERRORS: frozenset[ErrorCode] = frozenset({*TRANSIENT_ERRORS, "out_of_order"})
 """Refusals that are counted instead of raised: the next target may be accepted."""
@@ -143,7 +142,7 @@ class TargetSender:
             self._record(reply)
         waited_s = 0.0 if self._waiting_since is None else time.monotonic() - self._waiting_since
         if waited_s > self._timeout_s:
-            raise unanswered(self._connection.address, self._timeout_s)
+            raise self._connection.no_answer(self._timeout_s)
 
     def _record(self, reply: Reply) -> None:
         lease = self._lease

@@ -40,8 +40,9 @@ NEEDS_KEYS = (
     "allowed, and give key and server_key"
 )
 WRONG_SERVER_KEY = (
-    "the server ends the handshake: server_key is not its public key. Fix: take the key that its "
-    "banner prints; if the key has changed unexpectedly, another program may pretend to be it"
+    "the server ends the handshake: server_key is not its public key, or it is just being started "
+    "again. Fix: take the key that its banner prints; if the key has changed unexpectedly, another "
+    "program may pretend to be the server"
 )
 ENDED = (
     "the server ends the handshake: it admits only clients with keys, or is no skill-serve. Fix: "

@@ -27,4 +27,4 @@ def test_the_client_imports_neither_simulator_nor_server() -> None:
     loaded = done.stdout.split()
     assert not set(SERVER_ONLY) & {name.split(".")[0] for name in loaded}
     ours = {name for name in loaded if name.startswith("skill_runtime.")}
-    assert all(name.startswith("skill_runtime.client") for name in ours)
+    assert all(name.startswith(("skill_runtime.client", "skill_runtime.security")) for name in ours)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -141,6 +140,29 @@ def test_a_key_that_is_revoked_while_it_steers_is_refused_from_the_next_message_
         until(lambda: eve.hello().lease_holder in (None, "eve"))
 
 
+def test_clients_with_keys_are_back_after_the_loss_of_each_process(server: KeyedServer) -> None:
+    with client(server, "alice") as alice, client(server, "bob") as bob:
+        with alice.acquire("alice", ttl_s=60.0):
+            first = bob.state()
+            server.processes()["gateway"].kill()
+            until(lambda: answers(lambda: alice.skill([1, 0])))
+            state = bob.state()
+            assert state.lease_holder == "alice"
+            assert state.counters["restarts.gateway"] > first.counters.get("restarts.gateway", 0)
+        server.processes()["stop listener"].kill()
+        until(lambda: alice.state().mode == "stopped")
+        until(lambda: answers(alice.stop))
+        until(lambda: answers(alice.clear))
+
+
+def answers(call: Callable[[], object]) -> bool:
+    """Returns whether a call succeeds."""
+    with suppress(ClientError):
+        call()
+        return True
+    return False
+
+
 def test_the_asyncio_client_is_given_the_same_reasons(server: KeyedServer) -> None:
     assert server.keys is not None
     key, address = server.keys.server, server.addresses.commands
@@ -174,9 +196,5 @@ def test_random_messages_end_no_process(server: KeyedServer) -> None:
     assert campaign.fuzz.counts.stop > 0
     assert server.processes().items() >= processes.items()
     with client(server, "alice") as alice:
-        ends = time.monotonic() + DEADLINE_S
-        while time.monotonic() < ends:
-            with suppress(ClientError):
-                alice.clear()
-                break
+        until(lambda: answers(alice.clear))
         assert alice.state().mode == "hold"

@@ -18,7 +18,6 @@ import time
 from typing import Self
 
 from skill_runtime.client.servo_stream import TargetSender
-from skill_runtime.client.sockets.opening import unanswered
 from skill_runtime.client.steps import Deadline
 
 PERIOD_S = 1e-3
@@ -68,7 +67,7 @@ class AsyncServoStream(TargetSender):
         deadline = Deadline(self._timeout_s)
         while (sent := self._connection.post(self._renewal())) is None:
             if deadline.is_over:
-                raise unanswered(self._connection.address, self._timeout_s)
+                raise self._connection.no_answer(self._timeout_s)
             await asyncio.sleep(PERIOD_S)
         self._waiting_since = time.monotonic()
         self._unanswered.append((sent, time.monotonic()))
