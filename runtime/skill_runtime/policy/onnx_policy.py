@@ -6,6 +6,7 @@ evaluation. All slots of a policy can step together as one batch.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,14 +91,14 @@ class OnnxPolicy:
         return len(self._inputs["observation"])
 
     @property
-    def keeps_state(self) -> bool:
-        """Whether an action also depends on earlier steps of its slot."""
+    def memory_steps(self) -> float:
+        """Earlier steps of its slot on which an action depends; infinity with a recurrent state."""
+        if self._state_names:
+            return math.inf
         fields = self.manifest.observation
         takes_action = any(tensor.name == "previous_action" for tensor in self._file.inputs)
-        sees_past = any(
-            field.name == "previous_action" or getattr(field, "history", 1) > 1 for field in fields
-        )
-        return bool(self._state_names) or takes_action or sees_past
+        takes_action = takes_action or any(field.name == "previous_action" for field in fields)
+        return max([int(takes_action), *(field.history - 1 for field in fields)])
 
     def reset(self, n: int) -> None:
         """Starts ``n`` new episodes in ``n`` slots."""

@@ -12,7 +12,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from skill_runtime.cli.subscribers.server_options import ServerOptions, check_installed
 from skill_runtime.client import ClientError
-from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, USAGE
+from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from skill_runtime.console.flags import UsageError, check_number
 from skill_runtime.console.interrupts import raise_at_interrupt
 from skill_runtime.console.program import print_error
@@ -114,7 +114,7 @@ def _replay(options: ReplayOptions, recording: Recording) -> int:
         print("the recording has no policy steps")
         return FAILED
     print(describe(replay.result, options.tolerance))
-    return FAILED if replay.result.different else 0
+    return FAILED if replay.result.different or not replay.result.replayed else OK
 
 
 def describe(result: ReplayResult, tolerance: float) -> str:
@@ -131,7 +131,11 @@ def describe(result: ReplayResult, tolerance: float) -> str:
     if result.lost:
         lines.append(f"{result.lost} steps are missing in the recording")
     first = result.first
-    if first is None:
+    if not result.replayed:
+        lines.append(
+            "nothing was compared; begin a recording before the arm moves, or reset the scene"
+        )
+    elif first is None:
         lines.append(f"no action differs by more than {tolerance:g}")
     else:
         lines.append(

@@ -1,12 +1,14 @@
 """PolicyReplay: repeats the inferences of a recording, and finds the first action that differs.
 
 An inference is repeated from the recorded observation, skill or goal, and applied action. The
-recurrent state is not recorded: it follows from the steps since its reset, so a replay of a policy
-with state begins at a reset. It pauses at a lost step until the next reset.
+recurrent state is not recorded: it follows from the steps since its reset, so the replay of a
+recurrent policy begins at a reset, and pauses at a lost step until the next one. Another policy may
+depend on its last actions or observations; its replay begins once these are recorded.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -80,7 +82,10 @@ class PolicyReplay:
     tolerance: float = TOLERANCE
     result: ReplayResult = field(default_factory=ReplayResult)
     _last: tuple[str, int] | None = None
-    _is_known: bool = False
+    _known_steps: float = 0
+    """Steps in a row before this one; infinity after a reset."""
+    _action: tuple[float, ...] | None = None
+    """Recorded action of the step before, if that is known."""
 
     def run(self, steps: Iterable[PolicyStep]) -> ReplayResult:
         """Replays all steps.
@@ -99,26 +104,26 @@ class PolicyReplay:
             ReplayError: The policy takes other inputs than those of the recording.
         """
         self._follow(step)
-        if not self._is_known:
-            self.result.unknown += 1
-            return
         action = self._repeat(step)
-        self.result.replayed += 1
-        self._compare(step, action)
+        if self._known_steps >= self.policy.memory_steps:
+            self.result.replayed += 1
+            self._compare(step, action)
+        else:
+            self.result.unknown += 1
+        self._known_steps += 1
+        self._action = step.action
 
     def _follow(self, step: PolicyStep) -> None:
         """Notices lost steps, other servers and resets."""
         last, self._last = self._last, (step.instance, step.step)
         if last is not None and last != (step.instance, step.step - 1):
-            self._is_known = False
+            self._known_steps, self._action = 0, None
             if last[0] == step.instance:
                 self.result.lost += max(0, step.step - last[1] - 1)
         if step.state_age == 0:
             self.result.resets += 1
             self.policy.reset_slot(0)
-            self._is_known = True
-        elif not self.policy.keeps_state:
-            self._is_known = True
+            self._known_steps, self._action = math.inf, None
 
     def _repeat(self, step: PolicyStep) -> Float32Array:
         try:
@@ -126,7 +131,7 @@ class PolicyReplay:
                 np.asarray(step.observation, np.float32),
                 _array(step.skill or None),
                 _array(step.goal),
-                _array(step.previous_action),
+                _array(step.previous_action or self._unknown_action()),
             )
         except PolicyError as error:
             raise ReplayError(
@@ -134,6 +139,11 @@ class PolicyReplay:
                 "was served, or one with the same inputs, with --model FILE"
             ) from None
         return output.action[0]
+
+    def _unknown_action(self) -> tuple[float, ...] | None:
+        """Returns the recorded action of the step before, if the policy does not know it."""
+        memory = self.policy.memory_steps
+        return self._action if self._known_steps <= memory < math.inf else None
 
     def _compare(self, step: PolicyStep, action: Float32Array) -> None:
         recorded = np.asarray(step.action, np.float32)

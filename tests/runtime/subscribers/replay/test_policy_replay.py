@@ -152,6 +152,15 @@ def test_a_recording_that_begins_without_a_reset(recurrent_file: Path, policy_fi
     assert replay(recurrent_file, [*steps, *other]).result.lost == 0
 
 
+def test_a_policy_without_state_is_replayed_from_anywhere(policy_file: Path) -> None:
+    """The graph takes the action before, which the first of these steps lacks."""
+    steps = pushes(policy_file)
+    result = replay(policy_file, steps[3:]).result
+    assert (result.unknown, result.replayed, result.different) == (1, 6, 0)
+    result = replay(policy_file, steps[:3] + steps[5:]).result
+    assert (result.lost, result.unknown, result.replayed, result.different) == (2, 1, 7, 0)
+
+
 def test_a_policy_of_other_inputs_is_refused(recurrent_file: Path, policy_file: Path) -> None:
     with pytest.raises(ReplayError, match=r"is no policy of this recording: .* needs a goal"):
         replay(recurrent_file, pushes(policy_file))
