@@ -1,5 +1,6 @@
 """Benchmarks of the server.
 
+- ``act``: round trips of the policy service beside other ways to serve a policy.
 - ``bare_loop``: a loop that only waits for its deadlines, for comparison.
 - ``commanded_server``: a server that a client commands, and its figures.
 - ``endurance``: late ticks and memory over a long run.

@@ -19,7 +19,7 @@ class Guard:
         self._pid = os.getpid()
         # Reentrant: a signal handler may call the client during a call of its own thread.
         self._lock = threading.RLock()
-        self._caller = ""
+        self._caller = 0
 
     @property
     def forked(self) -> bool:
@@ -40,14 +40,20 @@ class Guard:
             )
 
     def __enter__(self) -> None:
-        self.check_process()
-        if not self._lock.acquire(blocking=False):
+        if os.getpid() != self._pid:
+            self.check_process()
+        if not self._lock.acquire(False):
             raise InvalidUseError(
-                f"another call of this client is still running, in thread {self._caller!r}. Fix: "
+                f"another call of this client is still running, in thread {self._name()!r}. Fix: "
                 "make one SkillClient per thread, or let the threads take turns; stop() may be "
                 "called at any time"
             )
-        self._caller = threading.current_thread().name
+        self._caller = threading.get_ident()
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+    def _name(self) -> str:
+        """Returns the name of the thread whose call is running."""
+        names = {thread.ident: thread.name for thread in threading.enumerate()}
+        return names.get(self._caller, "")

@@ -15,8 +15,10 @@ MAX_SESSIONS = 4096
 """Sessions that a client counts; beyond them the oldest is counted from zero again."""
 
 
-@dataclass
-class _Age:
+@dataclass(slots=True)
+class SessionAge:
+    """Age of the recurrent state of one session."""
+
     episode: int | None
     steps: int = 0
     """Age of the recurrent state in the last reply."""
@@ -28,11 +30,11 @@ class SessionAges:
     """Age of the recurrent state of each session of one client."""
 
     def __init__(self) -> None:
-        self._ages: dict[str, _Age] = {}
+        self._ages: dict[str, SessionAge] = {}
 
     def lost_reply(self, session: str, episode: int | None) -> None:
         """Records a request to which no reply arrived."""
-        self._age(session, episode).unanswered += 1
+        self.age_of(session, episode).unanswered += 1
 
     def forget(self, session: str) -> None:
         """Records that the server dropped a session."""
@@ -53,7 +55,7 @@ class SessionAges:
         """
         if steps == 0:
             return
-        age = self._age(session, episode)
+        age = self.age_of(session, episode)
         expected, latest = age.steps + 1, age.steps + 1 + age.unanswered
         age.steps, age.unanswered = steps, 0
         name = f"session {session!r}" + ("" if episode is None else f", episode {episode}")
@@ -71,11 +73,12 @@ class SessionAges:
                 "own, or leave out episode; to share it on purpose, pass join=True"
             )
 
-    def _age(self, session: str, episode: int | None) -> _Age:
+    def age_of(self, session: str, episode: int | None) -> SessionAge:
+        """Returns the age of a session, which is 0 for a new episode."""
         age = self._ages.get(session)
         if age is None or age.episode != episode:
             self.forget(session)
             if len(self._ages) >= MAX_SESSIONS:
                 del self._ages[next(iter(self._ages))]
-            age = self._ages[session] = _Age(episode)
+            age = self._ages[session] = SessionAge(episode)
         return age

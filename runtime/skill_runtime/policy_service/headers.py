@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from skill_proto.messages import MAX_ID, Act
+from skill_runtime.policy_service.sessions import Session
 
 MAX_KNOWN = 4096
 """Headers that are remembered; beyond them the oldest is parsed again."""
@@ -26,6 +27,13 @@ _NUMBERS = re.compile(
 """``id``, and ``deadline`` if it follows. Inside a JSON string these quotes would be escaped, so
 that the pattern is found in a valid header only at a key."""
 
+_SPLIT = b',"id":'
+
+_TAIL = re.compile(
+    rb'(0|[1-9][0-9]{0,15})(?:,"deadline":((?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,12})?))?\}'
+)
+"""The end of a header whose numbers come last, as in those of PolicyClient."""
+
 M = TypeVar("M")
 
 
@@ -38,12 +46,16 @@ class KnownHeader(Generic[M]):
     rows: int
     arrays: tuple[tuple[str, bool, int], ...]
     """Name, whether it has single precision, and length [bytes] of each array."""
+    is_plain: bool = False
+    """Whether it is one row in single precision, observation and then command."""
     command: bytes = b""
     """Frame of the last valid skill or goal."""
     command_rows: bytes = b""
     """The same as the policy takes it."""
-    reply_heads: dict[Any, bytes] = field(default_factory=dict[Any, bytes])
+    reply_heads: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """First part of the reply's header, by the names of its arrays."""
+    sessions: dict[bytes, Session] = field(default_factory=dict[bytes, Session])
+    """Session by connection, as long as it is not ended."""
 
 
 class KnownHeaders(Generic[M]):
@@ -54,12 +66,15 @@ class KnownHeaders(Generic[M]):
 
     def find(self, header: bytes) -> tuple[KnownHeader[M], int, float | None] | None:
         """Returns the known header with the numbers of this one; None if it must be parsed."""
-        found = _NUMBERS.search(header)
-        if found is None:
-            return None
-        start, end = found.span()
-        known = self._known.get(header[:start] + header[end:])
-        if known is None:
+        head, _, tail = header.rpartition(_SPLIT)
+        known = self._known.get(head)
+        if known is not None:
+            found = _TAIL.fullmatch(tail)
+        else:
+            found = _NUMBERS.search(header)
+            if found is not None:
+                known = self._known.get(header[: found.start()] + header[found.end() :])
+        if known is None or found is None:
             return None
         number, deadline = found.groups()
         message_id = int(number)
@@ -77,4 +92,6 @@ class KnownHeaders(Generic[M]):
             return
         if len(self._known) >= MAX_KNOWN:
             del self._known[next(iter(self._known))]
-        self._known[rest] = known
+        head, _, tail = header.rpartition(_SPLIT)
+        # A head is no whole JSON object, and a rest is one, so the two kinds of keys differ.
+        self._known[head if _TAIL.fullmatch(tail) else rest] = known

@@ -16,7 +16,6 @@ def acted(
     message_id: int,
     result: StepResult,
     rows: slice,
-    *,
     steps: int,
     inference_s: float,
     time_s: float,
@@ -35,11 +34,13 @@ def acted(
     if head is None:
         head = known.reply_heads[given] = _head(given.split(), arrays, instance)
     if late_s > 0:
-        tail = b',"id":%d,"time":%.6f,"inference_s":%.7f,"steps":%d,"late_s":%.6f}'
-        header = head + tail % (message_id, time_s, inference_s, steps, late_s)
+        tail = b',"id":%d,"steps":%d,"time":%.6f,"inference_s":%.7f,"late_s":%.6f}'
+        header = head + tail % (message_id, steps, time_s, inference_s, late_s)
     else:
-        tail = b',"id":%d,"time":%.6f,"inference_s":%.7f,"steps":%d}'
-        header = head + tail % (message_id, time_s, inference_s, steps)
+        tail = b',"id":%d,"steps":%d,"time":%.6f,"inference_s":%.7f}'
+        header = head + tail % (message_id, steps, time_s, inference_s)
+    if len(arrays) == 1:
+        return [header, arrays[0].tobytes()]
     return [header, *[array.tobytes() for array in arrays]]
 
 

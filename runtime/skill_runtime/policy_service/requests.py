@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 MAX_ACTION = 1.0
 """Bound of a previous action that needs no rounding."""
 
+PLAIN = tuple(("observation", name) for name in COMMANDS)
+"""Names of the arrays of most requests."""
+
 Known = KnownHeader[ServedModel]
 
 
@@ -39,6 +43,8 @@ def write_known(known: Known, frames: Sequence[bytes], rows: InputRows, first: i
     Returns:
         Whether all quick checks passed; otherwise :func:`write_checked` gives the reason.
     """
+    if known.is_plain and first == 0:
+        return _write_plain(known, frames, rows)
     if len(frames) != len(known.arrays) + 1:
         return False
     n, place, own_action = known.rows, 1, False
@@ -71,6 +77,23 @@ def write_known(known: Known, frames: Sequence[bytes], rows: InputRows, first: i
     return True
 
 
+def _write_plain(known: Known, frames: Sequence[bytes], rows: InputRows) -> bool:
+    """Writes the usual request, one row of observation and command, to the first row."""
+    (_, _, size), (name, _, _) = known.arrays
+    if len(frames) != 3 or len(frames[1]) != size or frames[2] != known.command:
+        return False
+    row = rows.first
+    row.observation_bytes[:] = frames[1]
+    if not isfinite(row.observation.dot(row.observation)):
+        return False
+    if row.commanded_by is not known:
+        rows.write_bytes(name, 0, known.command_rows)
+        rows.choose_command(name, 0, 1)
+        row.commanded_by = known
+    rows.own_action[0] = False
+    return True
+
+
 def write_checked(
     known: Known, frames: Sequence[bytes], rows: InputRows, first: int, message_id: int
 ) -> None:
@@ -93,6 +116,7 @@ def write_checked(
         if name in COMMANDS:
             known.command = bytes(frames[place])
             known.command_rows = inputs.arrays[name].tobytes()
+            rows.first.commanded_by = None
 
 
 def describe_header(message: Act, model: ServedModel) -> Known:
@@ -116,7 +140,9 @@ def describe_header(message: Act, model: ServedModel) -> Known:
         )
     shapes = [spec.shape for spec in message.arrays]
     rows = shapes[0][0] if shapes and shapes[0] else 0
-    return KnownHeader(message, model, rows, arrays)
+    names = tuple(name if is_single else "" for name, is_single, _ in arrays)
+    is_plain = rows == 1 and names in PLAIN
+    return KnownHeader(message, model, rows, arrays, is_plain)
 
 
 def _bytes(shape: tuple[int, ...], dtype: str) -> int:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import zmq
 
 from skill_proto.messages import Hello, Inbound, ServiceWelcome, Swap
-from skill_proto.wire import MAX_FRAME_BYTES, MAX_PARTS, WireError, pack
+from skill_proto.wire import MAX_PARTS, WireError, pack
 from skill_runtime.policy_service.config import MAX_ROWS, ClientServiceConfig
 from skill_runtime.policy_service.models import ServedModel
 from skill_runtime.policy_service.service import QUIET, REQUESTS_PER_STEP, PolicyService
@@ -37,15 +36,9 @@ _LAST = int(zmq.NOBLOCK)
 _EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
 
 
-class Message(NamedTuple):
-    """One message of a client."""
-
-    sender: bytes
-    """ROUTER's name of the connection."""
-    frames: list[bytes]
-    key: str
-    """Public key of the sender; empty if the socket admits every connection."""
-    problem: WireError | None = None
+Message = tuple[bytes, list[bytes], str]
+"""ROUTER's name of the connection, the frames, and the public key of the sender; the key is empty
+if the socket admits every connection. No frames: the message had too many."""
 
 
 class MessageReader:
@@ -72,19 +65,13 @@ class MessageReader:
         receive = self._receive
         frame = receive(0, False)
         sender, frames = frame.bytes, []
-        longest = 0
         while frame.more:  # the rest of a message is there as soon as its first frame is
             if len(frames) == MAX_PARTS:
                 self._drop(frame)
-                return Message(sender, [], self._key_of(frame), _too_many_parts())
+                return sender, [], ""
             frame = receive(0, False)
-            longest = max(longest, len(frame))
-            frames.append(frame.bytes if len(frame) <= MAX_FRAME_BYTES else b"")
-        problem = _too_long(longest) if longest > MAX_FRAME_BYTES else None
-        return Message(sender, frames, self._key_of(frame) if self._keyed else "", problem)
-
-    def _key_of(self, frame: zmq.Frame) -> str:
-        return sender_of(frame) if self._keyed else ""
+            frames.append(frame.bytes)
+        return sender, frames, sender_of(frame) if self._keyed else ""
 
     def _drop(self, frame: zmq.Frame) -> None:
         """Drops surplus parts of a message, within the bounds of ``transport.router_reader``."""
@@ -106,11 +93,10 @@ class Supervision:
     """How the service and its supervisor hear of each other."""
 
     beat: Callable[[], None]
-    """Called at least every :data:`BEAT_MS` while idle, and before every inference."""
-    ending: Callable[[], bool]
-    """Whether the service ends."""
-    report: Callable[[PolicyService], None]
-    """Called after each round with the service, for its counts."""
+    """Called before every inference of several requests."""
+    round: Callable[[PolicyService], bool]
+    """Called at least every :data:`BEAT_MS`, with the service for its counts; returns whether the
+    service ends."""
 
 
 class ClientService:
@@ -161,12 +147,10 @@ class ClientService:
         Raises:
             TooManyPartsError: The process must start anew.
         """
-        supervision = self._supervision
+        ends, service, step = self._supervision.round, self.service, self.step
         with np.errstate(**QUIET):
-            while not supervision.ending():
-                supervision.beat()
-                self.step()
-                supervision.report(self.service)
+            while not ends(service):
+                step()
 
     def step(self) -> None:
         """Waits up to the receive timeout for a request, and answers all that wait then.
@@ -176,23 +160,31 @@ class ClientService:
         """
         service, reader, ready = self.service, self._reader, self._socket.getsockopt
         try:
-            message = reader.read()
+            sender, frames, key = reader.read()
         except zmq.Again:
             self._finish_swap()
             return
         now = self._clock.now()
-        for left in reversed(range(REQUESTS_PER_STEP)):
-            if message.problem is None:
-                service.receive(message.sender, message.frames, now, message.key)
-            else:
-                service.refuse(message.sender, message.problem)
-            if not left or not int(ready(_EVENTS)) & _POLLIN:  # the next step reads the rest
-                break
-            message = reader.read()
+        if frames and (service.has_one_session or not int(ready(_EVENTS)) & _POLLIN):
+            service.receive(sender, frames, now, key, is_alone=True)
+        else:
+            self._take(sender, frames, now, key)
+            for _ in range(REQUESTS_PER_STEP - 1):
+                if not int(ready(_EVENTS)) & _POLLIN:
+                    break
+                sender, frames, key = reader.read()
+                self._take(sender, frames, now, key)
         service.flush()
-        self._finish_swap()
+        if self.swapper.is_busy:
+            self._finish_swap()
         if self._door is not None and self._door.strangers > MAX_STRANGERS:
             raise TooManyPartsError
+
+    def _take(self, sender: bytes, frames: list[bytes], now: float, key: str) -> None:
+        if frames:
+            self.service.receive(sender, frames, now, key)
+        else:
+            self.service.refuse(sender, _too_many_parts())
 
     def _send(self, receiver: bytes, code: str, frames: list[bytes]) -> None:
         del code
@@ -273,12 +265,4 @@ def _too_many_parts() -> WireError:
         "too_large",
         f"the message has more than {MAX_PARTS} frames; the rest is dropped unread",
         "send one JSON header and at most eight arrays",
-    )
-
-
-def _too_long(length: int) -> WireError:
-    return WireError(
-        "too_large",
-        f"a frame has {length} bytes, the limit is {MAX_FRAME_BYTES}",
-        "split the batch",
     )

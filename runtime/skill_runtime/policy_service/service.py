@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
 from typing import Literal, TypedDict
 
 import numpy as np
@@ -28,6 +28,7 @@ from skill_runtime.policy_service.requests import (
     write_known,
 )
 from skill_runtime.policy_service.service_counts import Counts
+from skill_runtime.policy_service.sessions import MAX_CONNECTIONS
 from skill_runtime.realtime.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,12 @@ class PolicyService:
         other: Answers ``hello`` and ``swap``; None if they do not come here.
         refusal: Returns why the sender with this key may not send a message of this type; empty if
             it may. None admits all.
+
+    Attributes:
+        models: the policies, by name.
+        counts: counts since the start.
+        has_one_session: whether there is a single session, so that no request could share the
+            inference of another one.
     """
 
     def __init__(
@@ -79,6 +86,7 @@ class PolicyService:
     ) -> None:
         self.models = {model.name: model for model in models}
         self.counts = Counts()
+        self.has_one_session = False
         self._only = next(iter(self.models.values())) if len(self.models) == 1 else None
         self._instance = instance
         self._clock = clock
@@ -90,7 +98,15 @@ class PolicyService:
 
     # Requests -----------------------------------------------------------------------------------
 
-    def receive(self, sender: bytes, frames: Sequence[bytes], now: float, key: str = "") -> None:
+    def receive(
+        self,
+        sender: bytes,
+        frames: Sequence[bytes],
+        now: float,
+        key: str = "",
+        *,
+        is_alone: bool = False,
+    ) -> None:
         """Takes one request; a batch that does not admit it runs first.
 
         Args:
@@ -99,6 +115,7 @@ class PolicyService:
             now: Server time [s], one for all requests until :meth:`flush`, so that no session of a
                 batch can become idle before its inference.
             key: Public key of the sender.
+            is_alone: Whether no other request waits; then this one is answered at once.
         """
         found = self._headers.find(frames[0]) if frames else None
         message_id = 0
@@ -112,11 +129,63 @@ class PolicyService:
                 self._headers.add(frames[0], known)
             else:
                 known, message_id, deadline = found
-                self._check_sender(key, "act", message_id)
+                if self._refusal is not None:
+                    self._check_sender(key, "act", message_id)
+                if is_alone and self._answer_at_once(
+                    sender, frames, known, message_id, deadline, now
+                ):
+                    return
                 self._add(sender, frames, known, message_id, deadline, now)
         except WireError as error:
             error.message_id = error.message_id or message_id
             self.refuse(sender, error)
+
+    def _answer_at_once(
+        self,
+        sender: bytes,
+        frames: Sequence[bytes],
+        known: Known,
+        message_id: int,
+        deadline: float | None,
+        now: float,
+    ) -> bool:
+        """Answers a request of a known session that is alone, with as few steps as there are.
+
+        Returns:
+            False if it needs the usual way: the session is new, the policy failed, or a number
+            is not finite. No slot has changed then.
+        """
+        model, session = known.model, known.sessions.get(sender)
+        if session is None or not session.is_of(sender) or model.batch.members:
+            return False
+        stepper = model.stepper
+        if not write_known(known, frames, stepper.rows, 0):
+            return False
+        session.used_at = now
+        start = perf_counter()
+        try:
+            result = stepper.step(session.slots, _all_rows)
+        except Exception:  # the usual way runs it again, and gives the reason
+            return False
+        inference_s = perf_counter() - start
+        if result.is_finite is not None:
+            return False
+        counts = self.counts
+        counts.inferences += 1
+        counts.answered += 1
+        session.steps += 1
+        time_s, late_s = self._clock.now(), 0.0
+        if deadline is not None and time_s > deadline:
+            late_s = time_s - deadline
+            counts.late += 1
+        reply = acted(
+            *(known, message_id, result, slice(0, known.rows), session.steps, inference_s),
+            time_s,
+            late_s,
+            self._instance,
+        )
+        self._send(sender, "", reply)
+        return True
 
     def _add(
         self,
@@ -146,7 +215,16 @@ class PolicyService:
             self._infer(model)
             rows.restore(copied)
             first = 0
-        session = model.sessions.acquire(sender, message.session, message.episode, known.rows, now)
+        session = known.sessions.get(sender)
+        if session is None or not session.is_of(sender):
+            session = model.sessions.acquire(
+                sender, message.session, message.episode, known.rows, now
+            )
+            if len(known.sessions) >= MAX_CONNECTIONS:
+                known.sessions.clear()
+            known.sessions[sender] = session
+            self.has_one_session = sum(m.sessions.count for m in self.models.values()) == 1
+        session.used_at = now
         batch.add(Member(sender, known, message_id, deadline, session, first))
 
     def _check_sender(self, key: str, kind: str, message_id: int) -> None:
@@ -213,13 +291,13 @@ class PolicyService:
         if not batch.members:
             return
         self._beat()
-        start = time.perf_counter()
+        start = perf_counter()
         try:
             result = model.stepper.step(batch.slots, batch.spans)
         except Exception as error:  # a policy may raise any exception; clients must get a reply
             self._infer_alone(model, error)
             return
-        inference_s = time.perf_counter() - start
+        inference_s = perf_counter() - start
         self.counts.inferences += 1
         now = self._clock.now()
         for member, rows in batch.parts():
@@ -243,11 +321,11 @@ class PolicyService:
             member.message_id,
             result,
             rows,
-            steps=session.steps,
-            inference_s=inference_s,
-            time_s=now,
-            late_s=late_s,
-            instance=self._instance,
+            session.steps,
+            inference_s,
+            now,
+            late_s,
+            self._instance,
         )
         self.counts.answered += 1
         self._send(member.sender, "", frames)
@@ -304,6 +382,11 @@ class PolicyService:
         self.counts.refused += 1
         frames = refused(error, time_s=self._clock.now(), instance=self._instance)
         self._send(sender, error.code, frames)
+
+
+def _all_rows() -> tuple[slice, ...]:
+    """One request has all rows; it is given up if one of them is not finite."""
+    return (slice(None),)
 
 
 def _alike(model: ServedModel, row: int) -> bool:

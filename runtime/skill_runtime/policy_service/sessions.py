@@ -42,10 +42,16 @@ class Session:
     slots: list[int]
     used_at: float
     """Time of the last request [s]."""
+    is_open: bool = True
+    """False once its slots may belong to another session."""
     steps: int = 0
     """Requests that the recurrent state has seen."""
     connections: set[bytes] = field(default_factory=set[bytes])
     """Connections that use the session, up to :data:`MAX_CONNECTIONS`."""
+
+    def is_of(self, connection: bytes) -> bool:
+        """Whether this is the current session of a connection under its name."""
+        return self.is_open and connection in self.connections
 
 
 class PolicySessions:
@@ -60,7 +66,7 @@ class PolicySessions:
         self._slots = slots
         self._reset_slot = reset_slot
         self._free = list(range(slots))
-        self._sessions: OrderedDict[SessionKey, Session] = OrderedDict()
+        self._sessions: dict[SessionKey, Session] = {}
         self._lost: OrderedDict[SessionKey, None] = OrderedDict()
 
     @property
@@ -91,12 +97,8 @@ class PolicySessions:
                 The other sessions are unchanged.
         """
         owner = connection if episode is None else None
-        session = self._sessions.get((owner, name, episode))  # pyright: ignore[reportArgumentType,reportCallIssue]  equal to its key
-        if session is not None and len(session.slots) == rows and connection in session.connections:
-            session.used_at = now
-            self._sessions.move_to_end((owner, name, episode))  # pyright: ignore[reportArgumentType]
-            return session
         key = SessionKey(owner, name, episode)
+        session = self._sessions.get(key)
         if session is None:
             session = self._begin(key, connection, rows, now)
         elif len(session.slots) != rows:
@@ -110,7 +112,6 @@ class PolicySessions:
         if len(session.connections) < MAX_CONNECTIONS:
             session.connections.add(connection)
         session.used_at = now
-        self._sessions.move_to_end(key)
         return session
 
     def _begin(self, key: SessionKey, connection: bytes, rows: int, now: float) -> Session:
@@ -155,12 +156,17 @@ class PolicySessions:
         for other in [other for other in self._sessions if _is_earlier(other, key)]:
             connections = self._sessions[other].connections
             if connections == {connection}:
-                self._free += self._sessions.pop(other).slots
+                self._end(other)
             connections.discard(connection)
 
-    def _evict_oldest(self) -> None:
-        key, session = self._sessions.popitem(last=False)
+    def _end(self, key: SessionKey) -> None:
+        session = self._sessions.pop(key)
+        session.is_open = False
         self._free += session.slots
+
+    def _evict_oldest(self) -> None:
+        key = min(self._sessions, key=lambda key: self._sessions[key].used_at)
+        self._end(key)
         self._lost[key] = None
         if len(self._lost) > MAX_LOST:
             self._lost.popitem(last=False)

@@ -39,6 +39,9 @@ class Swapper:
         now: Server time [s].
         instance: Name of this run of the server.
         open_file: Opens a file for a model.
+
+    Attributes:
+        is_busy: whether a swap is under way.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class Swapper:
         self._instance = instance
         self._open = open_file or _open
         self._opened: deque[tuple[bytes, Swap, ServedModel, Stepper | Exception]] = deque()
-        self._busy = False
+        self.is_busy = False
 
     def start(self, sender: bytes, message: Swap, model: ServedModel) -> None:
         """Begins to open the file of a swap.
@@ -61,10 +64,10 @@ class Swapper:
                 file in the folder of the present one.
         """
         path = named_file(model.stepper.path, message)
-        if self._busy:
+        if self.is_busy:
             problem = "another swap is under way"
             raise WireError("busy", problem, "send it again in a second", message.id)
-        self._busy = True
+        self.is_busy = True
         arguments = (sender, message, model, path)
         threading.Thread(target=self._load, args=arguments, name="swap", daemon=True).start()
 
@@ -80,7 +83,7 @@ class Swapper:
         if not self._opened:
             return None
         sender, message, model, opened = self._opened.popleft()
-        self._busy = False
+        self.is_busy = False
         try:
             reply: Swapped | WireError = self._replace(message, model, opened)
         except WireError as error:

@@ -23,15 +23,16 @@ MAX_HEADS = 4096
 """Requests and replies whose unchanging part is remembered; beyond them all are forgotten."""
 
 _TAIL = re.compile(
-    rb'([0-9]{1,16}),"time":([0-9.]{1,24}),"inference_s":([0-9.]{1,24}),"steps":([0-9]{1,18})'
+    rb'([0-9]{1,16}),"steps":([0-9]{1,18}),"time":([0-9.]{1,24}),"inference_s":([0-9.]{1,24})'
     rb'(?:,"late_s":([0-9.]{1,24}))?\}'
 )
 """End of a reply after its ``id`` key."""
 
-_SPLIT = b',"id":'
+SPLIT = b',"id":'
+"""Between the part of a header that stays the same and its numbers."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """One reply to ``act``."""
 
@@ -47,13 +48,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _ReplyHead:
+class ReplyHead:
+    """The part of a reply's header that stays the same."""
+
     instance: str
     arrays: tuple[tuple[str, tuple[int, ...]], ...]
     """Name and shape of each array, all in single precision."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ActCall:
     """The arguments of one call."""
 
@@ -81,7 +84,7 @@ class ActFrames:
     def __init__(self, address: str) -> None:
         self._address = address
         self._heads: dict[object, bytes] = {}
-        self._replies: dict[bytes, _ReplyHead] = {}
+        self._replies: dict[bytes, ReplyHead] = {}
 
     def request(
         self, call: ActCall, instance: str, message_id: int, deadline: float | None
@@ -97,13 +100,7 @@ class ActFrames:
         Raises:
             CommandRefusedError: An argument cannot be sent; its code is the server's.
         """
-        given = {
-            "observation": call.observation,
-            "previous_action": call.previous_action,
-            "skill": call.skill,
-            "goal": call.goal,
-        }
-        arrays = {name: _single(name, v) for name, v in given.items() if v is not None}
+        arrays = arrays_of(call)
         shapes = tuple((name, array.shape) for name, array in arrays.items())
         key = (call.session, call.episode, call.model, instance, shapes)
         head = self._heads.get(key)
@@ -113,10 +110,16 @@ class ActFrames:
                 self._heads.clear()
             self._heads[key] = head
         if deadline is None:
-            header = b"%b%b%d}" % (head, _SPLIT, message_id)
+            header = b"%b%b%d}" % (head, SPLIT, message_id)
         else:
-            header = b'%b%b%d,"deadline":%.6f}' % (head, _SPLIT, message_id, max(deadline, 0.0))
+            header = b'%b%b%d,"deadline":%.6f}' % (head, SPLIT, message_id, max(deadline, 0.0))
         return [header, *[array.tobytes() for array in arrays.values()]]
+
+    def head_of_reply(self, header: bytes) -> tuple[bytes, ReplyHead] | None:
+        """Returns the part of a reply's header that stays the same; None if it is not known."""
+        start = header.partition(SPLIT)[0]
+        head = self._replies.get(start)
+        return None if head is None else (start, head)
 
     def _first(self, call: ActCall, instance: str, arrays: dict[str, Float32Array]) -> bytes:
         """Returns the header of a request up to its ``id``, after all checks."""
@@ -137,14 +140,21 @@ class ActFrames:
         Raises:
             ProtocolError: The frames are not a reply of this protocol version.
         """
-        start, _, end = frames[0].partition(_SPLIT)
+        start, _, end = frames[0].partition(SPLIT)
         head, found = self._replies.get(start), _TAIL.fullmatch(end)
         if head is None or found is None or len(frames) != len(head.arrays) + 1:
             return self._full(frames)
-        message_id, time_s, inference_s, steps, late_s = found.groups()
         arrays: dict[str, FloatArray] = {}
         for frame, (name, shape) in zip(frames[1:], head.arrays, strict=True):
             arrays[name] = np.frombuffer(frame, "<f4").reshape(shape)
+        return self.answer(frames[0], arrays)
+
+    def answer(self, header: bytes, arrays: dict[str, FloatArray]) -> Answer:
+        """Returns the answer with a known header, of which :meth:`reply` knows the head."""
+        start, _, end = header.partition(SPLIT)
+        head, found = self._replies[start], _TAIL.fullmatch(end)
+        assert found is not None
+        message_id, steps, time_s, inference_s, late_s = found.groups()
         return Answer(
             int(message_id),
             float(time_s),
@@ -159,12 +169,12 @@ class ActFrames:
         reply, arrays = to_reply(list(frames), self._address)
         if isinstance(reply, Error) or not isinstance(reply, Acted):
             return reply
-        start, _, end = frames[0].partition(_SPLIT)
+        start, _, end = frames[0].partition(SPLIT)
         if _TAIL.fullmatch(end) and all(spec.dtype == "float32" for spec in reply.arrays):
             if len(self._replies) >= MAX_HEADS:
                 self._replies.clear()
             specs = tuple((spec.name, spec.shape) for spec in reply.arrays)
-            self._replies[bytes(start)] = _ReplyHead(reply.instance, specs)
+            self._replies[bytes(start)] = ReplyHead(reply.instance, specs)
         return Answer(
             reply.id,
             reply.time,
@@ -174,6 +184,21 @@ class ActFrames:
             reply.instance,
             arrays,
         )
+
+
+def arrays_of(call: ActCall) -> dict[str, Float32Array]:
+    """Returns the arrays of a call as they are sent, by name.
+
+    Raises:
+        CommandRefusedError: ``invalid``, an array cannot be sent.
+    """
+    given = {
+        "observation": call.observation,
+        "previous_action": call.previous_action,
+        "skill": call.skill,
+        "goal": call.goal,
+    }
+    return {name: _single(name, v) for name, v in given.items() if v is not None}
 
 
 def _single(name: str, values: ArrayLike) -> Float32Array:

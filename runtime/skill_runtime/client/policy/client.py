@@ -27,6 +27,7 @@ from skill_runtime.client.errors import ClientError, ProtocolError, ResourceErro
 from skill_runtime.client.guard import Guard
 from skill_runtime.client.policy.acts import ActCall, Answer
 from skill_runtime.client.policy.knowledge import Knowledge
+from skill_runtime.client.policy.quick import PreparedCall, as_frame, exchange
 from skill_runtime.client.policy.round_trips import RoundTrips
 from skill_runtime.client.requests import read_keys
 from skill_runtime.security.client_keys import ClientKeys
@@ -153,27 +154,83 @@ class PolicyClient:
             ServerReplacedError: the server was replaced, and the recurrent state with it.
         """
         sent_at = time.monotonic()
-        call = ActCall(session, episode, model, observation, skill, goal, previous_action)
         with self._guard:
-            known = self._known
-            if not known.instance:
-                known.adopt(self._ask(known.hello), sent_at)
-            self._count += 1
-            message_id = self._count
-            deadline = known.deadline(deadline_s)
-            frames = known.frames.request(call, known.instance, message_id, deadline)
-            try:
-                reply = self._exchange(frames, message_id)
-            except ClientError:
-                known.note_loss(call)
-                raise
-            if isinstance(reply, Error):
-                raise known.note_error(call, reply)
-            known.note(call, reply, sent_at, join=join)
-            return reply.arrays
+            prepared = self._known.prepared.get((session, episode, model))
+            if prepared is not None and previous_action is None and self._socket is not None:
+                command = goal if prepared.command == "goal" else skill
+                other = skill if prepared.command == "goal" else goal
+                sent = as_frame(observation, prepared.shapes[0])
+                given = as_frame(command, prepared.shapes[1]) if prepared.command else b""
+                if sent is not None and given is not None and other is None:
+                    result = self._quick(prepared, (sent, given), sent_at, deadline_s)
+                    if isinstance(result, dict):
+                        return result
+                    call = ActCall(session, episode, model, observation, skill, goal)
+                    return self._finish(call, *result, sent_at, join=join)
+            call = ActCall(session, episode, model, observation, skill, goal, previous_action)
+            return self._usual(call, sent_at, deadline_s, join=join)
 
-    def _exchange(self, frames: list[bytes], message_id: int) -> Answer | Error:
-        """Sends a request, and returns the reply with its id.
+    def _quick(
+        self,
+        prepared: PreparedCall,
+        frames: tuple[bytes, bytes],
+        sent_at: float,
+        deadline_s: float | None,
+    ) -> dict[str, FloatArray] | tuple[Answer | Error, list[bytes]]:
+        """Makes a call like an earlier one; returns a reply that needs the usual way, too."""
+        assert self._socket is not None
+        known = self._known
+        self._count += 1
+        number = b"%d" % self._count
+        deadline = None if deadline_s is None else known.deadline(deadline_s)
+        try:
+            arrays, received = exchange(self._socket, prepared, frames, number, deadline)
+            if arrays is None:
+                reply, received = self._reply_to(self._count, received)
+                return reply, received
+        except BaseException as error:
+            prepared.age.unanswered += 1
+            known.prepared.clear()
+            raise self._failed(error) from None
+        known.note_quick(received[0], arrays, sent_at, deadline is not None)
+        return arrays
+
+    def _usual(
+        self, call: ActCall, sent_at: float, deadline_s: float | None, *, join: bool
+    ) -> dict[str, FloatArray]:
+        known = self._known
+        if not known.instance:
+            known.adopt(self._ask(known.hello), sent_at)
+        self._count += 1
+        deadline = known.deadline(deadline_s)
+        frames = known.frames.request(call, known.instance, self._count, deadline)
+        try:
+            reply, received = self._exchange(frames, self._count)
+        except ClientError:
+            known.note_loss(call)
+            raise
+        arrays = self._finish(call, reply, received, sent_at, join=join)
+        known.prepare(call, frames, received[0])
+        return arrays
+
+    def _finish(
+        self,
+        call: ActCall,
+        reply: Answer | Error,
+        received: list[bytes],
+        sent_at: float,
+        *,
+        join: bool,
+    ) -> dict[str, FloatArray]:
+        """Returns the arrays of an answer, and raises the error of a refusal."""
+        del received
+        if isinstance(reply, Error):
+            raise self._known.note_error(call, reply)
+        self._known.note(call, reply, sent_at, join=join)
+        return reply.arrays
+
+    def _exchange(self, frames: list[bytes], message_id: int) -> tuple[Answer | Error, list[bytes]]:
+        """Sends a request, and returns the reply with its id, and that reply's frames.
 
         Raises:
             ServerUnreachableError, ProtocolError, ResourceError: as ``Connection.ask``.
@@ -183,24 +240,37 @@ class PolicyClient:
             send, last = socket.send, len(frames) - 1
             for place, frame in enumerate(frames):
                 send(frame, _MORE if place < last else 0)
-            while True:
-                reply = self._known.frames.reply(receive(socket))
-                if isinstance(reply, Error):
-                    if reply.id in (message_id, 0):
-                        return reply
-                elif isinstance(reply, Answer):
-                    if reply.message_id == message_id:
-                        return reply
-                else:
-                    raise ProtocolError(f"expected the reply 'acted', got {reply.type!r}")
+            return self._reply_to(message_id, receive(socket))
         except BaseException as error:
-            unanswered = self._connection.unanswered()
-            self._drop()
-            if isinstance(error, zmq.Again):
-                raise unanswered from None
-            if isinstance(error, zmq.ZMQError):
-                raise ResourceError(f"the socket failed: {error}") from None
-            raise
+            raise self._failed(error) from None
+
+    def _reply_to(self, message_id: int, frames: list[bytes]) -> tuple[Answer | Error, list[bytes]]:
+        """Returns the reply with this id; receives others until it comes.
+
+        Args:
+            message_id: The id.
+            frames: The first message that was received.
+        """
+        assert self._socket is not None
+        while True:
+            reply = self._known.frames.reply(frames)
+            if isinstance(reply, Error):
+                if reply.id in (message_id, 0):
+                    return reply, frames
+            elif isinstance(reply, Answer):
+                if reply.message_id == message_id:
+                    return reply, frames
+            else:
+                raise ProtocolError(f"expected the reply 'acted', got {reply.type!r}")
+            frames = receive(self._socket)
+
+    def _failed(self, error: BaseException) -> BaseException:
+        """Closes the socket, and returns the error to raise."""
+        unanswered = self._connection.unanswered() if isinstance(error, zmq.Again) else error
+        self._drop()
+        if isinstance(error, zmq.ZMQError) and unanswered is error:
+            return ResourceError(f"the socket failed: {error}")
+        return unanswered
 
     def _open(self) -> zmq.Socket[bytes]:
         """Returns the connected socket, with the timeout of a call.

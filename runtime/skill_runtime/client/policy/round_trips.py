@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 MAX_SAMPLES = 4096
@@ -15,19 +16,17 @@ class RoundTrips:
     count: int = 0
     late: int = 0
     """Answers after their deadline."""
-    latest_s: float = 0.0
-    """Duration of the newest call [s]."""
-    _samples: list[float] = field(default_factory=list[float])
+    _samples: deque[float] = field(default_factory=lambda: deque[float](maxlen=MAX_SAMPLES))
 
-    def add(self, round_trip_s: float, *, is_late: bool) -> None:
+    def add(self, round_trip_s: float) -> None:
         """Counts one answered call."""
-        if len(self._samples) < MAX_SAMPLES:
-            self._samples.append(round_trip_s)
-        else:
-            self._samples[self.count % MAX_SAMPLES] = round_trip_s
+        self._samples.append(round_trip_s)
         self.count += 1
-        self.late += is_late
-        self.latest_s = round_trip_s
+
+    @property
+    def latest_s(self) -> float:
+        """Duration of the newest call [s]; 0 before the first."""
+        return self._samples[-1] if self._samples else 0.0
 
     def quantile_s(self, share: float) -> float:
         """Returns the duration within which this share of the newest calls was answered [s].

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +17,17 @@ from skill_proto.manifest import PolicyManifest
 
 COMMANDS = ("skill", "goal")
 """Inputs of which a row has one at most."""
+
+
+@dataclass(slots=True)
+class FirstRow:
+    """The first row, on which a request that is alone runs; its views are made once."""
+
+    observation_bytes: memoryview
+    observation: Float32Array
+    """``(O,)``."""
+    commanded_by: object = None
+    """Whose command the row has now; None if that is not known."""
 
 
 class InputRows:
@@ -46,12 +58,17 @@ class InputRows:
         self._bytes = {
             name: memoryview(array.data).cast("B") for name, array in self.tensors.items()
         }
+        self.first = FirstRow(
+            self._bytes["observation"][: self.row_bytes["observation"]],
+            self.tensors["observation"][0],
+        )
         self._has_both = "skill" in sizes and "goal" in sizes
 
     def write_bytes(self, name: str, first: int, data: memoryview | bytes) -> None:
         """Writes whole rows in single precision, little-endian, from row ``first`` on."""
         start = first * self.row_bytes[name]
         self._bytes[name][start : start + len(data)] = data
+        self.first.commanded_by = None
 
     def is_finite(self, name: str, first: int, rows: int) -> bool:
         """Returns whether all entries of these rows are finite.
@@ -73,6 +90,7 @@ class InputRows:
     def write(self, first: int, arrays: Mapping[str, FloatArray]) -> None:
         """Writes validated arrays of one request, each ``(n, ...)``, from row ``first`` on."""
         rows = len(arrays["observation"])
+        self.first.commanded_by = None
         for name, array in arrays.items():
             self.tensors[name][first : first + rows] = array
             if name in COMMANDS:
@@ -92,6 +110,7 @@ class InputRows:
     def restore(self, copied: InputRows) -> None:
         """Writes copied rows to the first rows."""
         n = copied.capacity
+        self.first.commanded_by = None
         for name, array in copied.tensors.items():
             self.tensors[name][:n] = array
         self.use_goal[:n] = copied.use_goal

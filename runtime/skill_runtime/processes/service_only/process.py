@@ -44,16 +44,19 @@ def main() -> None:
     def beat() -> None:
         words[Word.BEAT] = int(clock.now() * 1e9)
 
-    def report(service: PolicyService) -> None:
+    def ends(service: PolicyService) -> bool:
         nonlocal rounds
+        words[Word.BEAT] = int(clock.now() * 1e9)
         rounds += 1
-        if rounds % REPORT_ROUNDS == 0:
+        if rounds >= REPORT_ROUNDS:
+            rounds = 0
             sessions = [model.sessions for model in service.models.values()]
             counters.set_counts(
                 service.counts,
                 sum(each.count for each in sessions),
                 sum(each.rows_in_use for each in sessions),
             )
+        return words[Word.ENDING] != 0
 
     def ready(welcome: ServiceWelcome) -> None:
         gc.collect()
@@ -61,7 +64,7 @@ def main() -> None:
         _report(config.report, Opened(welcome=welcome))
 
     beat()
-    supervision = Supervision(beat=beat, ending=lambda: words[Word.ENDING] != 0, report=report)
+    supervision = Supervision(beat=beat, round=ends)
     try:
         serve_clients(config.service, supervision, ready, log.warning)
     except PolicyFileError as error:

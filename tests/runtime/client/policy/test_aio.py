@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_a_refusal_and_a_cancelled_call_leave_the_client_usable(address: str) ->
             call = asyncio.ensure_future(client.act(AT_REST, session="b", goal=GOAL))
             await asyncio.sleep(0)
             call.cancel()
-            with pytest.raises(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError):  # the answer may have been faster
                 await call
             assert (await client.act(AT_REST, session="c", goal=GOAL))["action"].shape == (1, 3)
 
