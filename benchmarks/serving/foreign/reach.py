@@ -13,7 +13,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from skill_proto.arrays import Array
+from skill_proto.arrays import Array, Flags, Ids
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.inverse_kinematics import inverse_kinematics
 
@@ -85,8 +85,10 @@ class JointReach:
         self.goal = np.zeros((n, 3))
         self.steps = np.zeros(n, np.int64)
         self.reset(np.arange(n))
+        # Episodes end at different times.
+        self.steps[:] = self._rng.integers(0, 2 * EPISODE_STEPS, n)
 
-    def reset(self, ids: Array) -> None:
+    def reset(self, ids: Ids) -> None:
         """Starts episodes in the arms ``ids``."""
         k = len(ids)
         self.joints[ids] = self.default + self._rng.uniform(-0.1, 0.1, (k, 7))
@@ -94,7 +96,7 @@ class JointReach:
         self.speed[ids] = self.action[ids] = 0.0
         self.steps[ids] = 0
 
-    def step(self, action: Array) -> tuple[Array, Array]:
+    def step(self, action: Array) -> tuple[Array, Flags]:
         """Moves all arms; returns rewards and the flags of ended episodes, ``(n,)``."""
         target = self.default + self.SCALE * action
         change = np.clip(target - self.joints, -self.MAX_STEP, self.MAX_STEP)

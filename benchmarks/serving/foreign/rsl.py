@@ -29,16 +29,8 @@ class ReachVecEnv(VecEnv):
         self.num_envs, self.num_actions = n, 7
         self.max_episode_length = 2 * EPISODE_STEPS
         self.device = "cpu"
-        self.cfg: dict[str, Any] = {}
-
-    @property
-    def episode_length_buf(self) -> torch.Tensor:  # type: ignore[override]
-        """Steps of the present episodes ``(n,)``."""
-        return torch.from_numpy(self.world.steps)
-
-    @episode_length_buf.setter
-    def episode_length_buf(self, value: torch.Tensor) -> None:
-        self.world.steps = value.numpy().astype(np.int64)
+        self.cfg = {}
+        self.episode_length_buf = torch.from_numpy(self.world.steps)
 
     def get_observations(self) -> TensorDict:
         """Returns the group ``policy``."""
@@ -96,7 +88,7 @@ def train(iterations: int = ITERATIONS, seed: int = 0, n: int = 128) -> OnPolicy
     """Trains PPO with an LSTM."""
     torch.manual_seed(seed)
     runner = OnPolicyRunner(ReachVecEnv(n, seed), configuration(seed), log_dir=None, device="cpu")
-    runner.learn(iterations, init_at_random_ep_len=True)
+    runner.learn(iterations, init_at_random_ep_len=False)
     return runner
 
 
