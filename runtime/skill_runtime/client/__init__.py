@@ -8,6 +8,7 @@ It needs neither a simulator nor an inference engine. The modules:
 
 - ``client``: SkillClient, the calls of a program.
 - ``aio``: AsyncSkillClient, the same calls for asyncio.
+- ``sharding``: sessions divided among several policy services by name.
 - ``calls``, ``stop``: the calls as steps, which both clients perform.
 - ``steps``: requests, and the other waits of a call.
 - ``telemetry``: the subscription to the arm's state.
