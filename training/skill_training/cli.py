@@ -84,10 +84,8 @@ class Export:
 
     run_dir: tyro.conf.Positional[Path]
     """Directory of the run. An unfinished run is exported from its last checkpoint."""
-
     out: Path
     """Policy file to write, such as models/csf_panda.onnx. Its card gets the same name in .md."""
-
     opset: int = DEFAULT_OPSET
     """Operator set of ONNX, 18 to 21. ONNX Runtime 1.18 and newer run all of them."""
 
