@@ -7,5 +7,6 @@ controller as records. If this process dies, commands expire, and the arm holds.
 - ``config``: describes the server.
 - ``validation``: the content of commands against policy and arm; the controller repeats it.
 - ``telemetry``: telemetry messages from the controller's state records.
+- ``lease_key``: the key that holds the lease; when it is revoked, the lease ends.
 - ``act_forwarder``: ``act`` requests on their way to the policy service.
 """

@@ -22,6 +22,7 @@ from skill_proto.messages import (
     Hello,
     Inbound,
     Message,
+    Release,
     ServoJoint,
     ServoPose,
     Skill,
@@ -37,6 +38,7 @@ from skill_runtime.channel.state_record import MODES
 from skill_runtime.gateway.act_forwarder import ActForwarder
 from skill_runtime.gateway.config import GatewayConfig
 from skill_runtime.gateway.lease_check import LeaseCheck
+from skill_runtime.gateway.lease_key import LeaseKey
 from skill_runtime.gateway.record_feed import RecordFeed
 from skill_runtime.gateway.telemetry import make_telemetry
 from skill_runtime.gateway.validation import CommandValidator
@@ -119,6 +121,7 @@ class Gateway:
         self._event, self._event_at = "", -1
         self._state: State | None = None
         self._leases = LeaseCheck(clock, self._fresh_state)
+        self._lease_key = LeaseKey(refusal)
         self._credit, self._credited = BURST, clock.now()
         channel.replies.discard()
 
@@ -130,6 +133,7 @@ class Gateway:
         """
         self._channel.words[Word.GATEWAY_BEAT] = int(self._clock.now() * 1e9)
         self._send_controller_replies()
+        self._end_revoked_lease()
         self._publish()
         self._record.publish_steps()
         may_read = self._may_read()
@@ -187,7 +191,7 @@ class Gateway:
                 )
             if isinstance(message, Hello):
                 return self._welcome(message)
-            return self._pass_on(incoming.sender, message)
+            return self._pass_on(incoming, message)
         except WireError as error:
             message_id = error.message_id or message_id
             reply = self._refuse(message_id, error.code, str(error), error.fix)
@@ -232,7 +236,8 @@ class Gateway:
             }
         )
 
-    def _pass_on(self, sender: bytes, message: Inbound) -> None:
+    def _pass_on(self, incoming: Incoming, message: Inbound) -> None:
+        sender = incoming.sender
         if isinstance(message, Skill | Goal | ServoJoint | ServoPose):
             self._validator.validate(message)
         self._leases.check(message)
@@ -248,8 +253,16 @@ class Gateway:
         self._wake_controller()
         self._waiting[self._request] = (sender, message.id)
         self._record.passed_on(self._request, sender, message)
+        self._lease_key.passed_on(self._request, incoming.key, message)
         if len(self._waiting) > MAX_WAITING_REPLIES:
             self._waiting.popitem(last=False)
+
+    def _end_revoked_lease(self) -> None:
+        token = self._lease_key.revoked()
+        if token:  # the arm holds at once, and others can take the lease
+            self._request += 1
+            self._channel.commands.put(COMMANDS.encode(Release(lease=token), self._request))
+            self._wake_controller()
 
     def _check_share(self, sender: bytes) -> None:
         """Keeps places in the queue free for the other connections.
@@ -302,6 +315,7 @@ class Gateway:
                 sender, message_id = self._waiting.pop(request, (b"", 0))
                 _, reply = REPLIES.decode(record, id=message_id, instance=self._instance)
                 self._leases.note(reply)
+                self._lease_key.replied(request, reply)
                 self._record.replied(request, reply)
             except CorruptRecordError as error:
                 log.error("a reply of the controller is dropped: %s", error)

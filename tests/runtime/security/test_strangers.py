@@ -51,11 +51,11 @@ def keys(server: KeyedServer, *words: str) -> None:
     subprocess.run([*command, "--folder", str(server.folder), *words], check=True)
 
 
-def client(server: KeyedServer, name: str) -> SkillClient:
+def client(server: KeyedServer, name: str, timeout_s: float = DEADLINE_S) -> SkillClient:
     assert server.keys is not None
     return SkillClient(
         server.addresses.commands,
-        timeout_s=DEADLINE_S,
+        timeout_s=timeout_s,
         key=server.folder / f"{name}.key",
         server_key=server.keys.server,
     )
@@ -65,6 +65,12 @@ def read_to_the_end(client: SkillClient) -> None:
     """Reads the states that have arrived before the end of telemetry."""
     for _ in range(20):
         client.state()
+
+
+def make_ready(client: SkillClient) -> None:
+    """Ends a stop: on a busy machine, the stop listener may have been late."""
+    until(lambda: answers(client.clear))
+    until(lambda: client.state().mode == "hold")
 
 
 def logged(server: KeyedServer, text: str) -> bool:
@@ -87,13 +93,14 @@ def test_without_an_authorized_key_no_socket_answers(server: KeyedServer) -> Non
 
 def test_each_role_does_its_own_work_and_no_other(server: KeyedServer) -> None:
     with client(server, "alice") as alice, client(server, "bob") as bob:
+        make_ready(alice)
         with alice.acquire("alice"):
             alice.skill([1, 0])
-            assert alice.state().mode == "skill"
+            until(lambda: alice.state().mode == "skill")
             with pytest.raises(ForbiddenError, match="'bob' has the roles observer") as info:
                 bob.acquire("bob", priority=9)
             assert info.value.code == "forbidden"
-            assert bob.state().lease_holder == "alice"
+            until(lambda: bob.state().lease_holder == "alice")
         for call in (bob.clear, lambda: bob.scene(mass=1.0)):
             with pytest.raises(ForbiddenError):
                 call()
@@ -111,19 +118,22 @@ def test_every_role_may_stop_the_arm(server: KeyedServer) -> None:
         for name in ROLES:
             with client(server, name) as someone:
                 someone.stop(name)
-            assert alice.state().mode == "stopped"
-            alice.clear()
-            assert alice.state().mode == "hold"
+            until(lambda: alice.state().mode == "stopped")
+            until(lambda: answers(alice.clear))
+            until(lambda: alice.state().mode == "hold")
 
 
 def test_a_key_that_is_revoked_while_it_steers_is_refused_from_the_next_message_on(
     server: KeyedServer,
 ) -> None:
     with client(server, "alice") as alice, client(server, "eve") as eve:
+        make_ready(alice)
         eve.acquire("eve", ttl_s=60.0)
-        eve.skill([1, 0], valid_for_s=1.0)
-        eve.state()
+        eve.skill([1, 0], valid_for_s=60.0)
+        until(lambda: eve.state().mode == "skill")
         keys(server, "revoke", "eve")
+        until(lambda: alice.state().lease_holder is None)  # and not after 60 s
+        until(lambda: alice.state().mode == "hold")
         with pytest.raises((ForbiddenError, LeaseLostError), match="was revoked"):
             eve.skill([1, 0])
         with pytest.raises(ForbiddenError, match="was revoked"):
@@ -132,7 +142,6 @@ def test_a_key_that_is_revoked_while_it_steers_is_refused_from_the_next_message_
             eve.stop()
         with pytest.raises(HandshakeError, match="was revoked"):
             read_to_the_end(eve)
-        until(lambda: alice.state().mode == "hold")  # its command has expired
         assert alice.state().counters["rejected.forbidden"] > 0
     until(lambda: logged(server, "the key of 'eve' no longer receives telemetry"))
     keys(server, "allow", "eve", "controller")
@@ -141,7 +150,8 @@ def test_a_key_that_is_revoked_while_it_steers_is_refused_from_the_next_message_
 
 
 def test_clients_with_keys_are_back_after_the_loss_of_each_process(server: KeyedServer) -> None:
-    with client(server, "alice") as alice, client(server, "bob") as bob:
+    with client(server, "alice", 3.0) as alice, client(server, "bob") as bob:
+        make_ready(alice)
         with alice.acquire("alice", ttl_s=60.0):
             first = bob.state()
             server.processes()["gateway"].kill()
@@ -197,4 +207,4 @@ def test_random_messages_end_no_process(server: KeyedServer) -> None:
     assert server.processes().items() >= processes.items()
     with client(server, "alice") as alice:
         until(lambda: answers(alice.clear))
-        assert alice.state().mode == "hold"
+        until(lambda: alice.state().mode == "hold")
