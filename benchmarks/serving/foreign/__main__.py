@@ -27,8 +27,8 @@ from benchmarks.serving.foreign import manifests, rsl, sb3
 from benchmarks.serving.foreign.reach import HIGH, LOW
 from benchmarks.serving.foreign.served import draw_goals, goal_distances, served
 
-SECONDS = 3.0
-"""Time for each goal [s]."""
+STEPS = 75
+"""Control steps for each goal: 3 s."""
 
 REACHED_M = 0.05
 """Success of panda-gym [m]."""
@@ -106,7 +106,7 @@ def _measure(path: Path, exported_by: str, fill_in: Any, goals: int) -> dict[str
     lines = manifests.write_manifest(path, fill_in)
     model = onnx.load(path)
     with served(path) as client:
-        distances = goal_distances(client, draw_goals(LOW, HIGH, goals, seed=100), SECONDS)
+        distances = goal_distances(client, draw_goals(LOW, HIGH, goals, seed=100), STEPS)
         interventions = client.state().counters.get("governor", 0)
     row = {
         "file": path.stem,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -18,6 +19,9 @@ from skill_runtime.client import ClientError, CommandRefusedError, SkillClient
 
 START_S = 60.0
 PERIOD_S = 0.1
+VALID_FOR_S = 3.0
+LONGEST_S = 60.0
+"""Longest time for one goal [s]."""
 
 
 @contextmanager
@@ -29,7 +33,7 @@ def served(model: Path) -> Generator[SkillClient]:
         [*command, "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
-        with SkillClient(f"tcp://127.0.0.1:{port}", timeout_s=5.0) as client:
+        with SkillClient(f"tcp://127.0.0.1:{port}", timeout_s=20.0) as client:
             _wait(client, process)
             yield client
     finally:
@@ -55,15 +59,19 @@ def _wait(client: SkillClient, process: subprocess.Popen[str]) -> None:
             return
 
 
-def goal_distances(client: SkillClient, goals: Array, seconds: float, seed: int = 0) -> list[float]:
-    """Returns the distance of the end effector from each goal after some seconds [m]."""
+def goal_distances(client: SkillClient, goals: Array, steps: int, seed: int = 0) -> list[float]:
+    """Returns the distance of the end effector from each goal after some control steps [m].
+
+    Control steps are those of the arm, so that the load of the machine does not change the score.
+    """
     _acquire(client)
     found: list[float] = []
     for k, goal in enumerate(goals):
         client.reset(seed + k)
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            client.goal(goal.tolist(), valid_for_s=1.0)
+        start, ends = client.state().policy_steps, time.monotonic() + LONGEST_S
+        while client.state().policy_steps - start < steps and time.monotonic() < ends:
+            with contextlib.suppress(CommandRefusedError):  # too old, on a machine under load
+                client.goal(goal.tolist(), valid_for_s=VALID_FOR_S)
             time.sleep(PERIOD_S)
         distance = client.state().goal_distance
         found.append(float("nan") if distance is None else distance)
@@ -74,13 +82,13 @@ def _acquire(client: SkillClient) -> None:
     """Takes the lease. A machine under load may have stopped the arm while the server started."""
     for _ in range(20):
         try:
-            client.acquire("benchmark", 5.0)
+            client.acquire("benchmark", 20.0)
         except CommandRefusedError:
             time.sleep(0.5)
             client.clear()
         else:
             return
-    client.acquire("benchmark", 5.0)
+    client.acquire("benchmark", 20.0)
 
 
 def draw_goals(low: Array, high: Array, n: int, seed: int) -> Array:

@@ -31,12 +31,12 @@ def one_thread() -> None:
 
 
 def median_distance(path: Path, fill_in: Callable[[dict[str, Any]], dict[str, Any]]) -> float:
-    """Describes a file, and returns the median distance from three goals after 2 s [m]."""
+    """Describes a file, and returns the median distance from three goals after 50 steps [m]."""
     manifests.write_manifest(path, fill_in)
     problems, _ = find_problems(path, PANDA)
     assert problems == []
     with served(path) as client:
-        return float(np.median(goal_distances(client, draw_goals(LOW, HIGH, 3, 5), 2.0)))
+        return float(np.median(goal_distances(client, draw_goals(LOW, HIGH, 3, 5), 50)))
 
 
 def test_a_policy_of_stable_baselines3_reaches_its_goals(tmp_path: Path) -> None:
