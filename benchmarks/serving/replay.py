@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -143,19 +143,22 @@ def steps_of(path: Path) -> list[PolicyStep]:
     return [step for message in messages if isinstance(step := message.parse(), PolicyStep)]
 
 
-def change_weight(model: Path, path: Path) -> None:
-    """Writes a copy of a policy file whose largest weight matrix has one weight changed by 1 %.
+def changes(model: Path, path: Path) -> Iterator[None]:
+    """Writes copies of a policy file with one weight changed by 1 %, one after the other.
 
-    The weight is the largest of the matrix.
+    It is the largest weight of a matrix, and the matrices come by their size. Some have no effect
+    on the action, such as those of the estimates.
     """
     graph: Any = onnx.load(model)
     matrices = [item for item in graph.graph.initializer if len(item.dims) >= 2]
-    tensor = max(matrices, key=lambda item: int(np.prod(item.dims)))
-    values = numpy_helper.to_array(tensor).copy()
-    place = np.unravel_index(int(np.abs(values).argmax()), values.shape)
-    values[place] *= 1.01
-    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
-    onnx.save(graph, path)
+    for tensor in sorted(matrices, key=lambda item: -int(np.prod(item.dims))):
+        before = numpy_helper.to_array(tensor)
+        values = before.copy()
+        values[np.unravel_index(int(np.abs(values).argmax()), values.shape)] *= 1.01
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+        onnx.save(graph, path)
+        yield
+        tensor.CopyFrom(numpy_helper.from_array(before, tensor.name))
 
 
 def first_difference(one: Path, other: Path, steps: Sequence[PolicyStep]) -> int | None:
@@ -185,11 +188,15 @@ def measure(config: Config, model: Path, folder: Path) -> Row:
     """Records one policy, and replays it with the served file and with the changed one."""
     path, other = folder / f"{model.stem}.mcap", folder / f"{model.stem}-changed.onnx"
     record(config, model, path)
-    change_weight(model, other)
     steps = steps_of(path)
+    same = PolicyReplay(OnnxPolicy(model)).run(steps)
     # From the first reset on, both ways know the state.
     first = next(i for i, step in enumerate(steps) if step.state_age == 0)
-    same = PolicyReplay(OnnxPolicy(model)).run(steps)
+    expected = None
+    for _ in changes(model, other):
+        expected = first_difference(model, other, steps[first:])
+        if expected is not None:
+            break
     changed = PolicyReplay(OnnxPolicy(other)).run(steps[first:])
     states = sum(1 for _ in Recording([path]).messages((TELEMETRY_CHANNEL,)))
     return Row(
@@ -198,7 +205,7 @@ def measure(config: Config, model: Path, folder: Path) -> Row:
         different=same.different,
         largest=same.largest,
         found=None if changed.first is None else changed.first.step,
-        expected=first_difference(model, other, steps[first:]),
+        expected=expected,
         difference=0.0 if changed.first is None else changed.first.size,
         mb_per_minute=path.stat().st_size / 1e6 * STATES_PER_MINUTE / max(states, 1),
     )

@@ -7,8 +7,8 @@ sizes, so that the gateway needs no layout.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from struct import Struct, error
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,7 @@ _ABSENT = -1
 """Size of a vector that is absent."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepRecord:
+class StepRecord(NamedTuple):
     """One inference; the vectors are in single precision, as the policy takes them."""
 
     step: int
@@ -64,8 +63,10 @@ def pack_step(record: StepRecord) -> bytes:
         _ABSENT if applied is None else len(applied),
         len(record.action),
     )
-    vectors = (record.observation, record.vector, applied, record.action)
-    return head + b"".join(_bytes(vector) for vector in vectors if vector is not None)
+    vectors = [record.observation, record.vector, record.action]
+    if applied is not None:
+        vectors.insert(2, applied)
+    return head + np.concatenate(vectors).astype("<f4").tobytes()
 
 
 def unpack_step(data: bytes) -> StepRecord:
@@ -90,7 +91,3 @@ def unpack_step(data: bytes) -> StepRecord:
     if offset != len(data) or observation is None or vector is None or action is None:
         raise CorruptRecordError(f"a policy step of {offset} bytes expected, got {len(data)}")
     return StepRecord(step, tick, age, time, by_goal, observation, vector, applied, action)
-
-
-def _bytes(vector: FloatArray) -> bytes:
-    return vector.astype("<f4").tobytes()

@@ -8,8 +8,7 @@ in three consecutive ticks.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -59,8 +58,7 @@ class TickPolicy(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Inference:
+class Inference(NamedTuple):
     """The inputs of one inference, as given to the policy, and its output."""
 
     observation: Array
