@@ -39,7 +39,7 @@ LATE = replace(PUNCTUAL, late_share=0.2, p99_ms=60.0, service_cpu=1.0)
 
 
 def test_robots_with_keys_are_answered_by_a_service(policy_file: Path) -> None:
-    with make_keys() as keys, serving(policy_file, 2, keys=keys, cpu=None, nice=0) as services:
+    with make_keys() as keys, serving(policy_file, 1, keys=keys, cpu=None, nice=0) as services:
         task = Task(
             addresses=[service.address for service in services],
             pids=[service.popen.pid for service in services],
