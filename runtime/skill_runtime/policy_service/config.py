@@ -1,4 +1,4 @@
-"""Configuration and limits of the policy service; loads no policy and no ONNX Runtime."""
+"""Configuration, limits and counts of the policy service; loads no policy and no ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -41,6 +41,17 @@ class ClientServiceConfig:
     """Name and version of the server program."""
     security: ServerSecurity | None = None
     """Keys of the server; None admits every connection."""
+
+
+@dataclass
+class Counts:
+    """Counts of one run of the service."""
+
+    answered: int = 0
+    late: int = 0
+    """Answers after the deadline of their request."""
+    refused: int = 0
+    inferences: int = 0
 
 
 def largest_array_bytes(manifest: PolicyManifest) -> int:

@@ -9,7 +9,8 @@ from skill_proto.messages import ServedPolicy
 from skill_runtime.policy import Device
 from skill_runtime.policy_service.batch import Batch
 from skill_runtime.policy_service.config import MAX_ROWS, largest_array_bytes
-from skill_runtime.policy_service.inference.stepper import Stepper, open_stepper
+from skill_runtime.policy_service.inference.opening import open_stepper
+from skill_runtime.policy_service.inference.stepper import Stepper
 from skill_runtime.policy_service.sessions import PolicySessions
 
 

@@ -16,6 +16,7 @@ from skill_proto.wire import WireError, unpack
 from skill_runtime.policy.onnx_file.session import reason_of
 from skill_runtime.policy_service.act_validation import entry_name
 from skill_runtime.policy_service.batch import Member
+from skill_runtime.policy_service.config import Counts
 from skill_runtime.policy_service.headers import KnownHeaders
 from skill_runtime.policy_service.inference.stepper import StepResult
 from skill_runtime.policy_service.models import ServedModel
@@ -27,7 +28,6 @@ from skill_runtime.policy_service.requests import (
     write_checked,
     write_known,
 )
-from skill_runtime.policy_service.service_counts import Counts
 from skill_runtime.policy_service.sessions import MAX_CONNECTIONS
 from skill_runtime.realtime.clock import Clock
 

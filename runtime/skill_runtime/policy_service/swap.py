@@ -18,7 +18,8 @@ from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import Swap, Swapped
 from skill_proto.wire import WireError
 from skill_runtime.policy import PolicyFileError
-from skill_runtime.policy_service.inference.stepper import Stepper, open_stepper
+from skill_runtime.policy_service.inference.opening import open_stepper
+from skill_runtime.policy_service.inference.stepper import Stepper
 from skill_runtime.policy_service.models import ServedModel
 
 log = logging.getLogger(__name__)

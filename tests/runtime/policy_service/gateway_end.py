@@ -14,7 +14,7 @@ from skill_proto.arrays import FloatArray
 from skill_proto.messages import REPLY, Act, Acted, Error
 from skill_proto.wire import array_specs, pack, unpack
 from skill_runtime.policy_service.config import MAX_ROWS
-from skill_runtime.policy_service.inference.stepper import open_stepper
+from skill_runtime.policy_service.inference.opening import open_stepper
 from skill_runtime.policy_service.models import ServedModel
 from skill_runtime.policy_service.process import GatewayLink
 from skill_runtime.realtime.clock import ManualClock

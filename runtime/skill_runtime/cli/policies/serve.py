@@ -25,7 +25,7 @@ from skill_runtime.console.program import (
 if TYPE_CHECKING:
     from skill_proto.messages import ServiceWelcome
     from skill_runtime.console.status_line import LiveLine
-    from skill_runtime.policy_service.service_counts import Counts
+    from skill_runtime.policy_service.config import Counts
     from skill_runtime.processes.service_only.serving import ServingPolicies
 
 # Other imports are local: '--help' and a mistyped flag answer at once.

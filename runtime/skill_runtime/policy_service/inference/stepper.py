@@ -1,4 +1,4 @@
-"""The interface of a policy with slots, and the choice of the way to run it."""
+"""The interface of a policy with slots."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ import numpy as np
 
 from skill_proto.arrays import Flags, Float32Array, Ids
 from skill_proto.manifest import PolicyManifest
-from skill_runtime.policy import Device
 from skill_runtime.policy.observation_inputs import History
-from skill_runtime.policy.policy_file import PolicyFile, open_policy_file
 from skill_runtime.policy.recurrent_state import Tensors
 from skill_runtime.policy_service.inference.input_rows import InputRows
 
@@ -86,43 +84,6 @@ class Stepper(Protocol):
     def set_memory(self, memory: SlotMemory) -> None:
         """Takes over the memory of another policy with the same recurrent states."""
         ...
-
-
-def open_stepper(path: Path, *, device: Device, slots: int) -> Stepper:
-    """Opens a policy file.
-
-    Raises:
-        PolicyFileError: The file cannot be served.
-    """
-    from skill_runtime.policy_service.inference.bound_policy import BoundPolicy
-    from skill_runtime.policy_service.inference.restorable_policy import RestorableStepper
-
-    file = open_policy_file(path, device=device)
-    if can_bind(file):
-        return BoundPolicy(file, slots)
-    return RestorableStepper(path, device=device, slots=slots)
-
-
-def can_bind(file: PolicyFile) -> bool:
-    """Returns whether the inputs and outputs of the graph are rows of numbers in our order.
-
-    Others, of other exporters, are converted at the border of the graph (``OnnxPolicy``).
-    """
-    manifest = file.manifest
-    extras = type(manifest.tensors).model_fields.keys() - {"inputs", "outputs"}
-    plain = type(manifest.tensors)()
-    return (
-        file.batched
-        and all(getattr(manifest.tensors, name) == getattr(plain, name) for name in extras)
-        and manifest.is_plain
-        and all(state.batch_axis is None for state in manifest.recurrent)
-        and all(_is_single(node) for node in file.session.get_inputs())
-        and all(_is_single(node) for node in file.session.get_outputs())
-    )
-
-
-def _is_single(node: object) -> bool:
-    return node.type == "tensor(float)"  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def all_finite(array: Float32Array) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from skill_runtime.policy_service.service_counts import Counts
+from skill_runtime.policy_service.config import Counts
 
 
 class Word(IntEnum):

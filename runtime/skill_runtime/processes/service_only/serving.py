@@ -18,8 +18,7 @@ from typing import Literal, Self
 from skill_proto.messages import ServiceWelcome
 from skill_proto.shared_memory.memory import create_memory, map_memory
 from skill_runtime.console.logs import LogLevel
-from skill_runtime.policy_service.config import ClientServiceConfig
-from skill_runtime.policy_service.service_counts import Counts
+from skill_runtime.policy_service.config import ClientServiceConfig, Counts
 from skill_runtime.processes.child import Child, ChildProgram
 from skill_runtime.processes.log_pipe import LogPipe
 from skill_runtime.processes.private_folder import ServeError

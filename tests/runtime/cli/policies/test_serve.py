@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.support.served_process import free_ports
 
 from skill_runtime.cli.policies.serve import status_line
-from skill_runtime.policy_service.service_counts import Counts
+from skill_runtime.policy_service.config import Counts
 
 MODELS = Path(__file__).parents[4] / "models"
 SERVE = [sys.executable, "-c", "from skill_runtime.cli.entry import serve; serve()"]

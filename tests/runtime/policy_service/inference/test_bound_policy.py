@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from skill_runtime.policy_service.inference.bound_policy import BoundPolicy
+from skill_runtime.policy_service.inference.opening import open_stepper
 from skill_runtime.policy_service.inference.restorable_policy import RestorableStepper
-from skill_runtime.policy_service.inference.stepper import Stepper, open_stepper
+from skill_runtime.policy_service.inference.stepper import Stepper
 
 MODELS = Path(__file__).parents[4] / "models"
 SLOTS = 6
