@@ -57,7 +57,7 @@ class Options:
     sessions_s: float = 10.0
     """Duration of that load [s]."""
     curve: bool = False
-    """Serve with keys (CURVE)."""
+    """Serve with keys (CURVE); bare ZeroMQ encrypts, too."""
 
 
 def main() -> None:
@@ -109,7 +109,7 @@ def _peers(
     client = stack.enter_context(service.client())
     peers = [
         Peer(OWN, own.caller(client, policy.command, model.stem, "robot")),
-        stack.enter_context(floor.running(model)),
+        stack.enter_context(floor.running(model, curve=options.curve)),
         stack.enter_context(grpc_peer.running(model)),
         stack.enter_context(http_peer.running(model)),
     ]

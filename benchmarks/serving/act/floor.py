@@ -1,6 +1,7 @@
 """Bare ZeroMQ and ONNX Runtime: two raw frames in, one out, no check of anything.
 
-``python -m benchmarks.serving.act.floor MODEL PORT`` serves.
+``python -m benchmarks.serving.act.floor MODEL PORT [SECRET_KEY]`` serves; with a key it
+encrypts (CURVE).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ def main() -> None:
     """Serves until it is killed."""
     policy = BarePolicy(Path(sys.argv[1]))
     socket = zmq.Context().socket(zmq.ROUTER)
+    if len(sys.argv) > 3:
+        socket.curve_server, socket.curve_secretkey = True, sys.argv[3].encode()
     socket.bind(f"tcp://127.0.0.1:{sys.argv[2]}")
     announce()
     while True:
@@ -33,12 +36,22 @@ def main() -> None:
 
 
 @contextmanager
-def running(model: Path) -> Generator[Peer]:
-    """Yields the peer."""
+def running(model: Path, *, curve: bool = False) -> Generator[Peer]:
+    """Yields the peer.
+
+    Args:
+        model: The policy file.
+        curve: Whether it encrypts (CURVE).
+    """
     port = free_port()
     context = zmq.Context()
-    with server("benchmarks.serving.act.floor", [str(model), str(port)]):
+    public, secret = zmq.curve_keypair()
+    arguments = [str(model), str(port)] + ([secret.decode()] if curve else [])
+    with server("benchmarks.serving.act.floor", arguments):
         socket = context.socket(zmq.DEALER)
+        if curve:
+            socket.curve_publickey, socket.curve_secretkey = zmq.curve_keypair()
+            socket.curve_serverkey = public
         socket.linger = 0
         socket.connect(f"tcp://127.0.0.1:{port}")
 
