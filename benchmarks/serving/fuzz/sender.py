@@ -27,6 +27,9 @@ LINES = 4
 WINDOW = 32
 """Messages without a reply on one connection; the server keeps 64 replies per connection."""
 
+TOPICS_PER_CONNECTION = 2000
+"""Subscriptions of one connection; libzmq keeps them until the connection is closed."""
+
 PATIENCE_S = 1.0
 """A window without any reply for this long is given up: the connection is gone [s]."""
 
@@ -78,6 +81,7 @@ class Sender:
         self._commands = [Line(commands, self._open(zmq.DEALER, commands)) for _ in range(LINES)]
         self._stops = [Line(stop, self._open(zmq.DEALER, stop)) for _ in range(LINES)]
         self._telemetry = self._open(zmq.XSUB, addresses[1])
+        self._topics = 0
         self._next_stream = 0.0
 
     def _open(self, kind: int, address: str) -> zmq.Socket[bytes]:
@@ -139,6 +143,9 @@ class Sender:
     def _subscribe(self, *, harmless: bool) -> int:
         """Sends subscriptions, and reads the telemetry that waits."""
         sent = 0
+        if self._topics > TOPICS_PER_CONNECTION:
+            self._telemetry.close()
+            self._telemetry, self._topics = self._open(zmq.XSUB, self._addresses[1]), 0
         with contextlib.suppress(zmq.Again):
             for _ in range(WINDOW):
                 subscription = b"\1no topic" if harmless else self._fuzzer.subscription()
@@ -147,6 +154,7 @@ class Sender:
         with contextlib.suppress(zmq.Again):
             while True:
                 self._telemetry.recv_multipart(zmq.NOBLOCK)
+        self._topics += sent
         return sent
 
     def _connect(self) -> int:

@@ -1,4 +1,4 @@
-"""Roles: what a key is allowed to do.
+"""Roles: the messages that a key may send.
 
 ==========  ==========================================================
 role        may

@@ -1,4 +1,4 @@
-"""Sockets that connect to a server, with keys if there are any, and the reason if none can."""
+"""Sockets that connect to a server, with keys if there are any, or the reason of a refusal."""
 
 from __future__ import annotations
 
