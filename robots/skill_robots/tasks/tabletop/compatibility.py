@@ -37,8 +37,8 @@ def check_fits_tabletop(manifest: PolicyManifest, *, gripper: bool = False) -> N
     if manifest.action[0].name != "end_effector_displacement" or not manifest.is_plain:
         raise UnsupportedPolicyError(
             f"{manifest.name} acts by {manifest.action[0].name} or has observations of its own; "
-            "the scenes of this evaluation take displacements of the end effector. Serve it, and "
-            "score it with benchmarks.serving.foreign"
+            "the scenes of this evaluation take displacements of the end effector; run it with "
+            "skill-serve"
         )
     if manifest.action_size != Tabletop.action_size + int(of_the_task):
         raise UnsupportedPolicyError(
