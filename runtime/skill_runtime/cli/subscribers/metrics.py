@@ -11,7 +11,12 @@ import tyro
 from tyro.conf import OmitArgPrefixes, arg
 
 from skill_proto.ports import MAX_PORT
-from skill_runtime.cli.subscribers.server_options import Ending, ServerOptions, check_installed
+from skill_runtime.cli.subscribers.server_options import (
+    Ending,
+    ServerOptions,
+    as_flags,
+    check_installed,
+)
 from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, USAGE
 from skill_runtime.console.flags import UsageError, check_number
@@ -55,7 +60,7 @@ def main() -> None:
         print_error("skill-metrics", error)
         sys.exit(USAGE)
     except ClientError as error:
-        print_error("skill-metrics", error)
+        print_error("skill-metrics", as_flags(error))
         sys.exit(FAILED)
 
 
@@ -69,7 +74,7 @@ def _serve(options: MetricsOptions) -> None:
     exporter = Exporter(
         lambda: options.server.client("skill-metrics"),
         options.server.telemetry_address,
-        lambda reason: print_error("skill-metrics", reason),
+        lambda error: print_error("skill-metrics", as_flags(error)),
     )
     registry = CollectorRegistry(auto_describe=False)
     registry.register(exporter)

@@ -12,7 +12,12 @@ from typing import Annotated
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from skill_runtime.cli.subscribers.server_options import Ending, ServerOptions, check_installed
+from skill_runtime.cli.subscribers.server_options import (
+    Ending,
+    ServerOptions,
+    as_flags,
+    check_installed,
+)
 from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, USAGE
 from skill_runtime.console.flags import UsageError, check_number
@@ -77,7 +82,7 @@ def main() -> None:
         print_error("skill-record", error)
         sys.exit(USAGE)
     except ClientError as error:
-        print_error("skill-record", error)
+        print_error("skill-record", as_flags(error))
         sys.exit(FAILED)
     except KeyboardInterrupt:
         print_error("skill-record", "interrupted; the dataset is not complete")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from skill_runtime.cli.subscribers.server_options import ServerOptions, check_installed
+from skill_runtime.cli.subscribers.server_options import ServerOptions, as_flags, check_installed
 from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from skill_runtime.console.flags import UsageError, check_number
@@ -67,7 +67,7 @@ def main() -> None:
         print_error("skill-replay", error)
         sys.exit(USAGE)
     except ClientError as error:
-        print_error("skill-replay", error)
+        print_error("skill-replay", as_flags(error))
         sys.exit(FAILED)
     except KeyboardInterrupt:
         print_error("skill-replay", "interrupted")

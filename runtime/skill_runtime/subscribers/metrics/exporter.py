@@ -30,7 +30,7 @@ class Exporter(Collector):
     Args:
         make_client: Makes a client of the server, in the thread that reads.
         telemetry_address: Address for telemetry; that of the server if None.
-        report: Receives each new reason for which the server cannot be read.
+        report: Receives each new error for which the server cannot be read.
         clock: Time [s].
     """
 
@@ -38,7 +38,7 @@ class Exporter(Collector):
         self,
         make_client: Callable[[], SkillClient],
         telemetry_address: str | None = None,
-        report: Callable[[str], None] = lambda _: None,
+        report: Callable[[ClientError], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make_client = make_client
@@ -111,7 +111,7 @@ class Exporter(Collector):
         reason = str(error)
         if reason != self._reason:
             self._reason = reason
-            self._report(reason)
+            self._report(error)
 
     def end(self) -> None:
         """Ends :meth:`run`."""

@@ -27,7 +27,9 @@ def values(exporter: Exporter) -> dict[str, float]:
 @contextmanager
 def exporting(address: str, reasons: list[str]) -> Generator[Exporter]:
     """Runs an exporter until the end of the block."""
-    exporter = Exporter(lambda: SkillClient(address, timeout_s=1.0), None, reasons.append)
+    exporter = Exporter(
+        lambda: SkillClient(address, timeout_s=1.0), None, lambda error: reasons.append(str(error))
+    )
     thread = threading.Thread(target=exporter.run)
     thread.start()
     try:
