@@ -156,6 +156,7 @@ def main() -> None:
         with server.client() as client:
             counters = newest_state(client).counters
         after = server.memory()
+        failures = server.failures()
         ended = [role for role, one in processes.items() if server.processes().get(role) != one]
     fuzz, control = campaign.fuzz, campaign.control
     print_table(
@@ -176,10 +177,16 @@ def main() -> None:
         print(f"{role}: {memory[role].rss:.0f} MB, grown by {growth[role]:.1f} MB")
     restarts = {name: n for name, n in counters.items() if name.startswith("restarts.")}
     print(f"processes that ended: {', '.join(ended) or 'none'}; restarts {restarts or 'none'}")
+    for line in failures:
+        print(line)
     result = {
         **{"keys": config.keys, "random": vars(fuzz.counts), "control": vars(control.counts)},
         **{"late_per_thousand": fuzz.late_per_thousand, "growth_mb": growth},
-        **{"control_late_per_thousand": control.late_per_thousand, "ended": ended},
+        **{
+            "control_late_per_thousand": control.late_per_thousand,
+            "ended": ended,
+            "failures": failures,
+        },
         "machine": machine(),
     }
     write_json(config.json, result)

@@ -64,6 +64,11 @@ class KeyedServer(Server):
             server_key=self.keys.server if self.keys is not None else None,
         )
 
+    def failures(self) -> list[str]:
+        """Returns the lines of the log about processes that failed."""
+        lines = self.log.read_text(errors="replace").replace("\r", "\n").splitlines()
+        return [line for line in lines if " failed (" in line]
+
     def _wait_until_it_answers(self) -> None:
         ends = time.monotonic() + START_S
         while time.monotonic() < ends and self._popen.poll() is None:
