@@ -30,6 +30,8 @@ MANIFEST, TENSORS = blocks(POLICY_FILE)
 
 def complete(example: dict[str, Any]) -> dict[str, Any]:
     """Returns an example with the manifest that it refers to."""
+    if example["type"] == "policy_service":
+        return example | {"models": [one | {"manifest": MANIFEST} for one in example["models"]]}
     return example | {"manifest": MANIFEST} if example["type"] == "welcome" else example
 
 
@@ -59,7 +61,15 @@ def command_models() -> tuple[type[messages.Message], ...]:
 
 @pytest.mark.parametrize(
     "model",
-    [*command_models(), messages.Stop, Welcome, Telemetry, messages.Timing, messages.ArraySpec],
+    [
+        *command_models(),
+        messages.Swap,
+        messages.Stop,
+        Welcome,
+        Telemetry,
+        messages.Timing,
+        messages.ArraySpec,
+    ],
     ids=lambda model: model.__name__,
 )
 def test_every_field_of_the_protocol_is_explained(model: type[BaseModel]) -> None:

@@ -65,11 +65,13 @@ FIELDS: dict[type[m.Message], dict[str, SearchStrategy[Any]]] = {
         "angular_velocity": st.none() | st.tuples(finite, finite, finite),
     },
     m.Clear: {"id": whole},
-    m.Act: {"id": whole, "session": token, "episode": whole},
+    m.Act: {"id": whole, "session": token, "episode": whole, "model": token, "deadline": finite},
     m.Stop: {"id": whole, "reason": text},
     m.Ok: {"id": whole, "time": finite},
     m.Granted: {"id": whole, "time": finite, "lease": token, "ttl_s": finite, "seq": whole},
     m.Acted: {"id": whole, "time": finite, "inference_s": finite},
+    m.Swap: {"id": whole, "model": token, "file": token},
+    m.Swapped: {"id": whole, "time": finite, "model": token, "file": token, "sha256": token},
     m.Error: {
         "id": whole,
         "time": finite,
@@ -141,7 +143,8 @@ def test_every_message_round_trips(message: BaseModel) -> None:
 
 def test_every_message_is_tested_above() -> None:
     # A welcome carries a manifest; test_manifest.py tests it.
-    covered = {kind.model_fields["type"].default for kind in FIELDS} | {"welcome"}
+    welcomes = {"welcome", "policy_service"}
+    covered = {kind.model_fields["type"].default for kind in FIELDS} | welcomes
     assert covered == set(m.ANY_MESSAGE.json_schema()["discriminator"]["mapping"])
 
 

@@ -19,7 +19,7 @@ class Guard:
         self._pid = os.getpid()
         # Reentrant: a signal handler may call the client during a call of its own thread.
         self._lock = threading.RLock()
-        self._caller = 0
+        self._thread = 0
 
     @property
     def forked(self) -> bool:
@@ -44,16 +44,18 @@ class Guard:
             self.check_process()
         if not self._lock.acquire(False):
             raise InvalidUseError(
-                f"another call of this client is still running, in thread {self._name()!r}. Fix: "
+                f"another call of this client is still running, in thread {self._caller!r}. Fix: "
                 "make one SkillClient per thread, or let the threads take turns; stop() may be "
                 "called at any time"
             )
-        self._caller = threading.get_ident()
+        self._thread = threading.get_ident()
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
 
-    def _name(self) -> str:
-        """Returns the name of the thread whose call is running."""
+    @property
+    def _caller(self) -> str:
+        """Name of the thread whose call is running, or was the last one."""
+        # The name is looked up for an error only: a call has no time for it.
         names = {thread.ident: thread.name for thread in threading.enumerate()}
-        return names.get(self._caller, "")
+        return names.get(self._thread, "")

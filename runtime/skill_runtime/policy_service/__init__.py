@@ -1,9 +1,9 @@
 """The process that answers ``act``: observations in, actions out, for robots that run elsewhere.
 
-On the server of an arm it has a copy of the policy of its own, so that a large request does not delay
-the control loop, and the gateway passes requests to it unread. Without an arm, clients reach its
-socket directly. If the process dies, the recurrent states of all sessions are lost, and an arm is
-not affected.
+On the server of an arm it has a copy of the policy of its own, so that a large request does not
+delay the control loop, and the gateway passes requests to it unread. Without an arm, clients reach
+its socket directly. If the process dies, the recurrent states of all sessions are lost, and an arm
+is not affected.
 
 - ``config``: configuration, limits, counts.
 - ``process``: the service of an arm's server, behind the gateway.
