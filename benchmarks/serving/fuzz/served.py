@@ -65,9 +65,9 @@ class KeyedServer(Server):
         )
 
     def failures(self) -> list[str]:
-        """Returns the lines of the log about processes that failed."""
+        """Returns the lines of the log about processes that failed, and errors of Python."""
         lines = self.log.read_text(errors="replace").replace("\r", "\n").splitlines()
-        return [line for line in lines if " failed (" in line]
+        return [line for line in lines if " failed (" in line or "Error" in line]
 
     def _wait_until_it_answers(self) -> None:
         ends = time.monotonic() + START_S

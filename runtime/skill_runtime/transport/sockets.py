@@ -120,7 +120,7 @@ class GatewaySockets:
     def cut_off_telemetry(self) -> None:
         """Closes all connections for telemetry, if one of them belongs to a key that was revoked.
 
-        The other subscribers connect again by themselves, within 0.1 to 0.2 s.
+        The other subscribers connect again by themselves, libzmq tries every 0.1 s.
         """
         if self.door is not None and self.door.has_lost_listeners():
             self.telemetry.close()
