@@ -69,12 +69,17 @@ def goal_distances(client: SkillClient, goals: Array, steps: int, seed: int = 0)
     for k, goal in enumerate(goals):
         client.reset(seed + k)
         start, ends = client.state().policy_steps, time.monotonic() + LONGEST_S
-        while client.state().policy_steps - start < steps and time.monotonic() < ends:
+        distance = float("nan")
+        while time.monotonic() < ends:
             with contextlib.suppress(CommandRefusedError):  # too old, on a machine under load
                 client.goal(goal.tolist(), valid_for_s=VALID_FOR_S)
             time.sleep(PERIOD_S)
-        distance = client.state().goal_distance
-        found.append(float("nan") if distance is None else distance)
+            state = client.state()
+            if state.goal_distance is not None:
+                distance = state.goal_distance
+            if state.policy_steps - start >= steps:
+                break
+        found.append(distance)
     return found
 
 
