@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import numpy as np
 
 from benchmarks.serving.failures.rig import free_port
 from skill_proto.arrays import Array
-from skill_runtime.client import ClientError, CommandRefusedError, SkillClient
+from skill_runtime.client import ClientError, CommandRefusedError, LeaseLostError, SkillClient
 
 START_S = 60.0
 PERIOD_S = 0.1
@@ -71,8 +70,12 @@ def goal_distances(client: SkillClient, goals: Array, steps: int, seed: int = 0)
         start, ends = client.state().policy_steps, time.monotonic() + LONGEST_S
         distance = float("nan")
         while time.monotonic() < ends:
-            with contextlib.suppress(CommandRefusedError):  # too old, on a machine under load
+            try:
                 client.goal(goal.tolist(), valid_for_s=VALID_FOR_S)
+            except LeaseLostError:  # a process of the server was late, on a machine under load
+                _acquire(client)
+            except CommandRefusedError:  # too old, there too
+                pass
             time.sleep(PERIOD_S)
             state = client.state()
             if state.goal_distance is not None:
