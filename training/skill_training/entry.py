@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 
 from skill_training.run.provenance import DISTRIBUTION, version
@@ -27,6 +28,8 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    # ONNX Runtime 1.31 otherwise sends events to its vendor; it reads this when it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from skill_training.cli import main as run
 
     run()

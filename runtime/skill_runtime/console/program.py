@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,6 +37,9 @@ def run_program(name: str, main: Callable[[], None], *, subcommands: bool = Fals
     """
     end_at_interrupt()
     guard_streams()
+    # ONNX Runtime 1.31 otherwise sends events to its vendor, from a thread of its own, and keeps a
+    # database in the user's cache. It reads the variable when it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     arguments = sys.argv[1:2] if subcommands else sys.argv[1:]
     sys.exit(_run(name, _print_version(name) if "--version" in arguments else main))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -34,6 +35,15 @@ def refused(*arguments: object) -> str:
     assert result.returncode == 2, result
     assert "Traceback" not in result.stderr + result.stdout
     return result.stderr + result.stdout
+
+
+def test_onnx_runtime_writes_no_telemetry(policy_file: Path, tmp_path: Path) -> None:
+    """Without the variable, ONNX Runtime 1.31 makes .cache/Microsoft in the home directory."""
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    command = [PROGRAM, "--model", policy_file, *SMALL]
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
+    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in path.name]
 
 
 def test_a_good_run_writes_report_json_and_picture(policy_file: Path, tmp_path: Path) -> None:
