@@ -23,7 +23,7 @@ from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.load.priority import starts_with
 from skill_runtime.console.flags import UsageError, check_number
 from skill_runtime.policy import PolicyFileError
-from skill_runtime.policy_service.inference.stepper import open_stepper
+from skill_runtime.policy_service.inference.opening import open_stepper
 
 OBSERVATION, ACTION = 64, 8
 """Sizes of the perceptrons' input and output."""

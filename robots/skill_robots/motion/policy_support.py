@@ -150,9 +150,7 @@ def _action(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
         if part.unit == _METRE and scale > _reach_m(spec):
             found.append(f"{owner} has the scale {scale:g} m, {_beyond(spec)}")
         elif part.unit == "rad" and scale > MAX_ANGLE * (1 + ROUNDED):
-            found.append(
-                f"{owner} has the scale {scale:g} rad, over a turn; is it in degrees?"
-            )
+            found.append(f"{owner} has the scale {scale:g} rad, over a turn; is it in degrees?")
         elif part.name in (WIDTH, GRASP) and scale > spec.gripper_width_max * (1 + ROUNDED):
             found.append(
                 f"{owner} has the scale {scale:g} m, but this gripper opens to "
