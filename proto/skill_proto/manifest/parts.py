@@ -145,6 +145,9 @@ class Representation(ManifestPart):
     size: Annotated[int, Field(ge=1)]
     singular_value_ratio: Annotated[float, Field(ge=0, le=1)] | None = None
     """Smallest over largest singular value of phi's Jacobian: 1 isotropic, 0 rank-deficient."""
+    action_r2: dict[str, float] = Field(default_factory=dict)
+    """The test that selected ``inputs``: how well the last actions explain the change of each
+    observation entry in a control step (adjusted R2). Empty if no test selected them."""
 
 
 class Provenance(ManifestPart):

@@ -32,6 +32,7 @@ def card(manifest: PolicyManifest, notes: CardNotes, opset: int = DEFAULT_OPSET)
     sections = (
         f"# {manifest.name}\n\n{manifest.description}\n",
         _interface(manifest, opset),
+        *_selection_of_inputs(manifest),
         _training(manifest),
         _ranges(manifest),
         _metrics(manifest, notes.metric_texts),
@@ -70,6 +71,23 @@ def _interface(manifest: PolicyManifest, opset: int) -> str:
         phi = manifest.representation
         rows.append(("representation", f"{phi.form} of {', '.join(phi.inputs)}"))
     return "## Interface\n\n" + _table(("", ""), [*rows, *_recurrent_state(manifest)])
+
+
+def _selection_of_inputs(manifest: PolicyManifest) -> tuple[str, ...]:
+    """Returns the section of the test that selected the inputs of the representation."""
+    phi = manifest.representation
+    if phi is None or not phi.action_r2:
+        return ()
+    rows = [
+        (name, f"{r2:.2f}", "yes" if name in phi.inputs else "no")
+        for name, r2 in phi.action_r2.items()
+    ]
+    return (
+        "## Inputs of the representation\n\n"
+        "R2 by which the last actions explain the change of an entry in a control step, with\n"
+        "random actions before the training. The representation has the entries with a small R2:\n"
+        "the actions do not drive them directly.\n\n" + _table(("entry", "R2", "input"), rows),
+    )
 
 
 def _action(part: ActionPart) -> str:

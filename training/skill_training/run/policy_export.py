@@ -22,9 +22,17 @@ from skill_training.run.config_io import shortest_command
 from skill_training.run.directory import RunDirectory
 from skill_training.run.session import record
 
+OWN_NAME = "policy"
+"""Stem of the policy file in a run's directory."""
+
+MAX_NAME = 128
+"""Characters of a policy's name."""
+
 
 def export(directory: RunDirectory, path: Path, *, opset: int = DEFAULT_OPSET) -> PolicyManifest:
     """Exports the policy in a run's checkpoint, with its card beside it.
+
+    The policy is named after the file; ``policy.onnx`` has the name that its training gave it.
 
     The run may be in training, if ``path`` is not in its directory.
 
@@ -81,6 +89,8 @@ def write_policy(
         raise CheckpointError(
             f"{directory.checkpoint} does not fit the configuration beside it: {error}"
         ) from None
+    if path.stem != OWN_NAME:
+        manifest = manifest.model_copy(update={"name": path.stem[:MAX_NAME]})
     export_policy(graph, manifest, path, opset)
     write_card(manifest, recipe.card_notes(config), path.with_suffix(".md"), opset)
     return manifest

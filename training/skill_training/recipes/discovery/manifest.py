@@ -20,6 +20,7 @@ from skill_robots.worlds.registry import is_given_by_name
 from skill_robots.worlds.world import WorldSpec
 from skill_training.nets.inputs import NetworkInputs
 from skill_training.recipes.discovery.config import SkillConfig
+from skill_training.recipes.discovery.inputs import UNACTUATED, world_statistics
 from skill_training.recipes.discovery.lifting import gripper_remark
 from skill_training.recipes.discovery.policy import Goals, find_goals
 from skill_training.recipes.manifest_parts import (
@@ -50,7 +51,7 @@ LEARNED = {
 """The learned part of the representation, by its form."""
 
 
-MEASURED = (("*",), ("unactuated",))
+MEASURED = (("*",), (UNACTUATED,))
 """Inputs of the representation that nobody chose by name."""
 
 
@@ -76,6 +77,7 @@ def build_manifest(
             form="convolution" if seen.sees_pixels else seen.form,
             size=seen.size,
             singular_value_ratio=facts.metrics.get("phi_singular_value_ratio"),
+            action_r2=action_r2(config, spec),
         ),
         plant=_plant(config),
         world=_world(config, spec),
@@ -83,6 +85,14 @@ def build_manifest(
         provenance=facts.provenance,
         evaluation=_evaluation(config, facts.metrics),
     )
+
+
+def action_r2(config: SkillConfig, spec: WorldSpec) -> dict[str, float]:
+    """Returns the R2 by which the inputs of the representation were selected; {} without test."""
+    if config.algorithm.representation.inputs != (UNACTUATED,):
+        return {}
+    measured = world_statistics(config.task, config.run.seed).action_r2
+    return {name: round(r2, 3) for name, r2 in zip(spec.entries, measured, strict=True)}
 
 
 def policy_name(config: SkillConfig) -> str:
@@ -127,7 +137,7 @@ def description(config: SkillConfig, inputs: NetworkInputs, spec: WorldSpec) -> 
             "Nobody named the quantities that the skills move."
         )
     names = ", ".join(representation_inputs(inputs, spec))
-    if representation.inputs == ("unactuated",):
+    if representation.inputs == (UNACTUATED,):
         return (
             f"Skills of {spec.title}, trained with {title} on the entries that its actions do not "
             f"drive directly, which a test with random actions selected ({names}), {learned}."
