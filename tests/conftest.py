@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,9 @@ from skill_proto.manifest import PolicyManifest
 # No time limit per example: a busy machine must not fail a test.
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
+
+# As in every program; to be set before ONNX Runtime is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # A shell's background job ignores SIGINT, and the processes that the tests interrupt inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -25,6 +25,15 @@ BARS = {
         "goal_share_5cm": 0.80,
         "phi_singular_value_ratio": 0.5,
     },
+    "csf_discovered_panda": {
+        "moved_share_10cm": 0.93,
+        "median_displacement_m": 0.33,
+        "displacement_r2": 0.74,
+        "displacement_cells_2cm": 450,
+        "octants": 7,
+        "direction_consistency": 0.93,
+        "goal_share_5cm": 0.85,
+    },
     "metra_panda": {
         "moved_share_10cm": 0.90,
         "median_displacement_m": 0.28,

@@ -64,7 +64,7 @@ def test_inputs_that_a_test_selects_are_named_as_such() -> None:
     chosen = {"inputs": ("unactuated",), "form": "linear", "input_scale": "step"}
     text = described(representation=chosen)
     assert "do not drive directly, which a test with random actions selected" in text
-    assert "cube_position.0" in text
+    assert "(cube_position, cube_quaternion" in text
     assert "end_effector" not in text
     limits = SkillRecipe().card_notes(configured("csf", "tabletop", chosen)).limits
     assert "chosen by hand" not in limits

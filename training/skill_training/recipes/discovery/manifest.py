@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -136,7 +137,7 @@ def description(config: SkillConfig, inputs: NetworkInputs, spec: WorldSpec) -> 
             f"Skills of {spec.title}, trained with {title} on the whole observation, {learned}. "
             "Nobody named the quantities that the skills move."
         )
-    names = ", ".join(representation_inputs(inputs, spec))
+    names = ", ".join(_fields_or_entries(representation_inputs(inputs, spec), spec))
     if representation.inputs == (UNACTUATED,):
         return (
             f"Skills of {spec.title}, trained with {title} on the entries that its actions do not "
@@ -146,6 +147,18 @@ def description(config: SkillConfig, inputs: NetworkInputs, spec: WorldSpec) -> 
         f"Moves {names} in the direction of its representation that the skill names; trained with "
         f"{title} on a given representation: {names}, {learned}."
     )
+
+
+def _fields_or_entries(entries: Sequence[str], spec: WorldSpec) -> list[str]:
+    """Returns the names of entries, those of whole fields as the name of the field."""
+    left, names = set(entries), list[str]()
+    for field in spec.observation:
+        own = [f"{field.name}.{place}" for place in range(field.size)]
+        if left.issuperset(own) and len(own) > 1:
+            names.append(field.name)
+        else:
+            names += [entry for entry in own if entry in left]
+    return names
 
 
 def _goal_space(config: SkillConfig, goals: Goals, spec: WorldSpec) -> GoalSpace:
