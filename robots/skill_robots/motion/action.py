@@ -37,6 +37,11 @@ class ActionConfig:
     accumulate, or the measured one."""
 
 
+MAX_JOINT_ERROR = 0.12
+"""Largest distance of a joint goal from the measured joint [rad]: the lead of a joint that moves
+the end effector by 6 cm at a lever of half a metre. Goals that do not turn the hand have no need of
+it: their end effector is near the measured one, and points down."""
+
 _JOINT_MARGIN = 0.02
 """Joint goals keep this distance from the ends of the joints' ranges [rad]."""
 
@@ -168,9 +173,20 @@ class ActionDecoder:
         dq = damped_least_squares(ends.setpoint_jacobian, twist, setpoint, self._neutral)
         return self._to_range(setpoint + dq)
 
-    def within_error(self, joints: Array, ends: EndEffectors) -> Array:
-        """Returns a joint goal whose end effector is near the measured one."""
-        return self._moved(joints, lambda point: self._to_measured(point, ends.measured))
+    def near(self, joints: Array, measured: Array, ends: EndEffectors) -> Array:
+        """Returns a joint goal near the measured arm, which bounds the force of a blocked arm.
+
+        Args:
+            joints: ``(n, dof)`` joint goal [rad].
+            measured: ``(n, dof)`` measured joints [rad].
+            ends: end effectors of ``measured``.
+
+        Returns:
+            ``(n, dof)`` joint goal [rad]. Each joint is limited to :data:`MAX_JOINT_ERROR` around
+            the measured one, and then the end effector to ``max_setpoint_error``.
+        """
+        gap = np.minimum(np.maximum(joints - measured, -MAX_JOINT_ERROR), MAX_JOINT_ERROR)
+        return self._moved(measured + gap, lambda point: self._to_measured(point, ends.measured))
 
     def within_box(self, joints: Array) -> Array:
         """Returns a joint goal ``(n, dof)`` whose end effector is inside the workspace."""

@@ -70,7 +70,11 @@ class EndEffectorDrive:
         else:
             point = self._decoder.origin(ends) + self._parts[DISPLACEMENT].value(action)
         turn = self._turn(action, ends)
-        return JointGoal(position=self._decoder.reach(point, setpoint, ends, turn))
+        moved = self._decoder.reach(point, setpoint, ends, turn)
+        if turn is not None:  # turns add up in the set-point while something blocks the hand
+            near = self._decoder.near(moved, now.joint_position, ends)
+            moved = self._decoder.within_box(near)
+        return JointGoal(position=moved)
 
     def write_resting(self, action: Array, now: Situation) -> None:
         """Writes the pose of the set-point, or displacements of zero."""

@@ -16,10 +16,6 @@ DISPLACEMENT, POSITION, VELOCITY = "joint_displacement", "joint_position", "join
 
 PARTS = (DISPLACEMENT, POSITION, VELOCITY)
 
-MAX_JOINT_ERROR = 0.12
-"""Largest distance of a joint goal from the measured joint [rad]: the lead of a joint that moves
-the end effector by 6 cm at a lever of half a metre."""
-
 AHEAD_S = 0.2
 """A velocity must not lead out of the workspace within this time [s]; the shaper brakes in it."""
 
@@ -48,7 +44,7 @@ class JointDrive:
         if self._part.name == DISPLACEMENT:
             by_setpoint = self._decoder.config.origin == "setpoint"
             value = value + (now.setpoint if by_setpoint else now.joint_position)
-        near = self._decoder.within_error(self._near(value, now), now.ends)
+        near = self._decoder.near(value, now.joint_position, now.ends)
         return JointGoal(position=self._decoder.within_box(near))
 
     def write_resting(self, action: Array, now: Situation) -> None:
@@ -57,16 +53,10 @@ class JointDrive:
         value = at_rest if self._part.name == POSITION else np.zeros_like(at_rest)
         action[self._part.slice] = self._part.action(value)
 
-    def _near(self, goal: Array, now: Situation) -> Array:
-        """Returns a joint goal near the measured joints, which bounds the force of the arm."""
-        gap = goal - now.joint_position
-        gap = np.minimum(np.maximum(gap, -MAX_JOINT_ERROR), MAX_JOINT_ERROR)
-        return now.joint_position + gap
-
     def _velocity(self, velocity: Array, now: Situation) -> Array:
         """Returns joint velocities that neither push too hard nor leave the workspace."""
-        next_goal = self._near(now.setpoint + self._period_s * velocity, now)
-        next_goal = self._decoder.within_error(next_goal, now.ends)
+        next_goal = now.setpoint + self._period_s * velocity
+        next_goal = self._decoder.near(next_goal, now.joint_position, now.ends)
         velocity = (next_goal - now.setpoint) / self._period_s
         ahead = now.setpoint + AHEAD_S * velocity
         inside = self._decoder.within_box(ahead)
