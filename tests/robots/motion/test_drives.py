@@ -57,3 +57,14 @@ def test_turns_of_a_blocked_arm_do_not_add_up(
         setpoint = moved
     lead = np.abs(setpoint - JOINTS)
     assert lead.max() == pytest.approx(MAX_JOINT_ERROR, abs=0.02)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-4])
+def test_a_quaternion_without_a_direction_does_not_turn_the_hand(size: float) -> None:
+    tilted = JOINTS + np.array([[0, 0, 0, 0, 0.05, 0.05, 0.05]])
+    now = situation(tilted)
+    action = np.array([*now.ends.setpoint[0], size, 0, 0, 0])
+    moved = drive(POSITION, QUATERNION).goal(action, now).position
+    assert moved is not None
+    ends = PANDA.kinematics.forward(np.concatenate([tilted, moved])).rotation
+    np.testing.assert_allclose(ends[1], ends[0], atol=2e-3)

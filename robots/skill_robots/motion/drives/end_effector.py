@@ -22,8 +22,13 @@ from skill_robots.rotations import (
 DISPLACEMENT, POSITION = "end_effector_displacement", "end_effector_position"
 ROTATION = "end_effector_rotation"
 
+QUATERNION = "end_effector_quaternion"
+
+LEAST_NORM = 1e-3
+"""A shorter quaternion names no orientation, and turns nothing."""
+
 ORIENTATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
-    "end_effector_quaternion": (matrix_of, quaternion_of),
+    QUATERNION: (matrix_of, quaternion_of),
     "end_effector_euler": (matrix_of_euler, euler_of),
 }
 """To a matrix, and back, by the name of the action part."""
@@ -96,7 +101,10 @@ class EndEffectorDrive:
         if self._orientation is None:
             return None
         to_matrix, _ = ORIENTATIONS[self._orientation]
-        wanted = to_matrix(self._parts[self._orientation].value(action)[None])
+        value = self._parts[self._orientation].value(action)[None]
+        if self._orientation == QUATERNION and np.linalg.norm(value) < LEAST_NORM:
+            return np.zeros((1, 3))
+        wanted = to_matrix(value)
         return _shortened(vector_of(wanted @ ends.setpoint_rotation.transpose(0, 2, 1)))
 
 
