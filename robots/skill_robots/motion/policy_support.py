@@ -165,6 +165,11 @@ def _goal(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
         return []
     field = FIELDS[goal.field]
     found = _differences("goal", (goal.unit, goal.frame), (field.unit, field.frame))
+    if max(goal.components) >= field.size:
+        found.append(
+            f"goal has the component {max(goal.components)}, expected at most {field.size - 1}: "
+            f"{field.name!r} has {field.size} entries"
+        )
     farthest = max(abs(value) for value in (*goal.low, *goal.high))
     if (goal.unit, goal.frame) == (_METRE, "world") and farthest > 2 * _reach_m(spec):
         found.append(f"goal reaches {farthest:g} m from the origin, {_beyond(spec)}")

@@ -133,7 +133,8 @@ def achieved_value(
         adapter: of the arm.
 
     Returns:
-        The value, or None if the object of the field is not observed.
+        The value, or None if the object of the field is not reported, or if its orientation or
+        relative position is asked for and the policy observes nothing of the object.
     """
     if goal_space is None:
         return None
@@ -146,6 +147,8 @@ def achieved_value(
         if quantity in ("position", "velocity", "angular_velocity"):
             value: Array = getattr(pose, quantity)
             return value
+        if field.object not in adapter.objects:
+            return None
     elif field.name in ("joint_position", "joint_velocity"):
         joints: Array = getattr(state, field.name)
         return joints

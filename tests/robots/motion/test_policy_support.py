@@ -111,6 +111,24 @@ def test_goals_are_compared_with_their_field(
     assert said in refusal(changed(make_manifest, "goal", **changes))
 
 
+def test_components_of_a_goal_that_is_not_observed_are_those_of_its_field(
+    make_manifest: MakeManifest,
+) -> None:
+    """A pose of seven entries as the goal of a position of three, as in a reach task."""
+    observation = [
+        {"name": "joint_position", "size": 7, "unit": "rad", "frame": "joint"},
+        {"name": "goal", "size": 7, "unit": "m", "frame": "world"},
+    ]
+    goal = make_manifest().model_dump(mode="json")["goal"] | {
+        "field": "end_effector_position",
+        "components": list(range(7)),
+        "low": [-0.1] * 7,
+        "high": [0.1] * 7,
+    }
+    manifest = make_manifest(observation=observation, goal=goal, representation=None)
+    assert "goal has the component 6, expected at most 2" in refusal(manifest)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

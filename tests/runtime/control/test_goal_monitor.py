@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import pytest
 from tests.support.controller_bench import Bench, bench
 
 from skill_proto.arrays import Array
-from skill_proto.manifest import GoalSpace
+from skill_proto.manifest import GoalSpace, PolicyManifest
 from skill_robots.arm import ArmState
+from skill_robots.franka.specs import PANDA
+from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_runtime.control.goal_monitor import NO_PROGRESS_S, GoalMonitor, achieved_value
 
@@ -289,3 +291,17 @@ def test_an_object_that_is_not_observed_has_no_value(policy_file: Path, field: s
     )
     assert achieved_value(goal_space(field=field), unseen, controller.adapter) is None
     assert achieved_value(None, state, controller.adapter) is None
+
+
+def test_an_object_that_the_policy_does_not_observe_has_a_position_only(
+    policy_file: Path, make_manifest: Callable[..., PolicyManifest]
+) -> None:
+    state = bench(policy_file).controller.state
+    hand = {"name": "joint_position", "size": 7, "unit": "rad", "frame": "joint"}
+    blind = make_manifest(observation=[hand], goal=None, representation=None)
+    adapter = PolicyAdapter(PANDA, blind, PERIOD_S)
+    adapter.reset(state)
+    position = achieved_value(goal_space(), state, adapter)
+    assert position is state.objects["cube"].position
+    for field in ("cube_quaternion", "cube_from_end_effector"):
+        assert achieved_value(goal_space(field=field), state, adapter) is None
