@@ -22,6 +22,7 @@ class Disk:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        self._is_open = True
         self.size = 0
 
     def write(self, data: bytes) -> int:
@@ -50,5 +51,7 @@ class Disk:
         """Does not do anything: there is no buffer."""
 
     def close(self) -> None:
-        """Closes the file."""
-        os.close(self._descriptor)
+        """Closes the file; a second call does nothing."""
+        if self._is_open:
+            self._is_open = False
+            os.close(self._descriptor)

@@ -56,7 +56,11 @@ class RecordingFile:
             chunk_size=CHUNK_BYTES,
             compression=CompressionType.ZSTD,
         )
-        self._writer.start(library="skill-record")
+        try:
+            self._writer.start(library="skill-record")
+        except OSError as error:
+            self._disk.close()
+            raise OutputError(str(path), error) from None
         self._channels = {
             topic: self._writer.register_channel(topic, "json", 0) for topic in CHANNELS
         }
@@ -115,5 +119,5 @@ class RecordingFile:
             self._disk.close()
 
     def abandon(self) -> None:
-        """Closes a file that cannot be written any more."""
+        """Closes a file that cannot be written any more; it may be closed already."""
         self._disk.close()

@@ -87,9 +87,10 @@ class RecordingFiles:
             OutputError: The disk is full, or fails.
         """
         if self._is_full():
-            self._file.close()
-            self._closed_bytes += self._file.size
+            full = self._file
+            full.close()
             self._file = self._next()
+            self._closed_bytes += full.size
         self._file.write(channel, data, log_ns, publish_ns, seq)
 
     def _is_full(self) -> bool:
@@ -105,5 +106,5 @@ class RecordingFiles:
         self._file.close()
 
     def abandon(self) -> None:
-        """Closes a file that cannot be written any more."""
+        """Closes a file that cannot be written any more; it may be closed already."""
         self._file.abandon()
