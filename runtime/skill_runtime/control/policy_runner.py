@@ -223,9 +223,9 @@ class PolicyRunner:
     def reset(self) -> None:
         """Ends the step in progress and resets the recurrent state."""
         self.pause(math.inf)
-        self._applied, self.phase = None, 0
+        self.phase = 0
         self._reset_state()
 
     def _reset_state(self) -> None:
         self.policy.reset_slot(0)
-        self._age = 0
+        self._age, self._applied = 0, None

@@ -261,6 +261,16 @@ def test_after_a_hold_the_previous_action_is_zero(
     np.testing.assert_allclose(served.controller.output.action, 0.2, rtol=1e-6)
 
 
+def test_a_long_hold_forgets_the_action_that_was_applied_before_it(policy: WatchedPolicy) -> None:
+    runner = make_runner(policy)
+    run(runner)
+    runner.set_applied(np.array([0.1, 0.2, 0.3]))
+    runner.pause(MAX_PAUSE_S + 0.01)
+    runner.start(STATE)
+    run(runner)
+    assert policy.previous[-1] is None
+
+
 def test_a_servo_command_of_any_length_resets_the_recurrent_state(recurrent: Bench) -> None:
     recurrent.command("servo_pose", [0.0, 0.1, 0.15], "servo")
     recurrent.run(0.05)
