@@ -95,10 +95,12 @@ class OnnxPolicy:
         """Earlier steps of its slot on which an action depends; infinity with a recurrent state."""
         if self._state_names:
             return math.inf
-        fields = self.manifest.observation
         takes_action = any(tensor.name == "previous_action" for tensor in self._file.inputs)
-        takes_action = takes_action or any(field.name == "previous_action" for field in fields)
-        return max([int(takes_action), *(field.history - 1 for field in fields)])
+        # The newest previous action is already that of the step before.
+        reach = [
+            field.history - (field.name != "previous_action") for field in self.manifest.observation
+        ]
+        return max(int(takes_action), *reach)
 
     def reset(self, n: int) -> None:
         """Starts ``n`` new episodes in ``n`` slots."""

@@ -169,6 +169,28 @@ def test_goal_and_previous_action_within_the_observation(tmp_path: Path) -> None
     np.testing.assert_allclose(second.action[:, 2], [0.25, 0.5])
 
 
+@pytest.mark.parametrize(
+    ("fields", "steps"),
+    [
+        ([WIDTH], 0),
+        ([WIDTH | {"history": 3}], 2),
+        ([WIDTH, PREVIOUS], 1),
+        ([WIDTH, PREVIOUS | {"history": 3}], 3),
+        ([WIDTH | {"history": 5}, PREVIOUS | {"history": 3}], 4),
+    ],
+)
+def test_a_policy_depends_on_the_steps_of_its_history(
+    tmp_path: Path, fields: list[dict[str, Any]], steps: int
+) -> None:
+    """Three previous actions are those of the last three steps."""
+    width = sum(field["size"] * field.get("history", 1) for field in fields)
+    graph = f"""<ir_version: 8, opset_import: ["" : 17]>
+        g (float[batch,{width}] observation) => (float[batch,3] action)
+        <int64[3] pick = {{0, 0, 0}}>
+        {{ action = Gather <axis = 1> (observation, pick) }}"""
+    assert policy(tmp_path, graph, data(fields)).memory_steps == steps
+
+
 @pytest.mark.parametrize("kind", ["float16", "double"])
 def test_other_precisions_are_converted_at_the_border(tmp_path: Path, kind: str) -> None:
     graph = f"""<ir_version: 8, opset_import: ["" : 17]>
