@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from skill_proto.manifest import PolicyManifest
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig
@@ -39,6 +41,13 @@ def check_fits_tabletop(manifest: PolicyManifest, *, gripper: bool = False) -> N
             f"{manifest.name} acts by {manifest.action[0].name} or has observations of its own; "
             "the scenes of this evaluation take displacements of the end effector; run it with "
             "skill-serve"
+        )
+    moves = manifest.action[0]
+    if isinstance(moves.scale, tuple) or np.any(moves.offset):
+        raise UnsupportedPolicyError(
+            f"{manifest.name} displaces the end effector by {moves.scale} m with an offset of "
+            f"{moves.offset} m, the tabletop takes one scale for all axes and no offset; run it "
+            "with skill-serve"
         )
     if manifest.action_size != Tabletop.action_size + int(of_the_task):
         raise UnsupportedPolicyError(
