@@ -84,9 +84,8 @@ def _run(options: ReplayOptions) -> int:
         code = _drive(options, recording) if options.drive else _replay(options, recording)
     except (RecordingError, ReplayError, PolicyFileError) as error:
         raise UsageError(str(error)) from None
-    for path in recording.cut_off:
-        print(f"{path} was not closed by its recorder; all but its last second was read")
-    return code
+    print("\n".join(recording.faults()), end="\n" if recording.faults() else "")
+    return FAILED if recording.damaged else code
 
 
 def _replay(options: ReplayOptions, recording: Recording) -> int:

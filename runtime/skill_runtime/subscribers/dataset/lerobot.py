@@ -76,8 +76,8 @@ def write_dataset(paths: Sequence[Path], folder: Path, fps: int | None = None) -
         content.write(folder)
     except OSError as error:
         raise DatasetError(f"cannot write {folder}: {error.strerror or error}") from None
-    cut = "".join(f"; {path} was not closed by its recorder" for path in recording.cut_off)
-    return f"{folder}: {len(found)} episodes, {content.frames} frames at {rate} Hz{cut}"
+    text = f"{folder}: {len(found)} episodes, {content.frames} frames at {rate} Hz"
+    return "; ".join([text, *recording.faults()])
 
 
 def _thinning(rate_hz: float, fps: int | None) -> tuple[int, int]:

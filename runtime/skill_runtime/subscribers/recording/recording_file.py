@@ -55,6 +55,7 @@ class RecordingFile:
             cast("IO[Any]", self._disk),
             chunk_size=CHUNK_BYTES,
             compression=CompressionType.ZSTD,
+            enable_data_crcs=True,
         )
         try:
             self._writer.start(library="skill-record")

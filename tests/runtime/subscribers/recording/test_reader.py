@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mcap.reader import make_reader
 
 from skill_runtime.subscribers.recording.reader import Recording, RecordingError
 from skill_runtime.subscribers.recording.recording_file import TELEMETRY_CHANNEL, RecordingFile
@@ -20,6 +22,13 @@ def file_of_five_chunks(tmp_path: Path) -> Path:
         file.write(TELEMETRY_CHANNEL, bytes([number]) + noise.bytes(15_999), number, number, number)
     file.close()
     return path
+
+
+def chunk_offsets(path: Path) -> list[int]:
+    with path.open("rb") as file:
+        summary = make_reader(file).get_summary()
+    assert summary is not None
+    return [index.chunk_start_offset for index in summary.chunk_indexes]
 
 
 def numbers(path: Path) -> list[int]:
@@ -47,9 +56,47 @@ def test_a_damaged_chunk_ends_the_reading(file_of_five_chunks: Path) -> None:
     content = bytearray(file_of_five_chunks.read_bytes())
     content[len(content) // 2] ^= 0xFF
     file_of_five_chunks.write_bytes(content)
-    found = numbers(file_of_five_chunks)
+    recording = Recording([file_of_five_chunks])
+    found = [message.data[0] for message in recording.messages()]
     assert found == list(range(len(found)))
     assert 0 < len(found) < 100
+    assert recording.cut_off == []
+    (line,) = recording.faults()
+    assert re.search(
+        r"run\.mcap is damaged at byte \d+; only the first \d\d % of it was read", line
+    )
+
+
+def test_damage_anywhere_is_no_cut(file_of_five_chunks: Path) -> None:
+    """Kind and length of the second chunk, the last bytes of a chunk, and the index of a chunk."""
+    whole = file_of_five_chunks.read_bytes()
+    second = chunk_offsets(file_of_five_chunks)[1]
+    for place in (second, second + 2, second + 3, second + 8, second - 1, second + 280_000):
+        content = bytearray(whole)
+        content[place] ^= 0x04
+        file_of_five_chunks.write_bytes(content)
+        recording = Recording([file_of_five_chunks])
+        list(recording.messages())
+        assert (recording.cut_off, list(recording.damaged)) == ([], [file_of_five_chunks])
+
+
+def test_a_damaged_length_in_a_file_that_was_cut_is_damage(file_of_five_chunks: Path) -> None:
+    content = bytearray(file_of_five_chunks.read_bytes()[:-1000])
+    second = chunk_offsets(file_of_five_chunks)[1]
+    content[second + 3] ^= 0x80  # it seems to be 8 MB longer
+    file_of_five_chunks.write_bytes(content)
+    recording = Recording([file_of_five_chunks])
+    assert len(list(recording.messages())) == 34  # those of the chunk are whole
+    assert (recording.cut_off, recording.damaged) == ([], {file_of_five_chunks: second})
+
+
+def test_a_damaged_description_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run.mcap"
+    file = RecordingFile(path)
+    file.describe('{"type": "welcome"')
+    file.close()
+    with pytest.raises(RecordingError, match=r"description of the server in .* cannot be read"):
+        Recording([path]).read_welcomes()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 something else entirely", b"\x89MCAP"])
