@@ -300,6 +300,9 @@ def test_a_manifest_travels_in_a_welcome() -> None:
         ({"clip": [1.0, -1.0]}, "low 1.0 above -1.0"),
         ({"history": 0}, "greater than or equal to 1"),
         ({"name": "goal"}, "'goal' has 3, not 2 entries"),
+        ({"name": "constant", "scale": 2.0}, "a constant takes neither scale nor clip"),
+        ({"name": "constant", "scale": [1.0, 1.0, 2.0]}, "a constant takes neither"),
+        ({"name": "constant", "offset": 5.0, "clip": [-1.0, 1.0]}, "a constant takes neither"),
     ],
 )
 def test_a_wrong_conversion_of_a_field_is_refused(change: dict[str, Any], said: str) -> None:

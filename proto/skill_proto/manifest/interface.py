@@ -20,7 +20,7 @@ class ObservationField(ManifestPart):
 
     The graph gets ``clip((x - offset) * scale)`` for a raw value x in physical units. A field named
     ``previous_action``, ``goal`` or ``skill`` is filled in by the runtime, and a ``constant`` by
-    its ``offset``, which is passed on unchanged.
+    its ``offset``, which is passed on unchanged; it has no scale and no clip.
     """
 
     name: Name
@@ -52,6 +52,8 @@ class ObservationField(ManifestPart):
                 raise ValueError(
                     f"{kind} of {self.name!r} has {len(given)} numbers for {self.width} entries"
                 )
+        if self.name == "constant" and (self.clip is not None or not _all_ones(self.scale)):
+            raise ValueError("a constant takes neither scale nor clip; give its value as offset")
         if self.clip is not None and self.clip[0] > self.clip[1]:
             raise ValueError(f"clip of {self.name!r} has low {self.clip[0]} above {self.clip[1]}")
         return self
@@ -69,12 +71,16 @@ class ObservationField(ManifestPart):
         )
 
 
+def _all_ones(numbers: Numbers) -> bool:
+    return set(numbers if isinstance(numbers, tuple) else (numbers,)) == {1.0}
+
+
 class ActionPart(ManifestPart):
     """One named slice of the action vector; the policy's output a lies in [-1, 1].
 
     The physical value is ``offset + scale * a``; of a displacement per control step. A
     ``gripper_width`` is ``scale * (1 + a) / 2``, and a ``grasp`` closes below 0 and opens to
-    ``scale`` from 0 on.
+    ``scale`` from 0 on; parts of the gripper have no offset.
     """
 
     name: Literal[
@@ -112,6 +118,11 @@ class ActionPart(ManifestPart):
     def max_scale(self) -> float:
         """The largest entry of ``scale``."""
         return max(self.scale) if isinstance(self.scale, tuple) else self.scale
+
+    @property
+    def max_offset(self) -> float:
+        """The largest magnitude in ``offset``."""
+        return max(map(abs, self.offset)) if isinstance(self.offset, tuple) else abs(self.offset)
 
 
 class HistoryLayout(ManifestPart):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_proto.manifest import GIVEN_FIELDS, ManifestError, PolicyManifest
+from skill_proto.manifest import GIVEN_FIELDS, ActionPart, ManifestError, PolicyManifest
 from skill_robots.arm import ArmSpec
 from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.drives import end_effector, joints
@@ -48,7 +48,8 @@ _MOTIONS: tuple[set[str], ...] = (
 """Action parts that move the arm together."""
 
 MAX_ANGLE = 2.0 * np.pi
-"""A larger scale of an angle is one in degrees [rad]."""
+"""A larger scale or offset is one in degrees [rad, rad/s]; no joint is as fast. The arm's own limit
+of speed does not count, which may be reduced for a first motion."""
 
 ROUNDED = 1e-6
 """Relative difference of two lengths that counts as equal."""
@@ -146,17 +147,33 @@ def _action(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
     for part in manifest.action:
         owner = f"action {part.name!r}"
         found += _differences(owner, (part.unit, part.frame), _PARTS[part.name][1:])
+        if part.name in _GRIPPER and part.max_offset:
+            found.append(f"{owner} has an offset, which the gripper does not take")
+        else:
+            found += _magnitude(spec, part, f"{owner} has the offset", part.max_offset)
         scale = part.max_scale
-        if part.unit == _METRE and scale > _reach_m(spec):
-            found.append(f"{owner} has the scale {scale:g} m, {_beyond(spec)}")
-        elif part.unit == "rad" and scale > MAX_ANGLE * (1 + ROUNDED):
-            found.append(f"{owner} has the scale {scale:g} rad, over a turn; is it in degrees?")
-        elif part.name in (WIDTH, GRASP) and scale > spec.gripper_width_max * (1 + ROUNDED):
+        too_large = _magnitude(spec, part, f"{owner} has the scale", scale)
+        found += too_large
+        if (
+            not too_large
+            and part.name in (WIDTH, GRASP)
+            and scale > spec.gripper_width_max * (1 + ROUNDED)
+        ):
             found.append(
                 f"{owner} has the scale {scale:g} m, but this gripper opens to "
                 f"{spec.gripper_width_max:g} m"
             )
     return found
+
+
+def _magnitude(spec: ArmSpec, part: ActionPart, owner: str, size: float) -> list[str]:
+    """Returns what is wrong with the magnitude of a scale or offset."""
+    if part.unit == _METRE and size > _reach_m(spec):
+        return [f"{owner} {size:g} m, {_beyond(spec)}"]
+    if part.unit in ("rad", "rad/s") and size > MAX_ANGLE * (1 + ROUNDED):
+        per_second = " per second" if part.unit == "rad/s" else ""
+        return [f"{owner} {size:g} {part.unit}, over a turn{per_second}; is it in degrees?"]
+    return []
 
 
 def _goal(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:

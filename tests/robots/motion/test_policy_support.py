@@ -14,9 +14,14 @@ from skill_proto.manifest import PolicyManifest
 from skill_robots.franka.specs import FR3, PANDA
 from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_robots.motion.policy_support import UnsupportedPolicyError, check_supported
+from skill_robots.motion.reduced_speed import with_speed
 from skill_robots.observation import FIELDS
 
 MakeManifest = Callable[..., PolicyManifest]
+
+POSITION = {"name": "end_effector_position", "size": 3, "scale": 0.3, "unit": "m", "frame": "world"}
+JOINTS = {"name": "joint_position", "size": 7, "scale": 2.0, "unit": "rad", "frame": "joint"}
+VELOCITY = {"name": "joint_velocity", "size": 7, "scale": 2.6, "unit": "rad/s", "frame": "joint"}
 
 
 def changed(make_manifest: MakeManifest, part: str, **changes: Any) -> PolicyManifest:  # noqa: ANN401  fields have many types
@@ -93,8 +98,27 @@ def test_the_gripper_part_is_compared_too(make_manifest: MakeManifest) -> None:
         ({"unit": "mm"}, "'gripper_width_displacement' has the unit 'mm'"),
         ({"frame": "world"}, "'gripper_width_displacement' has the frame 'world', expected 'none'"),
         ({"scale": 200.0}, "'gripper_width_displacement' has the scale 200 m"),
+        ({"offset": 0.01}, "has an offset, which the gripper does not take"),
     ):
         assert said in refusal(make_manifest(action=[arm, gripper | changes]))
+
+
+@pytest.mark.parametrize(
+    ("part", "changes", "said"),
+    [
+        (POSITION, {"offset": [-50.0, 0.0, 150.0]}, "has the offset 150 m, too much for an arm"),
+        (JOINTS, {"offset": [0, -45, 0, -135, 0, 90, 45]}, "has the offset 135 rad, over a turn"),
+        (VELOCITY, {"scale": 120.0}, "has the scale 120 rad/s, over a turn per second"),
+        (VELOCITY, {"offset": -10.0}, "has the offset 10 rad/s, over a turn per second"),
+    ],
+)
+def test_millimetres_and_degrees_are_refused(
+    make_manifest: MakeManifest, part: dict[str, Any], changes: dict[str, Any], said: str
+) -> None:
+    for spec in (PANDA, FR3):
+        check_supported(spec, make_manifest(action=[part]))
+        check_supported(with_speed(spec, 0.1), make_manifest(action=[part]))
+    assert said in refusal(make_manifest(action=[part | changes]))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +190,7 @@ def test_mass_in_grams_is_refused(make_manifest: MakeManifest) -> None:
 def test_the_units_of_the_shipped_files_are_those_of_the_robot() -> None:
     onnx = pytest.importorskip("onnx")
     models = sorted((Path(__file__).parents[3] / "models").glob("*_panda.onnx"))
-    assert len(models) == 4
+    assert len(models) == 5
     for path in models:
         entries = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
         check_supported(PANDA, PolicyManifest.from_json(entries["skill_manifest"]))
