@@ -13,6 +13,9 @@ from skill_runtime.policy_service.inference.opening import open_stepper
 from skill_runtime.policy_service.inference.stepper import Stepper
 from skill_runtime.policy_service.sessions import PolicySessions
 
+MAX_PATH = 256
+"""Characters of a path in a reply; of a longer one, its end is sent."""
+
 
 class ServedModel:
     """One policy.
@@ -57,7 +60,7 @@ class ServedModel:
         """Describes the policy to clients."""
         return ServedPolicy(
             name=self.name,
-            file=str(self.stepper.path),
+            file=str(self.stepper.path)[-MAX_PATH:],
             sha256=self.stepper.sha256,
             device=self.device,
             manifest=self.manifest,

@@ -149,6 +149,11 @@ def _bytes(shape: tuple[int, ...], dtype: str) -> int:
     return int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
 
 
+def forbidden(reason: str, message_id: int = 0) -> WireError:
+    """Returns the error for a sender who may not send its message."""
+    return WireError("forbidden", reason, "ask the server's operator to allow it", message_id)
+
+
 def internal_error(problem: str, message_id: int) -> WireError:
     """Returns the error for a request that the service has failed at."""
     fix = "start a new episode; if it fails again, report it with the server's log"

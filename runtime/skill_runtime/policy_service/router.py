@@ -5,6 +5,7 @@ The process that computes owns the ROUTER, so a request is in its hands as soon 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ import zmq
 
 from skill_proto.messages import Hello, Inbound, ServiceWelcome, Swap
 from skill_proto.wire import MAX_PARTS, WireError, pack
+from skill_runtime.policy.onnx_file.session import reason_of
 from skill_runtime.policy_service.config import MAX_ROWS, ClientServiceConfig
 from skill_runtime.policy_service.models import ServedModel
+from skill_runtime.policy_service.requests import forbidden
 from skill_runtime.policy_service.service import QUIET, REQUESTS_PER_STEP, PolicyService
 from skill_runtime.policy_service.swap import Swapper
 from skill_runtime.realtime.clock import Clock, MonotonicClock
@@ -25,8 +28,11 @@ from skill_runtime.transport.router_reader import (
     MAX_DROPPED_PARTS,
     MAX_DROPPING_S,
     TooManyPartsError,
+    too_many_parts,
 )
 from skill_runtime.transport.sockets import Context, Socket, router_on
+
+log = logging.getLogger(__name__)
 
 BEAT_MS = 10
 """Longest time between two heartbeats of the idle service [ms]."""
@@ -68,7 +74,8 @@ class MessageReader:
         while frame.more:  # the rest of a message is there as soon as its first frame is
             if len(frames) == MAX_PARTS:
                 self._drop(frame)
-                return sender, [], ""
+                frames.clear()
+                break
             frame = receive(0, False)
             frames.append(frame.bytes)
         return sender, frames, sender_of(frame) if self._keyed else ""
@@ -183,8 +190,9 @@ class ClientService:
     def _take(self, sender: bytes, frames: list[bytes], now: float, key: str) -> None:
         if frames:
             self.service.receive(sender, frames, now, key)
-        else:
-            self.service.refuse(sender, _too_many_parts())
+            return
+        reason = "" if self._door is None else self._door.refusal(key, "hello")
+        self.service.refuse(sender, forbidden(reason) if reason else too_many_parts())
 
     def _send(self, receiver: bytes, code: str, frames: list[bytes]) -> None:
         del code
@@ -203,8 +211,19 @@ class ClientService:
         """Answers ``hello``, and begins a swap.
 
         Raises:
-            WireError: The swap is refused.
+            WireError: The swap is refused, or the service has failed at the message.
         """
+        try:
+            self._answer_checked(sender, message)
+        except WireError:
+            raise
+        except Exception as error:  # a bug of the service: the client must get a reply
+            log.exception("internal error")
+            problem = f"internal error of the service: {reason_of(error)}"
+            fix = "report it with the server's log"
+            raise WireError("internal", problem, fix, message.id) from None
+
+    def _answer_checked(self, sender: bytes, message: Inbound) -> None:
         if isinstance(message, Hello):
             self._send(sender, "", pack(self.describe(message.id)))
         elif isinstance(message, Swap):
@@ -258,11 +277,3 @@ def serve_clients(
     clients = ClientService(socket, models, config, supervision, door, MonotonicClock())
     ready(clients.describe())
     clients.run()
-
-
-def _too_many_parts() -> WireError:
-    return WireError(
-        "too_large",
-        f"the message has more than {MAX_PARTS} frames; the rest is dropped unread",
-        "send one JSON header and at most eight arrays",
-    )

@@ -24,6 +24,7 @@ from skill_runtime.policy_service.replies import acted, refused
 from skill_runtime.policy_service.requests import (
     Known,
     describe_header,
+    forbidden,
     internal_error,
     write_checked,
     write_known,
@@ -230,9 +231,7 @@ class PolicyService:
     def _check_sender(self, key: str, kind: str, message_id: int) -> None:
         reason = "" if self._refusal is None else self._refusal(key, kind)
         if reason:
-            raise WireError(
-                "forbidden", reason, "ask the server's operator to allow it", message_id
-            )
+            raise forbidden(reason, message_id)
 
     def _read_header(self, sender: bytes, frames: Sequence[bytes], key: str) -> Known | None:
         """Parses a header that is not known; returns None if its message needs no inference.
@@ -240,7 +239,11 @@ class PolicyService:
         Raises:
             WireError: The frames are not a valid request.
         """
-        message, _ = unpack(frames, SERVICE_REQUEST)
+        try:
+            message, _ = unpack(frames, SERVICE_REQUEST)
+        except WireError:  # any key may send 'hello', a stranger nothing
+            self._check_sender(key, "hello", 0)
+            raise
         self._check_sender(key, message.type, message.id)
         if message.instance not in (None, self._instance):
             raise WireError(

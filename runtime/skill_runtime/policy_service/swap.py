@@ -20,7 +20,7 @@ from skill_proto.wire import WireError
 from skill_runtime.policy import PolicyFileError
 from skill_runtime.policy_service.inference.opening import open_stepper
 from skill_runtime.policy_service.inference.stepper import Stepper
-from skill_runtime.policy_service.models import ServedModel
+from skill_runtime.policy_service.models import MAX_PATH, ServedModel
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class Swapper:
             instance=self._instance,
             time=self._now(),
             model=model.name,
-            file=str(opened.path)[-256:],
+            file=str(opened.path)[-MAX_PATH:],
             sha256=opened.sha256,
         )
 

@@ -109,7 +109,7 @@ class RouterReader:
         self._parts.append(part)
         if len(self._parts) > 1 + MAX_PARTS:
             self._dropping, self._dropped = part.more, 0
-            return self._finish(_too_many_parts())
+            return self._finish(too_many_parts())
         if part.more:
             return None
         return self._finish(None)
@@ -124,7 +124,8 @@ class RouterReader:
         return Incoming(sender.bytes, [] if problem else frames, problem, key)
 
 
-def _too_many_parts() -> WireError:
+def too_many_parts() -> WireError:
+    """Returns the error for a message with more than :data:`MAX_PARTS` frames."""
     return WireError(
         "too_large",
         f"the message has more than {MAX_PARTS} frames; the rest is dropped unread",
