@@ -40,7 +40,7 @@ from skill_runtime.gateway.config import GatewayConfig
 from skill_runtime.gateway.lease_check import LeaseCheck
 from skill_runtime.gateway.lease_key import LeaseKey
 from skill_runtime.gateway.record_feed import RecordFeed
-from skill_runtime.gateway.telemetry import make_telemetry
+from skill_runtime.gateway.telemetry import make_telemetry, restarts
 from skill_runtime.gateway.validation import CommandValidator
 from skill_runtime.policy_service.config import largest_array_bytes
 from skill_runtime.realtime.clock import Clock
@@ -173,9 +173,7 @@ class Gateway:
         message_id = 0
         message: Inbound | None = None
         try:
-            if incoming.problem is not None:
-                raise incoming.problem
-            message = read_header(incoming.frames[0].bytes, COMMAND)
+            message = self._read_message(incoming)
             message_id = message.id
             self._record.name(incoming.sender, message)
             self._check_sender(incoming.key, message.type)
@@ -203,6 +201,15 @@ class Gateway:
             reply = self._refuse(message_id, "internal", text, "report it with the server's log")
         self._record.refused(incoming.sender, message, reply)
         return reply
+
+    def _read_message(self, incoming: Incoming) -> Inbound:
+        try:
+            if incoming.problem is not None:
+                raise incoming.problem
+            return read_header(incoming.frames[0].bytes, COMMAND)
+        except WireError:  # any key may send 'hello', a stranger nothing
+            self._check_sender(incoming.key, "hello")
+            raise
 
     def _check_sender(self, key: str, kind: str) -> None:
         reason = "" if self._refusal is None else self._refusal(key, kind)
@@ -261,7 +268,9 @@ class Gateway:
         token = self._lease_key.revoked()
         if token:  # the arm holds at once, and others can take the lease
             self._request += 1
-            self._channel.commands.put(COMMANDS.encode(Release(lease=token), self._request))
+            record = COMMANDS.encode(Release(lease=token), self._request)
+            if self._channel.commands.put(record):  # else at the next step
+                self._lease_key.forget()
             self._wake_controller()
 
     def _check_share(self, sender: bytes) -> None:
@@ -383,17 +392,7 @@ class Gateway:
             state,
             self._config.layout,
             instance=self._instance,
-            counters=self._other_counters(),
+            counters=self._channel.refusals() | restarts(self._channel.words),
             last_event=self._event if newer else "",
         )
         self._sockets.telemetry.send(telemetry.model_dump_json().encode(), zmq.NOBLOCK)
-
-    def _other_counters(self) -> dict[str, int]:
-        words = self._channel.words
-        starts = {
-            "restarts.gateway": words[Word.GATEWAY_STARTS],
-            "restarts.stop_listener": words[Word.LISTENER_STARTS],
-            "restarts.policy_service": words[Word.SERVICE_STARTS],
-        }
-        restarts = {name: count - 1 for name, count in starts.items() if count > 1}
-        return self._channel.refusals() | restarts

@@ -23,6 +23,7 @@ class LeaseKey:
         self._refusal = refusal
         self._asked: OrderedDict[int, str] = OrderedDict()
         self._key = self._token = ""
+        self._is_revoked = False
 
     def passed_on(self, request: int, key: str, message: Inbound) -> None:
         """Notes a message that was passed to the controller, and the key of its sender."""
@@ -35,11 +36,19 @@ class LeaseKey:
         """Notes a reply of the controller."""
         key = self._asked.pop(request, "")
         if key and isinstance(reply, Granted):
-            self._key, self._token = key, reply.lease
+            self._key, self._token, self._is_revoked = key, reply.lease, False
 
     def revoked(self) -> str:
-        """Returns the token of a lease whose key may not command any more, once; else empty."""
-        if not self._token or self._refusal is None or not self._refusal(self._key, "renew"):
+        """Returns the token of a lease whose key may not command any more; else empty.
+
+        The token is returned until it is forgotten, even if the key is allowed again meanwhile.
+        """
+        if not self._token or self._refusal is None:
             return ""
-        token, self._token = self._token, ""
-        return token
+        self._is_revoked = self._is_revoked or bool(self._refusal(self._key, "renew"))
+        return self._token if self._is_revoked else ""
+
+    def forget(self) -> None:
+        """Forgets the lease: the controller was told to end it."""
+        self._key = self._token = ""
+        self._is_revoked = False

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from skill_proto.messages import Connection, Headroom, ObjectState, Telemetry, Timing
+from skill_runtime.channel.channel import Word
 from skill_runtime.channel.state_layout import State, StateLayout
 from skill_runtime.channel.state_record import (
     COMMANDS,
@@ -46,6 +47,16 @@ class FiniteEncoder:
     def one(self, name: str, value: float) -> float | None:
         """Encodes a single number."""
         return self.all(name, (value,))[0]
+
+
+def restarts(words: Sequence[int]) -> dict[str, int]:
+    """Returns how often each process was started again, by the name of its counter."""
+    starts = {
+        "restarts.gateway": words[Word.GATEWAY_STARTS],
+        "restarts.stop_listener": words[Word.LISTENER_STARTS],
+        "restarts.policy_service": words[Word.SERVICE_STARTS],
+    }
+    return {name: count - 1 for name, count in starts.items() if count > 1}
 
 
 def make_telemetry(
