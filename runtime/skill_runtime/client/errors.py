@@ -90,11 +90,16 @@ class InvalidAddressError(ServerUnreachableError):
 
 
 class HandshakeError(ServerUnreachableError):
-    """The connection was refused before any message: because of the key of client or server."""
+    """The connection was refused before any message: because of the key of client or server.
 
-    def __init__(self, address: str, reason: str) -> None:
+    Attributes:
+        is_certain: whether the reason is known; else it is the probable one, after the timeout.
+    """
+
+    def __init__(self, address: str, reason: str, *, is_certain: bool = True) -> None:
         ClientError.__init__(self, f"{printable(address)}: {reason}")
         self.address = address
+        self.is_certain = is_certain
 
 
 class ProtocolError(ClientError):

@@ -42,6 +42,8 @@ def process_context() -> zmq.Context[zmq.Socket[bytes]]:
     context = _contexts.get(pid)
     if context is None or context.closed:
         context = _contexts[pid] = zmq.Context()
+        # A connection takes three sockets, and ZeroMQ's default of 1,023 ends at 341 clients.
+        context.set(zmq.MAX_SOCKETS, int(context.get(zmq.SOCKET_LIMIT)))
     return context
 
 
@@ -146,8 +148,10 @@ def unanswered(
         timeout_s: Time for which the client has waited [s].
         socket: The socket, if it is known; the reason may be in its handshake.
     """
-    reason = "" if socket is None or socket.closed else handshake_of(socket).likely_refusal()
-    if reason:
-        return HandshakeError(address, reason)
+    if socket is not None and not socket.closed:
+        handshake = handshake_of(socket)
+        reason = handshake.likely_refusal()
+        if reason:
+            return HandshakeError(address, reason, is_certain=bool(handshake.refusal()))
     # libzmq retries in silence if it cannot open the file of a connection.
     return ServerUnreachableError(address, timeout_s) if _can_open_files() else _too_many_files()
