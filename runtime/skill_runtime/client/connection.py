@@ -262,6 +262,13 @@ class Connection:
         """
         return self._connected()
 
+    def refusal(self) -> str:
+        """Returns why the server refuses this connection, if that is certain; else an empty text.
+
+        ZeroMQ does not repeat the connection then.
+        """
+        return "" if self._socket is None else handshake_of(self._socket).refusal()
+
     def unanswered(self) -> ServerUnreachableError | ResourceError:
         """Returns the error for a request without a reply."""
         return unanswered(self.address, self.timeout_s, self._socket)

@@ -28,8 +28,9 @@ class Probe:
             now: Monotonic time [s].
         """
         try:
-            # An error is a reply, too: the process at the address reads its messages.
-            if any(True for _ in self._connection.replies()):
+            # An error is a reply, too: the process at the address reads its messages. So is the
+            # refusal of a key: the next call then raises its reason.
+            if any(True for _ in self._connection.replies()) or self._connection.refusal():
                 return True
             if now - self._asked_at >= INTERVAL_S and self._connection.post(Hello()) is not None:
                 self._asked_at = now

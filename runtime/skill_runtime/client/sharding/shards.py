@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from skill_proto.printable import printable
 from skill_runtime.client.errors import (
+    HandshakeError,
     InvalidAddressError,
     ServerUnreachableError,
     SessionLostError,
@@ -163,7 +164,9 @@ class Shards:
             yield Attempt(session, episode, address, shard.generation)
         except InvalidAddressError:
             raise
-        except ServerUnreachableError:
+        except ServerUnreachableError as error:
+            if isinstance(error, HandshakeError) and error.is_certain:
+                raise  # at once, and the next call dials anew: the key may have been allowed
             # With a reply to another call since, one message was lost, and the address answers.
             if shard.probe is None and shard.answered_at < began and shard in self._shards.values():
                 shard.failed_at = began

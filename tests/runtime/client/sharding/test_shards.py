@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+import zmq
 from tests.support.router_peer import Peer, ids, ok
 from tests.support.served import DEADLINE_S
 
 from skill_runtime.client import (
     Connection,
+    HandshakeError,
     InvalidUseError,
     ServerUnreachableError,
     SessionLostError,
@@ -145,3 +147,33 @@ def test_an_address_that_answers_a_question_is_used_again(peer: Peer) -> None:
         time.sleep(0.01)
     assert shards.down == ()
     shards.close()
+
+
+def test_a_refused_key_marks_no_address_down(shards: Shards) -> None:
+    session = name_at(B, A, B)
+    with pytest.raises(HandshakeError), shards.attempt(session, None):
+        raise HandshakeError(B, "the server refuses the key of this client")
+    assert shards.down == ()
+    assert answered(shards, session) == B
+
+
+def test_a_likely_refusal_is_asked_about_in_the_background(shards: Shards) -> None:
+    with pytest.raises(HandshakeError), shards.attempt(name_at(B, A, B), None):
+        raise HandshakeError(B, "the server ends the handshake", is_certain=False)
+    assert shards.down == (B,)
+
+
+def test_an_address_that_refuses_the_key_answers() -> None:
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as keyed:
+        keyed.curve_server = True
+        _, keyed.curve_secretkey = zmq.curve_keypair()
+        port = keyed.bind_to_random_port("tcp://127.0.0.1")
+        shards = make_shards(f"tcp://127.0.0.1:{port}")
+        unanswered(shards, "robot")
+        ends = time.monotonic() + DEADLINE_S
+        while shards.down and time.monotonic() < ends:
+            with suppress(AddressDownError):
+                answered(shards, "robot")
+            time.sleep(0.01)
+        assert shards.down == ()
+        shards.close()
