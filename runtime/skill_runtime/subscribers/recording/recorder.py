@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -24,6 +24,10 @@ SILENT_S = 2.0
 READ_S = 0.2
 """Longest wait for a message [s]."""
 
+FLUSH_S = 0.8
+"""Longest time between two flushes of the file while messages arrive [s]. Without a message it is
+flushed after :data:`READ_S`, so that no message is older than 1 s before it is in the file."""
+
 REPORT_S = 0.5
 """Time between two reports [s]."""
 
@@ -34,7 +38,7 @@ _CHANNELS = {POLICY_STEP_TOPIC: POLICY_STEP_CHANNEL, COMMANDED_TOPIC: COMMANDED_
 
 
 @dataclass
-class Channel:
+class MessageCount:
     """Messages of one kind."""
 
     recorded: int = 0
@@ -75,11 +79,11 @@ class Recorder:
         self._files = files
         self._clock = clock
         self._wall_ns = wall_ns
-        self.channels = {name: Channel() for name in _NUMBER}
+        self.channels = {name: MessageCount() for name in _NUMBER}
         self.began = self._heard = clock()
         self._instance = subscription.welcome.instance
         self._ahead_ns = 0  # of the wall clock, relative to the server's
-        self._described_at = self.began
+        self._described_at = self._flushed_at = self.began
         files.describe(subscription.welcome.model_dump_json())
 
     def run(self, stopping: Callable[[], bool], report: Callable[[str], None]) -> None:
@@ -107,8 +111,13 @@ class Recorder:
             OutputError: The disk is full, or fails.
         """
         frames = self._subscription.read(READ_S)
-        if frames is None:
-            return
+        if frames is None or self._clock() >= self._flushed_at + FLUSH_S:
+            self._files.flush()
+            self._flushed_at = self._clock()
+        if frames is not None:
+            self._record(frames)
+
+    def _record(self, frames: Sequence[bytes]) -> None:
         channel = TELEMETRY_CHANNEL if len(frames) == 1 else _CHANNELS.get(frames[0])
         head = _fields(frames[-1])
         if channel is None or head is None:
@@ -133,6 +142,7 @@ class Recorder:
         now = self._clock()
         if self._subscription.is_other(instance) and now >= self._described_at + SILENT_S:
             self._described_at = now
+            self._files.flush()  # the server may be slow to answer
             if self._subscription.describe_again():
                 self._files.describe(self._subscription.welcome.model_dump_json())
 

@@ -3,6 +3,7 @@
 A channel per kind of message, encoded as JSON without a schema: the JSON Schema of these messages
 has parts that viewers of MCAP refuse. Messages are collected in compressed chunks. A chunk is in
 the file as soon as it is complete, so a process that is killed loses the messages of the last one.
+The recorder completes them by time.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ SERVER_METADATA = "server"
 """Name of the metadata record with the server's description, one for each run of a server."""
 
 CHUNK_BYTES = 256 * 1024
-"""Messages in a chunk before compression: about 1 s of an arm. Chunks of 1 MiB would make a file
-smaller by a tenth, and lose four times as much."""
+"""Largest size of the messages in a chunk before compression: more than a second of an arm."""
 
 
 class RecordingFile:
@@ -103,6 +103,17 @@ class RecordingFile:
                 publish_time=publish_ns,
                 sequence=seq & 0xFFFFFFFF,
             )
+        except OSError as error:
+            raise OutputError(str(self.path), error) from None
+
+    def flush(self) -> None:
+        """Writes the messages that are not in the file yet, as a chunk; without any, does nothing.
+
+        Raises:
+            OutputError: The disk is full, or fails; the file has all earlier chunks.
+        """
+        try:
+            self._writer.flush()
         except OSError as error:
             raise OutputError(str(self.path), error) from None
 

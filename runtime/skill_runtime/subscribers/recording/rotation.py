@@ -97,6 +97,14 @@ class RecordingFiles:
         too_large = self._file.size > 1e6 * self._rotation.size_mb
         return too_large or self._clock() - self._began > 60.0 * self._rotation.minutes
 
+    def flush(self) -> None:
+        """Writes the messages that are not in the file yet; see :meth:`RecordingFile.flush`.
+
+        Raises:
+            OutputError: The disk is full, or fails.
+        """
+        self._file.flush()
+
     def close(self) -> None:
         """Closes the last file.
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from mcap.reader import make_reader
 from numpy.random import default_rng
 from tests.runtime.subscribers.recorded import EAST, NORTH, STEPS
+from tests.runtime.subscribers.written import welcome_of
 
-from skill_proto.messages import Commanded, PolicyStep, Telemetry
+from skill_proto.messages import Commanded, PolicyStep, Telemetry, Welcome
 from skill_runtime.console.streams import OutputError
 from skill_runtime.subscribers.recording.reader import Recording
-from skill_runtime.subscribers.recording.recorder import Channel
+from skill_runtime.subscribers.recording.recorder import FLUSH_S, READ_S, MessageCount, Recorder
 from skill_runtime.subscribers.recording.recording_file import (
     CHANNELS,
     COMMANDED_CHANNEL,
@@ -21,6 +23,7 @@ from skill_runtime.subscribers.recording.recording_file import (
     RecordingFile,
 )
 from skill_runtime.subscribers.recording.rotation import RecordingFiles, Rotation
+from skill_runtime.subscribers.subscription import Subscription
 
 
 def messages(path: Path, channel: str) -> list[Telemetry | PolicyStep | Commanded]:
@@ -111,9 +114,43 @@ def test_files_follow_each_other_by_time(tmp_path: Path) -> None:
 
 
 def test_a_gap_in_the_numbers_is_counted_as_lost() -> None:
-    channel = Channel()
+    channel = MessageCount()
     for number in (4, 5, 9, 10):
         channel.count(number)
     assert (channel.recorded, channel.lost) == (4, 3)
     channel.count(1)  # a gateway that was started again counts anew
     assert channel.lost == 3
+
+
+class Messages(Subscription):
+    """Messages that arrive at given times of a clock; None: none arrives."""
+
+    def __init__(self, welcome: Welcome, times: Iterable[float | None]) -> None:
+        self.welcome = welcome
+        self.now = 0.0
+        self._times = iter(times)
+
+    def read(self, timeout_s: float) -> list[bytes] | None:
+        time = next(self._times)
+        if time is None:
+            self.now += timeout_s
+            return None
+        self.now = time
+        return [b'{"instance": "a", "seq": 1, "time": 1.0}']
+
+
+def test_no_message_is_older_than_a_second_before_it_is_in_the_file(
+    tmp_path: Path, policy_file: Path
+) -> None:
+    times = [0.1 * n for n in range(30)]
+    messages = Messages(welcome_of(policy_file), [*times, None])
+    files = RecordingFiles(tmp_path / "run.mcap")
+    recorder = Recorder(messages, files, lambda: messages.now, lambda: 1)
+    for n, time in enumerate(times, 1):
+        recorder.step()
+        written = sum(1 for _ in Recording(files.paths).messages())
+        assert written == n or time - times[written] <= FLUSH_S
+    assert written < len(times)
+    recorder.step()  # nothing arrives
+    assert sum(1 for _ in Recording(files.paths).messages()) == len(times)
+    assert FLUSH_S + READ_S <= 1.0

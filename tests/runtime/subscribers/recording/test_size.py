@@ -12,6 +12,7 @@ from skill_proto.topics import TOPICS
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_runtime.realtime.clock import ManualClock
 from skill_runtime.server.arm_server import ServeConfig
+from skill_runtime.subscribers.recording.recorder import FLUSH_S
 from skill_runtime.subscribers.recording.recording_file import (
     POLICY_STEP_CHANNEL,
     TELEMETRY_CHANNEL,
@@ -20,6 +21,7 @@ from skill_runtime.subscribers.recording.recording_file import (
 
 MODEL = Path(__file__).parents[4] / "models/csf_panda.onnx"
 STATES = 600
+FLUSHED_STATES = round(100 * FLUSH_S)
 
 
 def test_a_minute_takes_one_and_a_half_megabytes(tmp_path: Path) -> None:
@@ -44,6 +46,8 @@ def test_a_minute_takes_one_and_a_half_megabytes(tmp_path: Path) -> None:
                 channel = TELEMETRY_CHANNEL if len(frames) == 1 else POLICY_STEP_CHANNEL
                 counts[channel] += 1
                 file.write(channel, frames[-1], 1, 1, 1)
+                if len(frames) == 1 and counts[channel] % FLUSHED_STATES == 0:
+                    file.flush()
     file.close()
     megabytes = (tmp_path / "run.mcap").stat().st_size / 1e6
     assert counts[POLICY_STEP_CHANNEL] >= STATES / 4 - 2
