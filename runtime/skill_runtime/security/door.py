@@ -28,9 +28,13 @@ REQUESTS, TELEMETRY = "requests", "telemetry"
 """Domains of sockets: on one any client may connect, and each message is checked; on the other, a
 client only receives."""
 
+FORGIVEN_HZ = 500.0
+"""Messages of strangers per second that a process bears for ever: those of 20 revoked robots that
+go on at 25 Hz. To refuse them costs less than a start, which ends the sessions of other clients."""
+
 MAX_STRANGERS = 1000
-"""A process with more messages of strangers ends, which closes all connections, and is started
-again. Otherwise a client that was revoked could keep others waiting for as long as it sends."""
+"""A process with more messages of strangers beyond these ends, which closes all connections, and is
+started again. Otherwise a client that was revoked could keep others waiting as long as it sends."""
 
 LOG_PERIOD_S = 5.0
 """The same refusal is logged once in this time [s]."""
@@ -63,7 +67,7 @@ class Door:
 
     Attributes:
         strangers: number of messages of keys that are not authorized: keys that were revoked while
-            they were connected.
+            they were connected. :data:`FORGIVEN_HZ` are forgiven.
     """
 
     def __init__(
@@ -72,7 +76,7 @@ class Door:
         self._security = security
         self._log = log
         self._keys = AuthorizedKeys(security.authorized_keys, security.guests, log)
-        self.strangers = 0
+        self.strangers, self._counted_at = 0.0, time.monotonic()
         self._lock = threading.Lock()
         self._listening: dict[str, Client] = {}  # admitted to telemetry, by key
         self._logged: dict[str, float] = {}
@@ -103,10 +107,17 @@ class Door:
         client = self._keys.get(key)
         if client is not None and client.roles & needed:
             return ""
-        self.strangers += client is None
+        if client is None:
+            self._count_stranger()
         reason = _refusal_text(client, kind, needed)
         self._log_refusal(f"{kind[:64]!r} of {_shown(key, client)} is refused: {reason}")
         return reason
+
+    def _count_stranger(self) -> None:
+        now = time.monotonic()
+        forgiven = FORGIVEN_HZ * (now - self._counted_at)
+        self.strangers = max(0.0, self.strangers - forgiven) + 1.0
+        self._counted_at = now
 
     def has_lost_listeners(self) -> bool:
         """Returns whether a client that was admitted to telemetry may not receive it any more.

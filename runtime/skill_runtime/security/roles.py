@@ -1,14 +1,14 @@
 """Roles: the messages that a key may send.
 
-==========  ==========================================================
+==========  ==============================================================================
 role        may
-==========  ==========================================================
-controller  acquire the lease, command the arm, ``clear``; telemetry
+==========  ==============================================================================
+controller  acquire the lease, command the arm, ``clear``, ``scene``; ``swap``; telemetry
 tracker     ``track``
 observer    telemetry
 service     ``act``
 stop        no more than each key
-==========  ==========================================================
+==========  ==============================================================================
 
 Each key may send ``stop`` and ``hello``: a stop must never be hard.
 """

@@ -149,12 +149,28 @@ def test_a_revoked_key_is_refused_at_the_next_message(rig: Rig) -> None:
     assert not rig.door.refusal(key, "skill")
 
 
-def test_a_stranger_that_goes_on_ends_the_process(rig: Rig) -> None:
+def test_a_stranger_that_floods_ends_the_process(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr("skill_runtime.security.door.time.monotonic", lambda: now)
     assert not rig.sockets.has_strangers
-    for _ in range(MAX_STRANGERS + 1):
+    for _ in range(MAX_STRANGERS):
         rig.door.refusal(KEYS["stranger"].public, "skill")
+    assert not rig.sockets.has_strangers
+    rig.door.refusal(KEYS["stranger"].public, "skill")
     assert rig.sockets.has_strangers
     assert sum("'skill' of key" in line for line in rig.log) <= 2  # the log is not flooded
+
+
+def test_a_revoked_robot_that_goes_on_at_its_usual_rate_ends_nothing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr("skill_runtime.security.door.time.monotonic", lambda: now)
+    for _ in range(3 * MAX_STRANGERS):
+        now += 0.004
+        rig.door.refusal(KEYS["stranger"].public, "act")
+        assert not rig.sockets.has_strangers
+    assert rig.door.strangers == 1
 
 
 def test_telemetry_ends_with_the_key_and_goes_on_for_the_others(
