@@ -10,7 +10,7 @@ import onnx
 
 from benchmarks.serving.foreign.reach import BASE, HIGH, LOW, PERIOD_S, STEP_M, JointReach
 from benchmarks.serving.foreign.rsl import STEPS_PER_ITERATION
-from skill_runtime.cli.manifest.subcommands import manifest_text
+from skill_runtime.cli.manifest.subcommands import format_manifest
 from skill_runtime.policy.foreign.draft import draft_manifest
 
 RATE_HZ = 1.0 / PERIOD_S
@@ -108,7 +108,7 @@ def write_manifest(path: Path, fill_in: Any) -> int:  # noqa: ANN401
         fill_in: One of the functions above.
     """
     draft = draft_manifest(path, like="panda").manifest
-    before, after = manifest_text(draft), manifest_text(fill_in(draft))
+    before, after = format_manifest(draft), format_manifest(fill_in(draft))
     path.with_suffix(".manifest.json").write_text(after)
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=0, lineterm="")
     return sum(line.startswith("+") and not line.startswith("+++") for line in lines)

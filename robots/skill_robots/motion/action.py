@@ -150,9 +150,7 @@ class ActionDecoder:
     def step_towards(self, goal: Array, setpoint: Array, ends: EndEffectors) -> Array:
         """Returns the joint goal of one control step towards ``goal`` ``(n, 3)``, world [m]."""
         step = goal - ends.setpoint
-        return self.reach(
-            ends.setpoint + _shortened(step, self.config.displacement), setpoint, ends
-        )
+        return self.reach(ends.setpoint + shortened(step, self.config.displacement), setpoint, ends)
 
     def reach(
         self, goal: Array, setpoint: Array, ends: EndEffectors, turn: Array | None = None
@@ -215,13 +213,13 @@ class ActionDecoder:
         return np.minimum(np.maximum(joints, self._q_low), self._q_high)
 
     def _to_measured(self, point: Array, measured: Array) -> Array:
-        return measured + _shortened(point - measured, self.config.max_setpoint_error)
+        return measured + shortened(point - measured, self.config.max_setpoint_error)
 
     def _to_box(self, point: Array) -> Array:
         return np.minimum(np.maximum(point, self._low), self._high)
 
 
-def _shortened(vectors: Array, longest: float) -> Array:
+def shortened(vectors: Array, longest: float) -> Array:
     """Returns the vectors ``(n, 3)``, scaled down to this length if they are longer."""
     length = np.sqrt(np.add.reduce(vectors * vectors, axis=1, keepdims=True))
     return vectors * np.minimum(1.0, longest / np.maximum(length, 1e-9))

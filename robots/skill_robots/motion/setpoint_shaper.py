@@ -14,7 +14,7 @@ CREEP = 0.05
 """Least ``v_max`` of a joint near an end of its range, at which its bound may be 0 [rad/s]. All
 joints share one factor, so a joint without speed would stop the others."""
 
-AHEAD_S = 0.5
+VELOCITY_LOOKAHEAD_S = 0.5
 """Distance of the goal of a velocity, in time [s]."""
 
 END_MARGIN = 0.02
@@ -112,13 +112,13 @@ class SetpointShaper:
     def follow(self, state: Setpoint, velocity: Array) -> None:
         """Advances ``state`` by one period at a joint velocity ``(n, dof)`` [rad/s], in place.
 
-        The goal lies :data:`AHEAD_S` ahead, but never beyond a joint's range, so that a joint slows
-        down before its end. The other limits are those of :meth:`step`.
+        The goal lies :data:`VELOCITY_LOOKAHEAD_S` ahead, but never beyond a joint's range, so that
+        a joint slows down before its end. The other limits are those of :meth:`step`.
         """
-        goal = state.position + AHEAD_S * velocity
+        goal = state.position + VELOCITY_LOOKAHEAD_S * velocity
         low = np.minimum(self._spec.position_low + END_MARGIN, state.position)
         high = np.maximum(self._spec.position_high - END_MARGIN, state.position)
-        self.step(state, np.minimum(np.maximum(goal, low), high), 1.0 / AHEAD_S)
+        self.step(state, np.minimum(np.maximum(goal, low), high), 1.0 / VELOCITY_LOOKAHEAD_S)
 
     def brake(self, state: Setpoint) -> None:
         """Advances ``state`` by one period towards rest, in place.

@@ -8,7 +8,7 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import ActionPart
-from skill_robots.motion.action import ActionDecoder, EndEffectors
+from skill_robots.motion.action import ActionDecoder, EndEffectors, shortened
 from skill_robots.motion.drives.drive import JointGoal, Situation
 from skill_robots.motion.drives.physical import parts_of
 from skill_robots.rotations import (
@@ -22,14 +22,14 @@ from skill_robots.rotations import (
 DISPLACEMENT, POSITION = "end_effector_displacement", "end_effector_position"
 ROTATION = "end_effector_rotation"
 
-QUATERNION = "end_effector_quaternion"
+QUATERNION, EULER = "end_effector_quaternion", "end_effector_euler"
 
 LEAST_NORM = 1e-3
 """A shorter quaternion names no orientation, and turns nothing."""
 
 ORIENTATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     QUATERNION: (matrix_of, quaternion_of),
-    "end_effector_euler": (matrix_of_euler, euler_of),
+    EULER: (matrix_of_euler, euler_of),
 }
 """To a matrix, and back, by the name of the action part."""
 
@@ -97,7 +97,7 @@ class EndEffectorDrive:
     def _turn(self, action: Array, ends: EndEffectors) -> Array | None:
         """Returns the rotation vector ``(1, 3)`` of this control step; None to point down."""
         if ROTATION in self._parts:
-            return _shortened(self._parts[ROTATION].value(action)[None])
+            return shortened(self._parts[ROTATION].value(action)[None], MAX_TURN)
         if self._orientation is None:
             return None
         to_matrix, _ = ORIENTATIONS[self._orientation]
@@ -105,9 +105,4 @@ class EndEffectorDrive:
         if self._orientation == QUATERNION and np.linalg.norm(value) < LEAST_NORM:
             return np.zeros((1, 3))
         wanted = to_matrix(value)
-        return _shortened(vector_of(wanted @ ends.setpoint_rotation.transpose(0, 2, 1)))
-
-
-def _shortened(vector: Array) -> Array:
-    length = float(np.linalg.norm(vector))
-    return vector * (MAX_TURN / length) if length > MAX_TURN else vector
+        return shortened(vector_of(wanted @ ends.setpoint_rotation.transpose(0, 2, 1)), MAX_TURN)

@@ -16,7 +16,7 @@ DISPLACEMENT, POSITION, VELOCITY = "joint_displacement", "joint_position", "join
 
 PARTS = (DISPLACEMENT, POSITION, VELOCITY)
 
-AHEAD_S = 0.2
+BOX_LOOKAHEAD_S = 0.2
 """A velocity must not lead out of the workspace within this time [s]; the shaper brakes in it."""
 
 
@@ -58,6 +58,6 @@ class JointDrive:
         next_goal = now.setpoint + self._period_s * velocity
         next_goal = self._decoder.near(next_goal, now.joint_position, now.ends)
         velocity = (next_goal - now.setpoint) / self._period_s
-        ahead = now.setpoint + AHEAD_S * velocity
+        ahead = now.setpoint + BOX_LOOKAHEAD_S * velocity
         inside = self._decoder.within_box(ahead)
-        return (inside - now.setpoint) / AHEAD_S
+        return (inside - now.setpoint) / BOX_LOOKAHEAD_S

@@ -39,7 +39,7 @@ class DraftCommand:
         from skill_runtime.policy.foreign.draft import draft_manifest
 
         draft = draft_manifest(self.model, self.like)
-        text = manifest_text(draft.manifest)
+        text = format_manifest(draft.manifest)
         place = self.output or self.model.with_suffix(".manifest.json")
         if str(place) == "-":
             print(text, end="")
@@ -83,7 +83,7 @@ class Check:
         return OK
 
 
-def manifest_text(manifest: dict[str, Any]) -> str:
+def format_manifest(manifest: dict[str, Any]) -> str:
     """Returns JSON with one line for each field of the observation, part of the action and so on.
 
     A person edits this text, so a list of numbers does not take a line per number.
