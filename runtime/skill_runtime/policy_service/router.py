@@ -37,6 +37,12 @@ log = logging.getLogger(__name__)
 BEAT_MS = 10
 """Longest time between two heartbeats of the idle service [ms]."""
 
+LAST_REQUESTS_S = 0.5
+"""Time at the end for the requests that wait [s]."""
+
+LAST_REPLIES_MS = 100
+"""Time at the end for the delivery of replies to clients that read them [ms]."""
+
 _MORE = int(zmq.SNDMORE) | int(zmq.NOBLOCK)
 _LAST = int(zmq.NOBLOCK)
 _EVENTS, _POLLIN = int(zmq.EVENTS), int(zmq.POLLIN)
@@ -149,7 +155,7 @@ class ClientService:
         )
 
     def run(self) -> None:
-        """Answers until the supervision ends it.
+        """Answers until the supervision ends it, and then the requests that wait.
 
         Raises:
             TooManyPartsError: The process must start anew.
@@ -157,6 +163,9 @@ class ClientService:
         ends, service, step = self._supervision.round, self.service, self.step
         with np.errstate(**QUIET):
             while not ends(service):
+                step()
+            until = time.monotonic() + LAST_REQUESTS_S
+            while time.monotonic() < until and int(self._socket.getsockopt(_EVENTS)) & _POLLIN:
                 step()
 
     def step(self) -> None:
@@ -277,3 +286,5 @@ def serve_clients(
     clients = ClientService(socket, models, config, supervision, door, MonotonicClock())
     ready(clients.describe())
     clients.run()
+    socket.close(LAST_REPLIES_MS)
+    context.term()

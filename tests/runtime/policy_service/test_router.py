@@ -14,7 +14,7 @@ from skill_proto.wire import pack, unpack
 from skill_runtime.policy_service.config import ClientServiceConfig
 from skill_runtime.policy_service.models import MAX_PATH, ServedModel
 from skill_runtime.policy_service.router import ClientService, Supervision
-from skill_runtime.policy_service.service import PolicyService
+from skill_runtime.policy_service.service import REQUESTS_PER_STEP, PolicyService
 from skill_runtime.realtime.clock import ManualClock
 from skill_runtime.security.config import ServerSecurity
 from skill_runtime.security.door import Door
@@ -98,6 +98,15 @@ def test_an_error_of_the_service_itself_is_answered(
     assert (error.code, error.id) == ("internal", 3)
     assert "a bug" in error.message
     assert isinstance(rig.ask(Hello(id=4)), ServiceWelcome)
+
+
+def test_requests_that_wait_are_answered_at_the_end(rig: Rig) -> None:
+    count = 2 * REQUESTS_PER_STEP  # more than the queue of a socket holds are not sent
+    for number in range(count):
+        rig.client.send_multipart(pack(Hello(id=number)))
+    rig.clients.run()
+    assert [rig.reply().id for _ in range(count)] == list(range(count))
+    assert not rig.client.poll(0)
 
 
 @pytest.mark.parametrize("frames", [[b"{"], [b"x"] * 100], ids=["no message", "too many frames"])
