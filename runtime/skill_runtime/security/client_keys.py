@@ -61,12 +61,11 @@ def client_keys(
     server = server_key or os.environ.get(SERVER_KEY_VARIABLE)
     if not (own or server or _is_remote(address)):
         return None
-    is_given = bool(own or server)
     own = own or _existing(folder / CLIENT_KEY)
     server = server or _existing(folder / SERVER_PUBLIC_KEY)
-    if not own or not server:
-        if not is_given:  # a server without keys may be behind a tunnel
-            return None
+    if not own and not server:  # a server without keys may be behind a tunnel
+        return None
+    if not own or not server:  # a forgotten file must not end in plain text
         raise KeyFileError(_missing(own, folder))
     pair = read_key_file(Path(own).expanduser())
     return ClientKeys(pair.public, pair.secret, public_key(str(server)))
