@@ -50,6 +50,11 @@ def test_pods_keep_their_names_and_the_service_divides_no_traffic() -> None:
     assert found["StatefulSet"]["spec"]["serviceName"] == found["Service"]["metadata"]["name"]
 
 
+def test_a_rollout_waits_until_the_policies_of_a_pod_are_open() -> None:
+    """The probes succeed before, since the supervisor binds the port first."""
+    assert resources()["StatefulSet"]["spec"]["minReadySeconds"] == 10
+
+
 def test_every_selector_finds_the_pods() -> None:
     found = resources()
     labels = found["StatefulSet"]["spec"]["template"]["metadata"]["labels"]
