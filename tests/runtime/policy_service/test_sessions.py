@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from skill_proto.wire import WireError
+from skill_runtime.policy_service.config import MAX_ROWS
 from skill_runtime.policy_service.sessions import (
     EVICTABLE_AFTER_S,
     MAX_CONNECTIONS,
@@ -66,6 +69,29 @@ def test_an_episode_is_shared_by_every_connection_that_names_it(table: Table) ->
     shared = table.ask("a", episode=3, connection=b"A")
     assert table.ask("a", episode=3, connection=b"B") is shared
     assert table.ask("a", episode=4, connection=b"C") is not shared
+
+
+def test_half_of_the_rows_survive_a_new_connection_and_all_do_with_an_episode(
+    table: Table,
+) -> None:
+    for name in ("a", "b", "c"):
+        table.ask(name, episode=None, connection=b"old")
+    for name in ("a", "b", "c"):
+        table.ask(name, episode=None, connection=b"new")
+    code, text = table.code("d", episode=None, connection=b"new")
+    assert code == "busy"
+    assert "6 of 6 are in use" in text
+    table.now = IDLE_S
+    for connection in (b"old", b"new"):
+        for name in "abcdef":
+            table.ask(name, episode=1, connection=connection)
+
+
+def test_the_plan_of_rows_in_the_documents() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "scaling.md").read_text(encoding="utf-8")
+    assert f"at most\n{MAX_ROWS // 2} rows per process" in text
+    assert 90 + 4 * math.sqrt(90) <= MAX_ROWS / 2
+    assert f"in use for {EVICTABLE_AFTER_S:g} s" in text
 
 
 def test_a_new_episode_frees_the_slots_of_the_one_before(table: Table) -> None:
