@@ -18,11 +18,22 @@ def welcome_of(model: Path, instance: str = "a") -> Welcome:
     """Returns the description of a server of this policy file."""
     policy = OnnxPolicy(model)
     return Welcome(
-        **{"instance": instance, "time": 0.0, "server": "skill-serve test", "robot": "panda"},
-        **{"backend": "mujoco", "simulated": True, "mode": "hold", "servo_period_s": 0.005},
-        **{"policy_rate_hz": 25.0, "telemetry_rate_hz": 100.0, "lease_holder": None},
-        **{"telemetry_address": "tcp://127.0.0.1:1", "stop_address": "tcp://127.0.0.1:2"},
-        **{"policy_file": model.name, "policy_sha256": policy.sha256, "manifest": policy.manifest},
+        instance=instance,
+        time=0.0,
+        server="skill-serve test",
+        robot="panda",
+        backend="mujoco",
+        simulated=True,
+        mode="hold",
+        servo_period_s=0.005,
+        policy_rate_hz=25.0,
+        telemetry_rate_hz=100.0,
+        telemetry_address="tcp://127.0.0.1:1",
+        stop_address="tcp://127.0.0.1:2",
+        lease_holder=None,
+        policy_file=model.name,
+        policy_sha256=policy.sha256,
+        manifest=policy.manifest,
     )
 
 

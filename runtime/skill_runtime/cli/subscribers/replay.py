@@ -16,10 +16,11 @@ from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from skill_runtime.console.flags import UsageError, check_number
 from skill_runtime.console.interrupts import raise_at_interrupt
 from skill_runtime.console.program import print_error
+from skill_runtime.subscribers.replay.result import TOLERANCE
 
 if TYPE_CHECKING:
     from skill_runtime.subscribers.recording.reader import Recording
-    from skill_runtime.subscribers.replay.policy_replay import ReplayResult
+    from skill_runtime.subscribers.replay.result import ReplayResult
 
 # Other imports are local: '--help' and a mistyped flag answer at once.
 
@@ -41,8 +42,8 @@ class ReplayOptions:
     model: Annotated[
         Path | None, arg(metavar="FILE", help_behavior_hint="(default: as recorded)")
     ] = None
-    """Policy file; by default the recorded one, in this folder or in models/."""
-    tolerance: float = 1e-6
+    """Policy file; by default the recorded one of each server, in this folder or in models/."""
+    tolerance: float = TOLERANCE
     """Largest difference of an action, whose range is -1 to 1, that counts as equal."""
     drive: Annotated[bool, arg(help_behavior_hint="")] = False
     """Send the recorded commands to the server at --address, which has a simulated arm."""
@@ -90,30 +91,14 @@ def _run(options: ReplayOptions) -> int:
 
 def _replay(options: ReplayOptions, recording: Recording) -> int:
     """Compares the actions; returns the exit code."""
-    from skill_proto.messages import PolicyStep
-    from skill_runtime.policy import OnnxPolicy
-    from skill_runtime.subscribers.recording.recording_file import POLICY_STEP_CHANNEL
-    from skill_runtime.subscribers.replay.model_file import digest, find_model
-    from skill_runtime.subscribers.replay.policy_replay import PolicyReplay
+    from skill_runtime.subscribers.replay.recording_replay import RecordingReplay
 
-    replay: PolicyReplay | None = None
-    for message in recording.messages((POLICY_STEP_CHANNEL,)):
-        step = message.parse()
-        assert isinstance(step, PolicyStep)
-        if replay is None:
-            welcome = recording.welcomes.get(step.instance) or next(
-                iter(recording.welcomes.values())
-            )
-            path = options.model or find_model(welcome)
-            if options.model is not None and digest(path) != welcome.policy_sha256:
-                print(f"{path} is not the recorded policy file {welcome.policy_file}")
-            replay = PolicyReplay(OnnxPolicy(path), options.tolerance)
-        replay.step(step)
-    if replay is None:
+    result = RecordingReplay(recording, options.model, options.tolerance).run()
+    if not result.replayed and not result.unknown:
         print("the recording has no policy steps")
         return FAILED
-    print(describe(replay.result, options.tolerance))
-    return FAILED if replay.result.different or not replay.result.replayed else OK
+    print(describe(result, options.tolerance))
+    return FAILED if result.different or not result.replayed else OK
 
 
 def describe(result: ReplayResult, tolerance: float) -> str:

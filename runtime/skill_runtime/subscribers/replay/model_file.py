@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,12 +27,13 @@ def find_model(welcome: Welcome, folders: Sequence[Path] = FOLDERS) -> Path:
     name = Path(welcome.policy_file).name  # a name from a file leads to no other folder
     for folder in folders if name else ():
         path = folder / name
-        if path.is_file() and digest(path) == welcome.policy_sha256:
-            return path
+        with suppress(OSError):  # a file that cannot be read is not the one
+            if path.is_file() and digest(path) == welcome.policy_sha256:
+                return path
     searched = " or ".join(str(folder.absolute()) for folder in folders)
     raise ReplayError(
         f"the policy file {name or welcome.manifest.name!r} of the recording is not in {searched}; "
-        "name it with --model FILE"
+        "put it there, or name it with --model FILE"
     )
 
 

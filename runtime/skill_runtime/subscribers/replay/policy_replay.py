@@ -17,53 +17,11 @@ import numpy as np
 from skill_proto.arrays import Float32Array
 from skill_proto.messages import PolicyStep
 from skill_runtime.policy import OnnxPolicy, PolicyError
-
-TOLERANCE = 1e-6
-"""Largest difference of an action, whose range is -1 to 1, that counts as equal. On the machine of
-the recording a replay is equal to the last bit; another processor may round differently."""
+from skill_runtime.subscribers.replay.result import TOLERANCE, Difference, ReplayResult
 
 
 class ReplayError(Exception):
     """The policy does not fit the recording; the text gives the reason and the fix."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """A step whose action differs."""
-
-    step: int
-    """Number of the policy step."""
-    time: float
-    """Server time [s]."""
-    index: int
-    """Entry of the action with the largest difference."""
-    recorded: float
-    replayed: float
-
-    @property
-    def size(self) -> float:
-        """The largest difference of an entry."""
-        return abs(self.recorded - self.replayed)
-
-
-@dataclass(kw_only=True)
-class ReplayResult:
-    """The outcome of a replay."""
-
-    replayed: int = 0
-    """Steps that were repeated."""
-    unknown: int = 0
-    """Steps that were not, because the recurrent state before them is not known."""
-    lost: int = 0
-    """Steps that are missing in the recording."""
-    resets: int = 0
-    """Starts of a recurrent state."""
-    different: int = 0
-    """Steps whose action differs by more than the tolerance."""
-    largest: float = 0.0
-    """Largest difference of an entry."""
-    first: Difference | None = None
-    """The first of the steps that differ."""
 
 
 @dataclass
@@ -75,7 +33,7 @@ class PolicyReplay:
         tolerance: Largest difference that counts as equal.
 
     Attributes:
-        result: The outcome so far.
+        result: The outcome so far; several replays may share one.
     """
 
     policy: OnnxPolicy
