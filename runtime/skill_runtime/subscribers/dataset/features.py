@@ -55,7 +55,7 @@ class Features:
                 f"{name}.{axis}" for name in objects for axis in POSE
             ]
         columns["observation.policy"] = _numbered(
-            [(item.name, item.size) for item in manifest.observation], manifest.observation_size
+            [(item.name, item.size) for item in manifest.measured], manifest.observation_size
         )
         if has_skill and manifest.skill.size:
             columns["observation.skill"] = [f"skill.{i}" for i in range(manifest.skill.size)]

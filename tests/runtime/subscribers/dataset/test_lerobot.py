@@ -138,6 +138,15 @@ def test_statistics_by_hand() -> None:
     assert found["q10"] == pytest.approx([0.4, 1.0])
 
 
+def test_numbers_that_are_not_known_have_no_effect_on_statistics() -> None:
+    """Under a goal the skill of a frame is not known, and some arms have no gripper width."""
+    nan = float("nan")
+    found = statistics(np.array([[0.0, nan], [nan, nan], [4.0, nan]]))
+    assert (found["min"][0], found["max"][0], found["mean"][0], found["std"][0]) == (0, 4, 2, 2)
+    assert (found["q50"][0], found["count"]) == (2, [2])
+    assert all(np.isnan(found[name][1]) for name in ("min", "max", "mean", "std", "q50"))
+
+
 def test_fewer_frames_per_second(recording_file: Path, tmp_path: Path) -> None:
     write_dataset([recording_file], tmp_path / "slow", fps=5)
     data = table(tmp_path / "slow", DATA)
