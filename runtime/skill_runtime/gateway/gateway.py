@@ -16,6 +16,7 @@ import zmq
 from skill_proto.messages import (
     COMMAND,
     Act,
+    Command,
     Error,
     ErrorCode,
     Goal,
@@ -202,7 +203,7 @@ class Gateway:
         self._record.refused(incoming.sender, message, reply)
         return reply
 
-    def _read_message(self, incoming: Incoming) -> Inbound:
+    def _read_message(self, incoming: Incoming) -> Command:
         try:
             if incoming.problem is not None:
                 raise incoming.problem
