@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from skill_proto.messages import PolicyStep, Telemetry, Welcome
 from skill_runtime.policy import OnnxPolicy
@@ -39,6 +40,8 @@ def welcome_of(model: Path, instance: str = "a") -> Welcome:
 
 Item = Welcome | Telemetry | PolicyStep
 
+Received = TypeVar("Received", bound=Telemetry | PolicyStep)
+
 
 def write(path: Path, items: Iterable[Item]) -> Path:
     """Writes descriptions and messages in this order, and returns the path."""
@@ -54,6 +57,6 @@ def write(path: Path, items: Iterable[Item]) -> Path:
     return path
 
 
-def of_server(instance: str, steps: Sequence[PolicyStep]) -> list[PolicyStep]:
-    """Returns the steps as those of another server."""
-    return [step.model_copy(update={"instance": instance}) for step in steps]
+def of_server(instance: str, messages: Sequence[Received]) -> list[Received]:
+    """Returns the messages as those of another server."""
+    return [message.model_copy(update={"instance": instance}) for message in messages]

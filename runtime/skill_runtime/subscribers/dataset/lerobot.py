@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from skill_proto.arrays import Float32Array
-from skill_proto.messages import Telemetry, Welcome
+from skill_proto.messages import PolicyStep, Telemetry, Welcome
 from skill_runtime.subscribers.dataset.episodes import Frame, episodes
 from skill_runtime.subscribers.dataset.features import Features
+from skill_runtime.subscribers.dataset.servers import select
 from skill_runtime.subscribers.dataset.statistics import statistics
 from skill_runtime.subscribers.recording.reader import Recording
 from skill_runtime.subscribers.recording.recording_file import (
@@ -43,7 +44,7 @@ def write_dataset(paths: Sequence[Path], folder: Path, fps: int | None = None) -
     """Writes the recording in these files as a dataset.
 
     Args:
-        paths: Files of one recording.
+        paths: Files of one recording. Of several servers, those like the first one are taken.
         folder: The dataset, which must not exist.
         fps: Frames per second; the rate of the policy if None.
 
@@ -57,27 +58,26 @@ def write_dataset(paths: Sequence[Path], folder: Path, fps: int | None = None) -
     if folder.exists():
         raise DatasetError(f"{folder} exists, and an export overwrites no folder; name a new one")
     recording = Recording(paths)
-    messages = [
-        message.parse() for message in recording.messages((TELEMETRY_CHANNEL, POLICY_STEP_CHANNEL))
-    ]
+    parsed = (each.parse() for each in recording.messages((TELEMETRY_CHANNEL, POLICY_STEP_CHANNEL)))
+    messages = [each for each in parsed if isinstance(each, Telemetry | PolicyStep)]
     if not recording.welcomes:
         raise DatasetError("the recording does not describe its server; record again")
-    welcome = next(iter(recording.welcomes.values()))
+    selection = select(messages, recording.welcomes)
+    welcome = selection.welcome
     every, rate = _thinning(welcome.policy_rate_hz, fps)
     ticks_per_step = 1.0 / (welcome.policy_rate_hz * welcome.servo_period_s)
-    found = list(episodes(messages, ticks_per_step, every))
+    found = list(episodes(selection.messages, ticks_per_step, every))
     if not found:
         raise DatasetError(
             "the recording has no two policy steps in a row; record while a skill or a goal runs"
         )
-    objects = _objects(messages)
-    content = Dataset(welcome, objects, found, rate)
+    content = Dataset(welcome, _objects(selection.messages), found, rate)
     try:
         content.write(folder)
     except OSError as error:
         raise DatasetError(f"cannot write {folder}: {error.strerror or error}") from None
     text = f"{folder}: {len(found)} episodes, {content.frames} frames at {rate} Hz"
-    return "; ".join([text, *recording.faults()])
+    return "; ".join([text, *selection.left_out, *recording.faults()])
 
 
 def _thinning(rate_hz: float, fps: int | None) -> tuple[int, int]:

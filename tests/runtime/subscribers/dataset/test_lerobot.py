@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from tests.runtime.subscribers.recorded import STEPS
+from tests.runtime.subscribers.written import of_server, write
 
-from skill_proto.messages import PolicyStep
+from skill_proto.messages import PolicyStep, Telemetry
 from skill_runtime.subscribers.dataset.lerobot import DatasetError, write_dataset
 from skill_runtime.subscribers.dataset.statistics import statistics
 from skill_runtime.subscribers.recording.reader import Recording
@@ -153,6 +154,26 @@ def test_fewer_frames_per_second(recording_file: Path, tmp_path: Path) -> None:
     assert data["timestamp"][:3] == pytest.approx([0.0, 0.2, 0.4])
     with pytest.raises(DatasetError, match="give --fps one of 1, 5, 25"):
         write_dataset([recording_file], tmp_path / "odd", fps=10)
+
+
+def test_servers_of_another_manifest_are_left_out_and_named(
+    recording_file: Path, tmp_path: Path
+) -> None:
+    """Servers b and c were started again with another policy, and with the first one."""
+    recording = Recording([recording_file])
+    parsed = [message.parse() for message in recording.messages()]
+    items = [each for each in parsed if isinstance(each, Telemetry | PolicyStep)]
+    steps = sum(isinstance(each, PolicyStep) for each in items)
+    (welcome,) = recording.welcomes.values()
+    other = welcome.manifest.model_copy(update={"name": "another"})
+    change = {"instance": "b", "policy_file": "another.onnx", "manifest": other}
+    written = [welcome, *items, welcome.model_copy(update=change), *of_server("b", items)]
+    written += [*of_server("c", items), welcome.model_copy(update={"instance": "c"})]
+    written += of_server("d", items)
+    text = write_dataset([write(tmp_path / "run.mcap", written)], tmp_path / "both")
+    assert text.startswith(f"{tmp_path / 'both'}: 6 episodes, ")
+    assert f"; {steps} policy steps of another.onnx, whose manifest or arm differs, were" in text
+    assert f"; {steps} policy steps of a server that the recording does not describe were" in text
 
 
 def test_a_folder_is_not_overwritten(recording_file: Path, tmp_path: Path) -> None:
