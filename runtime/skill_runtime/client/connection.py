@@ -36,10 +36,13 @@ from skill_runtime.client.sockets.opening import (
 )
 from skill_runtime.security.client_keys import ClientKeys
 
+QUEUE = 16
+"""Messages that may wait in each direction [messages]."""
+
 COMMAND_OPTIONS: dict[zmq.SocketOption, int] = {
     zmq.IMMEDIATE: 1,  # no message is queued for a server that starts later
-    zmq.SNDHWM: 16,
-    zmq.RCVHWM: 16,
+    zmq.SNDHWM: QUEUE,
+    zmq.RCVHWM: QUEUE,
 }
 """Options of a DEALER socket."""
 
@@ -95,13 +98,17 @@ class Connection:
         address: ZeroMQ endpoint of a ROUTER socket.
         timeout_s: Longest wait for a reply [s].
         keys: Keys of client and server; None to connect without keys.
+        queue: Messages that may wait in each direction.
 
     Attributes:
         time: server time of the newest reply, errors included [s].
     """
 
-    def __init__(self, address: str, timeout_s: float, keys: ClientKeys | None = None) -> None:
+    def __init__(
+        self, address: str, timeout_s: float, keys: ClientKeys | None = None, queue: int = QUEUE
+    ) -> None:
         self.address = address
+        self._options = COMMAND_OPTIONS | {zmq.SNDHWM: queue, zmq.RCVHWM: queue}
         self.timeout_s = timeout_s
         self.keys = keys
         self.time = 0.0
@@ -131,6 +138,7 @@ class Connection:
         message: Message,
         arrays: Mapping[str, FloatArray] | None = None,
         timeout_s: float | None = None,
+        began: float | None = None,
     ) -> tuple[Reply, dict[str, FloatArray]]:
         """Sends one message and returns its reply, which may be an error.
 
@@ -138,6 +146,7 @@ class Connection:
             message: The request.
             arrays: Its arrays.
             timeout_s: Longest wait [s]; that of the connection if None.
+            began: Monotonic time from which the wait counts [s]; now if None.
 
         Raises:
             ServerUnreachableError, ProtocolError, ResourceError: as :meth:`ask`.
@@ -147,7 +156,7 @@ class Connection:
         frames = to_frames(message, arrays)
         try:
             reply, results = self._send(
-                frames, message.id, self.timeout_s if timeout_s is None else timeout_s
+                frames, message.id, self.timeout_s if timeout_s is None else timeout_s, began
             )
         except BaseException:
             self.close()
@@ -156,9 +165,9 @@ class Connection:
         return reply, results
 
     def _send(
-        self, frames: list[bytes], message_id: int, timeout_s: float
+        self, frames: list[bytes], message_id: int, timeout_s: float, began: float | None
     ) -> tuple[Reply, dict[str, FloatArray]]:
-        deadline = time.monotonic() + timeout_s
+        deadline = (time.monotonic() if began is None else began) + timeout_s
         socket = self._connected()
         try:
             self._await_connection(socket, deadline)
@@ -241,14 +250,17 @@ class Connection:
             wait_ms = 0
             yield reply
 
-    def connect(self) -> zmq.Socket[bytes]:
+    def connect(self, began: float) -> zmq.Socket[bytes]:
         """Returns the socket once it is connected, for a caller that sends by itself.
+
+        Args:
+            began: Monotonic time from which the timeout counts [s].
 
         Raises:
             ServerUnreachableError: There is no connection within the timeout.
             ResourceError: This process cannot open a socket.
         """
-        socket, deadline = self._connected(), time.monotonic() + self.timeout_s
+        socket, deadline = self._connected(), began + self.timeout_s
         self._await_connection(socket, deadline)
         if time.monotonic() >= deadline:
             raise self.unanswered()
@@ -275,7 +287,7 @@ class Connection:
 
     def _connected(self) -> zmq.Socket[bytes]:
         if self._socket is None:
-            self._socket = open_socket(zmq.DEALER, self.address, COMMAND_OPTIONS, keys=self.keys)
+            self._socket = open_socket(zmq.DEALER, self.address, self._options, keys=self.keys)
             self._closed = close_with(self, self._socket)
         return self._socket
 

@@ -177,12 +177,22 @@ def from_reply(error: Error, address: str) -> ClientError:
             return CommandRefusedError(error.code, message, fix)
 
 
-def replaced(address: str) -> ServerReplacedError:
+def replaced(
+    address: str, fix: str = "call hello() to use the new server, then acquire() again"
+) -> ServerReplacedError:
     """Returns the error for another server at ``address`` than before."""
     return ServerReplacedError(
         f"another server answers at {printable(address)} than before: it was started again, or "
-        "the port leads elsewhere now. The call had no effect. Fix: call hello() to use the new "
-        "server, then acquire() again"
+        f"the port leads elsewhere now. The call had no effect. Fix: {fix}"
+    )
+
+
+def lost_with_server(address: str, session: str) -> SessionLostError:
+    """Returns the error for a session whose state was lost with the server at ``address``."""
+    return SessionLostError(
+        f"the recurrent state of session {session!r} was lost: the service at "
+        f"{printable(address)} was started again, or the port leads elsewhere now. Fix: begin the "
+        "episode again; the next call goes to the new service"
     )
 
 

@@ -24,6 +24,8 @@ class SessionAge:
     """Age of the recurrent state in the last reply."""
     unanswered: int = 0
     """Requests since then without a reply; the server may have executed them."""
+    is_lost: bool = False
+    """Whether the recurrent state was lost with its server, and no call has said so yet."""
 
 
 class SessionAges:
@@ -39,6 +41,19 @@ class SessionAges:
     def forget(self, session: str) -> None:
         """Records that the server dropped a session."""
         self._ages.pop(session, None)
+
+    def lose_all(self) -> None:
+        """Records that the server was replaced, and the recurrent state of all sessions with it."""
+        for age in self._ages.values():
+            age.is_lost = True
+
+    def is_lost(self, session: str, episode: int | None) -> bool:
+        """Returns whether the state that a call continues was lost with its server; once only."""
+        age = self._ages.get(session)
+        if age is None or not age.is_lost:
+            return False
+        self.forget(session)
+        return age.steps > 0 and age.episode == episode
 
     def check(self, session: str, episode: int | None, steps: int, *, join: bool) -> None:
         """Compares the age in a reply with the count of this client, which then continues from it.

@@ -15,8 +15,10 @@ from numpy.typing import ArrayLike
 
 from skill_proto.arrays import Float32Array, FloatArray
 from skill_proto.messages import Act, Acted, Error, Reply
+from skill_proto.printable import printable
 from skill_proto.wire import array_specs
 from skill_runtime.client.connection import to_frames, to_reply
+from skill_runtime.client.errors import ProtocolError
 from skill_runtime.client.requests import make_request, to_arrays
 
 MAX_HEADS = 4096
@@ -67,6 +69,8 @@ class ActCall:
     skill: ArrayLike | None = None
     goal: ArrayLike | None = None
     previous_action: ArrayLike | None = None
+    instance: str = ""
+    """The server that is meant."""
 
     @property
     def full_name(self) -> str:
@@ -86,14 +90,11 @@ class ActFrames:
         self._heads: dict[object, bytes] = {}
         self._replies: dict[bytes, ReplyHead] = {}
 
-    def request(
-        self, call: ActCall, instance: str, message_id: int, deadline: float | None
-    ) -> list[bytes]:
+    def request(self, call: ActCall, message_id: int, deadline: float | None) -> list[bytes]:
         """Returns the frames of a request.
 
         Args:
             call: The arguments.
-            instance: The server that is meant.
             message_id: Id of the request.
             deadline: Server time by which the reply is needed [s]; None if it has no deadline.
 
@@ -102,10 +103,10 @@ class ActFrames:
         """
         arrays = arrays_of(call)
         shapes = tuple((name, array.shape) for name, array in arrays.items())
-        key = (call.session, call.episode, call.model, instance, shapes)
+        key = (call.session, call.episode, call.model, call.instance, shapes)
         head = self._heads.get(key)
         if head is None:
-            head = self._first(call, instance, arrays)
+            head = self._first(call, arrays)
             if len(self._heads) >= MAX_HEADS:
                 self._heads.clear()
             self._heads[key] = head
@@ -121,14 +122,14 @@ class ActFrames:
         head = self._replies.get(start)
         return None if head is None else (start, head)
 
-    def _first(self, call: ActCall, instance: str, arrays: dict[str, Float32Array]) -> bytes:
+    def _first(self, call: ActCall, arrays: dict[str, Float32Array]) -> bytes:
         """Returns the header of a request up to its ``id``, after all checks."""
         message = make_request(
             Act,
             session=call.session,
             episode=call.episode,
             model=call.model,
-            instance=instance or None,
+            instance=call.instance or None,
             arrays=array_specs(arrays),
         )
         to_frames(message, arrays)  # refuses frames that are too long
@@ -145,8 +146,11 @@ class ActFrames:
         if head is None or found is None or len(frames) != len(head.arrays) + 1:
             return self._full(frames)
         arrays: dict[str, FloatArray] = {}
-        for frame, (name, shape) in zip(frames[1:], head.arrays, strict=True):
-            arrays[name] = np.frombuffer(frame, "<f4").reshape(shape)
+        try:
+            for frame, (name, shape) in zip(frames[1:], head.arrays, strict=True):
+                arrays[name] = np.frombuffer(frame, "<f4").reshape(shape)
+        except ValueError:
+            raise other_frames(self._address) from None
         return self.answer(frames[0], arrays)
 
     def answer(self, header: bytes, arrays: dict[str, FloatArray]) -> Answer:
@@ -184,6 +188,13 @@ class ActFrames:
             reply.instance,
             arrays,
         )
+
+
+def other_frames(address: str) -> ProtocolError:
+    """Returns the error for a reply with other frames than its header names."""
+    return ProtocolError(
+        f"the reply from {printable(address)} has other frames than its header names"
+    )
 
 
 def arrays_of(call: ActCall) -> dict[str, Float32Array]:

@@ -25,9 +25,14 @@ from skill_proto.ports import DEFAULT_ADDRESS
 from skill_runtime.client.connection import Connection
 from skill_runtime.client.errors import ClientError, ProtocolError, ResourceError
 from skill_runtime.client.guard import Guard
-from skill_runtime.client.policy.acts import ActCall, Answer
+from skill_runtime.client.policy.acts import ActCall, Answer, other_frames
 from skill_runtime.client.policy.knowledge import Knowledge
-from skill_runtime.client.policy.quick import PreparedCall, as_frame, exchange
+from skill_runtime.client.policy.quick import (
+    OtherFramesError,
+    PreparedCall,
+    as_frame,
+    exchange,
+)
 from skill_runtime.client.policy.round_trips import RoundTrips
 from skill_runtime.client.requests import read_keys
 from skill_runtime.security.client_keys import ClientKeys
@@ -35,7 +40,8 @@ from skill_runtime.security.client_keys import ClientKeys
 SWAP_TIMEOUT_S = 60.0
 """Longest wait for a swap, which loads a policy file [s]."""
 
-_MORE = int(zmq.SNDMORE)
+_MORE, _NOW = int(zmq.SNDMORE) | int(zmq.NOBLOCK), int(zmq.NOBLOCK)
+_RECEIVE_TIMEOUT = int(zmq.RCVTIMEO)
 
 
 class PolicyClient:
@@ -43,7 +49,7 @@ class PolicyClient:
 
     Args:
         address: Endpoint of the service.
-        timeout_s: Longest duration of a call, up to an hour [s].
+        timeout_s: Longest duration of a call except :meth:`swap`, up to an hour [s].
         name: Name of this program in the server's debug log.
         key: File with the key pair of this client, from ``skill-keys new``; or both keys.
         server_key: Public key of the server, or a file with it; see SkillClient.
@@ -66,6 +72,7 @@ class PolicyClient:
         keys = key if isinstance(key, ClientKeys) else read_keys(address, key, server_key)
         self._connection = Connection(address, self._known.timeout_s, keys)
         self._socket: zmq.Socket[bytes] | None = None
+        self._wait_ms = max(1, round(1000 * self._known.timeout_s))
         self._count = 1 << 32  # apart from the ids of other requests
 
     @property
@@ -109,6 +116,8 @@ class PolicyClient:
 
         Raises:
             CommandRefusedError: the file is no policy or no drop-in; the old one stays in force.
+            ServerReplacedError: the service was started again; the call had no effect, and the next
+                one goes to the new service.
         """
         with self._guard:
             request = self._known.swap(model, file)
@@ -148,10 +157,10 @@ class PolicyClient:
 
         Raises:
             CommandRefusedError: an array does not fit the policy.
-            SessionLostError: the server dropped the recurrent state of the session.
+            SessionLostError: the server dropped the recurrent state of the session, or was started
+                again; the next call goes on with an empty one.
             SessionSharedError: another client sends to the session, and ``join`` is not given.
             ServerUnreachableError: no reply arrived within the timeout.
-            ServerReplacedError: the server was replaced, and the recurrent state with it.
         """
         sent_at = time.monotonic()
         with self._guard:
@@ -166,7 +175,12 @@ class PolicyClient:
                     if isinstance(result, dict):
                         return result
                     call = ActCall(session, episode, model, observation, skill, goal)
-                    return self._finish(call, *result, sent_at, join=join)
+                    call.instance = self._known.instance
+                    if result is not None:
+                        arrays = self._finish(call, result, sent_at, join=join)
+                        if arrays is not None:
+                            return arrays
+                    return self._usual(call, sent_at, deadline_s, join=join)
             call = ActCall(session, episode, model, observation, skill, goal, previous_action)
             return self._usual(call, sent_at, deadline_s, join=join)
 
@@ -176,8 +190,12 @@ class PolicyClient:
         frames: tuple[bytes, bytes],
         sent_at: float,
         deadline_s: float | None,
-    ) -> dict[str, FloatArray] | tuple[Answer | Error, list[bytes]]:
-        """Makes a call like an earlier one; returns a reply that needs the usual way, too."""
+    ) -> dict[str, FloatArray] | Answer | Error | None:
+        """Makes a call like an earlier one.
+
+        Returns:
+            The arrays; or a reply that needs the usual way; or None if the call was not sent.
+        """
         assert self._socket is not None
         known = self._known
         self._count += 1
@@ -186,8 +204,7 @@ class PolicyClient:
         try:
             arrays, received = exchange(self._socket, prepared, frames, number, deadline)
             if arrays is None:
-                reply, received = self._reply_to(self._count, received)
-                return reply, received
+                return self._reply_to(self._count, received, sent_at)[0] if received else None
         except BaseException as error:
             prepared.age.unanswered += 1
             known.prepared.clear()
@@ -199,59 +216,87 @@ class PolicyClient:
         self, call: ActCall, sent_at: float, deadline_s: float | None, *, join: bool
     ) -> dict[str, FloatArray]:
         known = self._known
-        if not known.instance:
-            known.adopt(self._ask(known.hello), sent_at)
-        self._count += 1
-        deadline = known.deadline(deadline_s)
-        frames = known.frames.request(call, known.instance, self._count, deadline)
-        try:
-            reply, received = self._exchange(frames, self._count)
-        except ClientError:
-            known.note_loss(call)
-            raise
-        arrays = self._finish(call, reply, received, sent_at, join=join)
-        known.prepare(call, frames, received[0])
-        return arrays
+        while True:
+            if not known.instance:
+                asked_at = time.monotonic()
+                known.adopt(self._ask(known.hello, began=sent_at), asked_at)
+            self._count += 1
+            frames = known.request(call, self._count, deadline_s)
+            try:
+                reply, received = self._exchange(frames, self._count, sent_at)
+            except ClientError:
+                known.note_loss(call)
+                raise
+            arrays = self._finish(call, reply, sent_at, join=join)
+            if arrays is not None:
+                known.prepare(call, frames, received[0])
+                return arrays
 
     def _finish(
-        self,
-        call: ActCall,
-        reply: Answer | Error,
-        received: list[bytes],
-        sent_at: float,
-        *,
-        join: bool,
-    ) -> dict[str, FloatArray]:
-        """Returns the arrays of an answer, and raises the error of a refusal."""
-        del received
+        self, call: ActCall, reply: Answer | Error, sent_at: float, *, join: bool
+    ) -> dict[str, FloatArray] | None:
+        """Returns the arrays of an answer, and raises the error of a refusal.
+
+        Returns:
+            None if the call is to be sent once more, to the server that has replaced another.
+        """
         if isinstance(reply, Error):
-            raise self._known.note_error(call, reply)
+            self._known.refused(call, reply)
+            return None
         self._known.note(call, reply, sent_at, join=join)
         return reply.arrays
 
-    def _exchange(self, frames: list[bytes], message_id: int) -> tuple[Answer | Error, list[bytes]]:
+    def _exchange(
+        self, frames: list[bytes], message_id: int, sent_at: float
+    ) -> tuple[Answer | Error, list[bytes]]:
         """Sends a request, and returns the reply with its id, and that reply's frames.
+
+        Args:
+            frames: The request.
+            message_id: Its id.
+            sent_at: Monotonic time at which the call began [s].
 
         Raises:
             ServerUnreachableError, ProtocolError, ResourceError: as ``Connection.ask``.
         """
         try:
-            socket = self._socket or self._open()
-            send, last = socket.send, len(frames) - 1
-            for place, frame in enumerate(frames):
-                send(frame, _MORE if place < last else 0)
-            return self._reply_to(message_id, receive(socket))
+            socket = self._socket or self._open(sent_at)
+            try:
+                socket.send(frames[0], _MORE)
+            except zmq.Again:  # the connection is being made anew
+                self._connection.connect(sent_at).send(frames[0], _MORE)
+            for frame in frames[1:-1]:
+                socket.send(frame, _MORE)
+            socket.send(frames[-1], _NOW)
+            return self._reply_to(message_id, self._receive(sent_at), sent_at)
         except BaseException as error:
             raise self._failed(error) from None
 
-    def _reply_to(self, message_id: int, frames: list[bytes]) -> tuple[Answer | Error, list[bytes]]:
+    def _receive(self, sent_at: float) -> list[bytes]:
+        """Returns the frames of the next message.
+
+        Raises:
+            zmq.Again: None has arrived in the time of the call.
+        """
+        assert self._socket is not None
+        left_s = sent_at + self._known.timeout_s - time.monotonic()
+        if left_s <= 0:
+            raise zmq.Again
+        self._socket.setsockopt(_RECEIVE_TIMEOUT, max(1, round(1000 * left_s)))
+        frames = receive(self._socket)
+        self._socket.setsockopt(_RECEIVE_TIMEOUT, self._wait_ms)
+        return frames
+
+    def _reply_to(
+        self, message_id: int, frames: list[bytes], sent_at: float
+    ) -> tuple[Answer | Error, list[bytes]]:
         """Returns the reply with this id; receives others until it comes.
 
         Args:
             message_id: The id.
             frames: The first message that was received.
+            sent_at: Monotonic time at which the call began [s].
         """
-        assert self._socket is not None
         while True:
             reply = self._known.frames.reply(frames)
             if isinstance(reply, Error):
@@ -262,30 +307,34 @@ class PolicyClient:
                     return reply, frames
             else:
                 raise ProtocolError(f"expected the reply 'acted', got {reply.type!r}")
-            frames = receive(self._socket)
+            frames = self._receive(sent_at)
 
     def _failed(self, error: BaseException) -> BaseException:
         """Closes the socket, and returns the error to raise."""
         unanswered = self._connection.unanswered() if isinstance(error, zmq.Again) else error
         self._drop()
+        if isinstance(error, OtherFramesError):
+            return other_frames(self.address)
         if isinstance(error, zmq.ZMQError) and unanswered is error:
             return ResourceError(f"the socket failed: {error}")
         return unanswered
 
-    def _open(self) -> zmq.Socket[bytes]:
+    def _open(self, sent_at: float) -> zmq.Socket[bytes]:
         """Returns the connected socket, with the timeout of a call.
 
         Raises:
             ServerUnreachableError, ResourceError: as ``Connection.ask``.
         """
-        socket = self._connection.connect()
-        socket.rcvtimeo = socket.sndtimeo = max(1, round(1000 * self._known.timeout_s))
+        socket = self._connection.connect(sent_at)
+        socket.setsockopt(_RECEIVE_TIMEOUT, self._wait_ms)
         self._socket = socket
         return socket
 
-    def _ask(self, message: Inbound, timeout_s: float | None = None) -> Reply:
+    def _ask(
+        self, message: Inbound, timeout_s: float | None = None, began: float | None = None
+    ) -> Reply:
         self._socket = None  # the exchange sets timeouts of its own
-        reply, _ = self._connection.exchange(message, timeout_s=timeout_s)
+        reply, _ = self._connection.exchange(message, timeout_s=timeout_s, began=began)
         return reply
 
     def _drop(self) -> None:

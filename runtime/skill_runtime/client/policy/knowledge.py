@@ -8,8 +8,10 @@ from skill_proto.arrays import FloatArray
 from skill_proto.messages import Error, Hello, Inbound, Reply, ServiceWelcome, Swap
 from skill_runtime.client.connection import R, expect, is_other
 from skill_runtime.client.errors import (
+    ServerReplacedError,
     SessionLostError,
     from_reply,
+    lost_with_server,
     replaced,
 )
 from skill_runtime.client.policy.acts import SPLIT, ActCall, ActFrames, Answer, arrays_of
@@ -23,6 +25,10 @@ CLOCK_PERIOD_S = 1.0
 
 CLOCK_TOLERANCE = 2.0
 """A reply that took this much longer than the fastest one tells the server's clock too badly."""
+
+CLOCK_PATIENCE = 1.5
+"""Growth of the fastest duration for each period in which no reply was fast enough: the way to the
+server may have become longer for good."""
 
 
 class Knowledge:
@@ -52,7 +58,8 @@ class Knowledge:
         self._latest: Answer | tuple[bytes, dict[str, FloatArray]] | None = None
         self.hello = Hello(client=plain_text(name))
         self._sessions = SessionAges()
-        self._offset_s, self._best_s, self._clock_due = 0.0, float("inf"), 0.0
+        self._offset_s, self._best_s = 0.0, float("inf")
+        self._clock_due = self._patience_ends = 0.0
 
     @property
     def latest(self) -> Answer | None:
@@ -74,8 +81,7 @@ class Knowledge:
         """
         welcome = self.checked(reply, ServiceWelcome)
         if is_other(welcome.instance, self.instance):
-            self._sessions, self._best_s = SessionAges(), float("inf")
-            self.prepared.clear()
+            self._forget_server()
         self.welcome, self.instance = welcome, welcome.instance
         self._note_clock(welcome.time, sent_at, time.monotonic())
         return welcome
@@ -87,8 +93,22 @@ class Knowledge:
             ClientError: It is an error, or another kind of reply.
         """
         if isinstance(reply, Error):
-            raise from_reply(reply, self.address)
+            error = from_reply(reply, self.address)
+            if isinstance(error, ServerReplacedError):
+                self._forget_server()
+                raise replaced(self.address, "call again to use the new service")
+            raise error
         return expect(reply, kind)
+
+    def _forget_server(self) -> None:
+        """Records that the service was replaced.
+
+        The next call asks for the description of the new one, and each session that had a recurrent
+        state raises SessionLostError once.
+        """
+        self.welcome, self.instance, self._best_s = None, "", float("inf")
+        self.prepared.clear()
+        self._sessions.lose_all()
 
     def swap(self, model: str | None, file: str | None) -> Inbound:
         """Returns the request for a swap."""
@@ -98,7 +118,27 @@ class Knowledge:
         """Returns the server time that is ``deadline_s`` from now [s]."""
         return None if deadline_s is None else time.monotonic() + self._offset_s + deadline_s
 
-    # Replies to act -----------------------------------------------------------------------------
+    # Calls of act -------------------------------------------------------------------------------
+
+    def request(self, call: ActCall, message_id: int, deadline_s: float | None) -> list[bytes]:
+        """Returns the frames of a request to the service that is known.
+
+        Args:
+            call: The request.
+            message_id: Its id.
+            deadline_s: Time until the answer is needed [s]; None if it has no deadline.
+
+        Raises:
+            SessionLostError: The recurrent state was lost with the server; raised once.
+            CommandRefusedError: An argument cannot be sent.
+        """
+        self._check_session(call)
+        call.instance = self.instance
+        return self.frames.request(call, message_id, self.deadline(deadline_s))
+
+    def _check_session(self, call: ActCall) -> None:
+        if self._sessions.is_lost(call.full_name, call.episode):
+            raise lost_with_server(self.address, call.session)
 
     def note(self, call: ActCall, answer: Answer, sent_at: float, *, join: bool) -> None:
         """Checks an answer, and counts its round trip.
@@ -110,26 +150,43 @@ class Knowledge:
             join: Whether other programs may send to the session.
 
         Raises:
-            ServerReplacedError: Another server has answered.
             SessionLostError, SessionSharedError: The recurrent state is not that of this client.
         """
         now = time.monotonic()
         self._forget_prepared(call)  # the reply differs from earlier ones
-        if is_other(answer.instance, self.instance):
-            raise replaced(self.address)
+        if is_other(answer.instance, call.instance):
+            # A service that does not look at the instance: its new state has seen this call.
+            self._forget_server()
+            self._sessions.forget(call.full_name)
+            self._sessions.lost_reply(call.full_name, call.episode)
+            raise lost_with_server(self.address, call.session)
         self.round_trips.add(now - sent_at)
         self.round_trips.late += answer.late_s > 0
         self._latest = answer
         self._note_clock(answer.time, sent_at, now)
         self._sessions.check(call.full_name, call.episode, answer.steps, join=join)
 
-    def note_error(self, call: ActCall, reply: Error) -> Exception:
-        """Returns the exception for a refusal."""
+    def refused(self, call: ActCall, reply: Error) -> bool:
+        """Raises the exception for a refusal.
+
+        Returns:
+            True if another server has refused a call that needs no earlier state: the call can be
+            sent to that server.
+
+        Raises:
+            SessionLostError: The recurrent state was lost, with the server or without it.
+            ClientError: The service refuses the call.
+        """
         self._forget_prepared(call)
         error = from_reply(reply, self.address)
+        if isinstance(error, ServerReplacedError):
+            if call.instance == self.instance:  # several calls may notice one replacement
+                self._forget_server()
+            self._check_session(call)
+            return True
         if isinstance(error, SessionLostError):
             self._sessions.forget(call.full_name)
-        return error
+        raise error
 
     def note_loss(self, call: ActCall) -> None:
         """Records a request to which no reply arrived."""
@@ -187,3 +244,7 @@ class Knowledge:
             self._best_s = min(self._best_s, round_trip_s)
             self._offset_s = time_s - (now - 0.5 * round_trip_s)
             self._clock_due = now + CLOCK_PERIOD_S
+            self._patience_ends = self._clock_due + CLOCK_PERIOD_S
+        elif now > self._patience_ends:
+            self._best_s *= CLOCK_PATIENCE
+            self._patience_ends = now + CLOCK_PERIOD_S

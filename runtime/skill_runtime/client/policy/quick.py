@@ -19,7 +19,7 @@ from skill_proto.arrays import FloatArray
 from skill_runtime.client.policy.acts import SPLIT, ReplyHead
 from skill_runtime.client.sessions import SessionAge
 
-_MORE = int(zmq.SNDMORE)
+_MORE, _NOW = int(zmq.SNDMORE) | int(zmq.NOBLOCK), int(zmq.NOBLOCK)
 _SINGLE = np.dtype("<f4")
 
 MAX_CALLS = 1024
@@ -43,8 +43,13 @@ class PreparedCall:
     age: SessionAge
 
 
+class OtherFramesError(Exception):
+    """A reply has other frames than its header names."""
+
+
 QuickResult = tuple[dict[str, FloatArray] | None, list[bytes]]
-"""The arrays of a reply and its header; or None, and the frames to read the usual way."""
+"""The arrays of a reply and its header; or None, and the frames to read the usual way, without any
+if the request cannot be sent now."""
 
 
 def prepare(
@@ -92,31 +97,38 @@ def exchange(
 
     Raises:
         zmq.ZMQError: The socket failed, or no reply came in time.
+        OtherFramesError: The reply has other frames than its header names.
     """
     send, receive, age = socket.send, socket.recv, call.age
-    if deadline is None:
-        send(call.head + number + b"}", _MORE)
-    else:
-        send(b'%b%b,"deadline":%.6f}' % (call.head, number, max(deadline, 0.0)), _MORE)
+    try:
+        if deadline is None:
+            send(call.head + number + b"}", _MORE)
+        else:
+            send(b'%b%b,"deadline":%.6f}' % (call.head, number, max(deadline, 0.0)), _MORE)
+    except zmq.Again:
+        return None, []
     if call.command:
         send(frames[0], _MORE)
-        send(frames[1])
+        send(frames[1], _NOW)
     else:
-        send(frames[0])
+        send(frames[0], _NOW)
     frame = receive(0, False)
     header = frame.bytes
     usual = b'%b%b,"steps":%d,' % (call.reply, number, age.steps + 1)
     if frame.more and header.startswith(usual) and not age.unanswered:
         arrays: dict[str, FloatArray] = {}
-        for name, shape in call.arrays:
-            frame = receive(0, False)
-            arrays[name] = np.ndarray(shape, _SINGLE, frame.bytes)
-            if not frame.more:
-                break
+        try:
+            for name, shape in call.arrays:
+                frame = receive(0, False)
+                arrays[name] = np.ndarray(shape, _SINGLE, frame.bytes)
+                if not frame.more:
+                    break
+        except TypeError:  # the frame is too short for the array
+            raise OtherFramesError from None
         if not frame.more and len(arrays) == len(call.arrays):
             age.steps += 1
             return arrays, [header]
-        raise zmq.ZMQError(zmq.EINVAL, "a reply has other frames than its header names")
+        raise OtherFramesError
     received = [header]
     while frame.more:
         frame = receive(0, False)
