@@ -50,7 +50,8 @@ class ShardedClient:
     Args:
         addresses: Addresses of the services, spelled the same way in all programs that share
             sessions.
-        timeout_s: Longest duration of a call, up to an hour [s].
+        timeout_s: Longest duration of a call, up to an hour [s]. A client of ``make_client`` has
+            its own; a SkillClient is called up to three times after a restart of its server.
         name: Name of this program in the debug logs of the services.
         key: File with the key pair of this client, from ``skill-keys new``.
         server_key: Public key of the services, which have one pair of keys, or a file with it.
@@ -121,9 +122,10 @@ class ShardedClient:
 
         Raises:
             SessionLostError: the service dropped the recurrent state or was started again, or the
-                session moved with a change of the addresses. The call had no effect; the next one
-                starts with an empty recurrent state.
+                session moved with a change of the addresses; the text says which. The next call
+                goes on. After a restart or a move, the call had no effect.
             AddressDownError: the address does not answer; the call was not sent.
+            HandshakeError: the service refuses the key; once it is allowed, the next call is sent.
             ServerUnreachableError: no reply arrived within the timeout.
             CommandRefusedError, SessionSharedError: as ``PolicyClient.act``.
         """
