@@ -122,9 +122,10 @@ class Fleet:
                 episode=1,  # the next run of the generator takes over the session and its rows
                 model=model,
                 observation=rng.normal(0.0, 0.1, (1, manifest.observation_size)),
+                instance=instance,
                 **command_of(manifest),
             )
-            header, *arrays = frames.request(call, instance, 0, None)
+            header, *arrays = frames.request(call, 0, None)
             self._requests.append((header.removesuffix(b"0}"), tuple(arrays)))
 
     def begin(self, within_s: float) -> int:
