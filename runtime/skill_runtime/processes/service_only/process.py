@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import sys
+from dataclasses import replace
 
 from skill_proto.messages import ServiceWelcome
 from skill_proto.shared_memory.memory import map_memory
@@ -40,6 +41,9 @@ def main() -> None:
         limit_memory(MEMORY_MIB + MEMORY_PER_MODEL_MIB * len(config.service.models))
     counters, clock = Counters(map_memory(config.memory)), MonotonicClock()
     words, rounds = counters.words, 0
+    service_config = replace(
+        config.service, instance=instance_of_start(config.service.instance, words[Word.STARTS])
+    )
 
     def beat() -> None:
         words[Word.BEAT] = int(clock.now() * 1e9)
@@ -66,12 +70,24 @@ def main() -> None:
     beat()
     supervision = Supervision(beat=beat, round=ends)
     try:
-        serve_clients(config.service, supervision, ready, log.warning)
+        serve_clients(service_config, supervision, ready, log.warning)
     except PolicyFileError as error:
         _report(config.report, NotOpened(reason=str(error)))
         sys.exit(str(error) if config.report is None else 1)
     except TooManyPartsError:
         os._exit(1)
+
+
+def instance_of_start(server: str, starts: int) -> str:
+    """Returns the name of one run of the process, which has sessions of its own.
+
+    A request for an earlier run is refused before it has an effect.
+
+    Args:
+        server: Name of this run of the server.
+        starts: Starts that were counted; the first one is counted after it has reported.
+    """
+    return f"{server}-{max(1, starts)}"
 
 
 def _report(descriptor: int | None, report: Opened | NotOpened) -> None:

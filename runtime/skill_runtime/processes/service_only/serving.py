@@ -147,7 +147,7 @@ class ServingPolicies:
                 models=options.models,
                 device=options.device,
                 listener=(listener.socket.fileno(), listener.address),
-                instance=self._instance,
+                instance=self._instance,  # each start of the process adds its number
                 server=options.server,
                 security=options.security,
             ),

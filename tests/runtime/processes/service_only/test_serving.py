@@ -17,6 +17,8 @@ import zmq
 from tests.support.policy_services import serving_policies
 from tests.support.served import DEADLINE_S, until
 
+from skill_proto.messages import Act
+from skill_proto.wire import pack
 from skill_runtime.client import (
     CommandRefusedError,
     ForbiddenError,
@@ -197,6 +199,30 @@ def test_a_service_that_is_killed_answers_again_and_says_that_the_state_is_lost(
             except SessionLostError:
                 lost = True
         client.act(AT_REST, session="a", goal=GOAL, model="goal")
+
+
+def test_a_request_for_the_process_before_a_restart_is_refused_and_has_no_effect(
+    serving: ServingPolicies,
+) -> None:
+    with PolicyClient(serving.address, timeout_s=DEADLINE_S) as client:
+        before = client.hello().instance
+    (child,) = [
+        process
+        for process in psutil.Process().children()
+        if "skill_runtime.processes.service_only.process" in process.cmdline()
+    ]
+    child.kill()
+    with PolicyClient(serving.address, timeout_s=DEADLINE_S) as client:
+        after = client.hello().instance
+    assert after != before
+    assert after.split("-")[0] == before.split("-")[0]
+    with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        socket.linger = 0
+        socket.rcvtimeo = round(1000 * DEADLINE_S)
+        socket.connect(serving.address)
+        message = Act(session="old", model="goal", instance=before)
+        socket.send_multipart(pack(message))
+        assert b'"code":"wrong_server"' in socket.recv()
 
 
 def test_a_file_that_is_no_policy_is_named_before_anything_is_served(tmp_path: Path) -> None:
