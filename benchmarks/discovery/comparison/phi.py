@@ -140,9 +140,14 @@ def _of_file(path: Path) -> Phi:
 
 
 def _embedding(nodes: Sequence[onnx.NodeProto], makers: dict[str, onnx.NodeProto]) -> str | None:
-    """Returns the name of phi(s) in phi(g) - phi(s), whose norm the graph computes."""
+    """Returns the name of phi(s) in phi(g) - phi(s), whose norm the graph computes.
+
+    The norm is a ReduceL2, or the root of a sum of squares in files for older runtimes.
+    """
     for node in nodes:
-        difference = makers.get(node.input[0]) if node.op_type == "ReduceL2" else None
+        is_square = node.op_type == "Mul" and len(set(node.input)) == 1
+        is_norm = node.op_type == "ReduceL2" or is_square
+        difference = makers.get(node.input[0]) if is_norm else None
         if difference is None or difference.op_type != "Sub":
             continue
         here = difference.input[1]

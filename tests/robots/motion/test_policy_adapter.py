@@ -12,7 +12,7 @@ from tests.support.lift_policy import lift_manifest
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
-from skill_robots.arm import ObjectUnseenError
+from skill_robots.arm import JointTarget, ObjectUnseenError
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig, ActionDecoder, end_effector_state
 from skill_robots.motion.inverse_kinematics import inverse_kinematics
@@ -217,23 +217,35 @@ def test_a_missing_object_is_named_with_the_objects_that_are_reported(
 
 
 @pytest.mark.parametrize(
-    "parts",
+    ("parts", "reason"),
     [
-        [GRIPPER],
-        [GRIPPER, DISPLACE],
-        [{**DISPLACE, "size": 2}],
-        [DISPLACE, {**GRIPPER, "name": "grasp"}],
-        [{**DISPLACE, "name": "joint_displacement", "size": 7}],
+        ([GRIPPER], "this robot takes .*gripper_width_displacement"),
+        ([{**DISPLACE, "size": 2}], "this robot takes .*gripper_width_displacement"),
+        ([DISPLACE, {**GRIPPER, "name": "grasp"}], "'grasp' has the scale 0.2 m"),
+        ([{**DISPLACE, "name": "joint_displacement", "size": 7}], "the unit 'm', expected 'rad'"),
     ],
 )
 def test_other_actions_are_refused_by_name(
-    make_manifest: MakeManifest, parts: list[dict[str, Any]]
+    make_manifest: MakeManifest, parts: list[dict[str, Any]], reason: str
 ) -> None:
     manifest = gripper_manifest(make_manifest, action=parts)
-    with pytest.raises(
-        UnsupportedPolicyError, match=r"this robot takes .*gripper_width_displacement"
-    ):
+    with pytest.raises(UnsupportedPolicyError, match=reason):
         PolicyAdapter(PANDA, manifest, 0.005)
+
+
+def test_the_gripper_may_come_first(make_manifest: MakeManifest) -> None:
+    state = MujocoArm(seed=0).read()
+    found: list[JointTarget] = []
+    for parts, action in (
+        ([DISPLACE, GRIPPER], [0.5, -0.5, 1.0, 0.1]),
+        ([GRIPPER, DISPLACE], [0.1, 0.5, -0.5, 1.0]),
+    ):
+        adapter = PolicyAdapter(PANDA, gripper_manifest(make_manifest, action=parts), 0.005)
+        adapter.reset(state)
+        adapter.apply_action(np.array(action), state)
+        found.append(adapter.step())
+    np.testing.assert_array_equal(found[0].position, found[1].position)
+    assert found[0].gripper_width == found[1].gripper_width
 
 
 def test_the_displacement_origin_is_the_manifests(make_manifest: MakeManifest) -> None:
