@@ -211,6 +211,8 @@ def tracking(address: str) -> Generator[threading.Event]:
             connection.ask(Hello())
             ahead_s = connection.time - time.monotonic()
             while not ended.wait(0.02):
+                # The quickest reply tells the difference of the clocks best.
+                ahead_s = max(ahead_s, connection.time - time.monotonic())
                 if sends.is_set():
                     captured = time.monotonic() + ahead_s
                     with suppress(CommandRefusedError):  # a late pose is refused
