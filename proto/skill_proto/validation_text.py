@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from skill_proto.printable import printable
+
 
 def describe_errors(error: ValidationError, limit: int = 8) -> str:
     """Describes each faulty field on one line of bounded length.
 
-    A fault is given as the field, the problem and, for a scalar, the value.
+    A fault is given as the field, the problem and, for a scalar, the value. Names of fields and
+    values are the sender's, so unsafe characters are escaped.
 
     Args:
         error: The error that pydantic raised.
@@ -24,7 +27,7 @@ def describe_errors(error: ValidationError, limit: int = 8) -> str:
         given = item["input"]
         shown = item["type"] != "missing" and isinstance(given, str | int | float | None)
         tail = f", got {clip(repr(given), 60)}" if shown else ""
-        lines.append(f"{clip(place, 80)}: {clip(item['msg'], 400)}{tail}")
+        lines.append(printable(f"{clip(place, 80)}: {clip(item['msg'], 400)}{tail}"))
     left = len(items) - limit
     return "; ".join(lines) + (f"; and {left} more" if left > 0 else "")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from skill_proto.validation_text import clip, describe_errors
 
 
 class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     size: int
     names: tuple[str, ...] = ()
 
@@ -23,6 +25,11 @@ def test_a_scalar_is_shown_with_its_fault() -> None:
     assert text({"size": "x"}).startswith("size: Input should be a valid integer")
     assert text({"size": "x"}).endswith(", got 'x'")
     assert text({}) == "size: Field required"
+
+
+def test_names_of_fields_are_safe_to_print() -> None:
+    faults = text({"size": 1, "a\x1b[2Kb\n\u202e": 1})
+    assert faults.startswith(r"a\x1b[2Kb\n\u202e: Extra inputs")
 
 
 def test_further_faults_are_counted() -> None:
