@@ -46,7 +46,7 @@ WRONG_SERVER_KEY = (
 )
 ENDED = (
     "the server ends the handshake: it admits only clients with keys, or is no skill-serve. Fix: "
-    "give key and server_key"
+    "give key and server_key, or start a server with: skill-serve --model FILE"
 )
 
 
