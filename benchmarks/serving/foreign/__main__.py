@@ -102,7 +102,7 @@ def main(options: Options) -> None:
     write_json(options.json, {"rows": rows})
 
 
-def _measure(path: Path, exported_by: str, fill_in: Any, goals: int) -> dict[str, Any]:  # noqa: ANN401
+def _measure(path: Path, exported_by: str, fill_in: manifests.FillIn, goals: int) -> dict[str, Any]:
     lines = manifests.write_manifest(path, fill_in)
     model = onnx.load(path)
     with served(path) as client:

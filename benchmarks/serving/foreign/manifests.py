@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ GOAL = {
     "high": HIGH.tolist(),
 }
 POSITION = {"name": "end_effector_position", "size": 3, "unit": "m", "frame": "world"}
+FillIn = Callable[[dict[str, Any]], dict[str, Any]]
+"""Draft of a manifest -> the manifest."""
+
 GOAL_FIELD = {"name": "goal", "size": 3, "unit": "m", "frame": "world"}
 
 
@@ -100,7 +104,7 @@ def attach_metadata(path: Path) -> None:
     onnx.save(model, path)
 
 
-def write_manifest(path: Path, fill_in: Any) -> int:  # noqa: ANN401
+def write_manifest(path: Path, fill_in: FillIn) -> int:
     """Drafts and fills in the manifest beside a file; returns the number of lines by hand.
 
     Args:

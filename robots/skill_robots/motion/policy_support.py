@@ -167,7 +167,7 @@ def _action(spec: ArmSpec, manifest: PolicyManifest) -> list[str]:
 
 
 def _magnitude(spec: ArmSpec, part: ActionPart, owner: str, size: float) -> list[str]:
-    """Returns what is wrong with the magnitude of a scale or offset."""
+    """Returns the faults in the magnitude of a scale or offset, one text each."""
     if part.unit == _METRE and size > _reach_m(spec):
         return [f"{owner} {size:g} m, {_beyond(spec)}"]
     if part.unit in ("rad", "rad/s") and size > MAX_ANGLE * (1 + ROUNDED):

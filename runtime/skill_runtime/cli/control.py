@@ -15,6 +15,7 @@ from tyro.conf import arg
 from skill_proto.faults import needs_clear
 from skill_proto.ports import DEFAULT_ADDRESS
 from skill_proto.printable import printable
+from skill_runtime.cli.flag_texts import as_flags
 from skill_runtime.cli.repeat_command import holder_name
 from skill_runtime.cli.subcommands import (
     AnySubcommand,
@@ -30,12 +31,7 @@ from skill_runtime.console.interrupts import raise_at_interrupt
 from skill_runtime.console.status_line import discard_output
 from skill_runtime.console.text import control_command
 
-_AS_FLAGS = {
-    "pass stop_address=...": "pass --stop-address ADDRESS",
-    "pass telemetry_address=...": "pass --telemetry-address ADDRESS",
-    "give key and server_key": "give --key FILE and --server-key KEY",
-    "give key, set": "give --key FILE, set",
-    "give server_key, set": "give --server-key KEY, set",
+_AS_COMMANDS = {
     "call hello() to use the new server, then acquire() again": "run this command again",
     "after a restart of the server, call hello()": "after a restart of the server, run this again",
     "call acquire() again if this program should still command the arm": "run this command again",
@@ -168,9 +164,7 @@ def _run(options: ControlOptions) -> int:
 
 
 def _print_error(text: str) -> None:
-    for call, flags in _AS_FLAGS.items():
-        text = text.replace(call, flags)
-    print(f"skill-control: {printable(text)}", file=sys.stderr)
+    print(f"skill-control: {printable(as_flags(text, _AS_COMMANDS))}", file=sys.stderr)
 
 
 def _advice(command: Subcommand, error: CommandRefusedError, client: SkillClient) -> str:

@@ -56,7 +56,7 @@ Send = Callable[[bytes, str, list[bytes]], None]
 
 
 class PolicyService:
-    """Answers requests; whoever reads the socket hands them over and calls :meth:`flush`.
+    """Answers requests. The reader of the socket passes each one on, then calls :meth:`flush`.
 
     Args:
         models: The policies.

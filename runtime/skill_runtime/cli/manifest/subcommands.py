@@ -35,7 +35,7 @@ class DraftCommand:
     """Replace an existing manifest."""
 
     def run(self) -> int:
-        """Writes the draft, prints what is left to do, and returns the exit code."""
+        """Writes the draft, prints the entries to fill in by hand, and returns the exit code."""
         from skill_runtime.policy.foreign.draft import draft_manifest
 
         draft = draft_manifest(self.model, self.like)

@@ -11,10 +11,10 @@ import tyro
 from tyro.conf import OmitArgPrefixes, arg
 
 from skill_proto.ports import MAX_PORT
+from skill_runtime.cli.flag_texts import as_flags
 from skill_runtime.cli.subscribers.server_options import (
     Ending,
     ServerOptions,
-    as_flags,
     check_installed,
 )
 from skill_runtime.client import ClientError

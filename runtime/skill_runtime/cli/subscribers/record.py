@@ -12,10 +12,10 @@ from typing import Annotated
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
+from skill_runtime.cli.flag_texts import as_flags
 from skill_runtime.cli.subscribers.server_options import (
     Ending,
     ServerOptions,
-    as_flags,
     check_installed,
 )
 from skill_runtime.client import ClientError

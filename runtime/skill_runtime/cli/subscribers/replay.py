@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from skill_runtime.cli.subscribers.server_options import ServerOptions, as_flags, check_installed
+from skill_runtime.cli.flag_texts import as_flags
+from skill_runtime.cli.subscribers.server_options import ServerOptions, check_installed
 from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from skill_runtime.console.flags import UsageError, check_number

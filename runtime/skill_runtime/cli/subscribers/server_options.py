@@ -12,24 +12,8 @@ from typing import Annotated
 from tyro.conf import arg
 
 from skill_proto.ports import DEFAULT_ADDRESS
-from skill_runtime.client import ClientError, SkillClient
+from skill_runtime.client import SkillClient
 from skill_runtime.console.flags import UsageError
-
-_AS_FLAGS = {
-    "pass telemetry_address=...": "pass --telemetry-address ADDRESS",
-    "give key and server_key": "give --key FILE and --server-key KEY",
-    "give key, set": "give --key FILE, set",
-    "give server_key, set": "give --server-key KEY, set",
-}
-"""Fixes in terms of the client's arguments, and the same for a command line."""
-
-
-def as_flags(error: ClientError) -> str:
-    """Returns the text of an error with its fix in terms of flags."""
-    text = str(error)
-    for argument, flag in _AS_FLAGS.items():
-        text = text.replace(argument, flag)
-    return text
 
 
 @dataclass(frozen=True, kw_only=True)

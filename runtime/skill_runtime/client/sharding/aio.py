@@ -6,19 +6,17 @@ A service that does not answer delays no call to another one.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Protocol, Self, Unpack
 
 from numpy.typing import ArrayLike
 
 from skill_proto.arrays import FloatArray
-from skill_runtime.client.connection import Connection
 from skill_runtime.client.errors import ServerReplacedError
 from skill_runtime.client.policy import AsyncPolicyClient
-from skill_runtime.client.requests import check_timeout, read_keys
 from skill_runtime.client.sharding.arguments import ActArguments
-from skill_runtime.client.sharding.probe import Probe
-from skill_runtime.client.sharding.shards import Shards
+from skill_runtime.client.sharding.division import Division
 
 
 class AsyncServiceClient(Protocol):
@@ -38,7 +36,7 @@ class AsyncServiceClient(Protocol):
         ...
 
 
-class AsyncShardedClient:
+class AsyncShardedClient(Division[AsyncServiceClient]):
     """A client of several services in one event loop; its arguments are those of ShardedClient."""
 
     def __init__(
@@ -51,36 +49,21 @@ class AsyncShardedClient:
         server_key: str | Path | None = None,
         make_client: Callable[[str], AsyncServiceClient] | None = None,
     ) -> None:
-        self.timeout_s = check_timeout(timeout_s)
-        self._shards = Shards(addresses, self._make_probe)
-        self._name, self._key, self._server_key = name, key, server_key
-        self._make_client = make_client or self._default_client
-        self._clients: dict[str, AsyncServiceClient] = {}
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """The addresses among which the sessions are divided."""
-        return self._shards.addresses
-
-    @property
-    def down(self) -> tuple[str, ...]:
-        """The addresses that did not answer their last call."""
-        return self._shards.down
-
-    def address_of(self, session: str) -> str:
-        """Returns the address at which a session lives."""
-        return self._shards.address_of(session)
-
-    def client_of(self, session: str) -> AsyncServiceClient:
-        """Returns the client of the address of a session."""
-        return self._client(self._shards.address_of(session))
+        super().__init__(
+            addresses,
+            timeout_s=timeout_s,
+            key=key,
+            server_key=server_key,
+            make_client=make_client
+            or partial(
+                AsyncPolicyClient, timeout_s=timeout_s, name=name, key=key, server_key=server_key
+            ),
+        )
 
     async def use(self, addresses: Iterable[str]) -> None:
         """Changes the list of addresses; see ``ShardedClient.use``."""
-        for address in self._shards.use(addresses):
-            client = self._clients.pop(address, None)
-            if client is not None:
-                await client.close()
+        for client in self._changed(addresses):
+            await client.close()
 
     async def act(
         self, observation: ArrayLike, *, session: str, **arguments: Unpack[ActArguments]
@@ -94,25 +77,6 @@ class AsyncShardedClient:
                 await client.hello()
                 self._shards.replaced(attempt)
                 return await client.act(observation, session=session, **arguments)
-
-    def _default_client(self, address: str) -> AsyncServiceClient:
-        return AsyncPolicyClient(
-            address,
-            timeout_s=self.timeout_s,
-            name=self._name,
-            key=self._key,
-            server_key=self._server_key,
-        )
-
-    def _make_probe(self, address: str) -> Probe:
-        keys = read_keys(address, self._key, self._server_key)
-        return Probe(Connection(address, self.timeout_s, keys))
-
-    def _client(self, address: str) -> AsyncServiceClient:
-        client = self._clients.get(address)
-        if client is None:
-            client = self._clients[address] = self._make_client(address)
-        return client
 
     async def close(self) -> None:
         """Closes all sockets; raises no error."""

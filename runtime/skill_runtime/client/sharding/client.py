@@ -9,20 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol, Self, Unpack
 
 from numpy.typing import ArrayLike
 
 from skill_proto.arrays import FloatArray
-from skill_runtime.client.connection import Connection
 from skill_runtime.client.errors import ServerReplacedError
 from skill_runtime.client.guard import Guard
 from skill_runtime.client.policy import PolicyClient
-from skill_runtime.client.requests import check_timeout, read_keys
 from skill_runtime.client.sharding.arguments import ActArguments
-from skill_runtime.client.sharding.probe import Probe
-from skill_runtime.client.sharding.shards import Shards
+from skill_runtime.client.sharding.division import Division
 
 
 class ServiceClient(Protocol):
@@ -42,7 +40,7 @@ class ServiceClient(Protocol):
         ...
 
 
-class ShardedClient:
+class ShardedClient(Division[ServiceClient]):
     """A client of several services; the constructor does not send anything.
 
     Calls of one client come one at a time; each thread makes a client of its own.
@@ -74,30 +72,17 @@ class ShardedClient:
         server_key: str | Path | None = None,
         make_client: Callable[[str], ServiceClient] | None = None,
     ) -> None:
-        self.timeout_s = check_timeout(timeout_s)
+        super().__init__(
+            addresses,
+            timeout_s=timeout_s,
+            key=key,
+            server_key=server_key,
+            make_client=make_client
+            or partial(
+                PolicyClient, timeout_s=timeout_s, name=name, key=key, server_key=server_key
+            ),
+        )
         self._guard = Guard()
-        self._shards = Shards(addresses, self._make_probe)
-        self._name, self._key, self._server_key = name, key, server_key
-        self._make_client = make_client or self._default_client
-        self._clients: dict[str, ServiceClient] = {}
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """The addresses among which the sessions are divided."""
-        return self._shards.addresses
-
-    @property
-    def down(self) -> tuple[str, ...]:
-        """The addresses that did not answer their last call."""
-        return self._shards.down
-
-    def address_of(self, session: str) -> str:
-        """Returns the address at which a session lives."""
-        return self._shards.address_of(session)
-
-    def client_of(self, session: str) -> ServiceClient:
-        """Returns the client of the address of a session."""
-        return self._client(self._shards.address_of(session))
 
     def use(self, addresses: Iterable[str]) -> None:
         """Changes the list of addresses; a new one takes over its share of the sessions.
@@ -108,10 +93,8 @@ class ShardedClient:
             InvalidUseError, InvalidAddressError: as the constructor; the list is unchanged.
         """
         with self._guard:
-            for address in self._shards.use(addresses):
-                client = self._clients.pop(address, None)
-                if client is not None:
-                    client.close()
+            for client in self._changed(addresses):
+                client.close()
 
     def act(
         self, observation: ArrayLike, *, session: str, **arguments: Unpack[ActArguments]
@@ -137,25 +120,6 @@ class ShardedClient:
                 client.hello()
                 self._shards.replaced(attempt)
                 return client.act(observation, session=session, **arguments)
-
-    def _default_client(self, address: str) -> ServiceClient:
-        return PolicyClient(
-            address,
-            timeout_s=self.timeout_s,
-            name=self._name,
-            key=self._key,
-            server_key=self._server_key,
-        )
-
-    def _make_probe(self, address: str) -> Probe:
-        keys = read_keys(address, self._key, self._server_key)
-        return Probe(Connection(address, self.timeout_s, keys))
-
-    def _client(self, address: str) -> ServiceClient:
-        client = self._clients.get(address)
-        if client is None:
-            client = self._clients[address] = self._make_client(address)
-        return client
 
     def close(self) -> None:
         """Closes all sockets; raises no error."""

@@ -21,7 +21,7 @@ from skill_robots.motion.setpoint_shaper import ShaperConfig
 from skill_robots.observation import FIELDS
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.tasks.tabletop.task import TABLETOP
-from skill_runtime.policy.foreign.graph_facts import GraphFacts, entries, find_facts
+from skill_runtime.policy.foreign.graph_facts import GraphFacts, State, entries, find_facts
 from skill_runtime.policy.foreign.metadata import ExportedMetadata, read_metadata
 from skill_runtime.policy.foreign.terms import ARM_JOINTS, fields_of
 from skill_runtime.policy.onnx_file.errors import PolicyFileError
@@ -210,7 +210,7 @@ def _goal(observation: Sequence[dict[str, Any]], to_do: list[str]) -> dict[str, 
     }
 
 
-def _state(state: Any, facts: GraphFacts, to_do: list[str]) -> dict[str, Any]:  # noqa: ANN401
+def _state(state: State, facts: GraphFacts, to_do: list[str]) -> dict[str, Any]:
     to_do.append(
         f"recurrent {state.name}: trained_horizon_steps, the longest sequence that training "
         "unrolled (num_steps_per_env of rsl_rl, n_steps of RecurrentPPO), or beyond_horizon "

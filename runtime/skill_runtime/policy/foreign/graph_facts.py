@@ -1,4 +1,4 @@
-"""What the tensors of a graph are: observation, action, recurrent states."""
+"""The role of each tensor of a graph: observation, action or recurrent state."""
 
 from __future__ import annotations
 

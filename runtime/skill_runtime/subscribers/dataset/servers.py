@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from skill_proto.messages import PolicyStep, Telemetry, Welcome
 
 SAME = ("manifest", "robot", "joint_names", "policy_rate_hz", "servo_period_s")
-"""What the servers of one dataset have in common."""
+"""Fields of the server's description that are equal for all servers of one dataset."""
 
 Received = Telemetry | PolicyStep
 
