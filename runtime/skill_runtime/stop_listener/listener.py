@@ -52,7 +52,7 @@ class StopSocket(Protocol):
         """Returns the next frame."""
         ...
 
-    def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401
+    def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401  pyzmq
         """Sends a message."""
         ...
 

@@ -19,7 +19,7 @@ class RouterSocket(Protocol):
         """Returns the next frame of a message; its ``more`` is set if others follow."""
         ...
 
-    def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401
+    def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401  pyzmq
         """Sends a message whose first frame is the receiver's name."""
         ...
 
@@ -35,7 +35,7 @@ class DealerSocket(Protocol):
         """Returns the frames of the next message."""
         ...
 
-    def send_multipart(self, msg_parts: Any, flags: int = 0, copy: bool = True) -> Any:  # noqa: ANN401
+    def send_multipart(self, msg_parts: Any, flags: int = 0, copy: bool = True) -> Any:  # noqa: ANN401  pyzmq
         """Sends a message."""
         ...
 

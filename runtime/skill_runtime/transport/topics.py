@@ -38,7 +38,7 @@ class XpubSocket(Protocol):
         """Grants a subscription to the subscriber of the last :meth:`recv`."""
         ...
 
-    def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401
+    def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401  pyzmq
         """Publishes a message; its first frame is the topic."""
         ...
 

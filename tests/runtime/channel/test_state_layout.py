@@ -48,7 +48,7 @@ def integers(**values: int) -> dict[str, int]:
     return dict.fromkeys(INTEGERS[1:], 0) | values
 
 
-def packed(layout: StateLayout = LAYOUT, **changes: Any) -> bytes:  # noqa: ANN401
+def packed(layout: StateLayout = LAYOUT, **changes: Any) -> bytes:  # noqa: ANN401  passed on
     given: dict[str, Any] = {
         "integers": integers(),
         "latency_counts": [0] * layout.latency_buckets,

@@ -141,7 +141,7 @@ def test_values_that_are_not_numbers_are_refused(name: str) -> None:
     ],
     ids=["nan", "infinity", "large", "rows", "axes"],
 )
-def test_an_array_that_cannot_be_sent_is_named(values: Any, said: str) -> None:  # noqa: ANN401
+def test_an_array_that_cannot_be_sent_is_named(values: Any, said: str) -> None:  # noqa: ANN401  wrong types
     with pytest.raises(CommandRefusedError, match=said) as caught:
         to_arrays({"skill": values})
     assert "'skill'" in str(caught.value)
@@ -178,7 +178,7 @@ def test_other_timeouts_are_kept(timeout_s: Any) -> None:  # noqa: ANN401  any n
 
 
 @pytest.mark.parametrize("address", [None, 5555, b"tcp://127.0.0.1:1", ["tcp://127.0.0.1:1"]])
-def test_an_address_that_is_not_a_text_is_refused(address: Any) -> None:  # noqa: ANN401
+def test_an_address_that_is_not_a_text_is_refused(address: Any) -> None:  # noqa: ANN401  wrong types
     with pytest.raises(InvalidAddressError, match="tcp://HOST:PORT"):
         SkillClient(address)
 
@@ -193,5 +193,5 @@ def test_an_address_that_cannot_be_used_is_refused_by_a_call(address: str) -> No
 
 
 @pytest.mark.parametrize("name", [None, "x" * 1000, "\ud800\n", 3])
-def test_any_name_is_accepted(name: Any) -> None:  # noqa: ANN401
+def test_any_name_is_accepted(name: Any) -> None:  # noqa: ANN401  wrong types
     SkillClient(NOWHERE, name=name).close()

@@ -46,7 +46,7 @@ def half_cheetah(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train("half_cheetah", tmp_path_factory.mktemp("half_cheetah"))
 
 
-def evaluate(model: Path, **options: Any) -> Outcome:  # noqa: ANN401
+def evaluate(model: Path, **options: Any) -> Outcome:  # noqa: ANN401  passed on
     arguments = EvaluationOptions(model=model, **options)
     return find_evaluation(arguments)(arguments)
 
@@ -98,7 +98,7 @@ def test_an_environment_of_a_stranger_must_be_named(tmp_path: Path) -> None:
         evaluate(model, world="ant")
 
 
-def changed(model: Path, folder: Path, **fields: Any) -> Path:  # noqa: ANN401
+def changed(model: Path, folder: Path, **fields: Any) -> Path:  # noqa: ANN401  passed on
     """Returns a copy of a policy file with another manifest."""
     whole = onnx.load(model)
     manifest = json.loads(load_manifest(model).to_json()) | fields
@@ -142,7 +142,7 @@ towards (float[batch,2] observation, float[batch,1] goal) => (float[batch,1] act
 """A policy of the point that is at its goal after one step: half of a command in [-2, 4]."""
 
 
-def goals_alone(model: Path, graph: str, folder: Path, goal: dict[str, Any], **fields: Any) -> Path:  # noqa: ANN401
+def goals_alone(model: Path, graph: str, folder: Path, goal: dict[str, Any], **fields: Any) -> Path:  # noqa: ANN401  passed on
     """Writes a policy that takes goals and no skills."""
     whole = onnx.parser.parse_model(graph)
     manifest = json.loads(load_manifest(model).to_json()) | fields

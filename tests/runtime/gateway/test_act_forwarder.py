@@ -33,13 +33,13 @@ class Socket:
     sent: list[list[bytes]] = field(default_factory=list[list[bytes]])
     arrived: deque[list[bytes]] = field(default_factory=deque[list[bytes]])
 
-    def send_multipart(self, msg_parts: Any, flags: int = 0, copy: bool = True) -> Any:  # noqa: ANN401
+    def send_multipart(self, msg_parts: Any, flags: int = 0, copy: bool = True) -> Any:  # noqa: ANN401  pyzmq
         assert flags == zmq.NOBLOCK
         if not self.connected:
             raise zmq.Again
         self.sent.append([bytes(memoryview(part)) for part in msg_parts])
 
-    def recv_multipart(self, flags: int = 0) -> Any:  # noqa: ANN401
+    def recv_multipart(self, flags: int = 0) -> Any:  # noqa: ANN401  pyzmq
         assert flags == zmq.NOBLOCK
         if not self.arrived:
             raise zmq.Again

@@ -33,7 +33,7 @@ GOAL = {"name": "goal", "size": 2, "unit": "m", "frame": "world"}
 PREVIOUS = {"name": "previous_action", "size": 3, "unit": "1", "frame": "none"}
 
 
-def data(observation: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+def data(observation: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:  # noqa: ANN401  passed on
     return {
         "schema_version": 1,
         "name": "foreign",
@@ -52,7 +52,7 @@ def data(observation: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:  
     } | changes
 
 
-def inputs(observation: list[dict[str, Any]], n: int = 1, **changes: Any) -> ObservationInputs:  # noqa: ANN401
+def inputs(observation: list[dict[str, Any]], n: int = 1, **changes: Any) -> ObservationInputs:  # noqa: ANN401  passed on
     return ObservationInputs(PolicyManifest.model_validate(data(observation, **changes)), n)
 
 
@@ -131,7 +131,7 @@ def test_lengths_of_history_may_differ_between_fields() -> None:
 # With graphs ------------------------------------------------------------------------------------
 
 
-def policy(folder: Path, graph: str, manifest: dict[str, Any], **more: Any) -> OnnxPolicy:  # noqa: ANN401
+def policy(folder: Path, graph: str, manifest: dict[str, Any], **more: Any) -> OnnxPolicy:  # noqa: ANN401  passed on
     path = folder / "foreign.onnx"
     onnx.save(onnx.parser.parse_model(graph), path)
     path.with_suffix(".manifest.json").write_text(json.dumps(manifest))

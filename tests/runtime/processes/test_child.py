@@ -34,7 +34,7 @@ def start(write_module: WriteModule) -> Iterator[Start]:
     """Starts children that end with the test."""
     children: list[Child] = []
 
-    def run(code: str, *arguments: str, **options: Any) -> Child:  # noqa: ANN401
+    def run(code: str, *arguments: str, **options: Any) -> Child:  # noqa: ANN401  passed on
         module = write_module(f"program_{len(children)}", code)
         program = ChildProgram(name="test", module=module, arguments=arguments, **options)
         children.append(Child.start(program, stderr=2))

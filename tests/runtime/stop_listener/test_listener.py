@@ -50,14 +50,14 @@ class Socket:
             frame.more = index < len(message) - 1
             self.frames.append(frame)
 
-    def recv(self, flags: int = 0, copy: bool = True) -> Any:  # noqa: ANN401
+    def recv(self, flags: int = 0, copy: bool = True) -> Any:  # noqa: ANN401  pyzmq
         assert flags == zmq.NOBLOCK
         if not self.frames:
             raise zmq.Again
         self.received += 1
         return self.frames.popleft()
 
-    def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401
+    def send_multipart(self, msg_parts: Any, flags: int = 0) -> Any:  # noqa: ANN401  pyzmq
         assert flags == zmq.NOBLOCK
         if self.fails:
             raise zmq.Again

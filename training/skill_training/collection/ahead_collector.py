@@ -159,7 +159,7 @@ class AheadCollector:
         self._asked = False
         self._round, self._cells_ahead = self._answer()
 
-    def _call(self, request: str, content: object) -> Any:  # noqa: ANN401
+    def _call(self, request: str, content: object) -> Any:  # noqa: ANN401  as the request
         self._send(request, content)
         return self._answer()
 

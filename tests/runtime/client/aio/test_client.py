@@ -48,7 +48,7 @@ def server() -> Iterator[StandIn]:
         yield server
 
 
-def client_of(server: StandIn, timeout_s: float = 10.0, **options: Any) -> AsyncSkillClient:  # noqa: ANN401
+def client_of(server: StandIn, timeout_s: float = 10.0, **options: Any) -> AsyncSkillClient:  # noqa: ANN401  passed on
     return AsyncSkillClient(server.address, timeout_s=timeout_s, **options)
 
 

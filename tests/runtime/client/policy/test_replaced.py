@@ -30,7 +30,7 @@ class Waiting:
     def act(self, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401  as the client's own
         return self._runner.run(self._client.act(*arguments, **named))
 
-    def swap(self) -> Any:  # noqa: ANN401
+    def swap(self) -> Any:  # noqa: ANN401  both kinds
         return self._runner.run(self._client.swap())
 
     def gather(self, *sessions: str) -> list[Any]:
@@ -58,12 +58,12 @@ def client(request: pytest.FixtureRequest, peer: Peer) -> Iterator[Any]:
     client.close()
 
 
-def act(client: Any, session: str, episode: int | None = None) -> None:  # noqa: ANN401
+def act(client: Any, session: str, episode: int | None = None) -> None:  # noqa: ANN401  both kinds
     result = client.act(AT_REST, session=session, episode=episode, skill=SKILL)
     assert result["action"].shape == (1, 3)
 
 
-def test_each_session_loses_its_state_once_and_goes_on(client: Any, peer: Peer) -> None:  # noqa: ANN401
+def test_each_session_loses_its_state_once_and_goes_on(client: Any, peer: Peer) -> None:  # noqa: ANN401  both kinds
     for session in ("a", "b", "a", "b"):
         act(client, session)
     second = PeerService("second")
@@ -78,7 +78,7 @@ def test_each_session_loses_its_state_once_and_goes_on(client: Any, peer: Peer) 
 
 
 def test_a_call_that_needs_no_earlier_state_goes_to_the_new_service(
-    client: Any,  # noqa: ANN401
+    client: Any,  # noqa: ANN401  both kinds
     peer: Peer,
 ) -> None:
     act(client, "a", episode=1)
@@ -88,7 +88,7 @@ def test_a_call_that_needs_no_earlier_state_goes_to_the_new_service(
     act(client, "new")
 
 
-def test_a_service_that_does_not_look_at_the_instance(client: Any, peer: Peer) -> None:  # noqa: ANN401
+def test_a_service_that_does_not_look_at_the_instance(client: Any, peer: Peer) -> None:  # noqa: ANN401  both kinds
     act(client, "a")
     peer.answer = PeerService("second", checks_instance=False).answer
     with pytest.raises(SessionLostError, match="started again"):
@@ -97,7 +97,7 @@ def test_a_service_that_does_not_look_at_the_instance(client: Any, peer: Peer) -
 
 
 @pytest.mark.parametrize("client", ["blocking", "asyncio"], indirect=True)
-def test_a_swap_is_refused_once(client: Any, peer: Peer) -> None:  # noqa: ANN401
+def test_a_swap_is_refused_once(client: Any, peer: Peer) -> None:  # noqa: ANN401  both kinds
     act(client, "a")
     peer.answer = PeerService("second").answer
     with pytest.raises(ServerReplacedError, match="Fix: call again"):

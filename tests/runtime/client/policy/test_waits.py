@@ -88,7 +88,7 @@ def test_a_reply_with_other_frames_is_of_another_protocol(
 
 
 @pytest.mark.parametrize("skill", [SKILL, SKILL.tolist()])  # the fastest way, and the usual one
-def test_a_frame_that_is_too_short_is_of_another_protocol(skill: Any, peer: Peer) -> None:  # noqa: ANN401
+def test_a_frame_that_is_too_short_is_of_another_protocol(skill: Any, peer: Peer) -> None:  # noqa: ANN401  array-like
     service = PeerService("first")
     peer.answer = service.answer
     with PolicyClient(peer.address, timeout_s=DEADLINE_S) as client:

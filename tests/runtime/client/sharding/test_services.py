@@ -94,7 +94,7 @@ async def both_lose_the_state_once(
                 assert time.monotonic() < ends, "the service is not used again"
                 await asyncio.sleep(0.02)
             except SessionLostError as error:
-                assert "was started again" in str(error)  # noqa: PT017
+                assert "was started again" in str(error)  # noqa: PT017  other sessions go on
                 break
             else:
                 pytest.fail("the loss of the recurrent state is not reported")

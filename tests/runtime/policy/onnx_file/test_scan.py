@@ -62,26 +62,26 @@ def in_graph(tensor: TensorProto) -> Any:  # noqa: ANN401  onnx has no types
     return model(initializer=[tensor])
 
 
-def in_constant(tensor: TensorProto) -> Any:  # noqa: ANN401
+def in_constant(tensor: TensorProto) -> Any:  # noqa: ANN401  onnx
     return model(helper.make_node("Constant", [], ["c"], value=tensor))
 
 
-def in_subgraph(tensor: TensorProto) -> Any:  # noqa: ANN401
+def in_subgraph(tensor: TensorProto) -> Any:  # noqa: ANN401  onnx
     branch = in_constant(tensor).graph
     return model(helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch))
 
 
-def in_a_list_of_tensors(tensor: TensorProto) -> Any:  # noqa: ANN401
+def in_a_list_of_tensors(tensor: TensorProto) -> Any:  # noqa: ANN401  onnx
     return model(helper.make_node("Any", [], ["c"], domain="own", tensors=[tensor]))
 
 
-def in_a_sparse_initializer(tensor: TensorProto) -> Any:  # noqa: ANN401
+def in_a_sparse_initializer(tensor: TensorProto) -> Any:  # noqa: ANN401  onnx
     made = model()
     made.graph.sparse_initializer.add().values.CopyFrom(tensor)
     return made
 
 
-def in_a_function(tensor: TensorProto) -> Any:  # noqa: ANN401
+def in_a_function(tensor: TensorProto) -> Any:  # noqa: ANN401  onnx
     made = model()
     function = made.functions.add()
     function.name, function.domain = "f", "own"
@@ -89,7 +89,7 @@ def in_a_function(tensor: TensorProto) -> Any:  # noqa: ANN401
     return made
 
 
-def in_a_training_graph(tensor: TensorProto) -> Any:  # noqa: ANN401
+def in_a_training_graph(tensor: TensorProto) -> Any:  # noqa: ANN401  onnx
     made = model()
     made.training_info.add().initialization.initializer.append(tensor)
     return made
@@ -107,7 +107,7 @@ def in_a_training_graph(tensor: TensorProto) -> Any:  # noqa: ANN401
         in_a_training_graph,
     ],
 )
-def test_weights_outside_are_found_everywhere(place: Any) -> None:  # noqa: ANN401
+def test_weights_outside_are_found_everywhere(place: Any) -> None:  # noqa: ANN401  onnx
     found = scan(place(outside("w", "a.data")).SerializeToString())
     assert ExternalTensor(name="w", location="a.data") in found.external
 

@@ -82,7 +82,7 @@ def test_a_newer_operator_set_is_named_by_its_number(name: str, domain: str) -> 
         (model("Frobnicate", "my.own"), "of the domain 'my.own', which it does not import"),
     ],
 )
-def test_an_unknown_operator_is_named(made: Any, operator: str) -> None:  # noqa: ANN401
+def test_an_unknown_operator_is_named(made: Any, operator: str) -> None:  # noqa: ANN401  onnx
     text = refusal(made)
     assert f"{HERE} has no operator {operator}" in text
 

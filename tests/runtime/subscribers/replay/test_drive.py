@@ -16,7 +16,7 @@ from skill_runtime.subscribers.replay.drive import drive
 from skill_runtime.subscribers.replay.policy_replay import ReplayError
 
 
-def commanded(time: float, result: Any = "ok", **command: object) -> Commanded:  # noqa: ANN401
+def commanded(time: float, result: Any = "ok", **command: object) -> Commanded:  # noqa: ANN401  passed on
     return Commanded(
         **{"seq": 1, "time": time, "client": "c", "lease": None}, command=command, result=result
     )

@@ -33,7 +33,7 @@ KINDS: list[tuple[Any, Any]] = [
 ]
 
 
-def make(kind: Any, config: Any, **settings: object) -> Any:  # noqa: ANN401
+def make(kind: Any, config: Any, **settings: object) -> Any:  # noqa: ANN401  any kind
     phi = RepresentationConfig(inputs=("*",), form="linear", size=2)
     whole = config(**{"hidden": (8,), "representation": phi} | settings)
     return kind(whole, inputs=INPUTS, action_size=2, seed=1)
@@ -208,7 +208,7 @@ def test_gaussian_density_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("kind", "config"), KINDS)
-def test_a_saved_baseline_continues_exactly(kind: Any, config: Any) -> None:  # noqa: ANN401
+def test_a_saved_baseline_continues_exactly(kind: Any, config: Any) -> None:  # noqa: ANN401  any kind
     first: SoftActorCritic = make(kind, config)
     for _ in range(3):
         first.update(random_batch(16))
@@ -222,7 +222,7 @@ def test_a_saved_baseline_continues_exactly(kind: Any, config: Any) -> None:  # 
 
 
 @pytest.mark.parametrize(("kind", "config"), KINDS)
-def test_a_frozen_representation_stays_as_it_starts(kind: Any, config: Any) -> None:  # noqa: ANN401
+def test_a_frozen_representation_stays_as_it_starts(kind: Any, config: Any) -> None:  # noqa: ANN401  any kind
     phi = RepresentationConfig(inputs=("*",), form="linear", size=2, frozen=True)
     algorithm = make(kind, config, representation=phi)
     before = algorithm.representation.map.get_parameter("weight").clone()
