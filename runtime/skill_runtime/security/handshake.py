@@ -40,9 +40,10 @@ NEEDS_KEYS = (
     "allowed, and give key and server_key"
 )
 WRONG_SERVER_KEY = (
-    "the server ends the handshake: server_key is not its public key, or it is just being started "
-    "again. Fix: take the key that its banner prints; if the key has changed unexpectedly, another "
-    "program may pretend to be the server"
+    "the server ends the handshake: server_key is not its public key, or it has no keys, or it is "
+    "just being started again. Fix: take the key that its banner prints; if it prints none, start "
+    "it with --keys; if the key has changed unexpectedly, another program may pretend to be the "
+    "server"
 )
 ENDED = (
     "the server ends the handshake: it admits only clients with keys, or is no skill-serve. Fix: "

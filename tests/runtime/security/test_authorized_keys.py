@@ -45,6 +45,7 @@ def test_a_line_has_a_key_a_name_and_roles() -> None:
         (f"{BOB} alice observer", "'alice' is in line 1 already"),
         (f"{BOB} {'b' * 65} observer", "is no name"),
     ],
+    ids=[f"case {number}" for number in range(8)],  # not of the keys, which each process draws anew
 )
 def test_a_bad_line_is_named_with_its_number(line: str, reason: str) -> None:
     with pytest.raises(KeyFileError) as info:

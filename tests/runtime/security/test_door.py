@@ -220,4 +220,6 @@ def test_a_server_without_keys_is_named() -> None:
         with Connection(address, 5.0, keys_of("alice")) as connection:
             with pytest.raises(HandshakeError) as info:
                 connection.ask(Hello())
-            assert NO_SERVER_KEYS in str(info.value)
+            # If the server ends the connection before its greeting is read, the reason is a guess.
+            assert any(text in str(info.value) for text in (NO_SERVER_KEYS, WRONG_SERVER_KEY))
+            assert "no keys" in str(info.value)

@@ -43,12 +43,15 @@ def recorder(served: Served, path: Path, rotation: Rotation | None = None) -> Ge
 
 
 def move(client: SkillClient, skill: list[float], steps: int = STEPS) -> None:
-    """Runs the policy for some steps."""
-    first = client.state().policy_steps
+    """Runs the policy for this many steps, or a few more, with the skill in force."""
     ends = time.monotonic() + DEADLINE_S
-    while client.state().policy_steps < first + steps:
+    first: int | None = None
+    while first is None or client.state().policy_steps < first + steps:
         client.skill(skill, valid_for_s=5.0)
         time.sleep(0.05)
+        state = client.state()
+        if first is None and state.skill == tuple(skill):
+            first = state.policy_steps
         assert time.monotonic() < ends
 
 

@@ -11,6 +11,8 @@ from skill_runtime.subscribers.dataset.episodes import episodes
 from skill_runtime.subscribers.recording.reader import Recording
 
 TICKS_PER_STEP = 8.0
+MOTION_PER_TICK_M = 0.005
+"""More than the end effector moves in one period of 5 ms: 1 m/s."""
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +32,14 @@ def test_each_skill_between_two_resets_is_an_episode(messages: list[object]) -> 
 
 def test_a_frame_has_the_nearest_state(messages: list[object]) -> None:
     states = [message for message in messages if isinstance(message, Telemetry)]
-    equal = 0
     for episode in episodes(messages, TICKS_PER_STEP):
         for frame in episode:
             distance = abs(frame.state.tick - frame.step.tick)
             assert distance == min(abs(state.tick - frame.step.tick) for state in states)
-            if distance == 0:
-                equal += 1  # the observation begins with the end effector's position
-                assert frame.state.end_effector_position == pytest.approx(
-                    frame.step.observation[:3], abs=1e-5
-                )
-    assert equal > 0
+            # The observation begins with the position of the end effector.
+            assert frame.state.end_effector_position == pytest.approx(
+                frame.step.observation[:3], abs=1e-5 + distance * MOTION_PER_TICK_M
+            )
 
 
 def test_a_lost_step_a_pause_and_another_server_end_an_episode(messages: list[object]) -> None:
