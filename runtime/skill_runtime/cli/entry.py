@@ -61,6 +61,12 @@ def metrics() -> None:
     run_program("skill-metrics", _metrics)
 
 
+def web() -> None:
+    """Runs ``skill-web``."""
+    ignore_terminal_stop()
+    run_program("skill-web", _web)
+
+
 def manifest() -> None:
     """Runs ``skill-manifest``."""
     run_program("skill-manifest", _manifest, subcommands=True)
@@ -119,6 +125,12 @@ def _replay() -> None:
 
 def _metrics() -> None:
     from skill_runtime.cli.subscribers.metrics import main
+
+    main()
+
+
+def _web() -> None:
+    from skill_runtime.cli.subscribers.web import main
 
     main()
 

@@ -16,6 +16,7 @@ import tyro
 from skill_proto.ports import DEFAULT_HOST, STOP_PORT_OFFSET, TELEMETRY_PORT_OFFSET
 from skill_runtime.cli.keys.serving_keys import server_security, viewer_keys
 from skill_runtime.cli.serve_options import ServeOptions, check_options
+from skill_runtime.cli.subscribers.web_options import check_page_options
 from skill_runtime.console.exit_codes import FAILED, OK, USAGE
 from skill_runtime.console.flags import UsageError
 from skill_runtime.console.program import VERSION_HINT, print_error, run_program
@@ -105,12 +106,15 @@ def main() -> None:
 
         try:
             addresses = server_addresses(arguments)
-            security = server_security(arguments.addresses.keys, addresses, view=arguments.view)
+            security = server_security(
+                arguments.addresses.keys, addresses, view=arguments.view, web=arguments.page.web
+            )
+            check_page_options(arguments.page, has_keys=security is not None)
             with Serving(server_options(arguments), addresses, show, security) as serving:
                 if not serving.start(shutdown.asked.is_set):
                     sys.exit(128 + shutdown.number)
                 code = run_server(serving, arguments, shutdown, line, security)
-        except AddressError as error:
+        except (AddressError, UsageError) as error:
             _refuse(error)
         except ServeError as error:
             _refuse(error, FAILED if error.may_pass else USAGE)
@@ -209,6 +213,12 @@ def run_server(
 
         viewer = Viewer(serving.addresses.telemetry, viewer_keys(security))
         viewer.open()
+    page = None
+    if arguments.page.web:
+        from skill_runtime.cli.subscribers.web_process import PageProcess
+
+        page = PageProcess(arguments.page, serving.addresses, viewer_keys(security), line.say)
+        page.open()
 
     def show(state: State) -> None:
         telemetry = make_telemetry(state, serving.ready.described.layout)
@@ -221,6 +231,8 @@ def run_server(
                 show(state)
     if viewer is not None:
         viewer.close()
+    if page is not None:
+        page.close()
     if shutdown.asked.is_set():
         return OK
     log = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, arg
 
 from skill_proto.bounds import SERVO_RATE_HZ
 from skill_proto.ports import COMMAND_PORT, MAX_PORT, STOP_PORT_OFFSET
+from skill_runtime.cli.subscribers.web_options import PageOptions
 from skill_runtime.console.flags import UsageError, check_cpu, check_number, check_object
 from skill_runtime.console.logs import LogLevel
 
@@ -167,6 +168,7 @@ class ServeOptions:
     addresses: OmitArgPrefixes[AddressOptions] = AddressOptions()
     scene: OmitArgPrefixes[SceneOptions] = SceneOptions()
     timing: OmitArgPrefixes[TimingOptions] = TimingOptions()
+    page: OmitArgPrefixes[PageOptions] = PageOptions()
 
 
 def check_options(arguments: ServeOptions) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def server_security(
-    given: Path | None, addresses: Addresses, *, view: bool = False
+    given: Path | None, addresses: Addresses, *, view: bool = False, web: bool = False
 ) -> ServerSecurity | None:
     """Returns the keys of the server; None without keys, which only this machine can reach.
 
@@ -23,6 +23,7 @@ def server_security(
             machines need.
         addresses: The addresses to serve.
         view: Whether the server's own viewer needs a key.
+        web: Whether the server's own page needs one, with which it commands the arm.
 
     Raises:
         AddressError: Keys are needed and cannot be used; the text has the command that makes them.
@@ -40,11 +41,11 @@ def server_security(
         security = read_security(folder)
     except KeyFileError as error:
         raise AddressError(str(error)) from None
-    return _with_viewer(security) if view else security
+    return _with_guest(security, web=web) if view or web else security
 
 
 def viewer_keys(security: ServerSecurity | None) -> ClientKeys | None:
-    """Returns the keys of the server's own viewer; None for a server without keys."""
+    """Returns the keys of the server's own viewer and page; None for a server without keys."""
     if security is None:
         return None
     from skill_runtime.security.client_keys import ClientKeys
@@ -52,12 +53,13 @@ def viewer_keys(security: ServerSecurity | None) -> ClientKeys | None:
     return ClientKeys(security.guests[0].key, security.guest_secret, security.public)
 
 
-def _with_viewer(security: ServerSecurity) -> ServerSecurity:
+def _with_guest(security: ServerSecurity, *, web: bool) -> ServerSecurity:
     from skill_runtime.security.keys import new_key_pair
 
     pair = new_key_pair()
-    viewer = Client(pair.public, "viewer of this server", frozenset({"observer"}))
-    return replace(security, guests=(viewer,), guest_secret=pair.secret)
+    name, role = ("page", "controller") if web else ("viewer", "observer")
+    guest = Client(pair.public, f"{name} of this server", frozenset({role}))
+    return replace(security, guests=(guest,), guest_secret=pair.secret)
 
 
 def _is_reachable(address: str) -> bool:

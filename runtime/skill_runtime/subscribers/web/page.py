@@ -1,0 +1,223 @@
+"""The page: what the tabs do, and what they are shown."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import viser
+
+from skill_runtime.client import ClientError, SkillClient
+from skill_runtime.subscribers.web.inputs import Inputs, how_to_move
+from skill_runtime.subscribers.web.panel import Action, Panel
+from skill_runtime.subscribers.web.pulse import CONNECTION, watch_pulse
+from skill_runtime.subscribers.web.reasons import View, headline
+from skill_runtime.subscribers.web.scene import Scene
+from skill_runtime.subscribers.web.server import PageConfig, open_server
+from skill_runtime.subscribers.web.steering import Steering, Wish
+from skill_runtime.subscribers.web.watch import Watch
+
+FRAME_S = 1 / 30
+"""Time between two drawings of the scene [s]."""
+
+IDLE_S = 0.25
+"""Time between two states that are read while no tab is open [s]."""
+
+TEXT_S, CHART_S = 0.2, 0.5
+"""Time between two updates of the texts, and of the charts [s]."""
+
+SLIDER_S = 1.0
+"""A slider that a tab has moved is left alone for this long [s]."""
+
+REFUSED = "Another tab steers the arm. This one can watch, and stop the arm."
+
+
+class Page:
+    """The page of one server.
+
+    Args:
+        config: Where the page is.
+        make_client: Makes a client of the server, for a thread of its own.
+        holder: Name under which the page holds the lease.
+        telemetry_address: Address for telemetry; that of the server if None.
+
+    Raises:
+        ClientError: The server does not answer.
+        OSError: The address cannot be used, or is in use.
+    """
+
+    def __init__(
+        self,
+        config: PageConfig,
+        make_client: Callable[[], SkillClient],
+        holder: str,
+        telemetry_address: str | None = None,
+    ) -> None:
+        self._make_client = make_client
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(make_client()) for _ in range(3)]
+            self._watch = Watch(clients[0], telemetry_address)
+            stack.callback(self._watch.close)
+            self._requests, self._requests_lock = clients[1], threading.Lock()
+            self._commands = clients[2]
+            self._commands.hello()
+            self._server = open_server(config)
+            stack.callback(self._server.stop)
+            self._steering = Steering(self._commands, holder)
+            stack.callback(self._steering.close)
+            self._stack = stack.pop_all()
+        manifest = self._watch.welcome.manifest
+        self._how = how_to_move(manifest)
+        self._moved_at = 0.0
+        self._pulses: dict[int, asyncio.Task[None]] = {}
+        self._inputs: Inputs | None = None
+        self._scene = Scene(self._server, manifest, self._picked)
+        self._panel = Panel(
+            self._server.gui, self._watch.welcome, self._act, self._change, self._add_inputs
+        )
+        self._server.on_client_connect(self._tab_opened)
+        self._server.on_client_disconnect(self._tab_closed)
+        self._steering.start()
+
+    @property
+    def port(self) -> int:
+        """Port on which the page listens."""
+        return self._server.get_port()
+
+    def run(self, has_ended: Callable[[], bool]) -> None:
+        """Draws until ``has_ended``, then releases the lease and closes the page."""
+        texts = charts = time.monotonic()
+        try:
+            while not has_ended():
+                began = time.monotonic()
+                is_new = self._watch.read(FRAME_S)
+                is_watched = bool(self._server.get_clients())
+                if is_watched and is_new and self._watch.state is not None:
+                    self._scene.draw(self._watch.state)
+                if is_watched and began >= texts:
+                    texts = began + TEXT_S
+                    self._show_texts()
+                if is_watched and began >= charts:
+                    charts = began + CHART_S
+                    self._panel.show_history(self._watch.history)
+                pause = FRAME_S if is_watched else IDLE_S
+                time.sleep(max(0.001, began + pause - time.monotonic()))
+        finally:
+            self._stack.close()
+
+    def _show_texts(self) -> None:
+        watch, steering = self._watch, self._steering
+        view = View(
+            state=watch.state,
+            silence_s=watch.silence_s if watch.is_silent else None,
+            error=watch.error,
+            holds=steering.holds,
+            note=steering.note,
+            inputs=self._how,
+        )
+        self._panel.show_headline(headline(view), self._tabs_text())
+        self._panel.show_events(watch.events)
+        if watch.state is not None:
+            self._panel.show_state(watch.state, self._overruns_text())
+            if time.monotonic() > self._moved_at + SLIDER_S:
+                self._panel.set_sliders(watch.state.scene or {})
+
+    def _tabs_text(self) -> str:
+        tabs, steers = sorted(self._server.get_clients()), self._steering.tab
+        if len(tabs) < 2:
+            return ""
+        who = "none of them steers" if steers not in tabs else f"number {tabs.index(steers) + 1}"
+        return f"{len(tabs)} tabs are open; {who}{' steers' if steers in tabs else ''}"
+
+    def _overruns_text(self) -> str:
+        samples = self._watch.history
+        if not samples:
+            return "unknown"
+        recent = samples[-1].overruns - samples[0].overruns
+        return f"{samples[-1].overruns}, of them {recent} in the last minute"
+
+    # What the tabs do -----------------------------------------------------------------------------
+
+    def _add_inputs(self, gui: viser.GuiApi) -> None:
+        self._inputs = Inputs(gui, self._watch.welcome.manifest, self._picked_all)
+
+    def _picked(
+        self, tab: viser.ClientHandle, kind: Literal["skill", "goal"], values: tuple[float, ...]
+    ) -> None:
+        if kind == "goal" and self._inputs is not None:
+            values = self._inputs.goal(values)
+        self._picked_all(tab, kind, values)
+
+    def _picked_all(
+        self, tab: viser.ClientHandle, kind: Literal["skill", "goal"], values: tuple[float, ...]
+    ) -> None:
+        goal = self._watch.welcome.manifest.goal
+        if kind == "goal" and goal is not None:
+            bounds = zip(goal.low, values, goal.high, strict=True)
+            if not all(low <= value <= high for low, value, high in bounds):
+                self._notify(tab, "That is outside of the box of goals.")
+                return
+        self._want(tab, Wish(kind, values))
+
+    def _want(self, tab: viser.ClientHandle, wish: Wish) -> None:
+        if not self._steering.want(tab.client_id, wish):
+            self._notify(tab, REFUSED)
+
+    def _act(self, tab: viser.ClientHandle, action: Action) -> None:
+        if action == "stop":  # of any tab, and at any time
+            self._stop(tab)
+        elif not self._steering.may_act(tab.client_id):
+            self._notify(tab, REFUSED)
+        elif action == "hold":
+            self._want(tab, Wish("hold"))
+        elif action == "release":
+            self._steering.drop(tab.client_id)
+        else:
+            self._request(tab, lambda client: client.clear())
+
+    def _stop(self, tab: viser.ClientHandle) -> None:
+        self._steering.end()
+        with contextlib.suppress(ClientError):
+            self._commands.stop("web page")
+            return
+        try:
+            with self._make_client() as client:  # knows no server yet, if another was started
+                client.stop("web page")
+        except ClientError as error:
+            self._notify(tab, f"STOP is not confirmed: {error}")
+
+    def _change(self, tab: viser.ClientHandle, name: str, value: float) -> None:
+        if not self._steering.may_act(tab.client_id):
+            self._notify(tab, REFUSED)
+            return
+        self._moved_at = time.monotonic()
+        if name == "mass":
+            self._request(tab, lambda client: client.scene(mass=value))
+        else:
+            self._request(tab, lambda client: client.scene(friction=value))
+
+    def _request(self, tab: viser.ClientHandle, ask: Callable[[SkillClient], None]) -> None:
+        """Sends a request that needs no lease."""
+        try:
+            with self._requests_lock:
+                self._requests.hello()
+                ask(self._requests)
+        except ClientError as error:
+            self._notify(tab, str(error))
+
+    def _notify(self, tab: viser.ClientHandle, text: str) -> None:
+        tab.add_notification("Not done", text, auto_close_seconds=6.0, color="orange")
+
+    async def _tab_opened(self, tab: viser.ClientHandle) -> None:
+        number = tab.client_id
+        self._pulses[number] = asyncio.create_task(
+            watch_pulse(CONNECTION.get(), lambda: self._steering.drop(number))
+        )
+
+    async def _tab_closed(self, tab: viser.ClientHandle) -> None:
+        self._pulses.pop(tab.client_id, None)  # it ends by itself
+        self._steering.drop(tab.client_id)
