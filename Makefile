@@ -10,14 +10,23 @@ ARGS ?=
 SEED ?= 0
 TICKS ?= 200000
 
-# A process for each processor, with one thread each. Tests in real time run alone, one by one.
-PARALLEL := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+# One thread in each process. A file of tests stays in one process.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+PARALLEL := --dist loadfile --numprocesses
 
-# Runs both halves, also if the first one fails. Its argument is a further condition on the marks.
+# Runs both halves, also if the first one fails. Tests in real time run two at a time; those that
+# fail run again, alone, since a test beside them can make them late. The argument is a further
+# condition on the marks.
 run_tests = status=0; \
-	$(PARALLEL) -m "not real_time$(1)" || status=1; \
-	$(BIN)/python -m pytest -m "real_time$(1)" || status=1; \
+	$(PYTEST) $(PARALLEL) auto -m "not real_time$(1)" || status=1; \
+	$(PYTEST) $(PARALLEL) 2 -m "real_time$(1)" -o cache_dir=$(REAL_TIME_CACHE) || { \
+		test $$? = 1 && echo "Again, alone: the tests in real time that failed beside another." && \
+		$(PYTEST) --last-failed -m "real_time$(1)" -o cache_dir=$(REAL_TIME_CACHE); \
+	} || status=1; \
 	exit $$status
+
+# Of its own: only the failures of the second half are run again.
+REAL_TIME_CACHE := .pytest_cache/real_time
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-dev serve simulate test test-fast check format schema clean
