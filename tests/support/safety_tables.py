@@ -16,7 +16,7 @@ from skill_proto.messages import Acquire
 from skill_robots.motion.governor import INTERVENTIONS, WORKSPACE_MARGIN_M, Intervention
 from skill_robots.motion.limits import Surroundings
 from skill_runtime.authority.modes import MODES, TABLE, Event
-from skill_runtime.cli.serve_options import ServeOptions
+from skill_runtime.cli.serve_options import MotionOptions, TrackingOptions
 from skill_runtime.control.state_monitor import COMMUNICATION_TIMEOUT_S
 
 PAGE = Path(__file__).parents[2] / "docs" / "safety.md"
@@ -100,12 +100,12 @@ def time_table() -> str:
         ["the lease is not renewed", f"its `ttl_s`, by default {ttl_s:g} s", "hold"],
         [
             "no client acquires the lease again",
-            f"`--stop-after`, by default {ServeOptions.stop_after:g} s",
+            f"`--stop-after`, by default {MotionOptions.stop_after:g} s",
             "stopped",
         ],
         [
             "a tracked pose is not updated",
-            f"`--tracker-timeout`, by default {ServeOptions.tracker_timeout:g} s",
+            f"`--tracker-timeout`, by default {TrackingOptions.tracker_timeout:g} s",
             "fault `tracker`",
         ],
         [

@@ -28,6 +28,7 @@ from skill_runtime.client import ClientError, CommandRefusedError, SkillClient
 from skill_runtime.console.exit_codes import FAILED, OK, USAGE
 from skill_runtime.console.flags import UsageError
 from skill_runtime.console.interrupts import raise_at_interrupt
+from skill_runtime.console.program import VERSION_HINT
 from skill_runtime.console.status_line import discard_output
 from skill_runtime.console.text import control_command
 
@@ -75,7 +76,7 @@ def main() -> None:
         options = read_stop(sys.argv[1:]) or tyro.cli(
             ControlOptions,
             prog="skill-control",
-            description="Watch and command an arm that skill-serve serves.",
+            description="Watch and command an arm that skill-serve serves. " + VERSION_HINT,
             config=(
                 tyro.conf.OmitArgPrefixes,
                 tyro.conf.OmitSubcommandPrefixes,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import tyro
 
 from skill_runtime.console.exit_codes import INTERRUPTED, USAGE
-from skill_runtime.console.flags import UsageError
+from skill_runtime.console.flags import UsageError, model_file
 from skill_runtime.console.interrupts import raise_at_interrupt
 from skill_runtime.console.output_file import write_json
+from skill_runtime.console.program import VERSION_HINT
 from skill_runtime.console.status_line import discard_output
 from skill_runtime.evaluation.options import EvaluationOptions, check_options
 
@@ -25,7 +27,7 @@ def main() -> None:
     arguments = tyro.cli(
         EvaluationOptions,
         prog="skill-eval",
-        description="Score a policy file on a task, through ONNX Runtime.",
+        description="Score a policy file on a task, through ONNX Runtime. " + VERSION_HINT,
     )
     from skill_robots.motion.policy_support import UnsupportedPolicyError
     from skill_robots.tasks.engine import EngineMissingError
@@ -57,6 +59,8 @@ def run(arguments: EvaluationOptions) -> None:
             policy cannot be evaluated like this; the text names the reason.
     """
     check_options(arguments)
+    if arguments.model is not None:
+        arguments = replace(arguments, model=model_file(arguments.model))
     outcome = _evaluate(arguments)
     print(outcome.table)
     if arguments.json is not None:

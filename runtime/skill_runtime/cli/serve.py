@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, NoReturn
 import tyro
 
 from skill_proto.ports import DEFAULT_HOST, STOP_PORT_OFFSET, TELEMETRY_PORT_OFFSET
+from skill_proto.shipped_models import DEFAULT_MODEL, shipped_models
 from skill_runtime.cli.keys.serving_keys import server_security, viewer_keys
 from skill_runtime.cli.serve_options import ServeOptions, check_options
 from skill_runtime.cli.subscribers.web_options import check_page_options
 from skill_runtime.console.exit_codes import FAILED, OK, USAGE
-from skill_runtime.console.flags import UsageError
+from skill_runtime.console.flags import UsageError, model_file
 from skill_runtime.console.program import VERSION_HINT, print_error, run_program
 
 if TYPE_CHECKING:
@@ -85,6 +86,9 @@ def main() -> None:
         description="Serve a policy file to an arm, simulated or real, that clients command over "
         "ZeroMQ. " + VERSION_HINT,
     )
+    if arguments.list_models:
+        list_models()
+        return
     try:
         check_options(arguments)
     except UsageError as error:
@@ -128,6 +132,14 @@ def main() -> None:
     sys.exit(code)
 
 
+def list_models() -> None:
+    """Prints the models that come with skill-serve."""
+    from skill_runtime.cli.serve_status import models_text
+    from skill_runtime.policy import load_manifest
+
+    print(models_text({name: load_manifest(path) for name, path in shipped_models().items()}))
+
+
 def _refuse(error: Exception, code: int = USAGE) -> NoReturn:
     print_error("skill-serve", error)
     sys.exit(code)
@@ -138,8 +150,9 @@ def server_options(arguments: ServeOptions) -> ServerOptions:
     from skill_runtime.processes.config import RobotStart, ServerOptions
 
     scene, timing, franka = arguments.scene, arguments.timing, arguments.franka
+    motion = arguments.motion
     return ServerOptions(
-        model=arguments.model,
+        model=model_file(arguments.model or DEFAULT_MODEL),
         device=arguments.device,
         arm=arguments.arm.arm,
         address=arguments.arm.address,
@@ -151,11 +164,11 @@ def server_options(arguments: ServeOptions) -> ServerOptions:
             collision_force_n=franka.collision_force,
             collision_torque_nm=franka.collision_torque,
         ),
-        demo=arguments.demo,
-        stopped=arguments.stopped,
-        stop_after_s=arguments.stop_after,
-        track=arguments.track or (),
-        tracker_timeout_s=arguments.tracker_timeout,
+        demo=motion.demo,
+        stopped=motion.stopped,
+        stop_after_s=motion.stop_after,
+        track=arguments.tracking.track or (),
+        tracker_timeout_s=arguments.tracking.tracker_timeout,
         servo_rate_hz=timing.servo_rate,
         spin_s=timing.spin_us * 1e-6,
         realtime=timing.realtime,
@@ -201,7 +214,10 @@ def run_server(
 
     welcome, commands = serving.ready.described.welcome, serving.addresses.commands
     remarks = [*serving.ready.remarks, *serving.started.grants]
-    if arguments.stopped:
+    if arguments.model is None:
+        others = ", ".join(name for name in shipped_models() if name != DEFAULT_MODEL)
+        remarks.append(f"{DEFAULT_MODEL} is the default; others: {others} (see --list-models)")
+    if arguments.motion.stopped:
         remarks.insert(
             0, f"stopped until a client sends 'clear': {control_command('clear', commands)}"
         )

@@ -15,8 +15,15 @@ from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, arg
 
 from skill_proto.bounds import SERVO_RATE_HZ
 from skill_proto.ports import COMMAND_PORT, MAX_PORT, STOP_PORT_OFFSET
+from skill_proto.shipped_models import DEFAULT_MODEL, shipped_models
 from skill_runtime.cli.subscribers.web_options import PageOptions
-from skill_runtime.console.flags import UsageError, check_cpu, check_number, check_object
+from skill_runtime.console.flags import (
+    UsageError,
+    check_cpu,
+    check_number,
+    check_object,
+    model_file,
+)
 from skill_runtime.console.logs import LogLevel
 
 LEAST_SPEED = 0.01
@@ -136,19 +143,21 @@ class TimingOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServeOptions:
-    """The command line."""
+class MotionOptions:
+    """Motion without a command."""
 
-    model: Annotated[Path, arg(metavar="FILE")]
-    """Policy file, e.g. models/csf_panda.onnx."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Device of the policy; there is no fallback from one to the other."""
     demo: bool = True
     """Run one skill or goal after the other until a client acquires the lease."""
     stopped: bool = False
     """Start in mode `stopped`; `skill-control clear` enables motion. Use it under systemd."""
     stop_after: float = 60.0
     """Stop the arm this long after the lease has ended [s]; inf: never."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingOptions:
+    """Poses of objects from cameras or another tracker, see docs/tracker.md."""
+
     track: Annotated[tuple[str, ...] | None, arg(metavar="OBJECT ...", help_behavior_hint="")] = (
         None
     )
@@ -156,6 +165,21 @@ class ServeOptions:
     arm measures no object, so it always tracks those that the policy observes."""
     tracker_timeout: float = 0.2
     """Fault if a tracked pose is older than this [s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    """The command line."""
+
+    model: Annotated[
+        Path | None,
+        arg(metavar="MODEL", help_behavior_hint=f"(default: {DEFAULT_MODEL}; franka: none)"),
+    ] = None
+    """Policy file, or the name of a model that comes with skill-serve."""
+    list_models: Annotated[FlagCreatePairsOff[bool], arg(help_behavior_hint="")] = False
+    """List the models that come with skill-serve, and end."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Device of the policy; there is no fallback from one to the other."""
     log_level: LogLevel = "info"
     """Least severe messages that are printed."""
     view: bool = False
@@ -165,35 +189,50 @@ class ServeOptions:
     `skill-serve --service-only --help`."""
     arm: OmitArgPrefixes[ArmOptions] = ArmOptions()
     franka: OmitArgPrefixes[FrankaOptions] = FrankaOptions()
-    addresses: OmitArgPrefixes[AddressOptions] = AddressOptions()
     scene: OmitArgPrefixes[SceneOptions] = SceneOptions()
+    motion: OmitArgPrefixes[MotionOptions] = MotionOptions()
+    tracking: OmitArgPrefixes[TrackingOptions] = TrackingOptions()
     timing: OmitArgPrefixes[TimingOptions] = TimingOptions()
     page: OmitArgPrefixes[PageOptions] = PageOptions()
+    addresses: OmitArgPrefixes[AddressOptions] = AddressOptions()
 
 
 def check_options(arguments: ServeOptions) -> None:
     """Refuses values that cannot be served.
 
     Raises:
-        UsageError: a value is out of range; the text names flag, range and value.
+        UsageError: a value is out of range, or no model has the given name; the text names flag,
+            range and value, or the models.
     """
-    scene, timing = arguments.scene, arguments.timing
+    scene, timing, tracking = arguments.scene, arguments.timing, arguments.tracking
+    _check_model(arguments)
     _check_arm(arguments.arm, scene)
     _check_franka(arguments.arm, arguments.franka)
     check_number("port", arguments.addresses.port, 1, MAX_PORT - STOP_PORT_OFFSET)
     check_object(scene.mass, scene.friction)
     check_number("seed", scene.seed, 0, 2**32 - 1)
-    if not math.isinf(arguments.stop_after):
-        check_number("stop-after", arguments.stop_after, 0.1, 86400, unit="s")
-    if arguments.track is not None and not all(arguments.track or ("",)):
+    if not math.isinf(arguments.motion.stop_after):
+        check_number("stop-after", arguments.motion.stop_after, 0.1, 86400, unit="s")
+    if tracking.track is not None and not all(tracking.track or ("",)):
         raise UsageError(
             "--track takes the names of the objects whose poses an external tracker sends, "
             "e.g. --track cube; name one, or omit the flag to use the arm's own poses"
         )
-    check_number("tracker-timeout", arguments.tracker_timeout, 0.01, 10, unit="s")
+    check_number("tracker-timeout", tracking.tracker_timeout, 0.01, 10, unit="s")
     check_number("servo-rate", timing.servo_rate, *SERVO_RATE_HZ, unit="Hz")
     check_number("spin-us", timing.spin_us, 0, 1000, unit="us")
     check_cpu(timing.cpu)
+
+
+def _check_model(arguments: ServeOptions) -> None:
+    """Refuses an unknown name, and a real arm without a named policy."""
+    if arguments.model is not None:
+        model_file(arguments.model)
+    elif arguments.arm.arm == "franka":
+        raise UsageError(
+            "--arm franka needs a policy, since none moves a real arm by default; give --model "
+            f"with a file or a name: {', '.join(shipped_models())}"
+        )
 
 
 def _check_arm(options: ArmOptions, scene: SceneOptions) -> None:

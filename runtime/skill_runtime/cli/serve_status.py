@@ -1,8 +1,10 @@
-"""The texts of skill-serve: a banner and a status line."""
+"""The texts of skill-serve: a list of models, a banner and a status line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
 
 from skill_proto.manifest import PolicyManifest
 from skill_proto.messages import Telemetry, Welcome
@@ -12,6 +14,32 @@ from skill_runtime.console.text import (
     state_line,
     welcome_text,
 )
+
+NAME_WIDTH = 22
+"""Width of the column of names in the list of models."""
+
+TEXT_WIDTH = 100
+"""Width of the list of models."""
+
+
+def models_text(models: Mapping[str, PolicyManifest]) -> str:
+    """Lists models with the first clause of their descriptions, those of an arm first."""
+    arms = [name for name, manifest in models.items() if manifest.plant is not None]
+    others = [name for name in models if name not in arms]
+    lines = ["for skill-serve --model NAME, and for skill-eval:"]
+    lines += [_model_line(name, models[name]) for name in arms]
+    if others:
+        lines.append("without an arm, for skill-eval --model NAME:")
+        lines += [_model_line(name, models[name]) for name in others]
+    return "\n".join(lines)
+
+
+def _model_line(name: str, manifest: PolicyManifest) -> str:
+    about = re.split(r"[;.](?:\s|$)", " ".join(manifest.description.split()))[0]
+    first = f"  {name:<{NAME_WIDTH}}"
+    return textwrap.fill(
+        about, TEXT_WIDTH, initial_indent=first, subsequent_indent=" " * len(first)
+    )
 
 
 def banner(

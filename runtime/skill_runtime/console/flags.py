@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from skill_proto.bounds import FRICTION, MASS_KG
+from skill_proto.shipped_models import UnknownModelError, find_model
 from skill_runtime.realtime.cpus import format_cpus, online_cpus
 
 OMIT_FOR_RANDOM = "or omit the flag for a random value in each episode"
@@ -46,6 +49,18 @@ def check_object(mass: float | None, friction: float | None) -> None:
     """
     check_number("mass", mass, *MASS_KG, unit="kg", fix=OMIT_FOR_RANDOM)
     check_number("friction", friction, *FRICTION, fix=OMIT_FOR_RANDOM)
+
+
+def model_file(given: Path | str) -> Path:
+    """Returns the policy file that a flag names by its path, or as a shipped model.
+
+    Raises:
+        UsageError: The word is neither; the text lists the names.
+    """
+    try:
+        return find_model(given)
+    except UnknownModelError as error:
+        raise UsageError(str(error)) from None
 
 
 def _plain(value: float) -> str:

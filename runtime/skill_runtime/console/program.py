@@ -20,8 +20,11 @@ DISTRIBUTION = "skill-serve"
 LIBRARIES = ("numpy", "mujoco", "onnxruntime-gpu", "onnxruntime", "pyzmq")
 """Distributions whose versions a report of a problem needs."""
 
-VERSION_HINT = "--version prints the versions of program and libraries."
-"""For the description in the help of a program."""
+VERSION_HINT = (
+    "--version prints the versions of program and libraries. Exit codes: 0 done, 1 failed, "
+    "2 cannot be done as asked, 128 + n ended by signal n."
+)
+"""End of the description in the help of each program."""
 
 
 def run_program(name: str, main: Callable[[], None], *, subcommands: bool = False) -> NoReturn:

@@ -37,7 +37,6 @@ FIFO_TICK = "a whole tick, SCHED_FIFO"
 ROUND_TRIP = "ZeroMQ round trip, back to back"
 PACED_ROUND_TRIP = "ZeroMQ round trip, 200 a second"
 
-NO_MODEL = "not measured: no policy file; --model FILE"
 REFUSED = "not measured: SCHED_FIFO is refused"
 NO_REPLY = "not measured: the other process did not reply"
 
@@ -122,8 +121,6 @@ def _measure_policy(
 ) -> tuple[list[LoopMeasurement], Costs]:
     """Returns the served loop with each wait strategy, and the costs of inference and tick."""
     model, seconds, cpu = model_to_time(arguments), arguments.seconds, arguments.cpu
-    if model is None:
-        return [], dict.fromkeys((INFERENCE, TICK, FIFO_TICK), NO_MODEL)
     server = open_server(model)
     try:
         inference = runner.run(INFERENCE, seconds, lambda: time_inference(model, seconds, cpu))

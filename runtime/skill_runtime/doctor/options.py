@@ -11,11 +11,11 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from skill_runtime.console.flags import UsageError, check_cpu, check_number
+from skill_proto.shipped_models import DEFAULT_MODEL
+from skill_runtime.console.flags import UsageError, check_cpu, check_number, model_file
 from skill_runtime.console.logs import LogLevel
 from skill_runtime.console.output_file import check_writable
 
-DEFAULT_MODEL = Path("models/csf_panda.onnx")
 DEFAULT_SPIN_US = 200.0
 
 
@@ -25,9 +25,9 @@ class DoctorOptions:
 
     model: Annotated[
         Path | None,
-        arg(metavar="FILE", help_behavior_hint=f"(default: {DEFAULT_MODEL}, if it exists)"),
+        arg(metavar="MODEL", help_behavior_hint=f"(default: {DEFAULT_MODEL})"),
     ] = None
-    """Policy file to time; not with --arm."""
+    """Policy file to time, or the name of a model that comes with skill-serve; not with --arm."""
     arm: Annotated[str | None, arg(metavar="HOST", help_behavior_hint="")] = None
     """Examine the control box of a Franka robot at this address, instead of this machine."""
     move: bool = False
@@ -56,11 +56,13 @@ def check_options(arguments: DoctorOptions) -> None:
     """Checks the ranges of the options.
 
     Raises:
-        UsageError: An option is out of range; the text names the flag, its range and the value.
+        UsageError: An option is out of range, or no model has the given name.
     """
     check_number("seconds", arguments.seconds, 0.1, 3600, unit="s")
     check_number("spin-us", arguments.spin_us, 1, 1000, unit="us")
     check_cpu(arguments.cpu)
+    if arguments.model is not None:
+        model_file(arguments.model)
     for flag, given in (("--move", arguments.move), ("--compare", arguments.compare is not None)):
         if given and arguments.arm is None:
             raise UsageError(f"{flag} needs --arm HOST")
@@ -74,8 +76,10 @@ def check_options(arguments: DoctorOptions) -> None:
         check_writable(arguments.json)
 
 
-def model_to_time(arguments: DoctorOptions) -> Path | None:
-    """Returns the named policy file, or the default one if it exists."""
-    if arguments.model is None and not DEFAULT_MODEL.exists():
-        return None
-    return arguments.model or DEFAULT_MODEL
+def model_to_time(arguments: DoctorOptions) -> Path:
+    """Returns the policy file to time.
+
+    Raises:
+        UsageError: No model has the given name.
+    """
+    return model_file(arguments.model or DEFAULT_MODEL)

@@ -32,8 +32,8 @@ _OPTIONS: dict[EvaluationKind, tuple[str, ...]] = {
 class EvaluationOptions:
     """The command line; an option that is None has the task's default."""
 
-    model: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
-    """Policy file, e.g. models/csf_panda.onnx."""
+    model: Annotated[Path | None, arg(metavar="MODEL", help_behavior_hint="")] = None
+    """Policy file, or the name of a model that comes with skill-serve, e.g. csf_panda."""
     baseline: Annotated[
         Literal["iid", "constant", "ou", "still"] | None,
         arg(metavar="{iid,constant,ou,still}", help_behavior_hint=""),
@@ -104,7 +104,7 @@ def check_options(arguments: EvaluationOptions) -> None:
         UsageError: An option is missing, foreign to the task or out of range; the text names it.
     """
     if (arguments.model is None) == (arguments.baseline is None):
-        raise UsageError("give one of --model FILE and --baseline NAME; see --help")
+        raise UsageError("give one of --model MODEL and --baseline NAME; see --help")
     if arguments.world is not None:
         check_world_options(arguments)
     _check_task(arguments)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import tyro
 
+from skill_proto.shipped_models import DEFAULT_MODEL
 from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from skill_runtime.console.flags import UsageError, check_number
+from skill_runtime.console.flags import UsageError, check_number, model_file
 from skill_runtime.console.output_file import check_writable, write_json
 from skill_runtime.fault_injection.campaign import Outcome, simulate, split
 from skill_runtime.fault_injection.run import RunConfig
@@ -31,8 +32,8 @@ class Arguments:
     """Number of servo periods, over all runs."""
     run_ticks: int = 100_000
     """Servo periods of one run."""
-    model: Path = Path("models/csf_panda.onnx")
-    """Policy file to serve."""
+    model: Path = Path(DEFAULT_MODEL)
+    """Policy file to serve, or the name of a model that comes with skill-serve."""
     physics: bool = False
     """Simulate the arm with MuJoCo. Default: it follows its set-points exactly, which is faster."""
     workers: int = 0
@@ -57,7 +58,7 @@ def report(arguments: Arguments, outcomes: list[Outcome], took_s: float) -> int:
         flags = f"--run-ticks {config.ticks}"
         if config.physics:
             flags += " --physics"
-        if config.model != Arguments.model:
+        if config.model != model_file(Arguments.model):
             flags += f" --model {config.model}"
         print(f'  again: make simulate SEED={config.seed} TICKS={config.ticks} ARGS="{flags}"')
     if not broken:
@@ -87,7 +88,7 @@ def check(arguments: Arguments) -> None:
     check_number("workers", arguments.workers, 0, 1024)
     if arguments.json is not None:
         check_writable(arguments.json)
-    load_manifest(arguments.model)
+    load_manifest(model_file(arguments.model))
 
 
 def main() -> None:
@@ -109,7 +110,7 @@ def main() -> None:
         whole = RunConfig(
             seed=arguments.seed,
             ticks=arguments.ticks,
-            model=arguments.model,
+            model=model_file(arguments.model),
             physics=arguments.physics,
         )
         for outcome in simulate(list(split(whole, arguments.run_ticks)), arguments.workers):

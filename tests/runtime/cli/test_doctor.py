@@ -53,11 +53,10 @@ def test_it_measures_prints_and_writes(policy_file: Path, tmp_path: Path) -> Non
     ]
 
 
-def test_without_a_policy_file_it_measures_the_rest(tmp_path: Path) -> None:
+def test_without_a_flag_it_measures_a_model_that_comes_with_it(tmp_path: Path) -> None:
     done = doctor("--seconds", 0.1, folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("not measured: no policy file; --model FILE") == 3
-    assert "1 kHz of the Franka control interface: " in done.stdout
+    assert "25 Hz policy at 200 Hz servo: " in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -71,6 +70,7 @@ def test_without_a_policy_file_it_measures_the_rest(tmp_path: Path) -> None:
         (["--arm", "host", "--spin-us", "100"], "--spin-us is for the measurements of this"),
         (["--json", "."], "is a folder; name a file"),
         (["--model", "nowhere.onnx"], "there is no such file"),
+        (["--model", "nowhere"], "there is no model 'nowhere'; models by name: "),
         (["--sekonds", "3"], "--sekonds"),
         (["--log-level", "loud"], "--log-level"),
     ],

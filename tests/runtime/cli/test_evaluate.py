@@ -91,7 +91,7 @@ def test_neither_torch_nor_matplotlib_is_loaded(policy_file: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "give one of --model FILE and --baseline NAME"),
+        ([], "give one of --model MODEL and --baseline NAME"),
         (["--model", "a.onnx", "--baseline", "iid"], "give one of"),
         (["--model", "nowhere.onnx"], "there is no such file"),
         (["--baseline", "ou", "--skills", "0"], "--skills takes a number from 1"),

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import METADATA_KEY, ManifestError, PolicyManifest
+from skill_proto.shipped_models import UnknownModelError, find_model
 from skill_training.errors import ConfigError
 
 
@@ -29,16 +30,29 @@ class PolicyContent:
     """The graph on the CPU."""
 
 
+def find_policy(path: Path) -> Path:
+    """Returns the file of a policy, which is named by its path, or as a shipped model.
+
+    Raises:
+        ConfigError: no model has this name.
+    """
+    try:
+        return find_model(path)
+    except UnknownModelError as error:
+        raise ConfigError(f"cannot start from {path}: {error}") from None
+
+
 def read_policy(path: Path, *, example: str) -> PolicyContent:
     """Reads a policy file.
 
     Args:
-        path: The ``.onnx`` file.
+        path: The ``.onnx`` file, or the name of a model that comes with skill-serve.
         example: Such a file, for the message.
 
     Raises:
         ConfigError: the file does not exist, or holds no policy.
     """
+    path = find_policy(path)
     try:
         model = onnx.load(path)
         texts = {entry.key: entry.value for entry in model.metadata_props}

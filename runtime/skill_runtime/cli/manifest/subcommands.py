@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 
 from skill_proto.printable import printable
 from skill_runtime.console.exit_codes import FAILED, OK
-from skill_runtime.console.flags import UsageError
+from skill_runtime.console.flags import UsageError, model_file
 from skill_runtime.console.output_file import check_writable
 
 Robot = Literal["panda", "fr3"]
@@ -38,7 +38,7 @@ class DraftCommand:
         """Writes the draft, prints the entries to fill in by hand, and returns the exit code."""
         from skill_runtime.policy.foreign.draft import draft_manifest
 
-        draft = draft_manifest(self.model, self.like)
+        draft = draft_manifest(model_file(self.model), self.like)
         text = format_manifest(draft.manifest)
         place = self.output or self.model.with_suffix(".manifest.json")
         if str(place) == "-":
@@ -60,7 +60,8 @@ class Check:
     """Name each problem of a manifest with its fix, and its meaning in physical units."""
 
     model: Positional[Annotated[Path, arg(metavar="MODEL")]]
-    """ONNX file, with its manifest inside or beside it."""
+    """ONNX file with its manifest inside or beside it, or the name of a model that comes with
+    skill-serve."""
     robot: Annotated[Robot, arg(metavar="{panda,fr3}")] = "panda"
     """Arm that is to run the policy."""
 
@@ -69,7 +70,7 @@ class Check:
         from skill_runtime.policy.foreign.draft import ARMS
         from skill_runtime.policy.foreign.explain import find_problems, meaning, remarks
 
-        problems, manifest = find_problems(self.model, ARMS[self.robot])
+        problems, manifest = find_problems(model_file(self.model), ARMS[self.robot])
         for problem in problems:
             print(f"problem: {printable(problem)}")
         if manifest is not None and manifest.plant is not None and not problems:

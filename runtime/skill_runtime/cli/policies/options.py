@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from tyro.conf import FlagCreatePairsOff, UseAppendAction, arg
 
 from skill_proto.ports import COMMAND_PORT, DEFAULT_HOST, MAX_PORT
-from skill_runtime.console.flags import UsageError, check_number
+from skill_runtime.console.flags import UsageError, check_number, model_file
 from skill_runtime.console.logs import LogLevel
 
 MAX_NAME = 64
@@ -25,8 +25,9 @@ class PolicyServiceOptions:
 
     service_only: FlagCreatePairsOff[bool] = False
     """Serve policies without an arm."""
-    model: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="[NAME=]FILE")] = ()
-    """Policy file, once for each policy. Requests name it NAME, or as the file without .onnx."""
+    model: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="[NAME=]MODEL")] = ()
+    """Policy file, or the name of a model that comes with skill-serve; once for each policy.
+    Requests name it NAME, or as the file without .onnx."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Device of the policies; there is no fallback from one to the other."""
     host: Annotated[str | None, arg(metavar="HOST", help_behavior_hint="(default: 127.0.0.1)")] = (
@@ -61,17 +62,15 @@ def read_models(arguments: PolicyServiceOptions) -> tuple[tuple[str, Path], ...]
     """Returns name and file of each policy, after the checks of all flags.
 
     Raises:
-        UsageError: A value is out of range, or the names are not distinct.
+        UsageError: A value is out of range, a model is unknown, or the names are not distinct.
     """
     check_number("port", arguments.port, 1, MAX_PORT)
     if not arguments.model:
-        raise UsageError(
-            "--service-only needs a policy; give one or more, e.g. --model models/csf_panda.onnx"
-        )
+        raise UsageError("--service-only needs a policy; give one or more, e.g. --model csf_panda")
     models: dict[str, Path] = {}
     for given in arguments.model:
         name, equals, file = given.partition("=")
-        path = Path(file if equals else given)
+        path = model_file(file if equals else given)
         name = name if equals else path.stem
         if not _NAME.fullmatch(name) or len(name) > MAX_NAME or not str(path):
             raise UsageError(

@@ -20,7 +20,7 @@ from skill_runtime.cli.subscribers.server_options import (
 from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, USAGE
 from skill_runtime.console.flags import UsageError, check_number
-from skill_runtime.console.program import print_error
+from skill_runtime.console.program import VERSION_HINT, print_error
 
 # Other imports are local: '--help' and a mistyped flag answer at once.
 
@@ -32,7 +32,7 @@ POLL_S = 0.2
 DESCRIPTION = (
     "Export the telemetry of a served arm for Prometheus, at http://HOST:PORT/metrics. While the "
     "server is away, the last known values stay and skill_serve_up is 0. A dashboard for Grafana "
-    "is in deploy/grafana. See docs/recording.md."
+    "is in deploy/grafana. See docs/recording.md. " + VERSION_HINT
 )
 
 

@@ -22,7 +22,7 @@ from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, USAGE
 from skill_runtime.console.flags import UsageError, check_number
 from skill_runtime.console.interrupts import raise_at_interrupt
-from skill_runtime.console.program import print_error
+from skill_runtime.console.program import VERSION_HINT, print_error
 from skill_runtime.console.status_line import LiveLine
 
 # Other imports are local: '--help' and a mistyped flag answer at once.
@@ -34,7 +34,7 @@ DESCRIPTION = (
     "Record a served arm into FILE (MCAP): telemetry, commands with their result, and inputs and "
     "action of each policy step. Ctrl-C ends the recording. A recorder that is killed, or whose "
     "disk is full, leaves a file with all but the last second. The server waits for no recorder. "
-    "With --lerobot, FILE is a recording, which is exported. See docs/recording.md."
+    "With --lerobot, FILE is a recording, which is exported. See docs/recording.md. " + VERSION_HINT
 )
 
 

@@ -14,9 +14,9 @@ from skill_runtime.cli.flag_texts import as_flags
 from skill_runtime.cli.subscribers.server_options import ServerOptions, check_installed
 from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from skill_runtime.console.flags import UsageError, check_number
+from skill_runtime.console.flags import UsageError, check_number, model_file
 from skill_runtime.console.interrupts import raise_at_interrupt
-from skill_runtime.console.program import print_error
+from skill_runtime.console.program import VERSION_HINT, print_error
 from skill_runtime.subscribers.replay.result import TOLERANCE
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ HOLDER = "skill-replay"
 DESCRIPTION = (
     "Repeat each policy step of a recording from its recorded inputs, and report the first step "
     "whose action differs, and by how much. The exit code is 1 if one differs. With --drive, send "
-    "the recorded commands to a running simulated arm instead. See docs/recording.md."
+    "the recorded commands to a running simulated arm instead. See docs/recording.md. "
+    + VERSION_HINT
 )
 
 
@@ -41,9 +42,10 @@ class ReplayOptions:
     files: Positional[Annotated[tuple[Path, ...], arg(metavar="FILE ...")]]
     """Recording of skill-record; the files of one recording in their order."""
     model: Annotated[
-        Path | None, arg(metavar="FILE", help_behavior_hint="(default: as recorded)")
+        Path | None, arg(metavar="MODEL", help_behavior_hint="(default: as recorded)")
     ] = None
-    """Policy file; by default the recorded one of each server, in this folder or in models/."""
+    """Policy file, or the name of a model that comes with skill-serve; by default the recorded one
+    of each server, in this folder, in models/, or with skill-serve."""
     tolerance: float = TOLERANCE
     """Largest difference of an action, whose range is -1 to 1, that counts as equal."""
     drive: Annotated[bool, arg(help_behavior_hint="")] = False
@@ -94,7 +96,8 @@ def _replay(options: ReplayOptions, recording: Recording) -> int:
     """Compares the actions; returns the exit code."""
     from skill_runtime.subscribers.replay.recording_replay import RecordingReplay
 
-    result = RecordingReplay(recording, options.model, options.tolerance).run()
+    model = None if options.model is None else model_file(options.model)
+    result = RecordingReplay(recording, model, options.tolerance).run()
     if not result.replayed and not result.unknown:
         print("the recording has no policy steps")
         return FAILED

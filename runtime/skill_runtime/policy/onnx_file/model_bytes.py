@@ -9,6 +9,7 @@ import os
 import stat
 from pathlib import Path
 
+from skill_proto.shipped_models import shipped_models
 from skill_runtime.policy.onnx_file.errors import PolicyFileError
 from skill_runtime.policy.onnx_file.file_kind import kind_of
 from skill_runtime.policy.onnx_file.scan import CutShortError, NotProtobufError, OnnxScan, scan
@@ -77,7 +78,10 @@ def _folder(path: Path) -> str:
 
 def _missing(path: Path) -> PolicyFileError:
     if not path.is_symlink():
-        return PolicyFileError(path, "there is no such file", "an ONNX policy file", _HINT)
+        fix = _HINT
+        if path.suffix == ".onnx" and path.stem in shipped_models():
+            fix = f"give its name, {path.stem}, for the model that comes with skill-serve"
+        return PolicyFileError(path, "there is no such file", "an ONNX policy file", fix)
     target = os.readlink(path)
     fix = "restore the target, or give the path of the file itself"
     if "annex/objects/" in target:

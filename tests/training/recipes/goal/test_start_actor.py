@@ -98,7 +98,7 @@ def _refused(path: Path, **settings: object) -> str:
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     said = _refused(tmp_path / "nowhere.onnx")
-    assert "models/csf_panda.onnx" in said
+    assert "csf_panda" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"not a graph at all", b"\x08\x0a" * 40])

@@ -17,8 +17,9 @@ class HighLevelConfig:
 
     name: ClassVar[str] = "high"
 
-    low_level: Path = Path("models/csf_ant.onnx")
-    """Policy file of the skills, from ``skill-train``; it stays frozen."""
+    low_level: Path = Path("csf_ant")
+    """Policy file of the skills, from ``skill-train``, or the name of a model that comes with
+    skill-serve; it stays frozen."""
 
     hold_steps: PositiveInt = 25
     """Control steps for which a skill is held."""

@@ -35,8 +35,9 @@ class GoalSacConfig(ContextSacConfig):
 
     name: ClassVar[str] = "goal"
 
-    start_from: Path | None = Path("models/csf_panda.onnx")
-    """Policy file of a skill policy, whose actor is the initial actor. None: random weights."""
+    start_from: Path | None = Path("csf_panda")
+    """Policy file of a skill policy, or the name of a model that comes with skill-serve; its actor
+    is the initial actor. None: random weights."""
 
     # Inherited settings with other defaults.
     encoder: EncoderConfig = field(

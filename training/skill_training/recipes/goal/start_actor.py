@@ -29,7 +29,7 @@ class SkillFile:
 
     def __init__(self, path: Path, observation: tuple[str, ...]) -> None:
         self._path = path
-        content = read_policy(path, example="models/csf_panda.onnx")
+        content = read_policy(path, example="csf_panda")
         self._manifest = manifest = content.manifest
         self._session, self._weights = content.session, content.weights
         fits = manifest.observation_names == observation and manifest.skill.size == 2

@@ -18,7 +18,7 @@ from skill_training.export.graph import TorchPolicy
 from skill_training.export.skill_graph import SkillGraph
 from skill_training.nets.actor import TanhGaussianActor
 from skill_training.nets.mlp import ObservationNormalizer
-from skill_training.recipes.policy_content import read_policy
+from skill_training.recipes.policy_content import find_policy, read_policy
 
 PREFIX = "actor."
 """Beginning of the names of the actor's weights in a policy file."""
@@ -80,13 +80,13 @@ def read_low_level(path: Path) -> LowLevel:
     Raises:
         ConfigError: the file does not exist, or has no skills of ``skill-train``.
     """
-    if not path.is_file():
+    if not find_policy(path).is_file():
         raise ConfigError(
             f"cannot start from {path}: there is no such file in {Path.cwd()}; give a policy file, "
-            "such as models/csf_ant.onnx. A run that goes on needs the one with which it began, at "
+            "such as csf_ant. A run that goes on needs the one with which it began, at "
             "this path"
         )
-    content = read_policy(path, example="models/csf_ant.onnx")
+    content = read_policy(path, example="csf_ant")
     weights = {
         name.removeprefix(PREFIX): value
         for name, value in content.weights.items()

@@ -1,0 +1,48 @@
+"""Models by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from skill_proto.shipped_models import (
+    DEFAULT_MODEL,
+    UnknownModelError,
+    find_model,
+    shipped_models,
+)
+
+MODELS = Path(__file__).parents[2] / "models"
+
+
+def test_a_checkout_has_the_models_of_its_folder() -> None:
+    assert DEFAULT_MODEL in shipped_models()
+    assert set(shipped_models().values()) == set(MODELS.glob("*.onnx"))
+
+
+def test_a_name_is_found_from_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_model("goal_panda") == MODELS / "goal_panda.onnx"
+    (tmp_path / "goal_panda").mkdir()
+    assert find_model("goal_panda") == MODELS / "goal_panda.onnx"
+
+
+@pytest.mark.parametrize("given", ["nowhere.onnx", "models/csf_panda", "/tmp/csf_panda"])
+def test_a_path_stays_a_path(given: str) -> None:
+    assert find_model(given) == Path(given)
+
+
+def test_a_file_or_folder_without_a_suffix_is_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "csf_panda").write_bytes(b"of my own")
+    assert find_model("runs") == Path("runs")
+    assert find_model("csf_panda") == Path("csf_panda")
+
+
+def test_an_unknown_name_lists_those_that_exist() -> None:
+    with pytest.raises(UnknownModelError, match="there is no model 'csf_pnda'; .*csf_panda, goal"):
+        find_model("csf_pnda")
