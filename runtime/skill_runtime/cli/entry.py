@@ -67,6 +67,12 @@ def web() -> None:
     run_program("skill-web", _web)
 
 
+def ros2() -> None:
+    """Runs ``skill-ros2``."""
+    ignore_terminal_stop()
+    run_program("skill-ros2", _ros2)
+
+
 def manifest() -> None:
     """Runs ``skill-manifest``."""
     run_program("skill-manifest", _manifest, subcommands=True)
@@ -131,6 +137,12 @@ def _metrics() -> None:
 
 def _web() -> None:
     from skill_runtime.cli.subscribers.web import main
+
+    main()
+
+
+def _ros2() -> None:
+    from skill_runtime.cli.subscribers.ros2 import main
 
     main()
 

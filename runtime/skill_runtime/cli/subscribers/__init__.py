@@ -1,7 +1,8 @@
-"""Programs that record and measure a served arm, and those that read a recording.
+"""Programs beside a server: they record it, measure it, and connect it with ROS.
 
 - ``server_options``: flags of the server that they watch.
 - ``record``: skill-record.
 - ``replay``: skill-replay.
 - ``metrics``: skill-metrics.
+- ``ros2``: skill-ros2.
 """

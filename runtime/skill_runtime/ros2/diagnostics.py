@@ -1,0 +1,98 @@
+"""What the node knows, as the levels, words and values of ROS diagnostics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from skill_proto.messages import Telemetry
+from skill_runtime.ros2.status import Known
+
+REFUSAL_SHOWS_S = 5.0
+"""A refused message is a warning for this long [s]."""
+
+
+class Level(IntEnum):
+    """Levels of ``diagnostic_msgs/DiagnosticStatus``."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True)
+class Report:
+    """One status of ROS diagnostics."""
+
+    name: str
+    hardware_id: str
+    level: Level
+    message: str
+    values: dict[str, str]
+
+
+def reports(known: Known, now: float) -> tuple[Report, Report]:
+    """Returns the reports about the arm and about the targets.
+
+    Args:
+        known: What the node knows.
+        now: Time of ``time.monotonic`` [s].
+    """
+    return _arm(known), _targets(known, now)
+
+
+def _arm(known: Known) -> Report:
+    welcome, state = known.welcome, known.state
+    robot = "" if welcome is None else welcome.robot
+    if known.unreachable or welcome is None:
+        return Report("skill_ros2: arm", robot, Level.ERROR, known.unreachable, {})
+    values = {
+        "server": welcome.server,
+        "instance": welcome.instance,
+        "backend": welcome.backend,
+        "policy_file": welcome.policy_file,
+    }
+    if state is None:
+        return Report("skill_ros2: arm", robot, Level.WARN, "no state has arrived yet", values)
+    level, message = _level_of(state)
+    return Report("skill_ros2: arm", robot, level, message, values | _values_of(state))
+
+
+def _level_of(state: Telemetry) -> tuple[Level, str]:
+    if state.mode == "fault" or state.fault is not None:
+        return Level.ERROR, f"fault {state.fault}: {state.last_event}; call the service clear"
+    if state.mode == "stopped":
+        return Level.WARN, f"stopped: {state.last_event}; call the service clear"
+    if state.not_finite:
+        return Level.WARN, f"not finite: {', '.join(state.not_finite)}"
+    return Level.OK, state.mode
+
+
+def _values_of(state: Telemetry) -> dict[str, str]:
+    values: dict[str, object] = {
+        "mode": state.mode,
+        "fault": state.fault,
+        "lease_holder": state.lease_holder,
+        "command": state.command,
+        "goal_status": state.goal_status,
+        "braking": state.braking,
+        "context_distance": state.context_distance,
+        "wakeup_latency_p99_us": state.timing.wakeup_latency_p99_us,
+        "overruns": state.timing.overruns,
+        "last_event": state.last_event,
+    }
+    return {name: "" if value is None else str(value) for name, value in values.items()}
+
+
+def _targets(known: Known, now: float) -> Report:
+    values = {"holds_lease": str(known.leads), "carried_out": str(known.carried_out)}
+    values |= {f"refused.{topic}": str(count) for topic, count in sorted(known.refused.items())}
+    level, message = Level.OK, "steers the arm" if known.leads else "waits for targets"
+    refusal = known.refusal
+    if refusal is not None:
+        values["last_refusal"] = f"{refusal.topic}: {refusal.reason}"
+    if known.blocked:
+        level, message = Level.WARN, known.blocked
+    elif refusal is not None and now - refusal.at < REFUSAL_SHOWS_S:
+        level, message = Level.WARN, f"{refusal.topic} is refused: {refusal.reason}"
+    return Report("skill_ros2: targets", "", level, message, values)

@@ -1,0 +1,266 @@
+"""Steering: the lease, and targets sent to the server, in a thread of its own.
+
+The newest target counts. The lease is acquired with the first one and released after a silence. A
+lease that was lost (a stop, a fault, another holder, a restart of the server) is not acquired again
+for the same stream of targets: the arm must not move as soon as someone clears the stop. It takes
+a silence, or the service ``clear`` of this node.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from skill_runtime.client import (
+    TRANSIENT_ERRORS,
+    ClientError,
+    ClientLease,
+    CommandRefusedError,
+    LeaseLostError,
+    ServerReplacedError,
+    SkillClient,
+)
+from skill_runtime.ros2.parameters import Ros2Parameters
+from skill_runtime.ros2.status import Status
+from skill_runtime.ros2.targets import Target
+
+RETRY_S = 0.25
+"""Time between two attempts to acquire a lease, or to reach a server [s]."""
+
+RESUME = "pause the targets for {silence_s:g} s, or call the service clear, to move the arm again"
+
+Job = Callable[[SkillClient], None]
+
+
+class Steering:
+    """Sends targets to the server while the lease is held.
+
+    Args:
+        make_client: Makes a client of the server.
+        parameters: Parameters of the node.
+        status: Receives what happens.
+    """
+
+    def __init__(
+        self, make_client: Callable[[], SkillClient], parameters: Ros2Parameters, status: Status
+    ) -> None:
+        self._make_client = make_client
+        self._parameters = parameters
+        self._status = status
+        self._changed = threading.Condition()
+        self._target: Target | None = None
+        self._jobs: deque[Job] = deque()
+        self._heard = float("-inf")  # time of the newest valid target
+        self._paused = False  # whether targets of the present stream are ignored
+        self._ended = False
+        # Of the thread alone:
+        self._lease: ClientLease | None = None
+        self._next_try = float("-inf")
+
+    # Called by other threads ----------------------------------------------------------------------
+
+    def offer(self, target: Target) -> None:
+        """Takes a target; the newest one counts."""
+        with self._changed:
+            now = time.monotonic()
+            quiet_s, self._heard = now - self._heard, now
+            if quiet_s > self._parameters.silence_s:
+                self._resume()
+            if not self._paused:
+                self._target = target
+                self._changed.notify()
+
+    def hold(self) -> None:
+        """Drops the target and lets the arm hold; the lease stays."""
+        self._do(self._hold)
+
+    def pause(self, reason: str) -> None:
+        """Drops the target and ignores the present stream of targets."""
+        with self._changed:
+            self._target, self._paused = None, True
+        fix = RESUME.format(silence_s=self._parameters.silence_s)
+        self._status.block(f"{reason}; {fix}")
+
+    def resume(self) -> None:
+        """Obeys targets again."""
+        with self._changed:
+            self._resume()
+
+    def notice_silence(self) -> None:
+        """Forgets why targets did not move the arm, once there are none any more."""
+        with self._changed:
+            if time.monotonic() - self._heard > self._parameters.silence_s and not self._jobs:
+                self._paused = False
+                self._status.block("")
+
+    def release(self) -> None:
+        """Releases the lease, and ignores the present stream of targets."""
+        self.pause("the lease was released by the service release")
+        self._do(self._release)
+
+    def reset(self, within_s: float) -> None:
+        """Starts a new episode of a simulated arm.
+
+        Raises:
+            ClientError: The server refused it, or does not answer.
+            TimeoutError: It was not done in time.
+        """
+        done: Future[None] = Future()
+        ends = time.monotonic() + within_s
+
+        def job(client: SkillClient) -> None:
+            if time.monotonic() > ends:
+                return
+            try:
+                self._reset(client)
+            except ClientError as error:
+                done.set_exception(error)
+                if not isinstance(error, CommandRefusedError):
+                    raise
+            else:
+                done.set_result(None)
+
+        self._do(job)
+        done.result(within_s)
+
+    def end(self) -> None:
+        """Lets :meth:`run` release the lease and return."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def _do(self, job: Job) -> None:
+        with self._changed:
+            self._target = None
+            self._jobs.append(job)
+            self._changed.notify()
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._status.block("")
+
+    # The thread -----------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Steers until :meth:`end`; a server that goes away is sought again."""
+        while not self._ended:
+            try:
+                with self._make_client() as client:
+                    self._steer(client)
+            except ClientError as error:
+                self._lose(error)
+                self._next_try = time.monotonic() + RETRY_S
+            finally:
+                self._lease = None
+                self._status.led(leads=False)
+
+    def _steer(self, client: SkillClient) -> None:
+        while (job := self._next_job()) is not None:
+            try:
+                job(client)
+            except LeaseLostError as error:
+                self._lose(error)
+            except CommandRefusedError as error:
+                self._status.block(str(error))
+
+    def _next_job(self) -> Job | None:
+        """Waits for work; returns None at the end."""
+        with self._changed:
+            while not self._ended:
+                if self._jobs:
+                    return self._jobs.popleft()
+                if self._target is not None:
+                    target, self._target = self._target, None
+                    return lambda client: self._move(client, target)
+                left_s = None
+                if self._lease is not None:
+                    left_s = self._heard + self._parameters.silence_s - time.monotonic()
+                    if left_s <= 0.0:
+                        return self._release
+                self._changed.wait(left_s)
+        return None
+
+    def _move(self, client: SkillClient, target: Target) -> None:
+        if self._lease is None and not self._acquire(client):
+            return
+        left_s = target.ends - time.monotonic()
+        if left_s <= 0.0:
+            return
+        try:
+            self._send(client, target, left_s)
+        except LeaseLostError:
+            raise
+        except CommandRefusedError as error:
+            if error.code in TRANSIENT_ERRORS:
+                raise
+            self._status.refuse(target.topic, str(error))
+            self._hold(client)
+        else:
+            self._status.carry_out()
+
+    def _send(self, client: SkillClient, target: Target, left_s: float) -> None:
+        match target.kind:
+            case "servo_pose":
+                client.servo_pose(target.values, left_s)
+            case "servo_joint":
+                client.servo_joint(target.values, left_s)
+            case "skill":
+                client.skill(target.values, left_s)
+            case "goal":
+                client.goal(target.values, left_s)
+
+    def _acquire(self, client: SkillClient) -> bool:
+        """Returns whether the lease is held now."""
+        now, parameters = time.monotonic(), self._parameters
+        if now < self._next_try:
+            return False
+        self._next_try = now + RETRY_S
+        try:
+            self._lease = client.acquire(
+                parameters.holder, parameters.lease_ttl_s, priority=parameters.priority
+            )
+        except CommandRefusedError as error:
+            if error.code == "not_now":  # stopped, or a fault
+                self.pause(error.message)
+            else:
+                self._status.block(str(error))
+            return False
+        self._status.led(leads=True)
+        return True
+
+    def _hold(self, client: SkillClient) -> None:
+        if self._lease is not None:
+            client.hold()
+
+    def _release(self, client: SkillClient) -> None:
+        del client
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
+            self._status.led(leads=False)
+
+    def _reset(self, client: SkillClient) -> None:
+        borrowed = self._lease is None
+        lease = self._lease or client.acquire(
+            self._parameters.holder,
+            self._parameters.lease_ttl_s,
+            priority=self._parameters.priority,
+        )
+        try:
+            client.reset()
+        finally:
+            if borrowed:
+                lease.release()
+
+    def _lose(self, error: ClientError) -> None:
+        """Records that the lease, or the server, is lost."""
+        if self._lease is not None:
+            self._lease = None
+            self._status.led(leads=False)
+            self.pause(str(error).partition(". Fix: ")[0])
+        elif not isinstance(error, ServerReplacedError):
+            self._status.block(str(error))

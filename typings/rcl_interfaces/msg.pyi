@@ -1,0 +1,4 @@
+class ParameterDescriptor:
+    def __init__(
+        self, *, description: str = "", read_only: bool = False, dynamic_typing: bool = False
+    ) -> None: ...

@@ -1,0 +1,1 @@
+class ParameterException(Exception): ...  # noqa: N818  rclpy's name
