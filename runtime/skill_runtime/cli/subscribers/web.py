@@ -29,6 +29,9 @@ from skill_runtime.console.program import VERSION_HINT, print_error
 PARENT = "SKILL_WEB_PARENT"
 """Environment variable with the process id of skill-serve, with which the page ends."""
 
+NICE = 5
+"""By how much the processes of the server on the same machine come first (nice(2))."""
+
 TIMEOUT_S = 1.0
 """Longest wait for an answer of the server [s]."""
 
@@ -86,7 +89,9 @@ def main() -> None:
 
 
 def _serve(options: WebOptions) -> None:
-    ending = Ending()
+    ending, parent = Ending(), os.environ.get(PARENT)
+    if parent is not None:
+        os.nice(NICE)
     with options.client() as client:  # a wrong address or key is an error now
         check_page("skill-web", options.host, options.port, "", client.keys is not None)
     from skill_runtime.subscribers.web.access import new_token
@@ -96,7 +101,6 @@ def _serve(options: WebOptions) -> None:
     config = PageConfig(host=options.host, port=options.port, token=new_token())
     page = Page(config, options.client, _holder(), options.server.telemetry_address)
     print(f"page       {page_url(options.host, page.port, config.token)}", flush=True)
-    parent = os.environ.get(PARENT)
     with contextlib.redirect_stdout(None):  # viser prints that it ends
         page.run(lambda: ending.asked or (parent is not None and str(os.getppid()) != parent))
 

@@ -67,13 +67,15 @@ class Page:
             self._commands.hello()
             self._server = open_server(config)
             stack.callback(self._server.stop)
+            self._pulses: dict[int, asyncio.Task[None]] = {}
+            stack.callback(self._end_pulses)
             self._steering = Steering(self._commands, holder)
             stack.callback(self._steering.close)
             self._stack = stack.pop_all()
         manifest = self._watch.welcome.manifest
         self._how = how_to_move(manifest)
+        self._unit = "" if manifest.goal is None else manifest.goal.unit
         self._moved_at = 0.0
-        self._pulses: dict[int, asyncio.Task[None]] = {}
         self._inputs: Inputs | None = None
         self._scene = Scene(self._server, manifest, self._picked)
         self._panel = Panel(
@@ -117,6 +119,7 @@ class Page:
             error=watch.error,
             holds=steering.holds,
             note=steering.note,
+            unit=self._unit,
             inputs=self._how,
         )
         self._panel.show_headline(headline(view), self._tabs_text())
@@ -217,6 +220,10 @@ class Page:
         self._pulses[number] = asyncio.create_task(
             watch_pulse(CONNECTION.get(), lambda: self._steering.drop(number))
         )
+
+    def _end_pulses(self) -> None:
+        for pulse in tuple(self._pulses.values()):
+            pulse.get_loop().call_soon_threadsafe(pulse.cancel)
 
     async def _tab_closed(self, tab: viser.ClientHandle) -> None:
         self._pulses.pop(tab.client_id, None)  # it ends by itself

@@ -58,7 +58,7 @@ class Panel:
         self._manifest = welcome.manifest
         gui.configure_theme(show_logo=False, show_share_button=False, dark_mode=True)
         gui.main_panel.dock_right()
-        gui.main_panel.set_width(350)
+        gui.main_panel.set_width(370)
         self._headline = gui.add_html("")
         self._add_buttons(act)
         add_inputs(gui)
@@ -79,7 +79,7 @@ class Panel:
         stop = self._gui.add_button(
             "STOP", color="red", hint="stops the arm at once, until clear (key: Escape)"
         )
-        group = self._gui.add_button_group("arm", ("hold", "release", "clear"))
+        group = self._gui.add_button_group("", ("hold", "release", "clear"))
         key = self._gui.add_command("Stop the arm", hotkey="escape")
 
         def on_stop(event: Any) -> None:  # noqa: ANN401  of a button, or of a key
@@ -170,10 +170,10 @@ class Panel:
         """Sets the sliders to the true values of the object."""
         for name, slider in self._sliders.items():
             value = scene.get(name)
-            if value is None or abs(value - slider.value) < 0.005:
+            if value is None or abs(value - slider.value) < 0.006:
                 continue
             slider.min, slider.max = min(slider.min, value), max(slider.max, value)
-            slider.value = value
+            slider.value = round(value, 2)
 
     def show_events(self, events: Sequence[tuple[float, str]]) -> None:
         """Shows the newest events, newest first."""
@@ -222,12 +222,12 @@ def estimate_rows(state: Telemetry, manifest: PolicyManifest) -> dict[str, str]:
     if manifest.context is None:
         return {"policy": "has no encoder: it does not estimate the object"}
     rows: dict[str, str] = {}
-    for item in manifest.context.estimates or ():
+    for item in manifest.context.estimates:
         value = (state.context_estimate or {}).get(item.name)
         truth = truths.get(TRUTHS.get(item.name, ""))
         estimate = "no estimate yet" if value is None else f"estimate {value:.3g}"
         rows[_plain(item.name)] = estimate + ("" if truth is None else f", true {truth:.3g}")
-    for item in manifest.context.unidentified or ():
+    for item in manifest.context.unidentified:
         rows[_plain(item.name)] = "not estimated by this policy"
     distance = state.context_distance
     unusual = " (unusual)" if distance is not None and distance > 1 else ""
@@ -246,7 +246,7 @@ def _chart(
         title=title,
         scales={"x": uplot.Scale(time=False)},
         axes=(axis, axis),
-        legend=uplot.Legend(show=len(lines) > 1),
+        legend=uplot.Legend(show=len(lines) > 1, live=False),
         height=height,
     )
 

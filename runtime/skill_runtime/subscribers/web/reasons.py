@@ -36,6 +36,8 @@ class View:
     """Whether this page has the lease."""
     note: str = ""
     """The newest refusal of a command of this page."""
+    unit: str = ""
+    """Unit of goals."""
     inputs: str = "press hold"
     """How to move the arm, in words."""
 
@@ -91,18 +93,19 @@ def _moves(state: Telemetry, view: View) -> Headline:
     if state.braking:
         text = "The governor brakes the arm, because the command would lead out of its limits."
         return Headline("BRAKES", text, "warns")
+    far, by = _distance(state, view), _by(state, view)
     if state.goal_status == "reached":
-        return Headline("GOAL REACHED", f"{_distance(state)} away. {_by(state, view)}", "rests")
+        return Headline("GOAL REACHED", f"{far} away. {by}", "rests")
     if state.goal_status == "no_progress":
-        text = f"{_distance(state)} away, and no nearer for 5 s: give another goal, or press hold."
+        text = f"{far} away, and no nearer for 5 s: give another goal, or press hold."
         return Headline("NO PROGRESS", text, "warns")
-    where = f", {_distance(state)} away" if state.goal_distance is not None else ""
+    where = f", {far} away" if state.goal_distance is not None else ""
     command = "the policy" if state.command == "demo" else state.mode
-    return Headline("MOVES", f"{_capital(command)}{where}. {_by(state, view)}", "moves")
+    return Headline("MOVES", f"{_capital(command)}{where}. {by}", "moves")
 
 
-def _distance(state: Telemetry) -> str:
-    return "at an unknown distance" if state.goal_distance is None else f"{state.goal_distance:.3f}"
+def _distance(state: Telemetry, view: View) -> str:
+    return "?" if state.goal_distance is None else f"{state.goal_distance:.3f} {view.unit}".strip()
 
 
 def _by(state: Telemetry, view: View) -> str:

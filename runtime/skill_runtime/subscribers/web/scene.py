@@ -5,6 +5,7 @@ Clicks and drags reach it as rays of the browser's camera; they are cut with the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
@@ -28,6 +29,12 @@ DISC = np.array([0.12, 0.43, 0.0])
 RADIUS = 0.13
 """Radius of the disc [m]."""
 
+EYE, LOOK_AT = (1.05, 0.75, 0.8), (-0.16, 0.13, 0.1)
+"""Position of a new tab's camera, and the point in the middle of its picture [m]."""
+
+FIELD_OF_VIEW = math.radians(45)
+"""Vertical angle of the camera [rad]."""
+
 LINE_Z = 0.002
 """Height of the lines above the table, so that both do not flicker [m]."""
 
@@ -47,15 +54,16 @@ class Scene:
         picked: Receives clicks and drags.
     """
 
-    def __init__(
-        self, server: viser.ViserServer, manifest: PolicyManifest, picked: Picked
-    ) -> None:
+    def __init__(self, server: viser.ViserServer, manifest: PolicyManifest, picked: Picked) -> None:
         self._picked = picked
         self._mirror = Mirror()
-        server.initial_camera.position = (0.95, 0.62, 0.72)
-        server.initial_camera.look_at = (-0.1, 0.1, 0.08)
+        server.initial_camera.position = EYE
+        server.initial_camera.look_at = LOOK_AT
+        server.initial_camera.fov = FIELD_OF_VIEW
         self._arm = mjviser.ViserMujocoScene(server, self._mirror.model, num_envs=1)
         self._arm.camera_tracking_enabled = False
+        server.scene.configure_environment_map(None)  # costly without a GPU, as are shadows
+        server.scene.configure_default_lights(cast_shadow=False)
         self._goal = server.scene.add_cylinder(
             "/goal", 0.02, 0.002, GOAL_RGB, opacity=GOAL_RGBA[3], visible=False
         )
@@ -73,8 +81,8 @@ class Scene:
         if state.goal is not None and self._goals is not None:
             self._goal.position = (state.goal[0], state.goal[1], LINE_Z)
         if self._knob is not None and state.skill is not None and None not in state.skill:
-            z = np.array(state.skill, float)
-            self._knob.position = _point(DISC + [*(RADIUS * z), 0.006])
+            x, y = RADIUS * np.array(state.skill, float)
+            self._knob.position = _point(DISC + np.array([x, y, 0.006]))
 
     def _click(self, event: viser.SceneClickEvent) -> None:
         origin, direction = np.array(event.ray_origin), np.array(event.ray_direction)
@@ -88,9 +96,7 @@ class Scene:
         if point is not None:
             self._pick(client, point, on_disc=True)
 
-    def _pick(
-        self, client: viser.ClientHandle, point: Array, *, on_disc: bool = False
-    ) -> None:
+    def _pick(self, client: viser.ClientHandle, point: Array, *, on_disc: bool = False) -> None:
         offset = (point - DISC[:2]) / RADIUS
         if self._knob is not None and (on_disc or np.linalg.norm(offset) < 1.1):
             length = float(np.linalg.norm(offset))
@@ -131,7 +137,7 @@ def _add_disc(
     server: viser.ViserServer, drag: Callable[[viser.ClientHandle, Point], None]
 ) -> viser.IcosphereHandle:
     disc = server.scene.add_cylinder(
-        "/skills", RADIUS, 0.004, DISC_RGB, position=_point(DISC + [0, 0, 0.002])
+        "/skills", RADIUS, 0.004, DISC_RGB, position=_point(DISC + np.array([0, 0, 0.002]))
     )
     knob = server.scene.add_icosphere("/skill", 0.015, KNOB_RGB, position=_point(DISC))
     server.scene.add_label("/skills/label", "skill", position=(0.0, RADIUS + 0.02, 0.01))
@@ -149,7 +155,9 @@ def _add_box(server: viser.ViserServer, goal: GoalSpace) -> None:
     corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
     ends = np.stack([corners, np.roll(corners, -1, axis=0)], axis=1)
     lines = np.concatenate([ends, np.full((4, 2, 1), LINE_Z)], axis=2)
-    server.scene.add_line_segments("/goals", lines, GOAL_RGB, line_width=3.0)
+    server.scene.add_line_segments(
+        "/goals", lines, GOAL_RGB, thickness=3.0, thickness_units="screen"
+    )
     server.scene.add_label("/goals/label", "goals: click", position=(x1 + 0.02, y0, 0.01))
 
 

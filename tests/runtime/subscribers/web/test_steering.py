@@ -1,0 +1,101 @@
+"""Steering: one tab at a time, under the lease, against a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.served import Served, until
+
+from skill_runtime.client import SkillClient
+from skill_runtime.subscribers.web.steering import Steering, Wish
+
+EAST = Wish("skill", (1.0, 0.0))
+FIRST, SECOND = 1, 2
+
+
+@pytest.fixture
+def steering(served: Served) -> Iterator[Steering]:
+    with SkillClient(served.address, timeout_s=20.0) as client:
+        steering = Steering(client, "page")
+        steering.start()
+        yield steering
+        steering.close()
+
+
+def mode(client: SkillClient) -> tuple[str, str | None]:
+    state = client.state()
+    return state.mode, state.lease_holder
+
+
+def test_a_wish_is_repeated_until_it_is_dropped(steering: Steering, client: SkillClient) -> None:
+    assert steering.want(FIRST, EAST)
+    until(lambda: mode(client) == ("skill", "page"))
+    first = client.state().command_seq
+    until(lambda: client.state().command_seq >= first + 8)  # longer than one is valid
+    assert mode(client) == ("skill", "page")
+    steering.drop(FIRST)
+    until(lambda: mode(client) == ("hold", None))
+    assert not steering.holds
+    assert steering.tab is None
+
+
+def test_a_second_tab_watches_until_the_first_has_released(
+    steering: Steering, client: SkillClient
+) -> None:
+    assert steering.want(FIRST, EAST)
+    assert not steering.want(SECOND, Wish("hold"))
+    assert not steering.may_act(SECOND)
+    steering.drop(SECOND)  # has no effect
+    until(lambda: mode(client) == ("skill", "page"))
+    steering.drop(FIRST)
+    assert steering.want(SECOND, Wish("skill", (0.0, 1.0)))
+    until(lambda: client.state().skill == (0.0, 1.0))
+
+
+def test_hold_keeps_the_lease(steering: Steering, client: SkillClient) -> None:
+    steering.want(FIRST, Wish("hold"))
+    until(lambda: mode(client) == ("hold", "page"))
+    assert steering.holds
+
+
+def test_after_a_stop_the_arm_moves_only_after_another_wish(
+    steering: Steering, client: SkillClient
+) -> None:
+    steering.want(FIRST, EAST)
+    until(lambda: mode(client) == ("skill", "page"))
+    client.stop("test")
+    until(lambda: steering.tab is None)
+    assert "stop" in steering.note
+    until(lambda: client.state().mode == "stopped" and not client.state().braking)
+    client.clear()
+    assert mode(client) == ("hold", None)
+    steering.want(SECOND, EAST)
+    until(lambda: mode(client) == ("skill", "page"))
+    assert steering.note == ""
+
+
+def test_the_lease_of_another_client_is_not_taken(served: Served, steering: Steering) -> None:
+    with SkillClient(served.address, timeout_s=20.0) as other:
+        other.acquire("somebody", ttl_s=30.0)
+        steering.want(FIRST, EAST)
+        until(lambda: steering.note != "")
+        assert "somebody" in steering.note
+        assert steering.tab is None
+        assert not steering.holds
+
+
+def test_the_server_refuses_a_skill_without_a_direction(steering: Steering) -> None:
+    steering.want(FIRST, Wish("skill", (0.0, 0.0)))
+    until(lambda: "skill" in steering.note)
+    assert steering.tab is None
+
+
+def test_the_end_releases_the_lease(served: Served, client: SkillClient) -> None:
+    with SkillClient(served.address, timeout_s=20.0) as own:
+        steering = Steering(own, "page")
+        steering.start()
+        steering.want(FIRST, EAST)
+        until(lambda: mode(client) == ("skill", "page"))
+        steering.close()
+        until(lambda: mode(client) == ("hold", None))
