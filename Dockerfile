@@ -2,9 +2,9 @@
 #   docker build --target runtime  -t skill-serve .          serves a policy file; no torch
 #   docker build --target training -t skill-serve-train .    trains and exports
 #
-#   docker run --rm --network host skill-serve --model models/csf_panda.onnx
+#   docker run --rm --network host skill-serve --model csf_panda
 #   docker run --rm -p 5555:5555 -v "$PWD/keys:/keys:ro" --user "$(id -u)" skill-serve \
-#       --service-only --host 0.0.0.0 --keys /keys --model models/csf_panda.onnx
+#       --service-only --host 0.0.0.0 --keys /keys --model csf_panda
 #
 # Without keys the sockets are bound to the loopback address, so the first container shares the host's
 # network. The second one is a policy service for robots elsewhere (docs/scaling.md); its
@@ -20,10 +20,10 @@ COPY proto proto
 COPY robots robots
 COPY training training
 COPY runtime runtime
+COPY models models
 
 FROM base AS runtime
 RUN pip install -c constraints.txt .
-COPY models models
 # By number, which Kubernetes can verify not to be root.
 RUN useradd --create-home --uid 10001 skill
 USER 10001
@@ -31,12 +31,12 @@ USER 10001
 EXPOSE 5555 5556 5557
 STOPSIGNAL SIGINT
 ENTRYPOINT ["skill-serve"]
-CMD ["--model", "models/csf_panda.onnx"]
+CMD ["--model", "csf_panda"]
 
 FROM base AS training
 RUN pip install -c constraints.txt "$(grep '^torch==' constraints.txt)" \
  && pip install -c constraints.txt ".[train]"
-RUN useradd --create-home --uid 10001 skill && mkdir -p logs models && chown skill logs models
+RUN useradd --create-home --uid 10001 skill && mkdir -p logs && chown skill logs models
 USER 10001
 ENTRYPOINT ["skill-train"]
 CMD ["--help"]

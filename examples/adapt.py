@@ -1,6 +1,6 @@
 """Changes the cube while a policy pushes it from goal to goal, and prints how the policy adapts.
 
-Start `skill-serve --model models/goal_panda.onnx --mass 0.8 --friction 0.4` and this beside it:
+Start `skill-serve --model goal_panda --mass 0.8 --friction 0.4` and this beside it:
 
     python examples/adapt.py --seconds 36 --friction 0.06
 

@@ -1,6 +1,6 @@
 """Streams servo targets to a served arm, as a controller does: a circle, or one joint.
 
-Start `skill-serve --model models/csf_panda.onnx --servo-rate 500` and this program beside it:
+Start `skill-serve --model csf_panda --servo-rate 500` and this program beside it:
 
     python examples/servo.py --rate 500
     python examples/servo.py --rate 500 --joint

@@ -1,6 +1,6 @@
 """Runs the policy with a skill that turns in a circle.
 
-Start `skill-serve --model models/csf_panda.onnx` in one terminal and this program in another:
+Start `skill-serve --model csf_panda` in one terminal and this program in another:
 
     python examples/steer.py --seconds 20
 

@@ -1,6 +1,6 @@
 """Tracks the cube with cameras and AprilTags, and sends its pose to a server.
 
-Start `skill-serve --model models/goal_panda.onnx --track cube` and this program beside it:
+Start `skill-serve --model goal_panda --track cube` and this program beside it:
 
     python examples/tag_tracker.py sheet --out tags.pdf
     python examples/tag_tracker.py intrinsics --file cameras.json --camera left --source 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from skill_proto.ports import COMMAND_PORT, STOP_PORT_OFFSET, TELEMETRY_PORT_OFFSET
+from skill_proto.shipped_models import shipped_models
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +51,14 @@ def test_every_copied_file_exists() -> None:
                 assert (ROOT / source).exists()
 
 
-def test_the_model_of_the_command_is_in_the_image() -> None:
+def test_the_model_of_the_command_is_in_the_package_that_the_image_installs() -> None:
     command = json.loads(stages()["runtime"]["CMD"][-1])
-    assert (ROOT / command[command.index("--model") + 1]).is_file()
+    assert command[command.index("--model") + 1] in shipped_models()
+    assert "models models" in stages()["base"]["COPY"]
+
+
+def test_every_folder_of_the_wheel_is_copied_before_it_is_built() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    copied = " ".join(stages()["base"]["COPY"]).split()
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {folder.split("/")[0] for folder in wheel["only-include"]} <= set(copied)

@@ -44,5 +44,5 @@ def test_a_file_or_folder_without_a_suffix_is_a_path(
 
 
 def test_an_unknown_name_lists_those_that_exist() -> None:
-    with pytest.raises(UnknownModelError, match="there is no model 'csf_pnda'; .*csf_panda, goal"):
+    with pytest.raises(UnknownModelError, match=r"there is no model 'csf_pnda'; .*csf_panda, goal"):
         find_model("csf_pnda")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -193,7 +193,7 @@ class ServeOptions:
     motion: OmitArgPrefixes[MotionOptions] = MotionOptions()
     tracking: OmitArgPrefixes[TrackingOptions] = TrackingOptions()
     timing: OmitArgPrefixes[TimingOptions] = TimingOptions()
-    page: OmitArgPrefixes[PageOptions] = PageOptions()
+    page: OmitArgPrefixes[PageOptions] = field(default_factory=PageOptions)
     addresses: OmitArgPrefixes[AddressOptions] = AddressOptions()
 
 

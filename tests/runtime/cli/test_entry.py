@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pty
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -117,6 +119,17 @@ NAMES = {
     "doctor": "skill-doctor",
 }
 
+SCRIPTS = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"][
+    "scripts"
+]
+"""Entry point of each program by its name."""
+
+RUNTIME = {
+    entry.split(":")[1]: name
+    for name, entry in SCRIPTS.items()
+    if entry.startswith("skill_runtime.")
+}
+
 RUNS = """
 import sys
 from skill_runtime.cli import entry
@@ -143,12 +156,28 @@ def run(name: str, *arguments: str, stdout: int = subprocess.PIPE) -> tuple[int,
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", RUNTIME)
 def test_each_program_prints_its_version_without_loading_itself(name: str) -> None:
     code, output, errors = run(name, "--version")
     assert (code, errors) == (0, "")
-    assert output.startswith(f"{NAMES[name]} ")
+    assert output.startswith(f"{RUNTIME[name]} ")
     assert "mujoco" in output
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_each_help_ends_its_description_with_version_and_exit_codes(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module, function = SCRIPTS[name].split(":")
+    private = f"_{function}" if module.startswith("skill_runtime.") else function
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    with pytest.raises(SystemExit) as end:
+        getattr(importlib.import_module(module), private)()
+    assert end.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith(f"usage: {name} ")
+    assert "--version prints the version" in said
+    assert "Exit codes: 0 done, 1 " in said
 
 
 def test_a_version_is_printed_beside_other_flags() -> None:

@@ -9,6 +9,7 @@ from typing import get_type_hints
 import pytest
 import tyro
 
+from skill_proto.shipped_models import shipped_models
 from skill_robots.franka_driver.config import DriverConfig
 from skill_runtime.cli import serve_options
 from skill_runtime.cli.serve import server_options
@@ -25,6 +26,26 @@ def test_the_defaults_can_be_served() -> None:
     arguments = parse()
     check_options(arguments)
     assert arguments == ServeOptions(model=Path("a.onnx"))
+
+
+def test_without_a_model_a_simulated_arm_gets_the_default_one() -> None:
+    arguments = tyro.cli(ServeOptions, args=[])
+    check_options(arguments)
+    assert server_options(arguments).model == shipped_models()["csf_panda"]
+
+
+def test_a_model_has_a_name_and_an_unknown_one_lists_them() -> None:
+    arguments = tyro.cli(ServeOptions, args=["--model", "goal_panda"])
+    check_options(arguments)
+    assert server_options(arguments).model == shipped_models()["goal_panda"]
+    with pytest.raises(UsageError, match=r"no model 'gaol_panda'; models by name: .*goal_panda"):
+        check_options(tyro.cli(ServeOptions, args=["--model", "gaol_panda"]))
+
+
+def test_a_real_arm_has_no_default_model() -> None:
+    arguments = tyro.cli(ServeOptions, args=["--arm", "franka", "--address", "a"])
+    with pytest.raises(UsageError, match=r"--arm franka needs a policy.*csf_panda"):
+        check_options(arguments)
 
 
 def test_flags_have_no_prefix_of_their_group() -> None:

@@ -15,7 +15,7 @@ from skill_runtime.cli.subscribers.server_options import ServerOptions
 from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, USAGE
 from skill_runtime.console.flags import UsageError
-from skill_runtime.console.program import print_error
+from skill_runtime.console.program import VERSION_HINT, print_error
 
 # Other imports are local: '--help' and a mistyped flag answer at once.
 
@@ -27,7 +27,7 @@ DESCRIPTION = (
     "stop, clear, reset and release. Needs ROS 2 in this shell (source its setup.bash). Arguments "
     "for ROS, such as parameters and remappings, follow --ros-args: skill-ros2 --address "
     "tcp://127.0.0.1:5555 --ros-args -p target:=joint -p priority:=2. A server with keys wants the "
-    "role `controller`. See docs/ros2.md."
+    "role `controller`. See docs/ros2.md. " + VERSION_HINT
 )
 
 FIRST_ROS_ARGUMENT, LAST_ROS_ARGUMENT = "--ros-args", "--"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from skill_proto.shipped_models import shipped_models
 from skill_runtime.cli.policies.options import PolicyServiceOptions, read_models
 from skill_runtime.console.flags import UsageError
 
@@ -18,10 +19,19 @@ def test_a_policy_is_named_by_the_flag_or_by_its_file() -> None:
     )
 
 
+def test_a_policy_that_comes_with_skill_serve_has_a_name() -> None:
+    options = PolicyServiceOptions(model=("csf_panda", "pick=goal_panda"))
+    assert dict(read_models(options)) == {
+        "csf_panda": shipped_models()["csf_panda"],
+        "pick": shipped_models()["goal_panda"],
+    }
+
+
 @pytest.mark.parametrize(
     ("models", "text"),
     [
         ((), "needs a policy"),
+        (("pick=gaol_panda",), "no model 'gaol_panda'; models by name: csf_ant"),
         (("a/p.onnx", "b/p.onnx"), "'p' is the name of a/p.onnx already"),
         (("a b=p.onnx",), "is not a name"),
         (("x" * 65 + "=p.onnx",), "is not a name"),

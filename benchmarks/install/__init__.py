@@ -1,0 +1,1 @@
+"""From an empty environment to the first motion: seconds and megabytes."""

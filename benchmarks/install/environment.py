@@ -1,0 +1,88 @@
+"""Virtual environments outside the repository, and the cost of an installation."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CLIENT = ROOT / "packages" / "skill-client"
+
+MEGABYTE = {"bytes": 1e-6, "kB": 1e-3, "MB": 1.0, "GB": 1e3}
+
+
+class CommandError(Exception):
+    """A command failed; the text has its output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """The cost of one installation into an empty environment."""
+
+    seconds: float
+    """From the command that makes the environment until pip has ended [s]."""
+    downloaded_mb: float
+    """Sizes of the files that pip fetched [10^6 bytes]."""
+    disk_mb: float
+    """Size of the environment [10^6 bytes]."""
+
+
+def run(command: Sequence[str | Path], folder: Path) -> str:
+    """Returns the output of a command.
+
+    Raises:
+        CommandError: its exit code is not 0.
+    """
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise CommandError(f"{' '.join(map(str, command))}:\n{done.stdout[-2000:]}")
+    return done.stdout
+
+
+def build_wheel(project: Path, folder: Path) -> Path:
+    """Builds the wheel of a project with this environment's build backend."""
+    run(
+        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder],
+        project,
+    )
+    return next(folder.glob("*.whl"))
+
+
+def install(python: str, folder: Path, wheel: Path) -> Installation:
+    """Makes the environment ``folder`` and installs a wheel with its pinned dependencies.
+
+    Files come from the package index: the cache of pip is not used.
+    """
+    began = time.perf_counter()
+    run([python, "-m", "venv", folder], folder.parent)
+    pip = [folder / "bin" / "pip", "install", "--no-cache-dir", "--disable-pip-version-check"]
+    said = run([*pip, "-c", ROOT / "constraints.txt", wheel], folder.parent)
+    seconds = time.perf_counter() - began
+    return Installation(seconds=seconds, downloaded_mb=fetched_mb(said), disk_mb=size_mb(folder))
+
+
+def fetched_mb(said: str) -> float:
+    """Returns the sum of the sizes that pip names as it downloads [10^6 bytes]."""
+    found = re.findall(r"Downloading \S+ \(([\d.]+) (bytes|kB|MB|GB)\)", said)
+    return sum(float(number) * MEGABYTE[unit] for number, unit in found)
+
+
+def size_mb(folder: Path) -> float:
+    """Returns the size of all files in a folder, links not followed [10^6 bytes]."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        total += sum(os.lstat(Path(parent) / name).st_size for name in names)
+    return total / 1e6
