@@ -96,12 +96,12 @@ class Tab:
             self.page.wait_for_timeout(100)
         self.page.mouse.up()
 
-    def set_slider(self, label: str, value: str) -> None:
-        """Types a value into the field of a slider."""
-        row = self.page.locator("div").filter(has_text=re.compile(rf"^{label}"))
-        field = row.get_by_role("textbox").last
-        field.fill(value)
-        field.press("Enter")
+    def set_slider(self, label: str, share: float) -> None:
+        """Clicks on a slider, at this share of its length."""
+        name = self.page.locator("label", has_text=label).get_attribute("for")
+        box = self.page.locator(f'[id="{name}"]').bounding_box()
+        assert box is not None
+        self.page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
 
     def show(self, name: str) -> None:
         """Opens a tab of the lower panel."""
@@ -134,6 +134,11 @@ def browser() -> Generator[Browser]:
             yield running
         finally:
             running.close()
+
+
+def beside(tab: Tab) -> Tab:
+    """Opens an empty tab with the cookies of another one."""
+    return Tab(tab.page.context.new_page())
 
 
 def new_tab(running: Browser, size: tuple[int, int] = SIZE, pause_ms: int = 500) -> Tab:
