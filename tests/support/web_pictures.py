@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "models"
 IMAGES = ROOT / "docs" / "images"
 
-MOVE_S = 1.2
+MOVE_S = 2.5
 """Time of a motion before its picture [s]."""
 
 ADAPT_S = 12.0

@@ -93,7 +93,7 @@ def _serve(options: WebOptions) -> None:
     if parent is not None:
         os.nice(NICE)
     with options.client() as client:  # a wrong address or key is an error now
-        check_page("skill-web", options.host, options.port, "", client.keys is not None)
+        check_page("skill-web", options.host, options.port, "", has_keys=client.keys is not None)
     from skill_runtime.subscribers.web.access import new_token
     from skill_runtime.subscribers.web.page import Page
     from skill_runtime.subscribers.web.server import PageConfig

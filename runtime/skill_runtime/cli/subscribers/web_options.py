@@ -39,12 +39,14 @@ class PageOptions:
 def check_page_options(options: PageOptions, *, has_keys: bool) -> None:
     """Refuses a page of skill-serve that cannot be made; see :func:`check_page`."""
     if options.web:
-        check_page("skill-serve --web", options.web_host, options.web_port, "web-", has_keys)
+        check_page(
+            "skill-serve --web", options.web_host, options.web_port, "web-", has_keys=has_keys
+        )
     elif options != PageOptions():
         raise UsageError("--web-host and --web-port are for the page of --web; give it, too")
 
 
-def check_page(program: str, host: str, port: int, prefix: str, has_keys: bool) -> None:
+def check_page(program: str, host: str, port: int, prefix: str, *, has_keys: bool) -> None:
     """Checks that a page can be made and can listen.
 
     Args:

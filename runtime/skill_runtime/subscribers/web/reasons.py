@@ -57,12 +57,17 @@ def headline(view: View) -> Headline:
     return _moves(state, view)
 
 
+STOP = "stop: "
+"""Precedes the reason of a stop in the newest event, also in that of a command refused after it."""
+
 CLEAR = "Make sure that motion is safe, press clear, then give a command."
 
 
 def _stopped_text(state: Telemetry) -> str:
     fault = "" if state.fault is None else f" There is a fault, too: {FAULTS[state.fault].cause}."
-    return f"The newest event: {state.last_event}.{fault}"
+    _, is_stop, reason = state.last_event.rpartition(STOP)
+    event = f"Stop: {reason}" if is_stop else f"The newest event: {state.last_event}"
+    return f"{event}.{fault}"
 
 
 def _fault_text(state: Telemetry) -> str:

@@ -1,0 +1,117 @@
+"""skill-web and skill-serve --web as a user starts them; the page itself is tested elsewhere."""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+from tests.support.served import DEADLINE_S, Served, until
+from tests.support.served_process import Process, is_alive, process
+from tests.support.web_page import page_of
+
+from skill_runtime.cli.subscribers.web_options import (
+    PAGE_PORT,
+    PageOptions,
+    check_page,
+    check_page_options,
+    page_url,
+)
+from skill_runtime.client import SkillClient
+from skill_runtime.console.exit_codes import FAILED, USAGE
+from skill_runtime.console.flags import UsageError
+
+WEB = [sys.executable, "-m", "skill_runtime.cli.subscribers.web"]
+
+
+def refused(*arguments: str) -> tuple[int, str]:
+    """Returns exit code and output of a command line that is refused."""
+    done = subprocess.run(
+        [*WEB, *arguments], capture_output=True, text=True, timeout=DEADLINE_S, check=False
+    )
+    assert "Traceback" not in done.stderr + done.stdout
+    return done.returncode, done.stderr
+
+
+def status(url: str) -> int:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=DEADLINE_S)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_a_page_ends_at_a_signal_and_watches_without_the_lease(
+    served: Served, client: SkillClient
+) -> None:
+    with page_of(served.address) as url:
+        assert status(url) == 403
+        assert client.state().lease_holder is None
+
+
+def test_without_a_server_there_is_no_page() -> None:
+    code, text = refused("--address", "tcp://127.0.0.1:1", "--port", "0")
+    assert code == FAILED
+    assert text.startswith("skill-web: no answer from tcp://127.0.0.1:1 within 1 s.")
+    assert text.count("\n") == 1
+
+
+def test_a_missing_library_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "viser" else found(name)
+    )
+    with pytest.raises(UsageError, match=r"viser, which is not .*pip install 'skill-serve\[web\]'"):
+        check_page("skill-web", "127.0.0.1", 0, "", has_keys=False)
+
+
+def test_other_machines_need_keys() -> None:
+    with pytest.raises(UsageError, match=r"--web-host 0\.0\.0\.0 can be reached .* no keys"):
+        check_page_options(PageOptions(web=True, web_host="0.0.0.0", web_port=0), has_keys=False)
+    check_page_options(PageOptions(web=True, web_host="0.0.0.0", web_port=0), has_keys=True)
+
+
+def test_a_port_in_use_names_the_flag() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(UsageError, match=f"port {port}: Address already in use.*--web-port"):
+            check_page_options(PageOptions(web=True, web_port=port), has_keys=False)
+        code, text = refused("--port", str(port))
+    assert code == USAGE
+    assert "choose another port with --port" in text
+
+
+def test_an_address_without_a_page_is_refused() -> None:
+    with pytest.raises(UsageError, match="for the page of --web; give it, too"):
+        check_page_options(PageOptions(web_port=PAGE_PORT + 1), has_keys=False)
+    check_page_options(PageOptions(), has_keys=False)
+
+
+def test_the_address_has_the_token() -> None:
+    assert page_url("127.0.0.1", 5560, "abc") == "http://127.0.0.1:5560/?token=abc"
+    assert page_url("::1", 5560, "abc") == "http://[::1]:5560/?token=abc"
+
+
+def test_skill_serve_opens_a_page_and_ends_it(policy_file: Path) -> None:
+    with process("--model", str(policy_file), "--web", "--web-port", "0") as running:
+        until(lambda: bool(listening(running)))
+        page, port = running.processes()["web"], listening(running)[0]
+        assert status(f"http://127.0.0.1:{port}") == 403
+        code, output = running.end()
+        assert code == 0, output
+        assert f"page       http://127.0.0.1:{port}/?token=" in output
+        assert not is_alive(page)
+
+
+def listening(running: Process) -> list[int]:
+    """Returns the ports on which the page listens."""
+    page = running.processes().get("web")
+    found = [] if page is None else page.net_connections(kind="tcp")
+    return [one.laddr.port for one in found if one.status == psutil.CONN_LISTEN]
