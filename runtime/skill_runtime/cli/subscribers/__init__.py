@@ -5,4 +5,6 @@
 - ``replay``: skill-replay.
 - ``metrics``: skill-metrics.
 - ``ros2``: skill-ros2.
+- ``web``, ``web_options``: skill-web, and its flags in skill-serve.
+- ``web_process``: skill-web as a process of skill-serve.
 """

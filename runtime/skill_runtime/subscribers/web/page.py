@@ -141,7 +141,7 @@ class Page:
         if not samples:
             return "unknown"
         recent = samples[-1].overruns - samples[0].overruns
-        return f"{samples[-1].overruns}, of them {recent} in the last minute"
+        return f"{samples[-1].overruns}, {recent} in the last minute"
 
     # What the tabs do -----------------------------------------------------------------------------
 

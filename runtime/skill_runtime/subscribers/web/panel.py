@@ -159,10 +159,10 @@ class Panel:
         self._timing.content = _table(
             {
                 "overruns": timing,
-                "wake-up latency": f"{state.timing.wakeup_latency_p50_us / 1e3:.2f} ms median, "
-                f"{state.timing.wakeup_latency_p99_us / 1e3:.2f} ms at 99 %",
-                "time of a tick": f"{state.timing.execution_time_p50_us / 1e3:.2f} ms median, "
-                f"{state.timing.execution_time_p99_us / 1e3:.2f} ms at 99 %",
+                "wake-up latency": f"{state.timing.wakeup_latency_p50_us / 1e3:.2f} ms, "
+                f"99 %: {state.timing.wakeup_latency_p99_us / 1e3:.2f} ms",
+                "time of a tick": f"{state.timing.execution_time_p50_us / 1e3:.2f} ms, "
+                f"99 %: {state.timing.execution_time_p99_us / 1e3:.2f} ms",
             }
         )
 

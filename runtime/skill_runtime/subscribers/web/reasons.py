@@ -71,11 +71,13 @@ def _stopped_text(state: Telemetry) -> str:
 
 
 def _fault_text(state: Telemetry) -> str:
-    cause = "unknown cause" if state.fault is None else FAULTS[state.fault].cause
+    if state.fault is None:
+        return f"Unknown cause. {CLEAR}"
+    rule = FAULTS[state.fault]
+    cause = _capital(rule.cause.replace("`", ""))
     if needs_clear(state):
-        return f"{_capital(cause)}. {CLEAR}"
-    ends = FAULTS[state.fault].ends if state.fault is not None else ""
-    return f"{_capital(cause)}. It ends by itself: {ends}. The next command then moves the arm."
+        return f"{cause}. {CLEAR}"
+    return f"{cause}. It ends by itself, with {rule.ends}; the next command then moves the arm."
 
 
 def _why_it_holds(state: Telemetry, view: View) -> str:
