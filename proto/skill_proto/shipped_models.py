@@ -1,7 +1,7 @@
 """The policy files that come with skill-serve, by name.
 
-An installed package has them in ``skill_runtime/models``, a checkout in ``models``. The client's
-distribution has none.
+An installed package has them in ``skill_runtime/models``, a checkout in ``models``. The
+distribution of the client is without them.
 """
 
 from __future__ import annotations

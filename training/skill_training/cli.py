@@ -44,10 +44,9 @@ COMMON = "--"
 DESCRIPTION = """\
 Train robot skills and export each as one self-describing ONNX file.
 
-A training command collects on CPU and learns on CPU or CUDA. It writes policy.onnx and its card to
-the run directory. Ctrl-C, or another signal that would end the program, saves a checkpoint and
-prints the command that continues the run. --version prints the version. Exit codes: 0 done, 1 ended
-without a result, 2 cannot be done as asked, 128 + n ended by signal n.
+A signal that ends the program, as Ctrl-C does, saves a checkpoint and prints the command that goes on
+from it. --version prints the version. Exit codes: 0 done, 1 ended without a result, 2 cannot be
+done as asked, 128 + n ended by signal n.
 """
 
 
