@@ -69,6 +69,9 @@ def run(arguments: EvaluationOptions) -> None:
     if arguments.plot is not None and outcome.draw is not None:
         outcome.draw(arguments.plot)
         print(f"wrote {arguments.plot}")
+    if arguments.video is not None and outcome.film is not None:
+        outcome.film(arguments.video)
+        print(f"wrote {arguments.video}")
 
 
 def _evaluate(arguments: EvaluationOptions) -> Outcome:

@@ -21,8 +21,11 @@ from skill_runtime.console.output_file import check_writable
 
 Interval = tuple[float, float]
 
+FILM_FORMATS = (".gif", ".png", ".webp")
+"""Ends of the names of films: animated GIF, APNG, and WebP, which is the smallest."""
+
 _OPTIONS: dict[EvaluationKind, tuple[str, ...]] = {
-    "skills_and_goals": ("skills", "goals", "start", "mass", "friction", "plot"),
+    "skills_and_goals": ("skills", "goals", "start", "mass", "friction", "plot", "video"),
     "cells": (),
 }
 """Options that belong to one kind of evaluation only."""
@@ -95,6 +98,9 @@ class EvaluationOptions:
     """Write metrics and settings to this file."""
     plot: Annotated[Path | None, arg(metavar="FILE.png", help_behavior_hint="")] = None
     """Write a picture of the pushes, or of the paths in a world, to this file."""
+    video: Annotated[Path | None, arg(metavar="FILE.gif", help_behavior_hint="")] = None
+    """Write a film of some skills and goals to this file: .gif, .png (animated) or .webp, which is
+    the smallest. Worlds: the bodies of MuJoCo."""
 
 
 def check_options(arguments: EvaluationOptions) -> None:
@@ -109,11 +115,22 @@ def check_options(arguments: EvaluationOptions) -> None:
         check_world_options(arguments)
     _check_task(arguments)
     _check_numbers(arguments)
-    for path in (arguments.json, arguments.plot):
+    for path in (arguments.json, arguments.plot, arguments.video):
         if path is not None:
             check_writable(path)
-    if arguments.plot is not None and importlib.util.find_spec("matplotlib") is None:
-        raise UsageError("--plot needs matplotlib; install it with: pip install 'skill-serve[viz]'")
+    for flag, path, package in (
+        ("plot", arguments.plot, "matplotlib"),
+        ("video", arguments.video, "PIL"),
+    ):
+        if path is not None and importlib.util.find_spec(package) is None:
+            name = {"PIL": "pillow"}.get(package, package)
+            raise UsageError(
+                f"--{flag} needs {name}; install it with: pip install 'skill-serve[viz]'"
+            )
+    if arguments.video is not None and arguments.video.suffix not in FILM_FORMATS:
+        raise UsageError(
+            f"--video {arguments.video}: the name must end in one of {', '.join(FILM_FORMATS)}"
+        )
 
 
 def check_world_options(arguments: EvaluationOptions) -> None:

@@ -34,6 +34,8 @@ class Outcome:
     """Metrics and settings, for JSON."""
     draw: Callable[[Path], None] | None = None
     """Writes a picture to a file; None if the task has no picture."""
+    film: Callable[[Path], None] | None = None
+    """Writes a film to a file; None if the task has no film."""
 
 
 def load(arguments: EvaluationOptions, action_size: int) -> tuple[Policy, PolicyManifest | None]:

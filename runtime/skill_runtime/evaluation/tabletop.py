@@ -125,7 +125,7 @@ def evaluate(
         skills = skill_rollouts(
             policy,
             config,
-            skills=_skills(manifest, settings),
+            skills=set_of_skills(manifest, settings),
             episodes=settings.episodes,
             seed=settings.seed,
             observation_names=names,
@@ -187,7 +187,8 @@ def tabletop_config(
     )
 
 
-def _skills(manifest: PolicyManifest | None, settings: EvaluationSettings) -> Array:
+def set_of_skills(manifest: PolicyManifest | None, settings: EvaluationSettings) -> Array:
+    """Returns one set of skills ``(k, Z)``; a baseline gets skills on a circle."""
     kind, size = ("sphere", 2) if manifest is None else (manifest.skill.kind, manifest.skill.size)
     return evaluation_skills(kind, size, settings.skills, settings.seed)
 

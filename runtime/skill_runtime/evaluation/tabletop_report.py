@@ -12,8 +12,10 @@ from typing import Any
 from tqdm import tqdm
 
 from skill_proto.manifest import PolicyManifest
+from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.tabletop.rollouts import GOAL_STEPS
 from skill_robots.tasks.tabletop.tabletop import Tabletop
+from skill_robots.worlds.errors import WorldError
 from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.options import EvaluationOptions
 from skill_runtime.evaluation.report import Outcome, identity, load, title
@@ -48,6 +50,7 @@ def evaluate_tabletop(arguments: EvaluationOptions) -> Outcome:
         table=_table(report, result.metrics),
         content={**result.metrics, "settings": report},
         draw=lambda path: _draw(path, report, result),
+        film=lambda path: _film(path, policy, manifest, settings),
     )
 
 
@@ -124,6 +127,17 @@ def _number(value: float | None) -> str:
     if value is None:
         return "-"
     return str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+def _film(
+    path: Path, policy: Policy, manifest: PolicyManifest | None, settings: EvaluationSettings
+) -> None:
+    from skill_runtime.evaluation.film.episodes import film_tabletop
+
+    try:
+        film_tabletop(policy, manifest, settings, path)
+    except (WorldError, OSError, ValueError) as error:
+        raise UsageError(f"cannot write the film {path}: {error}") from None
 
 
 def _draw(path: Path, report: dict[str, Any], result: EvaluationResult) -> None:

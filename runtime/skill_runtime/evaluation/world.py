@@ -84,6 +84,7 @@ def evaluate_world(arguments: EvaluationOptions) -> Outcome:
         table=_table(report, metrics),
         content={**metrics, "settings": report},
         draw=None if draw is None else partial(draw, report),
+        film=partial(_film, policy, config, skills, arguments.seed) if len(skills) else None,
     )
 
 
@@ -163,7 +164,11 @@ def _skills(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> Ar
         return np.zeros((count, 0))
     space = manifest.skill
     if _takes_goals_alone(manifest):
-        given = [f"--{name}" for name in ("skills", "plot") if getattr(arguments, name) is not None]
+        given = [
+            f"--{name}"
+            for name in ("skills", "plot", "video")
+            if getattr(arguments, name) is not None
+        ]
         if given:
             raise UsageError(
                 f"{', '.join(given)}: {manifest.name} takes goals, no skills; leave "
@@ -236,6 +241,15 @@ def _table(report: dict[str, Any], metrics: dict[str, float]) -> str:
     ]
     lines += [f"  {name:<{width}}  {value:>10.3f}" for name, value in metrics.items()]
     return "\n".join(lines)
+
+
+def _film(policy: Policy, config: WorldConfig, skills: Array, seed: int, path: Path) -> None:
+    from skill_runtime.evaluation.film.episodes import film_world
+
+    try:
+        film_world(policy, config, skills, seed, path)
+    except (WorldError, OSError, ValueError) as error:
+        raise UsageError(f"cannot write the film {path}: {error}") from None
 
 
 def _draw(

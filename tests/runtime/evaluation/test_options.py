@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,6 +47,15 @@ def test_options_of_the_task_are_accepted(options: dict[str, Any]) -> None:
 def test_options_of_another_task_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         check_options(EvaluationOptions(baseline="still", **options))
+
+
+def test_a_film_of_an_unknown_format_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"film\.mp4: the name must end in one of \.gif, \.png"):
+        check_options(EvaluationOptions(baseline="still", video=tmp_path / "film.mp4"))
+    with pytest.raises(UsageError, match="--video: for --task tabletop, not for skill-aware"):
+        check_options(
+            EvaluationOptions(baseline="still", task="skill-aware", video=tmp_path / "film.gif")
+        )
 
 
 def test_options_of_an_arm_are_refused_in_a_world_without_one() -> None:

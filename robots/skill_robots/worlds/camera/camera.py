@@ -69,7 +69,7 @@ class Camera:
         self._camera = mujoco.MjvCamera()
         self._camera.distance = view.distance_m
         self._camera.azimuth, self._camera.elevation = view.azimuth_deg, view.elevation_deg
-        self._offscreen = Offscreen(model, size)
+        self._offscreen = Offscreen(model, size, size)
 
     def frames(self, ids: Ids | None = None) -> Frame:
         """Renders the scenes ``ids`` (all by default); returns ``(k, size, size, 3)``."""

@@ -1,13 +1,14 @@
 """Renders frames of a MuJoCo model in memory, fast and plain.
 
-Shadows, reflections, multisampling and sky are off: a processor draws them slowly, and a policy
-needs none of them.
+Reflections are off; shadows, sky and multisampling are drawn on request alone. A processor draws
+all of them slowly, and a policy needs none.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import mujoco
@@ -19,9 +20,7 @@ from skill_robots.worlds.errors import WorldError
 Frame = NDArray[np.uint8]
 
 _OFF = (
-    mujoco.mjtRndFlag.mjRND_SHADOW,
     mujoco.mjtRndFlag.mjRND_REFLECTION,
-    mujoco.mjtRndFlag.mjRND_SKYBOX,
     mujoco.mjtRndFlag.mjRND_HAZE,
     mujoco.mjtRndFlag.mjRND_FOG,
 )
@@ -38,37 +37,52 @@ class Offscreen:
 
     Args:
         model: The model. Its settings of quality and size of the frames are changed.
-        size: Height and width of a frame [pixel].
+        height: Height of a frame [pixel].
+        width: Width of a frame [pixel].
+        pretty: Draw shadows, sky and smooth edges, for people.
 
     Raises:
         WorldError: There is no OpenGL that renders in memory.
     """
 
-    def __init__(self, model: mujoco.MjModel, size: int) -> None:
-        model.vis.quality.shadowsize = model.vis.quality.offsamples = 0
-        model.vis.global_.offwidth = model.vis.global_.offheight = size
-        self._size = size
+    def __init__(
+        self, model: mujoco.MjModel, height: int, width: int, *, pretty: bool = False
+    ) -> None:
+        quality = model.vis.quality
+        quality.shadowsize, quality.offsamples = (1024, 4) if pretty else (0, 0)
+        model.vis.global_.offheight, model.vis.global_.offwidth = height, width
         self._scene = mujoco.MjvScene(model, maxgeom=MAX_GEOMS)
         for flag in _OFF:
             self._scene.flags[flag.value] = 0
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_SKYBOX):
+            self._scene.flags[flag.value] = int(pretty)
         self._option = mujoco.MjvOption()
         self._option.sitegroup[:] = 0  # marks, not parts of the scene
-        self._rectangle = mujoco.MjrRect(0, 0, size, size)
-        self._gl: Any = _make_context(size)
+        self._rectangle = mujoco.MjrRect(0, 0, width, height)
+        self._gl: Any = _make_context(height, width)
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._context)
         self._model = model
 
-    def render(self, data: mujoco.MjData, camera: mujoco.MjvCamera, out: Frame) -> None:
-        """Writes one frame ``(size, size, 3)`` to ``out``, top row first.
+    def render(
+        self,
+        data: mujoco.MjData,
+        camera: mujoco.MjvCamera,
+        out: Frame,
+        add: Callable[[mujoco.MjvScene], None] | None = None,
+    ) -> None:
+        """Writes one frame ``(height, width, 3)`` to ``out``, top row first.
 
-        The places of bodies, shapes and lights in ``data`` must be up to date.
+        The places of bodies, shapes and lights in ``data`` must be up to date. ``add`` is called
+        with the shapes of the frame, to which it may add.
         """
         self._gl.make_current()
         everything = mujoco.mjtCatBit.mjCAT_ALL.value
         mujoco.mjv_updateScene(
             self._model, data, self._option, None, camera, everything, self._scene
         )
+        if add is not None:
+            add(self._scene)
         mujoco.mjr_render(self._rectangle, self._scene, self._context)
         mujoco.mjr_readPixels(out, None, self._rectangle, self._context)
         out[:] = np.flipud(out).copy()  # OpenGL begins with the bottom row
@@ -86,7 +100,7 @@ class Offscreen:
             self.close()
 
 
-def _make_context(size: int) -> Any:  # noqa: ANN401  the classes of MuJoCo have no common type
+def _make_context(height: int, width: int) -> Any:  # noqa: ANN401  the classes of MuJoCo have no common type
     """Returns an OpenGL context that is current.
 
     Raises:
@@ -100,7 +114,7 @@ def _make_context(size: int) -> Any:  # noqa: ANN401  the classes of MuJoCo have
             from mujoco.egl import GLContext
         else:
             from mujoco.rendering.classic.gl_context import GLContext
-        context = GLContext(size, size)
+        context = GLContext(width, height)
         context.make_current()
     except Exception as error:  # OpenGL fails in as many ways as there are drivers
         reason = str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,99 @@
+"""A film: frames with captions, written as one animated picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+from skill_robots.worlds.camera.offscreen import Frame
+from skill_runtime.evaluation.options import FILM_FORMATS
+
+COLOURS = 128
+"""Colours of a GIF, which every program shows, and which is large."""
+
+PALETTE_FRAMES = 8
+"""Frames from which these colours are chosen."""
+
+TEXT, SHADE = (255, 255, 255), (18, 22, 30)
+MARGIN = 10
+
+
+class Film:
+    """Collects frames and writes them to a file.
+
+    Args:
+        rate_hz: Frames in a second.
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        self._rate_hz = rate_hz
+        self._frames: list[Image.Image] = []
+
+    def add(self, frame: Frame, title: str = "", text: str = "") -> Image.Image:
+        """Adds a frame with a line of text above and below, and returns it to be drawn on."""
+        picture = Image.fromarray(frame)
+        draw = ImageDraw.Draw(picture)
+        if title:
+            _write(draw, (MARGIN, MARGIN), title, 17, "la")
+        if text:
+            _write(draw, (MARGIN, picture.height - MARGIN), text, 14, "ld")
+        self._frames.append(picture)
+        return picture
+
+    def save(self, path: Path) -> None:
+        """Writes the file; the end of its name gives the format, see ``options.FILM_FORMATS``.
+
+        Raises:
+            ValueError: the format is unknown, or there is no frame.
+            OSError: the file cannot be written.
+        """
+        check_format(path)
+        if not self._frames:
+            raise ValueError("the film has no frame")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frames = _paletted(self._frames) if path.suffix == ".gif" else self._frames
+        first, *others = frames
+        options: dict[str, Any] = {"quality": 70} if path.suffix == ".webp" else {}
+        first.save(
+            path,
+            save_all=True,
+            append_images=others,
+            duration=1000.0 / self._rate_hz,
+            loop=0,
+            optimize=False,
+            **options,
+        )
+
+
+def check_format(path: Path) -> None:
+    """Checks the end of the name of a film.
+
+    Raises:
+        ValueError: it is none of ``options.FILM_FORMATS``.
+    """
+    if path.suffix not in FILM_FORMATS:
+        raise ValueError(f"{path}: a film is written as {', '.join(FILM_FORMATS)}")
+
+
+def _write(
+    draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, size: int, anchor: str
+) -> None:
+    font = ImageFont.load_default(size)
+    draw.text(place, text, fill=TEXT, font=font, anchor=anchor, stroke_width=2, stroke_fill=SHADE)
+
+
+def _paletted(frames: list[Image.Image]) -> list[Image.Image]:
+    """Returns the frames in the colours of some of them, so that equal places stay equal.
+
+    A palette for each frame, or dithering, would change places where nothing moves; a GIF stores
+    every changed place.
+    """
+    chosen = frames[:: max(1, len(frames) // PALETTE_FRAMES)]
+    width, height = frames[0].size
+    sheet = Image.new("RGB", (width, height * len(chosen)))
+    for number, frame in enumerate(chosen):
+        sheet.paste(frame, (0, number * height))
+    palette = sheet.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]

@@ -1,0 +1,54 @@
+"""The file of a film: its frames, their time, and its formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skill_runtime.evaluation.film.film import Film
+from skill_runtime.evaluation.options import FILM_FORMATS
+
+
+def film(frames: int = 5) -> Film:
+    """Returns a film at 12.5 Hz: a red square moves over a grey table."""
+    made = Film(12.5)
+    for number in range(frames):
+        frame = np.full((60, 80, 3), 128, np.uint8)
+        frame[20:30, 10 * number : 10 * number + 10] = (230, 40, 20)
+        made.add(frame)
+    return made
+
+
+@pytest.mark.parametrize("suffix", FILM_FORMATS)
+def test_every_format_has_all_frames_at_their_rate(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"film{suffix}"
+    film().save(path)
+    with Image.open(path) as picture:
+        assert (picture.size, getattr(picture, "n_frames", 1)) == ((80, 60), 5)
+        for number in range(5):
+            picture.seek(number)
+            pixels = np.asarray(picture.convert("RGB")).astype(int)
+            red = pixels[25, 10 * number + 5]
+            assert abs(red - (230, 40, 20)).max() < 30
+            assert abs(pixels[50] - 128).max() < 12
+        assert picture.info["duration"] == pytest.approx(80.0)
+        assert picture.info.get("loop", 0) == 0
+
+
+def test_text_is_written_on_the_frame() -> None:
+    plain = np.full((60, 200, 3), 128, np.uint8)
+    assert (np.asarray(Film(10.0).add(plain)) == plain).all()
+    written = np.asarray(Film(10.0).add(plain, "title", "text"))
+    assert (written[:30] != 128).any()
+    assert (written[30:] != 128).any()
+
+
+def test_another_format_and_an_empty_film_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"film\.mp4: a film is written as \.gif"):
+        film().save(tmp_path / "film.mp4")
+    with pytest.raises(ValueError, match="no frame"):
+        Film(10.0).save(tmp_path / "film.gif")
+    assert list(tmp_path.iterdir()) == []
