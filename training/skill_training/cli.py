@@ -44,9 +44,9 @@ COMMON = "--"
 DESCRIPTION = """\
 Train robot skills and export each as one self-describing ONNX file.
 
-A signal that ends the program, as Ctrl-C does, saves a checkpoint and prints the command that goes on
-from it. --version prints the version. Exit codes: 0 done, 1 ended without a result, 2 cannot be
-done as asked, 128 + n ended by signal n.
+A signal that ends the program, as Ctrl-C does, saves a checkpoint and prints the command that
+continues the run. --version prints the version. Exit codes: 0 done, 1 ended without a result,
+2 cannot be done as asked, 128 + n ended by signal n.
 """
 
 
