@@ -161,7 +161,7 @@ def wait_for_motion(command: Sequence[str], folder: Path) -> None:
             if not has_moved(server):
                 raise CommandError(f"the arm does not move:\n{log.read_text()[-2000:]}")
         finally:
-            os.killpg(server.pid, signal.SIGINT)
+            os.killpg(server.pid, signal.SIGTERM)  # SIGINT is ignored under nohup
             server.wait(60)
 
 

@@ -86,7 +86,7 @@ def server(server_python: Path, tmp_path: Path) -> Iterator[str]:
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     yield f"tcp://127.0.0.1:{port}"
-    running.send_signal(signal.SIGINT)
+    running.send_signal(signal.SIGTERM)
     said, _ = running.communicate(timeout=DEADLINE_S)
     assert running.returncode == 0, said
     assert "policy     csf_panda" in said
