@@ -102,6 +102,7 @@ class Tab:
         box = self.page.locator(f'[id="{name}"]').bounding_box()
         assert box is not None
         self.page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+        self.page.mouse.move(1.0, 1.0)  # away, so that the slider's hint goes
 
     def show(self, name: str) -> None:
         """Opens a tab of the lower panel."""

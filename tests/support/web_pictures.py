@@ -28,7 +28,7 @@ IMAGES = ROOT / "docs" / "images"
 MOVE_S = 2.5
 """Time of a motion before its picture [s]."""
 
-ADAPT_S = 12.0
+ADAPT_S = 16.0
 """Time for which the estimate follows a table that has become slippery [s]."""
 
 

@@ -112,7 +112,7 @@ class Panel:
             )
             for item in estimates
         }  # fmt: skip
-        has_distance = context is not None and context.center is not None
+        has_distance = context is not None and bool(context.center)
         self._distance = (
             _chart(gui, "distance from training (unusual above 1)", (("distance", P99),), 120)
             if has_distance
