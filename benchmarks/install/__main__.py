@@ -28,6 +28,7 @@ from benchmarks.install.environment import (
     CommandError,
     Installation,
     build_wheel,
+    cpu_of_children,
     fetched_mb,
     install,
     run,
@@ -94,7 +95,15 @@ def main() -> None:
 
 def print_results(results: dict[str, dict[str, float]]) -> None:
     """Prints one line for each row."""
-    columns = ("seconds", "downloaded_mb", "disk_mb", "first_motion_s", "import_s", "import_cpu_s")
+    columns = (
+        "seconds",
+        "cpu_s",
+        "downloaded_mb",
+        "disk_mb",
+        "first_motion_s",
+        "import_s",
+        "import_cpu_s",
+    )
     print_table(
         ["row", *columns],
         [
@@ -129,12 +138,13 @@ def measure_make(python: str, folder: Path) -> dict[str, float]:
     listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], ROOT)
     (folder / "files").write_text(listed)
     run(["sh", "-c", f"tar -c --null -T '{folder}/files' | tar -x -C '{checkout}'"], ROOT)
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), cpu_of_children()
     said = run(["env", *PIP_SETTINGS, "make", "install", f"PYTHON={python}"], checkout)
-    installed = time.perf_counter()
+    installed, used = time.perf_counter(), cpu_of_children() - cpu
     wait_for_motion(["make", "serve", f"ARGS=--port {PORT}"], checkout)
     cost = Installation(
         seconds=installed - began,
+        cpu_s=used,
         downloaded_mb=fetched_mb(said),
         disk_mb=size_mb(checkout / ".venv"),
     )
