@@ -99,7 +99,13 @@ def _serve(options: WebOptions) -> None:
     from skill_runtime.subscribers.web.server import PageConfig
 
     config = PageConfig(host=options.host, port=options.port, token=new_token())
-    page = Page(config, options.client, _holder(), options.server.telemetry_address)
+    try:
+        page = Page(config, options.client, _holder(), options.server.telemetry_address)
+    except OSError as error:  # another program took the port since it was checked
+        raise UsageError(
+            f"the page cannot listen on {options.host} port {options.port}: {error.strerror}; "
+            "choose another port with --port, e.g. 0 for a free one"
+        ) from None
     print(f"page       {page_url(options.host, page.port, config.token)}", flush=True)
     with contextlib.redirect_stdout(None):  # viser prints that it ends
         page.run(lambda: ending.asked or (parent is not None and str(os.getppid()) != parent))

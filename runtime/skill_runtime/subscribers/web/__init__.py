@@ -8,5 +8,6 @@
 - ``scene``: the arm, the goal and the disc of skills in three dimensions.
 - ``panel``: buttons, texts, sliders and charts.
 - ``inputs``: the sliders of skills and goals that have no place in the scene.
+- ``server``: viser's server behind the token.
 - ``page``: all of them together.
 """

@@ -54,7 +54,12 @@ def test_a_server_that_does_not_answer(state: Telemetry) -> None:
         ({"mode": "stopped", "last_event": "y"}, {}, "STOPPED", "The newest event: y. Make"),
         ({"mode": "stopped", "fault": "arm"}, {}, "STOPPED", "There is a fault, too: the arm"),
         ({"mode": "fault", "fault": "contact"}, {}, "FAULT contact", "because of a contact. Make"),
-        ({"mode": "fault", "fault": "tracker"}, {}, "FAULT tracker", "It ends by itself, with a fresh"),
+        (
+            {"mode": "fault", "fault": "tracker"},
+            {},
+            "FAULT tracker",
+            "It ends by itself, with a fresh",
+        ),
         (
             {"mode": "skill", "command": "demo"},
             {},
