@@ -108,7 +108,7 @@ def test_a_second_tab_watches_and_stops_the_arm(tab: Tab, client: SkillClient, u
     assert steered(client, "skill")
     second.press("STOP")
     tab.expect_text("STOPPED")
-    assert client.state().last_event == "stop: web page"
+    assert client.state().last_event.endswith("stop: web page")  # or a command refused after it
     second.page.close()
 
 
