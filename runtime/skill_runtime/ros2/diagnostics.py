@@ -54,11 +54,12 @@ def _arm(known: Known) -> Report:
     }
     if state is None:
         return Report("skill_ros2: arm", robot, Level.WARN, "no state has arrived yet", values)
-    level, message = _level_of(state)
+    level, message = level_of(state)
     return Report("skill_ros2: arm", robot, level, message, values | _values_of(state))
 
 
-def _level_of(state: Telemetry) -> tuple[Level, str]:
+def level_of(state: Telemetry) -> tuple[Level, str]:
+    """Returns the level of a state, and its reason."""
     if state.mode == "fault" or state.fault is not None:
         return Level.ERROR, f"fault {state.fault}: {state.last_event}; call the service clear"
     if state.mode == "stopped":

@@ -200,7 +200,7 @@ class Interface:
             self._steering.offer(read(welcome, time.monotonic()))
         except RefusedMessageError as error:
             self._status.refuse(topic, str(error))
-            self._steering.hold()
+            self._steering.refuse()
 
     def _header(self, message: PoseStamped | JointState | PointStamped) -> Header:
         header = message.header

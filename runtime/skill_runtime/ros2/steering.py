@@ -73,8 +73,14 @@ class Steering:
                 self._target = target
                 self._changed.notify()
 
-    def hold(self) -> None:
-        """Drops the target and lets the arm hold; the lease stays."""
+    def refuse(self) -> None:
+        """Drops the target and lets the arm hold: a message was refused.
+
+        It is no silence for a stream that is ignored, but it does not keep the lease either.
+        """
+        with self._changed:
+            if self._paused:
+                self._heard = time.monotonic()
         self._do(self._hold)
 
     def pause(self, reason: str) -> None:

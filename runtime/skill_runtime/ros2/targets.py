@@ -129,7 +129,7 @@ class TargetRules:
         if header.frame_id != wanted:
             given = printable(clip(header.frame_id, 60))
             raise RefusedMessageError(
-                f"frame_id is {given!r}; send {wanted!r}, or give the server's world frame "
+                f"frame_id is '{given}'; send '{wanted}', or give the server's world frame "
                 "another name by the parameter frame_id"
             )
 

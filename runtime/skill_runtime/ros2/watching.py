@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from skill_runtime.client import ClientError, ServerReplacedError, SkillClient
+from skill_runtime.client import ClientError, InvalidAddressError, ServerReplacedError, SkillClient
 from skill_runtime.ros2.outputs import Outputs
 from skill_runtime.ros2.status import Status
 
@@ -32,11 +32,17 @@ class Watching:
         self._client: SkillClient | None = None  # connected, and knows the server's stop address
 
     def run(self) -> None:
-        """Publishes until :meth:`end`."""
+        """Publishes until :meth:`end`.
+
+        Raises:
+            InvalidAddressError: The address is malformed.
+        """
         while not self._ended.is_set():
             try:
                 with self._make_client() as client:
                     self._publish(client)
+            except InvalidAddressError:
+                raise  # no server will ever answer there
             except ServerReplacedError:
                 self._status.lost("the server was started again")
             except ClientError as error:

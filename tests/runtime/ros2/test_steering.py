@@ -1,0 +1,165 @@
+"""The lease and the newest target, with a real server and without ROS."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Self
+
+import pytest
+from tests.support.served import Served, until
+
+from skill_runtime.client import CommandRefusedError, SkillClient
+from skill_runtime.ros2.parameters import Ros2Parameters
+from skill_runtime.ros2.status import Status
+from skill_runtime.ros2.steering import Steering
+from skill_runtime.ros2.targets import Target
+
+PARAMETERS = Ros2Parameters(holder="ros", silence_s=0.5, lease_ttl_s=60.0, priority=1)
+
+
+class Steered:
+    """A steering whose thread runs, and a program that sends targets to it.
+
+    Attributes:
+        steering, status: As given by their names.
+        streams: While it is set, a target is offered fifty times per second.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.status = Status(lambda kind, text: None)
+        self.steering = Steering(lambda: SkillClient(address), PARAMETERS, self.status)
+        self.streams = threading.Event()
+        self._ended = threading.Event()
+        self._program = threading.Thread(target=self._stream)
+        self._thread = threading.Thread(target=self.steering.run)
+
+    def offer(self, values: tuple[float, ...] = (0.0, 0.0, 0.15), valid_s: float = 0.5) -> None:
+        """Offers a position of the hand."""
+        self.steering.offer(Target("topic", "servo_pose", values, time.monotonic() + valid_s))
+
+    def _stream(self) -> None:
+        while not self._ended.wait(0.02):
+            if self.streams.is_set():
+                self.offer()
+
+    @contextmanager
+    def running(self) -> Generator[Self]:
+        """Runs both threads until the end of the block."""
+        self._thread.start()
+        self._program.start()
+        try:
+            yield self
+        finally:
+            self._ended.set()
+            self._program.join()
+            self.steering.end()
+            self._thread.join()
+
+
+@pytest.fixture
+def steered(served: Served) -> Generator[Steered]:
+    with Steered(served.address).running() as steered:
+        yield steered
+
+
+def holder(served: Served) -> str | None:
+    latest = served.server.latest
+    return None if latest is None else latest.lease_holder
+
+
+def mode(served: Served) -> str | None:
+    latest = served.server.latest
+    return None if latest is None else latest.mode
+
+
+def test_silence_gives_the_lease_back(served: Served, steered: Steered) -> None:
+    steered.streams.set()
+    until(lambda: holder(served) == "ros" and mode(served) == "servo")
+    steered.streams.clear()
+    until(lambda: holder(served) is None)  # by its own end it would last for a minute
+    assert steered.status.known.carried_out > 0
+    until(lambda: not steered.status.known.leads)
+
+
+def test_the_end_gives_the_lease_back(served: Served) -> None:
+    with Steered(served.address).running() as steered:
+        steered.streams.set()
+        until(lambda: holder(served) == "ros")
+    until(lambda: holder(served) is None)
+
+
+def test_a_target_that_has_ended_moves_no_arm(served: Served, steered: Steered) -> None:
+    steered.offer(valid_s=-0.1)
+    until(lambda: holder(served) == "ros")
+    until(lambda: holder(served) is None)
+    assert steered.status.known.carried_out == 0
+
+
+def test_after_a_stop_the_same_stream_does_not_move_the_arm(
+    served: Served, steered: Steered
+) -> None:
+    steered.streams.set()
+    until(lambda: mode(served) == "servo")
+    with SkillClient(served.address, timeout_s=10.0) as client:
+        client.stop("test")
+        until(lambda: "pause the targets" in steered.status.known.blocked)
+        until(lambda: cleared(client))
+    time.sleep(0.3)
+    assert (holder(served), mode(served)) == (None, "hold")
+    steered.streams.clear()
+    time.sleep(2 * PARAMETERS.silence_s)  # the next stream is another one
+    steered.streams.set()
+    until(lambda: mode(served) == "servo")
+    until(lambda: not steered.status.known.blocked)
+
+
+def cleared(client: SkillClient) -> bool:
+    try:
+        client.clear()
+    except CommandRefusedError:  # it still brakes
+        return False
+    return True
+
+
+def test_a_takeover_ends_the_stream_until_it_is_resumed(served: Served, steered: Steered) -> None:
+    steered.streams.set()
+    until(lambda: holder(served) == "ros")
+    with SkillClient(served.address, timeout_s=10.0) as client:
+        lease = client.acquire("operator", priority=5)
+        until(lambda: "'operator'" in steered.status.known.blocked)
+        lease.release()
+    time.sleep(0.3)
+    assert holder(served) is None
+    steered.steering.resume()
+    until(lambda: holder(served) == "ros")
+
+
+def test_a_target_that_the_server_refuses_lets_the_arm_hold(
+    served: Served, steered: Steered
+) -> None:
+    steered.streams.set()
+    until(lambda: mode(served) == "servo")
+    steered.streams.clear()
+    steered.offer((3.0, 0.0, 0.15))
+    until(lambda: steered.status.known.refusal is not None)
+    until(lambda: mode(served) == "hold")
+    refusal = steered.status.known.refusal
+    assert refusal is not None
+    assert "end_effector_position" in refusal.reason
+
+
+def test_reset_borrows_the_lease(served: Served, steered: Steered) -> None:
+    steered.steering.reset(10.0)
+    latest = served.server.latest
+    assert latest is not None
+    assert latest.counters["resets"] == 1
+    until(lambda: holder(served) is None)
+
+
+def test_reset_says_who_has_the_lease(served: Served, steered: Steered) -> None:
+    refused = pytest.raises(CommandRefusedError, match="'op'")
+    with SkillClient(served.address) as client, client.acquire("op", priority=5), refused:
+        steered.steering.reset(10.0)
