@@ -29,7 +29,7 @@ run_tests = status=0; \
 REAL_TIME_CACHE := .pytest_cache/real_time
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev serve simulate test test-fast check format schema clean
+.PHONY: help install install-dev serve simulate test test-fast check format schema docs clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -85,5 +85,8 @@ format: install-dev ## Format and fix what ruff can.
 schema: install-dev ## Write the JSON Schemas again after a change of the messages or the manifest.
 	$(BIN)/python -m skill_proto.schema
 
+docs: install-dev ## Build the documentation site in build/site; a broken link is an error.
+	$(BIN)/python -m docs.site.build
+
 clean: ## Remove the virtual environment and caches.
-	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
