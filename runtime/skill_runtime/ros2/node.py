@@ -217,12 +217,13 @@ class Interface:
             ("stop", self._stop, stops),
             ("clear", self._clear, others),
             ("reset", self._reset, others),
-            ("release", self._steering.release, others),
+            ("release", self._release, others),
         ):
             self._node.create_service(Trigger, name, _answer(action), callback_group=group)
 
     def _stop(self) -> None:
-        self._steering.pause("stopped by the service stop")
+        # The lease ends with the stop: held on, it would be lost after the next clear.
+        self._steering.release("stopped by the service stop")
         self._stop_arm("ROS 2 service stop")
 
     def _clear(self) -> None:
@@ -232,6 +233,9 @@ class Interface:
 
     def _reset(self) -> None:
         self._steering.reset(RESET_S)
+
+    def _release(self) -> None:
+        self._steering.release("the lease was released by the service release")
 
     # Diagnostics ----------------------------------------------------------------------------------
 

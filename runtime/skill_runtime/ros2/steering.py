@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 
 from skill_runtime.client import (
     TRANSIENT_ERRORS,
@@ -102,9 +103,9 @@ class Steering:
                 self._paused = False
                 self._status.block("")
 
-    def release(self) -> None:
+    def release(self, reason: str) -> None:
         """Releases the lease, and ignores the present stream of targets."""
-        self.pause("the lease was released by the service release")
+        self.pause(reason)
         self._do(self._release)
 
     def reset(self, within_s: float) -> None:
@@ -245,7 +246,8 @@ class Steering:
     def _release(self, client: SkillClient) -> None:
         del client
         if self._lease is not None:
-            self._lease.release()
+            with suppress(LeaseLostError):  # a stop has ended it
+                self._lease.release()
             self._lease = None
             self._status.led(leads=False)
 

@@ -130,7 +130,7 @@ BAD = {
         0.0,
     ),
     "3 numbers; send 2": ("skill", NUMBERS, {"data": [1.0, 0.0, 0.0]}, 0.0),
-    "workspace": ("target_pose", POSE, pose(2.0, 0.0, 0.1), 0.0),
+    "is outside -0.3 to 0.15 m": ("target_pose", POSE, pose(2.0, 0.0, 0.1), 0.0),
 }
 
 
