@@ -29,7 +29,7 @@ run_tests = status=0; \
 REAL_TIME_CACHE := .pytest_cache/real_time
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev serve simulate test test-fast check format schema docs clean
+.PHONY: help install install-dev serve simulate test test-fast test-gpu check format schema docs clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -71,6 +71,10 @@ test: check ## Install, then lint, types, layers and all tests.
 
 test-fast: install-dev ## All tests but the slow ones.
 	$(call run_tests, and not slow)
+
+test-gpu: install-dev ## On a machine with CUDA: its tests, and CUDA beside the CPU, into build/gpu.json.
+	@mkdir -p build
+	$(BIN)/python -m benchmarks.gpu --json build/gpu.json
 
 check: install-dev ## ruff, pyright (strict), import-linter.
 	$(BIN)/ruff check .

@@ -42,6 +42,7 @@ NOT_REAL_TIME = (
     "runtime/transport",
     "benchmarks/context",
     "benchmarks/discovery",
+    "benchmarks/gpu",
     "benchmarks/lib",
     "benchmarks/safety",
     "benchmarks/skill_aware",

@@ -1,0 +1,1 @@
+"""Training and serving on CUDA beside the CPU of the same machine."""
