@@ -43,6 +43,9 @@ Turn = Literal["none", "no tab", "one tab"]
 
 TURNS: tuple[Turn, ...] = get_args(Turn)
 
+WAIT_S = 30.0
+"""Longest wait for the effect of a click, or of a closed tab [s]."""
+
 SETTLE_S = 1.5
 """Time after a change until the percentiles of the last second no longer show it [s]."""
 
@@ -153,15 +156,30 @@ def _cpu_s(process: psutil.Process) -> float:
 def _close_a_tab(client: SkillClient, url: str) -> float:
     """Returns the time from the end of a tab that steers until the arm holds [s]."""
     tab = _Tab(url)
-    tab.click_disc()
-    state = _wait(client, lambda state: state.mode == "skill" and state.command == "skill")
-    closed = state.time
+
+    def steers(state: Telemetry) -> bool:
+        tab.click_disc()  # again, since a tab whose first ping is not answered yet is refused
+        time.sleep(0.1)
+        return state.mode == "skill" and state.command == "skill"
+
+    closed = _wait(client, steers).time
     tab.close()
     return _wait(client, lambda state: state.mode == "hold").time - closed
 
 
 def _wait(client: SkillClient, wanted: Callable[[Telemetry], bool]) -> Telemetry:
-    return next(state for state in client.telemetry() if wanted(state))
+    """Returns the first wanted state.
+
+    Raises:
+        SystemExit: None came in time.
+    """
+    deadline = time.monotonic() + WAIT_S
+    for state in client.telemetry():
+        if wanted(state):
+            return state
+        if time.monotonic() > deadline:
+            break
+    raise SystemExit(f"the arm did not follow the page within {WAIT_S:g} s")
 
 
 class _Tab:
@@ -244,9 +262,13 @@ def _serving(config: Config) -> Generator[tuple[str, str, psutil.Process]]:
         )
         try:
             assert page.stdout is not None  # a pipe
-            yield address, page.stdout.readline().split()[1], psutil.Process(page.pid)
+            words = page.stdout.readline().split()
+            if len(words) != 2:
+                raise SystemExit("the page did not start; the reason is above")
+            yield address, words[1], psutil.Process(page.pid)
         finally:
-            page.send_signal(signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                page.send_signal(signal.SIGCONT)
             page.terminate()
             page.wait()
     finally:

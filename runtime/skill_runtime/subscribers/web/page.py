@@ -33,8 +33,6 @@ TEXT_S, CHART_S = 0.2, 0.5
 SLIDER_S = 1.0
 """A slider that a tab has moved is left alone for this long [s]."""
 
-REFUSED = "Another tab steers the arm. This one can watch, and stop the arm."
-
 
 class Page:
     """The page of one server.
@@ -95,6 +93,8 @@ class Page:
         texts = charts = time.monotonic()
         try:
             while not has_ended():
+                if self._steering.failure is not None:
+                    raise self._steering.failure
                 began = time.monotonic()
                 is_new = self._watch.read(FRAME_S)
                 is_watched = bool(self._server.get_clients())
@@ -167,14 +167,15 @@ class Page:
         self._want(tab, Wish(kind, values))
 
     def _want(self, tab: viser.ClientHandle, wish: Wish) -> None:
-        if not self._steering.want(tab.client_id, wish):
-            self._notify(tab, REFUSED)
+        refusal = self._steering.want(tab.client_id, wish)
+        if refusal:
+            self._notify(tab, refusal)
 
     def _act(self, tab: viser.ClientHandle, action: Action) -> None:
         if action == "stop":  # of any tab, and at any time
             self._stop(tab)
-        elif not self._steering.may_act(tab.client_id):
-            self._notify(tab, REFUSED)
+        elif refusal := self._steering.refusal(tab.client_id):
+            self._notify(tab, refusal)
         elif action == "hold":
             self._want(tab, Wish("hold"))
         elif action == "release":
@@ -194,8 +195,8 @@ class Page:
             self._notify(tab, f"STOP is not confirmed: {error}")
 
     def _change(self, tab: viser.ClientHandle, name: str, value: float) -> None:
-        if not self._steering.may_act(tab.client_id):
-            self._notify(tab, REFUSED)
+        if refusal := self._steering.refusal(tab.client_id):
+            self._notify(tab, refusal)
             return
         self._moved_at = time.monotonic()
         if name == "mass":
@@ -218,7 +219,11 @@ class Page:
     async def _tab_opened(self, tab: viser.ClientHandle) -> None:
         number = tab.client_id
         self._pulses[number] = asyncio.create_task(
-            watch_pulse(CONNECTION.get(), lambda: self._steering.drop(number))
+            watch_pulse(
+                CONNECTION.get(),
+                lambda: self._steering.open(number),
+                lambda: self._steering.shut(number),
+            )
         )
 
     def _end_pulses(self) -> None:
@@ -226,5 +231,7 @@ class Page:
             pulse.get_loop().call_soon_threadsafe(pulse.cancel)
 
     async def _tab_closed(self, tab: viser.ClientHandle) -> None:
-        self._pulses.pop(tab.client_id, None)  # it ends by itself
-        self._steering.drop(tab.client_id)
+        pulse = self._pulses.pop(tab.client_id, None)
+        if pulse is not None:
+            pulse.cancel()  # so that it does not open the tab after this
+        self._steering.shut(tab.client_id)

@@ -24,22 +24,35 @@ CONNECTION: ContextVar[ServerConnection] = ContextVar("CONNECTION")
 """The connection whose handler, or a task of it, is running."""
 
 
-async def watch_pulse(connection: ServerConnection, on_silent: Callable[[], None]) -> None:
-    """Pings a browser until the connection is closed.
+async def watch_pulse(
+    connection: ServerConnection, on_alive: Callable[[], None], on_silent: Callable[[], None]
+) -> None:
+    """Pings a browser until the connection is closed, and closes it when it falls silent.
 
-    The connection stays open while it is silent, so that the page comes back by itself.
+    Closing drops the clicks that wait on the way: a command that was given while nobody saw the arm
+    must not move it when the network returns. The page in the browser connects again by itself.
+    Before the first answer in time it may take as long as the page takes to load.
 
     Args:
         connection: The connection.
-        on_silent: Called when an answer does not come, and again while none comes.
+        on_alive: Called once, at the first answer in time.
+        on_silent: Called once, when an answer does not come; the connection then closes.
     """
+    is_alive = False
     try:
         while True:
             try:
                 async with asyncio.timeout(SILENT_S):
                     await (await connection.ping())
             except TimeoutError:
-                on_silent()
+                if is_alive:
+                    on_silent()
+                    connection.transport.abort()
+                    return
+            else:
+                if not is_alive:
+                    is_alive = True
+                    on_alive()
             await asyncio.sleep(PERIOD_S)
     except ConnectionClosed:
         return

@@ -2,19 +2,19 @@
 
 A page has no loop of its own: a click says what is wanted, and a thread here repeats it, each time
 valid for a fraction of a second. One tab steers at a time, the first that wants something; the
-others watch. If its connection is lost, its wish ends and the lease is released at once. If this
-process dies or hangs, its last command expires.
+others watch. If its connection is lost, its wish ends and the lease is released at once, and what it
+had still to say is refused. If this process dies or hangs, its last command expires.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from skill_runtime.client import TRANSIENT_ERRORS, ClientError, CommandRefusedError, SkillClient
+from skill_runtime.client.lease import ClientLease
 
 PERIOD_S = 0.1
 """Time between two repetitions of a skill or goal [s]."""
@@ -27,6 +27,9 @@ VALID_S = 0.4
 
 TTL_S = 1.0
 """Time to live of the lease [s]; a heartbeat renews it."""
+
+OTHER_STEERS = "Another tab steers the arm. This one can watch, and stop the arm."
+NOT_OPEN = "The connection of this tab is too slow, or has only begun. Try again; STOP works."
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Steering:
         tab: Number of the tab that steers; None if none does.
         holds: Whether the page holds the lease.
         note: The newest refusal; '' after a success.
+        failure: The error that ended the thread; None while all is well.
     """
 
     def __init__(self, client: SkillClient, holder: str) -> None:
@@ -58,41 +62,66 @@ class Steering:
         self._changed = threading.Event()
         self._ended = False
         self._wish: Wish | None = None
+        self._lease: ClientLease | None = None
+        self._tabs: set[int] = set()
         self._thread = threading.Thread(target=self._run, name="steering", daemon=True)
         self.tab: int | None = None
         self.holds = False
         self.note = ""
+        self.failure: Exception | None = None
 
     def start(self) -> None:
         """Starts the thread."""
         self._thread.start()
 
-    def want(self, tab: int, wish: Wish) -> bool:
-        """Lets a tab steer; returns False if another one does."""
+    def open(self, tab: int) -> None:
+        """Admits a tab, whose connection is alive."""
         with self._lock:
-            if self.tab not in (None, tab):
-                return False
+            self._tabs.add(tab)
+
+    def shut(self, tab: int) -> None:
+        """Ends the wish of a tab, and refuses whatever it wants from now on."""
+        with self._lock:
+            self._tabs.discard(tab)
+        self.drop(tab)
+
+    def want(self, tab: int, wish: Wish) -> str:
+        """Lets a tab steer; returns why it may not, or ''."""
+        with self._lock:
+            refusal = self._refusal(tab)
+            if refusal:
+                return refusal
             self.tab, self._wish, self.note = tab, wish, ""
         self._changed.set()
-        return True
+        return ""
 
-    def may_act(self, tab: int) -> bool:
-        """Returns whether no other tab steers."""
-        return self.tab in (None, tab)
+    def refusal(self, tab: int) -> str:
+        """Returns why a tab may not act on the arm; '' if it may."""
+        with self._lock:
+            return self._refusal(tab)
+
+    def _refusal(self, tab: int) -> str:
+        if tab not in self._tabs:
+            return NOT_OPEN
+        return "" if self.tab in (None, tab) else OTHER_STEERS
 
     def drop(self, tab: int) -> None:
         """Ends the wish of a tab, and releases the lease; has no effect for a tab that watches."""
         with self._lock:
             if self.tab != tab:
                 return
-        self.end()
+            self._end()
+        self._changed.set()
 
     def end(self) -> None:
         """Ends the wish of whichever tab, and releases the lease."""
         with self._lock:
-            self.tab = self._wish = None
-            self.note = ""
+            self._end()
         self._changed.set()
+
+    def _end(self) -> None:
+        self.tab = self._wish = None
+        self.note = ""
 
     def close(self) -> None:
         """Releases the lease and ends the thread."""
@@ -104,34 +133,43 @@ class Steering:
     # The thread -----------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        try:
+            self._repeat()
+        except Exception as error:  # the lease must not outlive the thread that commands
+            self.failure = error
+        finally:
+            self.end()
+            self._release()
+
+    def _repeat(self) -> None:
         done: Wish | None = None
-        release: Callable[[], None] | None = None
-        while True:
+        while not self._ended:
             self._changed.wait(_period(done))
             self._changed.clear()
-            wish = None if self._ended else self._wish
-            if wish is None:
-                if release is not None:
-                    release()
-                done = release = None
-                self.holds = False
-                if self._ended:
-                    return
+            wish = self._wish
+            if wish is None or self._ended:
+                self._release()
+                done = None
                 continue
             try:
-                if release is None:
-                    release = self._acquire()
+                if self._lease is None:
+                    self._lease = self._acquire()
                 self._send(wish)
                 done = wish
             except ClientError as error:
-                done = wish if self._refuse(wish, error) else None
+                done = wish if self._goes_on(wish, error) else None
 
-    def _acquire(self) -> Callable[[], None]:
+    def _release(self) -> None:
+        lease, self._lease, self.holds = self._lease, None, False
+        if lease is not None:
+            lease.release()
+
+    def _acquire(self) -> ClientLease:
         with suppress(ClientError):  # if it cannot be reached, the next call says so
             self._client.hello()  # adopts a server that was started again
         lease = self._client.acquire(self._holder, TTL_S)
         self.holds = True
-        return lease.release
+        return lease
 
     def _send(self, wish: Wish) -> None:
         match wish.kind:
@@ -143,7 +181,7 @@ class Steering:
                 self._client.hold()
         self.note = ""
 
-    def _refuse(self, wish: Wish, error: ClientError) -> bool:
+    def _goes_on(self, wish: Wish, error: ClientError) -> bool:
         """Notes an error; returns whether to repeat the command. Otherwise the wish ends.
 
         A lease that has ended is not acquired again: the operator decides that the arm moves.

@@ -136,8 +136,13 @@ def test_a_lost_connection_releases_the_lease(tab: Tab, client: SkillClient) -> 
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGCONT)
-    tab.click_disc(0.5)  # the page has come back by itself
-    until(lambda: steered(client, "skill"))
+
+    def steers_again() -> bool:
+        tab.click_disc(0.5)
+        tab.page.wait_for_timeout(500)
+        return steered(client, "skill")
+
+    until(steers_again)  # the page has come back by itself
 
 
 def test_a_closed_tab_releases_the_lease(tab: Tab, client: SkillClient) -> None:

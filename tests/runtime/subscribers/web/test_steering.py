@@ -8,7 +8,7 @@ import pytest
 from tests.support.served import Served, until
 
 from skill_runtime.client import SkillClient
-from skill_runtime.subscribers.web.steering import Steering, Wish
+from skill_runtime.subscribers.web.steering import NOT_OPEN, OTHER_STEERS, Steering, Wish
 
 EAST = Wish("skill", (1.0, 0.0))
 FIRST, SECOND = 1, 2
@@ -19,6 +19,8 @@ def steering(served: Served) -> Iterator[Steering]:
     with SkillClient(served.address, timeout_s=20.0) as client:
         steering = Steering(client, "page")
         steering.start()
+        for tab in (FIRST, SECOND):
+            steering.open(tab)
         yield steering
         steering.close()
 
@@ -29,7 +31,7 @@ def mode(client: SkillClient) -> tuple[str, str | None]:
 
 
 def test_a_wish_is_repeated_until_it_is_dropped(steering: Steering, client: SkillClient) -> None:
-    assert steering.want(FIRST, EAST)
+    assert steering.want(FIRST, EAST) == ""
     until(lambda: mode(client) == ("skill", "page"))
     first = client.state().command_seq
     until(lambda: client.state().command_seq >= first + 8)  # longer than one is valid
@@ -43,20 +45,47 @@ def test_a_wish_is_repeated_until_it_is_dropped(steering: Steering, client: Skil
 def test_a_second_tab_watches_until_the_first_has_released(
     steering: Steering, client: SkillClient
 ) -> None:
-    assert steering.want(FIRST, EAST)
-    assert not steering.want(SECOND, Wish("hold"))
-    assert not steering.may_act(SECOND)
+    assert steering.want(FIRST, EAST) == ""
+    assert steering.want(SECOND, Wish("hold")) == OTHER_STEERS
+    assert steering.refusal(SECOND) == OTHER_STEERS
     steering.drop(SECOND)  # has no effect
     until(lambda: mode(client) == ("skill", "page"))
     steering.drop(FIRST)
-    assert steering.want(SECOND, Wish("skill", (0.0, 1.0)))
+    assert steering.want(SECOND, Wish("skill", (0.0, 1.0))) == ""
     until(lambda: client.state().skill == (0.0, 1.0))
+
+
+def test_a_tab_that_is_closed_cannot_steer_by_a_click_that_comes_after(
+    steering: Steering, client: SkillClient
+) -> None:
+    assert steering.want(FIRST, EAST) == ""
+    until(lambda: mode(client) == ("skill", "page"))
+    steering.shut(FIRST)
+    assert steering.want(FIRST, EAST) == NOT_OPEN
+    until(lambda: mode(client) == ("hold", None))
+    assert steering.tab is None
+    assert steering.refusal(SECOND) == ""
+
+
+def test_an_error_of_the_thread_releases_the_lease(
+    steering: Steering, client: SkillClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("a fault of this program")
+
+    steering.want(FIRST, EAST)
+    until(lambda: mode(client) == ("skill", "page"))
+    monkeypatch.setattr(SkillClient, "skill", fails)
+    until(lambda: steering.failure is not None)
+    until(lambda: mode(client) == ("hold", None))
+    assert not steering.holds
+    assert steering.tab is None
 
 
 def test_hold_keeps_the_lease(steering: Steering, client: SkillClient) -> None:
     steering.want(FIRST, Wish("hold"))
     until(lambda: mode(client) == ("hold", "page"))
-    assert steering.holds
+    until(lambda: steering.holds)  # the answer comes after the telemetry
 
 
 def test_after_a_stop_the_arm_moves_only_after_another_wish(
@@ -95,6 +124,7 @@ def test_the_end_releases_the_lease(served: Served, client: SkillClient) -> None
     with SkillClient(served.address, timeout_s=20.0) as own:
         steering = Steering(own, "page")
         steering.start()
+        steering.open(FIRST)
         steering.want(FIRST, EAST)
         until(lambda: mode(client) == ("skill", "page"))
         steering.close()
