@@ -54,7 +54,9 @@ class Steering:
         self._changed = threading.Condition()
         self._target: Target | None = None
         self._jobs: deque[Job] = deque()
-        self._heard = float("-inf")  # time of the newest valid target
+        self._holds = False  # whether the arm is to hold, because a message was refused
+        self._heard = float("-inf")  # time of the newest message; a silence is without any
+        self._valid = float("-inf")  # time of the newest valid target, which keeps the lease
         self._paused = False  # whether targets of the present stream are ignored
         self._ended = False
         # Of the thread alone:
@@ -66,10 +68,8 @@ class Steering:
     def offer(self, target: Target) -> None:
         """Takes a target; the newest one counts."""
         with self._changed:
-            now = time.monotonic()
-            quiet_s, self._heard = now - self._heard, now
-            if quiet_s > self._parameters.silence_s:
-                self._resume()
+            self._hear()
+            self._valid = self._heard
             if not self._paused:
                 self._target = target
                 self._changed.notify()
@@ -77,17 +77,18 @@ class Steering:
     def refuse(self) -> None:
         """Drops the target and lets the arm hold: a message was refused.
 
-        It is no silence for a stream that is ignored, but it does not keep the lease either.
+        It is no silence, but it does not keep the lease either.
         """
         with self._changed:
-            if self._paused:
-                self._heard = time.monotonic()
-        self._do(self._hold)
+            self._hear()
+            self._target, self._holds = None, True
+            self._changed.notify()
 
     def pause(self, reason: str) -> None:
-        """Drops the target and ignores the present stream of targets."""
+        """Drops the target, and ignores the stream of targets until it pauses from now on."""
         with self._changed:
             self._target, self._paused = None, True
+            self._heard = time.monotonic()
         fix = RESUME.format(silence_s=self._parameters.silence_s)
         self._status.block(f"{reason}; {fix}")
 
@@ -145,6 +146,13 @@ class Steering:
             self._jobs.append(job)
             self._changed.notify()
 
+    def _hear(self) -> None:
+        """Notes a message; the first one after a silence begins another stream."""
+        now = time.monotonic()
+        quiet_s, self._heard = now - self._heard, now
+        if quiet_s > self._parameters.silence_s:
+            self._resume()
+
     def _resume(self) -> None:
         if self._paused:
             self._paused = False
@@ -158,14 +166,15 @@ class Steering:
             try:
                 with self._make_client() as client:
                     self._steer(client)
-            except ClientError as error:
-                self._lose(error)
-                self._next_try = time.monotonic() + RETRY_S
+            except ClientError as error:  # no client can be made
+                self._status.block(str(error))
+                time.sleep(RETRY_S)
             finally:
                 self._lease = None
                 self._status.led(leads=False)
 
     def _steer(self, client: SkillClient) -> None:
+        """Performs the work until :meth:`end`, or until the server is lost."""
         while (job := self._next_job()) is not None:
             try:
                 job(client)
@@ -173,11 +182,19 @@ class Steering:
                 self._lose(error)
             except CommandRefusedError as error:
                 self._status.block(str(error))
+            except ClientError as error:
+                # Here, and not after the client is closed, which takes long without a server.
+                self._lose(error)
+                self._next_try = time.monotonic() + RETRY_S
+                return
 
     def _next_job(self) -> Job | None:
         """Waits for work; returns None at the end."""
         with self._changed:
             while not self._ended:
+                if self._holds:
+                    self._holds = False
+                    return self._hold
                 if self._jobs:
                     return self._jobs.popleft()
                 if self._target is not None:
@@ -185,7 +202,7 @@ class Steering:
                     return lambda client: self._move(client, target)
                 left_s = None
                 if self._lease is not None:
-                    left_s = self._heard + self._parameters.silence_s - time.monotonic()
+                    left_s = self._valid + self._parameters.silence_s - time.monotonic()
                     if left_s <= 0.0:
                         return self._release
                 self._changed.wait(left_s)

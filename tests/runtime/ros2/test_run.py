@@ -13,13 +13,11 @@ from tests.support.ros2.processes import (
     JOINTS,
     PROGRAM,
     RosPeer,
+    fixed_addresses,
     running_node,
     statuses,
 )
 from tests.support.served import Served, serving, until
-from tests.support.served_process import free_ports
-
-from skill_runtime.transport.addresses import Addresses
 
 NAMES = [f"panda_joint{i}" for i in range(1, 8)]
 TARGET = {
@@ -27,12 +25,6 @@ TARGET = {
     "name": NAMES,
     "position": [0.1, 0.9, 0.0, -1.5, 0.0, 2.4, 0.78],
 }
-
-
-def fixed_addresses() -> Addresses:
-    first = free_ports()
-    commands, telemetry, stop = (f"tcp://127.0.0.1:{first + k}" for k in range(3))
-    return Addresses(commands=commands, telemetry=telemetry, stop=stop)
 
 
 def test_a_restarted_server_and_an_interrupt(policy_file: Path, tmp_path: Path) -> None:

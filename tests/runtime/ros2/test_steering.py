@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 
 import pytest
-from tests.support.served import Served, until
+from tests.support.ros2.processes import fixed_addresses
+from tests.support.served import Served, serving, until
 
 from skill_runtime.client import CommandRefusedError, SkillClient
 from skill_runtime.ros2.parameters import Ros2Parameters
@@ -23,15 +25,22 @@ PARAMETERS = Ros2Parameters(holder="ros", silence_s=0.5, lease_ttl_s=60.0, prior
 class Steered:
     """A steering whose thread runs, and a program that sends targets to it.
 
+    Args:
+        address: Address for commands.
+        make_client: Makes a client of that address.
+
     Attributes:
         steering, status: As given by their names.
         streams: While it is set, a target is offered fifty times per second.
+        refuses: While it is set, each of these messages is refused.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(
+        self, address: str, make_client: Callable[[str], SkillClient] = SkillClient
+    ) -> None:
         self.status = Status(lambda kind, text: None)
-        self.steering = Steering(lambda: SkillClient(address), PARAMETERS, self.status)
-        self.streams = threading.Event()
+        self.steering = Steering(lambda: make_client(address), PARAMETERS, self.status)
+        self.streams, self.refuses = threading.Event(), threading.Event()
         self._ended = threading.Event()
         self._program = threading.Thread(target=self._stream)
         self._thread = threading.Thread(target=self.steering.run)
@@ -42,7 +51,11 @@ class Steered:
 
     def _stream(self) -> None:
         while not self._ended.wait(0.02):
-            if self.streams.is_set():
+            if not self.streams.is_set():
+                continue
+            if self.refuses.is_set():
+                self.steering.refuse()
+            else:
                 self.offer()
 
     @contextmanager
@@ -163,3 +176,62 @@ def test_reset_says_who_has_the_lease(served: Served, steered: Steered) -> None:
     refused = pytest.raises(CommandRefusedError, match="'op'")
     with SkillClient(served.address) as client, client.acquire("op", priority=5), refused:
         steered.steering.reset(10.0)
+
+
+class SlowToClose(SkillClient):
+    """Its end takes longer than a silence, as that of a lease does whose server is away."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(address, timeout_s=0.5)
+
+    def close(self) -> None:
+        """Closes late."""
+        time.sleep(2 * PARAMETERS.silence_s)
+        super().close()
+
+
+def test_a_stream_that_outlasts_a_restart_does_not_move_the_arm(policy_file: Path) -> None:
+    addresses = fixed_addresses()
+    with Steered(addresses.commands, SlowToClose).running() as steered:
+        steered.streams.set()
+        with serving(policy_file, addresses=addresses) as served:
+            until(lambda: holder(served) == "ros")
+        steered.refuses.set()  # as the node does while it knows of no server
+        until(lambda: not steered.status.known.leads)
+        time.sleep(3 * PARAMETERS.silence_s)
+        with serving(policy_file, addresses=addresses) as served:
+            steered.refuses.clear()
+            time.sleep(0.5)
+            assert (holder(served), mode(served)) == (None, "hold")
+            assert "pause the targets" in steered.status.known.blocked
+            steered.steering.resume()
+            until(lambda: holder(served) == "ros")
+
+
+def test_a_release_counts_for_a_stream_that_begins_soon_after_it(
+    served: Served, steered: Steered
+) -> None:
+    steered.steering.release("test")
+    steered.steering.notice_silence()  # nothing was ever heard
+    steered.streams.set()
+    time.sleep(0.3)
+    assert holder(served) is None
+    assert "test; pause the targets" in steered.status.known.blocked
+
+
+def test_refused_messages_do_not_queue(served: Served, steered: Steered) -> None:
+    steered.streams.set()
+    until(lambda: mode(served) == "servo")
+    steered.streams.clear()
+    before = holds(served)
+    for _ in range(200):
+        steered.steering.refuse()
+    steered.steering.reset(60.0)  # after all that waits
+    until(lambda: holds(served) > before)
+    assert holds(served) - before < 50
+
+
+def holds(served: Served) -> int:
+    latest = served.server.latest
+    assert latest is not None
+    return latest.counters.get("holds", 0)
