@@ -210,13 +210,13 @@ class Calls:
 
     # Commands -------------------------------------------------------------------------------------
 
-    def command(self, kind: type[Inbound], fields: dict[str, object]) -> Call[None]:
-        """Sends a command under the lease; one that was too old on arrival is sent once more."""
+    def command(self, kind: type[Inbound], fields: dict[str, object], *, again: bool) -> Call[None]:
+        """Sends a command under the lease; ``again``: once more if it was too old on arrival."""
         deadline = Deadline(self.timeout_s)
         try:
             yield from self._command(kind, fields, deadline)
         except CommandRefusedError as error:
-            if error.code != "stale" or deadline.is_over:
+            if error.code != "stale" or not again or deadline.is_over:
                 raise
             # The refusal carried the server's time, from which the validity now counts.
             yield from self._command(kind, fields, deadline)

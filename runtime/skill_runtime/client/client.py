@@ -66,6 +66,10 @@ class SkillClient:
             variables SKILL_KEY and SKILL_SERVER_KEY count and, for a server on another machine, the
             files in ``~/.config/skill-serve``.
 
+    Attributes:
+        repeats_stale: Whether a command that was too old on arrival is sent once more, with its
+            full ``valid_for_s``; False for a target that is worthless later.
+
     Raises:
         InvalidUseError: ``timeout_s`` is not a number of seconds, or a key cannot be read.
         InvalidAddressError: an address is not a text.
@@ -82,6 +86,7 @@ class SkillClient:
         key: str | Path | None = None,
         server_key: str | Path | None = None,
     ) -> None:
+        self.repeats_stale = True
         self._guard = Guard()
         keys = read_keys(address, key, server_key)
         self._telemetry = TelemetrySubscription(keys)
@@ -237,7 +242,7 @@ class SkillClient:
             return ServoStream(self._calls, self._guard, self._lease)
 
     def _command(self, kind: type[Inbound], **fields: object) -> None:
-        self._run(self._calls.command(kind, fields))
+        self._run(self._calls.command(kind, fields, again=self.repeats_stale))
 
     # Commands without the lease -------------------------------------------------------------------
 

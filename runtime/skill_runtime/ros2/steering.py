@@ -165,6 +165,7 @@ class Steering:
         while not self._ended:
             try:
                 with self._make_client() as client:
+                    client.repeats_stale = False  # a target must not move the arm after its end
                     self._steer(client)
             except ClientError as error:  # no client can be made
                 self._status.block(str(error))

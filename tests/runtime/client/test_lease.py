@@ -394,6 +394,15 @@ def test_a_command_that_stays_stale_is_refused(server: StandIn, client: SkillCli
     assert server.kinds.count("skill") == 2
 
 
+def test_a_program_may_forgo_the_second_time(server: StandIn, client: SkillClient) -> None:
+    client.acquire("me", ttl_s=30)
+    server.override = lambda m: server.error("stale", "late") if m.type == "skill" else None
+    client.repeats_stale = False
+    with pytest.raises(CommandRefusedError):
+        client.skill([1, 0])
+    assert server.kinds.count("skill") == 1
+
+
 def test_other_refusals_are_not_sent_again(server: StandIn, client: SkillClient) -> None:
     client.acquire("me", ttl_s=30)
     server.override = lambda m: server.error("not_now", "fault") if m.type == "skill" else None

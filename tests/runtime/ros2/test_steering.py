@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+import zmq
 from tests.support.ros2.processes import fixed_addresses
+from tests.support.router_peer import Peer
 from tests.support.served import Served, serving, until
 
 from skill_runtime.client import CommandRefusedError, SkillClient
@@ -31,6 +33,7 @@ class Steered:
 
     Attributes:
         steering, status: As given by their names.
+        said: Texts of the log.
         streams: While it is set, a target is offered fifty times per second.
         refuses: While it is set, each of these messages is refused.
     """
@@ -38,7 +41,8 @@ class Steered:
     def __init__(
         self, address: str, make_client: Callable[[str], SkillClient] = SkillClient
     ) -> None:
-        self.status = Status(lambda kind, text: None)
+        self.said: list[str] = []
+        self.status = Status(lambda _, text: self.said.append(text))
         self.steering = Steering(lambda: make_client(address), PARAMETERS, self.status)
         self.streams, self.refuses = threading.Event(), threading.Event()
         self._ended = threading.Event()
@@ -51,6 +55,7 @@ class Steered:
 
     def _stream(self) -> None:
         while not self._ended.wait(0.02):
+            self.steering.notice_silence()  # as the node does ten times per second
             if not self.streams.is_set():
                 continue
             if self.refuses.is_set():
@@ -208,11 +213,33 @@ def test_a_stream_that_outlasts_a_restart_does_not_move_the_arm(policy_file: Pat
             until(lambda: holder(served) == "ros")
 
 
+def test_a_target_that_arrives_late_is_not_sent_again(served: Served, peer: Peer) -> None:
+    line = zmq.Context.instance().socket(zmq.DEALER)
+    line.connect(served.address)
+    late: list[bytes] = []
+
+    def answer(frames: list[bytes]) -> list[list[bytes]]:
+        if b'"servo_pose"' in frames[0]:
+            late.append(frames[0])
+            if len(late) == 1:
+                time.sleep(0.6)
+        line.send_multipart(frames)
+        return [line.recv_multipart()]
+
+    peer.answer = answer
+    with Steered(peer.address).running() as steered:
+        steered.offer(valid_s=0.3)
+        until(lambda: any("expired" in text for text in steered.said) or len(late) > 1)
+        assert (len(late), steered.status.known.carried_out, mode(served)) == (1, 0, "hold")
+        steered.offer(valid_s=1.0)
+        until(lambda: steered.status.known.carried_out == 1)
+    line.close(0)
+
+
 def test_a_release_counts_for_a_stream_that_begins_soon_after_it(
     served: Served, steered: Steered
 ) -> None:
     steered.steering.release("test")
-    steered.steering.notice_silence()  # nothing was ever heard
     steered.streams.set()
     time.sleep(0.3)
     assert holder(served) is None

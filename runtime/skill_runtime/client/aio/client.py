@@ -102,6 +102,7 @@ class AsyncSkillClient:
         key: str | Path | None = None,
         server_key: str | Path | None = None,
     ) -> None:
+        self.repeats_stale = True
         self._guard = Guard()
         keys = read_keys(address, key, server_key)
         self._telemetry = AsyncTelemetrySubscription(keys)
@@ -240,7 +241,7 @@ class AsyncSkillClient:
         return AsyncServoStream(self._calls, self._guard, self._lease)
 
     async def _command(self, kind: type[Inbound], **fields: object) -> None:
-        await self._run(self._calls.command(kind, fields))
+        await self._run(self._calls.command(kind, fields, again=self.repeats_stale))
 
     # Commands without the lease -------------------------------------------------------------------
 
