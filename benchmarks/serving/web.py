@@ -36,7 +36,7 @@ from benchmarks.lib.report import print_table, write_json
 from skill_proto.messages import Telemetry
 from skill_proto.ports import local_address
 from skill_runtime.client import SkillClient
-from skill_runtime.subscribers.web.access import COOKIE
+from skill_runtime.subscribers.web.access import cookie_name
 from skill_runtime.subscribers.web.scene import DISC, EYE, LOOK_AT
 
 Turn = Literal["none", "no tab", "one tab"]
@@ -191,10 +191,11 @@ class _Tab:
 
     def __init__(self, url: str) -> None:
         place, token = urlsplit(url).netloc, url.partition("token=")[2]
+        cookie = cookie_name(urlsplit(url).port or 0)
         self._socket = websockets.sync.client.connect(
             f"ws://{place}/",
             origin=Origin(f"http://{place}"),
-            additional_headers={"Cookie": f"{COOKIE}={token}"},
+            additional_headers={"Cookie": f"{cookie}={token}"},
             subprotocols=[Subprotocol(f"viser-v{viser.__version__}")],
             max_size=None,
             compression=None,

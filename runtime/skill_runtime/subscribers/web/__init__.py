@@ -4,6 +4,7 @@
 - ``pulse``: whether the connection to a browser is alive.
 - ``watch``: the newest state, its history and events.
 - ``steering``: the wish of one browser tab, repeated under the lease.
+- ``requests``: stops, and the other requests that need no lease.
 - ``reasons``: the state in words, and why nothing moves.
 - ``scene``: the arm, the goal and the disc of skills in three dimensions.
 - ``panel``: buttons, texts, sliders and charts.

@@ -18,7 +18,6 @@ import inspect
 import secrets
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -29,7 +28,11 @@ from websockets.http11 import Request, Response
 
 from skill_runtime.subscribers.web.pulse import CONNECTION
 
-COOKIE = "skill_web_token"
+
+def cookie_name(port: int) -> str:
+    """Returns the name of a page's cookie: a browser has one set of cookies for all ports."""
+    return f"skill_web_{port}"
+
 
 HEADERS = {
     "X-Frame-Options": "DENY",
@@ -49,11 +52,12 @@ def new_token() -> str:
 
 
 @contextmanager
-def guard(token: str) -> Generator[None]:
+def guard(token: str, port: int) -> Generator[None]:
     """Guards every server of ``websockets`` that is started in the block, as long as it runs.
 
     Args:
         token: Opens the page; see :func:`new_token`.
+        port: Port of the page.
     """
     module = websockets.asyncio.server
     serve = module.serve
@@ -70,7 +74,7 @@ def guard(token: str) -> Generator[None]:
             await handler(connection)
 
         async def check(connection: ServerConnection, request: Request) -> Response | None:
-            answer = refusal(request, token)
+            answer = refusal(request, token, port)
             if answer is None and process_request is not None:
                 given = process_request(connection, request)
                 answer = await given if inspect.isawaitable(given) else given
@@ -88,12 +92,13 @@ def guard(token: str) -> Generator[None]:
         module.serve = serve
 
 
-def refusal(request: Request, token: str) -> Response | None:
+def refusal(request: Request, token: str, port: int) -> Response | None:
     """Returns the answer to a request that may not pass: a refusal, or the cookie.
 
     Args:
         request: The request for a file or a socket.
         token: The expected token.
+        port: Port of the page, of which the name of the cookie is made.
 
     Returns:
         The answer; None for a request with the cookie and, for a socket, from the page itself.
@@ -101,20 +106,21 @@ def refusal(request: Request, token: str) -> Response | None:
     is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
     if is_socket and not _is_own_page(request.headers):
         return _answer(http.HTTPStatus.FORBIDDEN, "opened by the page of another site\n")
-    if _is_token(_cookie(request.headers), token):
-        return None
     given = parse_qs(urlsplit(request.path).query).get("token", [""])[0]
-    if is_socket or not _is_token(given, token):
-        text = "open the address that the program printed; it has a token\n"
-        return _answer(http.HTTPStatus.FORBIDDEN, text)
-    answer = _answer(http.HTTPStatus.FOUND, "")
-    answer.headers["Location"] = "/"
-    answer.headers["Set-Cookie"] = f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/"
-    return answer
+    if not is_socket and _is_token(given, token):  # also with the cookie: the token leaves the bar
+        answer = _answer(http.HTTPStatus.FOUND, "")
+        answer.headers["Location"] = "/"
+        cookie = f"{cookie_name(port)}={token}; HttpOnly; SameSite=Strict; Path=/"
+        answer.headers["Set-Cookie"] = cookie
+        return answer
+    if _is_token(_cookie(request.headers, cookie_name(port)), token):
+        return None
+    text = "open the address that the program printed; it has a token\n"
+    return _answer(http.HTTPStatus.FORBIDDEN, text)
 
 
 def _is_token(given: str, token: str) -> bool:
-    return hmac.compare_digest(given.encode(), token.encode())
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), token.encode())
 
 
 def _is_own_page(headers: Headers) -> bool:
@@ -123,14 +129,13 @@ def _is_own_page(headers: Headers) -> bool:
     return len(origins) == len(hosts) == 1 and urlsplit(origins[0]).netloc == hosts[0]
 
 
-def _cookie(headers: Headers) -> str:
-    cookies: SimpleCookie = SimpleCookie()
-    try:
-        for text in headers.get_all("Cookie"):
-            cookies.load(text)
-    except CookieError:
-        return ""
-    return cookies[COOKIE].value if COOKIE in cookies else ""
+def _cookie(headers: Headers, name: str) -> str:
+    """Returns the value of one cookie; '' without it.
+
+    The standard library drops all cookies if one, of any program on this host, is irregular.
+    """
+    pairs = (part.partition("=") for text in headers.get_all("Cookie") for part in text.split(";"))
+    return next((value.strip() for key, _, value in pairs if key.strip() == name), "")
 
 
 def _answer(status: http.HTTPStatus, text: str) -> Response:

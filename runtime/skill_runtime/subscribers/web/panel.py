@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +31,11 @@ MEASURED, TRUE, P99 = "#4c9be8", "#40a060", "#e8734c"
 SHOWN_EVENTS = 9
 
 OBJECT_UNITS = {"mass": "kg", "friction": ""}
+
+STOP_HINT = (
+    "stops the arm at once, until clear. The key Escape does the same, unless the cursor is in a "
+    "number or text field"
+)
 
 _BOUNDS = {"mass": MASS_KG, "friction": FRICTION}
 
@@ -76,23 +81,11 @@ class Panel:
             self._events = gui.add_html("")
 
     def _add_buttons(self, act: Callable[[viser.ClientHandle, Action], None]) -> None:
-        stop = self._gui.add_button(
-            "STOP", color="red", hint="stops the arm at once, until clear (key: Escape)"
-        )
-        group = self._gui.add_button_group("", ("hold", "release", "clear"))
-        key = self._gui.add_command("Stop the arm", hotkey="escape")
-
-        def on_stop(event: Any) -> None:  # noqa: ANN401  of a button, or of a key
-            if event.client is not None:
-                act(event.client, "stop")
-
-        def on_group(event: viser.GuiEvent[Any]) -> None:
-            if event.client is not None:
-                act(event.client, event.target.value)
-
-        stop.on_click(on_stop)
-        key.on_trigger(on_stop)
-        group.on_click(on_group)
+        stop = self._gui.add_button("STOP", color="red", hint=STOP_HINT)
+        stop.on_click(_acts("stop", act))
+        self._gui.add_command("Stop the arm", hotkey="escape").on_trigger(_acts("stop", act))
+        for action in ("hold", "release", "clear"):
+            self._gui.add_button(action).on_click(_acts(action, act))
 
     def _add_object(
         self, welcome: Welcome, change: Callable[[viser.ClientHandle, str, float], None]
@@ -127,7 +120,7 @@ class Panel:
             label, low, high, 0.01, low, marks=marks, hint="the marks are the ends of training"
         )
 
-        def changed(event: viser.GuiEvent[Any]) -> None:
+        async def changed(event: viser.GuiEvent[Any]) -> None:
             if event.client is not None:
                 change(event.client, name, event.target.value)
 
@@ -198,6 +191,21 @@ class Panel:
         if self._distance is not None:
             distances = [np.nan if one.distance is None else one.distance for one in samples]
             self._distance.data = (ago, np.array(distances))
+
+
+def _acts(
+    action: Action, act: Callable[[viser.ClientHandle, Action], None]
+) -> Callable[[Any], Coroutine[Any, Any, None]]:
+    """Returns what a button, or a key, does for the tab that presses it.
+
+    It runs in the event loop: it must not wait, and nothing that waits delays it.
+    """
+
+    async def pressed(event: Any) -> None:  # noqa: ANN401  of a button, or of a key
+        if event.client is not None:
+            act(event.client, action)
+
+    return pressed
 
 
 def slider_range(

@@ -18,8 +18,8 @@ from skill_proto.manifest import GoalSpace, PolicyManifest
 from skill_proto.messages import Telemetry
 from skill_runtime.subscribers.viewer import GOAL_RGBA, Mirror
 
-Picked = Callable[[viser.ClientHandle, Literal["skill", "goal"], tuple[float, ...]], None]
-"""Receives what a tab has picked: a skill, or x and y of a goal [m]."""
+Picked = Callable[[viser.ClientHandle, Literal["skill", "goal"], tuple[float, ...]], bool]
+"""Receives what a tab has picked: a skill, or x and y of a goal [m]; returns whether it counts."""
 
 Point: TypeAlias = tuple[float, float, float]
 
@@ -39,7 +39,7 @@ LINE_Z = 0.002
 """Height of the lines above the table, so that both do not flicker [m]."""
 
 MARGIN = 0.2
-"""A click this far outside of the box of goals is none on the goals [m]."""
+"""A click farther outside of the box of goals than this is ignored [m]."""
 
 DISC_RGB, KNOB_RGB = (70, 84, 110), (240, 150, 40)
 GOAL_RGB = (26, 166, 77)
@@ -71,7 +71,7 @@ class Scene:
         self._goals = table_goal(manifest)
         if self._goals is not None:
             _add_box(server, self._goals)
-        server.scene.on_click()(self._click)
+        server.scene.on_click()(self._click)  # pyright: ignore[reportArgumentType]  as on_drag
 
     def draw(self, state: Telemetry) -> None:
         """Moves everything to the poses of a state."""
@@ -84,7 +84,7 @@ class Scene:
             x, y = RADIUS * np.array(state.skill, float)
             self._knob.position = _point(DISC + np.array([x, y, 0.006]))
 
-    def _click(self, event: viser.SceneClickEvent) -> None:
+    async def _click(self, event: viser.SceneClickEvent) -> None:
         origin, direction = np.array(event.ray_origin), np.array(event.ray_direction)
         point = table_point(origin, direction)
         if point is not None:

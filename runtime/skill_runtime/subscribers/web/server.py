@@ -57,15 +57,26 @@ def open_server(config: PageConfig) -> PageServer:
     os.environ.pop(_PORT_OVERRIDE, None)
     port = free_port(config)
     # viser prints a frame with its addresses, which lack the token.
-    with contextlib.redirect_stdout(io.StringIO()), guard(config.token):
+    with contextlib.redirect_stdout(io.StringIO()), guard(config.token, port):
         server = PageServer(host=config.host, port=port, label="skill-serve", verbose=False)
-    if server.get_port() != port:  # viser takes the next one if another program was faster
+    try:
+        _check(server, config, port)
+    except BaseException:
         server.stop()
-        raise OSError(errno.EADDRINUSE, "another program took the port")
-    if not _refuses_strangers(server, config):
-        server.stop()
-        raise RuntimeError("the page answers without a token; this version of viser is not known")
+        raise
     return server
+
+
+def _check(server: viser.ViserServer, config: PageConfig, port: int) -> None:
+    """Checks that the page is where it should be, and that it needs the token."""
+    if server.get_port() != port:  # viser takes the next one if another program was faster
+        raise OSError(errno.EADDRINUSE, "another program took the port")
+    try:
+        refuses = _refuses_strangers(server, config)
+    except OSError as error:
+        raise OSError(errno.EIO, f"the page does not answer this program ({error})") from None
+    if not refuses:
+        raise RuntimeError("the page answers without a token; this version of viser is not known")
 
 
 def free_port(config: PageConfig) -> int:

@@ -2,8 +2,8 @@
 
 A page has no loop of its own: a click says what is wanted, and a thread here repeats it, each time
 valid for a fraction of a second. One tab steers at a time, the first that wants something; the
-others watch. If its connection is lost, its wish ends and the lease is released at once, and what it
-had still to say is refused. If this process dies or hangs, its last command expires.
+others watch. If its connection is lost, its wish ends and the lease is released at once, and what
+comes from it afterwards is refused. If this process dies or hangs, its last command expires.
 """
 
 from __future__ import annotations

@@ -64,6 +64,8 @@ class Watch:
         history: The last minute, oldest first.
         events: Newest first: server time [s] and text.
         error: Why the server cannot be reached; '' if it can.
+        other_policy: Name of the policy of a server that was started with another one; '' if none
+            was. What follows is of no use to a page of the first policy.
 
     Raises:
         ClientError: The server does not answer.
@@ -81,9 +83,9 @@ class Watch:
         self._subscription = TelemetrySubscription(client.keys)
         self._heard = self._asked = clock()
         self.state: Telemetry | None = None
-        self.history: deque[Sample] = deque(maxlen=round(HISTORY_S / SAMPLE_S))
+        self.history: deque[Sample] = deque()
         self.events: deque[tuple[float, str]] = deque(maxlen=MAX_EVENTS)
-        self.error = ""
+        self.error = self.other_policy = ""
         self.welcome: Welcome = client.hello()
         self._connect(self.welcome)
 
@@ -128,6 +130,9 @@ class Watch:
             self.state = None
             self.history.clear()
             self.events.appendleft((welcome.time, "the server was started again"))
+        if (welcome.manifest, welcome.simulated) != (self.welcome.manifest, self.welcome.simulated):
+            self.other_policy = welcome.manifest.name
+            return False
         self.welcome = welcome
         return True
 
@@ -141,12 +146,20 @@ class Watch:
             state.counters != previous.counters and state.last_event != previous.last_event
         ):
             self.events.appendleft((state.time, printable(state.last_event)))
-        if not self.history or state.time >= self.history[-1].time + SAMPLE_S:
-            self.history.append(sample(state))
+        remember(self.history, state)
 
     def close(self) -> None:
         """Closes the socket."""
         self._subscription.close()
+
+
+def remember(history: deque[Sample], state: Telemetry) -> None:
+    """Adds a sample of a state, unless the newest is too young, and drops those before a minute."""
+    if history and state.time < history[-1].time + SAMPLE_S:
+        return
+    history.append(sample(state))
+    while history[0].time < state.time - HISTORY_S:
+        history.popleft()
 
 
 def sample(state: Telemetry) -> Sample:

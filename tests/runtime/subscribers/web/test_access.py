@@ -12,7 +12,7 @@ import websockets.sync.client
 from viser import _tunnel
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from skill_runtime.subscribers.web.access import COOKIE, HEADERS, new_token
+from skill_runtime.subscribers.web.access import HEADERS, cookie_name, new_token
 from skill_runtime.subscribers.web.server import PageConfig, PageServer, open_server
 
 TOKEN = new_token()
@@ -36,14 +36,21 @@ def get(page: PageServer, path: str, cookie: str = "") -> http.client.HTTPRespon
         connection.close()
 
 
+def cookie_of(page: PageServer, token: str = TOKEN) -> str:
+    return f"{cookie_name(page.get_port())}={token}"
+
+
+OWN = "the page itself"
+
+
 def connect(
-    page: PageServer, cookie: str = TOKEN, origin: str | None = None
+    page: PageServer, token: str = TOKEN, origin: str | None = OWN
 ) -> websockets.sync.client.ClientConnection:
     port = page.get_port()
     return websockets.sync.client.connect(
         f"ws://127.0.0.1:{port}/",
-        origin=f"http://127.0.0.1:{port}" if origin is None else origin,  # pyright: ignore[reportArgumentType]
-        additional_headers={"Cookie": f"{COOKIE}={cookie}"},
+        origin=f"http://127.0.0.1:{port}" if origin == OWN else origin,  # pyright: ignore[reportArgumentType]
+        additional_headers={"Cookie": cookie_of(page, token)},
         subprotocols=[f"viser-v{viser.__version__}"],  # pyright: ignore[reportArgumentType]
         max_size=None,
         compression=None,
@@ -64,19 +71,29 @@ def test_the_address_that_is_printed_gives_a_cookie_that_no_script_and_no_other_
     assert answer.status == 302
     assert answer.getheader("Location") == "/"
     assert answer.getheader("Set-Cookie") == (
-        f"{COOKIE}={TOKEN}; HttpOnly; SameSite=Strict; Path=/"
+        f"{cookie_of(page)}; HttpOnly; SameSite=Strict; Path=/"
     )
-    opened = get(page, "/", f"a=b; {COOKIE}={TOKEN}")
+    opened = get(page, "/", f"a=b; {cookie_of(page)}")
     assert opened.status == 200
     for name, value in HEADERS.items():
         assert opened.getheader(name) == value
 
 
 @pytest.mark.parametrize(
-    "cookie", ["a=b", f"{COOKIE}=", f"{COOKIE}=wrong", "=;;=", f"{COOKIE}=\xe9"]
+    "cookie", ["a=b", "NAME=", "NAME=wrong", "=;;=", "NAME=\xe9", f"other={TOKEN}", "NAME"]
 )
 def test_a_wrong_cookie_is_refused(page: PageServer, cookie: str) -> None:
-    assert get(page, "/", cookie).status == 403
+    assert get(page, "/", cookie.replace("NAME", cookie_name(page.get_port()))).status == 403
+
+
+def test_the_cookies_of_other_programs_and_pages_do_no_harm(page: PageServer) -> None:
+    others = f'prefs={{"a": 1}}; {cookie_name(page.get_port() + 1)}=its-token'
+    assert get(page, "/", f"{others}; {cookie_of(page)}").status == 200
+
+
+def test_the_token_leaves_the_address_also_with_the_cookie(page: PageServer) -> None:
+    answer = get(page, f"/?token={TOKEN}", cookie_of(page))
+    assert (answer.status, answer.getheader("Location")) == (302, "/")
 
 
 def test_the_page_itself_opens_a_socket(page: PageServer) -> None:
@@ -87,6 +104,7 @@ def test_the_page_itself_opens_a_socket(page: PageServer) -> None:
 @pytest.mark.parametrize(
     "origin",
     [
+        None,
         "http://evil.example",
         "http://127.0.0.1",
         "null",
@@ -96,7 +114,7 @@ def test_the_page_itself_opens_a_socket(page: PageServer) -> None:
     ],
 )
 def test_a_socket_that_the_page_of_another_site_opens_is_refused(
-    page: PageServer, origin: str
+    page: PageServer, origin: str | None
 ) -> None:
     with pytest.raises(InvalidStatus) as refused:
         connect(page, origin=origin).close()
@@ -105,7 +123,7 @@ def test_a_socket_that_the_page_of_another_site_opens_is_refused(
 
 def test_a_socket_without_the_cookie_is_refused(page: PageServer) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        connect(page, cookie="wrong").close()
+        connect(page, token="wrong").close()
     assert refused.value.response.status_code == 403
 
 
@@ -136,3 +154,19 @@ def test_no_tab_opens_a_tunnel_to_the_public(
 def test_a_port_in_use_is_an_error(page: PageServer) -> None:
     with pytest.raises(OSError, match="in use"):
         open_server(PageConfig(host="127.0.0.1", port=page.get_port(), token=TOKEN))
+
+
+def test_a_page_that_does_not_answer_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[viser.ViserServer] = []
+
+    def silent(server: viser.ViserServer, config: PageConfig) -> bool:
+        del config
+        made.append(server)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr("skill_runtime.subscribers.web.server._refuses_strangers", silent)
+    with pytest.raises(OSError, match="does not answer this program") as refused:
+        open_server(PageConfig(host="127.0.0.1", port=0, token=TOKEN))
+    assert refused.value.strerror
+    with pytest.raises(ConnectionRefusedError):
+        get(made[0], "/")  # pyright: ignore[reportArgumentType]
