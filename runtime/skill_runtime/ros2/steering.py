@@ -2,8 +2,9 @@
 
 The newest target counts. The lease is acquired with the first one and released after a silence. A
 lease that was lost (a stop, a fault, another holder, a restart of the server) is not acquired again
-for the same stream of targets: the arm must not move as soon as someone clears the stop. It takes
-a silence, or the service ``clear`` of this node.
+for the same stream of targets: the arm must not move as soon as someone clears the stop. Nor is a
+lease acquired that another program held when the stream began. Both take a silence, or the service
+``clear`` of this node.
 """
 
 from __future__ import annotations
@@ -249,10 +250,10 @@ class Steering:
                 parameters.holder, parameters.lease_ttl_s, priority=parameters.priority
             )
         except CommandRefusedError as error:
-            if error.code == "not_now":  # stopped, or a fault
-                self.pause(error.message)
-            else:
+            if error.code == "busy":
                 self._status.block(str(error))
+            else:  # a stop, a fault, another holder: the end of it must not move the arm
+                self.pause(error.message)
             return False
         self._status.led(leads=True)
         return True
@@ -271,10 +272,9 @@ class Steering:
 
     def _reset(self, client: SkillClient) -> None:
         borrowed = self._lease is None
+        # Borrowed with the lowest priority: a reset takes the arm from nobody.
         lease = self._lease or client.acquire(
-            self._parameters.holder,
-            self._parameters.lease_ttl_s,
-            priority=self._parameters.priority,
+            self._parameters.holder, self._parameters.lease_ttl_s, priority=0
         )
         try:
             client.reset()

@@ -167,3 +167,7 @@ def test_a_lease_of_a_higher_priority_is_named(rig: Rig) -> None:
         streams(rig, topic="target_pose", kind=POSE, fields=pose(0.0, 0.0, 0.15))
         rig.peer.message("/diagnostics", lambda m: "'operator'" in statuses(m)["targets"][1])
         assert rig.holder == "operator"
+    time.sleep(0.6)
+    assert (rig.mode, rig.holder) == ("hold", None)  # the end of the operator moves no arm
+    assert rig.peer.call("clear")["success"]
+    until(lambda: rig.holder == "skill-ros2")

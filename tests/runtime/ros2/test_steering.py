@@ -155,6 +155,20 @@ def test_a_takeover_ends_the_stream_until_it_is_resumed(served: Served, steered:
     until(lambda: holder(served) == "ros")
 
 
+def test_a_stream_that_began_under_another_holder_does_not_follow_it(
+    served: Served, steered: Steered
+) -> None:
+    with SkillClient(served.address, timeout_s=10.0) as client:
+        lease = client.acquire("operator", priority=5)
+        steered.streams.set()
+        until(lambda: "'operator'" in steered.status.known.blocked)
+        lease.release()
+    time.sleep(0.6)  # more than the time between two attempts
+    assert (holder(served), mode(served)) == (None, "hold")
+    steered.steering.resume()
+    until(lambda: holder(served) == "ros")
+
+
 def test_a_target_that_the_server_refuses_lets_the_arm_hold(
     served: Served, steered: Steered
 ) -> None:
@@ -179,7 +193,7 @@ def test_reset_borrows_the_lease(served: Served, steered: Steered) -> None:
 
 def test_reset_says_who_has_the_lease(served: Served, steered: Steered) -> None:
     refused = pytest.raises(CommandRefusedError, match="'op'")
-    with SkillClient(served.address) as client, client.acquire("op", priority=5), refused:
+    with SkillClient(served.address) as client, client.acquire("op"), refused:
         steered.steering.reset(10.0)
 
 
