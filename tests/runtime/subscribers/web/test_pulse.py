@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 import websockets.asyncio.client
 import websockets.asyncio.server
 from websockets.asyncio.server import ServerConnection
@@ -14,22 +15,33 @@ from skill_runtime.subscribers.web.pulse import watch_pulse
 DEADLINE_S = 60.0
 
 
-async def _talk(notes: list[str]) -> None:
-    """A browser clicks while its answers do not arrive; then the network returns."""
+async def _talk(notes: list[str], *, returns: bool) -> None:
+    """A browser clicks while its answers do not arrive; then the network returns, or never does."""
     ended = asyncio.Event()
 
     async def handle(connection: ServerConnection) -> None:
-        alive, silent = asyncio.Event(), asyncio.Event()
-        pulse = asyncio.create_task(watch_pulse(connection, alive.set, silent.set))
+        silent, alive = asyncio.Event(), asyncio.Event()
+
+        def on_alive() -> None:
+            notes.append("alive")
+            alive.set()
+
+        def on_silent() -> None:
+            notes.append("silent")
+            silent.set()
+
+        pulse = asyncio.create_task(watch_pulse(connection, on_alive, on_silent))
         await alive.wait()
-        notes.append("alive")
+        alive.clear()
         connection.transport.pause_reading()  # as with a cable that is pulled
         await connection.send("click now")
         await silent.wait()
-        notes.append("silent")
         try:
-            connection.transport.resume_reading()
+            if returns:
+                connection.transport.resume_reading()
             notes.append(str(await connection.recv()))
+            await alive.wait()
+            await connection.close()
         except ConnectionClosed:
             notes.append("closed")
         await pulse
@@ -44,9 +56,16 @@ async def _talk(notes: list[str]) -> None:
         await ended.wait()
 
 
-def test_a_click_from_the_time_without_a_connection_is_dropped() -> None:
+def test_a_click_from_a_short_silence_arrives_before_the_connection_counts_again() -> None:
     notes: list[str] = []
-    asyncio.run(asyncio.wait_for(_talk(notes), DEADLINE_S))
+    asyncio.run(asyncio.wait_for(_talk(notes, returns=True), DEADLINE_S))
+    assert notes == ["alive", "silent", "an old click", "alive"]
+
+
+def test_a_click_from_a_long_silence_never_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skill_runtime.subscribers.web.pulse.LOST_S", 0.5)
+    notes: list[str] = []
+    asyncio.run(asyncio.wait_for(_talk(notes, returns=False), DEADLINE_S))
     assert notes == ["alive", "silent", "closed"]
 
 
