@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from skill_proto.faults import needs_clear
 from skill_proto.messages import Telemetry
 from skill_runtime.ros2.status import Known
 
@@ -31,39 +32,55 @@ class Report:
     values: dict[str, str]
 
 
-def reports(known: Known, now: float) -> tuple[Report, Report]:
+@dataclass(frozen=True)
+class Names:
+    """What tells the reports of several nodes and arms apart."""
+
+    node: str
+    """Name of the node with its namespace."""
+    address: str
+    """Address of the server, the identity of the hardware."""
+
+    def report(self, part: str, level: Level, message: str, values: dict[str, str]) -> Report:
+        """Returns a report about a part."""
+        return Report(f"{self.node}: {part}", self.address, level, message, values)
+
+
+def reports(known: Known, now: float, names: Names) -> tuple[Report, Report]:
     """Returns the reports about the arm and about the targets.
 
     Args:
         known: What the node knows.
         now: Time of ``time.monotonic`` [s].
+        names: Names of node and server.
     """
-    return _arm(known), _targets(known, now)
+    return _arm(known, names), _targets(known, now, names)
 
 
-def _arm(known: Known) -> Report:
+def _arm(known: Known, names: Names) -> Report:
     welcome, state = known.welcome, known.state
-    robot = "" if welcome is None else welcome.robot
     if known.unreachable or welcome is None:
-        return Report("skill_ros2: arm", robot, Level.ERROR, known.unreachable, {})
+        return names.report("arm", Level.ERROR, known.unreachable, {})
     values = {
+        "robot": welcome.robot,
         "server": welcome.server,
         "instance": welcome.instance,
         "backend": welcome.backend,
         "policy_file": welcome.policy_file,
     }
     if state is None:
-        return Report("skill_ros2: arm", robot, Level.WARN, "no state has arrived yet", values)
+        return names.report("arm", Level.WARN, "no state has arrived yet", values)
     level, message = level_of(state)
-    return Report("skill_ros2: arm", robot, level, message, values | _values_of(state))
+    return names.report("arm", level, message, values | _values_of(state))
 
 
 def level_of(state: Telemetry) -> tuple[Level, str]:
     """Returns the level of a state, and its reason."""
+    fix = "call the service clear" if needs_clear(state) else "it ends with its cause"
     if state.mode == "fault" or state.fault is not None:
-        return Level.ERROR, f"fault {state.fault}: {state.last_event}; call the service clear"
+        return Level.ERROR, f"fault {state.fault}: {state.last_event}; {fix}"
     if state.mode == "stopped":
-        return Level.WARN, f"stopped: {state.last_event}; call the service clear"
+        return Level.WARN, f"stopped: {state.last_event}; {fix}"
     if state.not_finite:
         return Level.WARN, f"not finite: {', '.join(state.not_finite)}"
     return Level.OK, state.mode
@@ -85,7 +102,7 @@ def _values_of(state: Telemetry) -> dict[str, str]:
     return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
-def _targets(known: Known, now: float) -> Report:
+def _targets(known: Known, now: float, names: Names) -> Report:
     values = {"holds_lease": str(known.leads), "carried_out": str(known.carried_out)}
     values |= {f"refused.{topic}": str(count) for topic, count in sorted(known.refused.items())}
     level, message = Level.OK, "steers the arm" if known.leads else "waits for targets"
@@ -96,4 +113,4 @@ def _targets(known: Known, now: float) -> Report:
         level, message = Level.WARN, known.blocked
     elif refusal is not None and now - refusal.at < REFUSAL_SHOWS_S:
         level, message = Level.WARN, f"{refusal.topic} is refused: {refusal.reason}"
-    return Report("skill_ros2: targets", "", level, message, values)
+    return names.report("targets", level, message, values)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from skill_proto.messages import Welcome
 from skill_runtime.client import ClientError, SkillClient
-from skill_runtime.console.repeats import Entry, Repeats
-from skill_runtime.ros2.diagnostics import Report, reports
+from skill_runtime.ros2.diagnostics import Names, Report, reports
+from skill_runtime.ros2.log import Log
 from skill_runtime.ros2.parameters import (
     ParameterError,
     Ros2Parameters,
@@ -39,9 +39,6 @@ from skill_runtime.ros2.steering import Steering
 from skill_runtime.ros2.targets import Header, RefusedMessageError, Target, TargetRules
 
 NAME = "skill_ros2"
-
-NEWS = ("connected", "lease")
-"""Kinds of the log that are no warnings."""
 
 NEWEST = QoSProfile(
     history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT
@@ -78,31 +75,6 @@ def declare_parameters(node: Node) -> Ros2Parameters:
     return read_parameters(lambda name: node.get_parameter(name).value)
 
 
-class Log:
-    """The log of the node; repetitions are counted instead of written.
-
-    Args:
-        node: The node, whose logger writes to the terminal and to ``/rosout``.
-    """
-
-    def __init__(self, node: Node) -> None:
-        self._logger = node.get_logger()
-        self._repeats = Repeats()
-
-    def say(self, kind: str, text: str) -> None:
-        """Writes a text, unless it repeats an earlier one of its kind."""
-        for line in self._repeats.add(Entry(kind, text), time.monotonic()):
-            if kind in NEWS:
-                self._logger.info(line)
-            else:
-                self._logger.warning(line)
-
-    def count(self) -> None:
-        """Writes how often texts were repeated, when it is time."""
-        for line in self._repeats.due(time.monotonic()):
-            self._logger.warning(line)
-
-
 class Interface:
     """What other nodes may send to this one, and its diagnostics.
 
@@ -114,6 +86,7 @@ class Interface:
         make_client: Makes a client of the server, for one request.
         stop_arm: Stops the arm, for a reason.
         log: The log of the node.
+        address: Address of the server.
     """
 
     def __init__(
@@ -125,6 +98,7 @@ class Interface:
         make_client: Callable[[], SkillClient],
         stop_arm: Callable[[str], None],
         log: Log,
+        address: str,
     ) -> None:
         self._node = node
         self._rules = TargetRules(parameters)
@@ -133,6 +107,7 @@ class Interface:
         self._make_client = make_client
         self._stop_arm = stop_arm
         self._log = log
+        self._names = Names(node.get_fully_qualified_name().lstrip("/"), address)
         self._shown: tuple[Report, ...] = ()
         self._shown_at = float("-inf")
         self._subscribe(parameters)
@@ -222,9 +197,7 @@ class Interface:
             self._node.create_service(Trigger, name, _answer(action), callback_group=group)
 
     def _stop(self) -> None:
-        # The lease ends with the stop: held on, it would be lost after the next clear.
-        self._steering.release("stopped by the service stop")
-        self._stop_arm("ROS 2 service stop")
+        self._steering.stop(lambda: self._stop_arm("ROS 2 service stop"))
 
     def _clear(self) -> None:
         with self._make_client() as client:
@@ -244,7 +217,7 @@ class Interface:
         self._steering.notice_silence()
         self._log.count()
         now = time.monotonic()
-        found = reports(self._status.known, now)
+        found = reports(self._status.known, now, self._names)
         changed = [(old.level, old.message) for old in self._shown] != [
             (new.level, new.message) for new in found
         ]

@@ -10,7 +10,8 @@ from contextlib import suppress
 from types import FrameType
 
 from skill_runtime.client import SkillClient
-from skill_runtime.ros2.node import NAME, Interface, Log, declare_parameters
+from skill_runtime.ros2.log import Log
+from skill_runtime.ros2.node import NAME, Interface, declare_parameters
 from skill_runtime.ros2.outputs import Outputs
 from skill_runtime.ros2.ros import (
     ExternalShutdownException,
@@ -62,11 +63,13 @@ def run(ros_arguments: Sequence[str], make_client: Callable[[], SkillClient]) ->
 
 def _run(node: Node, make_client: Callable[[], SkillClient]) -> None:
     parameters = declare_parameters(node)
-    log = Log(node)
+    log = Log(node.get_logger())
     status = Status(log.say)
     steering = Steering(make_client, parameters, status)
     watching = Watching(make_client, Outputs(node, parameters), status)
-    Interface(node, parameters, steering, status, make_client, watching.stop, log)
+    with make_client() as client:
+        address = client.address
+    Interface(node, parameters, steering, status, make_client, watching.stop, log, address)
     executor = MultiThreadedExecutor(num_threads=THREADS)
     executor.add_node(node)
     ending = Ending()

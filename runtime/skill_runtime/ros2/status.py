@@ -77,6 +77,10 @@ class Status:
         self._update(welcome=None, state=None, unreachable=reason)
         self._say("lost", reason)
 
+    def stop_failed(self, reason: str) -> None:
+        """Records an attempt to stop the arm that no server confirmed; another one follows."""
+        self._say("stop", reason)
+
     def led(self, *, leads: bool) -> None:
         """Records whether the node holds the lease."""
         if leads != self._known.leads:

@@ -110,6 +110,22 @@ class Steering:
         self.pause(reason)
         self._do(self._release)
 
+    def stop(self, stop_arm: Callable[[], None]) -> None:
+        """Stops the arm before anything else, and releases the lease even if that fails.
+
+        Held on, the lease would be lost after the next clear, and end the stream once more.
+
+        Args:
+            stop_arm: Stops the arm.
+
+        Raises:
+            ClientError: No server confirmed the stop.
+        """
+        try:
+            stop_arm()
+        finally:
+            self.release("stopped by the service stop")
+
     def reset(self, within_s: float) -> None:
         """Starts a new episode of a simulated arm.
 

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
+from skill_proto.messages import Telemetry, Welcome
 from skill_runtime.client import ClientError, InvalidAddressError, ServerReplacedError, SkillClient
-from skill_runtime.ros2.outputs import Outputs
 from skill_runtime.ros2.status import Status
 
 RETRY_S = 0.25
 """Pause before the server is sought again [s]."""
+
+
+class Publishers(Protocol):
+    """Publishes the description of a server, and its states; see outputs.py."""
+
+    def describe(self, welcome: Welcome) -> None:
+        """Publishes what does not change while a server runs."""
+        ...
+
+    def publish(self, state: Telemetry) -> None:
+        """Publishes a state."""
+        ...
 
 
 class Watching:
@@ -23,7 +36,7 @@ class Watching:
     """
 
     def __init__(
-        self, make_client: Callable[[], SkillClient], outputs: Outputs, status: Status
+        self, make_client: Callable[[], SkillClient], outputs: Publishers, status: Status
     ) -> None:
         self._make_client = make_client
         self._outputs = outputs
@@ -75,7 +88,8 @@ class Watching:
                 known.stop(reason)
                 return
             except ClientError as error:
-                self._status.lost(str(error))  # it may have been started again: ask anew
+                # It may have been started again: ask anew. Whether it is lost is for run() to say.
+                self._status.stop_failed(str(error))
         with self._make_client() as client:
             client.stop(reason)
 

@@ -15,7 +15,7 @@ from tests.support.ros2.processes import fixed_addresses
 from tests.support.router_peer import Peer
 from tests.support.served import Served, serving, until
 
-from skill_runtime.client import CommandRefusedError, SkillClient
+from skill_runtime.client import CommandRefusedError, ServerUnreachableError, SkillClient
 from skill_runtime.ros2.parameters import Ros2Parameters
 from skill_runtime.ros2.status import Status
 from skill_runtime.ros2.steering import Steering
@@ -248,6 +248,25 @@ def test_a_target_that_arrives_late_is_not_sent_again(served: Served, peer: Peer
         steered.offer(valid_s=1.0)
         until(lambda: steered.status.known.carried_out == 1)
     line.close(0)
+
+
+def test_a_stop_comes_before_all_else_and_its_failure_releases_the_lease(
+    served: Served, steered: Steered
+) -> None:
+    steered.streams.set()
+    until(lambda: mode(served) == "servo")
+    before: list[tuple[str, bool]] = []
+
+    def stop_arm() -> None:
+        known = steered.status.known
+        before.append((known.blocked, known.leads))
+        raise ServerUnreachableError(served.address, 0.1)
+
+    with pytest.raises(ServerUnreachableError):
+        steered.steering.stop(stop_arm)
+    assert before == [("", True)]
+    until(lambda: holder(served) is None and mode(served) == "hold")
+    assert steered.status.known.blocked.startswith("stopped by the service stop; ")
 
 
 def test_a_release_counts_for_a_stream_that_begins_soon_after_it(
