@@ -75,7 +75,8 @@ class TargetRules:
         if angle > most:
             raise RefusedMessageError(
                 f"the orientation is {angle:.2f} rad from the gripper pointing down, at most "
-                f"{most:g} rad are taken; send (x, y, z, w) = (1, 0, 0, 0), or raise the parameter "
+                f"{most:g} rad from (x, y, z, w) = (1, 0, 0, 0) are taken, turns about the "
+                "vertical included; send that one, or raise the parameter "
                 "orientation_tolerance_rad: the server keeps the gripper down"
             )
         return self._target("target_pose", "servo_pose", position, self._left(header), now)
@@ -135,11 +136,16 @@ class TargetRules:
 
     def _left(self, header: Header) -> float:
         """Returns how long a stamped target remains valid [s]."""
-        age_s, most = header.age_s, self._parameters.max_age_s
-        if age_s > most:
+        age_s, most, valid_s = (
+            header.age_s,
+            self._parameters.max_age_s,
+            self._parameters.valid_for_s,
+        )
+        if age_s > most or age_s >= valid_s:
+            limit = f"at most {most:g} s" if most < valid_s else f"less than {valid_s:g} s"
             raise RefusedMessageError(
-                f"the stamp is {age_s:.3g} s old, at most {most:g} s are taken; set header.stamp "
-                "to the time of sending, and keep the clocks of both machines equal"
+                f"the stamp is {age_s:.3g} s old, {limit} are taken; set header.stamp to the time "
+                "of sending, and keep the clocks of both machines equal"
             )
         if age_s < -MAX_AHEAD_S:
             raise RefusedMessageError(

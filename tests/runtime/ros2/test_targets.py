@@ -69,6 +69,10 @@ REFUSED: dict[str, Callable[[], Target]] = {
     "frame_id is ''; send 'world'": lambda: RULES.pose(Header("", 0.0), (0, 0, 0), DOWN, 0),
     "frame_id is '\\x1b[2J'": lambda: RULES.pose(Header("\x1b[2J", 0.0), (0, 0, 0), DOWN, 0),
     "0.31 s old": lambda: RULES.pose(Header("world", 0.31), (0, 0, 0), DOWN, 0),
+    "1.57 rad from the gripper pointing down, at most 0.35 rad from (x, y, z, w) = (1, 0, 0, 0) "
+    "are taken, turns about the vertical included": lambda: RULES.pose(
+        FRESH, (0, 0, 0), (0, 1, 1, 0), 0
+    ),
     "0.06 s ahead": lambda: RULES.pose(Header("world", -0.06), (0, 0, 0), DOWN, 0),
     "2 names and 1 positions": lambda: RULES.joints(FRESH, NAMES, (0.0,), NAMES, 0),
     "the joints are a, c; send each of a, b": lambda: RULES.joints(
@@ -90,6 +94,13 @@ def test_a_message_is_refused_with_the_reason(text: str) -> None:
     with pytest.raises(RefusedMessageError) as refused:
         REFUSED[text]()
     assert text in str(refused.value)
+
+
+def test_a_target_that_has_ended_on_arrival_is_refused_whatever_its_age_may_be() -> None:
+    rules = TargetRules(Ros2Parameters(valid_for_s=0.5, max_age_s=5.0))
+    assert rules.goal(Header("world", 0.49), (0, 0, 0), 2, 50.0).ends == pytest.approx(50.01)
+    with pytest.raises(RefusedMessageError, match=r"0\.5 s old, less than 0\.5 s are taken"):
+        rules.goal(Header("world", 0.5), (0, 0, 0), 2, 50.0)
 
 
 def test_the_tolerance_of_pi_takes_any_orientation() -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Annotated
 
 import tyro
-from tyro.conf import OmitArgPrefixes
+from tyro.conf import arg
 
 from skill_runtime.cli.flag_texts import as_flags
 from skill_runtime.cli.subscribers.server_options import ServerOptions
-from skill_runtime.client import ClientError
+from skill_runtime.client import ClientError, SkillClient
 from skill_runtime.console.exit_codes import FAILED, USAGE
 from skill_runtime.console.flags import UsageError
 from skill_runtime.console.program import VERSION_HINT, print_error
@@ -34,11 +35,28 @@ FIRST_ROS_ARGUMENT, LAST_ROS_ARGUMENT = "--ros-args", "--"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ros2Options:
+class Ros2Options(ServerOptions):
     """The command line."""
 
-    server: OmitArgPrefixes[ServerOptions] = field(default_factory=ServerOptions)
-    """The server."""
+    stop_address: Annotated[
+        str | None, arg(metavar="ADDRESS", help_behavior_hint="(default: as the server reports)")
+    ] = None
+    """Address for stops, if a tunnel leads to it."""
+    key: Annotated[
+        str | None, arg(metavar="FILE", help_behavior_hint="(default: see docs/security.md)")
+    ] = None
+    """Key pair of this program, from `skill-keys new`; it needs the role `controller`."""
+
+    def client(self, name: str) -> SkillClient:
+        """Returns a client of the server, see :meth:`ServerOptions.client`."""
+        return SkillClient(
+            self.address,
+            name=name,
+            telemetry_address=self.telemetry_address,
+            stop_address=self.stop_address,
+            key=self.key,
+            server_key=self.server_key,
+        )
 
 
 def main() -> None:
@@ -47,7 +65,7 @@ def main() -> None:
     options = tyro.cli(Ros2Options, prog=PROGRAM, description=DESCRIPTION, args=own)
     try:
         check_ros()
-        options.server.client(PROGRAM).close()  # a wrong address or key is an error now
+        options.client(PROGRAM).close()  # a wrong address or key is an error now
         sys.exit(_run(options, for_ros))
     except UsageError as error:
         print_error(PROGRAM, error)
@@ -94,7 +112,7 @@ def _run(options: Ros2Options, for_ros: Sequence[str]) -> int:
     from skill_runtime.ros2.run import RosError, run
 
     try:
-        run(for_ros, lambda: options.server.client(PROGRAM))
+        run(for_ros, lambda: options.client(PROGRAM))
     except (ParameterError, RosError) as error:
         raise UsageError(str(error)) from None
     return 0
