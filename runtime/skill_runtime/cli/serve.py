@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -23,6 +24,7 @@ from skill_runtime.console.flags import UsageError, model_file
 from skill_runtime.console.program import VERSION_HINT, print_error, run_program
 
 if TYPE_CHECKING:
+    from skill_runtime.cli.subscribers.web_process import PageProcess
     from skill_runtime.console.status_line import LiveLine
     from skill_runtime.processes.config import ServerOptions
     from skill_runtime.processes.serving import Serving
@@ -114,10 +116,13 @@ def main() -> None:
                 arguments.addresses.keys, addresses, view=arguments.view, web=arguments.page.web
             )
             check_page_options(arguments.page, has_keys=security is not None)
-            with Serving(server_options(arguments), addresses, show, security) as serving:
+            with (
+                ExitStack() as windows,  # the arm comes to rest before their ends are awaited
+                Serving(server_options(arguments), addresses, show, security) as serving,
+            ):
                 if not serving.start(shutdown.asked.is_set):
                     sys.exit(128 + shutdown.number)
-                code = run_server(serving, arguments, shutdown, line, security)
+                code = run_server(serving, arguments, shutdown, line, security, windows)
         except (AddressError, UsageError) as error:
             _refuse(error)
         except ServeError as error:
@@ -200,8 +205,17 @@ def run_server(
     shutdown: Shutdown,
     line: LiveLine,
     security: ServerSecurity | None,
+    windows: ExitStack,
 ) -> int:
     """Prints banner and status line until ``shutdown`` or the end of the controller.
+
+    Args:
+        serving: The processes of the server.
+        arguments: The command line.
+        shutdown: Asks for the end.
+        line: Where to print.
+        security: The server's keys.
+        windows: Closes viewer and page.
 
     Returns:
         The exit code.
@@ -223,37 +237,50 @@ def run_server(
         )
     public_key = "" if security is None else security.public
     line.say(banner(welcome, commands, remarks, public_key))
-    viewer = None
-    if arguments.view:
-        from skill_runtime.subscribers.viewer import Viewer
-
-        viewer = Viewer(serving.addresses.telemetry, viewer_keys(security))
-        viewer.open()
-    page = None
-    if arguments.page.web:
-        from skill_runtime.cli.subscribers.web_process import PageProcess
-
-        page = PageProcess(arguments.page, serving.addresses, viewer_keys(security), line.say)
-        page.open()
+    page = open_windows(serving, arguments, line, security, windows)
 
     def show(state: State) -> None:
         telemetry = make_telemetry(state, serving.ready.described.layout)
         line.show(status_line(telemetry, welcome.manifest))
 
-    with SystemdNotifier(lambda: serving.beat):
-        while serving.controller_ended is None and not shutdown.asked.wait(STATUS_PERIOD_S):
-            state = serving.state()
-            if state is not None:
-                show(state)
-    if viewer is not None:
-        viewer.close()
-    if page is not None:
-        page.close()
+    try:
+        with SystemdNotifier(lambda: serving.beat):
+            while serving.controller_ended is None and not shutdown.asked.wait(STATUS_PERIOD_S):
+                state = serving.state()
+                if state is not None:
+                    show(state)
+    finally:
+        if page is not None:
+            page.end()
     if shutdown.asked.is_set():
         return OK
     log = logging.getLogger(__name__)
     log.error("the controller ended (%s); see the log above", serving.controller_ended)
     return FAILED
+
+
+def open_windows(
+    serving: Serving,
+    arguments: ServeOptions,
+    line: LiveLine,
+    security: ServerSecurity | None,
+    windows: ExitStack,
+) -> PageProcess | None:
+    """Opens what was asked for of viewer and page; ``windows`` closes them. Returns the page."""
+    if arguments.view:
+        from skill_runtime.subscribers.viewer import Viewer
+
+        viewer = Viewer(serving.addresses.telemetry, viewer_keys(security))
+        windows.callback(viewer.close)
+        viewer.open()
+    if not arguments.page.web:
+        return None
+    from skill_runtime.cli.subscribers.web_process import PageProcess
+
+    page = PageProcess(arguments.page, serving.addresses, viewer_keys(security), line.say)
+    windows.callback(page.close)
+    page.open()
+    return page
 
 
 if __name__ == "__main__":

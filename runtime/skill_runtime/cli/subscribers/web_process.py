@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from typing import IO
+from contextlib import suppress
 
 from skill_runtime.cli.subscribers.web import PARENT
 from skill_runtime.cli.subscribers.web_options import PageOptions
@@ -42,6 +42,7 @@ class PageProcess:
         self._show = show
         self._key_file = ""
         self._process: subprocess.Popen[str] | None = None
+        self._is_ending = False
 
     def open(self) -> None:
         """Starts the process; its address, or the reason why there is none, is shown later."""
@@ -65,24 +66,35 @@ class PageProcess:
         except OSError as error:
             self._show(f"--web: the page cannot be started ({error.strerror}); serving continues")
             return
-        assert self._process.stdout is not None  # a pipe
-        threading.Thread(target=self._read, args=(self._process.stdout,), daemon=True).start()
+        threading.Thread(target=self._follow, args=(self._process,), daemon=True).start()
 
-    def _read(self, output: IO[str]) -> None:
-        for line in output:
-            self._show(line.rstrip("\n"))
+    def _follow(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None  # a pipe
+        with process.stdout:
+            for line in process.stdout:
+                self._show(line.rstrip("\n"))
+        code = process.wait()
+        if not self._is_ending:
+            self._show(f"--web: the page has ended (exit code {code}); serving continues")
 
-    def close(self) -> None:
-        """Ends the process, which releases its lease."""
+    def end(self) -> None:
+        """Asks the process to end, which releases its lease; returns at once."""
+        self._is_ending = True
         if self._process is not None:
             self._process.terminate()
+
+    def close(self) -> None:
+        """Ends the process."""
+        self.end()
+        if self._process is not None:
             try:
                 self._process.wait(timeout=END_S)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
         if self._key_file:
-            os.unlink(self._key_file)
+            with suppress(OSError):  # e.g. a service that cleans the folder was faster
+                os.unlink(self._key_file)
 
 
 def _write_keys(keys: ClientKeys) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+import zmq
 from tests.support.served import DEADLINE_S, Served, until
 from tests.support.served_process import Process, is_alive, process
 from tests.support.web_page import page_of
@@ -23,9 +24,11 @@ from skill_runtime.cli.subscribers.web_options import (
     check_page_options,
     page_url,
 )
+from skill_runtime.cli.subscribers.web_process import PageProcess
 from skill_runtime.client import SkillClient
 from skill_runtime.console.exit_codes import FAILED, USAGE
 from skill_runtime.console.flags import UsageError
+from skill_runtime.security.client_keys import ClientKeys
 
 WEB = [sys.executable, "-m", "skill_runtime.cli.subscribers.web"]
 
@@ -108,6 +111,24 @@ def test_skill_serve_opens_a_page_and_ends_it(policy_file: Path) -> None:
         assert code == 0, output
         assert f"page       http://127.0.0.1:{port}/?token=" in output
         assert not is_alive(page)
+
+
+def test_a_page_that_ends_is_named_and_a_cleaned_folder_of_keys_does_no_harm(
+    served: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    shown: list[str] = []
+    public, secret = map(bytes.decode, zmq.curve_keypair())
+    keys = ClientKeys(public, secret, public)
+    with socket.create_server(("127.0.0.1", 0)) as other:  # so that the page cannot be opened
+        options = PageOptions(web=True, web_port=other.getsockname()[1])
+        page = PageProcess(options, served.server.addresses, keys, shown.append)
+        page.open()
+        until(lambda: any("the page has ended" in line for line in shown))
+    assert shown[-1] == f"--web: the page has ended (exit code {USAGE}); serving continues"
+    (key_file,) = tmp_path.iterdir()
+    key_file.unlink()
+    page.close()
 
 
 def listening(running: Process) -> list[int]:

@@ -78,6 +78,7 @@ def test_a_click_on_the_table_is_a_goal(tab: Tab, client: SkillClient) -> None:
 def test_a_click_beside_the_box_is_no_goal(tab: Tab, client: SkillClient) -> None:
     tab.click_table(-0.2, 0.1)
     tab.expect_text("outside of the box of goals")
+    until(lambda: steered(client, "goal"))
     assert client.state().goal == pytest.approx((0.05, 0.1), abs=0.02)
 
 
@@ -121,6 +122,14 @@ def test_after_clear_the_arm_holds_until_the_next_click(tab: Tab, client: SkillC
     until(lambda: steered(client, "hold"))
     tab.press("release")
     until(lambda: client.state().lease_holder is None)
+
+
+def test_the_key_escape_stops_the_arm(tab: Tab, client: SkillClient) -> None:
+    tab.page.keyboard.press("Escape")
+    tab.expect_text("STOPPED")
+    until(lambda: client.state().mode == "stopped" and not client.state().braking)
+    tab.press("clear")
+    until(lambda: client.state().mode == "hold")
 
 
 def test_a_lost_connection_releases_the_lease(tab: Tab, client: SkillClient) -> None:
