@@ -29,12 +29,22 @@ def shipped_models() -> dict[str, Path]:
     return {}
 
 
+def to_path(text: str) -> Path:
+    """Returns the path that a person typed; a word with a folder remains one.
+
+    ``Path`` drops the folder of ``./csf_panda``, and would leave the name of a model.
+    """
+    path = Path(text)
+    return path.absolute() if "/" in text and path.name == str(path) else path
+
+
 def find_model(given: Path | str) -> Path:
     """Returns the policy file that a person named.
 
     Args:
-        given: Name of a shipped model, such as ``csf_panda``, or the path of a file. A word that
-            is both is the path, and so is everything with a folder or a suffix in it.
+        given: Name of a shipped model, such as ``csf_panda``, or the path of a file, from
+            :func:`to_path` if a person typed it. A word that is both is the path, and so is
+            everything with a folder or a suffix in it.
 
     Raises:
         UnknownModelError: The word is neither a shipped model nor a path that exists.

@@ -11,6 +11,7 @@ from skill_proto.shipped_models import (
     UnknownModelError,
     find_model,
     shipped_models,
+    to_path,
 )
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -31,6 +32,16 @@ def test_a_name_is_found_from_every_folder(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("given", ["nowhere.onnx", "models/csf_panda", "/tmp/csf_panda"])
 def test_a_path_stays_a_path(given: str) -> None:
     assert find_model(given) == Path(given)
+
+
+def test_a_word_with_a_folder_is_a_path_as_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # The file is missing: a model that has its name must not take its place.
+    assert find_model(to_path("./csf_panda")) == tmp_path / "csf_panda"
+    assert find_model(to_path("runs/csf_panda")) == Path("runs/csf_panda")
+    assert find_model(to_path("csf_panda")) == MODELS / "csf_panda.onnx"
 
 
 def test_a_file_or_folder_without_a_suffix_is_a_path(

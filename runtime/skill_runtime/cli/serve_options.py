@@ -18,6 +18,7 @@ from skill_proto.ports import COMMAND_PORT, MAX_PORT, STOP_PORT_OFFSET
 from skill_proto.shipped_models import DEFAULT_MODEL, shipped_models
 from skill_runtime.cli.subscribers.web_options import PageOptions
 from skill_runtime.console.flags import (
+    ModelFlag,
     UsageError,
     check_cpu,
     check_number,
@@ -172,7 +173,7 @@ class ServeOptions:
     """The command line."""
 
     model: Annotated[
-        Path | None,
+        ModelFlag | None,
         arg(metavar="MODEL", help_behavior_hint=f"(default: {DEFAULT_MODEL}; franka: none)"),
     ] = None
     """Policy file, or the name of a model that comes with skill-serve."""

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from tyro.constructors import PrimitiveConstructorSpec
 
 from skill_proto.bounds import FRICTION, MASS_KG
-from skill_proto.shipped_models import UnknownModelError, find_model
+from skill_proto.shipped_models import UnknownModelError, find_model, to_path
 from skill_runtime.realtime.cpus import format_cpus, online_cpus
 
 OMIT_FOR_RANDOM = "or omit the flag for a random value in each episode"
 """Alternative fix for a parameter of the simulated object."""
+
+
+ModelFlag = Annotated[
+    Path,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="MODEL",
+        instance_from_str=lambda words: to_path(words[0]),
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda path: [str(path)],
+    ),
+]
+"""Type of a flag for :func:`model_file`: as Path, but ``./csf_panda`` is no name of a model."""
 
 
 class UsageError(Exception):

@@ -12,7 +12,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from skill_proto.shipped_models import DEFAULT_MODEL
-from skill_runtime.console.flags import UsageError, check_cpu, check_number, model_file
+from skill_runtime.console.flags import ModelFlag, UsageError, check_cpu, check_number, model_file
 from skill_runtime.console.logs import LogLevel
 from skill_runtime.console.output_file import check_writable
 
@@ -24,7 +24,7 @@ class DoctorOptions:
     """The command-line options."""
 
     model: Annotated[
-        Path | None,
+        ModelFlag | None,
         arg(metavar="MODEL", help_behavior_hint=f"(default: {DEFAULT_MODEL})"),
     ] = None
     """Policy file to time, or the name of a model that comes with skill-serve; not with --arm."""

@@ -16,7 +16,7 @@ from skill_proto.bounds import FRICTION, MASS_KG
 from skill_robots.tasks.registry import TASKS, task_of_option
 from skill_robots.tasks.tabletop.task import TABLETOP
 from skill_robots.tasks.task import EvaluationKind, TaskOption
-from skill_runtime.console.flags import UsageError, check_number
+from skill_runtime.console.flags import ModelFlag, UsageError, check_number
 from skill_runtime.console.output_file import check_writable
 
 Interval = tuple[float, float]
@@ -35,7 +35,7 @@ _OPTIONS: dict[EvaluationKind, tuple[str, ...]] = {
 class EvaluationOptions:
     """The command line; an option that is None has the task's default."""
 
-    model: Annotated[Path | None, arg(metavar="MODEL", help_behavior_hint="")] = None
+    model: Annotated[ModelFlag | None, arg(metavar="MODEL", help_behavior_hint="")] = None
     """Policy file, or the name of a model that comes with skill-serve, e.g. csf_panda."""
     baseline: Annotated[
         Literal["iid", "constant", "ou", "still"] | None,

@@ -15,7 +15,7 @@ import tyro
 
 from skill_proto.shipped_models import DEFAULT_MODEL
 from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from skill_runtime.console.flags import UsageError, check_number, model_file
+from skill_runtime.console.flags import ModelFlag, UsageError, check_number, model_file
 from skill_runtime.console.output_file import check_writable, write_json
 from skill_runtime.fault_injection.campaign import Outcome, simulate, split
 from skill_runtime.fault_injection.run import RunConfig
@@ -32,7 +32,7 @@ class Arguments:
     """Number of servo periods, over all runs."""
     run_ticks: int = 100_000
     """Servo periods of one run."""
-    model: Path = Path(DEFAULT_MODEL)
+    model: ModelFlag = Path(DEFAULT_MODEL)
     """Policy file to serve, or the name of a model that comes with skill-serve."""
     physics: bool = False
     """Simulate the arm with MuJoCo. Default: it follows its set-points exactly, which is faster."""

@@ -42,6 +42,14 @@ def test_a_model_has_a_name_and_an_unknown_one_lists_them() -> None:
         check_options(tyro.cli(ServeOptions, args=["--model", "gaol_panda"]))
 
 
+def test_a_folder_makes_a_path_of_the_name_of_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = tyro.cli(ServeOptions, args=["--model", "./csf_panda"])
+    assert server_options(arguments).model == tmp_path / "csf_panda"
+
+
 def test_a_real_arm_has_no_default_model() -> None:
     arguments = tyro.cli(ServeOptions, args=["--arm", "franka", "--address", "a"])
     with pytest.raises(UsageError, match=r"--arm franka needs a policy.*csf_panda"):

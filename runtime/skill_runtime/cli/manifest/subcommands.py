@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 
 from skill_proto.printable import printable
 from skill_runtime.console.exit_codes import FAILED, OK
-from skill_runtime.console.flags import UsageError, model_file
+from skill_runtime.console.flags import ModelFlag, UsageError, model_file
 from skill_runtime.console.output_file import check_writable
 
 Robot = Literal["panda", "fr3"]
@@ -21,7 +21,7 @@ Robot = Literal["panda", "fr3"]
 class DraftCommand:
     """Write a manifest with everything that the graph and its metadata tell."""
 
-    model: Positional[Annotated[Path, arg(metavar="MODEL")]]
+    model: Positional[Annotated[ModelFlag, arg(metavar="MODEL")]]
     """ONNX file."""
     like: Annotated[
         Robot | None, arg(metavar="{panda,fr3}", help_behavior_hint="(default: unknown)")
@@ -59,7 +59,7 @@ class DraftCommand:
 class Check:
     """Name each problem of a manifest with its fix, and its meaning in physical units."""
 
-    model: Positional[Annotated[Path, arg(metavar="MODEL")]]
+    model: Positional[Annotated[ModelFlag, arg(metavar="MODEL")]]
     """ONNX file with its manifest inside or beside it, or the name of a model that comes with
     skill-serve."""
     robot: Annotated[Robot, arg(metavar="{panda,fr3}")] = "panda"

@@ -14,7 +14,7 @@ from skill_runtime.cli.flag_texts import as_flags
 from skill_runtime.cli.subscribers.server_options import ServerOptions, check_installed
 from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, OK, USAGE
-from skill_runtime.console.flags import UsageError, check_number, model_file
+from skill_runtime.console.flags import ModelFlag, UsageError, check_number, model_file
 from skill_runtime.console.interrupts import raise_at_interrupt
 from skill_runtime.console.program import VERSION_HINT, print_error
 from skill_runtime.subscribers.replay.result import TOLERANCE
@@ -42,7 +42,7 @@ class ReplayOptions:
     files: Positional[Annotated[tuple[Path, ...], arg(metavar="FILE ...")]]
     """Recording of skill-record; the files of one recording in their order."""
     model: Annotated[
-        Path | None, arg(metavar="MODEL", help_behavior_hint="(default: as recorded)")
+        ModelFlag | None, arg(metavar="MODEL", help_behavior_hint="(default: as recorded)")
     ] = None
     """Policy file, or the name of a model that comes with skill-serve; by default the recorded one
     of each server, in this folder, in models/, or with skill-serve."""
