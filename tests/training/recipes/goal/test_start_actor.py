@@ -163,14 +163,20 @@ def test_an_actor_with_another_normalisation_is_refused(
     assert f"divides its observation by {words}" in _refused(tmp_path / "scaled.onnx")
 
 
+@pytest.mark.parametrize(("given", "shown"), [("nowhere.onnx",) * 2, ("./csf_panda", "/csf_panda")])
 def test_the_program_prints_the_error_and_leaves_no_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    given: str,
+    shown: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as exit_info:
-        main(["goal", "--goal.start-from", "nowhere.onnx", "--run-dir", "run"])
+        main(["goal", "--goal.start-from", given, "--run-dir", "run"])
     said = "".join(capfd.readouterr())
     assert exit_info.value.code == 2
-    assert "cannot start from nowhere.onnx" in said
+    assert "cannot start from " in said
+    assert f"{shown}: " in said
     assert "Traceback" not in said
     assert not list(tmp_path.iterdir())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import field
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
+from tyro.constructors import PrimitiveConstructorSpec
 
+from skill_proto.shipped_models import to_path
 from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.config import (
     Count,
@@ -25,6 +27,18 @@ from skill_training.nets.encoder import EncoderConfig
 from skill_training.recipes.checks import check_contrastive, check_replay, check_tabletop
 from skill_training.recipes.goal.world import GoalTaskConfig
 
+PolicyFlag = Annotated[
+    Path,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=lambda words: to_path(words[0]),
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda path: [str(path)],
+    ),
+]
+"""Type of a flag that names a policy: as Path, but ``./csf_panda`` is no name of a model."""
+
 EVALUATION_SEEDS = range(1000, 1003)
 """Seeds of starts, goals and contexts in evaluations and calibration. No run may use them."""
 
@@ -35,7 +49,7 @@ class GoalSacConfig(ContextSacConfig):
 
     name: ClassVar[str] = "goal"
 
-    start_from: Path | None = Path("csf_panda")
+    start_from: PolicyFlag | None = Path("csf_panda")
     """Policy file of a skill policy, or the name of a model that comes with skill-serve; its actor
     is the initial actor. None: random weights."""
 
