@@ -85,9 +85,14 @@ def server(server_python: Path, tmp_path: Path) -> Iterator[str]:
     running = subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    yield f"tcp://127.0.0.1:{port}"
-    running.send_signal(signal.SIGTERM)
-    said, _ = running.communicate(timeout=DEADLINE_S)
+    try:
+        yield f"tcp://127.0.0.1:{port}"
+        running.send_signal(signal.SIGTERM)
+        said, _ = running.communicate(timeout=DEADLINE_S)
+    finally:
+        if running.poll() is None:
+            running.kill()
+            running.communicate()
     assert running.returncode == 0, said
     assert "policy     csf_panda" in said
     assert "csf_panda is the default; others: " in said
