@@ -11,6 +11,7 @@ simulation is that of ``skill-eval``; a second of the film is a second of the si
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -107,7 +108,7 @@ def film_goals(film: Film, camera: TabletopCamera, policy: OnnxPolicy, seed: int
 
 
 def run(scene: Tabletop, act: Callable[[], Array], draw: Callable[[int], None], steps: int) -> None:
-    """Runs control steps, and draws a frame at every second."""
+    """Runs control steps, and draws a frame at every second step."""
     for step in range(steps):
         scene.step(act())
         if step % STEPS_PER_FRAME == 0:
@@ -153,12 +154,11 @@ def draw_chart(picture: Image.Image, history: list[tuple[float, float]]) -> None
 def main(config: Config) -> None:
     """Makes the film."""
     skills, goals = open_policy(config.skills), open_policy(config.goals)
-    camera = TabletopCamera()
     film = Film(1.0 / (STEPS_PER_FRAME * CONTROL_PERIOD_S))
-    for part in tqdm((film_skills, film_goals), desc="filming", disable=None, leave=False):
-        part(film, camera, skills if part is film_skills else goals, config.seed)
+    with closing(TabletopCamera()) as camera:
+        for part in tqdm((film_skills, film_goals), desc="filming", disable=None, leave=False):
+            part(film, camera, skills if part is film_skills else goals, config.seed)
     film.save(config.output)
-    camera.close()
     print(f"{config.output}: {config.output.stat().st_size / 1e6:.1f} MB")
 
 

@@ -40,6 +40,8 @@ def evaluate_tabletop(arguments: EvaluationOptions) -> Outcome:
     started = time.monotonic()
     policy, manifest = load(arguments, Tabletop.action_size)
     settings = _settings(arguments, manifest)
+    if arguments.video is not None:
+        _check_film(settings)
     steps = total_steps(manifest, settings)
     with tqdm(total=steps, unit="step", desc="evaluating", disable=None, leave=False) as bar:
         result = evaluate(policy, manifest, settings, on_steps=bar.update)
@@ -136,8 +138,20 @@ def _film(
 
     try:
         film_tabletop(policy, manifest, settings, path)
-    except (WorldError, OSError, ValueError) as error:
+    except (WorldError, OSError) as error:
         raise UsageError(f"cannot write the film {path}: {error}") from None
+
+
+def _check_film(settings: EvaluationSettings) -> None:
+    """Refuses a film that cannot be made, before the evaluation."""
+    from skill_runtime.evaluation.film.episodes import check_tabletop_camera
+
+    if not settings.skills and not settings.goals:
+        raise UsageError("--video: there is neither a skill nor a goal to film")
+    try:
+        check_tabletop_camera()
+    except WorldError as error:
+        raise UsageError(f"--video: {error}") from None
 
 
 def _draw(path: Path, report: dict[str, Any], result: EvaluationResult) -> None:

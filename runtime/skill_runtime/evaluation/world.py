@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from skill_robots.worlds.registry import (
     world_name,
 )
 from skill_robots.worlds.trained import trained_config
-from skill_robots.worlds.world import WorldSpec
+from skill_robots.worlds.world import World, WorldSpec
 from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.options import EvaluationOptions
 from skill_runtime.evaluation.report import Outcome, identity, title
@@ -51,10 +52,14 @@ def evaluate_world(arguments: EvaluationOptions) -> Outcome:
     except WorldError as error:
         raise UsageError(str(error)) from None
     spec = probe.spec
-    probe.close()
+    with closing(probe):
+        if arguments.video is not None:
+            _check_film(probe)
     if manifest is not None:
         check_world(manifest, spec)
     skills = _skills(arguments, manifest)
+    if arguments.video is not None and not len(skills):
+        raise UsageError("--video: there is no skill to film")
     goals = _goal_count(arguments, manifest, spec)
     steps = spec.episode_steps * ((len(skills) > 0) + (goals > 0))
     metrics: dict[str, float] = {}
@@ -248,8 +253,18 @@ def _film(policy: Policy, config: WorldConfig, skills: Array, seed: int, path: P
 
     try:
         film_world(policy, config, skills, seed, path)
-    except (WorldError, OSError, ValueError) as error:
+    except (WorldError, OSError) as error:
         raise UsageError(f"cannot write the film {path}: {error}") from None
+
+
+def _check_film(world: World) -> None:
+    """Refuses a film that cannot be made, before the evaluation."""
+    from skill_runtime.evaluation.film.episodes import check_world_camera
+
+    try:
+        check_world_camera(world)
+    except WorldError as error:
+        raise UsageError(f"--video: {error}") from None
 
 
 def _draw(

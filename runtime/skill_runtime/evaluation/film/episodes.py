@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -19,8 +20,9 @@ from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, Tabletop
 from skill_robots.worlds.camera.camera import make_camera
 from skill_robots.worlds.camera.offscreen import Frame
 from skill_robots.worlds.registry import WorldConfig, make_world
+from skill_robots.worlds.world import World
 from skill_runtime.evaluation.film.camera import TabletopCamera
-from skill_runtime.evaluation.film.film import Film
+from skill_runtime.evaluation.film.film import Film, frame_time
 from skill_runtime.evaluation.tabletop import (
     EvaluationSettings,
     set_of_skills,
@@ -34,7 +36,9 @@ T = TypeVar("T")
 FILMED_SKILLS, FILMED_GOALS = 6, 4
 """Episodes in a film of the tabletop, and skills in that of another world."""
 
-STEPS_PER_FRAME = 2
+MAX_FRAMES = 250
+"""Frames of an episode, which is cut after them: 20 s. They are all in memory, and in the file."""
+
 WORLD_SIZE = 360
 """Height and width of a frame of a world [pixel]."""
 
@@ -61,7 +65,8 @@ def film_tabletop(
 
     Raises:
         WorldError: There is no OpenGL that renders in memory.
-        OSError, ValueError: The file cannot be written.
+        OSError: The file cannot be written.
+        ValueError: There is nothing to film, or the format is unknown.
     """
     config = tabletop_config(manifest, settings)
     names = PUSH_OBSERVATION if manifest is None else manifest.observation_names
@@ -73,22 +78,31 @@ def film_tabletop(
         goals = evaluation_goals(min(settings.goals, FILMED_GOALS), settings.seed)
         episodes += [(None, row, GOAL_STEPS) for row in np.split(goals, len(goals))]
     scene = Tabletop(config, 1, seed=settings.seed, engine=settings.engine)
-    camera = TabletopCamera(*size)
-    film = Film(1.0 / (STEPS_PER_FRAME * CONTROL_PERIOD_S))
+    steps_per_frame, duration_ms = frame_time(1.0 / CONTROL_PERIOD_S)
+    film = Film(1000.0 / duration_ms)
     name = "" if manifest is None else manifest.name
-    for skill, goal, steps in _shown(episodes):
-        scene.reset()
-        policy.reset(1)
-        render = partial(camera.frame, scene, goal=None if goal is None else goal[0])
-        text = f"{_caption(skill, goal)}   mass {scene.mass[0]:.2f} kg, friction "
-        text += f"{scene.friction[0]:.2f}"
+    with closing(TabletopCamera(*size)) as camera:
+        for skill, goal, steps in _shown(episodes):
+            scene.reset()
+            policy.reset(1)
+            render = partial(camera.frame, scene, goal=None if goal is None else goal[0])
+            text = f"{_caption(skill, goal)}   mass {scene.mass[0]:.2f} kg, friction "
+            text += f"{scene.friction[0]:.2f}"
 
-        def step(skill: Array | None = skill, goal: Array | None = goal) -> None:
-            scene.step(policy.act(scene.observe(names), skill=skill, goal=goal))
+            def step(skill: Array | None = skill, goal: Array | None = goal) -> None:
+                scene.step(policy.act(scene.observe(names), skill=skill, goal=goal))
 
-        _film(film, step, render, steps, (name, text))
+            _film(film, step, render, (steps, steps_per_frame), (name, text))
     film.save(path)
-    camera.close()
+
+
+def check_tabletop_camera() -> None:
+    """Checks that the tabletop can be filmed here, before the work that precedes the film.
+
+    Raises:
+        WorldError: There is no OpenGL that renders in memory.
+    """
+    TabletopCamera().close()
 
 
 def film_world(policy: Policy, config: WorldConfig, skills: Array, seed: int, path: Path) -> None:
@@ -103,12 +117,16 @@ def film_world(policy: Policy, config: WorldConfig, skills: Array, seed: int, pa
 
     Raises:
         WorldError: The world has no camera, or there is no OpenGL that renders in memory.
-        OSError, ValueError: The file cannot be written.
+        OSError: The file cannot be written.
+        ValueError: There is nothing to film, or the format is unknown.
     """
-    world = make_world(config, 1, seed=seed)
-    try:
-        camera = make_camera(world, size=WORLD_SIZE)
-        film = Film(world.spec.control_rate_hz / STEPS_PER_FRAME)
+    with (
+        closing(make_world(config, 1, seed=seed)) as world,
+        closing(make_camera(world, size=WORLD_SIZE)) as camera,
+    ):
+        spec = world.spec
+        steps_per_frame, duration_ms = frame_time(spec.control_rate_hz)
+        film = Film(1000.0 / duration_ms)
         skills = chosen(skills, FILMED_SKILLS)
         for row in _shown(np.split(skills, len(skills))):
             observation = world.reset()
@@ -121,12 +139,18 @@ def film_world(policy: Policy, config: WorldConfig, skills: Array, seed: int, pa
             def render() -> Frame:
                 return camera.frames()[0]
 
-            steps = world.spec.episode_steps
-            _film(film, step, render, steps, (world.spec.title, _caption(row, None)))
-        film.save(path)
-        camera.close()
-    finally:
-        world.close()
+            lengths = spec.episode_steps, steps_per_frame
+            _film(film, step, render, lengths, (spec.title, _caption(row, None)))
+    film.save(path)
+
+
+def check_world_camera(world: World) -> None:
+    """Checks that a world can be filmed here, before the work that precedes the film.
+
+    Raises:
+        WorldError: The world has no camera, or there is no OpenGL that renders in memory.
+    """
+    make_camera(world, size=WORLD_SIZE).close()
 
 
 def chosen(rows: Array, count: int) -> Array:
@@ -142,12 +166,14 @@ def _film(
     film: Film,
     step: Callable[[], None],
     render: Callable[[], Frame],
-    steps: int,
+    lengths: tuple[int, int],
     texts: tuple[str, str],
 ) -> None:
-    for number in range(steps):
+    """Films one episode; ``lengths`` are its control steps and those of a frame."""
+    steps, steps_per_frame = lengths
+    for number in range(min(steps, MAX_FRAMES * steps_per_frame)):
         step()
-        if number % STEPS_PER_FRAME == 0:
+        if number % steps_per_frame == 0:
             film.add(render(), *texts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ COLOURS = 128
 
 PALETTE_FRAMES = 8
 """Frames from which these colours are chosen."""
+
+FRAME_MS = 80
+"""Intended duration of a frame [ms]."""
 
 TEXT, SHADE = (255, 255, 255), (18, 22, 30)
 MARGIN = 10
@@ -60,11 +64,33 @@ class Film:
             path,
             save_all=True,
             append_images=others,
-            duration=1000.0 / self._rate_hz,
+            duration=round(1000.0 / self._rate_hz),
             loop=0,
             optimize=False,
             **options,
         )
+
+
+def frame_time(control_rate_hz: float) -> tuple[int, int]:
+    """Returns the control steps of a frame, and its duration [ms], for a film in real time.
+
+    A GIF counts time in 10 ms. Of the durations around :data:`FRAME_MS` this is the one that loses
+    least by it; of equal ones, the nearest.
+    """
+    step_ms = 1000.0 / control_rate_hz
+    first = max(1, math.ceil(FRAME_MS / 2 / step_ms - 1e-9))
+    last = max(first, math.floor(2 * FRAME_MS / step_ms + 1e-9))
+
+    def loss(steps: int) -> tuple[float, float]:
+        exact = steps * step_ms
+        return round(abs(_tens(exact) / exact - 1.0), 3), abs(exact - FRAME_MS)
+
+    steps = min(range(first, last + 1), key=loss)
+    return steps, _tens(steps * step_ms)
+
+
+def _tens(milliseconds: float) -> int:
+    return max(10, 10 * round(milliseconds / 10))
 
 
 def check_format(path: Path) -> None:

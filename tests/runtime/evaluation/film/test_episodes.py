@@ -58,7 +58,7 @@ def test_a_goal_is_marked(camera: TabletopCamera) -> None:
 def test_a_baseline_is_filmed_on_the_tabletop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("skill_runtime.evaluation.film.episodes.STEPS_PER_FRAME", 10)
+    monkeypatch.setattr("skill_runtime.evaluation.film.film.FRAME_MS", 400)
     settings = EvaluationSettings(skills=1, goals=1)
     policy, path = make_baseline("iid", 3, 0), tmp_path / "film.webp"
     film_tabletop(policy, None, settings, path, size=(96, 72))
@@ -67,10 +67,19 @@ def test_a_baseline_is_filmed_on_the_tabletop(
 
 
 @pytest.mark.usefixtures("camera")
+def test_a_long_episode_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skill_runtime.evaluation.film.episodes.MAX_FRAMES", 5)
+    settings = EvaluationSettings(skills=1, goals=0)
+    film_tabletop(make_baseline("iid", 3, 0), None, settings, tmp_path / "film.png", size=(96, 72))
+    with Image.open(tmp_path / "film.png") as picture:
+        assert getattr(picture, "n_frames", 1) == 5
+
+
+@pytest.mark.usefixtures("camera")
 def test_a_body_is_filmed_and_a_world_without_a_camera_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("skill_runtime.evaluation.film.episodes.STEPS_PER_FRAME", 10)
+    monkeypatch.setattr("skill_runtime.evaluation.film.film.FRAME_MS", 400)
     still = make_baseline("ou", 6, 0)
     film_world(still, default_config("half_cheetah"), np.zeros((1, 0)), 0, tmp_path / "film.webp")
     assert (tmp_path / "film.webp").stat().st_size > 10_000

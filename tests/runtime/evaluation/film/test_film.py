@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skill_runtime.evaluation.film.film import Film
+from skill_runtime.evaluation.film.film import Film, frame_time
 from skill_runtime.evaluation.options import FILM_FORMATS
 
 
@@ -36,6 +36,30 @@ def test_every_format_has_all_frames_at_their_rate(tmp_path: Path, suffix: str) 
             assert abs(pixels[50] - 128).max() < 12
         assert picture.info["duration"] == pytest.approx(80.0)
         assert picture.info.get("loop", 0) == 0
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "steps", "duration_ms"),
+    [(25.0, 2, 80), (62.5, 5, 80), (20.0, 2, 100), (60.0, 6, 100), (100.0, 8, 80), (12.0, 1, 80)],
+)
+def test_a_frame_lasts_whole_hundredths_of_a_second(
+    rate_hz: float, steps: int, duration_ms: int
+) -> None:
+    assert frame_time(rate_hz) == (steps, duration_ms)
+
+
+def test_a_gif_of_a_loop_at_62_5_hz_is_in_real_time(tmp_path: Path) -> None:
+    steps, duration_ms = frame_time(62.5)
+    made = Film(1000.0 / duration_ms)
+    for number in range(0, 50, steps):
+        made.add(np.full((6, 8, 3), 5 * number, np.uint8))
+    made.save(tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as picture:
+        shown_ms = 0
+        for number in range(getattr(picture, "n_frames", 1)):
+            picture.seek(number)
+            shown_ms += picture.info["duration"]
+    assert shown_ms == 50 * 16
 
 
 def test_text_is_written_on_the_frame() -> None:
