@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -11,6 +12,8 @@ LOADED = {"script": "src", "img": "src", "link": "href", "iframe": "src", "sourc
 
 PASSIVE = {"canonical", "alternate", "edit", "next", "prev", "preconnect"}
 """Relations of ``link`` that a browser does not load."""
+
+_STYLED = re.compile(r"""(?:url\(\s*['"]?|@import\s+['"])([^'")\s]+)""")
 
 
 class Page(HTMLParser):
@@ -25,6 +28,7 @@ class Page(HTMLParser):
         self.links: set[str] = set()
         self.loaded: set[str] = set()
         self.places: set[str] = set()
+        self._is_style = False
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -36,6 +40,25 @@ class Page(HTMLParser):
         loaded = values.get(LOADED.get(tag, ""))
         if loaded and not (tag == "link" and values.get("rel") in PASSIVE):
             self.loaded.add(loaded)
+        candidates = values.get("srcset", "").split(",")
+        self.loaded |= {one.split()[0] for one in candidates if one.strip()}
+        self.loaded |= styled(values.get("style", ""))
+        self._is_style = tag == "style"
+
+    def handle_data(self, data: str) -> None:
+        """Notes what the text of a ``style`` element loads."""
+        if self._is_style:
+            self.loaded |= styled(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Ends a ``style`` element."""
+        del tag
+        self._is_style = False
+
+
+def styled(text: str) -> set[str]:
+    """Returns the addresses that a style sheet loads; places in the page itself are none."""
+    return {address for address in _STYLED.findall(text) if not address.startswith("#")}
 
 
 def problems(site: Path) -> list[str]:
@@ -43,16 +66,25 @@ def problems(site: Path) -> list[str]:
     pages = {path: Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
     found: list[str] = []
     for path, page in sorted(pages.items()):
-        name = path.relative_to(site)
-        for link in sorted(page.links | page.loaded):
-            parts = urlsplit(link)
-            if parts.scheme or parts.netloc:
-                if link in page.loaded and parts.scheme != "data":
-                    found.append(f"{name}: {link} is loaded from another host")
-                continue
-            problem = _problem(path, unquote(parts.path), unquote(parts.fragment), site, pages)
-            if problem:
-                found.append(f"{name}: {link}: {problem}")
+        found += _problems(path, page.links, page.loaded, site, pages)
+    for path in sorted(site.rglob("*.css")):
+        found += _problems(path, set(), styled(path.read_text(encoding="utf-8")), site, pages)
+    return found
+
+
+def _problems(
+    path: Path, links: set[str], loaded: set[str], site: Path, pages: dict[Path, Page]
+) -> list[str]:
+    found: list[str] = []
+    for link in sorted(links | loaded):
+        parts = urlsplit(link)
+        if parts.scheme or parts.netloc:
+            if link in loaded and parts.scheme != "data":
+                found.append(f"{path.relative_to(site)}: {link} is loaded from another host")
+            continue
+        problem = _problem(path, unquote(parts.path), unquote(parts.fragment), site, pages)
+        if problem:
+            found.append(f"{path.relative_to(site)}: {link}: {problem}")
     return found
 
 

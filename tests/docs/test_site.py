@@ -69,6 +69,25 @@ def test_links_to_nothing_and_files_of_other_hosts_are_found(tmp_path: Path) -> 
     ]
 
 
+def test_what_styles_and_sets_of_pictures_load_is_found(tmp_path: Path) -> None:
+    (tmp_path / "x.png").write_bytes(b"")
+    (tmp_path / "a.html").write_text(
+        '<img src="x.png" srcset="x.png 1x, https://a.org/y.png 2x, z.png 3x">'
+        "<style>b {background: url('https://a.org/b.png')} i {mask: url(#m)}</style>"
+        '<p style="background: url(x.png)">url(no.png)</p>'
+    )
+    (tmp_path / "a.css").write_text(
+        "@import 'https://a.org/c.css'; a {src: url(\"font.woff\")} b {src: url(data:x)}"
+    )
+    assert problems(tmp_path.resolve()) == [
+        "a.html: https://a.org/b.png is loaded from another host",
+        "a.html: https://a.org/y.png is loaded from another host",
+        "a.html: z.png: there is no such file",
+        "a.css: font.woff: there is no such file",
+        "a.css: https://a.org/c.css is loaded from another host",
+    ]
+
+
 @pytest.mark.slow
 def test_the_site_is_built_without_a_problem() -> None:
     done = subprocess.run(
