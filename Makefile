@@ -21,7 +21,7 @@ run_tests = status=0; \
 	$(PYTEST) $(PARALLEL) auto -m "not real_time$(1)" || status=1; \
 	$(PYTEST) $(PARALLEL) 2 -m "real_time$(1)" -o cache_dir=$(REAL_TIME_CACHE) || { \
 		test $$? = 1 && echo "Again, alone: the tests in real time that failed beside another." && \
-		$(PYTEST) --last-failed -m "real_time$(1)" -o cache_dir=$(REAL_TIME_CACHE); \
+		$(PYTEST) --last-failed --last-failed-no-failures none -m "real_time$(1)" -o cache_dir=$(REAL_TIME_CACHE); \
 	} || status=1; \
 	exit $$status
 
