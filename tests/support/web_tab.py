@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin, Subprotocol
 
 from skill_runtime.subscribers.web.access import cookie_name
+from skill_runtime.subscribers.web.page import Page
 
 
 class RawTab:
@@ -54,8 +55,12 @@ class RawTab:
 
     def set_value(self, server: viser.ViserServer, label: str, value: object) -> None:
         """Changes the widget with this label."""
-        self.send("GuiUpdateMessage", uuid=_widget(server, label)._impl.uuid,
-                  updates={"value": value})  # fmt: skip
+        uuid = _widget(server, label)._impl.uuid
+        self.send("GuiUpdateMessage", uuid=uuid, updates={"value": value})
+
+    def press(self, page: Page, label: str) -> None:
+        """Presses the button with this label."""
+        self.set_value(page._server, label, True)  # pyright: ignore[reportPrivateUsage]
 
     def value(self, server: viser.ViserServer, label: str) -> Any:  # noqa: ANN401  of any type
         """Returns the value of the widget with this label, as all tabs are shown it."""

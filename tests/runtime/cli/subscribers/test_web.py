@@ -7,13 +7,14 @@ import importlib.util
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 import zmq
-from tests.support.served import DEADLINE_S, Served, until
+from tests.support.served import DEADLINE_S, Served, serving, until
 from tests.support.served_process import Process, is_alive, process
 from tests.support.web_page import page_of
 
@@ -111,6 +112,29 @@ def test_skill_serve_opens_a_page_and_ends_it(policy_file: Path) -> None:
         assert code == 0, output
         assert f"page       http://127.0.0.1:{port}/?token=" in output
         assert not is_alive(page)
+
+
+def test_a_page_ends_when_another_policy_is_served(
+    policy_file: Path, make_policy_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    other = make_policy_file(tmp_path, name="another")
+    with serving(policy_file) as first:
+        addresses = first.server.addresses
+        web = subprocess.Popen(
+            [*WEB, "--address", addresses.commands, "--port", "0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert web.stdout is not None
+        assert web.stdout.readline().startswith("page")
+    with serving(other, addresses=addresses):
+        _, errors = web.communicate(timeout=DEADLINE_S)
+    assert web.returncode == FAILED
+    assert errors == (
+        "skill-web: the server was started again with another policy, another; start the page "
+        "again\n"
+    )
 
 
 def test_a_page_that_ends_is_named_and_a_cleaned_folder_of_keys_does_no_harm(
