@@ -181,7 +181,7 @@ class Interface:
         header = message.header
         stamp_ns = 1_000_000_000 * header.stamp.sec + header.stamp.nanosec
         age_ns = self._node.get_clock().now().nanoseconds - stamp_ns
-        return Header(header.frame_id, 1e-9 * age_ns)
+        return Header(header.frame_id, 1e-9 * age_ns, stamp_ns)
 
     # Services -------------------------------------------------------------------------------------
 
@@ -201,8 +201,7 @@ class Interface:
 
     def _clear(self) -> None:
         with self._make_client() as client:
-            client.clear()
-        self._steering.resume()
+            self._steering.clear(client.clear)
 
     def _reset(self) -> None:
         self._steering.reset(RESET_S)

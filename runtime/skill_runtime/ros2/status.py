@@ -105,7 +105,7 @@ class Status:
         """Records a target that the server accepted."""
         with self._lock:
             known = self._known
-            self._known = replace(known, carried_out=known.carried_out + 1, blocked="")
+            self._known = replace(known, carried_out=known.carried_out + 1)
 
     def _update(self, **changes: object) -> None:
         with self._lock:

@@ -126,6 +126,21 @@ class Steering:
         finally:
             self.release("stopped by the service stop")
 
+    def clear(self, clear_arm: Callable[[], None]) -> None:
+        """Ends a stop or a fault, and obeys targets again.
+
+        The lease is released first: a stop may have ended it, and nobody has noticed yet.
+
+        Args:
+            clear_arm: Ends the stop or fault.
+
+        Raises:
+            ClientError: The server refused it, or does not answer.
+        """
+        self._do(self._release)
+        clear_arm()
+        self.resume()
+
     def reset(self, within_s: float) -> None:
         """Starts a new episode of a simulated arm.
 
@@ -243,6 +258,9 @@ class Steering:
             self._hold(client)
         else:
             self._status.carry_out()
+            with self._changed:
+                if not self._paused:  # else the reason of the pause remains
+                    self._status.block("")
 
     def _send(self, client: SkillClient, target: Target, left_s: float) -> None:
         match target.kind:

@@ -49,6 +49,8 @@ class Header:
     frame_id: str
     age_s: float
     """Time of the node's clock minus the stamp [s]."""
+    stamp_ns: int = 0
+    """The stamp itself [ns]."""
 
 
 class TargetRules:
@@ -63,6 +65,7 @@ class TargetRules:
 
     def __init__(self, parameters: Ros2Parameters) -> None:
         self._parameters = parameters
+        self._newest: dict[str, tuple[int, float]] = {}  # by topic: stamp [ns] and arrival [s]
 
     def pose(
         self, header: Header, position: Sequence[float], orientation: Sequence[float], now: float
@@ -79,7 +82,9 @@ class TargetRules:
                 "vertical included; send that one, or raise the parameter "
                 "orientation_tolerance_rad: the server keeps the gripper down"
             )
-        return self._target("target_pose", "servo_pose", position, self._left(header), now)
+        return self._target(
+            "target_pose", "servo_pose", position, self._left("target_pose", header, now), now
+        )
 
     def joints(
         self,
@@ -101,7 +106,9 @@ class TargetRules:
         _check_finite("position", positions)
         by_name = dict(zip(names, positions, strict=True))
         ordered = [by_name[name] for name in expected]
-        return self._target("target_joint", "servo_joint", ordered, self._left(header), now)
+        return self._target(
+            "target_joint", "servo_joint", ordered, self._left("target_joint", header, now), now
+        )
 
     def skill(self, values: Sequence[float], size: int, now: float) -> Target:
         """Returns a skill ``(size,)``, valid from its arrival: the message has no stamp."""
@@ -123,7 +130,7 @@ class TargetRules:
                 "goal with SkillClient"
             )
         _check_finite("point", point)
-        return self._target("goal", "goal", point[:size], self._left(header), now)
+        return self._target("goal", "goal", point[:size], self._left("goal", header, now), now)
 
     def _check_frame(self, header: Header) -> None:
         wanted = self._parameters.frame_id
@@ -134,8 +141,8 @@ class TargetRules:
                 "another name by the parameter frame_id"
             )
 
-    def _left(self, header: Header) -> float:
-        """Returns how long a stamped target remains valid [s]."""
+    def _left(self, topic: str, header: Header, now: float) -> float:
+        """Returns how long a stamped target remains valid [s]; the last check of a message."""
         age_s, most, valid_s = (
             header.age_s,
             self._parameters.max_age_s,
@@ -152,7 +159,15 @@ class TargetRules:
                 f"the stamp is {-age_s:.3g} s ahead of this node's clock; keep the clocks of both "
                 "machines equal"
             )
-        return self._parameters.valid_for_s - max(0.0, age_s)
+        newest_ns, arrived = self._newest.get(topic, (header.stamp_ns, now))
+        # After a silence the order begins anew: a clock may have been set back.
+        if header.stamp_ns < newest_ns and now - arrived <= self._parameters.silence_s:
+            raise RefusedMessageError(
+                f"the stamp is {1e-9 * (newest_ns - header.stamp_ns):.3g} s older than that of the "
+                "message before; publish a topic from one program, in the order of the stamps"
+            )
+        self._newest[topic] = header.stamp_ns, now
+        return valid_s - max(0.0, age_s)
 
     def _target(
         self, topic: str, kind: TargetKind, values: Sequence[float], left_s: float, now: float

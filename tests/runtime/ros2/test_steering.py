@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -30,6 +31,7 @@ class Steered:
     Args:
         address: Address for commands.
         make_client: Makes a client of that address.
+        parameters: Parameters of the node.
 
     Attributes:
         steering, status: As given by their names.
@@ -39,11 +41,14 @@ class Steered:
     """
 
     def __init__(
-        self, address: str, make_client: Callable[[str], SkillClient] = SkillClient
+        self,
+        address: str,
+        make_client: Callable[[str], SkillClient] = SkillClient,
+        parameters: Ros2Parameters = PARAMETERS,
     ) -> None:
         self.said: list[str] = []
         self.status = Status(lambda _, text: self.said.append(text))
-        self.steering = Steering(lambda: make_client(address), PARAMETERS, self.status)
+        self.steering = Steering(lambda: make_client(address), parameters, self.status)
         self.streams, self.refuses = threading.Event(), threading.Event()
         self._ended = threading.Event()
         self._program = threading.Thread(target=self._stream)
@@ -267,6 +272,20 @@ def test_a_stop_comes_before_all_else_and_its_failure_releases_the_lease(
     assert before == [("", True)]
     until(lambda: holder(served) is None and mode(served) == "hold")
     assert steered.status.known.blocked.startswith("stopped by the service stop; ")
+
+
+def test_a_clear_forgets_a_lease_that_a_stop_has_ended(served: Served) -> None:
+    patient = replace(PARAMETERS, silence_s=30.0)  # the lease outlives the pause of this stream
+    with Steered(served.address, parameters=patient).running() as steered:
+        steered.offer()
+        until(lambda: steered.status.known.carried_out == 1)
+        with SkillClient(served.address, timeout_s=10.0) as client:
+            client.stop("test")
+            until(lambda: cleared(client))
+            steered.steering.clear(client.clear)
+        steered.offer()
+        until(lambda: steered.status.known.carried_out == 2 or bool(steered.status.known.blocked))
+        assert steered.status.known.blocked == ""
 
 
 def test_a_release_counts_for_a_stream_that_begins_soon_after_it(

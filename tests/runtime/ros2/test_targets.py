@@ -103,6 +103,17 @@ def test_a_target_that_has_ended_on_arrival_is_refused_whatever_its_age_may_be()
         rules.goal(Header("world", 0.5), (0, 0, 0), 2, 50.0)
 
 
+def test_a_stamp_before_that_of_the_last_message_is_refused_until_a_silence() -> None:
+    rules = TargetRules(Ros2Parameters(silence_s=1.0))
+    rules.goal(Header("world", 0.0, 2_000_000_000), (0, 0, 0), 2, 50.0)
+    rules.goal(Header("world", 0.0, 2_000_000_000), (0, 0, 0), 2, 50.1)
+    older = Header("world", 0.0, 1_900_000_000)
+    with pytest.raises(RefusedMessageError, match=r"0\.1 s older than that of the message before"):
+        rules.goal(older, (0, 0, 0), 2, 50.2)
+    rules.joints(older, NAMES, (0.0, 0.0), NAMES, 50.2)  # another topic
+    rules.goal(older, (0, 0, 0), 2, 51.2)
+
+
 def test_the_tolerance_of_pi_takes_any_orientation() -> None:
     rules = TargetRules(Ros2Parameters(orientation_tolerance_rad=math.pi))
     assert rules.pose(FRESH, (0.0, 0.0, 0.1), (1.0, 0.0, 0.0, 0.0), 0.0).kind == "servo_pose"
