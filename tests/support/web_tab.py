@@ -14,6 +14,7 @@ from websockets.typing import Origin, Subprotocol
 
 from skill_runtime.subscribers.web.access import cookie_name
 from skill_runtime.subscribers.web.page import Page
+from skill_runtime.subscribers.web.panel import Action
 
 
 class RawTab:
@@ -58,9 +59,13 @@ class RawTab:
         uuid = _widget(server, label)._impl.uuid
         self.send("GuiUpdateMessage", uuid=uuid, updates={"value": value})
 
-    def press(self, page: Page, label: str) -> None:
-        """Presses the button with this label."""
-        self.set_value(page._server, label, True)  # pyright: ignore[reportPrivateUsage]
+    def press(self, page: Page, action: Action) -> None:
+        """Presses a button."""
+        server = page._server  # pyright: ignore[reportPrivateUsage]
+        if action == "stop":
+            self.set_value(server, "STOP", True)
+        else:
+            self.set_value(server, "", action)  # of the group
 
     def value(self, server: viser.ViserServer, label: str) -> Any:  # noqa: ANN401  of any type
         """Returns the value of the widget with this label, as all tabs are shown it."""

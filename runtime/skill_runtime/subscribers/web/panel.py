@@ -84,8 +84,14 @@ class Panel:
         stop = self._gui.add_button("STOP", color="red", hint=STOP_HINT)
         stop.on_click(_acts("stop", act))
         self._gui.add_command("Stop the arm", hotkey="escape").on_trigger(_acts("stop", act))
-        for action in ("hold", "release", "clear"):
-            self._gui.add_button(action).on_click(_acts(action, act))
+        group = self._gui.add_button_group("", ("hold", "release", "clear"))
+
+        # In the event loop, where no other tab presses a button between a press and this call.
+        async def on_group(event: viser.GuiEvent[Any]) -> None:
+            if event.client is not None:
+                act(event.client, event.target.value)
+
+        group.on_click(on_group)
 
     def _add_object(
         self, welcome: Welcome, change: Callable[[viser.ClientHandle, str, float], None]

@@ -7,12 +7,15 @@ dragged changes faster than a server answers.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from skill_runtime.client import ClientError, ServerReplacedError, SkillClient
+
+log = logging.getLogger(__name__)
 
 STOPS = 4
 """Stops that are under way at once; each ends within two timeouts of a client."""
@@ -53,14 +56,14 @@ class Requests:
         self._stops.submit(self._stop, report)
 
     def _stop(self, report: Report) -> None:
-        with suppress(ClientError):
+        with suppress(Exception):
             self._commander.stop("web page")
             return
         try:
             with self._make_client() as client:
                 client.stop("web page")
-        except ClientError as error:
-            report(str(error))
+        except Exception as error:  # whatever it is, the operator must know
+            report(str(error) or type(error).__name__)
 
     def ask(self, kind: str, ask: Ask, report: Report) -> None:
         """Asks in the background; replaces a request of this kind that was not sent yet.
@@ -86,6 +89,9 @@ class Requests:
                 self._send(ask)
             except ClientError as error:
                 report(str(error))
+            except Exception as error:  # the next request must find its thread
+                log.exception("a request has failed")
+                report(f"a fault of this page: {error}")
 
     def _send(self, ask: Ask) -> None:
         try:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
+from skill_proto.manifest import PolicyManifest
 from skill_runtime.client import TRANSIENT_ERRORS, ClientError, CommandRefusedError, SkillClient
 from skill_runtime.client.lease import ClientLease
 
@@ -63,6 +64,7 @@ class Steering:
         self._ended = False
         self._wish: Wish | None = None
         self._lease: ClientLease | None = None
+        self._manifest: PolicyManifest | None = None
         self._tabs: set[int] = set()
         self._thread = threading.Thread(target=self._run, name="steering", daemon=True)
         self.tab: int | None = None
@@ -165,8 +167,12 @@ class Steering:
             lease.release()
 
     def _acquire(self) -> ClientLease:
+        if self._manifest is None:
+            self._manifest = self._client.server.manifest
         with suppress(ClientError):  # if it cannot be reached, the next call says so
             self._client.hello()  # adopts a server that was started again
+        if self._client.server.manifest != self._manifest:
+            raise ClientError("another policy is served now; what was picked is not meant for it")
         lease = self._client.acquire(self._holder, TTL_S)
         self.holds = True
         return lease

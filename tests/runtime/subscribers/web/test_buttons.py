@@ -47,7 +47,7 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_buttons(
         until(lambda: "the page cannot be drawn; its buttons work" in caplog.text)
         tab.press(page, "hold")
         until(lambda: client.state().lease_holder == "page")
-        tab.press(page, "STOP")
+        tab.press(page, "stop")
         until(lambda: client.state().mode == "stopped" and not client.state().braking)
         tab.press(page, "clear")
         until(lambda: client.state().mode == "hold")

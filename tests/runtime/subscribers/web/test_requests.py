@@ -84,3 +84,16 @@ def test_a_stop_that_is_not_confirmed_is_reported(make: Make) -> None:
     make(NOBODY).stop(reasons.append)
     until(lambda: bool(reasons))
     assert "no answer from tcp://127.0.0.1:1" in reasons[0]
+
+
+def test_a_fault_of_a_request_is_reported_and_the_next_is_sent(
+    served: Served, client: SkillClient, make: Make
+) -> None:
+    def fails(_: SkillClient) -> None:
+        raise KeyError("x")
+
+    requests, reasons = make(served.address), list[str]()
+    requests.ask("clear", fails, reasons.append)
+    requests.ask("mass", lambda one: one.scene(mass=0.8), unexpected)
+    until(lambda: (client.state().scene or {})["mass"] == pytest.approx(0.8))
+    assert reasons == ["a fault of this page: 'x'"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from tests.support.served import Served, until
+from tests.support.served import Served, serving, until
 
 from skill_runtime.client import SkillClient
 from skill_runtime.subscribers.web.steering import NOT_OPEN, OTHER_STEERS, Steering, Wish
@@ -129,3 +130,23 @@ def test_the_end_releases_the_lease(served: Served, client: SkillClient) -> None
         until(lambda: mode(client) == ("skill", "page"))
         steering.close()
         until(lambda: mode(client) == ("hold", None))
+
+
+def test_a_skill_of_one_policy_is_not_sent_to_another(
+    policy_file: Path, make_policy_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    other = make_policy_file(tmp_path, name="another")
+    with serving(policy_file) as first:
+        addresses = first.server.addresses
+        own = SkillClient(first.address, timeout_s=20.0)
+        own.hello()
+        steering = Steering(own, "page")
+        steering.start()
+        steering.open(FIRST)
+    with serving(other, addresses=addresses) as second, own:
+        steering.want(FIRST, EAST)
+        until(lambda: steering.note != "")
+        assert "another policy" in steering.note
+        steering.close()
+        assert second.server.latest is not None
+        assert second.server.latest.command_seq == 0
