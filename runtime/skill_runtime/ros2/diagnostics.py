@@ -113,4 +113,6 @@ def _targets(known: Known, now: float, names: Names) -> Report:
         level, message = Level.WARN, known.blocked
     elif refusal is not None and now - refusal.at < REFUSAL_SHOWS_S:
         level, message = Level.WARN, f"{refusal.topic} is refused: {refusal.reason}"
+    elif known.crowded:
+        level, message = Level.WARN, f"several publishers: {known.crowded}"
     return names.report("targets", level, message, values)

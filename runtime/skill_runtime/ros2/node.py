@@ -128,11 +128,12 @@ class Interface:
         node = self._node
         # crisp_py publishes target_pose and target_joint at once, so only one of them steers.
         if parameters.target == "pose":
-            node.create_subscription(PoseStamped, "target_pose", self._on_pose, NEWEST)
+            target = node.create_subscription(PoseStamped, "target_pose", self._on_pose, NEWEST)
         else:
-            node.create_subscription(JointState, "target_joint", self._on_joint, NEWEST)
-        node.create_subscription(Float64MultiArray, "skill", self._on_skill, NEWEST)
-        node.create_subscription(PointStamped, "goal", self._on_goal, NEWEST)
+            target = node.create_subscription(JointState, "target_joint", self._on_joint, NEWEST)
+        skill = node.create_subscription(Float64MultiArray, "skill", self._on_skill, NEWEST)
+        goal = node.create_subscription(PointStamped, "goal", self._on_goal, NEWEST)
+        self._topics = [subscription.topic_name for subscription in (target, skill, goal)]
 
     def _on_pose(self, message: PoseStamped) -> None:
         at, turn = message.pose.position, message.pose.orientation
@@ -216,6 +217,8 @@ class Interface:
         self._steering.notice_silence()
         self._log.count()
         now = time.monotonic()
+        crowded = [name for name in self._topics if self._node.count_publishers(name) > 1]
+        self._status.crowd(", ".join(crowded))
         found = reports(self._status.known, now, self._names)
         changed = [(old.level, old.message) for old in self._shown] != [
             (new.level, new.message) for new in found

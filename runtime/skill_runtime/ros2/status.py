@@ -32,6 +32,8 @@ class Known:
     """Reason why the server is away; empty if it answers."""
     blocked: str = ""
     """Reason why targets do not move the arm; empty if they do."""
+    crowded: str = ""
+    """Topics with targets of several publishers; empty if there are none."""
     leads: bool = False
     """Whether the node holds the lease."""
     carried_out: int = 0
@@ -93,6 +95,13 @@ class Status:
             self._update(blocked=reason)
             if reason:
                 self._say("blocked", reason)
+
+    def crowd(self, topics: str) -> None:
+        """Records which topics with targets have several publishers; an empty text: none."""
+        if topics != self._known.crowded:
+            self._update(crowded=topics)
+            if topics:
+                self._say("crowded", f"{topics}: several publishers; publish from one program")
 
     def refuse(self, topic: str, reason: str) -> None:
         """Records a refused message."""

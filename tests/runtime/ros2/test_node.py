@@ -118,6 +118,9 @@ def counter(rig: Rig, name: str) -> int:
 
 NAMES = [f"panda_joint{i}" for i in range(1, 8)]
 
+OUTSIDE = "is outside -0.3 to 0.15 m"
+"""Words of the server, for which the lease is acquired first."""
+
 BAD = {
     "not finite": ("target_pose", POSE, pose(0.0, float("nan"), 0.1), 0.0),
     "frame_id is 'base'": ("target_pose", POSE, pose(0.0, 0.0, 0.1, "base"), 0.0),
@@ -130,16 +133,20 @@ BAD = {
         0.0,
     ),
     "3 numbers; send 2": ("skill", NUMBERS, {"data": [1.0, 0.0, 0.0]}, 0.0),
-    "is outside -0.3 to 0.15 m": ("target_pose", POSE, pose(2.0, 0.0, 0.1), 0.0),
+    OUTSIDE: ("target_pose", POSE, pose(2.0, 0.0, 0.1), 0.0),
 }
 
 
 @pytest.mark.parametrize("text", BAD)
 def test_a_bad_message_is_refused_and_the_arm_holds(rig: Rig, text: str) -> None:
     topic, kind, fields, age_s = BAD[text]
+    leases, start = counter(rig, "leases"), hand(rig)
     streams(rig, topic=topic, kind=kind, fields=fields, age_s=age_s)
     refusal(rig, text)
     assert rig.mode == "hold"
+    assert hand(rig) == pytest.approx(start, abs=5e-3)
+    # Without a lease the server has accepted no target.
+    assert counter(rig, "leases") == leases or text == OUTSIDE
 
 
 def test_a_bad_message_in_a_stream_lets_the_arm_hold(rig: Rig) -> None:
@@ -152,8 +159,25 @@ def test_a_bad_message_in_a_stream_lets_the_arm_hold(rig: Rig) -> None:
 
 def test_the_topic_that_was_not_chosen_is_not_heard(rig: Rig) -> None:
     assert rig.peer.ask("subscribers", topic="target_joint") == 0
-    fields = {"name": NAMES, "position": [0.0] * 7}
-    rig.peer.ask("publish", topic="target_joint", kind=JOINTS, fields=fields)
+    leases, start = counter(rig, "leases"), hand(rig)
+    fields = {"name": NAMES, "position": [0.1, 0.9, 0.0, -1.5, 0.0, 2.4, 0.78]}
+    streams(rig, topic="target_joint", kind=JOINTS, fields=fields)
+    time.sleep(0.5)
+    assert (rig.mode, counter(rig, "leases")) == ("hold", leases)
+    assert hand(rig) == pytest.approx(start, abs=5e-3)
+    _, _, values = statuses(rig.peer.message("/diagnostics"))["targets"]
+    assert "refused.target_joint" not in values
+
+
+def test_several_publishers_of_one_topic_are_a_warning(rig: Rig) -> None:
+    streams(rig, topic="target_pose", kind=POSE, fields=pose(0.0, 0.0, 0.15))
+    rig.peer.ask("rival", topic="target_pose", kind=POSE)
+    rig.peer.message(
+        "/diagnostics",
+        lambda m: statuses(m)["targets"][:2] == (1, "several publishers: /target_pose"),
+    )
+    rig.peer.ask("quiet")
+    rig.peer.message("/diagnostics", lambda m: statuses(m)["targets"][0] == 0)
 
 
 def test_a_lease_of_a_lower_priority_is_taken_over(rig: Rig) -> None:

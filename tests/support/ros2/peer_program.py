@@ -27,6 +27,7 @@ class Peer:
         rclpy.init()
         self.node: Any = rclpy.create_node("peer")
         self.publishers: dict[str, Any] = {}
+        self.rivals: list[Any] = []
         self.clients: dict[str, Any] = {}
         self.received: dict[str, list[Any]] = {}
         self.streams: dict[str, tuple[dict[str, Any], float]] = {}
@@ -63,12 +64,18 @@ class Peer:
             message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
         self.publishers[topic].publish(message)
 
+    def rival(self, topic: str, kind: str) -> None:
+        """Adds a publisher that sends nothing, in place of another program."""
+        self.rivals.append(self.node.create_publisher(kind_of(kind), topic, 10))
+
     def stream(self, rate_hz: float, **message: Any) -> None:
         """Publishes again and again, until :meth:`quiet`."""
         self.streams[message["topic"]] = message, 1.0 / rate_hz
 
     def quiet(self) -> None:
         self.streams.clear()
+        while self.rivals:
+            self.node.destroy_publisher(self.rivals.pop())
 
     def call(self, service: str) -> dict[str, Any]:
         """Calls a service of type Trigger; ``seconds`` is the duration of the call itself."""
