@@ -70,6 +70,17 @@ def test_the_hand_follows_and_silence_releases_the_lease(rig: Rig) -> None:
     until(lambda: rig.holder is None and rig.mode == "hold")
 
 
+def test_several_publishers_of_one_topic_are_a_warning(rig: Rig) -> None:
+    streams(rig, topic="target_pose", kind=POSE, fields=pose(0.0, 0.0, 0.15))
+    rig.peer.ask("rival", topic="target_pose", kind=POSE)
+    rig.peer.message(
+        "/diagnostics",
+        lambda m: statuses(m)["targets"][:2] == (1, "several publishers: /target_pose"),
+    )
+    rig.peer.ask("quiet")
+    rig.peer.message("/diagnostics", lambda m: statuses(m)["targets"][0] == 0)
+
+
 def test_a_skill_and_a_goal_run_the_policy(rig: Rig) -> None:
     streams(rig, topic="skill", kind=NUMBERS, fields={"data": [1.0, 0.0]})
     until(lambda: rig.mode == "skill")
@@ -167,17 +178,6 @@ def test_the_topic_that_was_not_chosen_is_not_heard(rig: Rig) -> None:
     assert hand(rig) == pytest.approx(start, abs=5e-3)
     _, _, values = statuses(rig.peer.message("/diagnostics"))["targets"]
     assert "refused.target_joint" not in values
-
-
-def test_several_publishers_of_one_topic_are_a_warning(rig: Rig) -> None:
-    streams(rig, topic="target_pose", kind=POSE, fields=pose(0.0, 0.0, 0.15))
-    rig.peer.ask("rival", topic="target_pose", kind=POSE)
-    rig.peer.message(
-        "/diagnostics",
-        lambda m: statuses(m)["targets"][:2] == (1, "several publishers: /target_pose"),
-    )
-    rig.peer.ask("quiet")
-    rig.peer.message("/diagnostics", lambda m: statuses(m)["targets"][0] == 0)
 
 
 def test_a_lease_of_a_lower_priority_is_taken_over(rig: Rig) -> None:
