@@ -23,6 +23,7 @@ from skill_runtime.client import (
     CommandRefusedError,
     LeaseLostError,
     ServerReplacedError,
+    ServerUnreachableError,
     SkillClient,
 )
 from skill_runtime.ros2.parameters import Ros2Parameters
@@ -288,6 +289,9 @@ class Steering:
                 self._status.block(str(error))
             else:  # a stop, a fault, another holder: the end of it must not move the arm
                 self.pause(error.message)
+            return False
+        except ServerUnreachableError as error:  # it may have granted the lease, or come back later
+            self.pause(str(error))
             return False
         self._status.led(leads=True)
         return True
