@@ -16,6 +16,11 @@ Device = Literal["cpu", "cuda"]
 ONE_HOT = "--metra.skills one_hot --metra.representation.size 16"
 LARGE = "--csf.hidden 1024 1024 --csf.batch-size 1024 --csf.representation.form mlp"
 
+FEW_SKILLS = "--eval-skills 4 --final-eval-goals 4"
+FEW_GOALS = "--eval-goals 4 --final-eval-goals 4"
+FEW_EPISODES = "--eval-episodes 1 --final-eval-episodes 1"
+"""Scores are not of interest here, and would take longer than the training."""
+
 PROGRAM = [sys.executable, "-c", "from skill_training.entry import main; main()"]
 
 
@@ -31,20 +36,24 @@ class Kind:
 
 
 KINDS = (
-    Kind(title="CSF, tabletop", flags="csf --warmup-steps 3200", env_steps=16_000),
+    Kind(title="CSF, tabletop", flags=f"csf --warmup-steps 3200 {FEW_SKILLS}", env_steps=16_000),
     Kind(
         title="METRA, HalfCheetah, 16 skills",
-        flags=f"metra --world half_cheetah {ONE_HOT} --warmup-steps 6400",
+        flags=f"metra --world half_cheetah {ONE_HOT} --warmup-steps 6400 {FEW_SKILLS}",
         env_steps=19_200,
     ),
-    Kind(title="CSF, Ant", flags="csf --world ant --warmup-steps 6400", env_steps=19_200),
+    Kind(
+        title="CSF, Ant",
+        flags=f"csf --world ant --warmup-steps 6400 {FEW_SKILLS}",
+        env_steps=19_200,
+    ),
     Kind(
         title="CSF, Ant, networks of 1024, batch of 1024",
-        flags=f"csf --world ant {LARGE} --warmup-steps 6400",
+        flags=f"csf --world ant {LARGE} --warmup-steps 6400 {FEW_SKILLS}",
         env_steps=12_800,
     ),
-    Kind(title="goals with a context encoder", flags="goal", env_steps=19_200),
-    Kind(title="SaTESAC, skill-aware", flags="satesac", env_steps=4_000),
+    Kind(title="goals with a context encoder", flags=f"goal {FEW_GOALS}", env_steps=19_200),
+    Kind(title="SaTESAC, skill-aware", flags=f"satesac {FEW_EPISODES}", env_steps=4_000),
 )
 """Every kind of training; the networks of 1024 are those of the papers."""
 

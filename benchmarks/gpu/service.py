@@ -10,13 +10,10 @@ from benchmarks.gpu.kinds import Device
 from benchmarks.serving.act.bare_policy import BarePolicy, command_of
 from benchmarks.serving.act.own import caller, serving
 from benchmarks.serving.act.peer import Peer
-from benchmarks.serving.act.timing import in_turns
+from benchmarks.serving.act.timing import BLOCK, in_turns
 
-ROWS = (1, 64, 1024)
-"""Observations in a request."""
-
-OBSERVATIONS = 50
-"""Different observations that are asked in turns."""
+ROWS = (1, 64, 512)
+"""Observations in a request; the service refuses more than 512 of a tabletop policy."""
 
 
 def round_trips(model: Path, device: Device, turns: int) -> dict[int, float]:
@@ -33,7 +30,7 @@ def round_trips(model: Path, device: Device, turns: int) -> dict[int, float]:
     policy = BarePolicy(model)
     command = command_of(policy)
     size = policy.manifest.observation_size
-    drawn = np.random.default_rng(0).normal(0.0, 0.1, (OBSERVATIONS, 1, size)).astype(np.float32)
+    drawn = np.random.default_rng(0).normal(0.0, 0.1, (BLOCK, 1, size)).astype(np.float32)
     found: dict[int, float] = {}
     with serving([str(model)], ["--device", device]) as service, service.client() as client:
         for rows in ROWS:

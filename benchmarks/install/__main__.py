@@ -27,7 +27,7 @@ from benchmarks.install.environment import (
     ROOT,
     CommandError,
     Installation,
-    build_wheel,
+    build,
     cpu_of_children,
     fetched_mb,
     install,
@@ -115,7 +115,7 @@ def print_results(results: dict[str, dict[str, float]]) -> None:
 
 def measure_client(python: str, folder: Path) -> dict[str, float]:
     """Installs skill-client and imports it; the import time is the median of some processes."""
-    cost = install(python, folder / "environment", build_wheel(CLIENT, folder))
+    cost = install(python, folder / "environment", build(CLIENT, folder, "wheel")[0])
     command = [folder / "environment" / "bin" / "python", "-c", IMPORT]
     times = [[float(word) for word in run(command, folder).split()] for _ in range(IMPORTS)]
     wall, cpu = (statistics.median(column) for column in zip(*times, strict=True))
@@ -124,7 +124,7 @@ def measure_client(python: str, folder: Path) -> dict[str, float]:
 
 def measure_pip(python: str, folder: Path) -> dict[str, float]:
     """Installs skill-serve and serves without any flag but the port."""
-    cost = install(python, folder / "environment", build_wheel(ROOT, folder))
+    cost = install(python, folder / "environment", build(ROOT, folder, "wheel")[0])
     began = time.perf_counter()
     command = [str(folder / "environment" / "bin" / "skill-serve"), "--port", str(PORT)]
     wait_for_motion(command, folder)

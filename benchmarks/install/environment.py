@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 ROOT = Path(__file__).parents[2]
 CLIENT = ROOT / "packages" / "skill-client"
@@ -36,32 +37,50 @@ class Installation:
     """Size of the environment [10^6 bytes]."""
 
 
-def run(command: Sequence[str | Path], folder: Path) -> str:
-    """Returns the output of a command.
+def run(
+    command: Sequence[str | Path], folder: Path | None = None, timeout_s: float | None = None
+) -> str:
+    """Returns the output of a command, which finds no packages by ``PYTHONPATH``.
 
     Raises:
         CommandError: its exit code is not 0.
+        subprocess.TimeoutExpired: it took longer.
     """
     done = subprocess.run(
         command,
         cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
+        timeout=timeout_s,
         check=False,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
     )
     if done.returncode != 0:
-        raise CommandError(f"{' '.join(map(str, command))}:\n{done.stdout[-2000:]}")
+        raise CommandError(f"{' '.join(map(str, command))}:\n{(done.stdout + done.stderr)[-2000:]}")
     return done.stdout
 
 
-def build_wheel(project: Path, folder: Path) -> Path:
-    """Builds the wheel of a project with this environment's build backend."""
-    run(
-        [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder],
-        project,
-    )
-    return next(folder.glob("*.whl"))
+ENDINGS = {"sdist": "*.tar.gz", "wheel": "*.whl"}
+
+
+def build(
+    project: Path, folder: Path, *kinds: Literal["sdist", "wheel"], timeout_s: float | None = None
+) -> list[Path]:
+    """Builds distributions of a project with this environment's build backend.
+
+    Args:
+        project: Folder with a pyproject.toml.
+        folder: Folder for the files.
+        kinds: The distributions.
+        timeout_s: Longest duration [s].
+
+    Returns:
+        One file for each kind.
+    """
+    flags = [flag for kind in kinds for flag in ("--target", kind)]
+    command = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder), *flags]
+    run(command, project, timeout_s)
+    return [next(folder.glob(ENDINGS[kind])) for kind in kinds]
 
 
 def install(python: str, folder: Path, wheel: Path) -> Installation:

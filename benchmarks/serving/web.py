@@ -1,4 +1,4 @@
-"""The price of the web page: its share of a processor, and what it adds to the loop's lateness.
+"""The cost of the web page: its processor time, and the lateness that it adds to the loop.
 
     python -m benchmarks.serving.web
 
@@ -15,29 +15,22 @@ import signal
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
-from urllib.parse import urlsplit
 
-import msgspec
 import psutil
 import tyro
-import viser
-import websockets.sync.client
-from websockets.exceptions import ConnectionClosed
-from websockets.typing import Origin, Subprotocol
 
 from benchmarks.lib.report import print_table, write_json
+from benchmarks.serving.web_tab import RawTab, open_tab
 from skill_proto.messages import Telemetry
 from skill_proto.ports import local_address
 from skill_runtime.client import SkillClient
-from skill_runtime.subscribers.web.access import cookie_name
-from skill_runtime.subscribers.web.scene import DISC, EYE, LOOK_AT
+from skill_runtime.subscribers.web.scene import DISC
 
 Turn = Literal["none", "no tab", "one tab"]
 
@@ -129,7 +122,7 @@ def _measure(
     turn_s: float,
 ) -> None:
     page.send_signal(signal.SIGSTOP if turn == "none" else signal.SIGCONT)
-    tab = _Tab(url) if turn == "one tab" else None
+    tab = open_tab(url) if turn == "one tab" else None
     try:
         time.sleep(SETTLE_S)
         began, cpu, first = time.monotonic(), _cpu_s(page), client.state()
@@ -155,16 +148,29 @@ def _cpu_s(process: psutil.Process) -> float:
 
 def _close_a_tab(client: SkillClient, url: str) -> float:
     """Returns the time from the end of a tab that steers until the arm holds [s]."""
-    tab = _Tab(url)
+    tab = open_tab(url)
 
     def steers(state: Telemetry) -> bool:
-        tab.click_disc()  # again, since a tab whose first ping is not answered yet is refused
+        _click_disc(tab)  # again, since a tab whose first ping is not answered yet is refused
         time.sleep(0.1)
         return state.mode == "skill" and state.command == "skill"
 
     closed = _wait(client, steers).time
     tab.close()
     return _wait(client, lambda state: state.mode == "hold").time - closed
+
+
+def _click_disc(tab: RawTab) -> None:
+    """Clicks on the disc of skills, from above."""
+    x, y = float(DISC[0]) + 0.1, float(DISC[1])
+    tab.send(
+        "ScenePointerMessage",
+        event_type="click",
+        ray_origin=(x, y, 1.0),
+        ray_direction=(0.0, 0.0, -1.0),
+        screen_pos=((0.5, 0.5),),
+        modifier=None,
+    )
 
 
 def _wait(client: SkillClient, wanted: Callable[[Telemetry], bool]) -> Telemetry:
@@ -180,65 +186,6 @@ def _wait(client: SkillClient, wanted: Callable[[Telemetry], bool]) -> Telemetry
         if time.monotonic() > deadline:
             break
     raise SystemExit(f"the arm did not follow the page within {WAIT_S:g} s")
-
-
-class _Tab:
-    """A browser's socket without a browser: it reads everything, and answers pings.
-
-    Args:
-        url: Address of the page, with the token.
-    """
-
-    def __init__(self, url: str) -> None:
-        place, token = urlsplit(url).netloc, url.partition("token=")[2]
-        cookie = cookie_name(urlsplit(url).port or 0)
-        self._socket = websockets.sync.client.connect(
-            f"ws://{place}/",
-            origin=Origin(f"http://{place}"),
-            additional_headers={"Cookie": f"{cookie}={token}"},
-            subprotocols=[Subprotocol(f"viser-v{viser.__version__}")],
-            max_size=None,
-            compression=None,
-        )
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-        self._send(
-            "ViewerCameraMessage",
-            wxyz=(1.0, 0.0, 0.0, 0.0),
-            position=EYE,
-            look_at=LOOK_AT,
-            up_direction=(0.0, 0.0, 1.0),
-            fov=0.8,
-            near=0.01,
-            far=100.0,
-            image_height=800,
-            image_width=1280,
-        )
-
-    def click_disc(self) -> None:
-        """Clicks on the disc of skills, from above."""
-        x, y = float(DISC[0]) + 0.1, float(DISC[1])
-        self._send(
-            "ScenePointerMessage",
-            event_type="click",
-            ray_origin=(x, y, 1.0),
-            ray_direction=(0.0, 0.0, -1.0),
-            screen_pos=((0.5, 0.5),),
-            modifier=None,
-        )
-
-    def _send(self, kind: str, **fields: object) -> None:
-        self._socket.send(msgspec.msgpack.encode({"type": kind, **fields}))
-
-    def _read(self) -> None:
-        with suppress(ConnectionClosed):
-            while True:
-                self._socket.recv()
-
-    def close(self) -> None:
-        """Closes the socket."""
-        self._socket.close()
-        self._thread.join()
 
 
 @contextmanager

@@ -25,10 +25,10 @@ from benchmarks.lib.inputs import open_policy
 from skill_proto.arrays import Array
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, Tabletop, TabletopConfig
 from skill_runtime.evaluation.film.camera import TabletopCamera
-from skill_runtime.evaluation.film.film import Film
+from skill_runtime.evaluation.film.film import Film, frame_time
 from skill_runtime.policy import OnnxPolicy
 
-STEPS_PER_FRAME = 2
+STEPS_PER_FRAME, FRAME_MS = frame_time(1.0 / CONTROL_PERIOD_S)
 SKILLS = ((1.0, 0.0), (0.0, 1.0))
 SKILL_STEPS = 60
 GOALS = ((0.06, -0.08), (-0.06, 0.08), (0.06, 0.06), (-0.08, -0.06), (0.06, 0.0))
@@ -70,7 +70,7 @@ def film_skills(film: Film, camera: TabletopCamera, policy: OnnxPolicy, seed: in
         def act(skill: tuple[float, float] = skill) -> Array:
             return policy.act(scene.observe(names), skill=np.array([skill]))
 
-        def draw(_: int, skill: tuple[float, float] = skill) -> None:
+        def draw(skill: tuple[float, float] = skill) -> None:
             text = f"{policy.manifest.name}, skill {skill[0]:g} {skill[1]:g}"
             picture = film.add(camera.frame(scene), "Skills push the cube", text)
             draw_skill(picture, skill)
@@ -97,7 +97,7 @@ def film_goals(film: Film, camera: TabletopCamera, policy: OnnxPolicy, seed: int
             history.append((float(scene.friction[0]), float(output.estimate[0, column])))
             return output.action.astype(np.float64)
 
-        def draw(_: int, goal: tuple[float, float] = goal) -> None:
+        def draw(goal: tuple[float, float] = goal) -> None:
             slippery = scene.friction[0] < DRY
             title = "The table becomes slippery" if slippery else "The policy infers friction"
             text = f"{policy.manifest.name}, goal {goal[0]:g} {goal[1]:g}"
@@ -107,12 +107,12 @@ def film_goals(film: Film, camera: TabletopCamera, policy: OnnxPolicy, seed: int
         run(scene, act, draw, GOAL_STEPS)
 
 
-def run(scene: Tabletop, act: Callable[[], Array], draw: Callable[[int], None], steps: int) -> None:
-    """Runs control steps, and draws a frame at every second step."""
+def run(scene: Tabletop, act: Callable[[], Array], draw: Callable[[], None], steps: int) -> None:
+    """Runs control steps, and draws the frames."""
     for step in range(steps):
         scene.step(act())
         if step % STEPS_PER_FRAME == 0:
-            draw(step)
+            draw()
 
 
 def draw_skill(picture: Image.Image, skill: tuple[float, float]) -> None:
@@ -154,7 +154,7 @@ def draw_chart(picture: Image.Image, history: list[tuple[float, float]]) -> None
 def main(config: Config) -> None:
     """Makes the film."""
     skills, goals = open_policy(config.skills), open_policy(config.goals)
-    film = Film(1.0 / (STEPS_PER_FRAME * CONTROL_PERIOD_S))
+    film = Film(FRAME_MS)
     with closing(TabletopCamera()) as camera:
         for part in tqdm((film_skills, film_goals), desc="filming", disable=None, leave=False):
             part(film, camera, skills if part is film_skills else goals, config.seed)

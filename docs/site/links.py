@@ -46,7 +46,7 @@ class Page(HTMLParser):
         self._is_style = tag == "style"
 
     def handle_data(self, data: str) -> None:
-        """Notes what the text of a ``style`` element loads."""
+        """Notes the addresses in the text of a ``style`` element."""
         if self._is_style:
             self.loaded |= styled(data)
 

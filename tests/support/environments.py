@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-ROOT = Path(__file__).parents[2]
-CLIENT = ROOT / "packages" / "skill-client"
+from benchmarks.install import environment
+from benchmarks.install.environment import CLIENT, ROOT
+
+__all__ = ["CLIENT", "ROOT"]
 
 BUILD_S = 120
 """Time for one build, or for one installation, on a loaded machine [s]."""
 
 
-def build(project: Path, folder: Path, *kinds: str) -> list[Path]:
-    """Builds distributions of a project with its build backend, which the dev extra has.
-
-    Args:
-        project: Folder with a pyproject.toml.
-        folder: Folder for the files.
-        kinds: ``sdist``, ``wheel``.
-
-    Returns:
-        One file for each kind.
-    """
-    flags = [flag for kind in kinds for flag in ("--target", kind)]
-    _run([sys.executable, "-m", "hatchling", "build", "--directory", str(folder), *flags], project)
-    endings = {"sdist": "*.tar.gz", "wheel": "*.whl"}
-    return [next(folder.glob(endings[kind])) for kind in kinds]
+def build(project: Path, folder: Path, *kinds: Literal["sdist", "wheel"]) -> list[Path]:
+    """Builds distributions of a project; returns one file for each kind."""
+    return environment.build(project, folder, *kinds, timeout_s=BUILD_S)
 
 
 def make_environment(folder: Path, python: str = sys.executable) -> Path:
     """Makes an empty virtual environment without pip; returns its interpreter."""
-    _run([python, "-m", "venv", "--without-pip", str(folder)], folder.parent)
+    environment.run([python, "-m", "venv", "--without-pip", str(folder)], folder.parent, BUILD_S)
     return folder / "bin" / "python"
 
 
@@ -62,7 +51,7 @@ def borrow_dependencies(python: Path) -> None:
 
 def output(program: Path | str, *words: str, folder: Path | None = None) -> str:
     """Returns the output of a program that must succeed, without its last line break."""
-    return _run([str(program), *words], folder).rstrip("\n")
+    return environment.run([str(program), *words], folder, BUILD_S).rstrip("\n")
 
 
 def other_python(version: str) -> str | None:
@@ -79,19 +68,4 @@ def other_python(version: str) -> str | None:
 
 def _pip(python: Path, *words: str) -> None:
     flags = ["--disable-pip-version-check", "--quiet", "--python", str(python)]
-    _run([sys.executable, "-m", "pip", *flags, *words], None)
-
-
-def _run(command: Sequence[str], folder: Path | None) -> str:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=BUILD_S,
-        check=False,
-        cwd=folder,
-        env=environment,
-    )
-    assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
-    return done.stdout
+    environment.run([sys.executable, "-m", "pip", *flags, *words], None, BUILD_S)

@@ -18,6 +18,7 @@ import psutil
 from tests.support.served import DEADLINE_S
 
 from skill_runtime.client import ClientError, SkillClient
+from skill_runtime.transport.addresses import Addresses
 
 COMMAND = [sys.executable, "-m", "skill_runtime.cli.serve"]
 """Starts skill-serve."""
@@ -141,3 +142,10 @@ def is_alive(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.status() != psutil.STATUS_ZOMBIE
     return False
+
+
+def fixed_addresses() -> Addresses:
+    """Returns addresses at which one server after another can be started."""
+    first = free_ports()
+    commands, telemetry, stop = (f"tcp://127.0.0.1:{first + k}" for k in range(3))
+    return Addresses(commands=commands, telemetry=telemetry, stop=stop)

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
+from tyro.constructors import PrimitiveConstructorSpec
+
+from skill_proto.shipped_models import to_path
 
 DEFAULT_ENV_STEPS = 1_600_000
 """About 50,000 gradient steps. Skills cover every direction after 10,000 and keep improving."""
@@ -23,6 +27,18 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0, le=1)]
 Discount = Annotated[float, Field(ge=0, lt=1)]
+
+PolicyFlag = Annotated[
+    Path,
+    PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=lambda words: to_path(words[0]),
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda path: [str(path)],
+    ),
+]
+"""Type of a flag that names a policy: as Path, but ``./csf_panda`` is no name of a model."""
 
 
 class Settings(Protocol):

@@ -1,6 +1,7 @@
 from rclpy.node import Node
 
 class ExternalShutdownException(Exception): ...  # noqa: N818  rclpy's name
+class SingleThreadedExecutor: ...
 
 class MultiThreadedExecutor:
     def __init__(self, num_threads: int | None = None) -> None: ...

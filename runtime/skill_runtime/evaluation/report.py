@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.registry import find_task, task_of_option
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.tasks.task import Task
+from skill_robots.worlds.errors import WorldError
+from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.options import EvaluationOptions
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.policy.plant_remarks import plant_remarks
@@ -36,6 +39,15 @@ class Outcome:
     """Writes a picture to a file; None if the task has no picture."""
     film: Callable[[Path], None] | None = None
     """Writes a film to a file; None if the task has no film."""
+
+
+@contextmanager
+def film_errors(text: str) -> Generator[None]:
+    """Names what cannot be filmed or written in the words of the command line."""
+    try:
+        yield
+    except (WorldError, OSError) as error:
+        raise UsageError(f"{text}: {error}") from None
 
 
 def load(arguments: EvaluationOptions, action_size: int) -> tuple[Policy, PolicyManifest | None]:

@@ -15,10 +15,9 @@ from skill_proto.manifest import PolicyManifest
 from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.tabletop.rollouts import GOAL_STEPS
 from skill_robots.tasks.tabletop.tabletop import Tabletop
-from skill_robots.worlds.errors import WorldError
 from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.options import EvaluationOptions
-from skill_runtime.evaluation.report import Outcome, identity, load, title
+from skill_runtime.evaluation.report import Outcome, film_errors, identity, load, title
 from skill_runtime.evaluation.tabletop import (
     METRICS,
     EvaluationResult,
@@ -136,10 +135,8 @@ def _film(
 ) -> None:
     from skill_runtime.evaluation.film.episodes import film_tabletop
 
-    try:
+    with film_errors(f"cannot write the film {path}"):
         film_tabletop(policy, manifest, settings, path)
-    except (WorldError, OSError) as error:
-        raise UsageError(f"cannot write the film {path}: {error}") from None
 
 
 def _check_film(settings: EvaluationSettings) -> None:
@@ -148,10 +145,8 @@ def _check_film(settings: EvaluationSettings) -> None:
 
     if not settings.skills and not settings.goals:
         raise UsageError("--video: there is neither a skill nor a goal to film")
-    try:
+    with film_errors("--video"):
         check_tabletop_camera()
-    except WorldError as error:
-        raise UsageError(f"--video: {error}") from None
 
 
 def _draw(path: Path, report: dict[str, Any], result: EvaluationResult) -> None:

@@ -32,7 +32,7 @@ from skill_robots.worlds.trained import trained_config
 from skill_robots.worlds.world import World, WorldSpec
 from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.options import EvaluationOptions
-from skill_runtime.evaluation.report import Outcome, identity, title
+from skill_runtime.evaluation.report import Outcome, film_errors, identity, title
 from skill_runtime.policy import OnnxPolicy
 
 SKILLS, GOALS = 48, 128
@@ -251,20 +251,16 @@ def _table(report: dict[str, Any], metrics: dict[str, float]) -> str:
 def _film(policy: Policy, config: WorldConfig, skills: Array, seed: int, path: Path) -> None:
     from skill_runtime.evaluation.film.episodes import film_world
 
-    try:
+    with film_errors(f"cannot write the film {path}"):
         film_world(policy, config, skills, seed, path)
-    except (WorldError, OSError) as error:
-        raise UsageError(f"cannot write the film {path}: {error}") from None
 
 
 def _check_film(world: World) -> None:
     """Refuses a film that cannot be made, before the evaluation."""
     from skill_runtime.evaluation.film.episodes import check_world_camera
 
-    try:
+    with film_errors("--video"):
         check_world_camera(world)
-    except WorldError as error:
-        raise UsageError(f"--video: {error}") from None
 
 
 def _draw(

@@ -49,7 +49,7 @@ LOOK_S = 0.1
 """Time between two looks at what has changed [s]."""
 
 REPEAT_S = 1.0
-"""Time between two diagnostics without a change [s]."""
+"""Time between two diagnostics without a change, and two counts of publishers [s]."""
 
 RESET_S = 5.0
 """Longest duration of a reset [s]."""
@@ -109,7 +109,7 @@ class Interface:
         self._log = log
         self._names = Names(node.get_fully_qualified_name().lstrip("/"), address)
         self._shown: tuple[Report, ...] = ()
-        self._shown_at = float("-inf")
+        self._shown_at = self._next_count = float("-inf")
         self._subscribe(parameters)
         self._serve()
         self._diagnostics = node.create_publisher(
@@ -217,8 +217,10 @@ class Interface:
         self._steering.notice_silence()
         self._log.count()
         now = time.monotonic()
-        crowded = [name for name in self._topics if self._node.count_publishers(name) > 1]
-        self._status.crowd(", ".join(crowded))
+        if now >= self._next_count:
+            self._next_count = now + REPEAT_S
+            crowded = [name for name in self._topics if self._node.count_publishers(name) > 1]
+            self._status.crowd(", ".join(crowded))
         found = reports(self._status.known, now, self._names)
         changed = [(old.level, old.message) for old in self._shown] != [
             (new.level, new.message) for new in found

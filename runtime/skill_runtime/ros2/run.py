@@ -35,12 +35,13 @@ class RosError(Exception):
     """ROS cannot start, for example because of its arguments."""
 
 
-def run(ros_arguments: Sequence[str], make_client: Callable[[], SkillClient]) -> None:
+def run(ros_arguments: Sequence[str], make_client: Callable[[], SkillClient], address: str) -> None:
     """Runs the node until Ctrl-C, SIGTERM, or the shutdown of ROS.
 
     Args:
         ros_arguments: Arguments for ROS, which begin with ``--ros-args``; may be empty.
         make_client: Makes a client of the server.
+        address: Address of the server, by which the diagnostics name the arm.
 
     Raises:
         RosError: ROS cannot start.
@@ -54,21 +55,19 @@ def run(ros_arguments: Sequence[str], make_client: Callable[[], SkillClient]) ->
     try:
         node = rclpy.create_node(NAME)
         try:
-            _run(node, make_client)
+            _run(node, make_client, address)
         finally:
             node.destroy_node()
     finally:
         rclpy.try_shutdown()
 
 
-def _run(node: Node, make_client: Callable[[], SkillClient]) -> None:
+def _run(node: Node, make_client: Callable[[], SkillClient], address: str) -> None:
     parameters = declare_parameters(node)
     log = Log(node.get_logger())
     status = Status(log.say)
     steering = Steering(make_client, parameters, status)
     watching = Watching(make_client, Outputs(node, parameters), status)
-    with make_client() as client:
-        address = client.address
     Interface(node, parameters, steering, status, make_client, watching.stop, log, address)
     executor = MultiThreadedExecutor(num_threads=THREADS)
     executor.add_node(node)

@@ -14,12 +14,11 @@ import sys
 import time
 from typing import Any
 
-import mujoco
-import numpy as np
 import zmq
 
 from skill_proto.messages import TELEMETRY, Telemetry
 from skill_proto.wire import MAX_FRAME_BYTES, WireError, unpack
+from skill_robots.worlds.camera.posed_tabletop import PosedTabletop, add_goal
 from skill_runtime.security.client_keys import ClientKeys
 
 log = logging.getLogger(__name__)
@@ -29,9 +28,6 @@ ORPHANED_S = 10.0
 
 KEYS = "SKILL_SERVE_VIEWER_KEYS"
 """Environment variable of the process: its public and secret key, and that of the server."""
-
-GOAL_RGBA = (0.10, 0.65, 0.30, 0.6)
-"""Colour of the goal marker."""
 
 
 class Viewer:
@@ -89,41 +85,13 @@ def no_display() -> str:
     )
 
 
-class Mirror:
-    """A model of the scene that follows telemetry.
-
-    Attributes:
-        model: MuJoCo's model of the scene.
-        data: its state.
-    """
-
-    def __init__(self) -> None:
-        from skill_robots.franka.model import FINGER_JOINTS
-        from skill_robots.motion.action import ActionConfig
-        from skill_robots.tasks.tabletop.model import ARM_JOINTS, tabletop_model
-
-        self.model: Any = tabletop_model(0.005, ActionConfig.base_position, visual=True)
-        self.data: Any = mujoco.MjData(self.model)
-        self._arm = [int(self.model.joint(name).qposadr[0]) for name in ARM_JOINTS]
-        self._fingers = [int(self.model.joint(name).qposadr[0]) for name in FINGER_JOINTS]
+class Mirror(PosedTabletop):
+    """A model of the scene that follows telemetry."""
 
     def follow(self, state: Telemetry) -> None:
         """Copies the poses of ``state``; a number that is not finite leaves its joint unchanged."""
-        qpos = self.data.qpos
-        _copy(qpos, self._arm, state.joint_position)
-        half = None if state.gripper_width is None else state.gripper_width / 2
-        _copy(qpos, self._fingers, (half, half))
-        for name, pose in state.objects.items():
-            if mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_JOINT, name) >= 0:
-                first = int(self.model.joint(name).qposadr[0])
-                _copy(qpos, range(first, first + 7), (*pose.position, *pose.quaternion))
-        mujoco.mj_kinematics(self.model, self.data)
-
-
-def _copy(qpos: Any, indices: Any, values: tuple[float | None, ...]) -> None:  # noqa: ANN401  mujoco has no types
-    for index, value in zip(indices, values, strict=True):
-        if value is not None:
-            qpos[index] = value
+        objects = {name: (pose.position, pose.quaternion) for name, pose in state.objects.items()}
+        self.pose(state.joint_position, state.gripper_width, objects)
 
 
 def run(telemetry_address: str) -> None:
@@ -179,15 +147,7 @@ def _mark_goal(scene: Any, state: Telemetry) -> None:  # noqa: ANN401  mujoco ha
     scene.ngeom = 0
     if goal is None or len(goal) < 2:
         return
-    mujoco.mjv_initGeom(
-        scene.geoms[0],
-        mujoco.mjtGeom.mjGEOM_CYLINDER,
-        np.array([0.02, 0.001, 0.0]),
-        np.array([goal[0], goal[1], 0.001]),
-        np.eye(3).flatten(),
-        np.array(GOAL_RGBA, np.float32),
-    )
-    scene.ngeom = 1
+    add_goal(scene, goal)
 
 
 if __name__ == "__main__":

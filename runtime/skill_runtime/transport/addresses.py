@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 from dataclasses import dataclass
 
 from skill_proto.ports import (
@@ -72,6 +73,23 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def free_port(host: str, port: int) -> int:
+    """Returns the port, or a free one for 0, after a check that a program can listen on it.
+
+    Args:
+        host: Address of this machine, of IPv4 or IPv6, without brackets.
+        port: The port; 0 for any.
+
+    Raises:
+        OSError: The address is in use, or none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        return int(probe.getsockname()[1])
 
 
 def absolute_path(path: str) -> str:

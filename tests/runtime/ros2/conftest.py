@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.support.ros2.environment import ros_environment
-from tests.support.ros2.processes import DIAGNOSTICS, JOINTS, POSE, RosPeer, running_node
+from benchmarks.serving.ros2.processes import DIAGNOSTICS, JOINTS, POSE, RosPeer, running_node
+from tests.support.ros import ros_or_skip
 from tests.support.served import LocalServer, serving, until
 
 
@@ -50,7 +50,7 @@ def rig(policy_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("ros")
     log = folder / "node.log"
     with ExitStack() as running:
-        environment = running.enter_context(ros_environment(folder))
+        environment = running.enter_context(ros_or_skip(folder))
         served = running.enter_context(serving(policy_file))
         # On a busy machine messages are late; no test here waits for these times.
         parameters = ("-p", "silence_s:=2.0", "-p", "valid_for_s:=1.5", "-p", "max_age_s:=5.0")

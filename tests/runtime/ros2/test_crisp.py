@@ -6,8 +6,8 @@ import json
 import subprocess
 import sys
 
+from benchmarks.serving.ros2.processes import CRISP
 from tests.runtime.ros2.conftest import Rig
-from tests.support.ros2.processes import CRISP
 from tests.support.served import until
 
 

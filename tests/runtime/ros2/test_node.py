@@ -7,8 +7,8 @@ import time
 from typing import Any
 
 import pytest
+from benchmarks.serving.ros2.processes import JOINTS, NUMBERS, POINT, POSE, pose, statuses
 from tests.runtime.ros2.conftest import Rig
-from tests.support.ros2.processes import JOINTS, NUMBERS, POINT, POSE, pose, statuses
 from tests.support.served import until
 
 from skill_runtime.client import SkillClient

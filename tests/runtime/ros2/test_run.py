@@ -7,17 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.ros2.environment import ros_environment
-from tests.support.ros2.processes import (
+from benchmarks.serving.ros2.processes import (
     DIAGNOSTICS,
     JOINTS,
     PROGRAM,
     RosPeer,
-    fixed_addresses,
     running_node,
     statuses,
 )
+from tests.support.ros import ros_or_skip
 from tests.support.served import Served, serving, until
+from tests.support.served_process import fixed_addresses
 
 NAMES = [f"panda_joint{i}" for i in range(1, 8)]
 TARGET = {
@@ -35,7 +35,7 @@ def test_a_restarted_server_and_an_interrupt(policy_file: Path, tmp_path: Path) 
     for parameter in ("lease_ttl_s:=60.0", "silence_s:=10.0", "valid_for_s:=5.0", "holder:=ros"):
         arguments += ("-p", parameter)
     arguments += ("-p", "max_age_s:=10.0")
-    with ros_environment(tmp_path) as environment:
+    with ros_or_skip(tmp_path) as environment:
         peer = RosPeer(environment)
         try:
             peer.ask("subscribe", topic="/diagnostics", kind=DIAGNOSTICS)
@@ -79,7 +79,7 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
-    with ros_environment(tmp_path) as environment:
+    with ros_or_skip(tmp_path) as environment:
         wrong = run(environment, "--ros-args", "-p", "priority:=11")
         assert wrong.returncode == 2
         assert "ROS parameter priority: Input should be less than or equal to 9" in wrong.stderr

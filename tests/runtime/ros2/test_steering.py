@@ -12,9 +12,9 @@ from typing import Self
 
 import pytest
 import zmq
-from tests.support.ros2.processes import fixed_addresses
 from tests.support.router_peer import Peer
 from tests.support.served import Served, serving, until
+from tests.support.served_process import fixed_addresses
 
 from skill_runtime.client import CommandRefusedError, ServerUnreachableError, SkillClient
 from skill_runtime.ros2.parameters import Ros2Parameters

@@ -5,15 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated
 
 import tyro
-from tyro.conf import arg
 
 from skill_runtime.cli.flag_texts import as_flags
-from skill_runtime.cli.subscribers.server_options import ServerOptions
-from skill_runtime.client import ClientError, SkillClient
+from skill_runtime.cli.subscribers.server_options import SteeredServerOptions
+from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, USAGE
 from skill_runtime.console.flags import UsageError
 from skill_runtime.console.program import VERSION_HINT, print_error
@@ -34,35 +31,10 @@ DESCRIPTION = (
 FIRST_ROS_ARGUMENT, LAST_ROS_ARGUMENT = "--ros-args", "--"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ros2Options(ServerOptions):
-    """The command line."""
-
-    stop_address: Annotated[
-        str | None, arg(metavar="ADDRESS", help_behavior_hint="(default: as the server reports)")
-    ] = None
-    """Address for stops, if a tunnel leads to it."""
-    key: Annotated[
-        str | None, arg(metavar="FILE", help_behavior_hint="(default: see docs/security.md)")
-    ] = None
-    """Key pair of this program, from `skill-keys new`; it needs the role `controller`."""
-
-    def client(self, name: str) -> SkillClient:
-        """Returns a client of the server, see :meth:`ServerOptions.client`."""
-        return SkillClient(
-            self.address,
-            name=name,
-            telemetry_address=self.telemetry_address,
-            stop_address=self.stop_address,
-            key=self.key,
-            server_key=self.server_key,
-        )
-
-
 def main() -> None:
     """Runs the program and exits with a code of exit_codes.py."""
     own, for_ros = divide_arguments(sys.argv[1:])
-    options = tyro.cli(Ros2Options, prog=PROGRAM, description=DESCRIPTION, args=own)
+    options = tyro.cli(SteeredServerOptions, prog=PROGRAM, description=DESCRIPTION, args=own)
     try:
         check_ros()
         options.client(PROGRAM).close()  # a wrong address or key is an error now
@@ -107,12 +79,12 @@ def check_ros() -> None:
         ) from None
 
 
-def _run(options: Ros2Options, for_ros: Sequence[str]) -> int:
+def _run(options: SteeredServerOptions, for_ros: Sequence[str]) -> int:
     from skill_runtime.ros2.parameters import ParameterError
     from skill_runtime.ros2.run import RosError, run
 
     try:
-        run(for_ros, lambda: options.client(PROGRAM))
+        run(for_ros, lambda: options.client(PROGRAM), options.address)
     except (ParameterError, RosError) as error:
         raise UsageError(str(error)) from None
     return 0

@@ -15,6 +15,9 @@ from skill_proto.ports import DEFAULT_ADDRESS
 from skill_runtime.client import SkillClient
 from skill_runtime.console.flags import UsageError
 
+TIMEOUT_S = 2.0
+"""Longest wait for an answer, as of SkillClient [s]."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServerOptions:
@@ -35,21 +38,49 @@ class ServerOptions:
     ] = None
     """Public key of the server in single quotes, or a file with it."""
 
-    def client(self, name: str) -> SkillClient:
+    def client(
+        self, name: str, *, timeout_s: float = TIMEOUT_S, stop_address: str | None = None
+    ) -> SkillClient:
         """Returns a client of the server.
 
         Args:
             name: Name of the program in the server's log.
+            timeout_s: Longest wait for an answer [s].
+            stop_address: Address for stops; that of the server if None.
 
         Raises:
-            ClientError: The address is not one.
+            ClientError: An address or a key is wrong.
         """
         return SkillClient(
             self.address,
+            timeout_s=timeout_s,
             name=name,
             telemetry_address=self.telemetry_address,
+            stop_address=stop_address,
             key=self.key,
             server_key=self.server_key,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteeredServerOptions(ServerOptions):
+    """The server, for a program that commands the arm."""
+
+    stop_address: Annotated[
+        str | None, arg(metavar="ADDRESS", help_behavior_hint="(default: as the server reports)")
+    ] = None
+    """Address for stops, if a tunnel leads to it."""
+    key: Annotated[
+        str | None, arg(metavar="FILE", help_behavior_hint="(default: see docs/security.md)")
+    ] = None
+    """Key pair of this program, from `skill-keys new`; it needs the role `controller`."""
+
+    def client(
+        self, name: str, *, timeout_s: float = TIMEOUT_S, stop_address: str | None = None
+    ) -> SkillClient:
+        """Returns a client of the server, whose stops go to the address of the flag."""
+        return super().client(
+            name, timeout_s=timeout_s, stop_address=stop_address or self.stop_address
         )
 
 

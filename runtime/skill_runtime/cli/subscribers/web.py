@@ -13,9 +13,10 @@ import tyro
 from tyro.conf import OmitArgPrefixes, arg
 
 from skill_runtime.cli.flag_texts import as_flags
-from skill_runtime.cli.subscribers.server_options import Ending, ServerOptions
+from skill_runtime.cli.subscribers.server_options import Ending, SteeredServerOptions
 from skill_runtime.cli.subscribers.web_options import (
     PAGE_PORT,
+    cannot_listen,
     check_page,
     page_url,
 )
@@ -46,12 +47,8 @@ DESCRIPTION = (
 class WebOptions:
     """The command line."""
 
-    server: OmitArgPrefixes[ServerOptions] = field(default_factory=ServerOptions)
+    server: OmitArgPrefixes[SteeredServerOptions] = field(default_factory=SteeredServerOptions)
     """The server."""
-    stop_address: Annotated[
-        str | None, arg(metavar="ADDRESS", help_behavior_hint="(default: as the server reports)")
-    ] = None
-    """Address for stops, if a tunnel leads to it."""
     host: Annotated[str, arg(metavar="HOST")] = "127.0.0.1"
     """Address of this machine on which the page listens. Any but 127.0.0.1 needs a server with
     keys; the browser's connection is not encrypted."""
@@ -64,15 +61,7 @@ class WebOptions:
         Raises:
             ClientError: An address or a key is wrong.
         """
-        return SkillClient(
-            self.server.address,
-            timeout_s=TIMEOUT_S,
-            name="skill-web",
-            telemetry_address=self.server.telemetry_address,
-            stop_address=self.stop_address,
-            key=self.server.key,
-            server_key=self.server.server_key,
-        )
+        return self.server.client("skill-web", timeout_s=TIMEOUT_S)
 
 
 def main() -> None:
@@ -102,10 +91,7 @@ def _serve(options: WebOptions) -> None:
     try:
         page = Page(config, options.client, _holder(), options.server.telemetry_address)
     except OSError as error:  # another program took the port since it was checked
-        raise UsageError(
-            f"the page cannot listen on {options.host} port {options.port}: {error.strerror}; "
-            "choose another port with --port, e.g. 0 for a free one"
-        ) from None
+        raise cannot_listen(options.host, options.port, error) from None
     print(f"page       {page_url(options.host, page.port, config.token)}", flush=True)
     with contextlib.redirect_stdout(None):  # viser prints that it ends
         page.run(lambda: ending.asked or (parent is not None and str(os.getppid()) != parent))

@@ -14,7 +14,7 @@ from tyro.conf import arg
 from skill_proto.ports import MAX_PORT
 from skill_runtime.cli.subscribers.server_options import check_installed
 from skill_runtime.console.flags import UsageError, check_number
-from skill_runtime.transport.addresses import is_loopback
+from skill_runtime.transport.addresses import free_port, is_loopback
 
 PAGE_PORT = 5560
 
@@ -67,16 +67,18 @@ def check_page(program: str, host: str, port: int, prefix: str, *, has_keys: boo
             f"--{prefix}host {host} can be reached from other machines, and the server has no "
             "keys; serve with keys (docs/security.md), or omit the flag and use a tunnel: ssh -L"
         )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
+        free_port(host, port)
     except OSError as error:
-        raise UsageError(
-            f"the page cannot listen on {host} port {port}: {error.strerror}; choose another port "
-            f"with --{prefix}port, e.g. 0 for a free one"
-        ) from None
+        raise cannot_listen(host, port, error, prefix) from None
+
+
+def cannot_listen(host: str, port: int, error: OSError, prefix: str = "") -> UsageError:
+    """Returns the error for an address on which the page cannot listen."""
+    return UsageError(
+        f"the page cannot listen on {host} port {port}: {error.strerror}; choose another port "
+        f"with --{prefix}port, e.g. 0 for a free one"
+    )
 
 
 def page_url(host: str, port: int, token: str) -> str:

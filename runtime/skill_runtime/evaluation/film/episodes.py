@@ -78,8 +78,8 @@ def film_tabletop(
         goals = evaluation_goals(min(settings.goals, FILMED_GOALS), settings.seed)
         episodes += [(None, row, GOAL_STEPS) for row in np.split(goals, len(goals))]
     scene = Tabletop(config, 1, seed=settings.seed, engine=settings.engine)
-    steps_per_frame, duration_ms = frame_time(1.0 / CONTROL_PERIOD_S)
-    film = Film(1000.0 / duration_ms)
+    steps_per_frame, frame_ms = frame_time(1.0 / CONTROL_PERIOD_S)
+    film = Film(frame_ms)
     name = "" if manifest is None else manifest.name
     with closing(TabletopCamera(*size)) as camera:
         for skill, goal, steps in _shown(episodes):
@@ -125,8 +125,8 @@ def film_world(policy: Policy, config: WorldConfig, skills: Array, seed: int, pa
         closing(make_camera(world, size=WORLD_SIZE)) as camera,
     ):
         spec = world.spec
-        steps_per_frame, duration_ms = frame_time(spec.control_rate_hz)
-        film = Film(1000.0 / duration_ms)
+        steps_per_frame, frame_ms = frame_time(spec.control_rate_hz)
+        film = Film(frame_ms)
         skills = chosen(skills, FILMED_SKILLS)
         for row in _shown(np.split(skills, len(skills))):
             observation = world.reset()

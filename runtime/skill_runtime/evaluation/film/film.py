@@ -28,11 +28,11 @@ class Film:
     """Collects frames and writes them to a file.
 
     Args:
-        rate_hz: Frames in a second.
+        frame_ms: Duration of a frame [ms], see :func:`frame_time`.
     """
 
-    def __init__(self, rate_hz: float) -> None:
-        self._rate_hz = rate_hz
+    def __init__(self, frame_ms: int) -> None:
+        self._frame_ms = frame_ms
         self._frames: list[Image.Image] = []
 
     def add(self, frame: Frame, title: str = "", text: str = "") -> Image.Image:
@@ -64,7 +64,7 @@ class Film:
             path,
             save_all=True,
             append_images=others,
-            duration=round(1000.0 / self._rate_hz),
+            duration=self._frame_ms,
             loop=0,
             optimize=False,
             **options,

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import viser
 
 from skill_proto.manifest import PolicyManifest
-from skill_runtime.subscribers.web.scene import has_disc, table_goal
+from skill_runtime.subscribers.web.scene import Picked, has_disc, table_goal
 
 MAX_SLIDERS = 16
 """Sliders of a long skill; its other entries are 0."""
-
-Picked = Callable[[viser.ClientHandle, Literal["skill", "goal"], tuple[float, ...]], bool]
-"""As in scene.py."""
 
 
 class Inputs:

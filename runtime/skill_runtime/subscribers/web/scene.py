@@ -16,7 +16,8 @@ import viser
 from skill_proto.arrays import Array
 from skill_proto.manifest import GoalSpace, PolicyManifest
 from skill_proto.messages import Telemetry
-from skill_runtime.subscribers.viewer import GOAL_RGBA, Mirror
+from skill_robots.worlds.camera.posed_tabletop import GOAL_RGBA
+from skill_runtime.subscribers.viewer import Mirror
 
 Picked = Callable[[viser.ClientHandle, Literal["skill", "goal"], tuple[float, ...]], bool]
 """Receives what a tab has picked: a skill, or x and y of a goal [m]; returns whether it counts."""

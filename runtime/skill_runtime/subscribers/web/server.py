@@ -8,12 +8,12 @@ import http
 import http.client
 import io
 import os
-import socket
 from dataclasses import dataclass
 
 import viser
 
 from skill_runtime.subscribers.web.access import guard
+from skill_runtime.transport.addresses import free_port
 
 _PORT_OVERRIDE = "_VISER_PORT_OVERRIDE"
 """Variable with which viser takes another port than the given one."""
@@ -33,11 +33,6 @@ class PageConfig:
     token: str
     """Opens the page, see access.py."""
 
-    @property
-    def is_ipv6(self) -> bool:
-        """Whether the host is an address of IPv6."""
-        return ":" in self.host
-
 
 class PageServer(viser.ViserServer):
     """A server that stays private: no request of a tab opens a tunnel to the public."""
@@ -55,7 +50,7 @@ def open_server(config: PageConfig) -> PageServer:
         RuntimeError: The page would answer without the token.
     """
     os.environ.pop(_PORT_OVERRIDE, None)
-    port = free_port(config)
+    port = free_port(config.host, config.port)
     # viser prints a frame with its addresses, which lack the token.
     with contextlib.redirect_stdout(io.StringIO()), guard(config.token, port):
         server = PageServer(host=config.host, port=port, label="skill-serve", verbose=False)
@@ -77,19 +72,6 @@ def _check(server: viser.ViserServer, config: PageConfig, port: int) -> None:
         raise OSError(errno.EIO, f"the page does not answer this program ({error})") from None
     if not refuses:
         raise RuntimeError("the page answers without a token; this version of viser is not known")
-
-
-def free_port(config: PageConfig) -> int:
-    """Returns the port of a page, and checks that it can be used.
-
-    Raises:
-        OSError: The address cannot be used, or is in use.
-    """
-    family = socket.AF_INET6 if config.is_ipv6 else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((config.host, config.port))
-        return int(probe.getsockname()[1])
 
 
 def _refuses_strangers(server: viser.ViserServer, config: PageConfig) -> bool:

@@ -9,7 +9,8 @@ import tyro
 from tests.support.router_peer import Peer, ids, ok
 from tests.support.served import Served
 
-from skill_runtime.cli.subscribers.ros2 import Ros2Options, divide_arguments
+from skill_runtime.cli.subscribers.ros2 import divide_arguments
+from skill_runtime.cli.subscribers.server_options import SteeredServerOptions
 
 
 def test_arguments_for_ros_end_with_two_dashes() -> None:
@@ -21,7 +22,7 @@ def test_arguments_for_ros_end_with_two_dashes() -> None:
 
 def test_the_key_needs_the_role_that_steers(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        tyro.cli(Ros2Options, args=["--help"])
+        tyro.cli(SteeredServerOptions, args=["--help"])
     shown = capsys.readouterr().out
     assert "controller" in shown
     assert "observer" not in shown
@@ -30,6 +31,6 @@ def test_the_key_needs_the_role_that_steers(capsys: pytest.CaptureFixture[str]) 
 def test_a_stop_goes_to_the_address_that_was_given(served: Served, peer: Peer) -> None:
     peer.answer = lambda frames: [ok(ids(frames))]
     given = ["--address", served.address, "--stop-address", peer.address]
-    with tyro.cli(Ros2Options, args=given).client("test") as client:
+    with tyro.cli(SteeredServerOptions, args=given).client("test") as client:
         client.stop("test")
     assert json.loads(peer.heard[0][0])["type"] == "stop"

@@ -43,6 +43,12 @@ def refused(*arguments: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+def test_the_key_needs_the_role_that_steers() -> None:
+    done = subprocess.run([*WEB, "--help"], capture_output=True, text=True, check=True)
+    assert "controller" in done.stdout
+    assert "observer" not in done.stdout
+
+
 def status(url: str) -> int:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=DEADLINE_S)
     try:

@@ -9,8 +9,10 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
+import tyro
 
 from skill_robots.observation import PUSH_OBSERVATION, scales
+from skill_training.algorithms.high_level.config import HighLevelConfig
 from skill_training.errors import ConfigError
 from skill_training.recipes.high_level.low_level import LowLevel, read_low_level
 
@@ -57,6 +59,19 @@ def test_a_policy_without_skills_is_refused(name: str) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot start from .*nowhere.onnx: .*csf_ant"):
         read_low_level(tmp_path / "nowhere.onnx")
+
+
+def test_a_word_with_a_folder_is_no_name_of_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named, typed = (
+        tyro.cli(HighLevelConfig, args=["--low-level", word]).low_level
+        for word in ("csf_ant", "./csf_ant")
+    )
+    assert read_low_level(named).actor is not None
+    with pytest.raises(ConfigError, match="there is no such file"):
+        read_low_level(typed)
 
 
 def test_an_actor_with_a_missing_layer_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from skill_training.config import Discount, PositiveFloat, PositiveInt, Rate, Share
+from skill_training.config import Discount, PolicyFlag, PositiveFloat, PositiveInt, Rate, Share
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -17,7 +17,7 @@ class HighLevelConfig:
 
     name: ClassVar[str] = "high"
 
-    low_level: Path = Path("csf_ant")
+    low_level: PolicyFlag = Path("csf_ant")
     """Policy file of the skills, from ``skill-train``, or the name of a model that comes with
     skill-serve; it stays frozen."""
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
-from tyro.constructors import PrimitiveConstructorSpec
 
-from skill_proto.shipped_models import to_path
 from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.config import (
     Count,
+    PolicyFlag,
     PositiveFloat,
     PositiveInt,
     Rate,
@@ -26,18 +25,6 @@ from skill_training.errors import ConfigError
 from skill_training.nets.encoder import EncoderConfig
 from skill_training.recipes.checks import check_contrastive, check_replay, check_tabletop
 from skill_training.recipes.goal.world import GoalTaskConfig
-
-PolicyFlag = Annotated[
-    Path,
-    PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="PATH",
-        instance_from_str=lambda words: to_path(words[0]),
-        is_instance=lambda value: isinstance(value, Path),
-        str_from_instance=lambda path: [str(path)],
-    ),
-]
-"""Type of a flag that names a policy: as Path, but ``./csf_panda`` is no name of a model."""
 
 EVALUATION_SEEDS = range(1000, 1003)
 """Seeds of starts, goals and contexts in evaluations and calibration. No run may use them."""

@@ -12,10 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.served_process import free_ports
-
-from skill_runtime.transport.addresses import Addresses
-
 PROGRAM = "from skill_runtime.cli import entry; entry.ros2()"
 
 PEER = Path(__file__).with_name("peer_program.py")
@@ -26,13 +22,6 @@ DEADLINE_S = 60.0
 POSE, JOINTS = "geometry_msgs.msg.PoseStamped", "sensor_msgs.msg.JointState"
 POINT, NUMBERS = "geometry_msgs.msg.PointStamped", "std_msgs.msg.Float64MultiArray"
 DIAGNOSTICS = "diagnostic_msgs.msg.DiagnosticArray"
-
-
-def fixed_addresses() -> Addresses:
-    """Returns addresses at which one server after another can be started."""
-    first = free_ports()
-    commands, telemetry, stop = (f"tcp://127.0.0.1:{first + k}" for k in range(3))
-    return Addresses(commands=commands, telemetry=telemetry, stop=stop)
 
 
 class RosPeer:

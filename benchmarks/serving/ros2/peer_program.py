@@ -5,6 +5,8 @@ It runs in a process of its own, since a test's process has no ROS.
 
 # ruff: noqa: ANN401  messages of ROS have no types here
 
+# pyright: reportMissingModuleSource=false
+
 from __future__ import annotations
 
 import importlib
@@ -15,6 +17,7 @@ import time
 from typing import Any
 
 import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile
 
 CALL_S = 30.0
@@ -31,12 +34,13 @@ class Peer:
         self.clients: dict[str, Any] = {}
         self.received: dict[str, list[Any]] = {}
         self.streams: dict[str, tuple[dict[str, Any], float]] = {}
-        self.executor: Any = rclpy.executors.SingleThreadedExecutor()
+        self.executor: Any = SingleThreadedExecutor()
         self.executor.add_node(self.node)
         for work in (self.executor.spin, self._publish_streams):
             threading.Thread(target=work, daemon=True).start()
 
     def subscribe(self, topic: str, kind: str, depth: int = 10, latched: bool = False) -> None:
+        """Keeps the messages of a topic."""
         self.received[topic] = []
         durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
         self.node.create_subscription(
@@ -73,6 +77,7 @@ class Peer:
         self.streams[message["topic"]] = message, 1.0 / rate_hz
 
     def quiet(self) -> None:
+        """Ends all streams."""
         self.streams.clear()
         while self.rivals:
             self.node.destroy_publisher(self.rivals.pop())
@@ -90,6 +95,7 @@ class Peer:
         return {"success": reply.success, "message": reply.message, "seconds": seconds}
 
     def subscribers(self, topic: str) -> int:
+        """Returns the number of subscribers of a topic."""
         return self.node.count_subscribers(topic)
 
     def _publish_streams(self) -> None:
@@ -104,11 +110,13 @@ class Peer:
 
 
 def kind_of(name: str) -> Any:
+    """Returns the class of a message by its dotted name."""
     module, _, kind = name.rpartition(".")
     return getattr(importlib.import_module(module), kind)
 
 
 def set_fields(message: Any, fields: dict[str, Any]) -> None:
+    """Sets fields of a message, also nested ones."""
     for name, value in fields.items():
         if isinstance(value, dict):
             set_fields(getattr(message, name), value)
@@ -117,6 +125,7 @@ def set_fields(message: Any, fields: dict[str, Any]) -> None:
 
 
 def to_fields(message: Any) -> Any:
+    """Returns a message as JSON has it."""
     if hasattr(message, "get_fields_and_field_types"):
         names = message.get_fields_and_field_types()
         return {name: to_fields(getattr(message, name)) for name in names}
@@ -128,6 +137,7 @@ def to_fields(message: Any) -> Any:
 
 
 def main() -> None:
+    """Performs one command a line, and prints its result."""
     peer = Peer()
     for line in sys.stdin:
         command = json.loads(line)

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from tests.support.ros2.environment import ros_environment
-from tests.support.ros2.processes import CRISP, JOINTS, POSE, RosPeer, pose, running_node
 
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.fuzz.served import KeyedServer
+from benchmarks.serving.ros2.environment import NoRosError, ros_environment
+from benchmarks.serving.ros2.processes import CRISP, JOINTS, POSE, RosPeer, pose, running_node
 from skill_proto.messages import Telemetry
 from skill_runtime.client import ClientError, SkillClient
 
@@ -61,6 +61,18 @@ class Config:
 def main() -> None:
     """Measures, and prints a table."""
     config = tyro.cli(Config, prog="python -m benchmarks.serving.ros2", description=__doc__)
+    try:
+        measure(config)
+    except NoRosError as error:
+        raise SystemExit(f"benchmarks.serving.ros2: {error}") from None
+
+
+def measure(config: Config) -> None:
+    """Measures, prints a table, and writes the file.
+
+    Raises:
+        NoRosError: There is no ROS.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         environment = stack.enter_context(ros_environment(folder))

@@ -8,6 +8,8 @@ Usage: crisp_program.py reach X Y Z | crisp_program.py circle RADIUS PERIOD_S SE
 
 # ruff: noqa: ANN401  crisp_py has no types here
 
+# pyright: reportMissingModuleSource=false
+
 from __future__ import annotations
 
 import json
@@ -37,6 +39,7 @@ def leave_out(module: str, *names: str) -> ModuleType:
 
 
 def make_robot() -> Any:
+    """Returns crisp_py's robot, connected."""
     from geometry_msgs.msg import TransformStamped
 
     leave_out("control_msgs")
@@ -46,7 +49,8 @@ def make_robot() -> Any:
     )
     leave_out("crisp_py.utils.tf_pose", "TfPose")
     leave_out("tf2_ros").__dict__["TransformStamped"] = TransformStamped
-    from crisp_py.robot import Robot, RobotConfig
+    # In the environment of ROS alone, see wheels.txt.
+    from crisp_py.robot import Robot, RobotConfig  # pyright: ignore[reportMissingImports]
 
     config = RobotConfig(joint_names=JOINTS, home_config=[0.0] * 7, base_frame="world")
     robot: Any = Robot(robot_config=config)
@@ -54,7 +58,11 @@ def make_robot() -> Any:
     return robot
 
 
-def reach(robot: Any, place: list[float]) -> dict[str, object]:
+def reach(
+    robot: Any,
+    place: list[float],
+) -> dict[str, object]:
+    """Moves the end effector to a place [m], and returns its distance from it [m]."""
     robot.move_to(position=place, speed=0.15)
     ends = time.monotonic() + 30.0
     while (left := math.dist(robot.end_effector_pose.position, place)) > 0.005:
@@ -64,7 +72,13 @@ def reach(robot: Any, place: list[float]) -> dict[str, object]:
     return {"distance_m": left}
 
 
-def circle(robot: Any, radius: float, period_s: float, seconds: float) -> dict[str, object]:
+def circle(
+    robot: Any,
+    radius: float,
+    period_s: float,
+    seconds: float,
+) -> dict[str, object]:
+    """Draws a circle, and returns time [s], target and end effector [m] of each sample."""
     robot.move_to(position=[radius, 0.0, HEIGHT], speed=0.15)
     time.sleep(1.0)
     began, samples = time.monotonic(), []
@@ -78,6 +92,7 @@ def circle(robot: Any, radius: float, period_s: float, seconds: float) -> dict[s
 
 
 def main() -> None:
+    """Performs the task of the command line, and prints its result as JSON."""
     task, *numbers = sys.argv[1:]
     robot = make_robot()
     values = list(map(float, numbers))

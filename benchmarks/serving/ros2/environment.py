@@ -1,4 +1,4 @@
-"""ROS 2 for the processes of a test: wheels in .venv/ros2, or the ROS of the shell."""
+"""ROS 2 for processes: wheels in .venv/ros2, or the ROS of the shell."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 WHEELS = Path(sys.prefix) / "ros2"
 """Where `make install-dev` installs the packages of wheels.txt."""
 
@@ -20,18 +18,24 @@ DOMAINS = range(1, 102)
 """Domains whose ports lie below those that Linux gives to other programs."""
 
 
+class NoRosError(Exception):
+    """ROS 2 is not on this machine."""
+
+
 @contextmanager
 def ros_environment(folder: Path) -> Generator[dict[str, str]]:
     """Yields the environment of a process with ROS, in a domain of its own on this machine alone.
 
-    Skips the test where there is no ROS.
-
     Args:
         folder: For the logs of ROS.
+
+    Raises:
+        NoRosError: There is no ROS.
+        RuntimeError: Every domain is in use.
     """
     environment = _with_ros()
     if environment is None:
-        pytest.skip("no ROS 2 here: neither .venv/ros2 (make install-dev) nor one in this shell")
+        raise NoRosError("no ROS 2 here: neither .venv/ros2 (make install-dev) nor in this shell")
     with _free_domain() as domain:
         yield environment | {
             "ROS_DOMAIN_ID": str(domain),
@@ -56,7 +60,7 @@ def _with_ros() -> dict[str, str] | None:
 
 @contextmanager
 def _free_domain() -> Generator[int]:
-    """Yields a domain that no other test of this machine uses."""
+    """Yields a domain that no other program of this kind uses on this machine."""
     first = os.getpid() % len(DOMAINS)
     for domain in (*DOMAINS[first:], *DOMAINS[:first]):
         path = Path(tempfile.gettempdir()) / f"skill-serve-test-ros-domain-{domain}"
@@ -67,4 +71,4 @@ def _free_domain() -> Generator[int]:
                 continue
             yield domain
             return
-    pytest.fail("every ROS domain is in use by another test")
+    raise RuntimeError("every ROS domain is in use by another program of this kind")
