@@ -51,6 +51,15 @@ def swing(client: SkillClient, seconds: float) -> None:
         time.sleep(0.4)
 
 
+def swing_until_it_moves(client: SkillClient) -> None:
+    """Swings, again after each fault of a busy machine; fails the test after a timeout."""
+    before = client.state()
+    ends = time.monotonic() + DEADLINE_S
+    while moved_rad(client.state(), before) < 0.05:
+        assert time.monotonic() < ends, f"never moved; the last state was {client.state()}"
+        swing(client, 0.8)
+
+
 def moved_rad(state: Telemetry, before: Telemetry) -> float:
     """Returns how far the joint that has moved farthest is from its place in another state."""
     pairs = zip(state.joint_position, before.joint_position, strict=True)
@@ -174,8 +183,7 @@ def test_lost_packets_are_a_fault_that_ends_by_itself(robot: Robot, tmp_path: Pa
         assert state.connection.last_reflex == ("communication_constraints_violation",)
         assert state.counters["recoveries"] >= 1
         assert state.counters.get("clears", 0) == 0
-        swing(client, 1.5)
-        assert speed_of(state_when(client, lambda state: speed_of(state) > 0.02)) > 0.02
+        swing_until_it_moves(client)
         code, output = running.end()
         assert code == 0, output
         assert "communication_constraints_violation" in str(box.end()["reflexes"])

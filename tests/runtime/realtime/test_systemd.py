@@ -117,7 +117,7 @@ def test_the_example_unit_has_valid_options_and_an_existing_model() -> None:
     arguments = tyro.cli(ServeOptions, args=words)
     check_options(arguments)
     assert Path(program).name == "skill-serve"
-    assert arguments.stopped
+    assert arguments.motion.stopped
     assert (Path(__file__).parents[3] / arguments.model).exists()
     assert float(service["WatchdogSec"]) >= 4 * NOTIFY_INTERVAL_S
     assert service["RestartPreventExitStatus"] == "2"

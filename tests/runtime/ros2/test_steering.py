@@ -225,6 +225,7 @@ def test_a_stream_that_outlasts_a_restart_does_not_move_the_arm(policy_file: Pat
         time.sleep(3 * PARAMETERS.silence_s)
         with serving(policy_file, addresses=addresses) as served:
             steered.refuses.clear()
+            until(lambda: mode(served) == "hold")
             time.sleep(0.5)
             assert (holder(served), mode(served)) == (None, "hold")
             assert "pause the targets" in steered.status.known.blocked
