@@ -58,6 +58,10 @@ class Motion:
     """``(n, nu)`` commands of the actuators."""
     standing: Flags
     """``(n,)``."""
+    height: Array
+    """``(n,)`` of the root [m]."""
+    earlier: Array
+    """``(n,)`` velocity of the root along x at the start of the control step [m/s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +79,9 @@ class Body:
     height: int
     """Place of the root's height in ``qpos``."""
     noise: float
-    """Amplitude of the noise of a start, on ``qpos`` (uniform) and ``qvel``."""
+    """Amplitude of the noise of a start, on ``qpos`` and ``qvel``."""
+    position_noise: Noise = "uniform"
+    """Distribution of the noise on ``qpos``."""
     velocity_noise: Noise
     """Distribution of the noise on ``qvel``."""
     reward: Callable[[Motion], Array]

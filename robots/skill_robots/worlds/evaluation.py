@@ -13,6 +13,7 @@ from skill_robots.worlds.metrics import goal_metrics, skill_metrics
 from skill_robots.worlds.mujoco_world import BodyConfig
 from skill_robots.worlds.registry import WorldConfig, make_world
 from skill_robots.worlds.rollouts import OnStep, WorldTrajectories, world_rollouts
+from skill_robots.worlds.varied.world import VariedConfig
 from skill_robots.worlds.world import Coordinates
 
 
@@ -25,6 +26,8 @@ def exact(config: WorldConfig) -> WorldConfig:
         return replace(config, processes=False)
     if isinstance(config, BodyConfig):
         return replace(config, integrator="file", restart_lying_after=None)
+    if isinstance(config, VariedConfig):
+        return replace(config, integrator="file")
     return config
 
 

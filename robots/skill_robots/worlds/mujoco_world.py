@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from skill_proto.arrays import Array, Flags, Ids
 from skill_proto.manifest import ActionPart
-from skill_robots.worlds.bodies import BODIES, Body, Motion
+from skill_robots.worlds.bodies import BODIES, Body, Motion, Noise
 from skill_robots.worlds.body_fields import body_fields
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.packaged.mjcf import packaged_spec
@@ -63,27 +63,40 @@ class MujocoWorld:
         seed: Seed of the starts.
         threads: Physics threads.
         scenery: MJCF of further geoms that do not move, such as hurdles.
+        body: A row of another table; None: the body that the configuration names.
 
     Attributes:
         spec: The description.
         n: Number of scenes.
+        body: The row of the body.
+        model: The compiled model, which all scenes share.
+        batch: The scenes.
+        forward: Rewarded velocity of the last step ``(n,)``, 0 at the start of an episode and after
+            an unstable step [m/s].
 
     Raises:
         WorldError: There is no such body, or its MJCF is not installed.
     """
 
     def __init__(
-        self, config: BodyConfig, n: int, *, seed: int = 0, threads: int = 1, scenery: str = ""
+        self,
+        config: BodyConfig,
+        n: int,
+        *,
+        seed: int = 0,
+        threads: int = 1,
+        scenery: str = "",
+        body: Body | None = None,
     ) -> None:
-        self.body = body = find_body(config.body)
+        self.body = body = find_body(config.body) if body is None else body
         self.model = model = body_model(body, scenery)
         if config.integrator == "euler":
             model.opt.integrator = mujoco.mjtIntegrator.mjINT_EULER.value
         self.config = config
         self.n = n
-        self.spec = body_spec(config, model)
+        self.spec = body_spec(config, model, body)
         self.rng = np.random.default_rng(seed)
-        self._batch = batch = Batch(model, n, nthread=threads, persistent=True)
+        self.batch = batch = Batch(model, n, nthread=threads, persistent=True)
         self._qpos, self._qvel, self._ctrl = map(batch.bind, ("qpos", "qvel", "ctrl"))
         self._time = batch.bind("time")
         self._origins, self._mass_centres = batch.bind("xpos"), batch.bind("xipos")
@@ -96,24 +109,21 @@ class MujocoWorld:
             self._driven = model.jnt_qposadr[model.actuator_trnid[:, 0]]
         self._step_s = body.frame_skip * model.opt.timestep
         self._lying = np.zeros(n, dtype=np.int64)
+        self.forward = np.zeros(n)
         self._free = model.jnt_type[0] == mujoco.mjtJoint.mjJNT_FREE.value
         self.reset()
 
     def reset(self, ids: Ids | None = None) -> Array:
         """Starts an episode in the scenes ``ids``."""
         ids = np.arange(self.n) if ids is None else np.asarray(ids)
-        model, body, rng = self.model, self.body, self.rng
-        self._batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
-        shape = (len(ids), model.nq)
-        self._qpos[ids] = self._start + rng.uniform(-body.noise, body.noise, shape)
-        shape = (len(ids), model.nv)
-        if body.velocity_noise == "normal":
-            self._qvel[ids] = body.noise * rng.standard_normal(shape)
-        else:
-            self._qvel[ids] = rng.uniform(-body.noise, body.noise, shape)
+        body, model = self.body, self.model
+        self.batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
+        self._qpos[ids] = self._start + self._noise(body.position_noise, (len(ids), model.nq))
+        self._qvel[ids] = self._noise(body.velocity_noise, (len(ids), model.nv))
         self._time[ids] = START_TIME_S
-        self._batch.forward(ids)  # as in Gymnasium's set_state
+        self.batch.forward(ids)  # as in Gymnasium's set_state
         self._lying[ids] = 0
+        self.forward[ids] = 0.0
         return self.observe()
 
     def observe(self) -> Array:
@@ -125,17 +135,25 @@ class MujocoWorld:
         start, before, due = self.observe(), self._forward_position(), self._time + self._step_s
         nq, nv = self.model.nq, self.model.nv
         self._ctrl[:] = self._command(np.clip(action, -1.0, 1.0))
-        self._batch.step(nstep=self.body.frame_skip)
+        self.batch.step(nstep=self.body.frame_skip)
         unstable = self._time < due - 0.5 * self.model.opt.timestep
         forward = (self._forward_position() - before) / self._step_s
         standing = self._standing()
-        reward = self.body.reward(Motion(forward=forward, ctrl=self._ctrl, standing=standing))
+        motion = Motion(
+            forward=forward,
+            ctrl=self._ctrl,
+            standing=standing,
+            height=self._qpos[:, self.body.height],
+            earlier=start[:, nq],
+        )
+        reward = self.body.reward(motion)
         terminated = ~standing & ~unstable & self.config.terminals
         ended = terminated | unstable | self._lies_too_long()
         if unstable.any():  # MuJoCo has reset these scenes; the step did not lead there
             self._qpos[unstable] = start[unstable, :nq]
             self._qvel[unstable] = start[unstable, nq : nq + nv]
         reward = np.where(unstable, 0.0, reward)
+        self.forward = np.where(unstable, 0.0, forward)
         return Step(self.observe(), reward, terminated, ended, valid=~unstable)
 
     def positions(self) -> Array:
@@ -164,6 +182,11 @@ class MujocoWorld:
 
     def close(self) -> None:
         """Has no effect: the batch frees itself."""
+
+    def _noise(self, kind: Noise, shape: tuple[int, int]) -> Array:
+        if kind == "normal":
+            return self.body.noise * self.rng.standard_normal(shape)
+        return self.rng.uniform(-self.body.noise, self.body.noise, shape)
 
     def _command(self, action: Array) -> Array:
         """Returns the commands of the actuators ``(n, nu)`` for actions in [-1, 1]."""
@@ -261,9 +284,9 @@ def load_model(path: Path, scenery: str = "") -> mujoco.MjModel:
     return model
 
 
-def body_spec(config: BodyConfig, model: mujoco.MjModel) -> WorldSpec:
-    """Returns the description of a body's world."""
-    body = find_body(config.body)
+def body_spec(config: BodyConfig, model: mujoco.MjModel, body: Body | None = None) -> WorldSpec:
+    """Returns the description of a body's world; see :class:`MujocoWorld` for ``body``."""
+    body = find_body(config.body) if body is None else body
     fields = body_fields(model)
     step = body.joint_step
     spec = WorldSpec(

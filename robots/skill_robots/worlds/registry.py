@@ -2,6 +2,7 @@
 
 - ``tabletop``: the Panda on its table.
 - ``ant``, ``half_cheetah``, ...: a MuJoCo body.
+- ``varied_ant``, ``crippled_ant``, ...: a MuJoCo body with hidden quantities.
 - ``gymnasium:Reacher-v5``: an environment that Gymnasium knows; ``gymnasium:module:Name-v1`` if
   a module of another package registers it.
 - ``my_package.module:function``: a function that returns a ``gymnasium.Env``, or the class of one.
@@ -25,9 +26,11 @@ from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld, MakeEnvironment
 from skill_robots.worlds.mujoco_world import ALL_BODIES, BodyConfig, MujocoWorld
 from skill_robots.worlds.tabletop_world import TabletopWorld
+from skill_robots.worlds.varied.table import VARIED
+from skill_robots.worlds.varied.world import VariedConfig, VariedWorld
 from skill_robots.worlds.world import World
 
-WorldConfig = TabletopConfig | BodyConfig | GymnasiumConfig
+WorldConfig = TabletopConfig | BodyConfig | VariedConfig | GymnasiumConfig
 
 TABLETOP = "tabletop"
 GYMNASIUM = "gymnasium:"
@@ -41,6 +44,8 @@ def default_config(name: str) -> WorldConfig:
         return TabletopConfig()
     if name in ALL_BODIES:
         return BodyConfig(body=name)
+    if name in VARIED:
+        return VariedConfig(body=name, episode_steps=VARIED[name].episode_steps)
     return GymnasiumConfig(environment=name)
 
 
@@ -49,7 +54,7 @@ def world_name(config: WorldConfig) -> str:
     match config:
         case TabletopConfig():
             return TABLETOP
-        case BodyConfig():
+        case BodyConfig() | VariedConfig():
             return config.body
         case GymnasiumConfig():
             return config.environment
@@ -72,6 +77,8 @@ def make_world(config: WorldConfig, n: int, *, seed: int = 0, threads: int = 1) 
             return TabletopWorld(config, n, seed=seed, threads=threads)
         case BodyConfig():
             return MujocoWorld(config, n, seed=seed, threads=threads)
+        case VariedConfig():
+            return VariedWorld(config, n, seed=seed, threads=threads)
         case GymnasiumConfig():
             make = find_environment(config.environment, config.settings)
             steps = config.episode_steps or _registered_steps(config.environment)
@@ -113,7 +120,7 @@ def find_environment(name: str, settings: tuple[str, ...] = ()) -> MakeEnvironme
 
 def world_names() -> list[str]:
     """Returns the names of the worlds that are installed, apart from Gymnasium's."""
-    return [TABLETOP, *ALL_BODIES, *sorted(point.name for point in _entry_points())]
+    return [TABLETOP, *ALL_BODIES, *VARIED, *sorted(point.name for point in _entry_points())]
 
 
 def is_given_by_name(name: str) -> bool:
@@ -123,7 +130,8 @@ def is_given_by_name(name: str) -> bool:
     """
     identifier = name.removeprefix(GYMNASIUM)
     is_registered = identifier != name and ":" not in identifier
-    return name == TABLETOP or name in ALL_BODIES or (is_registered and "GymV" not in identifier)
+    is_built_in = name == TABLETOP or name in ALL_BODIES or name in VARIED
+    return is_built_in or (is_registered and "GymV" not in identifier)
 
 
 def _registered_steps(name: str) -> int | None:

@@ -9,10 +9,13 @@ collector knows which transitions belong to one episode.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from skill_proto.arrays import Array, Flags, Ids
 from skill_proto.manifest import ActionPart, ObservationField
+
+Split = Literal["train", "moderate", "extreme"]
+"""A set of contexts: that of training, or one of two tests of growing difficulty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +23,8 @@ class Coordinates:
     """The quantities that coverage and goals of a world are about."""
 
     names: tuple[str, ...]
-    """Observation entries, as ``field.component``."""
+    """Observation entries, as ``field.component``. Those of a world without goals may be entries
+    that it does not observe."""
     unit: str
     """SI unit; '1' if dimensionless."""
     cell: float
@@ -175,4 +179,22 @@ class World(Protocol):
 
     def close(self) -> None:
         """Frees processes and physics engines. Further calls have no effect."""
+        ...
+
+
+@runtime_checkable
+class ContextWorld(World, Protocol):
+    """A world whose hidden quantities can be chosen."""
+
+    def contexts(self, split: Split) -> Array:
+        """Returns every context of a set, ``(cells, K)``."""
+        ...
+
+    def set_contexts(self, ids: Ids, values: Array | None) -> None:
+        """Fixes the hidden quantities of the following episodes of the scenes ``ids``.
+
+        Args:
+            ids: The scenes ``(k,)``.
+            values: ``(k, K)`` or ``(K,)``; None: they are drawn again.
+        """
         ...
