@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from skill_proto.arrays import Array
 from skill_robots.observation import PUSH_OBSERVATION, scales
-from skill_training.algorithms.context_sac import encoder_inputs
 from skill_training.context.objective import Contrasted, ContrastiveConfig, ContrastiveTerm
 from skill_training.context.sampling import Pairs
 from skill_training.data.episodes import EpisodeReplay, Episodes
@@ -77,12 +76,12 @@ class Run:
 
     def _regression(self, episodes: Episodes) -> Tensor:
         """Returns the mean squared error of log mass and log friction, over all steps."""
-        estimate = self._head(self._encoder(*encoder_inputs(episodes))[0])
+        estimate = self._head(self._encoder(*episodes.encoder_inputs)[0])
         return (estimate + estimate.new_tensor(CENTRE) - episodes.truth).square().mean()
 
     def _contrast(self, drawn: Contrasted) -> Tensor:
-        queries = self._encoder(*encoder_inputs(drawn.queries))[0]
-        keys = self._momentum(*encoder_inputs(drawn.keys))
+        queries = self._encoder(*drawn.queries.encoder_inputs)[0]
+        keys = self._momentum(*drawn.keys.encoder_inputs)
         return drawn.loss(queries, keys, self._generator)
 
     @torch.no_grad()
@@ -108,7 +107,7 @@ class Run:
     def contexts(self, episodes: Episodes) -> Array:
         """Returns the context ``(B, C)`` at the end of each episode."""
         parts = [
-            self._encoder(*encoder_inputs(part))[0]
+            self._encoder(*part.encoder_inputs)[0]
             for part in (episodes.take(rows) for rows in torch.arange(len(episodes)).split(256))
         ]
         return torch.cat([part[:, -1] for part in parts]).cpu().numpy().astype(np.float64)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.algorithms.transitions import Transitions
 from skill_training.data.episodes import EpisodeReplay, Episodes
+from skill_training.recipes.skill_aware.task import BringToGoal
 
 MakeEpisodes = Callable[..., Episodes]
 MakeSac = Callable[..., ContextSac]
@@ -58,12 +59,16 @@ def transitions(*, there: list[list[bool]], steps: list[int]) -> Transitions:
         for k in range(window):
             arrivals[i, k, :2] = 0.01 if there[i][k] else 0.2 + 0.1 * k
         arrivals[i, steps[i] :] = arrivals[i, steps[i] - 1]  # as sampled at an episode's edge
+    brings = BringToGoal(0, 3, rest_height=0.02, success_radius=0.05)
+    reward, end = brings.reward(arrivals.flatten(0, 1), torch.zeros(n * window, 2))
     return Transitions(
         observation=torch.randn(n, 8, generator=generator),
         action=torch.rand(n, 3, generator=generator),
         goal=torch.zeros(n, 2),
         arrivals=arrivals,
         steps=torch.tensor(steps),
+        reward=reward.unflatten(0, (n, window)),
+        end=end.unflatten(0, (n, window)),
         context=torch.randn(n, 4, generator=generator),
         next_context=torch.randn(n, 4, generator=generator),
         imitate=torch.zeros(n, dtype=torch.bool),

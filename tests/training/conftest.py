@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +161,13 @@ def make_sac() -> Callable[..., ContextSac]:
     ``make_sac(ends=True, seed=1, **settings)``; settings as in ContextSacConfig.
     """
 
-    def build(*, ends: bool = False, seed: int = 0, **settings: object) -> ContextSac:
+    def build(
+        *,
+        ends: bool = False,
+        seed: int = 0,
+        step_scale: Sequence[float] = (1.0,) * 8,
+        **settings: object,
+    ) -> ContextSac:
         small = {"hidden": (16, 16), "episodes_per_block": 6, "batch_size": 64}
         config = ContextSacConfig(
             **{"encoder": EncoderConfig(size=4, hidden=8), **small, **settings}
@@ -175,6 +181,7 @@ def make_sac() -> Callable[..., ContextSac]:
             action_size=3,
             truth_mean=[0.5, -1.0],
             truth_std=[2.0, 0.5],
+            step_scale=step_scale,
             seed=seed,
         )
 

@@ -20,7 +20,7 @@ from tests.support.context_sac import (
 )
 from torch import Tensor
 
-from skill_training.algorithms.context_sac import ENCODER_GRADIENT_NORM
+from skill_training.algorithms.context_sac import ENCODER_GRADIENT_NORM, ContextSac
 from skill_training.algorithms.transitions import Transitions
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.data.episodes import EpisodeReplay
@@ -106,7 +106,7 @@ def test_keys_carry_no_gradient(make_sac: MakeSac, replay: EpisodeReplay) -> Non
     assert all(parameter.grad is None for parameter in algorithm.target_critic.parameters())
 
 
-@pytest.mark.parametrize("sampling", ["ccm", "satesac", "saccm"])
+@pytest.mark.parametrize("sampling", ["ccm", "satesac", "saccm", "cross"])
 @pytest.mark.parametrize("loss", ["nce", "sigmoid"])
 def test_the_contrastive_term_moves_only_the_encoder(
     sampling: str, loss: str, make_sac: MakeSac, replay: EpisodeReplay
@@ -290,3 +290,57 @@ def test_without_demonstrations_all_episodes_are_collected_ones(
     (batch,) = critic_batches(algorithm, replay)
     assert not batch.imitate.any()
     assert bool(algorithm.update(replay)["actor/imitation"] == 0)
+
+
+# A forward model, and the release's two steps -----------------------------------------------------
+
+
+def test_a_forward_model_trains_the_encoder_and_itself(
+    make_sac: MakeSac, replay: EpisodeReplay
+) -> None:
+    def learned(weight: float) -> tuple[ContextSac, Tensor, Tensor]:
+        term = ContrastiveConfig(sampling="tesac")
+        algorithm = make_sac(contrastive=term, forward_model_weight=weight)
+        algorithm.update(replay)
+        return algorithm, parameters_of(algorithm.encoder), parameters_of(algorithm.critic)
+
+    alone, weak, strong = learned(0.0), learned(1.0), learned(50.0)
+    assert alone[0].forward_model is None
+    assert not torch.equal(weak[1], strong[1])
+    assert torch.equal(weak[2], strong[2])  # with the same draws and another weight
+    model = weak[0].forward_model
+    assert model is not None
+    before = parameters_of(model)
+    metrics = weak[0].update(replay)
+    assert "context/forward_model_loss" not in metrics  # within a block the encoder rests
+    for _ in range(3):
+        metrics = weak[0].update(replay)
+    assert not torch.equal(parameters_of(model), before)
+    assert set(weak[0].stateful()) - set(alone[0].stateful()) == {
+        "forward_model",
+        "forward_model_optimizer",
+    }
+
+
+def test_a_forward_model_needs_the_typical_changes(make_sac: MakeSac) -> None:
+    with pytest.raises(ValueError, match="8 typical changes"):
+        make_sac(forward_model_weight=1.0, step_scale=())
+
+
+def test_separate_steps_move_the_encoder_twice(make_sac: MakeSac, replay: EpisodeReplay) -> None:
+    def learned(steps: str, weight: float) -> tuple[Tensor, int]:
+        term = ContrastiveConfig(
+            sampling="saccm", batch=8, weight=weight, optimizer_steps=steps, rank="advantage"
+        )
+        algorithm = make_sac(contrastive=term)
+        algorithm.update(replay)
+        first = next(algorithm.encoder.parameters())
+        return parameters_of(algorithm.encoder), int(
+            algorithm.encoder_optimizer.state[first]["step"]
+        )
+
+    joint, separate = learned("joint", 1.0), learned("separate", 1.0)
+    assert (joint[1], separate[1]) == (1, 2)
+    assert not torch.equal(joint[0], separate[0])
+    # A tiny gradient of its own still makes Adam take a whole step.
+    assert not torch.allclose(learned("separate", 1e-6)[0], learned("joint", 1e-6)[0], atol=1e-5)

@@ -31,7 +31,7 @@ def _saved(algorithm: ContextSac) -> dict[str, Any]:
     return loaded
 
 
-@pytest.mark.parametrize("sampling", ["tesac", "ccm", "satesac", "saccm"])
+@pytest.mark.parametrize("sampling", ["tesac", "ccm", "satesac", "saccm", "cross"])
 def test_a_state_continues_bit_for_bit_also_within_a_block(
     sampling: str, make_sac: MakeSac, make_episodes: MakeEpisodes, replay: EpisodeReplay
 ) -> None:
@@ -44,6 +44,7 @@ def test_a_state_continues_bit_for_bit_also_within_a_block(
         "demonstration_share": 0.3,
         "imitation_weight": 0.5,
         "actor_frozen_updates": 8,
+        "forward_model_weight": 1.0 if sampling == "cross" else 0.0,
     }
     first = make_sac(**settings)
     for _ in range(6):  # in the middle of the second block

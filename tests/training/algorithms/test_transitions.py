@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -68,3 +69,15 @@ def test_the_share_of_hindsight_goals(make_episodes: MakeEpisodes) -> None:
     batch = _draw(episodes, hindsight_share=0.4, batch_size=4000)
     own = (batch.goal == episodes.goal[_where(batch)]).all(1)
     assert float(own.float().mean()) == pytest.approx(0.6, abs=0.04)
+
+
+def test_transitions_end_with_the_steps_that_count(make_episodes: MakeEpisodes) -> None:
+    length = torch.tensor([10, 1, 4, 7] * 10)
+    episodes = replace(make_episodes(40, steps=STEPS), length=length)
+    batch = _draw(episodes, return_steps=3, hindsight_share=0.5, batch_size=4000)
+    episode, step = _where(batch)
+    assert (step < length[episode]).all()
+    assert torch.equal(batch.steps, (length[episode] - step).clamp_max(3))
+    assert (batch.arrivals[:, -1, 7].long() <= length[episode]).all()
+    for count in (1, 4, 7, 10):  # every step that counts is drawn
+        assert set(step[length[episode] == count].tolist()) == set(range(count))

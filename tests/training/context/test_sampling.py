@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from skill_training.context.sampling import SAMPLINGS, Ccm, Pairs, Ranked, SaCcm, SaTesac, Tesac
+from skill_training.context.sampling import (
+    SAMPLINGS,
+    Ccm,
+    Cross,
+    Pairs,
+    Ranked,
+    SaCcm,
+    SaTesac,
+    Tesac,
+)
 
 
 def _generator(seed: int = 0) -> torch.Generator:
@@ -31,6 +40,7 @@ def test_every_method_has_its_sampling() -> None:
         "ccm": Ccm,
         "satesac": SaTesac,
         "saccm": SaCcm,
+        "cross": Cross,
     }
 
 
@@ -156,3 +166,51 @@ def test_a_seed_repeats_a_draw(name: str) -> None:
     assert other is not None
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+# Good ones of other tasks as negatives ------------------------------------------------------------
+
+
+@settings(max_examples=50)
+@given(seed=st.integers(0, 10_000), tasks=st.integers(2, 12), size=st.sampled_from([8, 16, 64]))
+def test_cross_negatives_are_bad_of_the_task_or_good_of_another(
+    seed: int, tasks: int, size: int
+) -> None:
+    task, returns = _pool(seed, tasks)
+    sample = Cross().draw(task, returns, size, _generator(seed))
+    if sample is None:
+        return
+    names = task[sample.positive]
+    groups, good = sample.positive.shape
+    assert (names == names[:, :1]).all()
+    assert len(set(names[:, 0].tolist())) == groups
+    for group in range(groups):
+        own = task[sample.negative[group]] == names[group, 0]
+        assert int(own.sum()) == good
+        worst = returns[sample.positive[group]].min()
+        assert (returns[sample.negative[group][own]] <= worst).all()
+        others = set(sample.negative[group][~own].tolist())
+        everywhere = set(sample.positive.flatten().tolist())
+        assert others == everywhere - set(sample.positive[group].tolist())
+    assert len(sample.episodes) <= size
+
+
+def test_cross_needs_two_tasks_with_four_trajectories() -> None:
+    returns = torch.arange(12.0)
+    alone = torch.tensor([1] * 4 + [2] * 3 + [3] * 3 + [4] * 2)
+    assert Cross().draw(alone, returns, 8, _generator()) is None
+    both = torch.tensor([1] * 4 + [2] * 4 + [3] * 4)
+    sample = Cross().draw(both, returns, 8, _generator())
+    assert sample is not None
+    assert sample.positive.shape == (2, 2)
+    assert sample.negative.shape == (2, 4)
+
+
+def test_ranked_places_lead_back_to_the_indices() -> None:
+    sample = Ranked(
+        positive=torch.tensor([[9, 4], [7, 2]]), negative=torch.tensor([[1, 7, 2], [1, 9, 4]])
+    )
+    assert sample.episodes.tolist() == [9, 4, 7, 2, 1]
+    good, bad = sample.places
+    assert sample.episodes[good].tolist() == sample.positive.tolist()
+    assert sample.episodes[bad].tolist() == sample.negative.tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -134,3 +135,36 @@ def test_concatenate_and_take(make_episodes: MakeEpisodes) -> None:
     assert len(whole) == 5
     assert whole.returns.tolist() == [0, 1, 2, 3, 4]
     _same(whole.take(torch.tensor([3, 4])), make_episodes(2, first=3, seed=1))
+
+
+# Windows of longer episodes -----------------------------------------------------------------------
+
+
+def test_a_window_begins_with_the_action_before_it(make_episodes: MakeEpisodes) -> None:
+    before = torch.rand(4, 3)
+    window = replace(make_episodes(4), before=before)
+    assert torch.equal(window.previous_action[:, 0], before)
+    assert torch.equal(window.previous_action[:, 1:], window.action)
+    assert window.encoder_inputs[1].shape == (4, 11, 3)
+
+
+def test_windows_pass_through_replay_and_its_state(make_episodes: MakeEpisodes) -> None:
+    replay = EpisodeReplay(8)
+    window = replace(
+        make_episodes(6),
+        before=torch.rand(6, 3),
+        reward=torch.rand(6, 10),
+        length=torch.arange(1, 7),
+        terminal=torch.arange(6) % 2 == 0,
+    )
+    replay.add(window)
+    other = EpisodeReplay(8)
+    other.load_state_dict(replay.state_dict())
+    for held in (replay, other):
+        _same(held.at(torch.arange(6)), window)
+    both = concatenate(window, other.at(torch.tensor([0])))
+    assert both.counted.tolist() == [1, 2, 3, 4, 5, 6, 1]
+    assert make_episodes(2).counted.tolist() == [10, 10]
+    starts = replay.starts(torch.tensor([2, 0]))
+    assert torch.equal(starts[:, :8], window.observation[[2, 0], 0])
+    assert torch.equal(starts[:, 8:], window.goal[[2, 0], 0])

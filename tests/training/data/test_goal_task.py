@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +12,8 @@ import torch
 from skill_robots.observation import PUSH_OBSERVATION, layout
 from skill_robots.tasks.skill_aware.benchmark import SUCCESS_RADIUS_M, success
 from skill_robots.tasks.skill_aware.scenes import CUBE_REST_HEIGHT_M, OBSERVATION
+from skill_training.data.episodes import Episodes
+from skill_training.data.goal_task import WorldTask
 from skill_training.recipes.goal.task import RestAtGoal
 from skill_training.recipes.skill_aware.task import BringToGoal
 
@@ -124,3 +128,41 @@ def test_a_policy_stops_when_the_cube_is_at_the_goal() -> None:
     assert task.moves(observation, torch.zeros(3, 2)).tolist() == [[0.0], [0.0], [1.0]]
     table = RestAtGoal(torch.eye(2), 0)
     assert table.moves(observation, torch.zeros(3, 2)).tolist() == [[1.0]] * 3
+
+
+# The reward of a world ----------------------------------------------------------------------------
+
+
+def test_the_rewards_of_a_world_are_those_of_the_arrivals(
+    make_episodes: Callable[..., Episodes],
+) -> None:
+    reward = torch.arange(30.0).view(3, 10)
+    episodes = replace(
+        make_episodes(3),
+        reward=reward,
+        length=torch.tensor([10, 4, 10]),
+        terminal=torch.tensor([False, True, True]),
+    )
+    rows = torch.tensor([0, 1, 1, 2])
+    times = torch.tensor([[1, 2], [3, 4], [4, 4], [9, 10]])
+    found, end = WorldTask().rewards(episodes, rows, times, torch.zeros(4, 0))
+    assert found.tolist() == [[0, 1], [12, 13], [13, 13], [28, 29]]
+    assert end.tolist() == [[0, 0], [0, 1], [1, 1], [0, 1]]
+
+
+def test_a_world_without_terminals_ends_nothing(make_episodes: Callable[..., Episodes]) -> None:
+    episodes = replace(make_episodes(2), reward=torch.ones(2, 10))
+    rows, times = torch.tensor([0, 1]), torch.tensor([[10], [10]])
+    assert WorldTask().rewards(episodes, rows, times, torch.zeros(2, 0))[1].tolist() == [[0], [0]]
+
+
+def test_episodes_without_rewards_are_refused(make_episodes: Callable[..., Episodes]) -> None:
+    rows, times = torch.tensor([0]), torch.tensor([[1]])
+    with pytest.raises(ValueError, match="hold no rewards"):
+        WorldTask().rewards(make_episodes(1), rows, times, torch.zeros(1, 0))
+
+
+def test_the_task_of_a_world_has_no_goal() -> None:
+    observation = torch.randn(5, 8)
+    assert WorldTask().features(observation, torch.zeros(5, 0)).shape == (5, 0)
+    assert WorldTask().achieved(observation).shape == (5, 0)

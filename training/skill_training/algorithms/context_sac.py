@@ -9,14 +9,8 @@ Differences from the release (there -> here), with the reason:
       both, with half the unrolls. Under Adam this is not the same: two steps, of which one has a
       small gradient, move the encoder about sqrt(2) times as far. In the release, a contrastive
       term of any size thus makes the encoder learn faster than in TESAC.
-    - Weight of the contrastive term about .004 (SaTESAC, SaCCM on Panda) and .01 (CCM) -> 1
-      (``contrastive.weight``).
-    - Loss of pairwise sigmoids -> the paper's K-sample form; ``contrastive.loss`` selects it.
-    - Positive key: momentum embedding of the same trajectories at all steps -> of another good
-      trajectory of the group at the same step, which excludes agreement within one trajectory.
-    - Negatives of CCM from one other task -> from all other tasks.
-    - Positives of SaCCM drawn with replacement -> without, so that there may be fewer of them.
-    - Trajectories of the whole buffer -> of the newest episodes (``contrastive.pool``).
+      ``contrastive.optimizer_steps`` selects either.
+    - Those of the contrastive term: ``skill_training.context.objective``.
     - Encoder unrolled at every gradient step -> once per block of ``updates_per_block`` steps.
     - Goals in the encoder's input -> no goal there, since transitions get hindsight goals.
     - Steps after a success are not collected -> are stored and sampled like all others.
@@ -39,13 +33,15 @@ from torch.optim import Adam, Optimizer
 
 from skill_training.algorithms.actor_critic import ActorCritic, Loss, Metrics, adam, descend
 from skill_training.algorithms.context_sac_config import ContextSacConfig
+from skill_training.algorithms.imitation import imitation_loss
 from skill_training.algorithms.transitions import Transitions, draw_transitions
+from skill_training.context.forward_model import ForwardModel
 from skill_training.context.objective import Contrasted, ContrastiveTerm
 from skill_training.data.episodes import EpisodeReplay, Episodes, concatenate
 from skill_training.data.goal_task import GoalTask
 from skill_training.nets.actor import TanhGaussianActor
 from skill_training.nets.critic import Critic, update_moving_average
-from skill_training.nets.encoder import ContextEncoder, MomentumEncoder, State
+from skill_training.nets.encoder import ContextEncoder, MomentumEncoder
 from skill_training.nets.learned_policy import EstimationHead, LearnedPolicy
 from skill_training.nets.mlp import ObservationNormalizer, PositiveScalar
 from skill_training.seeding import derive_seed, torch_generator
@@ -72,8 +68,10 @@ class ContextSac(ActorCritic):
         task: Goal features, rewards and hindsight goals.
         scale: ``(O,)`` typical magnitude of each observation entry.
         action_size: A.
-        truth_mean: ``(K,)`` mean of the hidden quantities (log mass, log friction) over training.
+        truth_mean: ``(K,)`` mean of the hidden quantities over training; on the tabletop of log
+            mass and log friction.
         truth_std: ``(K,)`` their standard deviation.
+        step_scale: ``(O,)`` typical change of each entry in a control step, for a forward model.
         device: Device of networks and batches.
         seed: Seed of initial weights and noise.
     """
@@ -87,11 +85,14 @@ class ContextSac(ActorCritic):
         action_size: int,
         truth_mean: Sequence[float],
         truth_std: Sequence[float],
+        step_scale: Sequence[float] = (),
         device: torch.device | str = "cpu",
         seed: int = 0,
     ) -> None:
         self.config = config
         self.device = torch.device(device)
+        self.truth_mean = torch.tensor(truth_mean, device=device)
+        self.truth_std = torch.tensor(truth_std, device=device)
         self.generator = torch_generator(seed, "noise", self.device)
         self.draws = torch_generator(seed, "batches")
         self.updates = 0
@@ -99,8 +100,15 @@ class ContextSac(ActorCritic):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "weights"))
             self._build(task, scale, action_size)
-        self.truth_mean = torch.tensor(truth_mean, device=device)
-        self.truth_std = torch.tensor(truth_std, device=device)
+            sizes = {"context_size": config.encoder.size, "action_size": action_size}
+            self.forward_model = (
+                ForwardModel(scale=scale, step_scale=step_scale, **sizes).to(self.device)
+                if config.forward_model_weight > 0.0
+                else None
+            )
+        self.encoder_optimizers: list[Optimizer] = [self.encoder_optimizer]
+        if self.forward_model is not None:
+            self.encoder_optimizers.append(adam(self.forward_model, config.encoder.learning_rate))
         self.term = ContrastiveTerm(config.contrastive)
         self.target_entropy = config.target_entropy_per_action * action_size
 
@@ -115,7 +123,7 @@ class ContextSac(ActorCritic):
         encoder = ContextEncoder(config.encoder, scale=scale, action_size=action_size)
         self.encoder = encoder.to(device)
         self.momentum = MomentumEncoder(self.encoder, config.encoder.momentum_rate).to(device)
-        self.head = EstimationHead(config.encoder.size).to(device)
+        self.head = EstimationHead(config.encoder.size, len(self.truth_mean)).to(device)
         self.average = LearnedPolicy(self.actor, self.encoder, self.head).to(device)
         self.entropy_coefficient = PositiveScalar(config.initial_entropy_coefficient).to(device)
         self.actor_optimizer = adam(self.actor, config.actor_learning_rate)
@@ -181,6 +189,9 @@ class ContextSac(ActorCritic):
         batch = replay.sample(config.episodes_per_block, self.draws, demonstrated=demonstrated)
         inferred = config.knowledge == "inferred"
         contrasted = self.term.draw(replay, self.draws) if inferred else None
+        if contrasted is not None and config.contrastive.optimizer_steps == "separate":
+            self._contrast_alone(contrasted)
+            contrasted = None
         contexts, next_contexts, keys = self._contexts(batch, contrasted)
         own = contexts[: len(batch)]
         transitions = self._transitions(batch, own, next_contexts)
@@ -193,13 +204,27 @@ class ContextSac(ActorCritic):
             metrics |= self._learn_to_estimate(batch, own.detach())
         if config.supervised:
             loss = loss + self.estimation_loss(batch, own)
+        if inferred and self.forward_model is not None:
+            prediction = self.forward_model.loss(batch, own, self.draws)
+            loss = loss + config.forward_model_weight * prediction
+            metrics["context/forward_model_loss"] = prediction.detach()
         if config.imitation_weight > 0:
-            imitation = self._imitation(transitions, transitions.context)
+            imitation = imitation_loss(self, transitions, transitions.context)
             loss = loss + config.imitation_weight * imitation
         self._descend_critic(loss, with_encoder=inferred)
         self.momentum.follow(self.encoder)
         self._block = _Block(batch, own.detach(), next_contexts, config.updates_per_block - 1)
         return metrics, transitions
+
+    def _contrast_alone(self, contrasted: Contrasted) -> None:
+        """Takes one step of the encoder on the contrastive loss, as the release does."""
+        queries = self.encoder(*contrasted.queries.encoder_inputs)[0]
+        keys = self.momentum(*contrasted.keys.encoder_inputs)
+        term = contrasted.loss(queries, keys, self.draws)
+        self.encoder_optimizer.zero_grad(set_to_none=True)
+        (self.config.contrastive.weight * term).backward(inputs=list(self.encoder.parameters()))
+        nn.utils.clip_grad_norm_(self.encoder.parameters(), ENCODER_GRADIENT_NORM)
+        self.encoder_optimizer.step()
 
     def _continue_block(self, block: _Block) -> tuple[Metrics, Transitions]:
         """Takes one step of the critic on other transitions of the same episodes."""
@@ -222,8 +247,8 @@ class ContextSac(ActorCritic):
             return known, known, None
         online = batch if contrasted is None else concatenate(batch, contrasted.queries)
         slow = batch if contrasted is None else concatenate(batch, contrasted.keys)
-        momentum = self.momentum(*encoder_inputs(slow))
-        own = self.encoder(*encoder_inputs(online))[0]
+        momentum = self.momentum(*slow.encoder_inputs)
+        own = self.encoder(*online.encoder_inputs)[0]
         return own, momentum[: len(batch)], momentum[len(batch) :]
 
     def _transitions(self, batch: Episodes, contexts: Tensor, next_contexts: Tensor) -> Transitions:
@@ -250,16 +275,13 @@ class ContextSac(ActorCritic):
         the terms after a step that ends the episode. The entropies of the intermediate steps, which
         are part of the soft value, are left out.
         """
-        n, window = batch.arrivals.shape[:2]
-        goals = batch.goal[:, None].expand(-1, window, -1)
-        reward, end = self.task.reward(batch.arrivals.flatten(0, 1), goals.flatten(0, 1))
-        order = torch.arange(window, device=self.device)
+        order = torch.arange(batch.reward.shape[1], device=self.device)
         counts = (order < batch.steps[:, None]).float()
-        end = end.unflatten(0, (n, window)) * counts
+        end = batch.end * counts
         # 1 up to and including the step that ends the episode.
         alive = torch.cat((torch.ones_like(end[:, :1]), (1.0 - end).cumprod(1)), dim=1)
         discounts = self.config.discount**order
-        rewards = (discounts * counts * alive[:, :-1] * reward.unflatten(0, (n, window))).sum(1)
+        rewards = (discounts * counts * alive[:, :-1] * batch.reward).sum(1)
         last = batch.arrivals[:, -1]
         command = self.command(last, batch.goal, batch.next_context)
         action, log_prob = self.actor.sample(last, command, self.generator)
@@ -273,28 +295,10 @@ class ContextSac(ActorCritic):
         loss = (self._alpha() * log_prob - values).mean()
         metrics = {"actor/value": values.detach().mean(), "actor/entropy": -log_prob.mean()}
         if self.config.imitation_weight > 0:
-            imitation = self._imitation(batch, batch.context.detach())
+            imitation = imitation_loss(self, batch, batch.context.detach())
             loss = loss + self.config.imitation_weight * imitation
             metrics["actor/imitation"] = imitation
         return loss, {name: value.detach() for name, value in metrics.items()}
-
-    def _imitation(self, batch: Transitions, context: Tensor) -> Tensor:
-        """Returns the squared distance of the policy's mode from the demonstrated action.
-
-        With the filter, only transitions count whose demonstrated action has a higher value than
-        the policy's own (Nair et al. 2018, "Overcoming exploration in reinforcement learning with
-        demonstrations").
-        """
-        command = self.command(batch.observation, batch.goal, context)
-        mode = self.actor.mode(batch.observation, command)
-        chosen = batch.imitate
-        if self.config.imitation_filter:
-            with torch.no_grad():
-                demonstrated = self.critic(batch.observation, batch.action, command).amin(0)
-                own = self.critic(batch.observation, mode, command).amin(0)
-            chosen = chosen & (demonstrated > own)
-        distance = (mode - batch.action).square().sum(-1)
-        return (distance * chosen).sum() / batch.imitate.sum().clamp_min(1)
 
     def estimation_loss(self, batch: Episodes, contexts: Tensor) -> Tensor:
         """Returns the squared error of the head's standardised estimates over all steps."""
@@ -316,9 +320,9 @@ class ContextSac(ActorCritic):
         return metrics | {"actor/entropy_coefficient": self._alpha()}
 
     def _descend_critic(self, loss: Tensor, *, with_encoder: bool) -> None:
-        optimizers = [self.critic_optimizer]
+        optimizers: list[Optimizer] = [self.critic_optimizer]
         if with_encoder:
-            optimizers.append(self.encoder_optimizer)
+            optimizers += self.encoder_optimizers
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward(inputs=[p for o in optimizers for p in o.param_groups[0]["params"]])
@@ -340,7 +344,11 @@ class ContextSac(ActorCritic):
 
     def stateful(self) -> dict[str, nn.Module | Optimizer]:
         """Returns all modules and optimisers with state, by name."""
-        return {
+        model: dict[str, nn.Module | Optimizer] = {}
+        if self.forward_model is not None:
+            own = self.encoder_optimizers[-1]
+            model = {"forward_model": self.forward_model, "forward_model_optimizer": own}
+        return model | {
             "actor": self.actor,
             "critic": self.critic,
             "target_critic": self.target_critic,
@@ -384,9 +392,3 @@ class ContextSac(ActorCritic):
         super().load_state_dict(state)
         self.draws.set_state(state["draws"].cpu())
         self.updates = int(state["updates"])
-
-
-def encoder_inputs(episodes: Episodes) -> tuple[Tensor, Tensor, State]:
-    """Returns the encoder's inputs: observations, previous actions and initial state."""
-    state = (episodes.hidden, episodes.cell)
-    return episodes.observation, episodes.previous_action, state

@@ -47,6 +47,10 @@ class ContextSacConfig:
     contrastive: ContrastiveConfig = field(default_factory=ContrastiveConfig)
     """The contrastive term of the encoder's loss."""
 
+    forward_model_weight: Weight = 0.0
+    """Weight of a forward model in the encoder's loss: a network that predicts the next change of
+    the observation from context, observation and action. 0: no forward model."""
+
     hidden: tuple[PositiveInt, ...] = (256, 256)
     """Sizes of the hidden layers of actor and critic. ReLU."""
 

@@ -24,6 +24,10 @@ class Transitions:
     last observation is repeated."""
     steps: Tensor
     """``(n,)`` number of steps until then, at most N."""
+    reward: Tensor
+    """``(n, N)`` reward of each arrival."""
+    end: Tensor
+    """``(n, N)`` 1.0 if the arrival ends the episode, else 0.0."""
     context: Tensor
     """``(n, C)``, with the encoder's gradient in the first step of a block."""
     next_context: Tensor
@@ -46,25 +50,31 @@ def draw_transitions(
         episodes: ``B`` episodes of ``T`` steps.
         contexts: ``(B, T + 1, C)``, for actor and critic.
         next_contexts: ``(B, T + 1, C)``, for the target.
-        task: Gives the goal that an observation achieves.
+        task: Gives rewards, and the goal that an observation achieves.
         config: Batch size, number of return steps, share of hindsight goals.
         generator: Generator on the CPU.
     """
     count, steps = config.batch_size, episodes.action.shape[1]
     device = episodes.action.device
     b = torch.randint(len(episodes), (count,), generator=generator).to(device)
-    t = torch.randint(steps, (count,), generator=generator).to(device)
-    later = t + 1 + (torch.rand(count, generator=generator).to(device) * (steps - t)).long()
+    last = episodes.counted[b]
+    # Uniform over the steps that count; exactly the drawn number where all count.
+    t = torch.randint(steps, (count,), generator=generator).to(device) * last // steps
+    later = t + 1 + (torch.rand(count, generator=generator).to(device) * (last - t)).long()
     hindsight = (torch.rand(count, generator=generator) < config.hindsight_share).to(device)
     achieved = task.achieved(episodes.observation[b, later])
     window = torch.arange(1, config.return_steps + 1, device=device)
-    ahead = (t[:, None] + window).clamp_max(steps)
+    ahead = (t[:, None] + window).minimum(last[:, None])
+    goal = torch.where(hindsight[:, None], achieved, episodes.goal[b, t])
+    reward, end = task.rewards(episodes, b, ahead, goal)
     return Transitions(
         observation=episodes.observation[b, t],
         action=episodes.action[b, t],
-        goal=torch.where(hindsight[:, None], achieved, episodes.goal[b, t]),
+        goal=goal,
         arrivals=episodes.observation[b[:, None], ahead],
         steps=ahead[:, -1] - t,
+        reward=reward,
+        end=end,
         context=contexts[b, t],
         next_context=next_contexts[b, ahead[:, -1]],
         imitate=episodes.demonstrated[b, t] & ~hindsight,

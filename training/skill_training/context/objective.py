@@ -1,4 +1,14 @@
-"""The contrastive term of a gradient step: choice of trajectories, loss and weight."""
+"""The contrastive term of a gradient step: choice of trajectories, loss and weight.
+
+Differences from the SaMI release (there -> here), with the reason:
+    - Weight about .004 (SaTESAC, SaCCM on Panda) and .01 (CCM) -> 1 (``weight``).
+    - Loss of pairwise sigmoids -> the paper's K-sample form; ``loss`` selects it.
+    - Positive key: momentum embedding of the same trajectories at all steps -> of another good
+      trajectory of the group at the same step, which excludes agreement within one trajectory.
+    - Negatives of CCM from one other task -> from all other tasks.
+    - Positives of SaCCM drawn with replacement -> without, so that there may be fewer of them.
+    - Trajectories of the whole buffer -> of the newest episodes (``pool``).
+"""
 
 from __future__ import annotations
 
@@ -11,13 +21,14 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor
 
 from skill_training.config import Weight
+from skill_training.context.advantage import advantages
 from skill_training.context.contrastive import (
     info_nce_loss,
     pairwise_sigmoid_loss,
     return_gap_weight,
     sance_loss,
 )
-from skill_training.context.sampling import SAMPLINGS, Pairs, Ranked, SaCcm, SaTesac
+from skill_training.context.sampling import SAMPLINGS, Pairs, Ranked
 from skill_training.data.episodes import EpisodeReplay, Episodes
 
 TIMES = 4
@@ -32,10 +43,11 @@ EARLIEST = 0.2
 class ContrastiveConfig:
     """Settings of the contrastive term."""
 
-    sampling: Literal["tesac", "ccm", "satesac", "saccm"] = "ccm"
+    sampling: Literal["tesac", "ccm", "satesac", "saccm", "cross"] = "ccm"
     """Method. tesac: no contrastive term. ccm: pairs of one task, with other tasks as negatives.
     satesac: the better against the worse half of one task. saccm: good trajectories of one task
-    against bad ones of all tasks."""
+    against bad ones of all tasks. cross: good trajectories of one task against its bad ones and the
+    good ones of other tasks."""
 
     loss: Literal["nce", "sigmoid"] = "nce"
     """nce: InfoNCE for pairs, SaNCE in its K-sample form for ranked trajectories. sigmoid: the
@@ -53,6 +65,15 @@ class ContrastiveConfig:
     gap_coefficient: Annotated[float, Field(ge=0)] = 0.01
     """Factor on the return gap, which weights the sigmoid loss of ranked trajectories."""
 
+    rank: Literal["return", "advantage"] = "return"
+    """Quantity that makes a trajectory good. advantage: return minus the part of it that a
+    regression on the start and the goal explains."""
+
+    optimizer_steps: Literal["joint", "separate"] = "joint"
+    """joint: one step of the encoder on the sum of the losses. separate: as in the authors'
+    release, a step on the contrastive loss and then one on the critic's, which under Adam moves
+    the encoder farther than a method without contrastive term."""
+
 
 @plain_dataclass(frozen=True, kw_only=True)
 class Contrasted:
@@ -66,14 +87,17 @@ class Contrasted:
     @property
     def queries(self) -> Episodes:
         """The ``Q`` episodes whose contexts get the gradient, the first ones."""
-        return self.episodes.take(torch.arange(self._split))
+        sample = self.sample
+        if isinstance(sample, Ranked):
+            return self.episodes.take(sample.places[0].flatten())
+        return self.episodes.take(torch.arange(len(sample.query)))
 
     @property
     def keys(self) -> Episodes:
         """The ``E`` episodes whose momentum contexts are positives and negatives."""
         if isinstance(self.sample, Ranked):
             return self.episodes
-        return self.episodes.take(torch.arange(self._split, len(self.episodes)))
+        return self.episodes.take(torch.arange(len(self.sample.query), len(self.episodes)))
 
     def loss(self, queries: Tensor, keys: Tensor, generator: torch.Generator) -> Tensor:
         """Returns the loss of contexts ``(Q, T + 1, C)`` and momentum keys ``(E, T + 1, C)``."""
@@ -83,22 +107,15 @@ class Contrasted:
         terms = [self._at(queries[:, t], keys[:, t]) for t in times.tolist()]
         return torch.stack(terms).mean()
 
-    @property
-    def _split(self) -> int:
-        sample = self.sample
-        return len(sample.query) if isinstance(sample, Pairs) else sample.positive.numel()
-
     def _at(self, context: Tensor, key: Tensor) -> Tensor:
         if isinstance(self.sample, Pairs):
             return self._pairs(self.sample, context, key)
-        groups, good = self.sample.positive.shape
-        split = self._split
-        query = context.unflatten(0, (groups, good))
-        positive = key[:split].unflatten(0, (groups, good))
-        negative = key[split:].unflatten(0, (groups, -1))
+        good, bad = self.sample.places
+        query = context.unflatten(0, good.shape)
+        positive, negative = key[good], key[bad]
         if self.config.loss == "sigmoid":
             reward = self.episodes.returns / self.episodes.action.shape[1]
-            gap = return_gap_weight(reward[:split], reward[split:], self.config.gap_coefficient)
+            gap = return_gap_weight(reward[good], reward[bad], self.config.gap_coefficient)
             return pairwise_sigmoid_loss(query, positive, negative, gap)
         # The positive of a query is another good trajectory of its task.
         return sance_loss(query, positive.roll(1, dims=1), negative)
@@ -118,7 +135,7 @@ def describe(config: ContrastiveConfig) -> str:
     """Returns a description of the term for a card, one clause."""
     if config.sampling == "tesac" or config.weight == 0:
         return "no contrastive term"
-    ranked = isinstance(SAMPLINGS[config.sampling], SaTesac | SaCcm)
+    ranked = config.sampling in ("satesac", "saccm", "cross")
     loss = "pairwise sigmoids" if config.loss == "sigmoid" else "SaNCE" if ranked else "InfoNCE"
     return (
         f"contrastive term {config.sampling}, {loss}, {config.batch} trajectories, weight "
@@ -138,6 +155,8 @@ class ContrastiveTerm:
         if self.config.sampling == "tesac" or self.config.weight == 0:
             return None
         places, task, returns = replay.newest(self.config.pool)
+        if self.config.rank == "advantage":
+            returns = advantages(replay.starts(places), returns)
         sample = self._sampling.draw(task, returns, self.config.batch, generator)
         if sample is None:
             return None

@@ -20,12 +20,29 @@ class Ranked:
     positive: Tensor
     """``(M, P)`` indices of episodes."""
     negative: Tensor
-    """``(M, Q)``."""
+    """``(M, Q)``; groups may share episodes."""
 
     @property
     def episodes(self) -> Tensor:
-        """All indices in one vector, positives first."""
-        return torch.cat((self.positive.flatten(), self.negative.flatten()))
+        """All indices in one vector, each once, positives first."""
+        named, first, _ = self._distinct()
+        return named[first.argsort()]
+
+    @property
+    def places(self) -> tuple[Tensor, Tensor]:
+        """Places of ``positive`` and ``negative`` in :attr:`episodes`, in their shapes."""
+        _, first, inverse = self._distinct()
+        places = first.argsort().argsort()[inverse]
+        split = self.positive.numel()
+        return places[:split].view_as(self.positive), places[split:].view_as(self.negative)
+
+    def _distinct(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns different indices, place of the first use of each, and the index of each use."""
+        used = torch.cat((self.positive.flatten(), self.negative.flatten()))
+        named, inverse = used.unique(return_inverse=True)
+        first = torch.full_like(named, len(used))
+        first.scatter_reduce_(0, inverse, torch.arange(len(used)), "amin")
+        return named, first, inverse
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,10 +132,35 @@ class SaTesac:
             return None
         groups = max(1, size // per_task)
         chosen = names[torch.randint(len(names), (groups,), generator=generator)]
-        rows = torch.stack([_draw(task == name, per_task, generator) for name in chosen.tolist()])
-        rows = rows.gather(1, returns[rows].argsort(dim=1, descending=True))
-        half = per_task // 2
-        return Ranked(positive=rows[:, :half], negative=rows[:, half:])
+        good, bad = _halves(task, returns, chosen, per_task, generator)
+        return Ranked(positive=good, negative=bad)
+
+
+class Cross:
+    """Good trajectories of one task against its bad ones and the good ones of other tasks.
+
+    The bad ones of the task tell good from bad behaviour, those of other tasks tell the tasks
+    apart. A batch has as many tasks as possible, with four trajectories or more of each.
+    """
+
+    PER_TASK = 4
+
+    def draw(
+        self, task: Tensor, returns: Tensor, size: int, generator: torch.Generator
+    ) -> Ranked | None:
+        """Draws groups of different tasks, with ``size`` different trajectories in total."""
+        names, counts = task.unique(return_counts=True)
+        names = names[counts >= self.PER_TASK]
+        groups = min(len(names), size // self.PER_TASK)
+        if groups < 2:
+            return None
+        chosen = names[torch.randperm(len(names), generator=generator)[:groups]]
+        most = min(size // groups, int(counts.min())) // 2 * 2
+        per_task = max(self.PER_TASK, most)
+        good, bad = _halves(task, returns, chosen, per_task, generator)
+        other = ~torch.eye(groups, dtype=torch.bool)
+        others = good.expand(groups, *good.shape)[other].view(groups, -1)
+        return Ranked(positive=good, negative=torch.cat((bad, others), dim=1))
 
 
 class SaCcm:
@@ -155,6 +197,7 @@ SAMPLINGS: dict[str, Sampling] = {
     "ccm": Ccm(),
     "satesac": SaTesac(),
     "saccm": SaCcm(),
+    "cross": Cross(),
 }
 """Every sampling by the name of its method."""
 
@@ -162,6 +205,20 @@ SAMPLINGS: dict[str, Sampling] = {
 def _typical_count(task: Tensor) -> int:
     """Returns the median number of episodes per task."""
     return int(task.unique(return_counts=True)[1].median())
+
+
+def _halves(
+    task: Tensor, returns: Tensor, names: Tensor, per_task: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draws trajectories of each task.
+
+    Returns:
+        The better and the worse half of each, ``(M, per_task / 2)`` indices each.
+    """
+    rows = torch.stack([_draw(task == name, per_task, generator) for name in names.tolist()])
+    rows = rows.gather(1, returns[rows].argsort(dim=1, descending=True))
+    half = per_task // 2
+    return rows[:, :half], rows[:, half:]
 
 
 def _draw(member: Tensor, count: int, generator: torch.Generator) -> Tensor:

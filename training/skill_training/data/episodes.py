@@ -1,7 +1,10 @@
-"""Recurrent replay: whole episodes in raw units, over which an encoder is unrolled.
+"""Recurrent replay: episodes in raw units, over which an encoder is unrolled.
 
 Shapes: ``B`` episodes of ``T`` steps, ``O`` observation, ``A`` action, ``G`` goal, ``K`` hidden
-quantities (log mass, log friction), ``H`` hidden units of the encoder.
+quantities (on the tabletop log mass and log friction), ``H`` hidden units of the encoder.
+
+A long episode is stored as windows: each is an entry of its own, with the encoder's state and the
+action before its first observation (Kapturowski et al. 2019, R2D2, "stored state").
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ class Episodes:
     goal: Tensor
     """``(B, T, G)``, raw: the goal of each action, which may change in mid-episode."""
     truth: Tensor
-    """``(B, T + 1, K)``: log mass [kg] and log friction at each observation."""
+    """``(B, T + 1, K)``: hidden quantities at each observation; on the tabletop log mass [kg] and
+    log friction."""
     hidden: Tensor
     """``(B, H)`` hidden state of the encoder before the first observation: zero, or carried over
     from the previous episode. A carried state comes from the encoder at collection time and is not
@@ -39,12 +43,34 @@ class Episodes:
     """``(B,)`` sum of rewards."""
     demonstrated: Tensor
     """``(B, T)`` bool: the action is the one that a scripted controller chose."""
+    before: Tensor | None = None
+    """``(B, A)`` action before the first observation; None: zeros, as where an episode begins."""
+    reward: Tensor | None = None
+    """``(B, T)`` rewards of the world; None if the task computes rewards itself."""
+    length: Tensor | None = None
+    """``(B,)`` int64 number of steps that count, at least 1; the others are behind the end of an
+    episode. None: all count."""
+    terminal: Tensor | None = None
+    """``(B,)`` bool: the last step that counts led to a state of value 0. None: none did."""
 
     @property
     def previous_action(self) -> Tensor:
-        """``(B, T + 1, A)``: the action before each observation, zeros before the first."""
-        first = torch.zeros_like(self.action[:, :1])
-        return torch.cat((first, self.action), dim=1)
+        """``(B, T + 1, A)``: the action before each observation."""
+        first = self.before
+        first = torch.zeros_like(self.action[:, 0]) if first is None else first
+        return torch.cat((first[:, None], self.action), dim=1)
+
+    @property
+    def encoder_inputs(self) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+        """The inputs of a context encoder: observations, previous actions and initial state."""
+        return self.observation, self.previous_action, (self.hidden, self.cell)
+
+    @property
+    def counted(self) -> Tensor:
+        """``(B,)`` int64: number of steps that count."""
+        if self.length is not None:
+            return self.length
+        return torch.full_like(self.task, self.action.shape[1])
 
     def __len__(self) -> int:
         return len(self.task)
@@ -58,18 +84,15 @@ class Episodes:
         return Episodes(**{name: value.to(device) for name, value in self.as_dict().items()})
 
     def as_dict(self) -> dict[str, Tensor]:
-        """Returns the tensors by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Returns the tensors by name, without those that are None."""
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in named.items() if value is not None}
 
 
 def concatenate(*parts: Episodes) -> Episodes:
-    """Returns the episodes of all parts, in order."""
-    return Episodes(
-        **{
-            field.name: torch.cat([getattr(part, field.name) for part in parts])
-            for field in fields(Episodes)
-        }
-    )
+    """Returns the episodes of all parts, in order; all parts have the same fields."""
+    named = [part.as_dict() for part in parts]
+    return Episodes(**{name: torch.cat([one[name] for one in named]) for name in named[0]})
 
 
 class EpisodeReplay:
@@ -157,6 +180,12 @@ class EpisodeReplay:
         """Returns the stored episodes at ``index``."""
         index = index.to(self._device)
         return Episodes(**{name: value[index] for name, value in self._store.items()})
+
+    def starts(self, index: Tensor) -> Tensor:
+        """Returns first observation and goal ``(E, O + G)`` of the stored episodes, on the CPU."""
+        index = index.to(self._device)
+        parts = [self._store[name][index, 0] for name in ("observation", "goal")]
+        return torch.cat(parts, dim=-1).cpu()
 
     def newest(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """Returns indices, tasks and returns of the newest ``count`` episodes, on the CPU."""

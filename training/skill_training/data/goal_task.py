@@ -1,4 +1,4 @@
-"""Interface of a goal-conditioned task: features, rewards and hindsight goals."""
+"""Tasks: features of a goal, rewards and hindsight goals."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
+
+from skill_training.data.episodes import Episodes
 
 
 class GoalTask(nn.Module, ABC):
@@ -24,6 +26,25 @@ class GoalTask(nn.Module, ABC):
     def reward(self, next_observation: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the reward ``(n,)`` of an arrival, and 1.0 if the arrival ends the episode."""
 
+    def rewards(
+        self, episodes: Episodes, rows: Tensor, times: Tensor, goal: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the rewards of arrivals in replay, and 1.0 for those that end the episode.
+
+        Args:
+            episodes: The episodes.
+            rows: ``(n,)`` episode of each row.
+            times: ``(n, N)`` places of the arrivals in ``episodes.observation``, at least 1.
+            goal: ``(n, G)`` goal of each row, which may be a hindsight goal.
+
+        Returns:
+            Two tensors ``(n, N)``.
+        """
+        arrivals = episodes.observation[rows[:, None], times]
+        goals = goal[:, None].expand(-1, times.shape[1], -1)
+        reward, end = self.reward(arrivals.flatten(0, 1), goals.flatten(0, 1))
+        return reward.unflatten(0, times.shape), end.unflatten(0, times.shape)
+
     def moves(self, observation: Tensor, goal: Tensor) -> Tensor:
         """Returns the factor on an exported policy's actions, ``(n, 1)``: 1, or 0 to stop."""
         return torch.ones_like(observation[..., :1])
@@ -31,3 +52,39 @@ class GoalTask(nn.Module, ABC):
     @abstractmethod
     def achieved(self, observation: Tensor) -> Tensor:
         """Returns the goal ``(..., G)`` that an observation ``(..., O)`` achieves."""
+
+
+class WorldTask(GoalTask):
+    """The task of a world: its own rewards, which the episodes hold, and no goal."""
+
+    feature_size = 0
+
+    def features(self, observation: Tensor, goal: Tensor) -> Tensor:
+        """Returns ``(n, 0)``."""
+        del goal
+        return observation[..., :0]
+
+    def reward(self, next_observation: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
+        """Is not used: the reward of a world is no function of observation and goal."""
+        raise NotImplementedError("the rewards of a world are in the episodes")
+
+    def rewards(
+        self, episodes: Episodes, rows: Tensor, times: Tensor, goal: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the rewards that the world gave, and its terminals.
+
+        Raises:
+            ValueError: the episodes hold no rewards.
+        """
+        del goal
+        if episodes.reward is None:
+            raise ValueError("these episodes hold no rewards of a world")
+        reward = episodes.reward[rows[:, None], times - 1]
+        if episodes.terminal is None:
+            return reward, torch.zeros_like(reward)
+        last = times == episodes.counted[rows][:, None]
+        return reward, (last & episodes.terminal[rows][:, None]).to(reward.dtype)
+
+    def achieved(self, observation: Tensor) -> Tensor:
+        """Returns ``(..., 0)``."""
+        return observation[..., :0]

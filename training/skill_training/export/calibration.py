@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,25 +67,35 @@ def calibrated_context(held: HeldOut) -> Context:
     A quantity whose explained variance at the end of the episodes is below :data:`IDENTIFIABLE` is
     listed as unidentified and not as an estimate.
     """
-    half = held.contexts.shape[1] // 2
-    contexts = held.contexts[:, half:].reshape(-1, held.contexts.shape[-1])
-    center = contexts.mean(0)
-    covariance = np.cov(contexts.T) + RIDGE * np.eye(len(center))
-    whitening = np.linalg.cholesky(np.linalg.inv(covariance)).T
-    distances = np.linalg.norm((contexts - center) @ whitening.T, axis=1)
     shares = log_r2(held.truth[:, -1], held.estimates[:, -1])
     judged = [
         ContextEstimate(name=name, unit=unit, log_r2=round(share, 3))
         for (name, unit), share in zip(QUANTITIES, shares, strict=True)
     ]
-    known = tuple(e for e, share in zip(judged, shares, strict=True) if share >= IDENTIFIABLE)
+    return fitted_context(held.contexts, judged)
+
+
+def fitted_context(contexts: Array, judged: Sequence[ContextEstimate]) -> Context:
+    """Returns the context part of a manifest.
+
+    Args:
+        contexts: ``(B, T, C)`` contexts of held-out episodes; the second half of each counts.
+        judged: Estimates of all quantities, of which those that explain enough are exported.
+    """
+    half = contexts.shape[1] // 2
+    contexts = contexts[:, half:].reshape(-1, contexts.shape[-1])
+    center = contexts.mean(0)
+    covariance = np.cov(contexts.T) + RIDGE * np.eye(len(center))
+    whitening = np.linalg.cholesky(np.linalg.inv(covariance)).T
+    distances = np.linalg.norm((contexts - center) @ whitening.T, axis=1)
+    known = tuple(one for one in judged if (one.log_r2 or 0.0) >= IDENTIFIABLE)
     return Context(
         size=len(center),
         center=tuple(center.tolist()),
         whitening=tuple(tuple(row) for row in whitening.tolist()),
         typical_distance=float(np.quantile(distances, TYPICAL)),
         estimates=known,
-        unidentified=tuple(estimate for estimate in judged if estimate not in known),
+        unidentified=tuple(one for one in judged if one not in known),
     )
 
 

@@ -14,23 +14,23 @@ from skill_training.collection.episode_recorder import World
 from skill_training.device import exact_matmul
 from skill_training.export.calibration import calibrated_context, estimated, hold_out
 from skill_training.export.graph import PolicyGraph
+from skill_training.nets.encoder import State
 
 STATES = ("lstm_h", "lstm_c")
 """Hidden and cell state of the encoder."""
 
 
-class ContextGraph(PolicyGraph):
-    """A goal-conditioned policy with its context encoder.
+class EncoderGraph(PolicyGraph):
+    """Base of policies with a context encoder.
 
     The graph shares the networks of the algorithm.
 
     Args:
         algorithm: An algorithm trained with the knowledge ``inferred``.
-        estimated: Indices of the estimates to output: log mass (0), log friction (1). If empty,
-            the graph has no output ``estimate``.
+        estimated: Indices of the estimates to output, of quantities that are estimated by their
+            logarithm; on the tabletop mass (0) and friction (1). If empty, the graph has no output
+            ``estimate``.
     """
-
-    input_names = ("observation", "previous_action", "goal", *STATES)
 
     truth_mean: Tensor
     truth_std: Tensor
@@ -52,6 +52,35 @@ class ContextGraph(PolicyGraph):
         """Shape of each recurrent state without the batch axis, by name."""
         return dict.fromkeys(STATES, (self.encoder.hidden,))
 
+    def step(
+        self, observation: Tensor, previous_action: Tensor, goal: Tensor, state: State
+    ) -> tuple[Tensor, ...]:
+        """One policy step.
+
+        Args:
+            observation: ``(n, O)``, raw units.
+            previous_action: ``(n, A)`` action before this observation.
+            goal: ``(n, G)``, raw units.
+            state: Hidden and cell state of the encoder, ``(n, H)`` each.
+
+        Returns:
+            Action ``(n, A)`` in [-1, 1], context ``(n, C)``, the selected estimates, and the
+            encoder's next state.
+        """
+        context, (hidden, cell) = self.encoder.step(observation, previous_action, state)
+        command = torch.cat((self.task.features(observation, goal), context), dim=-1)
+        action = self.actor.mode(observation, command) * self.task.moves(observation, goal)
+        if not len(self.estimated):
+            return action, context, hidden, cell
+        estimate = (self.head(context) * self.truth_std + self.truth_mean).exp()
+        return action, context, estimate[:, self.estimated], hidden, cell
+
+
+class ContextGraph(EncoderGraph):
+    """A goal-conditioned policy with its context encoder."""
+
+    input_names = ("observation", "previous_action", "goal", *STATES)
+
     def forward(
         self,
         observation: Tensor,
@@ -60,26 +89,20 @@ class ContextGraph(PolicyGraph):
         lstm_h: Tensor,
         lstm_c: Tensor,
     ) -> tuple[Tensor, ...]:
-        """One policy step.
+        """One policy step; see :meth:`EncoderGraph.step`."""
+        return self.step(observation, previous_action, goal, (lstm_h, lstm_c))
 
-        Args:
-            observation: ``(n, O)``, raw units.
-            previous_action: ``(n, A)`` action before this observation.
-            goal: ``(n, G)``, raw units.
-            lstm_h: ``(n, H)`` hidden state of the encoder.
-            lstm_c: ``(n, H)`` cell state of the encoder.
 
-        Returns:
-            Action ``(n, A)`` in [-1, 1], context ``(n, C)``, the selected estimates of mass [kg]
-            and friction ``(n, <= 2)``, and the encoder's next state.
-        """
-        context, (hidden, cell) = self.encoder.step(observation, previous_action, (lstm_h, lstm_c))
-        command = torch.cat((self.task.features(observation, goal), context), dim=-1)
-        action = self.actor.mode(observation, command) * self.task.moves(observation, goal)
-        if not len(self.estimated):
-            return action, context, hidden, cell
-        estimate = (self.head(context) * self.truth_std + self.truth_mean).exp()
-        return action, context, estimate[:, self.estimated], hidden, cell
+class WorldContextGraph(EncoderGraph):
+    """A policy with its context encoder for the reward of a world, without a goal."""
+
+    input_names = ("observation", "previous_action", *STATES)
+
+    def forward(
+        self, observation: Tensor, previous_action: Tensor, lstm_h: Tensor, lstm_c: Tensor
+    ) -> tuple[Tensor, ...]:
+        """One policy step; see :meth:`EncoderGraph.step`."""
+        return self.step(observation, previous_action, observation[:, :0], (lstm_h, lstm_c))
 
 
 class ContextFreeGraph(PolicyGraph):

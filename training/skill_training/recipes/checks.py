@@ -12,7 +12,7 @@ from skill_training.errors import ConfigError
 HIDDEN_QUANTITIES = 2
 """Number of hidden quantities: log mass and log friction."""
 
-MIN_PER_TASK = {"ccm": 2, "satesac": 4, "saccm": 2}
+MIN_PER_TASK = {"ccm": 2, "satesac": 4, "saccm": 2, "cross": 4}
 """Minimum number of episodes of one task for which a sampling draws trajectories."""
 
 
@@ -101,6 +101,11 @@ def check_contrastive(
         raise ConfigError(
             f"{flag}.encoder.size {algorithm.encoder.size} is too small for mass and friction, "
             f"which {flag}.knowledge told puts into the context; give {HIDDEN_QUANTITIES} or more"
+        )
+    if algorithm.forward_model_weight > 0.0:
+        raise ConfigError(
+            f"{flag}.forward-model-weight: skill-train {algorithm.name} has no forward model; use "
+            "skill-train context --objective forward-model"
         )
     if run.n_envs % scenes_per_task:
         raise ConfigError(

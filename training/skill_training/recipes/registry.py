@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skill_training.config import TrainConfig
+from skill_training.recipes.context.recipe import ContextRecipe
 from skill_training.recipes.discovery.recipe import SkillRecipe
 from skill_training.recipes.goal.recipe import GoalRecipe
 from skill_training.recipes.high_level.recipe import HighRecipe
@@ -13,6 +14,7 @@ RECIPES: tuple[AnyRecipe, ...] = (
     SkillRecipe(),
     HighRecipe(),
     GoalRecipe(),
+    ContextRecipe(),
     SkillAwareRecipe(),
 )
 """In the order of ``skill-train --help``."""

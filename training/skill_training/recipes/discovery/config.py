@@ -13,6 +13,7 @@ from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.mujoco_world import BodyConfig, find_body
 from skill_robots.worlds.registry import TABLETOP, default_config, world_name
+from skill_robots.worlds.varied.world import VariedConfig, find_varied
 from skill_training.algorithms.baselines.cic import CicConfig
 from skill_training.algorithms.baselines.csd import CsdConfig
 from skill_training.algorithms.baselines.dads import DadsConfig
@@ -109,7 +110,7 @@ class SkillConfig(TrainConfig):
     algorithm: SkillAlgorithmConfig
     """The algorithm's own settings."""
 
-    task: TabletopConfig | BodyConfig | GymnasiumConfig = TRAINING_TASK
+    task: TabletopConfig | BodyConfig | VariedConfig | GymnasiumConfig = TRAINING_TASK
     """The world, and the quantities that vary between its episodes."""
 
     run: SkillRunSettings = SkillRunSettings()
@@ -124,9 +125,10 @@ class SkillConfig(TrainConfig):
         """
         if isinstance(self.task, TabletopConfig):
             check_tabletop(self.task)
-        if isinstance(self.task, BodyConfig):
+        if isinstance(self.task, BodyConfig | VariedConfig):
+            find = find_body if isinstance(self.task, BodyConfig) else find_varied
             try:
-                find_body(self.task.body)
+                find(self.task.body)
             except WorldError as error:
                 raise ConfigError(str(error)) from None
         if self.task.episode_steps is not None:

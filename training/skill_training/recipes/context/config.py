@@ -1,0 +1,191 @@
+"""Configuration of ``skill-train context``: an objective for the encoder, in a world."""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.mujoco_world import BodyConfig
+from skill_robots.worlds.registry import default_config, world_name
+from skill_robots.worlds.varied.world import VariedConfig
+from skill_training.algorithms.context_sac_config import ContextSacConfig
+from skill_training.config import (
+    Count,
+    Discount,
+    PositiveFloat,
+    PositiveInt,
+    RunSettings,
+    Share,
+    TrainConfig,
+)
+from skill_training.context.objective import ContrastiveConfig
+from skill_training.errors import ConfigError
+
+Objective = Literal[
+    "none", "infonce", "sance", "sance-cross", "saccm", "sigmoid", "forward-model", "supervised"
+]
+"""What trains the encoder beside the critic's loss."""
+
+OBJECTIVES: dict[Objective, dict[str, Any]] = {
+    "none": {"sampling": "tesac"},
+    "infonce": {"sampling": "ccm"},
+    "sance": {"sampling": "satesac"},
+    "sance-cross": {"sampling": "cross"},
+    "saccm": {"sampling": "saccm"},
+    "sigmoid": {"sampling": "satesac", "loss": "sigmoid"},
+    "forward-model": {"sampling": "tesac"},
+    "supervised": {"sampling": "tesac"},
+}
+"""Settings of the contrastive term for each objective."""
+
+METHODS: dict[Objective, str] = {
+    "none": "TESAC",
+    "infonce": "CCM",
+    "sance": "SaTESAC",
+    "saccm": "SaCCM",
+}
+"""The published method of an objective."""
+
+DEFAULT_WORLD = "varied_half_cheetah"
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class WorldSacConfig(ContextSacConfig):
+    """Settings of actor, critic, entropy coefficient and context, on the reward of a world."""
+
+    name: ClassVar[str] = "context"
+
+    # Inherited settings with other defaults.
+    contrastive: ContrastiveConfig = field(
+        default_factory=lambda: ContrastiveConfig(sampling="tesac", batch=64, pool=4000)
+    )
+    hindsight_share: Share = 0.0
+    learning_rate: PositiveFloat = 1e-3
+    actor_learning_rate: PositiveFloat = 1e-3
+    discount: Discount = 0.99
+    return_steps: PositiveInt = 1
+    initial_entropy_coefficient: PositiveFloat = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class ContextRunSettings(RunSettings):
+    """Run settings of ``skill-train context``."""
+
+    objective: Objective = "sance"
+    """What trains the encoder beside the critic's loss. none: nothing (TESAC). infonce: pairs of
+    one task against other tasks (CCM). sance: good against bad of one task (SaTESAC). sance-cross:
+    the same, with the good ones of other tasks as further negatives. saccm: good of one task
+    against bad of all (SaCCM). sigmoid: sance in the pairwise form of the authors' release.
+    forward-model: the next change of the observation. supervised: the true hidden quantities,
+    which only a simulation provides."""
+
+    window: PositiveInt = 50
+    """Control steps over which the encoder is unrolled; an episode is stored as windows of this
+    length, each with the encoder's state at its start."""
+
+    # Inherited settings with other defaults.
+    env_steps: PositiveInt = 2_000_000
+    n_envs: PositiveInt = 8
+    warmup_steps: Count = 10_000
+    eval_interval: PositiveInt = 200_000
+    checkpoint_interval: PositiveInt = 200_000
+    replay_capacity: PositiveInt = 1_000_000
+
+    eval_episodes: Annotated[int, Field(ge=2)] = 16
+    """Episodes of each set of contexts in an evaluation during training."""
+
+    final_eval_episodes: Annotated[int, Field(ge=2)] = 64
+    """Episodes of each set of contexts in the final evaluation."""
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class ContextConfig(TrainConfig):
+    """All settings that determine a run of ``skill-train context``."""
+
+    algorithm: WorldSacConfig = field(default_factory=WorldSacConfig)
+    """The algorithm's own settings."""
+
+    task: VariedConfig | BodyConfig | GymnasiumConfig = field(
+        default_factory=lambda: world_task(DEFAULT_WORLD)
+    )
+    """The world."""
+
+    run: ContextRunSettings = field(default_factory=ContextRunSettings)
+    """Objective, length, seed, device and bookkeeping."""
+
+    def __post_init__(self) -> None:
+        """Refuses combinations that cannot work.
+
+        Raises:
+            ConfigError: settings contradict the objective, or need goals or demonstrations.
+        """
+        algorithm, objective = self.algorithm, self.run.objective
+        term = algorithm.contrastive
+        given = (
+            ("contrastive.sampling", term.sampling != "tesac"),
+            ("contrastive.loss", term.loss != "nce"),
+            ("supervised", algorithm.supervised),
+        )
+        for name, chosen in given:
+            if chosen:
+                raise ConfigError(f"--context.{name} is part of --objective; leave it out")
+        if algorithm.forward_model_weight > 0.0 and objective != "forward-model":
+            raise ConfigError(
+                f"--context.forward-model-weight needs --objective forward-model, got {objective}"
+            )
+        for name, chosen in (
+            ("hindsight-share", algorithm.hindsight_share > 0.0),
+            ("demonstration-share", algorithm.demonstration_share > 0.0),
+            ("imitation-weight", algorithm.imitation_weight > 0.0),
+        ):
+            if chosen:
+                raise ConfigError(
+                    f"--context.{name} needs goals or demonstrations, which a world does not have"
+                )
+        if algorithm.knowledge != "inferred" and objective != "none":
+            raise ConfigError(
+                f"--context.knowledge {algorithm.knowledge} has no encoder; add --objective none"
+            )
+
+    @property
+    def world(self) -> str:
+        """Name of the world."""
+        return world_name(self.task)
+
+    @property
+    def learning(self) -> WorldSacConfig:
+        """The algorithm's settings with those of the objective."""
+        objective = self.run.objective
+        weight = self.algorithm.forward_model_weight
+        if objective == "forward-model" and weight == 0.0:
+            weight = 1.0
+        return replace(
+            self.algorithm,
+            contrastive=replace(self.algorithm.contrastive, **OBJECTIVES[objective]),
+            supervised=objective == "supervised",
+            forward_model_weight=weight,
+        )
+
+
+def world_task(world: str) -> VariedConfig | BodyConfig | GymnasiumConfig:
+    """Returns the configuration of a world.
+
+    Raises:
+        ConfigError: it is the tabletop, whose recipes are others.
+    """
+    task = default_config(world)
+    if not isinstance(task, VariedConfig | BodyConfig | GymnasiumConfig):
+        raise ConfigError(
+            f"skill-train context learns from the reward of a world, and {world} has none; for the "
+            "Panda see: skill-train goal --help, skill-train saccm --help"
+        )
+    return task
+
+
+def default_context_config(world: str | None) -> ContextConfig:
+    """Returns the configuration of ``skill-train context --world WORLD`` without other flags."""
+    return ContextConfig(task=world_task(DEFAULT_WORLD if world is None else world))

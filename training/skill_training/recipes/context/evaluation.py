@@ -1,0 +1,137 @@
+"""Scores of a policy with a context: returns by set of contexts, and R2 of hidden quantities."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skill_proto.arrays import Array
+from skill_robots.worlds.evaluation import exact
+from skill_robots.worlds.registry import WorldConfig, make_world
+from skill_robots.worlds.varied.world import VariedConfig
+from skill_robots.worlds.world import Split, World
+from skill_training.algorithms.context_sac import ContextSac
+from skill_training.collection.episode_collector import infer
+from skill_training.export.calibration import log_r2
+from skill_training.nets.finite import check_action
+from skill_training.recipes.context.config import ContextConfig
+from skill_training.recipes.context.quantities import HiddenQuantities
+from skill_training.recipes.recipe import Scalars
+
+EVALUATION_SEED = 100
+"""Seed of starts and contexts."""
+
+SPLITS: tuple[Split, ...] = ("train", "moderate", "extreme")
+
+TRAINED = "train"
+"""Name of the set of contexts of training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollouts:
+    """One deterministic episode in each scene of a world."""
+
+    returns: Array
+    """``(n,)``."""
+    contexts: Array
+    """``(n, T, C)``."""
+    estimates: Array
+    """``(n, K)`` at the end of the episode, as :class:`HiddenQuantities` has them."""
+    truth: Array
+    """``(n, K)``, likewise."""
+
+
+@torch.no_grad()
+def run_episodes(algorithm: ContextSac, world: World, quantities: HiddenQuantities) -> Rollouts:
+    """Runs one deterministic episode in every scene, from a zero state of the encoder.
+
+    A scene whose episode ends early is stepped on; its return stays as it was at the end.
+
+    Raises:
+        NotFiniteError: an action is not finite.
+    """
+
+    def tensor(array: Array) -> Tensor:
+        return torch.as_tensor(array, dtype=torch.float32, device=algorithm.device)
+
+    seen = world.reset()
+    truth = quantities.truth(world.hidden())
+    previous = torch.zeros(world.n, world.spec.action_size, device=algorithm.device)
+    state = algorithm.encoder.initial_state(world.n)
+    returns, running = np.zeros(world.n), np.ones(world.n, dtype=np.bool_)
+    contexts: list[Tensor] = []
+    for _ in range(world.spec.episode_steps):
+        observation = tensor(seen)
+        context, state = infer(
+            algorithm, observation, previous, tensor(truth), state, deterministic=True
+        )
+        previous = algorithm.act(observation, observation[:, :0], context, deterministic=True)
+        contexts.append(context)
+        step = world.step(check_action(previous.cpu().numpy().astype(np.float64), seen))
+        returns += np.where(running, step.reward, 0.0)
+        running &= ~step.ended
+        seen = step.observation
+        if step.ended.any():
+            seen = world.reset(np.flatnonzero(step.ended))
+    estimates = algorithm.average.head(contexts[-1]) * algorithm.truth_std + algorithm.truth_mean
+    return Rollouts(
+        returns=returns,
+        contexts=torch.stack(contexts, dim=1).cpu().numpy().astype(np.float64),
+        estimates=estimates.cpu().numpy().astype(np.float64),
+        truth=truth,
+    )
+
+
+def context_sets(task: WorldConfig) -> dict[str, WorldConfig]:
+    """Returns the world with each set of contexts that it has, in the order of distance."""
+    if not isinstance(task, VariedConfig):
+        return {TRAINED: task}
+    return {name: replace(task, contexts=name) for name in SPLITS}
+
+
+class Evaluator:
+    """Evaluates the averaged policy in scenes of its own, with the integrator of published scores.
+
+    Args:
+        config: The run.
+        algorithm: The algorithm.
+        quantities: The hidden quantities of the world.
+    """
+
+    def __init__(
+        self, config: ContextConfig, algorithm: ContextSac, quantities: HiddenQuantities
+    ) -> None:
+        self._config, self._algorithm, self._quantities = config, algorithm, quantities
+
+    def quick(self) -> Scalars:
+        """Returns the scores of a few episodes, with the integrator of training."""
+        return self._scores(self._config.run.eval_episodes, of_papers=False)
+
+    def full(self) -> Scalars:
+        """Returns the scores of many episodes."""
+        return self._scores(self._config.run.final_eval_episodes, of_papers=True)
+
+    def _scores(self, episodes: int, *, of_papers: bool) -> Scalars:
+        scores: Scalars = {}
+        for name, task in context_sets(self._config.task).items():
+            found = self.rollouts(exact(task) if of_papers else task, episodes, EVALUATION_SEED)
+            scores[f"return.{name}"] = float(found.returns.mean())
+            scores[f"return_std.{name}"] = float(found.returns.std())
+            if self._config.algorithm.knowledge != "inferred":
+                continue
+            shares = log_r2(found.truth, found.estimates)
+            scores |= {
+                f"r2.{quantity.name}.{name}": share
+                for quantity, share in zip(self._quantities.quantities, shares, strict=True)
+            }
+        return scores
+
+    def rollouts(self, task: WorldConfig, episodes: int, seed: int) -> Rollouts:
+        """Runs episodes in a world of these settings."""
+        world = make_world(task, episodes, seed=seed, threads=self._config.run.threads)
+        with closing(world):
+            return run_episodes(self._algorithm, world, self._quantities)
