@@ -25,6 +25,8 @@ def find_evaluation(arguments: EvaluationOptions) -> Callable[[EvaluationOptions
         return evaluate_world
     if arguments.coordinates is not None or arguments.cell is not None:
         raise UsageError("--coordinates, --cell: for Gymnasium environments; leave them out")
+    if arguments.contexts is not None:
+        raise UsageError("--contexts: for worlds with hidden quantities; leave it out")
     task = task_of_option(arguments.task)
     if task.evaluation == "cells":
         from skill_runtime.evaluation.skill_aware import evaluate_skill_aware

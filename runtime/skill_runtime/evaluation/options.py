@@ -57,6 +57,12 @@ class EvaluationOptions:
         float | None, arg(metavar="SIZE", help_behavior_hint="(default: as trained, else 1)")
     ] = None
     """Gymnasium environments only. Side of a cell of coverage, in the unit of the coordinates."""
+    contexts: Annotated[
+        Literal["train", "moderate", "extreme"] | None,
+        arg(metavar="{train,moderate,extreme}", help_behavior_hint="(default: as trained)"),
+    ] = None
+    """Worlds with hidden quantities only, such as varied_ant. Set from which the quantities of an
+    episode are drawn: that of training, or one of two tests of growing difficulty."""
     engine: Annotated[
         Literal["bullet", "mujoco"] | None,
         arg(metavar="{bullet,mujoco}", help_behavior_hint="(default: mujoco; skill-aware: bullet)"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -29,6 +30,7 @@ from skill_robots.worlds.registry import (
     world_name,
 )
 from skill_robots.worlds.trained import trained_config
+from skill_robots.worlds.varied.world import VariedConfig
 from skill_robots.worlds.world import World, WorldSpec
 from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.options import EvaluationOptions
@@ -83,6 +85,7 @@ def evaluate_world(arguments: EvaluationOptions) -> Outcome:
         "skills": len(skills),
         "goals": goals,
         "episode_steps": spec.episode_steps,
+        **_hidden(config, spec),
         "wall_time_s": round(time.monotonic() - started, 2),
     }
     return Outcome(
@@ -127,7 +130,13 @@ def _load(arguments: EvaluationOptions) -> tuple[Policy, PolicyManifest | None, 
 
 
 def _scored(config: WorldConfig, arguments: EvaluationOptions) -> WorldConfig:
-    """Returns the world with the coordinates of the command line."""
+    """Returns the world with the contexts and the coordinates of the command line."""
+    if arguments.contexts is not None:
+        if not isinstance(config, VariedConfig):
+            raise UsageError(
+                f"--contexts: {world_name(config)} has no sets of hidden quantities; leave it out"
+            )
+        config = replace(config, contexts=arguments.contexts)
     given = {"coordinates": arguments.coordinates, "cell": arguments.cell}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if not changes:
@@ -236,12 +245,35 @@ def _radius(manifest: PolicyManifest | None, spec: WorldSpec) -> float | None:
     return None if declares and not _takes_goals_alone(manifest) else manifest.goal.stop_radius
 
 
+def _hidden(config: WorldConfig, spec: WorldSpec) -> dict[str, Any]:
+    """Returns the set of contexts and the ranges of the hidden quantities, for the report."""
+    ranges = {one.name: (one.low, one.high) for one in spec.hidden}
+    if not ranges:
+        return {}
+    found: dict[str, Any] = {"hidden": ranges}
+    return {"contexts": config.contexts} | found if isinstance(config, VariedConfig) else found
+
+
+def _hidden_lines(report: dict[str, Any]) -> list[str]:
+    """Returns the lines of the table about hidden quantities."""
+    ranges: dict[str, tuple[float | None, float | None]] = report.get("hidden", {})
+    if not ranges:
+        return []
+    quantities = (
+        name if low is None or high is None else f"{name} {low:g} to {high:g}"
+        for name, (low, high) in ranges.items()
+    )
+    kind = f" ({report['contexts']})" if "contexts" in report else ""
+    return textwrap.wrap(f"hidden{kind}: {', '.join(quantities)}", 96, subsequent_indent="  ")
+
+
 def _table(report: dict[str, Any], metrics: dict[str, float]) -> str:
     width = max(len(name) for name in metrics)
     lines = [
         title(report),
         f"{report['world']}: {report['skills']} skills of {report['episode_steps']} steps, "
         f"{report['goals']} goals, seed {report['seed']}, {report['wall_time_s']:.1f} s",
+        *_hidden_lines(report),
         "",
     ]
     lines += [f"  {name:<{width}}  {value:>10.3f}" for name, value in metrics.items()]

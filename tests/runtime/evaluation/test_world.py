@@ -280,3 +280,22 @@ def test_a_baseline_is_scored_in_a_world() -> None:
     score = find_evaluation(with_goals)
     with pytest.raises(UsageError, match="takes no goals"):
         score(with_goals)
+
+
+def test_hidden_quantities_are_named_and_their_set_is_chosen() -> None:
+    arguments = EvaluationOptions(baseline="still", world="crippled_hopper", skills=2)
+    outcome = find_evaluation(arguments)(arguments)
+    assert "hidden (train): mass_scale 0.5 to 1.5, crippled_thigh 0 to 0" in outcome.table
+    chosen = replace(arguments, contexts="extreme")
+    found = find_evaluation(chosen)(chosen)
+    assert found.content["settings"]["contexts"] == "extreme"
+    assert found.content["settings"]["hidden"]["crippled_thigh"] == (0.0, 1.0)
+    assert "hidden (extreme): mass_scale 0.25 to 2, crippled_thigh 0 to 1" in found.table
+    wrong = replace(chosen, world="hopper")
+    with pytest.raises(UsageError, match="--contexts: hopper has no sets of hidden quantities"):
+        find_evaluation(wrong)(wrong)
+
+
+def test_sets_of_contexts_are_not_for_an_arm(policy_file: Path) -> None:
+    with pytest.raises(UsageError, match="--contexts: for worlds with hidden quantities"):
+        evaluate(policy_file, contexts="extreme")

@@ -47,6 +47,15 @@ def trained_on(task: TabletopConfig) -> dict[str, Range]:
     return ranges
 
 
+def hidden_ranges(spec: WorldSpec) -> dict[str, Range]:
+    """Returns the ranges of the hidden quantities of a world, as far as it knows them."""
+    return {
+        one.name: Range(low=one.low, high=one.high, unit=one.unit)
+        for one in spec.hidden
+        if one.low is not None and one.high is not None
+    }
+
+
 def goal_space(
     *,
     stop_radius: float = STOP_RADIUS_M,

@@ -23,6 +23,7 @@ from skill_robots.worlds.mujoco_world import MujocoWorld, mjcf_path
 from skill_robots.worlds.packaged.mjcf import packaged_spec
 from skill_robots.worlds.packaged.table import PackagedBody
 from skill_robots.worlds.tabletop_world import TabletopWorld
+from skill_robots.worlds.varied.world import VariedWorld
 from skill_robots.worlds.world import World
 
 
@@ -108,10 +109,11 @@ def make_camera(world: World, *, view: str = "", size: int = 64) -> Camera:
     Raises:
         WorldError: The world has no camera, or none of that name, or there is no OpenGL.
     """
-    if isinstance(world, MujocoWorld):
-        body = world.body
+    scenes = world.bodies if isinstance(world, VariedWorld) else world
+    if isinstance(scenes, MujocoWorld):
+        body = scenes.body
         chosen = _find(body_views(body), view, world)
-        return Camera(world, _coloured_model(body), chosen, plane=body.plane, size=size)
+        return Camera(scenes, _coloured_model(body), chosen, plane=body.plane, size=size)
     if isinstance(world, TabletopWorld) and isinstance(world.tabletop.physics, MujocoPhysics):
         chosen = _find((OVERHEAD, CUBE), view, world)
         tabletop = world.tabletop

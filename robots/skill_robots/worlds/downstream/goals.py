@@ -160,6 +160,8 @@ def goal_range(config: GoalsConfig, spec: WorldSpec) -> tuple[Array, float]:
             f"{spec.title} has no coordinates, so it can have no goals; declare them when the "
             "skills are trained: skill-train csf --task.coordinates FIELD.0 ..."
         )
+    if not set(coordinates.names) <= set(spec.entries):
+        raise WorldError(f"{spec.title} does not observe where it is, so it can have no goals")
     return _box(config, coordinates, spec.title), _radius(config, coordinates, spec.title)
 
 

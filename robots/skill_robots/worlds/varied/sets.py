@@ -3,7 +3,7 @@
 Ant's sets for training and the first test are the released configuration
 (``configs/mujoco_ant_train.sh``). The other sets are lists in comments of
 ``tools/rewrite_config.py`` and ``tools/rewrite_continue_train.py``, or sentences of the README; the
-paper's own table was not found. HalfCheetah's values are those of CaDM (Lee et al., ICML 2020), too.
+paper's own table was not found. HalfCheetah's values are also CaDM's (Lee et al., ICML 2020).
 
 Crippled bodies: the README names the joints and says that masses and dampings differ. The code
 varies masses alone, and so do these sets. The masses are those of the lists.

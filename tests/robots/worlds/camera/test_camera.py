@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 from tests.support.opengl import require_opengl
@@ -53,6 +55,15 @@ def test_the_floor_shows_where_a_body_is() -> None:
     # A tenth along x: half-way from blue to cyan. In the middle: from green to yellow.
     assert np.abs(lowest - [(0, 128, 255), (128, 255, 0), (255, 0, 128)]).max() < 8
     camera.close()
+
+
+def test_a_body_with_hidden_quantities_is_seen() -> None:
+    require_opengl()
+    world = make_world(default_config("crippled_ant"), 2)
+    with closing(make_camera(world, size=16)) as camera:
+        frames = camera.frames()
+    assert frames.shape == (2, 16, 16, 3)
+    assert (frames[0] != frames[1]).any()
 
 
 def test_the_cube_camera_shows_the_cube_alone() -> None:

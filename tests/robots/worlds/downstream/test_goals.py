@@ -132,6 +132,7 @@ def test_a_restored_task_draws_the_same_goals() -> None:
     ("coordinates", "config", "words"),
     [
         (None, TWO, "no coordinates"),
+        (dataclasses.replace(METRES, names=("x.0",)), TWO, "does not observe where it is"),
         (METRES, GoalsConfig(name="plane", radius=1.0), "--task.half-range"),
         (METRES, GoalsConfig(name="plane", half_range=1.0), "--task.radius"),
     ],

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from skill_proto.manifest import Range
 from skill_robots.worlds.registry import make_world
 from skill_training.nets.representation import RepresentationConfig
 from skill_training.recipes.discovery.config import SkillConfig, default_skill_config
 from skill_training.recipes.discovery.inputs import network_inputs
-from skill_training.recipes.discovery.manifest import description, policy_name
+from skill_training.recipes.discovery.manifest import _trained_on, description, policy_name
 from skill_training.recipes.discovery.recipe import SkillRecipe
 
 Settings = dict[str, Any]
@@ -40,6 +41,15 @@ def test_the_default_skills_are_directions_on_the_table() -> None:
         "learned scale and rotation."
     )
     assert "trained with METRA on" in described("metra")
+
+
+def test_the_ranges_of_hidden_quantities_are_those_of_training() -> None:
+    config = configured("csf", "crippled_hopper")
+    ranges = _trained_on(config, make_world(config.task, 1).spec)
+    assert ranges["mass_scale"] == Range(low=0.5, high=1.5, unit="1")
+    assert ranges["crippled_foot"] == Range(low=0.0, high=0.0, unit="1")
+    ant = configured("csf", "ant")
+    assert _trained_on(ant, make_world(ant.task, 1).spec) == {}
 
 
 HAND = ("end_effector_position.0", "end_effector_position.1")

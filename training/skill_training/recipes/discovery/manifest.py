@@ -27,6 +27,7 @@ from skill_training.recipes.discovery.policy import Goals, find_goals
 from skill_training.recipes.manifest_parts import (
     coordinate_goals,
     goal_space,
+    hidden_ranges,
     plain_name,
     plant,
     trained_on,
@@ -82,7 +83,7 @@ def build_manifest(
         ),
         plant=_plant(config),
         world=_world(config, spec),
-        trained_on=_trained_on(config),
+        trained_on=_trained_on(config, spec),
         provenance=facts.provenance,
         evaluation=_evaluation(config, facts.metrics),
     )
@@ -187,8 +188,10 @@ def _world(config: SkillConfig, spec: WorldSpec) -> SimulatedWorld | None:
     return SimulatedWorld(name=config.world, episode_steps=spec.episode_steps, settings=settings)
 
 
-def _trained_on(config: SkillConfig) -> dict[str, Range]:
-    return trained_on(config.task) if isinstance(config.task, TabletopConfig) else {}
+def _trained_on(config: SkillConfig, spec: WorldSpec) -> dict[str, Range]:
+    if isinstance(config.task, TabletopConfig):
+        return trained_on(config.task)
+    return hidden_ranges(spec)
 
 
 def _evaluation(config: SkillConfig, metrics: Scalars) -> Evaluation | None:
