@@ -7,6 +7,7 @@ with. Every program that builds the world of a policy file reads it here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -29,7 +30,7 @@ def trained_config(
 
     Args:
         name: Name of the world in the policy's manifest.
-        settings: Its settings there; none for the world without options.
+        settings: Its settings there; those that are missing are those without options.
         source: The policy, for messages.
         is_named: Whether the user has named this world. Without that it must be built in or
             registered with Gymnasium, and have no arguments.
@@ -40,7 +41,7 @@ def trained_config(
     """
     default = default_config(name)
     try:
-        config = TypeAdapter(type(default)).validate_python(dict(settings) or default)
+        config = TypeAdapter(type(default)).validate_python(asdict(default) | dict(settings))
     except ValidationError as error:
         raise WorldError(
             f"the settings of the world {name!r} in {source}: {describe_errors(error)}"

@@ -11,6 +11,7 @@ from skill_robots.worlds.errors import UntrustedWorldError, WorldError
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.mujoco_world import BodyConfig
 from skill_robots.worlds.trained import trained_config
+from skill_robots.worlds.varied.world import VariedConfig
 
 REACHER = "gymnasium:Reacher-v5"
 
@@ -20,6 +21,9 @@ def test_a_built_in_world_has_the_settings_of_training() -> None:
     expected = BodyConfig(body="ant", episode_steps=30)
     assert trained_config("ant", settings, "a", is_named=False) == expected
     assert trained_config("ant", {}, "a", is_named=False) == BodyConfig(body="ant")
+    crippled = VariedConfig(body="crippled_hopper", episode_steps=1000, contexts="extreme")
+    settings = {"contexts": "extreme"}
+    assert trained_config("crippled_hopper", settings, "a", is_named=False) == crippled
 
 
 @pytest.mark.parametrize(
