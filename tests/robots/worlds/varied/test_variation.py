@@ -92,3 +92,20 @@ def test_a_scene_that_starts_anew_is_whole_again_and_the_others_stay() -> None:
     np.testing.assert_array_equal(second.geom_pos, plain.geom_pos)
     np.testing.assert_array_equal(made._variation.working[0], [1, 1, 0, 0, 1, 1, 1, 1])
     np.testing.assert_array_equal(made._variation.working[1], np.ones(8))
+
+
+@pytest.mark.parametrize(
+    ("body", "actuators"),
+    [
+        ("crippled_ant", [(2, 3), (4, 5), (6, 7), (0, 1)]),
+        ("crippled_half_cheetah", [(place,) for place in range(6)]),
+        ("crippled_hopper", [(place,) for place in range(3)]),
+        ("crippled_walker", [(place,) for place in range(6)]),
+    ],
+)
+def test_each_limb_has_the_actuators_of_the_release(
+    body: str, actuators: list[tuple[int, ...]]
+) -> None:
+    made = in_contexts(body, *((1.0, *row) for row in np.eye(len(actuators)).tolist()))
+    for working, own in zip(made._variation.working, actuators, strict=True):
+        assert tuple(np.flatnonzero(working == 0.0)) == own
