@@ -9,11 +9,10 @@ import torch
 from tqdm import tqdm
 
 from skill_robots.tasks.policy import Policy
-from skill_training.collection.episode_recorder import Recorder
+from skill_training.collection.episode_recorder import Recorder, World
 from skill_training.data.episodes import Episodes, concatenate
 from skill_training.data.goal_task import GoalTask
 from skill_training.nets.encoder import State
-from skill_training.recipes.skill_aware.world import SkillAwareWorld
 
 DISTURBED_SHARE = 0.04
 """Share of steps at which a disturbance begins, so that demonstrations contain corrections."""
@@ -23,7 +22,7 @@ DISTURBANCE_STEPS = 2
 
 
 def demonstrate(
-    world: SkillAwareWorld,
+    world: World,
     controller: Policy,
     task: GoalTask,
     *,
@@ -51,7 +50,7 @@ def demonstrate(
 
 
 def _round(
-    world: SkillAwareWorld,
+    world: World,
     controller: Policy,
     task: GoalTask,
     start: State,
