@@ -39,6 +39,12 @@ FAULTS: dict[FaultClass, FaultRule] = {
         recovers=True,
         ends="one second of answers, from an arm at rest",
     ),
+    "outside": FaultRule(
+        cause="the policy is outside of its training, and the server was started with "
+        "`--outside hold`",
+        recovers=False,
+        ends=MANUAL_RESET,
+    ),
     "policy": FaultRule(
         cause="the policy fails, or its output is not finite",
         recovers=False,

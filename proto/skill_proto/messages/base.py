@@ -30,7 +30,7 @@ Identifier = Annotated[str, Field(min_length=1, max_length=64)]
 Vector = Annotated[tuple[Finite, ...], Field(min_length=1, max_length=1024), FailFast()]
 Mode = Literal["hold", "skill", "goal", "servo", "stopped", "fault"]
 GoalStatus = Literal["approaching", "reached", "no_progress"]
-FaultClass = Literal["policy", "arm", "contact", "communication", "tracker", "internal"]
+FaultClass = Literal["policy", "arm", "contact", "communication", "tracker", "internal", "outside"]
 
 
 class Message(BaseModel):

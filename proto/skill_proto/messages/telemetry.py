@@ -132,6 +132,9 @@ class Telemetry(Outbound):
     means that training did not produce this state of the encoder. A small distance does not prove
     that mass and friction lie inside the trained range. None while the active recurrent state is
     younger than half of the shortest ``trained_horizon_steps``."""
+    outside: bool | None = None
+    """Whether the policy is outside of its training: the mean of ``context_distance`` over half a
+    trained horizon has exceeded 1, and has not fallen below 0.8 since. None while it is unknown."""
     context_estimate: dict[str, float | None] | None = None
     """The encoder's estimates of the object's parameters, by name in ``context.estimates`` of the
     manifest."""

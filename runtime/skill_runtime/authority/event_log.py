@@ -10,6 +10,7 @@ from skill_proto.messages import ErrorCode, FaultClass
 COUNTERS = (
     *("leases", "takeovers", "lease_lost", "expired", "stops", "clears", "recoveries"),
     *("holds", "resets", "scenes", "episodes", "invalid_records", "lost_replies", "faults"),
+    "excursions",
     *(f"faults.{kind}" for kind in get_args(FaultClass)),
     *(f"rejected.{code}" for code in get_args(ErrorCode)),
 )

@@ -18,10 +18,10 @@ from skill_runtime.channel.text import pack_text, unpack_text
 
 INTEGERS = (
     *("present", "seq", "tick", "mode", "fault", "command", "command_seq", "braking"),
-    *("policy_steps", "goal_status", "overruns", "events"),
+    *("policy_steps", "goal_status", "overruns", "events", "outside"),
 )
 """Integers of every state; ``mode``, ``fault``, ``command`` and ``goal_status`` are indices of the
-tuples in ``state_record``, and -1 stands for none."""
+tuples in ``state_record``, and -1 stands for none. ``outside`` is 0, 1, or -1 if it is unknown."""
 
 TEXTS = ("lease", "lease_holder", "last_event", "last_reflex")
 """Texts of every state; '' stands for no lease, and for no reflex. ``lease`` is the token of the

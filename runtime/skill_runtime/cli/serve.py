@@ -174,6 +174,7 @@ def server_options(arguments: ServeOptions) -> ServerOptions:
         stop_after_s=motion.stop_after,
         track=arguments.tracking.track or (),
         tracker_timeout_s=arguments.tracking.tracker_timeout,
+        when_outside=motion.outside,
         servo_rate_hz=timing.servo_rate,
         spin_s=timing.spin_us * 1e-6,
         realtime=timing.realtime,

@@ -145,7 +145,7 @@ class TimingOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class MotionOptions:
-    """Motion without a command."""
+    """Motion without a command, and of a policy that leaves its training."""
 
     demo: bool = True
     """Run one skill or goal after the other until a client acquires the lease."""
@@ -153,6 +153,11 @@ class MotionOptions:
     """Start in mode `stopped`; `skill-control clear` enables motion. Use it under systemd."""
     stop_after: float = 60.0
     """Stop the arm this long after the lease has ended [s]; inf: never."""
+    outside: Annotated[
+        Literal["hold", "warn", "go-on"] | None, arg(help_behavior_hint="(default: warn)")
+    ] = None
+    """If the context of a policy with an encoder leaves that of its training. warn: log line and
+    event. hold: the arm holds until `skill-control clear`. See docs/context.md."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -184,6 +184,8 @@ def _context_text(state: Telemetry, manifest: PolicyManifest | None) -> str:
     if state.context_distance is not None:
         unusual = " (unusual)" if state.context_distance > 1.0 else ""
         parts.append(f"distance {state.context_distance:.2f}{unusual}")
+    if state.outside:
+        parts.append("OUTSIDE OF TRAINING")
     return ", ".join(parts)
 
 

@@ -39,6 +39,8 @@ from skill_runtime.control.recovery import AutomaticRecovery
 from skill_runtime.control.report import Fault, UpdateReport
 from skill_runtime.control.simulated_scene import reset_scene
 from skill_runtime.policy import PolicyOutput
+from skill_runtime.policy.outside_monitor import WARNING_PERIOD_S, excursion_text
+from skill_runtime.policy.when_outside import WhenOutside
 from skill_runtime.realtime.clock import MonotonicClock
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,7 @@ class ArmController:
         clock: server time [s]; None takes the machine's.
         fault_points: hooks for fault injection.
         speed: share of the arm's velocity limits that set-points may use, in (0, 1].
+        when_outside: what happens if the policy leaves its training.
 
     Attributes:
         arm, tracker, speed: as given.
@@ -79,6 +82,7 @@ class ArmController:
         clock: Callable[[], float] | None = None,
         fault_points: FaultPoints | None = None,
         speed: float = 1.0,
+        when_outside: WhenOutside = "go-on",
     ) -> None:
         manifest = policy.manifest
         self.arm = arm
@@ -102,8 +106,10 @@ class ArmController:
         )
         self._followed: ActiveCommand | None = None
         self._recovery = AutomaticRecovery(arm, self.link, self._missing_object)
+        self._when_outside: WhenOutside = when_outside
+        self._warned_at = -math.inf
         self._faults: list[Fault] = []  # found in this tick
-        self._recovered = False
+        self._recovered, self._warning = False, ""
 
     # For telemetry and other readers ------------------------------------------------------------
 
@@ -142,6 +148,11 @@ class ArmController:
         return self.link.governor.interventions
 
     @property
+    def outside(self) -> bool | None:
+        """Whether the running policy is outside of its training; None while it is unknown."""
+        return None if self.output is None else self.runner.outside.outside
+
+    @property
     def awaited_objects(self) -> list[str]:
         """Objects that the policy observes, and of which no tracker has sent a pose yet."""
         return self.tracker.awaited(self.adapter.objects)
@@ -169,7 +180,7 @@ class ArmController:
             now: server time [s].
             recoverable_fault: class of the fault in force if it ends with its cause.
         """
-        self._faults, self._recovered = [], False
+        self._faults, self._recovered, self._warning = [], False, ""
         target = self._compute_setpoint(command, mode, now, recoverable_fault)
         intervention = None
         try:
@@ -182,7 +193,10 @@ class ArmController:
         except Exception as error:  # the faults found so far must reach the authority
             self._internal_fault(error, mode)
         return UpdateReport(
-            recovered=self._recovered, intervention=intervention, faults=tuple(self._faults)
+            recovered=self._recovered,
+            intervention=intervention,
+            warning=self._warning,
+            faults=tuple(self._faults),
         )
 
     def _compute_setpoint(
@@ -245,6 +259,8 @@ class ArmController:
                 if missing is not None:
                     raise ObjectUnseenError(missing)
                 self.runner.step(self._observed(now), command.vector, by_goal=mode == "goal")
+                if self.runner.take_excursion():
+                    self._answer_excursion(now)
             elif command is not None:
                 self._follow(command)
         except ArmError as error:
@@ -253,6 +269,14 @@ class ArmController:
             log.debug("fault", exc_info=True)
             self._fault(Fault(kind="policy", reason=f"the policy failed: {error}"))
         self.runner.end_tick()
+
+    def _answer_excursion(self, now: float) -> None:
+        """Handles that the policy has left its training."""
+        reason = excursion_text(self.runner.outside.level)
+        if self._when_outside == "hold":
+            self._fault(Fault(kind="outside", reason=reason))
+        elif self._when_outside == "warn" and now - self._warned_at >= WARNING_PERIOD_S:
+            self._warned_at, self._warning = now, reason
 
     def _observed(self, now: float) -> ArmState:
         """Returns the state that the policy observes: tracked poses are carried to ``now``."""

@@ -17,6 +17,7 @@ from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ArmState
 from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_runtime.policy import PolicyOutput
+from skill_runtime.policy.outside_monitor import OutsideMonitor, window_steps
 from skill_runtime.policy.servo_rates import servo_rate_fix
 
 MAX_PAUSE_S = 0.5
@@ -115,6 +116,7 @@ class PolicyRunner:
         pipelined: whether a policy step extends over :data:`PIPELINE_DEPTH` ticks.
         steps: number of inferences since the start.
         inference: the last one; None before the first.
+        outside: whether the policy is outside of its training.
 
     Raises:
         RateMismatchError: the policy's period is not a whole number of servo periods.
@@ -125,6 +127,8 @@ class PolicyRunner:
         self.output: PolicyOutput | None = None
         self.steps = 0
         self.inference: Inference | None = None
+        self.outside = OutsideMonitor(window_steps(policy.manifest))
+        self._excursion = False
         self._age = 0
         self.ticks_per_action = ticks_per_action(policy.manifest.control_rate_hz, servo_period_s)
         self.pipelined = (
@@ -190,10 +194,17 @@ class PolicyRunner:
         if not output.is_finite.all():
             raise PolicyFaultError("its recurrent state is not finite")
         self.output = output
+        distance = output.context_distance
+        self._excursion |= self.outside.update(None if distance is None else distance.item(0))
         self.inference = Inference(observation, vector, by_goal, applied, self._age, output)
         self.steps += 1
         self._age += 1
         return output
+
+    def take_excursion(self) -> bool:
+        """Returns whether the policy has left its training since the last call."""
+        began, self._excursion = self._excursion, False
+        return began
 
     def set_applied(self, action: Array | None) -> None:
         """Sets the action ``(A,)`` that was applied instead of the last output; None if equal."""
@@ -228,4 +239,5 @@ class PolicyRunner:
 
     def _reset_state(self) -> None:
         self.policy.reset_slot(0)
+        self.outside.reset()
         self._age, self._applied = 0, None

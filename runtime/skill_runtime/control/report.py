@@ -25,5 +25,7 @@ class UpdateReport:
     """The recoverable fault that was in force has ended."""
     intervention: Intervention | None = None
     """The reason why the governor refused the set-point."""
+    warning: str = ""
+    """An event that the user should know, in words; empty without one."""
     faults: tuple[Fault, ...] = ()
     """Faults found, in order. A fault that lasts is found again in every tick."""

@@ -113,6 +113,7 @@ def make_telemetry(
         action=encoder.maybe("action", blocks.get("action")),
         context=encoder.maybe("context", blocks.get("context")),
         context_distance=_finite_or_none(state.number("context_distance")),
+        outside=None if integers["outside"] < 0 else bool(integers["outside"]),
         context_estimate=_named(state, "context_estimate", layout.estimates, encoder),
         scene=_scene(state, layout),
         braking=bool(integers["braking"]),

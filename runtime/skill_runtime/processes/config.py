@@ -46,6 +46,7 @@ class ServerOptions:
     stop_after_s: float = 60.0
     track: tuple[str, ...] = ()
     tracker_timeout_s: float = 0.2
+    when_outside: Literal["hold", "warn", "go-on"] | None = None
     servo_rate_hz: float = 200.0
     spin_s: float = 0.0
     realtime: bool = False

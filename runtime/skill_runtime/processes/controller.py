@@ -24,6 +24,7 @@ from skill_runtime.channel.channel import Channel
 from skill_runtime.control.object_tracker import TrackConfig
 from skill_runtime.control.policy_runner import RateMismatchError
 from skill_runtime.policy import PolicyFileError, load_manifest
+from skill_runtime.policy.when_outside import check_knows_distance
 from skill_runtime.processes.child import read_config
 from skill_runtime.processes.config import (
     ControllerConfig,
@@ -107,6 +108,7 @@ def build(config: ControllerConfig, channel: Channel) -> ArmServer:
     """
     options = config.options
     manifest = load_manifest(options.model)
+    check_knows_distance(manifest, options.when_outside)
     arm, remarks = open_arm(options, manifest)
     try:
         server = _server(config, channel, arm, manifest)
@@ -185,6 +187,7 @@ def _server(
         seed=options.seed,
         backend=options.arm,
         speed=options.speed,
+        when_outside=options.when_outside,
         idle_timeout=IdleTimeout(stop_after_s=options.stop_after_s),
         track=TrackConfig(
             objects=tracked_objects(options.track, manifest, arm),

@@ -83,6 +83,8 @@ def level_of(state: Telemetry) -> tuple[Level, str]:
         return Level.WARN, f"stopped: {state.last_event}; {fix}"
     if state.not_finite:
         return Level.WARN, f"not finite: {', '.join(state.not_finite)}"
+    if state.outside:
+        return Level.WARN, f"{state.mode}: the policy is outside of its training"
     return Level.OK, state.mode
 
 
@@ -95,6 +97,7 @@ def _values_of(state: Telemetry) -> dict[str, str]:
         "goal_status": state.goal_status,
         "braking": state.braking,
         "context_distance": state.context_distance,
+        "outside": state.outside,
         "wakeup_latency_p99_us": state.timing.wakeup_latency_p99_us,
         "overruns": state.timing.overruns,
         "last_event": state.last_event,

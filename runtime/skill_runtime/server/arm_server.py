@@ -22,6 +22,11 @@ from skill_runtime.control.object_tracker import START_REMEDY, ObjectTracker, Tr
 from skill_runtime.gateway.config import GatewayConfig
 from skill_runtime.gateway.validation import CommandValidator
 from skill_runtime.policy import OnnxPolicy
+from skill_runtime.policy.when_outside import (
+    DEFAULT_WHEN_OUTSIDE,
+    WhenOutside,
+    outside_remark,
+)
 from skill_runtime.realtime.clock import Clock, MonotonicClock
 from skill_runtime.server.command_reader import CommandReader
 from skill_runtime.server.control_loop import ControlLoop, Pace, Signals
@@ -58,6 +63,8 @@ class ServeConfig:
     backend: str = "mujoco"
     speed: float = 1.0
     """Share of the arm's velocity limits that set-points may use."""
+    when_outside: WhenOutside | None = None
+    """What happens if the policy leaves its training; None if the user did not say."""
     idle_timeout: IdleTimeout = field(default_factory=IdleTimeout)
     track: TrackConfig = field(default_factory=TrackConfig)
     watch_stop_listener: bool = True
@@ -108,7 +115,13 @@ class ArmServer:
             inference_s, self._digest = opened.inference_s, opened.sha256
         tracker = ObjectTracker(config.track)
         self.controller = ArmController(
-            arm, policy, tracker, self._clock.now, fault_points, config.speed
+            arm,
+            policy,
+            tracker,
+            self._clock.now,
+            fault_points,
+            config.speed,
+            config.when_outside or DEFAULT_WHEN_OUTSIDE,
         )
         layout = make_layout(self.controller)
         self.stops = stops = StopReader(channel.stops, self.authority)
@@ -146,6 +159,9 @@ class ArmServer:
             remarks = ["the arm holds until a client takes the lease"]
         if self._config.stopped:
             remarks = []
+        outside = outside_remark(manifest, self._config.when_outside)
+        if outside:
+            remarks.append(outside)
         needed = self.controller.adapter.objects
         awaited = self.controller.awaited_objects
         if awaited:

@@ -299,11 +299,14 @@ class ControlLoop:
 
 
 def apply_report(report: UpdateReport, authority: Authority) -> None:
-    """Passes recovery and faults of one controller update on to the authority."""
+    """Passes recovery, warning and faults of one controller update on to the authority."""
     if report.recovered:
         authority.recover()
     if report.intervention is not None and not report.faults and authority.mode not in LATCHED:
         authority.events.record_event(f"governor: {report.intervention}")
+    if report.warning:
+        log.warning("%s", report.warning)
+        authority.events.record_event(report.warning, "excursions")
     for fault in report.faults:
         if not authority.at_fault_of(fault.kind):
             log.error("fault: %s", fault.reason)

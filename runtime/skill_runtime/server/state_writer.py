@@ -105,7 +105,7 @@ class StateWriter:
         """
         authority, controller = self._authority, self._controller
         command, lease = authority.command, authority.lease
-        goal = controller.goal_monitor
+        goal, outside = controller.goal_monitor, controller.outside
         integers = {
             "seq": seq,
             "tick": tick,
@@ -118,6 +118,7 @@ class StateWriter:
             "goal_status": index_of(goal.status, GOAL_STATUSES),
             "overruns": overruns,
             "events": authority.events.recorded,
+            "outside": -1 if outside is None else int(outside),
         }
         record = self._layout.pack(
             integers,

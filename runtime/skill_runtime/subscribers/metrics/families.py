@@ -98,6 +98,7 @@ def _policy(state: Telemetry) -> Iterator[Metric]:
             "Distance of the context from those of training; above 1 is unusual",
             state.context_distance,
         ),
+        ("outside", "Whether the policy is outside of its training", state.outside),
     ):
         if value is not None:
             yield _gauge(name, text, value)

@@ -246,6 +246,8 @@ def estimate_rows(state: Telemetry, manifest: PolicyManifest) -> dict[str, str]:
     distance = state.context_distance
     unusual = " (unusual)" if distance is not None and distance > 1 else ""
     rows["distance"] = "unknown" if distance is None else f"{distance:.2f}{unusual}"
+    if state.outside:
+        rows["policy"] = "outside of its training"
     return rows
 
 

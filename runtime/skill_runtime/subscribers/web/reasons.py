@@ -108,7 +108,10 @@ def _moves(state: Telemetry, view: View) -> Headline:
         return Headline("NO PROGRESS", text, "warns")
     where = f", {far} away" if state.goal_distance is not None else ""
     command = "the policy" if state.command == "demo" else state.mode
-    return Headline("MOVES", f"{_capital(command)}{where}. {by}", "moves")
+    text = f"{_capital(command)}{where}. {by}"
+    if state.outside:
+        return Headline("OUTSIDE", f"The policy is outside of its training. {text}", "warns")
+    return Headline("MOVES", text, "moves")
 
 
 def _distance(state: Telemetry, view: View) -> str:
