@@ -72,6 +72,7 @@ class GoalService:
         seed: Evaluation seed of starts and goals.
         period_steps: Control steps between two goals of a scene.
         resets_state: Reset the policy's recurrent state with each goal.
+        table: The ``n`` scenes; None makes them of ``config``.
     """
 
     def __init__(
@@ -83,8 +84,9 @@ class GoalService:
         seed: int,
         period_steps: int = JUDGED_STEPS,
         resets_state: bool = False,
+        table: Tabletop | None = None,
     ) -> None:
-        self.table = Tabletop(config, n, seed=seed)
+        self.table = table or Tabletop(config, n, seed=seed)
         self.steps = self._given_count = self._put_back = 0
         self._policy, self._names = policy, policy.manifest.observation_names
         self._period, self._resets_state = period_steps, resets_state
@@ -102,13 +104,18 @@ class GoalService:
 
     def step(self) -> PolicyOutput:
         """Makes one control step of every scene and returns the output of the policy."""
-        output = self._policy.step(self.table.observe(self._names), goal=self._goal)
+        return self.observed_step()[1]
+
+    def observed_step(self) -> tuple[Array, PolicyOutput]:
+        """Makes the same step, and also returns the observation ``(n, O)``."""
+        observation = self.table.observe(self._names)
+        output = self._policy.step(observation, goal=self._goal)
         self.table.step(output.action.astype(np.float64))
         self.steps += 1
         age = self.steps - self._given
         self._evaluate(np.flatnonzero(age == JUDGED_STEPS), output)
         self._give_goals(np.flatnonzero(age == self._period))
-        return output
+        return observation, output
 
     @property
     def goals(self) -> Goals:

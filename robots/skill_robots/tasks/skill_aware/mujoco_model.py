@@ -106,6 +106,11 @@ FINGER_CUBE_PAIRS = tuple(f"{finger}_cube" for finger in _FINGERS)
 
 def grasp_model() -> mujoco.MjModel:
     """Compiles the model; friction and the cube's mass are set later, for each scene of a batch."""
+    return grasp_spec().compile()
+
+
+def grasp_spec() -> mujoco.MjSpec:
+    """Returns the scene of :func:`grasp_model`, not compiled, to add further bodies to."""
     spec = panda_spec()
     spec.option.timestep = PHYSICS_STEP_S
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
@@ -120,7 +125,7 @@ def grasp_model() -> mujoco.MjModel:
     _add_table_and_cube(spec)
     _add_pairs(spec)
     _add_touch(spec)
-    return spec.compile()
+    return spec
 
 
 def soft_contact(mass: Array) -> Array:

@@ -60,16 +60,21 @@ def finger_table_friction(label: Array) -> Array:
 class MujocoScenes:
     """``n`` scenes, stepped together on ``threads`` threads.
 
+    Args:
+        n: number of scenes.
+        threads: physics threads.
+        scene: the model with further bodies; None takes that of ``mujoco_model``.
+
     Attributes:
         model: the model, before friction and mass of each scene are set.
         batch: the simulations, for measurements.
     """
 
-    def __init__(self, n: int, threads: int = 1) -> None:
+    def __init__(self, n: int, threads: int = 1, scene: mujoco.MjModel | None = None) -> None:
         if n < 1:
             raise ValueError(f"at least one scene is needed, not {n}")
         self._n = n
-        self.model = grasp_model()
+        self.model = grasp_model() if scene is None else scene
         self.batch = Batch(self.model, n, nthread=threads, persistent=True)
         self._base = np.array(BASE_POSITION)
         self._goal = np.zeros((n, 2))

@@ -36,10 +36,17 @@ def tabletop_model(
         visual: keep the lights and the geoms without contacts. The physics is the same without
             them, since every inertia is explicit, and a step costs 6 % less.
     """
+    return tabletop_spec(physics_step_s, base_position, visual=visual).compile()
+
+
+def tabletop_spec(
+    physics_step_s: float, base_position: tuple[float, float, float], *, visual: bool = False
+) -> mujoco.MjSpec:
+    """Returns the scene of :func:`tabletop_model`, not compiled, to add further bodies to."""
     spec = panda_spec()
     add_tabletop(spec, base_position, visual=visual)
     set_physics(spec, physics_step_s)
-    return spec.compile()
+    return spec
 
 
 def set_physics(spec: mujoco.MjSpec, physics_step_s: float) -> None:

@@ -33,7 +33,7 @@ from skill_robots.observation import (
 from skill_robots.rotations import canonical_sign
 from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.tabletop.engines.make import make_physics
-from skill_robots.tasks.tabletop.engines.physics import GripperWidth
+from skill_robots.tasks.tabletop.engines.physics import GripperWidth, TabletopPhysics
 from skill_robots.tasks.tabletop.sensor_noise import SensorNoise
 from skill_robots.tasks.tabletop.starts import StartKind, add_gripper, draw_starts
 
@@ -91,6 +91,7 @@ class Tabletop:
         seed: of all random draws; equal on all engines.
         threads: physics threads of MuJoCo.
         engine: the physics engine; policies are trained on MuJoCo.
+        physics: n scenes with further bodies; None makes them on ``engine``.
 
     Attributes:
         n: number of scenes.
@@ -115,15 +116,17 @@ class Tabletop:
         seed: int = 0,
         threads: int = 1,
         engine: Engine = "mujoco",
+        physics: TabletopPhysics | None = None,
     ) -> None:
         self.config = config
         self.n = n
         self.action_size = Tabletop.action_size + int(config.gripper)
         self.rng = np.random.default_rng(seed)
         self.actions = ActionConfig()
-        self.physics = make_physics(
-            engine, n, config.physics_step_s, self.actions.base_position, threads
-        )
+        if physics is None:
+            step_s, base = config.physics_step_s, self.actions.base_position
+            physics = make_physics(engine, n, step_s, base, threads)
+        self.physics = physics
         self.substeps = round(CONTROL_PERIOD_S / config.physics_step_s)
         self._decoder = ActionDecoder(self.actions, PANDA)
         self._shaper = SetpointShaper(PANDA, config.physics_step_s)

@@ -23,6 +23,7 @@ class MujocoPhysics:
         physics_step_s: physics step, also the servo period [s].
         base: position of the arm's base in the world frame [m].
         threads: physics threads.
+        scene: the model with further bodies; None takes that of ``tabletop.model``.
 
     Attributes:
         n: number of scenes.
@@ -31,10 +32,15 @@ class MujocoPhysics:
     """
 
     def __init__(
-        self, n: int, physics_step_s: float, base: tuple[float, float, float], threads: int = 1
+        self,
+        n: int,
+        physics_step_s: float,
+        base: tuple[float, float, float],
+        threads: int = 1,
+        scene: mujoco.MjModel | None = None,
     ) -> None:
         self.n = n
-        self.model = model = tabletop_model(physics_step_s, base)
+        self.model = model = tabletop_model(physics_step_s, base) if scene is None else scene
         self._batch = batch = Batch(model, n, nthread=threads, persistent=True)
         self._qpos, self._qvel = batch.bind("qpos"), batch.bind("qvel")
         self._ctrl = batch.bind("ctrl")
