@@ -72,6 +72,10 @@ def test_a_fault_and_numbers_that_are_not_finite_are_shown(state: Telemetry) -> 
             "estimate: mass ?, friction 0.410, distance 1.50 (unusual)",
         ),
         ({"context": (1.0, -0.5), "context_distance": 0.5}, "context [+1.00 -0.50], distance 0.50"),
+        (
+            {"context": (1.0, -0.5), "context_distance": 1.5, "outside": True},
+            "distance 1.50 (unusual), OUTSIDE OF TRAINING",
+        ),
     ],
 )
 def test_estimates_or_context_are_shown(

@@ -70,5 +70,7 @@ def test_levels_follow_the_mode(
     _, text = level_of(state.model_copy(update={"mode": "fault", "fault": "tracker"}))
     assert text.startswith("fault tracker: ")
     assert text.endswith("it ends with its cause")
+    outside = state.model_copy(update={"mode": "goal", "outside": True})
+    assert level_of(outside) == (Level.WARN, "goal: the policy is outside of its training")
     level, _ = level_of(state.model_copy(update={"not_finite": ("joint_position",)}))
     assert level is Level.WARN

@@ -39,6 +39,7 @@ def state(policy_file: Path, telemetry_of: Callable[..., Telemetry]) -> Telemetr
         update={
             **{"timing": timing, "connection": connection, "counters": counters},
             **{"objects": {"cube": cube}, "fault": "arm", "context_distance": 0.6},
+            "outside": True,
             **{"context_estimate": {"cube_mass": 0.5, "unknown": None}},
         }
     )
@@ -86,17 +87,19 @@ def test_the_state_in_numbers(state: Telemetry) -> None:
     assert found["object_age_seconds", "cube"] == 0.04
     assert found["connection_success_ratio",] == 0.98
     assert found["missed_setpoints_total",] == 2
+    assert found["outside",] == 1.0
 
 
 def test_a_number_that_is_not_known_has_no_metric(state: Telemetry) -> None:
     bare = state.model_copy(
         update={
             **{"goal_distance": None, "context_distance": None, "context_estimate": None},
-            **{"headroom": None, "connection": None, "objects": {}},
+            **{"headroom": None, "connection": None, "objects": {}, "outside": None},
         }
     )
     names = {key[0] for key in samples(bare)}
     assert names.isdisjoint({"goal_distance", "context_distance", "headroom", "reflexes_total"})
+    assert "outside" not in names
     assert "mode" in names
 
 

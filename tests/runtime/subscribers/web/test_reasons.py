@@ -87,6 +87,18 @@ def test_a_server_that_does_not_answer(state: Telemetry) -> None:
             "NO PROGRESS",
             "0.100 m away, and no nearer",
         ),
+        (
+            {"mode": "skill", "outside": True},
+            {"holds": True},
+            "OUTSIDE",
+            "The policy is outside of its training. Skill. Commanded by this page.",
+        ),
+        (
+            {"mode": "fault", "fault": "outside"},
+            {},
+            "FAULT outside",
+            "and the server was started with --outside hold. Make sure that motion is safe, press",
+        ),
     ],
 )
 def test_states(
