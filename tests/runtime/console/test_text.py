@@ -74,7 +74,7 @@ def test_a_fault_and_numbers_that_are_not_finite_are_shown(state: Telemetry) -> 
         ({"context": (1.0, -0.5), "context_distance": 0.5}, "context [+1.00 -0.50], distance 0.50"),
         (
             {"context": (1.0, -0.5), "context_distance": 1.5, "outside": True},
-            "distance 1.50 (unusual), OUTSIDE OF TRAINING",
+            "context [+1.00 -0.50], distance 1.50 (unusual), OUTSIDE OF TRAINING",
         ),
     ],
 )
