@@ -240,4 +240,5 @@ class PolicyRunner:
     def _reset_state(self) -> None:
         self.policy.reset_slot(0)
         self.outside.reset()
+        self._excursion = False
         self._age, self._applied = 0, None
