@@ -83,6 +83,7 @@ def evaluate_world(arguments: EvaluationOptions) -> Outcome:
     report = identity(arguments, policy, manifest) | {
         "world": spec.name,
         "skills": len(skills),
+        "has_skills": skills.shape[1] > 0,
         "goals": goals,
         "episode_steps": spec.episode_steps,
         **_hidden(config, spec),
@@ -267,12 +268,17 @@ def _hidden_lines(report: dict[str, Any]) -> list[str]:
     return textwrap.wrap(f"hidden{kind}: {', '.join(quantities)}", 96, subsequent_indent="  ")
 
 
+def _rollouts(report: dict[str, Any]) -> str:
+    """Returns the noun for rollouts without a goal: a policy may have no skills."""
+    return "skills" if report["has_skills"] else "episodes"
+
+
 def _table(report: dict[str, Any], metrics: dict[str, float]) -> str:
     width = max(len(name) for name in metrics)
     lines = [
         title(report),
-        f"{report['world']}: {report['skills']} skills of {report['episode_steps']} steps, "
-        f"{report['goals']} goals, seed {report['seed']}, {report['wall_time_s']:.1f} s",
+        f"{report['world']}: {report['skills']} {_rollouts(report)} of {report['episode_steps']} "
+        f"steps, {report['goals']} goals, seed {report['seed']}, {report['wall_time_s']:.1f} s",
         *_hidden_lines(report),
         "",
     ]

@@ -286,6 +286,7 @@ def test_hidden_quantities_are_named_and_their_set_is_chosen() -> None:
     arguments = EvaluationOptions(baseline="still", world="crippled_hopper", skills=2)
     outcome = find_evaluation(arguments)(arguments)
     assert "hidden (train): mass_scale 0.5 to 1.5, crippled_thigh 0 to 0" in outcome.table
+    assert "crippled_hopper: 2 episodes of 1000 steps" in outcome.table
     chosen = replace(arguments, contexts="extreme")
     found = find_evaluation(chosen)(chosen)
     assert found.content["settings"]["contexts"] == "extreme"

@@ -119,8 +119,8 @@ def encoder_note(config: ContextSacConfig) -> str:
     if config.knowledge != "inferred":
         return "There is no encoder."
     truth = (
-        "the encoder was also trained on the true mass and friction"
+        "the encoder was also trained on the true hidden quantities"
         if config.supervised
-        else "only the small head that estimates mass and friction was trained on their true values"
+        else "only the small head that estimates hidden quantities was trained on their true values"
     )
     return f"Encoder: trained by the critic's gradient and {describe(config.contrastive)}; {truth}."

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from skill_proto.manifest import (
-    Context,
-    PolicyManifest,
-    Range,
-    RecurrentState,
-    SkillSpace,
-)
+from skill_proto.manifest import Context, PolicyManifest, RecurrentState, SkillSpace
 from skill_proto.plant import SimulatedWorld
 from skill_robots.worlds.world import WorldSpec
 from skill_training.algorithms.context_sac_config import encoder_note
 from skill_training.recipes.context.config import METHODS, ContextConfig
-from skill_training.recipes.manifest_parts import plain_name
+from skill_training.recipes.manifest_parts import hidden_ranges, plain_name
 from skill_training.recipes.recipe import RunFacts
 
 LIMITS = """\
@@ -53,25 +47,12 @@ def build_manifest(
         world=SimulatedWorld(
             name=config.world,
             episode_steps=spec.episode_steps,
-            settings={
-                name: value
-                for name, value in asdict(config.task).items()
-                if name not in ("body", "environment", "episode_steps")
-            },
+            settings=asdict(config.task),
         ),
-        trained_on=trained_on(spec),
+        trained_on=hidden_ranges(spec),
         provenance=facts.provenance,
         evaluation=facts.evaluation,
     )
-
-
-def trained_on(spec: WorldSpec) -> dict[str, Range]:
-    """Returns the ranges of the hidden quantities that the world states."""
-    return {
-        one.name: Range(low=one.low, high=one.high, unit=one.unit)
-        for one in spec.hidden
-        if one.low is not None and one.high is not None
-    }
 
 
 def description(config: ContextConfig, spec: WorldSpec) -> str:
