@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import signal
@@ -18,7 +19,7 @@ from skill_proto.ports import DEFAULT_HOST, STOP_PORT_OFFSET, TELEMETRY_PORT_OFF
 from skill_proto.shipped_models import DEFAULT_MODEL, shipped_models
 from skill_runtime.cli.keys.serving_keys import server_security, viewer_keys
 from skill_runtime.cli.serve_options import ServeOptions, check_options
-from skill_runtime.cli.subscribers.web_options import check_page_options
+from skill_runtime.cli.subscribers.web_options import check_page_options, without_screen
 from skill_runtime.console.exit_codes import FAILED, OK, USAGE
 from skill_runtime.console.flags import UsageError, model_file
 from skill_runtime.console.program import VERSION_HINT, print_error, run_program
@@ -102,7 +103,10 @@ def main() -> None:
     from skill_runtime.transport.addresses import AddressError
 
     line = LiveLine(LOG_PERIOD_S)
+    arguments, remark = seen_without_screen(arguments)
     with logging_to(line.above, "skill-serve", arguments.log_level):
+        if remark:
+            logging.getLogger(__name__).warning("%s", remark)
 
         def show(text: str) -> None:
             if text.startswith(CONTINUED):
@@ -258,6 +262,24 @@ def run_server(
     log = logging.getLogger(__name__)
     log.error("the controller ended (%s); see the log above", serving.controller_ended)
     return FAILED
+
+
+def seen_without_screen(arguments: ServeOptions) -> tuple[ServeOptions, str]:
+    """Returns the options with the page instead of a window where there is no screen.
+
+    Returns:
+        The options, and a remark if they differ from those of the command line.
+    """
+    if not arguments.view:
+        return arguments, ""
+    from skill_runtime.subscribers.screen import no_display
+
+    problem = no_display()
+    page = without_screen(arguments.page) if problem else arguments.page
+    if not problem or not page.web:
+        return arguments, ""  # a window, or the viewer's own warning
+    shown = dataclasses.replace(arguments, view=False, page=page)
+    return shown, f"{problem}; a browser shows the arm instead, on the page of --web"
 
 
 def open_windows(

@@ -189,7 +189,7 @@ class ServeOptions:
     log_level: LogLevel = "info"
     """Least severe messages that are printed."""
     view: bool = False
-    """Open MuJoCo's viewer, in a process of its own."""
+    """Open MuJoCo's viewer, in a process of its own. Without a screen: the page of --web."""
     service_only: FlagCreatePairsOff[bool] = False
     """Serve policies to robots that other programs control, without an arm; see
     `skill-serve --service-only --help`."""

@@ -20,6 +20,7 @@ from skill_proto.messages import TELEMETRY, Telemetry
 from skill_proto.wire import MAX_FRAME_BYTES, WireError, unpack
 from skill_robots.worlds.camera.posed_tabletop import PosedTabletop, add_goal
 from skill_runtime.security.client_keys import ClientKeys
+from skill_runtime.subscribers.screen import no_display
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,11 @@ ORPHANED_S = 10.0
 
 KEYS = "SKILL_SERVE_VIEWER_KEYS"
 """Environment variable of the process: its public and secret key, and that of the server."""
+
+NO_VIEWER = (
+    "serving continues without a viewer. Over SSH use 'ssh -X', 'skill-control watch', or the page "
+    "of --web: pip install 'skill-serve[web]'"
+)
 
 
 class Viewer:
@@ -47,7 +53,7 @@ class Viewer:
         """Starts the process; without a screen, or if it does not start, it only logs a warning."""
         problem = no_display()
         if problem:
-            log.warning("%s", problem)
+            log.warning("%s; %s", problem, NO_VIEWER)
             return
         try:
             self._process = subprocess.Popen(
@@ -73,16 +79,6 @@ class Viewer:
 
 def _as_words(keys: ClientKeys) -> str:
     return f"{keys.public} {keys.secret} {keys.server}"
-
-
-def no_display() -> str:
-    """Returns the reason why no window can be opened; empty if one can."""
-    if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        return ""
-    return (
-        "--view: there is no screen (neither DISPLAY nor WAYLAND_DISPLAY is set); serving "
-        "continues without a viewer. Over SSH use 'ssh -X' or 'skill-control watch'"
-    )
 
 
 class Mirror(PosedTabletop):

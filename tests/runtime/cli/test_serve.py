@@ -185,19 +185,6 @@ def test_only_the_loop_is_pinned_to_a_processor(policy_file: Path) -> None:
     assert f"note       processor: {cpus[-1]}, for the loop only" in output
 
 
-def test_without_a_screen_view_warns_and_serving_continues(
-    policy_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    with process("--model", str(policy_file), "--view") as running:
-        with running.client() as client:
-            state_when(client, lambda state: state.action is not None)
-        code, output = running.end()
-    assert code == 0
-    assert "--view: there is no screen" in output
-
-
 def test_it_needs_little_memory_and_does_not_load_torch(policy_file: Path) -> None:
     with process("--model", str(policy_file)) as running, running.client() as client:
         state_when(client, lambda state: state.action is not None)

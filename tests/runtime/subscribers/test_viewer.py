@@ -17,7 +17,7 @@ from skill_proto.messages import Telemetry
 from skill_proto.wire import pack
 from skill_runtime.authority.authority import Authority
 from skill_runtime.control.arm_controller import ArmController
-from skill_runtime.subscribers.viewer import Mirror, Viewer, no_display, read_state
+from skill_runtime.subscribers.viewer import Mirror, Viewer, read_state
 
 TelemetryOf = Callable[..., Telemetry]
 """See conftest.py."""
@@ -61,15 +61,6 @@ def test_unknown_objects_are_ignored(telemetry_of: TelemetryOf, controller: ArmC
     state = telemetry_of(controller)
     strange = state.model_copy(update={"objects": {"teapot": state.objects["cube"]}})
     Mirror().follow(strange)
-
-
-def test_a_screen_is_detected_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    monkeypatch.delenv("DISPLAY", raising=False)
-    assert "DISPLAY" in no_display()
-    monkeypatch.setenv("DISPLAY", ":0")
-    assert no_display() == ""
 
 
 def test_without_a_screen_the_process_ends_with_a_message(

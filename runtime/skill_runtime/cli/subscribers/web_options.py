@@ -6,7 +6,8 @@ The imports are light, so that '--help' and a mistyped flag answer at once.
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Annotated
 
 from tyro.conf import arg
@@ -44,6 +45,20 @@ def check_page_options(options: PageOptions, *, has_keys: bool) -> None:
         )
     elif options != PageOptions():
         raise UsageError("--web-host and --web-port are for the page of --web; give it, too")
+
+
+def without_screen(options: PageOptions) -> PageOptions:
+    """Returns the page that stands in for a viewer's window, on a free port if its own is in use.
+
+    Without the extra `web` there is none, and the options stay as they are.
+    """
+    if options.web or any(find_spec(name) is None for name in MODULES):
+        return options
+    try:
+        free_port(options.web_host, options.web_port)
+    except OSError:
+        return replace(options, web=True, web_port=0)
+    return replace(options, web=True)
 
 
 def check_page(program: str, host: str, port: int, prefix: str, *, has_keys: bool) -> None:

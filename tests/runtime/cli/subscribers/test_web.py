@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,12 +19,14 @@ from tests.support.served import DEADLINE_S, Served, serving, until
 from tests.support.served_process import Process, is_alive, process
 from tests.support.web_page import page_of
 
+from skill_runtime.cli.subscribers import web_options
 from skill_runtime.cli.subscribers.web_options import (
     PAGE_PORT,
     PageOptions,
     check_page,
     check_page_options,
     page_url,
+    without_screen,
 )
 from skill_runtime.cli.subscribers.web_process import PageProcess
 from skill_runtime.client import SkillClient
@@ -118,6 +121,31 @@ def test_skill_serve_opens_a_page_and_ends_it(policy_file: Path) -> None:
         assert code == 0, output
         assert f"page       http://127.0.0.1:{port}/?token=" in output
         assert not is_alive(page)
+
+
+def test_without_a_screen_view_is_the_page(
+    policy_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with process("--model", str(policy_file), "--view", "--web-port", "0") as running:
+        until(lambda: bool(listening(running)))
+        assert status(f"http://127.0.0.1:{listening(running)[0]}") == 403
+        code, output = running.end()
+        assert code == 0, output
+        assert "there is no screen" in output
+        assert "page       http://127.0.0.1:" in output
+
+
+def test_the_page_for_a_missing_screen_takes_a_free_port_and_needs_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = PageOptions(web_port=other.getsockname()[1])
+        assert without_screen(taken) == PageOptions(web=True, web_port=0)
+    assert without_screen(taken) == replace(taken, web=True)
+    monkeypatch.setattr(web_options, "MODULES", ("no_such_module",))
+    assert without_screen(PageOptions()) == PageOptions()
 
 
 def test_a_page_ends_when_another_policy_is_served(
