@@ -19,6 +19,7 @@ LARGE = "--csf.hidden 1024 1024 --csf.batch-size 1024 --csf.representation.form 
 FEW_SKILLS = "--eval-skills 4 --final-eval-goals 4"
 FEW_GOALS = "--eval-goals 4 --final-eval-goals 4"
 FEW_EPISODES = "--eval-episodes 1 --final-eval-episodes 1"
+FEW_CONTEXTS = "--eval-episodes 2 --final-eval-episodes 2"
 """Scores are not of interest here, and would take longer than the training."""
 
 PROGRAM = [sys.executable, "-c", "from skill_training.entry import main; main()"]
@@ -54,6 +55,11 @@ KINDS = (
     ),
     Kind(title="goals with a context encoder", flags=f"goal {FEW_GOALS}", env_steps=19_200),
     Kind(title="SaTESAC, skill-aware", flags=f"satesac {FEW_EPISODES}", env_steps=4_000),
+    Kind(
+        title="SaTESAC, HalfCheetah of varied mass",
+        flags=f"context --task.episode-steps 200 --warmup-steps 1600 {FEW_CONTEXTS}",
+        env_steps=16_000,
+    ),
 )
 """Every kind of training; the networks of 1024 are those of the papers."""
 
