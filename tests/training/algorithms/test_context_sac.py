@@ -212,3 +212,14 @@ def test_the_entropy_coefficient_does_not_wind_up_below_its_floor(
     for _ in range(20):
         algorithm.update(replay)
     assert float(algorithm.entropy_coefficient().detach()) > 0.0099
+
+
+def test_the_deterministic_policy_stops_where_the_exported_one_does(make_sac: MakeSac) -> None:
+    algorithm = make_sac(ends=True)
+    observation = torch.zeros(2, 8)
+    observation[:, 2] = 0.02  # at rest on the table
+    observation[1, 0] = 0.2
+    goal, context = torch.zeros(2, 2), torch.zeros(2, 4)
+    action = algorithm.act(observation, goal, context, deterministic=True)
+    assert action[0].tolist() == [0.0, 0.0, 0.0]
+    assert action[1].abs().min() > 0.0

@@ -147,11 +147,13 @@ class ContextSac(ActorCritic):
     ) -> Tensor:
         """``(n, O)``, ``(n, G)``, ``(n, C)`` -> ``(n, A)`` in [-1, 1].
 
-        Deterministic: the mode of the averaged policy, which is the exported one.
+        Deterministic: the mode of the averaged policy, which is the exported one; it stops if the
+        task says so.
         """
         command = self.command(observation, goal, context)
         if deterministic:
-            return self.average.actor.mode(observation, command)
+            mode = self.average.actor.mode(observation, command)
+            return mode * self.task.moves(observation, goal)
         return self.actor.sample(observation, command, self.generator)[0]
 
     def command(self, observation: Tensor, goal: Tensor, context: Tensor) -> Tensor:

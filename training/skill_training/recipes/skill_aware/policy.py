@@ -47,8 +47,7 @@ class TrueContextPolicy:
             raise ValueError("a policy of the benchmark needs a goal")
         given = self._tensor(observation), self._tensor(goal)
         action = self._algorithm.act(*given, self._context, deterministic=True)
-        moves = self._algorithm.task.moves(*given)
-        return check_action((action * moves).cpu().numpy().astype(np.float64), observation)
+        return check_action(action.cpu().numpy().astype(np.float64), observation)
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self._algorithm.device)
