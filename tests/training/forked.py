@@ -138,7 +138,7 @@ class TrainingServer:
 
 def _serve() -> None:
     # Imported before the first fork, and never used in this process.
-    for name in ("onnxscript", "torch.onnx", "skill_training.cli"):
+    for name in ("onnxscript", "torch.onnx", "torch._dynamo", "skill_training.cli"):
         import_module(name)
     for line in sys.stdin:
         request = json.loads(line)
