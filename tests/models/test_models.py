@@ -70,10 +70,10 @@ WORLD_BARS = {
         "goal_staying_steps": 20.0,
     },
     "csf_ant": {
-        "coverage_cells": 450,
+        "coverage_cells": 700,
         "octants": 8,
-        "median_displacement": 12.0,
-        "displacement_r2": 0.75,
+        "median_displacement": 18.0,
+        "displacement_r2": 0.80,
     },
 }
 """Minimum scores of policies of simulated bodies."""
