@@ -59,10 +59,10 @@ class Train:
     task: Settings
 
     world: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """World to learn in: tabletop (the default), ant, half_cheetah, hopper, walker, humanoid, one
-    with hidden quantities as varied_ant or crippled_ant, one of Gymnasium as gymnasium:Reacher-v5,
-    or a function that makes one as my_module:make. For high also a task: ant_multi_goal (the
-    default), half_cheetah_goal, half_cheetah_hurdle. --task has the flags of the world or task."""
+    """World to learn in: tabletop, ant, half_cheetah, hopper, walker, humanoid, one with hidden
+    quantities as varied_ant or crippled_ant, one of Gymnasium as gymnasium:Reacher-v5, or a
+    function that makes one as my_module:make. For high also a task: ant_multi_goal,
+    half_cheetah_goal, half_cheetah_hurdle. --task has the flags of the world or task."""
 
     preset: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Row of settings, and its world, that the other flags change: paper-ant and

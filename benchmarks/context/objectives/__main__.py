@@ -5,8 +5,9 @@
 Each objective of `skill-train context` trains an encoder alone, on fixed episodes of a toy and of
 the Panda with two scripts. Probes of its contexts, on held-out tasks or episodes, tell R2 of the
 hidden quantity, the same given the behaviour that the episode shows, and how often context and
-behaviour name the behaviour that the task asks for. The rows with larger batches and replays are
-those of the log-K question: SaNCE's bound is at most the log of the number of candidates.
+behaviour name the behaviour that the task asks for. The second table has larger batches and
+replays, and K, the number of candidates: the bound of an NCE objective is at most log K. SaNCE has
+its negatives from one task, so that there a larger batch means more tasks and no larger K.
 
 The objectives in whole trainings are a sweep, e.g.
 
@@ -91,6 +92,8 @@ class Row:
     objective: Objective
     batch: int
     transitions: int
+    candidates: int | None
+    """K of a contrastive draw."""
     losses: list[float]
     scores: list[Scores]
 
@@ -138,19 +141,19 @@ def measure(
         replay.add(data.train)
         inputs, quantities = Inputs.of(data.train), data.train.truth.shape[-1]
         for place, (objective, batch) in enumerate(settings):
+            run = EncoderRun(objective, batch, inputs, quantities, seed)
             if seed == config.seeds[0]:
-                transitions = data.train.action.shape[0] * data.train.action.shape[1]
                 rows.append(
                     Row(
                         name=name,
                         objective=objective,
                         batch=batch,
-                        transitions=transitions,
+                        transitions=data.train.action.shape[0] * data.train.action.shape[1],
+                        candidates=run.candidates(replay),
                         losses=[],
                         scores=[],
                     )
                 )
-            run = EncoderRun(objective, batch, inputs, quantities, seed)
             rows[place].losses.append(run.train(replay, config.steps))
             contexts = run.contexts(data.train), run.contexts(data.unseen)
             rows[place].scores.append(score(contexts[0], data.known, contexts[1], data.held_out))
@@ -213,8 +216,17 @@ def main(config: Config) -> None:
     if second:
         print()
         print_table(
-            ["transitions", "objective", "batch", *scores],
-            [[str(row.transitions), row.objective, str(row.batch), *cells(row)] for row in second],
+            ["transitions", "objective", "batch", "K", *scores],
+            [
+                [
+                    str(row.transitions),
+                    row.objective,
+                    str(row.batch),
+                    "-" if row.candidates is None else str(row.candidates),
+                    *cells(row),
+                ]
+                for row in second
+            ],
         )
     print(
         f"\n{config.steps} gradient steps; training seeds {seed_text(config.seeds)}: mean (least "
@@ -226,6 +238,7 @@ def main(config: Config) -> None:
             "objective": row.objective,
             "batch": row.batch,
             "transitions": row.transitions,
+            "candidates": row.candidates,
             "losses": row.losses,
             "scores": [vars(one) for one in row.scores],
         }

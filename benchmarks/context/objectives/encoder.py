@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from skill_training.context.forward_model import ForwardModel
 from skill_training.context.objective import ContrastiveConfig, ContrastiveTerm
+from skill_training.context.sampling import Pairs
 from skill_training.data.episodes import EpisodeReplay, Episodes
 from skill_training.nets.encoder import ContextEncoder, EncoderConfig, MomentumEncoder
 from skill_training.recipes.context.config import OBJECTIVES, Objective
@@ -112,6 +113,22 @@ class EncoderRun:
         queries = self._encoder(*drawn.queries.encoder_inputs)[0]
         keys = self._momentum(*drawn.keys.encoder_inputs)
         return drawn.loss(queries, keys, self._generator)
+
+    def candidates(self, replay: EpisodeReplay) -> int | None:
+        """Returns K of a contrastive draw, the positive included; None without one.
+
+        The bound of an NCE objective is at most log K. Pairs have one K each, of which this is the
+        mean. ``sance`` contrasts within a task, so that its K is at most half of a task's episodes;
+        a larger batch has more tasks.
+        """
+        drawn = self._term.draw(replay, self._generator)
+        if drawn is None:
+            return None
+        sample = drawn.sample
+        if isinstance(sample, Pairs):
+            others = (sample.task[:, None] != sample.task[None, :]).sum(1)
+            return round(float(others.double().mean())) + 1
+        return sample.negative.shape[1] + 1
 
     @torch.no_grad()
     def contexts(self, episodes: Episodes) -> Tensor:

@@ -149,8 +149,8 @@ def test_windows_follow_one_another(build: Build) -> None:
     assert len(set(windows.task.tolist())) == 1
     torch.testing.assert_close(windows.truth, torch.full((3, 5, 1), float(np.log(2.0))))
     assert collector.env_steps == collector.steps_per_round == N * STEPS
-    # Scene 0: 78. Scene 1: 6 steps, twice. Scene 2: 4 steps, then 8.
-    assert mean == pytest.approx((78 + 2 * 21 + 10 + 36) / 3)
+    # Scene 0: 78. Scene 1: 6 steps, twice. Scene 2: 4 steps, then 8. Five episodes in all.
+    assert mean == pytest.approx((78 + 2 * 21 + 10 + 36) / 5)
 
 
 def test_the_stored_state_is_that_of_the_encoder_along_the_episode(build: Build) -> None:
@@ -172,17 +172,23 @@ def test_a_terminal_ends_a_window_and_the_next_one_is_of_the_next_episode(build:
     collector, replay, _ = build()
     collector.collect_round()
     windows = _windows(replay, 1)
-    assert windows.counted.tolist() == [4, 2, 4]
+    assert windows.counted.tolist() == [4, 2, 2, 4]
     assert windows.terminal is not None
-    assert windows.terminal.tolist() == [False, True, False]
-    assert windows.observation[1, :3].tolist() == [[1, 1, 4], [1, 1, 5], [1, 1, 6]]
-    assert windows.returns.tolist() == [10, 11, 18]
-    # The second episode began at the seventh step; two of its steps are not stored.
-    assert windows.observation[2, :, 1].tolist() == [2] * 5
-    assert windows.observation[2, :, 2].tolist() == [2, 3, 4, 5, 6]
-    assert windows.task[2] != windows.task[1]
+    assert windows.terminal.tolist() == [False, True, False, False]
+    # The last observation is repeated behind the end.
+    assert windows.observation[1].tolist() == [[1, 1, 4], [1, 1, 5], *[[1, 1, 6]] * 3]
+    assert windows.returns.tolist() == [10, 11, 3, 18]
+    # The second episode began at the seventh step, in the middle of the window.
+    assert windows.observation[2].tolist() == [[1, 2, 0], [1, 2, 1], *[[1, 2, 2]] * 3]
+    assert windows.observation[3, :, 2].tolist() == [2, 3, 4, 5, 6]
+    assert windows.task[3] == windows.task[2] != windows.task[1]
+    torch.testing.assert_close(windows.truth[1], torch.full((5, 1), float(np.log(2.0))))
     torch.testing.assert_close(windows.truth[2], torch.full((5, 1), float(np.log(3.0))))
-    assert windows.hidden[2].any()
+    assert windows.before is not None
+    assert not windows.hidden[2].any()
+    assert not windows.before[2].any()
+    assert windows.hidden[3].any()
+    assert torch.equal(windows.before[3], windows.action[2, 1])
 
 
 def test_an_unstable_step_is_not_stored(build: Build) -> None:

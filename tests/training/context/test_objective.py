@@ -37,7 +37,7 @@ def _contrasted(
     sample: Ranked | Pairs, episodes: Episodes, loss: str, coefficient: float = 0.01
 ) -> Contrasted:
     config = ContrastiveConfig(loss=loss, gap_coefficient=coefficient)
-    return Contrasted(config=config, sample=sample, episodes=episodes)
+    return Contrasted(config=config, sample=sample, episodes=episodes, ranks=episodes.returns)
 
 
 @pytest.fixture

@@ -23,7 +23,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -34,7 +33,7 @@ from torch.optim import Adam, Optimizer
 from skill_training.algorithms.actor_critic import ActorCritic, Loss, Metrics, adam, descend
 from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.algorithms.imitation import imitation_loss
-from skill_training.algorithms.transitions import Transitions, draw_transitions
+from skill_training.algorithms.transitions import Block, Transitions, draw_transitions
 from skill_training.context.forward_model import ForwardModel
 from skill_training.context.objective import Contrasted, ContrastiveTerm
 from skill_training.data.episodes import EpisodeReplay, Episodes, concatenate
@@ -48,16 +47,6 @@ from skill_training.seeding import derive_seed, torch_generator
 
 ENCODER_GRADIENT_NORM = 10.0
 """Bound on the norm of the encoder's gradient, which can explode over 100 steps of an LSTM."""
-
-
-@dataclass(slots=True)
-class _Block:
-    """Unrolled episodes, and the number of gradient steps left on them."""
-
-    episodes: Episodes
-    contexts: Tensor
-    next_contexts: Tensor
-    left: int
 
 
 class ContextSac(ActorCritic):
@@ -96,7 +85,7 @@ class ContextSac(ActorCritic):
         self.generator = torch_generator(seed, "noise", self.device)
         self.draws = torch_generator(seed, "batches")
         self.updates = 0
-        self._block: _Block | None = None
+        self._block: Block | None = None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "weights"))
             self._build(task, scale, action_size)
@@ -191,9 +180,9 @@ class ContextSac(ActorCritic):
         batch = replay.sample(config.episodes_per_block, self.draws, demonstrated=demonstrated)
         inferred = config.knowledge == "inferred"
         contrasted = self.term.draw(replay, self.draws) if inferred else None
+        term_alone: Tensor | None = None
         if contrasted is not None and config.contrastive.optimizer_steps == "separate":
-            self._contrast_alone(contrasted)
-            contrasted = None
+            term_alone, contrasted = self._contrast_alone(contrasted), None
         contexts, next_contexts, keys = self._contexts(batch, contrasted)
         own = contexts[: len(batch)]
         transitions = self._transitions(batch, own, next_contexts)
@@ -202,6 +191,8 @@ class ContextSac(ActorCritic):
             term = contrasted.loss(contexts[len(batch) :], keys, self.draws)
             loss = loss + config.contrastive.weight * term
             metrics["context/contrastive_loss"] = term.detach()
+        elif term_alone is not None:
+            metrics["context/contrastive_loss"] = term_alone
         if inferred:
             metrics |= self._learn_to_estimate(batch, own.detach())
         if config.supervised:
@@ -215,11 +206,11 @@ class ContextSac(ActorCritic):
             loss = loss + config.imitation_weight * imitation
         self._descend_critic(loss, with_encoder=inferred)
         self.momentum.follow(self.encoder)
-        self._block = _Block(batch, own.detach(), next_contexts, config.updates_per_block - 1)
+        self._block = Block(batch, own.detach(), next_contexts, config.updates_per_block - 1)
         return metrics, transitions
 
-    def _contrast_alone(self, contrasted: Contrasted) -> None:
-        """Takes one step of the encoder on the contrastive loss, as the release does."""
+    def _contrast_alone(self, contrasted: Contrasted) -> Tensor:
+        """Takes one step of the encoder on the contrastive loss, which it returns."""
         queries = self.encoder(*contrasted.queries.encoder_inputs)[0]
         keys = self.momentum(*contrasted.keys.encoder_inputs)
         term = contrasted.loss(queries, keys, self.draws)
@@ -227,8 +218,9 @@ class ContextSac(ActorCritic):
         (self.config.contrastive.weight * term).backward(inputs=list(self.encoder.parameters()))
         nn.utils.clip_grad_norm_(self.encoder.parameters(), ENCODER_GRADIENT_NORM)
         self.encoder_optimizer.step()
+        return term.detach()
 
-    def _continue_block(self, block: _Block) -> tuple[Metrics, Transitions]:
+    def _continue_block(self, block: Block) -> tuple[Metrics, Transitions]:
         """Takes one step of the critic on other transitions of the same episodes."""
         block.left -= 1
         transitions = self._transitions(block.episodes, block.contexts, block.next_contexts)
@@ -305,7 +297,8 @@ class ContextSac(ActorCritic):
     def estimation_loss(self, batch: Episodes, contexts: Tensor) -> Tensor:
         """Returns the squared error of the head's standardised estimates over all steps."""
         truth = (batch.truth - self.truth_mean) / self.truth_std
-        return (self.head(contexts) - truth).square().mean()
+        error = (self.head(contexts) - truth).square().mean(-1)
+        return error[batch.valid].mean()
 
     def _update_actor(self, batch: Transitions) -> Metrics:
         command = self.command(batch.observation, batch.goal, batch.context.detach())
@@ -372,6 +365,7 @@ class ContextSac(ActorCritic):
         return super().state_dict() | {
             "draws": self.draws.get_state(),
             "updates": self.updates,
+            "truth": [self.truth_mean, self.truth_std],
         }
 
     def load_networks(self, state: dict[str, Any]) -> None:
@@ -383,6 +377,12 @@ class ContextSac(ActorCritic):
         """
         for name in ("average", "task"):
             self.stateful()[name].load_state_dict(state[name])
+        self._load_truth(state)
+
+    def _load_truth(self, state: dict[str, Any]) -> None:
+        """Restores the moments of the hidden quantities; older checkpoints have none."""
+        if "truth" in state:
+            self.truth_mean, self.truth_std = (one.to(self.device) for one in state["truth"])
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores the state of :meth:`state_dict`.
@@ -394,3 +394,4 @@ class ContextSac(ActorCritic):
         super().load_state_dict(state)
         self.draws.set_state(state["draws"].cpu())
         self.updates = int(state["updates"])
+        self._load_truth(state)

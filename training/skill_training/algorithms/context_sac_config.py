@@ -31,11 +31,12 @@ class ContextSacConfig:
     name: ClassVar[str]
 
     knowledge: Knowledge = "inferred"
-    """Source of the context. inferred: the encoder. told: the true log mass and log friction.
-    untold: zeros (context-free). told and untold are the upper and lower bound for an encoder."""
+    """Source of the context. inferred: the encoder. told: the true hidden quantities, of mass and
+    friction the logarithm. untold: zeros (context-free). told and untold are the upper and lower
+    bound for an encoder."""
 
     supervised: bool = False
-    """Also train the encoder to predict the true log mass and log friction, which only a simulation
+    """Also train the encoder to predict the true hidden quantities, which only a simulation
     provides. This is an upper bound for encoders trained without them."""
 
     critic_gradient: Weight = 1.0
@@ -123,4 +124,9 @@ def encoder_note(config: ContextSacConfig) -> str:
         if config.supervised
         else "only the small head that estimates hidden quantities was trained on their true values"
     )
-    return f"Encoder: trained by the critic's gradient and {describe(config.contrastive)}; {truth}."
+    parts = ["the critic's gradient"] if config.critic_gradient > 0.0 else []
+    parts.append(describe(config.contrastive))
+    if config.forward_model_weight > 0.0:
+        parts.append(f"a forward model, weight {config.forward_model_weight:g}")
+    trained = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    return f"Encoder: trained by {trained}; {truth}."

@@ -36,6 +36,16 @@ class Transitions:
     """``(n,)`` bool: a demonstrated action with its own goal, not a hindsight goal."""
 
 
+@dataclass(slots=True)
+class Block:
+    """Unrolled episodes, and the number of gradient steps left on them."""
+
+    episodes: Episodes
+    contexts: Tensor
+    next_contexts: Tensor
+    left: int
+
+
 def draw_transitions(
     episodes: Episodes,
     contexts: Tensor,
@@ -56,10 +66,16 @@ def draw_transitions(
     """
     count, steps = config.batch_size, episodes.action.shape[1]
     device = episodes.action.device
-    b = torch.randint(len(episodes), (count,), generator=generator).to(device)
-    last = episodes.counted[b]
-    # Uniform over the steps that count; exactly the drawn number where all count.
-    t = torch.randint(steps, (count,), generator=generator).to(device) * last // steps
+    if episodes.length is None:
+        b = torch.randint(len(episodes), (count,), generator=generator).to(device)
+        last = episodes.counted[b]
+        t = torch.randint(steps, (count,), generator=generator).to(device)
+    else:
+        # An episode with fewer steps that count is drawn less often.
+        share = episodes.length.cpu().float()
+        b = torch.multinomial(share, count, replacement=True, generator=generator).to(device)
+        last = episodes.length[b]
+        t = (torch.rand(count, generator=generator).to(device) * last).long().minimum(last - 1)
     later = t + 1 + (torch.rand(count, generator=generator).to(device) * (last - t)).long()
     hindsight = (torch.rand(count, generator=generator) < config.hindsight_share).to(device)
     achieved = task.achieved(episodes.observation[b, later])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from skill_proto.arrays import Array, Flags, Ids
+from skill_proto.arrays import Array, Ids
 from skill_robots.worlds.world import Step, World
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.collection.episode_collector import infer
@@ -23,8 +23,8 @@ from skill_training.nets.finite import check_action
 class WindowCollector:
     """Runs rounds of one episode in every scene of a world and stores them as windows.
 
-    A scene whose episode ends early starts another one at once. Only the steps before the end count
-    in its window; the rest of that window is not stored.
+    A scene whose episode ends early starts another one at once. Its window then becomes two entries
+    of the replay, in which fewer steps count.
 
     Args:
         world: The scenes.
@@ -51,6 +51,8 @@ class WindowCollector:
         self._truth = truth
         self._steps, self._warmup_steps = window, warmup_steps
         self._random = np.random.default_rng([seed, 3])
+        self._begun = 0
+        """Episodes that the present round has begun."""
         self.env_steps = 0
 
     @property
@@ -62,18 +64,18 @@ class WindowCollector:
         """Runs one episode in every scene and stores its windows.
 
         Returns:
-            The mean return of a scene.
+            The mean return of the episodes, those included that the end of the round cuts short.
 
         Raises:
             NotFiniteError: an action of the policy is not finite.
         """
         self._algorithm.end_block()
         scenes = _Scenes.reset(self._world, self._algorithm, self._truth)
-        gained = 0.0
+        gained, self._begun = 0.0, self._world.n
         for _ in range(self._world.spec.episode_steps // self._steps):
             gained += self._run_window(scenes)
         self.env_steps += self.steps_per_round
-        return gained / self._world.n
+        return gained / self._begun
 
     def _run_window(self, scenes: _Scenes) -> float:
         """Runs and stores one window of every scene; returns the sum of all rewards."""
@@ -83,11 +85,14 @@ class WindowCollector:
         for _ in range(self._steps):
             action = self._random_actions() if warming_up else None
             seen, action, step = scenes.step(action)
-            window.record(seen, action, step, scenes.truth)
+            window.record(seen, action, step)
             total += float(step.reward.sum())
             if step.ended.any():
                 scenes.restart(np.flatnonzero(step.ended))
-        self._replay.add(window.episodes(self._algorithm.device))
+                self._begun += int(step.ended.sum())
+        episodes = window.episodes(self._algorithm.device)
+        if episodes is not None:
+            self._replay.add(episodes)
         return total
 
     def _random_actions(self) -> Array:
@@ -173,48 +178,60 @@ class _Window:
     arrivals: list[Array] = field(default_factory=list[Array])
     actions: list[Array] = field(default_factory=list[Array])
     truths: list[Array] = field(default_factory=list[Array])
+    hidden: list[Array] = field(default_factory=list[Array])
     rewards: list[Array] = field(default_factory=list[Array])
+    parts: list[_Part] = field(default_factory=list["_Part"])
     before: Tensor = field(init=False)
     state: State = field(init=False)
-    task: Ids = field(init=False)
-    length: Ids = field(init=False)
-    terminal: Flags = field(init=False)
-    open: Flags = field(init=False)
+    begun: Ids = field(init=False)
 
     def __post_init__(self) -> None:
         """Notes the scenes' state before the first step."""
-        scenes, n = self.scenes, self.scenes.world.n
-        self.before, self.state = scenes.previous, scenes.state
-        self.truths.append(scenes.truth.copy())
-        self.task = task_ids(self.truths[0])
-        self.length = np.zeros(n, dtype=np.int64)
-        self.terminal, self.open = np.zeros(n, dtype=np.bool_), np.ones(n, dtype=np.bool_)
+        self.before, self.state = self.scenes.previous, self.scenes.state
+        self.begun = np.zeros(self.scenes.world.n, dtype=np.int64)
 
-    def record(self, seen: Array, action: Array, step: Step, truth: Array) -> None:
-        """Records one control step."""
+    def record(self, seen: Array, action: Array, step: Step) -> None:
+        """Records one control step, before scenes whose episode it has ended start anew."""
+        time = len(self.rewards)
         self.observations.append(seen.copy())
         self.arrivals.append(step.observation.copy())
         self.actions.append(action.copy())
         self.rewards.append(step.reward.copy())
-        self.truths.append(truth.copy())
-        valid = self.open if step.valid is None else self.open & step.valid
-        self.length += valid
-        self.terminal |= valid & step.terminated
-        self.open = self.open & ~step.ended
+        self.truths.append(self.scenes.truth.copy())
+        self.hidden.append(self.scenes.world.hidden().copy())
+        for scene in np.flatnonzero(step.ended).tolist():
+            # An unstable step leads nowhere.
+            counts = step.valid is None or bool(step.valid[scene])
+            self._close(scene, time + counts, terminal=counts and bool(step.terminated[scene]))
+            self.begun[scene] = time + 1
 
-    def episodes(self, device: torch.device) -> Episodes:
-        """Returns the windows with at least one step that counts."""
-        counted = np.arange(len(self.rewards)) < self.length[:, None]
-        observation = np.stack((*self.observations, self.arrivals[-1]), axis=1)
-        # The last observation of an episode, where the next one has begun.
-        last = np.maximum(self.length, 1)
-        rows = np.arange(len(last))
-        observation[rows, last] = np.stack(self.arrivals, axis=1)[rows, last - 1]
-        reward = np.stack(self.rewards, axis=1) * counted
+    def _close(self, scene: int, end: int, *, terminal: bool) -> None:
+        """Notes the part of a scene's window from its beginning to ``end``, if it has a step."""
+        if end > self.begun[scene]:
+            self.parts.append(_Part(scene, int(self.begun[scene]), end, terminal))
+
+    def episodes(self, device: torch.device) -> Episodes | None:
+        """Returns one entry for each part of an episode in the window; None if there is none."""
+        steps = len(self.rewards)
+        for scene in range(len(self.begun)):
+            self._close(scene, steps, terminal=False)
+        if not self.parts:
+            return None
+        scene, first, end, terminal = map(np.array, zip(*self.parts, strict=True))
+        length = end - first
+        # Behind its end an entry repeats its last step.
+        times = np.minimum(first[:, None] + np.arange(steps), end[:, None] - 1)
+        seen = np.stack(self.observations, axis=1)[scene[:, None], times]
+        last = np.stack(self.arrivals, axis=1)[scene, end - 1]
+        observation = np.concatenate((seen, last[:, None]), axis=1)
+        counts = np.arange(steps + 1) < length[:, None]
+        observation = np.where(counts[..., None], observation, last[:, None])
+        reward = np.stack(self.rewards, axis=1)[scene[:, None], times] * counts[:, :-1]
+        truth = np.stack(self.truths, axis=1)[scene[:, None], times]
         values = {
             "observation": observation,
-            "action": np.stack(self.actions, axis=1),
-            "truth": np.stack(self.truths, axis=1),
+            "action": np.stack(self.actions, axis=1)[scene[:, None], times],
+            "truth": np.concatenate((truth, truth[:, -1:]), axis=1),
             "reward": reward,
             "returns": reward.sum(axis=1),
         }
@@ -222,19 +239,31 @@ class _Window:
             name: torch.as_tensor(value, dtype=torch.float32, device=device)
             for name, value in values.items()
         }
-        n, steps = reward.shape
-        kept = torch.as_tensor(np.flatnonzero(self.length > 0), device=device)
+        rows = torch.as_tensor(scene, device=device)
+        # An episode that began within the window began with a zero state.
+        goes_on = torch.as_tensor(first == 0, device=device)[:, None]
         return Episodes(
             **found,
-            goal=torch.zeros(n, steps, 0, device=device),
-            hidden=self.state[0],
-            cell=self.state[1],
-            before=self.before,
-            task=torch.as_tensor(self.task, device=device),
-            demonstrated=torch.zeros(n, steps, dtype=torch.bool, device=device),
-            length=torch.as_tensor(self.length, device=device),
-            terminal=torch.as_tensor(self.terminal, device=device),
-        ).take(kept)
+            goal=torch.zeros(len(scene), steps, 0, device=device),
+            hidden=self.state[0][rows] * goes_on,
+            cell=self.state[1][rows] * goes_on,
+            before=self.before[rows] * goes_on,
+            task=torch.as_tensor(
+                task_ids(np.stack(self.hidden, axis=1)[scene, first]), device=device
+            ),
+            demonstrated=torch.zeros(len(scene), steps, dtype=torch.bool, device=device),
+            length=torch.as_tensor(length, device=device),
+            terminal=torch.as_tensor(terminal, device=device),
+        )
+
+
+class _Part(NamedTuple):
+    """Steps of one episode in a window: those from ``first`` on, and before ``end``."""
+
+    scene: int
+    first: int
+    end: int
+    terminal: bool
 
 
 def task_ids(hidden: Array) -> Ids:

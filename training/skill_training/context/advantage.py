@@ -23,6 +23,8 @@ def advantages(start: Tensor, returns: Tensor) -> Tensor:
         start: ``(E, F)`` first observation and goal of each episode, on the CPU.
         returns: ``(E,)`` their returns, on the CPU.
     """
+    if len(start) < 2:
+        return torch.zeros_like(returns)
     start = start.double()
     features = torch.cat((start, (start - start.mean(0)).square()), dim=-1)
     spread = features.std(0)

@@ -69,10 +69,11 @@ class ForwardModel(nn.Module):
             contexts: ``(B, T + 1, C)``, with the encoder's gradient.
             generator: Generator on the CPU.
         """
-        steps, device = episodes.action.shape[1], contexts.device
-        rows = torch.randint(len(episodes), (SAMPLES,), generator=generator).to(device)
-        drawn = torch.randint(steps, (SAMPLES,), generator=generator).to(device)
-        times = drawn * episodes.counted[rows] // steps
+        counted, device = episodes.counted, contexts.device
+        share = counted.cpu().float()
+        rows = torch.multinomial(share, SAMPLES, replacement=True, generator=generator).to(device)
+        drawn = torch.rand(SAMPLES, generator=generator).to(device)
+        times = (drawn * counted[rows]).long().minimum(counted[rows] - 1)
         before, after = episodes.observation[rows, times], episodes.observation[rows, times + 1]
         change = ((after - before) / self.step_scale).clamp(-LARGEST, LARGEST)
         predicted = self(contexts[rows, times], before, episodes.action[rows, times])

@@ -8,6 +8,10 @@ Differences from the SaMI release (there -> here), with the reason:
     - Negatives of CCM from one other task -> from all other tasks.
     - Positives of SaCCM drawn with replacement -> without, so that there may be fewer of them.
     - Trajectories of the whole buffer -> of the newest episodes (``pool``).
+
+A trajectory is an entry of the replay. In ``skill-train context`` that is a window of an episode:
+two windows of one episode may be a positive pair, a window is ranked by its own return, and
+``EARLIEST`` leaves out the beginning of a window.
 """
 
 from __future__ import annotations
@@ -33,10 +37,11 @@ from skill_training.data.episodes import EpisodeReplay, Episodes
 
 TIMES = 4
 """Number of steps at which contexts are contrasted. The steps are the same for all trajectories of
-a batch, so that the time since the episode began cannot distinguish contexts."""
+a batch, so that the time since whole episodes began cannot distinguish contexts."""
 
 EARLIEST = 0.2
-"""Share of an episode that is not contrasted, since the end effector still approaches the cube."""
+"""Share at the beginning of a trajectory that is not contrasted: on the table the end effector
+still approaches the cube then."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -57,7 +62,7 @@ class ContrastiveConfig:
     """Number of trajectories in one contrastive step, positives and negatives together."""
 
     pool: Annotated[int, Field(ge=4)] = 1000
-    """Number of newest episodes from which these trajectories are drawn."""
+    """Number of newest trajectories from which these are drawn."""
 
     weight: Weight = 1.0
     """Weight of the term in the encoder's loss."""
@@ -83,6 +88,8 @@ class Contrasted:
     sample: Ranked | Pairs
     episodes: Episodes
     """The episodes at ``sample.episodes``, in that order."""
+    ranks: Tensor
+    """``(E,)`` return or advantage of each, by which they are good or bad."""
 
     @property
     def queries(self) -> Episodes:
@@ -104,7 +111,15 @@ class Contrasted:
         last = queries.shape[1] - 1
         first = round(EARLIEST * last)
         times = torch.randint(first, last + 1, (TIMES,), generator=generator)
-        terms = [self._at(queries[:, t], keys[:, t]) for t in times.tolist()]
+        counted = self.episodes.counted
+        if isinstance(self.sample, Ranked):
+            of_queries, of_keys = counted[self.sample.places[0].flatten()], counted
+        else:
+            of_queries, of_keys = counted.split(len(self.sample.query))
+        terms = [
+            self._at(_until(queries, of_queries, time), _until(keys, of_keys, time))
+            for time in times.tolist()
+        ]
         return torch.stack(terms).mean()
 
     def _at(self, context: Tensor, key: Tensor) -> Tensor:
@@ -114,8 +129,8 @@ class Contrasted:
         query = context.unflatten(0, good.shape)
         positive, negative = key[good], key[bad]
         if self.config.loss == "sigmoid":
-            reward = self.episodes.returns / self.episodes.action.shape[1]
-            gap = return_gap_weight(reward[good], reward[bad], self.config.gap_coefficient)
+            rank = self.ranks / self.episodes.counted
+            gap = return_gap_weight(rank[good], rank[bad], self.config.gap_coefficient)
             return pairwise_sigmoid_loss(query, positive, negative, gap)
         # The positive of a query is another good trajectory of its task.
         return sance_loss(query, positive.roll(1, dims=1), negative)
@@ -129,6 +144,12 @@ class Contrasted:
             for mine in (task == name for name in task.unique())
         ]
         return torch.stack(terms).mean()
+
+
+def _until(contexts: Tensor, counted: Tensor, time: int) -> Tensor:
+    """Returns the contexts ``(E, C)`` at a time, or at the end of an episode that ends earlier."""
+    rows = torch.arange(len(contexts), device=contexts.device)
+    return contexts[rows, counted.clamp_max(time)]
 
 
 def describe(config: ContrastiveConfig) -> str:
@@ -160,6 +181,6 @@ class ContrastiveTerm:
         sample = self._sampling.draw(task, returns, self.config.batch, generator)
         if sample is None:
             return None
-        return Contrasted(
-            config=self.config, sample=sample, episodes=replay.at(places[sample.episodes])
-        )
+        episodes = replay.at(places[sample.episodes])
+        ranks = returns[sample.episodes].to(episodes.returns.device)
+        return Contrasted(config=self.config, sample=sample, episodes=episodes, ranks=ranks)

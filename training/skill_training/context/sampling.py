@@ -150,7 +150,7 @@ class Cross:
     ) -> Ranked | None:
         """Draws groups of different tasks, with ``size`` different trajectories in total."""
         names, counts = task.unique(return_counts=True)
-        names = names[counts >= self.PER_TASK]
+        names, counts = names[counts >= self.PER_TASK], counts[counts >= self.PER_TASK]
         groups = min(len(names), size // self.PER_TASK)
         if groups < 2:
             return None

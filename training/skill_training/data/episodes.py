@@ -31,10 +31,10 @@ class Episodes:
     """``(B, T + 1, K)``: hidden quantities at each observation; on the tabletop log mass [kg] and
     log friction."""
     hidden: Tensor
-    """``(B, H)`` hidden state of the encoder before the first observation: zero, or carried over
-    from the previous episode. A carried state comes from the encoder at collection time and is not
-    refreshed by a burn-in (discussed by Kapturowski et al. 2019, R2D2). The previous action of the
-    first step is zero in both cases."""
+    """``(B, H)`` hidden state of the encoder before the first observation: zero, carried over from
+    the previous episode, or that within an episode for a window. A state that is not zero comes
+    from the encoder at collection time and is not refreshed by a burn-in (discussed by Kapturowski
+    et al. 2019, R2D2)."""
     cell: Tensor
     """``(B, H)`` cell state, likewise."""
     task: Tensor
@@ -64,6 +64,12 @@ class Episodes:
     def encoder_inputs(self) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
         """The inputs of a context encoder: observations, previous actions and initial state."""
         return self.observation, self.previous_action, (self.hidden, self.cell)
+
+    @property
+    def valid(self) -> Tensor:
+        """``(B, T + 1)`` bool: the observation belongs to the episode, its last one included."""
+        times = torch.arange(self.observation.shape[1], device=self.task.device)
+        return times <= self.counted[:, None]
 
     @property
     def counted(self) -> Tensor:
@@ -183,6 +189,8 @@ class EpisodeReplay:
 
     def starts(self, index: Tensor) -> Tensor:
         """Returns first observation and goal ``(E, O + G)`` of the stored episodes, on the CPU."""
+        if not self._store:
+            return torch.zeros(0, 0)
         index = index.to(self._device)
         parts = [self._store[name][index, 0] for name in ("observation", "goal")]
         return torch.cat(parts, dim=-1).cpu()

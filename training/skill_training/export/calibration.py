@@ -72,18 +72,18 @@ def calibrated_context(held: HeldOut) -> Context:
         ContextEstimate(name=name, unit=unit, log_r2=round(share, 3))
         for (name, unit), share in zip(QUANTITIES, shares, strict=True)
     ]
-    return fitted_context(held.contexts, judged)
+    half = held.contexts.shape[1] // 2
+    contexts = held.contexts[:, half:].reshape(-1, held.contexts.shape[-1])
+    return fitted_context(contexts, judged)
 
 
 def fitted_context(contexts: Array, judged: Sequence[ContextEstimate]) -> Context:
     """Returns the context part of a manifest.
 
     Args:
-        contexts: ``(B, T, C)`` contexts of held-out episodes; the second half of each counts.
+        contexts: ``(N, C)`` contexts of held-out episodes, some time after their start.
         judged: Estimates of all quantities, of which those that explain enough are exported.
     """
-    half = contexts.shape[1] // 2
-    contexts = contexts[:, half:].reshape(-1, contexts.shape[-1])
     center = contexts.mean(0)
     covariance = np.cov(contexts.T) + RIDGE * np.eye(len(center))
     whitening = np.linalg.cholesky(np.linalg.inv(covariance)).T

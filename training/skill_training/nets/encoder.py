@@ -42,9 +42,9 @@ class ContextEncoder(nn.Module):
     """LSTM over (observation, previous action), then ReLU and a linear layer.
 
     As in the SaMI release the LSTM has one layer and no biases. Unlike there, the goal is not an
-    input, so that a transition keeps its context under a hindsight goal. The state starts at zero
-    or at the final state of the previous episode: a served policy does not know when an episode
-    begins.
+    input, so that a transition keeps its context under a hindsight goal. The state starts at zero,
+    at that within an episode (a window), or at the final state of the previous episode: a served
+    policy does not know when an episode begins.
 
     Args:
         config: Sizes of context and LSTM.

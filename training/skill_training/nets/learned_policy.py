@@ -13,7 +13,7 @@ from skill_training.nets.mlp import mlp
 
 
 class EstimationHead(nn.Module):
-    """A small network from context to standardised log mass and log friction."""
+    """A small network from context to standardised hidden quantities."""
 
     def __init__(self, context_size: int, quantities: int = 2) -> None:
         super().__init__()

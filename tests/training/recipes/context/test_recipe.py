@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
+import gymnasium
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -13,13 +18,18 @@ from tests.support.training_runs import start_run, train
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
+from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.registry import make_world
 from skill_robots.worlds.varied.world import VariedConfig
 from skill_robots.worlds.world import Quantity
+from skill_runtime.policy import load_manifest
+from skill_training.algorithms.context_sac import ContextSac
 from skill_training.cli import Train, main, parse, train_config
 from skill_training.config import config_to_json
-from skill_training.context.objective import ContrastiveConfig
-from skill_training.errors import NothingToShipError
+from skill_training.context.objective import ContrastiveConfig, ContrastiveTerm
+from skill_training.context.sampling import Pairs
+from skill_training.data.episodes import EpisodeReplay, Episodes
+from skill_training.errors import ConfigError, NothingToShipError
 from skill_training.nets.encoder import EncoderConfig
 from skill_training.recipes.context import recipe as context_recipe
 from skill_training.recipes.context.config import (
@@ -157,23 +167,41 @@ def _weights(trainer: Trainer) -> torch.Tensor:
     return torch.cat(values)
 
 
-def test_every_objective_trains_the_encoder_in_its_own_way() -> None:
-    found: dict[str, torch.Tensor] = {}
-    for objective in get_args(Objective):
-        config = _config(objective, run={"env_steps": 4 * ROUND, "window": 5})
-        learner = ContextRecipe().build_learner(config, torch.device("cpu"))
-        for _ in range(3):
-            learner.collect_round()
-        metrics = [learner.update() for _ in range(8)]
-        has_contrast = any("context/contrastive_loss" in one for one in metrics)
-        assert has_contrast is (OBJECTIVES[objective]["sampling"] != "tesac")
-        weights = learner.algorithm.encoder.output.weight
-        found[objective] = weights.detach().clone()
-        learner.close()
-    names = list(found)
-    for place, name in enumerate(names):
-        for other in names[place + 1 :]:
-            assert not torch.equal(found[name], found[other]), (name, other)
+def _encoder_after(objective: Objective, weight: float) -> torch.Tensor:
+    """Returns the encoder's output weights after some gradient steps."""
+    config = _config(
+        objective,
+        run={"env_steps": 4 * ROUND, "window": 5},
+        contrastive=ContrastiveConfig(sampling="tesac", batch=8, pool=100, weight=weight),
+        forward_model_weight=weight,
+    )
+    learner = ContextRecipe().build_learner(config, torch.device("cpu"))
+    assert isinstance(learner, ContextWorldLearner)
+    for _ in range(3):
+        learner.collect_round()
+    metrics = [learner.update() for _ in range(8)]
+    has_contrast = any("context/contrastive_loss" in one for one in metrics)
+    assert has_contrast is (OBJECTIVES[objective]["sampling"] != "tesac")
+    weights = learner.algorithm.encoder.output.weight.detach().clone()
+    learner.close()
+    return weights
+
+
+@pytest.mark.parametrize("objective", get_args(Objective))
+def test_an_objective_reaches_the_encoder(objective: Objective) -> None:
+    # With the same draws and another weight only the objective differs.
+    usual, heavy = _encoder_after(objective, 1.0), _encoder_after(objective, 100.0)
+    has_weight = objective not in ("none", "supervised")
+    assert torch.equal(usual, heavy) is not has_weight
+
+
+def test_a_contrastive_objective_without_anything_to_contrast_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context_recipe.ContrastWatch, "PATIENCE", 20)
+    config = _config("sance", run={"window": 20})  # two windows of a context at most
+    with pytest.raises(ConfigError, match="nothing to contrast in 20 gradient steps"):
+        train(Trainer(config, start_run(config, tmp_path / "run")))
 
 
 def test_bounds_are_trained_and_not_shipped(tmp_path: Path) -> None:
@@ -198,7 +226,12 @@ def test_bounds_are_trained_and_not_shipped(tmp_path: Path) -> None:
         (["--window", "30"], "--window 30 does not divide the 1000 control steps"),
         (["--context.supervised"], "--context.supervised is part of --objective"),
         (["--context.contrastive.sampling", "ccm"], "sampling is part of --objective"),
-        (["--context.forward-model-weight", "1"], "needs --objective forward-model"),
+        (["--task.contexts", "moderate"], "--task.contexts moderate is a set for tests"),
+        (
+            ["--objective", "saccm", "--context.contrastive.pool", "32"],
+            "batch 64 is more than the 32 newest windows",
+        ),
+        (["--world", "gymnasium:Pendulum-v1"], "--task.hidden mass"),
         (["--context.hindsight-share", "0.4"], "needs goals or demonstrations"),
         (["--context.knowledge", "told"], "add --objective none"),
         (
@@ -206,7 +239,7 @@ def test_bounds_are_trained_and_not_shipped(tmp_path: Path) -> None:
             "add --context.encoder.size 2",
         ),
         (["--preset", "paper-ant"], "has no presets"),
-        (["--replay-capacity", "100"], "less than one round of episodes"),
+        (["--replay-capacity", "4000"], "less than one round of episodes"),
     ],
 )
 def test_the_program_prints_what_is_wrong_and_leaves_no_directory(
@@ -285,3 +318,72 @@ def test_moments_are_those_of_the_contexts_and_constants_have_spread_one() -> No
     assert mean[0] == pytest.approx(drawn.mean(), abs=0.1)
     assert std[0] == pytest.approx(drawn.std(), abs=0.05)
     assert (mean[1:], std[1:]) == ([0.0] * 3, [1.0] * 3)  # no joint is crippled in training
+
+
+# A world of one's own -----------------------------------------------------------------------------
+
+
+class Falling(gymnasium.Env[np.ndarray, np.ndarray]):
+    """A mass on a spring that ends each episode after 7 steps; every episode has its own mass."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,))
+    action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,))
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:  # noqa: ANN401  as in Gymnasium
+        """Draws a mass."""
+        super().reset(seed=seed, options=options)
+        self.mass = float(self.np_random.uniform(0.5, 2.0))
+        self.state, self.time = np.zeros(2), 0
+        return self.state, {"mass": self.mass}
+
+    def step(self, action: Any) -> Any:  # noqa: ANN401  as in Gymnasium
+        """Pushes."""
+        place, speed = self.state
+        speed += 0.1 * (float(action[0]) - place) / self.mass
+        self.state, self.time = np.array([place + 0.1 * speed, speed]), self.time + 1
+        return self.state, 1.0, self.time == 7, False, {"mass": self.mass}
+
+
+def test_a_world_of_ones_own_with_early_ends_is_trained_and_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("falling")
+    module.__dict__["Falling"] = Falling
+    monkeypatch.setitem(sys.modules, "falling", module)
+    task = GymnasiumConfig(environment="falling:Falling", hidden=("mass",), episode_steps=20)
+    config = replace(_config("forward-model"), task=task)
+    directory = start_run(config, tmp_path / "run")
+    assert job.train(directory)
+    rows = read(directory.path / "metrics.jsonl")
+    returns = [row["collect/mean_return"] for row in rows if "collect/mean_return" in row]
+    assert returns == [pytest.approx(20 / 3)] * len(returns)  # 7, 7, and 6 that were cut short
+    assert rows[-1]["final/return.train"] == 7.0
+    manifest = load_manifest(directory.policy)
+    assert 0.5 <= manifest.trained_on["mass"].low < 0.8
+    assert manifest.context is not None
+    assert {one.name for one in (*manifest.context.estimates, *manifest.context.unidentified)} == {
+        "mass"
+    }
+    assert "No quantity varied" not in directory.card.read_text(encoding="utf-8")
+
+
+def test_what_lies_behind_the_end_of_an_episode_changes_no_loss(
+    make_episodes: Callable[..., Episodes], make_sac: Callable[..., ContextSac]
+) -> None:
+    episodes = replace(make_episodes(8), length=torch.tensor([10, 4] * 4))
+    contexts = torch.randn(8, 11, 4)
+    other = contexts.clone()
+    other[1::2, 5:] = 100.0
+    term = ContrastiveTerm(ContrastiveConfig(sampling="ccm", batch=8, pool=8))
+    replay = EpisodeReplay(8)
+    replay.add(episodes)
+    drawn = term.draw(replay, torch.Generator().manual_seed(0))
+    assert drawn is not None
+    assert isinstance(drawn.sample, Pairs)
+    losses = []
+    for values in (contexts, other):
+        rows = values[drawn.episodes.returns.long()]
+        queries, keys = rows.split(len(drawn.sample.query))
+        contrast = drawn.loss(queries, keys, torch.Generator().manual_seed(1))
+        losses.append((contrast, make_sac().estimation_loss(episodes, values)))
+    torch.testing.assert_close(losses[0], losses[1])

@@ -21,6 +21,7 @@ from skill_training.config import (
     RunSettings,
     Share,
     TrainConfig,
+    Weight,
 )
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.errors import ConfigError
@@ -41,6 +42,11 @@ OBJECTIVES: dict[Objective, dict[str, Any]] = {
     "supervised": {"sampling": "tesac"},
 }
 """Settings of the contrastive term for each objective."""
+
+CONTRASTIVE: tuple[Objective, ...] = tuple(
+    name for name, settings in OBJECTIVES.items() if settings["sampling"] != "tesac"
+)
+"""Objectives with a contrastive term."""
 
 METHODS: dict[Objective, str] = {
     "none": "TESAC",
@@ -69,6 +75,8 @@ class WorldSacConfig(ContextSacConfig):
     discount: Discount = 0.99
     return_steps: PositiveInt = 1
     initial_entropy_coefficient: PositiveFloat = 0.1
+    forward_model_weight: Weight = 1.0
+    """Weight of the forward model in the encoder's loss, with --objective forward-model alone."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -133,10 +141,13 @@ class ContextConfig(TrainConfig):
         for name, chosen in given:
             if chosen:
                 raise ConfigError(f"--context.{name} is part of --objective; leave it out")
-        if algorithm.forward_model_weight > 0.0 and objective != "forward-model":
+        if isinstance(self.task, VariedConfig) and self.task.contexts != "train":
             raise ConfigError(
-                f"--context.forward-model-weight needs --objective forward-model, got {objective}"
+                f"--task.contexts {self.task.contexts} is a set for tests, which every evaluation "
+                "scores beside that of training; leave it out"
             )
+        if objective in CONTRASTIVE:
+            self._check_contrast(term)
         for name, chosen in (
             ("hindsight-share", algorithm.hindsight_share > 0.0),
             ("demonstration-share", algorithm.demonstration_share > 0.0),
@@ -151,6 +162,20 @@ class ContextConfig(TrainConfig):
                 f"--context.knowledge {algorithm.knowledge} has no encoder; add --objective none"
             )
 
+    def _check_contrast(self, term: ContrastiveConfig) -> None:
+        """Refuses a batch that the replay can never fill.
+
+        Raises:
+            ConfigError: it cannot.
+        """
+        held = min(term.pool, self.run.replay_capacity // self.run.window)
+        if term.batch > held:
+            raise ConfigError(
+                f"--context.contrastive.batch {term.batch} is more than the {held} newest windows "
+                "from which it is drawn; lower it, or raise --context.contrastive.pool and "
+                "--replay-capacity"
+            )
+
     @property
     def world(self) -> str:
         """Name of the world."""
@@ -160,9 +185,7 @@ class ContextConfig(TrainConfig):
     def learning(self) -> WorldSacConfig:
         """The algorithm's settings with those of the objective."""
         objective = self.run.objective
-        weight = self.algorithm.forward_model_weight
-        if objective == "forward-model" and weight == 0.0:
-            weight = 1.0
+        weight = self.algorithm.forward_model_weight if objective == "forward-model" else 0.0
         return replace(
             self.algorithm,
             contrastive=replace(self.algorithm.contrastive, **OBJECTIVES[objective]),

@@ -10,12 +10,15 @@ import torch
 from torch import Tensor
 
 from skill_proto.arrays import Array
+from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.evaluation import exact
+from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.registry import WorldConfig, make_world
 from skill_robots.worlds.varied.world import VariedConfig
 from skill_robots.worlds.world import Split, World
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.collection.episode_collector import infer
+from skill_training.errors import ConfigError
 from skill_training.export.calibration import log_r2
 from skill_training.nets.finite import check_action
 from skill_training.recipes.context.config import ContextConfig
@@ -38,7 +41,7 @@ class Rollouts:
     returns: Array
     """``(n,)``."""
     contexts: Array
-    """``(n, T, C)``."""
+    """``(N, C)`` of all steps in the second half of an episode."""
     estimates: Array
     """``(n, K)`` at the end of the episode, as :class:`HiddenQuantities` has them."""
     truth: Array
@@ -63,24 +66,31 @@ def run_episodes(algorithm: ContextSac, world: World, quantities: HiddenQuantiti
     previous = torch.zeros(world.n, world.spec.action_size, device=algorithm.device)
     state = algorithm.encoder.initial_state(world.n)
     returns, running = np.zeros(world.n), np.ones(world.n, dtype=np.bool_)
-    contexts: list[Tensor] = []
+    last = torch.zeros(world.n, algorithm.config.encoder.size, device=algorithm.device)
+    contexts: list[Array] = []
+    counted = np.zeros(world.n)
     for _ in range(world.spec.episode_steps):
         observation = tensor(seen)
         context, state = infer(
             algorithm, observation, previous, tensor(truth), state, deterministic=True
         )
         previous = algorithm.act(observation, observation[:, :0], context, deterministic=True)
-        contexts.append(context)
+        live = torch.as_tensor(running, device=algorithm.device)
+        last = torch.where(live[:, None], context, last)
+        contexts.append(context.cpu().numpy().astype(np.float64))
+        counted += running
         step = world.step(check_action(previous.cpu().numpy().astype(np.float64), seen))
         returns += np.where(running, step.reward, 0.0)
         running &= ~step.ended
         seen = step.observation
         if step.ended.any():
             seen = world.reset(np.flatnonzero(step.ended))
-    estimates = algorithm.average.head(contexts[-1]) * algorithm.truth_std + algorithm.truth_mean
+    time = np.arange(len(contexts))
+    second_half = (time >= counted[:, None] // 2) & (time < counted[:, None])
+    estimates = algorithm.average.head(last) * algorithm.truth_std + algorithm.truth_mean
     return Rollouts(
         returns=returns,
-        contexts=torch.stack(contexts, dim=1).cpu().numpy().astype(np.float64),
+        contexts=np.stack(contexts, axis=1)[second_half],
         estimates=estimates.cpu().numpy().astype(np.float64),
         truth=truth,
     )
@@ -93,26 +103,42 @@ def context_sets(task: WorldConfig) -> dict[str, WorldConfig]:
     return {name: replace(task, contexts=name) for name in SPLITS}
 
 
+def built(task: WorldConfig, n: int, seed: int, threads: int) -> World:
+    """Returns n scenes of a world.
+
+    Raises:
+        ConfigError: there is no such world, or it cannot be built.
+    """
+    try:
+        return make_world(task, n, seed=seed, threads=threads)
+    except WorldError as error:
+        raise ConfigError(str(error)) from None
+
+
 class Evaluator:
-    """Evaluates the averaged policy in scenes of its own, with the integrator of published scores.
+    """Evaluates the averaged policy in scenes of its own.
 
     Args:
         config: The run.
         algorithm: The algorithm.
         quantities: The hidden quantities of the world.
+
+    Attributes:
+        quantities: The same; a resumed run replaces them by those of its state.
     """
 
     def __init__(
         self, config: ContextConfig, algorithm: ContextSac, quantities: HiddenQuantities
     ) -> None:
-        self._config, self._algorithm, self._quantities = config, algorithm, quantities
+        self._config, self._algorithm = config, algorithm
+        self.quantities = quantities
 
     def quick(self) -> Scalars:
         """Returns the scores of a few episodes, with the integrator of training."""
         return self._scores(self._config.run.eval_episodes, of_papers=False)
 
     def full(self) -> Scalars:
-        """Returns the scores of many episodes."""
+        """Returns the scores of many episodes, with the integrator of published scores."""
         return self._scores(self._config.run.final_eval_episodes, of_papers=True)
 
     def _scores(self, episodes: int, *, of_papers: bool) -> Scalars:
@@ -126,12 +152,18 @@ class Evaluator:
             shares = log_r2(found.truth, found.estimates)
             scores |= {
                 f"r2.{quantity.name}.{name}": share
-                for quantity, share in zip(self._quantities.quantities, shares, strict=True)
+                for quantity, share in zip(self.quantities.quantities, shares, strict=True)
             }
         return scores
 
     def rollouts(self, task: WorldConfig, episodes: int, seed: int) -> Rollouts:
-        """Runs episodes in a world of these settings."""
-        world = make_world(task, episodes, seed=seed, threads=self._config.run.threads)
+        """Runs episodes in a world of these settings.
+
+        Raises:
+            ConfigError: the world cannot be built.
+        """
+        if isinstance(task, GymnasiumConfig):
+            task = replace(task, processes=False)
+        world = built(task, episodes, seed, self._config.run.threads)
         with closing(world):
-            return run_episodes(self._algorithm, world, self._quantities)
+            return run_episodes(self._algorithm, world, self.quantities)

@@ -69,11 +69,14 @@ def description(config: ContextConfig, spec: WorldSpec) -> str:
 
 def training_note(config: ContextConfig) -> str:
     """Returns how the policy was trained, for the card."""
-    rank = "returns" if config.algorithm.contrastive.rank == "return" else "advantages"
-    return (
+    settings = config.learning
+    text = (
         f"Soft actor-critic on windows of {config.run.window} control steps with stored states of "
-        f"the encoder. {encoder_note(config.learning)} Trajectories are ranked by {rank}.\n"
+        f"the encoder. {encoder_note(settings)}"
     )
+    if settings.contrastive.sampling in ("satesac", "saccm", "cross"):
+        text += f" Windows are ranked by {settings.contrastive.rank}."
+    return f"{text}\n"
 
 
 def metric_texts(spec: WorldSpec) -> Mapping[str, str]:

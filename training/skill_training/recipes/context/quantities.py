@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from skill_proto.arrays import Array
 from skill_robots.worlds.world import Quantity, World
 
 RESETS = 64
-"""Resets of all scenes over which mean and spread are measured."""
+"""Resets of all scenes over which mean, spread and range are measured."""
 
 CONSTANT = 1e-6
 """Standard deviation below which a quantity counts as constant, and has the spread 1."""
@@ -21,6 +22,38 @@ class HiddenQuantities:
     """The quantities ``(K,)``; those whose range is positive are estimated by their logarithm."""
 
     quantities: tuple[Quantity, ...]
+
+    @classmethod
+    def measured(cls, world: World) -> HiddenQuantities:
+        """Returns the quantities of a world, with ranges that it does not know from its draws.
+
+        Args:
+            world: Scenes whose generators advance.
+        """
+        spec = world.spec.hidden
+        if all(one.low is not None and one.high is not None for one in spec):
+            return cls(quantities=spec)
+        drawn = _draws(world)
+        low, high = drawn.min(axis=0).tolist(), drawn.max(axis=0).tolist()
+        return cls(
+            quantities=tuple(
+                replace(
+                    one,
+                    low=low[place] if one.low is None else one.low,
+                    high=high[place] if one.high is None else one.high,
+                )
+                for place, one in enumerate(spec)
+            )
+        )
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """Returns names, units and ranges."""
+        return [vars(one).copy() for one in self.quantities]
+
+    @classmethod
+    def from_state_dict(cls, state: list[dict[str, Any]]) -> HiddenQuantities:
+        """Restores the quantities of :meth:`state_dict`."""
+        return cls(quantities=tuple(Quantity(**one) for one in state))
 
     @property
     def logged(self) -> tuple[bool, ...]:
@@ -38,10 +71,15 @@ class HiddenQuantities:
         Args:
             world: Scenes whose generators advance.
         """
-        drawn: list[Array] = []
-        for _ in range(RESETS):
-            world.reset()
-            drawn.append(self.truth(world.hidden()))
-        values = np.concatenate(drawn)
+        values = self.truth(_draws(world))
         std = values.std(axis=0)
         return values.mean(axis=0).tolist(), np.where(std < CONSTANT, 1.0, std).tolist()
+
+
+def _draws(world: World) -> Array:
+    """Returns the hidden quantities of many episodes ``(N, K)``, raw."""
+    drawn: list[Array] = []
+    for _ in range(RESETS):
+        world.reset()
+        drawn.append(world.hidden().copy())
+    return np.concatenate(drawn)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from skill_proto.manifest import Context, ContextEstimate, PolicyManifest, RecurrentState
 from skill_robots.worlds.errors import WorldError
-from skill_robots.worlds.registry import make_world
+from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.world import World, WorldSpec
 from skill_training.algorithms.context_sac import ContextSac
+from skill_training.collection.statistics import WorldStatistics
 from skill_training.collection.window_collector import WindowCollector
 from skill_training.data.episodes import EpisodeReplay
 from skill_training.data.goal_task import WorldTask
@@ -23,11 +25,13 @@ from skill_training.export.context_graph import WorldContextGraph
 from skill_training.export.graph import PolicyGraph
 from skill_training.recipes.checks import check_no_preset, check_replay
 from skill_training.recipes.context.config import (
+    CONTRASTIVE,
     ContextConfig,
+    Objective,
     WorldSacConfig,
     default_context_config,
 )
-from skill_training.recipes.context.evaluation import TRAINED, Evaluator, Rollouts
+from skill_training.recipes.context.evaluation import TRAINED, Evaluator, Rollouts, built
 from skill_training.recipes.context.manifest import (
     LIMITS,
     build_manifest,
@@ -105,11 +109,12 @@ class ContextRecipe:
                 f"a policy with --context.knowledge {config.algorithm.knowledge} is a bound for "
                 "comparison and is not exported; its metrics are in metrics.jsonl"
             )
-        algorithm = build_algorithm(config, torch.device("cpu"))
-        algorithm.load_networks(state["algorithm"])
         with closing(_world(config, 1)) as world:
             spec = world.spec
-        quantities = HiddenQuantities(quantities=spec.hidden)
+        quantities = HiddenQuantities.from_state_dict(state["quantities"])
+        spec = replace(spec, hidden=quantities.quantities)
+        algorithm = build_algorithm(config, spec, quantities, None, torch.device("cpu"))
+        algorithm.load_networks(state["algorithm"])
         with exact_matmul():
             evaluator = Evaluator(config, algorithm, quantities)
             held = evaluator.rollouts(config.task, CALIBRATION_EPISODES, CALIBRATION_SEED)
@@ -139,9 +144,11 @@ def check_spec(config: ContextConfig, spec: WorldSpec) -> None:
         ConfigError: it does not.
     """
     if not spec.hidden:
+        named = isinstance(config.task, GymnasiumConfig)
         raise ConfigError(
-            f"{spec.title} hides nothing that a context could be about; choose a world with hidden "
-            "quantities, such as --world varied_half_cheetah or --world crippled_ant"
+            f"{spec.title} hides nothing that a context could be about; "
+            + ("name its hidden quantities, e.g. --task.hidden mass, or " if named else "")
+            + "choose a world with hidden quantities, such as --world varied_half_cheetah"
         )
     if spec.episode_steps % config.run.window:
         raise ConfigError(
@@ -157,37 +164,50 @@ def check_spec(config: ContextConfig, spec: WorldSpec) -> None:
     check_replay(config.run, episode_steps=spec.episode_steps)
 
 
-def build_algorithm(config: ContextConfig, device: torch.device) -> ContextSac:
-    """Returns the algorithm with randomly initialised networks."""
-    seed = config.run.seed
-    statistics = world_statistics(config.task, seed)
-    with closing(_world(config, config.run.n_envs)) as world:
-        spec = world.spec
-        mean, std = HiddenQuantities(quantities=spec.hidden).moments(world)
+def build_algorithm(
+    config: ContextConfig,
+    spec: WorldSpec,
+    quantities: HiddenQuantities,
+    statistics: WorldStatistics | None,
+    device: torch.device,
+    moments: tuple[Sequence[float], Sequence[float]] | None = None,
+) -> ContextSac:
+    """Returns the algorithm with randomly initialised networks.
+
+    Args:
+        config: The run.
+        spec: The world.
+        quantities: Its hidden quantities.
+        statistics: Of its observation; None if the networks are loaded afterwards.
+        device: Device of the networks.
+        moments: Mean and standard deviation of the hidden quantities, likewise.
+    """
+    count = len(quantities.quantities)
+    mean, std = ([0.0] * count, [1.0] * count) if moments is None else moments
+    plain = [1.0] * spec.observation_size
     return ContextSac(
         config.learning,
         WorldTask(),
-        scale=statistics.std,
-        step_scale=statistics.step_std,
+        scale=plain if statistics is None else statistics.std,
+        step_scale=plain if statistics is None else statistics.step_std,
         action_size=spec.action_size,
         truth_mean=mean,
         truth_std=std,
         device=device,
-        seed=seed,
+        seed=config.run.seed,
     )
 
 
 def calibrated(held: Rollouts, quantities: HiddenQuantities) -> tuple[Context, tuple[int, ...]]:
     """Returns the context part of a manifest, and the places of the exported estimates.
 
-    Quantities that are not positive, such as the flag of a crippled leg, are not exported.
+    Quantities that are not positive, such as the flag of a crippled leg, are not estimated.
     """
     shares = log_r2(held.truth, held.estimates)
     rows = list(zip(quantities.quantities, quantities.logged, shares, strict=True))
     judged = [
-        ContextEstimate(name=one.name, unit=one.unit, log_r2=round(share, 3))
+        ContextEstimate(name=one.name, unit=one.unit, log_r2=round(share, 3) if logged else None)
         for one, logged, share in rows
-        if logged
     ]
     known = tuple(
         place
@@ -204,7 +224,14 @@ class ContextWorldLearner:
         run = config.run
         self._world = world = _world(config, run.n_envs)
         check_spec(config, world.spec)
-        self.algorithm = build_algorithm(config, device)
+        statistics = _statistics(config)
+        with closing(_world(config, run.n_envs)) as probe:
+            self._quantities = quantities = HiddenQuantities.measured(probe)
+            moments = quantities.moments(probe)
+        self.algorithm = build_algorithm(
+            config, world.spec, quantities, statistics, device, moments
+        )
+        self._contrast = ContrastWatch(run.objective)
         self._replay = EpisodeReplay(run.replay_capacity // run.window, device)
         self._collector = WindowCollector(
             world,
@@ -213,9 +240,8 @@ class ContextWorldLearner:
             window=run.window,
             warmup_steps=run.warmup_steps,
             seed=run.seed,
-            truth=HiddenQuantities(quantities=world.spec.hidden).truth,
+            truth=lambda hidden: self._quantities.truth(hidden),
         )
-        quantities = HiddenQuantities(quantities=world.spec.hidden)
         self._evaluator = Evaluator(config, self.algorithm, quantities)
 
     @property
@@ -233,8 +259,14 @@ class ContextWorldLearner:
         return {"mean_return": self._collector.collect_round()}
 
     def update(self) -> dict[str, torch.Tensor]:
-        """Takes one gradient step."""
-        return self.algorithm.update(self._replay)
+        """Takes one gradient step.
+
+        Raises:
+            ConfigError: the objective has not drawn any trajectories in many steps.
+        """
+        metrics = self.algorithm.update(self._replay)
+        self._contrast.see(metrics)
+        return metrics
 
     def evaluate_quick(self) -> Scalars:
         """Returns mean returns and R2 of the hidden quantities, from a few episodes."""
@@ -265,6 +297,7 @@ class ContextWorldLearner:
         """Returns the whole state between two rounds."""
         return {
             "algorithm": self.algorithm.state_dict(),
+            "quantities": self._quantities.state_dict(),
             "replay": self._replay.state_dict(),
             "collector": self._collector.state_dict(),
         }
@@ -272,13 +305,53 @@ class ContextWorldLearner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores the state of :meth:`state_dict`."""
         self.algorithm.load_state_dict(state["algorithm"])
+        self._quantities = HiddenQuantities.from_state_dict(state["quantities"])
+        self._evaluator.quantities = self._quantities
         if state["replay"] is not None:
             self._replay.load_state_dict(state["replay"])
         self._collector.load_state_dict(state["collector"])
 
 
+class ContrastWatch:
+    """Ends a run whose contrastive objective never has anything to contrast.
+
+    Args:
+        objective: The objective of the run.
+    """
+
+    PATIENCE = 400
+    """Gradient steps without a contrastive term before the run ends."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._left = self.PATIENCE if objective in CONTRASTIVE else None
+
+    def see(self, metrics: Mapping[str, torch.Tensor]) -> None:
+        """Notes a gradient step.
+
+        Raises:
+            ConfigError: many steps had no contrastive term, and none before had one.
+        """
+        if self._left is None:
+            return
+        if "context/contrastive_loss" in metrics:
+            self._left = None
+            return
+        self._left -= 1
+        if self._left <= 0:
+            raise ConfigError(
+                f"--objective {self._objective} found nothing to contrast in {self.PATIENCE} "
+                "gradient steps: the replay has too few windows of the same task. Lower --window, "
+                "so that an episode has more windows, or take --objective forward-model"
+            )
+
+
 def _world(config: ContextConfig, n: int) -> World:
+    return built(config.task, n, config.run.seed, config.run.threads)
+
+
+def _statistics(config: ContextConfig) -> WorldStatistics:
     try:
-        return make_world(config.task, n, seed=config.run.seed, threads=config.run.threads)
+        return world_statistics(config.task, config.run.seed)
     except WorldError as error:
         raise ConfigError(str(error)) from None
