@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 from tests.docs.how_to.absent import check
-from tests.docs.how_to.code import CODE, first_line
+from tests.docs.how_to.code import CODE, Known, first_line
 from tests.docs.how_to.pages import (
     SHELLS,
     Command,
@@ -84,6 +86,14 @@ def test_every_block_of_code_is_in_the_table(page: str) -> None:
     known = {line for where, line in CODE if where == page}
     assert found - known == set(), "Add it to tests/docs/how_to/code.py."
     assert known - found == set(), "No page has it any more. Remove it from code.py."
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_code_that_is_not_run_is_python(page: str) -> None:
+    for block in blocks(page):
+        code = CODE[page, first_line(block)] if block.language == "python" else None
+        if isinstance(code, Known) and not code.is_part:
+            compile(textwrap.dedent(block.text), f"{page}:{block.line}", "exec")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -71,7 +71,6 @@ class Guide:
             if isinstance(code, Executed):
                 self._clear()
                 session.execute(block, code)
-
         session.end_block()
 
     def _perform(self, session: Session, command: Command, step: Step) -> None:

@@ -6,7 +6,7 @@ from tests.docs.how_to import shorter, training
 from tests.docs.how_to.reasons import INDEX, MAKE, ROBOT
 from tests.docs.how_to.steps import Absent, Interrupted, Run, Stays, Step
 
-DEFAULT_SERVER = Stays(says="policy     csf_panda", once=True)
+DEFAULT_SERVER = Stays(says="policy     csf_panda", change=shorter.NEVER_IDLE, once=True)
 
 PUSH = Interrupted(says="skill")
 

@@ -11,6 +11,11 @@ FOR_2 = Change(because=MOVES_BRIEFLY, words={"--for 2": "--for 0.4"})
 
 ANY_PROCESSOR = Change(because="a machine may have one processor", words={"--cpu 1": "--cpu 0"})
 
+NEVER_IDLE = Change(
+    because="on a busy machine two commands are more than a minute apart, which stops the arm",
+    adds="--stop-after inf",
+)
+
 RECORDED_BRIEFLY = Change(because="a second is recorded as ten minutes are", words={"600": "1"})
 ROTATED_BRIEFLY = Change(
     because="the shortest time between two files is 6 s",
