@@ -37,6 +37,9 @@ README: dict[str, Step] = {
         says="extreme", change=shorter.EACH_CELL_ONCE
     ),
     "skill-train csf --world half_cheetah": trains(shorter.TRAINED),
+    "skill-train context --world varied_half_cheetah --objective sance-cross": trains(
+        shorter.WINDOW
+    ),
     "skill-train sweep csf --folder logs/seeds --seeds 0..4 -- --world ant": sweeps(
         "logs/seeds/sweep.json"
     ),
