@@ -99,7 +99,9 @@ def _altered(settings: SettingsT) -> SettingsT:
             changes[field.name] = tuple(0.999 * x for x in value)
     changes.pop("physics_step_s", None)  # must divide the control period
     changes.pop("gripper", None)  # not every algorithm lifts
-    return replace(cast("Any", settings), **changes)
+    changes.pop("supervised", None)  # of context it is part of --objective
+    # A body with hidden quantities has neither.
+    return replace(cast("Any", settings), **(changes or {"episode_steps": 500}))
 
 
 @dataclass(frozen=True)

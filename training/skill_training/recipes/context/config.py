@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
+from tyro.conf import arg
 
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.mujoco_world import BodyConfig
@@ -83,7 +84,7 @@ class WorldSacConfig(ContextSacConfig):
 class ContextRunSettings(RunSettings):
     """Run settings of ``skill-train context``."""
 
-    objective: Objective = "sance"
+    objective: Annotated[Objective, arg(metavar="NAME")] = "sance"
     """What trains the encoder beside the critic's loss. none: nothing (TESAC). infonce: pairs of
     one task against other tasks (CCM). sance: good against bad of one task (SaTESAC). sance-cross:
     the same, with the good ones of other tasks as further negatives. saccm: good of one task
