@@ -170,6 +170,10 @@ class Served:
     """Address for commands."""
 
 
+FIRST_STATE_S = 5.0
+"""Longest wait for the first state of a server, which a test may prevent [s]."""
+
+
 @contextmanager
 def serving(
     model: Path,
@@ -193,6 +197,9 @@ def serving(
     server = LocalServer(arm or MujocoArm(), config)
     thread = threading.Thread(target=server.run, name="server")
     thread.start()
+    ends = time.monotonic() + FIRST_STATE_S
+    while server.latest is None and thread.is_alive() and time.monotonic() < ends:
+        time.sleep(0.002)
     try:
         yield Served(server, server.addresses.commands)
     finally:
