@@ -1,83 +1,133 @@
-"""An encoder that trains on a contrastive objective alone, and a linear probe of its contexts."""
+"""An encoder that trains on one objective alone, and linear probes of its contexts."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from skill_proto.arrays import Array
-from skill_robots.observation import PUSH_OBSERVATION, scales
+from skill_training.context.forward_model import ForwardModel
 from skill_training.context.objective import Contrasted, ContrastiveConfig, ContrastiveTerm
 from skill_training.context.sampling import Pairs
 from skill_training.data.episodes import EpisodeReplay, Episodes
-from skill_training.export.calibration import log_r2
 from skill_training.nets.encoder import ContextEncoder, EncoderConfig, MomentumEncoder
-from skill_training.recipes.goal.world import GoalWorld
 
-ENCODER = EncoderConfig(hidden=64)
-"""The encoder of `skill-train goal`."""
-QUANTITIES = 2
-"""Log mass and log friction."""
-CENTRE = (-0.28, -1.17)
-"""Means of the two quantities over the range of `skill-train goal`; their standard deviations are
-1.06 and 0.95."""
 GRADIENT_NORM = 10.0
 """Largest norm of a gradient, as in training."""
 PROBE_RIDGE = 1e-2
-"""Regularisation of the linear probe, on standardised contexts, per episode."""
+"""Regularisation of a linear probe, on standardised inputs, per episode."""
 BOUND_DRAWS = 20
 """Number of held-out batches over which the bound is averaged."""
 
+Objective = ContrastiveConfig | Literal["truth", "forward-model"]
+"""A contrastive objective, a regression on the hidden quantities, or a forward model."""
 
-class Run:
-    """Training and probing of one encoder.
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """Sizes and typical magnitudes of the data."""
+
+    scale: Sequence[float]
+    """``(O,)`` of the observation."""
+    action_size: int
+    centre: Sequence[float]
+    """``(K,)`` means of the hidden quantities."""
+    step_scale: Sequence[float] = ()
+    """``(O,)`` of the observation's change in a step, for a forward model."""
+
+    @classmethod
+    def of(cls, episodes: Episodes) -> Inputs:
+        """Returns the magnitudes of these episodes; 1 for constant entries."""
+        seen = episodes.observation
+        change = seen[:, 1:] - seen[:, :-1]
+        scale, step = (
+            torch.where(spread > 1e-6, spread, 1.0)
+            for spread in (seen.flatten(0, 1).std(0), change.flatten(0, 1).std(0))
+        )
+        return cls(
+            scale=scale.tolist(),
+            action_size=episodes.action.shape[-1],
+            centre=[0.0] * episodes.truth.shape[-1],
+            step_scale=step.tolist(),
+        )
+
+
+class EncoderRun:
+    """Training of one encoder.
 
     Args:
-        objective: Sampling and loss; None for a regression on the true quantities.
-        batch: Episodes in a gradient step.
+        objective: Its objective.
+        config: The encoder.
+        inputs: Sizes and magnitudes of the data.
+        batch: Episodes of a gradient step.
         seed: Seed of encoder and batches.
         device: Device of the encoder.
     """
 
     def __init__(
-        self, objective: ContrastiveConfig | None, batch: int, seed: int, device: torch.device
+        self,
+        objective: Objective,
+        config: EncoderConfig,
+        inputs: Inputs,
+        *,
+        batch: int,
+        seed: int,
+        device: torch.device | str = "cpu",
     ) -> None:
         torch.manual_seed(seed)
-        config = ENCODER
-        scale, size = scales(PUSH_OBSERVATION).tolist(), GoalWorld.action_size
-        self._encoder = ContextEncoder(config, scale=scale, action_size=size).to(device)
+        size = inputs.action_size
+        self._encoder = ContextEncoder(config, scale=inputs.scale, action_size=size).to(device)
         self._momentum = MomentumEncoder(self._encoder, config.momentum_rate).to(device)
-        self._head = nn.Linear(config.size, QUANTITIES).to(device)
-        self._parameters = [*self._encoder.parameters(), *self._head.parameters()]
+        self._head = nn.Linear(config.size, len(inputs.centre)).to(device)
+        self._centre = torch.tensor(inputs.centre, device=device)
+        parts: list[nn.Module] = [self._encoder, self._head]
+        self._model: ForwardModel | None = None
+        if objective == "forward-model":
+            sizes = {"context_size": config.size, "action_size": size}
+            self._model = ForwardModel(scale=inputs.scale, step_scale=inputs.step_scale, **sizes)
+            parts.append(self._model.to(device))
+        self._parameters = [weight for part in parts for weight in part.parameters()]
         self._optimizer = torch.optim.Adam(self._parameters, lr=config.learning_rate)
         self._generator = torch.Generator().manual_seed(seed)
         self._batch = batch
-        self._term = objective and ContrastiveTerm(replace(objective, batch=batch, pool=10**6))
+        self.term: ContrastiveTerm | None = None
+        if isinstance(objective, ContrastiveConfig):
+            self.term = ContrastiveTerm(replace(objective, batch=batch, pool=1 << 40))
 
-    def train(self, replay: EpisodeReplay, steps: int) -> None:
-        """Trains for ``steps`` steps; a draw without a valid contrast is skipped."""
+    def train(self, replay: EpisodeReplay, steps: int) -> float:
+        """Takes gradient steps, and returns the mean loss of their last tenth.
+
+        A draw without a valid contrast is skipped; 0 if all are.
+        """
+        losses: list[float] = []
         for _ in range(steps):
-            if self._term is None:
-                loss = self._regression(replay.sample(self._batch, self._generator))
-            else:
-                drawn = self._term.draw(replay, self._generator)
-                if drawn is None:
-                    continue
-                loss = self._contrast(drawn)
+            loss = self._loss(replay)
+            if loss is None:
+                continue
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(self._parameters, GRADIENT_NORM)
             self._optimizer.step()
             self._momentum.follow(self._encoder)
+            losses.append(float(loss.detach()))
+        last = losses[-max(1, len(losses) // 10) :]
+        return sum(last) / len(last) if last else 0.0
 
-    def _regression(self, episodes: Episodes) -> Tensor:
-        """Returns the mean squared error of log mass and log friction, over all steps."""
-        estimate = self._head(self._encoder(*episodes.encoder_inputs)[0])
-        return (estimate + estimate.new_tensor(CENTRE) - episodes.truth).square().mean()
+    def _loss(self, replay: EpisodeReplay) -> Tensor | None:
+        if self.term is not None:
+            drawn = self.term.draw(replay, self._generator)
+            return None if drawn is None else self._contrast(drawn)
+        episodes = replay.sample(self._batch, self._generator)
+        contexts = self._encoder(*episodes.encoder_inputs)[0]
+        if self._model is not None:
+            return self._model.loss(episodes, contexts, self._generator)
+        return (self._head(contexts) + self._centre - episodes.truth).square().mean()
 
     def _contrast(self, drawn: Contrasted) -> Tensor:
         queries = self._encoder(*drawn.queries.encoder_inputs)[0]
@@ -88,13 +138,13 @@ class Run:
     def bound(self, replay: EpisodeReplay) -> tuple[float, float] | None:
         """Returns the bound on the mutual information and log K [nat], or None without a bound.
 
-        Both are means over held-out batches.
+        Both are means over held-out batches; NaN if none could be drawn.
         """
-        if self._term is None or self._term.config.loss == "sigmoid":
+        if self.term is None or self.term.config.loss == "sigmoid":
             return None
         found: list[tuple[float, float]] = []
         for _ in range(BOUND_DRAWS):
-            drawn = self._term.draw(replay, self._generator)
+            drawn = self.term.draw(replay, self._generator)
             if drawn is not None:
                 loss, ceiling = float(self._contrast(drawn)), log_candidates(drawn)
                 # The loss of InfoNCE omits log K; the loss of the K-sample form includes it.
@@ -107,10 +157,10 @@ class Run:
     def contexts(self, episodes: Episodes) -> Array:
         """Returns the context ``(B, C)`` at the end of each episode."""
         parts = [
-            self._encoder(*part.encoder_inputs)[0]
-            for part in (episodes.take(rows) for rows in torch.arange(len(episodes)).split(256))
+            self._encoder(*episodes.take(rows).encoder_inputs)[0][:, -1]
+            for rows in torch.arange(len(episodes)).split(256)
         ]
-        return torch.cat([part[:, -1] for part in parts]).cpu().numpy().astype(np.float64)
+        return torch.cat(parts).cpu().numpy().astype(np.float64)
 
 
 def log_candidates(drawn: Contrasted) -> float:
@@ -122,17 +172,19 @@ def log_candidates(drawn: Contrasted) -> float:
     return math.log(sample.negative.shape[1] + 1)
 
 
-def probe(run: Run, train: Episodes, held_out: Episodes) -> tuple[float, float]:
-    """Returns R2 of log mass and log friction on held-out tasks, by ridge regression."""
-    fitted, unseen = run.contexts(train), run.contexts(held_out)
-    mean, std = fitted.mean(0), fitted.std(0) + 1e-8
-    inputs, others = (
-        np.column_stack([(part - mean) / std, np.ones(len(part))]) for part in (fitted, unseen)
+def predict(inputs: Array, targets: Array, others: Array) -> Array:
+    """Returns the predictions of a ridge regression with a constant.
+
+    Args:
+        inputs: ``(B, F)`` for the fit; standardised here.
+        targets: ``(B, K)``.
+        others: ``(B', F)`` for the predictions ``(B', K)``.
+    """
+    mean, std = inputs.mean(0), inputs.std(0) + 1e-8
+    fitted, unseen = (
+        np.column_stack([(part - mean) / std, np.ones(len(part))]) for part in (inputs, others)
     )
-    ridge = PROBE_RIDGE * len(inputs) * np.eye(inputs.shape[1])
+    ridge = PROBE_RIDGE * len(fitted) * np.eye(fitted.shape[1])
     ridge[-1, -1] = 0.0
-    truth = train.truth[:, -1].cpu().numpy().astype(np.float64)
-    weights = np.linalg.solve(inputs.T @ inputs + ridge, inputs.T @ truth)
-    expected = held_out.truth[:, -1].cpu().numpy().astype(np.float64)
-    mass, friction = log_r2(expected, others @ weights)
-    return mass, friction
+    weights = np.linalg.solve(fitted.T @ fitted + ridge, fitted.T @ targets)
+    return unseen @ weights

@@ -22,20 +22,35 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from benchmarks.context.encoder_only import ENCODER, Run, probe
+from benchmarks.context.encoder_only import EncoderRun, Inputs, Objective, predict
 from benchmarks.context.goal_episodes import EPISODES_PER_TASK, collect
 from benchmarks.context.goal_serving import check_takes_goals
 from benchmarks.lib.figures import COLOURS, save, tidy
 from benchmarks.lib.inputs import open_policy
 from benchmarks.lib.report import print_table, seed_text, write_json
+from skill_robots.observation import PUSH_OBSERVATION, scales
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.data.episodes import EpisodeReplay, Episodes
+from skill_training.export.calibration import log_r2
+from skill_training.nets.encoder import EncoderConfig
+from skill_training.recipes.goal.world import GoalWorld
 
-OBJECTIVES: dict[str, ContrastiveConfig | None] = {
+ENCODER = EncoderConfig(hidden=64)
+"""The encoder of `skill-train goal`, at the default learning rate."""
+
+INPUTS = Inputs(
+    scale=scales(PUSH_OBSERVATION).tolist(),
+    action_size=GoalWorld.action_size,
+    centre=(-0.28, -1.17),
+)
+"""The centres are the means of log mass and log friction over the range of `skill-train goal`;
+their standard deviations are 1.06 and 0.95."""
+
+OBJECTIVES: dict[str, Objective] = {
     "SaNCE": ContrastiveConfig(sampling="saccm", loss="nce"),
     "InfoNCE": ContrastiveConfig(sampling="ccm", loss="nce"),
     "sigmoid": ContrastiveConfig(sampling="saccm", loss="sigmoid"),
-    "truth": None,
+    "truth": "truth",
 }
 """SaNCE and the sigmoid form of the authors' release contrast good episodes of a task with bad
 episodes of all tasks. InfoNCE contrasts pairs of one task with episodes of other tasks. ``truth``
@@ -97,7 +112,9 @@ def measure(
                 outcomes = found.setdefault(name, {}).setdefault(batch, [])
                 for seed in config.seeds:
                     started = time.process_time()
-                    run = Run(objective, batch, seed, device)
+                    run = EncoderRun(
+                        objective, ENCODER, INPUTS, batch=batch, seed=seed, device=device
+                    )
                     run.train(replay, config.steps)
                     r2 = probe(run, train, held_out)
                     bound, ceiling = run.bound(unseen) or (None, None)
@@ -107,6 +124,16 @@ def measure(
                     )
                     bar.update()
     return found
+
+
+def probe(run: EncoderRun, train: Episodes, held_out: Episodes) -> tuple[float, float]:
+    """Returns R2 of log mass and log friction on held-out tasks, by ridge regression."""
+    truth, expected = (
+        part.truth[:, -1].cpu().numpy().astype(np.float64) for part in (train, held_out)
+    )
+    estimate = predict(run.contexts(train), truth, run.contexts(held_out))
+    mass, friction = log_r2(expected, estimate)
+    return mass, friction
 
 
 def table(found: dict[str, dict[int, list[Outcome]]]) -> list[list[str]]:

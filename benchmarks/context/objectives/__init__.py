@@ -2,6 +2,5 @@
 
 - ``toy``: pushed masses with two behaviours, of which one or the other pays.
 - ``pick_or_push``: the Panda with two scripts in two contexts.
-- ``encoder``: an encoder that learns from one objective alone.
 - ``scores``: probes of its contexts.
 """

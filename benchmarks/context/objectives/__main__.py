@@ -18,6 +18,7 @@ The objectives in whole trainings are a sweep, e.g.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,18 @@ import torch
 import tyro
 from tqdm import tqdm
 
+from benchmarks.context.encoder_only import EncoderRun, Inputs, log_candidates
+from benchmarks.context.encoder_only import Objective as AloneObjective
 from benchmarks.context.objectives import pick_or_push, toy
-from benchmarks.context.objectives.encoder import ENCODER, EncoderRun, Inputs
 from benchmarks.context.objectives.scores import Known, Scores, score
 from benchmarks.lib.report import print_table, seed_text, write_json
+from skill_training.context.objective import ContrastiveConfig
 from skill_training.data.episodes import EpisodeReplay, Episodes
-from skill_training.recipes.context.config import Objective
+from skill_training.nets.encoder import EncoderConfig
+from skill_training.recipes.context.config import OBJECTIVES, Objective
+
+ENCODER = EncoderConfig(hidden=64, learning_rate=3e-3)
+"""The encoder of `skill-train goal`."""
 
 PER_TASK = 16
 """Episodes of a task of the toy."""
@@ -98,15 +105,34 @@ class Row:
     scores: list[Scores]
 
 
+def alone(objective: Objective) -> AloneObjective:
+    """Returns an objective for an encoder alone; of ``none`` it takes no steps."""
+    if objective == "supervised":
+        return "truth"
+    if objective == "forward-model":
+        return "forward-model"
+    return ContrastiveConfig(gap_coefficient=1.0, **OBJECTIVES[objective])
+
+
+def candidates(run: EncoderRun, replay: EpisodeReplay) -> int | None:
+    """Returns K of a contrastive draw, the positive included; None without one."""
+    drawn = None if run.term is None else run.term.draw(replay, torch.Generator().manual_seed(0))
+    return None if drawn is None else round(math.exp(log_candidates(drawn)))
+
+
+def known_of(episodes: Episodes, behaviour: torch.Tensor, right: torch.Tensor) -> Known:
+    """Returns the first hidden quantity of some episodes, and their behaviour."""
+    truth, given, wanted = (
+        part.numpy().astype(np.float64) for part in (episodes.truth[:, -1, 0], behaviour, right)
+    )
+    return Known(truth=truth, behaviour=given, right=wanted)
+
+
 def toy_data(kind: toy.Kind, tasks: int, seed: int) -> Data:
     """Returns episodes of the toy, and others of 64 held-out tasks."""
 
     def known(episodes: Episodes) -> Known:
-        return Known(
-            truth=episodes.truth[:, -1, 0],
-            behaviour=toy.behaviour_of(episodes),
-            right=toy.right_behaviour(episodes),
-        )
+        return known_of(episodes, toy.behaviour_of(episodes), toy.right_behaviour(episodes))
 
     train = toy.make_episodes(tasks, PER_TASK, kind, seed, ENCODER.hidden)
     unseen = toy.make_episodes(64, PER_TASK, kind, HELD_OUT_SEED + seed, ENCODER.hidden)
@@ -118,8 +144,7 @@ def panda_data(episodes: int, seed: int) -> Data:
 
     def collect(count: int, seed: int) -> tuple[Episodes, Known]:
         found, behaviour = pick_or_push.collect(count, seed, ENCODER.hidden)
-        right = pick_or_push.right_script(found)
-        return found, Known(truth=found.truth[:, -1, 0], behaviour=behaviour, right=right)
+        return found, known_of(found, behaviour, pick_or_push.right_script(found))
 
     train, known = collect(episodes, seed)
     unseen, held_out = collect(256, HELD_OUT_SEED + seed)
@@ -139,9 +164,9 @@ def measure(
         data = make_data(seed)
         replay = EpisodeReplay(len(data.train))
         replay.add(data.train)
-        inputs, quantities = Inputs.of(data.train), data.train.truth.shape[-1]
+        inputs = Inputs.of(data.train)
         for place, (objective, batch) in enumerate(settings):
-            run = EncoderRun(objective, batch, inputs, quantities, seed)
+            run = EncoderRun(alone(objective), ENCODER, inputs, batch=batch, seed=seed)
             if seed == config.seeds[0]:
                 rows.append(
                     Row(
@@ -149,12 +174,13 @@ def measure(
                         objective=objective,
                         batch=batch,
                         transitions=data.train.action.shape[0] * data.train.action.shape[1],
-                        candidates=run.candidates(replay),
+                        candidates=candidates(run, replay),
                         losses=[],
                         scores=[],
                     )
                 )
-            rows[place].losses.append(run.train(replay, config.steps))
+            steps = 0 if objective == "none" else config.steps
+            rows[place].losses.append(run.train(replay, steps))
             contexts = run.contexts(data.train), run.contexts(data.unseen)
             rows[place].scores.append(score(contexts[0], data.known, contexts[1], data.held_out))
             advance()

@@ -1,25 +1,25 @@
-"""Probes of contexts: ridge regressions that are fitted on training tasks and scored on others."""
+"""Probes of contexts: linear regressions that are fitted on training tasks and scored on others."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
 
-RIDGE = 1e-2
-"""Regularisation of a probe, per episode and standardised entry."""
+from benchmarks.context.encoder_only import predict
+from skill_proto.arrays import Array
+from skill_training.export.calibration import log_r2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What is known of some episodes, besides their contexts."""
+    """Hidden quantity and behaviour of some episodes."""
 
-    truth: Tensor
+    truth: Array
     """``(B,)`` the hidden quantity."""
-    behaviour: Tensor
+    behaviour: Array
     """``(B,)`` behaviour of the episode, -1 or 1."""
-    right: Tensor
+    right: Array
     """``(B,)`` behaviour that its task asks for, -1 or 1."""
 
 
@@ -36,34 +36,18 @@ class Scores:
     asks for; chance is .5."""
 
 
-def score(fitted: Tensor, train: Known, unseen: Tensor, held_out: Known) -> Scores:
+def score(fitted: Array, train: Known, unseen: Array, held_out: Known) -> Scores:
     """Fits probes on contexts ``(B, C)`` of training tasks, and scores them on others."""
-    mean, std = fitted.mean(0), fitted.std(0) + 1e-8
-    plain = [(part - mean) / std for part in (fitted, unseen)]
     given = [
-        torch.cat((part, known.behaviour[:, None], part * known.behaviour[:, None]), dim=1)
-        for part, known in zip(plain, (train, held_out), strict=True)
+        np.column_stack((part, known.behaviour, part * known.behaviour[:, None]))
+        for part, known in ((fitted, train), (unseen, held_out))
     ]
-    right = predict(given[0], train.right, given[1])
+    targets = np.column_stack((train.truth, train.right))
+    truth = held_out.truth[:, None]
+    alone = predict(fitted, targets[:, :1], unseen)
+    estimate, right = np.split(predict(given[0], targets, given[1]), 2, axis=1)
     return Scores(
-        r2=r2(held_out.truth, predict(plain[0], train.truth, plain[1])),
-        r2_given_behaviour=r2(held_out.truth, predict(given[0], train.truth, given[1])),
-        accuracy=float((torch.sign(right) == held_out.right).double().mean()),
+        r2=log_r2(truth, alone)[0],
+        r2_given_behaviour=log_r2(truth, estimate)[0],
+        accuracy=float((np.sign(right[:, 0]) == held_out.right).mean()),
     )
-
-
-def predict(inputs: Tensor, target: Tensor, others: Tensor) -> Tensor:
-    """Returns the predictions ``(B',)`` of a ridge regression with a constant."""
-    inputs, others = (
-        torch.cat((part, torch.ones(len(part), 1)), dim=1).double() for part in (inputs, others)
-    )
-    penalty = RIDGE * len(inputs) * torch.eye(inputs.shape[1], dtype=torch.float64)
-    penalty[-1, -1] = 0.0
-    weights = torch.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ target.double())
-    return others @ weights
-
-
-def r2(truth: Tensor, estimate: Tensor) -> float:
-    """Returns the explained share of the variance."""
-    error = (truth - estimate).square().mean()
-    return float(1.0 - error / truth.double().var(unbiased=False))

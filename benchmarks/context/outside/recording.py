@@ -1,4 +1,4 @@
-"""What a policy saw, did and inferred in the scenes of one side."""
+"""Observations, actions and contexts of a policy, recorded in the scenes of one side."""
 
 from __future__ import annotations
 

@@ -28,11 +28,6 @@ class Area(NamedTuple):
     high: float
 
 
-def auroc(inside: Array, outside: Array) -> float:
-    """Returns the area for scores of any shape."""
-    return float(pairwise(inside.reshape(1, -1), outside.reshape(1, -1))[0, 0])
-
-
 def pairwise(inside: Array, outside: Array) -> Array:
     """Returns the area ``(m, n)`` of each scene outside against each scene inside.
 

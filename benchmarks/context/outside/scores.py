@@ -1,4 +1,4 @@
-"""Scores of each control step, made of what a policy saw, did and inferred.
+"""Scores of each control step, from the recorded observations, actions and contexts.
 
 Every score is one that a server could compute while it serves: from the past alone, and without a
 change of the graph.

@@ -101,28 +101,29 @@ class Body:
     for actuators that take the action itself."""
 
 
-def _square(ctrl: Array) -> Array:
+def squared(ctrl: Array) -> Array:
+    """Returns |ctrl|^2 of each scene, ``(n,)``."""
     return np.square(ctrl).sum(axis=1)
 
 
 def ant_reward(motion: Motion) -> Array:
     """Returns forward velocity + 1 while standing - .5 |ctrl|^2."""
-    return motion.forward + motion.standing - 0.5 * _square(motion.ctrl)
+    return motion.forward + motion.standing - 0.5 * squared(motion.ctrl)
 
 
 def half_cheetah_reward(motion: Motion) -> Array:
     """Returns forward velocity - .1 |ctrl|^2."""
-    return motion.forward - 0.1 * _square(motion.ctrl)
+    return motion.forward - 0.1 * squared(motion.ctrl)
 
 
 def hopper_reward(motion: Motion) -> Array:
     """Returns forward velocity + 1 while standing - .001 |ctrl|^2; also that of Walker2d."""
-    return motion.forward + motion.standing - 1e-3 * _square(motion.ctrl)
+    return motion.forward + motion.standing - 1e-3 * squared(motion.ctrl)
 
 
 def humanoid_reward(motion: Motion) -> Array:
     """Returns 1.25 forward velocity + 5 while standing - .1 |ctrl|^2."""
-    return 1.25 * motion.forward + 5.0 * motion.standing - 0.1 * _square(motion.ctrl)
+    return 1.25 * motion.forward + 5.0 * motion.standing - 0.1 * squared(motion.ctrl)
 
 
 ANT = Body(

@@ -9,7 +9,7 @@ collector knows which transitions belong to one episode.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol
 
 from skill_proto.arrays import Array, Flags, Ids
 from skill_proto.manifest import ActionPart, ObservationField
@@ -179,22 +179,4 @@ class World(Protocol):
 
     def close(self) -> None:
         """Frees processes and physics engines. Further calls have no effect."""
-        ...
-
-
-@runtime_checkable
-class ContextWorld(World, Protocol):
-    """A world whose hidden quantities can be chosen."""
-
-    def contexts(self, split: Split) -> Array:
-        """Returns every context of a set, ``(cells, K)``."""
-        ...
-
-    def set_contexts(self, ids: Ids, values: Array | None) -> None:
-        """Fixes the hidden quantities of the following episodes of the scenes ``ids``.
-
-        Args:
-            ids: The scenes ``(k,)``.
-            values: ``(k, K)`` or ``(K,)``; None: they are drawn again.
-        """
         ...

@@ -103,7 +103,7 @@ def main() -> None:
     from skill_runtime.transport.addresses import AddressError
 
     line = LiveLine(LOG_PERIOD_S)
-    arguments, remark = seen_without_screen(arguments)
+    arguments, remark = page_without_screen(arguments)
     with logging_to(line.above, "skill-serve", arguments.log_level):
         if remark:
             logging.getLogger(__name__).warning("%s", remark)
@@ -264,8 +264,8 @@ def run_server(
     return FAILED
 
 
-def seen_without_screen(arguments: ServeOptions) -> tuple[ServeOptions, str]:
-    """Returns the options with the page instead of a window where there is no screen.
+def page_without_screen(arguments: ServeOptions) -> tuple[ServeOptions, str]:
+    """Returns the options, with the page instead of the window if there is no screen.
 
     Returns:
         The options, and a remark if they differ from those of the command line.

@@ -83,14 +83,13 @@ def evaluate_world(arguments: EvaluationOptions) -> Outcome:
     report = identity(arguments, policy, manifest) | {
         "world": spec.name,
         "skills": len(skills),
-        "has_skills": skills.shape[1] > 0,
         "goals": goals,
         "episode_steps": spec.episode_steps,
         **_hidden(config, spec),
         "wall_time_s": round(time.monotonic() - started, 2),
     }
     return Outcome(
-        table=_table(report, metrics),
+        table=_table(report, metrics, "skills" if skills.shape[1] else "episodes"),
         content={**metrics, "settings": report},
         draw=None if draw is None else partial(draw, report),
         film=partial(_film, policy, config, skills, arguments.seed) if len(skills) else None,
@@ -268,16 +267,12 @@ def _hidden_lines(report: dict[str, Any]) -> list[str]:
     return textwrap.wrap(f"hidden{kind}: {', '.join(quantities)}", 96, subsequent_indent="  ")
 
 
-def _rollouts(report: dict[str, Any]) -> str:
-    """Returns the noun for rollouts without a goal: a policy may have no skills."""
-    return "skills" if report["has_skills"] else "episodes"
-
-
-def _table(report: dict[str, Any], metrics: dict[str, float]) -> str:
+def _table(report: dict[str, Any], metrics: dict[str, float], rollouts: str) -> str:
+    """Returns the table; ``rollouts`` is the noun for those without a goal."""
     width = max(len(name) for name in metrics)
     lines = [
         title(report),
-        f"{report['world']}: {report['skills']} {_rollouts(report)} of {report['episode_steps']} "
+        f"{report['world']}: {report['skills']} {rollouts} of {report['episode_steps']} "
         f"steps, {report['goals']} goals, seed {report['seed']}, {report['wall_time_s']:.1f} s",
         *_hidden_lines(report),
         "",

@@ -114,7 +114,7 @@ def build() -> Callable[..., tuple[WindowCollector, EpisodeReplay, ContextSac]]:
             window=WINDOW,
             warmup_steps=warmup_steps,
             seed=0,
-            truth=np.log,
+            to_truth=np.log,
         )
         return collector, replay, algorithm
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from skill_robots.observation import PUSH_OBSERVATION, layout
-from skill_robots.tasks.skill_aware.benchmark import SUCCESS_RADIUS_M, success
-from skill_robots.tasks.skill_aware.scenes import CUBE_REST_HEIGHT_M, OBSERVATION
+from skill_robots.tasks.skill_aware.benchmark import success
+from skill_robots.tasks.skill_aware.scenes import OBSERVATION
 from skill_training.data.episodes import Episodes
 from skill_training.data.goal_task import WorldTask
 from skill_training.recipes.goal.task import RestAtGoal
@@ -32,16 +32,6 @@ def _brought(cube: tuple[float, float, float], way: tuple[float, float, float]) 
     observation[:, place["cube_position"]] = torch.tensor(cube)
     observation[:, place["cube_from_end_effector"]] = torch.tensor(way)
     return observation
-
-
-def _bring() -> BringToGoal:
-    place = layout(OBSERVATION)
-    return BringToGoal(
-        place["cube_position"].start,
-        place["cube_from_end_effector"].start,
-        rest_height=CUBE_REST_HEIGHT_M,
-        success_radius=SUCCESS_RADIUS_M,
-    )
 
 
 # At rest ------------------------------------------------------------------------------------------
@@ -81,7 +71,7 @@ def test_rest_features_are_safe_at_the_goal() -> None:
 
 
 def test_bring_reward_by_hand() -> None:
-    task = _bring()
+    task = BringToGoal.of_benchmark()
     # The cube lies 0.15 m from its goal, the hand is 0.1 m from the cube.
     reward, end = task.reward(_brought((0.15, 0.0, 0.02), (0.0, 0.06, -0.08)), torch.zeros(1, 2))
     assert float(reward) == pytest.approx(-0.1 * (1 + 1 + 0.3 * 0.1 / 0.15), abs=1e-6)
@@ -91,7 +81,9 @@ def test_bring_reward_by_hand() -> None:
 @pytest.mark.parametrize("z", [0.02, 0.05, 0.069, 0.071, 0.2])
 @pytest.mark.parametrize("x", [0.0, 0.03, 0.049, 0.051, 0.1])
 def test_an_episode_ends_exactly_at_the_benchmarks_success(x: float, z: float) -> None:
-    reward, end = _bring().reward(_brought((x, 0.0, z), (0.0, 0.0, 0.0)), torch.zeros(1, 2))
+    reward, end = BringToGoal.of_benchmark().reward(
+        _brought((x, 0.0, z), (0.0, 0.0, 0.0)), torch.zeros(1, 2)
+    )
     cube = torch.tensor([[x, 0.0, z]]).double().numpy()
     there = bool(success(cube, torch.zeros(1, 2).double().numpy())[0])
     assert bool(end) is there
@@ -99,7 +91,7 @@ def test_an_episode_ends_exactly_at_the_benchmarks_success(x: float, z: float) -
 
 
 def test_a_smaller_distance_is_better_and_every_step_costs() -> None:
-    task, goal = _bring(), torch.zeros(1, 2)
+    task, goal = BringToGoal.of_benchmark(), torch.zeros(1, 2)
     rewards = [
         float(task.reward(_brought((x, 0.0, 0.02), (h, 0.0, 0.0)), goal)[0])
         for x, h in ((0.3, 0.2), (0.3, 0.1), (0.1, 0.1), (0.06, 0.0), (0.04, 0.0))
@@ -115,7 +107,7 @@ def test_a_smaller_distance_is_better_and_every_step_costs() -> None:
 def test_the_achieved_goal_is_reached_by_its_observation() -> None:
     rest, observation = RestAtGoal(torch.eye(2), CUBE), _pushed((0.12, -0.07))
     assert float(rest.reward(observation, rest.achieved(observation))[0]) == pytest.approx(0.1)
-    bring, there = _bring(), _brought((0.12, -0.07, 0.02), (0.1, 0.0, 0.0))
+    bring, there = BringToGoal.of_benchmark(), _brought((0.12, -0.07, 0.02), (0.1, 0.0, 0.0))
     assert float(bring.reward(there, bring.achieved(there))[1]) == 1.0
     assert bring.achieved(there[None]).shape == (1, 1, 2)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,12 +11,11 @@ import torch
 from torch import Tensor
 
 from skill_proto.arrays import Array, Ids
-from skill_robots.worlds.world import Step, World
+from skill_robots.worlds.world import World
 from skill_training.algorithms.context_sac import ContextSac
-from skill_training.collection.episode_collector import infer
+from skill_training.collection.context_scenes import ContextScenes, ContextStep, ToTruth
 from skill_training.data.episodes import EpisodeReplay, Episodes
 from skill_training.nets.encoder import State
-from skill_training.nets.finite import check_action
 
 
 class WindowCollector:
@@ -33,7 +31,7 @@ class WindowCollector:
         window: Control steps of a window, a divisor of the episode's.
         warmup_steps: Environment steps at the start with uniform random actions.
         seed: Seed of these actions.
-        truth: Hidden quantities ``(n, K)`` as the encoder estimates them, from the raw ones.
+        to_truth: Hidden quantities as the encoder estimates them.
     """
 
     def __init__(
@@ -45,14 +43,12 @@ class WindowCollector:
         window: int,
         warmup_steps: int,
         seed: int,
-        truth: Callable[[Array], Array],
+        to_truth: ToTruth,
     ) -> None:
         self._world, self._algorithm, self._replay = world, algorithm, replay
-        self._truth = truth
+        self._to_truth = to_truth
         self._steps, self._warmup_steps = window, warmup_steps
         self._random = np.random.default_rng([seed, 3])
-        self._begun = 0
-        """Episodes that the present round has begun."""
         self.env_steps = 0
 
     @property
@@ -70,26 +66,25 @@ class WindowCollector:
             NotFiniteError: an action of the policy is not finite.
         """
         self._algorithm.end_block()
-        scenes = _Scenes.reset(self._world, self._algorithm, self._truth)
-        gained, self._begun = 0.0, self._world.n
+        scenes = ContextScenes.reset(self._world, self._algorithm, self._to_truth)
+        gained = 0.0
         for _ in range(self._world.spec.episode_steps // self._steps):
             gained += self._run_window(scenes)
         self.env_steps += self.steps_per_round
-        return gained / self._begun
+        return gained / scenes.begun
 
-    def _run_window(self, scenes: _Scenes) -> float:
+    def _run_window(self, scenes: ContextScenes) -> float:
         """Runs and stores one window of every scene; returns the sum of all rewards."""
         warming_up = self.env_steps < self._warmup_steps
         window = _Window(scenes)
         total = 0.0
         for _ in range(self._steps):
-            action = self._random_actions() if warming_up else None
-            seen, action, step = scenes.step(action)
-            window.record(seen, action, step)
-            total += float(step.reward.sum())
-            if step.ended.any():
-                scenes.restart(np.flatnonzero(step.ended))
-                self._begun += int(step.ended.sum())
+            step = scenes.step(self._random_actions() if warming_up else None)
+            window.record(step)
+            total += float(step.result.reward.sum())
+            ended = np.flatnonzero(step.result.ended)
+            if len(ended):
+                scenes.restart(ended)
         episodes = window.episodes(self._algorithm.device)
         if episodes is not None:
             self._replay.add(episodes)
@@ -114,70 +109,13 @@ class WindowCollector:
 
 
 @dataclass(slots=True)
-class _Scenes:
-    """Scenes in mid-episode, with the encoder's state."""
-
-    world: World
-    algorithm: ContextSac
-    to_truth: Callable[[Array], Array]
-    observation: Array
-    previous: Tensor
-    state: State
-
-    @classmethod
-    def reset(
-        cls, world: World, algorithm: ContextSac, to_truth: Callable[[Array], Array]
-    ) -> _Scenes:
-        """Starts an episode in every scene."""
-        previous = torch.zeros(world.n, world.spec.action_size, device=algorithm.device)
-        state = algorithm.encoder.initial_state(world.n)
-        return cls(world, algorithm, to_truth, world.reset(), previous, state)
-
-    @property
-    def truth(self) -> Array:
-        """``(n, K)`` hidden quantities, as the encoder estimates them."""
-        return self.to_truth(self.world.hidden())
-
-    @torch.no_grad()
-    def step(self, action: Array | None) -> tuple[Array, Array, Step]:
-        """Runs one control step with the policy's action, or the given one.
-
-        Returns:
-            Observation and action of the step, and its result.
-        """
-        algorithm, seen = self.algorithm, self.observation
-        observation, truth = self._tensor(seen), self._tensor(self.truth)
-        context, self.state = infer(algorithm, observation, self.previous, truth, self.state)
-        if action is None:
-            nothing = observation[:, :0]  # the goal
-            chosen = algorithm.act(observation, nothing, context)
-            action = check_action(chosen.cpu().numpy().astype(np.float64), seen)
-        self.previous = self._tensor(action)
-        result = self.world.step(action)
-        self.observation = result.observation
-        return seen, action, result
-
-    def restart(self, ids: Ids) -> None:
-        """Starts a new episode in some scenes."""
-        self.observation = self.world.reset(ids)
-        rows = torch.as_tensor(ids, device=self.previous.device)
-        self.previous = self.previous.index_fill(0, rows, 0.0)
-        hidden, cell = self.state
-        self.state = (hidden.index_fill(0, rows, 0.0), cell.index_fill(0, rows, 0.0))
-
-    def _tensor(self, array: Array) -> Tensor:
-        return torch.as_tensor(array, dtype=torch.float32, device=self.algorithm.device)
-
-
-@dataclass(slots=True)
 class _Window:
     """The record of one window of all scenes, which begins at its construction."""
 
-    scenes: _Scenes
+    scenes: ContextScenes
     observations: list[Array] = field(default_factory=list[Array])
     arrivals: list[Array] = field(default_factory=list[Array])
     actions: list[Array] = field(default_factory=list[Array])
-    truths: list[Array] = field(default_factory=list[Array])
     hidden: list[Array] = field(default_factory=list[Array])
     rewards: list[Array] = field(default_factory=list[Array])
     parts: list[_Part] = field(default_factory=list["_Part"])
@@ -190,19 +128,18 @@ class _Window:
         self.before, self.state = self.scenes.previous, self.scenes.state
         self.begun = np.zeros(self.scenes.world.n, dtype=np.int64)
 
-    def record(self, seen: Array, action: Array, step: Step) -> None:
+    def record(self, step: ContextStep) -> None:
         """Records one control step, before scenes whose episode it has ended start anew."""
-        time = len(self.rewards)
-        self.observations.append(seen.copy())
-        self.arrivals.append(step.observation.copy())
-        self.actions.append(action.copy())
-        self.rewards.append(step.reward.copy())
-        self.truths.append(self.scenes.truth.copy())
-        self.hidden.append(self.scenes.world.hidden().copy())
-        for scene in np.flatnonzero(step.ended).tolist():
+        time, result = len(self.rewards), step.result
+        self.observations.append(step.seen.copy())
+        self.arrivals.append(result.observation.copy())
+        self.actions.append(step.action.copy())
+        self.rewards.append(result.reward.copy())
+        self.hidden.append(step.hidden)
+        for scene in np.flatnonzero(result.ended).tolist():
             # An unstable step leads nowhere.
-            counts = step.valid is None or bool(step.valid[scene])
-            self._close(scene, time + counts, terminal=counts and bool(step.terminated[scene]))
+            counts = result.valid is None or bool(result.valid[scene])
+            self._close(scene, time + counts, terminal=counts and bool(result.terminated[scene]))
             self.begun[scene] = time + 1
 
     def _close(self, scene: int, end: int, *, terminal: bool) -> None:
@@ -227,7 +164,8 @@ class _Window:
         counts = np.arange(steps + 1) < length[:, None]
         observation = np.where(counts[..., None], observation, last[:, None])
         reward = np.stack(self.rewards, axis=1)[scene[:, None], times] * counts[:, :-1]
-        truth = np.stack(self.truths, axis=1)[scene[:, None], times]
+        hidden = np.stack(self.hidden, axis=1)[scene[:, None], times]
+        truth = self.scenes.to_truth(hidden)
         values = {
             "observation": observation,
             "action": np.stack(self.actions, axis=1)[scene[:, None], times],
@@ -248,9 +186,7 @@ class _Window:
             hidden=self.state[0][rows] * goes_on,
             cell=self.state[1][rows] * goes_on,
             before=self.before[rows] * goes_on,
-            task=torch.as_tensor(
-                task_ids(np.stack(self.hidden, axis=1)[scene, first]), device=device
-            ),
+            task=torch.as_tensor(task_ids(hidden[:, 0]), device=device),
             demonstrated=torch.zeros(len(scene), steps, dtype=torch.bool, device=device),
             length=torch.as_tensor(length, device=device),
             terminal=torch.as_tensor(terminal, device=device),

@@ -7,13 +7,14 @@ with known tasks and returns.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Ranked:
     """Groups of good and bad trajectories, for :func:`~.contrastive.sance_loss`."""
 
@@ -25,17 +26,18 @@ class Ranked:
     @property
     def episodes(self) -> Tensor:
         """All indices in one vector, each once, positives first."""
-        named, first, _ = self._distinct()
+        named, first, _ = self._distinct
         return named[first.argsort()]
 
-    @property
+    @cached_property
     def places(self) -> tuple[Tensor, Tensor]:
         """Places of ``positive`` and ``negative`` in :attr:`episodes`, in their shapes."""
-        _, first, inverse = self._distinct()
+        _, first, inverse = self._distinct
         places = first.argsort().argsort()[inverse]
         split = self.positive.numel()
         return places[:split].view_as(self.positive), places[split:].view_as(self.negative)
 
+    @cached_property
     def _distinct(self) -> tuple[Tensor, Tensor, Tensor]:
         """Returns different indices, place of the first use of each, and the index of each use."""
         used = torch.cat((self.positive.flatten(), self.negative.flatten()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor, nn
@@ -21,25 +21,41 @@ MIN_STD = 1e-3
 """Standard deviation of a quantity whose range is a single point."""
 
 
+class Collector(Protocol):
+    """Fills a replay, one round at a time."""
+
+    env_steps: int
+
+    @property
+    def steps_per_round(self) -> int:
+        """Environment steps in one round."""
+        ...
+
+    def collect_round(self) -> object:
+        """Runs one round and stores it."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the state between two rounds."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores the state of :meth:`state_dict`."""
+        ...
+
+
 class ContextLearner:
     """A :class:`~skill_training.recipes.recipe.Learner` without its evaluations.
 
     Args:
         algorithm: The algorithm at its start.
-        world: The scenes of training.
-        run: Seed and size of the replay.
-        carried_share: See :class:`EpisodeCollector`.
+        replay: The replay.
+        collector: Fills the replay.
     """
 
-    def __init__(
-        self, algorithm: ContextSac, world: World, run: RunSettings, *, carried_share: float = 0.0
-    ) -> None:
+    def __init__(self, algorithm: ContextSac, replay: EpisodeReplay, collector: Collector) -> None:
         self.algorithm = algorithm
-        capacity = run.replay_capacity // world.episode_steps
-        self._replay = EpisodeReplay(capacity, algorithm.device)
-        self._collector = EpisodeCollector(
-            world, algorithm, self._replay, carried_share=carried_share, seed=run.seed
-        )
+        self._replay, self._collector = replay, collector
 
     @property
     def env_steps(self) -> int:
@@ -96,6 +112,27 @@ class ContextLearner:
         if state["replay"] is not None:
             self._replay.load_state_dict(state["replay"])
         self._collector.load_state_dict(state["collector"])
+
+
+class EpisodeLearner(ContextLearner):
+    """A learner from whole episodes.
+
+    Args:
+        algorithm: The algorithm at its start.
+        world: The scenes of training.
+        run: Seed and size of the replay.
+        carried_share: See :class:`EpisodeCollector`.
+    """
+
+    def __init__(
+        self, algorithm: ContextSac, world: World, run: RunSettings, *, carried_share: float = 0.0
+    ) -> None:
+        capacity = run.replay_capacity // world.episode_steps
+        replay = EpisodeReplay(capacity, algorithm.device)
+        collector = EpisodeCollector(
+            world, algorithm, replay, carried_share=carried_share, seed=run.seed
+        )
+        super().__init__(algorithm, replay, collector)
 
 
 def log_uniform_moments(ends: Array) -> tuple[list[float], list[float]]:

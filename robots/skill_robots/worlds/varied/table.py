@@ -21,12 +21,22 @@ Differences from the code:
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
+from typing import Any
 
 from skill_proto.arrays import Array
-from skill_robots.worlds.bodies import Health, Motion, half_cheetah_reward
+from skill_robots.worlds.bodies import (
+    ANT,
+    HALF_CHEETAH,
+    HOPPER,
+    HUMANOID,
+    WALKER,
+    Body,
+    Motion,
+    squared,
+)
 from skill_robots.worlds.varied import sets
-from skill_robots.worlds.varied.body import Scaling, VariedBody
+from skill_robots.worlds.varied.body import EVERY, Scaling, VariedBody
 from skill_robots.worlds.varied.limbs import (
     ANT_LEGS,
     HALF_CHEETAH_JOINTS,
@@ -42,47 +52,42 @@ FIRST_TWO_LEGS = Scaling(multiplied=slice(2, 8), divided=slice(8, 14))
 degrees of freedom 6 and 7 are the joints of the first leg, and those from 8 on of the others."""
 
 
-def _square(ctrl: Array) -> Array:
-    return np.square(ctrl).sum(axis=1)
-
-
 def ant_reward(motion: Motion) -> Array:
     """Returns forward velocity + 1 - .01 |ctrl|^2."""
-    return motion.forward + 1.0 - 0.01 * _square(motion.ctrl)
+    return motion.forward + 1.0 - 0.01 * squared(motion.ctrl)
 
 
 def hopper_reward(motion: Motion) -> Array:
     """Returns forward velocity + 1 - .1 |ctrl|^2."""
-    return motion.forward + 1.0 - 0.1 * _square(motion.ctrl)
+    return motion.forward + 1.0 - 0.1 * squared(motion.ctrl)
 
 
 def walker_reward(motion: Motion) -> Array:
     """Returns forward velocity + 1 - .001 |ctrl|^2; also that of CrippledHopper."""
-    return motion.forward + 1.0 - 1e-3 * _square(motion.ctrl)
+    return motion.forward + 1.0 - 1e-3 * squared(motion.ctrl)
 
 
 def slim_humanoid_reward(motion: Motion) -> Array:
     """Returns .25 / .015 of the velocity before the step - .1 |ctrl|^2 + 5 while standing."""
-    return 0.25 / 0.015 * motion.earlier - 0.1 * _square(motion.ctrl) + 5.0 * motion.standing
+    return 0.25 / 0.015 * motion.earlier - 0.1 * squared(motion.ctrl) + 5.0 * motion.standing
 
 
 def standup_reward(motion: Motion) -> Array:
     """Returns the height divided by the physics step - .1 |ctrl|^2 + 1."""
-    return motion.height / STANDUP_STEP_S - 0.1 * _square(motion.ctrl) + 1.0
+    return motion.height / STANDUP_STEP_S - 0.1 * squared(motion.ctrl) + 1.0
 
 
-VARIED_ANT = VariedBody(
+def _varied(body: Body, **numbers: Any) -> VariedBody:  # noqa: ANN401  fields of a row
+    """Returns a row with the numbers of Gymnasium's body, apart from its health and from these."""
+    row: dict[str, Any] = {**vars(body), "health": None, **numbers}
+    return VariedBody(**row)
+
+
+VARIED_ANT = _varied(
+    ANT,
     name="varied_ant",
     title="Ant of varied mass and damping",
-    mjcf="ant.xml",
-    frame_skip=5,
-    plane=(0, 1),
-    height=2,
-    noise=0.1,
-    velocity_noise="normal",
     reward=ant_reward,
-    forward_of="torso",
-    goal_range_m=50.0,
     episode_steps=2000,
     contexts=sets.ANT,
     mass=FIRST_TWO_LEGS,
@@ -91,167 +96,103 @@ VARIED_ANT = VariedBody(
     speed_observed=True,
 )
 
-VARIED_HALF_CHEETAH = VariedBody(
+VARIED_HALF_CHEETAH = _varied(
+    HALF_CHEETAH,
     name="varied_half_cheetah",
     title="HalfCheetah of varied mass and damping",
-    mjcf="half_cheetah.xml",
-    frame_skip=5,
-    plane=(0,),
-    height=1,
     noise=1e-3,
     position_noise="normal",
-    velocity_noise="normal",
-    reward=half_cheetah_reward,
-    goal_range_m=100.0,
     episode_steps=1000,
     contexts=sets.HALF_CHEETAH,
     unobserved=1,
     speed_observed=True,
 )
 
-VARIED_HOPPER = VariedBody(
+VARIED_HOPPER = _varied(
+    HOPPER,
     name="varied_hopper",
     title="Hopper of varied mass and damping",
-    mjcf="hopper.xml",
-    frame_skip=4,
-    plane=(0,),
-    height=1,
-    noise=5e-3,
-    velocity_noise="uniform",
     reward=hopper_reward,
-    goal_range_m=20.0,
     episode_steps=2000,
     contexts=sets.HOPPER,
     unobserved=1,
     velocity_bound=10.0,
 )
 
-VARIED_WALKER = VariedBody(
+VARIED_WALKER = _varied(
+    WALKER,
     name="varied_walker",
     title="Walker2d of varied mass and damping",
     mjcf="walker2d.xml",
-    frame_skip=4,
-    plane=(0,),
-    height=1,
-    noise=5e-3,
-    velocity_noise="uniform",
     reward=walker_reward,
-    goal_range_m=20.0,
     episode_steps=2000,
     contexts=sets.WALKER,
     unobserved=1,
     velocity_bound=10.0,
 )
 
-VARIED_SLIM_HUMANOID = VariedBody(
+VARIED_SLIM_HUMANOID = _varied(
+    HUMANOID,
     name="varied_slim_humanoid",
     title="SlimHumanoid of varied mass and damping",
     mjcf="humanoidstandup.xml",
-    frame_skip=5,
-    plane=(0, 1),
-    height=2,
-    noise=1e-2,
-    velocity_noise="uniform",
     reward=slim_humanoid_reward,
-    health=Health(height_m=(1.0, 2.0)),
-    goal_range_m=20.0,
+    forward_of="qpos",
+    health=HUMANOID.health,
     episode_steps=1000,
     contexts=sets.HUMANOID,
     unobserved=2,
 )
 
-VARIED_HUMANOID_STANDUP = VariedBody(
+VARIED_HUMANOID_STANDUP = replace(
+    VARIED_SLIM_HUMANOID,
     name="varied_humanoid_standup",
     title="HumanoidStandup of varied mass and damping",
-    mjcf="humanoidstandup.xml",
-    frame_skip=5,
-    plane=(0, 1),
-    height=2,
-    noise=1e-2,
-    velocity_noise="uniform",
     reward=standup_reward,
-    goal_range_m=20.0,
+    health=None,
     episode_steps=2000,
-    contexts=sets.HUMANOID,
-    unobserved=2,
 )
 
-CRIPPLED_ANT = VariedBody(
+CRIPPLED_ANT = replace(
+    VARIED_ANT,
     name="crippled_ant",
     title="Ant of varied mass with crippled legs",
-    mjcf="ant.xml",
-    frame_skip=5,
-    plane=(0, 1),
-    height=2,
-    noise=0.1,
-    velocity_noise="normal",
-    reward=ant_reward,
-    forward_of="torso",
-    goal_range_m=50.0,
-    episode_steps=2000,
     contexts=sets.CRIPPLED_ANT,
+    mass=EVERY,
     damping=None,
     limbs=ANT_LEGS,
     unobserved=0,
+    speed_observed=False,
     pose_observed=True,
 )
 
-CRIPPLED_HALF_CHEETAH = VariedBody(
+CRIPPLED_HALF_CHEETAH = replace(
+    VARIED_HALF_CHEETAH,
     name="crippled_half_cheetah",
     title="HalfCheetah of varied mass with crippled joints",
-    mjcf="half_cheetah.xml",
-    frame_skip=5,
-    plane=(0,),
-    height=1,
-    noise=1e-3,
-    position_noise="normal",
-    velocity_noise="normal",
-    reward=half_cheetah_reward,
-    goal_range_m=100.0,
-    episode_steps=1000,
     contexts=sets.CRIPPLED_HALF_CHEETAH,
     damping=None,
     limbs=HALF_CHEETAH_JOINTS,
-    unobserved=1,
-    speed_observed=True,
 )
 
-CRIPPLED_HOPPER = VariedBody(
+CRIPPLED_HOPPER = replace(
+    VARIED_HOPPER,
     name="crippled_hopper",
     title="Hopper of varied mass with crippled joints",
-    mjcf="hopper.xml",
-    frame_skip=4,
-    plane=(0,),
-    height=1,
-    noise=5e-3,
-    velocity_noise="uniform",
     reward=walker_reward,
-    goal_range_m=20.0,
     episode_steps=1000,
     contexts=sets.CRIPPLED_HOPPER,
     damping=None,
     limbs=HOPPER_JOINTS,
-    unobserved=1,
-    velocity_bound=10.0,
 )
 
-CRIPPLED_WALKER = VariedBody(
+CRIPPLED_WALKER = replace(
+    VARIED_WALKER,
     name="crippled_walker",
     title="Walker2d of varied mass with crippled joints",
-    mjcf="walker2d.xml",
-    frame_skip=4,
-    plane=(0,),
-    height=1,
-    noise=5e-3,
-    velocity_noise="uniform",
-    reward=walker_reward,
-    goal_range_m=20.0,
-    episode_steps=2000,
     contexts=sets.CRIPPLED_WALKER,
     damping=None,
     limbs=WALKER_JOINTS,
-    unobserved=1,
-    velocity_bound=10.0,
 )
 
 VARIED: dict[str, VariedBody] = {

@@ -35,7 +35,7 @@ class VariedConfig:
 
 
 class VariedWorld:
-    """n scenes of one body with hidden quantities; implements ``ContextWorld``.
+    """n scenes of one body with hidden quantities; implements ``World``.
 
     Reward, observation, start and length of episodes are those of SaMI's code; ``table`` states the
     differences. An episode does not end at a fall.
@@ -137,15 +137,6 @@ def find_varied(name: str) -> VariedBody:
             f"there is no body {name!r} with hidden quantities; choose one of {', '.join(VARIED)}"
         )
     return VARIED[name]
-
-
-def split_contexts(name: str, split: Split) -> Array:
-    """Returns every context of a set of a body, ``(cells, K)``, without building its world.
-
-    Raises:
-        WorldError: There is no such body.
-    """
-    return find_varied(name).contexts.cells(split)
 
 
 def _spec(

@@ -39,7 +39,7 @@ from skill_training.recipes.context.config import (
     Objective,
     WorldSacConfig,
 )
-from skill_training.recipes.context.quantities import HiddenQuantities
+from skill_training.recipes.context.quantities import HiddenQuantities, measure
 from skill_training.recipes.context.recipe import ContextRecipe, ContextWorldLearner
 from skill_training.recipes.registry import default_config
 from skill_training.run import job
@@ -313,7 +313,9 @@ def test_positive_quantities_are_estimated_by_their_logarithm() -> None:
 
 def test_moments_are_those_of_the_contexts_and_constants_have_spread_one() -> None:
     world = make_world(VariedConfig(body="crippled_hopper", episode_steps=20), 4, seed=0)
-    mean, std = HiddenQuantities(quantities=world.spec.hidden).moments(world)
+    measured = measure(world)
+    assert measured.quantities.quantities == world.spec.hidden
+    mean, std = measured.mean, measured.std
     drawn = np.concatenate([(world.reset(), np.log(world.hidden()[:, 0]))[1] for _ in range(200)])
     assert mean[0] == pytest.approx(drawn.mean(), abs=0.1)
     assert std[0] == pytest.approx(drawn.std(), abs=0.05)

@@ -7,20 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from skill_proto.arrays import Array
-from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.evaluation import exact
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
-from skill_robots.worlds.registry import WorldConfig, make_world
+from skill_robots.worlds.registry import WorldConfig
 from skill_robots.worlds.varied.world import VariedConfig
 from skill_robots.worlds.world import Split, World
 from skill_training.algorithms.context_sac import ContextSac
-from skill_training.collection.episode_collector import infer
-from skill_training.errors import ConfigError
+from skill_training.collection.context_scenes import ContextScenes
 from skill_training.export.calibration import log_r2
-from skill_training.nets.finite import check_action
+from skill_training.recipes.build_world import build_world
 from skill_training.recipes.context.config import ContextConfig
 from skill_training.recipes.context.quantities import HiddenQuantities
 from skill_training.recipes.recipe import Scalars
@@ -48,46 +45,34 @@ class Rollouts:
     """``(n, K)``, likewise."""
 
 
-@torch.no_grad()
-def run_episodes(algorithm: ContextSac, world: World, quantities: HiddenQuantities) -> Rollouts:
+def roll_out(algorithm: ContextSac, world: World, quantities: HiddenQuantities) -> Rollouts:
     """Runs one deterministic episode in every scene, from a zero state of the encoder.
 
-    A scene whose episode ends early is stepped on; its return stays as it was at the end.
+    A scene whose episode ends early is stepped on; its record stays as it was at the end.
 
     Raises:
         NotFiniteError: an action is not finite.
     """
-
-    def tensor(array: Array) -> Tensor:
-        return torch.as_tensor(array, dtype=torch.float32, device=algorithm.device)
-
-    seen = world.reset()
+    scenes = ContextScenes.reset(world, algorithm, quantities.truth)
     truth = quantities.truth(world.hidden())
-    previous = torch.zeros(world.n, world.spec.action_size, device=algorithm.device)
-    state = algorithm.encoder.initial_state(world.n)
-    returns, running = np.zeros(world.n), np.ones(world.n, dtype=np.bool_)
+    returns, counted = np.zeros(world.n), np.zeros(world.n)
+    running = np.ones(world.n, dtype=np.bool_)
     last = torch.zeros(world.n, algorithm.config.encoder.size, device=algorithm.device)
     contexts: list[Array] = []
-    counted = np.zeros(world.n)
     for _ in range(world.spec.episode_steps):
-        observation = tensor(seen)
-        context, state = infer(
-            algorithm, observation, previous, tensor(truth), state, deterministic=True
-        )
-        previous = algorithm.act(observation, observation[:, :0], context, deterministic=True)
+        step = scenes.step(deterministic=True)
         live = torch.as_tensor(running, device=algorithm.device)
-        last = torch.where(live[:, None], context, last)
-        contexts.append(context.cpu().numpy().astype(np.float64))
+        last = torch.where(live[:, None], step.context, last)
+        contexts.append(step.context.cpu().numpy().astype(np.float64))
+        returns += np.where(running, step.result.reward, 0.0)
         counted += running
-        step = world.step(check_action(previous.cpu().numpy().astype(np.float64), seen))
-        returns += np.where(running, step.reward, 0.0)
-        running &= ~step.ended
-        seen = step.observation
-        if step.ended.any():
-            seen = world.reset(np.flatnonzero(step.ended))
+        running &= ~step.result.ended
+        if step.result.ended.any():
+            scenes.restart(np.flatnonzero(step.result.ended))
     time = np.arange(len(contexts))
     second_half = (time >= counted[:, None] // 2) & (time < counted[:, None])
-    estimates = algorithm.average.head(last) * algorithm.truth_std + algorithm.truth_mean
+    with torch.no_grad():
+        estimates = algorithm.average.head(last) * algorithm.truth_std + algorithm.truth_mean
     return Rollouts(
         returns=returns,
         contexts=np.stack(contexts, axis=1)[second_half],
@@ -101,18 +86,6 @@ def context_sets(task: WorldConfig) -> dict[str, WorldConfig]:
     if not isinstance(task, VariedConfig):
         return {TRAINED: task}
     return {name: replace(task, contexts=name) for name in SPLITS}
-
-
-def built(task: WorldConfig, n: int, seed: int, threads: int) -> World:
-    """Returns n scenes of a world.
-
-    Raises:
-        ConfigError: there is no such world, or it cannot be built.
-    """
-    try:
-        return make_world(task, n, seed=seed, threads=threads)
-    except WorldError as error:
-        raise ConfigError(str(error)) from None
 
 
 class Evaluator:
@@ -164,6 +137,6 @@ class Evaluator:
         """
         if isinstance(task, GymnasiumConfig):
             task = replace(task, processes=False)
-        world = built(task, episodes, seed, self._config.run.threads)
+        world = build_world(task, episodes, seed=seed, threads=self._config.run.threads)
         with closing(world):
-            return run_episodes(self._algorithm, world, self.quantities)
+            return roll_out(self._algorithm, world, self.quantities)

@@ -23,29 +23,6 @@ class HiddenQuantities:
 
     quantities: tuple[Quantity, ...]
 
-    @classmethod
-    def measured(cls, world: World) -> HiddenQuantities:
-        """Returns the quantities of a world, with ranges that it does not know from its draws.
-
-        Args:
-            world: Scenes whose generators advance.
-        """
-        spec = world.spec.hidden
-        if all(one.low is not None and one.high is not None for one in spec):
-            return cls(quantities=spec)
-        drawn = _draws(world)
-        low, high = drawn.min(axis=0).tolist(), drawn.max(axis=0).tolist()
-        return cls(
-            quantities=tuple(
-                replace(
-                    one,
-                    low=low[place] if one.low is None else one.low,
-                    high=high[place] if one.high is None else one.high,
-                )
-                for place, one in enumerate(spec)
-            )
-        )
-
     def state_dict(self) -> list[dict[str, Any]]:
         """Returns names, units and ranges."""
         return [vars(one).copy() for one in self.quantities]
@@ -61,19 +38,44 @@ class HiddenQuantities:
         return tuple(one.low is not None and one.low > 0.0 for one in self.quantities)
 
     def truth(self, hidden: Array) -> Array:
-        """``(n, K)`` raw -> ``(n, K)``, logarithms of the positive quantities."""
+        """``(..., K)`` raw -> ``(..., K)``, logarithms of the positive quantities."""
         positive = np.array(self.logged, dtype=np.bool_)
         return np.where(positive, np.log(np.where(positive, hidden, 1.0)), hidden)
 
-    def moments(self, world: World) -> tuple[list[float], list[float]]:
-        """Returns mean and standard deviation ``(K,)`` over the contexts of training.
 
-        Args:
-            world: Scenes whose generators advance.
-        """
-        values = self.truth(_draws(world))
-        std = values.std(axis=0)
-        return values.mean(axis=0).tolist(), np.where(std < CONSTANT, 1.0, std).tolist()
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The hidden quantities of a world, from many of its episodes."""
+
+    quantities: HiddenQuantities
+    """With the drawn ranges of those whose range the world does not know."""
+    mean: list[float]
+    """``(K,)`` of the quantities as the encoder estimates them."""
+    std: list[float]
+    """``(K,)``; 1 for a constant quantity."""
+
+
+def measure(world: World) -> Measured:
+    """Draws many episodes of a world, whose generators advance."""
+    drawn = _draws(world)
+    low, high = drawn.min(axis=0).tolist(), drawn.max(axis=0).tolist()
+    quantities = HiddenQuantities(
+        quantities=tuple(
+            replace(
+                one,
+                low=low[place] if one.low is None else one.low,
+                high=high[place] if one.high is None else one.high,
+            )
+            for place, one in enumerate(world.spec.hidden)
+        )
+    )
+    values = quantities.truth(drawn)
+    std = values.std(axis=0)
+    return Measured(
+        quantities=quantities,
+        mean=values.mean(axis=0).tolist(),
+        std=np.where(std < CONSTANT, 1.0, std).tolist(),
+    )
 
 
 def _draws(world: World) -> Array:

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 
 from skill_proto.manifest import Context, ContextEstimate, PolicyManifest, RecurrentState
-from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.world import World, WorldSpec
 from skill_training.algorithms.context_sac import ContextSac
@@ -23,6 +22,7 @@ from skill_training.errors import ConfigError, NothingToShipError
 from skill_training.export.calibration import IDENTIFIABLE, fitted_context, log_r2
 from skill_training.export.context_graph import WorldContextGraph
 from skill_training.export.graph import PolicyGraph
+from skill_training.recipes.build_world import build_world
 from skill_training.recipes.checks import check_no_preset, check_replay
 from skill_training.recipes.context.config import (
     CONTRASTIVE,
@@ -31,20 +31,20 @@ from skill_training.recipes.context.config import (
     WorldSacConfig,
     default_context_config,
 )
-from skill_training.recipes.context.evaluation import TRAINED, Evaluator, Rollouts, built
+from skill_training.recipes.context.evaluation import SPLITS, Evaluator, Rollouts
 from skill_training.recipes.context.manifest import (
     LIMITS,
     build_manifest,
     metric_texts,
     training_note,
 )
-from skill_training.recipes.context.quantities import HiddenQuantities
+from skill_training.recipes.context.quantities import HiddenQuantities, Measured, measure
+from skill_training.recipes.context_learner import ContextLearner
 from skill_training.recipes.discovery.inputs import world_statistics
 from skill_training.recipes.recipe import CardNotes, Curve, RunFacts, Scalars
 
 CURVES = tuple(
-    Curve(name=f"eval/return.{name}", title=f"mean return, {name} contexts")
-    for name in ("train", "moderate", "extreme")
+    Curve(name=f"eval/return.{name}", title=f"mean return, {name} contexts") for name in SPLITS
 )
 
 CALIBRATION_EPISODES = 64
@@ -113,7 +113,7 @@ class ContextRecipe:
             spec = world.spec
         quantities = HiddenQuantities.from_state_dict(state["quantities"])
         spec = replace(spec, hidden=quantities.quantities)
-        algorithm = build_algorithm(config, spec, quantities, None, torch.device("cpu"))
+        algorithm = build_algorithm(config, spec, None, None, torch.device("cpu"))
         algorithm.load_networks(state["algorithm"])
         with exact_matmul():
             evaluator = Evaluator(config, algorithm, quantities)
@@ -167,32 +167,28 @@ def check_spec(config: ContextConfig, spec: WorldSpec) -> None:
 def build_algorithm(
     config: ContextConfig,
     spec: WorldSpec,
-    quantities: HiddenQuantities,
     statistics: WorldStatistics | None,
+    measured: Measured | None,
     device: torch.device,
-    moments: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> ContextSac:
     """Returns the algorithm with randomly initialised networks.
 
     Args:
         config: The run.
         spec: The world.
-        quantities: Its hidden quantities.
         statistics: Of its observation; None if the networks are loaded afterwards.
+        measured: Its hidden quantities, likewise.
         device: Device of the networks.
-        moments: Mean and standard deviation of the hidden quantities, likewise.
     """
-    count = len(quantities.quantities)
-    mean, std = ([0.0] * count, [1.0] * count) if moments is None else moments
-    plain = [1.0] * spec.observation_size
+    plain, count = [1.0] * spec.observation_size, len(spec.hidden)
     return ContextSac(
         config.learning,
         WorldTask(),
         scale=plain if statistics is None else statistics.std,
         step_scale=plain if statistics is None else statistics.step_std,
         action_size=spec.action_size,
-        truth_mean=mean,
-        truth_std=std,
+        truth_mean=[0.0] * count if measured is None else measured.mean,
+        truth_std=[1.0] * count if measured is None else measured.std,
         device=device,
         seed=config.run.seed,
     )
@@ -217,46 +213,34 @@ def calibrated(held: Rollouts, quantities: HiddenQuantities) -> tuple[Context, t
     return fitted_context(held.contexts, judged), known
 
 
-class ContextWorldLearner:
+class ContextWorldLearner(ContextLearner):
     """A context-conditioned policy with its scenes, its replay and its evaluation."""
 
     def __init__(self, config: ContextConfig, device: torch.device) -> None:
         run = config.run
         self._world = world = _world(config, run.n_envs)
         check_spec(config, world.spec)
-        statistics = _statistics(config)
         with closing(_world(config, run.n_envs)) as probe:
-            self._quantities = quantities = HiddenQuantities.measured(probe)
-            moments = quantities.moments(probe)
-        self.algorithm = build_algorithm(
-            config, world.spec, quantities, statistics, device, moments
-        )
+            measured = measure(probe)
+        statistics = world_statistics(config.task, run.seed)
+        algorithm = build_algorithm(config, world.spec, statistics, measured, device)
+        self._evaluator = Evaluator(config, algorithm, measured.quantities)
         self._contrast = ContrastWatch(run.objective)
-        self._replay = EpisodeReplay(run.replay_capacity // run.window, device)
-        self._collector = WindowCollector(
+        replay = EpisodeReplay(run.replay_capacity // run.window, device)
+        self._windows = WindowCollector(
             world,
-            self.algorithm,
-            self._replay,
+            algorithm,
+            replay,
             window=run.window,
             warmup_steps=run.warmup_steps,
             seed=run.seed,
-            truth=lambda hidden: self._quantities.truth(hidden),
+            to_truth=lambda hidden: self._evaluator.quantities.truth(hidden),
         )
-        self._evaluator = Evaluator(config, self.algorithm, quantities)
-
-    @property
-    def env_steps(self) -> int:
-        """Environment steps collected."""
-        return self._collector.env_steps
-
-    @property
-    def steps_per_round(self) -> int:
-        """Environment steps that one round adds."""
-        return self._collector.steps_per_round
+        super().__init__(algorithm, replay, self._windows)
 
     def collect_round(self) -> Scalars:
         """Runs one episode in every scene and stores its windows; returns the mean return."""
-        return {"mean_return": self._collector.collect_round()}
+        return {"mean_return": self._windows.collect_round()}
 
     def update(self) -> dict[str, torch.Tensor]:
         """Takes one gradient step.
@@ -264,7 +248,7 @@ class ContextWorldLearner:
         Raises:
             ConfigError: the objective has not drawn any trajectories in many steps.
         """
-        metrics = self.algorithm.update(self._replay)
+        metrics = super().update()
         self._contrast.see(metrics)
         return metrics
 
@@ -281,13 +265,9 @@ class ContextWorldLearner:
         """Returns the texts of the progress bar."""
         return {
             name: f"{scalars[f'return.{name}']:.0f}"
-            for name in (TRAINED, "moderate", "extreme")
+            for name in SPLITS
             if f"return.{name}" in scalars
         }
-
-    def stateful(self) -> Mapping[str, torch.nn.Module | torch.optim.Optimizer]:
-        """Returns the networks and optimisers by name."""
-        return self.algorithm.stateful()
 
     def close(self) -> None:
         """Frees the scenes."""
@@ -295,21 +275,12 @@ class ContextWorldLearner:
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the whole state between two rounds."""
-        return {
-            "algorithm": self.algorithm.state_dict(),
-            "quantities": self._quantities.state_dict(),
-            "replay": self._replay.state_dict(),
-            "collector": self._collector.state_dict(),
-        }
+        return super().state_dict() | {"quantities": self._evaluator.quantities.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores the state of :meth:`state_dict`."""
-        self.algorithm.load_state_dict(state["algorithm"])
-        self._quantities = HiddenQuantities.from_state_dict(state["quantities"])
-        self._evaluator.quantities = self._quantities
-        if state["replay"] is not None:
-            self._replay.load_state_dict(state["replay"])
-        self._collector.load_state_dict(state["collector"])
+        super().load_state_dict(state)
+        self._evaluator.quantities = HiddenQuantities.from_state_dict(state["quantities"])
 
 
 class ContrastWatch:
@@ -347,11 +318,4 @@ class ContrastWatch:
 
 
 def _world(config: ContextConfig, n: int) -> World:
-    return built(config.task, n, config.run.seed, config.run.threads)
-
-
-def _statistics(config: ContextConfig) -> WorldStatistics:
-    try:
-        return world_statistics(config.task, config.run.seed)
-    except WorldError as error:
-        raise ConfigError(str(error)) from None
+    return build_world(config.task, n, seed=config.run.seed, threads=config.run.threads)

@@ -6,12 +6,13 @@ from functools import lru_cache
 
 from skill_robots.observation import scales
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
-from skill_robots.worlds.registry import WorldConfig, make_world
+from skill_robots.worlds.registry import WorldConfig
 from skill_robots.worlds.world import WorldSpec
 from skill_training.collection.statistics import WorldStatistics, measure_statistics
 from skill_training.errors import ConfigError
 from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.representation import RepresentationConfig
+from skill_training.recipes.build_world import build_world
 from skill_training.recipes.discovery.lifting import without_held_starts
 from skill_training.recipes.discovery.pixels import frame_scale
 from skill_training.recipes.discovery.published import Normalization, published_statistics
@@ -71,8 +72,12 @@ def _measured(
 
 @lru_cache(maxsize=4)
 def world_statistics(task: WorldConfig, seed: int) -> WorldStatistics:
-    """Measures the statistics of a world, in scenes of its own."""
-    world = make_world(without_held_starts(task), SCENES, seed=seed)
+    """Measures the statistics of a world, in scenes of its own.
+
+    Raises:
+        ConfigError: the world cannot be built.
+    """
+    world = build_world(without_held_starts(task), SCENES, seed=seed)
     try:
         return measure_statistics(world, seed=seed)
     finally:

@@ -12,8 +12,7 @@ from torch.optim import Optimizer
 
 from skill_proto.manifest import PolicyManifest
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
-from skill_robots.worlds.errors import WorldError
-from skill_robots.worlds.registry import TABLETOP, make_world
+from skill_robots.worlds.registry import TABLETOP
 from skill_robots.worlds.world import World, WorldSpec
 from skill_training.collection.ahead_collector import AheadCollector
 from skill_training.collection.pixel_collector import PixelCollector
@@ -21,9 +20,9 @@ from skill_training.collection.skill_collector import Replay, SkillCollector
 from skill_training.data.pixel_replay import PixelReplay
 from skill_training.data.replay import ReplayBuffer
 from skill_training.data.unusual import UnusualRows
-from skill_training.errors import ConfigError
 from skill_training.export.graph import PolicyGraph
 from skill_training.nets.inputs import NetworkInputs
+from skill_training.recipes.build_world import build_world
 from skill_training.recipes.checks import check_replay
 from skill_training.recipes.discovery.config import (
     ALGORITHMS,
@@ -308,10 +307,7 @@ def _collector(
 
 
 def _world(config: SkillConfig, n: int) -> World:
-    try:
-        return make_world(config.task, n, seed=config.run.seed, threads=config.run.threads)
-    except WorldError as error:
-        raise ConfigError(str(error)) from None
+    return build_world(config.task, n, seed=config.run.seed, threads=config.run.threads)
 
 
 def _inputs(config: SkillConfig, spec: WorldSpec) -> NetworkInputs:

@@ -23,7 +23,7 @@ from skill_training.errors import NothingToShipError
 from skill_training.export.context_graph import ContextFreeGraph, calibrate
 from skill_training.export.graph import PolicyGraph
 from skill_training.recipes.checks import check_own_world
-from skill_training.recipes.context_learner import ContextLearner, log_uniform_moments
+from skill_training.recipes.context_learner import EpisodeLearner, log_uniform_moments
 from skill_training.recipes.goal.config import GoalConfig, GoalSacConfig
 from skill_training.recipes.goal.evaluation import (
     AFTER_CONTACT_STEPS,
@@ -241,7 +241,7 @@ def manifest(
     )
 
 
-class GoalLearner(ContextLearner):
+class GoalLearner(EpisodeLearner):
     """The goal stage's scenes, replay, algorithm and evaluation."""
 
     def __init__(self, config: GoalConfig, device: torch.device) -> None:

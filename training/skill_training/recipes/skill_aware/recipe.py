@@ -11,17 +11,16 @@ import numpy as np
 import torch
 
 from skill_proto.manifest import PolicyManifest
-from skill_robots.observation import layout, scales
+from skill_robots.observation import scales
 from skill_robots.tasks.engine import EngineMissingError
 from skill_robots.tasks.skill_aware.benchmark import (
     SPLITS,
-    SUCCESS_RADIUS_M,
     TRAIN,
     benchmark,
     cell_name,
 )
 from skill_robots.tasks.skill_aware.engines import make_scenes
-from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE, CUBE_REST_HEIGHT_M, OBSERVATION
+from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE, OBSERVATION
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.config import RunSettings
 from skill_training.device import exact_matmul
@@ -29,7 +28,7 @@ from skill_training.errors import ConfigError, NothingToShipError
 from skill_training.export.context_graph import calibrate
 from skill_training.export.graph import PolicyGraph
 from skill_training.recipes.checks import check_own_world
-from skill_training.recipes.context_learner import ContextLearner, log_uniform_moments
+from skill_training.recipes.context_learner import EpisodeLearner, log_uniform_moments
 from skill_training.recipes.recipe import CardNotes, Curve, RunFacts, Scalars
 from skill_training.recipes.skill_aware.config import METHODS, BenchmarkConfig, BenchmarkSacConfig
 from skill_training.recipes.skill_aware.demonstrations import demonstrate
@@ -140,16 +139,10 @@ class SkillAwareRecipe:
 
 def build_algorithm(config: BenchmarkConfig, device: torch.device) -> ContextSac:
     """Returns the algorithm with randomly initialised networks."""
-    place = layout(OBSERVATION)
     mean, std = _log_moments(config.task)
     return ContextSac(
         config.algorithm,
-        BringToGoal(
-            place["cube_position"].start,
-            place["cube_from_end_effector"].start,
-            rest_height=CUBE_REST_HEIGHT_M,
-            success_radius=SUCCESS_RADIUS_M,
-        ),
+        BringToGoal.of_benchmark(),
         scale=scales(OBSERVATION).tolist(),
         action_size=ACTION_SIZE,
         truth_mean=mean,
@@ -176,7 +169,7 @@ def _world(
         raise ConfigError(str(error)) from None
 
 
-class BenchmarkLearner(ContextLearner):
+class BenchmarkLearner(EpisodeLearner):
     """The benchmark's scenes, demonstrations, replay, algorithm and evaluation."""
 
     def __init__(self, config: BenchmarkConfig, device: torch.device) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from skill_robots.observation import layout
+from skill_robots.tasks.skill_aware.benchmark import SUCCESS_RADIUS_M
+from skill_robots.tasks.skill_aware.scenes import CUBE_REST_HEIGHT_M, OBSERVATION
 from skill_training.data.goal_task import GoalTask
 
 
@@ -37,6 +40,17 @@ class BringToGoal(GoalTask):
         super().__init__()
         self._cube, self._reach = cube, slice(cube_from_end_effector, cube_from_end_effector + 3)
         self._rest_height, self._radius = rest_height, success_radius
+
+    @classmethod
+    def of_benchmark(cls) -> BringToGoal:
+        """Returns the task for the observation and the success of the benchmark."""
+        place = layout(OBSERVATION)
+        return cls(
+            place["cube_position"].start,
+            place["cube_from_end_effector"].start,
+            rest_height=CUBE_REST_HEIGHT_M,
+            success_radius=SUCCESS_RADIUS_M,
+        )
 
     def features(self, observation: Tensor, goal: Tensor) -> Tensor:
         """``(n, 4)``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -57,6 +58,7 @@ class SkillAwareWorld:
         n: Number of scenes.
         seed: Seed of starts and contexts.
         threads: Number of physics threads.
+        cells: The cells of contexts from cells.
 
     Raises:
         EngineMissingError: the engine is not installed.
@@ -65,8 +67,15 @@ class SkillAwareWorld:
     action_size = ACTION_SIZE
 
     def __init__(
-        self, config: SkillAwareTaskConfig, n: int, *, seed: int, threads: int = 1
+        self,
+        config: SkillAwareTaskConfig,
+        n: int,
+        *,
+        seed: int,
+        threads: int = 1,
+        cells: Sequence[Cell] = TRAIN,
     ) -> None:
+        self._cells = np.array([(cell.friction, cell.mass) for cell in cells])
         self.n, self.episode_steps = n, config.episode_steps
         self._config = config
         self._scenes = make_scenes(config.engine, n, threads)
@@ -127,9 +136,8 @@ class SkillAwareWorld:
         self._scenes.close()
 
     def _draw_cells(self) -> None:
-        self._task = self._random.integers(len(TRAIN), size=self.n)
-        cells = np.array([(cell.friction, cell.mass) for cell in TRAIN])
-        self._context = cells[self._task]
+        self._task = self._random.integers(len(self._cells), size=self.n)
+        self._context = self._cells[self._task]
 
     def _draw_range(self) -> None:
         groups = -(-self.n // self._config.scenes_per_task)
