@@ -77,13 +77,26 @@ def read_policy(path: Path, *, example: str) -> PolicyContent:
 def skill_towards(
     session: ort.InferenceSession, manifest: PolicyManifest, observation: Array, goal: Array
 ) -> Array:
-    """Returns the skills ``(n, Z)`` with which a policy pursues goals.
+    """Returns the skills ``(n, Z)`` with which a policy pursues goals; see :func:`pursue`."""
+    return pursue(session, manifest, observation, goal, output="skill_used")
+
+
+def pursue(
+    session: ort.InferenceSession,
+    manifest: PolicyManifest,
+    observation: Array,
+    goal: Array,
+    *,
+    output: str,
+) -> Array:
+    """Runs a policy without recurrent state towards goals and returns one of its outputs.
 
     Args:
         session: Graph of a policy that takes skills and goals.
         manifest: Its manifest.
         observation: ``(n, O)``, raw.
         goal: ``(n, G)``, in the unit of the goals.
+        output: Name of the output.
     """
     n = len(observation)
     feed = {
@@ -95,4 +108,4 @@ def skill_towards(
     }
     wanted = {tensor.name for tensor in session.get_inputs()}
     inputs = {name: part.astype(np.float32) for name, part in feed.items() if name in wanted}
-    return np.asarray(session.run(["skill_used"], inputs)[0], dtype=np.float64)
+    return np.asarray(session.run([output], inputs)[0], dtype=np.float64)

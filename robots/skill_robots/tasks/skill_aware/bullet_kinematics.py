@@ -26,6 +26,13 @@ ITERATIONS = 20
 END_EFFECTOR_IN_HAND = 0.105
 """Offset along the hand's z axis [m], as in pybullet_data's URDF; Franka's is 1.6 mm less."""
 
+NEUTRAL_JOINTS = (0.0, 0.41, 0.0, -1.85, 0.0, 2.26, 0.79)
+"""panda-gym's neutral pose [rad]: hand down, end effector at (0.038, 0, 0.197) m."""
+
+PLACING_ROUNDS = 20
+"""Rounds of the inverse kinematics from the neutral pose. The hand is then within 1 mm of its
+place, wherever a cube starts on the benchmark's table."""
+
 _SWEEPS = 2
 _BEYOND_NOMINAL = END_EFFECTOR_IN_HAND - NOMINAL_END_EFFECTOR_IN_HAND
 
@@ -41,6 +48,23 @@ def locate(joint_position: Array, base: Array) -> tuple[EndEffectorPose, Array]:
     lever = _BEYOND_NOMINAL * nominal.rotation[:, :, 2]
     jacobian[:, :3] += np.cross(jacobian[:, 3:], lever[:, :, None], axis=1)
     return EndEffectorPose(nominal.position + base + lever, nominal.rotation), jacobian
+
+
+def placed_joints(hand: Array | None, base: Array, *, n: int) -> Array:
+    """Returns joint positions ``(n, 7)`` [rad] with hands in their places, pointing down.
+
+    Args:
+        hand: places in the world frame, ``(n, 3)`` [m]. A row of NaN, and None for all rows: the
+            neutral pose.
+        base: position of the arm ``(3,)`` [m].
+        n: number of arms.
+    """
+    joints = np.tile(NEUTRAL_JOINTS, (n, 1))
+    if hand is not None:
+        placed = ~np.isnan(hand[:, 0])
+        for _ in range(PLACING_ROUNDS):
+            joints[placed] = joint_targets(joints[placed], hand[placed], base)
+    return joints
 
 
 def joint_targets(joint_position: Array, hand: Array, base: Array) -> Array:

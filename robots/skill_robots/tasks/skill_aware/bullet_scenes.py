@@ -20,6 +20,7 @@ from skill_robots.objects import CUBE
 from skill_robots.observation import WorldState, observe
 from skill_robots.rotations import canonical_sign
 from skill_robots.tasks.bullet_simulation import BulletSimulation
+from skill_robots.tasks.skill_aware.bullet_kinematics import placed_joints
 from skill_robots.tasks.skill_aware.scenes import (
     ACTION_SIZE,
     AREA_M,
@@ -66,9 +67,18 @@ class _Scene:
         robot.reset()
         self._start = pybullet.saveState(physicsClientId=self.client)
 
-    def reset(self, cube: Array) -> None:
-        """Puts the arm in its neutral pose, and the cube at rest at ``(2,)`` [m]."""
+    def reset(self, cube: Array, joints: Array, width: float) -> None:
+        """Puts arm and fingers in their places, and the cube at rest.
+
+        Args:
+            cube: place of the cube on the table, ``(2,)`` [m].
+            joints: joint positions ``(7,)`` [rad].
+            width: opening of the gripper [m].
+        """
         pybullet.restoreState(self._start, physicsClientId=self.client)
+        places = [*joints.tolist(), width / 2.0, width / 2.0]
+        for index, position in zip(self._joints, places, strict=True):
+            pybullet.resetJointState(self.arm, index, position, physicsClientId=self.client)
         # Bullet keeps the contacts of the last episode until it has seen the bodies apart, so the
         # cube first goes up.
         self._place((0.0, 0.0, 5.0))
@@ -160,8 +170,10 @@ class BulletScenes:
 
     def reset(self, starts: Starts, friction: Array, mass: Array) -> None:
         """Starts an episode in every scene; friction (label) and mass [kg] are ``(n,)``."""
-        for scene, cube in zip(self._scenes, starts.cube, strict=True):
-            scene.reset(cube)
+        joints = placed_joints(starts.hand, np.array(_BASE), n=self.n)
+        width = np.zeros(self.n) if starts.width is None else starts.width
+        for scene, *start in zip(self._scenes, starts.cube, joints, width, strict=True):
+            scene.reset(*start)
         self._goal[:] = starts.goal
         self.set_context(friction, mass)
         self._read()

@@ -25,9 +25,6 @@ PHYSICS_STEP_S = 0.002
 BASE_POSITION = (-0.6, 0.0, 0.0)
 """Position of the arm in the world frame [m]."""
 
-NEUTRAL_JOINTS = (0.0, 0.41, 0.0, -1.85, 0.0, 2.26, 0.79)
-"""panda-gym's neutral pose [rad]: hand down, end effector at (0.038, 0, 0.197) m."""
-
 MOTOR_RATE = 50.0
 """Requested speed of a motor per distance to its target [1/s]. Bullet's position motor covers a
 tenth of the distance in a physics step, if its force limit allows."""

@@ -17,7 +17,11 @@ from skill_robots.arm import Pose
 from skill_robots.objects import CUBE
 from skill_robots.observation import WorldState, observe, rotate
 from skill_robots.rotations import canonical_sign
-from skill_robots.tasks.skill_aware.bullet_kinematics import joint_targets, locate
+from skill_robots.tasks.skill_aware.bullet_kinematics import (
+    joint_targets,
+    locate,
+    placed_joints,
+)
 from skill_robots.tasks.skill_aware.mujoco_model import (
     BASE_POSITION,
     CUBE_TABLE_PAIR,
@@ -27,7 +31,6 @@ from skill_robots.tasks.skill_aware.mujoco_model import (
     JOINT_FORCE,
     MOTOR_DAMPING,
     MOTOR_RATE,
-    NEUTRAL_JOINTS,
     PHYSICS_STEP_S,
     grasp_model,
     soft_contact,
@@ -128,7 +131,9 @@ class MujocoScenes:
         """Starts an episode in every scene; friction (label) and mass [kg] are ``(n,)``."""
         self.batch.reset(stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         q = self._cube_q
-        self._qpos[:, :7] = NEUTRAL_JOINTS
+        self._qpos[:, :7] = placed_joints(starts.hand, self._base, n=self._n)
+        if starts.width is not None:
+            self._qpos[:, 7:9] = starts.width[:, None] / 2.0
         self._qpos[:, q : q + 2] = starts.cube
         self._qpos[:, q + 2] = CUBE_REST_HEIGHT_M
         self._goal[:] = starts.goal

@@ -58,16 +58,26 @@ def cube_table_friction(label: Array) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Starts:
-    """Initial states of episodes. The arm starts in panda-gym's neutral pose, cubes without yaw."""
+    """Initial states of episodes. Cubes start without yaw."""
 
     cube: Array
     """``(n, 2)`` [m]."""
     goal: Array
     """``(n, 2)`` [m]."""
+    hand: Array | None = None
+    """``(n, 3)`` places of the end effector, which points down [m]; a row of NaN, and None for all
+    rows: the arm starts in panda-gym's neutral pose."""
+    width: Array | None = None
+    """``(n,)`` openings of the gripper [m]; None: closed."""
 
     def take(self, rows: NDArray[np.int64]) -> Starts:
         """Returns the starts of these rows."""
-        return Starts(cube=self.cube[rows], goal=self.goal[rows])
+        return Starts(
+            cube=self.cube[rows],
+            goal=self.goal[rows],
+            hand=None if self.hand is None else self.hand[rows],
+            width=None if self.width is None else self.width[rows],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.config import (
     Count,
     Discount,
+    PolicyFlag,
     PositiveFloat,
     PositiveInt,
     Rate,
@@ -33,8 +34,13 @@ class BenchmarkSacConfig(ContextSacConfig):
     name: ClassVar[str]
 
     demonstrations: Count = 2400
-    """Number of demonstrations, which stay in replay. The scripted controller switches from picking
-    to pushing and does not know mass and friction. 0: learn from the reward alone."""
+    """Number of demonstrations, which stay in replay. The demonstrator does not know mass and
+    friction. 0: learn from the reward alone."""
+
+    demonstrator: PolicyFlag | None = None
+    """Policy file of `skill-train csf`, or the name of a shipped model such as
+    csf_discovered_panda: its skills bring cubes to goals zero-shot, and these episodes are the
+    demonstrations. None: a scripted controller, which switches from picking to pushing."""
 
     imitation_filter: bool = False
     """Imitate only if the critic values the demonstrated action above the policy's own. With the

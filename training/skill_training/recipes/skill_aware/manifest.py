@@ -148,20 +148,30 @@ def training_data(config: BenchmarkConfig) -> str:
             f"{task.held_out_mass[0]:g} to {task.held_out_mass[1]:g} kg"
         )
     )
-    controller = "skill_robots.tasks.skill_aware.scripted.policies.Switch"
+    script = "skill_robots.tasks.skill_aware.scripted.policies.Switch"
+    demonstrator = (
+        f"a scripted controller that does not know the context (`{script}`)"
+        if settings.demonstrator is None
+        else f"the zero-shot goals of a skill policy, `{settings.demonstrator}`, without a script"
+    )
     demonstrations = (
-        f"{settings.demonstrations} demonstrations of a scripted controller that does not know the "
-        f"context (`{controller}`), {settings.demonstration_share:.0%} of the episodes of a batch, "
+        f"{settings.demonstrations} demonstrations of {demonstrator}, "
+        f"{settings.demonstration_share:.0%} of the episodes of a batch, "
         f"imitated with weight {settings.imitation_weight:g}"
         f"{' if the critic prefers them' if settings.imitation_filter else ''}"
         if settings.demonstrations
         else "No demonstrations"
     )
+    near = (
+        f"{task.near_share:.0%} of the episodes start with the hand at the cube. "
+        if task.near_share
+        else ""
+    )
     return (
         f"Physics: {task.engine}. Contexts, also of demonstrations: {contexts}. Reward: minus the "
         "cube's distance from the goal, minus 0.3 of the end effector's distance from the cube, "
         "minus a constant per step, until the cube is within 5 cm of the goal; there the policy "
-        f"stops. {demonstrations}; "
+        f"stops. {near}{demonstrations}; "
         f"{settings.hindsight_share:.0%} of the goals are hindsight goals; entropy coefficient "
         f"at least {settings.entropy_floor:g}. {encoder_note(settings)}\n"
     )

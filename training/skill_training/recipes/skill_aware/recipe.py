@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from skill_proto.manifest import PolicyManifest
 from skill_robots.observation import scales
 from skill_robots.tasks.engine import EngineMissingError
+from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.skill_aware.benchmark import (
     SPLITS,
     TRAIN,
@@ -40,6 +42,7 @@ from skill_training.recipes.skill_aware.manifest import (
     training_data,
 )
 from skill_training.recipes.skill_aware.policy import evaluation_policy
+from skill_training.recipes.skill_aware.skill_demonstrator import SkillDemonstrator
 from skill_training.recipes.skill_aware.task import BringToGoal
 from skill_training.recipes.skill_aware.world import (
     SkillAwareTaskConfig,
@@ -89,12 +92,14 @@ class SkillAwareRecipe:
         return ()
 
     def check(self, config: BenchmarkConfig) -> None:
-        """Creates and closes a scene, to check that the engine is installed.
+        """Creates and closes a scene and the demonstrator.
 
         Raises:
-            ConfigError: the engine is not installed.
+            ConfigError: the engine is not installed, or the demonstrator's file is not one.
         """
         _world(config.task, config.run, scenes=1, seed=0).close()
+        if config.algorithm.demonstrations:
+            make_demonstrator(config.algorithm.demonstrator)
 
     def build_learner(self, config: BenchmarkConfig, device: torch.device) -> BenchmarkLearner:
         """Returns the learner, which collects demonstrations before the first round.
@@ -152,6 +157,19 @@ def build_algorithm(config: BenchmarkConfig, device: torch.device) -> ContextSac
     )
 
 
+def make_demonstrator(file: Path | None) -> Policy:
+    """Returns the script, or the skills of a policy file.
+
+    Raises:
+        ConfigError: the file is no policy that can demonstrate.
+    """
+    if file is not None:
+        return SkillDemonstrator(file)
+    from skill_robots.tasks.skill_aware.scripted.policies import Switch
+
+    return Switch()
+
+
 def _log_moments(task: SkillAwareTaskConfig) -> tuple[list[float], list[float]]:
     """Returns mean and standard deviation of log mass and log friction in training."""
     if task.contexts == "range":
@@ -179,15 +197,17 @@ class BenchmarkLearner(EpisodeLearner):
         super().__init__(build_algorithm(config, device), self._world, run)
 
     def begin(self) -> None:
-        """Collects the demonstrations."""
+        """Collects the demonstrations.
+
+        Raises:
+            ConfigError: the file of the demonstrator is no longer there.
+        """
         settings = self._config.algorithm
         if not settings.demonstrations:
             return
-        from skill_robots.tasks.skill_aware.scripted.policies import Switch
-
         episodes = demonstrate(
             self._world,
-            Switch(),
+            make_demonstrator(settings.demonstrator),
             self.algorithm.task,
             episodes=settings.demonstrations,
             hidden=settings.encoder.hidden,

@@ -13,8 +13,9 @@ from skill_proto.arrays import Array, Ids
 from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.skill_aware.benchmark import CELLS, EPISODE_STEPS, TRAIN, Cell, draw_starts
 from skill_robots.tasks.skill_aware.engines import equal_friction_labels, make_scenes
+from skill_robots.tasks.skill_aware.near_starts import move_hands_near
 from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE, cube_table_friction
-from skill_training.config import PositiveInt
+from skill_training.config import PositiveInt, Share
 
 Interval = tuple[float, float]
 
@@ -42,6 +43,10 @@ class SkillAwareTaskConfig:
 
     held_out_mass: Interval = (7.0, 14.0)
     """Mass of the held-out box [kg]."""
+
+    near_share: Share = 0.0
+    """Share of training episodes that start with the hand at the cube: in half of them open around
+    it, in half closed beside it. Scores use the benchmark's starts."""
 
     scenes_per_task: PositiveInt = 4
     """Number of scenes that share a context drawn from the range."""
@@ -92,6 +97,8 @@ class SkillAwareWorld:
         else:
             self._draw_range()
         starts = draw_starts(self.n, self._random)
+        if self._config.near_share > 0.0:
+            starts = move_hands_near(starts, self._random, self._config.near_share)
         self._scenes.reset(starts, self._context[:, 0], self._context[:, 1])
 
     def observe(self) -> Array:
