@@ -7,6 +7,7 @@
 - ``camera``: frames of a world's scenes.
 - ``gymnasium_world``: any Gymnasium environment.
 - ``tabletop_world``: the Panda on its table.
+- ``lift``: the Panda lifts a cube of unknown mass.
 - ``downstream``: tasks for a high level that chooses among learned skills.
 - ``registry``: worlds by name, installed ones included.
 """

@@ -3,6 +3,7 @@
 - ``tabletop``: the Panda on its table.
 - ``ant``, ``half_cheetah``, ...: a MuJoCo body.
 - ``varied_ant``, ``crippled_ant``, ...: a MuJoCo body with hidden quantities.
+- ``panda_lift``: the Panda lifts a cube of unknown mass.
 - ``gymnasium:Reacher-v5``: an environment that Gymnasium knows; ``gymnasium:module:Name-v1`` if
   a module of another package registers it.
 - ``my_package.module:function``: a function that returns a ``gymnasium.Env``, or the class of one.
@@ -24,13 +25,15 @@ from typing import Any, cast
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld, MakeEnvironment
+from skill_robots.worlds.lift.config import LIFT, LiftConfig
+from skill_robots.worlds.lift.world import LiftWorld
 from skill_robots.worlds.mujoco_world import ALL_BODIES, BodyConfig, MujocoWorld
 from skill_robots.worlds.tabletop_world import TabletopWorld
 from skill_robots.worlds.varied.table import VARIED
 from skill_robots.worlds.varied.world import VariedConfig, VariedWorld
 from skill_robots.worlds.world import World
 
-WorldConfig = TabletopConfig | BodyConfig | VariedConfig | GymnasiumConfig
+WorldConfig = TabletopConfig | LiftConfig | BodyConfig | VariedConfig | GymnasiumConfig
 
 TABLETOP = "tabletop"
 GYMNASIUM = "gymnasium:"
@@ -42,6 +45,8 @@ def default_config(name: str) -> WorldConfig:
     """Returns the configuration of a world without options."""
     if name == TABLETOP:
         return TabletopConfig()
+    if name == LIFT:
+        return LiftConfig()
     if name in ALL_BODIES:
         return BodyConfig(body=name)
     if name in VARIED:
@@ -54,6 +59,8 @@ def world_name(config: WorldConfig) -> str:
     match config:
         case TabletopConfig():
             return TABLETOP
+        case LiftConfig():
+            return LIFT
         case BodyConfig() | VariedConfig():
             return config.body
         case GymnasiumConfig():
@@ -75,6 +82,8 @@ def make_world(config: WorldConfig, n: int, *, seed: int = 0, threads: int = 1) 
     match config:
         case TabletopConfig():
             return TabletopWorld(config, n, seed=seed, threads=threads)
+        case LiftConfig():
+            return LiftWorld(config, n, seed=seed, threads=threads)
         case BodyConfig():
             return MujocoWorld(config, n, seed=seed, threads=threads)
         case VariedConfig():
@@ -120,7 +129,7 @@ def find_environment(name: str, settings: tuple[str, ...] = ()) -> MakeEnvironme
 
 def world_names() -> list[str]:
     """Returns the names of the worlds that are installed, apart from Gymnasium's."""
-    return [TABLETOP, *ALL_BODIES, *VARIED, *sorted(point.name for point in _entry_points())]
+    return [TABLETOP, *ALL_BODIES, *VARIED, LIFT, *sorted(point.name for point in _entry_points())]
 
 
 def is_given_by_name(name: str) -> bool:
@@ -130,7 +139,7 @@ def is_given_by_name(name: str) -> bool:
     """
     identifier = name.removeprefix(GYMNASIUM)
     is_registered = identifier != name and ":" not in identifier
-    is_built_in = name == TABLETOP or name in ALL_BODIES or name in VARIED
+    is_built_in = name in (TABLETOP, LIFT) or name in ALL_BODIES or name in VARIED
     return is_built_in or (is_registered and "GymV" not in identifier)
 
 

@@ -22,6 +22,7 @@ from skill_robots.tasks.tabletop.rollouts import evaluation_skills
 from skill_robots.worlds.errors import UntrustedWorldError, WorldError
 from skill_robots.worlds.evaluation import evaluate_goals, exact, run_skills
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.lift.config import LiftConfig
 from skill_robots.worlds.metrics import skill_metrics
 from skill_robots.worlds.registry import (
     WorldConfig,
@@ -132,7 +133,7 @@ def _load(arguments: EvaluationOptions) -> tuple[Policy, PolicyManifest | None, 
 def _scored(config: WorldConfig, arguments: EvaluationOptions) -> WorldConfig:
     """Returns the world with the contexts and the coordinates of the command line."""
     if arguments.contexts is not None:
-        if not isinstance(config, VariedConfig):
+        if not isinstance(config, VariedConfig | LiftConfig):
             raise UsageError(
                 f"--contexts: {world_name(config)} has no sets of hidden quantities; leave it out"
             )
@@ -251,7 +252,9 @@ def _hidden(config: WorldConfig, spec: WorldSpec) -> dict[str, Any]:
     if not ranges:
         return {}
     found: dict[str, Any] = {"hidden": ranges}
-    return {"contexts": config.contexts} | found if isinstance(config, VariedConfig) else found
+    if isinstance(config, VariedConfig | LiftConfig):
+        found["contexts"] = config.contexts
+    return found
 
 
 def _hidden_lines(report: dict[str, Any]) -> list[str]:

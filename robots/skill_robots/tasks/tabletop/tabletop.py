@@ -35,7 +35,7 @@ from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.tabletop.engines.make import make_physics
 from skill_robots.tasks.tabletop.engines.physics import GripperWidth, TabletopPhysics
 from skill_robots.tasks.tabletop.sensor_noise import SensorNoise
-from skill_robots.tasks.tabletop.starts import StartKind, add_gripper, draw_starts
+from skill_robots.tasks.tabletop.starts import StartKind, Starts, add_gripper, draw_starts
 
 Interval = tuple[float, float]
 
@@ -147,6 +147,7 @@ class Tabletop:
         ids = np.arange(self.n) if ids is None else np.asarray(ids)
         config = self.config
         starts = draw_starts(len(ids), self.rng, self.actions, config.start, config.beside_share)
+        grip: Array | None = None
         if self._grippers is not None:
             starts, grip = add_gripper(
                 starts,
@@ -155,6 +156,17 @@ class Tabletop:
                 width_max=PANDA.gripper_width_max,
                 held_share=config.held_share,
             )
+        self.begin(ids, starts, grip)
+
+    def begin(self, ids: Ids, starts: Starts, grip: Array | None = None) -> None:
+        """Starts an episode from given starts in the scenes ``ids``, with a new context.
+
+        Args:
+            ids: ``(k,)`` scenes.
+            starts: places of hands and cubes, and openings of the grippers.
+            grip: ``(k,)`` set-points of the openings [m]; None without ``TabletopConfig.gripper``.
+        """
+        if self._grippers is not None and grip is not None:
             self._grippers.reset(ids, grip)
         joints = inverse_kinematics(PANDA, starts.hand - self._base)
         self.physics.reset(ids, joints, starts.cube, starts.yaw, starts.height, starts.width)
@@ -283,6 +295,11 @@ class Tabletop:
     def gripper_width(self) -> Array:
         """``(n,)`` distance between the fingers [m]."""
         return self.physics.gripper_width
+
+    @property
+    def gripper_setpoint(self) -> Array:
+        """``(n,)`` width that the gripper approaches; zeros without ``gripper`` [m]."""
+        return np.zeros(self.n) if self._grippers is None else self._grippers.width
 
     @property
     def end_effectors(self) -> EndEffectors:

@@ -9,7 +9,9 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from tyro.conf import arg
 
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.lift.config import LiftConfig
 from skill_robots.worlds.mujoco_world import BodyConfig
 from skill_robots.worlds.registry import default_config, world_name
 from skill_robots.worlds.varied.world import VariedConfig
@@ -58,6 +60,9 @@ METHODS: dict[Objective, str] = {
 """The published method of an objective."""
 
 DEFAULT_WORLD = "varied_half_cheetah"
+
+WorldTaskConfig = VariedConfig | LiftConfig | BodyConfig | GymnasiumConfig
+"""Worlds with a reward."""
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -118,9 +123,7 @@ class ContextConfig(TrainConfig):
     algorithm: WorldSacConfig = field(default_factory=WorldSacConfig)
     """The algorithm's own settings."""
 
-    task: VariedConfig | BodyConfig | GymnasiumConfig = field(
-        default_factory=lambda: world_task(DEFAULT_WORLD)
-    )
+    task: WorldTaskConfig = field(default_factory=lambda: world_task(DEFAULT_WORLD))
     """The world."""
 
     run: ContextRunSettings = field(default_factory=ContextRunSettings)
@@ -142,7 +145,7 @@ class ContextConfig(TrainConfig):
         for name, chosen in given:
             if chosen:
                 raise ConfigError(f"--context.{name} is part of --objective; leave it out")
-        if isinstance(self.task, VariedConfig) and self.task.contexts != "train":
+        if isinstance(self.task, VariedConfig | LiftConfig) and self.task.contexts != "train":
             raise ConfigError(
                 f"--task.contexts {self.task.contexts} is a set for tests, which every evaluation "
                 "scores beside that of training; leave it out"
@@ -195,14 +198,14 @@ class ContextConfig(TrainConfig):
         )
 
 
-def world_task(world: str) -> VariedConfig | BodyConfig | GymnasiumConfig:
+def world_task(world: str) -> WorldTaskConfig:
     """Returns the configuration of a world.
 
     Raises:
         ConfigError: it is the tabletop, whose recipes are others.
     """
     task = default_config(world)
-    if not isinstance(task, VariedConfig | BodyConfig | GymnasiumConfig):
+    if isinstance(task, TabletopConfig):
         raise ConfigError(
             f"skill-train context learns from the reward of a world, and {world} has none; for the "
             "Panda see: skill-train goal --help, skill-train saccm --help"
