@@ -18,7 +18,8 @@ class BringToGoal(GoalTask):
 
     The published reward is minus the cube's distance from the goal. It is constant until the first
     contact, and runs of minutes did not learn from it. The reward here adds a cost for the end
-    effector's distance from the cube and a cost per step.
+    effector's distance from the cube and a cost per step. Both distances count up to 40 cm: a light
+    cube on a slippery table flies far off, and such returns would dominate the critic's loss.
 
     Features: the direction to the goal, scaled down within 5 cm, and the offset to the goal.
 
@@ -33,6 +34,7 @@ class BringToGoal(GoalTask):
 
     SHRINK_M = 0.05
     OFFSET_SCALE_M = 0.15
+    FAR_M = 0.4
 
     def __init__(
         self, cube: int, cube_from_end_effector: int, *, rest_height: float, success_radius: float
@@ -62,11 +64,13 @@ class BringToGoal(GoalTask):
     def reward(self, next_observation: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
         """``-0.1 (1 + d / 0.15 m + 0.3 h / 0.15 m)``, or 0 at the goal.
 
-        d is the distance from cube to goal, h the distance from end effector to cube.
+        d is the distance from cube to goal, h the distance from end effector to cube, both at most
+        0.4 m.
         """
         distance = self._distance(next_observation, goal)
         reach = torch.linalg.vector_norm(next_observation[..., self._reach], dim=-1)
         end = (distance < self._radius).float()
+        distance, reach = distance.clamp_max(self.FAR_M), reach.clamp_max(self.FAR_M)
         cost = 1.0 + (distance + 0.3 * reach) / self.OFFSET_SCALE_M
         return -0.1 * cost * (1.0 - end), end
 
