@@ -98,13 +98,13 @@ def test_a_smaller_distance_is_better_and_every_step_costs() -> None:
     ]
     assert rewards == sorted(rewards)
     assert rewards[-2] < -0.1
+    assert rewards[-1] == 0.0
 
 
 def test_a_cube_that_flies_off_costs_as_much_as_one_at_40_cm() -> None:
     task, goal = BringToGoal.of_benchmark(), torch.zeros(1, 2)
     lost = float(task.reward(_brought((3.0, 0.0, 0.02), (2.0, 0.0, 0.0)), goal)[0])
     assert lost == pytest.approx(-0.1 * (1.0 + (0.4 + 0.3 * 0.4) / 0.15))
-    assert rewards[-1] == 0.0
 
 
 # Hindsight ----------------------------------------------------------------------------------------
