@@ -6,6 +6,7 @@ Programs:
 - ``context_map``: information in the contexts of a skill-aware policy.
 - ``goals_at_rest``: goals reached with true, inferred and no context.
 - ``horizon``: rules for the recurrent state over minutes.
+- ``lifting``: worth of the mass of a lifted cube.
 - ``log_k``: contrastive objectives and batch sizes.
 
 Their parts:

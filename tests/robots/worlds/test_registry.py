@@ -26,6 +26,7 @@ POINT = "tests.robots.worlds.environments:Point"
     ("name", "observation", "action"),
     [
         ("tabletop", 28, 3),
+        ("panda_lift", 5, 2),
         ("ant", 29, 8),
         ("half_cheetah", 18, 6),
         ("gymnasium:Reacher-v5", 10, 2),

@@ -1,0 +1,129 @@
+"""Recorded episodes of the lift, and their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from skill_proto.arrays import Array, Flags
+from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S
+from skill_robots.worlds.lift.config import LiftConfig
+from skill_robots.worlds.lift.world import LiftWorld
+from skill_training.export.calibration import log_r2
+
+AT_GOAL_M = 0.01
+"""Distance from the goal at which a cube counts as there [m]."""
+
+GOAL_TIMES_S = (1.0, 1.6, 2.4)
+"""Times after the start at which the share of cubes at the goal is taken [s]."""
+
+R2_TIMES_S = (0.6, 1.0, 2.4)
+"""Times after the start at which estimates are judged [s]."""
+
+
+class Controller(Protocol):
+    """Acts in n scenes."""
+
+    def reset(self, world: LiftWorld) -> None:
+        """Begins an episode in all scenes."""
+        ...
+
+    def act(self, observation: Array, world: LiftWorld) -> Array:
+        """Returns actions ``(n, 2)``."""
+        ...
+
+    def log_mass(self) -> Array | None:
+        """Returns estimates of the log mass ``(n,)`` after the last observation; None without."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lifts:
+    """n episodes of T steps; the entries of a step are those after it."""
+
+    mass: Array
+    """``(n,)`` [kg]."""
+    error: Array
+    """``(n, T)`` height of the cube above its goal [m]."""
+    squeeze: Array
+    """``(n, T)`` from 0 to 1."""
+    reward: Array
+    """``(n, T)``; zeros after the cube is lost."""
+    held: Flags
+    """``(n, T)``: the cube has not been lost."""
+    estimates: Array | None
+    """``(n, T)`` log mass, from the observation before each step; None without an estimate."""
+
+
+def record(controller: Controller, config: LiftConfig, n: int, seed: int) -> Lifts:
+    """Runs one episode in each of n scenes."""
+    with closing(LiftWorld(config, n, seed=seed)) as world:
+        observation = world.reset()
+        controller.reset(world)
+        held = np.ones(n, dtype=np.bool_)
+        columns: list[tuple[Array, Array, Array, Flags]] = []
+        estimates: list[Array] = []
+        for _ in range(config.episode_steps):
+            step = world.step(controller.act(observation, world))
+            estimate = controller.log_mass()
+            if estimate is not None:
+                estimates.append(estimate)
+            held = held & ~step.ended
+            reward = np.where(held, step.reward, 0.0)
+            columns.append((world.error(), world.squeeze(), reward, held))
+            observation = step.observation
+        error, squeeze, reward, kept = (np.stack(part, 1) for part in zip(*columns, strict=True))
+        return Lifts(
+            mass=world.hidden()[:, 0],
+            error=error,
+            squeeze=squeeze,
+            reward=reward,
+            held=kept.astype(np.bool_),
+            estimates=np.stack(estimates, 1) if estimates else None,
+        )
+
+
+def joined(parts: Sequence[Lifts]) -> Lifts:
+    """Returns the episodes of several records as one."""
+    estimates = [part.estimates for part in parts if part.estimates is not None]
+    return Lifts(
+        mass=np.concatenate([part.mass for part in parts]),
+        error=np.concatenate([part.error for part in parts]),
+        squeeze=np.concatenate([part.squeeze for part in parts]),
+        reward=np.concatenate([part.reward for part in parts]),
+        held=np.concatenate([part.held for part in parts]),
+        estimates=np.concatenate(estimates) if estimates else None,
+    )
+
+
+def scores(lifts: Lifts) -> dict[str, float]:
+    """Returns the scores of episodes.
+
+    ``return``, ``lost`` (share of episodes), ``squeeze`` (mean while the cube is held, in the
+    second half), ``at_<t>`` (share of all episodes with the cube at its goal) and, with estimates,
+    ``r2_<t>`` of the log mass over the episodes whose cube is still held.
+    """
+    half = lifts.held.shape[1] // 2
+    late = lifts.held[:, half:]
+    there = lifts.held & (np.abs(lifts.error) < AT_GOAL_M)
+    found = {
+        "return": float(lifts.reward.sum(axis=1).mean()),
+        "lost": float(1.0 - lifts.held[:, -1].mean()),
+        "squeeze": float((lifts.squeeze[:, half:] * late).sum() / max(late.sum(), 1)),
+    }
+    found |= {f"at_{t:g}": float(there[:, _step(t)].mean()) for t in GOAL_TIMES_S}
+    if lifts.estimates is not None:
+        for t in R2_TIMES_S:
+            rows = lifts.held[:, _step(t)]
+            truth = np.log(lifts.mass[rows])[:, None]
+            found[f"r2_{t:g}"] = log_r2(truth, lifts.estimates[rows, _step(t)][:, None])[0]
+    return found
+
+
+def _step(time_s: float) -> int:
+    """Returns the place of the last step that ends by a time."""
+    return round(time_s / CONTROL_PERIOD_S) - 1
