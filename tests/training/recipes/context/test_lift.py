@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from skill_robots.worlds.lift.config import LiftConfig
@@ -11,17 +13,18 @@ from skill_training.errors import ConfigError
 from skill_training.recipes.context.config import ContextConfig, default_context_config
 from skill_training.recipes.context.evaluation import context_sets
 from skill_training.recipes.context.recipe import ContextRecipe
-from skill_training.run.config_io import config_from_json
+from skill_training.run.config_io import config_from_json, shortest_command
 
 
 def test_the_lift_is_a_world_of_the_recipe() -> None:
-    words = ["context", "--world", "panda_lift", "--window", "30", "--task.squeeze-cost", "0.3"]
-    command = parse(words)
+    command = parse(["context", "--world", "panda_lift", "--task.squeeze-cost", "0.3"])
     assert isinstance(command, Train)
     config = train_config(command)
     assert isinstance(config, ContextConfig)
     assert (config.world, config.task) == ("panda_lift", LiftConfig(squeeze_cost=0.3))
+    assert (config.run.window, config.algorithm.discount) == (30, 0.95)
     assert config_from_json(config_to_json(config)) == config
+    assert shortest_command(config).endswith("--world panda_lift --seed 0 --task.squeeze-cost 0.3")
     ContextRecipe().check(config)
 
 
@@ -38,5 +41,7 @@ def test_a_test_is_not_for_training() -> None:
 
 
 def test_a_window_must_divide_its_episode() -> None:
+    default = default_context_config("panda_lift")
+    config = replace(default, run=replace(default.run, window=50))
     with pytest.raises(ConfigError, match="--window 50 does not divide the 60 control steps"):
-        ContextRecipe().check(default_context_config("panda_lift"))
+        ContextRecipe().check(config)

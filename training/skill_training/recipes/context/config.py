@@ -215,4 +215,21 @@ def world_task(world: str) -> WorldTaskConfig:
 
 def default_context_config(world: str | None) -> ContextConfig:
     """Returns the configuration of ``skill-train context --world WORLD`` without other flags."""
-    return ContextConfig(task=world_task(DEFAULT_WORLD if world is None else world))
+    task = world_task(DEFAULT_WORLD if world is None else world)
+    return lift_config(task) if isinstance(task, LiftConfig) else ContextConfig(task=task)
+
+
+def lift_config(task: LiftConfig) -> ContextConfig:
+    """Returns the settings of the lift, whose episodes are 60 steps: a run of a few minutes."""
+    return ContextConfig(
+        algorithm=WorldSacConfig(hidden=(128, 128), discount=0.95, return_steps=3),
+        task=task,
+        run=ContextRunSettings(
+            window=30,
+            env_steps=48_000,
+            env_steps_per_update=4,
+            n_envs=16,
+            warmup_steps=2_000,
+            eval_interval=24_000,
+        ),
+    )
