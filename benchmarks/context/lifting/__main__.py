@@ -20,12 +20,15 @@ from tqdm import tqdm
 from benchmarks.context.lifting.episodes import (
     GOAL_TIMES_S,
     R2_TIMES_S,
+    SHOWN_TIMES_S,
     Controller,
+    Lifts,
     joined,
     record,
     scores,
+    shown,
 )
-from benchmarks.context.lifting.laws import LAWS, Law
+from benchmarks.context.lifting.laws import BLIND, LAWS, Law
 from benchmarks.context.lifting.limits import MASSES_KG, hold
 from benchmarks.context.lifting.runs import RunPolicy
 from benchmarks.lib.inputs import named
@@ -57,12 +60,12 @@ class Config:
 
 def measure(
     controller: Controller, task: LiftConfig, config: Config, on_record: Callable[[], object]
-) -> Scores:
-    """Returns the scores over all evaluation seeds."""
+) -> Lifts:
+    """Returns the episodes of all evaluation seeds."""
     parts = [
         (record(controller, task, config.episodes, seed), on_record())[0] for seed in config.seeds
     ]
-    return scores(joined(parts))
+    return joined(parts)
 
 
 def print_limits() -> list[dict[str, float]]:
@@ -79,6 +82,17 @@ def print_limits() -> list[dict[str, float]]:
             [f"{row['mass']:g}", f"{row['sag'] * 1e3:.1f}", f"{row['slip'] * 1e3:.1f}"]
             for row in found
         ],
+    )
+    return found
+
+
+def print_shown(lifts: Lifts) -> dict[str, float]:
+    """Prints and returns how much of the mass a single observation shows, by time."""
+    found = {f"{t:g}": shown(lifts, t) for t in SHOWN_TIMES_S}
+    print(f"\nR2 of the log mass from one observation, of the law: {BLIND}\n")
+    print_table(
+        ["after", *(f"{time} s" for time in found)],
+        [["R2", *(f"{value:.2f}" for value in found.values())]],
     )
     return found
 
@@ -117,12 +131,14 @@ def main(config: Config) -> None:
     with tqdm(total=total, unit="record", disable=None, leave=False) as bar:
         if config.laws:
             result["limits"] = print_limits()
-            laws = {
-                name: [measure(Law(arm=arm, grip=grip), LiftConfig(), config, bar.update)]
+            lifts = {
+                name: measure(Law(arm=arm, grip=grip), LiftConfig(), config, bar.update)
                 for name, (arm, grip) in LAWS.items()
             }
+            laws = {name: [scores(one)] for name, one in lifts.items()}
             result["laws"] = laws
             print_scores("laws by hand, masses of training", laws)
+            result["shown"] = print_shown(lifts[BLIND])
         for split in MASSES if runs else ():
             rows = {
                 name: [_on(split, policy, config, bar.update) for policy in part]
@@ -138,7 +154,7 @@ def main(config: Config) -> None:
 
 
 def _on(split: Split, policy: RunPolicy, config: Config, done: Callable[[], object]) -> Scores:
-    return measure(policy, replace(policy.task, contexts=split), config, done)
+    return scores(measure(policy, replace(policy.task, contexts=split), config, done))
 
 
 if __name__ == "__main__":

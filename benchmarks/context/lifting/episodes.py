@@ -24,6 +24,9 @@ GOAL_TIMES_S = (1.0, 1.6, 2.4)
 R2_TIMES_S = (0.6, 1.0, 2.4)
 """Times after the start at which estimates are judged [s]."""
 
+SHOWN_TIMES_S = (0.2, 0.4, 0.6, 1.0, 2.4)
+"""Times after the start at which a single observation is judged [s]."""
+
 
 class Controller(Protocol):
     """Acts in n scenes."""
@@ -55,6 +58,8 @@ class Lifts:
     """``(n, T)``; zeros after the cube is lost."""
     held: Flags
     """``(n, T)``: the cube has not been lost."""
+    observation: Array
+    """``(n, T, O)`` before each step."""
     estimates: Array | None
     """``(n, T)`` log mass, from the observation before each step; None without an estimate."""
 
@@ -66,8 +71,10 @@ def record(controller: Controller, config: LiftConfig, n: int, seed: int) -> Lif
         controller.reset(world)
         held = np.ones(n, dtype=np.bool_)
         columns: list[tuple[Array, Array, Array, Flags]] = []
+        seen: list[Array] = []
         estimates: list[Array] = []
         for _ in range(config.episode_steps):
+            seen.append(observation)
             step = world.step(controller.act(observation, world))
             estimate = controller.log_mass()
             if estimate is not None:
@@ -83,6 +90,7 @@ def record(controller: Controller, config: LiftConfig, n: int, seed: int) -> Lif
             squeeze=squeeze,
             reward=reward,
             held=kept.astype(np.bool_),
+            observation=np.stack(seen, 1),
             estimates=np.stack(estimates, 1) if estimates else None,
         )
 
@@ -96,6 +104,7 @@ def joined(parts: Sequence[Lifts]) -> Lifts:
         squeeze=np.concatenate([part.squeeze for part in parts]),
         reward=np.concatenate([part.reward for part in parts]),
         held=np.concatenate([part.held for part in parts]),
+        observation=np.concatenate([part.observation for part in parts]),
         estimates=np.concatenate(estimates) if estimates else None,
     )
 
@@ -122,6 +131,21 @@ def scores(lifts: Lifts) -> dict[str, float]:
             truth = np.log(lifts.mass[rows])[:, None]
             found[f"r2_{t:g}"] = log_r2(truth, lifts.estimates[rows, _step(t)][:, None])[0]
     return found
+
+
+def shown(lifts: Lifts, time_s: float) -> float:
+    """Returns how much of the log mass a single observation shows: R2 of a linear regression.
+
+    The regression is fitted to one half of the episodes and judged on the other, each without those
+    whose cube is lost. Below 0 it is worse than the mean.
+    """
+    place = _step(time_s)
+    rows = lifts.held[:, place]
+    inputs = np.column_stack([lifts.observation[rows, place], np.ones(rows.sum())])
+    truth = np.log(lifts.mass[rows])
+    half = len(truth) // 2
+    weights = np.linalg.lstsq(inputs[:half], truth[:half], rcond=None)[0]
+    return log_r2(truth[half:, None], (inputs[half:] @ weights)[:, None])[0]
 
 
 def _step(time_s: float) -> int:

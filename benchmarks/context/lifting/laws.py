@@ -100,4 +100,7 @@ LAWS: dict[str, tuple[Literal["fed forward", "integral"], float | Literal["mass"
     "integral, grip .6": ("integral", 0.6),
     "integral, grip .5": ("integral", 0.5),
 }
-"""Arm and grip of each law. The first two know the mass."""
+"""Arm and grip of each law. Those that feed forward or have the grip of the mass know it."""
+
+BLIND = "integral, grip .7"
+"""The law whose observations are judged: it loses no cube, and moves all alike."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from benchmarks.context.lifting.episodes import Lifts, joined, record, scores
+from benchmarks.context.lifting.episodes import Lifts, joined, record, scores, shown
 from benchmarks.context.lifting.laws import Law, grip_of
 
 from skill_proto.arrays import Array
@@ -28,6 +28,7 @@ def lifts(estimates: Array | None = None) -> Lifts:
         squeeze=squeeze,
         reward=reward,
         held=held,
+        observation=np.zeros((2, STEPS, 1)),
         estimates=estimates,
     )
 
@@ -62,6 +63,28 @@ def test_records_are_joined_in_order() -> None:
     assert both.estimates is not None
     assert len(both.estimates) == 4
     assert scores(both)["return"] == scores(one)["return"]
+
+
+def test_one_observation_shows_the_mass_of_cubes_that_are_held() -> None:
+    random = np.random.default_rng(0)
+    mass = np.exp(random.normal(size=400))
+    seen = np.zeros((400, STEPS, 1))
+    seen[:, 4, 0] = np.log(mass) + random.normal(size=400)  # as much noise as signal
+    held = np.ones((400, STEPS), dtype=np.bool_)
+    held[::7] = False
+    seen[::7, 4] = 1e6
+    empty = np.zeros((400, STEPS))
+    one = Lifts(
+        mass=mass,
+        error=empty,
+        squeeze=empty,
+        reward=empty,
+        held=held,
+        observation=seen,
+        estimates=None,
+    )
+    assert shown(one, 0.2) == pytest.approx(0.5, abs=0.1)
+    assert shown(one, 0.4) == pytest.approx(0.0, abs=0.02)
 
 
 def test_the_grip_of_a_mass() -> None:
