@@ -129,8 +129,9 @@ class BenchmarkRunSettings(RunSettings):
     eval_interval: PositiveInt = 40_000
     checkpoint_interval: PositiveInt = 40_000
 
-    eval_episodes: PositiveInt = 8
-    """Number of episodes per cell in an evaluation during training."""
+    eval_episodes: PositiveInt = 16
+    """Number of episodes per cell in an evaluation during training. All cells have the same starts,
+    so fewer of them say little about a whole split."""
 
     final_eval_episodes: PositiveInt = 50
     """Number of episodes per cell in the final evaluation."""
