@@ -40,6 +40,10 @@ WINDOW = Change(
     because=f"{TRAINED_BRIEFLY}; an episode has at least one window of 50 steps",
     adds=f"{TINY} --task.episode-steps 50",
 )
+SHORT_LIFTS = Change(
+    because=f"{TRAINED_BRIEFLY}; an episode has at least one window of 30 steps",
+    adds=f"{TINY} --task.episode-steps 30",
+)
 FEW_BODIES = Change(because="48 episodes of 2,000 steps take a minute", adds="--skills 2")
 FEW_DEMONSTRATIONS = Change(
     because=f"{TRAINED_BRIEFLY}; the demonstrations take a minute",
