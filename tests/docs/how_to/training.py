@@ -65,11 +65,11 @@ COMMANDS: dict[str, dict[str, Step]] = {
         "skill-train csf --world my_world:make_environment": trains(shorter.TRAINED),
         "skill-train context --world varied_half_cheetah": trains(shorter.WINDOW),
         "skill-train csf --world crippled_ant": trains(shorter.TRAINED),
-        "skill-train context --world panda_lift --objective forward-model": trains(
-            shorter.SHORT_LIFTS
-        ),
         "skill-eval --baseline iid --world crippled_ant --contexts extreme": Run(
             says="return", change=shorter.FEW_BODIES
+        ),
+        "skill-train context --world panda_lift --objective forward-model": trains(
+            shorter.SHORT_LIFTS
         ),
         "skill-train csf --preset paper-ant": trains(shorter.TRAINED),
         "skill-train metra --preset paper-half-cheetah --env-steps 1600000": trains(
