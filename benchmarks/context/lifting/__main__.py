@@ -4,7 +4,8 @@
 
 The program prints the masses that arm and grip hold, the scores of laws by hand with and without
 the mass, and those of the policies of `skill-train context --world panda_lift` runs: on the masses
-of training and on both tests, with the R2 of the estimated log mass by the time since the start.
+of training and on both tests, with the R2 of the estimated log mass by the time since the start,
+and that of a linear regression from the context, the probe.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from skill_robots.worlds.world import Split
 Scores = dict[str, float]
 
 PLAIN = ("return", "lost", "squeeze", *(f"at_{t:g}" for t in GOAL_TIMES_S))
-JUDGED = tuple(f"r2_{t:g}" for t in R2_TIMES_S)
+JUDGED = tuple(f"{kind}_{t:g}" for kind in ("r2", "probe") for t in R2_TIMES_S)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ def print_limits() -> list[dict[str, float]]:
 
 def print_shown(lifts: Lifts) -> dict[str, float]:
     """Prints and returns how much of the mass a single observation shows, by time."""
-    found = {f"{t:g}": shown(lifts, t) for t in SHOWN_TIMES_S}
+    found = {f"{t:g}": shown(lifts, lifts.observation, t) for t in SHOWN_TIMES_S}
     print(f"\nR2 of the log mass from one observation, of the law: {BLIND}\n")
     print_table(
         ["after", *(f"{time} s" for time in found)],

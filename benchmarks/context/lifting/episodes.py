@@ -43,6 +43,10 @@ class Controller(Protocol):
         """Returns estimates of the log mass ``(n,)`` after the last observation; None without."""
         ...
 
+    def context(self) -> Array | None:
+        """Returns the contexts ``(n, C)`` after the last observation; None without an encoder."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lifts:
@@ -62,6 +66,8 @@ class Lifts:
     """``(n, T, O)`` before each step."""
     estimates: Array | None
     """``(n, T)`` log mass, from the observation before each step; None without an estimate."""
+    contexts: Array | None
+    """``(n, T, C)`` likewise; None without an encoder."""
 
 
 def record(controller: Controller, config: LiftConfig, n: int, seed: int) -> Lifts:
@@ -73,12 +79,16 @@ def record(controller: Controller, config: LiftConfig, n: int, seed: int) -> Lif
         columns: list[tuple[Array, Array, Array, Flags]] = []
         seen: list[Array] = []
         estimates: list[Array] = []
+        contexts: list[Array] = []
         for _ in range(config.episode_steps):
             seen.append(observation)
             step = world.step(controller.act(observation, world))
             estimate = controller.log_mass()
             if estimate is not None:
                 estimates.append(estimate)
+            context = controller.context()
+            if context is not None:
+                contexts.append(context)
             held = held & ~step.ended
             reward = np.where(held, step.reward, 0.0)
             columns.append((world.error(), world.squeeze(), reward, held))
@@ -92,12 +102,14 @@ def record(controller: Controller, config: LiftConfig, n: int, seed: int) -> Lif
             held=kept.astype(np.bool_),
             observation=np.stack(seen, 1),
             estimates=np.stack(estimates, 1) if estimates else None,
+            contexts=np.stack(contexts, 1) if contexts else None,
         )
 
 
 def joined(parts: Sequence[Lifts]) -> Lifts:
     """Returns the episodes of several records as one."""
     estimates = [part.estimates for part in parts if part.estimates is not None]
+    contexts = [part.contexts for part in parts if part.contexts is not None]
     return Lifts(
         mass=np.concatenate([part.mass for part in parts]),
         error=np.concatenate([part.error for part in parts]),
@@ -106,6 +118,7 @@ def joined(parts: Sequence[Lifts]) -> Lifts:
         held=np.concatenate([part.held for part in parts]),
         observation=np.concatenate([part.observation for part in parts]),
         estimates=np.concatenate(estimates) if estimates else None,
+        contexts=np.concatenate(contexts) if contexts else None,
     )
 
 
@@ -114,7 +127,8 @@ def scores(lifts: Lifts) -> dict[str, float]:
 
     ``return``, ``lost`` (share of episodes), ``squeeze`` (mean while the cube is held, in the
     second half), ``at_<t>`` (share of all episodes with the cube at its goal) and, with estimates,
-    ``r2_<t>`` of the log mass over the episodes whose cube is still held.
+    ``r2_<t>`` of the log mass over the episodes whose cube is still held; with an encoder,
+    ``probe_<t>``, the :func:`shown` R2 of its context.
     """
     half = lifts.held.shape[1] // 2
     late = lifts.held[:, half:]
@@ -130,22 +144,29 @@ def scores(lifts: Lifts) -> dict[str, float]:
             rows = lifts.held[:, _step(t)]
             truth = np.log(lifts.mass[rows])[:, None]
             found[f"r2_{t:g}"] = log_r2(truth, lifts.estimates[rows, _step(t)][:, None])[0]
+    if lifts.contexts is not None:
+        found |= {f"probe_{t:g}": shown(lifts, lifts.contexts, t) for t in R2_TIMES_S}
     return found
 
 
-def shown(lifts: Lifts, time_s: float) -> float:
-    """Returns how much of the log mass a single observation shows: R2 of a linear regression.
+def shown(lifts: Lifts, inputs: Array, time_s: float) -> float:
+    """Returns how much of the log mass some inputs show at a time: R2 of a linear regression.
 
     The regression is fitted to one half of the episodes and judged on the other, each without those
     whose cube is lost. Below 0 it is worse than the mean.
+
+    Args:
+        lifts: The episodes.
+        inputs: ``(n, T, I)``, such as their observations.
+        time_s: Time since the start [s].
     """
     place = _step(time_s)
     rows = lifts.held[:, place]
-    inputs = np.column_stack([lifts.observation[rows, place], np.ones(rows.sum())])
+    known = np.column_stack([inputs[rows, place], np.ones(rows.sum())])
     truth = np.log(lifts.mass[rows])
     half = len(truth) // 2
-    weights = np.linalg.lstsq(inputs[:half], truth[:half], rcond=None)[0]
-    return log_r2(truth[half:, None], (inputs[half:] @ weights)[:, None])[0]
+    weights = np.linalg.lstsq(known[:half], truth[:half], rcond=None)[0]
+    return log_r2(truth[half:, None], (known[half:] @ weights)[:, None])[0]
 
 
 def _step(time_s: float) -> int:

@@ -84,6 +84,10 @@ class Law:
         """Returns None."""
         return None
 
+    def context(self) -> Array | None:
+        """Returns None."""
+        return None
+
 
 def grip_of(mass: Array, margin: float) -> Array:
     """Returns the squeeze that holds a mass ``(n,)`` [kg]."""

@@ -69,6 +69,10 @@ class RunPolicy:
         self._previous = self._algorithm.act(seen, no_goal, self._context, deterministic=True)
         return self._previous.numpy().astype(np.float64)
 
+    def context(self) -> Array | None:
+        """Returns the contexts ``(n, C)``; None for a policy without an encoder."""
+        return self._context.numpy().astype(np.float64) if self._inferred else None
+
     @torch.no_grad()
     def log_mass(self) -> Array | None:
         """Returns the estimates ``(n,)``; None for a policy without an encoder."""

@@ -30,6 +30,7 @@ def lifts(estimates: Array | None = None) -> Lifts:
         held=held,
         observation=np.zeros((2, STEPS, 1)),
         estimates=estimates,
+        contexts=None,
     )
 
 
@@ -82,9 +83,11 @@ def test_one_observation_shows_the_mass_of_cubes_that_are_held() -> None:
         held=held,
         observation=seen,
         estimates=None,
+        contexts=seen,
     )
-    assert shown(one, 0.2) == pytest.approx(0.5, abs=0.1)
-    assert shown(one, 0.4) == pytest.approx(0.0, abs=0.02)
+    assert shown(one, seen, 0.2) == pytest.approx(0.5, abs=0.1)
+    assert scores(one)["probe_0.6"] == pytest.approx(0.0, abs=0.02)
+    assert shown(one, seen, 0.4) == pytest.approx(0.0, abs=0.02)
 
 
 def test_the_grip_of_a_mass() -> None:
