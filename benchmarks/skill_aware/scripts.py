@@ -5,8 +5,8 @@ r"""Runs the scripted controllers on the skill-aware benchmark, cell by cell.
 
 `nothing` stands still. `pick` is the same gentle pick in every cell. `rule` chooses a skill from
 the true friction and mass. `switch` is context-free: it changes the skill if the cube does not
-follow. The file has the scores of each controller under `policies/NAME`, in the format of
-skill-eval.
+follow. `skills` is no script: the zero-shot goals of csf_discovered_panda. The file has the scores
+of each controller under `policies/NAME`, in the format of skill-eval.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ from skill_robots.tasks.skill_aware.engines import make_scenes
 from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE, FRICTIONS, MASSES, SkillAwareScenes
 from skill_robots.tasks.skill_aware.scripted.policies import Pick, Push, Rule, Switch
 from skill_robots.tasks.skill_aware.scripted.push import SCOOP
+from skill_training.recipes.skill_aware.skill_demonstrator import SkillDemonstrator
 
-Name = Literal["nothing", "pick", "slide", "scoop", "rule", "switch"]
+Name = Literal["nothing", "pick", "slide", "scoop", "rule", "switch", "skills"]
 
 POLICIES: dict[Name, Callable[[], Policy]] = {
     "nothing": lambda: StillPolicy(ACTION_SIZE),
@@ -46,6 +47,7 @@ POLICIES: dict[Name, Callable[[], Policy]] = {
     "scoop": lambda: Push(SCOOP),
     "rule": Rule,
     "switch": Switch,
+    "skills": lambda: SkillDemonstrator(Path("csf_discovered_panda")),
 }
 
 
