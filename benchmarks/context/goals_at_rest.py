@@ -26,6 +26,7 @@ from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.observation import PUSH_OBSERVATION, layout
 from skill_robots.tasks.tabletop.metrics import REST_STEPS, rest_share
+from skill_robots.tasks.tabletop.tabletop import Interval
 from skill_robots.tasks.tabletop.trajectories import GoalTrajectories
 from skill_runtime.policy import OnnxPolicy
 from skill_training.errors import RunDirectoryError
@@ -214,6 +215,7 @@ def final_metrics(directory: Path) -> dict[str, float]:
 def settings(directories: list[Path]) -> tuple[GoalTaskConfig, int]:
     """Returns the task and the number of goals of the final evaluations; exits if they differ."""
     seen: set[tuple[int, float]] = set()
+    ranges: set[tuple[Interval, Interval]] = set()
     task = GoalTaskConfig()
     for directory in directories:
         try:
@@ -224,10 +226,16 @@ def settings(directories: list[Path]) -> tuple[GoalTaskConfig, int]:
             raise SystemExit(f"{directory} is a run of {config.algorithm_name}, not of goal")
         task = config.task
         seen.add((config.run.final_eval_goals, task.physics_step_s))
+        ranges.add((task.mass, task.friction))
     if len(seen) != 1:
         raise SystemExit(
             f"these runs were evaluated differently (goals, physics step): {sorted(seen)}; give "
             "runs with the same --final-eval-goals"
+        )
+    if len(ranges) != 1:
+        raise SystemExit(
+            "these runs were trained on different ranges of mass and friction, so their scores over"
+            f" the trained range cannot be compared: {sorted(ranges)}; compare them one by one"
         )
     return task, seen.pop()[0]
 

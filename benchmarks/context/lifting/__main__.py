@@ -1,11 +1,12 @@
-"""What is the mass of a lifted cube worth, and how soon does a policy know it?
+"""How much does the mass of a lifted cube matter, and how soon does a policy infer it?
 
     python -m benchmarks.context.lifting --runs told=RUN,RUN untold=RUN,RUN none=RUN,RUN
 
-The program prints the masses that arm and grip hold, the scores of laws by hand with and without
-the mass, and those of the policies of `skill-train context --world panda_lift` runs: on the masses
-of training and on both tests, with the R2 of the estimated log mass by the time since the start,
-and that of a linear regression from the context, the probe.
+The program prints the masses that arm and grip hold, the scores of hand-designed controllers with
+and without the mass, and those of the policies of `skill-train context --world panda_lift` runs: on
+the masses of training and on both tests, with the R2 of the estimated log mass by the time since
+the start, and that of a linear regression from the context, the probe. A run with
+--context.knowledge told is given the mass, an untold one has no context; the others infer it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from benchmarks.context.lifting.episodes import (
     scores,
     shown,
 )
-from benchmarks.context.lifting.laws import BLIND, LAWS, Law
+from benchmarks.context.lifting.laws import CONSTANT_GRIP, LAWS, Law
 from benchmarks.context.lifting.limits import MASSES_KG, hold
 from benchmarks.context.lifting.runs import RunPolicy
 from benchmarks.lib.inputs import named
@@ -45,7 +46,7 @@ JUDGED = tuple(f"{kind}_{t:g}" for kind in ("r2", "probe") for t in R2_TIMES_S)
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What the mass of a lifted cube is worth."""
+    """How much the mass of a lifted cube matters."""
 
     runs: tuple[str, ...] = ()
     """NAME=DIR,DIR,...: runs of one kind, one directory per training seed."""
@@ -54,7 +55,7 @@ class Config:
     episodes: int = 128
     """Episodes of each seed and set."""
     laws: bool = True
-    """Measure the limits and the laws by hand, too."""
+    """Measure the limits and the hand-designed controllers, too."""
     json: Path | None = None
     """File of the result, as JSON."""
 
@@ -90,7 +91,7 @@ def print_limits() -> list[dict[str, float]]:
 def print_shown(lifts: Lifts) -> dict[str, float]:
     """Prints and returns how much of the mass a single observation shows, by time."""
     found = {f"{t:g}": shown(lifts, lifts.observation, t) for t in SHOWN_TIMES_S}
-    print(f"\nR2 of the log mass from one observation, of the law: {BLIND}\n")
+    print(f"\nR2 of the log mass from one observation, of the law: {CONSTANT_GRIP}\n")
     print_table(
         ["after", *(f"{time} s" for time in found)],
         [["R2", *(f"{value:.2f}" for value in found.values())]],
@@ -112,7 +113,7 @@ def print_scores(title: str, rows: Mapping[str, list[Scores]]) -> None:
 
 
 def _cell(row: list[Scores], column: str) -> str:
-    values = [one[column] for one in row if column in one]
+    values = [one[column] for one in row if np.isfinite(one.get(column, np.nan))]
     if not values:
         return "-"
     text = f"{np.mean(values):.1f}" if column == "return" else f"{np.mean(values):.2f}"
@@ -122,6 +123,8 @@ def _cell(row: list[Scores], column: str) -> str:
 
 def main(config: Config) -> None:
     """Measures, prints the tables and writes the result."""
+    if min(config.episodes, len(config.seeds)) < 1:
+        raise SystemExit("--episodes must be 1 or more, and --seeds one or more")
     runs = {
         name: [RunPolicy(path) for path in paths]
         for name, paths in named(config.runs, "DIR").items()
@@ -138,8 +141,8 @@ def main(config: Config) -> None:
             }
             laws = {name: [scores(one)] for name, one in lifts.items()}
             result["laws"] = laws
-            print_scores("laws by hand, masses of training", laws)
-            result["shown"] = print_shown(lifts[BLIND])
+            print_scores("hand-designed controllers, masses of training", laws)
+            result["shown"] = print_shown(lifts[CONSTANT_GRIP])
         for split in MASSES if runs else ():
             rows = {
                 name: [_on(split, policy, config, bar.update) for policy in part]

@@ -159,12 +159,17 @@ def shown(lifts: Lifts, inputs: Array, time_s: float) -> float:
         lifts: The episodes.
         inputs: ``(n, T, I)``, such as their observations.
         time_s: Time since the start [s].
+
+    Returns:
+        NaN if fewer than ``2 (I + 1)`` episodes are left for each half.
     """
     place = _step(time_s)
     rows = lifts.held[:, place]
     known = np.column_stack([inputs[rows, place], np.ones(rows.sum())])
     truth = np.log(lifts.mass[rows])
     half = len(truth) // 2
+    if half < 2 * known.shape[1]:
+        return float("nan")
     weights = np.linalg.lstsq(known[:half], truth[:half], rcond=None)[0]
     return log_r2(truth[half:, None], (known[half:] @ weights)[:, None])[0]
 

@@ -1,4 +1,4 @@
-"""Laws by hand for the lift: a set-point of the arm, and a grip, with and without the mass.
+"""Hand-designed controllers for the lift, with and without the mass.
 
 The arm is moved by one of two laws. *fed forward* puts the set-point above the goal by the sag
 ``m g / k`` that the mass causes. *integral* moves the set-point in proportion to the error of the
@@ -23,7 +23,7 @@ STIFFNESS = 1080.0
 """Of the arm along z, at the heights of the goals (``limits``) [N/m]."""
 GRIP_N = 20.0
 """Load that the strongest grip holds: two fingers with 20 N each, friction .5 [N]."""
-SPARE = 2.0
+ACCELERATION_RESERVE = 2.0
 """Upward acceleration that the grip of a mass allows for [m/s^2]."""
 MARGINS = {"mass": 0.05, "sag": 0.1}
 """Added to the squeeze of a mass that is known, or seen from the sag."""
@@ -40,7 +40,7 @@ SMOOTHING = 0.5
 
 @dataclass(kw_only=True)
 class Law:
-    """A law by hand; a ``Controller``. It knows its own set-point, as any arm does."""
+    """A hand-designed controller. It reads the set-point of its arm."""
 
     arm: Literal["fed forward", "integral"]
     """*fed forward* knows the mass."""
@@ -91,7 +91,7 @@ class Law:
 
 def grip_of(mass: Array, margin: float) -> Array:
     """Returns the squeeze that holds a mass ``(n,)`` [kg]."""
-    return np.clip(mass * (GRAVITY + SPARE) / GRIP_N + margin, 0.0, 1.0)
+    return np.clip(mass * (GRAVITY + ACCELERATION_RESERVE) / GRIP_N + margin, 0.0, 1.0)
 
 
 LAWS: dict[str, tuple[Literal["fed forward", "integral"], float | Literal["mass", "sag"]]] = {
@@ -106,5 +106,5 @@ LAWS: dict[str, tuple[Literal["fed forward", "integral"], float | Literal["mass"
 }
 """Arm and grip of each law. Those that feed forward or have the grip of the mass know it."""
 
-BLIND = "integral, grip .7"
+CONSTANT_GRIP = "integral, grip .7"
 """The law whose observations are judged: it loses no cube, and moves all alike."""

@@ -9,7 +9,7 @@ import torch
 
 from skill_proto.arrays import Array
 from skill_robots.worlds.lift.config import LIFT, LiftConfig
-from skill_robots.worlds.lift.world import LiftWorld
+from skill_robots.worlds.lift.world import LiftWorld, lift_spec
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.collection.episode_collector import infer
 from skill_training.errors import TrainingError
@@ -18,6 +18,9 @@ from skill_training.recipes.context.quantities import HiddenQuantities
 from skill_training.recipes.context.recipe import build_algorithm
 from skill_training.run import checkpoint
 from skill_training.run.directory import RunDirectory
+
+FULL_STEPS = LiftConfig().episode_steps
+"""Control steps of an episode up to the last time of the scores."""
 
 
 class RunPolicy:
@@ -47,7 +50,12 @@ class RunPolicy:
         self.task = config.task
         self._inferred = config.algorithm.knowledge == "inferred"
         self._quantities = HiddenQuantities.from_state_dict(state["quantities"])
-        spec = LiftWorld(config.task, 1).spec
+        if config.task.episode_steps < FULL_STEPS:
+            raise SystemExit(
+                f"{directory} has episodes of {config.task.episode_steps} steps, and the scores "
+                f"need {FULL_STEPS}; name a run without --task.episode-steps"
+            )
+        spec = lift_spec(config.task)
         cpu = torch.device("cpu")
         self._algorithm: ContextSac = build_algorithm(config, spec, None, None, cpu)
         self._algorithm.load_networks(state["algorithm"])

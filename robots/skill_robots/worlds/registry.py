@@ -35,6 +35,9 @@ from skill_robots.worlds.world import World
 
 WorldConfig = TabletopConfig | LiftConfig | BodyConfig | VariedConfig | GymnasiumConfig
 
+ConfigWithSets = VariedConfig | LiftConfig
+"""Worlds with sets of contexts: one of training, and two of tests (``contexts``)."""
+
 TABLETOP = "tabletop"
 GYMNASIUM = "gymnasium:"
 GROUP = "skill_serve.worlds"

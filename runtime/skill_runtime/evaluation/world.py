@@ -22,16 +22,15 @@ from skill_robots.tasks.tabletop.rollouts import evaluation_skills
 from skill_robots.worlds.errors import UntrustedWorldError, WorldError
 from skill_robots.worlds.evaluation import evaluate_goals, exact, run_skills
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
-from skill_robots.worlds.lift.config import LiftConfig
 from skill_robots.worlds.metrics import skill_metrics
 from skill_robots.worlds.registry import (
+    ConfigWithSets,
     WorldConfig,
     default_config,
     make_world,
     world_name,
 )
 from skill_robots.worlds.trained import trained_config
-from skill_robots.worlds.varied.world import VariedConfig
 from skill_robots.worlds.world import World, WorldSpec
 from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.options import EvaluationOptions
@@ -133,7 +132,7 @@ def _load(arguments: EvaluationOptions) -> tuple[Policy, PolicyManifest | None, 
 def _scored(config: WorldConfig, arguments: EvaluationOptions) -> WorldConfig:
     """Returns the world with the contexts and the coordinates of the command line."""
     if arguments.contexts is not None:
-        if not isinstance(config, VariedConfig | LiftConfig):
+        if not isinstance(config, ConfigWithSets):
             raise UsageError(
                 f"--contexts: {world_name(config)} has no sets of hidden quantities; leave it out"
             )
@@ -252,7 +251,7 @@ def _hidden(config: WorldConfig, spec: WorldSpec) -> dict[str, Any]:
     if not ranges:
         return {}
     found: dict[str, Any] = {"hidden": ranges}
-    if isinstance(config, VariedConfig | LiftConfig):
+    if isinstance(config, ConfigWithSets):
         found["contexts"] = config.contexts
     return found
 

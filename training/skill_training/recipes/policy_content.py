@@ -30,8 +30,12 @@ class PolicyContent:
     """The graph on the CPU."""
 
 
-def find_policy(path: Path) -> Path:
+def find_policy(path: Path, use: str = "start from") -> Path:
     """Returns the file of a policy, which is named by its path, or as a shipped model.
+
+    Args:
+        path: The file or the name.
+        use: What the policy is for, as "start from", for the message.
 
     Raises:
         ConfigError: no model has this name.
@@ -39,32 +43,33 @@ def find_policy(path: Path) -> Path:
     try:
         return find_model(path)
     except UnknownModelError as error:
-        raise ConfigError(f"cannot start from {path}: {error}") from None
+        raise ConfigError(f"cannot {use} {path}: {error}") from None
 
 
-def read_policy(path: Path, *, example: str) -> PolicyContent:
+def read_policy(path: Path, *, example: str, use: str = "start from") -> PolicyContent:
     """Reads a policy file.
 
     Args:
         path: The ``.onnx`` file, or the name of a model that comes with skill-serve.
         example: Such a file, for the message.
+        use: What the policy is for, as "start from", for the message.
 
     Raises:
         ConfigError: the file does not exist, or holds no policy.
     """
-    path = find_policy(path)
+    path = find_policy(path, use)
     try:
         model = onnx.load(path)
         texts = {entry.key: entry.value for entry in model.metadata_props}
         manifest = PolicyManifest.from_json(texts.get(METADATA_KEY, ""))
         session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
     except ManifestError as error:
-        raise ConfigError(f"cannot start from {path}: {error}") from None
+        raise ConfigError(f"cannot {use} {path}: {error}") from None
     # onnx and onnxruntime raise their own errors, derived from Exception directly.
     except Exception as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise ConfigError(
-            f"cannot start from {path}: {reason}; give a policy file from `skill-train csf`, such "
+            f"cannot {use} {path}: {reason}; give a policy file from `skill-train csf`, such "
             f"as {example}"
         ) from None
     weights = {

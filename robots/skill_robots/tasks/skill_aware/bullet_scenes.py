@@ -172,8 +172,8 @@ class BulletScenes:
         """Starts an episode in every scene; friction (label) and mass [kg] are ``(n,)``."""
         joints = placed_joints(starts.hand, np.array(_BASE), n=self.n)
         width = np.zeros(self.n) if starts.width is None else starts.width
-        for scene, *start in zip(self._scenes, starts.cube, joints, width, strict=True):
-            scene.reset(*start)
+        for row, scene in enumerate(self._scenes):
+            scene.reset(starts.cube[row], joints[row], float(width[row]))
         self._goal[:] = starts.goal
         self.set_context(friction, mass)
         self._read()

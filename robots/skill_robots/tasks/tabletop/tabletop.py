@@ -165,7 +165,12 @@ class Tabletop:
             ids: ``(k,)`` scenes.
             starts: places of hands and cubes, and openings of the grippers.
             grip: ``(k,)`` set-points of the openings [m]; None without ``TabletopConfig.gripper``.
+
+        Raises:
+            ValueError: there is a gripper without ``grip``, or the reverse.
         """
+        if (self._grippers is None) != (grip is None):
+            raise ValueError("grip is given if and only if the task has the gripper")
         if self._grippers is not None and grip is not None:
             self._grippers.reset(ids, grip)
         joints = inverse_kinematics(PANDA, starts.hand - self._base)
@@ -299,7 +304,7 @@ class Tabletop:
     @property
     def gripper_setpoint(self) -> Array:
         """``(n,)`` width that the gripper approaches; zeros without ``gripper`` [m]."""
-        return np.zeros(self.n) if self._grippers is None else self._grippers.width
+        return np.zeros(self.n) if self._grippers is None else self._grippers.width.copy()
 
     @property
     def end_effectors(self) -> EndEffectors:

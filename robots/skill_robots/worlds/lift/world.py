@@ -23,7 +23,7 @@ NEAR_M = 0.01
 """Distance from the goal at which the reward is halved [m]."""
 
 LOST_M = 0.025
-"""Drop of the cube's centre below the end effector from which the cube counts as lost [m]. The
+"""Distance of the cube's centre from the end effector from which the cube counts as lost [m]. The
 fingers reach 9 mm below the end effector, and the cube's upper face is 20 mm above its centre."""
 
 _PLAIN = (("goal_offset", "m"), ("end_effector_height", "m"), ("end_effector_rise", "m/s"))

@@ -89,7 +89,7 @@ def test_the_truth_equals_the_parameters_of_the_physics() -> None:
 def test_contexts_cover_their_ranges_evenly_in_the_logarithm() -> None:
     world = _world(512, scenes_per_task=1)
     world.reset()
-    for column, (low, high) in zip(world.truth.T, ((0.12, 4.8), (0.03, 1.6)), strict=True):
+    for column, (low, high) in zip(world.truth.T, ((0.12, 4.8), (0.06, 1.6)), strict=True):
         place = (column - np.log(low)) / np.log(high / low)
         assert place.min() >= 0
         assert place.max() <= 1

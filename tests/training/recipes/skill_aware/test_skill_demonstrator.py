@@ -56,7 +56,12 @@ def test_actions_are_the_displacements_of_the_policy_with_a_closed_gripper() -> 
     np.testing.assert_allclose(action, edge, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["goal_panda", "saccm_panda", "csf_ant", "nothing.onnx"])
-def test_other_files_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"policy file"):
+@pytest.mark.parametrize("name", ["goal_panda", "saccm_panda", "csf_ant"])
+def test_other_policies_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name} cannot demonstrate: .*csf_discovered_panda"):
         SkillDemonstrator(Path(name))
+
+
+def test_a_missing_file_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"cannot demonstrate with nothing.onnx: .*skill-train"):
+        SkillDemonstrator(Path("nothing.onnx"))

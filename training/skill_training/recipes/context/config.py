@@ -13,8 +13,7 @@ from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
 from skill_robots.worlds.lift.config import LiftConfig
 from skill_robots.worlds.mujoco_world import BodyConfig
-from skill_robots.worlds.registry import default_config, world_name
-from skill_robots.worlds.varied.world import VariedConfig
+from skill_robots.worlds.registry import ConfigWithSets, default_config, world_name
 from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.config import (
     Count,
@@ -61,7 +60,7 @@ METHODS: dict[Objective, str] = {
 
 DEFAULT_WORLD = "varied_half_cheetah"
 
-WorldTaskConfig = VariedConfig | LiftConfig | BodyConfig | GymnasiumConfig
+WorldTaskConfig = ConfigWithSets | BodyConfig | GymnasiumConfig
 """Worlds with a reward."""
 
 
@@ -145,7 +144,7 @@ class ContextConfig(TrainConfig):
         for name, chosen in given:
             if chosen:
                 raise ConfigError(f"--context.{name} is part of --objective; leave it out")
-        if isinstance(self.task, VariedConfig | LiftConfig) and self.task.contexts != "train":
+        if isinstance(self.task, ConfigWithSets) and self.task.contexts != "train":
             raise ConfigError(
                 f"--task.contexts {self.task.contexts} is a set for tests, which every evaluation "
                 "scores beside that of training; leave it out"

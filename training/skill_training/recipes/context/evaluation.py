@@ -11,9 +11,7 @@ import torch
 from skill_proto.arrays import Array
 from skill_robots.worlds.evaluation import exact
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
-from skill_robots.worlds.lift.config import LiftConfig
-from skill_robots.worlds.registry import WorldConfig
-from skill_robots.worlds.varied.world import VariedConfig
+from skill_robots.worlds.registry import ConfigWithSets, WorldConfig
 from skill_robots.worlds.world import Split, World
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.collection.context_scenes import ContextScenes
@@ -84,7 +82,7 @@ def roll_out(algorithm: ContextSac, world: World, quantities: HiddenQuantities) 
 
 def context_sets(task: WorldConfig) -> dict[str, WorldConfig]:
     """Returns the world with each set of contexts that it has, in the order of distance."""
-    if not isinstance(task, VariedConfig | LiftConfig):
+    if not isinstance(task, ConfigWithSets):
         return {TRAINED: task}
     return {name: replace(task, contexts=name) for name in SPLITS}
 

@@ -1,4 +1,4 @@
-"""Demonstrations: episodes of a scripted controller with the same observations as the policy."""
+"""Demonstrations: episodes of a controller with the same observations as the policy."""
 
 from __future__ import annotations
 

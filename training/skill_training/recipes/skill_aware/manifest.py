@@ -170,7 +170,8 @@ def training_data(config: BenchmarkConfig) -> str:
     return (
         f"Physics: {task.engine}. Contexts, also of demonstrations: {contexts}. Reward: minus the "
         "cube's distance from the goal, minus 0.3 of the end effector's distance from the cube, "
-        "minus a constant per step, until the cube is within 5 cm of the goal; there the policy "
+        "minus a constant per step (distances count up to 40 cm), until the cube is within 5 cm of "
+        "the goal; there the policy "
         f"stops. {near}{demonstrations}; "
         f"{settings.hindsight_share:.0%} of the goals are hindsight goals; entropy coefficient "
         f"at least {settings.entropy_floor:g}. {encoder_note(settings)}\n"

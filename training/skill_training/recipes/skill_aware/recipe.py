@@ -126,8 +126,9 @@ class SkillAwareRecipe:
             )
         algorithm = build_algorithm(config, torch.device("cpu"))
         algorithm.load_networks(state["algorithm"])
-        # This task setting could not be trained with a contrastive term, which is not used here.
-        single = dataclasses.replace(config.task, scenes_per_task=1)
+        # Single scenes could not be trained with a contrastive term, which is not used here. A
+        # served policy starts as the benchmark does.
+        single = dataclasses.replace(config.task, scenes_per_task=1, near_share=0.0)
         world = _world(single, config.run, scenes=CALIBRATION_SCENES, seed=CALIBRATION_SEED)
         with closing(world):
             graph, context, recurrent = calibrate(algorithm, world)

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from skill_proto.arrays import Array
+from skill_proto.manifest import PolicyManifest
 from skill_robots.observation import layout
-from skill_robots.tasks.skill_aware.scenes import DISPLACEMENT_M, OBSERVATION
+from skill_robots.tasks.skill_aware.scenes import CONTROL_RATE_HZ, DISPLACEMENT_M, OBSERVATION
 from skill_training.errors import ConfigError
 from skill_training.recipes.policy_content import pursue, read_policy
 
@@ -31,20 +32,19 @@ class SkillDemonstrator:
     """
 
     def __init__(self, path: Path) -> None:
-        content = read_policy(path, example="csf_discovered_panda")
+        content = read_policy(path, example="csf_discovered_panda", use="demonstrate with")
         self._session, self._manifest = content.session, content.manifest
-        manifest, place = content.manifest, layout(OBSERVATION)
-        parts = [part.name for part in manifest.action]
-        unknown = [name for name in manifest.observation_names if name not in (*place, *ABSENT)]
-        skills = manifest.skill.kind != "none" and not manifest.recurrent
-        if manifest.goal is None or not skills or unknown or parts != ["end_effector_displacement"]:
+        manifest = content.manifest
+        goal = manifest.goal
+        if goal is None or not _can_demonstrate(manifest):
             raise ConfigError(
                 f"{path} cannot demonstrate: it is not a skill policy that observes hand and cube, "
-                "moves the end effector and takes goals; give a policy file from `skill-train csf`"
+                "moves the end effector at 25 Hz and takes the cube's place as a goal; give a "
+                "policy file from `skill-train csf`, such as csf_discovered_panda"
             )
         self._gain = np.array(manifest.action[0].scale) / DISPLACEMENT_M
-        self._low, self._high = np.array(manifest.goal.low), np.array(manifest.goal.high)
-        self._place = place
+        self._low, self._high = np.array(goal.low), np.array(goal.high)
+        self._place = layout(OBSERVATION)
 
     def reset(self, n: int) -> None:
         """Has no effect: the policy has no state."""
@@ -76,3 +76,15 @@ class SkillDemonstrator:
             output="action",
         )
         return np.column_stack([np.clip(self._gain * action, -1.0, 1.0), np.full(n, CLOSED)])
+
+
+def _can_demonstrate(manifest: PolicyManifest) -> bool:
+    observed = all(name in (*OBSERVATION, *ABSENT) for name in manifest.observation_names)
+    skills = manifest.skill.kind != "none" and not manifest.recurrent
+    goal = manifest.goal
+    places = goal is not None and (goal.field, goal.components) == ("cube_position", (0, 1))
+    moves = [part.name for part in manifest.action] == ["end_effector_displacement"]
+    centred = moves and not np.any(manifest.action[0].offset)
+    return (
+        observed and skills and places and centred and manifest.control_rate_hz == CONTROL_RATE_HZ
+    )

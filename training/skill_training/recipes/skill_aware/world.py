@@ -45,8 +45,9 @@ class SkillAwareTaskConfig:
     """Mass of the held-out box [kg]."""
 
     near_share: Share = 0.0
-    """Share of training episodes that start with the hand at the cube: in half of them open around
-    it, in half closed beside it. Scores use the benchmark's starts."""
+    """Share of training episodes, demonstrations included, that start with the hand at the cube: in
+    half of them open around it, in half closed beside it. Scores and calibration use the
+    benchmark's starts."""
 
     scenes_per_task: PositiveInt = 4
     """Number of scenes that share a context drawn from the range."""
