@@ -214,8 +214,7 @@ def final_metrics(directory: Path) -> dict[str, float]:
 
 def settings(directories: list[Path]) -> tuple[GoalTaskConfig, int]:
     """Returns the task and the number of goals of the final evaluations; exits if they differ."""
-    seen: set[tuple[int, float]] = set()
-    ranges: set[tuple[Interval, Interval]] = set()
+    seen: set[tuple[int, float, Interval, Interval]] = set()
     task = GoalTaskConfig()
     for directory in directories:
         try:
@@ -225,17 +224,11 @@ def settings(directories: list[Path]) -> tuple[GoalTaskConfig, int]:
         if not isinstance(config, GoalConfig):
             raise SystemExit(f"{directory} is a run of {config.algorithm_name}, not of goal")
         task = config.task
-        seen.add((config.run.final_eval_goals, task.physics_step_s))
-        ranges.add((task.mass, task.friction))
+        seen.add((config.run.final_eval_goals, task.physics_step_s, task.mass, task.friction))
     if len(seen) != 1:
         raise SystemExit(
-            f"these runs were evaluated differently (goals, physics step): {sorted(seen)}; give "
-            "runs with the same --final-eval-goals"
-        )
-    if len(ranges) != 1:
-        raise SystemExit(
-            "these runs were trained on different ranges of mass and friction, so their scores over"
-            f" the trained range cannot be compared: {sorted(ranges)}; compare them one by one"
+            "these runs were evaluated differently (goals, physics step, trained ranges of mass "
+            f"and friction): {sorted(seen)}; give runs with the same --final-eval-goals and ranges"
         )
     return task, seen.pop()[0]
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from benchmarks.context.encoder_only import predict
 from skill_proto.arrays import Array, Flags
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S
 from skill_robots.worlds.lift.config import LiftConfig
 from skill_robots.worlds.lift.world import LiftWorld
+from skill_robots.worlds.world import Step
 from skill_training.export.calibration import log_r2
 
 AT_GOAL_M = 0.01
@@ -28,23 +30,27 @@ SHOWN_TIMES_S = (0.2, 0.4, 0.6, 1.0, 2.4)
 """Times after the start at which a single observation is judged [s]."""
 
 
+class Taken(NamedTuple):
+    """One control step of n scenes."""
+
+    seen: Array
+    """``(n, O)`` observation before the step."""
+    result: Step
+    context: Array | None
+    """``(n, C)`` after the observation; None without an encoder."""
+    estimate: Array | None
+    """``(n,)`` estimates of the log mass likewise; None without an encoder."""
+
+
 class Controller(Protocol):
     """Acts in n scenes."""
 
-    def reset(self, world: LiftWorld) -> None:
-        """Begins an episode in all scenes."""
+    def begin(self, world: LiftWorld) -> None:
+        """Starts an episode in all scenes."""
         ...
 
-    def act(self, observation: Array, world: LiftWorld) -> Array:
-        """Returns actions ``(n, 2)``."""
-        ...
-
-    def log_mass(self) -> Array | None:
-        """Returns estimates of the log mass ``(n,)`` after the last observation; None without."""
-        ...
-
-    def context(self) -> Array | None:
-        """Returns the contexts ``(n, C)`` after the last observation; None without an encoder."""
+    def step(self) -> Taken:
+        """Runs one control step."""
         ...
 
 
@@ -73,26 +79,15 @@ class Lifts:
 def record(controller: Controller, config: LiftConfig, n: int, seed: int) -> Lifts:
     """Runs one episode in each of n scenes."""
     with closing(LiftWorld(config, n, seed=seed)) as world:
-        observation = world.reset()
-        controller.reset(world)
+        controller.begin(world)
         held = np.ones(n, dtype=np.bool_)
+        steps: list[Taken] = []
         columns: list[tuple[Array, Array, Array, Flags]] = []
-        seen: list[Array] = []
-        estimates: list[Array] = []
-        contexts: list[Array] = []
         for _ in range(config.episode_steps):
-            seen.append(observation)
-            step = world.step(controller.act(observation, world))
-            estimate = controller.log_mass()
-            if estimate is not None:
-                estimates.append(estimate)
-            context = controller.context()
-            if context is not None:
-                contexts.append(context)
-            held = held & ~step.ended
-            reward = np.where(held, step.reward, 0.0)
+            steps.append(controller.step())
+            held = held & ~steps[-1].result.ended
+            reward = np.where(held, steps[-1].result.reward, 0.0)
             columns.append((world.error(), world.squeeze(), reward, held))
-            observation = step.observation
         error, squeeze, reward, kept = (np.stack(part, 1) for part in zip(*columns, strict=True))
         return Lifts(
             mass=world.hidden()[:, 0],
@@ -100,26 +95,26 @@ def record(controller: Controller, config: LiftConfig, n: int, seed: int) -> Lif
             squeeze=squeeze,
             reward=reward,
             held=kept.astype(np.bool_),
-            observation=np.stack(seen, 1),
-            estimates=np.stack(estimates, 1) if estimates else None,
-            contexts=np.stack(contexts, 1) if contexts else None,
+            observation=np.stack([step.seen for step in steps], 1),
+            estimates=_stacked([step.estimate for step in steps]),
+            contexts=_stacked([step.context for step in steps]),
         )
+
+
+def _stacked(parts: Sequence[Array | None]) -> Array | None:
+    present = [part for part in parts if part is not None]
+    return np.stack(present, 1) if present else None
 
 
 def joined(parts: Sequence[Lifts]) -> Lifts:
     """Returns the episodes of several records as one."""
-    estimates = [part.estimates for part in parts if part.estimates is not None]
-    contexts = [part.contexts for part in parts if part.contexts is not None]
-    return Lifts(
-        mass=np.concatenate([part.mass for part in parts]),
-        error=np.concatenate([part.error for part in parts]),
-        squeeze=np.concatenate([part.squeeze for part in parts]),
-        reward=np.concatenate([part.reward for part in parts]),
-        held=np.concatenate([part.held for part in parts]),
-        observation=np.concatenate([part.observation for part in parts]),
-        estimates=np.concatenate(estimates) if estimates else None,
-        contexts=np.concatenate(contexts) if contexts else None,
-    )
+
+    def column(name: str) -> Array | None:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else np.concatenate(values)
+
+    columns: dict[str, Any] = {field.name: column(field.name) for field in fields(Lifts)}
+    return Lifts(**columns)
 
 
 def scores(lifts: Lifts) -> dict[str, float]:
@@ -150,7 +145,7 @@ def scores(lifts: Lifts) -> dict[str, float]:
 
 
 def shown(lifts: Lifts, inputs: Array, time_s: float) -> float:
-    """Returns how much of the log mass some inputs show at a time: R2 of a linear regression.
+    """Returns how much of the log mass some inputs show at a time: R2 of a ridge regression.
 
     The regression is fitted to one half of the episodes and judged on the other, each without those
     whose cube is lost. Below 0 it is worse than the mean.
@@ -165,13 +160,11 @@ def shown(lifts: Lifts, inputs: Array, time_s: float) -> float:
     """
     place = _step(time_s)
     rows = lifts.held[:, place]
-    known = np.column_stack([inputs[rows, place], np.ones(rows.sum())])
-    truth = np.log(lifts.mass[rows])
+    known, truth = inputs[rows, place], np.log(lifts.mass[rows])[:, None]
     half = len(truth) // 2
-    if half < 2 * known.shape[1]:
+    if half < 2 * (known.shape[1] + 1):
         return float("nan")
-    weights = np.linalg.lstsq(known[:half], truth[:half], rcond=None)[0]
-    return log_r2(truth[half:, None], (known[half:] @ weights)[:, None])[0]
+    return log_r2(truth[half:], predict(known[:half], truth[:half], known[half:]))[0]
 
 
 def _step(time_s: float) -> int:

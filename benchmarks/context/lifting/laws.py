@@ -13,6 +13,7 @@ from typing import Literal
 
 import numpy as np
 
+from benchmarks.context.lifting.episodes import Taken
 from skill_proto.arrays import Array
 from skill_robots.motion.action import ActionConfig
 from skill_robots.worlds.lift.world import LiftWorld
@@ -46,16 +47,27 @@ class Law:
     """*fed forward* knows the mass."""
     grip: float | Literal["mass", "sag"]
     """A constant squeeze, or that of the mass, known or seen from the sag."""
+    _world: LiftWorld = field(init=False)
+    _seen: Array = field(init=False)
     _sag: Array = field(init=False)
     _start: Array = field(init=False)
     _steps: int = field(init=False)
 
-    def reset(self, world: LiftWorld) -> None:
-        """Begins an episode."""
+    def begin(self, world: LiftWorld) -> None:
+        """Starts an episode in all scenes."""
+        self._world, self._seen = world, world.reset()
         self._sag, self._start, self._steps = np.zeros(world.n), np.zeros(world.n), 0
 
-    def act(self, observation: Array, world: LiftWorld) -> Array:
+    def step(self) -> Taken:
+        """Runs one control step."""
+        seen = self._seen
+        result = self._world.step(self._act(seen))
+        self._seen = result.observation
+        return Taken(seen, result, None, None)
+
+    def _act(self, observation: Array) -> Array:
         """Returns actions ``(n, 2)``."""
+        world = self._world
         mass, (offset, height, rise) = world.hidden()[:, 0], observation[:, :3].T
         setpoint = world.tabletop.end_effectors.setpoint[:, 2]
         if self._steps == 0:
@@ -79,14 +91,6 @@ class Law:
             return grip_of(mass, MARGINS["mass"])
         seen = grip_of(self._sag * STIFFNESS / GRAVITY, MARGINS["sag"])
         return seen if self._steps >= WAIT_STEPS else np.ones(len(mass))
-
-    def log_mass(self) -> Array | None:
-        """Returns None."""
-        return None
-
-    def context(self) -> Array | None:
-        """Returns None."""
-        return None
 
 
 def grip_of(mass: Array, margin: float) -> Array:

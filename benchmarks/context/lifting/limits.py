@@ -7,8 +7,8 @@ from contextlib import closing
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_robots.tasks.tabletop.starts import Starts
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
+from skill_robots.worlds.lift.world import held_starts
 
 HEIGHT_M = 0.14
 """Height of the held cube at the start, in the middle of the goals [m]."""
@@ -30,17 +30,7 @@ def hold(masses: Array) -> tuple[Array, Array]:
     n = len(masses)
     tabletop = Tabletop(TabletopConfig(gripper=True), n)
     with closing(tabletop.physics):
-        hand = np.zeros((n, 3))
-        hand[:, 2] = HEIGHT_M
-        starts = Starts(
-            hand=hand,
-            cube=np.zeros((n, 2)),
-            yaw=np.zeros(n),
-            beside=np.zeros(n, dtype=np.bool_),
-            height=hand[:, 2].copy(),
-            width=np.full(n, 0.04),
-        )
-        tabletop.begin(np.arange(n), starts, np.zeros(n))
+        tabletop.begin(np.arange(n), *held_starts(n, HEIGHT_M))
         tabletop.set_context(mass=masses)
         still = np.tile([0.0, 0.0, 0.0, -1.0], (n, 1))
         for _ in range(STEPS):

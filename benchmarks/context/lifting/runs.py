@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from skill_proto.arrays import Array
+from benchmarks.context.lifting.episodes import Taken
 from skill_robots.worlds.lift.config import LIFT, LiftConfig
 from skill_robots.worlds.lift.world import LiftWorld, lift_spec
 from skill_training.algorithms.context_sac import ContextSac
-from skill_training.collection.episode_collector import infer
+from skill_training.collection.context_scenes import ContextScenes
 from skill_training.errors import TrainingError
+from skill_training.export.calibration import estimate
 from skill_training.recipes.context.config import ContextConfig
 from skill_training.recipes.context.quantities import HiddenQuantities
 from skill_training.recipes.context.recipe import build_algorithm
@@ -60,32 +61,15 @@ class RunPolicy:
         self._algorithm: ContextSac = build_algorithm(config, spec, None, None, cpu)
         self._algorithm.load_networks(state["algorithm"])
 
-    def reset(self, world: LiftWorld) -> None:
-        """Begins an episode in all scenes."""
-        self._state = self._algorithm.encoder.initial_state(world.n)
-        self._previous = torch.zeros(world.n, world.spec.action_size)
-        self._context = torch.zeros(world.n, self._algorithm.config.encoder.size)
+    def begin(self, world: LiftWorld) -> None:
+        """Starts an episode in all scenes."""
+        self._scenes = ContextScenes.reset(world, self._algorithm, self._quantities.truth)
 
-    @torch.no_grad()
-    def act(self, observation: Array, world: LiftWorld) -> Array:
-        """Returns actions ``(n, 2)``."""
-        seen = torch.as_tensor(observation, dtype=torch.float32)
-        truth = torch.as_tensor(self._quantities.truth(world.hidden()), dtype=torch.float32)
-        given = (self._algorithm, seen, self._previous, truth, self._state)
-        self._context, self._state = infer(*given, deterministic=True)
-        no_goal = seen[:, :0]
-        self._previous = self._algorithm.act(seen, no_goal, self._context, deterministic=True)
-        return self._previous.numpy().astype(np.float64)
-
-    def context(self) -> Array | None:
-        """Returns the contexts ``(n, C)``; None for a policy without an encoder."""
-        return self._context.numpy().astype(np.float64) if self._inferred else None
-
-    @torch.no_grad()
-    def log_mass(self) -> Array | None:
-        """Returns the estimates ``(n,)``; None for a policy without an encoder."""
+    def step(self) -> Taken:
+        """Runs one control step."""
+        step = self._scenes.step(deterministic=True)
         if not self._inferred:
-            return None
-        known = self._algorithm.average.head(self._context)
-        estimate = known * self._algorithm.truth_std + self._algorithm.truth_mean
-        return estimate[:, 0].numpy().astype(np.float64)
+            return Taken(step.seen, step.result, None, None)
+        context = step.context.numpy().astype(np.float64)
+        mass = estimate(self._algorithm, step.context)[:, 0]
+        return Taken(step.seen, step.result, context, mass)

@@ -51,13 +51,19 @@ def hold_out(algorithm: ContextSac, world: World) -> HeldOut:
     episodes, _ = run_episodes(world, algorithm, start, deterministic=True)
     inputs = (episodes.observation, episodes.previous_action, start)
     contexts = algorithm.average.encoder(*inputs)[0]
-    estimates = algorithm.average.head(contexts) * algorithm.truth_std + algorithm.truth_mean
     return HeldOut(
         contexts=_array(contexts),
-        estimates=_array(estimates),
+        estimates=estimate(algorithm, contexts),
         truth=_array(episodes.truth),
         episodes=episodes,
     )
+
+
+@torch.no_grad()
+def estimate(algorithm: ContextSac, context: Tensor) -> Array:
+    """Returns the hidden quantities ``(..., K)`` that the exported head reads from contexts."""
+    head = algorithm.average.head(context)
+    return _array(head * algorithm.truth_std + algorithm.truth_mean)
 
 
 def calibrated_context(held: HeldOut) -> Context:

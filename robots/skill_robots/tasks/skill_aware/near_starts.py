@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from skill_proto.arrays import Array
+from skill_robots.tasks.beside import draw_offsets
 from skill_robots.tasks.skill_aware.scenes import AREA_M, Starts
 
 OPEN_M = 0.08
@@ -18,9 +18,6 @@ OPEN_M = 0.08
 
 HEIGHT_M = (0.012, 0.035)
 """Height of the end effector above the table at such a start [m]."""
-
-BESIDE_M = (0.05, 0.09)
-"""Distance of a closed hand from the cube's centre [m]; no contact."""
 
 
 def move_hands_near(starts: Starts, random: np.random.Generator, share: float) -> Starts:
@@ -38,13 +35,7 @@ def move_hands_near(starts: Starts, random: np.random.Generator, share: float) -
     draw = random.random(n)
     around, near = draw < share / 2.0, draw < share
     height = random.uniform(*HEIGHT_M, n)
-    offset = _on_circle(random.uniform(*BESIDE_M, n), random.uniform(-np.pi, np.pi, n))
-    offset[starts.cube[:, 0] + offset[:, 0] > AREA_M] *= -1.0  # beyond reach
+    offset = draw_offsets(starts.cube, random, AREA_M)
     place = starts.cube + np.where(around[:, None], 0.0, offset)
     hand = np.where(near[:, None], np.column_stack([place, height]), np.nan)
     return replace(starts, hand=hand, width=np.where(around, OPEN_M, 0.0))
-
-
-def _on_circle(radius: Array, angle: Array) -> Array:
-    """Returns ``(n, 2)`` points."""
-    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)

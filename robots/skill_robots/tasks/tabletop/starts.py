@@ -14,6 +14,7 @@ import numpy as np
 from skill_proto.arrays import Array, Flags
 from skill_robots.motion.action import ActionConfig
 from skill_robots.objects import CUBE_SIZE
+from skill_robots.tasks.beside import draw_offsets
 
 StartKind = Literal["low", "high", "mixed"]
 
@@ -22,9 +23,6 @@ LOW_START_M = 0.06
 
 HIGH_START_M = 0.20
 """Height of the end effector at a high start [m], about that of panda-gym."""
-
-BESIDE_M = (0.05, 0.09)
-"""Distance of the end effector from the cube's centre at a start beside it [m]; no contact."""
 
 AROUND_M = 0.03
 """Greatest height of the end effector at a start with the open fingers around the cube [m]."""
@@ -68,9 +66,7 @@ def draw_starts(
     any_height = rng.uniform(LOW_START_M, HIGH_START_M, n)
     above = any_height if kind == "mixed" else np.full(n, HIGH_START_M)
     hand[:, 2] = np.where(low, LOW_START_M, above)
-    offset = _on_circle(rng.uniform(*BESIDE_M, n), rng.uniform(-np.pi, np.pi, n))
-    beyond_reach = cube[:, 0] + offset[:, 0] > actions.workspace_high[0]
-    offset[beyond_reach] *= -1.0
+    offset = draw_offsets(cube, rng, actions.workspace_high[0])
     hand[beside, :2] = (cube + offset)[beside]
     hand[beside, 2] = rng.uniform(actions.workspace_low[2], LOW_START_M, n)[beside]
     return Starts(hand=hand, cube=cube, yaw=rng.uniform(-np.pi, np.pi, n), beside=beside)
@@ -115,8 +111,3 @@ def add_gripper(
     yaw = np.where(held, 0.0, starts.yaw)
     placed = replace(starts, hand=hand, yaw=yaw, height=height, width=width)
     return placed, np.where(held, 0.0, width)
-
-
-def _on_circle(radius: Array, angle: Array) -> Array:
-    """Returns ``(n, 2)`` points."""
-    return radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)

@@ -155,9 +155,14 @@ class LiftWorld:
         self.tabletop.physics.close()
 
 
-def held_starts(n: int) -> tuple[Starts, Array]:
-    """Returns starts with the cube on the table in the closed hand, and widths of 0 ``(n,)``."""
-    height = np.full(n, CUBE_SIZE / 2)
+def held_starts(n: int, height_m: float = CUBE_SIZE / 2) -> tuple[Starts, Array]:
+    """Returns starts with the cube in the closed hand, and set-points of the gripper of 0 ``(n,)``.
+
+    Args:
+        n: number of scenes.
+        height_m: height of the cubes' centres [m]; on the table by default.
+    """
+    height = np.full(n, height_m)
     hand = np.zeros((n, 3))
     hand[:, 2] = height
     starts = Starts(

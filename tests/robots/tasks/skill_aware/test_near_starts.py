@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from skill_proto.arrays import Array
+from skill_robots.tasks.beside import BESIDE_M
 from skill_robots.tasks.engine import Engine
 from skill_robots.tasks.skill_aware.benchmark import draw_starts
 from skill_robots.tasks.skill_aware.engines import make_scenes
-from skill_robots.tasks.skill_aware.near_starts import BESIDE_M, HEIGHT_M, OPEN_M, move_hands_near
+from skill_robots.tasks.skill_aware.near_starts import HEIGHT_M, OPEN_M, move_hands_near
 from skill_robots.tasks.skill_aware.scenes import AREA_M, Starts
 
 N = 24

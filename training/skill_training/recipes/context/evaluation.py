@@ -15,7 +15,7 @@ from skill_robots.worlds.registry import ConfigWithSets, WorldConfig
 from skill_robots.worlds.world import Split, World
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.collection.context_scenes import ContextScenes
-from skill_training.export.calibration import log_r2
+from skill_training.export.calibration import estimate, log_r2
 from skill_training.recipes.build_world import build_world
 from skill_training.recipes.context.config import ContextConfig
 from skill_training.recipes.context.quantities import HiddenQuantities
@@ -70,12 +70,10 @@ def roll_out(algorithm: ContextSac, world: World, quantities: HiddenQuantities) 
             scenes.restart(np.flatnonzero(step.result.ended))
     time = np.arange(len(contexts))
     second_half = (time >= counted[:, None] // 2) & (time < counted[:, None])
-    with torch.no_grad():
-        estimates = algorithm.average.head(last) * algorithm.truth_std + algorithm.truth_mean
     return Rollouts(
         returns=returns,
         contexts=np.stack(contexts, axis=1)[second_half],
-        estimates=estimates.cpu().numpy().astype(np.float64),
+        estimates=estimate(algorithm, last),
         truth=truth,
     )
 

@@ -11,9 +11,8 @@ from pydantic.dataclasses import dataclass
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_world import GymnasiumConfig
-from skill_robots.worlds.lift.config import LiftConfig
 from skill_robots.worlds.mujoco_world import BodyConfig, find_body
-from skill_robots.worlds.registry import TABLETOP, default_config, world_name
+from skill_robots.worlds.registry import TABLETOP, WorldConfig, default_config, world_name
 from skill_robots.worlds.varied.world import VariedConfig, find_varied
 from skill_training.algorithms.baselines.cic import CicConfig
 from skill_training.algorithms.baselines.csd import CsdConfig
@@ -111,7 +110,7 @@ class SkillConfig(TrainConfig):
     algorithm: SkillAlgorithmConfig
     """The algorithm's own settings."""
 
-    task: TabletopConfig | LiftConfig | BodyConfig | VariedConfig | GymnasiumConfig = TRAINING_TASK
+    task: WorldConfig = TRAINING_TASK
     """The world, and the quantities that vary between its episodes."""
 
     run: SkillRunSettings = SkillRunSettings()
