@@ -5,7 +5,7 @@
 The program prints the masses that arm and grip hold, the scores of hand-designed controllers with
 and without the mass, and those of the policies of `skill-train context --world panda_lift` runs: on
 the masses of training and on both tests, with the R2 of the estimated log mass by the time since
-the start, and that of a linear regression from the context, the probe. A run with
+the start, and that of a ridge regression from the context, the probe. A run with
 --context.knowledge told is given the mass, an untold one has no context; the others infer it.
 """
 
