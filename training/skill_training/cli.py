@@ -29,13 +29,11 @@ from skill_training.run.directory import RunDirectory
 from skill_training.run.flag_errors import InvalidSettings, flag_errors, settings_registry
 from skill_training.run.session import changes
 from skill_training.run.session.ending import resume_command
-from skill_training.run.session.interruption import Interruption
+from skill_training.run.session.interruption import EXIT_CODE, Interruption
 from skill_training.run.session.streams import unfailing_output
 
 LOST_RESULT = 1
 USER_ERROR = 2
-SIGNAL = 128
-"""Added to the number of a signal that ended the program, as shells do."""
 
 SWEEP = "sweep"
 COMMON = "--"
@@ -158,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.exit(LOST_RESULT if isinstance(error, LostResultError) else USER_ERROR)
         except KeyboardInterrupt:
             print("skill-train: interrupted; the last checkpoint is kept", file=sys.stderr)
-            sys.exit(SIGNAL + signal.SIGINT)
+            sys.exit(EXIT_CODE + signal.SIGINT)
 
 
 def parse(typed: Sequence[str]) -> AnyCommand:
@@ -374,7 +372,7 @@ def _train(command: Train, typed: Sequence[str]) -> int:
         f"stopped by {interruption.signal.name} with a checkpoint; continue with: {resume}",
         file=sys.stderr,
     )
-    return SIGNAL + interruption.signal
+    return EXIT_CODE + interruption.signal
 
 
 def _run_directory(command: Train) -> RunDirectory:

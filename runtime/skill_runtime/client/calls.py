@@ -162,10 +162,15 @@ class Calls:
                     return held
             else:
                 yield from self._hand_over(held, holder, deadline)
+        # Noted before: a lease that is being given back may be over once the refusal arrives.
+        before = lease_of_this_process(self.address, self.instance)
         try:
             granted = yield from self._ask(request, Granted, deadline)
         except LeaseHeldError as error:
-            yield from self._take_from_this_process(error, holder, owner, deadline)
+            held = lease_of_this_process(self.address, self.instance) or before
+            if held is None:
+                raise
+            yield from self._take_over(held, error, holder, owner, deadline)
             granted = yield from self._ask(request, Granted, deadline)
         try:
             self.lease = Heartbeat(
@@ -187,13 +192,15 @@ class Calls:
             held.end_with(error)
         return held.ended_because is None
 
-    def _take_from_this_process(
-        self, error: LeaseHeldError, holder: str, owner: Owner, deadline: Deadline
+    def _take_over(
+        self,
+        held: Heartbeat,
+        error: LeaseHeldError,
+        holder: str,
+        owner: Owner,
+        deadline: Deadline,
     ) -> Call[None]:
-        """Ends the lease of this program, if no other part of it can be using the lease."""
-        held = lease_of_this_process(self.address, self.instance)
-        if held is None:
-            raise error
+        """Ends a lease of this program, if no other part of it can be using the lease."""
         if held.ended_because is None and not (held.holder == holder and held.is_left(owner)):
             raise LeaseHeldError(
                 error.code,

@@ -206,7 +206,7 @@ class SlowToClose(SkillClient):
     """Its end takes longer than a silence, as that of a lease does whose server is away."""
 
     def __init__(self, address: str) -> None:
-        super().__init__(address, timeout_s=0.5)
+        super().__init__(address, timeout_s=2.0)
 
     def close(self) -> None:
         """Closes late."""
@@ -217,8 +217,8 @@ class SlowToClose(SkillClient):
 def test_a_stream_that_outlasts_a_restart_does_not_move_the_arm(policy_file: Path) -> None:
     addresses = fixed_addresses()
     with Steered(addresses.commands, SlowToClose).running() as steered:
-        steered.streams.set()
         with serving(policy_file, addresses=addresses) as served:
+            steered.streams.set()  # not before: a stream that found no server waits for a pause
             until(lambda: holder(served) == "ros")
         steered.refuses.set()  # as the node does while it knows of no server
         until(lambda: not steered.status.known.leads)
@@ -226,9 +226,9 @@ def test_a_stream_that_outlasts_a_restart_does_not_move_the_arm(policy_file: Pat
         with serving(policy_file, addresses=addresses) as served:
             steered.refuses.clear()
             until(lambda: mode(served) == "hold")
+            until(lambda: "pause the targets" in steered.status.known.blocked)
             time.sleep(0.5)
             assert (holder(served), mode(served)) == (None, "hold")
-            assert "pause the targets" in steered.status.known.blocked
             steered.steering.resume()
             until(lambda: holder(served) == "ros")
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from skill_training.recipes.registry import default_config
 from skill_training.sweep.execution import Place, run_missing
 from skill_training.sweep.grid import Run, Variant, make_variant_runs
 from skill_training.sweep.local import run_locally
-from skill_training.sweep.process import was_busy
+from skill_training.sweep.process import end_with_parent, was_busy
 
 
 def finished(folder: Path, *names: str, flags: tuple[str, ...] = ()) -> list[Run]:
@@ -103,3 +106,34 @@ def test_a_run_whose_directory_is_in_use_is_tried_again(
     monkeypatch.setattr("skill_training.sweep.local.POLL_S", 0.01)
     (ended,) = run_locally(finished(tmp_path, "a"), tmp_path, 1, lambda: None)
     assert (ended.code, codes) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("number", "ends_with"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_signal_while_a_process_starts_ends_the_sweep(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    ends_with: type[BaseException],
+) -> None:
+    """Python drops an exception of a signal's handler there."""
+    started: list[subprocess.Popen[bytes]] = []
+    waits = threading.Event()
+
+    def interrupt() -> None:
+        if waits.is_set():
+            waits.clear()
+            os.kill(os.getpid(), number)
+
+    def start(*_: object) -> subprocess.Popen[bytes]:
+        waits.set()
+        # As the sweep does; the hooks of a fork run in this process only with a preexec_fn.
+        started.append(subprocess.Popen(["sleep", "60"], preexec_fn=end_with_parent))
+        return started[-1]
+
+    os.register_at_fork(after_in_parent=interrupt)
+    monkeypatch.setattr("skill_training.sweep.local.start", start)
+    with pytest.raises(ends_with):
+        run_locally(finished(tmp_path, "a", "b"), tmp_path, 2, lambda: None)
+    assert [process.returncode for process in started] == [-signal.SIGTERM] * len(started)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from skill_training.run.session.interruption import EXIT_CODE, Interruption
 from skill_training.sweep.grid import Run
 from skill_training.sweep.process import BUSY_S, start, was_busy
 
@@ -31,21 +33,44 @@ def run_locally(
 ) -> list[Ended]:
     """Runs all, ``jobs`` at a time; returns their ends in the order of the ends.
 
-    A KeyboardInterrupt ends the processes, each of which saves a checkpoint first. A run whose
-    directory another process still writes, such as the child of a killed sweep, is tried again.
+    A signal that asks for the end, such as Ctrl-C, ends the processes, each of which saves a
+    checkpoint first. A run whose directory another process still writes, such as the child of a
+    killed sweep, is tried again.
 
     Args:
         runs: The runs.
         folder: Folder of the run directories and of their logs.
         jobs: Number of processes at a time.
         on_poll: Called now and then, e.g. to show progress.
+
+    Raises:
+        KeyboardInterrupt: the processes have ended after Ctrl-C.
+        SystemExit: they have ended after another signal n; the code is 128 + n.
     """
+    # Noted, not raised at once: Python drops an exception that arises while it starts a process.
+    with Interruption.caught() as interruption:
+        ended = _run_all(runs, folder, jobs, on_poll, interruption)
+    if interruption.signal == signal.SIGINT:
+        raise KeyboardInterrupt
+    if interruption.signal is not None:
+        raise SystemExit(EXIT_CODE + interruption.signal)
+    return ended
+
+
+def _run_all(
+    runs: Sequence[Run],
+    folder: Path,
+    jobs: int,
+    on_poll: Callable[[], None],
+    interruption: Interruption,
+) -> list[Ended]:
+    """Runs all until the interruption; returns the ends."""
     waiting, ended = list(runs), list[Ended]()
     working: dict[Run, subprocess.Popen[bytes]] = {}
     first_try: dict[Run, float] = {}
     try:
-        while waiting or working:
-            while waiting and len(working) < jobs:
+        while (waiting or working) and not interruption.asked():
+            while waiting and len(working) < jobs and not interruption.asked():
                 run = waiting.pop(0)
                 first_try.setdefault(run, time.monotonic())
                 try:

@@ -22,6 +22,9 @@ NAMES = (
 )
 """Signals that would end a process: of terminals, init systems, batch systems and limits."""
 
+EXIT_CODE = 128
+"""Added to the number of a signal that ended the program, as shells do."""
+
 
 class Interruption(BaseException):
     """A request to end a session, and the exception that ends a block of :meth:`at_once`.
