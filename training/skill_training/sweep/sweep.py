@@ -68,7 +68,7 @@ def run_sweep(options: SweepOptions, config_of: ConfigOf, check: Check) -> Outco
     return Outcome(table=_write_table(options, runs), failures=failures)
 
 
-def _final(run: Path) -> dict[str, float] | None:
+def final_record(run: Path) -> dict[str, float] | None:
     """Returns the record of the final evaluation of a run; None before it."""
     try:
         records = read(run / FILE_NAME)
@@ -80,7 +80,9 @@ def _final(run: Path) -> dict[str, float] | None:
 
 def _write_table(options: SweepOptions, runs: Sequence[Run]) -> str:
     folder = options.folder.resolve()
-    finals = {run.name: record for run in runs if (record := _final(folder / run.name)) is not None}
+    finals = {
+        run.name: record for run in runs if (record := final_record(folder / run.name)) is not None
+    }
     rows = summarize(runs, finals)
     replace_text(folder / TABLE, json.dumps(to_json(rows), indent=2) + "\n")
     return f"{to_text(rows, _columns(options, rows))}\nwrote {folder / TABLE}"

@@ -1,0 +1,1 @@
+"""Bodies with hidden quantities, as in the published comparison of context encoders."""

@@ -1,0 +1,91 @@
+"""Results of the runs in one world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.context.suite.methods import METHODS
+from benchmarks.context.suite.published import PUBLISHED
+from benchmarks.lib.report import print_table
+from skill_training.recipes.context.evaluation import SPLITS
+from skill_training.run.metrics_log import FILE_NAME, read
+from skill_training.sweep.execution import is_finished
+from skill_training.sweep.grid import Run
+from skill_training.sweep.sweep import final_record
+from skill_training.sweep.table import FINAL, mean_with_interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """The finished runs of one world."""
+
+    world: str
+    finals: dict[str, list[dict[str, float]]]
+    """Scores of the final evaluations by method, one dictionary for each training seed."""
+    logs: dict[str, list[list[dict[str, float]]]]
+    """Records of the metrics logs by method."""
+
+
+def scored(world: str, folder: Path, runs: Sequence[Run]) -> Scored:
+    """Returns the results of the finished runs."""
+    finals: dict[str, list[dict[str, float]]] = {run.setting: [] for run in runs}
+    logs: dict[str, list[list[dict[str, float]]]] = {run.setting: [] for run in runs}
+    for run in runs:
+        record = final_record(folder / run.name) if is_finished(folder, run) else None
+        if record is None:
+            continue
+        finals[run.setting].append(
+            {name.removeprefix(FINAL): value for name, value in record.items()}
+        )
+        logs[run.setting].append(read(folder / run.name / FILE_NAME))
+    return Scored(world=world, finals=finals, logs=logs)
+
+
+def print_world(found: Scored) -> None:
+    """Prints the returns beside the published ones, and R2 of the hidden quantities."""
+    print(f"\n{found.world}: return [95 % interval over training seeds], and R2 at the end\n")
+    quantities = quantities_of(found)
+    headers = ["method", "seeds", *SPLITS, "published", *(f"R2 of {one}" for one in quantities)]
+    print_table(headers, [_row(found, name, quantities) for name in found.finals])
+
+
+def quantities_of(found: Scored) -> list[str]:
+    """Returns the names of the hidden quantities that a run has estimated."""
+    names = [name for runs in found.finals.values() for run in runs for name in run]
+    return list(dict.fromkeys(name.split(".")[1] for name in names if name.startswith("r2.")))
+
+
+def to_json(found: Scored) -> dict[str, Any]:
+    """Returns the results as plain JSON values."""
+    published = PUBLISHED[found.world]
+    return {"world": found.world, "methods": found.finals, "published": published}
+
+
+def _row(found: Scored, name: str, quantities: Sequence[str]) -> list[str]:
+    runs = found.finals[name]
+    returns = [_interval(runs, f"return.{split}") for split in SPLITS]
+    published = PUBLISHED[found.world].get(name)
+    known = " / ".join(f"{value:,.0f}" for value in published) if published else ""
+    shares = [
+        " / ".join(_mean(runs, f"r2.{quantity}.{split}") for split in SPLITS)
+        for quantity in quantities
+    ]
+    return [METHODS[name][0], str(len(runs)), *returns, known, *shares]
+
+
+def _interval(runs: Sequence[dict[str, float]], name: str) -> str:
+    values = [run[name] for run in runs if name in run]
+    if not values:
+        return "-"
+    mean, low, high = mean_with_interval(np.array(values))
+    return f"{mean:,.0f}" if low == high else f"{mean:,.0f} [{low:,.0f}, {high:,.0f}]"
+
+
+def _mean(runs: Sequence[dict[str, float]], name: str) -> str:
+    values = [run[name] for run in runs if name in run]
+    return f"{np.mean(values):.2f}" if values else "-"
