@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from skill_training.sweep.execution import is_finished
 from skill_training.sweep.grid import Run
 from skill_training.sweep.sweep import final_record
 from skill_training.sweep.table import FINAL, mean_with_interval
+
+CRIPPLED = "crippled_"
+"""Start of the names of joints and legs that may get no torque."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +57,15 @@ def print_world(found: Scored) -> None:
     print_table(headers, [_row(found, name, quantities) for name in found.finals])
 
 
-def quantities_of(found: Scored) -> list[str]:
-    """Returns the names of the hidden quantities that a run has estimated."""
+def quantities_of(found: Scored) -> dict[str, list[str]]:
+    """Returns the hidden quantities that a run has estimated, by title; the joints are one."""
     names = [name for runs in found.finals.values() for run in runs for name in run]
-    return list(dict.fromkeys(name.split(".")[1] for name in names if name.startswith("r2.")))
+    known = dict.fromkeys(name.split(".")[1] for name in names if name.startswith("r2."))
+    groups: dict[str, list[str]] = {}
+    for name in known:
+        title = "crippled joints, mean" if name.startswith(CRIPPLED) else name
+        groups.setdefault(title, []).append(name)
+    return groups
 
 
 def to_json(found: Scored) -> dict[str, Any]:
@@ -66,14 +74,14 @@ def to_json(found: Scored) -> dict[str, Any]:
     return {"world": found.world, "methods": found.finals, "published": published}
 
 
-def _row(found: Scored, name: str, quantities: Sequence[str]) -> list[str]:
+def _row(found: Scored, name: str, quantities: Mapping[str, Sequence[str]]) -> list[str]:
     runs = found.finals[name]
     returns = [_interval(runs, f"return.{split}") for split in SPLITS]
     published = PUBLISHED[found.world].get(name)
     known = " / ".join(f"{value:,.0f}" for value in published) if published else ""
     shares = [
-        " / ".join(_mean(runs, f"r2.{quantity}.{split}") for split in SPLITS)
-        for quantity in quantities
+        " / ".join(_mean(runs, [f"r2.{one}.{split}" for one in group]) for split in SPLITS)
+        for group in quantities.values()
     ]
     return [METHODS[name][0], str(len(runs)), *returns, known, *shares]
 
@@ -86,6 +94,6 @@ def _interval(runs: Sequence[dict[str, float]], name: str) -> str:
     return f"{mean:,.0f}" if low == high else f"{mean:,.0f} [{low:,.0f}, {high:,.0f}]"
 
 
-def _mean(runs: Sequence[dict[str, float]], name: str) -> str:
-    values = [run[name] for run in runs if name in run]
+def _mean(runs: Sequence[dict[str, float]], names: Sequence[str]) -> str:
+    values = [run[name] for run in runs for name in names if name in run]
     return f"{np.mean(values):.2f}" if values else "-"

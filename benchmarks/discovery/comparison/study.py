@@ -200,7 +200,7 @@ def _jobs(
             config = configs[run.setting]
             wanted = replace(config, run=replace(config.run, seed=run.seed))
             directory = RunDirectory(options.folder / run.name)
-            _refuse_others(directory, wanted)
+            refuse_others(directory, wanted)
             subjects.append((run.name, directory.policy, _world(wanted)))
     random = next((row for row in rows if row.algorithm is None), None)
     if random is not None:
@@ -215,7 +215,7 @@ def _jobs(
     }
 
 
-def _refuse_others(directory: RunDirectory, wanted: TrainConfig) -> None:
+def refuse_others(directory: RunDirectory, wanted: TrainConfig) -> None:
     """Refuses a run whose scores would stand under a title that is not its own.
 
     Raises:
