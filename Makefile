@@ -10,9 +10,10 @@ ARGS ?=
 SEED ?= 0
 TICKS ?= 200000
 
-# One thread in each process. A file of tests stays in one process.
+# One thread in each process. A file of tests stays in one process; in the order of names, long files
+# of few tests do not come last, where one process would wait for the other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
-PARALLEL := --dist loadfile --numprocesses
+PARALLEL := --dist loadfile --no-loadscope-reorder --numprocesses
 
 # Runs both halves, also if the first one fails. Tests in real time run two at a time; those that
 # fail run again, alone, since a test beside them can make them late. The argument is a further

@@ -80,6 +80,7 @@ def examine(arguments: DoctorOptions) -> Report:
             cannot be served.
     """
     machine = read_machine()  # first, because the measurements add to the load
+    open_server(model_to_time(arguments)).close()  # a mistake is told before the long measurements
     total = round(MEASUREMENTS * arguments.seconds, 1)
     form = "{desc}{percentage:3.0f} %|{bar}| {remaining} left"
     with tqdm(total=total, disable=None, leave=False, bar_format=form) as bar:

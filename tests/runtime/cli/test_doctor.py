@@ -69,7 +69,7 @@ def test_without_a_flag_it_measures_a_model_that_comes_with_it(tmp_path: Path) -
         (["--arm", "host", "--model", "m.onnx"], "--model is for the measurements of this machine"),
         (["--arm", "host", "--spin-us", "100"], "--spin-us is for the measurements of this"),
         (["--json", "."], "is a folder; name a file"),
-        (["--model", "nowhere.onnx"], "there is no such file"),
+        (["--seconds", "3600", "--model", "nowhere.onnx"], "there is no such file"),
         (["--model", "nowhere"], "there is no model 'nowhere'; models by name: "),
         (["--sekonds", "3"], "--sekonds"),
         (["--log-level", "loud"], "--log-level"),
