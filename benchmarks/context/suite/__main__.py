@@ -26,8 +26,9 @@ from benchmarks.lib.report import write_json
 from skill_training.cli import check, config_of
 from skill_training.errors import TrainingError
 from skill_training.run.directory import RunDirectory
-from skill_training.sweep.execution import Place, is_finished, run_missing
+from skill_training.sweep.execution import Place, run_missing
 from skill_training.sweep.grid import parse_seeds
+from skill_training.sweep.sweep import final_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def run_world(world: str, config: Config, common: list[str]) -> tuple[Scored, li
             place = Place(folder=folder, jobs=config.jobs)
             failures = run_missing(runs, {"algorithm": None}, place, config_of, check)
         for run in runs:
-            if is_finished(folder, run):
+            if final_record(folder / run.name) is not None:
                 wanted = config_of([run.algorithm, *run.flags])
                 refuse_others(RunDirectory(folder / run.name), wanted)
         return scored(world, folder, runs), failures

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from skill_robots.worlds.varied.table import VARIED
+from skill_training.nets.encoder import EncoderConfig
 from skill_training.sweep.grid import Run, Variant, make_variant_runs
 
 METHODS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -27,8 +29,11 @@ def runs_of(world: str, methods: tuple[str, ...], seeds: list[int], flags: list[
     Raises:
         ConfigError: a flag is given twice.
     """
+    # A told context holds all quantities; the other methods get the same size.
+    size = len(VARIED[world].contexts.names)
+    larger = size > EncoderConfig().size
+    own = ("--world", world, *(("--context.encoder.size", str(size)) if larger else ()))
     variants = [
-        Variant(name=name, algorithm="context", flags=("--world", world, *METHODS[name][1]))
-        for name in methods
+        Variant(name=name, algorithm="context", flags=(*own, *METHODS[name][1])) for name in methods
     ]
     return make_variant_runs(variants, seeds, flags)

@@ -14,7 +14,6 @@ from benchmarks.context.suite.published import PUBLISHED
 from benchmarks.lib.report import print_table
 from skill_training.recipes.context.evaluation import SPLITS
 from skill_training.run.metrics_log import FILE_NAME, read
-from skill_training.sweep.execution import is_finished
 from skill_training.sweep.grid import Run
 from skill_training.sweep.sweep import final_record
 from skill_training.sweep.table import FINAL, mean_with_interval
@@ -35,11 +34,11 @@ class Scored:
 
 
 def scored(world: str, folder: Path, runs: Sequence[Run]) -> Scored:
-    """Returns the results of the finished runs."""
+    """Returns the results of the finished runs; a told policy has no file that can be served."""
     finals: dict[str, list[dict[str, float]]] = {run.setting: [] for run in runs}
     logs: dict[str, list[list[dict[str, float]]]] = {run.setting: [] for run in runs}
     for run in runs:
-        record = final_record(folder / run.name) if is_finished(folder, run) else None
+        record = final_record(folder / run.name)
         if record is None:
             continue
         finals[run.setting].append(

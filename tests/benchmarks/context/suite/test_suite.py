@@ -1,4 +1,4 @@
-"""The comparison as a user runs it, with two real runs of seconds."""
+"""The comparison as a user runs it, with real runs of seconds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_comparison_goes_on_and_shows_what_it_has(
 ) -> None:
     config = Config(
         worlds=("crippled_half_cheetah",),
-        methods=("satesac",),
+        methods=("satesac", "told"),
         seeds="0",
         env_steps=400,
         episodes=2,
@@ -53,17 +53,19 @@ def test_a_comparison_goes_on_and_shows_what_it_has(
     assert (tmp_path / "curves.png").stat().st_size > 1000
     capsys.readouterr()
 
-    main(replace(config, methods=("satesac", "told"), train=False), TINY)
+    main(replace(config, methods=("satesac", "told", "ccm"), train=False), TINY)
     lines = capsys.readouterr().out.splitlines()
     table = {line.split("|")[1].strip(): line for line in lines if line.startswith("| ")}
     assert "4,385 / 2,442 / 1,599" in table["SaTESAC: SaNCE"]
-    assert table["told"].split("|")[2].strip() == "0"
+    # A told policy has a score, and no file that can be served.
+    assert table["told"].split("|")[2].strip() == "1"
+    assert table["CCM: InfoNCE over tasks"].split("|")[2].strip() == "0"
     assert "R2 of mass_scale" in table["method"]
     assert table["method"].count("R2 of crippled joints, mean") == 1
     assert policy.stat().st_mtime_ns == written
     (world,) = json.loads((tmp_path / "result.json").read_text())["worlds"]
-    assert len(world["methods"]["satesac"]) == 1
-    assert world["methods"]["told"] == []
+    assert len(world["methods"]["satesac"]) == len(world["methods"]["told"]) == 1
+    assert world["methods"]["ccm"] == []
 
     with pytest.raises(SystemExit, match=r"satesac_seed0 holds .*env_steps is 400, not 800"):
         main(replace(config, env_steps=800, train=False), TINY)
