@@ -16,6 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -181,6 +182,8 @@ def _become(request: dict[str, Any]) -> NoReturn:
         status = int(exit_.code or 0)
     except BaseException:
         traceback.print_exc()
+    with suppress(OSError, ValueError):  # a full disk, a closed stream
+        sys.stdout.flush()
     # A library has a thread in the server, for which the end of the interpreter would wait.
     os._exit(status)
 

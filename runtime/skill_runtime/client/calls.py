@@ -193,12 +193,7 @@ class Calls:
         return held.ended_because is None
 
     def _take_over(
-        self,
-        held: Heartbeat,
-        error: LeaseHeldError,
-        holder: str,
-        owner: Owner,
-        deadline: Deadline,
+        self, held: Heartbeat, error: LeaseHeldError, holder: str, owner: Owner, deadline: Deadline
     ) -> Call[None]:
         """Ends a lease of this program, if no other part of it can be using the lease."""
         if held.ended_because is None and not (held.holder == holder and held.is_left(owner)):
