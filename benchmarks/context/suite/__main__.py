@@ -21,14 +21,12 @@ from benchmarks.context.suite.methods import METHODS, PUBLISHED_METHODS, runs_of
 from benchmarks.context.suite.picture import draw_curves
 from benchmarks.context.suite.published import PUBLISHED
 from benchmarks.context.suite.results import Scored, print_world, scored, to_json
-from benchmarks.discovery.comparison.study import refuse_others, report_failures, split_words
+from benchmarks.discovery.comparison.study import report_failures, split_words
 from benchmarks.lib.report import write_json
 from skill_training.cli import check, config_of
 from skill_training.errors import TrainingError
-from skill_training.run.directory import RunDirectory
 from skill_training.sweep.execution import Place, run_missing
 from skill_training.sweep.grid import parse_seeds
-from skill_training.sweep.sweep import final_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +82,6 @@ def run_world(world: str, config: Config, common: list[str]) -> tuple[Scored, li
         if config.train:
             place = Place(folder=folder, jobs=config.jobs)
             failures = run_missing(runs, {"algorithm": None}, place, config_of, check)
-        for run in runs:
-            if final_record(folder / run.name) is not None:
-                wanted = config_of([run.algorithm, *run.flags])
-                refuse_others(RunDirectory(folder / run.name), wanted)
         return scored(world, folder, runs), failures
     except TrainingError as error:
         raise SystemExit(str(error)) from None

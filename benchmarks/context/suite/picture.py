@@ -34,8 +34,10 @@ def draw_curves(worlds: Sequence[Scored], path: Path) -> None:
                 if not logs:
                     continue
                 steps, values = curve(logs, f"{EVALUATION}{split}")
-                colour = COLOURS[list(METHODS).index(name) % len(COLOURS)]
-                axes.plot(steps / 1000, values.mean(axis=0), color=colour, label=METHODS[name][0])
+                again, place = divmod(list(METHODS).index(name), len(COLOURS))
+                colour, style = COLOURS[place], "--" if again else "-"
+                title = METHODS[name][0]
+                axes.plot(steps / 1000, values.mean(axis=0), style, color=colour, label=title)
                 low, high = values.min(axis=0), values.max(axis=0)
                 axes.fill_between(steps / 1000, low, high, color=colour, alpha=0.2, linewidth=0)
             tidy(axes, f"{found.world}, {split}")

@@ -11,12 +11,15 @@ import numpy as np
 
 from benchmarks.context.suite.methods import METHODS
 from benchmarks.context.suite.published import PUBLISHED
+from benchmarks.discovery.comparison.study import configs_of, refuse_others
+from benchmarks.discovery.comparison.tables import cell
 from benchmarks.lib.report import print_table
 from skill_training.recipes.context.evaluation import SPLITS
+from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import FILE_NAME, read
 from skill_training.sweep.grid import Run
 from skill_training.sweep.sweep import final_record
-from skill_training.sweep.table import FINAL, mean_with_interval
+from skill_training.sweep.table import FINAL
 
 CRIPPLED = "crippled_"
 """Start of the names of joints and legs that may get no torque."""
@@ -34,13 +37,19 @@ class Scored:
 
 
 def scored(world: str, folder: Path, runs: Sequence[Run]) -> Scored:
-    """Returns the results of the finished runs; a told policy has no file that can be served."""
+    """Returns the results of the finished runs; a told policy has no file that can be served.
+
+    Raises:
+        RunDirectoryError: a finished run has other settings.
+    """
     finals: dict[str, list[dict[str, float]]] = {run.setting: [] for run in runs}
     logs: dict[str, list[list[dict[str, float]]]] = {run.setting: [] for run in runs}
-    for run in runs:
-        record = final_record(folder / run.name)
-        if record is None:
-            continue
+    records = {run.name: final_record(folder / run.name) for run in runs}
+    finished = [run for run in runs if records[run.name] is not None]
+    for name, wanted in configs_of(finished).items():
+        refuse_others(RunDirectory(folder / name), wanted)
+    for run in finished:
+        record = records[run.name] or {}
         finals[run.setting].append(
             {name.removeprefix(FINAL): value for name, value in record.items()}
         )
@@ -75,7 +84,7 @@ def to_json(found: Scored) -> dict[str, Any]:
 
 def _row(found: Scored, name: str, quantities: Mapping[str, Sequence[str]]) -> list[str]:
     runs = found.finals[name]
-    returns = [_interval(runs, f"return.{split}") for split in SPLITS]
+    returns = [cell(_values(runs, [f"return.{split}"]), ",.0f") for split in SPLITS]
     published = PUBLISHED[found.world].get(name)
     known = " / ".join(f"{value:,.0f}" for value in published) if published else ""
     shares = [
@@ -85,14 +94,10 @@ def _row(found: Scored, name: str, quantities: Mapping[str, Sequence[str]]) -> l
     return [METHODS[name][0], str(len(runs)), *returns, known, *shares]
 
 
-def _interval(runs: Sequence[dict[str, float]], name: str) -> str:
-    values = [run[name] for run in runs if name in run]
-    if not values:
-        return "-"
-    mean, low, high = mean_with_interval(np.array(values))
-    return f"{mean:,.0f}" if low == high else f"{mean:,.0f} [{low:,.0f}, {high:,.0f}]"
-
-
 def _mean(runs: Sequence[dict[str, float]], names: Sequence[str]) -> str:
-    values = [run[name] for run in runs for name in names if name in run]
+    values = _values(runs, names)
     return f"{np.mean(values):.2f}" if values else "-"
+
+
+def _values(runs: Sequence[dict[str, float]], names: Sequence[str]) -> list[float]:
+    return [run[name] for run in runs for name in names if name in run]

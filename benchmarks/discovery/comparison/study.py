@@ -191,17 +191,11 @@ def _jobs(
         RunDirectoryError: a finished run has other settings.
     """
     subjects: list[tuple[str, Path | None, WorldConfig]] = []
-    configs: dict[str, TrainConfig] = {}
-    for run in runs:
-        if is_finished(options.folder, run):
-            # The seeds of a setting differ in no other flag.
-            if run.setting not in configs:
-                configs[run.setting] = config_of([run.algorithm, *run.flags])
-            config = configs[run.setting]
-            wanted = replace(config, run=replace(config.run, seed=run.seed))
-            directory = RunDirectory(options.folder / run.name)
-            refuse_others(directory, wanted)
-            subjects.append((run.name, directory.policy, _world(wanted)))
+    finished = [run for run in runs if is_finished(options.folder, run)]
+    for name, wanted in configs_of(finished).items():
+        directory = RunDirectory(options.folder / name)
+        refuse_others(directory, wanted)
+        subjects.append((name, directory.policy, _world(wanted)))
     random = next((row for row in rows if row.algorithm is None), None)
     if random is not None:
         words = [word.replace("--algorithm.", "--csf.") for word in flags]
@@ -213,6 +207,23 @@ def _jobs(
         for name, policy, world in subjects
         for seed in eval_seeds
     }
+
+
+def configs_of(runs: Sequence[Run]) -> dict[str, TrainConfig]:
+    """Returns the configurations that the flags of runs request, by the name of the run.
+
+    Raises:
+        ConfigError: a flag is wrong.
+    """
+    settings: dict[str, TrainConfig] = {}
+    configs: dict[str, TrainConfig] = {}
+    for run in runs:
+        # The seeds of a setting differ in no other flag.
+        if run.setting not in settings:
+            settings[run.setting] = config_of([run.algorithm, *run.flags])
+        config = settings[run.setting]
+        configs[run.name] = replace(config, run=replace(config.run, seed=run.seed))
+    return configs
 
 
 def refuse_others(directory: RunDirectory, wanted: TrainConfig) -> None:

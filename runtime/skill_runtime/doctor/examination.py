@@ -80,7 +80,8 @@ def examine(arguments: DoctorOptions) -> Report:
             cannot be served.
     """
     machine = read_machine()  # first, because the measurements add to the load
-    open_server(model_to_time(arguments)).close()  # a mistake is told before the long measurements
+    # Refuses a policy that cannot be served before the measurements, which take a minute.
+    open_server(model_to_time(arguments)).close()
     total = round(MEASUREMENTS * arguments.seconds, 1)
     form = "{desc}{percentage:3.0f} %|{bar}| {remaining} left"
     with tqdm(total=total, disable=None, leave=False, bar_format=form) as bar:

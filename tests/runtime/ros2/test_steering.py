@@ -202,6 +202,10 @@ def test_reset_says_who_has_the_lease(served: Served, steered: Steered) -> None:
         steered.steering.reset(10.0)
 
 
+PATIENT = replace(PARAMETERS, silence_s=2.0)
+"""A server that starts in this process can delay the stream by more than half a second."""
+
+
 class SlowToClose(SkillClient):
     """Its end takes longer than a silence, as that of a lease does whose server is away."""
 
@@ -210,19 +214,19 @@ class SlowToClose(SkillClient):
 
     def close(self) -> None:
         """Closes late."""
-        time.sleep(2 * PARAMETERS.silence_s)
+        time.sleep(2 * PATIENT.silence_s)
         super().close()
 
 
 def test_a_stream_that_outlasts_a_restart_does_not_move_the_arm(policy_file: Path) -> None:
     addresses = fixed_addresses()
-    with Steered(addresses.commands, SlowToClose).running() as steered:
+    with Steered(addresses.commands, SlowToClose, PATIENT).running() as steered:
         with serving(policy_file, addresses=addresses) as served:
             steered.streams.set()  # not before: a stream that found no server waits for a pause
             until(lambda: holder(served) == "ros")
         steered.refuses.set()  # as the node does while it knows of no server
         until(lambda: not steered.status.known.leads)
-        time.sleep(3 * PARAMETERS.silence_s)
+        time.sleep(3 * PATIENT.silence_s)
         with serving(policy_file, addresses=addresses) as served:
             steered.refuses.clear()
             until(lambda: mode(served) == "hold")
