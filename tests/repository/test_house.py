@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from tests.support import house
 
@@ -22,6 +25,13 @@ def test_no_folder_holds_more_than_a_dozen_modules() -> None:
 
 def test_modules_import_each_other_in_no_circle() -> None:
     assert house.circle() == []
+
+
+def test_no_test_waits_forever_for_a_process_that_it_did_not_end() -> None:
+    """``Popen`` as a context does; ``children.child_process`` kills its process first."""
+    tests, pattern = Path(__file__).parents[1], re.compile(r"with subprocess\.Popen\(")
+    waits = {path for path in tests.rglob("test_*.py") if pattern.search(path.read_text())}
+    assert {path.name for path in waits} <= {"test_stop_reader.py", "test_limits.py"}  # they kill
 
 
 @pytest.mark.parametrize("package", house.PACKAGES)

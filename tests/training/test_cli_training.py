@@ -15,6 +15,7 @@ from typing import Any
 import onnxruntime as ort
 import pytest
 import torch
+from tests.support.children import child_process
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_training.cli import main
@@ -48,7 +49,7 @@ def long_run(
 ) -> Iterator[subprocess.Popen[str]]:
     """A long run in ``run`` that has saved a checkpoint; it is killed after the test."""
     flags = [*tiny_flags("csf"), "--env-steps", "400000", "--run-dir", "run"]
-    with subprocess.Popen(
+    with child_process(
         [*skill_train_command, "csf", *flags],
         cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1"},

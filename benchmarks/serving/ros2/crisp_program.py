@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import time
 from types import ModuleType
@@ -99,6 +100,9 @@ def main() -> None:
     found = reach(robot, values) if task == "reach" else circle(robot, *values)
     print(json.dumps(found), flush=True)
     robot.shutdown()
+    # crisp_py leaves the threads of its executor running, and C++ aborts a process whose
+    # interpreter ends before they do.
+    os._exit(0)
 
 
 if __name__ == "__main__":

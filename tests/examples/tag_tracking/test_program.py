@@ -20,6 +20,7 @@ from examples.tag_tracking.camera_file import (
     write_camera_file,
 )
 from examples.tag_tracking.fit import rotation_of
+from tests.support.children import child_process
 from tests.support.printed_tags import cube_quads, picture
 from tests.support.served import Served, state_when
 from tests.support.server_fixtures import serve as serve
@@ -93,7 +94,7 @@ def test_the_server_receives_the_pose(
     served = serve(policy_file, track=TrackConfig(objects=("cube",), timeout_s=5.0))
     words = ("track", "--file", str(camera_file), "--address", served.address)
     with (
-        subprocess.Popen([sys.executable, str(PROGRAM), *words], stdout=subprocess.PIPE) as program,
+        child_process([sys.executable, str(PROGRAM), *words], stdout=subprocess.PIPE) as program,
         SkillClient(served.address, timeout_s=10.0) as client,
     ):
         state = state_when(client, lambda state: "cube" in state.objects)

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from tests.support.children import child_process
 from tests.support.served import DEADLINE_S, Served, state_when
 from tests.support.served_process import free_ports
 
@@ -319,7 +320,7 @@ def test_a_server_goes_on_though_its_output_cannot_be_written(policy_file: Path,
 
 def test_further_signals_do_not_change_the_exit_code_after_the_end(policy_file: Path) -> None:
     arguments = ["serve", "--model", str(policy_file), "--port", str(free_ports())]
-    with subprocess.Popen(
+    with child_process(
         [sys.executable, "-c", RUNS, *arguments], stdout=subprocess.PIPE, text=True
     ) as running:
         assert running.stdout is not None

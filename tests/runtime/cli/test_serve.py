@@ -17,6 +17,7 @@ from pathlib import Path
 
 import onnx.parser
 import pytest
+from tests.support.children import child_process
 from tests.support.served import DEADLINE_S, state_when, until
 from tests.support.served_process import COMMAND, Process, free_ports, is_alive, process
 
@@ -305,9 +306,7 @@ time.sleep(60)
 
 
 def test_a_second_signal_ends_a_process_that_hangs() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HANGS], stdout=subprocess.PIPE, text=True
-    ) as hanging:
+    with child_process([sys.executable, "-c", HANGS], stdout=subprocess.PIPE, text=True) as hanging:
         assert hanging.stdout is not None
         assert hanging.stdout.readline() == "ready\n"
         hanging.send_signal(signal.SIGINT)
@@ -321,7 +320,7 @@ def test_on_a_terminal_the_status_line_is_rewritten_in_place(policy_file: Path) 
     ours, theirs = pty.openpty()
     port = free_ports()
     arguments = ["--model", str(policy_file), "--port", str(port)]
-    with subprocess.Popen([*COMMAND, *arguments], stdout=theirs, stderr=theirs) as running:
+    with child_process([*COMMAND, *arguments], stdout=theirs, stderr=theirs) as running:
         os.close(theirs)
         output = b""
         while output.count(b"\r\x1b[K") < 4:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.robots.franka_driver.rig import Robot, control_box
+from tests.support.children import children_with
 from tests.support.served import DEADLINE_S, state_when, tracking
 from tests.support.served_process import Process, is_alive, process
 
@@ -84,11 +85,9 @@ def run_skill(client: SkillClient, wanted: Callable[[Telemetry], bool]) -> None:
 
 
 def driver_of(running: Process) -> psutil.Process:
-    """Returns the driver, a child of the controller."""
-    for child in running.processes()["controller"].children():
-        if child.cmdline()[-1] == "skill_robots.franka_driver":
-            return child
-    raise AssertionError("the controller has no driver")
+    """Returns the driver, which the controller starts before the hand's process."""
+    controller = running.processes()["controller"]
+    return children_with("-m skill_robots.franka_driver", controller.pid)[0]
 
 
 @both_robots

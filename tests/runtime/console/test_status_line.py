@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.support.children import child_process
 from tests.support.served import DEADLINE_S
 
 from skill_runtime.console.status_line import LiveLine, cut
@@ -77,7 +78,7 @@ sys.stdin.readline()
 
 def test_on_a_terminal_lines_stand_above_the_status() -> None:
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
+    with child_process(
         [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=theirs, stderr=theirs
     ) as running:
         output = b""

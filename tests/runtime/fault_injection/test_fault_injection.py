@@ -19,7 +19,8 @@ import pytest
 import tyro
 import zmq
 from benchmarks.safety.planted import PLANTS, TRACKED, found
-from tests.support.served import DEADLINE_S
+from tests.support.children import child_process, children_with
+from tests.support.served import DEADLINE_S, until
 
 from skill_proto.faults import FAULTS
 from skill_robots.arm import ArmSpec
@@ -154,7 +155,7 @@ def test_the_command_reports_its_runs_and_refuses_invalid_options() -> None:
 def test_an_interrupt_keeps_the_runs_that_have_ended() -> None:
     command = [sys.executable, "-m", "skill_runtime.fault_injection", "--model", str(MODEL)]
     command += ["--ticks", "1000000", "--run-ticks", "100", "--workers", "2"]
-    with subprocess.Popen(
+    with child_process(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -173,13 +174,9 @@ def test_an_interrupt_keeps_the_runs_that_have_ended() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_workers_end_with_a_campaign_that_is_killed(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "skill_runtime.fault_injection", "--model", str(MODEL)]
-    with subprocess.Popen([*command, "--ticks", "10000000", "--workers", "2"]) as process:
-        parent, workers = psutil.Process(process.pid), list[psutil.Process]()
-        ends = time.monotonic() + DEADLINE_S
-        while not workers and time.monotonic() < ends:
-            workers = [one for one in parent.children() if "spawn_main" in " ".join(one.cmdline())]
-            time.sleep(0.05)
-        assert workers
+    with child_process([*command, "--ticks", "10000000", "--workers", "2"]) as process:
+        until(lambda: bool(children_with("spawn_main", process.pid)))
+        workers = children_with("spawn_main", process.pid)
         process.send_signal(number)
     _, alive = psutil.wait_procs(workers, timeout=DEADLINE_S)
     for worker in alive:

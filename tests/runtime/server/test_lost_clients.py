@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from tests.runtime.server.raw_client import RawClient, assert_error
+from tests.support.children import child_process
 from tests.support.served import LocalServer, Served, until
 
 CLIENT = """
@@ -56,7 +57,7 @@ def test_after_the_lease_expires_the_arm_holds(
 def test_after_kill_9_of_a_client_the_arm_comes_to_rest(served: Served) -> None:
     server = served.server
     command = [sys.executable, "-c", CLIENT, server.addresses.commands]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with child_process(command, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == b"moving\n"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
-import psutil
 import pytest
+from tests.support.children import child_process, children_with
 from tests.support.served import DEADLINE_S
 from tests.training.sweep.test_sweep import TINY, command, sweep
 
@@ -19,28 +18,16 @@ pytest.importorskip("ray")
 LONG = tuple("24000" if word == "400" else word for word in TINY)
 
 
-def trainings(root: psutil.Process) -> list[psutil.Process]:
-    """Returns the processes of ``skill-train`` below a process."""
-    return [one for one in root.children(recursive=True) if "--run-dir" in " ".join(cmdline(one))]
-
-
-def cmdline(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
-
-
 @pytest.mark.slow
 def test_a_lost_worker_costs_the_steps_since_its_checkpoint(tmp_path: Path) -> None:
     flags = ("--seeds", "0,1", "--ray", "local")
     common = (*LONG, "--checkpoint-interval", "800")
-    with subprocess.Popen(command(tmp_path, *flags, common=common)) as process:
-        root, ends = psutil.Process(process.pid), time.monotonic() + 3 * DEADLINE_S
+    with child_process(command(tmp_path, *flags, common=common)) as process:
+        ends = time.monotonic() + 3 * DEADLINE_S
         while not (tmp_path / "seed0" / "checkpoint.pt").exists():
             assert time.monotonic() < ends
             time.sleep(0.1)
-        (training,) = [one for one in trainings(root) if "seed0" in " ".join(cmdline(one))]
+        (training,) = children_with(f"--run-dir {tmp_path / 'seed0'}", process.pid, all_below=True)
         worker = training.parent()
         assert worker is not None
         os.kill(worker.pid, signal.SIGKILL)

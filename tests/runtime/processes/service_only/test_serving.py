@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 import zmq
+from tests.support.children import children_with
 from tests.support.policy_services import serving_policies
 from tests.support.served import DEADLINE_S, until
 
@@ -112,11 +112,7 @@ def test_no_simulator_is_loaded(serving: ServingPolicies) -> None:
     found = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     assert not {"mujoco", "skill_robots", "pybullet", "torch"} & set(found)
     assert "skill_runtime" in found
-    (child,) = [
-        process
-        for process in psutil.Process().children()
-        if "skill_runtime.processes.service_only.process" in process.cmdline()
-    ]
+    (child,) = children_with("skill_runtime.processes.service_only.process")
     maps = {Path(entry.path).name for entry in child.memory_maps()}
     assert any("onnxruntime" in name for name in maps)
     assert not any("mujoco" in name for name in maps)
@@ -180,11 +176,7 @@ def test_a_service_that_is_killed_answers_again_and_says_that_the_state_is_lost(
     with PolicyClient(serving.address, timeout_s=1.0) as client:
         for _ in range(5):
             client.act(AT_REST, session="a", goal=GOAL, model="goal")
-        (child,) = [
-            process
-            for process in psutil.Process().children()
-            if "skill_runtime.processes.service_only.process" in process.cmdline()
-        ]
+        (child,) = children_with("skill_runtime.processes.service_only.process")
         child.kill()
         started = time.monotonic()
         with pytest.raises((ServerUnreachableError, SessionLostError)):
@@ -206,11 +198,7 @@ def test_a_request_for_the_process_before_a_restart_is_refused_and_has_no_effect
 ) -> None:
     with PolicyClient(serving.address, timeout_s=DEADLINE_S) as client:
         before = client.hello().instance
-    (child,) = [
-        process
-        for process in psutil.Process().children()
-        if "skill_runtime.processes.service_only.process" in process.cmdline()
-    ]
+    (child,) = children_with("skill_runtime.processes.service_only.process")
     child.kill()
     with PolicyClient(serving.address, timeout_s=DEADLINE_S) as client:
         after = client.hello().instance

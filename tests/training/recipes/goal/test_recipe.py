@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 import torch
+from tests.support.children import child_process
 from tests.support.training_runs import start_run, train
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
@@ -346,7 +347,7 @@ def test_a_killed_run_continues_to_the_same_end(
     checkpoint = tmp_path / "run" / "checkpoint.pt"
     flags = [word for name, value in FLAGS.items() for word in (f"--{name}", *value.split())]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
+    with child_process(
         [*skill_train_command, "goal", *flags],
         cwd=tmp_path,
         env=environment,

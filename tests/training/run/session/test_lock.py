@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support.children import child_process
 
 from skill_training.errors import RunDirectoryError
 from skill_training.run.directory import RunDirectory
@@ -28,7 +29,7 @@ with locked(Path(sys.argv[1]), "trains"):
 
 
 def test_a_second_writer_is_refused_until_the_first_is_killed(tmp_path: Path) -> None:
-    with subprocess.Popen(
+    with child_process(
         [sys.executable, "-c", HOLD, str(tmp_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.support.children import child_process
 
 from skill_training.run.session.streams import unfailing, unfailing_output
 
@@ -49,7 +50,7 @@ def test_a_pipe_without_a_reader_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "done"
     reader, writer = os.pipe()
     try:
-        with subprocess.Popen(
+        with child_process(
             [sys.executable, "-c", SAY.replace("range(3)", "range(50)"), str(path)],
             stdout=writer,
             stderr=writer,
