@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,12 @@ from skill_training.run.config_io import config_from_json, flags_between
 from skill_training.run.session import changes, lock
 from skill_training.run.session.record import now
 from skill_training.run.session.replaced_file import replace_text
+
+EXPORTED = "exported_env_steps"
+"""Entry of run.json: environment steps at the last export; None while there are more.
+
+A policy that cannot be served by design has this entry and no file.
+"""
 
 NEEDED_FACTS = ("code_revision", "machine", "versions")
 """Entries of run.json that an export needs."""
@@ -60,6 +66,15 @@ class RunDirectory:
     def has_run(self) -> bool:
         """Whether a run was started here."""
         return self._config.is_file()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a run here has trained and exported its policy, which may have no file."""
+        if self.policy.is_file():
+            return True
+        with suppress(RunDirectoryError):
+            return self.facts().get(EXPORTED) is not None
+        return False
 
     @contextmanager
     def writing(self, activity: str = "trains") -> Generator[None]:

@@ -10,8 +10,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from skill_training.errors import (
 )
 from skill_training.recipes.registry import recipe_for
 from skill_training.run.config_io import shortest_command
-from skill_training.run.directory import RunDirectory, new_directory
+from skill_training.run.directory import EXPORTED, RunDirectory, new_directory
 from skill_training.run.metrics_log import MetricsLog
 from skill_training.run.policy_export import write_policy
 from skill_training.run.progress import Progress
@@ -38,9 +38,6 @@ from skill_training.run.session.physics_warnings import physics_warnings_logged
 from skill_training.run.trainer import Trainer
 
 logger = logging.getLogger(__name__)
-
-EXPORTED = "exported_env_steps"
-"""Entry of run.json: environment steps of the run's policy file, None while it is outdated."""
 
 
 def start(config: TrainConfig) -> RunDirectory:
@@ -136,10 +133,20 @@ def _train_with(trainer: Trainer, changes: dict[str, Any], interruption: Interru
             ) from None
     facts = directory.facts()
     if not directory.policy.is_file() or facts.get(EXPORTED, trainer.env_steps) is None:
-        with interruption.at_once():
+        with interruption.at_once(), _noted(directory, {**facts, EXPORTED: trainer.env_steps}):
             _export(trainer, trained_here=trains)
-        _note(directory, {**facts, EXPORTED: trainer.env_steps})
     return True
+
+
+@contextmanager
+def _noted(directory: RunDirectory, facts: record.Facts) -> Generator[None]:
+    """Writes facts after an export, also after that of a policy that has no file by design."""
+    try:
+        yield
+    except NothingToShipError:
+        _note(directory, facts)
+        raise
+    _note(directory, facts)
 
 
 def _export(trainer: Trainer, *, trained_here: bool) -> None:

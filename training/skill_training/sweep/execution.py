@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from skill_training.config import TrainConfig
 from skill_training.errors import ConfigError, RunDirectoryError
+from skill_training.run.directory import RunDirectory
 from skill_training.run.session.replaced_file import replace_text
 from skill_training.sweep.grid import Run
 from skill_training.sweep.local import Ended, log_file, run_locally
@@ -40,8 +41,8 @@ class Place:
 
 
 def is_finished(folder: Path, run: Run) -> bool:
-    """Returns whether the policy of a run is there."""
-    return (folder / run.name / "policy.onnx").is_file()
+    """Returns whether a run has trained and exported its policy."""
+    return RunDirectory(folder / run.name).is_finished
 
 
 def run_missing(

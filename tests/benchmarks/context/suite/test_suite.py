@@ -17,6 +17,7 @@ from benchmarks.context.suite.results import Scored, print_world, quantities_of
 
 from skill_robots.worlds.varied.table import VARIED
 from skill_training.recipes.context.config import Objective
+from skill_training.run.directory import RunDirectory
 
 TINY = [
     *("--warmup-steps", "80", "--n-envs", "4", "--window", "10", "--env-steps-per-update", "80"),
@@ -50,6 +51,9 @@ def test_a_comparison_goes_on_and_shows_what_it_has(
     main(config, TINY)
     policy = tmp_path / "crippled_half_cheetah" / "satesac_seed0" / "policy.onnx"
     written = policy.stat().st_mtime_ns
+    told = tmp_path / "crippled_half_cheetah" / "told_seed0"
+    assert not (told / "policy.onnx").exists()
+    assert RunDirectory(told).is_finished
     assert (tmp_path / "curves.png").stat().st_size > 1000
     capsys.readouterr()
 
