@@ -10,9 +10,9 @@ ARGS ?=
 SEED ?= 0
 TICKS ?= 200000
 
-# One thread in each process. A file of tests stays in one process; in the order of names, long files
+# One thread in each process, and the slowest tests are listed at the end. A file of tests stays in one process; in the order of names, long files
 # of few tests do not come last, where one process would wait for the other.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --durations 25 --durations-min 15
 PARALLEL := --dist loadfile --no-loadscope-reorder --numprocesses
 
 # Runs both halves, also if the first one fails. Tests in real time run two at a time; those that

@@ -15,7 +15,7 @@ from tests.training.sweep.test_sweep import TINY, command, sweep
 
 pytest.importorskip("ray")
 
-LONG = tuple("24000" if word == "400" else word for word in TINY)
+LONG = tuple("12000" if word == "400" else word for word in TINY)
 
 
 @pytest.mark.slow

@@ -121,7 +121,7 @@ def test_a_run_that_fails_does_not_end_the_others(tmp_path: Path) -> None:
 
 def test_a_killed_sweep_leaves_no_process_and_goes_on(tmp_path: Path) -> None:
     long = (*TINY, "--checkpoint-interval", "80")
-    long = tuple("40000" if word == "400" else word for word in long)
+    long = tuple("16000" if word == "400" else word for word in long)
     with child_process(command(tmp_path, "--seeds", "0", common=long)) as process:
         ends = time.monotonic() + DEADLINE_S
         while not (tmp_path / "seed0" / "checkpoint.pt").exists() and time.monotonic() < ends:

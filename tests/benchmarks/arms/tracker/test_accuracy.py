@@ -46,7 +46,7 @@ def rendered(*words: str) -> str:
 @pytest.mark.slow
 def test_the_tracker_keeps_its_bars(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
-    words = ("--scenes", "40", "--lifted", "6", "--json", str(path))
+    words = ("--scenes", "20", "--lifted", "4", "--json", str(path))
     rendered("-m", "benchmarks.arms.tracker.accuracy", *words)
     result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     for kind in ("exact", "sheet"):
