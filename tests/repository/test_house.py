@@ -54,3 +54,12 @@ def test_every_pattern_is_found() -> None:
     }
     for name, pattern in house.PATTERNS.items():
         assert house.re.search(pattern, texts[name]), name
+
+
+def test_every_benchmark_of_the_results_is_in_the_list() -> None:
+    root = Path(__file__).parents[2]
+    pages = [(root / "docs" / name).read_text() for name in ("results.md", "history.md")]
+    cited = set(re.findall(r"python -m\s+benchmarks\.([a-z_.]+[a-z])", "\n".join(pages)))
+    listed = (root / "benchmarks" / "README.md").read_text()
+    assert len(cited) > 20
+    assert {name for name in cited if f"`{name}" not in listed} == set()

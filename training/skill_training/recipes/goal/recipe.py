@@ -58,8 +58,8 @@ SHOWN = {
 """Metrics of the progress bar, by a short name."""
 
 DESCRIPTIONS: dict[Knowledge, str] = {
-    "inferred": "Brings a 4 cm cube to rest at a goal on the table. Infers the cube's mass and the "
-    "table's friction from its own pushes.",
+    "inferred": "Brings a 4 cm cube to rest at a goal on the table. Infers from its own pushes how "
+    "the cube moves under them, above all the friction of the table.",
     "told": "Brings a 4 cm cube to rest at a goal on the table, given the true mass and friction.",
     "untold": "Brings a 4 cm cube to rest at a goal on the table at any mass and friction within "
     "the trained ranges, without knowledge of them (context-free).",
