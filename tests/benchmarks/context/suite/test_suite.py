@@ -103,6 +103,15 @@ def test_returns_are_means_over_training_seeds(capsys: pytest.CaptureFixture[str
     assert quantities_of(found) == {"mass": ["mass"]}
 
 
+def test_a_joint_that_no_context_cripples_is_not_in_the_mean(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = {"r2.crippled_a.train": 0.0, "r2.crippled_b.train": 0.9, "r2.crippled_c.train": 0.7}
+    print_world(Scored(world="crippled_ant", finals={"ccm": [run]}, logs={"ccm": []}))
+    cells = capsys.readouterr().out.splitlines()[-1].split("|")[1:]
+    assert cells[6].strip() == "0.80 / - / -"
+
+
 def test_a_curve_has_the_steps_of_all_runs() -> None:
     logs = [
         [{"env_steps": 10, "x": 1.0}, {"env_steps": 20, "x": 2.0}, {"env_steps": 30}],
