@@ -17,6 +17,7 @@ from skill_training.algorithms.context_sac import ContextSac
 from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig
+from skill_training.cli import main
 from skill_training.data.episodes import Episodes
 from skill_training.device import exact_matmul
 from skill_training.nets.encoder import EncoderConfig
@@ -64,13 +65,16 @@ def tiny_config() -> Callable[..., SkillConfig]:
 
 
 @pytest.fixture(scope="session")
-def tiny_flags() -> Callable[[str], list[str]]:
-    """The same run as flags of ``skill-train``, with the training task's noise."""
+def tiny_flags() -> Callable[..., list[str]]:
+    """The same run as flags of ``skill-train``, with the training task's noise.
 
-    def build(algorithm: str) -> list[str]:
+    ``tiny_flags("csf", env_steps=400)``; other settings as in SkillRunSettings.
+    """
+
+    def build(algorithm: str, **settings: int) -> list[str]:
         flags = ["--task.episode-steps", "10", f"--{algorithm}.batch-size", "16"]
         flags += [f"--{algorithm}.hidden", "16", "16"]
-        for name, value in TINY.items():
+        for name, value in {**TINY, **settings}.items():
             flags += ["--" + name.replace("_", "-"), str(value)]
         return flags
 
@@ -119,6 +123,23 @@ def skill_train(begin: Callable[..., Training]) -> Cli:
         return subprocess.CompletedProcess(arguments, status, training.output, training.output)
 
     return run
+
+
+@pytest.fixture
+def ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Calls ``main`` with a mistake, checks the exit status 2 and returns the output."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as exit_info:
+            main(arguments)
+        said = "".join(capfd.readouterr())
+        assert exit_info.value.code == 2, said
+        return said
+
+    return call
 
 
 @pytest.fixture

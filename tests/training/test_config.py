@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -181,6 +182,34 @@ def test_a_misspelt_or_missing_setting_is_refused() -> None:
     for text in ("[]", "{", "{}", '{"algorithm": {"name": "vic"}}'):
         with pytest.raises(ConfigError, match="not a configuration"):
             config_from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("algorithm", "name"), "nope", "algorithm.name is 'nope', which is none of csf, "),
+        (("algorithm", "name"), ["csf"], "algorithm.name is ['csf'], which is none of csf, "),
+        (
+            ("algorithm",),
+            ["csf"],
+            "which is a JSON object with the objects algorithm, task and run",
+        ),
+        (("algorithm", "representation"), {"field": "x", "components": 5}, "representation.field"),
+        (("algorithm", "representation"), 5, "representation"),
+        (("run",), None, "run: "),
+        (("run", "seed"), "x", "seed: "),
+        (("task",), 3, "task"),
+    ],
+)
+def test_a_damaged_entry_is_named(path: tuple[str, ...], value: object, words: str) -> None:
+    plain: dict[str, Any] = config_to_dict(UNUSUAL)
+    holder = plain
+    for part in path[:-1]:
+        holder = holder[part]
+    holder[path[-1]] = value
+    with pytest.raises(ConfigError, match=re.escape(words)) as refused:
+        config_from_json(json.dumps(plain))
+    assert "Error" not in str(refused.value)
 
 
 def test_out_of_range_settings_are_refused() -> None:

@@ -18,7 +18,7 @@ from skill_training.run import checkpoint
 from skill_training.run.metrics_log import read
 
 Begin = Callable[..., Training]
-Flags = Callable[[str], list[str]]
+Flags = Callable[..., list[str]]
 
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 
@@ -26,7 +26,7 @@ ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 @pytest.fixture
 def long(tiny_flags: Flags) -> list[str]:
     """A run of CSF in ``run`` that does not end by itself."""
-    return ["csf", *tiny_flags("csf"), "--env-steps", "4000000", "--run-dir", "run"]
+    return ["csf", *tiny_flags("csf", env_steps=4_000_000), "--run-dir", "run"]
 
 
 def _steps(run: Path) -> int:
@@ -144,7 +144,7 @@ def test_one_process_trains_in_a_directory(begin: Begin, long: list[str], tmp_pa
 
 
 def test_runs_of_one_second_have_their_own_directories(begin: Begin, tiny_flags: Flags) -> None:
-    flags = ["csf", *tiny_flags("csf"), "--env-steps", "4000000"]
+    flags = ["csf", *tiny_flags("csf", env_steps=4_000_000)]
     trainings = [begin(*flags) for _ in range(3)]
     for training in trainings:
         training.until(lambda seen=training: "%" in seen.output or seen.poll() is not None)

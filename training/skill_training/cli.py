@@ -16,6 +16,7 @@ from typing import Annotated, Any, cast
 import tyro
 
 from skill_training.config import AlgorithmSettings, RunSettings, Settings, TrainConfig
+from skill_training.data.allocation import is_out_of_memory
 from skill_training.errors import (
     ConfigError,
     LostResultError,
@@ -31,13 +32,17 @@ from skill_training.run.session import changes
 from skill_training.run.session.ending import resume_command
 from skill_training.run.session.interruption import EXIT_CODE, Interruption
 from skill_training.run.session.streams import unfailing_output
+from skill_training.words import before_common, gathered, value_of
 
 LOST_RESULT = 1
 USER_ERROR = 2
 
 SWEEP = "sweep"
-COMMON = "--"
-"""Word between the flags of a sweep and those of all its runs."""
+
+TOO_LARGE = (
+    "the run needs more memory than there is; lower --n-envs, the batch size, or the sizes of the "
+    "hidden layers and of the representation"
+)
 
 DESCRIPTION = """\
 Train robot skills and export each as one self-describing ONNX file.
@@ -154,8 +159,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except TrainingError as error:
             print(f"skill-train: {error}", file=sys.stderr)
             sys.exit(LOST_RESULT if isinstance(error, LostResultError) else USER_ERROR)
-        except KeyboardInterrupt:
-            print("skill-train: interrupted; the last checkpoint is kept", file=sys.stderr)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            print(f"skill-train: {TOO_LARGE}", file=sys.stderr)
+            sys.exit(USER_ERROR)
+        except KeyboardInterrupt as interrupt:
+            said = "; ".join(("skill-train: interrupted", *map(str, interrupt.args)))
+            print(said, file=sys.stderr)
             sys.exit(EXIT_CODE + signal.SIGINT)
 
 
@@ -163,11 +174,11 @@ def parse(typed: Sequence[str]) -> AnyCommand:
     """Returns the command that the words on the command line give.
 
     Raises:
-        ConfigError: a value is out of its range.
+        ConfigError: a value is out of its range, or a flag is given twice.
         SystemExit: help was requested, or a flag is unknown or unreadable; tyro has printed it.
     """
     name = typed[0] if typed else ""
-    world, preset = _value("--world", typed), _value("--preset", typed)
+    world, preset = value_of("--world", typed), value_of("--preset", typed)
     commands = _commands(name, world, preset)
     try:
         with settings_registry():
@@ -177,8 +188,8 @@ def parse(typed: Sequence[str]) -> AnyCommand:
                 )
             # One command at a time, so that a misspelt flag is compared with its flags alone.
             command = commands[name]
-            own = _before_common(typed) if name == SWEEP else typed
-            options: dict[str, Any] = {"description": command.summary, "args": own[1:]}
+            own = gathered((before_common(typed) if name == SWEEP else typed)[1:])
+            options: dict[str, Any] = {"description": command.summary, "args": own}
             if command.default is not None:
                 options["default"] = command.default
             return tyro.cli(command.kind, prog=f"skill-train {name}", **options)
@@ -212,17 +223,6 @@ class _Command:
     kind: type[AnyCommand]
     summary: str
     default: Train | None = None
-
-
-def _value(flag: str, typed: Sequence[str]) -> str | None:
-    """Returns the value of a flag on which other flags depend; None if it is not given."""
-    found = None
-    for place, word in enumerate(typed):
-        name, equals, value = word.partition("=")
-        if name == flag:
-            following = typed[place + 1] if place + 1 < len(typed) else None
-            found = value if equals else following
-    return found
 
 
 def _commands(
@@ -281,11 +281,6 @@ def _train_command(default: TrainConfig, summary: str) -> _Command:
     return _Command(kind=kind, summary=summary, default=start)
 
 
-def _before_common(typed: Sequence[str]) -> Sequence[str]:
-    """Returns the words of a sweep before those of all its runs."""
-    return typed[: typed.index(COMMON)] if COMMON in typed else typed
-
-
 def _sweep(command: Sweep, typed: Sequence[str]) -> int:
     # Imported here: a training process needs none of it.
     from skill_training.sweep.sweep import SweepOptions, run_sweep
@@ -298,7 +293,7 @@ def _sweep(command: Sweep, typed: Sequence[str]) -> int:
         folder=command.folder,
         seeds=command.seeds,
         settings=command.settings,
-        common=tuple(typed[len(_before_common(typed)) + 1 :]),
+        common=tuple(typed[len(before_common(typed)) + 1 :]),
         jobs=command.jobs,
         ray=command.ray,
         metrics=command.metrics,
@@ -307,6 +302,8 @@ def _sweep(command: Sweep, typed: Sequence[str]) -> int:
     for failure in outcome.failures:
         print(f"skill-train sweep: {failure}", file=sys.stderr)
     print(outcome.table)
+    if outcome.unknown:
+        raise ConfigError(outcome.unknown)
     return LOST_RESULT if outcome.failures else 0
 
 
@@ -365,6 +362,9 @@ def _train(command: Train, typed: Sequence[str]) -> int:
         except NothingToShipError as reason:
             print(f"finished without a policy file: {reason}", file=sys.stderr)
             return 0
+        except KeyboardInterrupt:
+            kept = (f"{directory.checkpoint} is kept",) if directory.checkpoint.is_file() else ()
+            raise KeyboardInterrupt(*kept) from None
     if interruption.signal is None:
         return LOST_RESULT
     resume = resume_command(config.algorithm_name, directory.path)

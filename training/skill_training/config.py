@@ -22,6 +22,9 @@ DEFAULT_ENV_STEPS = 1_600_000
 PositiveInt = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=1 << 31)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+LayerSize = Annotated[int, Field(ge=1, le=8192)]
+BatchSize = Annotated[int, Field(ge=1, le=100_000)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -85,7 +88,7 @@ class RunSettings:
     multiplies bfloat16 natively. 'auto' is bfloat16 on such a CPU, else float32. The same seed
     gives other numbers in the other precision."""
 
-    threads: PositiveInt = 1
+    threads: Threads = 1
     """Number of threads of torch and of the physics. On a shared CPU one is fastest."""
 
     log_interval: PositiveInt = 16_000

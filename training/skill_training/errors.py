@@ -6,6 +6,7 @@ TrainingError
  ├── RunDirectoryError  a run directory is missing, incomplete, in use or of another run
  ├── LostResultError    a training ended without its result
  │    ├── DivergedError      a loss, a parameter or an action is not finite
+ │    ├── WorldFailedError   the world of a training fails
  │    └── UnsavedError       the last checkpoint or the policy could not be written
  └── ExportError        a policy file or card cannot be written, or differs from the network
       └── NothingToShipError  the policy of a finished run cannot be served by design
@@ -36,6 +37,10 @@ class LostResultError(TrainingError):
 
 class DivergedError(LostResultError):
     """A loss, a parameter or an action of a training is not finite."""
+
+
+class WorldFailedError(LostResultError):
+    """The world of a training fails, such as an environment that raises an error."""
 
 
 class UnsavedError(LostResultError):

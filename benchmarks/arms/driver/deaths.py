@@ -259,7 +259,7 @@ HEADINGS = (
 
 def main() -> None:
     """Runs the benchmark."""
-    options = tyro.cli(Options, description=__doc__)
+    options = tyro.cli(Options, prog="python -m benchmarks.arms.driver.deaths", description=__doc__)
     if "network cut 1 s" in options.events and "SKILL_OWN_NETWORK" not in os.environ:
         _enter_own_network()
     results = [

@@ -185,7 +185,7 @@ def measure_cost(address: str, servo_rate_hz: float) -> dict[str, float]:
 
 def main() -> None:
     """Runs the benchmark."""
-    options = tyro.cli(Options, description=__doc__)
+    options = tyro.cli(Options, prog="python -m benchmarks.arms.driver.skills", description=__doc__)
     results = [run_robot(robot, options) for robot in options.robots]
     print_table(
         ("robot", "library", *COLUMNS),

@@ -227,4 +227,4 @@ def main(config: Config) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Config, description=__doc__)))
+    sys.exit(main(tyro.cli(Config, prog="python -m benchmarks.arms.ladder", description=__doc__)))

@@ -84,7 +84,7 @@ class Separation:
 
 def main() -> None:
     """Measures every policy and prints its table."""
-    config = tyro.cli(Config, description=__doc__)
+    config = tyro.cli(Config, prog="python -m benchmarks.context.outside", description=__doc__)
     started = time.monotonic()
     results: dict[str, Mapping[str, object]] = {}
     for path in config.policies:

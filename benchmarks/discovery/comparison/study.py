@@ -21,7 +21,7 @@ from benchmarks.discovery.comparison.pool import run_jobs
 from benchmarks.discovery.comparison.rows import Row
 from benchmarks.discovery.comparison.scoring import Extent, Job
 from skill_robots.worlds.registry import TABLETOP, WorldConfig, world_name
-from skill_training.cli import COMMON, check, config_of
+from skill_training.cli import check, config_of
 from skill_training.config import TrainConfig, differences
 from skill_training.errors import RunDirectoryError, TrainingError
 from skill_training.recipes.discovery.config import SkillConfig
@@ -29,7 +29,8 @@ from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import FILE_NAME, read
 from skill_training.run.session.replaced_file import replace_text
 from skill_training.sweep.execution import Place, is_finished, processors, run_missing
-from skill_training.sweep.grid import Run, flag_names, make_variant_runs, parse_seeds
+from skill_training.sweep.grid import Run, make_variant_runs, parse_seeds
+from skill_training.words import COMMON, flag_names
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -130,4 +130,4 @@ def _measure(path: Path, exported_by: str, fill_in: manifests.FillIn, goals: int
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options, description=__doc__))
+    main(tyro.cli(Options, prog="python -m benchmarks.serving.foreign", description=__doc__))

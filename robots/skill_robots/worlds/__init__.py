@@ -5,7 +5,7 @@
 - ``mujoco_world``: n scenes of such a body in one batch.
 - ``packaged``: bodies of other packages, such as Quadruped of dm_control.
 - ``camera``: frames of a world's scenes.
-- ``gymnasium_world``: any Gymnasium environment.
+- ``gymnasium_env``: any Gymnasium environment.
 - ``tabletop_world``: the Panda on its table.
 - ``lift``: the Panda lifts a cube of unknown mass.
 - ``downstream``: tasks for a high level that chooses among learned skills.

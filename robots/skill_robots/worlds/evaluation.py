@@ -8,7 +8,7 @@ import numpy as np
 
 from skill_proto.arrays import Array
 from skill_robots.tasks.policy import Policy
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.metrics import goal_metrics, skill_metrics
 from skill_robots.worlds.mujoco_world import BodyConfig
 from skill_robots.worlds.registry import WorldConfig, make_world

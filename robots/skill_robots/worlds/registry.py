@@ -24,7 +24,9 @@ from typing import Any, cast
 
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.errors import WorldError
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld, MakeEnvironment
+from skill_robots.worlds.gymnasium_env.checked import MakeEnvironment
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.world import GymnasiumWorld
 from skill_robots.worlds.lift.config import LIFT, LiftConfig
 from skill_robots.worlds.lift.world import LiftWorld
 from skill_robots.worlds.mujoco_world import ALL_BODIES, BodyConfig, MujocoWorld
@@ -107,7 +109,10 @@ def find_environment(name: str, settings: tuple[str, ...] = ()) -> MakeEnvironme
     Raises:
         WorldError: there is no such environment.
     """
-    arguments = dict(map(_parse_setting, settings))
+    pairs = [_parse_setting(text) for text in settings]
+    arguments = dict(pairs)
+    if len(arguments) < len(pairs):
+        raise WorldError(f"--task.settings gives a name twice: {', '.join(settings)}")
     if name.startswith(GYMNASIUM):
         import gymnasium
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from skill_proto.validation_text import describe_errors
 from skill_robots.worlds.errors import UntrustedWorldError, WorldError
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.registry import (
     WorldConfig,
     default_config,

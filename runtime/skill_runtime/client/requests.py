@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict, TypeVar, cast
 
@@ -89,6 +91,27 @@ def check_timeout(timeout_s: object) -> float:
     raise InvalidUseError(
         f"timeout_s takes a number of seconds above 0, up to {MAX_TIMEOUT_S:g}, got "
         f"{printable(clip(repr(timeout_s), 60))}. Fix: give one, e.g. timeout_s=2.0"
+    )
+
+
+def check_finite(name: str, seconds: float | None) -> None:
+    """Refuses a duration with which no time can be computed.
+
+    Args:
+        name: Name of the argument.
+        seconds: The duration [s]; None if it is not given.
+
+    Raises:
+        CommandRefusedError: ``invalid``, it is not a finite number.
+    """
+    # Other objects than numbers raise TypeError, and whole numbers beyond a float OverflowError.
+    with suppress(TypeError, OverflowError):
+        if seconds is None or math.isfinite(seconds):
+            return
+    raise CommandRefusedError(
+        "invalid",
+        f"{name} takes a finite number of seconds, got {printable(clip(repr(seconds), 60))}",
+        f"give one, e.g. {name}=0.02, or leave it out",
     )
 
 

@@ -21,7 +21,7 @@ from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.tabletop.rollouts import evaluation_skills
 from skill_robots.worlds.errors import UntrustedWorldError, WorldError
 from skill_robots.worlds.evaluation import evaluate_goals, exact, run_skills
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.metrics import skill_metrics
 from skill_robots.worlds.registry import (
     ConfigWithSets,

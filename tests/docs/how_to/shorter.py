@@ -30,11 +30,12 @@ DOCTOR_CPU = Change(because=MEASURED_BRIEFLY, words={"--cpu 3": "--cpu 0"}, adds
 TRAINED_BRIEFLY = (
     "a training takes minutes to hours; Ctrl-C ends it once it has learned from some steps"
 )
-TINY = "--n-envs 4 --warmup-steps 1 --log-interval 1"
+FIRST_STEP = "--warmup-steps 1 --log-interval 1"
+TINY = f"--n-envs 4 {FIRST_STEP}"
 TRAINED = Change(because=TRAINED_BRIEFLY, adds=f"{TINY} --task.episode-steps 10")
 EIGHT_SCENES = Change(
     because=f"{TRAINED_BRIEFLY}; a task has eight scenes",
-    adds=f"{TINY} --task.episode-steps 10 --n-envs 8",
+    adds=f"--n-envs 8 {FIRST_STEP} --task.episode-steps 10",
 )
 WINDOW = Change(
     because=f"{TRAINED_BRIEFLY}; an episode has at least one window of 50 steps",
@@ -54,7 +55,19 @@ SMALL_FRAMES = Change(
     adds=f"{TINY} --task.episode-steps 10 --csf.representation.pixels.size 16 "
     "--csf.representation.pixels.channels 4",
 )
-SHORT_GOALS = Change(because=TRAINED_BRIEFLY, adds=f"{TINY} --task.steps-per-goal 5")
+SMALLER_FRAMES = Change(
+    because=SMALL_FRAMES.because,
+    words={"pixels.size 32": "pixels.size 16", "channels 16 32 32": "channels 4"},
+    adds=f"{TINY} --task.episode-steps 10",
+)
+SHORT_GOALS = Change(
+    because=TRAINED_BRIEFLY, adds=f"{TINY} --high.hold-steps 5 --task.steps-per-goal 5"
+)
+SHORTER_GOALS = Change(
+    because=TRAINED_BRIEFLY,
+    words={"--task.steps-per-goal 100": "--task.steps-per-goal 5"},
+    adds=f"{TINY} --high.hold-steps 5",
+)
 LENGTHENED = Change(because=TRAINED_BRIEFLY, words={"3200000": "1600040"})
 SWEPT = Change(because=f"{TRAINED_BRIEFLY}; one process suffices", words={" -- ": " --jobs 1 -- "})
 

@@ -87,7 +87,7 @@ COMMANDS: dict[str, dict[str, Step]] = {
         f"skill-train csf --world half_cheetah {PIXELS} {OF_32} "
         "--csf.representation.pixels.every 8 --csf.representation.learning-rate 1e-3 "
         "--csf.batch-size 128 --env-steps 76800 --eval-interval 12800": trains(
-            shorter.SMALL_FRAMES
+            shorter.SMALLER_FRAMES
         ),
         f"skill-train csf {PIXELS} --csf.representation.pixels.camera cube {OF_32} "
         "--csf.representation.learning-rate 1e-3 --csf.batch-size 128 --env-steps 64000 "
@@ -98,6 +98,6 @@ COMMANDS: dict[str, dict[str, Step]] = {
         "skill-train high --high.low-level models/csf_half_cheetah.onnx "
         "--world half_cheetah_goal": trains(shorter.SHORT_GOALS),
         "skill-train high --high.low-level models/csf_panda.onnx --world tabletop --task.goals 2 "
-        "--task.steps-per-goal 100": trains(shorter.SHORT_GOALS),
+        "--task.steps-per-goal 100": trains(shorter.SHORTER_GOALS),
     },
 }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from skill_robots.worlds.errors import WorldError
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.registry import (
     default_config,
     is_given_by_name,
@@ -121,6 +121,7 @@ def test_a_module_of_the_present_folder_is_found(
         ("math:make", (), "'math' of the world 'math:make' has no 'make'"),
         ("math:pi", (), "is a float; it must be a function"),
         (POINT, ("gain",), "takes 'name=value', got 'gain'"),
+        (POINT, ("gain=1", "gain=2"), "gives a name twice: gain=1, gain=2"),
         (POINT, ("weight=1",), "cannot be made.*weight"),
     ],
 )

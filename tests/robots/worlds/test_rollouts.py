@@ -7,7 +7,8 @@ import pytest
 from tests.robots.worlds.environments import Point
 
 from skill_proto.arrays import Array
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.world import GymnasiumWorld
 from skill_robots.worlds.metrics import skill_metrics
 from skill_robots.worlds.rollouts import world_rollouts
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from skill_robots.worlds.errors import UntrustedWorldError, WorldError
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.mujoco_world import BodyConfig
 from skill_robots.worlds.trained import trained_config
 from skill_robots.worlds.varied.world import VariedConfig

@@ -20,6 +20,7 @@ from skill_runtime.client import (
     SkillClient,
 )
 from skill_runtime.client.aio import AsyncSkillClient
+from skill_runtime.client.policy.knowledge import Knowledge
 from skill_runtime.client.requests import make_request, to_arrays, to_vector
 
 NOWHERE = "tcp://127.0.0.1:1"
@@ -195,3 +196,21 @@ def test_an_address_that_cannot_be_used_is_refused_by_a_call(address: str) -> No
 @pytest.mark.parametrize("name", [None, "x" * 1000, "\ud800\n", 3])
 def test_any_name_is_accepted(name: Any) -> None:  # noqa: ANN401  wrong types
     SkillClient(NOWHERE, name=name).close()
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf, -math.inf, 10**400, "soon"])
+def test_a_deadline_that_is_no_time_is_named(seconds: float) -> None:
+    with pytest.raises(
+        CommandRefusedError, match="deadline_s takes a finite number of seconds"
+    ) as e:
+        Knowledge(NOWHERE, 1.0, "test").deadline(seconds)
+    assert e.value.code == "invalid"
+
+
+def test_a_deadline_may_have_passed() -> None:
+    known = Knowledge(NOWHERE, 1.0, "test")
+    assert known.deadline(None) is None
+    early, late = known.deadline(-1.0), known.deadline(1)
+    assert early is not None
+    assert late is not None
+    assert early < late

@@ -15,7 +15,7 @@ import skill_training
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.franka.specs import PANDA
 from skill_robots.motion.policy_support import UnsupportedPolicyError, check_supported
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.registry import make_world
 from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.dispatch import find_evaluation

@@ -9,7 +9,8 @@ import pytest
 from tests.robots.worlds.environments import Point
 from tests.training.collection.test_pixel_collector import PositionCamera
 
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.world import GymnasiumWorld
 from skill_training.collection.frame_statistics import SMALLEST_CHANGE, measure_frames
 
 

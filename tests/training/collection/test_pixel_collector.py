@@ -10,7 +10,8 @@ import torch
 from tests.robots.worlds.environments import Point
 
 from skill_proto.arrays import Ids
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.world import GymnasiumWorld
 from skill_training.algorithms.csf import Csf, CsfConfig
 from skill_training.collection.pixel_collector import PixelCollector
 from skill_training.data.frame_store import FrameStore

@@ -7,7 +7,8 @@ from typing import Any, cast
 import torch
 from tests.robots.worlds.environments import Point
 
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.world import GymnasiumWorld
 from skill_training.algorithms.csf import Csf, CsfConfig
 from skill_training.collection.skill_collector import SkillCollector
 from skill_training.data.replay import Batch, ReplayBuffer

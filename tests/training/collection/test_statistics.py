@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from tests.robots.worlds.environments import Point
 
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.world import GymnasiumWorld
 from skill_robots.worlds.registry import default_config, make_world
 from skill_training.collection.statistics import determination, measure_statistics
 

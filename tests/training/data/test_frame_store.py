@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from skill_training.data.frame_store import FrameStore
+from skill_training.errors import ConfigError
 
 
 def frames(*values: int) -> np.ndarray:
@@ -67,3 +68,8 @@ def test_too_many_frames_and_other_sizes_are_refused() -> None:
         FrameStore(4, 2).add(frames(*range(5)))
     with pytest.raises(ValueError, match="the saved replay has 0 frames of"):
         FrameStore(4, 3).load_state_dict(FrameStore(4, 2).state_dict())
+
+
+def test_frames_beyond_the_memory_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--csf\.x 1000000000000 needs 12,000\.0 GB of memory"):
+        FrameStore(10**12, 2, flag="--csf.x")

@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from skill_training.algorithms.context_sac_config import ContextSacConfig
+from skill_training.config import RunSettings
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.errors import ConfigError
 from skill_training.nets.encoder import EncoderConfig
+from skill_training.recipes.checks import check_gradient_steps
 from skill_training.recipes.goal.config import GoalConfig, GoalRunSettings, GoalSacConfig
 from skill_training.recipes.goal.world import GoalTaskConfig
+from skill_training.recipes.registry import RECIPES, default_config, recipe_for
 from skill_training.recipes.skill_aware.config import METHODS, BenchmarkConfig, BenchmarkRunSettings
 from skill_training.recipes.skill_aware.world import SkillAwareTaskConfig
+
+
+@pytest.mark.parametrize(
+    ("steps", "warmup", "per_update", "enough"),
+    [(400, 10_000, 32, 10_032), (10_000, 10_000, 1, 10_001), (60_000, 10_000, 90_000, 100_000)],
+)
+def test_a_run_without_a_gradient_step_is_refused(
+    steps: int, warmup: int, per_update: int, enough: int
+) -> None:
+    run = RunSettings(
+        env_steps=steps, warmup_steps=warmup, env_steps_per_update=per_update, n_envs=2
+    )
+    with pytest.raises(ConfigError, match=f"--env-steps {steps} leaves no .* {enough} or more"):
+        check_gradient_steps(run, episode_steps=100)
+    check_gradient_steps(replace(run, env_steps=enough), episode_steps=100)
+
+
+def test_the_length_of_a_run_is_rounded_up_to_whole_rounds() -> None:
+    run = RunSettings(env_steps=201, warmup_steps=300, env_steps_per_update=100, n_envs=2)
+    check_gradient_steps(run, episode_steps=100)
+
+
+@pytest.mark.parametrize("name", [name for recipe in RECIPES for name in recipe.config_types])
+def test_every_recipe_refuses_a_run_without_a_gradient_step(name: str) -> None:
+    config = default_config(name)
+    short = replace(config, run=replace(config.run, env_steps=400, n_envs=8, warmup_steps=10**6))
+    with pytest.raises(ConfigError, match="--env-steps 400 leaves no gradient step"):
+        recipe_for(short).check(short)
 
 
 @pytest.mark.parametrize("kind", [GoalSacConfig, *METHODS.values()])

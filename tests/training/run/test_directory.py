@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,11 @@ from skill_training.errors import ConfigError, RunDirectoryError
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.run import job
 from skill_training.run.directory import RunDirectory, new_directory
+from skill_training.run.policy_export import write_policy
 
 TinyConfig = Callable[..., SkillConfig]
 
-FACTS = {"code_revision": "0", "machine": "test", "versions": {}}
+FACTS: dict[str, Any] = {"code_revision": "0", "machine": "test", "versions": {}}
 
 
 def test_a_run_keeps_the_precision_that_it_began_with(
@@ -50,6 +52,26 @@ def test_a_damaged_precision_is_refused(tmp_path: Path, tiny_config: TinyConfig)
     directory.create(tiny_config(), {**FACTS, "matmul": "float8"})
     with pytest.raises(RunDirectoryError, match="matmul"):
         directory.resolved_config()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"machine": 5}, "machine: Input should be a valid string, got 5"),
+        ({"versions": "2"}, "versions: "),
+        ({"sessions": [{**FACTS, "versions": {"torch": 2}}]}, "sessions.0.from_env_steps: "),
+        ({"sessions": 5}, "sessions: "),
+    ],
+)
+def test_damaged_facts_are_named(
+    change: dict[str, Any], words: str, tmp_path: Path, tiny_config: TinyConfig
+) -> None:
+    directory = RunDirectory(tmp_path)
+    directory.create(tiny_config(), {**FACTS, **change})
+    with pytest.raises(RunDirectoryError) as refused:
+        write_policy(directory, tmp_path / "policy.onnx")
+    assert f"{tmp_path / 'run.json'} is damaged: " in str(refused.value)
+    assert words in str(refused.value)
 
 
 def test_an_impossible_precision_leaves_no_directory(

@@ -73,13 +73,28 @@ def test_every_combination_is_a_run() -> None:
         ([("a", ["1"]), ("a", ["2"])], []),
         ([("a", ["1"])], ["--a", "3"]),
         ([("a-b", ["1"])], ["--a_b=3"]),
-        ([], ["--seed", "3"]),
-        ([], ["--run-dir", "x"]),
     ],
 )
 def test_a_flag_is_set_once(settings: list[tuple[str, list[str]]], common: list[str]) -> None:
     with pytest.raises(ConfigError, match="a second time"):
         make_runs("csf", [0], settings, common)
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [
+        ("seed", "takes no --seed: give its seeds as --seeds"),
+        ("run-dir", "takes no --run-dir: each run gets a directory below --folder"),
+        ("resume", "takes no --resume: the same command continues a sweep"),
+    ],
+)
+def test_flags_that_a_sweep_sets_itself_are_refused(flag: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        make_runs("csf", [0], [], ["--n-envs", "4", f"--{flag}=1"])
+    with pytest.raises(ConfigError, match=words):
+        make_runs("csf", [0], [parse_setting(f"{flag}=1,2")], [])
+    with pytest.raises(ConfigError, match=words):
+        make_variant_runs([Variant(name="a", algorithm="csf", flags=(f"--{flag}", "1"))], [0], [])
 
 
 def test_named_settings_have_their_own_algorithms() -> None:

@@ -77,6 +77,12 @@ def test_all_runs_are_in_the_table_and_run_once(
     assert "median_displacement" in out
     assert [path.stat().st_mtime_ns for path in policies] == written
     assert json.loads((tmp_path / "table.json").read_text()) == rows
+    named = ("--metrics", "nope", "median_displacement")
+    code, out, err = sweep_here(capsys, tmp_path, *weights, *named)
+    assert code == 2
+    assert "--metrics nope: no run has it; there are " in err
+    assert "median_displacement" in out
+    assert "nope" not in out
 
 
 def test_another_sweep_in_the_folder_is_refused(

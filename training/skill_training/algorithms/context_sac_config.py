@@ -9,8 +9,10 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from skill_training.config import (
+    BatchSize,
     Count,
     Discount,
+    LayerSize,
     PositiveFloat,
     PositiveInt,
     Rate,
@@ -52,10 +54,10 @@ class ContextSacConfig:
     """Weight of a forward model in the encoder's loss: a network that predicts the next change of
     the observation from context, observation and action. 0: no forward model."""
 
-    hidden: tuple[PositiveInt, ...] = (256, 256)
+    hidden: tuple[LayerSize, ...] = (256, 256)
     """Sizes of the hidden layers of actor and critic. ReLU."""
 
-    episodes_per_block: PositiveInt = 32
+    episodes_per_block: BatchSize = 32
     """Number of episodes in a block, over which the encoder is unrolled at once."""
 
     updates_per_block: PositiveInt = 4
@@ -63,7 +65,7 @@ class ContextSacConfig:
     takes only the first of them. The release unrolls at every step, which would take three quarters
     of the time on a CPU."""
 
-    batch_size: PositiveInt = 256
+    batch_size: BatchSize = 256
     """Number of transitions that one gradient step draws from the block."""
 
     demonstration_share: Share = 0.0

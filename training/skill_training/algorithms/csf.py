@@ -53,7 +53,7 @@ from torch import Tensor
 
 from skill_training.algorithms.actor_critic import Loss, Metrics, descend
 from skill_training.algorithms.sac import SacConfig, SoftActorCritic
-from skill_training.config import PositiveFloat, PositiveInt
+from skill_training.config import BatchSize, PositiveFloat
 from skill_training.data.replay import Batch
 from skill_training.nets.critic import SuccessorFeatures
 
@@ -67,7 +67,7 @@ class CsfConfig(SacConfig):
     contrast_weight: PositiveFloat = 5.0
     """xi: weight of the contrastive term, which bounds the length of representation steps."""
 
-    negatives: PositiveInt = 256
+    negatives: BatchSize = 256
     """Number of negative skills, drawn at each gradient step and shared by the whole batch."""
 
 

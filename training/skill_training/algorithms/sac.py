@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from skill_training.algorithms.actor_critic import ActorCritic, Loss, Metrics, adam, descend
 from skill_training.algorithms.skills import SkillKind, sample_skills
-from skill_training.config import Discount, PositiveFloat, PositiveInt, Rate
+from skill_training.config import BatchSize, Discount, LayerSize, PositiveFloat, PositiveInt, Rate
 from skill_training.data.replay import Batch
 from skill_training.nets.actor import TanhGaussianActor
 from skill_training.nets.critic import Critic, SuccessorFeatures, update_moving_average
@@ -34,10 +34,10 @@ from skill_training.seeding import seeded_weights, torch_generator
 class SacConfig:
     """Settings of actor, critic, entropy coefficient and representation."""
 
-    hidden: tuple[PositiveInt, ...] = (256, 256)
+    hidden: tuple[LayerSize, ...] = (256, 256)
     """Sizes of the hidden layers of actor and critic. ReLU, no layer normalisation."""
 
-    batch_size: PositiveInt = 256
+    batch_size: BatchSize = 256
     """Number of transitions in one gradient step."""
 
     learning_rate: PositiveFloat = 3e-4

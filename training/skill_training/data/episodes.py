@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skill_training.data.allocation import allocated
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Episodes:
@@ -240,6 +242,6 @@ class EpisodeReplay:
 
 def _allocate(like: Episodes, capacity: int, device: torch.device) -> dict[str, Tensor]:
     return {
-        name: torch.zeros((capacity, *value.shape[1:]), dtype=value.dtype, device=device)
+        name: allocated((capacity, *value.shape[1:]), dtype=value.dtype, device=device).zero_()
         for name, value in like.as_dict().items()
     }

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skill_training.data.allocation import allocated
+
 
 class FrameStore:
     """A ring of frames. Each frame has a number, from 0 in the order of arrival.
@@ -19,10 +21,22 @@ class FrameStore:
         capacity: Number of frames that are kept.
         size: Height and width of a frame [pixel].
         device: Device of the memory.
+        flag: Flag that sets the capacity, for messages.
+
+    Raises:
+        ConfigError: the frames do not fit into the memory.
     """
 
-    def __init__(self, capacity: int, size: int, device: torch.device | str = "cpu") -> None:
-        self._frames = torch.empty(capacity, size, size, 3, dtype=torch.uint8, device=device)
+    def __init__(
+        self,
+        capacity: int,
+        size: int,
+        device: torch.device | str = "cpu",
+        *,
+        flag: str = "a capacity of frames of",
+    ) -> None:
+        shape = (capacity, size, size, 3)
+        self._frames = allocated(shape, dtype=torch.uint8, device=device, flag=flag)
         self._end = 0
 
     @property

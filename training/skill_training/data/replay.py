@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skill_training.data.allocation import allocated
 from skill_training.data.unusual import UnusualRows
 
 Flags = NDArray[np.bool_]
@@ -67,6 +68,7 @@ class ReplayBuffer:
 
     Raises:
         ValueError: the capacity or a size is not positive.
+        ConfigError: the transitions do not fit into the memory.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class ReplayBuffer:
                 f"replay needs a positive capacity and sizes, got capacity {capacity}, "
                 f"observation {observation_size}, action {action_size}, skill {skill_size}"
             )
-        self._rows = torch.empty(capacity, sum(self._sizes), device=device)
+        self._rows = allocated((capacity, sum(self._sizes)), device=device)
         self._next = 0
         self._filled = 0
         self._unusual = unusual

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skill_training.data.allocation import allocated
+
 
 class UnusualRows:
     """Places of unusual transitions in a ring buffer, oldest first.
@@ -35,7 +37,7 @@ class UnusualRows:
     ) -> None:
         self._scale = torch.tensor(step_scale, dtype=torch.float32, device=device)
         self._threshold = threshold
-        self._places = torch.zeros(capacity, dtype=torch.int64, device=device)
+        self._places = allocated((capacity,), dtype=torch.int64, device=device).zero_()
         self._first = self._end = 0
         """Counters of the oldest unusual row and of the next one; modulo capacity in `_places`."""
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from skill_training.config import PositiveFloat, PositiveInt, Rate
+from skill_training.config import LayerSize, PositiveFloat, Rate
 from skill_training.nets.critic import update_moving_average
 from skill_training.nets.mlp import ObservationNormalizer
 
@@ -25,10 +25,10 @@ State = tuple[Tensor, Tensor]
 class EncoderConfig:
     """Sizes and rates of the context encoder. The defaults are those of the SaMI release."""
 
-    size: PositiveInt = 6
+    size: LayerSize = 6
     """Number of entries of the context."""
 
-    hidden: PositiveInt = 128
+    hidden: LayerSize = 128
     """Number of hidden units of the LSTM."""
 
     learning_rate: PositiveFloat = 1e-3

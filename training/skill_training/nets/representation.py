@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
 
-from skill_training.config import PositiveFloat, PositiveInt
+from skill_training.config import LayerSize, PositiveFloat
 from skill_training.nets.mlp import mlp
 from skill_training.nets.pixels.encoder import PixelConfig
 
@@ -46,10 +46,10 @@ class RepresentationConfig:
     'linear': a free matrix. 'mlp': a network, as in the papers. Frames always have a convolutional
     network."""
 
-    size: PositiveInt = 2
+    size: LayerSize = 2
     """Number of dimensions of the representation and of the skill."""
 
-    hidden: tuple[PositiveInt, ...] = (256, 256)
+    hidden: tuple[LayerSize, ...] = (256, 256)
     """Sizes of the hidden layers of the 'mlp' form, and of those behind the convolutions."""
 
     learning_rate: PositiveFloat | None = None

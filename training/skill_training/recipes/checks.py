@@ -76,6 +76,27 @@ def check_replay(run: RunSettings, *, episode_steps: int, unit: str = "steps") -
         )
 
 
+def check_gradient_steps(run: RunSettings, *, episode_steps: int) -> None:
+    """Refuses a run whose policy would stay untrained.
+
+    Args:
+        run: Length, scenes and updates of the run.
+        episode_steps: Length of an episode.
+
+    Raises:
+        ConfigError: the run ends before its first gradient step.
+    """
+    per_round = run.n_envs * episode_steps
+    collected = -(-run.env_steps // per_round) * per_round
+    needed = run.warmup_steps + run.env_steps_per_update
+    if collected < needed:
+        raise ConfigError(
+            f"--env-steps {run.env_steps} leaves no gradient step: the first one is due after "
+            f"--warmup-steps {run.warmup_steps} and --env-steps-per-update "
+            f"{run.env_steps_per_update}; give --env-steps {needed} or more, or lower the other two"
+        )
+
+
 def check_contrastive(
     algorithm: ContextSacConfig, run: RunSettings, *, scenes_per_task: int, episode_steps: int
 ) -> None:

@@ -12,7 +12,7 @@ import pickle
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO, cast
 
 import torch
 
@@ -31,19 +31,46 @@ def save(path: Path, state: dict[str, Any]) -> None:
         CheckpointError: the disk is full, or the directory cannot be written.
     """
     temporary = path.with_name(path.name + ".writing")
+    file: _Recorded | None = None
     try:
-        with temporary.open("wb") as file:
-            torch.save({_MARK: FORMAT, "state": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
+        with temporary.open("wb") as raw:
+            file = _Recorded(raw)
+            torch.save({_MARK: FORMAT, "state": state}, cast("IO[bytes]", file))
+            raw.flush()
+            os.fsync(raw.fileno())
         temporary.replace(path)
         _flush_directory(path.parent)
     except (OSError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
+        cause = error if file is None or file.error is None else file.error
+        reason = str(cause).partition("\n")[0]
         raise CheckpointError(f"cannot write the checkpoint {path}: {reason}") from None
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+class _Recorded:
+    """A file that notes the first error of a write, in whose place torch raises one of its own."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:  # noqa: ANN401  # any buffer
+        """Writes bytes, and returns their number.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def flush(self) -> None:
+        """Passes the bytes on to the system."""
+        self._file.flush()
 
 
 def load(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:

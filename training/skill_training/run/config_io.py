@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from skill_proto.validation_text import describe_errors
 from skill_training.config import TrainConfig, differences
 from skill_training.errors import ConfigError
-from skill_training.recipes.registry import default_config, recipe_of
+from skill_training.recipes.registry import RECIPES, default_config
 
 
 def config_from_json(text: str) -> TrainConfig:
@@ -23,28 +23,51 @@ def config_from_json(text: str) -> TrainConfig:
     Raises:
         ConfigError: the text is not JSON, or a setting is unknown or wrong; the message names it.
     """
+    plain, settings = _parts(text)
+    name = settings.pop("name", None)
+    types = {known: kind for recipe in RECIPES for known, kind in recipe.config_types.items()}
+    if not isinstance(name, str) or name not in types:
+        raise ConfigError(
+            f"not a configuration of skill-train: algorithm.name is {name!r}, which is none of "
+            f"{', '.join(types)}"
+        )
     try:
-        plain = json.loads(text)
-        settings = _current(dict(plain.pop("algorithm")))
-        name = settings.pop("name")
-        algorithm = TypeAdapter(recipe_of(name).config_types[name]).validate_python(settings)
+        algorithm = TypeAdapter(types[name]).validate_python(_current(settings))
         kind = type(default_config(name))
-        return TypeAdapter(kind).validate_python({"algorithm": algorithm, **plain})
+        return TypeAdapter(kind).validate_python({**plain, "algorithm": algorithm})
     except ValidationError as error:
         raise ConfigError(f"not a valid configuration: {describe_errors(error)}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"not a configuration of skill-train: {error!r}") from None
+
+
+def _parts(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the entries of a configuration, and those of its algorithm.
+
+    Raises:
+        ConfigError: the text is not JSON, or has no algorithm.
+    """
+    try:
+        plain: object = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"not a configuration of skill-train, but broken JSON: {error}") from None
+    entries = cast("dict[str, Any]", plain) if isinstance(plain, dict) else {}
+    settings: object = entries.get("algorithm")
+    if not isinstance(settings, dict):
+        raise ConfigError(
+            "not a configuration of skill-train, which is a JSON object with the objects "
+            "algorithm, task and run"
+        )
+    return entries, dict(cast("dict[str, Any]", settings))
 
 
 def _current(algorithm: dict[str, Any]) -> dict[str, Any]:
     """Returns settings with today's names. Older releases gave phi's inputs as field and parts."""
-    seen = algorithm.get("representation")
-    if isinstance(seen, dict) and "field" in seen:
-        older = cast("dict[str, Any]", seen)
-        inputs = [f"{older['field']}.{component}" for component in older["components"]]
-        kept = {key: value for key, value in older.items() if key not in ("field", "components")}
-        return algorithm | {"representation": {"inputs": inputs, **kept}}
-    return algorithm
+    found: object = algorithm.get("representation")
+    seen = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    if "field" not in seen or not isinstance(seen.get("components"), list):
+        return algorithm
+    inputs = [f"{seen['field']}.{component}" for component in seen["components"]]
+    kept = {key: value for key, value in seen.items() if key not in ("field", "components")}
+    return algorithm | {"representation": {"inputs": inputs, **kept}}
 
 
 def shortest_command(config: TrainConfig) -> str:

@@ -27,7 +27,7 @@ from skill_training.config import TrainConfig, config_to_json, differences
 from skill_training.errors import ConfigError, RunDirectoryError
 from skill_training.run.config_io import config_from_json, flags_between
 from skill_training.run.session import changes, lock
-from skill_training.run.session.record import now
+from skill_training.run.session.record import check_facts, now
 from skill_training.run.session.replaced_file import replace_text
 
 EXPORTED = "exported_env_steps"
@@ -35,9 +35,6 @@ EXPORTED = "exported_env_steps"
 
 A policy that cannot be served by design has this entry and no file.
 """
-
-NEEDED_FACTS = ("code_revision", "machine", "versions")
-"""Entries of run.json that an export needs."""
 
 
 class RunDirectory:
@@ -199,11 +196,11 @@ class RunDirectory:
         """
         try:
             facts: dict[str, Any] = json.loads(self._run.read_text(encoding="utf-8"))
-            missing = [name for name in NEEDED_FACTS if name not in facts]
-        except (OSError, ValueError, TypeError) as error:
+            check_facts(facts)
+        except ValidationError as error:
+            raise RunDirectoryError(f"{self._run} is damaged: {describe_errors(error)}") from None
+        except (OSError, ValueError) as error:
             raise RunDirectoryError(f"cannot read {self._run}: {error}") from None
-        if missing:
-            raise RunDirectoryError(f"{self._run} lacks {', '.join(missing)}")
         return facts
 
     def check_same(self, config: TrainConfig) -> None:

@@ -68,8 +68,13 @@ def flag_errors(invalid: InvalidSettings, config: TrainConfig) -> str:
     lines: list[str] = []
     for item in invalid.error.errors(include_url=False):
         flag = ".".join(part for part in (prefix, str(item["loc"][0])) if part)
+        flag = f"--{flag.replace('_', '-')}"
+        if item["type"] == "too_short":
+            least = item.get("ctx", {}).get("min_length", 1)
+            lines.append(f"{flag}: give {least} or more values")
+            continue
         problem = item["msg"].removeprefix("Input ")
-        lines.append(f"--{flag.replace('_', '-')} {clip(str(item['input']), 60)}: {problem}")
+        lines.append(f"{flag} {clip(str(item['input']), 60)}: {problem}")
     return "; ".join(lines)
 
 

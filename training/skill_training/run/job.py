@@ -15,6 +15,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from skill_robots.worlds.errors import WorldError
 from skill_training.config import TrainConfig
 from skill_training.device import torch_device
 from skill_training.errors import (
@@ -24,6 +25,7 @@ from skill_training.errors import (
     NothingToShipError,
     RunDirectoryError,
     UnsavedError,
+    WorldFailedError,
 )
 from skill_training.recipes.registry import recipe_for
 from skill_training.run.config_io import shortest_command
@@ -116,6 +118,11 @@ def _train_with(trainer: Trainer, changes: dict[str, Any], interruption: Interru
     config, directory = trainer.config, trainer.directory
     if directory.checkpoint.is_file():
         trainer.resume()
+    elif directory.is_finished:
+        raise RunDirectoryError(
+            f"{directory.path} holds a finished run without {directory.checkpoint.name}, which "
+            "continuing needs; restore that file, or begin a run in another --run-dir"
+        )
     if "env_steps" in changes and config.run.env_steps < trainer.env_steps:
         raise ConfigError(
             f"--env-steps {config.run.env_steps} is less than the {trainer.env_steps} environment "
@@ -126,6 +133,10 @@ def _train_with(trainer: Trainer, changes: dict[str, Any], interruption: Interru
         try:
             if not _session(trainer, changes, interruption):
                 return False
+        except WorldError as error:
+            raise WorldFailedError(
+                ending.world_failed(config, directory.path, str(error), trainer.saved_at)
+            ) from error
         except OSError as error:
             raise RunDirectoryError(
                 f"cannot write to {directory.path}: {error}; correct this, then continue with "

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from skill_proto.manifest import PolicyManifest, Provenance
+from skill_proto.validation_text import describe_errors
 from skill_training.config import TrainConfig, config_to_dict
 from skill_training.errors import CheckpointError, ExportError, TrainingError
 from skill_training.export.compatibility import DEFAULT_OPSET, LEAST_RUNTIME, OPSETS
@@ -85,6 +87,10 @@ def write_policy(
         raise
     except NotFiniteError as error:
         raise diverged(error) from None
+    except ValidationError as error:
+        raise ExportError(
+            f"the policy of {directory.path} has no valid manifest: {describe_errors(error)}"
+        ) from None
     except (KeyError, ValueError, RuntimeError, TypeError) as error:
         raise CheckpointError(
             f"{directory.checkpoint} does not fit the configuration beside it: {error}"

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from skill_training.errors import ConfigError
+from skill_training.words import flag_names
 
 LARGEST_SWEEP = 10_000
 """Number of runs from which a sweep is taken for a mistake."""
 
-
 LONGEST_NAME = 200
 """Longest name of a setting in the name of a directory; file systems allow 255 bytes in all."""
+
+OWN = {
+    "seed": "give its seeds as --seeds, such as --seeds 0..4",
+    "run-dir": "each run gets a directory below --folder; leave it out",
+    "resume": "the same command continues a sweep; leave it out",
+}
+"""Flags of ``skill-train`` that a sweep has no use for, and what to do instead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +107,12 @@ def make_runs(
         common: Flags of all runs.
 
     Raises:
-        ConfigError: there are too many, or a flag is given twice.
+        ConfigError: there are too many, a flag is given twice, or a sweep sets it itself.
     """
     names = [name for name, _ in settings]
-    given = set(flag_names(common))
-    twice = sorted({name for name in names if names.count(name) > 1 or name in given})
-    _refuse_twice(given, twice)
+    given = flag_names(common)
+    _refuse_own((*given, *names))
+    _refuse_twice(sorted({name for name in names if names.count(name) > 1 or name in given}))
     choices = list(product(*(values for _, values in settings)))
     if len(choices) * len(seeds) > LARGEST_SWEEP:
         raise ConfigError(f"{len(choices) * len(seeds):,} runs are too many; leave out settings")
@@ -137,13 +144,14 @@ def make_variant_runs(
     A table of the first seed is thus complete early.
 
     Raises:
-        ConfigError: two settings have one name or one directory, or a flag is given twice.
+        ConfigError: two settings have one name or one directory, a flag is given twice, or a sweep
+            sets it itself.
     """
     runs: list[Run] = []
     for seed in seeds:
         for variant in variants:
-            twice = set(flag_names(variant.flags)) & set(flag_names(common))
-            _refuse_twice(set(flag_names((*common, *variant.flags))), sorted(twice))
+            _refuse_own(flag_names((*common, *variant.flags)))
+            _refuse_twice(sorted(set(flag_names(variant.flags)) & set(flag_names(common))))
             runs.append(
                 Run(
                     name=_directory_name(variant.name, seed),
@@ -158,19 +166,26 @@ def make_variant_runs(
     return runs
 
 
-def flag_names(words: Sequence[str]) -> list[str]:
-    """Returns the names of the flags among words, without dashes in front and with '-' for '_'."""
-    return [
-        word.partition("=")[0].removeprefix("--").replace("_", "-")
-        for word in words
-        if word.startswith("--")
-    ]
+def _refuse_own(names: Iterable[str]) -> None:
+    """Refuses flags that a sweep sets itself.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for name in names:
+        if name in OWN:
+            raise ConfigError(f"a sweep takes no --{name}: {OWN[name]}")
 
 
-def _refuse_twice(given: set[str], twice: Sequence[str]) -> None:
-    if twice or "seed" in given or "run-dir" in given:
-        wrong = ", ".join(twice) or "--seed and --run-dir, which a sweep sets itself"
-        raise ConfigError(f"a sweep cannot set {wrong} a second time; leave it out")
+def _refuse_twice(names: Sequence[str]) -> None:
+    """Refuses flags of which a sweep would have two.
+
+    Raises:
+        ConfigError: there are some.
+    """
+    if names:
+        flags = ", ".join(f"--{name}" for name in names)
+        raise ConfigError(f"a sweep cannot set {flags} a second time; leave one of the two out")
 
 
 def _directory_name(setting: str, seed: int) -> str:

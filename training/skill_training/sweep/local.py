@@ -51,7 +51,7 @@ def run_locally(
     with Interruption.caught() as interruption:
         ended = _run_all(runs, folder, jobs, on_poll, interruption)
     if interruption.signal == signal.SIGINT:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("the same command continues the sweep")
     if interruption.signal is not None:
         raise SystemExit(EXIT_CODE + interruption.signal)
     return ended

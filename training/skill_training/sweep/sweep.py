@@ -45,6 +45,8 @@ class Outcome:
     table: str
     failures: list[str]
     """A line for each run that has failed."""
+    unknown: str = ""
+    """Refusal of metrics that no run has; '' without one."""
 
 
 def run_sweep(options: SweepOptions, config_of: ConfigOf, check: Check) -> Outcome:
@@ -65,7 +67,16 @@ def run_sweep(options: SweepOptions, config_of: ConfigOf, check: Check) -> Outco
     definition = {"algorithm": options.algorithm, "common": list(options.common)}
     place = Place(folder=options.folder, jobs=options.jobs, ray=options.ray)
     failures = run_missing(runs, definition, place, config_of, check)
-    return Outcome(table=_write_table(options, runs), failures=failures)
+    rows = _write_table(options, runs)
+    known = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    # Names are known once a run has ended.
+    unknown = [name for name in options.metrics if known and name not in known]
+    columns = [name for name in options.metrics if name not in unknown] or known[:COLUMNS]
+    return Outcome(
+        table=f"{to_text(rows, columns)}\nwrote {options.folder.resolve() / TABLE}",
+        failures=failures,
+        unknown=_refusal(unknown, known) if unknown else "",
+    )
 
 
 def final_record(run: Path) -> dict[str, float] | None:
@@ -78,16 +89,16 @@ def final_record(run: Path) -> dict[str, float] | None:
     return found[-1] if found else None
 
 
-def _write_table(options: SweepOptions, runs: Sequence[Run]) -> str:
+def _refusal(unknown: Sequence[str], known: Sequence[str]) -> str:
+    return f"--metrics {' '.join(unknown)}: no run has it; there are {', '.join(known)}"
+
+
+def _write_table(options: SweepOptions, runs: Sequence[Run]) -> list[Row]:
+    """Writes the results as JSON, and returns them."""
     folder = options.folder.resolve()
     finals = {
         run.name: record for run in runs if (record := final_record(folder / run.name)) is not None
     }
     rows = summarize(runs, finals)
     replace_text(folder / TABLE, json.dumps(to_json(rows), indent=2) + "\n")
-    return f"{to_text(rows, _columns(options, rows))}\nwrote {folder / TABLE}"
-
-
-def _columns(options: SweepOptions, rows: Sequence[Row]) -> list[str]:
-    known = list(dict.fromkeys(name for row in rows for name in row.metrics))
-    return list(options.metrics) or known[:COLUMNS]
+    return rows

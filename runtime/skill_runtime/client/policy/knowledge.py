@@ -17,7 +17,7 @@ from skill_runtime.client.errors import (
 from skill_runtime.client.policy.acts import SPLIT, ActCall, ActFrames, Answer, arrays_of
 from skill_runtime.client.policy.quick import MAX_CALLS, PreparedCall, prepare
 from skill_runtime.client.policy.round_trips import RoundTrips
-from skill_runtime.client.requests import check_timeout, make_request, plain_text
+from skill_runtime.client.requests import check_finite, check_timeout, make_request, plain_text
 from skill_runtime.client.sessions import SessionAges
 
 CLOCK_PERIOD_S = 1.0
@@ -115,7 +115,12 @@ class Knowledge:
         return make_request(Swap, model=model, file=file, instance=self.instance or None)
 
     def deadline(self, deadline_s: float | None) -> float | None:
-        """Returns the server time that is ``deadline_s`` from now [s]."""
+        """Returns the server time that is ``deadline_s`` from now [s].
+
+        Raises:
+            CommandRefusedError: It is not a finite number.
+        """
+        check_finite("deadline_s", deadline_s)
         return None if deadline_s is None else time.monotonic() + self._offset_s + deadline_s
 
     # Calls of act -------------------------------------------------------------------------------

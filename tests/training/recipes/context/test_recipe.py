@@ -18,7 +18,7 @@ from tests.support.training_runs import start_run, train
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.registry import make_world
 from skill_robots.worlds.varied.world import VariedConfig
 from skill_robots.worlds.world import Quantity
@@ -257,6 +257,13 @@ def test_the_program_prints_what_is_wrong_and_leaves_no_directory(
     assert message in said
     assert "Traceback" not in said
     assert not list(tmp_path.iterdir())
+
+
+def test_a_quantity_that_is_named_twice_is_refused() -> None:
+    spec = make_world(CHEETAH, 1).spec
+    twice = replace(spec, hidden=spec.hidden * 2)
+    with pytest.raises(ConfigError, match=r"hides .*mass_scale.* twice.*--task.hidden once"):
+        context_recipe.check_spec(_config(), twice)
 
 
 def test_the_objective_is_a_flag_and_in_the_command() -> None:

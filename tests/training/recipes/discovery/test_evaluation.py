@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.mujoco_world import BodyConfig
 from skill_training.recipes.discovery.evaluation import _quick
 

@@ -9,6 +9,7 @@ import pytest
 
 from skill_robots.observation import PUSH_OBSERVATION, scales
 from skill_robots.worlds.registry import default_config, make_world
+from skill_training.cli import check, config_of
 from skill_training.errors import ConfigError
 from skill_training.nets.inputs import NetworkInputs
 from skill_training.nets.representation import RepresentationConfig
@@ -58,13 +59,29 @@ def test_a_body_is_measured() -> None:
     [
         ({"inputs": ("cube",)}, "has no entry 'cube'; its fields are end_effector_position"),
         ({"inputs": ("cube_position.3",)}, "has no entry 'cube_position.3'"),
-        ({"inputs": ()}, "name an entry twice, or none"),
-        ({"inputs": ("cube_position.0", "cube_position")}, "name an entry twice"),
+        ({"inputs": ("cube_position.0", "cube_position")}, "names an entry twice"),
+        ({"inputs": ("unactuated", "cube_position.0")}, "unactuated takes no other input beside"),
     ],
 )
 def test_inputs_that_do_not_exist_are_explained(representation: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         inputs("tabletop", **representation)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ((), "--metra.representation.inputs has no value"),
+        (
+            ("pixels", "rootx_position"),
+            "inputs pixels takes no other input beside it, got pixels r",
+        ),
+        (("cube",), "--metra.representation.inputs: the observation of .* has no entry 'cube'"),
+    ],
+)
+def test_the_program_names_the_flag(given: tuple[str, ...], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
+        check(config_of(["metra", "--metra.representation.inputs", *given]))
 
 
 def test_a_state_restores_the_inputs() -> None:

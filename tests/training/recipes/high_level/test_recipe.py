@@ -31,6 +31,7 @@ from skill_training.recipes.high_level.config import (
     HighRunSettings,
     default_high_config,
 )
+from skill_training.recipes.high_level.low_level import read_low_level
 from skill_training.recipes.high_level.recipe import HighLearner
 from skill_training.recipes.high_level.scenes import make_scenes, world_config
 from skill_training.recipes.recipe import RunFacts
@@ -242,19 +243,46 @@ def test_help_and_errors_speak_of_skills_and_choices(capfd: pytest.CaptureFixtur
 
 def test_every_task_has_its_skills_and_its_command() -> None:
     for world, skills in (
-        ("ant_multi_goal", "csf_ant.onnx"),
-        ("half_cheetah_goal", "csf_half_cheetah.onnx"),
-        ("half_cheetah_hurdle", "csf_half_cheetah.onnx"),
-        ("tabletop", "csf_panda.onnx"),
-        ("gymnasium:Reacher-v5", "csf_gymnasium_Reacher_v5.onnx"),
+        ("ant_multi_goal", "csf_ant"),
+        ("half_cheetah_goal", "csf_half_cheetah"),
+        ("half_cheetah_hurdle", "csf_half_cheetah"),
+        ("tabletop", "csf_panda"),
+        ("gymnasium:Reacher-v5", "csf_gymnasium_Reacher_v5"),
     ):
         config = default_config("high", world)
         assert isinstance(config, HighConfig)
-        assert config.algorithm.low_level == Path("models") / skills
+        assert config.algorithm.low_level == Path(skills)
         assert config_from_json(config_to_json(config)) == config
         named = "" if world == "ant_multi_goal" else f"--world {world} "
         assert shortest_command(config) == f"skill-train high {named}--seed 0"
     assert default_config("high") == default_config("high", "ant_multi_goal")
+
+
+def test_the_default_skills_are_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for task in TASKS:
+        assert read_low_level(default_high_config(task).algorithm.low_level).skill_size
+    with pytest.raises(ConfigError, match=r"no model 'csf_hopper'; models by name: csf_ant"):
+        high_recipe.HighRecipe().check(default_high_config("hopper"))
+
+
+@pytest.mark.parametrize(
+    ("task", "hold_steps", "message"),
+    [
+        (GoalsConfig(steps_per_goal=10, goals=9), 25, "25 is longer than --task.steps-per-goal 10"),
+        (GoalsConfig(goals=2), 10_000, "10000 is longer than an episode of 400 control steps"),
+        (HURDLES, HURDLES.episode_steps + 1, "is longer than an episode"),
+    ],
+)
+def test_a_choice_that_lasts_too_long_is_refused(
+    task: TaskConfig, hold_steps: int, message: str
+) -> None:
+    config = default_high_config(task.name)
+    algorithm = replace(config.algorithm, hold_steps=hold_steps)
+    with pytest.raises(ConfigError, match=message):
+        high_recipe.HighRecipe().check(replace(config, algorithm=algorithm, task=task))
 
 
 def test_skills_of_another_world_are_refused(one_hot_file: Path) -> None:

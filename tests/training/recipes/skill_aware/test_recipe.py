@@ -371,8 +371,9 @@ def test_mistakes_are_explained(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    engine = () if "--task.engine" in arguments else ("--task.engine", "mujoco")
     with pytest.raises(SystemExit) as exit_info:
-        main(["saccm", "--task.engine", "mujoco", *arguments])
+        main(["saccm", *engine, *arguments])
     said = "".join(capfd.readouterr())
     assert exit_info.value.code == 2
     assert words in said

@@ -8,7 +8,16 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from skill_training.config import Discount, PolicyFlag, PositiveFloat, PositiveInt, Rate, Share
+from skill_training.config import (
+    BatchSize,
+    Discount,
+    LayerSize,
+    PolicyFlag,
+    PositiveFloat,
+    PositiveInt,
+    Rate,
+    Share,
+)
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -24,10 +33,10 @@ class HighLevelConfig:
     hold_steps: PositiveInt = 25
     """Control steps for which a skill is held."""
 
-    hidden: tuple[PositiveInt, ...] = (256, 256)
+    hidden: tuple[LayerSize, ...] = (256, 256)
     """Sizes of the hidden layers of actor and critic. ReLU, no layer normalisation."""
 
-    batch_size: PositiveInt = 256
+    batch_size: BatchSize = 256
     """Number of choices in one gradient step."""
 
     learning_rate: PositiveFloat = 3e-4

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Annotated
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import nn
 
-from skill_training.config import PositiveInt
+from skill_training.config import LayerSize, PositiveInt
 from skill_training.nets.mlp import mlp
 
 KERNEL, STRIDE = 4, 2
@@ -23,7 +24,7 @@ class PixelConfig:
     """Name of the camera; '' for the first of the world. On the tabletop 'overhead' shows the
     whole scene and 'cube' the cube alone; bodies have 'side' and 'above'."""
 
-    size: PositiveInt = 64
+    size: LayerSize = 64
     """Height and width of a frame [pixel]."""
 
     stack: PositiveInt = 1
@@ -37,7 +38,7 @@ class PixelConfig:
     """Number of frames in replay, each of 3 size^2 bytes: 0.6 GB with 64 pixels. New ones replace
     the oldest, together with their transitions."""
 
-    channels: tuple[PositiveInt, ...] = (16, 32, 32, 32)
+    channels: Annotated[tuple[LayerSize, ...], Field(min_length=1)] = (16, 32, 32, 32)
     """Channels of the convolutions, each with kernel 4 and stride 2; 48 96 192 384 in METRA and
     CSF."""
 

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from tyro.conf import arg
 
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.lift.config import LiftConfig
 from skill_robots.worlds.mujoco_world import BodyConfig
 from skill_robots.worlds.registry import ConfigWithSets, default_config, world_name

@@ -10,7 +10,7 @@ import torch
 
 from skill_proto.arrays import Array
 from skill_robots.worlds.evaluation import exact
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.registry import ConfigWithSets, WorldConfig
 from skill_robots.worlds.world import Split, World
 from skill_training.algorithms.context_sac import ContextSac

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from skill_proto.manifest import Context, ContextEstimate, PolicyManifest, RecurrentState
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.world import World, WorldSpec
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.collection.statistics import WorldStatistics
@@ -23,7 +23,7 @@ from skill_training.export.calibration import IDENTIFIABLE, fitted_context, log_
 from skill_training.export.context_graph import WorldContextGraph
 from skill_training.export.graph import PolicyGraph
 from skill_training.recipes.build_world import build_world
-from skill_training.recipes.checks import check_no_preset, check_replay
+from skill_training.recipes.checks import check_gradient_steps, check_no_preset, check_replay
 from skill_training.recipes.context.config import (
     CONTRASTIVE,
     ContextConfig,
@@ -81,11 +81,12 @@ class ContextRecipe:
         """Builds one scene, to find errors before the run starts.
 
         Raises:
-            ConfigError: the world cannot be built or hides nothing, or windows do not divide its
-                episode, or the replay is too small.
+            ConfigError: the world cannot be built or hides nothing, windows do not divide its
+                episode, the replay is too small, or the run has no gradient step.
         """
         with closing(_world(config, 1)) as world:
             check_spec(config, world.spec)
+            check_gradient_steps(config.run, episode_steps=world.spec.episode_steps)
 
     def build_learner(self, config: ContextConfig, device: torch.device) -> ContextWorldLearner:
         """Returns the learner at its start.
@@ -149,6 +150,13 @@ def check_spec(config: ContextConfig, spec: WorldSpec) -> None:
             f"{spec.title} hides nothing that a context could be about; "
             + ("name its hidden quantities, e.g. --task.hidden mass, or " if named else "")
             + "choose a world with hidden quantities, such as --world varied_half_cheetah"
+        )
+    names = [one.name for one in spec.hidden]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(
+            f"{spec.title} hides {', '.join(twice)} twice, and a policy names each hidden quantity "
+            "once; give each value of --task.hidden once"
         )
     if spec.episode_steps % config.run.window:
         raise ConfigError(

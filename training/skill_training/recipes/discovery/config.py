@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.errors import WorldError
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.mujoco_world import BodyConfig, find_body
 from skill_robots.worlds.registry import TABLETOP, WorldConfig, default_config, world_name
 from skill_robots.worlds.varied.world import VariedConfig, find_varied
@@ -24,7 +24,7 @@ from skill_training.algorithms.csf import CsfConfig
 from skill_training.algorithms.metra import MetraConfig
 from skill_training.config import PositiveInt, RunSettings, Share, TrainConfig
 from skill_training.errors import ConfigError
-from skill_training.nets.representation import RepresentationConfig
+from skill_training.nets.representation import PIXELS, RepresentationConfig
 from skill_training.recipes.checks import check_replay, check_tabletop
 from skill_training.recipes.discovery.published import Normalization
 
@@ -140,16 +140,27 @@ class SkillConfig(TrainConfig):
                 f"--{self.algorithm_name}.skills one_hot needs --{self.algorithm_name}."
                 "representation.size 2 or more: the size is the number of skills"
             )
-        if self.algorithm.representation.sees_pixels:
-            self._check_pixels()
+        self._check_inputs()
 
-    def _check_pixels(self) -> None:
-        """Refuses options that a representation of frames does not have.
+    def _check_inputs(self) -> None:
+        """Refuses inputs of the representation, or options that frames do not have.
 
         Raises:
-            ConfigError: an option is given that needs the observation, or another process.
+            ConfigError: there are no inputs, frames are not the only ones, or an option is given
+                that needs the observation, or another process.
         """
-        flag = f"--{self.algorithm_name}.representation.inputs pixels"
+        flag = f"--{self.algorithm_name}.representation.inputs"
+        inputs = self.algorithm.representation.inputs
+        if not inputs:
+            raise ConfigError(f"{flag} has no value; give entries of the observation, or pixels")
+        if PIXELS not in inputs:
+            return
+        flag = f"{flag} {PIXELS}"
+        if not self.algorithm.representation.sees_pixels:
+            raise ConfigError(
+                f"{flag} takes no other input beside it, got {' '.join(inputs)}; give pixels, or "
+                "entries of the observation"
+            )
         if self.algorithm_name not in PIXEL_ALGORITHMS:
             names = ", ".join(PIXEL_ALGORITHMS)
             raise ConfigError(f"{flag}: only {names} learn from frames")

@@ -15,7 +15,7 @@ from skill_robots.tasks.tabletop.rollouts import (
 )
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_robots.worlds.evaluation import evaluate_goals, evaluate_skills, exact
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.mujoco_world import BodyConfig
 from skill_robots.worlds.registry import WorldConfig
 from skill_robots.worlds.world import WorldSpec

@@ -30,15 +30,28 @@ def network_inputs(
     spec: WorldSpec,
     seed: int,
     normalization: Normalization = "measured",
+    *,
+    named: str = "the inputs of the representation",
 ) -> NetworkInputs:
     """Returns the normalisation of the observation, and the entries that phi sees.
+
+    Args:
+        representation: Settings of phi.
+        task: The world.
+        spec: The same world.
+        seed: Seed of the scenes in which the world is measured.
+        normalization: Source of the statistics.
+        named: Flag of the inputs of phi, for messages.
 
     Raises:
         ConfigError: the observation has no such entry, the actions drive all of them, or no
             statistics of this world are published. For frames: the world has no camera, or there
             is no OpenGL.
     """
-    seen = _seen(representation, task, spec, seed)
+    try:
+        seen = _seen(representation, task, spec, seed)
+    except ValueError as error:
+        raise ConfigError(f"{named}: {error}") from None
     seen_offset: tuple[float, ...] | None = None
     if normalization == "published":
         offset, scale = published_statistics(task)
@@ -87,23 +100,25 @@ def world_statistics(task: WorldConfig, seed: int) -> WorldStatistics:
 def _seen(
     representation: RepresentationConfig, task: WorldConfig, spec: WorldSpec, seed: int
 ) -> tuple[int, ...]:
+    """Returns the places of the entries that phi sees.
+
+    Raises:
+        ValueError: there is no such entry, or one is named twice.
+    """
     if representation.sees_pixels:
         return ()
-    if representation.inputs == (UNACTUATED,):
+    if UNACTUATED in representation.inputs:
+        if len(representation.inputs) > 1:
+            given = " ".join(representation.inputs)
+            raise ValueError(f"{UNACTUATED} takes no other input beside it, got {given}")
         found = world_statistics(task, seed).unactuated
         if not found:
-            raise ConfigError(
-                f"the actions drive every entry of {spec.title} directly; give the inputs of the "
-                "representation by name, or '*'"
+            raise ValueError(
+                f"the actions drive every entry of {spec.title} directly; give entries by name, or "
+                "'*'"
             )
         return found
-    try:
-        seen = tuple(spec.indices(representation.inputs))
-    except ValueError as error:
-        raise ConfigError(f"--*.representation.inputs: {error}") from None
-    if not seen or len(set(seen)) != len(seen):
-        raise ConfigError(
-            f"the inputs of the representation ({', '.join(representation.inputs)}) name an entry "
-            "twice, or none"
-        )
+    seen = tuple(spec.indices(representation.inputs))
+    if len(set(seen)) != len(seen):
+        raise ValueError(f"{' '.join(representation.inputs)} names an entry twice; leave one out")
     return seen

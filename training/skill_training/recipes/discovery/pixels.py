@@ -65,7 +65,8 @@ def frame_scale(task: WorldConfig, pixels: PixelConfig, seed: int) -> FrameScale
 def pixel_replay(config: SkillConfig, rows: ReplayBuffer, device: torch.device) -> PixelReplay:
     """Returns the replay of transitions and frames."""
     pixels = config.algorithm.representation.pixels
-    frames = FrameStore(pixels.capacity, pixels.size, device)
+    flag = f"--{config.algorithm_name}.representation.pixels.capacity"
+    frames = FrameStore(pixels.capacity, pixels.size, device, flag=flag)
     return PixelReplay(rows, frames, stack=pixels.stack)
 
 

@@ -23,7 +23,7 @@ from skill_training.data.unusual import UnusualRows
 from skill_training.export.graph import PolicyGraph
 from skill_training.nets.inputs import NetworkInputs
 from skill_training.recipes.build_world import build_world
-from skill_training.recipes.checks import check_replay
+from skill_training.recipes.checks import check_gradient_steps, check_replay
 from skill_training.recipes.discovery.config import (
     ALGORITHMS,
     SkillAlgorithmConfig,
@@ -87,15 +87,20 @@ class SkillRecipe:
         """Builds world and networks once, to find errors before the run starts.
 
         Raises:
-            ConfigError: the world cannot be built, or the representation does not fit it.
+            ConfigError: the world cannot be built, the representation does not fit it, the replay
+                does not fit into the memory, or the run has no gradient step.
         """
         check_preset(config)
         world = _world(config, 1)
         try:
             check_replay(config.run, episode_steps=world.spec.episode_steps)
+            check_gradient_steps(config.run, episode_steps=world.spec.episode_steps)
             if config.algorithm.representation.sees_pixels:
                 check_pixels(config, world)
-            build_algorithm(config, _inputs(config, world.spec), world.spec, torch.device("cpu"))
+            inputs, cpu = _inputs(config, world.spec), torch.device("cpu")
+            algorithm = build_algorithm(config, inputs, world.spec, cpu)
+            if config.run.device == "cpu":
+                _rows(config, world.spec, algorithm.skill_size, cpu)
         finally:
             world.close()
 
@@ -156,17 +161,8 @@ class SkillLearner:
         """Builds everything that depends on the normalisation of the observation."""
         config, run, spec = self._config, self._config.run, self._world.spec
         self.algorithm = build_algorithm(config, inputs, spec, self._device)
-        terminals = spec.has_terminals
-        rows = ReplayBuffer(
-            run.replay_capacity,
-            observation_size=spec.observation_size,
-            action_size=spec.action_size,
-            skill_size=self.algorithm.skill_size,
-            terminals=terminals,
-            unusual=self._unusual_rows(),
-            unusual_share=run.unusual_share,
-            device=self._device,
-        )
+        size, unusual = self.algorithm.skill_size, self._unusual_rows()
+        rows = _rows(config, spec, size, self._device, unusual)
         self._replay: ReplayBuffer | PixelReplay = rows
         self._collector: SkillCollector | AheadCollector
         if config.algorithm.representation.sees_pixels:
@@ -277,6 +273,30 @@ class SkillLearner:
         restore_generator(self._batches, state["batches"])
 
 
+def _rows(
+    config: SkillConfig,
+    spec: WorldSpec,
+    skill_size: int,
+    device: torch.device,
+    unusual: UnusualRows | None = None,
+) -> ReplayBuffer:
+    """Returns the empty replay of a run.
+
+    Raises:
+        ConfigError: it does not fit into the memory.
+    """
+    return ReplayBuffer(
+        config.run.replay_capacity,
+        observation_size=spec.observation_size,
+        action_size=spec.action_size,
+        skill_size=skill_size,
+        terminals=spec.has_terminals,
+        unusual=unusual,
+        unusual_share=config.run.unusual_share,
+        device=device,
+    )
+
+
 @dataclass(frozen=True)
 class _CollectorThere:
     """Makes the collector in the process of its own."""
@@ -312,7 +332,8 @@ def _world(config: SkillConfig, n: int) -> World:
 
 def _inputs(config: SkillConfig, spec: WorldSpec) -> NetworkInputs:
     phi, run = config.algorithm.representation, config.run
-    return network_inputs(phi, config.task, spec, run.seed, run.normalization)
+    flag = f"--{config.algorithm_name}.representation.inputs"
+    return network_inputs(phi, config.task, spec, run.seed, run.normalization, named=flag)
 
 
 def _saved_inputs(config: SkillConfig, state: dict[str, Any], spec: WorldSpec) -> NetworkInputs:

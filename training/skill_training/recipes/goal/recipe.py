@@ -22,7 +22,7 @@ from skill_training.device import exact_matmul
 from skill_training.errors import NothingToShipError
 from skill_training.export.context_graph import ContextFreeGraph, calibrate
 from skill_training.export.graph import PolicyGraph
-from skill_training.recipes.checks import check_own_world
+from skill_training.recipes.checks import check_gradient_steps, check_own_world
 from skill_training.recipes.context_learner import EpisodeLearner, log_uniform_moments
 from skill_training.recipes.goal.config import GoalConfig, GoalSacConfig
 from skill_training.recipes.goal.evaluation import (
@@ -131,8 +131,10 @@ class GoalRecipe:
         """Builds the networks once, to find errors before the run starts.
 
         Raises:
-            ConfigError: the policy file to start from is missing or does not fit.
+            ConfigError: the policy file to start from is missing or does not fit, or the run has
+                no gradient step.
         """
+        check_gradient_steps(config.run, episode_steps=config.task.episode_steps)
         start(build_algorithm(config, torch.device("cpu")), config.algorithm.start_from)
 
     def build_learner(self, config: GoalConfig, device: torch.device) -> GoalLearner:

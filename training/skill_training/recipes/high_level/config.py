@@ -17,6 +17,7 @@ from skill_robots.worlds.downstream.config import (
 from skill_robots.worlds.registry import TABLETOP
 from skill_training.algorithms.high_level.config import HighLevelConfig
 from skill_training.config import Count, PositiveInt, RunSettings, TrainConfig
+from skill_training.errors import ConfigError
 from skill_training.recipes.checks import check_replay
 from skill_training.recipes.manifest_parts import plain_name
 
@@ -79,10 +80,28 @@ class HighConfig(TrainConfig):
         return -(-self.task.episode_steps // self.algorithm.hold_steps)
 
 
+def check_hold_steps(config: HighConfig) -> None:
+    """Refuses a choice that is longer than an episode, or than the time for a goal.
+
+    Raises:
+        ConfigError: it is.
+    """
+    held, task = config.algorithm.hold_steps, config.task
+    if held > task.episode_steps:
+        raise ConfigError(
+            f"--high.hold-steps {held} is longer than an episode of {task.episode_steps} control "
+            "steps, which would have a single choice; give fewer"
+        )
+    if isinstance(task, GoalsConfig) and held > task.steps_per_goal:
+        raise ConfigError(
+            f"--high.hold-steps {held} is longer than --task.steps-per-goal {task.steps_per_goal}: "
+            "goals would change without a choice; lower the first, or raise the second"
+        )
+
+
 def default_high_config(world: str | None) -> HighConfig:
     """Returns the configuration of ``skill-train high --world WORLD`` without other flags."""
     task = default_task(DEFAULT_TASK if world is None else world)
     world = skill_world(task)
     name = "panda" if world == TABLETOP else plain_name(world)
-    low_level = Path("models") / f"csf_{name}.onnx"
-    return HighConfig(algorithm=HighLevelConfig(low_level=low_level), task=task)
+    return HighConfig(algorithm=HighLevelConfig(low_level=Path(f"csf_{name}")), task=task)

@@ -18,8 +18,12 @@ from skill_training.collection.choice_collector import ChoiceCollector, measure_
 from skill_training.data.choices import ChoiceReplay
 from skill_training.export.graph import PolicyGraph
 from skill_training.export.high_level_graph import HighLevelGraph
-from skill_training.recipes.checks import check_no_preset
-from skill_training.recipes.high_level.config import HighConfig, default_high_config
+from skill_training.recipes.checks import check_gradient_steps, check_no_preset
+from skill_training.recipes.high_level.config import (
+    HighConfig,
+    check_hold_steps,
+    default_high_config,
+)
 from skill_training.recipes.high_level.evaluation import Evaluator
 from skill_training.recipes.high_level.low_level import LowLevel, read_low_level
 from skill_training.recipes.high_level.manifest import build_manifest
@@ -97,8 +101,11 @@ class HighRecipe:
         """Reads the skills and builds one scene, to find errors before the run starts.
 
         Raises:
-            ConfigError: the policy file cannot be used, or does not fit the task.
+            ConfigError: the policy file cannot be used or does not fit the task, a skill is held
+                too long, or the run has no gradient step.
         """
+        check_gradient_steps(config.run, episode_steps=config.task.episode_steps)
+        check_hold_steps(config)
         low_level = read_low_level(config.algorithm.low_level)
         world = world_config(config, low_level.manifest)
         make_scenes(config, low_level, world, 1, seed=config.run.seed).close()

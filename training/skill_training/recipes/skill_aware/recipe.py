@@ -29,7 +29,7 @@ from skill_training.device import exact_matmul
 from skill_training.errors import ConfigError, NothingToShipError
 from skill_training.export.context_graph import calibrate
 from skill_training.export.graph import PolicyGraph
-from skill_training.recipes.checks import check_own_world
+from skill_training.recipes.checks import check_gradient_steps, check_own_world
 from skill_training.recipes.context_learner import EpisodeLearner, log_uniform_moments
 from skill_training.recipes.recipe import CardNotes, Curve, RunFacts, Scalars
 from skill_training.recipes.skill_aware.config import METHODS, BenchmarkConfig, BenchmarkSacConfig
@@ -95,8 +95,10 @@ class SkillAwareRecipe:
         """Creates and closes a scene and the demonstrator.
 
         Raises:
-            ConfigError: the engine is not installed, or the demonstrator's file is not one.
+            ConfigError: the engine is not installed, the demonstrator's file is not one, or the run
+                has no gradient step.
         """
+        check_gradient_steps(config.run, episode_steps=config.task.episode_steps)
         _world(config.task, config.run, scenes=1, seed=0).close()
         if config.algorithm.demonstrations:
             make_demonstrator(config.algorithm.demonstrator)

@@ -42,6 +42,20 @@ def diverged(config: TrainConfig, directory: Path, reason: str, saved_at: int | 
     )
 
 
+def world_failed(config: TrainConfig, directory: Path, reason: str, saved_at: int | None) -> str:
+    """Returns the message for a session whose world fails.
+
+    Args:
+        config: Configuration of the run.
+        directory: Directory of the run.
+        reason: The failure.
+        saved_at: Environment steps of the checkpoint; None without one.
+    """
+    command = resume_command(config.algorithm_name, directory)
+    then = "begin a new run" if saved_at is None else f"continue with: {command}"
+    return f"{reason}; {kept(saved_at)}. Correct this, then {then}"
+
+
 def unsaved(config: TrainConfig, directory: Path, reason: str, saved_at: int | None) -> str:
     """Returns the message for a session whose last checkpoint cannot be written.
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 
 from skill_training.config import RunSettings
 from skill_training.device import matmul_precision
@@ -30,6 +31,29 @@ class Origin:
     code_revision: str
     machine: str
     versions: dict[str, str]
+
+
+class _Program(BaseModel):
+    code_revision: str
+    machine: str
+    versions: dict[str, str]
+
+
+class _Session(_Program):
+    from_env_steps: int
+
+
+class _Run(_Program):
+    sessions: list[_Session] = []
+
+
+def check_facts(facts: object) -> None:
+    """Checks the entries of run.json that an export reads.
+
+    Raises:
+        ValidationError: one is missing, or has another type.
+    """
+    _Run.model_validate(facts)
 
 
 def software_and_machine(accelerator: str | None = None) -> Facts:

@@ -12,7 +12,8 @@ import pytest
 from tests.robots.worlds.environments import Point, broken, counting, discrete, number
 
 from skill_robots.worlds.errors import WorldError
-from skill_robots.worlds.gymnasium_world import GymnasiumConfig, GymnasiumWorld
+from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
+from skill_robots.worlds.gymnasium_env.world import GymnasiumWorld
 
 config = partial(GymnasiumConfig, environment="point")
 
@@ -100,7 +101,7 @@ def test_coordinates_are_observed_entries() -> None:
     [
         (discrete, r"acts by Discrete\(3\).*TransformAction"),
         (counting, r"observes 'observation' as Discrete\(3\).*TransformObservation"),
-        (broken, "cannot be made: no licence"),
+        (broken, r"cannot be made: RuntimeError: no licence \(environments.py, line \d+\)"),
         (number, "made a int, not a gymnasium.Env"),
     ],
 )
@@ -116,6 +117,7 @@ def test_an_environment_that_does_not_fit_is_explained(make: Callable[[], Any], 
             config(coordinates=("speed",)),
             r"no entry 'speed'; its fields are position \(1\)",
         ),
+        (config(coordinates=("position", "position.0")), "name an entry twice: position.0, "),
         (config(hidden=("friction",)), "reports no 'friction'.*only mass"),
     ],
 )
