@@ -11,7 +11,7 @@ Layers from top to bottom; each imports only those below it:
 - ``context``: contrastive learning of a context.
 - ``data``: replay.
 - ``nets``: networks.
-- ``config``, ``device``, ``seeding``, ``errors``: basics.
+- ``config``, ``device``, ``seeding``, ``words``, ``errors``: basics.
 
 The names in ``__all__`` are imported on first use, so that ``skill_training.entry`` works without
 torch. A run from a program::
