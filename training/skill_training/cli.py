@@ -15,6 +15,7 @@ from typing import Annotated, Any, cast
 
 import tyro
 
+from skill_robots.worlds.errors import WorldError
 from skill_training.config import AlgorithmSettings, RunSettings, Settings, TrainConfig
 from skill_training.data.allocation import is_out_of_memory
 from skill_training.errors import (
@@ -156,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
         try:
             sys.exit(_run(parse(typed), typed))
-        except TrainingError as error:
+        except (TrainingError, WorldError) as error:  # a world may fail before the session
             print(f"skill-train: {error}", file=sys.stderr)
             sys.exit(LOST_RESULT if isinstance(error, LostResultError) else USER_ERROR)
         except (MemoryError, RuntimeError) as error:

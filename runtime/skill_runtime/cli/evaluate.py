@@ -31,6 +31,7 @@ def main() -> None:
     )
     from skill_robots.motion.policy_support import UnsupportedPolicyError
     from skill_robots.tasks.engine import EngineMissingError
+    from skill_robots.worlds.errors import WorldError
     from skill_runtime.policy import PolicyError, PolicyFileError
 
     try:
@@ -41,6 +42,7 @@ def main() -> None:
         EngineMissingError,
         PolicyFileError,
         PolicyError,
+        WorldError,
     ) as error:
         print(f"skill-eval: {error}", file=sys.stderr)
         sys.exit(USAGE)

@@ -252,3 +252,21 @@ def test_a_missing_engine_is_explained() -> None:
     assert result.returncode == 2
     assert "pip install 'skill-serve[bullet]'" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+FAILING = """
+from tests.robots.worlds.environments import Point
+
+
+class Failing(Point):
+    def step(self, action):
+        raise ConnectionError("robot lost")
+"""
+
+
+def test_a_world_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "failing.py").write_text(FAILING)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(__file__).parents[3]}")
+    text = refused("--baseline", "iid", "--world", "failing:Failing")
+    assert "'failing:Failing' fails in its step: ConnectionError: robot lost" in text
+    assert "failing.py, line 7" in text

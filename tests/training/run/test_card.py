@@ -123,7 +123,17 @@ def test_a_card_that_cannot_be_written_is_an_error(tiny_config: TinyConfig, tmp_
         ),
         (
             {"name": "actuator_command", "size": 2, "scale": 2.5, "unit": "N m"},
-            "actuator_command (2), -2.5 N m to 2.5 N m",
+            "actuator_command (2), -2.5 to 2.5 N m",
+        ),
+        (
+            {
+                "name": "actuator_command",
+                "size": 2,
+                "scale": (5.0, 3.0),
+                "offset": (5.0, -2.0),
+                "unit": "1",
+            },
+            "actuator_command (2), 0 to 10; -5 to 1",
         ),
         (
             {"name": "gripper_width", "size": 1, "scale": 0.08, "unit": "m"},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from skill_proto.manifest import ActionPart, PolicyManifest, Provenance
 from skill_training.errors import ExportError
 from skill_training.export.compatibility import DEFAULT_OPSET, file_format
@@ -92,14 +94,22 @@ def _selection_of_inputs(manifest: PolicyManifest) -> tuple[str, ...]:
 
 def _action(part: ActionPart) -> str:
     """Returns name, size and physical value of one part of the action."""
+    name, unit = f"{part.name} ({part.size})", "" if part.unit == "1" else f" {part.unit}"
     if part.name == "actuator_command":
-        most = f"{part.scale:g}" if part.unit == "1" else f"{part.scale:g} {part.unit}"
-        return f"{part.name} ({part.size}), -{most} to {most}"
+        return f"{name}, {'; '.join(_bounds(part))}{unit}"
     if part.name == "gripper_width":
-        return f"{part.name} ({part.size}), 0 to {part.scale:g} {part.unit}"
-    return (
-        f"{part.name} ({part.size}), {part.scale:g} {part.unit} per step at 1, {part.frame} frame"
-    )
+        return f"{name}, 0 to {part.max_scale:g}{unit}"
+    scales = part.scale if isinstance(part.scale, tuple) else (part.scale,)
+    most = ", ".join(f"{scale:g}" for scale in scales)
+    return f"{name}, {most}{unit} per step at 1, {part.frame} frame"
+
+
+def _bounds(part: ActionPart) -> list[str]:
+    """Returns the least and largest value of each entry; of one, if all are equal."""
+    scales = np.broadcast_to(part.scale, part.size)
+    offsets = np.broadcast_to(part.offset, part.size)
+    texts = [f"{o - s:g} to {o + s:g}" for s, o in zip(scales, offsets, strict=True)]
+    return texts[:1] if len(set(texts)) == 1 else texts
 
 
 def _recurrent_state(manifest: PolicyManifest) -> list[tuple[str, str]]:
