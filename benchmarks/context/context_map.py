@@ -70,7 +70,7 @@ class Config:
     """Evaluation seed of starts, folds and projection."""
     neighbors: int = 30
     """UMAP's number of neighbours; a larger number preserves more of the global structure."""
-    figure: Path = Path("docs/images/contexts.png")
+    figure: Path = Path("build/contexts.png")
     """File of the figure."""
     json: Path | None = None
     """File of the result, as JSON."""

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.config import RunSettings
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.errors import ConfigError
 from skill_training.nets.encoder import EncoderConfig
-from skill_training.recipes.checks import check_gradient_steps
+from skill_training.recipes.checks import check_gradient_steps, check_tabletop
 from skill_training.recipes.goal.config import GoalConfig, GoalRunSettings, GoalSacConfig
 from skill_training.recipes.goal.world import GoalTaskConfig
 from skill_training.recipes.registry import RECIPES, default_config, recipe_for
@@ -123,3 +124,19 @@ def test_a_method_trains_under_its_own_name(
             task=SkillAwareTaskConfig(**task),
             run=BenchmarkRunSettings(),
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "interval", "text"),
+    [
+        ("mass", (1e20, 1e20), r"--task.mass 1e\+20 1e\+20 is beyond 0.001 to 100"),
+        ("friction", (0.1, 11.0), "--task.friction 0.1 11 is beyond 0.001 to 10"),
+        ("stiffness_scale", (1e-3, 1.0), "--task.stiffness-scale 0.001 1 is beyond 0.01 to 100"),
+    ],
+)
+def test_a_range_that_cannot_be_simulated_is_refused(
+    name: str, interval: tuple[float, float], text: str
+) -> None:
+    check_tabletop(TabletopConfig())
+    with pytest.raises(ConfigError, match=text):
+        check_tabletop(TabletopConfig(**{name: interval}))  # type: ignore[arg-type]

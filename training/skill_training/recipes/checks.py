@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from skill_proto.bounds import FRICTION, MASS_KG
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, TabletopConfig
 from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.config import RunSettings
@@ -11,6 +12,9 @@ from skill_training.errors import ConfigError
 
 HIDDEN_QUANTITIES = 2
 """Number of hidden quantities: log mass and log friction."""
+
+BOUNDS = {"mass": MASS_KG, "friction": FRICTION, "stiffness_scale": (0.01, 100.0)}
+"""Bounds of the tabletop's ranges: for mass and friction those of serving and scoring."""
 
 MIN_PER_TASK = {"ccm": 2, "satesac": 4, "saccm": 2, "cross": 4}
 """Minimum number of episodes of one task for which a sampling draws trajectories."""
@@ -23,8 +27,9 @@ def check_tabletop(task: TabletopConfig) -> None:
         ConfigError: a range is empty or holds impossible values, the times do not fit the control
             period, or a start needs the gripper.
     """
-    for name in ("mass", "friction", "stiffness_scale"):
+    for name, bounds in BOUNDS.items():
         check_range(name, getattr(task, name), positive=True)
+        check_bounds(name, getattr(task, name), bounds)
     check_range("latency_s", task.latency_s, positive=False)
     if task.held_share > 0.0 and not task.gripper:
         raise ConfigError(
@@ -159,6 +164,20 @@ def check_range(name: str, interval: tuple[float, float], *, positive: bool) -> 
         raise ConfigError(
             f"--task.{name.replace('_', '-')} {low} {high} is not a range; give a lower bound "
             f"{'above' if positive else 'of at least'} 0, then an upper bound that is not below it"
+        )
+
+
+def check_bounds(name: str, interval: tuple[float, float], bounds: tuple[float, float]) -> None:
+    """Refuses a range of a setting ``--task.<name>`` beyond the bounds of the simulation.
+
+    Raises:
+        ConfigError: it is.
+    """
+    (low, high), (least, largest) = interval, bounds
+    if low < least or high > largest:
+        raise ConfigError(
+            f"--task.{name.replace('_', '-')} {low:g} {high:g} is beyond {least:g} to {largest:g}, "
+            "which can be simulated and served"
         )
 
 
