@@ -44,7 +44,7 @@ NEW_ARM = "docs/new-arm.md"
 COPIED = "part of a file, with which tests/docs/test_new_arm_page.py compares it"
 SAME = "the program of docs/worlds.md, which is run"
 
-SHORT = {"env_steps=320_000": "env_steps=1"}
+SHORT = {"env_steps=320_000": "env_steps=10_032"}
 
 CODE: dict[tuple[str, str], Code] = {
     ("README.md", "from skill_runtime.client import SkillClient"): Executed(),
@@ -58,7 +58,7 @@ CODE: dict[tuple[str, str], Code] = {
     ("docs/worlds.md", "import numpy as np"): Executed(says="mass"),
     ("docs/worlds.md", "# my_world.py"): Written(name="my_world.py"),
     ("docs/worlds.md", "from dataclasses import replace"): Executed(
-        words=SHORT, because="one round of episodes is enough for a policy file", says="policy.onnx"
+        words=SHORT, because="the warm-up and a gradient step are enough for a policy file", says="policy.onnx"
     ),
     ("docs/policy-service.md", "import numpy as np"): Executed(says="'csf_panda', 'pick'"),
     ("docs/scaling.md", "from skill_runtime.client.sharding import ShardedClient"): Executed(

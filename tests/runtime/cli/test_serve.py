@@ -36,7 +36,12 @@ NETWORK = ("gateway", "stop_listener")
 
 
 def refused(*arguments: str) -> tuple[int, str]:
-    """Returns exit code and output of a command line that is refused."""
+    """Returns exit code and output of a command line that is refused.
+
+    Its port is a free one, since a test beside it may serve at the default.
+    """
+    if "--port" not in arguments:
+        arguments = (*arguments, "--port", str(free_ports()))
     done = subprocess.run(
         [*COMMAND, *arguments], capture_output=True, text=True, timeout=DEADLINE_S, check=False
     )

@@ -66,8 +66,9 @@ def record(model: Path, path: Path) -> None:
         client.reset(seed=1)
         move(client, EAST)
         move(client, NORTH)
+        client.hold()  # else a step may follow the reset with this skill, before the next command
         client.reset(seed=2)
         move(client, EAST)
         client.hold()
         commands = running.channels[COMMANDED_CHANNEL]
-        until(lambda: commands.recorded >= 6)
+        until(lambda: commands.recorded >= 7)
