@@ -58,7 +58,9 @@ CODE: dict[tuple[str, str], Code] = {
     ("docs/worlds.md", "import numpy as np"): Executed(says="mass"),
     ("docs/worlds.md", "# my_world.py"): Written(name="my_world.py"),
     ("docs/worlds.md", "from dataclasses import replace"): Executed(
-        words=SHORT, because="the warm-up and a gradient step are enough for a policy file", says="policy.onnx"
+        words=SHORT,
+        because="the warm-up and a gradient step are enough for a policy file",
+        says="policy.onnx",
     ),
     ("docs/policy-service.md", "import numpy as np"): Executed(says="'csf_panda', 'pick'"),
     ("docs/scaling.md", "from skill_runtime.client.sharding import ShardedClient"): Executed(
