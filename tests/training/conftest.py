@@ -129,14 +129,14 @@ def skill_train(begin: Callable[..., Training]) -> Cli:
 def ask(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
-    """Calls ``main`` with a mistake, checks the exit status 2 and returns the output."""
+    """Calls ``main``, by default with a mistake; checks the exit status and returns the output."""
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str) -> str:
+    def call(*arguments: str, status: int = 2) -> str:
         with pytest.raises(SystemExit) as exit_info:
             main(arguments)
         said = "".join(capfd.readouterr())
-        assert exit_info.value.code == 2, said
+        assert exit_info.value.code == status, said
         return said
 
     return call

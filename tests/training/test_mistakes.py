@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from skill_training.cli import main
 from skill_training.recipes.registry import RECIPES
 
 Flags = Callable[..., list[str]]
@@ -104,29 +103,21 @@ def test_a_refused_run_leaves_no_directory(ask: Callable[..., str], tmp_path: Pa
 
 
 def test_an_interruption_claims_only_a_checkpoint_that_is_there(
-    tiny_flags: Flags,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
+    ask: Callable[..., str], tiny_flags: Flags, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    def ask(*arguments: str) -> str:
-        with pytest.raises(SystemExit) as exit_info:
-            main(arguments)
-        assert exit_info.value.code == 128 + signal.SIGINT
-        return capfd.readouterr().err.splitlines()[-1]
+    def last_line() -> str:
+        words = ("csf", *tiny_flags("csf"), "--run-dir", "run")
+        return ask(*words, status=128 + signal.SIGINT).splitlines()[-1]
 
     def interrupt(*_: object) -> bool:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("skill_training.run.job.train", interrupt)
-    flags = (*tiny_flags("csf"), "--run-dir", "run")
-    assert ask("csf", *flags) == "skill-train: interrupted"
+    assert last_line() == "skill-train: interrupted"
     (tmp_path / "run" / "checkpoint.pt").touch()
-    assert ask("csf", *flags) == f"skill-train: interrupted; {Path('run/checkpoint.pt')} is kept"
+    assert last_line() == f"skill-train: interrupted; {Path('run/checkpoint.pt')} is kept"
     monkeypatch.setattr("skill_training.cli.parse", interrupt)
-    assert ask("csf", *flags) == "skill-train: interrupted"
+    assert last_line() == "skill-train: interrupted"
 
 
 def test_too_little_memory_is_explained(

@@ -95,11 +95,7 @@ def _row(found: Scored, name: str, quantities: Mapping[str, Sequence[str]]) -> l
 
 
 def _mean(runs: Sequence[dict[str, float]], names: Sequence[str]) -> str:
-    """Returns the mean R2 of the quantities that differ within the set of contexts.
-
-    ``log_r2`` is exactly 0 for a quantity that does not: a joint that no context of it cripples.
-    """
-    values = [value for value in _values(runs, names) if value != 0.0]
+    values = _values(runs, names)
     return f"{np.mean(values):.2f}" if values else "-"
 
 

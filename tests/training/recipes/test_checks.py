@@ -139,4 +139,4 @@ def test_a_range_that_cannot_be_simulated_is_refused(
 ) -> None:
     check_tabletop(TabletopConfig())
     with pytest.raises(ConfigError, match=text):
-        check_tabletop(TabletopConfig(**{name: interval}))  # type: ignore[arg-type]
+        check_tabletop(TabletopConfig(**{name: interval}))  # type: ignore[arg-type]  # one of three

@@ -10,8 +10,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -144,20 +144,15 @@ def _train_with(trainer: Trainer, changes: dict[str, Any], interruption: Interru
             ) from None
     facts = directory.facts()
     if not directory.policy.is_file() or facts.get(EXPORTED, trainer.env_steps) is None:
-        with interruption.at_once(), _noted(directory, {**facts, EXPORTED: trainer.env_steps}):
-            _export(trainer, trained_here=trains)
+        exported = {**facts, EXPORTED: trainer.env_steps}
+        try:
+            with interruption.at_once():
+                _export(trainer, trained_here=trains)
+        except NothingToShipError:  # by design, so the run is finished all the same
+            _note(directory, exported)
+            raise
+        _note(directory, exported)
     return True
-
-
-@contextmanager
-def _noted(directory: RunDirectory, facts: record.Facts) -> Generator[None]:
-    """Writes facts after an export, also after that of a policy that has no file by design."""
-    try:
-        yield
-    except NothingToShipError:
-        _note(directory, facts)
-        raise
-    _note(directory, facts)
 
 
 def _export(trainer: Trainer, *, trained_here: bool) -> None:

@@ -120,9 +120,13 @@ class Evaluator:
             if self._config.algorithm.knowledge != "inferred":
                 continue
             shares = log_r2(found.truth, found.estimates)
+            differs = found.truth.max(0) > found.truth.min(0)
             scores |= {
                 f"r2.{quantity.name}.{name}": share
-                for quantity, share in zip(self.quantities.quantities, shares, strict=True)
+                for quantity, share, is_hidden in zip(
+                    self.quantities.quantities, shares, differs, strict=True
+                )
+                if is_hidden  # else no context of the set has another value
             }
         return scores
 
