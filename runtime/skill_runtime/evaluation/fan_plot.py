@@ -116,7 +116,24 @@ def _draw_table(axes: Axes, trajectories: Trajectories, colours: Array) -> None:
     _note(axes, (corner[0] + 0.1, corner[1] - 0.06), "workspace of the hand")
     _draw_arm(axes, base)
     _draw_paths(axes, paths, colours)
+    _draw_directions(axes)
     _caption(axes, "the same pushes on the table, from above")
+
+
+def _draw_directions(axes: Axes) -> None:
+    """Draws the world's x and y in a corner. Both pictures have the same directions."""
+    for end, name in (((0.12, 0.16), "x"), ((0.02, 0.06), "y")):
+        axes.annotate(
+            name,
+            xy=(0.12, 0.06),
+            xytext=end,
+            xycoords="axes fraction",
+            color=QUIET,
+            fontsize=10,
+            ha="center",
+            va="center",
+            arrowprops={"arrowstyle": "<-", "color": QUIET, "shrinkB": 0},
+        )
 
 
 def _draw_arm(axes: Axes, base: Array) -> None:
