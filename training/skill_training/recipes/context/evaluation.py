@@ -22,7 +22,10 @@ from skill_training.recipes.context.quantities import HiddenQuantities
 from skill_training.recipes.recipe import Scalars
 
 EVALUATION_SEED = 100
-"""Seed of starts and contexts."""
+"""Seed of starts and contexts of the final scores."""
+
+PROGRESS_SEED = 1000
+"""The same of scores during training, on which settings may be chosen."""
 
 SPLITS: tuple[Split, ...] = ("train", "moderate", "extreme")
 
@@ -105,16 +108,16 @@ class Evaluator:
 
     def quick(self) -> Scalars:
         """Returns the scores of a few episodes, with the integrator of training."""
-        return self._scores(self._config.run.eval_episodes, of_papers=False)
+        return self._scores(self._config.run.eval_episodes, PROGRESS_SEED, of_papers=False)
 
     def full(self) -> Scalars:
         """Returns the scores of many episodes, with the integrator of published scores."""
-        return self._scores(self._config.run.final_eval_episodes, of_papers=True)
+        return self._scores(self._config.run.final_eval_episodes, EVALUATION_SEED, of_papers=True)
 
-    def _scores(self, episodes: int, *, of_papers: bool) -> Scalars:
+    def _scores(self, episodes: int, seed: int, *, of_papers: bool) -> Scalars:
         scores: Scalars = {}
         for name, task in context_sets(self._config.task).items():
-            found = self.rollouts(exact(task) if of_papers else task, episodes, EVALUATION_SEED)
+            found = self.rollouts(exact(task) if of_papers else task, episodes, seed)
             scores[f"return.{name}"] = float(found.returns.mean())
             scores[f"return_std.{name}"] = float(found.returns.std())
             if self._config.algorithm.knowledge != "inferred":

@@ -24,7 +24,10 @@ from skill_training.recipes.high_level.scenes import make_scenes, world_config
 from skill_training.recipes.recipe import Scalars
 
 EVALUATION_SEED = 100
-"""Seed of starts, goals and random skills."""
+"""Seed of starts, goals and random skills of the final scores."""
+
+PROGRESS_SEED = 1000
+"""The same of scores during training, on which settings may be chosen."""
 
 
 def scored(world: WorldConfig) -> WorldConfig:
@@ -44,7 +47,7 @@ class Evaluator:
 
     def quick(self) -> Scalars:
         """Returns the scores of a few episodes."""
-        scenes = self._scenes(self._config.run.eval_episodes)
+        scenes = self._scenes(self._config.run.eval_episodes, PROGRESS_SEED)
         try:
             return score_task(scenes, self._mode)
         finally:
@@ -57,7 +60,7 @@ class Evaluator:
         """
         scores: Scalars = {}
         with exact_matmul():
-            scenes = self._scenes(self._config.run.final_eval_episodes)
+            scenes = self._scenes(self._config.run.final_eval_episodes, EVALUATION_SEED)
             choices = {
                 "": self._mode,
                 "random_": random_skills(self._low_level, EVALUATION_SEED),
@@ -74,9 +77,9 @@ class Evaluator:
                 scenes.close()
         return scores
 
-    def _scenes(self, episodes: int) -> HeldSkills:
+    def _scenes(self, episodes: int, seed: int) -> HeldSkills:
         world = scored(world_config(self._config, self._low_level.manifest))
-        return make_scenes(self._config, self._low_level, world, episodes, seed=EVALUATION_SEED)
+        return make_scenes(self._config, self._low_level, world, episodes, seed=seed)
 
     def _mode(self, observation: Array) -> Array:
         algorithm = self._algorithm
