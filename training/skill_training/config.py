@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
+from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 from skill_proto.shipped_models import to_path
@@ -99,6 +100,10 @@ class RunSettings:
 
     checkpoint_interval: PositiveInt = 160_000
     """Environment steps between two checkpoints."""
+
+    keep_best: Annotated[str | None, arg(metavar="METRIC")] = None
+    """Metric of the evaluations during training, such as success.seen, by whose largest value the
+    exported policy is chosen. None: the last policy."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ from skill_training.errors import (
     WorldFailedError,
 )
 from skill_training.recipes.registry import recipe_for
+from skill_training.run.best import check_keep_best
 from skill_training.run.config_io import shortest_command
 from skill_training.run.directory import EXPORTED, RunDirectory, new_directory
 from skill_training.run.metrics_log import MetricsLog
@@ -107,6 +108,7 @@ def train(
 
 def _train(directory: RunDirectory, changes: dict[str, Any], interruption: Interruption) -> bool:
     config = session_changes.changed(directory.resolved_config(), changes)
+    check_keep_best(config, recipe_for(config))
     trainer = Trainer(config, directory)
     try:
         return _train_with(trainer, changes, interruption)
@@ -242,6 +244,7 @@ def _facts(config: TrainConfig) -> record.Facts:
     """
     device = torch_device(config.run.device)
     # Checked first, so that a run that cannot start leaves no directory behind.
+    check_keep_best(config, recipe_for(config))
     recipe_for(config).check(config)
     remarks = list(recipe_for(config).remarks(config))
     return {

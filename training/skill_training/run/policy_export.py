@@ -19,6 +19,7 @@ from skill_training.nets.finite import NotFiniteError
 from skill_training.recipes.recipe import RunFacts
 from skill_training.recipes.registry import recipe_for
 from skill_training.run import checkpoint
+from skill_training.run.best import exported
 from skill_training.run.card import write_card
 from skill_training.run.config_io import shortest_command
 from skill_training.run.directory import RunDirectory
@@ -79,10 +80,11 @@ def write_policy(
     config, facts = directory.resolved_config(), directory.facts()
     recipe = recipe_for(config)
     state = checkpoint.load(directory.checkpoint, torch.device("cpu"))
+    chosen = exported(state)
     exporter = None if trained_here else record.software_and_machine()
     try:
         known = run_facts(config, facts, state, exporter)
-        graph, manifest = recipe.shipped(config, known, state["learner"])
+        graph, manifest = recipe.shipped(config, known, chosen["learner"])
     except TrainingError:
         raise
     except NotFiniteError as error:
@@ -117,13 +119,14 @@ def run_facts(
         exporter: Revision, machine and versions of another process that exports the policy.
     """
     origin = record.origin(facts, exporter)
+    chosen = exported(state)
     return RunFacts(
         provenance=Provenance(
             command=shortest_command(config),
             code_revision=origin.code_revision,
             seed=config.run.seed,
-            environment_steps=int(state["env_steps"]),
-            gradient_steps=int(state["updates"]),
+            environment_steps=int(chosen["env_steps"]),
+            gradient_steps=int(chosen["updates"]),
             wall_time_s=round(float(state["wall_time_s"]), 1),
             created=record.now(),
             machine=origin.machine,

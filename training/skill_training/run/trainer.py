@@ -11,11 +11,12 @@ import torch
 
 from skill_training.config import TrainConfig
 from skill_training.device import configure_matmul, torch_device
-from skill_training.errors import CheckpointError, DivergedError, UnsavedError
+from skill_training.errors import CheckpointError, ConfigError, DivergedError, UnsavedError
 from skill_training.nets.finite import LossCheck, NotFiniteError, check_parts
 from skill_training.recipes.recipe import Learner, Scalars
 from skill_training.recipes.registry import recipe_for
 from skill_training.run import checkpoint
+from skill_training.run.best import EVALUATED, BestPolicy
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import MetricsLog
 from skill_training.run.progress import Progress
@@ -45,6 +46,7 @@ class Trainer:
         self.directory = directory
         self.updates = 0
         self.wall_time_s = 0.0
+        self.best = BestPolicy(run.keep_best)
         self.final_metrics: Scalars | None = None
         self.saved_at: int | None = None
         """Environment steps of the checkpoint; None without one."""
@@ -101,7 +103,8 @@ class Trainer:
                 self._record(log, losses | self._speed.read())
             if self._due(self.config.run.eval_interval):
                 shown = self.learner.evaluate_quick()
-                self._record(log, {f"eval/{name}": value for name, value in shown.items()})
+                self._record(log, {f"{EVALUATED}{name}": value for name, value in shown.items()})
+                self._consider(shown)
             progress.update(min(self.env_steps, total), self._facts(shown))
             if stop():
                 self._save_last()
@@ -109,6 +112,18 @@ class Trainer:
             if self._due(self.config.run.checkpoint_interval):
                 self._try_to_save(progress)
         return True
+
+    def _consider(self, evaluation: Scalars) -> None:
+        """Keeps the policy if its evaluation is the best.
+
+        Raises:
+            ConfigError: the evaluation does not have the metric; a checkpoint is saved before.
+        """
+        try:
+            self.best.consider(self.learner, evaluation, self._counters())
+        except ConfigError:
+            self._save_last()
+            raise
 
     def _round(self) -> Scalars:
         """Runs one round of episodes and the gradient steps that are due after it.
@@ -151,11 +166,11 @@ class Trainer:
             raise NotFiniteError(f"{error} after gradient step {self.updates}") from None
 
     def _finish(self, log: MetricsLog, at_once: AtOnce) -> bool:
-        """Evaluates the trained policy and saves the finished run."""
+        """Evaluates the policy that is exported and saves the finished run."""
         if self.saved_at != self.env_steps:
             self._save_last()
         start = time.perf_counter()
-        with at_once():
+        with self.best.loaded(self.learner), at_once():
             metrics = self.learner.evaluate_full()
         self.wall_time_s += time.perf_counter() - start
         self._record(log, {f"final/{name}": value for name, value in metrics.items()})
@@ -210,10 +225,16 @@ class Trainer:
         """Returns the whole state between two rounds."""
         return {
             "learner": self.learner.state_dict(),
+            **self._counters(),
+            "final_metrics": self.final_metrics,
+            "best": self.best.state,
+        }
+
+    def _counters(self) -> dict[str, Any]:
+        return {
             "env_steps": self.env_steps,
             "updates": self.updates,
             "wall_time_s": self.wall_time_s,
-            "final_metrics": self.final_metrics,
         }
 
     def resume(self) -> None:
@@ -231,6 +252,7 @@ class Trainer:
             self.updates = int(state["updates"])
             self.wall_time_s = float(state["wall_time_s"])
             self.final_metrics = state["final_metrics"]
+            self.best.state = state.get("best")  # older releases kept none
             without_replay = state["learner"]["replay"] is None
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise CheckpointError(

@@ -128,6 +128,7 @@ def metric_texts(config: BenchmarkConfig) -> dict[str, str]:
         for split in SPLITS
     }
     unseen = [cell_name(cell) for cell in unseen_cells(config.task)]
+    texts["success.seen"] = "success over the cells of training"
     texts["success.unseen"] = (
         f"success over the {len(unseen)} cells outside of training (friction label,mass in kg: "
         f"{'; '.join(unseen)})"

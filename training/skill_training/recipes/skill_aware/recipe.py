@@ -51,9 +51,12 @@ from skill_training.recipes.skill_aware.world import (
     unseen_cells,
 )
 
-CURVES = tuple(
-    Curve(name=f"eval/success.{split}", title=f"success, {split} cells", top=1.0)
-    for split in SPLITS
+CURVES = (
+    *(
+        Curve(name=f"eval/success.{split}", title=f"success, {split} cells", top=1.0)
+        for split in SPLITS
+    ),
+    Curve(name="eval/success.seen", title="success, cells seen in training", top=1.0),
 )
 
 SCENES = 20
@@ -244,8 +247,10 @@ class BenchmarkLearner(EpisodeLearner):
             result = benchmark(policy, scenes, episodes=episodes, seed=EVALUATION_SEED)
         metrics = {f"success.{split}": value for split, value in result.success.items()}
         metrics |= {f"at_end.{split}": value for split, value in result.at_end.items()}
+        unseen = [cell_name(cell) for cell in unseen_cells(self._config.task)]
+        seen = [value for name, value in result.cells.items() if name not in unseen]
+        metrics["success.seen"] = float(np.mean(seen))
         if cells:
-            unseen = [cell_name(cell) for cell in unseen_cells(self._config.task)]
             metrics["success.unseen"] = float(np.mean([result.cells[name] for name in unseen]))
             metrics |= {f"cell.{name}": value for name, value in result.cells.items()}
         return metrics

@@ -20,6 +20,7 @@ CHANGEABLE = (
     "log_interval",
     "eval_interval",
     "checkpoint_interval",
+    "keep_best",
 )
 """Run settings that may be given beside --resume."""
 

@@ -1,0 +1,95 @@
+"""The best policy of a run by one of its evaluations, kept beside the newest."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from skill_training.config import TrainConfig
+from skill_training.errors import ConfigError
+from skill_training.recipes.recipe import Learner, Recipe, Scalars
+
+EVALUATED = "eval/"
+"""Prefix of the metrics of evaluations during training."""
+
+
+def check_keep_best(config: TrainConfig, recipe: Recipe[Any]) -> None:
+    """Checks that the recipe has the metric of ``--keep-best``.
+
+    Raises:
+        ConfigError: it has none of that name.
+    """
+    names = [curve.name for curve in recipe.curves if curve.name.startswith(EVALUATED)]
+    known = [name.removeprefix(EVALUATED) for name in names]
+    if config.run.keep_best is not None and config.run.keep_best not in known:
+        raise ConfigError(_unknown(config.run.keep_best, known))
+
+
+class BestPolicy:
+    """Keeps the state of the learner at its best evaluation.
+
+    Args:
+        metric: Name of a metric of ``evaluate_quick``, of which more is better. None: none is kept.
+    """
+
+    def __init__(self, metric: str | None) -> None:
+        self._metric = metric
+        self.state: dict[str, Any] | None = None
+        """The learner's state without its replay, the counters at that time, and the value."""
+
+    def consider(self, learner: Learner, metrics: Scalars, counters: dict[str, Any]) -> None:
+        """Keeps the policy if no earlier one has a larger value.
+
+        Of equal values the newest is kept.
+
+        Args:
+            learner: The learner, between two rounds.
+            metrics: Its evaluation.
+            counters: Values to keep beside it.
+
+        Raises:
+            ConfigError: the evaluation does not have the metric.
+        """
+        if self._metric is None:
+            return
+        if self._metric not in metrics:
+            raise ConfigError(_unknown(self._metric, sorted(metrics)))
+        value = metrics[self._metric]
+        if self.state is None or value >= self.state["value"]:
+            self.state = {**counters, "value": value, "learner": _without_replay(learner)}
+
+    @contextmanager
+    def loaded(self, learner: Learner) -> Generator[None]:
+        """Gives the learner the best policy for the time of a block; without one, its own."""
+        if self.state is None:
+            yield
+            return
+        own = _without_replay(learner)
+        learner.load_state_dict(self.state["learner"])
+        try:
+            yield
+        finally:
+            learner.load_state_dict(own)
+
+
+def exported(state: dict[str, Any]) -> dict[str, Any]:
+    """Returns the learner's state and the counters of the policy that a checkpoint exports.
+
+    Args:
+        state: State of the trainer. Older releases kept no best policy.
+    """
+    best: dict[str, Any] | None = state.get("best")
+    return state if best is None else best
+
+
+def _without_replay(learner: Learner) -> dict[str, Any]:
+    """Returns a copy of the learner's state; loading it leaves the replay as it is."""
+    state = learner.state_dict() | {"replay": None}
+    return copy.deepcopy(state)
+
+
+def _unknown(metric: str, known: Sequence[str]) -> str:
+    choices = f"has: {', '.join(known)}" if known else "has none"
+    return f"--keep-best {metric}: no such metric; an evaluation of this run {choices}"
