@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,16 +13,16 @@ from typing import Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from skill_proto.printable import printable
+from skill_runtime.cli.manifest.draft_file import check_draft_file, write_draft
 from skill_runtime.console.exit_codes import FAILED, OK
-from skill_runtime.console.flags import ModelFlag, UsageError, model_file
-from skill_runtime.console.output_file import check_writable
+from skill_runtime.console.flags import ModelFlag, model_file
 
 Robot = Literal["panda", "fr3"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DraftCommand:
-    """Write a manifest with everything that the graph and its metadata tell."""
+    """Write a manifest with all that the graph and its metadata tell, if the file carries none."""
 
     model: Positional[Annotated[ModelFlag, arg(metavar="MODEL")]]
     """ONNX file."""
@@ -32,22 +35,21 @@ class DraftCommand:
     ] = None
     """File to write; '-' prints the draft."""
     force: bool = False
-    """Replace an existing manifest."""
+    """Replace an existing manifest; no other file is replaced."""
 
     def run(self) -> int:
         """Writes the draft, prints the entries to fill in by hand, and returns the exit code."""
         from skill_runtime.policy.foreign.draft import draft_manifest
 
-        draft = draft_manifest(model_file(self.model), self.like)
+        model = model_file(self.model)
+        draft = draft_manifest(model, self.like)
         text = format_manifest(draft.manifest)
         place = self.output or self.model.with_suffix(".manifest.json")
         if str(place) == "-":
             print(text, end="")
             return OK
-        if place.exists() and not self.force:
-            raise UsageError(f"{place} exists; add --force to replace it, or choose --output FILE")
-        check_writable(place)
-        place.write_text(text, encoding="utf-8")
+        check_draft_file(place, model, force=self.force)
+        write_draft(place, text)
         print(f"wrote {printable(str(place))}. Fill in each null, and confirm:")
         for line in draft.to_do:
             print(f"  - {printable(line)}")
@@ -70,7 +72,8 @@ class Check:
         from skill_runtime.policy.foreign.draft import ARMS
         from skill_runtime.policy.foreign.explain import find_problems, meaning, remarks
 
-        problems, manifest = find_problems(model_file(self.model), ARMS[self.robot])
+        with _each_warning_once():  # both readers of the file warn
+            problems, manifest = find_problems(model_file(self.model), ARMS[self.robot])
         for problem in problems:
             print(f"problem: {printable(problem)}")
         if manifest is not None and manifest.plant is not None and not problems:
@@ -80,8 +83,29 @@ class Check:
                 print(f"remark: {printable(line)}")
         if problems:
             return FAILED
-        print(f"{printable(str(self.model))} can be served: skill-serve --model {self.model}")
+        shown = printable(str(self.model))
+        print(f"{shown} can be served: skill-serve --model {shown}")
         return OK
+
+
+@contextmanager
+def _each_warning_once() -> Generator[None]:
+    """Leaves out a warning on a policy file that was given before in the block."""
+    from skill_runtime.policy import policy_file
+
+    given: set[str] = set()
+
+    def is_new(record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        is_known = text in given
+        given.add(text)
+        return not is_known
+
+    policy_file.logger.addFilter(is_new)
+    try:
+        yield
+    finally:
+        policy_file.logger.removeFilter(is_new)
 
 
 def format_manifest(manifest: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from skill_proto.manifest import METADATA_KEY
 from skill_robots.arm import ArmSpec
 from skill_robots.franka.specs import FR3, PANDA
 from skill_robots.motion.action import ActionConfig
@@ -53,10 +54,19 @@ def draft_manifest(path: Path, like: str | None = None) -> Draft:
         like: Arm whose plant is the plant of training, a name of :data:`ARMS`; None if unknown.
 
     Raises:
-        PolicyFileError: The file is not an ONNX model that this machine can load.
+        PolicyFileError: The file is not an ONNX model that this machine can load, or carries a
+            manifest of its own.
     """
     content, found = read_model(path)
     session = open_session(path, content, found, "cpu")
+    stored = session.get_modelmeta().custom_metadata_map
+    if METADATA_KEY in stored:
+        raise PolicyFileError(
+            path,
+            "it carries its own manifest, so one beside it would be ignored",
+            "an ONNX file without a manifest",
+            f"read what its manifest says with: skill-manifest check {path}",
+        )
     facts = find_facts(session)
     if facts is None or not facts.observations:
         raise PolicyFileError(
@@ -65,7 +75,7 @@ def draft_manifest(path: Path, like: str | None = None) -> Draft:
             "a graph that takes an observation and gives an action",
             "export the policy with its inputs",
         )
-    metadata = read_metadata(session.get_modelmeta().custom_metadata_map)
+    metadata = read_metadata(stored)
     to_do: list[str] = ["control_rate_hz: the rate at which training ran the policy [Hz]"]
     observation = _observation(facts, metadata, to_do)
     action, bound = _action(entries(facts.action), metadata, to_do)
