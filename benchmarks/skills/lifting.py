@@ -73,7 +73,7 @@ def subjects(config: Config) -> dict[str, Policy]:
 
 
 def score(policy: Policy, config: Config, task: TabletopConfig) -> dict[str, float]:
-    """Returns the mean of each metric over the seeds."""
+    """Returns the mean of each metric over the seeds in which it is defined."""
     manifest = policy.manifest if isinstance(policy, OnnxPolicy) else None
     space = ("sphere", 2) if manifest is None else (manifest.skill.kind, manifest.skill.size)
     found: list[dict[str, float]] = []
@@ -90,7 +90,8 @@ def score(policy: Policy, config: Config, task: TabletopConfig) -> dict[str, flo
         )
         interventions = float(run.governor_interventions)
         found.append(skill_metrics(run) | {"governor_interventions": interventions})
-    return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+    names = dict.fromkeys(name for one in found for name in one)
+    return {name: float(np.mean([one[name] for one in found if name in one])) for name in names}
 
 
 def main(config: Config) -> None:

@@ -224,7 +224,7 @@ def main(config: Config) -> None:
                 name,
                 f"{row['goal_share_5cm']:.1%}",
                 f"{row['goal_share_3cm']:.1%}",
-                f"{row['goal_rest_share_3cm_by_2400ms']:.1%}",
+                _share(row.get("goal_rest_share_3cm_by_2400ms")),
                 f"{100 * row['goal_mean_distance_m']:.1f}",
                 f"{row['pose_share']:.1%}",
                 f"{row['error_median_mm']:.2f}",
@@ -246,6 +246,11 @@ def main(config: Config) -> None:
             "rows": rows,
         },
     )
+
+
+def _share(value: float | None) -> str:
+    """Formats a share; one that is undefined is a dash."""
+    return "-" if value is None else f"{value:.1%}"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from skill_proto.manifest import PolicyManifest
 from skill_robots.observation import layout, scales
 from skill_robots.tasks.baselines import make_baseline
 from skill_robots.tasks.policy import Policy
-from skill_robots.tasks.tabletop.metrics import goal_metrics, skill_metrics
+from skill_robots.tasks.tabletop.metrics import defined, goal_metrics, skill_metrics
 from skill_robots.tasks.tabletop.rollouts import (
     evaluation_goals,
     evaluation_skills,
@@ -114,7 +114,7 @@ def _score_random_on_tabletop(job: Job, trained: TabletopConfig) -> dict[str, fl
         seed=job.seed,
         observation_names=task.observation_names,
     )
-    metrics = skill_metrics(trajectories) | {"adjusted_r2": adjusted_r2(trajectories)}
+    metrics = _skill_scores(trajectories)
     if not extent.goals:
         return metrics
     towards_goals = goal_rollouts(
@@ -159,7 +159,7 @@ def _score_on_tabletop(job: Job, file: Path) -> dict[str, float]:
             seed=job.seed,
             observation_names=names,
         )
-        found = skill_metrics(trajectories) | {"adjusted_r2": adjusted_r2(trajectories)}
+        found = _skill_scores(trajectories)
         metrics |= {PLANE + name: value for name, value in found.items()}
     return metrics
 
@@ -169,13 +169,18 @@ def _metrics(
 ) -> dict[str, float]:
     result = evaluate(policy, manifest, settings)
     metrics = {name: value for name, value in result.metrics.items() if value is not None}
-    if result.skills is not None:
-        metrics["adjusted_r2"] = adjusted_r2(result.skills)
-    return metrics
+    return metrics if result.skills is None else metrics | _skill_scores(result.skills)
+
+
+def _skill_scores(trajectories: Trajectories) -> dict[str, float]:
+    return defined(skill_metrics(trajectories) | {"adjusted_r2": adjusted_r2(trajectories)})
 
 
 def adjusted_r2(trajectories: Trajectories) -> float:
-    """Returns R2 of a linear fit from skill to displacement, adjusted for the skill's size."""
+    """Returns R2 of a linear fit from skill to displacement, adjusted for the skill's size.
+
+    It is NaN where ``displacement_r2`` of other worlds is.
+    """
     final = trajectories.displacement[:, :, -1]
     skills = np.tile(trajectories.skills, (len(final), 1))
     return displacement_r2(skills, final.reshape(-1, 2))

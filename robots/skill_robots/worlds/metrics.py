@@ -1,14 +1,16 @@
 """Metrics of skills and goals in any world that has coordinates.
 
-Every metric is a finite number; an undefined one is 0, its worst value.
+Functions of several metrics leave undefined ones out, as those of the tabletop do.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from skill_proto.arrays import Array, Ids
-from skill_robots.tasks.tabletop.metrics import count_octants, squared_errors
+from skill_robots.tasks.tabletop.metrics import count_octants, defined, regressors, squared_errors
 from skill_robots.worlds.rollouts import WorldTrajectories
 from skill_robots.worlds.world import Coordinates
 
@@ -20,8 +22,9 @@ def skill_metrics(
 
     ``coverage_cells`` is the number of cells that all episodes visit at any step: for Ant the
     published number of unique 1 m cells of 48 skills (METRA, CSF). ``displacement_r2`` is adjusted
-    for the number of skill dimensions. The range of each coordinate is ``lowest_<i>`` to
-    ``highest_<i>``. A world without coordinates has the return and the length of episodes alone.
+    for the number of skill dimensions, unlike that of the tabletop, and left out if it is undefined.
+    The range of each coordinate is ``lowest_<i>`` to ``highest_<i>``. A world without coordinates
+    has the return and the length of episodes alone.
     """
     episodes = {
         "mean_return": float(trajectories.returns.mean()),
@@ -42,14 +45,14 @@ def _coverage(trajectories: WorldTrajectories, coordinates: Coordinates) -> dict
         "median_displacement": float(np.median(distance)),
         "largest_displacement": float(distance.max()),
     }
-    if trajectories.skills is not None:
+    if trajectories.skills is not None and trajectories.skills.shape[1]:
         metrics["displacement_r2"] = displacement_r2(trajectories.skills, final)
     if path.shape[-1] == 2:
         metrics["octants"] = float(count_octants(final, 3.0 * coordinates.cell))
     for place in range(path.shape[-1]):
         metrics[f"lowest_{place}"] = float(path[..., place].min())
         metrics[f"highest_{place}"] = float(path[..., place].max())
-    return metrics
+    return defined(metrics)
 
 
 def goal_metrics(trajectories: WorldTrajectories, radius: float) -> dict[str, float]:
@@ -88,16 +91,18 @@ def displacement_r2(skills: Array, final: Array) -> float:
 
     Least squares with an intercept. The squared errors of all coordinates are pooled, so that the
     value does not depend on their axes. The adjustment, (1 - R2)(n - 1)/(n - k - 1), removes the
-    bias of about k/n that makes fits of more skill dimensions look better.
+    bias of about k/n that makes fits of more skill dimensions look better. Returns 0 if all
+    displacements are equal, and NaN if all skills are, or if there are no more episodes than
+    coefficients.
 
     Args:
         skills: ``(n, Z)``.
         final: ``(n, C)``.
     """
-    n = len(skills)
-    # One-hot skills lose a dimension to the intercept.
-    k = int(np.linalg.matrix_rank(np.column_stack([skills, np.ones(n)]))) - 1
+    n, k = len(skills), regressors(skills)
     residual, total = map(np.sum, squared_errors(skills, final))
-    if total < 1e-12 or n - k - 1 <= 0:
+    if k == 0 or n - k - 1 <= 0:
+        return math.nan
+    if total < 1e-12:
         return 0.0
     return max(0.0, 1.0 - float(residual / total) * (n - 1) / (n - k - 1))

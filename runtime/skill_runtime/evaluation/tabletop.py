@@ -36,7 +36,7 @@ METRICS: dict[str, str] = {
     "median_displacement_m": "median distance of the cube from its start at the end [m]",
     "displacement_cells_2cm": "2 cm cells of displacement that one set of skills visits",
     "octants": "number of the 8 compass sectors into which one set pushes cubes",
-    "displacement_r2": "share of displacement that is linear in the skill",
+    "displacement_r2": "share of displacement that is linear in the skill (R2, not adjusted)",
     "direction_consistency": "one skill, other starts and contexts: same direction? (1 = yes)",
     "lifted_share": "episodes with the cube more than 3 cm up for the last half second",
     "height_cells_2cm": "2 cm bands of height that one set visits; 1: no cube leaves the table",
@@ -82,8 +82,8 @@ class EvaluationResult:
     """Metrics, and the rollouts behind them."""
 
     metrics: dict[str, float | None]
-    """Every name in :data:`METRICS`; None if the policy has no skills, goals, representation or
-    gripper."""
+    """Every name in :data:`METRICS`; None if it is undefined, or the policy has no skills, goals,
+    representation or gripper."""
     config: TabletopConfig
     """The evaluated tabletop."""
     skills: Trajectories | None

@@ -52,6 +52,31 @@ def test_a_linear_map_explains_everything_and_a_constant_nothing() -> None:
     assert displacement_r2(skills, np.ones((12, 2))) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("skills", "final"),
+    [
+        (np.ones((4, 2)), np.eye(4)),  # no skill differs
+        (np.eye(3)[:, :2], np.eye(3)),  # three coefficients, three episodes
+        (np.zeros((4, 0)), np.eye(4)),
+    ],
+)
+def test_r2_is_undefined_without_different_skills_or_degrees_of_freedom(
+    skills: Array, final: Array
+) -> None:
+    assert np.isnan(displacement_r2(skills, final))
+
+
+def test_an_undefined_r2_is_left_out_and_so_is_that_without_skills() -> None:
+    path = np.random.default_rng(0).uniform(0.0, 9.0, (6, 3, 2))
+    angle = np.linspace(0.0, 6.0, 6)
+    skills = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    assert "displacement_r2" in skill_metrics(trajectories(path, skills=skills), METRES)
+    few = trajectories(path[:3], skills=skills[:3])
+    assert "displacement_r2" not in skill_metrics(few, METRES)
+    none = trajectories(path, skills=np.zeros((6, 0)))
+    assert "displacement_r2" not in skill_metrics(none, METRES)
+
+
 def test_noise_is_explained_by_no_more_dimensions() -> None:
     """Without the adjustment the mean would be k / (n - 1) = 8 / 47."""
     random = np.random.default_rng(0)

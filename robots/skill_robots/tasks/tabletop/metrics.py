@@ -1,10 +1,13 @@
 """Metrics of rollouts: displacement, coverage, direction, height and goals.
 
-Every metric is a finite number. An undefined metric (no cube moved, or only one set) is 0, its
-worst value, so that comparison, plots and JSON need no special case.
+A function of one metric returns NaN if the metric is undefined, such as the consistency of a single
+set of skills. Those of several metrics leave undefined ones out.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -39,13 +42,13 @@ def skill_metrics(trajectories: Trajectories) -> dict[str, float]:
 
     Displacement is that of the cube in the table plane, from its own start. ``moved_share_*`` and
     ``median_displacement_m`` use the end of the episode, the cells every step. Policies that drive
-    the gripper have the metrics of :func:`lift_metrics`, too.
+    the gripper have the metrics of :func:`lift_metrics`, too. Undefined metrics are left out.
     """
     displacement = trajectories.displacement
     final = displacement[:, :, -1]
     distance = np.linalg.norm(final, axis=-1)
     lifts = {} if trajectories.height is None else lift_metrics(trajectories.height)
-    return {
+    metrics = {
         "moved_share_3cm": float(np.mean(distance > MOVED_M)),
         "moved_share_10cm": float(np.mean(distance > 0.10)),
         "median_displacement_m": float(np.median(distance)),
@@ -53,7 +56,13 @@ def skill_metrics(trajectories: Trajectories) -> dict[str, float]:
         "octants": octants(final),
         "displacement_r2": displacement_r2(trajectories.skills, final),
         "direction_consistency": direction_consistency(final),
-    } | lifts
+    }
+    return defined(metrics | lifts)
+
+
+def defined(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Returns the metrics without those that are NaN."""
+    return {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 
 def lift_metrics(height: Array) -> dict[str, float]:
@@ -78,9 +87,10 @@ def goal_metrics(trajectories: GoalTrajectories) -> dict[str, float]:
     """Computes the metrics of :func:`~skill_robots.tasks.tabletop.rollouts.goal_rollouts`.
 
     Distances are those at the end; each ``goal_rest_*`` uses one step (:func:`rest_share`).
+    Undefined metrics are left out.
     """
     distance = trajectories.final_distance
-    return {
+    metrics = {
         "goal_share_5cm": float(np.mean(distance < 0.05)),
         "goal_share_3cm": float(np.mean(distance < 0.03)),
         "goal_mean_distance_m": float(np.mean(distance)),
@@ -90,18 +100,19 @@ def goal_metrics(trajectories: GoalTrajectories) -> dict[str, float]:
         )
         for step in REST_STEPS
     }
+    return defined(metrics)
 
 
 def rest_share(trajectories: GoalTrajectories, step: int) -> float:
     """Returns the share of far goals (more than 5 cm away) with the cube at rest there at ``step``.
 
-    At rest: within 3 cm of the goal and slower than 2 cm/s. Returns 0 if no goal is that far away
+    At rest: within 3 cm of the goal and slower than 2 cm/s. Returns NaN if no goal is that far away
     or the episode is shorter.
     """
     distance = trajectories.distance
     far = distance[:, 0] > FAR_M
     if step >= distance.shape[1] or not far.any():
-        return 0.0
+        return math.nan
     settled = (distance[:, step] < REST_DISTANCE_M) & (trajectories.cube_speed[:, step] < REST_M_S)
     return float(np.mean(settled[far]))
 
@@ -140,17 +151,30 @@ def displacement_r2(skills: Array, final: Array) -> float:
     """Returns the coefficient of determination of a linear fit from skill to final displacement.
 
     Least squares with an intercept over all episodes. Squared errors of x and y are pooled, so
-    that the value does not depend on the orientation of the table's axes.
+    that the value does not depend on the orientation of the table's axes. Unlike that of other
+    worlds (``skill_robots.worlds.metrics``) it is not adjusted for the number of skill dimensions.
+
+    Returns 0 if all displacements are equal, and NaN if all skills are, or if there are no more
+    episodes than coefficients, so that every displacement would fit.
 
     Args:
         skills: ``(skills, Z)``.
         final: ``(episodes, skills, 2)`` final displacement [m].
     """
-    episodes = final.shape[0]
-    residual, total = map(
-        np.sum, squared_errors(np.tile(skills, (episodes, 1)), final.reshape(-1, 2))
-    )
+    inputs, outputs = np.tile(skills, (final.shape[0], 1)), final.reshape(-1, 2)
+    k = regressors(inputs)
+    residual, total = map(np.sum, squared_errors(inputs, outputs))
+    if k == 0 or len(inputs) <= k + 1:
+        return math.nan
     return 0.0 if total < 1e-12 else max(0.0, 1.0 - float(residual / total))
+
+
+def regressors(inputs: Array) -> int:
+    """Counts the independent inputs ``(n, k)`` of a linear fit, apart from its intercept.
+
+    One-hot inputs lose a dimension to the intercept, and equal ones lose all.
+    """
+    return int(np.linalg.matrix_rank(np.column_stack([inputs, np.ones(len(inputs))]))) - 1
 
 
 def squared_errors(inputs: Array, outputs: Array) -> tuple[Array, Array]:
@@ -174,7 +198,7 @@ def direction_consistency(final: Array) -> float:
 
     Mean resultant length (Mardia and Jupp, Directional Statistics, 2000, section 2.3.1) of the
     directions of the moved cubes of one skill, averaged over the skills that moved the cube in at
-    least two episodes. A single direction would always be consistent.
+    least two episodes; NaN if there is none. A single direction would always be consistent.
 
     Args:
         final: ``(episodes, skills, 2)`` final displacement [m].
@@ -185,6 +209,6 @@ def direction_consistency(final: Array) -> float:
     count = moved[..., 0].sum(axis=0)
     enough = count >= 2
     if not enough.any():
-        return 0.0
+        return math.nan
     resultant = np.linalg.norm(direction.sum(axis=0), axis=-1)
     return float(np.mean(resultant[enough] / count[enough]))

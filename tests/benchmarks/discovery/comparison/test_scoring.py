@@ -54,7 +54,7 @@ def test_skills_of_three_dimensions_are_also_scored_in_the_cubes_plane(tmp_path:
     expected = representation(torch.as_tensor(states)).detach().numpy()
     np.testing.assert_allclose(load_phi(path)(states), expected, atol=1e-6)
 
-    extent = Extent(skills=4, episodes=1, goals=0)
+    extent = Extent(skills=6, episodes=1, goals=0)
     found = score(Job(policy=path, world=config.task, seed=100, extent=extent))
     assert found["slope_cube"] > found["slope_cube_second"] > 0.0
     assert found["slope_hand"] == 0.0  # phi sees neither the hand nor its distance from the cube
@@ -83,7 +83,7 @@ def test_random_actions_have_the_task_of_the_trained_rows(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(scoring, "skill_rollouts", spy)
     world = TabletopConfig(mass=(0.1, 0.2), friction=(0.9, 1.0), gripper=True, sensor_noise=1.0)
-    extent = Extent(skills=2, episodes=1, goals=2)
+    extent = Extent(skills=6, episodes=1, goals=2)
     found = score(Job(policy=None, world=world, seed=100, extent=extent))
     assert {"lifted_share", "moved_share_10cm", "adjusted_r2", "goal_share_5cm"} <= found.keys()
     (task,) = tasks

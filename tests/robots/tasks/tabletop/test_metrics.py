@@ -62,7 +62,8 @@ def test_a_cube_that_returns_has_not_moved_but_has_visited_cells() -> None:
 
 
 def test_the_metrics_have_exactly_the_published_names() -> None:
-    metrics = skill_metrics(trajectories(np.zeros((1, 2, 3, 2)), np.eye(2)))
+    final = np.random.default_rng(0).uniform(0.1, 0.2, (2, 4, 2))
+    metrics = skill_metrics(trajectories(straight(final), unit(COMPASS[:4])))
     assert list(metrics) == [
         "moved_share_3cm",
         "moved_share_10cm",
@@ -74,8 +75,9 @@ def test_the_metrics_have_exactly_the_published_names() -> None:
     ]
 
 
-def test_cubes_at_rest_give_zeros_and_no_nan() -> None:
+def test_cubes_at_rest_give_zeros_and_no_direction() -> None:
     metrics = skill_metrics(trajectories(np.zeros((2, 3, 4, 2)), np.eye(3)))
+    assert "direction_consistency" not in metrics
     assert metrics.pop("displacement_cells_2cm") == 1.0
     assert set(metrics.values()) == {0.0}
 
@@ -129,9 +131,18 @@ def test_r2_does_not_depend_on_the_orientation_of_the_axes() -> None:
     assert displacement_r2(skills, final @ turn) == pytest.approx(displacement_r2(skills, final))
 
 
-def test_r2_of_a_policy_without_skills_is_zero() -> None:
+def test_r2_without_different_skills_is_undefined() -> None:
     final = 0.2 * unit(COMPASS)[None]
-    assert displacement_r2(np.zeros((8, 0)), final) == pytest.approx(0.0)
+    assert np.isnan(displacement_r2(np.zeros((8, 0)), final))
+    assert np.isnan(displacement_r2(np.ones((8, 2)), final))
+
+
+def test_r2_of_a_fit_that_any_displacement_passes_is_undefined() -> None:
+    """Three coefficients of two-dimensional skills fit three episodes exactly."""
+    skills, final = unit(COMPASS[:3]), np.array([[[0.3, 0.0], [-0.1, 0.2], [0.0, 0.1]]])
+    assert np.isnan(displacement_r2(skills, final))
+    twice = np.concatenate([final, final[:, ::-1]])
+    assert 0.0 <= displacement_r2(skills, twice) < 1.0
 
 
 def test_consistency_by_hand() -> None:
@@ -146,8 +157,8 @@ def test_opposite_directions_cancel() -> None:
     assert direction_consistency(final) == pytest.approx(0.0)
 
 
-def test_one_set_shows_no_consistency() -> None:
-    assert direction_consistency(np.full((1, 4, 2), 0.2)) == 0.0
+def test_the_consistency_of_one_set_is_undefined() -> None:
+    assert np.isnan(direction_consistency(np.full((1, 4, 2), 0.2)))
 
 
 def test_goal_metrics_use_the_end() -> None:
@@ -160,9 +171,12 @@ def test_goal_metrics_use_the_end() -> None:
         "goal_share_5cm": 0.5,
         "goal_share_3cm": 0.25,
         "goal_mean_distance_m": pytest.approx(0.05),
-        "goal_rest_share_3cm_by_1600ms": 0.0,
-        "goal_rest_share_3cm_by_2400ms": 0.0,
     }
+
+
+def test_rest_at_goals_is_undefined_without_a_far_one() -> None:
+    near = goals_run(np.full((2, 101, 2), 0.02), np.zeros((2, 101)))
+    assert not [name for name in goal_metrics(near) if "rest" in name]
 
 
 def test_goals_at_rest_are_near_and_slow_at_that_step_and_were_far() -> None:
