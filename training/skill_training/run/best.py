@@ -37,7 +37,7 @@ class BestPolicy:
     def __init__(self, metric: str | None) -> None:
         self._metric = metric
         self.state: dict[str, Any] | None = None
-        """The learner's state without its replay, the counters at that time, and the value."""
+        """The learner without its replay, the counters then, and the metric with its value."""
 
     def consider(self, learner: Learner, metrics: Scalars, counters: dict[str, Any]) -> None:
         """Keeps the policy if no earlier one has a larger value.
@@ -58,7 +58,17 @@ class BestPolicy:
             raise ConfigError(_unknown(self._metric, sorted(metrics)))
         value = metrics[self._metric]
         if self.state is None or value >= self.state["value"]:
-            self.state = {**counters, "value": value, "learner": _without_replay(learner)}
+            self.state = {
+                **counters,
+                "metric": self._metric,
+                "value": value,
+                "learner": _without_replay(learner),
+            }
+
+    def restore(self, state: dict[str, Any] | None) -> None:
+        """Takes over the policy of an earlier session, if the same metric chose it."""
+        same = state is not None and state["metric"] == self._metric
+        self.state = state if same else None
 
     @contextmanager
     def loaded(self, learner: Learner) -> Generator[None]:

@@ -252,7 +252,7 @@ class Trainer:
             self.updates = int(state["updates"])
             self.wall_time_s = float(state["wall_time_s"])
             self.final_metrics = state["final_metrics"]
-            self.best.state = state.get("best")  # older releases kept none
+            self.best.restore(state.get("best"))  # older releases kept none
             without_replay = state["learner"]["replay"] is None
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise CheckpointError(
