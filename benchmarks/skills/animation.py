@@ -153,6 +153,7 @@ def draw_chart(picture: Image.Image, history: list[tuple[float, float]]) -> None
 
 def main(config: Config) -> None:
     """Makes the film."""
+    config.output.parent.mkdir(parents=True, exist_ok=True)
     skills, goals = open_policy(config.skills), open_policy(config.goals)
     film = Film(FRAME_MS)
     with closing(TabletopCamera()) as camera:

@@ -22,9 +22,9 @@ def skill_metrics(
 
     ``coverage_cells`` is the number of cells that all episodes visit at any step: for Ant the
     published number of unique 1 m cells of 48 skills (METRA, CSF). ``displacement_r2`` is adjusted
-    for the number of skill dimensions, unlike that of the tabletop, and left out if it is undefined.
-    The range of each coordinate is ``lowest_<i>`` to ``highest_<i>``. A world without coordinates
-    has the return and the length of episodes alone.
+    for the number of skill dimensions, which that of the tabletop is not. It is left out if it is
+    undefined, and without skills. The range of each coordinate is ``lowest_<i>`` to
+    ``highest_<i>``. A world without coordinates has the return and the length of episodes alone.
     """
     episodes = {
         "mean_return": float(trajectories.returns.mean()),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
@@ -14,7 +17,8 @@ from skill_runtime.console.interrupts import raise_at_interrupt
 from skill_runtime.console.output_file import write_json
 from skill_runtime.console.program import VERSION_HINT
 from skill_runtime.console.status_line import discard_output
-from skill_runtime.evaluation.options import EvaluationOptions, check_options
+from skill_runtime.console.streams import OutputError
+from skill_runtime.evaluation.options import EvaluationOptions, check_options, output_files
 
 if TYPE_CHECKING:
     from skill_runtime.evaluation.report import Outcome
@@ -34,8 +38,9 @@ def main() -> None:
     from skill_robots.worlds.errors import WorldError
     from skill_runtime.policy import PolicyError, PolicyFileError
 
+    written: list[Path] = []
     try:
-        run(arguments)
+        run(arguments, written)
     except (
         UsageError,
         UnsupportedPolicyError,
@@ -49,31 +54,65 @@ def main() -> None:
     except BrokenPipeError:
         discard_output()
     except KeyboardInterrupt:
-        print("skill-eval: interrupted; no results were written", file=sys.stderr)
+        print(f"skill-eval: interrupted; {_what_exists(arguments, written)}", file=sys.stderr)
         sys.exit(INTERRUPTED)
 
 
-def run(arguments: EvaluationOptions) -> None:
-    """Evaluates, prints the report, and writes the requested files.
+def run(arguments: EvaluationOptions, written: list[Path]) -> None:
+    """Evaluates, writes the requested files, and prints the report.
+
+    The report is printed last: no state of standard output loses a file. It is also printed if a
+    file cannot be written, so that the scores are not lost.
+
+    Args:
+        arguments: The command line.
+        written: Gets each file once it is written.
 
     Raises:
         UsageError, UnsupportedPolicyError, EngineMissingError, PolicyFileError, PolicyError: the
             policy cannot be evaluated like this; the text names the reason.
+        OutputError: a file cannot be written.
     """
-    check_options(arguments)
     if arguments.model is not None:
         arguments = replace(arguments, model=model_file(arguments.model))
+    check_options(arguments)
     outcome = _evaluate(arguments)
-    print(outcome.table)
+    try:
+        _write(outcome, arguments, written)
+    except BaseException:
+        with suppress(BrokenPipeError, OutputError):  # the first fault is the one to name
+            _report(outcome, written)
+        raise
+    _report(outcome, written)
+
+
+def _write(outcome: Outcome, arguments: EvaluationOptions, written: list[Path]) -> None:
     if arguments.json is not None:
         write_json(arguments.json, outcome.content)
-        print(f"wrote {arguments.json}")
+        written.append(arguments.json)
     if arguments.plot is not None and outcome.draw is not None:
         outcome.draw(arguments.plot)
-        print(f"wrote {arguments.plot}")
+        written.append(arguments.plot)
     if arguments.video is not None and outcome.film is not None:
         outcome.film(arguments.video)
-        print(f"wrote {arguments.video}")
+        written.append(arguments.video)
+
+
+def _report(outcome: Outcome, written: Sequence[Path]) -> None:
+    print(outcome.table)
+    for path in written:
+        print(f"wrote {path}")
+
+
+def _what_exists(arguments: EvaluationOptions, written: Sequence[Path]) -> str:
+    """Returns which files an interrupted evaluation wrote, and which it did not."""
+    missing = [path for path in output_files(arguments).values() if path not in written]
+    texts = [
+        f"{words}: {', '.join(map(str, paths))}"
+        for words, paths in (("written", written), ("not written", missing))
+        if paths
+    ]
+    return "; ".join(texts) or "no results were written"
 
 
 def _evaluate(arguments: EvaluationOptions) -> Outcome:

@@ -7,7 +7,7 @@
 - ``writer``: output in a thread of its own, which never blocks and never fails.
 - ``status_line``: one line of a terminal, rewritten in place.
 - ``logs``, ``repeats``: the log, printable, with repetitions counted.
-- ``output_file``: JSON result files.
+- ``output_file``: result files.
 - ``interrupts``: signals while a program starts.
 - ``exit_codes``: the exit codes of all programs.
 """

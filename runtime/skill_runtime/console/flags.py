@@ -73,6 +73,11 @@ def model_file(given: Path | str) -> Path:
     Raises:
         UsageError: The word is neither; the text lists the names.
     """
+    if Path(given) == Path():
+        raise UsageError(
+            "the name of the policy file is empty, or '.', which is a folder; name a file, or a "
+            "model such as csf_panda"
+        )
     try:
         return find_model(given)
     except UnknownModelError as error:

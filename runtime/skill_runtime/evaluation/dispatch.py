@@ -20,7 +20,7 @@ def find_evaluation(arguments: EvaluationOptions) -> Callable[[EvaluationOptions
     """
     if _has_no_arm(arguments):
         check_world_options(arguments)
-        from skill_runtime.evaluation.world import evaluate_world
+        from skill_runtime.evaluation.world.evaluate import evaluate_world
 
         return evaluate_world
     if arguments.coordinates is not None or arguments.cell is not None:

@@ -13,6 +13,7 @@ from matplotlib.patches import Circle, FancyBboxPatch, Rectangle, Wedge
 from skill_proto.arrays import Array
 from skill_robots.motion.action import ActionConfig
 from skill_robots.tasks.tabletop.trajectories import Trajectories
+from skill_runtime.evaluation.figure_file import save_figure
 
 REACH_M = 0.855
 """Reach of the Panda, from its first axis (Franka Emika, datasheet) [m]."""
@@ -27,7 +28,7 @@ def save_fan(trajectories: Trajectories, path: Path, *, title: str, subtitle: st
     the table in front of the arm. The first two components of a skill give its colour.
 
     Raises:
-        OSError, ValueError: the file cannot be written, or its format is unknown.
+        OutputError: the file cannot be written.
     """
     figure = Figure(figsize=(13.0, 7.5), facecolor=BACKGROUND)
     fan = figure.add_axes((0.03, 0.035, 0.46, 0.797))
@@ -35,10 +36,10 @@ def save_fan(trajectories: Trajectories, path: Path, *, title: str, subtitle: st
     colours = np.tile(skill_colours(trajectories.skills), (len(trajectories.cube), 1))
     _draw_fan(fan, trajectories, colours)
     _draw_table(table, trajectories, colours)
-    figure.text(0.03, 0.935, title, color=TEXT, fontsize=19, fontweight="bold")
+    heading = figure.text(0.03, 0.935, title, color=TEXT, fontsize=19, fontweight="bold")
+    heading.set_parse_math(False)  # a name with two dollar signs is no formula
     figure.text(0.03, 0.895, subtitle, color=QUIET, fontsize=11.5)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=140, facecolor=BACKGROUND)
+    save_figure(figure, path, dpi=140)
 
 
 def skill_colours(skills: Array) -> Array:

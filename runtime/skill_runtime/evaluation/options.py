@@ -17,12 +17,15 @@ from skill_robots.tasks.registry import TASKS, task_of_option
 from skill_robots.tasks.tabletop.task import TABLETOP
 from skill_robots.tasks.task import EvaluationKind, TaskOption
 from skill_runtime.console.flags import ModelFlag, UsageError, check_number
-from skill_runtime.console.output_file import check_writable
+from skill_runtime.console.output_file import check_distinct, check_writable
 
 Interval = tuple[float, float]
 
 FILM_FORMATS = (".gif", ".png", ".webp")
 """Ends of the names of films: animated GIF, APNG, and WebP, which is the smallest."""
+
+PLOT_FORMATS = (".png", ".pdf", ".svg")
+"""Ends of the names of pictures."""
 
 _OPTIONS: dict[EvaluationKind, tuple[str, ...]] = {
     "skills_and_goals": ("skills", "goals", "start", "mass", "friction", "plot", "video"),
@@ -56,7 +59,7 @@ class EvaluationOptions:
     cell: Annotated[
         float | None, arg(metavar="SIZE", help_behavior_hint="(default: as trained, else 1)")
     ] = None
-    """Gymnasium environments only. Side of a cell of coverage, in the unit of the coordinates."""
+    """Gymnasium environments with coordinates only. Side of a cell of coverage, in their unit."""
     contexts: Annotated[
         Literal["train", "moderate", "extreme"] | None,
         arg(metavar="{train,moderate,extreme}", help_behavior_hint="(default: as trained)"),
@@ -103,7 +106,8 @@ class EvaluationOptions:
     json: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """Write metrics and settings to this file."""
     plot: Annotated[Path | None, arg(metavar="FILE.png", help_behavior_hint="")] = None
-    """Write a picture of the pushes, or of the paths in a world, to this file."""
+    """Write a picture of the pushes, or of the paths in a world with coordinates, to this file:
+    .png, .pdf or .svg."""
     video: Annotated[Path | None, arg(metavar="FILE.gif", help_behavior_hint="")] = None
     """Write a film of some skills and goals to this file: .gif, .png (animated) or .webp, which is
     the smallest. Worlds: the bodies of MuJoCo."""
@@ -111,6 +115,9 @@ class EvaluationOptions:
 
 def check_options(arguments: EvaluationOptions) -> None:
     """Checks the options before anything is computed.
+
+    Args:
+        arguments: The command line, with the file of the policy in place of the name of a model.
 
     Raises:
         UsageError: An option is missing, foreign to the task or out of range; the text names it.
@@ -121,22 +128,19 @@ def check_options(arguments: EvaluationOptions) -> None:
         check_world_options(arguments)
     _check_task(arguments)
     _check_numbers(arguments)
-    for path in (arguments.json, arguments.plot, arguments.video):
-        if path is not None:
-            check_writable(path)
-    for flag, path, package in (
-        ("plot", arguments.plot, "matplotlib"),
-        ("video", arguments.video, "PIL"),
-    ):
-        if path is not None and importlib.util.find_spec(package) is None:
-            name = {"PIL": "pillow"}.get(package, package)
-            raise UsageError(
-                f"--{flag} needs {name}; install it with: pip install 'skill-serve[viz]'"
-            )
-    if arguments.video is not None and arguments.video.suffix not in FILM_FORMATS:
+    if arguments.coordinates == ():
         raise UsageError(
-            f"--video {arguments.video}: the name must end in one of {', '.join(FILM_FORMATS)}"
+            "--coordinates takes one or more observation entries, such as position.0; name some, "
+            "or leave it out"
         )
+    _check_pictures(arguments)
+    _check_files(arguments)
+
+
+def output_files(arguments: EvaluationOptions) -> dict[str, Path]:
+    """Returns the files to write, by flag."""
+    given = {"--json": arguments.json, "--plot": arguments.plot, "--video": arguments.video}
+    return {flag: path for flag, path in given.items() if path is not None}
 
 
 def check_world_options(arguments: EvaluationOptions) -> None:
@@ -168,6 +172,35 @@ def _check_task(arguments: EvaluationOptions) -> None:
         raise UsageError(
             f"{', '.join(given)}: for --task {others}, not for {arguments.task}; omit it"
         )
+
+
+def _check_pictures(arguments: EvaluationOptions) -> None:
+    """Refuses a picture or a film that nothing can write."""
+    for flag, path, package, formats in (
+        ("plot", arguments.plot, "matplotlib", PLOT_FORMATS),
+        ("video", arguments.video, "PIL", FILM_FORMATS),
+    ):
+        if path is None:
+            continue
+        if importlib.util.find_spec(package) is None:
+            name = {"PIL": "pillow"}.get(package, package)
+            raise UsageError(
+                f"--{flag} needs {name}; install it with: pip install 'skill-serve[viz]'"
+            )
+        if path.suffix.lower() not in formats:
+            raise UsageError(f"--{flag} {path}: the name must end in one of {', '.join(formats)}")
+
+
+def _check_files(arguments: EvaluationOptions) -> None:
+    """Refuses files that cannot be written, or that replace one another or the policy."""
+    outputs, inputs = output_files(arguments), dict[str, Path]()
+    if arguments.model is not None and arguments.model.is_file():
+        inputs["--model"] = arguments.model
+        for path in (arguments.model, arguments.model.resolve()):
+            inputs[f"the manifest beside {path.name}"] = path.with_suffix(".manifest.json")
+    check_distinct(outputs, inputs)
+    for path in outputs.values():
+        check_writable(path)
 
 
 def _check_numbers(arguments: EvaluationOptions) -> None:

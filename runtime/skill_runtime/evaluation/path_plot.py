@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,18 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from skill_proto.arrays import Array
+from skill_runtime.evaluation.figure_file import save_figure
 
 
-def save_paths(coordinates: Array, skills: Array, path: Path, *, title: str, unit: str) -> None:
+def save_paths(
+    coordinates: Array,
+    skills: Array,
+    path: Path,
+    *,
+    title: str,
+    names: Sequence[str],
+    unit: str,
+) -> None:
     """Draws the paths in the plane, or a single coordinate over the steps.
 
     Args:
@@ -20,7 +30,11 @@ def save_paths(coordinates: Array, skills: Array, path: Path, *, title: str, uni
             the skill.
         path: File to write.
         title: Title of the picture.
+        names: Names of the coordinates. They label the axes of quantities without a unit.
         unit: Unit of the coordinates.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     figure = Figure(figsize=(5.0, 5.0), layout="constrained")
     axes = figure.add_subplot()
@@ -31,16 +45,22 @@ def save_paths(coordinates: Array, skills: Array, path: Path, *, title: str, uni
             axes.plot(line[:, 0], line[:, 1], color=colour, linewidth=0.9)
         else:
             axes.plot(line[:, 0], color=colour, linewidth=0.9)
+    labels = [_label(*pair, unit) for pair in zip("xy", names, strict=False)]
+    # A name with two dollar signs is no formula.
     if plane:
         axes.set_aspect("equal", adjustable="datalim")
-        axes.set_xlabel(f"x [{unit}]")
-        axes.set_ylabel(f"y [{unit}]")
+        axes.set_xlabel(labels[0], parse_math=False)
+        axes.set_ylabel(labels[1], parse_math=False)
     else:
         axes.set_xlabel("control step")
-        axes.set_ylabel(f"x [{unit}]")
+        axes.set_ylabel(labels[0], parse_math=False)
     axes.grid(alpha=0.3)
-    axes.set_title(title, fontsize=10)
-    figure.savefig(path, dpi=150)
+    axes.set_title(title, fontsize=10, parse_math=False)
+    save_figure(figure, path, dpi=150)
+
+
+def _label(letter: str, name: str, unit: str) -> str:
+    return name if unit == "1" else f"{letter} [{unit}]"
 
 
 def _hues(skills: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +43,10 @@ class Outcome:
 
 @contextmanager
 def film_errors(text: str) -> Generator[None]:
-    """Names what cannot be filmed or written in the words of the command line."""
+    """Names what cannot be filmed in the words of the command line."""
     try:
         yield
-    except (WorldError, OSError) as error:
+    except WorldError as error:
         raise UsageError(f"{text}: {error}") from None
 
 
@@ -83,6 +83,16 @@ def check_task(manifest: PolicyManifest, task: Task) -> None:
 def identity(
     arguments: EvaluationOptions, policy: Policy, manifest: PolicyManifest | None
 ) -> dict[str, Any]:
+    """Returns the settings that identify policy, command and task of an arm, for JSON."""
+    return policy_facts(arguments, policy, manifest) | {
+        "task": arguments.task,
+        "remarks": _remarks(arguments, manifest),
+    }
+
+
+def policy_facts(
+    arguments: EvaluationOptions, policy: Policy, manifest: PolicyManifest | None
+) -> dict[str, Any]:
     """Returns the settings that identify policy and command, for JSON."""
     model = arguments.model
     return {
@@ -91,10 +101,8 @@ def identity(
         "model": None if model is None else str(model),
         "model_sha256": policy.sha256 if isinstance(policy, OnnxPolicy) else None,
         "baseline": arguments.baseline,
-        "task": arguments.task,
         "seed": arguments.seed,
         "device": arguments.device,
-        "remarks": _remarks(arguments, manifest),
     }
 
 
@@ -102,13 +110,11 @@ def _remarks(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> l
     """Lists the differences of the evaluated plant from that of training."""
     if manifest is None:
         return []
-    if manifest.plant is None:
-        return []
     step_s = TabletopConfig().physics_step_s
     return plant_remarks(manifest, PANDA, step_s, task_of_option(arguments.task))
 
 
-def title(report: dict[str, Any]) -> str:
+def title(report: Mapping[str, Any]) -> str:
     """Returns name and file of the policy in one line, and each remark on a line of its own."""
     name = str(report["policy"]) + (f" ({report['model']})" if report["model"] else "")
     return "\n".join([name, *(f"note: {remark}" for remark in report["remarks"])])

@@ -65,6 +65,17 @@ def _settings(arguments: EvaluationOptions, manifest: PolicyManifest | None) -> 
                 )
     if not takes_goals(manifest) and arguments.goals:
         raise UsageError(f"--goals: {_name(manifest)} takes no goals for the cube; leave it out")
+    if not takes_skills(manifest) and not takes_goals(manifest):
+        raise UsageError(
+            f"{_name(manifest)} takes goals for another quantity than the cube's position in the "
+            "plane of the table, and no skills, so that nothing would be scored; run it with "
+            "skill-serve"
+        )
+    if not takes_skills(manifest) and arguments.goals == 0:
+        raise UsageError(
+            f"--goals 0: {_name(manifest)} takes goals, no skills, so that nothing would be "
+            "scored; leave it out, or give a number of goals"
+        )
     default = EvaluationSettings()
     return EvaluationSettings(
         skills=default.skills if arguments.skills is None else arguments.skills,
@@ -92,7 +103,7 @@ def _report(
     """Returns the settings of this evaluation, for table and JSON."""
     return {
         "skills": settings.skills if takes_skills(manifest) else 0,
-        "episodes": settings.episodes,
+        "episodes": settings.episodes if takes_skills(manifest) else 0,
         "episode_steps": result.config.episode_steps,
         "goals": settings.goals if takes_goals(manifest) else 0,
         "goal_steps": GOAL_STEPS,
@@ -135,7 +146,7 @@ def _film(
 ) -> None:
     from skill_runtime.evaluation.film.episodes import film_tabletop
 
-    with film_errors(f"cannot write the film {path}"):
+    with film_errors(f"cannot make the film {path}"):
         film_tabletop(policy, manifest, settings, path)
 
 
@@ -152,9 +163,5 @@ def _check_film(settings: EvaluationSettings) -> None:
 def _draw(path: Path, report: dict[str, Any], result: EvaluationResult) -> None:
     from skill_runtime.evaluation.fan_plot import save_fan
 
-    if result.skills is None:
-        raise UsageError(f"{report['policy']} takes no skills, so there are no pushes to draw")
-    try:
-        save_fan(result.skills, path, title=report["policy"], subtitle=_summary(report))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot write the picture {path}: {error}") from None
+    assert result.skills is not None  # _settings refuses --plot without skills
+    save_fan(result.skills, path, title=report["policy"], subtitle=_summary(report))

@@ -13,7 +13,7 @@ from skill_runtime.evaluation.dispatch import find_evaluation
 from skill_runtime.evaluation.options import EvaluationOptions, check_options
 from skill_runtime.evaluation.skill_aware import evaluate_skill_aware
 from skill_runtime.evaluation.tabletop_report import evaluate_tabletop
-from skill_runtime.evaluation.world import evaluate_world
+from skill_runtime.evaluation.world.evaluate import evaluate_world
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def unscored(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("the evaluation has begun")
 
     monkeypatch.setattr("skill_runtime.evaluation.tabletop_report.evaluate", begins)
-    monkeypatch.setattr("skill_runtime.evaluation.world.run_skills", begins)
+    monkeypatch.setattr("skill_runtime.evaluation.world.evaluate.run_skills", begins)
 
 
 @pytest.fixture

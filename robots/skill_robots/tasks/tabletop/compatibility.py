@@ -65,5 +65,5 @@ def check_fits_tabletop(manifest: PolicyManifest, *, gripper: bool = False) -> N
     if manifest.control_rate_hz != Tabletop.control_rate_hz:
         raise UnsupportedPolicyError(
             f"{manifest.name} acts at {manifest.control_rate_hz:g} Hz, the tabletop at "
-            f"{Tabletop.control_rate_hz:g} Hz"
+            f"{Tabletop.control_rate_hz:g} Hz; run it with skill-serve, at the rate of its file"
         )

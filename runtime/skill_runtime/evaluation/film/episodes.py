@@ -65,7 +65,7 @@ def film_tabletop(
 
     Raises:
         WorldError: There is no OpenGL that renders in memory.
-        OSError: The file cannot be written.
+        OutputError: The file cannot be written.
         ValueError: There is nothing to film, or the format is unknown.
     """
     config = tabletop_config(manifest, settings)
@@ -117,7 +117,7 @@ def film_world(policy: Policy, config: WorldConfig, skills: Array, seed: int, pa
 
     Raises:
         WorldError: The world has no camera, or there is no OpenGL that renders in memory.
-        OSError: The file cannot be written.
+        OutputError: The file cannot be written.
         ValueError: There is nothing to film, or the format is unknown.
     """
     with (

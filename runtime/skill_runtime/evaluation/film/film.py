@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
 from skill_robots.worlds.camera.offscreen import Frame
+from skill_runtime.console.output_file import write_file
 from skill_runtime.evaluation.options import FILM_FORMATS
 
 COLOURS = 128
@@ -49,19 +51,23 @@ class Film:
     def save(self, path: Path) -> None:
         """Writes the file; the end of its name gives the format, see ``options.FILM_FORMATS``.
 
+        A file that exists is replaced whole or not at all.
+
         Raises:
             ValueError: the format is unknown, or there is no frame.
-            OSError: the file cannot be written.
+            OutputError: the file cannot be written.
         """
         check_format(path)
         if not self._frames:
             raise ValueError("the film has no frame")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        frames = _paletted(self._frames) if path.suffix == ".gif" else self._frames
+        suffix = path.suffix.lower()
+        frames = _paletted(self._frames) if suffix == ".gif" else self._frames
         first, *others = frames
-        options: dict[str, Any] = {"quality": 70} if path.suffix == ".webp" else {}
+        options: dict[str, Any] = {"quality": 70} if suffix == ".webp" else {}
+        content = BytesIO()
         first.save(
-            path,
+            content,
+            format=suffix[1:].upper(),
             save_all=True,
             append_images=others,
             duration=self._frame_ms,
@@ -69,6 +75,7 @@ class Film:
             optimize=False,
             **options,
         )
+        write_file(path, content.getvalue())
 
 
 def frame_time(control_rate_hz: float) -> tuple[int, int]:
@@ -99,7 +106,7 @@ def check_format(path: Path) -> None:
     Raises:
         ValueError: it is none of ``options.FILM_FORMATS``.
     """
-    if path.suffix not in FILM_FORMATS:
+    if path.suffix.lower() not in FILM_FORMATS:
         raise ValueError(f"{path}: a film is written as {', '.join(FILM_FORMATS)}")
 
 
