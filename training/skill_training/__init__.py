@@ -11,6 +11,7 @@ Layers from top to bottom; each imports only those below it:
 - ``context``: contrastive learning of a context.
 - ``data``: replay.
 - ``nets``: networks.
+- ``flag_errors``: messages for out-of-range flags.
 - ``config``, ``device``, ``seeding``, ``words``, ``errors``: basics.
 
 The names in ``__all__`` are imported on first use, so that ``skill_training.entry`` works without

@@ -50,6 +50,10 @@ FEW_DEMONSTRATIONS = Change(
     because=f"{TRAINED_BRIEFLY}; the demonstrations take a minute",
     adds=f"{TINY} --task.episode-steps 10 --saccm.demonstrations 4",
 )
+FEW_DEMONSTRATIONS_SCORED = Change(
+    because=FEW_DEMONSTRATIONS.because,
+    adds=f"{FEW_DEMONSTRATIONS.adds} --eval-interval 300 --eval-episodes 1",
+)
 SMALL_FRAMES = Change(
     because=f"{TRAINED_BRIEFLY}; frames are rendered without a graphics card",
     adds=f"{TINY} --task.episode-steps 10 --csf.representation.pixels.size 16 "

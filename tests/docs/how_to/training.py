@@ -53,6 +53,7 @@ COMMANDS: dict[str, dict[str, Step]] = {
         "skill-train csf --resume RUN": trains(None),
         "skill-train csf --resume RUN --env-steps 3200000": trains(shorter.LENGTHENED),
         "skill-train csf --resume RUN --device cpu": trains(None),
+        "skill-train saccm --keep-best success.seen": trains(shorter.FEW_DEMONSTRATIONS_SCORED),
         "skill-train sweep csf --folder logs/weights --seeds 0..4 "
         "--set csf.contrast-weight=1,5,25 -- --world half_cheetah": sweeps(
             "logs/weights/csf.contrast-weight=1_seed0/run.json"

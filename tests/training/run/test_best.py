@@ -148,6 +148,14 @@ def test_a_metric_that_no_run_of_the_kind_has_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_without_an_evaluation_has_no_best_policy(
+    tiny_config: TinyConfig, tmp_path: Path
+) -> None:
+    config = tiny_config(keep_best="octants", eval_interval=400)
+    with pytest.raises(ConfigError, match="--eval-interval 400 is more than --env-steps 320"):
+        start_run(config, tmp_path / "run")
+
+
 def test_a_metric_that_the_world_does_not_have_ends_the_run_with_a_checkpoint(
     tiny_config: TinyConfig, tmp_path: Path
 ) -> None:

@@ -16,15 +16,23 @@ EVALUATED = "eval/"
 
 
 def check_keep_best(config: TrainConfig, recipe: Recipe[Any]) -> None:
-    """Checks that the recipe has the metric of ``--keep-best``.
+    """Checks that the recipe has the metric of ``--keep-best``, and that the run is evaluated.
 
     Raises:
-        ConfigError: it has none of that name.
+        ConfigError: it has no metric of that name, or the run ends before its first evaluation.
     """
+    run = config.run
+    if run.keep_best is None:
+        return
     names = [curve.name for curve in recipe.curves if curve.name.startswith(EVALUATED)]
     known = [name.removeprefix(EVALUATED) for name in names]
-    if config.run.keep_best is not None and config.run.keep_best not in known:
-        raise ConfigError(_unknown(config.run.keep_best, known))
+    if run.keep_best not in known:
+        raise ConfigError(_unknown(run.keep_best, known))
+    if run.eval_interval > run.env_steps:
+        raise ConfigError(
+            f"--keep-best needs an evaluation during training: --eval-interval {run.eval_interval} "
+            f"is more than --env-steps {run.env_steps}; lower it"
+        )
 
 
 class BestPolicy:
