@@ -60,7 +60,7 @@ def manifest(
         algorithm=name,
         description=(
             "Brings a cube to a goal on the table by picking, pushing or tumbling it, depending on "
-            f"its mass and the table's friction. Trained with {TITLES[name]}."
+            f"its mass and the table's friction. Trained with {TITLES[name]}{_imitation(config)}."
         ),
         control_rate_hz=CONTROL_RATE_HZ,
         observation=manifest_fields(OBSERVATION),
@@ -82,6 +82,15 @@ def manifest(
         provenance=facts.provenance,
         evaluation=facts.evaluation,
     )
+
+
+def _imitation(config: BenchmarkConfig) -> str:
+    """Returns the words of a description on what the policy imitates."""
+    settings = config.algorithm
+    if not settings.demonstrations or not settings.imitation_weight:
+        return ""
+    imitated = "a script" if settings.demonstrator is None else "a skill policy"
+    return f" and imitation of {imitated}"
 
 
 def _actions() -> tuple[ActionPart, ...]:
@@ -130,7 +139,7 @@ def metric_texts(config: BenchmarkConfig) -> dict[str, str]:
     unseen = [cell_name(cell) for cell in unseen_cells(config.task)]
     texts["success.seen"] = "success over the cells of training"
     texts["success.unseen"] = (
-        f"success over the {len(unseen)} cells outside of training (friction label,mass in kg: "
+        "success over the cells outside of training (friction label,mass in kg: "
         f"{'; '.join(unseen)})"
     )
     return texts
