@@ -11,14 +11,18 @@ from skill_runtime.console.flags import UsageError
 from skill_runtime.console.streams import OutputError
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, flag: str = "a path") -> None:
     """Checks before a computation that its result can be written; creates the folder.
+
+    Args:
+        path: The file.
+        flag: The flag that names it, for messages.
 
     Raises:
         UsageError: ``path`` is a folder, or is not writable.
     """
     if path == Path():
-        raise UsageError("a path is empty, or '.', which is a folder; name a file to write")
+        raise UsageError(f"{flag} is empty, or '.', which is a folder; name a file to write")
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file to write")
     for parent in path.parents:

@@ -199,8 +199,8 @@ def _check_files(arguments: EvaluationOptions) -> None:
         for path in (arguments.model, arguments.model.resolve()):
             inputs[f"the manifest beside {path.name}"] = path.with_suffix(".manifest.json")
     check_distinct(outputs, inputs)
-    for path in outputs.values():
-        check_writable(path)
+    for flag, path in outputs.items():
+        check_writable(path, flag)
 
 
 def _check_numbers(arguments: EvaluationOptions) -> None:

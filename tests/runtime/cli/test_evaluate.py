@@ -57,6 +57,7 @@ def test_a_good_run_writes_report_json_and_picture(policy_file: Path, tmp_path: 
     content = json.loads(report.read_text())
     settings = content.pop("settings")
     assert list(content) == list(METRICS)
+    assert content["direction_consistency"] is None  # of one episode a skill
     assert content["moved_share_3cm"] >= 0.75
     assert content["phi_singular_value_ratio"] == 1.0
     assert content["governor_interventions"] == 0
@@ -102,7 +103,8 @@ def test_neither_torch_nor_matplotlib_is_loaded(policy_file: Path) -> None:
         (["--baseline", "ou", "--mass", "1"], "--mass"),
         (["--baseline", "best"], "--baseline"),
         (["--baseline", "ou", "--skils", "3"], "--skils"),
-        (["--baseline", "ou", "--json", "."], "is a folder"),
+        (["--baseline", "ou", "--json", "."], "--json is empty, or '.', which is a folder"),
+        (["--model", ""], "the name of the policy file is empty"),
         (["--baseline", "ou", "--task", "pour"], "--task"),
         (["--baseline", "ou", "--engine", "bullet", "--threads", "2"], "--threads is for MuJoCo"),
         (
@@ -187,6 +189,16 @@ def test_skill_flags_are_refused_for_a_goal_policy(goal_file: Path, tmp_path: Pa
         assert f"{flag}: push_to_goal takes goals, no skills" in refused(
             "--model", goal_file, flag, value
         )
+    said = refused("--model", goal_file, "--goals", 0)
+    assert "--goals 0: push_to_goal takes goals, no skills, so that nothing would be scored" in said
+
+
+def test_a_goal_policy_has_no_episodes_of_skills(goal_file: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    result = skill_eval("--model", goal_file, "--goals", 2, "--json", report)
+    assert result.returncode == 0, result.stderr
+    settings = json.loads(report.read_text())["settings"]
+    assert (settings["skills"], settings["episodes"], settings["goals"]) == (0, 0, 2)
 
 
 # The skill-aware benchmark -----------------------------------------------------------------------

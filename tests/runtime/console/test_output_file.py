@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from skill_runtime.console.flags import UsageError
-from skill_runtime.console.output_file import check_writable, write_json
+from skill_runtime.console.output_file import check_distinct, check_writable, write_json
 from skill_runtime.console.streams import OutputError
 
 
@@ -26,10 +26,16 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         check_writable(tmp_path)
 
 
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
+def test_an_empty_path_is_named() -> None:
+    with pytest.raises(UsageError, match=r"--json is empty, or '\.', which is a folder"):
+        check_writable(Path(), "--json")
+
+
+@pytest.mark.parametrize("below", ["result.json", "deeper/result.json"])
+def test_a_file_is_no_folder(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="cannot write"):
-        check_writable(tmp_path / "file" / "result.json")
+    with pytest.raises(UsageError, match=r"cannot write .*/file is a file, not a folder; name"):
+        check_writable(tmp_path / "file" / below)
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -72,3 +78,34 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     write_json(tmp_path / "link.json", {"score": 1.0})
     assert (tmp_path / "link.json").is_symlink()
     assert json.loads((tmp_path / "file.json").read_text()) == {"score": 1.0}
+
+
+def test_a_link_to_another_folder_needs_no_place_in_its_own(tmp_path: Path) -> None:
+    """The new file begins beside its target: only there can it be renamed on every disk."""
+    (tmp_path / "other").mkdir()
+    link = tmp_path / "own" / "link.json"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "other" / "file.json")
+    before = link.parent.stat().st_mtime_ns
+    write_json(link, {"score": 1.0})
+    assert link.parent.stat().st_mtime_ns == before
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["file.json"]
+
+
+@pytest.mark.parametrize("name", ["read.json", "new/../read.json", "link.json", "hard.json"])
+def test_a_result_replaces_no_file_that_is_read(tmp_path: Path, name: str) -> None:
+    read = tmp_path / "read.json"
+    read.write_text("")
+    (tmp_path / "link.json").symlink_to(read)
+    (tmp_path / "hard.json").hardlink_to(read)
+    path = tmp_path / name
+    with pytest.raises(UsageError, match=f"--json {path} is the file of --model; name another"):
+        check_distinct({"--json": path}, {"--model": read})
+    check_distinct({"--json": tmp_path / "other.json"}, {"--model": read})
+
+
+def test_two_results_are_two_files(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.png", tmp_path / "other.png"
+    check_distinct({"--plot": one, "--video": other}, {})
+    with pytest.raises(UsageError, match=r"--video .*one\.png is the file of --plot"):
+        check_distinct({"--plot": one, "--video": one}, {})

@@ -58,6 +58,37 @@ def test_a_film_of_an_unknown_format_is_refused_before_anything_runs(tmp_path: P
         )
 
 
+@pytest.mark.parametrize("name", ["fan", "fan.foo", "fan.jpg", "fan.png.bak"])
+def test_a_picture_of_an_unknown_format_is_refused_before_anything_runs(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"{name}: the name must end in one of \.png, \.pdf"):
+        check_options(EvaluationOptions(baseline="still", plot=tmp_path / name))
+
+
+def test_the_case_of_a_format_does_not_matter(tmp_path: Path) -> None:
+    plot, video = tmp_path / "fan.PDF", tmp_path / "film.GIF"
+    check_options(EvaluationOptions(baseline="still", plot=plot, video=video))
+
+
+def test_files_that_replace_one_another_or_the_policy_are_refused(tmp_path: Path) -> None:
+    model, picture = tmp_path / "walk.onnx", tmp_path / "a.png"
+    model.write_bytes(b"")
+    for options, words in (
+        ({"json": model}, "--json .* is the file of --model"),
+        ({"json": tmp_path / "walk.manifest.json"}, r"of the manifest beside walk\.onnx"),
+        ({"json": picture, "plot": picture}, "--plot .* is the file of --json"),
+        ({"plot": picture, "video": picture}, "--video .* is the file of --plot"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            check_options(EvaluationOptions(model=model, **options))
+
+
+def test_coordinates_without_an_entry_are_refused() -> None:
+    with pytest.raises(UsageError, match="--coordinates takes one or more observation entries"):
+        check_options(EvaluationOptions(baseline="iid", world="gymnasium:A-v0", coordinates=()))
+
+
 def test_options_of_an_arm_are_refused_in_a_world_without_one() -> None:
     with pytest.raises(UsageError, match="--mass, --threads: for policies of an arm; omit it"):
         check_options(EvaluationOptions(baseline="iid", world="ant", mass=(1.0, 2.0), threads=2))

@@ -114,7 +114,7 @@ def test_a_policy_without_goals_has_no_goal_metrics(policy_file: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"control_rate_hz": 50.0}, "50 Hz"),
+        ({"control_rate_hz": 50.0}, "50 Hz, the tabletop at 25 Hz; run it with skill-serve"),
         ({"action.scale": 0.02}, "evaluate it on the plant it was trained on"),
         ({"plant.velocity_limit_share": 0.5}, "limit_share=0.5"),
         ({"plant.displacement_origin": "measured"}, "origin='measured'"),

@@ -23,8 +23,8 @@ def check_world(manifest: PolicyManifest, spec: WorldSpec) -> None:
     """Checks that the policy fits the world.
 
     Raises:
-        UnsupportedPolicyError: observation or action differ in names, sizes, units or frames, or the
-            action in its scale or offset; the text names both.
+        UnsupportedPolicyError: observation or action differ in names, sizes, units or frames, or
+            the action in its scale or offset; the text names both.
     """
     for kind, trained, here in (
         ("observation", manifest.observation, spec.observation),

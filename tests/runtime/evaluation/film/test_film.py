@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from skill_runtime.console.streams import OutputError
 from skill_runtime.evaluation.film.film import Film, frame_time
 from skill_runtime.evaluation.options import FILM_FORMATS
 
@@ -68,6 +69,17 @@ def test_text_is_written_on_the_frame() -> None:
     written = np.asarray(Film(100).add(plain, "title", "text"))
     assert (written[:30] != 128).any()
     assert (written[30:] != 128).any()
+
+
+def test_the_case_of_the_format_does_not_matter(tmp_path: Path) -> None:
+    film().save(tmp_path / "film.GIF")
+    with Image.open(tmp_path / "film.GIF") as picture:
+        assert (picture.format, getattr(picture, "n_frames", 1)) == ("GIF", 5)
+
+
+def test_a_film_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"cannot write .*film\.gif: No such file"):
+        film().save(tmp_path / "missing" / "film.gif")
 
 
 def test_another_format_and_an_empty_film_are_refused(tmp_path: Path) -> None:

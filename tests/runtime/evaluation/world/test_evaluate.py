@@ -257,6 +257,38 @@ def test_the_coordinates_of_an_environment_are_chosen_for_the_score() -> None:
     found = find_evaluation(chosen)(chosen).content
     assert found["coverage_cells"] > 3
     assert found["largest_displacement"] > 0.3
+    assert "displacement_r2" not in found  # without skills
+    settings = found["settings"]
+    assert (settings["coordinates"], settings["unit"]) == (["position.0"], "1")
+    assert settings["cell"] == 0.05
+
+
+def test_an_undefined_r2_is_null_and_a_dash(half_cheetah: Path) -> None:
+    """Three coefficients fit any three displacements."""
+    outcome = evaluate(half_cheetah, skills=3, goals=0)
+    assert outcome.content["displacement_r2"] is None
+    row = next(line for line in outcome.table.splitlines() if "displacement_r2" in line)
+    assert row.split() == ["displacement_r2", "-"]
+    assert "goal_radius" not in outcome.content["settings"]
+
+
+def test_differences_of_the_world_are_in_report_and_json(
+    half_cheetah: Path, tmp_path: Path
+) -> None:
+    world = json.loads(load_manifest(half_cheetah).to_json())["world"] | {"episode_steps": 30}
+    outcome = evaluate(changed(half_cheetah, tmp_path, world=world), skills=2, goals=0)
+    remark = "trained in episodes of 30 control steps, these have 20"
+    assert f"note: {remark}\n" in outcome.table
+    assert outcome.content["settings"]["remarks"] == [remark]
+
+
+def test_a_policy_of_other_bounds_of_the_action_is_refused(
+    half_cheetah: Path, tmp_path: Path
+) -> None:
+    action = json.loads(load_manifest(half_cheetah).to_json())["action"]
+    action[0]["scale"] = 0.5
+    with pytest.raises(UnsupportedPolicyError, match=r"with the scale 0\.5 of actuator"):
+        evaluate(changed(half_cheetah, tmp_path, action=action))
 
 
 @pytest.mark.parametrize(
@@ -264,10 +296,15 @@ def test_the_coordinates_of_an_environment_are_chosen_for_the_score() -> None:
     [
         ({"world": "hopper", "cell": 0.1}, "hopper has its own coordinates"),
         ({"world": POINT, "coordinates": ("mass",)}, "coordinates of coverage.*no entry 'mass'"),
+        ({"world": POINT, "cell": 0.1}, "--cell: .* has no coordinates here.*add --coordinates"),
+        ({"world": POINT, "plot": Path("a.png")}, "--plot: .* has no coordinates to draw; add"),
         ({"cell": 0.1}, "for Gymnasium environments"),
     ],
 )
-def test_coordinates_that_do_not_exist_are_refused(options: dict[str, Any], words: str) -> None:
+def test_coordinates_that_do_not_exist_are_refused(
+    options: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("skill_runtime.evaluation.world.evaluate.run_skills")  # before it runs
     arguments = EvaluationOptions(baseline="iid", skills=3, **options)
     with pytest.raises(UsageError, match=words):
         find_evaluation(arguments)(arguments)
