@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from skill_runtime.security.config import Client
-from skill_runtime.security.keys import KeyFileError, is_key
+from skill_runtime.security.keys import KeyFileError, folder_flag, is_key
 from skill_runtime.security.roles import read_roles
 
 MAX_BYTES = 1024 * 1024
@@ -149,7 +149,8 @@ def read(path: Path) -> dict[str, Client]:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise KeyFileError(
-            f"{path} cannot be read: {error.strerror}. Fix: allow a client with: skill-keys allow"
+            f"{path} cannot be read: {error.strerror}. Fix: allow a client with: skill-keys allow "
+            f"NAME ROLES KEY{folder_flag(path.parent)}"
         ) from None
     if os.name == "posix" and mode & 0o022:
         raise KeyFileError(f"{path} can be written by others. Fix: chmod go-w {path}")

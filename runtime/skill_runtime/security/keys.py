@@ -7,6 +7,7 @@ KEY`` and ``secret KEY``, and comments. Only its owner may read it, as with a ke
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import string
 import struct
@@ -79,18 +80,44 @@ def write_key_file(path: Path, pair: KeyPair) -> None:
     write_new(path, text, 0o600)
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder of keys that only this user can read, if there is none.
+
+    Raises:
+        KeyFileError: It cannot be made.
+    """
+    if os.path.exists(folder) and not os.path.isdir(folder):  # unlike Path, these never raise
+        raise KeyFileError(f"{folder} is no folder. Fix: give a folder for the keys with --folder")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeyFileError(
+            f"the folder {folder} cannot be made: {error.strerror}. Fix: give another one with "
+            "--folder"
+        ) from None
+
+
+def folder_flag(folder: Path) -> str:
+    """Returns the flag of ``skill-keys`` for a folder, after a space; empty for the user's own."""
+    return "" if folder == default_folder() else f" --folder {shlex.quote(str(folder))}"
+
+
 def write_new(path: Path, text: str, mode: int) -> None:
     """Writes a new file with these permissions.
 
     Raises:
         KeyFileError: The file exists, or cannot be written.
     """
+    make_folder(path.parent)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            os.fchmod(descriptor, mode)
-            file.write(text)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                os.fchmod(descriptor, mode)
+                file.write(text)
+        except OSError:  # a part of a key is none, and would be in the way
+            path.unlink()
+            raise
     except FileExistsError:
         raise KeyFileError(
             f"{path} exists already, and clients may depend on it. Fix: choose another name, or "
@@ -134,7 +161,7 @@ def public_key(given: str) -> str:
     """
     if is_key(given):
         return given
-    path = Path(given).expanduser()
+    path = Path(os.path.expanduser(given))
     try:
         words = path.read_text(encoding="ascii").split()
     except (OSError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,25 @@ def test_a_file_without_a_pair_and_a_missing_one_are_explained(
     path.write_text(f"public {pair.public}\nsecret {new_key_pair().secret}\n")
     with pytest.raises(KeyFileError, match="do not belong together"):
         read_key_file(path)
+
+
+def test_a_file_is_no_folder_of_keys(tmp_path: Path, pair: KeyPair) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(KeyFileError, match="file is no folder"):
+        write_key_file(tmp_path / "file" / "a.key", pair)
+    with pytest.raises(KeyFileError, match=r"folder .*file/keys cannot be made: Not a directory"):
+        write_key_file(tmp_path / "file" / "keys" / "a.key", pair)
+
+
+def test_a_full_disk_leaves_no_part_of_a_key(tmp_path: Path, pair: KeyPair) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))  # Python ignores the signal
+    try:
+        with pytest.raises(KeyFileError, match=r"a\.key cannot be written: File too large"):
+            write_key_file(tmp_path / "a.key", pair)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_public_key_is_a_text_or_a_file(tmp_path: Path, pair: KeyPair) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +44,11 @@ def main() -> None:
             tyro.conf.CascadeSubcommandArgs,
         ),
     )
-    folder = options.folder or default_folder()
+    folder = Path(os.path.expanduser(options.folder or default_folder()))  # which never raises
     try:
-        options.command.run(folder.expanduser())
+        if os.path.exists(folder) and not os.path.isdir(folder):
+            raise KeyFileError(f"{folder} is no folder; give the folder of the keys with --folder")
+        options.command.run(folder)
     except (KeyFileError, ValueError) as error:
         print_error("skill-keys", error)
         sys.exit(USAGE)

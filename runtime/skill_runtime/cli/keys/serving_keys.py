@@ -32,11 +32,11 @@ def server_security(
     if given is None and reachable is None:
         return None
     from skill_runtime.security.door import read_security
-    from skill_runtime.security.keys import SERVER_KEY, KeyFileError, default_folder
+    from skill_runtime.security.keys import SERVER_KEY, KeyFileError, default_folder, folder_flag
 
     folder = (given or default_folder()).expanduser()
     if not (folder / SERVER_KEY).exists():
-        raise AddressError(_how_to_make(folder, reachable, is_given=given is not None))
+        raise AddressError(_how_to_make(folder, reachable, folder_flag(folder)))
     try:
         security = read_security(folder)
     except KeyFileError as error:
@@ -68,8 +68,7 @@ def _is_reachable(address: str) -> bool:
     return transport == "tcp" and not is_loopback(place.rpartition(":")[0])
 
 
-def _how_to_make(folder: Path, reachable: str | None, *, is_given: bool) -> str:
-    flag = f" --folder {folder}" if is_given else ""
+def _how_to_make(folder: Path, reachable: str | None, flag: str) -> str:
     reason = f"there are no keys in {folder}"
     if reachable is not None:
         reason = f"{reachable} can be reached from other machines, and {reason}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -20,6 +21,8 @@ from skill_runtime.security.keys import (
     SERVER_KEY,
     SERVER_PUBLIC_KEY,
     KeyFileError,
+    folder_flag,
+    make_folder,
     new_key_pair,
     public_key,
     write_key_file,
@@ -71,8 +74,11 @@ class NewSubcommand:
         write_new(public, f"{pair.public}\n", 0o644)
         with suppress(KeyFileError):  # a list of clients may exist
             write_new(folder / AUTHORIZED_KEYS, HEADER, 0o600)
-        print(f"next        copy {public} to the same folder of each client,")
-        print("            and allow each one with: skill-keys allow NAME ROLES KEY")
+        flag = folder_flag(folder)
+        print(f"next        copy {public} to ~/.config/skill-serve of each client,")
+        print(f"            and allow each one with: skill-keys allow NAME ROLES KEY{flag}")
+        if flag:
+            print(f"            Serve with: skill-serve --keys {shlex.quote(str(folder))}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +96,7 @@ class AllowSubcommand:
     def run(self, folder: Path) -> None:
         """Writes the line of the client."""
         path = folder / AUTHORIZED_KEYS
-        clients = read(path) if path.exists() else {}
+        clients = read(path) if os.path.exists(path) else {}
         known = next((one for one in clients.values() if one.name == self.name), None)
         if self.key is not None:
             key = public_key(self.key)
@@ -98,6 +104,11 @@ class AllowSubcommand:
             key = known.key
         else:
             key = public_key(str(folder / f"{self.name}.key"))
+        if key == _server_key(folder):
+            raise ValueError(
+                "this is the public key of this server, not of a client; give the one that "
+                "'skill-keys new client' prints on the machine of the client"
+            )
         client = Client(key, check_name(self.name), read_roles(self.roles))
         other = clients.get(key)
         if other is not None and other.name != self.name:
@@ -132,9 +143,9 @@ class ListSubcommand:
 
     def run(self, folder: Path) -> None:
         """Prints one line per client."""
-        public = folder / SERVER_PUBLIC_KEY
-        if public.exists():
-            print(f"{public_key(str(public))} (this server)")
+        server = _server_key(folder)
+        if server is not None:
+            print(f"{server} (this server)")
         for client in read(folder / AUTHORIZED_KEYS).values():
             print(client)
 
@@ -147,9 +158,21 @@ AnySubcommand = (
 )
 
 
+def _server_key(folder: Path) -> str | None:
+    """Returns the public key of the server whose keys are in a folder; None without one.
+
+    Raises:
+        KeyFileError: Its file has none.
+    """
+    for name in (SERVER_PUBLIC_KEY, SERVER_KEY):
+        if os.path.exists(folder / name):
+            return public_key(str(folder / name))
+    return None
+
+
 def _lines_without(path: Path, names: set[str]) -> list[str]:
     """Returns the lines of a file without those of some clients; comments stay."""
-    if not path.exists():
+    if not os.path.exists(path):
         return [*HEADER.splitlines()]
     lines = path.read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line.startswith("#") or _name_of(line) not in names]
@@ -165,8 +188,8 @@ def _rewrite(path: Path, kept: Iterable[str], added: Iterable[str]) -> None:
     Raises:
         KeyFileError: It cannot be written.
     """
+    make_folder(path.parent)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:

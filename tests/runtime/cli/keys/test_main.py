@@ -56,6 +56,57 @@ def test_from_nothing_to_an_allowed_client_and_back(keys: object, tmp_path: Path
     assert (tmp_path / "authorized_keys").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_key_of_the_server_is_not_that_of_a_client(keys: object, tmp_path: Path) -> None:
+    """Its public key is at hand on the server, and easily pasted by mistake."""
+    assert callable(keys)
+    keys("new", "server")
+    server = read_key_file(tmp_path / "server.key").public
+    for given in ([server], [str(tmp_path / "server.pub")], [str(tmp_path / "server.key")]):
+        code, text = keys("allow", "bob", "observer", *given)
+        assert (code, "this is the public key of this server, not of a client" in text) == (2, True)
+    assert keys("allow", "server", "observer")[0] == 2
+    (tmp_path / "server.pub").unlink()
+    assert keys("allow", "bob", "observer", server)[0] == 2
+    assert server not in (tmp_path / "authorized_keys").read_text()
+
+
+def test_the_next_steps_name_the_folder(
+    keys: object,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert callable(keys)
+    _, text = keys("new", "server")
+    assert f"skill-keys allow NAME ROLES KEY --folder {tmp_path}\n" in text
+    assert f"skill-serve --keys {tmp_path}\n" in text
+    (tmp_path / "authorized_keys").unlink()
+    assert f"skill-keys allow NAME ROLES KEY --folder {tmp_path}\n" in keys("revoke", "x")[1]
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["skill-keys", "new", "server"])
+    main()
+    assert "--" not in capsys.readouterr().out.split("next", 1)[1]
+
+
+@pytest.mark.parametrize(
+    "words", [["new", "x"], ["allow", "x", "observer", "k.pub"], ["revoke", "x"], ["list"]]
+)
+def test_a_file_is_no_folder_of_keys(
+    tmp_path: Path,
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "README.md"
+    file.write_text("text")
+    monkeypatch.setattr(sys, "argv", ["skill-keys", "--folder", str(file), *words])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    error = f"skill-keys: {file} is no folder; give the folder of the keys with --folder\n"
+    assert capsys.readouterr().err == error
+    assert file.read_text() == "text"
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [
@@ -63,6 +114,7 @@ def test_from_nothing_to_an_allowed_client_and_back(keys: object, tmp_path: Path
         (["new", "../a"], "is no name of a file"),
         (["allow", "x", "boss", "k.pub"], "neither a key"),
         (["allow", "x", "observer"], "neither a key of 40 characters"),
+        (["allow", "x", "observer", "~nobody/x.pub"], "neither a key"),
         (["revoke", "x"], "has no client 'x'; it has: none"),
     ],
 )
