@@ -25,10 +25,10 @@ from skill_training.errors import (
     TrainingError,
 )
 from skill_training.export.compatibility import DEFAULT_OPSET
+from skill_training.flag_errors import InvalidSettings, flag_errors, settings_registry
 from skill_training.recipes.registry import RECIPES, default_config, recipe_for
 from skill_training.run import job, policy_export
 from skill_training.run.directory import RunDirectory
-from skill_training.flag_errors import InvalidSettings, flag_errors, settings_registry
 from skill_training.run.session import changes
 from skill_training.run.session.ending import resume_command
 from skill_training.run.session.interruption import EXIT_CODE, Interruption

@@ -344,3 +344,19 @@ def test_separate_steps_move_the_encoder_twice(make_sac: MakeSac, replay: Episod
     assert not torch.equal(joint[0], separate[0])
     # A tiny gradient of its own still makes Adam take a whole step.
     assert not torch.allclose(learned("separate", 1e-6)[0], learned("joint", 1e-6)[0], atol=1e-5)
+
+
+def test_learning_rates_fall_to_half_in_their_half_life(
+    make_sac: MakeSac, replay: EpisodeReplay
+) -> None:
+    """After 6 of 3 steps each: a quarter, of all networks."""
+    algorithm = make_sac(learning_rate=0.008, actor_learning_rate=0.004, learning_rate_half_life=3)
+    for _ in range(6):
+        algorithm.update(replay)
+    assert algorithm.critic_optimizer.param_groups[0]["lr"] == pytest.approx(0.002)
+    assert algorithm.actor_optimizer.param_groups[0]["lr"] == pytest.approx(0.001)
+    continued = make_sac(learning_rate_half_life=3)
+    continued.load_state_dict(algorithm.state_dict())
+    assert continued.encoder_optimizer.param_groups[0]["lr"] == pytest.approx(
+        algorithm.encoder_optimizer.param_groups[0]["lr"]
+    )

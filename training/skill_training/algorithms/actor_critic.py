@@ -48,6 +48,21 @@ class ActorCritic(ABC):
         loss = -self.entropy_coefficient.log * gap
         return loss, {"actor/entropy_coefficient": self.entropy_coefficient().detach()}
 
+    def lower_learning_rates(self, half_life: int | None) -> None:
+        """Lowers all learning rates by the decay of one gradient step; None keeps them.
+
+        The rates are part of the optimisers' state, so a run that continues has them too.
+
+        Args:
+            half_life: Gradient steps in which the rates fall to half.
+        """
+        if half_life is None:
+            return
+        for part in self.stateful().values():
+            if isinstance(part, Optimizer):
+                for group in part.param_groups:
+                    group["lr"] *= 0.5 ** (1.0 / half_life)
+
     def state_dict(self) -> dict[str, Any]:
         """Returns the state from which training continues exactly: tensors and containers only."""
         state: dict[str, Any] = {name: part.state_dict() for name, part in self.stateful().items()}

@@ -165,6 +165,7 @@ class ContextSac(ActorCritic):
             metrics |= self._update_actor(transitions)
         update_moving_average(self.target_critic, self.critic, self.config.target_rate)
         self.average.follow(self.actor, self.encoder, self.head, self.config.average_rate)
+        self.lower_learning_rates(self.config.learning_rate_half_life)
         self.updates += 1
         return metrics
 

@@ -88,6 +88,9 @@ class ContextSacConfig:
     actor_learning_rate: PositiveFloat = 3e-4
     """Learning rate of Adam for the actor."""
 
+    learning_rate_half_life: PositiveInt | None = None
+    """Gradient steps in which all learning rates fall to half; None keeps them constant."""
+
     actor_frozen_updates: Count = 0
     """Gradient steps at the start during which a pretrained actor stays fixed and only the critic
     learns."""

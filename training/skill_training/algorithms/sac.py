@@ -178,17 +178,8 @@ class SoftActorCritic(ActorCritic):
         return self.actor.sample(observation, skill, self.generator)[0]
 
     def decay_learning_rates(self) -> None:
-        """Lowers all learning rates by the decay of one gradient step.
-
-        The rates are part of the optimisers' state, so a run that continues has them too.
-        """
-        half_life = self.config.learning_rate_half_life
-        if half_life is None:
-            return
-        for part in self.stateful().values():
-            if isinstance(part, Optimizer):
-                for group in part.param_groups:
-                    group["lr"] *= 0.5 ** (1.0 / half_life)
+        """Lowers all learning rates by the decay of one gradient step."""
+        self.lower_learning_rates(self.config.learning_rate_half_life)
 
     def stateful(self) -> dict[str, nn.Module | Optimizer]:
         """Returns all modules and optimisers with state, by name. Subclasses add their own."""
