@@ -198,17 +198,20 @@ def direction_consistency(final: Array) -> float:
 
     Mean resultant length (Mardia and Jupp, Directional Statistics, 2000, section 2.3.1) of the
     directions of the moved cubes of one skill, averaged over the skills that moved the cube in at
-    least two episodes; NaN if there is none. A single direction would always be consistent.
+    least two episodes. A single direction would always be consistent. Returns NaN for one set of
+    skills, and 0 if no skill of several sets moved the cube twice.
 
     Args:
         final: ``(episodes, skills, 2)`` final displacement [m].
     """
+    if len(final) < 2:
+        return math.nan
     distance = np.linalg.norm(final, axis=-1, keepdims=True)
     moved = distance > MOVED_M
     direction = np.where(moved, final / np.where(moved, distance, 1.0), 0.0)
     count = moved[..., 0].sum(axis=0)
     enough = count >= 2
     if not enough.any():
-        return math.nan
+        return 0.0
     resultant = np.linalg.norm(direction.sum(axis=0), axis=-1)
     return float(np.mean(resultant[enough] / count[enough]))
