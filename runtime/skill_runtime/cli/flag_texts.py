@@ -1,10 +1,12 @@
-"""Errors of a client in terms of the flags of a command line."""
+"""Errors of a client in terms of the flags of a command line, and of commands."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from skill_proto.ports import DEFAULT_ADDRESS
 from skill_runtime.client import ClientError
+from skill_runtime.console.text import control_command
 
 _AS_FLAGS = {
     "pass stop_address=...": "pass --stop-address ADDRESS",
@@ -15,15 +17,36 @@ _AS_FLAGS = {
 }
 """Fixes in terms of the client's arguments, and the same for a command line."""
 
+_AGAIN = "run this program again"
 
-def as_flags(error: ClientError | str, own: Mapping[str, str] | None = None) -> str:
-    """Returns the text of an error with its fix in terms of flags.
+_AS_COMMANDS = {
+    "call hello() to use the new server, then acquire() again": _AGAIN,
+    "after a restart of the server, call hello()": f"after a restart of the server, {_AGAIN}",
+    "call acquire() again if this program should still command the arm": _AGAIN,
+    "call acquire() again, with a ttl_s longer than such a call": _AGAIN,
+    "call acquire() again": _AGAIN,
+    "call again; if it is refused again, give a longer valid_for_s": _AGAIN,
+}
+"""Fixes in terms of the client's methods, and the same for a command line."""
+
+_CLEAR = "call clear(), then call acquire()"
+
+
+def as_flags(
+    error: ClientError | str,
+    own: Mapping[str, str] | None = None,
+    *,
+    address: str = DEFAULT_ADDRESS,
+) -> str:
+    """Returns the text of an error with its fix in terms of flags and commands.
 
     Args:
         error: The error, or its text.
         own: Further fixes, and the same for the command line of one program.
+        address: The server's address for commands.
     """
+    clear = {_CLEAR: f"run {control_command('clear', address)}, then this program again"}
     text = str(error)
-    for argument, flag in (_AS_FLAGS | dict(own or {})).items():
+    for argument, flag in (_AS_FLAGS | _AS_COMMANDS | clear | dict(own or {})).items():
         text = text.replace(argument, flag)
     return text

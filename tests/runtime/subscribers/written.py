@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from skill_proto.messages import PolicyStep, Telemetry, Welcome
+from skill_proto.messages import Commanded, PolicyStep, Telemetry, Welcome
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.subscribers.recording.recording_file import (
+    COMMANDED_CHANNEL,
     POLICY_STEP_CHANNEL,
     TELEMETRY_CHANNEL,
     RecordingFile,
@@ -38,7 +39,13 @@ def welcome_of(model: Path, instance: str = "a") -> Welcome:
     )
 
 
-Item = Welcome | Telemetry | PolicyStep
+CHANNEL_OF = {
+    Telemetry: TELEMETRY_CHANNEL,
+    PolicyStep: POLICY_STEP_CHANNEL,
+    Commanded: COMMANDED_CHANNEL,
+}
+
+Item = Welcome | Telemetry | PolicyStep | Commanded
 
 Received = TypeVar("Received", bound=Telemetry | PolicyStep)
 
@@ -50,9 +57,9 @@ def write(path: Path, items: Iterable[Item]) -> Path:
         if isinstance(item, Welcome):
             file.describe(item.model_dump_json())
         else:
-            is_step = isinstance(item, PolicyStep)
-            channel = POLICY_STEP_CHANNEL if is_step else TELEMETRY_CHANNEL
-            file.write(channel, item.model_dump_json().encode(), number, number, number)
+            file.write(
+                CHANNEL_OF[type(item)], item.model_dump_json().encode(), number, number, number
+            )
     file.close()
     return path
 

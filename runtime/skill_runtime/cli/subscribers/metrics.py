@@ -16,9 +16,10 @@ from skill_runtime.cli.subscribers.server_options import (
     Ending,
     ServerOptions,
     check_installed,
+    exit_code_of,
 )
 from skill_runtime.client import ClientError
-from skill_runtime.console.exit_codes import FAILED, USAGE
+from skill_runtime.console.exit_codes import USAGE
 from skill_runtime.console.flags import UsageError, check_number
 from skill_runtime.console.program import VERSION_HINT, print_error
 
@@ -60,8 +61,8 @@ def main() -> None:
         print_error("skill-metrics", error)
         sys.exit(USAGE)
     except ClientError as error:
-        print_error("skill-metrics", as_flags(error))
-        sys.exit(FAILED)
+        print_error("skill-metrics", as_flags(error, address=options.server.address))
+        sys.exit(exit_code_of(error))
 
 
 def _serve(options: MetricsOptions) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from skill_runtime.cli.subscribers.server_options import (
     Ending,
     ServerOptions,
     check_installed,
+    exit_code_of,
 )
 from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, USAGE
@@ -82,8 +84,8 @@ def main() -> None:
         print_error("skill-record", error)
         sys.exit(USAGE)
     except ClientError as error:
-        print_error("skill-record", as_flags(error))
-        sys.exit(FAILED)
+        print_error("skill-record", as_flags(error, address=options.server.address))
+        sys.exit(exit_code_of(error))
     except KeyboardInterrupt:
         print_error("skill-record", "interrupted; the dataset is not complete")
         sys.exit(INTERRUPTED)
@@ -103,6 +105,17 @@ def check_options(options: RecordOptions) -> None:
         raise UsageError("--fps is the rate of a dataset; give it with --lerobot DIR")
     if options.lerobot is None and options.file.suffix != ".mcap":
         raise UsageError(f"{options.file} must end with .mcap, so that other programs know it")
+    given = (options.seconds, options.rotate_mb, options.rotate_minutes)
+    if options.lerobot is not None and min(given) < math.inf:
+        raise UsageError(
+            "--seconds, --rotate-mb and --rotate-minutes are for a new recording, and --lerobot "
+            "exports a whole one; omit either these flags or --lerobot"
+        )
+    if options.lerobot is not None and options.server != ServerOptions():
+        raise UsageError(
+            "--address and the other flags of the server are for a new recording, and --lerobot "
+            "exports one; omit either these flags or --lerobot"
+        )
 
 
 def _record(options: RecordOptions) -> None:
@@ -112,11 +125,14 @@ def _record(options: RecordOptions) -> None:
     from skill_runtime.subscribers.recording.rotation import RecordingFiles, Rotation
     from skill_runtime.subscribers.subscription import Subscription
 
+    rotation = Rotation(size_mb=options.rotate_mb, minutes=options.rotate_minutes)
+    first = rotation.path_of(options.file, 1)
+    if os.path.lexists(first):  # also a link that leads nowhere
+        raise UsageError(f"{first} exists, and a recording overwrites no file; name a new one")
     ending = Ending()
     stopping = ending.or_after(options.seconds, time.monotonic)
     with options.server.client("skill-record") as client:
         subscription = Subscription(client, TOPICS, options.server.telemetry_address)
-        rotation = Rotation(size_mb=options.rotate_mb, minutes=options.rotate_minutes)
         files = RecordingFiles(options.file, rotation)
         line = LiveLine(LOG_PERIOD_S)
         recorder = None

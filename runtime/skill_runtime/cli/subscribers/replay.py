@@ -11,7 +11,11 @@ import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from skill_runtime.cli.flag_texts import as_flags
-from skill_runtime.cli.subscribers.server_options import ServerOptions, check_installed
+from skill_runtime.cli.subscribers.server_options import (
+    SteeredServerOptions,
+    check_installed,
+    exit_code_of,
+)
 from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from skill_runtime.console.flags import ModelFlag, UsageError, check_number, model_file
@@ -50,7 +54,7 @@ class ReplayOptions:
     """Largest difference of an action, whose range is -1 to 1, that counts as equal."""
     drive: Annotated[bool, arg(help_behavior_hint="")] = False
     """Send the recorded commands to the server at --address, which has a simulated arm."""
-    server: OmitArgPrefixes[ServerOptions] = field(default_factory=ServerOptions)
+    server: OmitArgPrefixes[SteeredServerOptions] = field(default_factory=SteeredServerOptions)
     """The server of --drive."""
 
 
@@ -63,7 +67,7 @@ def main() -> None:
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     try:
-        check_number("tolerance", options.tolerance, 0.0, 2.0)
+        check_options(options)
         check_installed("skill-replay", "record", ("mcap", "zstandard"))
         raise_at_interrupt()
         sys.exit(_run(options))
@@ -71,11 +75,39 @@ def main() -> None:
         print_error("skill-replay", error)
         sys.exit(USAGE)
     except ClientError as error:
-        print_error("skill-replay", as_flags(error))
-        sys.exit(FAILED)
+        print_error("skill-replay", as_flags(error, address=options.server.address))
+        sys.exit(exit_code_of(error))
     except KeyboardInterrupt:
         print_error("skill-replay", "interrupted")
         sys.exit(INTERRUPTED)
+
+
+def check_options(options: ReplayOptions) -> None:
+    """Checks the command line.
+
+    Raises:
+        UsageError: There is no file, or one twice; or a flag is out of its range, or has no effect.
+    """
+    check_number("tolerance", options.tolerance, 0.0, 2.0)
+    if not options.files:
+        raise UsageError("name a recording of skill-record, e.g.: skill-replay run.mcap")
+    known: dict[Path, Path] = {}
+    for path in options.files:
+        first = known.setdefault(path.resolve(), path)
+        if first is not path:
+            raise UsageError(
+                f"{path} is the same file as {first}; name each file of a recording once"
+            )
+    if options.drive and (options.model is not None or options.tolerance != TOLERANCE):
+        raise UsageError(
+            "--model and --tolerance are for a comparison of actions, which --drive does not make; "
+            "omit either these flags or --drive"
+        )
+    if not options.drive and options.server != SteeredServerOptions():
+        raise UsageError(
+            "--address and the other flags of the server are for --drive; give it, too, or omit "
+            "them"
+        )
 
 
 def _run(options: ReplayOptions) -> int:
@@ -108,13 +140,13 @@ def _replay(options: ReplayOptions, recording: Recording) -> int:
 def describe(result: ReplayResult, tolerance: float) -> str:
     """Returns the outcome of a replay in words."""
     lines = [
-        f"{result.replayed} policy steps replayed from {result.resets} starts of the recurrent "
-        f"state; largest difference of an action {result.largest:.3g}"
+        f"{result.replayed} policy steps replayed, {result.resets} resets of the policy; largest "
+        f"difference of an action {result.largest:.3g}"
     ]
     if result.unknown:
         lines.append(
-            f"{result.unknown} steps were not replayed: they precede the first reset that was "
-            "recorded, or follow a lost step"
+            f"{result.unknown} steps were not replayed: they depend on steps before them that are "
+            "not in the recording, which began later or has lost them"
         )
     if result.lost:
         lines.append(f"{result.lost} steps are missing in the recording")
@@ -138,20 +170,23 @@ def _drive(options: ReplayOptions, recording: Recording) -> int:
     """Sends the commands; returns the exit code."""
     from skill_proto.messages import Commanded
     from skill_runtime.subscribers.recording.recording_file import COMMANDED_CHANNEL
-    from skill_runtime.subscribers.replay.drive import drive
+    from skill_runtime.subscribers.replay.drive import drive, is_sent
 
-    commands = (
+    commands = [  # read whole, so that damage is found before the arm moves
         command
         for message in recording.messages((COMMANDED_CHANNEL,))
         if isinstance(command := message.parse(), Commanded)
-    )
+    ]
+    if not any(map(is_sent, commands)):
+        print("the recording has no commands that move an arm")
+        return FAILED
     with options.server.client(HOLDER) as client, client.acquire(HOLDER):
         result = drive(client, commands)
     print(
         f"{result.sent} commands sent again, {result.refused} refused now; {result.skipped} not "
         "sent: they were refused then, or move no arm"
     )
-    return FAILED if result.refused else 0
+    return FAILED if result.refused else OK
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import tyro
 
 from skill_runtime.cli.flag_texts import as_flags
-from skill_runtime.cli.subscribers.server_options import SteeredServerOptions
+from skill_runtime.cli.subscribers.server_options import SteeredServerOptions, exit_code_of
 from skill_runtime.client import ClientError
-from skill_runtime.console.exit_codes import FAILED, USAGE
+from skill_runtime.console.exit_codes import USAGE
 from skill_runtime.console.flags import UsageError
 from skill_runtime.console.program import VERSION_HINT, print_error
 
@@ -43,8 +43,8 @@ def main() -> None:
         print_error(PROGRAM, error)
         sys.exit(USAGE)
     except ClientError as error:
-        print_error(PROGRAM, as_flags(error))
-        sys.exit(FAILED)
+        print_error(PROGRAM, as_flags(error, address=options.address))
+        sys.exit(exit_code_of(error))
 
 
 def divide_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

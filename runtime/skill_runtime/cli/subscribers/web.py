@@ -13,7 +13,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, arg
 
 from skill_runtime.cli.flag_texts import as_flags
-from skill_runtime.cli.subscribers.server_options import Ending, SteeredServerOptions
+from skill_runtime.cli.subscribers.server_options import Ending, SteeredServerOptions, exit_code_of
 from skill_runtime.cli.subscribers.web_options import (
     PAGE_PORT,
     cannot_listen,
@@ -21,7 +21,7 @@ from skill_runtime.cli.subscribers.web_options import (
     page_url,
 )
 from skill_runtime.client import ClientError, SkillClient
-from skill_runtime.console.exit_codes import FAILED, USAGE
+from skill_runtime.console.exit_codes import USAGE
 from skill_runtime.console.flags import UsageError
 from skill_runtime.console.program import VERSION_HINT, print_error
 
@@ -73,8 +73,8 @@ def main() -> None:
         print_error("skill-web", error)
         sys.exit(USAGE)
     except ClientError as error:
-        print_error("skill-web", as_flags(error))
-        sys.exit(FAILED)
+        print_error("skill-web", as_flags(error, address=options.server.address))
+        sys.exit(exit_code_of(error))
 
 
 def _serve(options: WebOptions) -> None:

@@ -4,5 +4,6 @@
 - ``recording_file``: one MCAP file.
 - ``rotation``: files that follow each other.
 - ``recorder``: from a subscription to files.
+- ``records``: the records of a file, up to its end, a cut or damage.
 - ``reader``: the messages of files, also of a file that was cut off.
 """

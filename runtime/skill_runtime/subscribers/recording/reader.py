@@ -3,62 +3,48 @@
 from __future__ import annotations
 
 import json
-import os
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import cast
 
-import zstandard
-from mcap.exceptions import McapError
 from mcap.records import Channel, McapRecord, Message, Metadata
-from mcap.stream_reader import CRCValidationError, StreamReader
-from mcap.writer import MCAP0_MAGIC
+from pydantic import ValidationError
 
-from skill_proto.messages import RECORD, TELEMETRY, Commanded, PolicyStep, Telemetry, Welcome
+from skill_proto.messages import PROTOCOL_VERSION, Commanded, PolicyStep, Telemetry, Welcome
+from skill_proto.printable import printable
+from skill_proto.validation_text import clip, describe_errors
 from skill_runtime.subscribers.recording.recording_file import (
     CHANNELS,
-    CHUNK_BYTES,
+    COMMANDED_CHANNEL,
+    POLICY_STEP_CHANNEL,
     SERVER_METADATA,
     TELEMETRY_CHANNEL,
 )
+from skill_runtime.subscribers.recording.records import (
+    EndedEarlyError,
+    RecordingError,
+    read_records,
+)
 
-_DAMAGE = (McapError, CRCValidationError, zstandard.ZstdError, struct.error, ValueError)
+__all__ = ["Recorded", "Recording", "RecordingError"]
 
-MAX_RECORD_BYTES = 64 * 2**20
-"""A longer record is damage."""
-
-MAX_CUT_BYTES = 2 * CHUNK_BYTES
-"""Longest part of a chunk at the end of a file whose recorder was killed [bytes]."""
-
-_RECORD_HEAD = struct.Struct("<BQ")
-"""Kind and length of a record."""
-
-
-class RecordingError(Exception):
-    """A file is no recording; the text gives the reason and the fix."""
-
-
-class _EndedEarlyError(Exception):
-    """A file does not end with an index.
-
-    Args:
-        offset: Bytes that were read.
-        is_cut: Whether the file ends there, but for a part of a record; otherwise it is damaged.
-    """
-
-    def __init__(self, offset: int, *, is_cut: bool) -> None:
-        super().__init__(offset)
-        self.offset = offset
-        self.is_cut = is_cut
+_KINDS: Mapping[str, type[Telemetry | PolicyStep | Commanded]] = {
+    TELEMETRY_CHANNEL: Telemetry,
+    POLICY_STEP_CHANNEL: PolicyStep,
+    COMMANDED_CHANNEL: Commanded,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """One message of a recording."""
 
+    path: Path
+    """Its file."""
+    number: int
+    """Its place among the messages of the file, from 1."""
     channel: str
     log_ns: int
     """Time of its arrival [ns since 1970]."""
@@ -66,11 +52,60 @@ class Recorded:
     """The JSON."""
 
     def parse(self) -> Telemetry | PolicyStep | Commanded:
-        """Returns the message."""
-        kind = TELEMETRY if self.channel == TELEMETRY_CHANNEL else RECORD
-        return kind.validate_json(self.data)
+        """Returns the message.
+
+        Raises:
+            RecordingError: It has another version, or is not what its channel is for.
+        """
+        try:
+            return _KINDS[self.channel].model_validate_json(self.data)
+        except ValidationError as error:
+            raise RecordingError(
+                f"message {self.number} of {self.path} (channel {self.channel}) {self._why(error)}"
+            ) from None
+
+    def _why(self, error: ValidationError) -> str:
+        version = _version(self.data)
+        if version not in (None, PROTOCOL_VERSION):
+            return (
+                f"has version {printable(clip(repr(version), 60))}, this program reads "
+                f"{PROTOCOL_VERSION}; use the version of skill-serve that recorded it"
+            )
+        return (
+            f"is none of skill-record: {describe_errors(error, 3)}; give a file that skill-record "
+            "wrote"
+        )
 
 
+def _version(data: bytes) -> object:
+    """Returns the version that a message gives; None without one."""
+    with suppress(ValueError, RecursionError):
+        message: object = json.loads(data)
+        if isinstance(message, dict):
+            return cast("dict[str, object]", message).get("v")
+    return None
+
+
+@dataclass(slots=True)
+class _Extent:
+    """The messages of a file that were read."""
+
+    messages: int = 0
+    first_ns: int = 0
+    last_ns: int = 0
+
+    def add(self, log_ns: int) -> None:
+        """Counts a message."""
+        self.first_ns = min(self.first_ns, log_ns) if self.messages else log_ns
+        self.last_ns = max(self.last_ns, log_ns)
+        self.messages += 1
+
+    def __str__(self) -> str:
+        seconds = 1e-9 * (self.last_ns - self.first_ns)
+        return f"{self.messages} messages of {seconds:.1f} s were read"
+
+
+@dataclass
 class Recording:
     """The messages of files that follow each other.
 
@@ -84,11 +119,11 @@ class Recording:
             of such a file is not read.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
-        self.welcomes: dict[str, Welcome] = {}
-        self.cut_off: list[Path] = []
-        self.damaged: dict[Path, int] = {}
+    paths: Sequence[Path]
+    welcomes: dict[str, Welcome] = field(default_factory=dict[str, Welcome], init=False)
+    cut_off: list[Path] = field(default_factory=list[Path], init=False)
+    damaged: dict[Path, int] = field(default_factory=dict[Path, int], init=False)
+    _extents: dict[Path, _Extent] = field(default_factory=dict[Path, _Extent], init=False)
 
     def read_welcomes(self) -> None:
         """Reads the descriptions of all servers: one may follow the first messages of its server.
@@ -96,15 +131,16 @@ class Recording:
         Raises:
             RecordingError: A file is no recording.
         """
-        for path in self._paths:
-            with suppress(_EndedEarlyError):
-                for record in _records(path, whole_chunks=True):
+        for path in self.paths:
+            with suppress(EndedEarlyError):
+                for record in read_records(path, whole_chunks=True):
                     self._note(path, record)
 
     def faults(self) -> list[str]:
         """Returns a line for each file read so far that has not all of its recording."""
         lines = [
-            f"{path} was not closed by its recorder; all but its last second was read"
+            f"{path} ends without its index: its recorder was killed, or a copy was cut short; "
+            f"{self._extents[path]}"
             for path in self.cut_off
         ]
         for path, offset in self.damaged.items():
@@ -120,22 +156,24 @@ class Recording:
         Raises:
             RecordingError: A file is no recording.
         """
-        for path in self._paths:
+        for path in self.paths:
             yield from self._messages(path, channels)
 
     def _messages(self, path: Path, channels: Sequence[str]) -> Iterator[Recorded]:
         names: dict[int, str] = {}
+        extent = self._extents[path] = _Extent()
         try:
-            for record in _records(path):
+            for record in read_records(path):
                 if isinstance(record, Channel):
                     names[record.id] = record.topic
                 elif isinstance(record, Message):
+                    extent.add(record.log_time)
                     name = names.get(record.channel_id, "")
                     if name in channels:
-                        yield Recorded(name, record.log_time, record.data)
+                        yield Recorded(path, extent.messages, name, record.log_time, record.data)
                 else:
                     self._note(path, record)
-        except _EndedEarlyError as end:
+        except EndedEarlyError as end:
             if end.is_cut:
                 self.cut_off.append(path)
             else:
@@ -154,66 +192,3 @@ class Recording:
                 "from a newer version of skill-record"
             ) from None
         self.welcomes[found.instance] = found
-
-
-def _records(path: Path, *, whole_chunks: bool = False) -> Iterator[McapRecord]:
-    """Yields the records of a file, up to its end or to damage.
-
-    Args:
-        path: The file.
-        whole_chunks: Whether to yield chunks instead of the messages in them.
-
-    Raises:
-        RecordingError: The file is not MCAP, or cannot be read.
-        _EndedEarlyError: The file does not end with an index.
-    """
-    try:
-        with path.open("rb") as file:
-            reader = StreamReader(
-                file,
-                emit_chunks=whole_chunks,
-                validate_crcs=True,
-                record_size_limit=MAX_RECORD_BYTES,
-            )
-            read_bytes = 0
-            try:
-                for record in reader.records:
-                    read_bytes = file.tell()
-                    yield record
-            except _DAMAGE:
-                if not read_bytes:
-                    raise RecordingError(
-                        f"{path} is no recording: it does not begin as an MCAP file; give a file "
-                        "that skill-record wrote"
-                    ) from None
-                raise _end(file, read_bytes) from None
-    except OSError as error:
-        raise RecordingError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _end(file: BinaryIO, read_bytes: int) -> _EndedEarlyError:
-    """Returns how a file ended of whose content so many bytes were read.
-
-    Without its recorder a file ends within a record, which is shorter than a chunk. A longer rest,
-    or the end of a closed file, shows that the length of that record is damaged.
-    """
-    size = file.seek(0, os.SEEK_END)
-    file.seek(-len(MCAP0_MAGIC), os.SEEK_END)
-    is_closed = file.read() == MCAP0_MAGIC
-    last = _last_record(file, size)
-    is_cut = not is_closed and last <= read_bytes and size - last <= MAX_CUT_BYTES
-    return _EndedEarlyError(min(last, read_bytes), is_cut=is_cut)
-
-
-def _last_record(file: BinaryIO, size: int) -> int:
-    """Returns the offset of the first record that is longer than the file, or else its end."""
-    offset = len(MCAP0_MAGIC)
-    while True:
-        file.seek(offset)
-        head = file.read(_RECORD_HEAD.size)
-        if len(head) < _RECORD_HEAD.size:
-            return offset
-        end = offset + len(head) + _RECORD_HEAD.unpack(head)[1]
-        if end > size:
-            return offset
-        offset = end

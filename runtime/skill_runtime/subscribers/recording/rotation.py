@@ -24,6 +24,17 @@ class Rotation:
         """Whether there can be a second file."""
         return math.isfinite(self.size_mb) or math.isfinite(self.minutes)
 
+    def path_of(self, path: Path, number: int) -> Path:
+        """Returns the path of a file of the recording at ``path``.
+
+        Args:
+            path: As the user gave it.
+            number: Of the file, from 1.
+        """
+        if not self.is_asked_for:
+            return path
+        return path.with_name(f"{path.stem}-{number:03d}{path.suffix}")
+
 
 class RecordingFiles:
     """The files of one recording.
@@ -60,10 +71,7 @@ class RecordingFiles:
         return self._closed_bytes + self._file.size
 
     def _next(self) -> RecordingFile:
-        path = self._path
-        if self._rotation.is_asked_for:
-            number = len(self.paths) + 1
-            path = path.with_name(f"{path.stem}-{number:03d}{path.suffix}")
+        path = self._rotation.path_of(self._path, len(self.paths) + 1)
         file = RecordingFile(path)
         self.paths.append(path)
         self._began = self._clock()

@@ -59,7 +59,7 @@ def drive(
     sent = refused = skipped = 0
     start: tuple[float, float] | None = None
     for command in commands:
-        if command.result != "ok" or command.command.get("type") not in _SENDERS:
+        if not is_sent(command):
             skipped += 1
             continue
         if start is None:
@@ -75,6 +75,11 @@ def drive(
     return DriveResult(sent=sent, refused=refused, skipped=skipped)
 
 
+def is_sent(command: Commanded) -> bool:
+    """Returns whether a replay sends a recorded command: it was accepted, and moves the arm."""
+    return command.result == "ok" and str(command.command.get("type")) in _SENDERS
+
+
 def _gripper(fields: Fields) -> GripperFields:
     return GripperFields(
         gripper_width=fields.get("gripper_width"), grasp=bool(fields.get("grasp", False))
@@ -82,19 +87,23 @@ def _gripper(fields: Fields) -> GripperFields:
 
 
 def _skill(client: SkillClient, fields: Fields) -> None:
-    client.skill(fields.get("skill", ()), fields["valid_for_s"], **_gripper(fields))
+    client.skill(fields.get("skill", ()), fields.get("valid_for_s", 0.0), **_gripper(fields))
 
 
 def _goal(client: SkillClient, fields: Fields) -> None:
-    client.goal(fields["goal"], fields["valid_for_s"], **_gripper(fields))
+    client.goal(fields.get("goal", ()), fields.get("valid_for_s", 0.0), **_gripper(fields))
 
 
 def _servo_joint(client: SkillClient, fields: Fields) -> None:
-    client.servo_joint(fields["joint_position"], fields["valid_for_s"], **_gripper(fields))
+    client.servo_joint(
+        fields.get("joint_position", ()), fields.get("valid_for_s", 0.0), **_gripper(fields)
+    )
 
 
 def _servo_pose(client: SkillClient, fields: Fields) -> None:
-    client.servo_pose(fields["end_effector_position"], fields["valid_for_s"], **_gripper(fields))
+    client.servo_pose(
+        fields.get("end_effector_position", ()), fields.get("valid_for_s", 0.0), **_gripper(fields)
+    )
 
 
 def _hold(client: SkillClient, fields: Fields) -> None:

@@ -113,7 +113,7 @@ class PolicyReplay:
         distance = np.abs(recorded.astype(np.float64) - action)
         index = int(np.argmax(distance))  # NaN counts as the largest
         size = float(distance[index])
-        self.result.largest = max(self.result.largest, size)
+        self.result.largest = float(np.maximum(self.result.largest, size))  # so does this
         if size <= self.tolerance:
             return
         self.result.different += 1

@@ -35,14 +35,14 @@ class ReplayResult:
     replayed: int = 0
     """Steps that were repeated."""
     unknown: int = 0
-    """Steps that were not, because the recurrent state before them is not known."""
+    """Steps that were not, because earlier steps on which they depend were not recorded."""
     lost: int = 0
     """Steps that are missing in the recording."""
     resets: int = 0
-    """Starts of a recurrent state."""
+    """Resets of the policy: of its recurrent state, and of what it knows of earlier steps."""
     different: int = 0
     """Steps whose action differs by more than the tolerance."""
     largest: float = 0.0
-    """Largest difference of an entry."""
+    """Largest difference of an entry; NaN if one is."""
     first: Difference | None = None
     """The first of the steps that differ."""

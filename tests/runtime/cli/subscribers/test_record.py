@@ -11,10 +11,15 @@ import urllib.request
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 from tests.support.served import Served, until
 from tests.support.served_process import free_ports
 
+from skill_runtime.cli.subscribers.record import RecordOptions, check_options
+from skill_runtime.cli.subscribers.server_options import ServerOptions
+from skill_runtime.console.flags import UsageError
 from skill_runtime.subscribers.recording.reader import Recording
 
 PROGRAM = "from skill_runtime.cli import entry; entry.{}()"
@@ -108,6 +113,43 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     assert (wrong.returncode, "must end with .mcap" in wrong.stderr) == (2, True)
     gone = run("replay", tmp_path / "gone.mcap")
     assert (gone.returncode, "No such file" in gone.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"seconds": 3.0}, "are for a new recording"),
+        ({"rotate_mb": 5.0}, "are for a new recording"),
+        ({"rotate_minutes": 5.0}, "are for a new recording"),
+        ({"server": ServerOptions(address="tcp://127.0.0.1:5655")}, "are for a new recording"),
+    ],
+)
+def test_an_export_refuses_the_flags_of_a_recording(options: dict[str, Any], error: str) -> None:
+    file = Path("run.mcap")
+    with pytest.raises(UsageError, match=error):
+        check_options(RecordOptions(file=file, lerobot=Path("data"), **options))
+    check_options(RecordOptions(file=file, **options))
+
+
+def test_a_recording_that_exists_is_a_mistake(tmp_path: Path) -> None:
+    """It is found before the server is asked; there is none."""
+    path = tmp_path / "run.mcap"
+    path.touch()
+    (tmp_path / "long-001.mcap").symlink_to("nowhere")
+    for arguments, name in (((path,), path), ((tmp_path / "long.mcap", "--rotate-mb", 1), "-001")):
+        exists = run("record", *arguments, "--address", "tcp://127.0.0.1:1")
+        assert exists.returncode == 2
+        assert f"{name}" in exists.stderr
+        assert "exists, and a recording overwrites no file; name a new one" in exists.stderr
+    assert path.stat().st_size == 0
+
+
+def test_a_wrong_address_or_key_file_is_a_mistake(tmp_path: Path) -> None:
+    address = run("record", tmp_path / "run.mcap", "--address", "foo")
+    assert (address.returncode, "'foo' is not an address" in address.stderr) == (2, True)
+    keys = ("--key", tmp_path / "gone.key", "--server-key", tmp_path / "gone.pub")
+    key = run("record", tmp_path / "run.mcap", *keys)
+    assert (key.returncode, "gone.key cannot be read" in key.stderr) == (2, True)
 
 
 def test_metrics_are_served_on_loopback(served: Served) -> None:

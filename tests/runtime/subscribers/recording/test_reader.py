@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mcap.reader import make_reader
+from mcap.writer import MCAP0_MAGIC
 
 from skill_runtime.subscribers.recording.reader import Recording, RecordingError
-from skill_runtime.subscribers.recording.recording_file import TELEMETRY_CHANNEL, RecordingFile
+from skill_runtime.subscribers.recording.recording_file import (
+    POLICY_STEP_CHANNEL,
+    TELEMETRY_CHANNEL,
+    RecordingFile,
+)
 
 
 @pytest.fixture
@@ -99,12 +105,79 @@ def test_a_damaged_description_is_named(tmp_path: Path) -> None:
         Recording([path]).read_welcomes()
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\3\4 something else entirely", b"\x89MCAP"])
-def test_another_file_is_no_recording(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"PK\3\4 something else entirely", "it does not begin as an MCAP file"),
+        (MCAP0_MAGIC[:5], "it ends after 5 bytes, before its first record"),
+        (MCAP0_MAGIC, "it ends after 8 bytes, before its first record"),
+        (MCAP0_MAGIC + bytes([1, *8 * [255]]), "its first record, at byte 8, is damaged"),
+    ],
+)
+def test_another_file_is_no_recording(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "other.mcap"
     path.write_bytes(content)
-    with pytest.raises(RecordingError, match="is no recording: it does not begin as an MCAP file"):
+    with pytest.raises(RecordingError, match=f"is no recording: .*{reason}"):
         list(Recording([path]).messages())
+
+
+def test_a_damaged_byte_anywhere_is_no_traceback(tmp_path: Path) -> None:
+    """Among them lengths that no memory can hold."""
+    path = tmp_path / "run.mcap"
+    file = RecordingFile(path)
+    file.write(TELEMETRY_CHANNEL, b"{}", 1, 1, 1)
+    file.close()
+    whole = path.read_bytes()
+    for place in range(8, len(whole)):
+        content = bytearray(whole)
+        content[place] ^= 0x80
+        path.write_bytes(content)
+        with suppress(RecordingError):
+            recording = Recording([path])
+            recording.read_welcomes()
+            assert len(list(recording.messages())) <= 1
+
+
+def test_a_file_without_an_index_says_what_was_read(tmp_path: Path) -> None:
+    """Whether its recorder was killed or a copy was cut short cannot be told."""
+    path = tmp_path / "run.mcap"
+    file = RecordingFile(path)
+    for number in range(50):
+        file.write(TELEMETRY_CHANNEL, b"{}", number * 10**8, number * 10**8, number)
+    file.flush()
+    recording = Recording([path])
+    assert sum(1 for _ in recording.messages()) == 50
+    assert recording.faults() == [
+        f"{path} ends without its index: its recorder was killed, or a copy was cut short; "
+        "50 messages of 4.9 s were read"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b'{"v": 2, "type": "policy_step"}', "has version 2, this program reads 1; use the"),
+        (b'{"v": 1, "type": "policy_step"}', "is none of skill-record: step: Field required"),
+        (
+            b'{"type": "commanded"}',
+            "is none of skill-record: .*type: Input should be 'policy_step'",
+        ),
+        (b'"hi"', "is none of skill-record: "),
+        (b"\xff", "is none of skill-record: "),
+        (b"[" * 9999, "is none of skill-record: "),
+    ],
+)
+def test_another_message_is_named_with_its_place(tmp_path: Path, data: bytes, reason: str) -> None:
+    path = tmp_path / "run.mcap"
+    file = RecordingFile(path)
+    file.write(TELEMETRY_CHANNEL, b"{}", 1, 1, 1)
+    file.write(POLICY_STEP_CHANNEL, data, 2, 2, 2)
+    file.close()
+    (message,) = Recording([path]).messages((POLICY_STEP_CHANNEL,))
+    place = rf"message 2 of .*run\.mcap \(channel /policy_step\) {reason}"
+    with pytest.raises(RecordingError, match=place):
+        message.parse()
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

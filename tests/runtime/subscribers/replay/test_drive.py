@@ -56,6 +56,13 @@ def test_commands_are_sent_at_their_times(served: Served) -> None:
     assert (result.sent, result.refused, result.skipped) == (2, 1, 2)
 
 
+def test_a_command_without_its_fields_is_refused(served: Served) -> None:
+    commands = [commanded(1.0, type=kind) for kind in ("goal", "servo_joint", "servo_pose")]
+    with SkillClient(served.address, timeout_s=DEADLINE_S) as client, client.acquire("again"):
+        result = drive(client, [*commands, commanded(1.0, type=["hold"])])
+    assert (result.sent, result.refused, result.skipped) == (0, 3, 1)
+
+
 def test_a_real_arm_is_not_driven(served: Served) -> None:
     with SkillClient(served.address, timeout_s=DEADLINE_S) as client:
         welcome = client.server

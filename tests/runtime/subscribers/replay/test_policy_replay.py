@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -97,6 +98,18 @@ def test_a_changed_weight_is_found_at_the_first_step_that_it_matters(
     assert (result.replayed, result.different) == (10, 4)
 
 
+@pytest.mark.parametrize("place", [2, 5, 10])
+def test_a_number_that_is_unknown_counts_as_the_largest_difference(
+    policy_file: Path, place: int
+) -> None:
+    steps = pushes(policy_file)
+    broken = steps[place - 1].model_copy(update={"action": (0.0, math.nan, 0.0)})
+    result = replay(policy_file, [*steps[: place - 1], broken, *steps[place:]]).result
+    assert (result.different, math.isnan(result.largest)) == (1, True)
+    assert result.first is not None
+    assert (result.first.step, math.isnan(result.first.size)) == (place, True)
+
+
 @pytest.fixture
 def recurrent_file(tmp_path: Path) -> Path:
     return write_encoder(tmp_path, encoder_graph())
@@ -152,7 +165,9 @@ def test_a_recording_that_begins_without_a_reset(recurrent_file: Path, policy_fi
     assert replay(recurrent_file, [*steps, *other]).result.lost == 0
 
 
-def test_a_policy_without_state_is_replayed_from_anywhere(policy_file: Path) -> None:
+def test_a_policy_without_state_is_replayed_once_its_previous_action_is_known(
+    policy_file: Path,
+) -> None:
     """The graph takes the action before, which the first of these steps lacks."""
     steps = pushes(policy_file)
     result = replay(policy_file, steps[3:]).result
