@@ -16,7 +16,7 @@ def find_evaluation(arguments: EvaluationOptions) -> Callable[[EvaluationOptions
 
     Raises:
         PolicyFileError: the policy file cannot be used.
-        UsageError: an option is for policies of an arm, and this one has none, or the reverse.
+        UsageError: an option is for policies of an arm, and this one has no arm, or the reverse.
     """
     if _has_no_arm(arguments):
         check_world_options(arguments)

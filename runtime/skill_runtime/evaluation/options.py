@@ -175,7 +175,7 @@ def _check_task(arguments: EvaluationOptions) -> None:
 
 
 def _check_pictures(arguments: EvaluationOptions) -> None:
-    """Refuses a picture or a film that nothing can write."""
+    """Refuses a picture or a film in an unknown format, or without the package for it."""
     for flag, path, package, formats in (
         ("plot", arguments.plot, "matplotlib", PLOT_FORMATS),
         ("video", arguments.video, "PIL", FILM_FORMATS),

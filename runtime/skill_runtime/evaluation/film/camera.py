@@ -45,7 +45,7 @@ class TabletopCamera:
         Args:
             scene: The scenes.
             row: The number of the scene.
-            goal: ``(2,)`` position of a marker on the table [m]; None for none.
+            goal: ``(2,)`` position of a marker on the table [m]; None: no marker.
         """
         position, quaternion, _, _ = scene.cube_pose
         pose = position[row], quaternion[row]

@@ -66,7 +66,7 @@ def film_tabletop(
     Raises:
         WorldError: There is no OpenGL that renders in memory.
         OutputError: The file cannot be written.
-        ValueError: There is nothing to film, or the format is unknown.
+        ValueError: There is no episode to film, or the format is unknown.
     """
     config = tabletop_config(manifest, settings)
     names = PUSH_OBSERVATION if manifest is None else manifest.observation_names
@@ -118,7 +118,7 @@ def film_world(policy: Policy, config: WorldConfig, skills: Array, seed: int, pa
     Raises:
         WorldError: The world has no camera, or there is no OpenGL that renders in memory.
         OutputError: The file cannot be written.
-        ValueError: There is nothing to film, or the format is unknown.
+        ValueError: There is no episode to film, or the format is unknown.
     """
     with (
         closing(make_world(config, 1, seed=seed)) as world,

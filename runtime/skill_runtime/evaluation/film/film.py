@@ -104,7 +104,7 @@ def check_format(path: Path) -> None:
     """Checks the end of the name of a film.
 
     Raises:
-        ValueError: it is none of ``options.FILM_FORMATS``.
+        ValueError: it is not in ``options.FILM_FORMATS``.
     """
     if path.suffix.lower() not in FILM_FORMATS:
         raise ValueError(f"{path}: a film is written as {', '.join(FILM_FORMATS)}")
@@ -120,7 +120,7 @@ def _write(
 def _paletted(frames: list[Image.Image]) -> list[Image.Image]:
     """Returns the frames in the colours of some of them, so that equal places stay equal.
 
-    A palette for each frame, or dithering, would change places where nothing moves; a GIF stores
+    A palette for each frame, or dithering, would change places that are at rest; a GIF stores
     every changed place.
     """
     chosen = frames[:: max(1, len(frames) // PALETTE_FRAMES)]

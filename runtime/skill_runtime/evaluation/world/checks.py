@@ -100,7 +100,7 @@ def set_of_skills(arguments: EvaluationOptions, manifest: PolicyManifest | None)
     """Returns the skills ``(n, Z)`` to run; Z is 0 for a baseline.
 
     Raises:
-        UsageError: an option is for policies with skills, and this one has none.
+        UsageError: an option is for policies with skills, and this one takes goals alone.
     """
     count = SKILLS if arguments.skills is None else arguments.skills
     if manifest is None:
@@ -127,8 +127,8 @@ def goal_count(
     """Returns the number of goals to run.
 
     Raises:
-        UsageError: the policy takes no goals, or others than the world's, or there is nothing else
-            to score.
+        UsageError: the policy takes no goals, or others than the world's, or takes goals alone and
+            gets no goal.
     """
     if manifest is None or manifest.goal is None:
         if arguments.goals:

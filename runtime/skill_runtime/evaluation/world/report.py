@@ -40,7 +40,7 @@ def _number(value: float | None) -> str:
 
 
 def _coordinates(spec: WorldSpec) -> dict[str, Any]:
-    """Returns the quantities that coverage is about; an empty list for none."""
+    """Returns the quantities that coverage is about; the list may be empty."""
     if spec.coordinates is None:
         return {"coordinates": []}
     return {
