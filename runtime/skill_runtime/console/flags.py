@@ -1,11 +1,12 @@
-"""Checks of flags; an error names the flag, its range, the value and the fix."""
+"""Types and checks of flags; an error names the flag, its range, the value and the fix."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from types import NoneType
+from typing import Annotated, Any, get_args
 
-from tyro.constructors import PrimitiveConstructorSpec
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from skill_proto.bounds import FRICTION, MASS_KG
 from skill_proto.shipped_models import UnknownModelError, find_model, to_path
@@ -13,6 +14,9 @@ from skill_runtime.realtime.cpus import format_cpus, online_cpus
 
 OMIT_FOR_RANDOM = "or omit the flag for a random value in each episode"
 """Alternative fix for a parameter of the simulated object."""
+
+_NONE = "None"
+"""The word for a flag that is not given."""
 
 
 ModelFlag = Annotated[
@@ -26,6 +30,52 @@ ModelFlag = Annotated[
     ),
 ]
 """Type of a flag for :func:`model_file`: as Path, but ``./csf_panda`` is no name of a model."""
+
+
+def optional_flags() -> ConstructorRegistry:
+    """Returns a context in which a word that does not fit ``T | None`` is refused as for ``T``.
+
+    tyro's own text names both types, in terms of Python.
+    """
+    registry = ConstructorRegistry()
+    registry.primitive_rule(_read_optional)
+    return registry
+
+
+def _read_optional(kind: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """Returns how ``T | None`` is read; None for other types."""
+    types = [each for each in get_args(kind.type) if each is not NoneType]
+    if len(types) != 1 or NoneType not in get_args(kind.type):
+        return None
+    inner = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(types[0], kind.markers))
+    if not isinstance(inner, PrimitiveConstructorSpec):
+        return None
+    count = inner.nargs
+
+    def read(words: list[str]) -> object:
+        if words == [_NONE]:
+            return None
+        if isinstance(count, int) and len(words) != count:
+            raise ValueError(f"{inner.metavar} is expected, {count} words; got {' '.join(words)}")
+        return inner.instance_from_str(words)
+
+    return PrimitiveConstructorSpec(
+        nargs=(1, count) if isinstance(count, int) and count > 1 else count,
+        metavar=_optional_metavar(inner.metavar),
+        instance_from_str=read,
+        is_instance=lambda value: value is None or inner.is_instance(value),
+        str_from_instance=lambda value: (
+            [_NONE] if value is None else inner.str_from_instance(value)
+        ),
+        choices=None if inner.choices is None else (_NONE, *inner.choices),
+    )
+
+
+def _optional_metavar(metavar: str) -> str:
+    """Returns the words of ``T | None`` in the help, as tyro has them."""
+    if metavar.startswith("{"):
+        return f"{{{_NONE},{metavar[1:]}"
+    return f"{{{_NONE}}}|{{{metavar}}}" if " " in metavar else f"{{{_NONE}}}|{metavar}"
 
 
 class UsageError(Exception):

@@ -63,8 +63,11 @@ def _run(name: str, main: Callable[[], None]) -> int:
 
 
 def _code_of(name: str, main: Callable[[], None]) -> int:
+    from skill_runtime.console.flags import optional_flags  # which --version does not need
+
     try:
-        main()
+        with optional_flags():
+            main()
     except SystemExit as end:
         if isinstance(end.code, int):
             return end.code

@@ -144,6 +144,13 @@ def test_a_recording_that_exists_is_a_mistake(tmp_path: Path) -> None:
     assert path.stat().st_size == 0
 
 
+def test_a_wrong_word_is_explained_without_the_types_of_python(tmp_path: Path) -> None:
+    wrong = run("record", tmp_path / "run.mcap", "--fps", "abc")
+    assert wrong.returncode == 2
+    assert "Error parsing --fps: invalid literal for int()" in wrong.stderr
+    assert "NoneType" not in wrong.stderr
+
+
 def test_a_wrong_address_or_key_file_is_a_mistake(tmp_path: Path) -> None:
     address = run("record", tmp_path / "run.mcap", "--address", "foo")
     assert (address.returncode, "'foo' is not an address" in address.stderr) == (2, True)
