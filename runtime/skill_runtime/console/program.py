@@ -44,7 +44,7 @@ def run_program(name: str, main: Callable[[], None], *, subcommands: bool = Fals
     # database in the user's cache. It reads the variable when it is imported.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     arguments = sys.argv[1:2] if subcommands else sys.argv[1:]
-    sys.exit(_run(name, _print_version(name) if "--version" in arguments else main))
+    sys.exit(_run(name, _print_version(name) if "--version" in arguments else _read_flags(main)))
 
 
 def _run(name: str, main: Callable[[], None]) -> int:
@@ -62,12 +62,21 @@ def _run(name: str, main: Callable[[], None]) -> int:
     return code
 
 
-def _code_of(name: str, main: Callable[[], None]) -> int:
-    from skill_runtime.console.flags import optional_flags  # which --version does not need
+def _read_flags(main: Callable[[], None]) -> Callable[[], None]:
+    """Returns the program, with the types of its flags that may be omitted."""
 
-    try:
+    def run() -> None:
+        from skill_runtime.console.flags import optional_flags
+
         with optional_flags():
             main()
+
+    return run
+
+
+def _code_of(name: str, main: Callable[[], None]) -> int:
+    try:
+        main()
     except SystemExit as end:
         if isinstance(end.code, int):
             return end.code
