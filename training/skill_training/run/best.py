@@ -109,5 +109,5 @@ def _without_replay(learner: Learner) -> dict[str, Any]:
 
 
 def _unknown(metric: str, known: Sequence[str]) -> str:
-    choices = f"has: {', '.join(known)}" if known else "has none"
-    return f"--keep-best {metric}: no such metric; an evaluation of this run {choices}"
+    choices = f"have {', '.join(known)}" if known else "have no metric"
+    return f"--keep-best {metric}: evaluations of this run do not have it; they {choices}"
