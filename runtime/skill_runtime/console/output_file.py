@@ -25,6 +25,8 @@ def check_writable(path: Path, flag: str = "a path") -> None:
         raise UsageError(f"{flag} is empty, or '.', which is a folder; name a file to write")
     if path.is_dir():
         raise UsageError(f"{path} is a folder; name a file to write")
+    if path.exists() and not path.is_file():  # a pipe or a device: its folder does not matter
+        return
     for parent in path.parents:
         if parent.exists() and not parent.is_dir():
             raise UsageError(

@@ -1,13 +1,11 @@
-"""The file of a draft: it replaces nothing but a manifest, and is written whole or not at all."""
+"""The file of a draft, which replaces nothing but a manifest."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from skill_runtime.console.flags import UsageError
 from skill_runtime.console.output_file import check_writable
-from skill_runtime.console.streams import OutputError
 
 MAX_BYTES = 2**24
 """A longer file is no manifest; those of skill-train have about 5 kB."""
@@ -60,24 +58,3 @@ def _is_manifest(place: Path) -> bool:
         return False
     text = content.removeprefix(b"\xef\xbb\xbf").strip()  # an editor may have set this mark
     return not text or (text.startswith(b"{") and all(entry in text for entry in _ENTRIES))
-
-
-def write_draft(place: Path, text: str) -> None:
-    """Writes a draft; a file that exists is replaced whole or not at all.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
-    try:
-        if place.exists() and not place.is_file():  # a pipe or a device, such as /dev/stdout
-            place.write_text(text, encoding="utf-8")
-            return
-        target = place.resolve()
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            part.write_text(text, encoding="utf-8")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(str(place), error) from None

@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from skill_proto.printable import printable
-from skill_runtime.cli.manifest.draft_file import check_draft_file, write_draft
+from skill_runtime.cli.manifest.draft_file import check_draft_file
 from skill_runtime.console.exit_codes import FAILED, OK
 from skill_runtime.console.flags import ModelFlag, model_file
+from skill_runtime.console.output_file import write_file
 
 Robot = Literal["panda", "fr3"]
 
@@ -49,7 +50,7 @@ class DraftCommand:
             print(text, end="")
             return OK
         check_draft_file(place, model, force=self.force)
-        write_draft(place, text)
+        write_file(place, text.encode())
         print(f"wrote {printable(str(place))}. Fill in each null, and confirm:")
         for line in draft.to_do:
             print(f"  - {printable(line)}")
