@@ -150,6 +150,7 @@ def test_configurations_of_the_first_release_are_still_read(name: str) -> None:
     assert plain["run"].pop("unusual_share") == 0.0
     assert plain["run"].pop("overlap") is False
     assert plain["run"].pop("normalization") == "measured"
+    assert plain["run"].pop("keep_best") is None
     assert plain["task"].pop("beside_share") == 0.25
     assert plain["task"].pop("gripper") is False
     assert plain["task"].pop("held_share") == 0.0
