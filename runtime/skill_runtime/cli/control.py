@@ -15,7 +15,7 @@ from tyro.conf import arg
 from skill_proto.faults import needs_clear
 from skill_proto.ports import DEFAULT_ADDRESS
 from skill_proto.printable import printable
-from skill_runtime.cli.flag_texts import as_flags
+from skill_runtime.cli.flag_texts import as_flags, exit_code_of
 from skill_runtime.cli.repeat_command import holder_name
 from skill_runtime.cli.subcommands import (
     AnySubcommand,
@@ -37,7 +37,6 @@ _AS_COMMANDS = {
     "after a restart of the server, call hello()": "after a restart of the server, run this again",
     "call acquire() again if this program should still command the arm": "run this command again",
     "call acquire() again, with a ttl_s longer than such a call": "run this command again",
-    "call clear(), then call acquire()": "run skill-control clear, then this command again",
 }
 """Fixes in terms of the client's methods, and the same for a command line."""
 
@@ -156,16 +155,17 @@ def _run(options: ControlOptions) -> int:
     except KeyboardInterrupt:
         return OK if isinstance(command, WatchSubcommand) else FAILED
     except CommandRefusedError as error:
-        _print_error(advice or str(error))
+        _print_error(advice or str(error), options.address)
         return USAGE if error.code == "invalid" else FAILED
     except ClientError as error:
-        _print_error(str(error))
-        return FAILED
+        _print_error(str(error), options.address)
+        return exit_code_of(error)
     return OK
 
 
-def _print_error(text: str) -> None:
-    print(f"skill-control: {printable(as_flags(text, _AS_COMMANDS))}", file=sys.stderr)
+def _print_error(text: str, address: str) -> None:
+    shown = printable(as_flags(text, _AS_COMMANDS, address=address))
+    print(f"skill-control: {shown}", file=sys.stderr)
 
 
 def _advice(command: Subcommand, error: CommandRefusedError, client: SkillClient) -> str:

@@ -1,11 +1,12 @@
-"""Errors of a client in terms of the flags of a command line, and of commands."""
+"""Errors of a client on a command line: their fixes as flags and commands, and exit codes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from skill_proto.ports import DEFAULT_ADDRESS
-from skill_runtime.client import ClientError
+from skill_runtime.client import ClientError, InvalidAddressError, InvalidUseError
+from skill_runtime.console.exit_codes import FAILED, USAGE
 from skill_runtime.console.text import control_command
 
 _AS_FLAGS = {
@@ -50,3 +51,8 @@ def as_flags(
     for argument, flag in (_AS_FLAGS | _AS_COMMANDS | clear | dict(own or {})).items():
         text = text.replace(argument, flag)
     return text
+
+
+def exit_code_of(error: ClientError) -> int:
+    """Returns the exit code after an error: a wrong address or key file is a wrong command line."""
+    return USAGE if isinstance(error, InvalidAddressError | InvalidUseError) else FAILED

@@ -502,6 +502,11 @@ def running_skill(client: SkillClient) -> subprocess.Popen[str]:
     return process
 
 
+def test_a_wrong_address_is_a_mistake(run: Control) -> None:
+    code, _, error = run("--address", "foo", "clear")
+    assert (code, "'foo' is not an address" in error) == (2, True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_releases_the_lease(
     client: SkillClient, number: signal.Signals

@@ -11,14 +11,13 @@ import tyro
 from tyro.conf import OmitArgPrefixes, arg
 
 from skill_proto.ports import MAX_PORT
-from skill_runtime.cli.flag_texts import as_flags
+from skill_runtime.cli.flag_texts import as_flags, exit_code_of
 from skill_runtime.cli.subscribers.server_options import (
     Ending,
     ServerOptions,
     check_installed,
-    exit_code_of,
 )
-from skill_runtime.client import ClientError
+from skill_runtime.client import ClientError, InvalidAddressError, InvalidUseError
 from skill_runtime.console.exit_codes import USAGE
 from skill_runtime.console.flags import UsageError, check_number
 from skill_runtime.console.program import VERSION_HINT, print_error
@@ -65,13 +64,29 @@ def main() -> None:
         sys.exit(exit_code_of(error))
 
 
+def _check_server(server: ServerOptions) -> None:
+    """Ends the program if no server will ever answer; one that does not answer yet is awaited.
+
+    Raises:
+        InvalidAddressError: The address is malformed.
+        InvalidUseError: A key cannot be used.
+    """
+    with server.client("skill-metrics") as client:
+        try:
+            client.hello()
+        except (InvalidAddressError, InvalidUseError):
+            raise
+        except ClientError:
+            return
+
+
 def _serve(options: MetricsOptions) -> None:
     from prometheus_client import CollectorRegistry, start_http_server
 
     from skill_runtime.subscribers.metrics.exporter import Exporter
 
     ending = Ending()
-    options.server.client("skill-metrics").close()  # a wrong address or key is an error now
+    _check_server(options.server)
     exporter = Exporter(
         lambda: options.server.client("skill-metrics"),
         options.server.telemetry_address,

@@ -13,12 +13,11 @@ from typing import Annotated
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from skill_runtime.cli.flag_texts import as_flags
+from skill_runtime.cli.flag_texts import as_flags, exit_code_of
 from skill_runtime.cli.subscribers.server_options import (
     Ending,
     ServerOptions,
     check_installed,
-    exit_code_of,
 )
 from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, USAGE

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from skill_runtime.cli.flag_texts import as_flags
+from skill_runtime.cli.flag_texts import as_flags, exit_code_of
 from skill_runtime.cli.subscribers.server_options import (
     SteeredServerOptions,
     check_installed,
-    exit_code_of,
 )
 from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, OK, USAGE

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import tyro
 
-from skill_runtime.cli.flag_texts import as_flags
-from skill_runtime.cli.subscribers.server_options import SteeredServerOptions, exit_code_of
+from skill_runtime.cli.flag_texts import as_flags, exit_code_of
+from skill_runtime.cli.subscribers.server_options import SteeredServerOptions
 from skill_runtime.client import ClientError
 from skill_runtime.console.exit_codes import USAGE
 from skill_runtime.console.flags import UsageError

@@ -12,8 +12,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from skill_proto.ports import DEFAULT_ADDRESS
-from skill_runtime.client import ClientError, InvalidAddressError, InvalidUseError, SkillClient
-from skill_runtime.console.exit_codes import FAILED, USAGE
+from skill_runtime.client import SkillClient
 from skill_runtime.console.flags import UsageError
 
 TIMEOUT_S = 2.0
@@ -83,11 +82,6 @@ class SteeredServerOptions(ServerOptions):
         return super().client(
             name, timeout_s=timeout_s, stop_address=stop_address or self.stop_address
         )
-
-
-def exit_code_of(error: ClientError) -> int:
-    """Returns the exit code after an error: a wrong address or key file is a wrong command line."""
-    return USAGE if isinstance(error, InvalidAddressError | InvalidUseError) else FAILED
 
 
 def check_installed(program: str, extra: str, modules: Sequence[str]) -> None:

@@ -12,8 +12,8 @@ from typing import Annotated
 import tyro
 from tyro.conf import OmitArgPrefixes, arg
 
-from skill_runtime.cli.flag_texts import as_flags
-from skill_runtime.cli.subscribers.server_options import Ending, SteeredServerOptions, exit_code_of
+from skill_runtime.cli.flag_texts import as_flags, exit_code_of
+from skill_runtime.cli.subscribers.server_options import Ending, SteeredServerOptions
 from skill_runtime.cli.subscribers.web_options import (
     PAGE_PORT,
     cannot_listen,

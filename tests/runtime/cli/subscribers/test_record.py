@@ -151,6 +151,12 @@ def test_a_wrong_word_is_explained_without_the_types_of_python(tmp_path: Path) -
     assert "NoneType" not in wrong.stderr
 
 
+def test_the_metrics_end_if_no_server_can_ever_answer() -> None:
+    ended = run("metrics", "--address", "foo", "--port", free_ports())
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "'foo' is not an address" in ended.stderr
+
+
 def test_a_wrong_address_or_key_file_is_a_mistake(tmp_path: Path) -> None:
     address = run("record", tmp_path / "run.mcap", "--address", "foo")
     assert (address.returncode, "'foo' is not an address" in address.stderr) == (2, True)
