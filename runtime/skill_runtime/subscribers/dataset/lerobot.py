@@ -8,6 +8,8 @@ in the index; so the file has pandas' metadata, without pandas.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ class DatasetError(Exception):
 
 
 def write_dataset(paths: Sequence[Path], folder: Path, fps: int | None = None) -> str:
-    """Writes the recording in these files as a dataset.
+    """Writes the recording in these files as a dataset, whole or not at all.
 
     Args:
         paths: Files of one recording. Of several servers, those like the first one are taken.
@@ -72,10 +74,14 @@ def write_dataset(paths: Sequence[Path], folder: Path, fps: int | None = None) -
             "the recording has no two policy steps in a row; record while a skill or a goal runs"
         )
     content = Dataset(welcome, _objects(selection.messages), found, rate)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
-        content.write(folder)
+        content.write(part)
+        part.rename(folder)
     except OSError as error:
         raise DatasetError(f"cannot write {folder}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)  # also after an interrupt
     text = f"{folder}: {len(found)} episodes, {content.frames} frames at {rate} Hz"
     return "; ".join([text, *selection.left_out, *recording.faults()])
 

@@ -7,6 +7,8 @@ The expectations are those of its readers in lerobot 0.4.4, ``datasets/utils.py`
 from __future__ import annotations
 
 import json
+import resource
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +176,24 @@ def test_servers_of_another_manifest_are_left_out_and_named(
     assert text.startswith(f"{tmp_path / 'both'}: 6 episodes, ")
     assert f"; {steps} policy steps of another.onnx, whose manifest or arm differs, were" in text
     assert f"; {steps} policy steps of a server that the recording does not describe were" in text
+
+
+def test_an_export_that_fails_half_way_leaves_nothing(recording_file: Path, tmp_path: Path) -> None:
+    """The first file of the dataset has more bytes than the process may write."""
+    folder = tmp_path / "run"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Without the signal a write fails as on a full disk.
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, before[1]))
+    try:
+        with pytest.raises(DatasetError, match=r"cannot write .*run: "):
+            write_dataset([recording_file], folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list(tmp_path.iterdir()) == []
+    write_dataset([recording_file], folder)
+    assert (folder / DATA).is_file()
 
 
 def test_a_folder_is_not_overwritten(recording_file: Path, tmp_path: Path) -> None:
