@@ -45,7 +45,7 @@ class Addresses:
             text += "" if "--port" in text else f" --port {self.port}"
             if "--web" in text and "--web-port" not in text:
                 text += " --web-port 0"
-        elif (text.startswith(OF_A_SERVER) or "--drive" in text) and "tcp://" not in text:
+        elif _has_server(text) and "tcp://" not in text:
             text += f" --address {self.server}"
         if text.startswith("skill-web"):
             text += " --port 0"
@@ -59,3 +59,8 @@ class Addresses:
         return text.replace("SkillClient()", f"SkillClient({self.server!r})").replace(
             "SERVER_ADDRESS", self.server
         )
+
+
+def _has_server(text: str) -> bool:
+    """Returns whether a command talks to a server; an export of a recording does not."""
+    return (text.startswith(OF_A_SERVER) and "--lerobot" not in text) or "--drive" in text

@@ -87,7 +87,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         wrong = run(environment, "--ros-args", "-p", "priority")
         assert (wrong.returncode, "ROS does not start" in wrong.stderr) == (2, True)
         wrong = run(environment, "--address", "nowhere")
-        assert (wrong.returncode, "is not an address" in wrong.stderr) == (1, True)
+        assert (wrong.returncode, "is not an address" in wrong.stderr) == (2, True)
 
 
 def test_a_shell_without_ros_is_named() -> None:

@@ -85,7 +85,7 @@ def test_the_next_steps_name_the_folder(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["skill-keys", "new", "server"])
     main()
-    assert "--" not in capsys.readouterr().out.split("next", 1)[1]
+    assert "--folder" not in capsys.readouterr().out.split("next", 1)[1]
 
 
 @pytest.mark.parametrize(

@@ -103,12 +103,12 @@ def test_a_slider_changes_the_object(tab: Tab, client: SkillClient) -> None:
 
 def test_a_second_tab_watches_and_stops_the_arm(tab: Tab, client: SkillClient, url: str) -> None:
     tab.click_disc(1.0)
-    assert steered(client, "skill")
+    until(lambda: steered(client, "skill"))
     second = beside(tab)
     second.open(bare(url))
     second.click_disc(-1.0)
     second.expect_text("Another tab steers the arm")
-    assert steered(client, "skill")
+    until(lambda: steered(client, "skill"))
     second.press("STOP")
     tab.expect_text("STOPPED")
     assert client.state().last_event.endswith("stop: web page")  # or a command refused after it
