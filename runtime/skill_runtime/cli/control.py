@@ -32,14 +32,6 @@ from skill_runtime.console.program import VERSION_HINT
 from skill_runtime.console.status_line import discard_output
 from skill_runtime.console.text import control_command
 
-_AS_COMMANDS = {
-    "call hello() to use the new server, then acquire() again": "run this command again",
-    "after a restart of the server, call hello()": "after a restart of the server, run this again",
-    "call acquire() again if this program should still command the arm": "run this command again",
-    "call acquire() again, with a ttl_s longer than such a call": "run this command again",
-}
-"""Fixes in terms of the client's methods, and the same for a command line."""
-
 _STOP_FLAGS = ("--address", "--telemetry-address", "--stop-address", "--key", "--server-key")
 """Flags of a stop."""
 
@@ -164,7 +156,7 @@ def _run(options: ControlOptions) -> int:
 
 
 def _print_error(text: str, address: str) -> None:
-    shown = printable(as_flags(text, _AS_COMMANDS, address=address))
+    shown = printable(as_flags(text, noun="command", address=address))
     print(f"skill-control: {shown}", file=sys.stderr)
 
 

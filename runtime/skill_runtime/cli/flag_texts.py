@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Literal
 
 from skill_proto.ports import DEFAULT_ADDRESS
 from skill_runtime.client import ClientError, InvalidAddressError, InvalidUseError
@@ -18,7 +18,7 @@ _AS_FLAGS = {
 }
 """Fixes in terms of the client's arguments, and the same for a command line."""
 
-_AGAIN = "run this program again"
+_AGAIN = "run this {noun} again"
 
 _AS_COMMANDS = {
     "call hello() to use the new server, then acquire() again": _AGAIN,
@@ -27,28 +27,28 @@ _AS_COMMANDS = {
     "call acquire() again, with a ttl_s longer than such a call": _AGAIN,
     "call acquire() again": _AGAIN,
     "call again; if it is refused again, give a longer valid_for_s": _AGAIN,
+    "call clear(), then call acquire()": "run {clear}, then this {noun} again",
 }
 """Fixes in terms of the client's methods, and the same for a command line."""
-
-_CLEAR = "call clear(), then call acquire()"
 
 
 def as_flags(
     error: ClientError | str,
-    own: Mapping[str, str] | None = None,
     *,
+    noun: Literal["program", "command"] = "program",
     address: str = DEFAULT_ADDRESS,
 ) -> str:
     """Returns the text of an error with its fix in terms of flags and commands.
 
     Args:
         error: The error, or its text.
-        own: Further fixes, and the same for the command line of one program.
+        noun: Whether the user runs a program again or sends a command again.
         address: The server's address for commands.
     """
-    clear = {_CLEAR: f"run {control_command('clear', address)}, then this program again"}
-    text = str(error)
-    for argument, flag in (_AS_FLAGS | _AS_COMMANDS | clear | dict(own or {})).items():
+    text, clear = str(error), control_command("clear", address)
+    for method, command in _AS_COMMANDS.items():
+        text = text.replace(method, command.format(noun=noun, clear=clear))
+    for argument, flag in _AS_FLAGS.items():
         text = text.replace(argument, flag)
     return text
 

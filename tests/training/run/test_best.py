@@ -71,7 +71,7 @@ def test_the_best_policy_is_evaluated_and_exported(tiny_config: TinyConfig, tmp_
     assert manifest.provenance.environment_steps == 160
     assert manifest.provenance.gradient_steps == (160 - 80) // 8
     card = directory.policy.with_suffix(".md").read_text()
-    assert "| environment steps | 160 of 320, the best evaluation by `octants` |" in card
+    assert "160 of 320 environment steps, at whose evaluation `octants` was largest: 7." in card
 
 
 @pytest.mark.usefixtures("scores")
@@ -136,7 +136,7 @@ def test_a_policy_without_the_flag_is_the_last_one(tiny_config: TinyConfig, tmp_
     assert job.train(directory)
     assert load_manifest(directory.policy).provenance.environment_steps == 320
     export(directory, tmp_path / "named.onnx")
-    assert " of 320" not in (tmp_path / "named.md").read_text()
+    assert "## Selection" not in (tmp_path / "named.md").read_text()
 
 
 def test_a_metric_that_no_run_of_the_kind_has_is_refused(
@@ -146,6 +146,16 @@ def test_a_metric_that_no_run_of_the_kind_has_is_refused(
     with pytest.raises(ConfigError, match=r"succes\.train: .*they have moved_share_10cm"):
         start_run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_card_of_a_run_before_its_first_evaluation_names_no_choice(
+    tiny_config: TinyConfig, tmp_path: Path
+) -> None:
+    config = tiny_config(keep_best="octants", eval_interval=160)
+    directory = start_run(config, tmp_path / "run")
+    train(Trainer(config, directory), until=80)
+    export(directory, tmp_path / "early.onnx")
+    assert "## Selection" not in (tmp_path / "early.md").read_text()
 
 
 def test_a_run_without_an_evaluation_has_no_best_policy(

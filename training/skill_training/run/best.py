@@ -102,6 +102,22 @@ def exported(state: dict[str, Any]) -> dict[str, Any]:
     return state if best is None else best
 
 
+def selection(state: dict[str, Any]) -> dict[str, str]:
+    """Returns the section of a card on the choice of the policy, if there was one.
+
+    Args:
+        state: State of the trainer.
+    """
+    best: dict[str, Any] | None = state.get("best")
+    if best is None:
+        return {}
+    text = (
+        f"The policy after {best['env_steps']:,} of {state['env_steps']:,} environment steps, at "
+        f"whose evaluation `{best['metric']}` was largest: {best['value']:.4g}.\n"
+    )
+    return {"Selection": text}
+
+
 def _without_replay(learner: Learner) -> dict[str, Any]:
     """Returns a copy of the learner's state; loading it leaves the replay as it is."""
     state = learner.state_dict() | {"replay": None}

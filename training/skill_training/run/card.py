@@ -148,7 +148,7 @@ def _training(manifest: PolicyManifest) -> str:
         ("command", f"`{origin.command}`"),
         ("code revision", origin.code_revision),
         ("seed", str(origin.seed)),
-        ("environment steps", f"{origin.environment_steps:,}{_kept(origin)}"),
+        ("environment steps", f"{origin.environment_steps:,}"),
         ("gradient steps", f"{origin.gradient_steps:,}"),
         ("wall time", f"{origin.wall_time_s / 60:.1f} min"),
         ("machine", origin.machine),
@@ -157,14 +157,6 @@ def _training(manifest: PolicyManifest) -> str:
         ("created", origin.created),
     ]
     return "## Training\n\n" + _table(("", ""), rows)
-
-
-def _kept(origin: Provenance) -> str:
-    """Returns how the policy was chosen, if it is not the last of the run."""
-    run = origin.config.get("run", {})
-    metric = run.get("keep_best")
-    total = run.get("env_steps", origin.environment_steps)
-    return "" if metric is None else f" of {total:,}, the best evaluation by `{metric}`"
 
 
 def _matrix_products(origin: Provenance) -> list[tuple[str, str]]:

@@ -244,9 +244,10 @@ def _facts(config: TrainConfig) -> record.Facts:
     """
     device = torch_device(config.run.device)
     # Checked first, so that a run that cannot start leaves no directory behind.
-    check_keep_best(config, recipe_for(config))
-    recipe_for(config).check(config)
-    remarks = list(recipe_for(config).remarks(config))
+    recipe = recipe_for(config)
+    check_keep_best(config, recipe)
+    recipe.check(config)
+    remarks = list(recipe.remarks(config))
     return {
         "command": shortest_command(config),
         **({"remarks": remarks} if remarks else {}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from skill_training.nets.finite import NotFiniteError
 from skill_training.recipes.recipe import RunFacts
 from skill_training.recipes.registry import recipe_for
 from skill_training.run import checkpoint
-from skill_training.run.best import exported
+from skill_training.run.best import exported, selection
 from skill_training.run.card import write_card
 from skill_training.run.config_io import shortest_command
 from skill_training.run.directory import RunDirectory
@@ -100,7 +101,9 @@ def write_policy(
     if path.stem != OWN_NAME:
         manifest = manifest.model_copy(update={"name": path.stem[:MAX_NAME]})
     export_policy(graph, manifest, path, opset)
-    write_card(manifest, recipe.card_notes(config), path.with_suffix(".md"), opset)
+    notes = recipe.card_notes(config)
+    notes = replace(notes, sections={**selection(state), **notes.sections})
+    write_card(manifest, notes, path.with_suffix(".md"), opset)
     return manifest
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from skill_runtime.console.flags import UsageError
-from skill_runtime.console.output_file import check_writable
+from skill_runtime.console.output_file import check_distinct, check_writable
 
 MAX_BYTES = 2**24
 """A longer file is no manifest; those of skill-train have about 5 kB."""
@@ -27,11 +27,7 @@ def check_draft_file(place: Path, model: Path, *, force: bool) -> None:
     """
     try:
         exists = place.exists()
-        if exists and place.samefile(model):
-            raise UsageError(
-                f"{place} is the policy file itself, which the draft would replace; choose another "
-                f"--output FILE, or omit it for {model.with_suffix('.manifest.json')}"
-            )
+        check_distinct({"--output": place}, {"MODEL": model})
         if exists and place.is_file() and not _is_manifest(place):
             raise UsageError(
                 f"{place} exists and is no manifest, and a draft replaces no other file; choose "

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
+import zmq
 from tyro.conf import OmitArgPrefixes, arg
 
 from skill_proto.ports import MAX_PORT
@@ -17,7 +18,8 @@ from skill_runtime.cli.subscribers.server_options import (
     ServerOptions,
     check_installed,
 )
-from skill_runtime.client import ClientError, InvalidAddressError, InvalidUseError
+from skill_runtime.client import ClientError
+from skill_runtime.client.sockets.opening import open_socket
 from skill_runtime.console.exit_codes import USAGE
 from skill_runtime.console.flags import UsageError, check_number
 from skill_runtime.console.program import VERSION_HINT, print_error
@@ -65,19 +67,14 @@ def main() -> None:
 
 
 def _check_server(server: ServerOptions) -> None:
-    """Ends the program if no server will ever answer; one that does not answer yet is awaited.
+    """Checks keys and address without waiting for the server, which may not run yet.
 
     Raises:
         InvalidAddressError: The address is malformed.
         InvalidUseError: A key cannot be used.
     """
-    with server.client("skill-metrics") as client:
-        try:
-            client.hello()
-        except (InvalidAddressError, InvalidUseError):
-            raise
-        except ClientError:
-            return
+    server.client("skill-metrics").close()
+    open_socket(zmq.DEALER, server.address, {}).close()
 
 
 def _serve(options: MetricsOptions) -> None:
@@ -90,7 +87,7 @@ def _serve(options: MetricsOptions) -> None:
     exporter = Exporter(
         lambda: options.server.client("skill-metrics"),
         options.server.telemetry_address,
-        lambda error: print_error("skill-metrics", as_flags(error)),
+        lambda error: print_error("skill-metrics", as_flags(error, address=options.server.address)),
     )
     registry = CollectorRegistry(auto_describe=False)
     registry.register(exporter)

@@ -1,4 +1,4 @@
-"""The records of an MCAP file, up to its end, or to the place where it was cut off or damaged."""
+"""Reads the records of an MCAP file. The file may be cut off or damaged."""
 
 from __future__ import annotations
 

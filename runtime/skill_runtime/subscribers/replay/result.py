@@ -39,7 +39,7 @@ class ReplayResult:
     lost: int = 0
     """Steps that are missing in the recording."""
     resets: int = 0
-    """Resets of the policy: of its recurrent state, and of what it knows of earlier steps."""
+    """Resets of the policy, which forget its recurrent state and its previous action."""
     different: int = 0
     """Steps whose action differs by more than the tolerance."""
     largest: float = 0.0

@@ -96,7 +96,7 @@ def test_a_draft_replaces_no_policy_file(model: Path) -> None:
     whole, link = model.read_bytes(), model.with_name("link.json")
     link.symlink_to(model)
     for place in (model, link, model.parent / ".." / model.parent.name / model.name):
-        with pytest.raises(UsageError, match="is the policy file itself"):
+        with pytest.raises(UsageError, match="is the file of MODEL; name another file"):
             DraftCommand(model=model, output=place, force=True).run()
     assert model.read_bytes() == whole
 

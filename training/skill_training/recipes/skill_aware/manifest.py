@@ -85,7 +85,7 @@ def manifest(
 
 
 def _imitation(config: BenchmarkConfig) -> str:
-    """Returns the words of a description on what the policy imitates."""
+    """Returns the part of the description that names the demonstrator."""
     settings = config.algorithm
     if not settings.demonstrations or not settings.imitation_weight:
         return ""
