@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -75,11 +77,25 @@ def test_a_constant_context_entry_keeps_distances_finite(held: HeldOut) -> None:
 
 def test_r2_by_hand() -> None:
     truth = np.array([[0.0, 1.0], [2.0, 1.0]])
-    # Errors of 0.5 at a spread of 1 leave a quarter; a constant quantity has R2 0.
-    assert log_r2(truth, truth + 0.5) == [0.75, 0.0]
-    assert log_r2(truth, truth) == [1.0, 0.0]
+    # Errors of 0.5 at a spread of 1 leave a quarter; R2 of a constant quantity is undefined.
+    assert log_r2(truth, truth + 0.5) == [0.75, pytest.approx(math.nan, nan_ok=True)]
+    assert log_r2(truth, truth) == [1.0, pytest.approx(math.nan, nan_ok=True)]
     assert log_r2(truth, np.array([[3.0, 0.0], [0.0, 0.0]]))[0] == pytest.approx(-5.5)
-    assert log_r2(truth[:0], truth[:0]) == [0.0, 0.0]
+    assert np.isnan(log_r2(truth[:0], truth[:0])).all()
+
+
+@pytest.mark.parametrize("constant", [0.1, -2.3025850929940455])
+def test_rounding_gives_a_constant_quantity_no_r2(constant: float) -> None:
+    truth = np.full((1001, 1), constant)
+    assert math.isnan(log_r2(truth, truth + 1e-9)[0])
+
+
+def test_a_constant_quantity_is_unidentified_without_a_measure(held: HeldOut) -> None:
+    truth = held.truth.copy()
+    truth[..., 1] = 0.7
+    context = calibrated_context(_held(held.contexts, truth, held.estimates, held.episodes))
+    (friction,) = context.unidentified
+    assert (friction.name, friction.log_r2) == ("cube_table_friction", None)
 
 
 def test_held_out_episodes_are_those_of_the_policys_mode() -> None:

@@ -74,10 +74,11 @@ def test_recurrent_state_and_context_are_described(tiny_config: TinyConfig) -> N
     state = RecurrentState(name="lstm_h", shape=(64,), trained_horizon_steps=120)
     mass = ContextEstimate(name="cube_mass", unit="kg", log_r2=0.875)
     friction = ContextEstimate(name="cube_table_friction", unit="1", log_r2=-0.082)
+    still = ContextEstimate(name="arm_stiffness", unit="1")
     manifest = _manifest(tiny_config(), {}).model_copy(
         update={
             "recurrent": (state,),
-            "context": Context(size=6, estimates=(mass,), unidentified=(friction,)),
+            "context": Context(size=6, estimates=(mass,), unidentified=(friction, still)),
             "skill": SkillSpace(kind="none", size=0),
         }
     )
@@ -87,6 +88,7 @@ def test_recurrent_state_and_context_are_described(tiny_config: TinyConfig) -> N
     assert "| estimate of cube mass | [kg], R2 of its logarithm 0.875 |" in text
     assert "| not estimated: cube table friction | " in text
     assert "R2 of its logarithm would be -0.082 |" in text
+    assert "| not estimated: arm stiffness | constant or not positive in the held-out" in text
     assert "| skill |" not in text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,7 +76,7 @@ def calibrated_context(held: HeldOut) -> Context:
     """
     shares = log_r2(held.truth[:, -1], held.estimates[:, -1])
     judged = [
-        ContextEstimate(name=name, unit=unit, log_r2=round(share, 3))
+        ContextEstimate(name=name, unit=unit, log_r2=measured(share))
         for (name, unit), share in zip(QUANTITIES, shares, strict=True)
     ]
     half = held.contexts.shape[1] // 2
@@ -114,13 +115,19 @@ def estimated(context: Context) -> tuple[int, ...]:
 def log_r2(truth: Array, estimate: Array) -> list[float]:
     """Returns the explained share of the variance of each log quantity, for ``(n, K)`` arrays.
 
-    It is 0 for a constant quantity and for empty arrays.
+    It is NaN, undefined, for a constant quantity and for empty arrays.
     """
     if not len(truth):
-        return [0.0] * truth.shape[1]
+        return [math.nan] * truth.shape[1]
     error = ((estimate - truth) ** 2).mean(0)
-    spread = truth.var(0)
-    return [float(1.0 - e / s) if s > 0 else 0.0 for e, s in zip(error, spread, strict=True)]
+    varies = truth.max(0) > truth.min(0)  # rounding gives a constant column a variance
+    share = 1.0 - error / np.where(varies, truth.var(0), 1.0)
+    return [float(one) for one in np.where(varies, share, math.nan)]
+
+
+def measured(share: float) -> float | None:
+    """Returns an R2 of :func:`log_r2` as a manifest has it; None if it is undefined."""
+    return None if math.isnan(share) else round(share, 3)
 
 
 def _array(tensor: Tensor) -> Array:

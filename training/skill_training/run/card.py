@@ -131,14 +131,16 @@ def _recurrent_state(manifest: PolicyManifest) -> list[tuple[str, str]]:
             for estimate in manifest.context.estimates
         ]
         rows += [
-            (
-                f"not estimated: {estimate.name.replace('_', ' ')}",
-                "not identifiable from the context: R2 of its logarithm would be "
-                f"{_number(estimate.log_r2)}",
-            )
+            (f"not estimated: {estimate.name.replace('_', ' ')}", _unidentified(estimate.log_r2))
             for estimate in manifest.context.unidentified
         ]
     return rows
+
+
+def _unidentified(log_r2: float | None) -> str:
+    if log_r2 is None:
+        return "constant or not positive in the held-out episodes: R2 of its logarithm is undefined"
+    return f"not identifiable from the context: R2 of its logarithm would be {_number(log_r2)}"
 
 
 def _training(manifest: PolicyManifest) -> str:

@@ -96,24 +96,28 @@ def goal_metrics(trajectories: GoalTrajectories) -> dict[str, float]:
         "goal_mean_distance_m": float(np.mean(distance)),
     } | {
         f"goal_rest_share_3cm_by_{step * CONTROL_PERIOD_S * 1000:.0f}ms": rest_share(
-            trajectories, step
+            trajectories.distance, trajectories.cube_speed, step
         )
         for step in REST_STEPS
     }
     return defined(metrics)
 
 
-def rest_share(trajectories: GoalTrajectories, step: int) -> float:
+def rest_share(distance: Array, speed: Array, step: int) -> float:
     """Returns the share of far goals (more than 5 cm away) with the cube at rest there at ``step``.
 
     At rest: within 3 cm of the goal and slower than 2 cm/s. Returns NaN if no goal is that far away
     or the episode is shorter.
+
+    Args:
+        distance: ``(n, T + 1)`` distance of the cube from its goal [m].
+        speed: ``(n, T + 1)`` horizontal speed of the cube [m/s].
+        step: Control step.
     """
-    distance = trajectories.distance
     far = distance[:, 0] > FAR_M
     if step >= distance.shape[1] or not far.any():
         return math.nan
-    settled = (distance[:, step] < REST_DISTANCE_M) & (trajectories.cube_speed[:, step] < REST_M_S)
+    settled = (distance[:, step] < REST_DISTANCE_M) & (speed[:, step] < REST_M_S)
     return float(np.mean(settled[far]))
 
 

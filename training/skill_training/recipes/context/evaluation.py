@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from skill_proto.arrays import Array
+from skill_robots.tasks.tabletop.metrics import defined
 from skill_robots.worlds.evaluation import exact
 from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
 from skill_robots.worlds.registry import ConfigWithSets, WorldConfig
@@ -123,15 +124,11 @@ class Evaluator:
             if self._config.algorithm.knowledge != "inferred":
                 continue
             shares = log_r2(found.truth, found.estimates)
-            differs = found.truth.max(0) > found.truth.min(0)
             scores |= {
                 f"r2.{quantity.name}.{name}": share
-                for quantity, share, is_hidden in zip(
-                    self.quantities.quantities, shares, differs, strict=True
-                )
-                if is_hidden  # else no context of the set has another value
+                for quantity, share in zip(self.quantities.quantities, shares, strict=True)
             }
-        return scores
+        return defined(scores)  # without R2 of a quantity that is constant in a set
 
     def rollouts(self, task: WorldConfig, episodes: int, seed: int) -> Rollouts:
         """Runs episodes in a world of these settings.

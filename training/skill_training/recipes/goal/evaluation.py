@@ -9,7 +9,7 @@ import torch
 
 from skill_proto.arrays import Array, Ids
 from skill_robots.observation import PUSH_OBSERVATION, layout
-from skill_robots.tasks.tabletop.metrics import FAR_M, REST_DISTANCE_M, REST_M_S, REST_STEPS
+from skill_robots.tasks.tabletop.metrics import REST_STEPS, defined, rest_share
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, Interval
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.collection.episode_collector import ContextUse, run_episodes
@@ -85,26 +85,26 @@ def rest_shares(
 ) -> Scalars:
     """Returns the share of far goals with the cube at rest there after 1.6 s and 2.4 s.
 
-    The metric is ``rest_share`` of ``skill_robots.tasks.tabletop.metrics``.
+    Nothing if no goal is far (:func:`~skill_robots.tasks.tabletop.metrics.rest_share`).
     """
     world = GoalWorld(nominal(task, mass, friction), goals, seed=EVALUATION_SEED)
     world.reset()
     start = algorithm.encoder.initial_state(goals)
     episodes, _ = run_episodes(world, algorithm, start, deterministic=True, use=use)
-    return {time_key(step): rest_share(episodes, step) for step in REST_STEPS}
+    distance, speed = distances_and_speeds(episodes)
+    return defined({time_key(step): rest_share(distance, speed, step) for step in REST_STEPS})
 
 
-def rest_share(episodes: Episodes, step: int) -> float:
-    """Computes ``rest_share`` of ``skill_robots.tasks.tabletop.metrics`` on exact observations."""
+def distances_and_speeds(episodes: Episodes) -> tuple[Array, Array]:
+    """Returns distance of the cube from the goal [m] and its speed [m/s], each ``(n, T + 1)``.
+
+    They are those of the observation, which is exact in an evaluation. The goal is the first one.
+    """
     place = layout(PUSH_OBSERVATION)
     cube = episodes.observation[:, :, place["cube_position"]][..., :2]
-    speed = torch.linalg.vector_norm(
-        episodes.observation[:, step, place["cube_velocity"]][..., :2], dim=-1
-    )
+    velocity = episodes.observation[:, :, place["cube_velocity"]][..., :2]
     distance = torch.linalg.vector_norm(cube - episodes.goal[:, :1], dim=-1)
-    far = distance[:, 0] > FAR_M
-    settled = (distance[:, step] < REST_DISTANCE_M) & (speed < REST_M_S)
-    return float(settled[far].float().mean()) if bool(far.any()) else 0.0
+    return distance.cpu().numpy(), torch.linalg.vector_norm(velocity, dim=-1).cpu().numpy()
 
 
 def evaluate_goals(
@@ -153,7 +153,10 @@ class _ContactWorld(GoalWorld):
 
 
 def identification(algorithm: ContextSac, task: GoalTaskConfig, *, episodes: int) -> Scalars:
-    """Returns R2 of log mass and log friction at times after first contact, with sensor noise."""
+    """Returns R2 of log mass and log friction at times after first contact, with sensor noise.
+
+    Without those that are undefined, as after a time that no episode lasts beyond the contact.
+    """
     steady = dataclasses.replace(task, context_change_share=0.0, scenes_per_task=1)
     world = _ContactWorld(steady, episodes, seed=EVALUATION_SEED + 1)
     held = hold_out(algorithm, world)
@@ -165,4 +168,4 @@ def identification(algorithm: ContextSac, task: GoalTaskConfig, *, episodes: int
         shares = log_r2(held.truth[index, at], held.estimates[index, at])
         after = contact_key(delay)
         metrics |= {f"r2_mass/{after}": shares[0], f"r2_friction/{after}": shares[1]}
-    return metrics
+    return defined(metrics)
