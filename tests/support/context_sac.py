@@ -72,4 +72,5 @@ def transitions(*, there: list[list[bool]], steps: list[int]) -> Transitions:
         context=torch.randn(n, 4, generator=generator),
         next_context=torch.randn(n, 4, generator=generator),
         imitate=torch.zeros(n, dtype=torch.bool),
+        label=torch.rand(n, 3, generator=generator),
     )

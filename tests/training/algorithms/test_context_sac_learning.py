@@ -221,12 +221,12 @@ def test_the_imitation_loss_equals_a_loop(filtered: bool, make_sac: MakeSac) -> 
     command = algorithm.command(batch.observation, batch.goal, batch.context)
     with torch.no_grad():
         mode = algorithm.actor.mode(batch.observation, command)
-        shown = algorithm.critic(batch.observation, batch.action, command).amin(0)
+        shown = algorithm.critic(batch.observation, batch.label, command).amin(0)
         own = algorithm.critic(batch.observation, mode, command).amin(0)
     total, used = 0.0, 0
     for i in range(n):
         if batch.imitate[i] and (shown[i] > own[i] or not filtered):
-            total += float((mode[i] - batch.action[i]).square().sum())
+            total += float((mode[i] - batch.label[i]).square().sum())
             used += 1
     shown_count = int(batch.imitate.sum())
     assert 0 < used <= shown_count

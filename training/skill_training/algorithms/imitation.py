@@ -26,15 +26,15 @@ class Imitator(Protocol):
 
 
 def imitation_loss(algorithm: Imitator, batch: Transitions, context: Tensor) -> Tensor:
-    """Returns the squared distance of the policy's mode from the demonstrated action.
+    """Returns the squared distance of the policy's mode from the demonstrator's action.
 
-    With the filter, only transitions count whose demonstrated action has a higher value than the
+    With the filter, only transitions count in which that action has a higher value than the
     policy's own (Nair et al. 2018, "Overcoming exploration in reinforcement learning with
     demonstrations").
 
     Args:
         algorithm: The networks.
-        batch: Transitions, some of them demonstrated.
+        batch: Transitions, some of them with a label.
         context: ``(n, C)``, with or without the encoder's gradient.
     """
     command = algorithm.command(batch.observation, batch.goal, context)
@@ -42,8 +42,8 @@ def imitation_loss(algorithm: Imitator, batch: Transitions, context: Tensor) -> 
     chosen = batch.imitate
     if algorithm.config.imitation_filter:
         with torch.no_grad():
-            demonstrated = algorithm.critic(batch.observation, batch.action, command).amin(0)
+            demonstrated = algorithm.critic(batch.observation, batch.label, command).amin(0)
             own = algorithm.critic(batch.observation, mode, command).amin(0)
         chosen = chosen & (demonstrated > own)
-    distance = (mode - batch.action).square().sum(-1)
+    distance = (mode - batch.label).square().sum(-1)
     return (distance * chosen).sum() / batch.imitate.sum().clamp_min(1)

@@ -33,7 +33,9 @@ class Transitions:
     next_context: Tensor
     """``(n, C)`` after the last step, from the momentum encoder."""
     imitate: Tensor
-    """``(n,)`` bool: a demonstrated action with its own goal, not a hindsight goal."""
+    """``(n,)`` bool: a step with a label and its own goal, not a hindsight goal."""
+    label: Tensor
+    """``(n, A)`` action of the demonstrator, meaningful where ``imitate`` is true."""
 
 
 @dataclass(slots=True)
@@ -94,4 +96,5 @@ def draw_transitions(
         context=contexts[b, t],
         next_context=next_contexts[b, ahead[:, -1]],
         imitate=episodes.demonstrated[b, t] & ~hindsight,
+        label=(episodes.action if episodes.label is None else episodes.label)[b, t],
     )

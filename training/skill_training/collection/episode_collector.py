@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skill_proto.arrays import Array
+from skill_robots.tasks.policy import Policy
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.collection.episode_recorder import Recorder, World
 from skill_training.data.episodes import EpisodeReplay, Episodes
@@ -30,6 +31,8 @@ class EpisodeCollector:
             episode. A served policy does not know when an episode begins, so it must also work
             with an older state.
         seed: Seed of the choice of these episodes.
+        demonstrator: Controller that labels every step with its own action (Ross, Gordon and
+            Bagnell 2011, DAgger); None: no labels.
     """
 
     def __init__(
@@ -40,8 +43,10 @@ class EpisodeCollector:
         *,
         carried_share: float,
         seed: int,
+        demonstrator: Policy | None = None,
     ) -> None:
         self._world = world
+        self._demonstrator = demonstrator
         self._algorithm = algorithm
         self._replay = replay
         self._carried_share = carried_share
@@ -66,7 +71,9 @@ class EpisodeCollector:
         carried = torch.rand(world.n, 1, generator=self._random) < self._carried_share
         keep = carried.to(self._algorithm.device)
         start: State = (self._state[0] * keep, self._state[1] * keep)
-        episodes, self._state = run_episodes(world, self._algorithm, start)
+        episodes, self._state = run_episodes(
+            world, self._algorithm, start, demonstrator=self._demonstrator
+        )
         self._replay.add(episodes)
         self.env_steps += self.steps_per_round
 
@@ -96,6 +103,7 @@ def run_episodes(
     *,
     deterministic: bool = False,
     use: ContextUse = "live",
+    demonstrator: Policy | None = None,
 ) -> tuple[Episodes, State]:
     """Runs one episode in every scene of a world that has just been reset.
 
@@ -106,6 +114,7 @@ def run_episodes(
         deterministic: Use the policy's mode instead of a sample.
         use: Context for the policy: the current context, zeros, or for the whole episode the
             context after the first observation.
+        demonstrator: Controller that sees the same observations and labels every step.
 
     Returns:
         The episodes, and the encoder's state after their last observation but one. The last
@@ -117,6 +126,8 @@ def run_episodes(
     recorder, device = Recorder(world), algorithm.device
     state, previous = start, torch.zeros(world.n, world.action_size, device=device)
     used: Tensor | None = None
+    if demonstrator is not None:
+        demonstrator.reset(world.n)
     for _ in range(world.episode_steps):
         seen = recorder.observe()
         observation, truth = _tensor(seen, device), _tensor(world.truth, device)
@@ -128,7 +139,11 @@ def run_episodes(
         used = used if use == "frozen" and used is not None else context
         goal = _tensor(world.goal, device)
         previous = algorithm.act(observation, goal, used, deterministic=deterministic)
-        recorder.step(check_action(previous.cpu().numpy().astype(np.float64), seen))
+        label = None
+        if demonstrator is not None:
+            label = np.clip(demonstrator.act(seen, goal=world.goal.copy()), -1.0, 1.0)
+        action = check_action(previous.cpu().numpy().astype(np.float64), seen)
+        recorder.step(action, label=label)
     return recorder.episodes(algorithm.task, start), state
 
 

@@ -74,21 +74,29 @@ class Recorder:
         self._keep(observation=observation, truth=self._world.truth)
         return observation
 
-    def step(self, action: Array, demonstrated: Flags | None = None) -> None:
+    def step(
+        self, action: Array, demonstrated: Flags | None = None, label: Array | None = None
+    ) -> None:
         """Runs and records one control step.
 
         Args:
             action: ``(n, A)``.
-            demonstrated: ``(n,)`` scenes in which a scripted controller chose the action.
+            demonstrated: ``(n,)`` scenes in which the step is imitated. None: all scenes if there
+                is a label, else none.
+            label: ``(n, A)`` action of the demonstrator, at all steps of a recording or at none.
         """
         self._keep(goal=self._world.goal, action=action)
+        if label is not None:
+            self._keep(label=label)
         if demonstrated is None:
-            demonstrated = np.zeros(self._world.n, dtype=np.bool_)
+            demonstrated = np.full(self._world.n, label is not None)
         self._kept["demonstrated"].append(demonstrated)
         self._world.step(action)
 
     def episodes(self, task: GoalTask, start: State) -> Episodes:
         """Records the last observation and returns the episodes on the device of ``start``.
+
+        Steps after the one that ends the episode are not imitated.
 
         Args:
             task: Task that defines the returns.
@@ -101,13 +109,18 @@ class Recorder:
             for name, steps in self._kept.items()
         }
         arrivals, goal = kept["observation"][:, 1:], kept["goal"]
-        reward = task.reward(arrivals.flatten(0, 1), goal.flatten(0, 1))[0]
+        reward, end = (
+            value.unflatten(0, goal.shape[:2])
+            for value in task.reward(arrivals.flatten(0, 1), goal.flatten(0, 1))
+        )
+        ended = torch.cat((torch.zeros_like(end[:, :1]), end[:, :-1]), dim=1).cumsum(1) > 0
+        kept["demonstrated"] &= ~ended
         return Episodes(
             **kept,
             hidden=start[0],
             cell=start[1],
             task=torch.as_tensor(self._world.task.copy(), device=device),
-            returns=reward.unflatten(0, goal.shape[:2]).sum(1),
+            returns=reward.sum(1),
         )
 
     def _keep(self, **values: Array) -> None:

@@ -44,7 +44,7 @@ class Episodes:
     returns: Tensor
     """``(B,)`` sum of rewards."""
     demonstrated: Tensor
-    """``(B, T)`` bool: the action is the one that a scripted controller chose."""
+    """``(B, T)`` bool: the step is imitated: the demonstrator chose its label."""
     before: Tensor | None = None
     """``(B, A)`` action before the first observation; None: zeros, as where an episode begins."""
     reward: Tensor | None = None
@@ -54,6 +54,9 @@ class Episodes:
     episode. None: all count."""
     terminal: Tensor | None = None
     """``(B,)`` bool: the last step that counts led to a state of value 0. None: none did."""
+    label: Tensor | None = None
+    """``(B, T, A)`` action of the demonstrator at each step, whoever acted. None: the demonstrated
+    actions themselves."""
 
     @property
     def previous_action(self) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from skill_proto.arrays import Array
+from skill_robots.tasks.policy import Policy
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.collection.episode_collector import EpisodeCollector
 from skill_training.collection.episode_recorder import World
@@ -122,15 +123,27 @@ class EpisodeLearner(ContextLearner):
         world: The scenes of training.
         run: Seed and size of the replay.
         carried_share: See :class:`EpisodeCollector`.
+        demonstrator: See :class:`EpisodeCollector`.
     """
 
     def __init__(
-        self, algorithm: ContextSac, world: World, run: RunSettings, *, carried_share: float = 0.0
+        self,
+        algorithm: ContextSac,
+        world: World,
+        run: RunSettings,
+        *,
+        carried_share: float = 0.0,
+        demonstrator: Policy | None = None,
     ) -> None:
         capacity = run.replay_capacity // world.episode_steps
         replay = EpisodeReplay(capacity, algorithm.device)
         collector = EpisodeCollector(
-            world, algorithm, replay, carried_share=carried_share, seed=run.seed
+            world,
+            algorithm,
+            replay,
+            carried_share=carried_share,
+            seed=run.seed,
+            demonstrator=demonstrator,
         )
         super().__init__(algorithm, replay, collector)
 

@@ -42,6 +42,11 @@ class BenchmarkSacConfig(ContextSacConfig):
     csf_discovered_panda: its skills bring cubes to goals zero-shot, and these episodes are the
     demonstrations. None: a scripted controller, which switches from picking to pushing."""
 
+    dagger: bool = False
+    """Let the demonstrator label every step of the policy's own episodes with the action that it
+    would take, and imitate these labels too (Ross, Gordon and Bagnell 2011, DAgger). The policy
+    then learns what the demonstrator does in states that the policy reaches."""
+
     imitation_filter: bool = False
     """Imitate only if the critic values the demonstrated action above the policy's own. With the
     filter the critic values demonstrations too late, and the policy reaches half their success."""
@@ -166,6 +171,12 @@ class BenchmarkConfig(TrainConfig):
             raise ConfigError(
                 f"--{name}.contrastive.sampling {sampling} is another method; run "
                 f"`skill-train {sampling}`"
+            )
+        if self.algorithm.dagger and not self.algorithm.imitation_weight:
+            name = self.algorithm.name
+            raise ConfigError(
+                f"--{name}.dagger labels steps that --{name}.imitation-weight 0 does not imitate; "
+                "give a positive weight"
             )
         # The cells are six tasks, each with more episodes than any sampling needs.
         ranges = self.task.contexts == "range"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -18,7 +16,7 @@ DISTURBED_SHARE = 0.04
 """Share of steps at which a disturbance begins, so that demonstrations contain corrections."""
 
 DISTURBANCE_STEPS = 2
-"""Duration of a disturbance in control steps. Disturbed actions are not imitated."""
+"""Duration of a disturbance in control steps. The disturbed actions are not imitated."""
 
 
 def demonstrate(
@@ -30,6 +28,7 @@ def demonstrate(
     hidden: int,
     seed: int,
     device: torch.device,
+    labelled: bool = False,
 ) -> Episodes:
     """Runs ``controller`` in at least ``episodes`` episodes.
 
@@ -41,12 +40,17 @@ def demonstrate(
         hidden: Size of the encoder's state, which is zero at each start.
         seed: Seed of the disturbances.
         device: Device of the episodes.
+        labelled: Store the controller's action as a label at every step, disturbed ones included,
+            as in the episodes of a policy that it labels.
     """
     random = np.random.default_rng([seed, 9])
     rounds = -(-episodes // world.n)
     bar = tqdm(range(rounds), desc="demonstrations", unit="round", disable=None, leave=False)
     zeros = torch.zeros(world.n, hidden, device=device)
-    return concatenate(*[_round(world, controller, task, (zeros, zeros), random) for _ in bar])
+    start = zeros, zeros
+    return concatenate(
+        *[_round(world, controller, task, start, random, labelled=labelled) for _ in bar]
+    )
 
 
 def _round(
@@ -55,6 +59,8 @@ def _round(
     task: GoalTask,
     start: State,
     random: np.random.Generator,
+    *,
+    labelled: bool,
 ) -> Episodes:
     n = world.n
     world.reset()
@@ -62,21 +68,15 @@ def _round(
     recorder = Recorder(world)
     disturbance, left = np.zeros((n, world.action_size)), np.zeros(n, dtype=np.int64)
     for _ in range(world.episode_steps):
-        chosen = controller.act(recorder.observe(), goal=world.goal.copy())
+        chosen = np.clip(controller.act(recorder.observe(), goal=world.goal.copy()), -1.0, 1.0)
         begins = (left == 0) & (random.random(n) < DISTURBED_SHARE)
         left[begins] = DISTURBANCE_STEPS
         disturbance[begins] = random.uniform(-1.0, 1.0, (int(begins.sum()), world.action_size))
         disturbed = left > 0
         left[disturbed] -= 1
-        action = np.where(disturbed[:, None], disturbance, np.clip(chosen, -1.0, 1.0))
-        recorder.step(action, demonstrated=~disturbed)
-    return _until_the_end(recorder.episodes(task, start), task)
-
-
-def _until_the_end(episodes: Episodes, task: GoalTask) -> Episodes:
-    """Marks actions after the step that ends the episode as not demonstrated."""
-    shape = episodes.action.shape[:2]
-    arrivals = episodes.observation[:, 1:].flatten(0, 1)
-    end = task.reward(arrivals, episodes.goal.flatten(0, 1))[1].unflatten(0, shape)
-    ended = torch.cat((torch.zeros_like(end[:, :1]), end[:, :-1]), dim=1).cumsum(1) > 0
-    return replace(episodes, demonstrated=episodes.demonstrated & ~ended)
+        action = np.where(disturbed[:, None], disturbance, chosen)
+        if labelled:
+            recorder.step(action, label=chosen)
+        else:
+            recorder.step(action, demonstrated=~disturbed)
+    return recorder.episodes(task, start)

@@ -87,7 +87,7 @@ def manifest(
 def _imitation(config: BenchmarkConfig) -> str:
     """Returns the part of the description that names the demonstrator."""
     settings = config.algorithm
-    if not settings.demonstrations or not settings.imitation_weight:
+    if not (settings.demonstrations or settings.dagger) or not settings.imitation_weight:
         return ""
     imitated = "a script" if settings.demonstrator is None else "a skill policy"
     return f" and imitation of {imitated}"
@@ -172,6 +172,11 @@ def training_data(config: BenchmarkConfig) -> str:
         if settings.demonstrations
         else "No demonstrations"
     )
+    if settings.dagger:
+        demonstrations += (
+            "; the demonstrator labels every step of the policy's own episodes with the action "
+            "that it would take, which is imitated likewise (DAgger)"
+        )
     near = (
         f"{task.near_share:.0%} of the episodes start with the hand at the cube. "
         if task.near_share

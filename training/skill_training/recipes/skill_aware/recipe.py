@@ -103,14 +103,15 @@ class SkillAwareRecipe:
         """
         check_gradient_steps(config.run, episode_steps=config.task.episode_steps)
         _world(config.task, config.run, scenes=1, seed=0).close()
-        if config.algorithm.demonstrations:
+        if config.algorithm.demonstrations or config.algorithm.dagger:
             make_demonstrator(config.algorithm.demonstrator)
 
     def build_learner(self, config: BenchmarkConfig, device: torch.device) -> BenchmarkLearner:
         """Returns the learner, which collects demonstrations before the first round.
 
         Raises:
-            ConfigError: the engine is not installed.
+            ConfigError: the engine is not installed, or the file of a demonstrator that labels
+                steps is no longer there.
         """
         return BenchmarkLearner(config, device)
 
@@ -200,7 +201,10 @@ class BenchmarkLearner(EpisodeLearner):
         run = config.run
         self._config = config
         self._world = _world(config.task, run, scenes=run.n_envs, seed=run.seed)
-        super().__init__(build_algorithm(config, device), self._world, run)
+        settings = config.algorithm
+        demonstrator = make_demonstrator(settings.demonstrator) if settings.dagger else None
+        algorithm = build_algorithm(config, device)
+        super().__init__(algorithm, self._world, run, demonstrator=demonstrator)
 
     def begin(self) -> None:
         """Collects the demonstrations.
@@ -219,6 +223,7 @@ class BenchmarkLearner(EpisodeLearner):
             hidden=settings.encoder.hidden,
             seed=self._config.run.seed,
             device=self.algorithm.device,
+            labelled=settings.dagger,
         )
         self._replay.keep_demonstrations(episodes)
 
