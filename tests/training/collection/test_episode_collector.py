@@ -106,6 +106,58 @@ def test_release_fault_2_the_return_is_the_sum_of_the_rewards(build: Build) -> N
         assert float(episodes.returns[b]) == pytest.approx(total, abs=1e-4)
 
 
+class _Script:
+    """Moves by a number that counts its calls, out of range at the end."""
+
+    def __init__(self) -> None:
+        self.resets = 0
+
+    def reset(self, n: int) -> None:
+        self.resets += 1
+        self.calls, self.seen = 0, np.zeros((0, n, 28))
+
+    def act(
+        self,
+        observation: np.ndarray,
+        *,
+        skill: np.ndarray | None = None,
+        goal: np.ndarray | None = None,
+    ) -> np.ndarray:
+        self.seen = np.concatenate((self.seen, observation[None]))
+        self.calls += 1
+        return np.full((len(observation), 3), 0.1 * self.calls)
+
+
+def test_a_demonstrator_labels_every_step_and_does_not_act(build: Build) -> None:
+    world, algorithm = build()
+    unlabelled = _run(*build())
+    script = _Script()
+    episodes = _run(world, algorithm, demonstrator=script)
+    torch.testing.assert_close(episodes.action, unlabelled.action)
+    assert unlabelled.label is None
+    assert (script.resets, script.calls) == (1, STEPS)
+    np.testing.assert_allclose(script.seen, episodes.observation[:, :-1].transpose(0, 1), atol=1e-5)
+    expected = (0.1 * torch.arange(1.0, STEPS + 1)).clamp_max(1.0)
+    torch.testing.assert_close(episodes.label, expected[None, :, None].expand(N, -1, 3))
+    # No arrival of these scenes ends the episode.
+    assert bool(episodes.demonstrated.all())
+
+
+def test_a_collector_stores_the_labels(build: Build) -> None:
+    world, algorithm = build()
+    replay = EpisodeReplay(2 * N)
+    script = _Script()
+    collector = EpisodeCollector(
+        world, algorithm, replay, carried_share=0.0, seed=0, demonstrator=script
+    )
+    collector.collect_round()
+    collector.collect_round()
+    stored = replay.at(torch.arange(2 * N))
+    assert script.resets == 2
+    assert stored.label is not None
+    assert torch.equal(stored.label[:N], stored.label[N:])
+
+
 @pytest.mark.parametrize("use", ["zeroed", "frozen"])
 def test_a_context_can_be_zeroed_or_frozen(use: str, build: Build) -> None:
     world, algorithm = build()

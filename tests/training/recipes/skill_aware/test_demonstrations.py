@@ -99,6 +99,24 @@ def test_undisturbed_actions_until_success_are_imitated(shown: Shown) -> None:
     assert float(episodes.action.abs().max()) <= 1.0
 
 
+def test_labels_are_the_controllers_choice_at_disturbed_steps_too(shown: Shown) -> None:
+    world = SkillAwareWorld(SkillAwareTaskConfig(engine="mujoco"), 8, seed=0)
+    controller, device = _Watched(), torch.device("cpu")
+    how = {"episodes": 8, "hidden": 5, "seed": 0, "device": device, "labelled": True}
+    episodes = demonstrate(world, controller, shown[2], **how)
+    world.close()
+    wanted = np.clip(np.array(controller.wanted), -1, 1).transpose(1, 0, 2)
+    assert episodes.label is not None
+    np.testing.assert_allclose(episodes.label, wanted, atol=1e-6)
+    same = (np.abs(episodes.action.numpy() - wanted) < 1e-6).all(-1)
+    assert bool((episodes.demonstrated.numpy() & ~same).any())
+    unlabelled = shown[0].take(torch.arange(8))
+    assert torch.equal(episodes.action, unlabelled.action)
+    # Until the end of an episode, disturbed or not.
+    assert bool((episodes.demonstrated | ~unlabelled.demonstrated).all())
+    assert not bool(episodes.demonstrated.all())
+
+
 def test_disturbances_are_rare_and_short(shown: Shown) -> None:
     disturbed = ~_as_wanted(shown)
     begins = DISTURBED_SHARE / (1 + DISTURBED_SHARE * (DISTURBANCE_STEPS - 1))

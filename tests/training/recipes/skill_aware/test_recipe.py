@@ -124,6 +124,7 @@ def test_a_training_that_diverges_stops_before_its_next_round(method: str, tmp_p
         ("saccm", {}),
         ("saccm", {"contexts": "range", "scenes_per_task": 2}),
         ("saccm", {"demonstrations": 0}),
+        ("saccm", {"demonstrations": 0, "dagger": True}),
     ],
 )
 def test_every_method_trains(method: str, settings: dict[str, object], tmp_path: Path) -> None:
@@ -162,8 +163,9 @@ def test_release_fault_5_a_splits_success_is_the_mean_of_its_cells(tmp_path: Pat
     assert all(0 <= value <= 1 for value in metrics.values())
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
-    config = _config()
+@pytest.mark.parametrize("dagger", [False, True])
+def test_a_resumed_run_equals_an_uninterrupted_one(dagger: bool, tmp_path: Path) -> None:
+    config = _config(dagger=dagger)
     whole = Trainer(config, start_run(config, tmp_path / "whole"))
     train(whole)
     directory = start_run(config, tmp_path / "broken")
@@ -174,6 +176,23 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     train(second, at=second.env_steps)
     assert torch.equal(_weights(second), _weights(whole))
     assert second.final_metrics == whole.final_metrics
+
+
+def test_the_demonstrator_labels_the_policys_own_episodes(tmp_path: Path) -> None:
+    config = _config(dagger=True)
+    trainer = Trainer(config, start_run(config, tmp_path / "run"))
+    train(trainer, until=2 * ROUND)
+    replay = trainer.learner.state_dict()["replay"]
+    own, shown = replay["store"], replay["demonstrations"]
+    assert own["label"].shape == (2 * N, STEPS, 4)
+    assert not torch.allclose(own["label"], own["action"])
+    assert own["demonstrated"][:, 0].all()
+    assert shown["label"].shape == (8, STEPS, 4)
+
+
+def test_labels_that_nothing_imitates_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"--saccm\.dagger .* --saccm\.imitation-weight 0"):
+        _config(dagger=True, imitation_weight=0.0)
 
 
 def test_on_bullet(tmp_path: Path) -> None:
