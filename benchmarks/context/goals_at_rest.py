@@ -27,7 +27,6 @@ from skill_proto.arrays import Array
 from skill_robots.observation import PUSH_OBSERVATION, layout
 from skill_robots.tasks.tabletop.metrics import REST_STEPS, rest_share
 from skill_robots.tasks.tabletop.tabletop import Interval
-from skill_robots.tasks.tabletop.trajectories import GoalTrajectories
 from skill_runtime.policy import OnnxPolicy
 from skill_training.errors import RunDirectoryError
 from skill_training.recipes.goal.config import GoalConfig
@@ -127,17 +126,10 @@ def episode(policy: FixedSpeed | Continued, world: GoalWorld) -> dict[str, float
         world.step(policy.act(world.observe(), world.goal))
         cube.append(world.cube_position)
         speed.append(world.cube_speed)
-    truth = np.exp(world.truth)
-    trajectories = GoalTrajectories(
-        cube=np.stack(cube, 1),
-        cube_speed=np.stack(speed, 1),
-        end_effector=np.zeros((world.n, len(cube), 3)),
-        goals=goals,
-        mass=truth[:, 0],
-        friction=truth[:, 1],
-    )
+    distance = np.linalg.norm(np.stack(cube, 1) - goals[:, None], axis=-1)
+    speeds = np.stack(speed, 1)
     return {
-        key: rest_share(trajectories, step) for key, step in zip(TIMES, REST_STEPS, strict=True)
+        key: rest_share(distance, speeds, step) for key, step in zip(TIMES, REST_STEPS, strict=True)
     }
 
 

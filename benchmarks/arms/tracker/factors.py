@@ -208,7 +208,8 @@ def run(policy: OnnxPolicy, flaw: Flaw, count: int, seed: int, *, carried: bool)
         mass=table.mass.copy(),
         friction=table.friction.copy(),
     )
-    rest = [rest_share(trajectories, step) for step in REST_STEPS]
+    distance, speed = trajectories.distance, trajectories.cube_speed
+    rest = [rest_share(distance, speed, step) for step in REST_STEPS]
     return Outcome(
         rest_1600ms=rest[0],
         rest_2400ms=rest[1],
