@@ -13,7 +13,6 @@ Differences from the release (there -> here), with the reason:
     - Those of the contrastive term: ``skill_training.context.objective``.
     - Encoder unrolled at every gradient step -> once per block of ``updates_per_block`` steps.
     - Goals in the encoder's input -> no goal there, since transitions get hindsight goals.
-    - Steps after a success are not collected -> are stored and sampled like all others.
     - Additions: hindsight goals, n-step returns, demonstrations with an imitation loss, clipped
       encoder gradient, averaged policy; learning rate, discount and target rate of each recipe.
 """
@@ -32,7 +31,11 @@ from torch.optim import Adam, Optimizer
 
 from skill_training.algorithms.actor_critic import ActorCritic, Loss, Metrics, adam, descend
 from skill_training.algorithms.context_sac_config import ContextSacConfig
-from skill_training.algorithms.imitation import imitation_loss
+from skill_training.algorithms.imitation import (
+    imitation_loss,
+    labelled_steps,
+    labelled_transitions,
+)
 from skill_training.algorithms.transitions import Block, Transitions, draw_transitions
 from skill_training.context.forward_model import ForwardModel
 from skill_training.context.objective import Contrasted, ContrastiveTerm
@@ -203,7 +206,7 @@ class ContextSac(ActorCritic):
             loss = loss + config.forward_model_weight * prediction
             metrics["context/forward_model_loss"] = prediction.detach()
         if config.imitation_weight > 0:
-            imitation = imitation_loss(self, transitions, transitions.context)
+            imitation = imitation_loss(self, labelled_steps(batch, own))
             loss = loss + config.imitation_weight * imitation
         self._descend_critic(loss, with_encoder=inferred)
         self.momentum.follow(self.encoder)
@@ -284,13 +287,13 @@ class ContextSac(ActorCritic):
         return rewards + self.config.discount**batch.steps * alive[:, -1] * values
 
     def actor_loss(self, batch: Transitions, action: Tensor, log_prob: Tensor) -> Loss:
-        """mean(alpha log pi - min_i Q_i), plus the imitation loss on demonstrated transitions."""
+        """mean(alpha log pi - min_i Q_i), plus the imitation loss on labelled transitions."""
         command = self.command(batch.observation, batch.goal, batch.context.detach())
         values = self.critic(batch.observation, action, command).amin(0)
         loss = (self._alpha() * log_prob - values).mean()
         metrics = {"actor/value": values.detach().mean(), "actor/entropy": -log_prob.mean()}
         if self.config.imitation_weight > 0:
-            imitation = imitation_loss(self, batch, batch.context.detach())
+            imitation = imitation_loss(self, labelled_transitions(batch))
             loss = loss + self.config.imitation_weight * imitation
             metrics["actor/imitation"] = imitation
         return loss, {name: value.detach() for name, value in metrics.items()}

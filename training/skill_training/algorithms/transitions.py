@@ -58,6 +58,9 @@ def draw_transitions(
 ) -> Transitions:
     """Draws ``config.batch_size`` transitions uniformly over episodes and steps.
 
+    Steps after the end of an episode are left out. A goal that the observation has reached already
+    is no hindsight goal, since the value there is zero whatever the action.
+
     Args:
         episodes: ``B`` episodes of ``T`` steps.
         contexts: ``(B, T + 1, C)``, for actor and critic.
@@ -68,7 +71,12 @@ def draw_transitions(
     """
     count, steps = config.batch_size, episodes.action.shape[1]
     device = episodes.action.device
-    if episodes.length is None:
+    ended = task.ended(episodes)
+    if ended is not None:
+        live = (~ended | ended.all()).nonzero()
+        b, t = live[torch.randint(len(live), (count,), generator=generator).to(device)].unbind(1)
+        last = episodes.counted[b]
+    elif episodes.length is None:
         b = torch.randint(len(episodes), (count,), generator=generator).to(device)
         last = episodes.counted[b]
         t = torch.randint(steps, (count,), generator=generator).to(device)
@@ -81,6 +89,8 @@ def draw_transitions(
     later = t + 1 + (torch.rand(count, generator=generator).to(device) * (last - t)).long()
     hindsight = (torch.rand(count, generator=generator) < config.hindsight_share).to(device)
     achieved = task.achieved(episodes.observation[b, later])
+    if ended is not None:
+        hindsight &= task.moves(episodes.observation[b, t], achieved)[:, 0] > 0
     window = torch.arange(1, config.return_steps + 1, device=device)
     ahead = (t[:, None] + window).minimum(last[:, None])
     goal = torch.where(hindsight[:, None], achieved, episodes.goal[b, t])
@@ -96,5 +106,5 @@ def draw_transitions(
         context=contexts[b, t],
         next_context=next_contexts[b, ahead[:, -1]],
         imitate=episodes.demonstrated[b, t] & ~hindsight,
-        label=(episodes.action if episodes.label is None else episodes.label)[b, t],
+        label=episodes.labels[b, t],
     )

@@ -109,19 +109,18 @@ class Recorder:
             for name, steps in self._kept.items()
         }
         arrivals, goal = kept["observation"][:, 1:], kept["goal"]
-        reward, end = (
-            value.unflatten(0, goal.shape[:2])
-            for value in task.reward(arrivals.flatten(0, 1), goal.flatten(0, 1))
-        )
-        ended = torch.cat((torch.zeros_like(end[:, :1]), end[:, :-1]), dim=1).cumsum(1) > 0
-        kept["demonstrated"] &= ~ended
-        return Episodes(
+        reward = task.reward(arrivals.flatten(0, 1), goal.flatten(0, 1))[0]
+        episodes = Episodes(
             **kept,
             hidden=start[0],
             cell=start[1],
             task=torch.as_tensor(self._world.task.copy(), device=device),
-            returns=reward.sum(1),
+            returns=reward.unflatten(0, goal.shape[:2]).sum(1),
         )
+        ended = task.ended(episodes)
+        if ended is not None:
+            episodes.demonstrated.logical_and_(~ended)
+        return episodes
 
     def _keep(self, **values: Array) -> None:
         for name, value in values.items():

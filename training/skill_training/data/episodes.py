@@ -66,6 +66,11 @@ class Episodes:
         return torch.cat((first[:, None], self.action), dim=1)
 
     @property
+    def labels(self) -> Tensor:
+        """``(B, T, A)``: the demonstrator's actions at the steps to imitate."""
+        return self.action if self.label is None else self.label
+
+    @property
     def encoder_inputs(self) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
         """The inputs of a context encoder: observations, previous actions and initial state."""
         return self.observation, self.previous_action, (self.hidden, self.cell)

@@ -45,6 +45,11 @@ class GoalTask(nn.Module, ABC):
         reward, end = self.reward(arrivals.flatten(0, 1), goals.flatten(0, 1))
         return reward.unflatten(0, times.shape), end.unflatten(0, times.shape)
 
+    def ended(self, episodes: Episodes) -> Tensor | None:
+        """Returns ``(B, T)`` bool: the episode had ended before the step; None if it never does."""
+        del episodes
+        return None
+
     def moves(self, observation: Tensor, goal: Tensor) -> Tensor:
         """Returns the factor on an exported policy's actions, ``(n, 1)``: 1, or 0 to stop."""
         return torch.ones_like(observation[..., :1])

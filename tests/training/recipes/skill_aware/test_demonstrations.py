@@ -91,10 +91,10 @@ def test_undisturbed_actions_until_success_are_imitated(shown: Shown) -> None:
     np.testing.assert_allclose(episodes.observation[:, :-1], seen.reshape(16, STEPS, 23), atol=1e-5)
     over = np.zeros((16, STEPS), dtype=bool)
     for b in range(16):
-        _, end = task.reward(episodes.observation[b, 1:], episodes.goal[b])
-        first = int(end.argmax()) if bool(end.any()) else STEPS
-        over[b, first + 1 :] = True
-    assert over.any()
+        _, there = task.reward(episodes.observation[b, :-1], episodes.goal[b])
+        over[b, int(there.argmax()) if bool(there.any()) else STEPS :] = True
+    assert over[:, 0].any()  # the cube lies at the goal from the start
+    assert not over[:, :20].all(1).all()
     np.testing.assert_array_equal(_as_wanted(shown) & ~over, episodes.demonstrated.numpy())
     assert float(episodes.action.abs().max()) <= 1.0
 

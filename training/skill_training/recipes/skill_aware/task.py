@@ -8,6 +8,7 @@ from torch import Tensor
 from skill_robots.observation import layout
 from skill_robots.tasks.skill_aware.benchmark import SUCCESS_RADIUS_M
 from skill_robots.tasks.skill_aware.scenes import CUBE_REST_HEIGHT_M, OBSERVATION
+from skill_training.data.episodes import Episodes
 from skill_training.data.goal_task import GoalTask
 
 
@@ -73,6 +74,11 @@ class BringToGoal(GoalTask):
         distance, reach = distance.clamp_max(self.FAR_M), reach.clamp_max(self.FAR_M)
         cost = 1.0 + (distance + 0.3 * reach) / self.OFFSET_SCALE_M
         return -0.1 * cost * (1.0 - end), end
+
+    def ended(self, episodes: Episodes) -> Tensor:
+        """Returns ``(B, T)`` bool: the cube was at the goal at the step or before it."""
+        there = self._distance(episodes.observation[:, :-1], episodes.goal) < self._radius
+        return there.cumsum(1) > 0
 
     def moves(self, observation: Tensor, goal: Tensor) -> Tensor:
         """Returns ``(n, 1)``: 0 if the cube is at the goal, else 1."""
