@@ -19,7 +19,7 @@ from tests.support.children import child_process
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_training.cli import main
-from skill_training.device import cpu_has_bf16
+from skill_training.device import cpu_rounds_to_bf16
 from skill_training.errors import NothingToShipError
 from skill_training.export.graph import PolicyGraph
 from skill_training.recipes.discovery.config import SkillConfig
@@ -126,7 +126,7 @@ def test_a_run_leaves_a_policy_and_its_card(run_to_the_end: Path) -> None:
     card = (run_to_the_end / "policy.md").read_text()
     assert manifest.provenance.command in card
     run = json.loads((run_to_the_end / "run.json").read_text())
-    assert run["matmul"] == ("bfloat16" if cpu_has_bf16() else "float32")
+    assert run["matmul"] == ("bfloat16" if cpu_rounds_to_bf16() else "float32")
     assert manifest.provenance.config["run"]["matmul"] == run["matmul"]
     assert f"| matrix products | {run['matmul']} inputs |" in card
     assert "cube mass | 0.4 | 1.6 | kg" in card

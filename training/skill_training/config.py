@@ -85,8 +85,8 @@ class RunSettings:
     """Device of networks and replay. 'cuda' needs a CUDA device."""
 
     matmul: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the inputs of matrix products. 'bfloat16' is faster and needs a CPU that
-    multiplies bfloat16 natively. 'auto' is bfloat16 on such a CPU, else float32. The same seed
+    """Precision of the inputs of matrix products. 'bfloat16' is faster and needs a CPU on which
+    torch rounds to it, one with AMX. 'auto' is bfloat16 on such a CPU, else float32. The same seed
     gives other numbers in the other precision."""
 
     threads: Threads = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import cache
 from typing import Literal
 
 import torch
@@ -16,6 +16,9 @@ logger = logging.getLogger(__name__)
 
 Precision = Literal["float32", "bfloat16"]
 """Precision to which a matrix product rounds its inputs."""
+
+_PROBE_SIZE = 256
+"""Rows and columns of the trial product, the usual width of a layer."""
 
 
 def torch_device(name: str) -> torch.device:
@@ -33,28 +36,31 @@ def torch_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def cpu_has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Returns True if the processor multiplies bfloat16 natively, False if unknown."""
-    try:
-        text = cpuinfo.read_text()
-    except OSError:
-        return False
-    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
-    return "avx512_bf16" in flags.split()
+@cache
+def cpu_rounds_to_bf16() -> bool:
+    """Returns True if torch rounds to bfloat16 on this CPU when it may, found by a product.
+
+    torch decides by the processor: with AMX it rounds, with avx512_bf16 alone it may compute in
+    float32 all the same. bfloat16 has 8 significant bits, so 1 + 2^-10 becomes 1.
+    """
+    left = torch.full((_PROBE_SIZE, _PROBE_SIZE), 1.0 + 2.0**-10)
+    with _precision("medium"):
+        product = left @ torch.ones_like(left)
+    return float(product[0, 0]) == _PROBE_SIZE
 
 
 def matmul_precision(device: torch.device | str, requested: str = "auto") -> Precision:
     """Returns the precision of matrix products for the setting ``run.matmul``.
 
-    ``auto`` is bfloat16 on a CPU that multiplies it natively, and float32 on every other device.
+    ``auto`` is bfloat16 on a CPU on which torch rounds to it, and float32 on every other device.
 
     Raises:
-        ConfigError: bfloat16 is requested and the device does not multiply it natively.
+        ConfigError: bfloat16 is requested and torch does not round to it on the device.
     """
-    native = torch.device(device).type == "cpu" and cpu_has_bf16()
+    native = torch.device(device).type == "cpu" and cpu_rounds_to_bf16()
     if requested == "bfloat16" and not native:
         reason = (
-            "this CPU has no native bfloat16 products (no avx512_bf16 in /proc/cpuinfo)"
+            "torch computes products in float32 on this CPU, as a trial product shows"
             if torch.device(device).type == "cpu"
             else f"it is for CPUs, and the device is {device}"
         )
@@ -71,7 +77,7 @@ def configure_matmul(device: torch.device | str, requested: str = "auto") -> Pre
     bfloat16 inputs make training faster without a visible loss. See :func:`matmul_precision`.
 
     Raises:
-        ConfigError: bfloat16 is requested and the device does not multiply it natively.
+        ConfigError: bfloat16 is requested and torch does not round to it on the device.
     """
     precision = matmul_precision(device, requested)
     torch.set_float32_matmul_precision("medium" if precision == "bfloat16" else "highest")
@@ -82,8 +88,14 @@ def configure_matmul(device: torch.device | str, requested: str = "auto") -> Pre
 @contextmanager
 def exact_matmul() -> Generator[None]:
     """Computes products in full float32 inside the block, e.g. for a parity check."""
+    with _precision("highest"):
+        yield
+
+
+@contextmanager
+def _precision(name: str) -> Generator[None]:
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
+    torch.set_float32_matmul_precision(name)
     try:
         yield
     finally:

@@ -100,6 +100,16 @@ def test_step_is_the_difference_of_two_embeddings(form: str) -> None:
     torch.testing.assert_close(phi.step(before, after), phi(after) - phi(before))
 
 
+@pytest.mark.parametrize("form", ["rotation", "linear"])
+def test_a_step_far_from_the_origin_is_that_of_its_change(form: str) -> None:
+    phi = make(form=form)
+    # The scaled entries and their change are exact in float32; a product with them is not.
+    before = torch.randint(100_000, 110_000, (20, 5)).float()
+    change = torch.randint(-8, 8, (20, 5)) * 0.0625
+    expected = phi.map(change[:, phi.indices] / phi.scale)
+    torch.testing.assert_close(phi.step(before, before + change), expected, rtol=0, atol=1e-6)
+
+
 def test_learning_rate_depends_on_the_form_unless_given() -> None:
     assert RepresentationConfig(form="rotation").resolved_learning_rate == 1e-3
     assert RepresentationConfig(form="linear").resolved_learning_rate == 1e-3

@@ -28,7 +28,7 @@ def test_a_run_keeps_the_precision_that_it_began_with(
     directory.create(tiny_config(), {**FACTS, "matmul": "bfloat16"})
     assert directory.config().run.matmul == "auto"
     assert directory.resolved_config().run.matmul == "bfloat16"
-    monkeypatch.setattr("skill_training.device.cpu_has_bf16", lambda: False)
+    monkeypatch.setattr("skill_training.device.cpu_rounds_to_bf16", lambda: False)
     with pytest.raises(ConfigError, match="with --resume RUN --matmul float32"):
         job.train(directory)
 
@@ -77,7 +77,7 @@ def test_damaged_facts_are_named(
 def test_an_impossible_precision_leaves_no_directory(
     tmp_path: Path, tiny_config: TinyConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("skill_training.device.cpu_has_bf16", lambda: False)
+    monkeypatch.setattr("skill_training.device.cpu_rounds_to_bf16", lambda: False)
     with pytest.raises(ConfigError, match="--matmul bfloat16"):
         job.start_or_continue(RunDirectory(tmp_path / "run"), tiny_config(matmul="bfloat16"))
     assert not list(tmp_path.iterdir())

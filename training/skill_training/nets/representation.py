@@ -166,8 +166,14 @@ class StateRepresentation(nn.Module):
         return self.map(self._scaled(selected))
 
     def step(self, observation: Tensor, next_observation: Tensor) -> Tensor:
-        """phi(s') - phi(s), ``(n, d)``."""
-        return self(next_observation) - self(observation)
+        """phi(s') - phi(s), ``(n, d)``.
+
+        A linear map takes the change itself. Far from the origin, as a body that runs, products
+        with inputs rounded to bfloat16 would lose the change in the difference of two large values.
+        """
+        if self.config.form == "mlp":
+            return self(next_observation) - self(observation)
+        return self.map(self.scaled_change(observation, next_observation)[1])
 
     @torch.no_grad()
     def singular_values(self, observation: Tensor | None = None) -> Tensor:
