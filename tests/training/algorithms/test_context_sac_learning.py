@@ -21,6 +21,7 @@ from tests.support.context_sac import (
 from torch import Tensor
 
 from skill_training.algorithms.context_sac import ENCODER_GRADIENT_NORM, ContextSac
+from skill_training.algorithms.imitation import labelled_steps
 from skill_training.algorithms.transitions import Transitions
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.data.episodes import EpisodeReplay
@@ -234,6 +235,23 @@ def test_the_imitation_loss_equals_a_loop(filtered: bool, make_sac: MakeSac) -> 
     loss, metrics = algorithm.actor_loss(batch, mode, torch.zeros(n))
     assert float(metrics["actor/imitation"]) == pytest.approx(total / shown_count, rel=1e-5)
     assert loss.item() == pytest.approx(float(-own.mean()) + 2.0 * total / shown_count, abs=1e-4)
+
+
+def test_all_labelled_steps_of_a_block_are_imitated_by_the_encoder(
+    make_episodes: MakeEpisodes,
+) -> None:
+    shown = make_episodes(5, steps=STEPS)
+    shown.demonstrated[1, 3:] = True
+    shown.demonstrated[4, 0] = True
+    contexts = torch.randn(5, STEPS + 1, 4)
+    steps = labelled_steps(replace(shown, label=-shown.action), contexts)
+    rows, times = shown.demonstrated.nonzero().unbind(1)
+    assert len(rows) == STEPS - 3 + 1
+    assert torch.equal(steps.observation, shown.observation[rows, times])
+    assert torch.equal(steps.goal, shown.goal[rows, times])
+    assert torch.equal(steps.label, -shown.action[rows, times])
+    assert torch.equal(steps.context, contexts[rows, times])
+    assert torch.equal(labelled_steps(shown, contexts).label, shown.action[rows, times])
 
 
 def test_only_demonstrated_actions_with_their_own_goal_are_imitated(

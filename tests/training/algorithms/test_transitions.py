@@ -12,19 +12,21 @@ from torch import Tensor
 from skill_training.algorithms.context_sac_config import ContextSacConfig
 from skill_training.algorithms.transitions import Transitions, draw_transitions
 from skill_training.data.episodes import Episodes
+from skill_training.data.goal_task import GoalTask
 from skill_training.recipes.goal.task import RestAtGoal
+from skill_training.recipes.skill_aware.task import BringToGoal
 
 MakeEpisodes = Callable[..., Episodes]
 
 STEPS = 10
 
 
-def _draw(episodes: Episodes, **settings: object) -> Transitions:
+def _draw(episodes: Episodes, task: GoalTask | None = None, **settings: object) -> Transitions:
     """Contexts that contain episode and step; next contexts are larger by 0.5."""
     number = episodes.returns[:, None, None].expand(-1, STEPS + 1, 1)
     step = torch.arange(STEPS + 1.0)[None, :, None].expand(len(episodes), -1, 1)
     contexts = torch.cat((number, step), dim=-1)
-    task, config = RestAtGoal(torch.eye(2), 0), ContextSacConfig(**settings)
+    task, config = task or RestAtGoal(torch.eye(2), 0), ContextSacConfig(**settings)
     generator = torch.Generator().manual_seed(0)
     return draw_transitions(episodes, contexts, contexts + 0.5, task, config, generator)
 
@@ -69,6 +71,45 @@ def test_the_share_of_hindsight_goals(make_episodes: MakeEpisodes) -> None:
     batch = _draw(episodes, hindsight_share=0.4, batch_size=4000)
     own = (batch.goal == episodes.goal[_where(batch)]).all(1)
     assert float(own.float().mean()) == pytest.approx(0.6, abs=0.04)
+
+
+BRINGS = BringToGoal(0, 3, rest_height=0.02, success_radius=0.055)
+
+
+def _brought(make_episodes: MakeEpisodes, goal_step: int) -> Episodes:
+    """The cube moves 1 cm a step, and is within 5.5 cm of the goal from 5 steps before it on."""
+    episodes = make_episodes(40, steps=STEPS)
+    episodes.observation[..., 2] = 0.02
+    goal = episodes.observation[:, :1, :2].expand(-1, STEPS, -1).clone()
+    goal[..., 1] = goal_step / 100
+    return replace(episodes, goal=goal)
+
+
+def test_steps_behind_the_end_of_an_episode_are_not_drawn(make_episodes: MakeEpisodes) -> None:
+    episodes = _brought(make_episodes, goal_step=9)
+    gone = episodes.observation[::2, 7:, 1]
+    gone += 1.0  # the cube slides past the goal: the episode has ended all the same
+    batch = _draw(episodes, BRINGS, hindsight_share=0.0, return_steps=1, batch_size=2000)
+    _, step = _where(batch)
+    assert set(step.tolist()) == {0, 1, 2, 3}  # arrival 4 is at the goal
+    assert torch.equal(batch.end[:, 0] == 1.0, step == 3)
+
+
+def test_a_goal_that_is_reached_already_is_no_hindsight_goal(make_episodes: MakeEpisodes) -> None:
+    episodes = _brought(make_episodes, goal_step=100)  # never reached
+    batch = _draw(episodes, BRINGS, hindsight_share=1.0, batch_size=4000)
+    _, step = _where(batch)
+    goal_step = (batch.goal[:, 1] * 100).round().long()
+    own = goal_step == 100
+    # A later position is a goal if it is 6 cm or more away; from step 5 on none is.
+    assert set((goal_step - step)[~own].tolist()) == {6, 7, 8, 9, 10}
+    assert own[step > 4].all()
+    assert not own[step == 0].all()
+
+
+def test_if_every_episode_has_ended_all_steps_are_drawn(make_episodes: MakeEpisodes) -> None:
+    batch = _draw(_brought(make_episodes, goal_step=0), BRINGS, batch_size=500)
+    assert set(_where(batch)[1].tolist()) == set(range(STEPS))
 
 
 def test_transitions_end_with_the_steps_that_count(make_episodes: MakeEpisodes) -> None:

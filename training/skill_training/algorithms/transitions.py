@@ -73,7 +73,8 @@ def draw_transitions(
     device = episodes.action.device
     ended = task.ended(episodes)
     if ended is not None:
-        live = (~ended | ended.all()).nonzero()
+        running = ~ended & episodes.valid[:, 1:]
+        live = (running | ~running.any()).nonzero()
         b, t = live[torch.randint(len(live), (count,), generator=generator).to(device)].unbind(1)
         last = episodes.counted[b]
     elif episodes.length is None:
