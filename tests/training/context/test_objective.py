@@ -37,7 +37,9 @@ def _contrasted(
     sample: Ranked | Pairs, episodes: Episodes, loss: str, coefficient: float = 0.01
 ) -> Contrasted:
     config = ContrastiveConfig(loss=loss, gap_coefficient=coefficient)
-    return Contrasted(config=config, sample=sample, episodes=episodes, ranks=episodes.returns)
+    return Contrasted(
+        config=config, sample=sample, episodes=episodes, ranks=episodes.returns / episodes.counted
+    )
 
 
 @pytest.fixture
@@ -162,7 +164,8 @@ def test_the_episodes_drawn_are_those_of_the_sample(
     for _ in range(10):
         drawn = term.draw(replay, generator)
         assert drawn is not None
-        assert torch.equal(drawn.episodes.returns, newest[drawn.sample.episodes])
+        scores = drawn.episodes.returns / drawn.episodes.counted
+        assert torch.equal(scores, newest[drawn.sample.episodes])
         assert float(drawn.episodes.returns.min()) >= 36 - 16
         if isinstance(drawn.sample, Ranked):
             half = drawn.sample.positive.numel()

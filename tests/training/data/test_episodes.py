@@ -40,18 +40,26 @@ def test_the_newest_episodes_are_kept(make_episodes: MakeEpisodes) -> None:
     for first in range(0, 24, 4):
         replay.add(make_episodes(4, first=first))
         assert len(replay) == min(first + 4, 10)
-    places, task, returns = replay.newest(100)
-    assert returns.tolist() == list(range(23, 13, -1))
+    places, task, scores = replay.newest(100)
+    numbers = list(range(23, 13, -1))
+    assert scores.tolist() == pytest.approx([number / 10 for number in numbers])  # of ten steps
     assert task.tolist() == [number // 4 for number in range(23, 13, -1)]
-    assert replay.at(places).observation[:, 0, 6].tolist() == returns.tolist()
-    assert replay.newest(3)[2].tolist() == [23, 22, 21]
+    assert replay.at(places).observation[:, 0, 6].tolist() == numbers
+    assert replay.newest(3)[2].tolist() == pytest.approx([2.3, 2.2, 2.1])
+
+
+def test_an_episode_is_scored_by_the_steps_that_count(make_episodes: MakeEpisodes) -> None:
+    replay = EpisodeReplay(10)
+    replay.add(replace(make_episodes(4, first=1), length=torch.tensor([10, 1, 2, 5])))
+    # Returns 1 to 4, newest first.
+    assert replay.newest(4)[2].tolist() == pytest.approx([4 / 5, 3 / 2, 2 / 1, 1 / 10])
 
 
 def test_release_fault_2_an_uninitialised_slot_is_never_seen(make_episodes: MakeEpisodes) -> None:
     replay = EpisodeReplay(50)
     assert [len(part) for part in replay.newest(5)] == [0, 0, 0]
     replay.add(make_episodes(3, first=7))
-    assert sorted(replay.newest(50)[2].tolist()) == [7, 8, 9]
+    assert sorted(replay.newest(50)[2].tolist()) == pytest.approx([0.7, 0.8, 0.9])
     drawn = replay.sample(200, _generator())
     assert set(drawn.returns.tolist()) == {7, 8, 9}
     assert torch.equal(drawn.observation[:, 0, 6], drawn.returns)
@@ -67,7 +75,7 @@ def test_demonstrations_are_never_overwritten(make_episodes: MakeEpisodes) -> No
     assert int((drawn.returns >= 100).sum()) == 10
     assert set(drawn.returns.tolist()) == {8, 9, 10, 11, 100, 101}
     assert len(replay) == 4
-    assert 100 not in replay.newest(100)[2].tolist()
+    assert max(replay.newest(100)[2].tolist()) < 10.0
 
 
 def test_before_the_first_round_only_demonstrations_are_drawn(

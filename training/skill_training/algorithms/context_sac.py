@@ -10,6 +10,10 @@ Differences from the release (there -> here), with the reason:
       small gradient, move the encoder about sqrt(2) times as far. In the release, a contrastive
       term of any size thus makes the encoder learn faster than in TESAC.
       ``contrastive.optimizer_steps`` selects either.
+    - Actor and critic learn from all transitions of 16 trajectories a step -> from 256 of a block.
+    - Adam's epsilon 1e-8 -> 1e-5 in the encoder.
+    - Hidden layers, discount, target rate and initial entropy coefficient: see each recipe.
+    - Raw observations -> divided by typical magnitudes.
     - Those of the contrastive term: ``skill_training.context.objective``.
     - Encoder unrolled at every gradient step -> once per block of ``updates_per_block`` steps.
     - Goals in the encoder's input -> no goal there, since transitions get hindsight goals.

@@ -4,14 +4,18 @@ Differences from the SaMI release (there -> here), with the reason:
     - Weight about .004 (SaTESAC, SaCCM on Panda) and .01 (CCM) -> 1 (``weight``).
     - Loss of pairwise sigmoids -> the paper's K-sample form; ``loss`` selects it.
     - Positive key: momentum embedding of the same trajectories at all steps -> of another good
-      trajectory of the group at the same step, which excludes agreement within one trajectory.
+      trajectory of the group at the same step, which excludes agreement within one trajectory. The
+      pairwise form keeps the release's pairs of a trajectory with itself, at the same step.
+    - Weights of the returns' gap in the pairwise form: .1 in the release's MuJoCo runs -> .01
+      everywhere (``gap_coefficient``). Its weighted InfoNCE is left out.
     - Negatives of CCM from one other task -> from all other tasks.
     - Positives of SaCCM drawn with replacement -> without, so that there may be fewer of them.
     - Trajectories of the whole buffer -> of the newest episodes (``pool``).
 
 A trajectory is an entry of the replay. In ``skill-train context`` that is a window of an episode:
-two windows of one episode may be a positive pair, a window is ranked by its own return, and
-``EARLIEST`` leaves out the beginning of a window.
+two windows of one episode may be a positive pair, a window is ranked by its own rewards, and
+``EARLIEST`` leaves out the beginning of a window. Trajectories are ranked by their reward per step,
+as in the release.
 """
 
 from __future__ import annotations
@@ -71,8 +75,8 @@ class ContrastiveConfig:
     """Factor on the return gap, which weights the sigmoid loss of ranked trajectories."""
 
     rank: Literal["return", "advantage"] = "return"
-    """Quantity that makes a trajectory good. advantage: return minus the part of it that a
-    regression on the start and the goal explains."""
+    """Quantity that makes a trajectory good: its return per step. advantage: that minus the part of
+    it that a regression on the start and the goal explains."""
 
     optimizer_steps: Literal["joint", "separate"] = "joint"
     """joint: one step of the encoder on the sum of the losses. separate: as in the authors'
@@ -89,7 +93,7 @@ class Contrasted:
     episodes: Episodes
     """The episodes at ``sample.episodes``, in that order."""
     ranks: Tensor
-    """``(E,)`` return or advantage of each, by which they are good or bad."""
+    """``(E,)`` mean reward or advantage of each, by which they are good or bad."""
 
     @property
     def queries(self) -> Episodes:
@@ -129,7 +133,7 @@ class Contrasted:
         query = context.unflatten(0, good.shape)
         positive, negative = key[good], key[bad]
         if self.config.loss == "sigmoid":
-            rank = self.ranks / self.episodes.counted
+            rank = self.ranks
             gap = return_gap_weight(rank[good], rank[bad], self.config.gap_coefficient)
             return pairwise_sigmoid_loss(query, positive, negative, gap)
         # The positive of a query is another good trajectory of its task.
@@ -175,12 +179,12 @@ class ContrastiveTerm:
         """Returns trajectories for one step, or None if the method or the replay has none."""
         if self.config.sampling == "tesac" or self.config.weight == 0:
             return None
-        places, task, returns = replay.newest(self.config.pool)
+        places, task, scores = replay.newest(self.config.pool)
         if self.config.rank == "advantage":
-            returns = advantages(replay.starts(places), returns)
-        sample = self._sampling.draw(task, returns, self.config.batch, generator)
+            scores = advantages(replay.starts(places), scores)
+        sample = self._sampling.draw(task, scores, self.config.batch, generator)
         if sample is None:
             return None
         episodes = replay.at(places[sample.episodes])
-        ranks = returns[sample.episodes].to(episodes.returns.device)
+        ranks = scores[sample.episodes].to(episodes.returns.device)
         return Contrasted(config=self.config, sample=sample, episodes=episodes, ranks=ranks)

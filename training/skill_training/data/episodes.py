@@ -206,14 +206,22 @@ class EpisodeReplay:
         return torch.cat(parts, dim=-1).cpu()
 
     def newest(self, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns indices, tasks and returns of the newest ``count`` episodes, on the CPU."""
+        """Returns indices, tasks and scores of the newest ``count`` episodes, on the CPU.
+
+        The score is the mean reward of the steps that count, so that an episode that ends early is
+        not ranked by its length.
+        """
         count = min(count, self._filled)
         places = (self._next - 1 - torch.arange(count)) % self._capacity
         if not count:
             return places, torch.zeros(0, dtype=torch.int64), torch.zeros(0)
         on_device = places.to(self._device)
-        task, returns = self._store["task"][on_device], self._store["returns"][on_device]
-        return places, task.cpu(), returns.cpu()
+        task, score = self._store["task"][on_device], self._store["returns"][on_device]
+        if "length" in self._store:
+            score = score / self._store["length"][on_device]
+        else:
+            score = score / self._store["action"].shape[1]
+        return places, task.cpu(), score.cpu()
 
     def state_dict(self) -> dict[str, Any]:
         """Returns copies of the stored episodes, the index of the next one and the capacity."""

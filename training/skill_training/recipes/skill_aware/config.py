@@ -48,8 +48,8 @@ class BenchmarkSacConfig(ContextSacConfig):
     then learns what the demonstrator does in states that the policy reaches."""
 
     imitation_filter: bool = False
-    """Imitate only if the critic values the demonstrated action above the policy's own. With the
-    filter the critic values demonstrations too late, and the policy reaches half their success."""
+    """Imitate only if the critic values the demonstrator's action above the policy's own. With the
+    filter the policy pushes and rolls where that pays sooner; without, it picks as the script."""
 
     discount: Discount = 0.95
     """Discount factor per control step, as in the release."""
