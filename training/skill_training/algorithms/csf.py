@@ -19,14 +19,17 @@ Differences from the paper or its code (there -> here), with the reason:
       is curved differently for each seed, and a free matrix can lose a dimension.
     - Two layers of 1024 -> two layers of 256. They fit one CPU core and suffice for the tabletop.
     - Actor with tanh hidden layers -> ReLU, as in every other network.
-    - Actor's last layer initialised ten times smaller -> torch's default, as every other layer.
+    - Xavier's initial weights, biases 0, the actor's last layer ten times smaller -> torch's
+      defaults; a linear representation starts orthogonal and has no bias.
+    - Log density of an action with a floor of 1e-6 under 1 - a^2 -> exact.
     - Log standard deviation clipped to [ln 1e-6, 2] -> to [-5, 2]. A converged skill keeps a
       standard deviation of at least .0067 before tanh.
     - Learning rate 1e-4 -> 3e-4, and 1e-3 for a 'rotation' or 'linear' representation. Runs take
       minutes (50,000 gradient steps) instead of days (2,000,000).
     - Untrained policy in the first steps -> uniform random actions in the first 10,000 environment
       steps (whole rounds), so that early data do not depend on the actor's initial weights.
-    - Rounds of 8 episodes of 200 steps -> 32 episodes of 100. The scenes are stepped as one batch.
+    - Rounds of 8 episodes of 200 steps -> 32 episodes of 100, of 200 in the bodies. The scenes are
+      stepped as one batch. At the same ratio a body's round has 200 gradient steps instead of 50.
     - One kind of start -> mixed starts: end effector low (half of the episodes), at any height (a
       quarter), or lowered beside the cube (a quarter). The last is an exploration aid: contact
       occurs early.
@@ -38,7 +41,8 @@ Differences from the paper or its code (there -> here), with the reason:
     - Named entries, the rotation, the learning rates, the starts and the fixed magnitudes are those
       of the tabletop. In every other world the default is a linear representation of the whole
       observation, divided by the typical change of each entry in one step, observations normalised
-      by statistics of random rollouts, and a learning rate of 1e-3 throughout.
+      by statistics of random rollouts of whole episodes (in the papers of 50 steps), and a learning
+      rate of 1e-3 throughout.
 """
 
 from __future__ import annotations
