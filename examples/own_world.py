@@ -46,19 +46,36 @@ class Disc(gymnasium.Env[dict[str, Any], Any]):
         return {"position": self.position, "velocity": self.velocity}
 
 
+def steps(text: str) -> int:
+    """Returns a number of environment steps, at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"takes a number from 1 on, got {text}")
+    return value
+
+
 def main() -> None:
-    """Trains and exports."""
+    """Trains and exports, or explains why it cannot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--env-steps", type=int, default=160_000)
+    parser.add_argument("--env-steps", type=steps, default=160_000)
     parser.add_argument("--run-dir", type=Path, default=Path("logs/disc"))
     arguments = parser.parse_args()
 
+    try:
+        train(arguments.env_steps, arguments.run_dir)
+    except skill_training.TrainingError as error:
+        raise SystemExit(f"own_world.py: {error}") from None
+
+
+def train(env_steps: int, run_dir: Path) -> None:
+    """Trains in a run directory, or continues the run there."""
     config = skill_training.default_config("csf", "own_world:Disc")
     task = replace(config.task, coordinates=("position",), cell=0.5, episode_steps=100)
-    config = replace(config, task=task, run=replace(config.run, env_steps=arguments.env_steps))
-    run = skill_training.RunDirectory(arguments.run_dir)
+    config = replace(config, task=task, run=replace(config.run, env_steps=env_steps))
+    run = skill_training.RunDirectory(run_dir)
     skill_training.start_or_continue(run, config)
-    skill_training.train(run)
+    if not skill_training.train(run):
+        raise SystemExit("own_world.py: stopped with a checkpoint; the same command continues")
     print(f"wrote {run.policy}; score it with:")
     print(f"cd examples && skill-eval --model {run.policy.resolve()} --world own_world:Disc")
 

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 from tqdm import tqdm
 
-from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.inputs import names_of, open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Seeds, Some
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
@@ -46,13 +47,13 @@ NEAR_M = (0.05, 0.03)
 class Config:
     """Policies of the Panda with the limits of an FR3."""
 
-    models: tuple[Path, ...] = tuple(
+    models: Some[Path] = tuple(
         Path(f"models/{name}_panda.onnx") for name in ("csf", "metra", "goal")
     )
     """Policy files that take goals."""
-    goals: int = 128
+    goals: PositiveInt = 128
     """Goals within 15 cm of the centre of the table, for each seed."""
-    seeds: tuple[int, ...] = (100, 101, 102)
+    seeds: Seeds = (100, 101, 102)
     """Evaluation seeds."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -133,7 +134,7 @@ def main(config: Config) -> None:
     """Measures, prints the table and writes the result."""
     rows: list[list[str]] = []
     result: dict[str, dict[str, list[dict[str, object]]]] = {}
-    for path in config.models:
+    for name, path in names_of(config.models).items():
         policy = open_policy(path)
         try:
             check_fits_tabletop(policy.manifest)
@@ -143,8 +144,8 @@ def main(config: Config) -> None:
             raise SystemExit(f"{path} takes no goals; name policy files that do")
         for arm in (PANDA, FR3):
             found = scores(config, policy, arm)
-            rows.append(row(path.stem, arm, found))
-            result.setdefault(path.stem, {})[arm.name] = [vars(each) for each in found]
+            rows.append(row(name, arm, found))
+            result.setdefault(name, {})[arm.name] = [vars(each) for each in found]
     print(f"{config.goals} goals for each of the seeds {seed_text(config.seeds)}\n")
     heads = [f"within {100 * near:g} cm" for near in NEAR_M]
     print_table(["policy", "limits", *heads, "refused set-points"], rows)
@@ -152,4 +153,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.arms.fr3_limits", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.arms.fr3_limits", description=__doc__)

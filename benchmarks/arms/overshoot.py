@@ -15,9 +15,10 @@ from pathlib import Path
 
 import mujoco
 import numpy as np
-import tyro
 
 from benchmarks.arms.torque_law import CYCLE_S
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Rates, Seed
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
@@ -39,11 +40,11 @@ MARGIN_RAD = 0.3
 class Config:
     """Shares of the limits, and the number of motions."""
 
-    shares: tuple[float, ...] = (1.0, 0.9, 0.85, 0.8)
+    shares: Rates = (1.0, 0.9, 0.85, 0.8)
     """Shares of the velocity limits, as given to --speed."""
-    motions: int = 30
+    motions: PositiveInt = 30
     """Motions of 3 s, each from another posture, for every robot and share."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of postures and targets."""
     json: Path | None = None
     """Write the result to this file."""
@@ -116,4 +117,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.arms.overshoot", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.arms.overshoot", description=__doc__)

@@ -23,7 +23,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import tyro
 from tqdm import tqdm
 
 from benchmarks.arms.torque_law import (
@@ -35,6 +34,8 @@ from benchmarks.arms.torque_law import (
     trained_plant,
 )
 from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Seed
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
@@ -83,9 +84,9 @@ class Config:
 
     model: Path = Path("models/csf_panda.onnx")
     """Policy file."""
-    episodes: int = 16
+    episodes: PositiveInt = 16
     """Episodes of 4 s, each with a skill or a goal of its own."""
-    seed: int = 100
+    seed: Seed = 100
     """Evaluation seed."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -284,4 +285,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.arms.plant_parity", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.arms.plant_parity", description=__doc__)

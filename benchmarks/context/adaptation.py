@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 from matplotlib.figure import Figure
 from numpy.lib.stride_tricks import sliding_window_view
 from tqdm import tqdm
@@ -35,6 +34,8 @@ from benchmarks.context.goal_serving import (
 from benchmarks.context.identification import AFTER_CONTACT_STEPS, identify
 from benchmarks.lib.figures import COLOURS, save, tidy
 from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Seeds
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_proto.arrays import Array, Flags
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, TabletopConfig
@@ -71,11 +72,11 @@ class Config:
 
     model: Path = Path("models/goal_panda.onnx")
     """A goal policy with a context encoder."""
-    goals: int = 256
+    goals: PositiveInt = 256
     """Number of scenes; each gets a goal every 2.4 s."""
-    seeds: tuple[int, ...] = (100, 101)
+    seeds: Seeds = (100, 101)
     """Evaluation seeds of starts and goals; the rates pool all seeds."""
-    figure: Path | None = Path("docs/images/adaptation.png")
+    figure: Path | None = Path("logs/adaptation.png")
     """File of the figure; None draws no figure."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -232,11 +233,9 @@ def print_changes(
 
 
 def main(config: Config) -> None:
-    """Measures, prints the tables, draws the figure and writes the result."""
+    """Measures, prints the tables, writes the result and draws the figure."""
     policy = open_policy(config.model)
     check_adapts(policy)
-    if config.goals < 1 or not config.seeds:
-        raise SystemExit("--goals must be at least 1, and --seeds needs at least one seed")
     known = quantities(policy)
     contexts = dict.fromkeys(after for _, after in CHANGES.values())
     steps = (BEFORE_STEPS + AFTER_STEPS + JUDGED_STEPS) * len(config.seeds)
@@ -265,8 +264,6 @@ def main(config: Config) -> None:
             ["log quantity", *times],
             [[name, *(f"{row[i]:.2f}" for row in r2)] for i, name in enumerate(known)],
         )
-    if config.figure is not None:
-        draw(served, fresh, config.figure)
     rates = {
         name: {
             "through": run.curve()[1].tolist(),
@@ -283,7 +280,9 @@ def main(config: Config) -> None:
             "r2": r2,
         },
     )
+    if config.figure is not None:
+        draw(served, fresh, config.figure)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.context.adaptation", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.context.adaptation", description=__doc__)

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -29,6 +28,8 @@ from tqdm import tqdm
 
 from benchmarks.lib.figures import COLOURS, save, tidy
 from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Seed
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array, Ids
 from skill_robots.motion.policy_support import UnsupportedPolicyError
@@ -64,11 +65,11 @@ class Config:
     """A policy of the skill-aware benchmark with a context encoder."""
     engine: Engine = "bullet"
     """bullet: the published benchmark. mujoco: its MuJoCo twin."""
-    episodes: int = 20
+    episodes: PositiveInt = 20
     """Episodes in each cell."""
-    seed: int = 100
+    seed: Seed = 100
     """Evaluation seed of starts, folds and projection."""
-    neighbors: int = 30
+    neighbors: PositiveInt = 30
     """UMAP's number of neighbours; a larger number preserves more of the global structure."""
     figure: Path = Path("build/contexts.png")
     """File of the figure."""
@@ -232,11 +233,9 @@ def _legend(axes: Axes) -> tuple[list[Any], list[str]]:
 
 
 def main(config: Config) -> None:
-    """Runs the policy, prints the table, draws the figure and writes the result."""
+    """Runs the policy, prints the table, writes the result and draws the figure."""
     if importlib.util.find_spec("umap") is None:
         raise SystemExit("umap-learn is not installed; run: pip install 'skill-serve[figures]'")
-    if config.episodes < 1:
-        raise SystemExit("--episodes must be at least 1")
     policy = open_policy(config.model)
     try:
         check_fits_skill_aware(policy.manifest)
@@ -267,9 +266,9 @@ def main(config: Config) -> None:
         f"\n{config.model.name} on {config.engine}, {config.episodes} episodes in each cell, "
         f"evaluation seed {config.seed}"
     )
-    draw(contexts, project(contexts, config), config.figure)
     write_json(config.json, {"model": config.model.name, "engine": config.engine, "read": rows})
+    draw(contexts, project(contexts, config), config.figure)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.context.context_map", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.context.context_map", description=__doc__)

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 from tqdm import tqdm
 
 from benchmarks.lib.inputs import named, open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloats, Some
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.observation import PUSH_OBSERVATION, layout
@@ -67,12 +68,12 @@ MIN_GAP = 0.05
 class Config:
     """Goals reached, by friction and mass."""
 
-    runs: tuple[str, ...]
+    runs: Some[str]
     """NAME=DIR,DIR,...: finished runs of one kind, one directory per training seed. The runs named
     told (true context) and untold (context-free) are the bounds."""
     skills: Path | None = Path("models/csf_panda.onnx")
     """Skill policy at fixed speeds; None omits its rows."""
-    speeds: tuple[float, ...] = (0.3, 0.5, 1.0)
+    speeds: PositiveFloats = (0.3, 0.5, 1.0)
     """Factors on the actions of the skill policy near the cube."""
     next_goal: bool = True
     """Also measure a second goal, for runs with an encoder."""
@@ -319,4 +320,6 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.context.goals_at_rest", description=__doc__))
+    run_program(
+        main, Config, prog="python -m benchmarks.context.goals_at_rest", description=__doc__
+    )

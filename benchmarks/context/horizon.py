@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import tyro
 from tqdm import tqdm
 
 from benchmarks.context.goal_serving import (
@@ -32,6 +31,8 @@ from benchmarks.context.goal_serving import (
     trained_range,
 )
 from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt, Seed
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, TabletopConfig
@@ -55,15 +56,15 @@ class Config:
 
     model: Path = Path("models/goal_panda.onnx")
     """A goal policy with a context encoder."""
-    minutes: int = 10
+    minutes: PositiveInt = 10
     """Simulated time of each rule [min]."""
-    scenes: int = 32
+    scenes: PositiveInt = 32
     """Number of scenes."""
-    goal_s: float = 3.0
+    goal_s: PositiveFloat = 3.0
     """Time between two goals; a goal is evaluated after 2.4 s [s]."""
-    context_s: float = 30.0
+    context_s: PositiveFloat = 30.0
     """Time between two changes of mass and friction [s]."""
-    seed: int = 100
+    seed: Seed = 100
     """Evaluation seed of starts, goals and contexts; the same for each rule."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -176,4 +177,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.context.horizon", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.context.horizon", description=__doc__)

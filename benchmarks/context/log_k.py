@@ -17,7 +17,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-import tyro
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm import tqdm
@@ -27,6 +26,8 @@ from benchmarks.context.goal_episodes import EPISODES_PER_TASK, collect
 from benchmarks.context.goal_serving import check_takes_goals
 from benchmarks.lib.figures import COLOURS, save, tidy
 from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Counts, PositiveInt, Seeds
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_robots.observation import PUSH_OBSERVATION, scales
 from skill_training.context.objective import ContrastiveConfig
@@ -63,19 +64,19 @@ class Config:
 
     model: Path = Path("models/goal_panda.onnx")
     """Policy that records the episodes; it takes goals on the tabletop."""
-    tasks: int = 256
+    tasks: PositiveInt = 256
     """Training tasks; a task has one mass, one friction and 8 episodes."""
-    held_out: int = 64
+    held_out: PositiveInt = 64
     """Held-out tasks, for the probe."""
-    batches: tuple[int, ...] = (16, 64, 256)
+    batches: Counts = (16, 64, 256)
     """Episodes in a contrastive batch."""
-    steps: int = 2000
+    steps: PositiveInt = 2000
     """Gradient steps of each run."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     """Training seeds of encoder and batches."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Device of the encoder."""
-    figure: Path | None = Path("docs/images/log_k.png")
+    figure: Path | None = Path("logs/log_k.png")
     """File of the figure; None draws no figure."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -204,7 +205,7 @@ def _line(axes: Axes, values: dict[int, list[float]], style: dict[str, str]) -> 
 
 
 def main(config: Config) -> None:
-    """Measures, prints the table, draws the figure and writes the result."""
+    """Measures, prints the table, writes the result and draws the figure."""
     torch.set_num_threads(1)
     if config.device == "cuda" and not torch.cuda.is_available():
         raise SystemExit("--device cuda: this machine has no CUDA device; use --device cpu")
@@ -230,8 +231,6 @@ def main(config: Config) -> None:
         f"{config.steps} gradient steps on {config.device}, training seeds "
         f"{seed_text(config.seeds)}"
     )
-    if config.figure is not None:
-        draw(found, config.figure)
     plain = {
         name: {
             str(batch): [asdict(outcome) for outcome in outcomes] for batch, outcomes in by.items()
@@ -239,7 +238,9 @@ def main(config: Config) -> None:
         for name, by in found.items()
     }
     write_json(config.json, {"tasks": config.tasks, "steps": config.steps, "runs": plain})
+    if config.figure is not None:
+        draw(found, config.figure)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.context.log_k", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.context.log_k", description=__doc__)

@@ -16,14 +16,18 @@ from __future__ import annotations
 
 import sys
 
-import tyro
-
 from benchmarks.discovery.comparison.in_world import WorldOptions, compare
 from benchmarks.discovery.comparison.rows import ABLATIONS
 from benchmarks.discovery.comparison.study import split_words
+from benchmarks.lib.program import run_program
 
 if __name__ == "__main__":
     own, after = split_words(sys.argv[1:])
     prog = "python -m benchmarks.discovery.ablations"
-    options = tyro.cli(WorldOptions, prog=prog, description=__doc__, args=own)
-    compare("Ablations of CSF", options, ABLATIONS, after)
+    run_program(
+        lambda options: compare("Ablations of CSF", options, ABLATIONS, after),
+        WorldOptions,
+        prog=prog,
+        description=__doc__,
+        args=own,
+    )

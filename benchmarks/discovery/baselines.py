@@ -15,14 +15,18 @@ from __future__ import annotations
 
 import sys
 
-import tyro
-
 from benchmarks.discovery.comparison.in_world import WorldOptions, compare
 from benchmarks.discovery.comparison.rows import BASELINES
 from benchmarks.discovery.comparison.study import split_words
+from benchmarks.lib.program import run_program
 
 if __name__ == "__main__":
     own, after = split_words(sys.argv[1:])
     prog = "python -m benchmarks.discovery.baselines"
-    options = tyro.cli(WorldOptions, prog=prog, description=__doc__, args=own)
-    compare("Algorithms", options, BASELINES, after)
+    run_program(
+        lambda options: compare("Algorithms", options, BASELINES, after),
+        WorldOptions,
+        prog=prog,
+        description=__doc__,
+        args=own,
+    )

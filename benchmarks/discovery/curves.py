@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.lib.figures import COLOURS, save, tidy
 from benchmarks.lib.inputs import named
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Some
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_training.errors import TrainingError
@@ -66,7 +67,7 @@ MORE_UPDATES = (11_000,)
 class Config:
     """Coverage during training."""
 
-    runs: tuple[str, ...]
+    runs: Some[str]
     """NAME=DIR,DIR,...: run directories of one kind, one for each training seed."""
     out: Path = Path("logs/discovery/curves.png")
     """The picture."""
@@ -194,7 +195,6 @@ def main(config: Config) -> None:
     if any(curve.world == PUBLISHED_WORLD for one in kinds.values() for curve in one):
         kinds[PUBLISHED_NAME] = [published()]
     print_curves(kinds)
-    draw(kinds, config.out)
     result = {
         name: [
             {
@@ -207,7 +207,8 @@ def main(config: Config) -> None:
         for name, curves in kinds.items()
     }
     write_json(config.json, {"curves": result})
+    draw(kinds, config.out)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.discovery.curves", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.discovery.curves", description=__doc__)

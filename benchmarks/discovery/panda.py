@@ -26,8 +26,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from benchmarks.discovery.comparison.rows import PANDA, PANDA_AIDS
 from benchmarks.discovery.comparison.scoring import PLANE
 from benchmarks.discovery.comparison.study import (
@@ -45,6 +43,8 @@ from benchmarks.discovery.comparison.tables import (
     steps_until,
     write_scores,
 )
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt
 from skill_robots.worlds.registry import TABLETOP
 
 COLUMNS: Columns = {
@@ -80,7 +80,7 @@ class Config(StudyOptions):
 
     folder: Path = Path("logs/discovery/panda")
     """Folder of the run directories (160 MB each at 640,000 steps), their logs and the scores."""
-    env_steps: int = 640_000
+    env_steps: PositiveInt = 640_000
     """Environment steps of each run."""
     picture: Path | None = None
     """Bar picture of the share of episodes that moved the cube more than 10 cm."""
@@ -118,19 +118,20 @@ def main(config: Config, common: Sequence[str]) -> None:
     flags = [*common, *(() if given else EVAL_INTERVAL)]
     scored, failures = run_study(config, (*PANDA, *PANDA_AIDS), TABLETOP, flags)
     print_tables(scored)
+    write_scores(config, scored, {"env_steps": config.env_steps, "flags": flags})
     if config.picture is not None:
         draw_bars(
             scored, "moved_share_10cm", "episodes with the cube moved > 10 cm", config.picture
         )
-    write_scores(config, scored, {"env_steps": config.env_steps, "flags": flags})
     report_failures(failures)
 
 
 if __name__ == "__main__":
     own, after = split_words(sys.argv[1:])
-    main(
-        tyro.cli(
-            Config, prog="python -m benchmarks.discovery.panda", description=__doc__, args=own
-        ),
-        after,
+    run_program(
+        lambda config: main(config, after),
+        Config,
+        prog="python -m benchmarks.discovery.panda",
+        description=__doc__,
+        args=own,
     )

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-import tyro
 
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Some
 from benchmarks.lib.report import print_table, write_json
 from skill_robots.worlds.camera.camera import make_camera
 from skill_robots.worlds.errors import WorldError
@@ -42,13 +43,13 @@ ENCODERS = ((16, 32, 32, 32), (48, 96, 192, 384))
 class Config:
     """Frames and gradient steps."""
 
-    size: int = 64
+    size: PositiveInt = 64
     """Height and width of a frame [pixel]."""
-    batch: int = 256
+    batch: PositiveInt = 256
     """Transitions of a gradient step."""
-    repeats: int = 3
+    repeats: PositiveInt = 3
     """Measurements of each row, of which the fastest counts."""
-    cameras: tuple[tuple[str, str], ...] = field(default=CAMERAS)
+    cameras: Some[tuple[str, str]] = field(default=CAMERAS)
     """Worlds and their cameras."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -134,4 +135,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.discovery.pixels", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.discovery.pixels", description=__doc__)

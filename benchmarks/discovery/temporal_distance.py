@@ -29,6 +29,8 @@ from matplotlib.figure import Figure
 from benchmarks.discovery.comparison.phi import NoPhiError, Phi, load_phi
 from benchmarks.lib.figures import COLOURS, save, tidy
 from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Seed
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array, Ids
 from skill_proto.manifest import PolicyManifest
@@ -55,9 +57,9 @@ class Config:
 
     source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN|FILE")]
     """A finished run directory, or a policy file."""
-    skills: int = 48
+    skills: PositiveInt = 48
     """Number of skills; each runs once."""
-    seed: int = 100
+    seed: Seed = 100
     """Evaluation seed."""
     out: Path = Path("logs/discovery/temporal_distance.png")
     """The picture."""
@@ -233,12 +235,12 @@ def main(config: Config) -> None:
         ["policy", "world", "correlation", "slope", "|φ step|", "steps ≤ 1", "pairs ≤ steps"],
         [[policy.manifest.name, world.spec.name, *(f"{value:.3f}" for value in metrics.values())]],
     )
+    write_json(config.json, {"source": str(config.source), "seed": config.seed, **metrics})
     coordinates = world.spec.coordinates
     names = "" if coordinates is None else f"{', '.join(coordinates.names)} [{coordinates.unit}]"
     draw(rollouts, steps, distances, names, config.out)
-    write_json(config.json, {"source": str(config.source), "seed": config.seed, **metrics})
 
 
 if __name__ == "__main__":
     prog = "python -m benchmarks.discovery.temporal_distance"
-    main(tyro.cli(Config, prog=prog, description=__doc__))
+    run_program(main, Config, prog=prog, description=__doc__)

@@ -16,11 +16,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-import tyro
 from tqdm import tqdm
 
 from benchmarks.gpu.kinds import KINDS, Device, Kind, Speed, train
 from benchmarks.gpu.service import ROWS, round_trips
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Some
 from benchmarks.lib.report import print_table, write_json
 from skill_runtime.console.exit_codes import USAGE
 
@@ -34,13 +35,13 @@ NO_CUDA = (
 class Config:
     """Devices and extent."""
 
-    devices: tuple[Device, ...] = ("cuda", "cpu")
+    devices: Some[Device] = ("cuda", "cpu")
     """Devices to measure, in this order."""
     tests: bool = True
     """Run the tests that need CUDA."""
-    env_steps: int | None = None
+    env_steps: PositiveInt | None = None
     """Environment steps of each training; None: those of its kind."""
-    turns: int = 10
+    turns: PositiveInt = 10
     """Turns of 50 requests to the service, for each number of observations."""
     model: Path = Path("models/csf_panda.onnx")
     """Policy file of the service."""
@@ -129,4 +130,4 @@ def _text(speed: Speed) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Config, prog="python -m benchmarks.gpu", description=__doc__)))
+    run_program(main, Config, prog="python -m benchmarks.gpu", description=__doc__)

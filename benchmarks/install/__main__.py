@@ -20,8 +20,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
 from benchmarks.install.environment import (
     CLIENT,
     ROOT,
@@ -34,6 +32,8 @@ from benchmarks.install.environment import (
     run,
     size_mb,
 )
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Some
 from benchmarks.lib.report import print_table, write_json
 from skill_runtime.client import ClientError, SkillClient
 
@@ -65,7 +65,7 @@ IMPORT = (
 class Arguments:
     """Command-line options."""
 
-    rows: tuple[Row, ...] = ("client", "pip", "make")
+    rows: Some[Row] = ("client", "pip", "make")
     """client: skill-client alone, until it is imported. pip: `pip install skill-serve` and
     `skill-serve`. make: `make serve` in a copy of this checkout."""
     python: str = sys.executable
@@ -74,9 +74,8 @@ class Arguments:
     """File for the result."""
 
 
-def main() -> None:
+def main(arguments: Arguments) -> None:
     """Measures the rows and prints them."""
-    arguments = tyro.cli(Arguments, prog="python -m benchmarks.install", description=__doc__)
     measures: dict[Row, Callable[[str, Path], dict[str, float]]] = {
         "client": measure_client,
         "pip": measure_pip,
@@ -196,4 +195,4 @@ def has_moved(server: subprocess.Popen[bytes]) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main, Arguments, prog="python -m benchmarks.install", description=__doc__)

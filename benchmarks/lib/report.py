@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
+from benchmarks.lib.files import replace_bytes
 from skill_training.run.provenance import processor
 
 
@@ -36,7 +39,23 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def write_json(path: Path | None, result: Mapping[str, object]) -> None:
-    """Writes ``result`` and a description of the machine, if there is a path."""
+    """Writes ``result`` and a description of the machine, if there is a path.
+
+    The file is replaced as a whole. NaN and infinities, which JSON lacks, become null.
+    """
     if path is not None:
-        text = json.dumps({"machine": machine(), **result}, indent=2)
-        path.write_text(text + "\n", encoding="utf-8")
+        content = finite({"machine": machine(), **result})
+        text = json.dumps(content, indent=2, allow_nan=False)
+        replace_bytes(path, f"{text}\n".encode())
+
+
+def finite(value: object) -> object:
+    """Returns a value of JSON with None in place of NaN and infinities."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value).items()
+        return {key: finite(one) for key, one in items}
+    if isinstance(value, list | tuple):
+        return [finite(one) for one in cast("Sequence[object]", value)]
+    return value

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveFloats, PositiveInt, Seed
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
@@ -26,15 +27,15 @@ GRAVITY = 9.81
 class Config:
     """Coasting distance of a sliding cube."""
 
-    speed: float = 0.5
+    speed: PositiveFloat = 0.5
     """Speed at release [m/s]."""
-    friction: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0)
+    friction: PositiveFloats = (0.1, 0.2, 0.5, 1.0)
     """Friction coefficients."""
-    mass: tuple[float, ...] = (0.4, 0.8, 1.6)
+    mass: PositiveFloats = (0.4, 0.8, 1.6)
     """Masses [kg]; the distance should not depend on them."""
-    repeats: int = 16
+    repeats: PositiveInt = 16
     """Number of directions and yaws for each pair of mass and friction."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of starts and directions."""
     json: Path | None = None
     """Write the result to this file."""
@@ -92,4 +93,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.plant.friction", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.plant.friction", description=__doc__)

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import tyro
 from torch import Tensor, nn
 from tqdm import trange
 
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt, Seed
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.plant.scripted_pusher import ScriptedPusher
 from skill_proto.arrays import Array
@@ -47,17 +48,17 @@ class Config:
     """Range of the factor on joint stiffness."""
     sensor_noise: float = 0.0
     """Factor on the standard deviations of the sensor noise."""
-    episodes: int = 4096
+    episodes: PositiveInt = 4096
     """Number of rollouts, rounded up to blocks of 256; a fifth of them is held out."""
-    hidden: int = 64
+    hidden: PositiveInt = 64
     """Hidden size of the LSTM."""
-    epochs: int = 50
+    epochs: PositiveInt = 50
     """Passes over the training rollouts."""
-    batch: int = 32
+    batch: PositiveInt = 32
     """Episodes in a batch."""
-    learning_rate: float = 3e-3
+    learning_rate: PositiveFloat = 3e-3
     """Learning rate of Adam, annealed to zero along a cosine."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of rollouts, split and networks."""
     json: Path | None = None
     """Write the result to this file."""
@@ -209,4 +210,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.plant.identification", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.plant.identification", description=__doc__)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveFloats, PositiveInt, Seed
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.plant.scripted_pusher import ScriptedPusher
 from skill_proto.arrays import Array
@@ -25,17 +26,17 @@ from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 class Config:
     """Share of cubes pushed further than 10 cm."""
 
-    mass: tuple[float, ...] = (0.8, 1.6, 3.2, 5.0, 10.0)
+    mass: PositiveFloats = (0.8, 1.6, 3.2, 5.0, 10.0)
     """Masses [kg]."""
-    friction: tuple[float, ...] = (0.1, 0.2, 0.4, 0.6, 0.9, 1.2, 1.5)
+    friction: PositiveFloats = (0.1, 0.2, 0.4, 0.6, 0.9, 1.2, 1.5)
     """Friction coefficients."""
-    directions: int = 16
+    directions: PositiveInt = 16
     """Number of push directions for each pair of mass and friction."""
-    push_s: float = 1.5
+    push_s: PositiveFloat = 1.5
     """Duration of the push itself, without the approach [s]."""
-    limit_s: float = 5.0
+    limit_s: PositiveFloat = 5.0
     """Largest duration of approach and push together [s]."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the starts."""
     json: Path | None = None
     """Write the result to this file."""
@@ -108,4 +109,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.plant.push", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.plant.push", description=__doc__)

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import tyro
 from tqdm import tqdm
 
-from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.inputs import names_of, open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Count, PositiveInt, Seeds
 from benchmarks.lib.report import print_table, seed_text, write_json
 from benchmarks.safety.governed_scenes import KINDS, Refusal, Tally, run_skill_aware, run_tabletop
 from benchmarks.safety.press import PLACES, at_start, press
@@ -54,15 +55,15 @@ class Config:
     """Policy files."""
     baselines: tuple[BaselineName, ...] = ()
     """Random baselines."""
-    seeds: tuple[int, ...] = (100,)
+    seeds: Seeds = (100,)
     """Evaluation seeds; each takes about two minutes per model."""
     start: Literal["low", "high"] = "low"
     """Start on the tabletop; see `skill-eval --help`."""
-    episodes: int = 4
+    episodes: PositiveInt = 4
     """Episodes of each of 48 skills; each episode has its own start."""
-    goals: int = 128
+    goals: Count = 128
     """Goals within 15 cm of the centre of the table."""
-    cell_episodes: int = 50
+    cell_episodes: PositiveInt = 50
     """Episodes in each of the 20 cells of the skill-aware benchmark."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -70,7 +71,9 @@ class Config:
 
 def subjects(config: Config) -> dict[str, Subject]:
     """Returns the policies and baselines, by name."""
-    models: dict[str, Subject] = {path.stem: open_policy(path) for path in config.models}
+    models: dict[str, Subject] = {
+        name: open_policy(path) for name, path in names_of(config.models).items()
+    }
     baselines: dict[str, Subject] = {name: name for name in config.baselines}
     return models | baselines
 
@@ -225,4 +228,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.safety.governor", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.safety.governor", description=__doc__)

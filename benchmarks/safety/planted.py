@@ -15,9 +15,11 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import tyro
 from tqdm import tqdm
 
+from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Seeds
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.messages import FaultClass, Telemetry
 from skill_robots.motion.braking import BrakingPlanner, BrakingTrajectory
@@ -333,9 +335,9 @@ TRACKED = ("old_poses_are_used",)
 class Config:
     """Command-line options."""
 
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds: Seeds = (0, 1, 2, 3, 4)
     """One run per seed; odd seeds have a tracker."""
-    ticks: int = 50_000
+    ticks: PositiveInt = 50_000
     """Length of a run without a finding [servo periods]."""
     model: Path = Path("models/csf_panda.onnx")
     """Policy file to serve."""
@@ -356,6 +358,7 @@ def found(name: str, config: RunConfig) -> str | None:
 
 def main(config: Config) -> None:
     """Plants each bug, runs, and prints a table."""
+    open_policy(config.model)  # A missing file would look like a finding of every run.
     logging.disable(logging.CRITICAL)
     rows: list[list[str]] = []
     with tqdm(total=len(PLANTS) * len(config.seeds), disable=None, leave=False) as bar:
@@ -374,4 +377,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.safety.planted", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.safety.planted", description=__doc__)

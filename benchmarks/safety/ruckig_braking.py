@@ -25,9 +25,10 @@ from typing import Any, Protocol
 from unittest.mock import patch
 
 import numpy as np
-import tyro
 
 from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmState, JointTarget
@@ -62,9 +63,9 @@ class Config:
 
     model: Path = Path("models/csf_panda.onnx")
     """Policy file whose set-points are checked."""
-    seconds: float = 10.0
+    seconds: PositiveFloat = 10.0
     """Length of the recording at each servo period [s]."""
-    rounds: int = 6
+    rounds: PositiveInt = 6
     """Rounds, each with every planner in turn."""
     json: Path | None = None
     """Where to write the result."""
@@ -210,4 +211,6 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.safety.ruckig_braking", description=__doc__))
+    run_program(
+        main, Config, prog="python -m benchmarks.safety.ruckig_braking", description=__doc__
+    )

@@ -16,8 +16,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt
 from benchmarks.lib.report import machine, print_table, write_json
 from benchmarks.serving.fuzz.served import KeyedServer
 from skill_runtime.client import SkillClient
@@ -31,13 +31,13 @@ from skill_runtime.security.roles import read_roles
 class Config:
     """Round trips with and without keys."""
 
-    requests: int = 2000
+    requests: PositiveInt = 2000
     """Requests to each server."""
-    connections: int = 50
+    connections: PositiveInt = 50
     """New connections to each server."""
-    lookups: int = 20_000
+    lookups: PositiveInt = 20_000
     """Lookups of a key."""
-    revocations: int = 5
+    revocations: PositiveInt = 5
     """Revocations of a key that receives telemetry."""
     model: Path = Path("models/csf_panda.onnx")
     """Policy file."""
@@ -45,9 +45,8 @@ class Config:
     """File for the result."""
 
 
-def main() -> None:
+def main(config: Config) -> None:
     """Measures, and prints a table."""
-    config = tyro.cli(Config, prog="python -m benchmarks.serving.key_costs", description=__doc__)
     with ExitStack() as stack:
         folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
         plain, keyed = (
@@ -165,4 +164,4 @@ def _shown(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main, Config, prog="python -m benchmarks.serving.key_costs", description=__doc__)

@@ -23,9 +23,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-import tyro
 from onnx import numpy_helper
 
+from benchmarks.lib.inputs import names_of
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, Some
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.failures.rig import SKILL_SERVE
 from skill_proto.messages import PolicyStep
@@ -49,9 +51,9 @@ START_S = 60.0
 class Config:
     """Recordings of the shipped policies, replayed."""
 
-    models: tuple[Path, ...] = tuple(sorted(Path("models").glob("*.onnx")))
+    models: Some[Path] = tuple(sorted(Path("models").glob("*.onnx")))
     """Policy files; those without an arm are left out."""
-    seconds: float = 6.0
+    seconds: PositiveFloat = 6.0
     """Length of each of the two episodes [s]."""
     port: int = 24700
     """First of three free ports."""
@@ -184,7 +186,7 @@ def first_difference(one: Path, other: Path, steps: Sequence[PolicyStep]) -> int
     return None
 
 
-def measure(config: Config, model: Path, folder: Path) -> Row:
+def measure(config: Config, name: str, model: Path, folder: Path) -> Row:
     """Records one policy, and replays it with the served file and with the changed one."""
     path, other = folder / f"{model.stem}.mcap", folder / f"{model.stem}-changed.onnx"
     record(config, model, path)
@@ -200,7 +202,7 @@ def measure(config: Config, model: Path, folder: Path) -> Row:
     changed = PolicyReplay(OnnxPolicy(other)).run(steps[first:])
     states = sum(1 for _ in Recording([path]).messages((TELEMETRY_CHANNEL,)))
     return Row(
-        model=model.stem,
+        model=name,
         steps=same.replayed,
         different=same.different,
         largest=same.largest,
@@ -214,11 +216,12 @@ def measure(config: Config, model: Path, folder: Path) -> Row:
 def main(config: Config) -> None:
     """Measures all policies, prints the table and writes the result."""
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as name:
-        for model in config.models:
-            if load_manifest(model).plant is not None:
-                rows.append(measure(config, model, Path(name)))
-                print(f"{model.stem} done", file=sys.stderr)
+    for name, model in names_of(config.models).items():
+        if load_manifest(model).plant is None:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            rows.append(measure(config, name, model, Path(folder)))
+        print(f"{name} done", file=sys.stderr)
     headers = ["policy", "steps", "different", "largest", "changed weight found", "expected"]
     print_table(
         [*headers, "by", "MB a minute"],
@@ -237,4 +240,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.serving.replay", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.serving.replay", description=__doc__)

@@ -24,8 +24,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import median
 
-import tyro
-
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveFloats, PositiveInt
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.commanded_server import serve
 from benchmarks.serving.failures.client_process import NeverHappenedError
@@ -42,13 +42,13 @@ class Config:
     """Command of this skill-serve."""
     model: Path = Path("models/csf_panda.onnx")
     """Policy file."""
-    rates: tuple[float, ...] = (200.0, 1000.0)
+    rates: PositiveFloats = (200.0, 1000.0)
     """Servo rates [Hz]."""
-    rounds: int = 5
+    rounds: PositiveInt = 5
     """Measurements of each revision and rate."""
-    seconds: float = 10.0
+    seconds: PositiveFloat = 10.0
     """Length of one measurement of ticks [s]."""
-    round_trips: int = 500
+    round_trips: PositiveInt = 500
     """Round trips of one measurement."""
     spin_us: float = 0.0
     """Busy waiting before each deadline, in both revisions [us]."""
@@ -195,4 +195,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.serving.revisions", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.serving.revisions", description=__doc__)

@@ -24,8 +24,9 @@ from pathlib import Path
 from statistics import median
 
 import onnx
-import tyro
 
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.bare_loop import measure_bare_loop
 from benchmarks.serving.commanded_server import TickFigures, serve
@@ -45,9 +46,9 @@ class Config:
     """Policy file."""
     plain: Path | None = None
     """Another policy file, without an encoder, to compare the inference."""
-    seconds: float = 20.0
+    seconds: PositiveFloat = 20.0
     """Length of one measurement [s]."""
-    rounds: int = 3
+    rounds: PositiveInt = 3
     """Measurements of each loop, in turns."""
     spin_us: float = 0.0
     """Busy waiting before each deadline, in both loops [us]."""
@@ -245,4 +246,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.serving.tick", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.serving.tick", description=__doc__)

@@ -29,11 +29,11 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Literal, Self
 
-import tyro
-
 import skill_proto
 import skill_robots
 import skill_runtime
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.messages import Acquire, Error, Granted, Inbound, Message, Renew, Reset, Skill
 from skill_robots.motion.policy_adapter import PolicyAdapter
@@ -94,9 +94,9 @@ class Config:
 
     model: Path = Path("models/csf_panda.onnx")
     """Policy file; the policy takes a skill."""
-    servo_rate: float = 200.0
+    servo_rate: PositiveFloat = 200.0
     """Servo rate of the simulated arm [Hz]."""
-    traces: int = 20
+    traces: PositiveInt = 20
     """Number of traces."""
     json: Path | None = None
     """File of the result, as JSON, with each call of the most frequent trace."""
@@ -355,4 +355,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.serving.tick_trace", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.serving.tick_trace", description=__doc__)

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import psutil
-import tyro
 
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.web_tab import RawTab, open_tab
 from skill_proto.messages import Telemetry
@@ -47,11 +48,11 @@ SETTLE_S = 1.5
 class Config:
     """A page in turns."""
 
-    rounds: int = 6
+    rounds: PositiveInt = 6
     """Turns of each kind."""
-    turn_s: float = 10.0
+    turn_s: PositiveFloat = 10.0
     """Duration of one turn [s]."""
-    closings: int = 10
+    closings: PositiveInt = 10
     """Tabs that are closed while they steer."""
     model: Path = Path("models/csf_panda.onnx")
     """Policy file."""
@@ -73,9 +74,8 @@ class Figures:
     overruns_per_s: list[float] = field(default_factory=list[float])
 
 
-def main() -> None:
+def main(config: Config) -> None:
     """Measures, and prints a table."""
-    config = tyro.cli(Config, prog="python -m benchmarks.serving.web", description=__doc__)
     with (
         _serving(config) as (address, url, page),
         SkillClient(address, timeout_s=20.0) as client,
@@ -234,4 +234,4 @@ def _await_server(address: str, server: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main, Config, prog="python -m benchmarks.serving.web", description=__doc__)

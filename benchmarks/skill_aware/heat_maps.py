@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
 from benchmarks.lib.figures import save
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Some
 from benchmarks.skill_aware.scores import PUBLISHED_CELLS, read_scores
 from skill_robots.tasks.skill_aware.benchmark import CELLS, TRAIN, Cell
 from skill_robots.tasks.skill_aware.scenes import FRICTIONS, MASSES
@@ -34,9 +35,9 @@ LIGHT = 0.55
 class Config:
     """Heat maps of success by cell."""
 
-    scores: tuple[str, ...]
+    scores: Some[str]
     """NAME=FILE,FILE,...: results of skill-eval; the files of a name are averaged."""
-    out: Path = Path("docs/images/skill_aware_cells.png")
+    out: Path = Path("logs/skill_aware_cells.png")
     """Write the picture to this file."""
 
 
@@ -84,4 +85,6 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.skill_aware.heat_maps", description=__doc__))
+    run_program(
+        main, Config, prog="python -m benchmarks.skill_aware.heat_maps", description=__doc__
+    )

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from benchmarks.lib.inputs import named, read_json
+from benchmarks.lib.inputs import is_number, named, read_json
 from skill_robots.tasks.skill_aware.benchmark import CELLS, SPLITS, Cell, cell_name
 from skill_robots.tasks.skill_aware.scenes import FRICTIONS, MASSES
 
@@ -71,19 +71,42 @@ def _read(paths: Sequence[Path]) -> Score:
     episodes: list[int] = []
     for path in paths:
         content = _part(path)
-        cells = cast("dict[str, float]", content.get("cells", {}))
+        cells = _object(content.get("cells"))
         missing = [cell_name(cell) for cell in CELLS if cell_name(cell) not in cells]
         if missing:
             raise SystemExit(
                 f"{path} lacks the cells {', '.join(missing[:4])} ...; give a file of "
                 "`skill-eval --task skill-aware --json FILE`"
             )
-        runs.append({cell: float(cells[cell_name(cell)]) for cell in CELLS})
-        settings = cast("dict[str, Any]", content.get("settings", {}))
-        count = settings.get("episodes", content.get("episodes"))
-        episodes += [] if count is None else [int(count)]
+        runs.append({cell: _share(path, cell, cells[cell_name(cell)]) for cell in CELLS})
+        count = _episodes(path, content)
+        episodes += [] if count is None else [count]
     known = len(episodes) == len(runs)
     return Score(runs=tuple(runs), episodes=sum(episodes) if known else None)
+
+
+def _object(value: object) -> dict[str, object]:
+    """Returns an object of JSON, empty if the value is none."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _share(path: Path, cell: Cell, value: object) -> float:
+    """Returns the success in a cell; exits if it is no share."""
+    if not is_number(value) or not 0.0 <= value <= 1.0:
+        raise SystemExit(
+            f"{path}: the success of cell {cell_name(cell)} is {value!r}, not a number from 0 to 1"
+        )
+    return float(value)
+
+
+def _episodes(path: Path, content: dict[str, Any]) -> int | None:
+    """Returns the episodes per cell, None if unknown; exits if they are no positive integer."""
+    count: object = _object(content.get("settings")).get("episodes", content.get("episodes"))
+    if count is None:
+        return None
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise SystemExit(f"{path}: settings.episodes is {count!r}, not a positive integer")
+    return count
 
 
 def _part(path: Path) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
 from tqdm import tqdm
 
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Seed, Some
 from benchmarks.lib.report import print_table, write_json
 from skill_robots.tasks.baselines import StillPolicy
 from skill_robots.tasks.engine import Engine, EngineMissingError
@@ -57,15 +58,15 @@ class Config:
 
     engine: Engine = "bullet"
     """The published benchmark's engine, or its MuJoCo twin."""
-    policies: tuple[Name, ...] = ("nothing", "pick", "rule", "switch")
+    policies: Some[Name] = ("nothing", "pick", "rule", "switch")
     """The controllers to run."""
-    episodes: int = 50
+    episodes: PositiveInt = 50
     """Episodes per cell."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the starts."""
-    scenes: int = 20
+    scenes: PositiveInt = 20
     """Number of scenes stepped together; the result does not depend on it."""
-    threads: int = 1
+    threads: PositiveInt = 1
     """Physics threads; only MuJoCo uses more than one."""
     json: Path | None = None
     """Write the result to this file."""
@@ -102,8 +103,6 @@ def print_cells(name: Name, result: BenchmarkResult) -> None:
 
 def main(config: Config) -> None:
     """Runs the controllers and prints their scores."""
-    if min(config.episodes, config.scenes, config.threads) < 1 or not config.policies:
-        raise SystemExit("--episodes, --scenes and --threads must be 1 or more, --policies one too")
     try:
         scenes = make_scenes(config.engine, config.scenes, config.threads)
     except EngineMissingError as error:
@@ -133,4 +132,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.skill_aware.scripts"))
+    run_program(main, Config, prog="python -m benchmarks.skill_aware.scripts", description=__doc__)

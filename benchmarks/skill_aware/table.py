@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Some
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.skill_aware.scores import PUBLISHED_CELLS, PUBLISHED_SPLITS, Score, read_scores
 from skill_robots.tasks.skill_aware.benchmark import CELLS, SPLITS, Cell, cell_name
@@ -31,7 +32,7 @@ STANDARD_ERRORS = 2.0
 class Config:
     """Success on the skill-aware benchmark, by split and by cell."""
 
-    scores: tuple[str, ...]
+    scores: Some[str]
     """NAME=FILE,FILE,...: results of skill-eval; FILE#key selects one part of a file."""
     reference: str
     """Name of the fixed pick."""
@@ -129,4 +130,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.skill_aware.table", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.skill_aware.table", description=__doc__)

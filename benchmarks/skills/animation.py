@@ -22,6 +22,8 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Seed
 from skill_proto.arrays import Array
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, Tabletop, TabletopConfig
 from skill_runtime.evaluation.film.camera import TabletopCamera
@@ -55,7 +57,7 @@ class Config:
     """Policy file with skills of two numbers."""
     goals: Path = Path("models/goal_panda.onnx")
     """Policy file that takes goals and estimates friction."""
-    seed: int = 4
+    seed: Seed = 4
     """Seed of the starts."""
 
 
@@ -164,4 +166,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.skills.animation", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.skills.animation", description=__doc__)

@@ -21,8 +21,9 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-import tyro
 
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Counts, PositiveFloat, PositiveInt
 from benchmarks.lib.report import print_table, write_json
 
 Stepper = Callable[[], int]
@@ -36,13 +37,13 @@ Part = tuple[float, int, float]
 class Config:
     """Control steps per second of the tabletop and of panda-gym."""
 
-    scenes: int = 64
+    scenes: PositiveInt = 64
     """Scenes in one batch of the tabletop."""
-    seconds: float = 3.0
+    seconds: PositiveFloat = 3.0
     """Length of one measurement [s]."""
-    rounds: int = 5
+    rounds: PositiveInt = 5
     """Measurements of each case."""
-    cores: tuple[int, ...] = (1, 2)
+    cores: Counts = (1, 2)
     """Numbers of cores."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -239,4 +240,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.skills.collection", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.skills.collection", description=__doc__)

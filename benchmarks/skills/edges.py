@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 from tqdm import tqdm
 
-from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.inputs import names_of, open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Seeds, Some
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_proto.arrays import Array
 from skill_robots.motion.policy_support import UnsupportedPolicyError
@@ -47,17 +48,17 @@ Shares = dict[str, tuple[float, float]]
 class Config:
     """Cubes brought back from the edges of the goal box."""
 
-    models: tuple[Path, ...] = (
+    models: Some[Path] = (
         Path("models/csf_panda.onnx"),
         Path("models/goal_panda.onnx"),
         Path("models/metra_panda.onnx"),
     )
     """Policy files that take goals."""
-    seeds: tuple[int, ...] = (100, 101)
+    seeds: Seeds = (100, 101)
     """Evaluation seeds: starts, masses and frictions."""
-    cubes: int = 32
+    cubes: PositiveInt = 32
     """Cubes on each edge, per seed."""
-    high_x: tuple[float, ...] = (GOAL_HIGH_M[0], 0.12, 0.15)
+    high_x: Some[float] = (GOAL_HIGH_M[0], 0.12, 0.15)
     """Ends of the box in x [m]; the first is the one that the models declare."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -112,9 +113,7 @@ def checked(path: Path) -> OnnxPolicy:
 
 def main(config: Config) -> None:
     """Measures, prints the table and writes the result."""
-    if not config.seeds or config.cubes < 1:
-        raise SystemExit("--seeds needs at least one seed, and --cubes a number of at least 1")
-    policies = {path.stem: checked(path) for path in config.models}
+    policies = {name: checked(path) for name, path in names_of(config.models).items()}
     total = 2 * RETURN_STEPS * len(config.seeds) * len(config.high_x) * len(policies)
     found: dict[str, dict[str, Shares]] = {}
     with tqdm(total=total, unit="step", disable=None, leave=False) as bar:
@@ -141,4 +140,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.skills.edges", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.skills.edges", description=__doc__)

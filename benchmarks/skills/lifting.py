@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import tyro
 from tqdm import tqdm
 
-from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.inputs import open_policy, refuse_twice
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Seeds
 from benchmarks.lib.report import print_table, seed_text, write_json
 from benchmarks.plant.scripted_lifter import ScriptedLifter
 from skill_robots.motion.gripper import names_width
@@ -44,11 +45,11 @@ class Config:
 
     models: tuple[Path, ...] = ()
     """Policy files that drive the gripper by its width."""
-    seeds: tuple[int, ...] = (100, 101)
+    seeds: Seeds = (100, 101)
     """Evaluation seeds: skills, starts, masses and frictions."""
-    skills: int = 48
+    skills: PositiveInt = 48
     """Skills in one set."""
-    episodes: int = 2
+    episodes: PositiveInt = 2
     """Sets of skills, per seed."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -96,8 +97,7 @@ def score(policy: Policy, config: Config, task: TabletopConfig) -> dict[str, flo
 
 def main(config: Config) -> None:
     """Measures, prints the table and writes the result."""
-    if not config.seeds or config.skills < 1 or config.episodes < 1:
-        raise SystemExit("--seeds, --skills and --episodes need at least one")
+    refuse_twice(config.models)
     rows = subjects(config)
     found: dict[str, dict[str, dict[str, float]]] = {}
     with tqdm(total=len(rows) * len(STARTS), disable=None, leave=False) as bar:
@@ -123,4 +123,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.skills.lifting", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.skills.lifting", description=__doc__)

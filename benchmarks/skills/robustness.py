@@ -12,10 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import tyro
 from tqdm import tqdm
 
 from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Seeds
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_runtime.evaluation.tabletop import EvaluationSettings, evaluate, total_steps
@@ -61,11 +62,11 @@ class Config:
 
     model: Path = Path("models/csf_panda.onnx")
     """Policy file."""
-    seeds: tuple[int, ...] = (100, 101, 102)
+    seeds: Seeds = (100, 101, 102)
     """Evaluation seeds."""
-    episodes: int = 3
+    episodes: PositiveInt = 3
     """Episodes of each of 48 skills; each episode has its own start."""
-    goals: int = 128
+    goals: PositiveInt = 128
     """Goals within 15 cm of the centre of the table."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -121,4 +122,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.skills.robustness", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.skills.robustness", description=__doc__)

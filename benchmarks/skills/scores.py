@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
 from tqdm import tqdm
 
+from benchmarks.lib.inputs import names_of
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Seeds, Some
 from benchmarks.lib.report import print_table, seed_text, write_json
 
 Metrics = dict[str, float | None]
@@ -48,9 +50,9 @@ class Config:
     """Policy files."""
     baselines: tuple[Literal["iid", "constant", "ou", "still"], ...] = ()
     """Random baselines."""
-    seeds: tuple[int, ...] = tuple(range(100, 110))
+    seeds: Seeds = tuple(range(100, 110))
     """Evaluation seeds; a model takes about 10 s of processor time per seed and start."""
-    starts: tuple[Literal["low", "high"], ...] = ("low",)
+    starts: Some[Literal["low", "high"]] = ("low",)
     """Starts; see `skill-eval --help`."""
     mass: tuple[float, float] | None = None
     """Range of the cube's mass [kg]; None for the training range."""
@@ -78,7 +80,7 @@ def score(arguments: list[str]) -> Metrics:
 
 def jobs(config: Config) -> list[tuple[str, list[str]]]:
     """Returns the name of each row, and its arguments without the seed."""
-    subjects = [(path.stem, ["--model", str(path)]) for path in config.models]
+    subjects = [(name, ["--model", str(path)]) for name, path in names_of(config.models).items()]
     subjects += [(name, ["--baseline", name]) for name in config.baselines]
     extra: list[str] = []
     for flag, interval in (("--mass", config.mass), ("--friction", config.friction)):
@@ -103,8 +105,6 @@ def cell(runs: list[Metrics], name: str, form: str) -> str:
 
 def main(config: Config) -> None:
     """Runs all evaluations, prints the table and writes the scores."""
-    if not config.seeds:
-        raise SystemExit("--seeds needs at least one seed")
     rows: list[list[str]] = []
     record: dict[str, list[Metrics]] = {}
     work = jobs(config)
@@ -122,4 +122,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.skills.scores", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.skills.scores", description=__doc__)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.support.served import DEADLINE_S
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -38,3 +39,26 @@ def test_a_policy_is_trained_exported_and_scored(tmp_path: Path) -> None:
     )
     assert scored.returncode == 0, scored.stderr
     assert json.loads(report.read_text())["coverage_cells"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--env-steps", "5"], "own_world.py: --env-steps 5 leaves no gradient step"),
+        (["--env-steps", "-5"], "takes a number from 1 on, got -5"),
+        (["--run-dir", "file"], "own_world.py: cannot create the run directory file"),
+    ],
+)
+def test_a_mistake_is_explained(tmp_path: Path, flags: list[str], words: str) -> None:
+    (tmp_path / "file").touch()
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "own_world.py"), *flags],
+        capture_output=True,
+        text=True,
+        timeout=3 * DEADLINE_S,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode in (1, 2)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr

@@ -115,7 +115,8 @@ def test_a_last_checkpoint_that_cannot_be_written_is_a_failure(
     assert training.wait() == 1
     last = training.output.splitlines()[-1]
     assert f"the checkpoint of environment step {kept} is kept" in last
-    assert "Free some space, then continue with: skill-train csf --resume run" in last
+    # A limit on the size of files is no full disk.
+    assert "Correct this, then continue with: skill-train csf --resume run" in last
     assert _steps(run) == kept
 
 

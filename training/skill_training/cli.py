@@ -26,7 +26,7 @@ from skill_training.errors import (
 )
 from skill_training.export.compatibility import DEFAULT_OPSET
 from skill_training.flag_errors import InvalidSettings, flag_errors, settings_registry
-from skill_training.recipes.registry import RECIPES, default_config, recipe_for
+from skill_training.recipes.registry import RECIPES, default_config, recipe_for, recipe_of
 from skill_training.run import job, policy_export
 from skill_training.run.directory import RunDirectory
 from skill_training.run.session import changes
@@ -286,9 +286,7 @@ def _sweep(command: Sweep, typed: Sequence[str]) -> int:
     # Imported here: a training process needs none of it.
     from skill_training.sweep.sweep import SweepOptions, run_sweep
 
-    if command.algorithm not in _commands() or command.algorithm in (SWEEP, "export", "plot"):
-        names = ", ".join(name for recipe in RECIPES for name in recipe.config_types)
-        raise ConfigError(f"there is no algorithm {command.algorithm!r}; choose one of {names}")
+    recipe_of(command.algorithm)  # refuses an unknown one
     options = SweepOptions(
         algorithm=command.algorithm,
         folder=command.folder,

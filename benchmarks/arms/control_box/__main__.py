@@ -21,10 +21,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from benchmarks.arms.box_process import MAX_SLIP_S
 from benchmarks.arms.control_box import client, servers
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat
 from benchmarks.lib.report import print_table, write_json
 
 BARS = {
@@ -41,7 +41,7 @@ BARS = {
 class Options:
     """Times the simulated control box and franky-sim with one client each."""
 
-    seconds: float = 60.0
+    seconds: PositiveFloat = 60.0
     """Duration of each measurement [s]."""
     franky_sim: Path | None = None
     """Python interpreter of an environment with franky-sim 1.0.4; by default one is made."""
@@ -51,9 +51,8 @@ class Options:
     """Write the results to this file."""
 
 
-def main() -> None:
+def main(options: Options) -> None:
     """Measures, prints a table, and writes the results."""
-    options = tyro.cli(Options, prog="python -m benchmarks.arms.control_box")
     result: dict[str, object] = {"seconds": options.seconds}
     box = measure_box(options.seconds)
     result |= {name: box[name] for name in BARS}
@@ -128,4 +127,4 @@ def _text(value: object) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main, Options, prog="python -m benchmarks.arms.control_box", description=__doc__)

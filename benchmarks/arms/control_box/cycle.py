@@ -17,8 +17,9 @@ from pathlib import Path
 from time import thread_time
 
 import numpy as np
-import tyro
 
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt
 from benchmarks.lib.report import print_table, write_json
 from skill_robots.control_box.config import robot_config
 from skill_robots.control_box.robot import Robot
@@ -52,7 +53,7 @@ _WIDE = Deviation(10.0, 3.12, 6.28)
 class Config:
     """Options of the program."""
 
-    cycles: int = 5000
+    cycles: PositiveInt = 5000
     """Cycles of each mode."""
     json: Path | None = None
     """Write the result here."""
@@ -136,4 +137,6 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.arms.control_box.cycle", description=__doc__))
+    run_program(
+        main, Config, prog="python -m benchmarks.arms.control_box.cycle", description=__doc__
+    )

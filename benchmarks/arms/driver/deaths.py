@@ -26,10 +26,11 @@ from typing import Literal
 
 import numpy as np
 import psutil
-import tyro
 
 from benchmarks.arms.box_process import MAX_SLIP_S, BoxProcess, Trace
 from benchmarks.arms.driver.server import Observer, serving
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Some
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_proto.messages import Telemetry
@@ -87,11 +88,11 @@ EVENTS: dict[str, Event] = {
 class Options:
     """The command line."""
 
-    robots: tuple[FrankaRobot, ...] = ("fer", "fr3")
+    robots: Some[FrankaRobot] = ("fer", "fr3")
     """Which robots: fer through panda-python, fr3 through franky-control."""
-    events: tuple[str, ...] = tuple(EVENTS)
+    events: Some[str] = tuple(EVENTS)
     """Names of the events."""
-    joints: tuple[int, ...] = (4, 1)
+    joints: Some[int] = (4, 1)
     """Which joint moves: 4 or 1."""
     model: Path = Path("models/csf_panda.onnx")
     """Policy file; its policy does not run."""
@@ -257,9 +258,8 @@ HEADINGS = (
 )
 
 
-def main() -> None:
+def main(options: Options) -> None:
     """Runs the benchmark."""
-    options = tyro.cli(Options, prog="python -m benchmarks.arms.driver.deaths", description=__doc__)
     if "network cut 1 s" in options.events and "SKILL_OWN_NETWORK" not in os.environ:
         _enter_own_network()
     results = [
@@ -286,4 +286,4 @@ def _enter_own_network() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main, Options, prog="python -m benchmarks.arms.driver.deaths", description=__doc__)

@@ -27,9 +27,10 @@ from pathlib import Path
 
 import mujoco
 import numpy as np
-import tyro
 
 from benchmarks.arms.driver.deaths import REST, SLOW, SPEED, WINDOW_S
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Some
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.arm import ArmSpec
@@ -54,7 +55,7 @@ STILL = np.zeros(7)
 class Config:
     """The command line."""
 
-    joints: tuple[int, ...] = (4, 1)
+    joints: Some[int] = (4, 1)
     """Which joint moves."""
     json: Path | None = None
     """Results as JSON."""
@@ -155,4 +156,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.arms.driver.settling", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.arms.driver.settling", description=__doc__)

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import tyro
 
 from benchmarks.arms.box_process import MAX_SLIP_S, BoxProcess
 from benchmarks.arms.driver.server import Watch, serving
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, Seed, Some
 from benchmarks.lib.report import print_table, write_json
 from skill_robots.arm import ArmCommunicationError, JointTarget
 from skill_robots.franka.model import FrankaRobot
@@ -53,15 +54,15 @@ COLUMNS = (
 class Options:
     """The command line."""
 
-    robots: tuple[FrankaRobot, ...] = ("fer", "fr3")
+    robots: Some[FrankaRobot] = ("fer", "fr3")
     """Which robots: fer through panda-python, fr3 through franky-control."""
-    minutes: float = 10.0
+    minutes: PositiveFloat = 10.0
     """Duration of each run [min]."""
-    servo_rate: float = 200.0
+    servo_rate: PositiveFloat = 200.0
     """Set-points per second."""
     model: Path = Path("models/csf_panda.onnx")
     """Policy file."""
-    seed: int = 0
+    seed: Seed = 0
     """Of skills and places of the cube."""
     json: Path | None = None
     """Results as JSON."""
@@ -183,9 +184,8 @@ def measure_cost(address: str, servo_rate_hz: float) -> dict[str, float]:
     }
 
 
-def main() -> None:
+def main(options: Options) -> None:
     """Runs the benchmark."""
-    options = tyro.cli(Options, prog="python -m benchmarks.arms.driver.skills", description=__doc__)
     results = [run_robot(robot, options) for robot in options.robots]
     print_table(
         ("robot", "library", *COLUMNS),
@@ -200,4 +200,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main, Options, prog="python -m benchmarks.arms.driver.skills", description=__doc__)

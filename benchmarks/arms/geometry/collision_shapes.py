@@ -15,9 +15,9 @@ from typing import Literal
 
 import mujoco
 import numpy as np
-import tyro
 
 from benchmarks.arms.geometry.published_meshes import LINKS, link_points
+from benchmarks.lib.program import run_program
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.franka.model import FrankaRobot, franka_spec
@@ -138,8 +138,9 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(
-        tyro.cli(
-            Config, prog="python -m benchmarks.arms.geometry.collision_shapes", description=__doc__
-        )
+    run_program(
+        main,
+        Config,
+        prog="python -m benchmarks.arms.geometry.collision_shapes",
+        description=__doc__,
     )

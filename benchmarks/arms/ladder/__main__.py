@@ -24,8 +24,6 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import tyro
-
 from benchmarks.arms.episodes import Rung
 from benchmarks.arms.ladder import journal
 from benchmarks.arms.ladder.journal import Journal
@@ -44,6 +42,7 @@ from benchmarks.arms.ladder.table import Row, content, print_rows
 from benchmarks.arms.scripted_pick import PICK, ScriptedPick
 from benchmarks.arms.simulated_rung import SimulatedRung
 from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
 from benchmarks.lib.report import seed_text, write_json
 from skill_proto.manifest import PolicyManifest
 from skill_robots.arm import ArmError
@@ -227,4 +226,4 @@ def main(config: Config) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Config, prog="python -m benchmarks.arms.ladder", description=__doc__)))
+    run_program(main, Config, prog="python -m benchmarks.arms.ladder", description=__doc__)

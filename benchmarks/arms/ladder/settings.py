@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks.arms import scripted_pick
 from benchmarks.arms.ladder.scores import SETS, Commands
 from benchmarks.arms.scripted_pick import INTERFACE, PICK
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt, Seeds, Some
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.franka_driver.config import DriverConfig
@@ -21,6 +22,7 @@ from skill_robots.tasks.skill_aware.scripted import pick
 from skill_robots.tasks.tabletop.rollouts import GOAL_STEPS, evaluation_goals, evaluation_skills
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_runtime.evaluation.tabletop import takes_goals, takes_skills
+from skill_training.config import Weight
 from skill_training.run.provenance import version
 
 RungName = Literal["mujoco", "bullet", "fer", "fr3"]
@@ -41,23 +43,23 @@ MAX_EPISODES = 10_000
 class Config:
     """Policies, rungs and number of episodes."""
 
-    models: tuple[str, ...] = ("models/csf_panda.onnx", "models/goal_panda.onnx", PICK)
+    models: Some[str] = ("models/csf_panda.onnx", "models/goal_panda.onnx", PICK)
     """Policy files; `pick` is the scripted pick-and-place controller."""
-    rungs: tuple[RungName, ...] = ("mujoco", "bullet", "fer", "fr3")
+    rungs: Some[RungName] = ("mujoco", "bullet", "fer", "fr3")
     """Arms, from the plant of training upwards."""
-    episodes: int = 200
+    episodes: PositiveInt = 200
     """Episodes with skills, and as many with goals, for each policy, rung and seed; a multiple of
     4."""
-    seeds: tuple[int, ...] = (100, 101, 102)
+    seeds: Seeds = (100, 101, 102)
     """Evaluation seeds."""
-    speed: float = 0.8
+    speed: PositiveFloat = 0.8
     """Share of the arms' velocity limits, on every rung; 0.8 is the default of skill-serve --speed
     for a real arm."""
     folder: Path = Path("logs/ladder")
     """Folder of the episodes; a run goes on with those that it has."""
-    hours: float = 0.0
+    hours: Weight = 0.0
     """End after this time, together with --minutes, at the end of an episode; 0 for no limit."""
-    minutes: float = 0.0
+    minutes: Weight = 0.0
     """End after this time, together with --hours, at the end of an episode; 0 for no limit."""
     table: bool = False
     """Run no episode, and print the table of those in the folder."""

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import tyro
 from examples.tag_tracking.calibrate import extrinsics_from
 from examples.tag_tracking.camera import Camera, angle_of, quaternion_of
 from examples.tag_tracking.camera_file import CameraEntry, Intrinsics
@@ -27,6 +26,8 @@ from examples.tag_tracking.tags import cube_corners, sheet_corners
 from tqdm import tqdm
 
 from benchmarks.arms.tracker.scene import NoRendererError, SceneConfig, TagScene
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Count, PositiveInt, Seed
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.franka.specs import PANDA
@@ -61,13 +62,13 @@ BESIDE_M, RANGE_M = (0.05, 0.09), 0.12
 class Config:
     """Accuracy of the tag tracker on rendered images."""
 
-    scenes: int = 200
+    scenes: PositiveInt = 200
     """Scenes with the cube on the table."""
-    lifted: int = 40
+    lifted: Count = 40
     """Lifted cubes, for each height."""
     size: tuple[int, int] = (1280, 720)
     """Width and height of the images [px]."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the scenes."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -301,4 +302,6 @@ def _print(rows: Mapping[str, Accuracy], lifted: Sequence[Mapping[str, float]]) 
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.arms.tracker.accuracy", description=__doc__))
+    run_program(
+        main, Config, prog="python -m benchmarks.arms.tracker.accuracy", description=__doc__
+    )

@@ -15,12 +15,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import tyro
 from tqdm import tqdm
 
 from benchmarks.arms.tracker.goals import WatchedTabletop
 from benchmarks.context.goal_serving import check_takes_goals
 from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Seeds
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_proto.messages import Track
@@ -89,9 +90,9 @@ class Config:
 
     model: Path = Path("models/goal_panda.onnx")
     """Policy file that takes goals."""
-    goals: int = 256
+    goals: PositiveInt = 256
     """Goals of each seed."""
-    seeds: tuple[int, ...] = (100, 101, 102)
+    seeds: Seeds = (100, 101, 102)
     """Evaluation seeds of goals, starts and contexts."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -257,4 +258,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.arms.tracker.factors", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.arms.tracker.factors", description=__doc__)

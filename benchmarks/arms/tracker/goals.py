@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import tyro
 from tqdm import tqdm
 
 from benchmarks.arms.tracker.cameras import Cameras, Counts
 from benchmarks.arms.tracker.scene import NoRendererError, SceneConfig, TagScene
 from benchmarks.context.goal_serving import check_takes_goals
 from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt, Seeds
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.arm import Pose
@@ -48,15 +49,15 @@ class Config:
 
     model: Path = Path("models/goal_panda.onnx")
     """Policy file that takes goals."""
-    episodes: int = 12
+    episodes: PositiveInt = 12
     """Goals of each seed."""
-    seeds: tuple[int, ...] = (100, 101, 102, 103)
+    seeds: Seeds = (100, 101, 102, 103)
     """Evaluation seeds of goals, starts and contexts."""
     cameras: tuple[str, ...] = SceneConfig.cameras
     """Names of the cameras, see scene.py."""
     size: tuple[int, int] = (1280, 720)
     """Width and height of the images [px]."""
-    rate_hz: float = 30.0
+    rate_hz: PositiveFloat = 30.0
     """Images per second of each camera [Hz]."""
     delay_s: tuple[float, float] = (0.03, 0.06)
     """Range of the time from exposure to the pose's arrival at the server [s]."""
@@ -254,4 +255,4 @@ def _share(value: float | None) -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.arms.tracker.goals", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.arms.tracker.goals", description=__doc__)

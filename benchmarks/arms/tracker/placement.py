@@ -16,7 +16,6 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import tyro
 from examples.tag_tracking.detection import TagDetector
 from examples.tag_tracking.tags import cube_corners
 from tqdm import tqdm
@@ -25,6 +24,8 @@ from benchmarks.arms.tracker.cameras import WINDOW_PX
 from benchmarks.arms.tracker.scene import NoRendererError, SceneConfig, TagScene
 from benchmarks.context.goal_serving import check_takes_goals
 from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Angles, PositiveInt, Seed
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.tasks.tabletop.rollouts import evaluation_goals
@@ -41,13 +42,13 @@ class Config:
 
     model: Path = Path("models/goal_panda.onnx")
     """Policy file that takes goals."""
-    goals: int = 10
+    goals: PositiveInt = 10
     """Pushes."""
-    every: int = 8
+    every: PositiveInt = 8
     """Control steps between two instants."""
-    directions_deg: tuple[float, ...] = (0, 35, 60, 90, 120, -35, -60, -90, -120)
+    directions_deg: Angles = (0, 35, 60, 90, 120, -35, -60, -90, -120)
     """Directions of the cameras; 0 is +x, away from the base."""
-    seed: int = 7
+    seed: Seed = 7
     """Seed of starts and goals."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -118,4 +119,6 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.arms.tracker.placement", description=__doc__))
+    run_program(
+        main, Config, prog="python -m benchmarks.arms.tracker.placement", description=__doc__
+    )

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import tyro
 from tqdm import tqdm
 
 from benchmarks.context.lifting.episodes import (
@@ -34,6 +33,8 @@ from benchmarks.context.lifting.laws import CONSTANT_GRIP, LAWS, Law
 from benchmarks.context.lifting.limits import MASSES_KG, hold
 from benchmarks.context.lifting.runs import RunPolicy
 from benchmarks.lib.inputs import named
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Seeds
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_robots.worlds.lift.config import MASSES, LiftConfig
 from skill_robots.worlds.world import Split
@@ -50,9 +51,9 @@ class Config:
 
     runs: tuple[str, ...] = ()
     """NAME=DIR,DIR,...: runs of one kind, one directory per training seed."""
-    seeds: tuple[int, ...] = (100, 101, 102)
+    seeds: Seeds = (100, 101, 102)
     """Evaluation seeds."""
-    episodes: int = 128
+    episodes: PositiveInt = 128
     """Episodes of each seed and set."""
     laws: bool = True
     """Measure the limits and the hand-designed controllers, too."""
@@ -162,4 +163,4 @@ def _on(split: Split, policy: RunPolicy, config: Config, done: Callable[[], obje
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.context.lifting", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.context.lifting", description=__doc__)

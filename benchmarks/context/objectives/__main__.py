@@ -26,13 +26,14 @@ from typing import get_args
 
 import numpy as np
 import torch
-import tyro
 from tqdm import tqdm
 
 from benchmarks.context.encoder_only import EncoderRun, Inputs, log_candidates
 from benchmarks.context.encoder_only import Objective as AloneObjective
 from benchmarks.context.objectives import pick_or_push, toy
 from benchmarks.context.objectives.scores import Known, Scores, score
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Counts, PositiveInt, Seeds, Some
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.data.episodes import EpisodeReplay, Episodes
@@ -57,25 +58,25 @@ ALL: tuple[Objective, ...] = get_args(Objective)
 class Config:
     """Objectives of an encoder, on fixed episodes."""
 
-    objectives: tuple[Objective, ...] = ALL
+    objectives: Some[Objective] = ALL
     """Objectives to compare."""
-    toy: tuple[toy.Kind, ...] = toy.KINDS
+    toy: Some[toy.Kind] = toy.KINDS
     """Returns of the toy."""
-    tasks: int = 64
+    tasks: PositiveInt = 64
     """Training tasks of the toy, 16 episodes each."""
     panda: bool = True
     """Also the Panda with two scripts, in two contexts."""
-    panda_episodes: int = 512
+    panda_episodes: PositiveInt = 512
     """Training episodes of each script."""
-    batch: int = 64
+    batch: PositiveInt = 64
     """Episodes of a gradient step."""
-    batches: tuple[int, ...] = (16, 64, 256)
+    batches: Counts = (16, 64, 256)
     """Batches of the second table, on the toy's reversal."""
-    replays: tuple[int, ...] = (1_000, 10_000, 100_000)
+    replays: tuple[PositiveInt, ...] = (1_000, 10_000, 100_000)
     """Transitions in replay of the second table; () leaves the table out."""
-    steps: int = 500
+    steps: PositiveInt = 500
     """Gradient steps of each run."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: Seeds = (0, 1, 2)
     """Training seeds: data, encoder and batches."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -274,4 +275,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.context.objectives", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.context.objectives", description=__doc__)

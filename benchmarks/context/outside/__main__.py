@@ -25,7 +25,6 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import tyro
 from tqdm import tqdm
 
 from benchmarks.context.outside.conditions import INSIDE, Side, inside, outside
@@ -34,7 +33,9 @@ from benchmarks.context.outside.roc import Area, area
 from benchmarks.context.outside.scores import Surprise, excursions, windowed
 from benchmarks.context.outside.skill_aware import SKILL_AWARE_SCENES
 from benchmarks.context.outside.tabletop import TABLETOP_SCENES
-from benchmarks.lib.inputs import open_policy
+from benchmarks.lib.inputs import names_of, open_policy
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt, Seeds, Some
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_proto.arrays import Array
 from skill_robots.tasks.skill_aware.task import SKILL_AWARE
@@ -57,11 +58,11 @@ CALIBRATION_SEEDS = (50, 51, 52, 53)
 class Config:
     """Area under the ROC curve of the context distance."""
 
-    policies: tuple[Path, ...] = (Path("models/goal_panda.onnx"), Path("models/saccm_panda.onnx"))
+    policies: Some[Path] = (Path("models/goal_panda.onnx"), Path("models/saccm_panda.onnx"))
     """Policies with an encoder and a calibrated distance."""
-    seeds: tuple[int, ...] = (100, 101, 102, 103)
+    seeds: Seeds = (100, 101, 102, 103)
     """Evaluation seeds."""
-    scenes: int = 16
+    scenes: PositiveInt = 16
     """Scenes of each seed and side: below or above the trained range."""
     json: Path | None = None
     """File of the result, as JSON."""
@@ -82,16 +83,15 @@ class Separation:
     """Share of steps during an excursion."""
 
 
-def main() -> None:
+def main(config: Config) -> None:
     """Measures every policy and prints its table."""
-    config = tyro.cli(Config, prog="python -m benchmarks.context.outside", description=__doc__)
     started = time.monotonic()
     results: dict[str, Mapping[str, object]] = {}
-    for path in config.policies:
+    for name, path in names_of(config.policies).items():
         policy = open_policy(path)
         found = measure(policy, config)
-        print_table_of(policy, config, found)
-        results[policy.manifest.name] = {name: asdict(one) for name, one in found.items()}
+        print_table_of(name, config, found)
+        results[name] = {condition: asdict(one) for condition, one in found.items()}
     took = time.monotonic() - started
     print(f"\n{took:.0f} s")
     settings = {"seeds": config.seeds, "scenes": config.scenes}
@@ -195,10 +195,10 @@ class Judged:
         )
 
 
-def print_table_of(policy: OnnxPolicy, config: Config, found: Mapping[str, Separation]) -> None:
+def print_table_of(policy: str, config: Config, found: Mapping[str, Separation]) -> None:
     """Prints the table of one policy."""
     print(
-        f"\n{policy.manifest.name}: area under the ROC curve [95 % interval], seeds "
+        f"\n{policy}: area under the ROC curve [95 % interval], seeds "
         f"{seed_text(config.seeds)}, {config.scenes} scenes for each seed and side\n"
     )
     headers = ("outside in", "step", "mean", "surprise")
@@ -220,4 +220,4 @@ def area_text(value: Area) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main, Config, prog="python -m benchmarks.context.outside", description=__doc__)

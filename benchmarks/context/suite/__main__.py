@@ -15,13 +15,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from benchmarks.context.suite.methods import METHODS, PUBLISHED_METHODS, runs_of
 from benchmarks.context.suite.picture import draw_curves
 from benchmarks.context.suite.published import PUBLISHED
 from benchmarks.context.suite.results import Scored, print_world, scored, to_json
 from benchmarks.discovery.comparison.study import report_failures, split_words
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import Count, PositiveInt, Some
 from benchmarks.lib.report import write_json
 from skill_training.cli import check, config_of
 from skill_training.errors import TrainingError
@@ -33,22 +33,22 @@ from skill_training.sweep.grid import parse_seeds
 class Config:
     """Context encoders on bodies with hidden quantities."""
 
-    worlds: tuple[str, ...] = tuple(PUBLISHED)
+    worlds: Some[str] = tuple(PUBLISHED)
     """Worlds to train in."""
-    methods: tuple[str, ...] = PUBLISHED_METHODS
+    methods: Some[str] = PUBLISHED_METHODS
     """Methods to compare: tesac, ccm, satesac, saccm, told, untold, sance-cross, forward-model,
     supervised."""
     seeds: str = "0..2"
     """Training seeds, such as 0..2 or 0,4."""
-    env_steps: int = 160_000
+    env_steps: PositiveInt = 160_000
     """Environment steps of each run; 32 for each gradient step."""
-    episodes: int = 16
+    episodes: PositiveInt = 16
     """Episodes of each set of contexts in the final evaluation."""
-    eval_interval: int = 40_000
+    eval_interval: PositiveInt = 40_000
     """Environment steps between two points of the curves, of 8 episodes for each set."""
     folder: Path = Path("logs/context_suite")
     """Folder of the run directories, one folder for each world."""
-    jobs: int = 0
+    jobs: Count = 0
     """Processes at a time; 0 takes one for each processor."""
     train: bool = True
     """Train the missing runs. Without it the program prints the finished ones."""
@@ -107,4 +107,6 @@ def main(config: Config, common: list[str]) -> None:
 if __name__ == "__main__":
     own, after = split_words(sys.argv[1:])
     prog = "python -m benchmarks.context.suite"
-    main(tyro.cli(Config, prog=prog, description=__doc__, args=own), after)
+    run_program(
+        lambda config: main(config, after), Config, prog=prog, description=__doc__, args=own
+    )

@@ -11,13 +11,14 @@ import numpy as np
 
 from benchmarks.context.suite.methods import METHODS
 from benchmarks.context.suite.published import PUBLISHED
-from benchmarks.discovery.comparison.study import configs_of, refuse_others
 from benchmarks.discovery.comparison.tables import cell
 from benchmarks.lib.report import print_table
+from skill_training.cli import config_of
 from skill_training.recipes.context.evaluation import SPLITS
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import FILE_NAME, read
 from skill_training.sweep.grid import Run
+from skill_training.sweep.settings import configs_of, refuse_others
 from skill_training.sweep.sweep import final_record
 from skill_training.sweep.table import FINAL
 
@@ -46,7 +47,7 @@ def scored(world: str, folder: Path, runs: Sequence[Run]) -> Scored:
     logs: dict[str, list[list[dict[str, float]]]] = {run.setting: [] for run in runs}
     records = {run.name: final_record(folder / run.name) for run in runs}
     finished = [run for run in runs if records[run.name] is not None]
-    for name, wanted in configs_of(finished).items():
+    for name, wanted in configs_of(finished, config_of).items():
         refuse_others(RunDirectory(folder / name), wanted)
     for run in finished:
         record = records[run.name] or {}

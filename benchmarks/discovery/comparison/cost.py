@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import time
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.discovery.comparison.rows import Row
+from benchmarks.lib.inputs import numbers
 from skill_training.cli import config_of
 from skill_training.config import TrainConfig
 from skill_training.device import configure_matmul
@@ -112,7 +114,7 @@ def _time(config: TrainConfig, learner: Learner) -> float:
 
 def _read(path: Path) -> dict[str, float]:
     try:
-        found: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+        found = numbers(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
-    return found
+    return {command: cost for command, cost in (found or {}).items() if 0.0 < cost < math.inf}

@@ -23,6 +23,7 @@ from benchmarks.discovery.comparison.tables import (
     print_scores,
     write_scores,
 )
+from benchmarks.lib.ranges import PositiveInt
 from skill_robots.worlds.registry import TABLETOP
 
 COLUMNS: Columns = {
@@ -46,7 +47,7 @@ class WorldOptions(StudyOptions):
     """World, as for skill-train --world."""
     folder: Path = Path("logs/discovery")
     """Folder of the run directories, their logs and the scores."""
-    env_steps: int = 3_200_000
+    env_steps: PositiveInt = 3_200_000
     """Environment steps of each run."""
     equal: Literal["steps", "compute"] = "steps"
     """compute: each row gets the environment steps that take the processor time of the first
@@ -72,10 +73,10 @@ def compare(title: str, config: WorldOptions, rows: Sequence[Row], common: Seque
     print_scores(f"{title} in {config.world}: mean [95 % interval]", scored, columns, extra)
     known = {name for one in scored for name in one.metrics}
     first = next((name for name in columns if name in known), None)
-    if first is not None:
-        draw_bars(scored, first, LABELS.get(first, first), config.picture or _bars(config))
     settings = {"world": config.world, "env_steps": config.env_steps, "flags": list(common)}
     write_scores(config, scored, settings | {"equal": config.equal, "steps": steps})
+    if first is not None:
+        draw_bars(scored, first, LABELS.get(first, first), config.picture or _bars(config))
     report_failures(failures)
 
 

@@ -30,6 +30,7 @@ def run_jobs(jobs: Mapping[Path, Job], processes: int) -> Iterator[tuple[Path, F
         for name, job in jobs.items():
             yield name, _try(job)
         return
+    others = multiprocessing.active_children()
     # Not forked: this process has threads.
     pool = ProcessPoolExecutor(
         min(processes, len(jobs)), multiprocessing.get_context("spawn"), _begin
@@ -41,6 +42,11 @@ def run_jobs(jobs: Mapping[Path, Job], processes: int) -> Iterator[tuple[Path, F
                 yield futures[done], done.result()
             except BrokenProcessPool as error:
                 yield futures[done], f"its process died: {error}"
+    except BaseException:  # Ctrl-C: the children ignore it, and an evaluation takes minutes.
+        for child in multiprocessing.active_children():
+            if child not in others:
+                child.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.discovery.comparison.phi import NoPhiError, load_phi, skills_in_plane, slopes
+from benchmarks.lib.ranges import Count, PositiveInt
 from skill_proto.arrays import Array
 from skill_proto.manifest import PolicyManifest
 from skill_robots.observation import layout, scales
@@ -40,11 +41,11 @@ PLANE = "plane_"
 class Extent:
     """Number of rollouts of one evaluation seed."""
 
-    skills: int = 48
+    skills: PositiveInt = 48
     """Skills in one set, spread evenly."""
-    episodes: int = 4
+    episodes: PositiveInt = 4
     """Sets of skills on the tabletop."""
-    goals: int = 128
+    goals: Count = 128
     """Goals, for policies that take them; 0 skips them."""
 
 

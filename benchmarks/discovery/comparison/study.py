@@ -10,9 +10,9 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter
 from tqdm import tqdm
@@ -20,16 +20,18 @@ from tqdm import tqdm
 from benchmarks.discovery.comparison.pool import run_jobs
 from benchmarks.discovery.comparison.rows import Row
 from benchmarks.discovery.comparison.scoring import Extent, Job
+from benchmarks.lib.inputs import numbers
+from benchmarks.lib.ranges import Count, PositiveInt
 from skill_robots.worlds.registry import TABLETOP, WorldConfig, world_name
 from skill_training.cli import check, config_of
-from skill_training.config import TrainConfig, differences
-from skill_training.errors import RunDirectoryError, TrainingError
+from skill_training.errors import TrainingError
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import FILE_NAME, read
 from skill_training.run.session.replaced_file import replace_text
 from skill_training.sweep.execution import Place, is_finished, processors, run_missing
 from skill_training.sweep.grid import Run, make_variant_runs, parse_seeds
+from skill_training.sweep.settings import configs_of, refuse_others
 from skill_training.words import COMMON, flag_names
 
 
@@ -42,13 +44,13 @@ class StudyOptions:
 
     folder: Path
     """Folder of the run directories, their logs and the scores."""
-    env_steps: int
+    env_steps: PositiveInt
     """Environment steps of each run."""
     seeds: str = "0..2"
     """Training seeds, such as 0..2 or 0,4."""
     rows: tuple[str, ...] = ()
     """Rows to train and score, by name; default: all."""
-    jobs: int = 0
+    jobs: Count = 0
     """Processes at a time; 0 takes one for each processor."""
     eval_seeds: str = "100..109"
     """Evaluation seeds."""
@@ -95,6 +97,9 @@ def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
 def choose(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
     """Returns the named rows, all without names; exits if there is no such row."""
     known = {row.key: row for row in rows}
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SystemExit(f"--rows names {', '.join(twice)} twice; give each row once")
     unknown = [name for name in names if name not in known]
     if unknown:
         raise SystemExit(f"there is no row {', '.join(unknown)}; choose from {', '.join(known)}")
@@ -130,7 +135,7 @@ def run_study(
     _refuse_overlap(chosen, [*flags, "--env-steps"])
     try:
         seeds = parse_seeds(options.seeds)
-        eval_seeds = parse_seeds(options.eval_seeds)
+        eval_seeds = parse_seeds(options.eval_seeds, "--eval-seeds")
         runs = make_variant_runs(
             [
                 row.variant(
@@ -193,7 +198,7 @@ def _jobs(
     """
     subjects: list[tuple[str, Path | None, WorldConfig]] = []
     finished = [run for run in runs if is_finished(options.folder, run)]
-    for name, wanted in configs_of(finished).items():
+    for name, wanted in configs_of(finished, config_of).items():
         directory = RunDirectory(options.folder / name)
         refuse_others(directory, wanted)
         subjects.append((name, directory.policy, _world(wanted)))
@@ -208,38 +213,6 @@ def _jobs(
         for name, policy, world in subjects
         for seed in eval_seeds
     }
-
-
-def configs_of(runs: Sequence[Run]) -> dict[str, TrainConfig]:
-    """Returns the configurations that the flags of runs request, by the name of the run.
-
-    Raises:
-        ConfigError: a flag is wrong.
-    """
-    settings: dict[str, TrainConfig] = {}
-    configs: dict[str, TrainConfig] = {}
-    for run in runs:
-        # The seeds of a setting differ in no other flag.
-        if run.setting not in settings:
-            settings[run.setting] = config_of([run.algorithm, *run.flags])
-        config = settings[run.setting]
-        configs[run.name] = replace(config, run=replace(config.run, seed=run.seed))
-    return configs
-
-
-def refuse_others(directory: RunDirectory, wanted: TrainConfig) -> None:
-    """Refuses a run whose scores would stand under a title that is not its own.
-
-    Raises:
-        RunDirectoryError: it has other settings; the message names them.
-    """
-    changed = differences(directory.config(), wanted)
-    if changed:
-        listed = "; ".join(f"{name} is {was}, not {now}" for name, (was, now) in changed.items())
-        raise RunDirectoryError(
-            f"{directory.path} holds a run with other settings ({listed}); give the world and the "
-            "flags of that run, or choose another --folder"
-        )
 
 
 def _score_file(options: StudyOptions, name: str, seed: int) -> Path:
@@ -277,11 +250,14 @@ def _identity(job: Job) -> dict[str, Any]:
 def _read(path: Path, job: Job) -> dict[str, float] | None:
     """Returns the metrics of an evaluation; None if it is missing or another one."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: object = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    own = _identity(job)
-    return content["metrics"] if {name: content.get(name) for name in own} == own else None
+    if not isinstance(content, dict):
+        return None
+    found, own = cast("dict[str, object]", content), _identity(job)
+    metrics = numbers(found.get("metrics"))
+    return metrics if metrics and {name: found.get(name) for name in own} == own else None
 
 
 def _collect(

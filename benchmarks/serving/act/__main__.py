@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import tyro
 from tyro.conf import arg
 
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.act import floor, grpc_peer, http_peer, openpi_peer, own, sessions
 from benchmarks.serving.act.bare_policy import BarePolicy, command_of
@@ -42,27 +43,26 @@ class Options:
     """Write the figures to this file."""
     model: Path = Path("models/csf_panda.onnx")
     """Policy file that all peers serve."""
-    turns: int = 100
+    turns: PositiveInt = 100
     """Turns of each peer in the closed loop, of 50 requests each."""
-    paced_turns: int = 20
+    paced_turns: PositiveInt = 20
     """Turns of each peer at 200 Hz."""
-    rate_hz: float = 200.0
+    rate_hz: PositiveFloat = 200.0
     """Rate of the paced requests [Hz]."""
     openpi: Annotated[Path | None, arg(metavar="DIR")] = None
     """A checkout of openpi. Default: download its server file."""
     no_openpi: bool = False
     """Leave openpi out."""
-    sessions: int = 64
+    sessions: PositiveInt = 64
     """Sessions of the load at 50 Hz."""
-    sessions_s: float = 10.0
+    sessions_s: PositiveFloat = 10.0
     """Duration of that load [s]."""
     curve: bool = False
     """Serve with keys (CURVE); bare ZeroMQ encrypts, too."""
 
 
-def main() -> None:
+def main(options: Options) -> None:
     """Measures, prints tables, and writes the figures."""
-    options = tyro.cli(Options, prog="python -m benchmarks.serving.act", description=__doc__)
     policy = BarePolicy(options.model)
     command = command_of(policy)
     draw = np.random.default_rng(0)
@@ -193,4 +193,4 @@ def _show(title: str, measured: Sequence[RoundTrips]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main, Options, prog="python -m benchmarks.serving.act", description=__doc__)

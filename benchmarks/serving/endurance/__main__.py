@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import math
 
-import tyro
-
+from benchmarks.lib.program import run_subcommand
 from benchmarks.serving.endurance import loaded, soak
 from benchmarks.serving.endurance.loaded import Loaded
 from benchmarks.serving.endurance.soak import Soak
@@ -41,10 +40,9 @@ def main(config: Loaded | Soak) -> None:
 
 
 if __name__ == "__main__":
-    main(
-        tyro.extras.subcommand_cli_from_dict(
-            {"loaded": Loaded, "soak": Soak},
-            prog="python -m benchmarks.serving.endurance",
-            description=__doc__,
-        )
+    run_subcommand(
+        main,
+        {"loaded": Loaded, "soak": Soak},
+        prog="python -m benchmarks.serving.endurance",
+        description=__doc__,
     )

@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 from tqdm import tqdm
 
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.bare_loop import measure_bare_loop
 from benchmarks.serving.endurance.counts import (
@@ -56,13 +57,13 @@ class Loaded:
 
     model: Path = Path("models/csf_panda.onnx")
     """Policy file; its skill has at least two numbers."""
-    minutes: float = 10.0
+    minutes: PositiveFloat = 10.0
     """Time of operation of the server; each bare loop runs equally long [min]."""
-    blocks: int = 5
+    blocks: PositiveInt = 5
     """Blocks of each loop, in turns."""
-    servo_rate: float = 1000.0
+    servo_rate: PositiveFloat = 1000.0
     """Servo rate of all loops [Hz]."""
-    flood: float = 20_000.0
+    flood: PositiveFloat = 20_000.0
     """Largest rate of the flood [messages/s], at least 1000; inf for no limit."""
     spin_us: float = 0.0
     """Busy waiting before each deadline, in all loops [us]."""

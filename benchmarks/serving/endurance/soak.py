@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.lib.ranges import PositiveFloat, Seed
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.endurance.counts import (
     LATE_SHARE,
@@ -35,11 +36,11 @@ class Soak:
 
     model: Path = Path("models/csf_panda.onnx")
     """Policy file."""
-    minutes: float = 60.0
+    minutes: PositiveFloat = 60.0
     """Duration [min]."""
-    servo_rate: float = 200.0
+    servo_rate: PositiveFloat = 200.0
     """Servo rate [Hz]."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the visitors' actions."""
     json: Path | None = None
     """File of the result, as JSON."""

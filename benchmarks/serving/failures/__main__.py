@@ -23,6 +23,7 @@ from typing import Annotated
 
 import tyro
 
+from benchmarks.lib.program import run_program
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.failures.client_process import NeverHappenedError
 from benchmarks.serving.failures.input_failures import (
@@ -138,4 +139,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, prog="python -m benchmarks.serving.failures", description=__doc__))
+    run_program(main, Config, prog="python -m benchmarks.serving.failures", description=__doc__)

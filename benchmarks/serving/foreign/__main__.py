@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-import tyro
 
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveInt
 from benchmarks.lib.report import write_json
 from benchmarks.serving.foreign import manifests, rsl, sb3
 from benchmarks.serving.foreign.reach import HIGH, LOW
@@ -38,7 +39,7 @@ REACHED_M = 0.05
 class Options:
     """The command line."""
 
-    goals: int = 10
+    goals: PositiveInt = 10
     """Goals per policy."""
     json: Path | None = None
     """Write the rows to this file."""
@@ -130,4 +131,4 @@ def _measure(path: Path, exported_by: str, fill_in: manifests.FillIn, goals: int
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options, prog="python -m benchmarks.serving.foreign", description=__doc__))
+    run_program(main, Options, prog="python -m benchmarks.serving.foreign", description=__doc__)

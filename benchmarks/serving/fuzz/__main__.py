@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tyro
-
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt, Seed
 from benchmarks.lib.report import machine, print_table, write_json
 from benchmarks.serving.fuzz.sender import Counts
 from benchmarks.serving.fuzz.served import KeyedServer, late_and_due, newest_state
@@ -38,13 +38,13 @@ FUZZ_S, CONTROL_S = 20.0, 5.0
 class Config:
     """Random messages on every socket of a server."""
 
-    messages: int = 1_000_000
+    messages: PositiveInt = 1_000_000
     """Messages on each of the sockets for commands, stop and telemetry."""
-    seconds: float = 3600.0
+    seconds: PositiveFloat = 3600.0
     """The run ends after this time at the latest [s]."""
     keys: bool = False
     """Serve with keys; the sender has a key with all roles."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the messages."""
     model: Path = Path("models/csf_panda.onnx")
     """Policy file."""
@@ -138,9 +138,8 @@ class Campaign:
         self._sender.communicate()
 
 
-def main() -> None:
+def main(config: Config) -> None:
     """Runs the campaign, and prints its result."""
-    config = tyro.cli(Config, prog="python -m benchmarks.serving.fuzz", description=__doc__)
     with (
         tempfile.TemporaryDirectory() as folder,
         KeyedServer(config.model, Path(folder), keyed=config.keys) as server,
@@ -194,4 +193,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main, Config, prog="python -m benchmarks.serving.fuzz", description=__doc__)

@@ -27,6 +27,8 @@ from typing import Annotated
 
 import tyro
 
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.failures.client_process import NeverHappenedError
 from benchmarks.serving.hostile.attacker import Attacker
@@ -47,11 +49,11 @@ class Config:
 
     model: Path = Path("models/csf_panda.onnx")
     """Policy file; its skill has two numbers."""
-    rate: float = 200.0
+    rate: PositiveFloat = 200.0
     """Servo rate [Hz]."""
     attacks: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = ()
     """Names of attacks and of losses; default: all."""
-    repeats: int = 24
+    repeats: PositiveInt = 24
     """Repeats of each attack; attacks that take long have fewer."""
     serve: str = f"{sys.executable} -m skill_runtime.cli.serve"
     """Command of skill-serve; another revision can be compared so."""
@@ -193,6 +195,4 @@ def main(config: Config) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        main(tyro.cli(Config, prog="python -m benchmarks.serving.hostile", description=__doc__))
-    )
+    run_program(main, Config, prog="python -m benchmarks.serving.hostile", description=__doc__)

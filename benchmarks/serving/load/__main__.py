@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import os
 
-import tyro
-
+from benchmarks.lib.program import run_subcommand
 from benchmarks.serving.load.inference import Inference
 from benchmarks.serving.load.lost import Lost
 from benchmarks.serving.load.robots import Robots
@@ -38,10 +37,9 @@ def main(config: Robots | Lost | Inference) -> None:
 
 
 if __name__ == "__main__":
-    main(
-        tyro.extras.subcommand_cli_from_dict(
-            {"robots": Robots, "lost": Lost, "inference": Inference},
-            prog="python -m benchmarks.serving.load",
-            description=__doc__,
-        )
+    run_subcommand(
+        main,
+        {"robots": Robots, "lost": Lost, "inference": Inference},
+        prog="python -m benchmarks.serving.load",
+        description=__doc__,
     )

@@ -19,6 +19,8 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
+from benchmarks.lib.inputs import names_of
+from benchmarks.lib.ranges import Counts, PositiveFloat, Some
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.load.priority import starts_with
 from skill_runtime.console.flags import UsageError, check_number
@@ -52,15 +54,15 @@ class Measured:
 class Inference:
     """Time of one inference by its number of rows."""
 
-    models: tuple[Path, ...] = (Path("models/csf_panda.onnx"), Path("models/goal_panda.onnx"))
+    models: Some[Path] = (Path("models/csf_panda.onnx"), Path("models/goal_panda.onnx"))
     """Policy files."""
-    widths: tuple[int, ...] = (256, 1024, 4096)
+    widths: Counts = (256, 1024, 4096)
     """Widths of the hidden layers of the perceptrons."""
-    rows: tuple[int, ...] = (1, 4, 16, 64, 256)
+    rows: Counts = (1, 4, 16, 64, 256)
     """Rows of an inference."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Device of the graphs."""
-    seconds: float = 0.5
+    seconds: PositiveFloat = 0.5
     """Time of each measurement [s]."""
     nice: int = 0
     """Niceness, e.g. -15 on a busy machine; below 0 it needs root."""
@@ -87,7 +89,10 @@ class Inference:
         if self.nice:
             starts_with(self.nice)()
         try:
-            graphs = [policy(model, self.device, max(self.rows)) for model in self.models]
+            graphs = [
+                policy(name, model, self.device, max(self.rows))
+                for name, model in names_of(self.models).items()
+            ]
         except PolicyFileError as error:
             raise UsageError(str(error)) from None
         graphs += [perceptron(width, self.device) for width in self.widths]
@@ -118,7 +123,7 @@ class Graph:
     """Makes the step of a number of rows."""
 
 
-def policy(model: Path, device: Literal["cpu", "cuda"], rows: int) -> Graph:
+def policy(name: str, model: Path, device: Literal["cpu", "cuda"], rows: int) -> Graph:
     """Returns the graph of a policy, with its recurrent state, as the service runs it.
 
     Raises:
@@ -130,7 +135,7 @@ def policy(model: Path, device: Literal["cpu", "cuda"], rows: int) -> Graph:
         slots, spans = list(range(rows)), [slice(row, row + 1) for row in range(rows)]
         return lambda: stepper.step(slots, lambda: spans)
 
-    return Graph(model.stem, parameters_of(onnx.load(model)), step)
+    return Graph(name, parameters_of(onnx.load(model)), step)
 
 
 def parameters_of(model: onnx.ModelProto) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.load.fleet import command_of
 from benchmarks.serving.load.services import Service, serving
@@ -26,13 +27,13 @@ class Lost:
 
     model: Path = Path("models/csf_panda.onnx")
     """The policy file."""
-    robots: int = 40
+    robots: PositiveInt = 40
     """Robots, divided between both services."""
-    rate: float = 25.0
+    rate: PositiveFloat = 25.0
     """Control rate of every robot [Hz]."""
-    timeout: float = 1.0
+    timeout: PositiveFloat = 1.0
     """Longest duration of a call [s]."""
-    seconds: float = 4.0
+    seconds: PositiveFloat = 4.0
     """Time before the loss, between loss and start, and after the start [s]."""
     nice: int = 0
     """Niceness of the services; below 0 it needs root."""

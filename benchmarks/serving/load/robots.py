@@ -9,6 +9,8 @@ from typing import Annotated
 
 from tyro.conf import arg
 
+from benchmarks.lib.inputs import names_of
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt, Some
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.load.generator import Played, Task
 from benchmarks.serving.load.search import Found, play_in_processes, search
@@ -21,23 +23,23 @@ from skill_runtime.policy import OnnxPolicy
 class Robots:
     """Search for the largest number of robots per processor."""
 
-    models: tuple[Path, ...] = (Path("models/csf_panda.onnx"), Path("models/goal_panda.onnx"))
+    models: Some[Path] = (Path("models/csf_panda.onnx"), Path("models/goal_panda.onnx"))
     """Policy files; the second default has a recurrent state."""
-    keys: tuple[bool, ...] = (False, True)
+    keys: Some[bool] = (False, True)
     """Without and with CURVE."""
-    rate: float = 25.0
+    rate: PositiveFloat = 25.0
     """Control rate of every robot [Hz]."""
-    seconds: float = 5.0
+    seconds: PositiveFloat = 5.0
     """Duration of one run [s]."""
-    first: int = 64
+    first: PositiveInt = 64
     """First number of robots."""
-    most: int = 4096
+    most: PositiveInt = 4096
     """Largest number of robots."""
-    attempts: int = 2
+    attempts: PositiveInt = 2
     """Runs of a number of robots that is late; more on a machine with other work."""
-    services: int = 1
+    services: PositiveInt = 1
     """Processes of the service, all on one processor; each has a limited number of sessions."""
-    processes: int = 1
+    processes: PositiveInt = 1
     """Processes of the generator."""
     service_cpu: Annotated[int | None, arg(help_behavior_hint="(default: any)")] = 1
     """Processor of the services."""
@@ -70,19 +72,19 @@ class Robots:
         rows: list[list[str]] = []
         with ExitStack() as stack:
             made = stack.enter_context(make_keys()) if any(self.keys) else None
-            for model in self.models:
+            for name, model in names_of(self.models).items():
                 is_recurrent = bool(OnnxPolicy(model).manifest.recurrent)
                 for keyed in self.keys:
-                    found = self._search(model, made if keyed else None)
-                    rows.append(_row(model.stem, is_recurrent, keyed, found))
-                    facts = {"model": model.stem, "recurrent": is_recurrent, "curve": keyed}
+                    found = self._search(name, model, made if keyed else None)
+                    rows.append(_row(name, is_recurrent, keyed, found))
+                    facts = {"model": name, "recurrent": is_recurrent, "curve": keyed}
                     results.append({**facts, **asdict(found)})
         print()
         print_table(HEADERS, rows)
         settings = {"rate_hz": self.rate, "services": self.services, "nice": self.nice}
         write_json(self.json, settings | {"results": results})
 
-    def _search(self, model: Path, keys: Keys | None) -> Found:
+    def _search(self, name: str, model: Path, keys: Keys | None) -> Found:
         with serving(
             model, self.services, keys=keys, cpu=self.service_cpu, nice=self.nice
         ) as services:
@@ -99,7 +101,7 @@ class Robots:
                     server_key=None if keys is None else str(keys.server),
                 )
                 played = play_in_processes(task, self.processes, self.nice)
-                print(_line(model.stem, keys is not None, played), flush=True)
+                print(_line(name, keys is not None, played), flush=True)
                 return played
 
             return search(play, self.first, self.most, self.attempts)

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import tyro
-
+from benchmarks.lib.program import run_program
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.serving.fuzz.served import KeyedServer
 from benchmarks.serving.ros2.environment import NoRosError, ros_environment
@@ -44,13 +44,13 @@ SILENCE_S = 1.0
 class Config:
     """A circle, stops and silences through ROS 2."""
 
-    radius: float = 0.06
+    radius: PositiveFloat = 0.06
     """Radius of the circle [m]."""
-    period: float = 6.0
+    period: PositiveFloat = 6.0
     """Time of one turn [s]."""
-    turns: int = 4
+    turns: PositiveInt = 4
     """Turns."""
-    repetitions: int = 20
+    repetitions: PositiveInt = 20
     """Stops, and silences."""
     model: Path = Path("models/csf_panda.onnx")
     """Policy file."""
@@ -58,9 +58,8 @@ class Config:
     """File for the result."""
 
 
-def main() -> None:
+def main(config: Config) -> None:
     """Measures, and prints a table."""
-    config = tyro.cli(Config, prog="python -m benchmarks.serving.ros2", description=__doc__)
     try:
         measure(config)
     except NoRosError as error:
@@ -215,4 +214,4 @@ def _times(times: Sequence[float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main, Config, prog="python -m benchmarks.serving.ros2", description=__doc__)

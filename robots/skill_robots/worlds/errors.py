@@ -1,10 +1,10 @@
-"""The errors of a world that cannot be built."""
+"""The errors of a world."""
 
 from __future__ import annotations
 
+from skill_robots.tasks.errors import WorldError
 
-class WorldError(ValueError):
-    """A world cannot be built: the text names the reason and the fix."""
+__all__ = ["UntrustedWorldError", "WorldError"]
 
 
 class UntrustedWorldError(WorldError):

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from skill_proto.arrays import Array, Flags, Ids
 from skill_proto.manifest import ActionPart
+from skill_robots.tasks.scene_arguments import check_scenes, checked_action
 from skill_robots.worlds.bodies import BODIES, Body, Motion, Noise
 from skill_robots.worlds.body_fields import body_fields
 from skill_robots.worlds.errors import WorldError
@@ -75,7 +76,8 @@ class MujocoWorld:
             an unstable step [m/s].
 
     Raises:
-        WorldError: There is no such body, or its MJCF is not installed.
+        WorldError: There is no such body, its MJCF is not installed, or ``n`` or ``seed`` is no
+            whole number from 1 or 0.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class MujocoWorld:
         scenery: str = "",
         body: Body | None = None,
     ) -> None:
+        check_scenes(n, seed)
         self.body = body = find_body(config.body) if body is None else body
         self.model = model = body_model(body, scenery)
         if config.integrator == "euler":
@@ -131,7 +134,12 @@ class MujocoWorld:
         return np.concatenate((self._qpos, self._qvel, self._act), axis=1)
 
     def step(self, action: Array) -> Step:
-        """Runs one control step."""
+        """Runs one control step with actions ``(n, A)``, clipped to [-1, 1].
+
+        Raises:
+            WorldError: The actions have another shape, or are not finite.
+        """
+        action = checked_action(action, self.n, self.model.nu)
         start, before, due = self.observe(), self._forward_position(), self._time + self._step_s
         nq, nv = self.model.nq, self.model.nv
         self._ctrl[:] = self._command(np.clip(action, -1.0, 1.0))

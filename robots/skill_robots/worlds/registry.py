@@ -77,12 +77,12 @@ def make_world(config: WorldConfig, n: int, *, seed: int = 0, threads: int = 1) 
 
     Args:
         config: The world.
-        n: Number of scenes.
-        seed: Seed of all random draws.
+        n: Number of scenes, at least 1.
+        seed: Seed of all random draws, at least 0.
         threads: Physics threads, for worlds that have them.
 
     Raises:
-        WorldError: there is no such world, or it cannot be built.
+        WorldError: there is no such world, it cannot be built, or ``n`` or ``seed`` is too small.
     """
     match config:
         case TabletopConfig():

@@ -13,6 +13,7 @@ from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.gripper import WIDTH
 from skill_robots.observation import manifest_fields
 from skill_robots.tasks.engine import Engine
+from skill_robots.tasks.scene_arguments import check_scenes
 from skill_robots.tasks.tabletop.goal_box import GOAL_HIGH_M, GOAL_LOW_M
 from skill_robots.tasks.tabletop.metrics import CELL_M
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
@@ -37,6 +38,9 @@ class TabletopWorld:
         spec: The description.
         n: Number of scenes.
         tabletop: The scenes.
+
+    Raises:
+        WorldError: ``n`` or ``seed`` is no whole number from 1 or 0.
     """
 
     def __init__(
@@ -49,6 +53,7 @@ class TabletopWorld:
         engine: Engine = "mujoco",
         observation_names: tuple[str, ...] | None = None,
     ) -> None:
+        check_scenes(n, seed)
         self.n = n
         self._names = config.observation_names if observation_names is None else observation_names
         self.spec = tabletop_spec(config, self._names)
@@ -62,7 +67,11 @@ class TabletopWorld:
         return self.tabletop.observe(self._names)
 
     def step(self, action: Array) -> Step:
-        """Runs one control step. The tabletop has neither reward nor terminals."""
+        """Runs one control step. The tabletop has neither reward nor terminals.
+
+        Raises:
+            WorldError: The actions have another shape, or are not finite.
+        """
         self.tabletop.step(action)
         observation = self.tabletop.observe(self._names)
         return Step(observation, self._nothing, self._never, self._never)

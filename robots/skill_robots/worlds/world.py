@@ -9,13 +9,25 @@ collector knows which transitions belong to one episode.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 from skill_proto.arrays import Array, Flags, Ids
 from skill_proto.manifest import ActionPart, ObservationField
+from skill_robots.worlds.errors import WorldError
 
 Split = Literal["train", "moderate", "extreme"]
 """A set of contexts: that of training, or one of two tests of growing difficulty."""
+
+
+def check_split(split: str) -> None:
+    """Checks the name of a set of contexts.
+
+    Raises:
+        WorldError: There is no such set.
+    """
+    names = get_args(Split)
+    if split not in names:
+        raise WorldError(f"there is no set of contexts {split!r}; choose one of {', '.join(names)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +169,10 @@ class World(Protocol):
         """Runs one control step.
 
         Args:
-            action: ``(n, A)`` in [-1, 1].
+            action: ``(n, A)``, clipped to [-1, 1].
+
+        Raises:
+            WorldError: The actions have another shape, or are not finite.
         """
         ...
 

@@ -30,7 +30,6 @@ from skill_runtime.client.connection import R, expect, is_other
 from skill_runtime.client.errors import (
     ClientError,
     CommandRefusedError,
-    InvalidAddressError,
     LeaseHeldError,
     LeaseLostError,
     NoLeaseError,
@@ -45,6 +44,7 @@ from skill_runtime.client.errors import (
 from skill_runtime.client.lease import Heartbeat, Owner, lease_of_this_process
 from skill_runtime.client.requests import check_timeout, make_request, plain_text, to_arrays
 from skill_runtime.client.sessions import SessionAges
+from skill_runtime.client.sockets.address import check_address
 from skill_runtime.client.steps import Answer, Ask, AwaitEnd, AwaitState, Call, Deadline, ask
 from skill_runtime.client.stop import Target, stop_call
 from skill_runtime.client.telemetry import TelemetrySubscription
@@ -74,7 +74,7 @@ class Calls:
 
     Raises:
         InvalidUseError: the timeout is not a number of seconds.
-        InvalidAddressError: an address is not a text.
+        InvalidAddressError: an address is malformed.
     """
 
     def __init__(
@@ -87,9 +87,8 @@ class Calls:
         stop_address: str | None,
         keys: ClientKeys | None = None,
     ) -> None:
-        for given in (address, telemetry_address or "", stop_address or ""):
-            if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise InvalidAddressError(given, "it is not a text")
+        for given in (address, telemetry_address or address, stop_address or address):
+            check_address(given)
         self.address, self.keys = address, keys
         self.timeout_s = check_timeout(timeout_s)
         self.welcome: Welcome | None = None

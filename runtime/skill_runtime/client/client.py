@@ -72,7 +72,7 @@ class SkillClient:
 
     Raises:
         InvalidUseError: ``timeout_s`` is not a number of seconds, or a key cannot be read.
-        InvalidAddressError: an address is not a text.
+        InvalidAddressError: an address is malformed.
     """
 
     def __init__(
@@ -350,6 +350,8 @@ class SkillClient:
     def close(self) -> None:
         """Releases the lease and closes the sockets; raises no error.
 
+        Every later call raises InvalidUseError, except :meth:`stop`, which has sockets of its own.
+
         In a forked process it leaves the lease and the sockets of the parent alone.
         """
         if self._guard.forked:
@@ -357,7 +359,7 @@ class SkillClient:
         if self._lease is not None:
             self._lease.release()
         # While another thread waits on the sockets, they stay open; the collector closes them.
-        with suppress(Exception), self._guard:
+        with suppress(Exception), self._guard.closing():
             self._commands.close()
             self._telemetry.close()
 

@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 import zmq
 
 from skill_proto.arrays import FloatArray
-from skill_proto.messages import REPLY, Error, Message, Reply, Welcome
+from skill_proto.messages import REPLY, Error, Message, Reply, ServiceWelcome, Welcome
 from skill_proto.ports import reachable_address
 from skill_proto.printable import printable
 from skill_proto.wire import MAX_FRAME_BYTES, WireError, pack, unpack
@@ -331,5 +331,20 @@ def expect(reply: Reply, kind: type[R]) -> R:
         ProtocolError: the reply is of another kind.
     """
     if not isinstance(reply, kind):
-        raise ProtocolError(f"expected the reply {kind.__name__.lower()!r}, got {reply.type!r}")
+        raise ProtocolError(_other_kind(reply, kind))
     return reply
+
+
+def _other_kind(reply: Reply, kind: type[Reply]) -> str:
+    """Returns the text for a reply of another kind; a description tells what the server is."""
+    if isinstance(reply, ServiceWelcome):
+        return (
+            "the server is a policy service, without an arm. Fix: use PolicyClient or "
+            "AsyncPolicyClient, or give the address of a server with an arm"
+        )
+    if isinstance(reply, Welcome):
+        return (
+            "the server has an arm, and is no policy service. Fix: use SkillClient or "
+            "AsyncSkillClient, whose act() it answers, or give the address of a policy service"
+        )
+    return f"expected the reply {kind.__name__.lower()!r}, got {reply.type!r}"

@@ -1,4 +1,4 @@
-"""Guard: one call of a client at a time, and only in the process that made the client.
+"""Guard: one call of a client at a time, only in the process that made it, and until its end.
 
 A ZeroMQ socket that two threads or two processes use at the same time aborts the process or waits
 for ever. The guard refuses such a call before it reaches a socket.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 
 from skill_runtime.client.errors import InvalidUseError
 
@@ -20,6 +22,7 @@ class Guard:
         # Reentrant: a signal handler may call the client during a call of its own thread.
         self._lock = threading.RLock()
         self._thread = 0
+        self._closed = False
 
     @property
     def forked(self) -> bool:
@@ -39,7 +42,44 @@ class Guard:
                 "that uses it, or start processes by 'spawn' instead of 'fork'"
             )
 
+    def check_open(self) -> None:
+        """Checks that the client was not closed.
+
+        Raises:
+            InvalidUseError: it was.
+        """
+        if self._closed:
+            raise InvalidUseError(
+                "the client is closed: close() was called, or its block has ended. Fix: make a new "
+                "one, or call inside of the block"
+            )
+
+    def close(self) -> None:
+        """Refuses every later call; one that is running ends by itself."""
+        self._closed = True
+
+    @contextmanager
+    def closing(self) -> Generator[None]:
+        """The block in which the client is closed; it refuses every later call.
+
+        Raises:
+            InvalidUseError: a call of another thread is running; later ones are refused all the
+                same.
+        """
+        self.close()
+        self._take()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def __enter__(self) -> None:
+        if self._closed:
+            self.check_process()
+            self.check_open()
+        self._take()
+
+    def _take(self) -> None:
         if os.getpid() != self._pid:
             self.check_process()
         if not self._lock.acquire(False):

@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skill_proto.arrays import Array, Flags, Float32Array
+from skill_proto.vectors import VectorError, normalise_skills
+from skill_runtime.policy.arguments import check_count, copy_into, numbers_in
 from skill_runtime.policy.context_distance import ContextDistance
+from skill_runtime.policy.errors import PolicyError
 from skill_runtime.policy.observation_inputs import ObservationInputs
 from skill_runtime.policy.onnx_file.errors import PolicyFileError
 from skill_runtime.policy.onnx_file.session import Device, reason_of
@@ -25,10 +28,6 @@ from skill_runtime.policy.recurrent_state import RecurrentStates, Slots, Tensors
 
 WARM_UP_RUNS = 10
 """Inferences on loading, so that the memory for the first real one is already allocated."""
-
-
-class PolicyError(ValueError):
-    """An argument does not fit the policy, or the policy returned a number that is not finite."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +57,7 @@ class OnnxPolicy:
     Args:
         path: The ``.onnx`` file.
         device: ``"cpu"`` or ``"cuda"``; the policy never falls back from one to the other.
-        slots: Number of streams of observations that are kept apart.
+        slots: Number of streams of observations that are kept apart, at least 0.
 
     Attributes:
         manifest: The manifest of the file.
@@ -68,6 +67,7 @@ class OnnxPolicy:
 
     Raises:
         PolicyFileError: The file cannot be served.
+        PolicyError: ``slots`` is no number of slots.
     """
 
     def __init__(self, path: Path | str, *, device: Device = "cpu", slots: int = 1) -> None:
@@ -103,7 +103,12 @@ class OnnxPolicy:
         return max(int(takes_action), *reach)
 
     def reset(self, n: int) -> None:
-        """Starts ``n`` new episodes in ``n`` slots."""
+        """Starts ``n`` new episodes in ``n`` slots.
+
+        Raises:
+            PolicyError: ``n`` is no whole number of at least 0.
+        """
+        check_count(n)
         manifest = self.manifest
         # Stored even if the graph does not take it: the previous action is part of the state.
         sizes = {"observation": manifest.observation_size, "previous_action": manifest.action_size}
@@ -133,8 +138,7 @@ class OnnxPolicy:
         """Returns ``(n, A)`` actions for ``(n, O)`` observations, one row per slot.
 
         Raises:
-            PolicyError: Skill and goal are both missing, the policy does not take the given one, a
-                size is wrong, or an action or recurrent state is not finite.
+            PolicyError: As :meth:`step`, or an action or recurrent state is not finite.
         """
         output = self.step(observation, skill, goal)
         if not output.is_finite.all():
@@ -156,17 +160,17 @@ class OnnxPolicy:
         Args:
             observation: ``(slots, O)``, or ``(O,)`` with one slot; raw units.
             skill: ``(slots, Z)`` or ``(Z,)``. A policy that takes no skills accepts one of size 0.
-            goal: ``(slots, G)`` or ``(G,)``; replaces the skill.
+            goal: ``(slots, G)`` or ``(G,)``, instead of a skill.
             previous_action: ``(slots, A)`` or ``(A,)`` in [-1, 1]: the action that was executed, if
                 it differs from the policy's last action.
 
         Raises:
-            PolicyError: Skill and goal are both missing, the policy does not take the given one, or
-                a size is wrong.
+            PolicyError: Skill and goal are both given or both missing, the policy does not take the
+                given one, the skill is none of the policy's, skill or goal are not finite, or an
+                array is none of numbers or has a wrong size.
         """
-        if previous_action is not None:
-            _copy_into(self._inputs, "previous_action", self._to_graph_bounds(previous_action))
         self._fill(self._inputs, observation, skill, goal)
+        self._set_previous_action(self._inputs, previous_action)
         return self._step(self._all_slots, self._inputs)
 
     def step_slots(
@@ -183,7 +187,7 @@ class OnnxPolicy:
             slots: ``(n,)`` slots to step, each at most once.
             observation: ``(n, O)``, raw units.
             skill: ``(n, Z)``.
-            goal: ``(n, G)``; replaces the skill.
+            goal: ``(n, G)``, instead of a skill.
             previous_action: ``(n, A)`` in [-1, 1]: the action that was executed, if it differs from
                 the policy's last action.
 
@@ -194,9 +198,8 @@ class OnnxPolicy:
         if len(np.unique(index)) != len(index):
             raise PolicyError(f"slots {list(slots)} name a slot twice; name each slot once")
         inputs = {name: array[index] for name, array in self._inputs.items()}
-        if previous_action is not None:
-            _copy_into(inputs, "previous_action", self._to_graph_bounds(previous_action))
         self._fill(inputs, observation, skill, goal)
+        self._set_previous_action(inputs, previous_action)
         return self._step(index, inputs)
 
     def _step(self, slots: Slots, inputs: Tensors) -> PolicyOutput:
@@ -213,9 +216,12 @@ class OnnxPolicy:
             self._reset_slots(slots[~output.is_finite])
         return output
 
-    def _to_graph_bounds(self, action: ArrayLike) -> Float32Array:
-        """Maps an action from [-1, 1] to the bounds of the graph."""
-        return (np.asarray(action, np.float32) + 1.0) / self._to_unit + self._low
+    def _set_previous_action(self, inputs: Tensors, action: ArrayLike | None) -> None:
+        """Copies the action that was executed, mapped from [-1, 1] to the bounds of the graph."""
+        if action is None:
+            return
+        given = numbers_in("previous_action", action).astype(np.float32)
+        copy_into(inputs, "previous_action", (given + 1.0) / self._to_unit + self._low)
 
     def _fill(
         self,
@@ -224,6 +230,32 @@ class OnnxPolicy:
         skill: ArrayLike | None,
         goal: ArrayLike | None,
     ) -> None:
+        """Checks observation, skill and goal, and copies them into the inputs."""
+        self._check_given(inputs, skill, goal)
+        copy_into(inputs, "observation", observation)
+        if "skill" in inputs:
+            self._set_skill(inputs, skill)
+        if "goal" in inputs:
+            inputs["goal"][:] = 0.0
+            if goal is not None:
+                copy_into(inputs, "goal", goal, finite=True)
+        if "use_goal" in inputs:
+            inputs["use_goal"][:] = 0.0 if goal is None else 1.0
+
+    def _set_skill(self, inputs: Tensors, skill: ArrayLike | None) -> None:
+        inputs["skill"][:] = 0.0
+        if skill is None:
+            return
+        given = copy_into(inputs, "skill", skill, finite=True)
+        try:
+            normalise_skills(np.atleast_2d(given), self.manifest.skill)
+        except VectorError as error:
+            raise PolicyError(f"{error}; {error.fix}") from None
+
+    def _check_given(
+        self, inputs: Tensors, skill: ArrayLike | None, goal: ArrayLike | None
+    ) -> None:
+        """Checks that the policy takes what is given, and that what it needs is given."""
         if goal is not None and "goal" not in inputs:
             raise PolicyError(f"{self.manifest.name} takes no goals")
         if goal is None and "skill" not in inputs and "goal" in inputs:
@@ -237,13 +269,11 @@ class OnnxPolicy:
             )
         if skill is not None and "skill" not in inputs and np.size(skill):
             raise PolicyError(f"{self.manifest.name} takes no skills")
-        _copy_into(inputs, "observation", observation)
-        if "skill" in inputs:
-            _copy_into(inputs, "skill", 0.0 if skill is None else skill)
-        if "goal" in inputs:
-            _copy_into(inputs, "goal", 0.0 if goal is None else goal)
-        if "use_goal" in inputs:
-            inputs["use_goal"][:] = 0.0 if goal is None else 1.0
+        if skill is not None and goal is not None and "skill" in inputs:
+            raise PolicyError(
+                f"{self.manifest.name} got both a skill and a goal, which exclude each other; give "
+                "one of them"
+            )
 
     def _infer(self, inputs: Tensors) -> Tensors:
         n = len(inputs[self._file.inputs[0].name])
@@ -327,16 +357,3 @@ def _active_rows(outputs: Tensors, name: str, n: int) -> Float32Array | None:
     """Returns the first ``n`` rows, those of the active states; None without such an output."""
     rows = outputs.get(name)
     return None if rows is None else rows[:n]
-
-
-def _copy_into(inputs: Tensors, name: str, value: ArrayLike) -> None:
-    """Copies a value into an input tensor.
-
-    Raises:
-        PolicyError: The shape is neither that of the tensor nor that of one row.
-    """
-    target = inputs[name]
-    array = np.asarray(value)
-    if array.ndim and array.shape not in (target.shape, target.shape[1:]):
-        raise PolicyError(f"{name} has shape {array.shape}, expected {target.shape}")
-    np.copyto(target, array, casting="same_kind")

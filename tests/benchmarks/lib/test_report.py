@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,11 @@ def test_a_result_has_the_machine_it_was_measured_on(tmp_path: Path) -> None:
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["value"] == 1
     assert result["machine"]["cores"] >= 1
+
+
+def test_a_result_is_json_also_with_nan_and_infinities(tmp_path: Path) -> None:
+    path = tmp_path / "new/folder/result.json"
+    write_json(path, {"rows": [(math.nan, 1.5)], "named": {"a": math.inf, "b": -math.inf}})
+    result = json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert result["rows"] == [[None, 1.5]]
+    assert result["named"] == {"a": None, "b": None}

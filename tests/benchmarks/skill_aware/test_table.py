@@ -54,3 +54,30 @@ def test_a_file_that_lacks_cells_is_refused(tmp_path: Path) -> None:
         read_scores([f"a={path}"])
     with pytest.raises(SystemExit, match="has no part 'policies'"):
         read_scores([f"a={path}#policies/pick"])
+
+
+@pytest.mark.parametrize("value", [1.5, -0.1, "0.5", None, True, math.nan])
+def test_a_success_that_is_no_share_is_refused(tmp_path: Path, value: object) -> None:
+    path = tmp_path / "scores.json"
+    cells: dict[str, object] = {cell_name(cell): 0.5 for cell in CELLS}
+    path.write_text(json.dumps({"cells": cells | {cell_name(CELL): value}}))
+    with pytest.raises(SystemExit, match="not a number from 0 to 1"):
+        read_scores([f"a={path}"])
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, "many", True])
+def test_a_count_of_episodes_that_is_no_positive_integer_is_refused(
+    tmp_path: Path, count: object
+) -> None:
+    path = tmp_path / "scores.json"
+    cells = {cell_name(cell): 0.5 for cell in CELLS}
+    path.write_text(json.dumps({"cells": cells, "settings": {"episodes": count}}))
+    with pytest.raises(SystemExit, match="not a positive integer"):
+        read_scores([f"a={path}"])
+
+
+def test_cells_and_settings_that_are_no_objects_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "scores.json"
+    path.write_text(json.dumps({"cells": [1], "settings": 3}))
+    with pytest.raises(SystemExit, match="lacks the cells"):
+        read_scores([f"a={path}"])

@@ -187,7 +187,7 @@ for client in clients:
     client.close()
 while True:  # ZeroMQ frees the files in a thread of its own
     try:
-        clients[-1].clear()
+        SkillClient(sys.argv[1], timeout_s=20.0).clear()
         break
     except ResourceError:
         time.sleep(0.01)

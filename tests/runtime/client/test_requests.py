@@ -184,7 +184,14 @@ def test_an_address_that_is_not_a_text_is_refused(address: Any) -> None:  # noqa
         SkillClient(address)
 
 
-@pytest.mark.parametrize("address", ["tcp://a\x00b:1", "tcp://\ud800:1", "\n"])
+@pytest.mark.parametrize("name", ["telemetry_address", "stop_address"])
+def test_the_other_addresses_are_checked_too(name: str) -> None:
+    with pytest.raises(InvalidAddressError, match="its port is not a number from 1 to 65535"):
+        SkillClient(NOWHERE, **{name: "tcp://127.0.0.1:99999"})  # type: ignore[arg-type]
+    SkillClient(NOWHERE, **{name: None}).close()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("address", ["tcp://a\x00b:1", "tcp://\ud800:1"])
 def test_an_address_that_cannot_be_used_is_refused_by_a_call(address: str) -> None:
     client = SkillClient(address, timeout_s=0.3)
     for call in (client.hello, client.state, client.stop):

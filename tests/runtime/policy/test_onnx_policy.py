@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -97,13 +98,48 @@ def test_a_goal_does_not_affect_the_next_skill(policy_file: Path) -> None:
         ({"observation": np.zeros(27), "skill": EAST}, r"observation has shape \(27,\)"),
         ({"observation": np.zeros(28), "skill": np.zeros(3)}, r"skill has shape \(3,\)"),
         ({"observation": np.zeros(28), "goal": np.zeros((2, 2))}, r"goal has shape \(2, 2\)"),
+        ({"observation": 0.0, "skill": EAST}, r"observation has shape \(\)"),
+        ({"observation": np.zeros(28), "skill": 1.0}, r"skill has shape \(\)"),
+        (
+            {"observation": np.zeros(28), "skill": EAST, "goal": EAST},
+            "both a skill and a goal, which exclude each other; give one of them",
+        ),
+        (
+            {"observation": np.zeros(28), "skill": np.zeros(2)},
+            r"skill \[0.0, 0.0\] has length 0.0, so it has no direction; send a vector",
+        ),
+        ({"observation": np.zeros(28), "skill": [0, 0]}, "so it has no direction"),
+        ({"observation": np.zeros(28), "skill": [np.nan, 0.0]}, "skill contains NaN.*: nan; give"),
+        ({"observation": np.zeros(28), "skill": [0.0, 1e300]}, "skill contains NaN.*: 1e.300"),
+        ({"observation": np.zeros(28), "goal": [0.0, np.inf]}, "goal contains NaN.*: inf"),
+        ({"observation": ["up"] * 28, "skill": EAST}, "observation is not an array.*but of <U2"),
+        ({"observation": [None] * 28, "skill": EAST}, "observation is not an array.*but of object"),
+        ({"observation": np.zeros(28), "skill": EAST * 1j}, "skill is not an array.*complex128"),
+        ({"observation": np.zeros(28), "skill": ["a", "b"]}, "skill is not an array of numbers"),
+        ({"observation": np.zeros(28), "skill": [[1], [1, 0]]}, "skill is not an array of numbers"),
+        (
+            {"observation": np.zeros(28), "skill": EAST, "previous_action": ["a", "b", "c"]},
+            "previous_action is not an array of numbers",
+        ),
     ],
 )
-def test_a_wrong_argument_is_named(
-    policy_file: Path, arguments: dict[str, Array], said: str
-) -> None:
+def test_a_wrong_argument_is_named(policy_file: Path, arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(PolicyError, match=said):
         OnnxPolicy(policy_file).step(**arguments)
+
+
+def test_the_row_of_a_skill_without_a_direction_is_named(policy_file: Path) -> None:
+    policy = OnnxPolicy(policy_file, slots=2)
+    with pytest.raises(PolicyError, match=r"skill, row 1 .* has length 0.0"):
+        policy.act(observations(2), skill=np.array([[1.0, 0.0], [0.0, 0.0]]))
+
+
+@pytest.mark.parametrize("n", [-1, 1.5, None])
+def test_a_number_of_slots_that_is_none_is_refused(policy_file: Path, n: Any) -> None:  # noqa: ANN401  wrong types
+    policy = OnnxPolicy(policy_file, slots=2)
+    with pytest.raises(PolicyError, match="a number of slots is a whole number from 0"):
+        policy.reset(n)
+    assert policy.slots == 2
 
 
 def test_a_skill_policy_refuses_goals_and_a_plain_one_refuses_skills(

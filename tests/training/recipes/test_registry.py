@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from skill_training.config import TrainConfig
+from skill_training.errors import TrainingError
 from skill_training.recipes.recipe import AnyRecipe
 from skill_training.recipes.registry import RECIPES, default_config, recipe_for, recipe_of
 
@@ -13,8 +16,14 @@ def test_names_are_unique() -> None:
     names = [name for recipe in RECIPES for name in recipe.config_types]
     assert len(names) == len(set(names))
     assert {"csf", "metra"} <= set(names)
-    with pytest.raises(KeyError):
-        recipe_of("vic")
+
+
+@pytest.mark.parametrize("ask", [recipe_of, default_config])
+def test_an_unknown_algorithm_is_refused_with_those_that_exist(
+    ask: Callable[[str], object],
+) -> None:
+    with pytest.raises(TrainingError, match=r"no algorithm 'vic'; choose one of csf, metra, .*"):
+        ask("vic")
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

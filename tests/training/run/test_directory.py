@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -63,15 +64,79 @@ def test_a_damaged_precision_is_refused(tmp_path: Path, tiny_config: TinyConfig)
         ({"sessions": 5}, "sessions: "),
     ],
 )
-def test_damaged_facts_are_named(
-    change: dict[str, Any], words: str, tmp_path: Path, tiny_config: TinyConfig
+def test_damaged_facts_are_named_once_and_their_origin_is_unknown(
+    change: dict[str, Any],
+    words: str,
+    tmp_path: Path,
+    tiny_config: TinyConfig,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     directory = RunDirectory(tmp_path)
     directory.create(tiny_config(), {**FACTS, **change})
-    with pytest.raises(RunDirectoryError) as refused:
-        write_policy(directory, tmp_path / "policy.onnx")
-    assert f"{tmp_path / 'run.json'} is damaged: " in str(refused.value)
-    assert words in str(refused.value)
+    for _ in range(2):
+        assert directory.facts() == {
+            "code_revision": "unknown",
+            "machine": "unknown",
+            "versions": {},
+        }
+    (warning,) = caplog.messages
+    assert f"{tmp_path / 'run.json'} is damaged: " in warning
+    assert words in warning
+    assert "restore this file" in warning
+
+
+@pytest.mark.parametrize("content", [None, '{"code_revision": "0", "mach'])
+def test_a_run_goes_on_and_is_exported_without_its_facts(
+    content: str | None, tmp_path: Path, tiny_config: TinyConfig
+) -> None:
+    """run.json has facts alone: a whole checkpoint can do without them."""
+    directory = RunDirectory(tmp_path / "run")
+    job.start_or_continue(directory, tiny_config())
+    assert job.train(directory)
+    facts = directory.path / "run.json"
+
+    def damage() -> None:
+        facts.unlink(missing_ok=True)
+        if content is not None:
+            facts.write_text(content)
+
+    damage()
+    manifest = write_policy(directory, tmp_path / "policy.onnx")
+    assert manifest.provenance.code_revision.startswith("unknown, then ")
+    assert manifest.provenance.gradient_steps == 30
+    damage()
+    assert job.train(directory, {"env_steps": 400})
+    sessions = directory.facts()["sessions"]
+    assert [one["from_env_steps"] for one in sessions] == [0, 320]
+    assert sessions[0]["machine"] == "unknown"
+    assert "| machine | unknown, then " in directory.card.read_text()
+
+
+def test_a_damaged_configuration_is_named_with_its_fix(
+    tmp_path: Path, tiny_config: TinyConfig
+) -> None:
+    directory = RunDirectory(tmp_path)
+    directory.create(tiny_config(), FACTS)
+    (tmp_path / "config.json").write_text('{"algorithm": {"na')
+    with pytest.raises(
+        RunDirectoryError, match=r"config\.json: .*; restore this file, or begin a run in another"
+    ):
+        job.open_run(tmp_path)
+
+
+def test_paths_may_be_text(
+    tmp_path: Path, tiny_config: TinyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunDirectoryError, match="there is no directory run"):
+        job.open_run("run")
+    with pytest.raises(RunDirectoryError, match="run is not a run directory"):
+        job.train("run")
+    job.start_or_continue("run", tiny_config())
+    assert job.open_run("run").path == Path("run")
+    assert RunDirectory("run").config() == tiny_config()
+    assert job.train("run")
+    assert Path("run/policy.onnx").is_file()
 
 
 def test_an_impossible_precision_leaves_no_directory(
@@ -141,3 +206,25 @@ def test_a_full_disk_keeps_the_old_facts(
         directory.write_facts({**FACTS, "machine": "another"})
     assert directory.facts() == before
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "run.json", "run.lock"}
+
+
+def test_space_is_the_advice_for_a_full_disk_alone(
+    tmp_path: Path, tiny_config: TinyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = RunDirectory(tmp_path)
+    directory.create(tiny_config(), FACTS)
+
+    def refused(descriptor: int) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.fsync", refused)
+    with pytest.raises(RunDirectoryError, match=r"Permission denied; correct this$"):
+        directory.write_facts(FACTS)
+
+
+def test_a_directory_that_is_gone_is_named(tmp_path: Path, tiny_config: TinyConfig) -> None:
+    directory = RunDirectory(tmp_path / "run")
+    directory.create(tiny_config(), FACTS)
+    shutil.rmtree(directory.path)
+    with pytest.raises(RunDirectoryError, match=r"the run directory .*run is gone"):
+        directory.write_facts(FACTS)

@@ -8,11 +8,12 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from skill_training.config import TrainConfig
+from skill_training.config import TrainConfig, config_to_json
 from skill_training.errors import RunDirectoryError
 from skill_training.recipes.registry import default_config
 from skill_training.sweep.execution import Place, run_missing
@@ -20,22 +21,35 @@ from skill_training.sweep.grid import Run, Variant, make_variant_runs
 from skill_training.sweep.local import run_locally
 from skill_training.sweep.process import end_with_parent, was_busy
 
+B = Variant(name="b", algorithm="csf")
+
 
 def finished(folder: Path, *names: str, flags: tuple[str, ...] = ()) -> list[Run]:
     """Returns runs whose policies are there, so that no process is started."""
     variants = [Variant(name=name, algorithm="csf", flags=flags) for name in names]
     runs = make_variant_runs(variants, [0], [])
     for run in runs:
-        (folder / run.name).mkdir(exist_ok=True)
-        (folder / run.name / "policy.onnx").touch()
+        finish(folder / run.name, default_config("csf"))
     return runs
 
 
-def run(folder: Path, runs: Sequence[Run], **definition: str | None) -> list[str]:
-    def unused(_: object) -> TrainConfig:
-        raise AssertionError("a finished run is neither parsed nor checked")
+def finish(path: Path, config: TrainConfig) -> None:
+    """Puts configuration and policy of a finished run into a directory."""
+    path.mkdir(exist_ok=True)
+    (path / "config.json").write_text(config_to_json(config))
+    (path / "policy.onnx").touch()
 
-    return run_missing(runs, definition, Place(folder=folder), unused, unused)
+
+def plain(_: object) -> TrainConfig:
+    """Returns the configuration of every run here."""
+    return default_config("csf")
+
+
+def run(folder: Path, runs: Sequence[Run], **definition: str | None) -> list[str]:
+    def unused(_: object) -> None:
+        raise AssertionError("a finished run is not checked")
+
+    return run_missing(runs, definition, Place(folder=folder), plain, unused)
 
 
 def test_a_finished_run_is_left_alone_and_other_runs_are_remembered(tmp_path: Path) -> None:
@@ -58,7 +72,7 @@ def test_more_seeds_and_settings_add_runs(tmp_path: Path, monkeypatch: pytest.Mo
     runs = make_variant_runs([Variant(name=name, algorithm="csf") for name in "ab"], [0, 1], [])
     place = Place(folder=tmp_path, jobs=1)
     checked: list[TrainConfig] = []
-    assert run_missing(runs, {}, place, lambda _: default_config("csf"), checked.append) == []
+    assert run_missing(runs, {}, place, plain, checked.append) == []
     assert started == ["b_seed0", "a_seed1", "b_seed1"]
     assert len(checked) == 2  # once for each setting
     mark = json.loads((tmp_path / "sweep.json").read_text())
@@ -73,6 +87,42 @@ def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:
         run(tmp_path, finished(tmp_path, "a", flags=("--n-envs", "8")))
     with pytest.raises(RunDirectoryError, match="holds another sweep"):
         run(tmp_path, finished(tmp_path, "a"), algorithm="metra")
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_a_run_that_is_there_with_other_settings_starts_nothing(
+    tmp_path: Path, *, is_finished: bool
+) -> None:
+    """The table would average runs of several settings; the run may be of any origin."""
+    runs = [*finished(tmp_path, "a"), *make_variant_runs([B], [0, 1], [])]
+    longer = replace(plain(0).run, env_steps=6_400_000, seed=1)
+    finish(tmp_path / "b_seed1", replace(plain(0), run=longer))
+    if not is_finished:
+        (tmp_path / "b_seed1" / "policy.onnx").unlink()
+    with pytest.raises(
+        RunDirectoryError,
+        match=r"b_seed1 holds a run with other settings \(run\.env_steps is 6400000, not 1600000\)",
+    ):
+        run_missing(runs, {}, Place(folder=tmp_path), plain, lambda _: None)
+    assert not (tmp_path / "b_seed0").exists()
+    assert not (tmp_path / "sweep.json").exists()
+
+
+def test_a_policy_without_its_configuration_is_refused(tmp_path: Path) -> None:
+    runs = finished(tmp_path, "a")
+    (tmp_path / "a_seed0" / "config.json").unlink()
+    with pytest.raises(RunDirectoryError, match=r"a policy without config\.json.*restore"):
+        run(tmp_path, runs)
+
+
+def test_the_seed_of_a_run_is_its_own(tmp_path: Path) -> None:
+    runs = make_variant_runs([B], [0, 1], [])
+    for one in runs:
+        finish(tmp_path / one.name, replace(plain(0), run=replace(plain(0).run, seed=one.seed)))
+    assert run(tmp_path, runs) == []
+    finish(tmp_path / "b_seed1", plain(0))
+    with pytest.raises(RunDirectoryError, match=r"run\.seed is 0, not 1"):
+        run(tmp_path, runs)
 
 
 def test_the_folder_of_a_comparison_is_refused_with_its_rows(tmp_path: Path) -> None:

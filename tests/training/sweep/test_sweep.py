@@ -95,6 +95,18 @@ def test_another_sweep_in_the_folder_is_refused(
     assert "holds another sweep (csf --world half_cheetah" in err
 
 
+def test_a_record_without_a_configuration_is_not_in_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "seed0").mkdir()
+    record = {"env_steps": 400, "final/coverage_cells": 99.0}
+    (tmp_path / "seed0" / "metrics.jsonl").write_text(json.dumps(record) + "\n")
+    code, out, err = sweep_here(capsys, tmp_path, "--seeds", "0")
+    assert code == 1
+    assert "seed0 is not empty and not a run directory" in err
+    assert "| as given | 0" in out
+
+
 @pytest.mark.parametrize(
     ("flags", "text"),
     [

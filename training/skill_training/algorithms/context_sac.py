@@ -12,13 +12,13 @@ Differences from the release (there -> here), with the reason:
       ``contrastive.optimizer_steps`` selects either.
     - Actor and critic learn from all transitions of 16 trajectories a step -> from 256 of a block.
     - Adam's epsilon 1e-8 -> 1e-5 in the encoder.
-    - Hidden layers, discount, target rate and initial entropy coefficient: see each recipe.
     - Raw observations -> divided by typical magnitudes.
     - Those of the contrastive term: ``skill_training.context.objective``.
     - Encoder unrolled at every gradient step -> once per block of ``updates_per_block`` steps.
     - Goals in the encoder's input -> no goal there, since transitions get hindsight goals.
     - Additions: hindsight goals, n-step returns, demonstrations with an imitation loss, clipped
-      encoder gradient, averaged policy; learning rate, discount and target rate of each recipe.
+      encoder gradient, averaged policy; layers, rates, discount and first entropy coefficient of
+      each recipe.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ from torch.optim import Adam, Optimizer
 
 from skill_training.algorithms.actor_critic import ActorCritic, Loss, Metrics, adam, descend
 from skill_training.algorithms.context_sac_config import ContextSacConfig
-from skill_training.algorithms.imitation import (
-    imitation_loss,
-    labelled_steps,
-    labelled_transitions,
+from skill_training.algorithms.imitation import imitation_loss, labelled_rows, labelled_steps
+from skill_training.algorithms.transitions import (
+    Block,
+    Transitions,
+    draw_transitions,
+    n_step_return,
 )
-from skill_training.algorithms.transitions import Block, Transitions, draw_transitions
 from skill_training.context.forward_model import ForwardModel
 from skill_training.context.objective import Contrasted, ContrastiveTerm
 from skill_training.data.episodes import EpisodeReplay, Episodes, concatenate
@@ -277,18 +278,12 @@ class ContextSac(ActorCritic):
         the terms after a step that ends the episode. The entropies of the intermediate steps, which
         are part of the soft value, are left out.
         """
-        order = torch.arange(batch.reward.shape[1], device=self.device)
-        counts = (order < batch.steps[:, None]).float()
-        end = batch.end * counts
-        # 1 up to and including the step that ends the episode.
-        alive = torch.cat((torch.ones_like(end[:, :1]), (1.0 - end).cumprod(1)), dim=1)
-        discounts = self.config.discount**order
-        rewards = (discounts * counts * alive[:, :-1] * batch.reward).sum(1)
+        rewards, factor = n_step_return(batch, self.config.discount)
         last = batch.arrivals[:, -1]
         command = self.command(last, batch.goal, batch.next_context)
         action, log_prob = self.actor.sample(last, command, self.generator)
         values = self.target_critic(last, action, command).amin(0) - self._alpha() * log_prob
-        return rewards + self.config.discount**batch.steps * alive[:, -1] * values
+        return rewards + factor * values
 
     def actor_loss(self, batch: Transitions, action: Tensor, log_prob: Tensor) -> Loss:
         """mean(alpha log pi - min_i Q_i), plus the imitation loss on labelled transitions."""
@@ -297,7 +292,7 @@ class ContextSac(ActorCritic):
         loss = (self._alpha() * log_prob - values).mean()
         metrics = {"actor/value": values.detach().mean(), "actor/entropy": -log_prob.mean()}
         if self.config.imitation_weight > 0:
-            imitation = imitation_loss(self, labelled_transitions(batch))
+            imitation = imitation_loss(self, labelled_rows(batch))
             loss = loss + self.config.imitation_weight * imitation
             metrics["actor/imitation"] = imitation
         return loss, {name: value.detach() for name, value in metrics.items()}

@@ -41,7 +41,7 @@ class Labelled:
     """``(n, A)`` the demonstrator's action."""
 
 
-def labelled_transitions(batch: Transitions) -> Labelled:
+def labelled_rows(batch: Transitions) -> Labelled:
     """Returns the transitions to imitate, without the encoder's gradient."""
     rows = batch.imitate
     return Labelled(

@@ -15,7 +15,7 @@ def zero_mean_code(skill: Tensor) -> Tensor:
     """Returns the code of one-hot skills ``(n, D)`` that METRA's reward and loss use.
 
     (one_hot - 1/D) D / (D - 1): the mean over the skills is zero, so that a step of phi which all
-    skills share earns nothing (METRA's code, ``iod/metra.py``).
+    skills share earns no reward (METRA's code, ``iod/metra.py``).
     """
     size = skill.shape[-1]
     return (skill - 1.0 / size) * (size / (size - 1))

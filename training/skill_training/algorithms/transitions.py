@@ -109,3 +109,17 @@ def draw_transitions(
         imitate=episodes.demonstrated[b, t] & ~hindsight,
         label=episodes.labels[b, t],
     )
+
+
+def n_step_return(batch: Transitions, discount: float) -> tuple[Tensor, Tensor]:
+    """Returns the n-step rewards ``(n,)`` and the factor ``(n,)`` of the value after them.
+
+    ``sum_{k<N} gamma^k r_k`` and ``gamma^N``, without the terms after a step that ends the episode.
+    """
+    order = torch.arange(batch.reward.shape[1], device=batch.reward.device)
+    counts = (order < batch.steps[:, None]).float()
+    end = batch.end * counts
+    # 1 up to and including the step that ends the episode.
+    alive = torch.cat((torch.ones_like(end[:, :1]), (1.0 - end).cumprod(1)), dim=1)
+    rewards = (discount**order * counts * alive[:, :-1] * batch.reward).sum(1)
+    return rewards, discount**batch.steps * alive[:, -1]

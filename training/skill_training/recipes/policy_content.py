@@ -46,6 +46,22 @@ def find_policy(path: Path, use: str = "start from") -> Path:
         raise ConfigError(f"cannot {use} {path}: {error}") from None
 
 
+def kind_of_problem(path: Path) -> str:
+    """Returns what is at a path in place of a policy file, for messages; '' for a file.
+
+    Args:
+        path: Path of a policy file, from :func:`find_policy`.
+    """
+    if not path.exists():
+        return f"there is no such file in {Path.cwd()}"
+    if path.is_dir():
+        models = sorted(entry.name for entry in path.glob("*.onnx"))[:3]
+        return "it is a folder" + (f", which contains {', '.join(models)}" if models else "")
+    if not path.is_file():
+        return "it is not a regular file"
+    return "" if path.stat().st_size else "the file is empty"
+
+
 def read_policy(path: Path, *, example: str, use: str = "start from") -> PolicyContent:
     """Reads a policy file.
 
@@ -58,6 +74,11 @@ def read_policy(path: Path, *, example: str, use: str = "start from") -> PolicyC
         ConfigError: the file does not exist, or holds no policy.
     """
     path = find_policy(path, use)
+    if problem := kind_of_problem(path):
+        raise ConfigError(
+            f"cannot {use} {path}: {problem}; give a policy file from `skill-train csf`, such as "
+            f"{example}"
+        )
     try:
         model = onnx.load(path)
         texts = {entry.key: entry.value for entry in model.metadata_props}

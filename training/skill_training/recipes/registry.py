@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skill_training.config import TrainConfig
+from skill_training.errors import ConfigError
 from skill_training.recipes.context.recipe import ContextRecipe
 from skill_training.recipes.discovery.recipe import SkillRecipe
 from skill_training.recipes.goal.recipe import GoalRecipe
@@ -24,9 +25,12 @@ def recipe_of(name: str) -> AnyRecipe:
     """Returns the recipe of an algorithm.
 
     Raises:
-        KeyError: there is no such algorithm.
+        ConfigError: there is no such algorithm; the message lists those that exist.
     """
-    return {name: recipe for recipe in RECIPES for name in recipe.config_types}[name]
+    recipes = {known: recipe for recipe in RECIPES for known in recipe.config_types}
+    if name not in recipes:
+        raise ConfigError(f"there is no algorithm {name!r}; choose one of {', '.join(recipes)}")
+    return recipes[name]
 
 
 def recipe_for(config: TrainConfig) -> AnyRecipe:
@@ -43,7 +47,6 @@ def default_config(name: str, world: str | None = None, preset: str | None = Non
         preset: Value of ``--preset``, which names its world.
 
     Raises:
-        KeyError: there is no such algorithm.
-        ConfigError: the algorithm has no such world or preset.
+        ConfigError: there is no such algorithm, or it has no such world or preset.
     """
     return recipe_of(name).default_config(name, world, preset)

@@ -43,7 +43,8 @@ def save(path: Path, state: dict[str, Any]) -> None:
     except (OSError, RuntimeError) as error:
         cause = error if file is None or file.error is None else file.error
         reason = str(cause).partition("\n")[0]
-        raise CheckpointError(f"cannot write the checkpoint {path}: {reason}") from None
+        # The cause tells a full disk from other failures.
+        raise CheckpointError(f"cannot write the checkpoint {path}: {reason}") from cause
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -12,9 +12,10 @@ policy.onnx     the finished policy, and its card policy.md
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,9 +27,11 @@ from skill_proto.validation_text import describe_errors
 from skill_training.config import TrainConfig, config_to_json, differences
 from skill_training.errors import ConfigError, RunDirectoryError
 from skill_training.run.config_io import config_from_json, flags_between
-from skill_training.run.session import changes, lock
-from skill_training.run.session.record import check_facts, now
+from skill_training.run.session import changes, ending, lock
+from skill_training.run.session.record import Facts, check_facts, now, unknown_facts
 from skill_training.run.session.replaced_file import replace_text
+
+logger = logging.getLogger(__name__)
 
 EXPORTED = "exported_env_steps"
 """Entry of run.json: environment steps at the last export; None while there are more.
@@ -40,14 +43,15 @@ A policy that cannot be served by design has this entry and no file.
 class RunDirectory:
     """Paths and small files of one run."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
         self._writing = False
+        self._warned = False
 
     @property
     def checkpoint(self) -> Path:
         """The checkpoint, replaced atomically."""
-        return self.path / "checkpoint.pt"
+        return self.path / ending.CHECKPOINT
 
     @property
     def policy(self) -> Path:
@@ -69,9 +73,7 @@ class RunDirectory:
         """Whether a run here has trained and exported its policy, which may have no file."""
         if self.policy.is_file():
             return True
-        with suppress(RunDirectoryError):
-            return self.facts().get(EXPORTED) is not None
-        return False
+        return self.has_run and self.facts().get(EXPORTED) is not None
 
     @contextmanager
     def writing(self, activity: str = "trains") -> Generator[None]:
@@ -154,7 +156,11 @@ class RunDirectory:
         try:
             replace_text(path, text)
         except OSError as error:
-            raise RunDirectoryError(f"cannot write {path}: {error}; free some space") from None
+            if not self.path.is_dir():
+                raise RunDirectoryError(ending.gone(self.path)) from None
+            raise RunDirectoryError(
+                f"cannot write {path}: {error}; {ending.remedy(error)}"
+            ) from None
 
     def config(self) -> TrainConfig:
         """Returns the configuration of the run.
@@ -170,7 +176,10 @@ class RunDirectory:
         try:
             return config_from_json(self._config.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, ConfigError) as error:
-            raise RunDirectoryError(f"cannot read {self._config}: {error}") from None
+            raise RunDirectoryError(
+                f"cannot read {self._config}: {error}; restore this file, or begin a run in "
+                "another --run-dir"
+            ) from None
 
     def resolved_config(self) -> TrainConfig:
         """Returns the configuration with the matrix-product precision that the run began with.
@@ -186,22 +195,42 @@ class RunDirectory:
         try:
             return replace(config, run=replace(config.run, matmul=precision))
         except ValidationError as error:
-            raise RunDirectoryError(f"cannot read {self._run}: {describe_errors(error)}") from None
+            raise RunDirectoryError(
+                f"cannot read {self._run}: {describe_errors(error)}; restore this file, or "
+                "delete it and give --matmul"
+            ) from None
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         """Returns the facts about the run that :meth:`create` and :meth:`write_facts` wrote.
 
+        The run can go on without them: if run.json is missing or damaged, a warning says so, and
+        the facts are those of an unknown origin.
+
         Raises:
-            RunDirectoryError: run.json is missing or damaged.
+            RunDirectoryError: the system cannot read run.json.
         """
         try:
-            facts: dict[str, Any] = json.loads(self._run.read_text(encoding="utf-8"))
+            facts: Facts = json.loads(self._run.read_text(encoding="utf-8"))
             check_facts(facts)
         except ValidationError as error:
-            raise RunDirectoryError(f"{self._run} is damaged: {describe_errors(error)}") from None
-        except (OSError, ValueError) as error:
-            raise RunDirectoryError(f"cannot read {self._run}: {error}") from None
+            return self._without_facts(f"{self._run} is damaged: {describe_errors(error)}")
+        except (FileNotFoundError, ValueError) as error:
+            return self._without_facts(f"cannot read {self._run}: {error}")
+        except OSError as error:
+            raise RunDirectoryError(
+                f"cannot read {self._run}: {error}; {ending.remedy(error)}"
+            ) from None
         return facts
+
+    def _without_facts(self, problem: str) -> Facts:
+        if not self._warned:
+            logger.warning(
+                "%s; the run goes on without it, and its policy will have an unknown origin; "
+                "restore this file if you have a copy",
+                problem,
+            )
+        self._warned = True
+        return unknown_facts()
 
     def check_same(self, config: TrainConfig) -> None:
         """Refuses to continue the run here with other settings.

@@ -27,6 +27,7 @@ from skill_training.errors import (
     UnsavedError,
     WorldFailedError,
 )
+from skill_training.recipes.checks import check_gradient_steps
 from skill_training.recipes.registry import recipe_for
 from skill_training.run.best import check_keep_best
 from skill_training.run.config_io import shortest_command
@@ -42,6 +43,9 @@ from skill_training.run.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
+AnyDirectory = RunDirectory | Path | str
+"""A run directory, or its path."""
+
 
 def start(config: TrainConfig) -> RunDirectory:
     """Creates a run in a directory of its own below ``logs``.
@@ -56,13 +60,14 @@ def start(config: TrainConfig) -> RunDirectory:
     return directory
 
 
-def start_or_continue(directory: RunDirectory, config: TrainConfig) -> None:
+def start_or_continue(directory: AnyDirectory, config: TrainConfig) -> None:
     """Creates the run, or checks that the run in ``directory`` has the same settings.
 
     Raises:
         ConfigError: the device is not available, or a part of the run cannot be built.
         RunDirectoryError: the directory holds other files, or a run with other settings.
     """
+    directory = _opened(directory)
     if directory.has_run:
         directory.check_same(config)
         return
@@ -70,7 +75,7 @@ def start_or_continue(directory: RunDirectory, config: TrainConfig) -> None:
 
 
 def train(
-    directory: RunDirectory,
+    directory: AnyDirectory,
     changes: Mapping[str, Any] | None = None,
     interruption: Interruption | None = None,
 ) -> bool:
@@ -94,6 +99,7 @@ def train(
             written.
         TrainingError: the run cannot start, continue or be exported.
     """
+    directory = _opened(directory)
     directory.config()  # refuses a directory without a run
     with (
         directory.writing(),
@@ -130,20 +136,10 @@ def _train_with(trainer: Trainer, changes: dict[str, Any], interruption: Interru
             f"--env-steps {config.run.env_steps} is less than the {trainer.env_steps} environment "
             f"steps that the run in {directory.path} has; give more"
         )
+    _check_gradient_step(trainer)
     trains = not trainer.finished
-    if trains:
-        try:
-            if not _session(trainer, changes, interruption):
-                return False
-        except WorldError as error:
-            raise WorldFailedError(
-                ending.world_failed(config, directory.path, str(error), trainer.saved_at)
-            ) from error
-        except OSError as error:
-            raise RunDirectoryError(
-                f"cannot write to {directory.path}: {error}; correct this, then continue with "
-                f"--resume {directory.path}"
-            ) from None
+    if trains and not _session_or_reason(trainer, changes, interruption):
+        return False
     facts = directory.facts()
     if not directory.policy.is_file() or facts.get(EXPORTED, trainer.env_steps) is None:
         exported = {**facts, EXPORTED: trainer.env_steps}
@@ -155,6 +151,43 @@ def _train_with(trainer: Trainer, changes: dict[str, Any], interruption: Interru
             raise
         _note(directory, exported)
     return True
+
+
+def _check_gradient_step(trainer: Trainer) -> None:
+    """Refuses a run that would end untrained, e.g. after a session that made it shorter.
+
+    Raises:
+        ConfigError: the run has no gradient step, and none is due until its end.
+    """
+    if trainer.updates:
+        return
+    run = trainer.config.run
+    check_gradient_steps(run, episode_steps=trainer.learner.steps_per_round // run.n_envs)
+
+
+def _session_or_reason(
+    trainer: Trainer, changes: dict[str, Any], interruption: Interruption
+) -> bool:
+    """Runs a session, and explains the failures of its world and of its directory.
+
+    Raises:
+        WorldFailedError: the world fails.
+        RunDirectoryError: the directory cannot be written.
+    """
+    directory = trainer.directory
+    try:
+        return _session(trainer, changes, interruption)
+    except WorldError as error:
+        raise WorldFailedError(
+            ending.world_failed(trainer.config, directory.path, str(error), trainer.saved_at)
+        ) from error
+    except OSError as error:
+        if not directory.path.is_dir():
+            raise RunDirectoryError(ending.gone(directory.path)) from None
+        raise RunDirectoryError(
+            f"cannot write to {directory.path}: {error}; {ending.remedy(error)}, then continue "
+            f"with --resume {directory.path}"
+        ) from None
 
 
 def _export(trainer: Trainer, *, trained_here: bool) -> None:
@@ -170,14 +203,15 @@ def _export(trainer: Trainer, *, trained_here: bool) -> None:
     except NothingToShipError:
         raise
     except ExportError as error:
-        command = ending.resume_command(trainer.config.algorithm_name, directory.path)
         raise UnsavedError(
-            f"{error}; {ending.kept(trainer.saved_at)}. Export it again with: {command}"
+            ending.unexported(trainer.config, directory.path, str(error), trainer.saved_at)
         ) from None
 
 
 def _note(directory: RunDirectory, facts: record.Facts) -> None:
-    """Writes facts without which the run can go on."""
+    """Writes facts without which the run can go on. Without a directory there is no place."""
+    if not directory.path.is_dir():
+        return
     try:
         directory.write_facts(facts)
     except RunDirectoryError as error:
@@ -223,17 +257,21 @@ def _run(trainer: Trainer, interruption: Interruption) -> bool:
         return trainer.run(log, progress, interruption.asked, interruption.at_once)
 
 
-def open_run(path: Path) -> RunDirectory:
+def open_run(path: Path | str) -> RunDirectory:
     """Returns the run directory at ``path``.
 
     Raises:
         RunDirectoryError: there is no run at ``path``.
     """
-    if not path.is_dir():
-        raise RunDirectoryError(f"there is no directory {path}")
     directory = RunDirectory(path)
+    if not directory.path.is_dir():
+        raise RunDirectoryError(f"there is no directory {path}")
     directory.config()
     return directory
+
+
+def _opened(directory: AnyDirectory) -> RunDirectory:
+    return directory if isinstance(directory, RunDirectory) else RunDirectory(directory)
 
 
 def _facts(config: TrainConfig) -> record.Facts:

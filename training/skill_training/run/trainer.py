@@ -202,11 +202,17 @@ class Trainer:
         self.saved_at = self.env_steps
 
     def _try_to_save(self, progress: Progress) -> None:
-        """Writes the checkpoint if possible. Training goes on without it."""
+        """Writes the checkpoint if possible. Training goes on without it.
+
+        Raises:
+            UnsavedError: the run directory is gone.
+        """
         try:
             self.save()
         except CheckpointError as error:
-            progress.say(f"warning: {error}; {ending.kept(self.saved_at)}; training goes on")
+            self._check_directory()
+            kept = ending.kept(self.directory.path, self.saved_at)
+            progress.say(f"warning: {error}; {kept}; training goes on")
 
     def _save_last(self) -> None:
         """Writes the checkpoint with which this session ends.
@@ -217,9 +223,19 @@ class Trainer:
         try:
             self.save()
         except CheckpointError as error:
+            self._check_directory()
             raise UnsavedError(
-                ending.unsaved(self.config, self.directory.path, str(error), self.saved_at)
+                ending.unsaved(self.config, self.directory.path, error, self.saved_at)
             ) from None
+
+    def _check_directory(self) -> None:
+        """Ends a session whose directory is gone.
+
+        Raises:
+            UnsavedError: the run directory is gone.
+        """
+        if not self.directory.path.is_dir():
+            raise UnsavedError(ending.gone(self.directory.path)) from None
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the whole state between two rounds."""

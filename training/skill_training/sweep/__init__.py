@@ -4,6 +4,7 @@
 - ``process``: one run in a process of its own.
 - ``local``: runs on the cores of this machine.
 - ``on_ray``: runs on a Ray cluster.
+- ``settings``: the settings of the runs, and whether a run that is there has them.
 - ``execution``: those runs that are missing.
 - ``table``: the results, with intervals over the seeds.
 - ``sweep``: the whole of it.

@@ -20,9 +20,7 @@ from skill_training.sweep.grid import Run
 from skill_training.sweep.local import Ended, log_file, run_locally
 from skill_training.sweep.on_ray import MARK, run_on_ray
 from skill_training.sweep.process import env_steps, last_line
-
-ConfigOf = Callable[[Sequence[str]], TrainConfig]
-"""Returns the configuration of the words ``ALGORITHM FLAGS``."""
+from skill_training.sweep.settings import ConfigOf, configs_of, is_there, refuse_others
 
 Check = Callable[[TrainConfig], None]
 """Checks that a run can start."""
@@ -63,19 +61,20 @@ def run_missing(
 
     Raises:
         ConfigError: a flag is wrong; no run was started.
-        RunDirectoryError: the folder holds another sweep, or cannot be written.
+        RunDirectoryError: the folder holds another sweep or a run with other settings, or cannot be
+            written; no run was started.
     """
     if place.jobs < 0:
         raise ConfigError(f"--jobs takes a number of processes or 0, got {place.jobs}")
     folder = place.folder.resolve()
     left = [run for run in runs if not is_finished(folder, run)]
+    configs = configs_of(runs, config_of)
     # The seeds of a setting differ in no other flag.
     first = {(run.algorithm, run.setting): run for run in reversed(left)}
-    configs = {name: config_of([run.algorithm, *run.flags]) for name, run in first.items()}
-    for config in configs.values():
-        check(config)
-    _claim(place.folder, definition, runs)
-    steps = sum(configs[run.algorithm, run.setting].run.env_steps for run in left)
+    for run in first.values():
+        check(configs[run.name])
+    _claim(place.folder, definition, runs, configs)
+    steps = sum(configs[run.name].run.env_steps for run in left)
     with tqdm(total=steps, unit="step", unit_scale=True, disable=None, leave=False) as bar:
 
         def show() -> None:
@@ -102,11 +101,16 @@ def processors() -> int:
     return count or 1
 
 
-def _claim(folder: Path, definition: Mapping[str, Any], runs: Sequence[Run]) -> None:
+def _claim(
+    folder: Path,
+    definition: Mapping[str, Any],
+    runs: Sequence[Run],
+    configs: Mapping[str, TrainConfig],
+) -> None:
     """Writes the definition of the sweep, or checks that the folder holds the same one.
 
     More seeds and settings may be added to a sweep. Its definition, and the flags of a run that it
-    has, stay.
+    has, stay. The runs that are there have the settings that their flags request.
     """
     mark = folder / MARK
     try:
@@ -127,6 +131,9 @@ def _claim(folder: Path, definition: Mapping[str, Any], runs: Sequence[Run]) -> 
                     "choose another --folder"
                 )
             listed[run.name] = asdict(run)
+        for run in runs:
+            if is_there(folder, run):
+                refuse_others(RunDirectory(folder / run.name), configs[run.name])
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps({**definition, "runs": list(listed.values())}, indent=2)
         replace_text(mark, text + "\n")

@@ -49,8 +49,12 @@ class Run:
     """Flags of ``skill-train``, without the run directory."""
 
 
-def parse_seeds(text: str) -> list[int]:
+def parse_seeds(text: str, flag: str = "--seeds") -> list[int]:
     """Returns the seeds of a text such as ``0..9``, ``3`` or ``0,4,7..9``.
+
+    Args:
+        text: The seeds.
+        flag: Name of the flag, for the message.
 
     Raises:
         ConfigError: the text is no list of seeds, or names one twice.
@@ -59,13 +63,13 @@ def parse_seeds(text: str) -> list[int]:
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,10})(?:\.\.(\d{1,10}))?", part.strip())
         if match is None:
-            raise ConfigError(f"--seeds takes numbers such as 0..9 or 0,4,7, got {text!r}")
+            raise ConfigError(f"{flag} takes numbers such as 0..9 or 0,4,7, got {text!r}")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first or last - first > LARGEST_SWEEP:
-            raise ConfigError(f"--seeds {part} is no range of at most {LARGEST_SWEEP} seeds")
+            raise ConfigError(f"{flag} {part} is no range of at most {LARGEST_SWEEP} seeds")
         seeds += range(first, last + 1)
     if len(set(seeds)) != len(seeds):
-        raise ConfigError(f"--seeds {text} names a seed twice")
+        raise ConfigError(f"{flag} {text} names a seed twice")
     return seeds
 
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skill_training.errors import RunDirectoryError
+from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import FILE_NAME, read
 from skill_training.run.session.replaced_file import replace_text
-from skill_training.sweep.execution import Check, ConfigOf, Place, run_missing
+from skill_training.sweep.execution import Check, Place, run_missing
 from skill_training.sweep.grid import Run, make_runs, parse_seeds, parse_setting
+from skill_training.sweep.settings import ConfigOf
 from skill_training.sweep.table import FINAL, Row, summarize, to_json, to_text
 
 TABLE = "table.json"
@@ -59,7 +61,8 @@ def run_sweep(options: SweepOptions, config_of: ConfigOf, check: Check) -> Outco
 
     Raises:
         ConfigError: a flag is wrong; nothing was started.
-        RunDirectoryError: the folder holds another sweep, or cannot be written.
+        RunDirectoryError: the folder holds another sweep or a run with other settings, or cannot be
+            written.
     """
     settings = [parse_setting(text) for text in options.settings]
     seeds = parse_seeds(options.seeds)
@@ -96,9 +99,9 @@ def _refusal(unknown: Sequence[str], known: Sequence[str]) -> str:
 def _write_table(options: SweepOptions, runs: Sequence[Run]) -> list[Row]:
     """Writes the results as JSON, and returns them."""
     folder = options.folder.resolve()
-    finals = {
-        run.name: record for run in runs if (record := final_record(folder / run.name)) is not None
-    }
+    # A record without a configuration may be that of other settings.
+    begun = [folder / run.name for run in runs if RunDirectory(folder / run.name).has_run]
+    finals = {path.name: record for path in begun if (record := final_record(path)) is not None}
     rows = summarize(runs, finals)
     replace_text(folder / TABLE, json.dumps(to_json(rows), indent=2) + "\n")
     return rows

@@ -20,6 +20,7 @@ from skill_robots.objects import CUBE
 from skill_robots.observation import WorldState, observe
 from skill_robots.rotations import canonical_sign
 from skill_robots.tasks.bullet_simulation import BulletSimulation
+from skill_robots.tasks.scene_arguments import check_scenes, checked_action
 from skill_robots.tasks.skill_aware.bullet_kinematics import placed_joints
 from skill_robots.tasks.skill_aware.scenes import (
     ACTION_SIZE,
@@ -137,11 +138,14 @@ class _Scene:
 
 
 class BulletScenes:
-    """``n`` scenes, each in a separate Bullet client, stepped in sequence."""
+    """``n`` scenes, each in a separate Bullet client, stepped in sequence.
+
+    Raises:
+        WorldError: there is not one scene.
+    """
 
     def __init__(self, n: int) -> None:
-        if n < 1:
-            raise ValueError(f"at least one scene is needed, not {n}")
+        check_scenes(n)
         self._scenes = [_Scene() for _ in range(n)]
         self._state = np.zeros((n, _STATE_SIZE))
         self._goal = np.zeros((n, 2))
@@ -207,10 +211,12 @@ class BulletScenes:
         return observe(OBSERVATION, world)
 
     def step(self, action: Array) -> None:
-        """Runs one control step with actions ``(n, 4)``, clipped to [-1, 1]."""
-        if action.shape != (self.n, ACTION_SIZE):
-            raise ValueError(f"actions are ({self.n}, {ACTION_SIZE}), not {action.shape}")
-        clipped = np.clip(action, -1.0, 1.0)
+        """Runs one control step with actions ``(n, 4)``, clipped to [-1, 1].
+
+        Raises:
+            WorldError: the actions have another shape, or are not finite.
+        """
+        clipped = np.clip(checked_action(action, self.n, ACTION_SIZE), -1.0, 1.0)
         hand = self._state[:, :3] + DISPLACEMENT_M * clipped[:, :3]
         hand[:, 2] = np.maximum(hand[:, 2], 0.0)
         width = self._state[:, 6] + GRIPPER_WIDTH_STEP_M * clipped[:, 3]

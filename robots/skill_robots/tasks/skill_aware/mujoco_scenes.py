@@ -17,6 +17,7 @@ from skill_robots.arm import Pose
 from skill_robots.objects import CUBE
 from skill_robots.observation import WorldState, observe, rotate
 from skill_robots.rotations import canonical_sign
+from skill_robots.tasks.scene_arguments import check_scenes, checked_action
 from skill_robots.tasks.skill_aware.bullet_kinematics import (
     joint_targets,
     locate,
@@ -71,11 +72,13 @@ class MujocoScenes:
     Attributes:
         model: the model, before friction and mass of each scene are set.
         batch: the simulations, for measurements.
+
+    Raises:
+        WorldError: there is not one scene.
     """
 
     def __init__(self, n: int, threads: int = 1, scene: mujoco.MjModel | None = None) -> None:
-        if n < 1:
-            raise ValueError(f"at least one scene is needed, not {n}")
+        check_scenes(n)
         self._n = n
         self.model = grasp_model() if scene is None else scene
         self.batch = Batch(self.model, n, nthread=threads, persistent=True)
@@ -156,10 +159,12 @@ class MujocoScenes:
     # Time ---------------------------------------------------------------------------------------
 
     def step(self, action: Array) -> None:
-        """Runs one control step with actions ``(n, 4)``, clipped to [-1, 1]."""
-        if action.shape != (self._n, ACTION_SIZE):
-            raise ValueError(f"actions are ({self._n}, {ACTION_SIZE}), not {action.shape}")
-        clipped = np.clip(action, -1.0, 1.0)
+        """Runs one control step with actions ``(n, 4)``, clipped to [-1, 1].
+
+        Raises:
+            WorldError: the actions have another shape, or are not finite.
+        """
+        clipped = np.clip(checked_action(action, self._n, ACTION_SIZE), -1.0, 1.0)
         hand = self._end_effector[0] + DISPLACEMENT_M * clipped[:, :3]
         hand[:, 2] = np.maximum(hand[:, 2], 0.0)
         joints = joint_targets(self._qpos[:, :7], hand, self._base)

@@ -126,7 +126,11 @@ class SkillAwareScenes(Protocol):
         ...
 
     def step(self, action: Array) -> None:
-        """Runs one control step with actions ``(n, 4)``, clipped to [-1, 1]."""
+        """Runs one control step with actions ``(n, 4)``, clipped to [-1, 1].
+
+        Raises:
+            WorldError: the actions have another shape, or are not finite.
+        """
         ...
 
     def close(self) -> None:

@@ -32,6 +32,7 @@ from skill_robots.observation import (
 )
 from skill_robots.rotations import canonical_sign
 from skill_robots.tasks.engine import Engine
+from skill_robots.tasks.scene_arguments import checked_action
 from skill_robots.tasks.tabletop.engines.make import make_physics
 from skill_robots.tasks.tabletop.engines.physics import GripperWidth, TabletopPhysics
 from skill_robots.tasks.tabletop.sensor_noise import SensorNoise
@@ -222,7 +223,11 @@ class Tabletop:
         """Runs one control step with ``action`` ``(n, 3)`` in [-1, 1].
 
         With the gripper it is ``(n, 4)``; the last entry names the width (``motion.gripper``).
+
+        Raises:
+            WorldError: the actions have another shape, or are not finite.
         """
+        action = checked_action(action, self.n, self.action_size)
         grippers = self._grippers
         move = action if grippers is None else action[:, :-1]
         goal = self._decoder.displace(move, self.setpoint.position, self.end_effectors)

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from skill_proto.arrays import Array, Ids
 from skill_proto.validation_text import describe_errors
+from skill_robots.tasks.scene_arguments import check_scenes, checked_action
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_env.checked import MakeEnvironment, make_checked
 from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
@@ -43,7 +44,8 @@ class GymnasiumWorld:
         seed: Seed of the starts.
 
     Raises:
-        WorldError: the environment cannot be made, or has no real-valued observation and action.
+        WorldError: the environment cannot be made, has no real-valued observation and action, or
+            ``n`` or ``seed`` is no whole number from 1 or 0.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class GymnasiumWorld:
         *,
         seed: int = 0,
     ) -> None:
+        check_scenes(n, seed)
         self.n = n
         self.config = config
         self.rng = np.random.default_rng(seed)
@@ -98,12 +101,14 @@ class GymnasiumWorld:
         return self._observation
 
     def step(self, action: Array) -> Step:
-        """Runs one control step.
+        """Runs one control step with actions ``(n, A)``, clipped to [-1, 1].
 
         Raises:
-            WorldError: The environment fails, or its result is not usable.
+            WorldError: The actions have another shape, or are not finite; the environment fails, or
+                its result is not usable.
         """
-        scaled = self._centre + self._half_range * np.clip(action, -1.0, 1.0)
+        given = checked_action(action, self.n, self.spec.action_size)
+        scaled = self._centre + self._half_range * np.clip(given, -1.0, 1.0)
         shaped = scaled.reshape(self.n, *self._action_shape).astype(self._action_type)
         with self._processes_alive():
             observation, reward, terminated, truncated, _ = self._environments.step(shaped)

@@ -13,11 +13,12 @@ from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.gripper import WIDTH
 from skill_robots.objects import CUBE, CUBE_SIZE
 from skill_robots.observation import WorldState
+from skill_robots.tasks.scene_arguments import check_scenes, checked_action, checked_ids
 from skill_robots.tasks.tabletop.starts import Starts
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.lift.config import HIGHEST_M, LIFT, MASSES, LiftConfig, draw_masses
-from skill_robots.worlds.world import Quantity, Step, WorldSpec
+from skill_robots.worlds.world import Quantity, Split, Step, WorldSpec, check_split
 
 NEAR_M = 0.01
 """Distance from the goal at which the reward is halved [m]."""
@@ -56,10 +57,12 @@ class LiftWorld:
         goal: ``(n,)`` heights to which the cube's centre must be brought [m].
 
     Raises:
-        WorldError: the goals are no heights that the arm can bring a cube to.
+        WorldError: the goals are no heights that the arm can bring a cube to, or ``n`` or ``seed``
+            is no whole number from 1 or 0.
     """
 
     def __init__(self, config: LiftConfig, n: int, *, seed: int = 0, threads: int = 1) -> None:
+        check_scenes(n, seed)
         _check(config)
         self.config = config
         self.n = n
@@ -72,6 +75,7 @@ class LiftWorld:
         )
         self._rng = np.random.default_rng([seed, 9])
         self.goal = np.zeros(n)
+        self._fixed = np.full(n, np.nan)
         self.reset()
 
     def reset(self, ids: Ids | None = None) -> Array:
@@ -79,7 +83,8 @@ class LiftWorld:
         ids = np.arange(self.n) if ids is None else np.asarray(ids)
         self.tabletop.begin(ids, *held_starts(len(ids)))
         mass = self.tabletop.mass.copy()
-        mass[ids] = draw_masses(self.config.contexts, len(ids), self._rng)
+        drawn, fixed = draw_masses(self.config.contexts, len(ids), self._rng), self._fixed[ids]
+        mass[ids] = np.where(np.isnan(fixed), drawn, fixed)
         self.tabletop.set_context(mass=mass)
         self.goal[ids] = self._rng.uniform(*self.config.goal_height, len(ids))
         return self._observe()
@@ -90,8 +95,12 @@ class LiftWorld:
         Args:
             action: ``(n, 2)`` in [-1, 1]: displacement of the set-point along z, and the width of
                 the gripper, from 0 to the cube's own, at which the fingers press with no force.
+
+        Raises:
+            WorldError: The actions have another shape, or are not finite.
         """
-        bounded = np.clip(action, -1.0, 1.0)
+        given = checked_action(action, self.n, self.spec.action_size)
+        bounded = np.clip(given, -1.0, 1.0)
         # The tabletop's own action names widths up to the gripper's opening, twice the cube's.
         width = (1.0 + bounded[:, 1]) * CUBE_SIZE / PANDA.gripper_width_max - 1.0
         still = np.zeros(self.n)
@@ -139,6 +148,35 @@ class LiftWorld:
     def hidden(self) -> Array:
         """Returns the mass ``(n, 1)`` [kg]."""
         return self.tabletop.mass[:, None].copy()
+
+    def contexts(self, split: Split) -> Array:
+        """Refuses to list the contexts of a set: its masses are ranges.
+
+        Raises:
+            WorldError: Always; the text names the ranges, and what to use instead.
+        """
+        check_split(split)
+        ranges = ", ".join(f"{low:g} to {high:g} kg" for low, high in MASSES[split])
+        raise WorldError(
+            f"the masses of the set {split!r} of {self.spec.title} are ranges, {ranges}, and no "
+            f"list; draw them with LiftConfig(contexts={split!r}), or choose some in set_contexts"
+        )
+
+    def set_contexts(self, ids: Ids, values: Array | None) -> None:
+        """Fixes the masses of the following episodes of some scenes.
+
+        The generators move on as without it. :meth:`state_dict` does not hold the values.
+
+        Args:
+            ids: The scenes ``(k,)``.
+            values: Masses ``(k, 1)`` or ``(1,)`` [kg]; None: they are drawn again.
+
+        Raises:
+            WorldError: there is no such scene, the values have another shape, or a mass is not
+                positive.
+        """
+        places = checked_ids(ids, self.n)
+        self._fixed[places] = np.nan if values is None else _masses(values, len(places))
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the generators of masses, goals and sensor noise."""
@@ -205,6 +243,22 @@ def lift_spec(config: LiftConfig) -> WorldSpec:
         ),
         has_terminals=True,
     )
+
+
+def _masses(values: Array, count: int) -> Array:
+    """Returns masses ``(count,)``, or one for all ``(1,)`` [kg]."""
+    try:
+        found = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise WorldError(f"a context of the lift is a mass in kg: {error}") from None
+    if found.shape not in ((1,), (count, 1)):
+        raise WorldError(
+            f"a context of the lift is one mass in kg; got an array of shape {found.shape}, "
+            f"expected {(count, 1)}, a row for each scene"
+        )
+    if not (np.isfinite(found) & (found > 0.0)).all():
+        raise WorldError(f"the masses of the lift must be positive, got {found.tolist()}")
+    return found.ravel()
 
 
 def _check(config: LiftConfig) -> None:

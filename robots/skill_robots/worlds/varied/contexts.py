@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from skill_proto.arrays import Array
-from skill_robots.worlds.world import Split
+from skill_robots.worlds.world import Split, check_split
 
 Choices = tuple[tuple[float, ...], ...]
 """Alternatives for some of the quantities, each a row of values."""
@@ -33,8 +33,14 @@ class ContextSets:
     extreme: tuple[Group, ...]
 
     def groups(self, split: Split) -> tuple[Group, ...]:
-        """Returns the groups of a set."""
-        return {"train": self.train, "moderate": self.moderate, "extreme": self.extreme}[split]
+        """Returns the groups of a set.
+
+        Raises:
+            WorldError: There is no such set.
+        """
+        sets = {"train": self.train, "moderate": self.moderate, "extreme": self.extreme}
+        check_split(split)
+        return sets[split]
 
     def cells(self, split: Split) -> Array:
         """Returns every context of a set once, ``(cells, K)``, in the order of the groups."""

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from skill_proto.arrays import Array, Ids
+from skill_robots.tasks.scene_arguments import checked_action, checked_ids
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.mujoco_world import BodyConfig, Integrator, MujocoWorld
 from skill_robots.worlds.varied.body import VariedBody
@@ -52,7 +53,8 @@ class VariedWorld:
         bodies: The scenes, without the observation of this world.
 
     Raises:
-        WorldError: There is no such body, or its MJCF is not installed.
+        WorldError: There is no such body, its MJCF is not installed, or ``n`` or ``seed`` is no
+            whole number from 1 or 0.
     """
 
     def __init__(self, config: VariedConfig, n: int, *, seed: int = 0, threads: int = 1) -> None:
@@ -80,8 +82,13 @@ class VariedWorld:
         return self._observed(self.bodies.reset(ids))
 
     def step(self, action: Array) -> Step:
-        """Runs one control step."""
-        step = self.bodies.step(action * self._variation.working)
+        """Runs one control step with actions ``(n, A)``, clipped to [-1, 1].
+
+        Raises:
+            WorldError: The actions have another shape, or are not finite.
+        """
+        given = checked_action(action, self.n, self.spec.action_size)
+        step = self.bodies.step(given * self._variation.working)
         return step._replace(observation=self._observed(step.observation))
 
     def coordinates(self) -> Array:
@@ -96,7 +103,11 @@ class VariedWorld:
         return self._hidden.copy()
 
     def contexts(self, split: Split) -> Array:
-        """Returns every context of a set, ``(cells, K)``."""
+        """Returns every context of a set, ``(cells, K)``.
+
+        Raises:
+            WorldError: There is no such set.
+        """
         return self._row.contexts.cells(split)
 
     def set_contexts(self, ids: Ids, values: Array | None) -> None:
@@ -109,9 +120,12 @@ class VariedWorld:
             values: ``(k, K)`` or ``(K,)``; None: they are drawn again.
 
         Raises:
-            ValueError: a scale is not positive, or a flag is neither 0 nor 1.
+            WorldError: there is no such scene, the values have another shape, a scale is not
+                positive, or a flag is neither 0 nor 1.
         """
-        self._fixed[ids] = np.nan if values is None else _checked(values, self._row)
+        places = checked_ids(ids, self.n)
+        fixed = np.nan if values is None else _checked(values, self._row, len(places))
+        self._fixed[places] = fixed
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the generator of starts and contexts."""
@@ -159,17 +173,25 @@ def _spec(
     )
 
 
-def _checked(values: Array, row: VariedBody) -> Array:
+def _checked(values: Array, row: VariedBody, count: int) -> Array:
+    """Returns contexts ``(count, K)``, or one for all ``(K,)``.
+
+    Raises:
+        WorldError: The shape is another one, or a value does not fit the body.
+    """
     names = row.contexts.names
-    found = np.asarray(values, dtype=np.float64)
-    if found.shape[-1:] != (len(names),):
-        raise ValueError(
+    try:
+        found = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise WorldError(f"a context of {row.title} is made of numbers: {error}") from None
+    if found.shape not in ((len(names),), (count, len(names))):
+        raise WorldError(
             f"a context of {row.title} has {len(names)} values, {', '.join(names)}; got an array "
-            f"of shape {found.shape}"
+            f"of shape {found.shape}, expected {(count, len(names))}, a row for each scene"
         )
     scales, crippled = np.split(found, (len(names) - len(row.limbs),), axis=-1)
     if not (np.isfinite(scales) & (scales > 0.0)).all():
-        raise ValueError(f"the scales of {row.title} must be positive, got {scales.tolist()}")
+        raise WorldError(f"the scales of {row.title} must be positive, got {scales.tolist()}")
     if not np.isin(crippled, (0.0, 1.0)).all():
-        raise ValueError(f"the flags of {row.title} must be 0 or 1, got {crippled.tolist()}")
+        raise WorldError(f"the flags of {row.title} must be 0 or 1, got {crippled.tolist()}")
     return found

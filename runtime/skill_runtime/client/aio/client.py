@@ -284,12 +284,13 @@ class AsyncSkillClient:
         return await drive(call, self._perform)
 
     def _check(self) -> None:
-        """Checks the process and the event loop.
+        """Checks the process and the event loop, and that the client was not closed.
 
         Raises:
-            InvalidUseError: the client belongs to another one.
+            InvalidUseError: the client belongs to another one, or is closed.
         """
         self._guard.check_process()
+        self._guard.check_open()
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
@@ -303,24 +304,41 @@ class AsyncSkillClient:
     async def _perform(self, step: Step) -> Answer | None:
         match step:
             case Ask(address=None):
+                self._guard.check_open()  # a call that was running at the end makes no new socket
                 return await self._commands.exchange(step.message, step.arrays, step.timeout_s)
             case Ask():
                 async with AsyncConnection(step.address or "", self._commands.keys) as connection:
                     return await connection.exchange(step.message, step.arrays, step.timeout_s)
             case AwaitState():
-                await self._telemetry.arrival(step.timeout_s)
+                await self._arrival(step.timeout_s)
             case AwaitEnd():
                 await wait_for_end(step.lease, step.timeout_s)
         return None
 
+    async def _arrival(self, timeout_s: float) -> None:
+        """Waits until telemetry has arrived, at most ``timeout_s`` [s].
+
+        Raises:
+            InvalidUseError: the client was closed meanwhile.
+        """
+        try:
+            await self._telemetry.arrival(timeout_s)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # pyzmq cancels the wait on a socket that is closed; the task itself goes on.
+        self._guard.check_open()
+
     async def close(self) -> None:
-        """Releases the lease and closes the sockets; raises no error."""
+        """Releases the lease and closes the sockets; see ``SkillClient.close``."""
         if self._guard.forked:
             return
         try:
             if self._lease is not None:
                 await self._lease.release()
         finally:
+            self._guard.close()
             with suppress(Exception):
                 self._commands.close()
                 self._telemetry.close()

@@ -26,6 +26,7 @@ from skill_runtime.client.errors import (
     ProtocolError,
     ResourceError,
 )
+from skill_runtime.client.guard import Guard
 from skill_runtime.client.policy.acts import ActCall, Answer
 from skill_runtime.client.policy.client import SWAP_TIMEOUT_S, receive
 from skill_runtime.client.policy.knowledge import Knowledge
@@ -58,6 +59,7 @@ class AsyncPolicyClient:
         key: str | Path | ClientKeys | None = None,
         server_key: str | Path | None = None,
     ) -> None:
+        self._guard = Guard()
         self._known = Knowledge(address, timeout_s, name)
         keys = key if isinstance(key, ClientKeys) else read_keys(address, key, server_key)
         self._connection = Connection(address, self._known.timeout_s, keys, QUEUE)
@@ -159,7 +161,11 @@ class AsyncPolicyClient:
             message_id: Its id.
             timeout_s: Longest wait [s].
             replies: Number of replies to this client when the call began.
+
+        Raises:
+            InvalidUseError: The client is closed.
         """
+        self._guard.check_open()
         loop = asyncio.get_running_loop()
         future: Future = loop.create_future()
         self._waiting[message_id] = future
@@ -285,7 +291,8 @@ class AsyncPolicyClient:
         self._connection.close()
 
     async def close(self) -> None:
-        """Closes the socket; raises no error."""
+        """Closes the socket; raises no error. Every later call raises InvalidUseError."""
+        self._guard.close()
         with suppress(Exception):
             if self._retry is not None:
                 self._retry.cancel()

@@ -56,6 +56,7 @@ class PolicyClient:
 
     Raises:
         InvalidUseError: ``timeout_s`` is not a number of seconds, or a key cannot be read.
+        InvalidAddressError: the address is malformed.
     """
 
     def __init__(
@@ -342,10 +343,10 @@ class PolicyClient:
         self._connection.close()
 
     def close(self) -> None:
-        """Closes the socket; raises no error."""
+        """Closes the socket; raises no error. Every later call raises InvalidUseError."""
         if self._guard.forked:
             return
-        with suppress(Exception), self._guard:
+        with suppress(Exception), self._guard.closing():
             self._drop()
 
     def __enter__(self) -> Self:

@@ -19,6 +19,7 @@ from skill_runtime.client.policy.quick import MAX_CALLS, PreparedCall, prepare
 from skill_runtime.client.policy.round_trips import RoundTrips
 from skill_runtime.client.requests import check_finite, check_timeout, make_request, plain_text
 from skill_runtime.client.sessions import SessionAges
+from skill_runtime.client.sockets.address import check_address
 
 CLOCK_PERIOD_S = 1.0
 """Interval at which the server's clock is compared, since two clocks drift [s]."""
@@ -45,9 +46,14 @@ class Knowledge:
         frames: makes and reads the frames of ``act``.
         round_trips: duration of the answered ``act`` calls.
         prepared: calls like earlier ones, by session, episode and model.
+
+    Raises:
+        InvalidAddressError: the address is malformed.
+        InvalidUseError: the timeout is not a number of seconds.
     """
 
     def __init__(self, address: str, timeout_s: float, name: object) -> None:
+        check_address(address)
         self.address = address
         self.timeout_s = check_timeout(timeout_s)
         self.welcome: ServiceWelcome | None = None

@@ -62,6 +62,7 @@ class AsyncShardedClient(Division[AsyncServiceClient]):
 
     async def use(self, addresses: Iterable[str]) -> None:
         """Changes the list of addresses; see ``ShardedClient.use``."""
+        self._guard.check_open()
         for client in self._changed(addresses):
             await client.close()
 
@@ -69,6 +70,7 @@ class AsyncShardedClient(Division[AsyncServiceClient]):
         self, observation: ArrayLike, *, session: str, **arguments: Unpack[ActArguments]
     ) -> dict[str, FloatArray]:
         """Requests actions from the service of a session; see ``ShardedClient.act``."""
+        self._guard.check_open()
         with self._shards.attempt(session, arguments.get("episode")) as attempt:
             client = self._client(attempt.address)
             try:
@@ -79,7 +81,8 @@ class AsyncShardedClient(Division[AsyncServiceClient]):
                 return await client.act(observation, session=session, **arguments)
 
     async def close(self) -> None:
-        """Closes all sockets; raises no error."""
+        """Closes all sockets; raises no error. Every later call raises InvalidUseError."""
+        self._guard.close()
         self._shards.close()
         for client in self._clients.values():
             await client.close()

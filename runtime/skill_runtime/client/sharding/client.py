@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike
 
 from skill_proto.arrays import FloatArray
 from skill_runtime.client.errors import ServerReplacedError
-from skill_runtime.client.guard import Guard
 from skill_runtime.client.policy import PolicyClient
 from skill_runtime.client.sharding.arguments import ActArguments
 from skill_runtime.client.sharding.division import Division
@@ -59,7 +58,7 @@ class ShardedClient(Division[ServiceClient]):
     Raises:
         InvalidUseError: there is no address, one of them twice, or ``timeout_s`` is not a number
             of seconds.
-        InvalidAddressError: an address is not a text.
+        InvalidAddressError: an address is malformed.
     """
 
     def __init__(
@@ -82,7 +81,6 @@ class ShardedClient(Division[ServiceClient]):
                 PolicyClient, timeout_s=timeout_s, name=name, key=key, server_key=server_key
             ),
         )
-        self._guard = Guard()
 
     def use(self, addresses: Iterable[str]) -> None:
         """Changes the list of addresses; a new one takes over its share of the sessions.
@@ -122,10 +120,10 @@ class ShardedClient(Division[ServiceClient]):
                 return client.act(observation, session=session, **arguments)
 
     def close(self) -> None:
-        """Closes all sockets; raises no error."""
+        """Closes all sockets; raises no error. Every later call raises InvalidUseError."""
         if self._guard.forked:
             return
-        with suppress(Exception), self._guard:
+        with suppress(Exception), self._guard.closing():
             self._shards.close()
             for client in self._clients.values():
                 client.close()

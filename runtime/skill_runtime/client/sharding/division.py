@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from skill_runtime.client.connection import Connection
+from skill_runtime.client.guard import Guard
 from skill_runtime.client.requests import check_timeout, read_keys
 from skill_runtime.client.sharding.probe import Probe
 from skill_runtime.client.sharding.shards import Shards
@@ -38,6 +39,7 @@ class Division(Generic[C]):
         make_client: Callable[[str], C],
     ) -> None:
         self.timeout_s = check_timeout(timeout_s)
+        self._guard = Guard()
         self._key, self._server_key = key, server_key
         self._make_client = make_client
         self._clients: dict[str, C] = {}

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 
-from skill_runtime.client.errors import InvalidAddressError, InvalidUseError
+from skill_runtime.client.errors import InvalidUseError
+from skill_runtime.client.sockets.address import check_address
 
 
 def address_of(session: str, addresses: Iterable[str]) -> str:
@@ -39,14 +40,13 @@ def check_addresses(addresses: Iterable[str]) -> tuple[str, ...]:
 
     Raises:
         InvalidUseError: there is no address, or one of them twice.
-        InvalidAddressError: an address is not a text.
+        InvalidAddressError: an address is malformed.
     """
     if isinstance(addresses, str):
         raise InvalidUseError(f"addresses is a list. Fix: pass [{addresses!r}]")
     known = tuple(addresses)
     for address in known:
-        if not isinstance(address, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidAddressError(address, "it is not a text")
+        check_address(address)
     if not known:
         raise InvalidUseError("the list of addresses is empty. Fix: name at least one service")
     if len(set(known)) < len(known):

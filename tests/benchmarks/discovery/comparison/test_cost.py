@@ -32,3 +32,16 @@ def test_a_command_is_measured_once_and_another_one_anew(
     # The costs of the first flags are still there.
     assert steps(*ant) == {"csf": 1000, "wide": 500}
     assert measured == [ant, hopper]
+
+
+@pytest.mark.parametrize("content", ["[1]", '"text"', '{"skill-train csf": "1"}', "no JSON"])
+def test_a_damaged_file_of_costs_is_measured_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    def measure(rows: Sequence[Row], flags: Sequence[str]) -> dict[str, float]:
+        del flags
+        return {one.key: 1.0 for one in rows}
+
+    monkeypatch.setattr(cost, "measure", measure)
+    (tmp_path / cost.COSTS).write_text(content)
+    assert cost.equal_compute(ROWS, (), 1000, tmp_path) == {"csf": 1000, "wide": 1000}

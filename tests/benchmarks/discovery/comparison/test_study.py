@@ -86,6 +86,15 @@ def test_random_actions_are_scored_anew_in_another_world(
     assert scores("half_cheetah") == first
 
 
+@pytest.mark.parametrize("content", ["[]", "7", "{}", "no JSON"])
+def test_a_damaged_file_of_scores_is_written_anew(tmp_path: Path, content: str) -> None:
+    scores = tmp_path / "scores" / "random" / "100.json"
+    scores.parent.mkdir(parents=True)
+    scores.write_text(content)
+    run(tmp_path, rows=("random",))
+    assert json.loads(scores.read_text())["metrics"]
+
+
 def test_a_mistake_is_explained(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="there is no row cfs; choose from csf, metra, random"):
         run(tmp_path, rows=("cfs",))
@@ -95,6 +104,10 @@ def test_a_mistake_is_explained(tmp_path: Path) -> None:
         run(tmp_path, common=("--env_steps=7",))
     with pytest.raises(SystemExit, match="--seeds takes numbers"):
         run(tmp_path, seeds="a")
+    with pytest.raises(SystemExit, match="--eval-seeds takes numbers"):
+        run(tmp_path, eval_seeds="a")
+    with pytest.raises(SystemExit, match="--rows names csf twice"):
+        run(tmp_path, rows=("csf", "csf"))
     assert not list(tmp_path.iterdir())
 
 

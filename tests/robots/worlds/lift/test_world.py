@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,47 @@ def test_a_restored_world_draws_the_same_episodes() -> None:
 def test_goals_out_of_reach_are_refused() -> None:
     with pytest.raises(WorldError, match=r"--task.goal-height 0.1 0.3 must be a range"):
         LiftWorld(LiftConfig(goal_height=(0.1, 0.3)), 1)
+
+
+# Contexts -----------------------------------------------------------------------------------------
+
+
+def test_masses_can_be_fixed_and_drawn_again() -> None:
+    world, plain = LiftWorld(LiftConfig(), 3, seed=1), LiftWorld(LiftConfig(), 3, seed=1)
+    world.set_contexts(np.array([0, 2]), np.array([[0.3], [1.5]]))
+    for made in (world, plain):
+        made.reset()
+    drawn = plain.hidden()
+    np.testing.assert_array_equal(world.hidden()[:, 0], [0.3, drawn[1, 0], 1.5])
+    world.set_contexts(np.arange(3), np.array([0.7]))
+    for made in (world, plain):
+        made.reset()
+    assert (world.hidden() == 0.7).all()
+    world.set_contexts(np.arange(3), None)
+    for made in (world, plain):
+        made.reset()
+    np.testing.assert_array_equal(world.hidden(), plain.hidden())
+
+
+def test_the_sets_are_ranges_and_no_lists() -> None:
+    world = LiftWorld(LiftConfig(), 1)
+    with pytest.raises(WorldError, match=r"0\.05 to 0\.07 kg, 1\.4 to 1\.6 kg.*set_contexts"):
+        world.contexts("extreme")
+    with pytest.raises(WorldError, match="no set of contexts 'foo'"):
+        world.contexts("foo")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ids", "values", "said"),
+    [
+        ([0], [[0.0]], "must be positive"),
+        ([0], [[np.nan]], "must be positive"),
+        ([0], [0.5, 0.5], r"shape \(2,\), expected \(1, 1\)"),
+        ([0, 1], [[0.5]], r"shape \(1, 1\), expected \(2, 1\)"),
+        ([2], [0.5], "no scene 2"),
+        ([0], ["heavy"], "a mass in kg"),
+    ],
+)
+def test_masses_that_do_not_fit_are_explained(ids: list[int], values: Any, said: str) -> None:  # noqa: ANN401  wrong types
+    with pytest.raises(WorldError, match=said):
+        LiftWorld(LiftConfig(), 2).set_contexts(np.array(ids), values)

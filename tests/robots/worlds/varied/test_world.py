@@ -222,8 +222,24 @@ def test_contexts_can_be_fixed_and_drawn_again() -> None:
     ],
 )
 def test_a_context_that_does_not_fit_is_explained(values: list[float], text: str) -> None:
-    with pytest.raises(ValueError, match=text):
+    with pytest.raises(WorldError, match=text):
         world("crippled_ant").set_contexts(np.array([0]), np.array(values))
+
+
+def test_contexts_need_a_row_for_each_scene_that_exists() -> None:
+    made, one = world("varied_ant", n=3), np.ones((2, 2))
+    for ids, values, said in (
+        ([0, 1, 2], one, r"shape \(2, 2\), expected \(3, 2\)"),
+        ([0], one, r"expected \(1, 2\)"),
+        ([0, 3], one, "no scene 3"),
+        ([-1, 0], one, "no scene -1"),
+        ([0.5, 1.0], one, "whole numbers"),
+        ([0], [["light", "stiff"]], "is made of numbers"),
+    ):
+        with pytest.raises(WorldError, match=said):
+            made.set_contexts(np.array(ids), values)  # type: ignore[arg-type]
+    with pytest.raises(WorldError, match="no set of contexts 'foo'"):
+        made.contexts("foo")  # type: ignore[arg-type]
 
 
 def test_a_body_that_does_not_exist_is_named_with_those_that_do() -> None:

@@ -348,12 +348,8 @@ def test_without_a_server_a_call_ends_within_its_timeout(
 
 
 def test_a_malformed_address_is_named() -> None:
-    async def program() -> None:
-        client = AsyncSkillClient("nonsense")
-        with pytest.raises(InvalidAddressError, match="tcp://HOST:PORT"):
-            await client.hello()
-
-    run(program())
+    with pytest.raises(InvalidAddressError, match="tcp://HOST:PORT"):
+        AsyncSkillClient("nonsense")
 
 
 def test_a_malformed_reply_is_a_protocol_error(peer: Peer) -> None:

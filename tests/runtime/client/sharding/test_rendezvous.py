@@ -78,3 +78,8 @@ def test_a_list_without_use_is_refused(addresses: list[str], problem: str) -> No
 def test_an_address_is_a_text() -> None:
     with pytest.raises(InvalidAddressError, match="5555 is not an address: it is not a text"):
         check_addresses([5555])  # type: ignore[list-item]
+
+
+def test_every_address_is_checked() -> None:
+    with pytest.raises(InvalidAddressError, match="'tcp://b:99999' is not an address: its port"):
+        check_addresses(["tcp://a:1", "tcp://b:99999"])

@@ -224,6 +224,14 @@ def test_bounds_are_trained_and_not_shipped(tmp_path: Path) -> None:
         (["--world", "ant"], "hides nothing that a context could be about"),
         (["--world", "tabletop"], "skill-train goal --help"),
         (["--window", "30"], "--window 30 does not divide the 1000 control steps"),
+        (
+            ["--world", "crippled_ant", "--window", "100000"],
+            "--window 100000 is longer than an episode of 2000 control steps",
+        ),
+        (
+            ["--replay-capacity", "3000"],
+            "the 60 windows of --window 50 for which --replay-capacity 3000 has room",
+        ),
         (["--context.supervised"], "--context.supervised is part of --objective"),
         (["--context.contrastive.sampling", "ccm"], "sampling is part of --objective"),
         (["--task.contexts", "moderate"], "--task.contexts moderate is a set for tests"),

@@ -57,8 +57,19 @@ def test_a_policy_without_skills_is_refused(name: str) -> None:
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"cannot start from .*nowhere.onnx: .*csf_ant"):
+    with pytest.raises(ConfigError, match=r"nowhere.onnx: there is no such file in .*csf_ant"):
         read_low_level(tmp_path / "nowhere.onnx")
+
+
+def test_what_is_there_in_place_of_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"it is a folder; give a policy file"):
+        read_low_level(tmp_path)
+    empty = tmp_path / "empty.onnx"
+    empty.touch()
+    with pytest.raises(ConfigError, match=r"it is a folder, which contains empty\.onnx; "):
+        read_low_level(tmp_path)
+    with pytest.raises(ConfigError, match=r"empty\.onnx: the file is empty; give a policy file"):
+        read_low_level(empty)
 
 
 def test_a_word_with_a_folder_is_no_name_of_a_model(

@@ -149,6 +149,7 @@ class ContextConfig(TrainConfig):
                 f"--task.contexts {self.task.contexts} is a set for tests, which every evaluation "
                 "scores beside that of training; leave it out"
             )
+        self._check_window()
         if objective in CONTRASTIVE:
             self._check_contrast(term)
         for name, chosen in (
@@ -165,18 +166,38 @@ class ContextConfig(TrainConfig):
                 f"--context.knowledge {algorithm.knowledge} has no encoder; add --objective none"
             )
 
+    def _check_window(self) -> None:
+        """Refuses a window that no episode has; whether it divides one is checked with the world.
+
+        Raises:
+            ConfigError: it is longer than an episode.
+        """
+        window, steps = self.run.window, self.task.episode_steps
+        # An environment of Gymnasium knows its length when it is made.
+        if steps is not None and window > steps:
+            raise ConfigError(
+                f"--window {window} is longer than an episode of {steps} control steps; give a "
+                f"number that divides {steps}, or change --task.episode-steps"
+            )
+
     def _check_contrast(self, term: ContrastiveConfig) -> None:
         """Refuses a batch that the replay can never fill.
 
         Raises:
             ConfigError: it cannot.
         """
-        held = min(term.pool, self.run.replay_capacity // self.run.window)
-        if term.batch > held:
+        run = self.run
+        fitting = run.replay_capacity // run.window
+        if term.batch > term.pool:
             raise ConfigError(
-                f"--context.contrastive.batch {term.batch} is more than the {held} newest windows "
-                "from which it is drawn; lower it, or raise --context.contrastive.pool and "
-                "--replay-capacity"
+                f"--context.contrastive.batch {term.batch} is more than the {term.pool} newest "
+                "windows from which it is drawn; lower it, or raise --context.contrastive.pool"
+            )
+        if term.batch > fitting:
+            raise ConfigError(
+                f"--context.contrastive.batch {term.batch} is more than the {fitting} windows of "
+                f"--window {run.window} for which --replay-capacity {run.replay_capacity} has "
+                "room; lower one of the first two, or raise the third"
             )
 
     @property

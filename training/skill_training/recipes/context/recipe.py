@@ -81,7 +81,7 @@ class ContextRecipe:
         """Builds one scene, to find errors before the run starts.
 
         Raises:
-            ConfigError: the world cannot be built or hides nothing, windows do not divide its
+            ConfigError: the world cannot be built or hides no quantity, windows do not divide its
                 episode, the replay is too small, or the run has no gradient step.
         """
         with closing(_world(config, 1)) as world:

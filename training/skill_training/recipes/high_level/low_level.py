@@ -18,7 +18,7 @@ from skill_training.export.graph import TorchPolicy
 from skill_training.export.skill_graph import SkillGraph
 from skill_training.nets.actor import TanhGaussianActor
 from skill_training.nets.mlp import ObservationNormalizer
-from skill_training.recipes.policy_content import find_policy, read_policy
+from skill_training.recipes.policy_content import find_policy, kind_of_problem, read_policy
 
 PREFIX = "actor."
 """Beginning of the names of the actor's weights in a policy file."""
@@ -80,11 +80,10 @@ def read_low_level(path: Path) -> LowLevel:
     Raises:
         ConfigError: the file does not exist, or has no skills of ``skill-train``.
     """
-    if not find_policy(path).is_file():
+    if problem := kind_of_problem(find_policy(path)):
         raise ConfigError(
-            f"cannot start from {path}: there is no such file in {Path.cwd()}; give a policy file, "
-            "such as csf_ant. A run that goes on needs the one with which it began, at "
-            "this path"
+            f"cannot start from {path}: {problem}; give a policy file, such as csf_ant. A run that "
+            "goes on needs the one with which it began, at this path"
         )
     content = read_policy(path, example="csf_ant")
     weights = {

@@ -56,6 +56,11 @@ def check_facts(facts: object) -> None:
     _Run.model_validate(facts)
 
 
+def unknown_facts() -> Facts:
+    """Returns the facts of a run whose run.json is lost."""
+    return {"code_revision": "unknown", "machine": "unknown", "versions": {}}
+
+
 def software_and_machine(accelerator: str | None = None) -> Facts:
     """Returns the facts of this process: revision, machine and versions."""
     return {
