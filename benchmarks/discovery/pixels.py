@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from pydantic import Field
 
 from benchmarks.lib.program import run_program
 from benchmarks.lib.ranges import PositiveInt, Some
@@ -43,8 +45,8 @@ ENCODERS = ((16, 32, 32, 32), (48, 96, 192, 384))
 class Config:
     """Frames and gradient steps."""
 
-    size: PositiveInt = 64
-    """Height and width of a frame [pixel]."""
+    size: Annotated[int, Field(ge=46, le=1024)] = 64
+    """Height and width of a frame [pixel]; fewer than 46 are too small for the convolutions."""
     batch: PositiveInt = 256
     """Transitions of a gradient step."""
     repeats: PositiveInt = 3

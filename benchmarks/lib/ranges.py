@@ -77,7 +77,7 @@ def range_errors(config: object, prefix: str = "") -> list[str]:
 def _given(value: object) -> str:
     """Returns a value as on the command line."""
     if isinstance(value, tuple):
-        words = [str(one) for one in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        words = [str(one) for one in value]
         return clip(" ".join(words) or "()", 60)
     return clip(str(value), 60)
 

@@ -64,9 +64,13 @@ def test_a_value_out_of_range_ends_with_2_and_one_line(
 
 
 def test_the_exit_code_is_that_of_the_benchmark() -> None:
-    _run(lambda _: 0)
+    def fail(config: Config) -> int:
+        del config
+        return 3
+
+    _run(_ignore)
     with pytest.raises(SystemExit) as ended:
-        _run(lambda _: 3)
+        _run(fail)
     assert ended.value.code == 3
 
 

@@ -18,7 +18,9 @@ from skill_robots.worlds.registry import default_config
 def test_an_interrupt_ends_the_children_at_once() -> None:
     job = Job(policy=None, world=default_config("ant"), seed=0, extent=Extent(skills=5000, goals=0))
     before = multiprocessing.active_children()
-    timer = threading.Timer(3.0, signal.raise_signal, [signal.SIGINT])
+    # To the main thread: only its wait is interrupted.
+    main = threading.main_thread().ident
+    timer = threading.Timer(3.0, signal.pthread_kill, [main, signal.SIGINT])
     started = time.monotonic()
     timer.start()
     with pytest.raises(KeyboardInterrupt):
