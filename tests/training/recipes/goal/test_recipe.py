@@ -100,7 +100,8 @@ def test_every_objective_trains(sampling: str, loss: str, tmp_path: Path) -> Non
     rows = read(tmp_path / "run" / "metrics.jsonl")
     names = {name for row in rows for name in row}
     assert {"train/critic/loss", "train/actor/entropy", "final/trained/by_2400ms"} <= names
-    assert {"final/r2_friction/after_600ms", "final/mu0.1/zeroed_by_1600ms"} <= names
+    assert "final/mu0.1/zeroed_by_1600ms" in names
+    assert "final/r2_friction/after_600ms" not in names  # no episode lasts so long after contact
     assert ("train/context/contrastive_loss" in names) is (sampling != "tesac")
     assert all(np.isfinite(value) for row in rows for value in row.values())
 
