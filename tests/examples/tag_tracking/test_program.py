@@ -102,12 +102,12 @@ def test_the_server_receives_the_pose(
         assert cube.position == pytest.approx(PLACE, abs=1e-3)
         assert cube.quaternion == pytest.approx(quaternion_of(TURN), abs=0.01)
         out = program.communicate(timeout=60)[0].decode()
+        assert client.server.manifest is not None
     assert program.returncode == 0
     assert "poses/s" in out
     assert "on the table | residual 0." in out
     assert "tags in left, right" in out
     assert "has ended" in out
-    assert client.server.manifest is not None
     sent = int(out.split("sent ")[-1].split(",")[0])
     assert sent >= 40
 
