@@ -420,8 +420,8 @@ def test_other_refusals_are_not_sent_again(server: StandIn, client: SkillClient)
 
 
 def test_close_never_raises(server: StandIn) -> None:
+    client_of(server).close()
     client = client_of(server)
-    client.close()
     client.acquire("me")
     server.override = lambda m: server.error("internal", "a bug") if m.type == "release" else None
     client.close()
