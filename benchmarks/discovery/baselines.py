@@ -13,20 +13,8 @@ are finished, also while another process trains. Flags of all runs follow after 
 
 from __future__ import annotations
 
-import sys
-
-from benchmarks.discovery.comparison.in_world import WorldOptions, compare
+from benchmarks.discovery.comparison.in_world import run_comparison
 from benchmarks.discovery.comparison.rows import BASELINES
-from benchmarks.discovery.comparison.study import split_words
-from benchmarks.lib.program import run_program
 
 if __name__ == "__main__":
-    own, after = split_words(sys.argv[1:])
-    prog = "python -m benchmarks.discovery.baselines"
-    run_program(
-        lambda options: compare("Algorithms", options, BASELINES, after),
-        WorldOptions,
-        prog=prog,
-        description=__doc__,
-        args=own,
-    )
+    run_comparison("baselines", __doc__, "Algorithms", BASELINES)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import cast
+
+from skill_training.run.session import replaced_file
 
 JSON = (".json",)
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".gif")
@@ -23,18 +24,9 @@ def replace_bytes(path: Path, content: bytes) -> None:
     On a full disk, or if the process dies, the old content stays.
     """
     path = path.resolve()  # The target of a link is replaced, not the link.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.writing")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        replaced_file.replace_bytes(path, content)
     except OSError as error:
         reason = error.strerror or str(error)
         raise SystemExit(

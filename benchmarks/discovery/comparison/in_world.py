@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from benchmarks.discovery.comparison.study import (
     choose,
     report_failures,
     run_study,
+    split_words,
     world_flags,
 )
 from benchmarks.discovery.comparison.tables import (
@@ -23,6 +25,7 @@ from benchmarks.discovery.comparison.tables import (
     print_scores,
     write_scores,
 )
+from benchmarks.lib.program import run_program
 from benchmarks.lib.ranges import PositiveInt
 from skill_robots.worlds.registry import TABLETOP
 
@@ -54,6 +57,18 @@ class WorldOptions(StudyOptions):
     chosen row with --env-steps. The costs are measured once, and kept in the folder."""
     picture: Path | None = None
     """Bar picture of the first column; default: bars.png in the folder."""
+
+
+def run_comparison(name: str, description: str | None, title: str, rows: Sequence[Row]) -> None:
+    """Runs the program ``benchmarks.discovery.<name>``; words after ``--`` hold for all rows."""
+    own, common = split_words(sys.argv[1:])
+    run_program(
+        lambda options: compare(title, options, rows, common),
+        WorldOptions,
+        prog=f"python -m benchmarks.discovery.{name}",
+        description=description,
+        args=own,
+    )
 
 
 def compare(title: str, config: WorldOptions, rows: Sequence[Row], common: Sequence[str]) -> None:

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class WorldError(ValueError):
-    """A world cannot be built, or is given what it cannot use: the text names reason and fix."""
+    """A world cannot be built, or an argument does not fit it. The text has reason and fix."""

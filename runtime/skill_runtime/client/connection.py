@@ -336,7 +336,7 @@ def expect(reply: Reply, kind: type[R]) -> R:
 
 
 def _other_kind(reply: Reply, kind: type[Reply]) -> str:
-    """Returns the text for a reply of another kind; a description tells what the server is."""
+    """Returns the error text for a reply of another kind, which names the kind of the server."""
     if isinstance(reply, ServiceWelcome):
         return (
             "the server is a policy service, without an arm. Fix: use PolicyClient or "

@@ -255,7 +255,7 @@ class OnnxPolicy:
     def _check_given(
         self, inputs: Tensors, skill: ArrayLike | None, goal: ArrayLike | None
     ) -> None:
-        """Checks that the policy takes what is given, and that what it needs is given."""
+        """Checks that skill and goal are those that the policy takes and needs."""
         if goal is not None and "goal" not in inputs:
             raise PolicyError(f"{self.manifest.name} takes no goals")
         if goal is None and "skill" not in inputs and "goal" in inputs:

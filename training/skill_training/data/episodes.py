@@ -55,8 +55,8 @@ class Episodes:
     terminal: Tensor | None = None
     """``(B,)`` bool: the last step that counts led to a state of value 0. None: none did."""
     label: Tensor | None = None
-    """``(B, T, A)`` action of the demonstrator at each step, whoever acted. None: the demonstrated
-    actions themselves."""
+    """``(B, T, A)`` action of the demonstrator at each step. None: the demonstrator itself acted,
+    and its actions are those of ``action``."""
 
     @property
     def previous_action(self) -> Tensor:

@@ -47,7 +47,7 @@ def find_policy(path: Path, use: str = "start from") -> Path:
 
 
 def kind_of_problem(path: Path) -> str:
-    """Returns what is at a path in place of a policy file, for messages; '' for a file.
+    """Returns the reason why a path is no file with content; '' if it is one.
 
     Args:
         path: Path of a policy file, from :func:`find_policy`.

@@ -21,7 +21,7 @@ def check_address(address: object) -> None:
 
 
 def _fault_of(address: object) -> str:
-    """Returns what is wrong with an address; an empty text if it can be used."""
+    """Returns the fault of an address; an empty text if it has none."""
     if not isinstance(address, str):
         return "it is not a text"
     transport, separator, place = address.partition("://")

@@ -19,7 +19,7 @@ from skill_training.data.episodes import EpisodeReplay
 from skill_training.data.goal_task import WorldTask
 from skill_training.device import exact_matmul
 from skill_training.errors import ConfigError, NothingToShipError
-from skill_training.export.calibration import IDENTIFIABLE, fitted_context, log_r2, measured
+from skill_training.export.calibration import fitted_context, log_r2, measured
 from skill_training.export.context_graph import WorldContextGraph
 from skill_training.export.graph import PolicyGraph
 from skill_training.recipes.build_world import build_world
@@ -208,17 +208,12 @@ def calibrated(held: Rollouts, quantities: HiddenQuantities) -> tuple[Context, t
     Quantities that are not positive, such as the flag of a crippled leg, are not estimated.
     """
     shares = log_r2(held.truth, held.estimates)
-    rows = list(zip(quantities.quantities, quantities.logged, shares, strict=True))
     judged = [
         ContextEstimate(name=one.name, unit=one.unit, log_r2=measured(share) if logged else None)
-        for one, logged, share in rows
+        for one, logged, share in zip(quantities.quantities, quantities.logged, shares, strict=True)
     ]
-    known = tuple(
-        place
-        for place, (_, logged, share) in enumerate(rows)
-        if logged and (measured(share) or 0.0) >= IDENTIFIABLE
-    )
-    return fitted_context(held.contexts, judged), known
+    context = fitted_context(held.contexts, judged)
+    return context, tuple(judged.index(one) for one in context.estimates)
 
 
 class ContextWorldLearner(ContextLearner):

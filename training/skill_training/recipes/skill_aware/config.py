@@ -44,8 +44,8 @@ class BenchmarkSacConfig(ContextSacConfig):
 
     dagger: bool = False
     """Let the demonstrator label every step of the policy's own episodes with the action that it
-    would take, and imitate these labels too (Ross, Gordon and Bagnell 2011, DAgger). The policy
-    then learns what the demonstrator does in states that the policy reaches."""
+    would take, and imitate these labels too (Ross, Gordon and Bagnell 2011, DAgger). The
+    labels also cover the states that only the policy reaches."""
 
     imitation_filter: bool = False
     """Imitate only if the critic values the demonstrator's action above the policy's own. With the

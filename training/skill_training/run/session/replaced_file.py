@@ -8,6 +8,15 @@ from pathlib import Path
 
 
 def replace_text(path: Path, text: str) -> None:
+    """Replaces the content of a file by a text, as :func:`replace_bytes` does.
+
+    Raises:
+        OSError: the file cannot be written; the old one is kept.
+    """
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
     """Replaces the content of a file atomically, or creates the file.
 
     Raises:
@@ -16,8 +25,8 @@ def replace_text(path: Path, text: str) -> None:
     # A name of this process, since two processes may write to one path outside of run directories.
     temporary = path.with_name(f"{path.name}.{os.getpid()}.writing")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
