@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.lib.files import PICTURES, check_outputs, check_suffix, replace_bytes
+from skill_runtime.console.output_file import write_file
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
 """Palette of Okabe and Ito, safe for colour-blind readers."""
@@ -22,12 +22,15 @@ def tidy(axes: Axes, title: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes the figure as a whole; exits with a message if the file cannot be written."""
-    check_suffix(path, PICTURES)
-    check_outputs(path)
+    """Writes the figure; a file that exists is replaced whole or not at all.
+
+    Args:
+        figure: The figure.
+        path: Its file. The suffix is one of ``files.PICTURES`` and gives the format.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     drawn = BytesIO()
-    try:
-        figure.savefig(drawn, dpi=120, format=path.suffix[1:].lower())
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"cannot write the figure {path}: {error}") from None
-    replace_bytes(path, drawn.getvalue())
+    figure.savefig(drawn, dpi=120, format=path.suffix[1:].lower())
+    write_file(path, drawn.getvalue())

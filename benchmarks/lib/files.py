@@ -1,14 +1,14 @@
-"""Files that the benchmarks write: checked before the work, and replaced as a whole after it."""
+"""Files that the benchmarks write, checked before the work."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from skill_training.run.session import replaced_file
+from skill_runtime.console.flags import UsageError
+from skill_runtime.console.output_file import check_distinct, check_writable
 
 JSON = (".json",)
 PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".gif")
@@ -18,69 +18,40 @@ RUN_FILES = ("config.json", "run.json", "manifest.json")
 """Names of files of run directories."""
 
 
-def replace_bytes(path: Path, content: bytes) -> None:
-    """Replaces a file atomically, or creates it and its folders; exits if it cannot be written.
+def check_outputs(outputs: Mapping[str, Path], inputs: Iterable[Path] = ()) -> None:
+    """Checks before the work that its results can be written, and replace no file to keep.
 
-    On a full disk, or if the process dies, the old content stays.
-    """
-    path = path.resolve()  # The target of a link is replaced, not the link.
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replaced_file.replace_bytes(path, content)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SystemExit(
-            f"cannot write {path}: {reason}; free the disk, or name another file"
-        ) from None
-
-
-def check_outputs(*paths: Path, inputs: Iterable[Path] = ()) -> None:
-    """Exits with the reason if a file to write cannot be written, or is one to keep.
-
-    Refused are folders, parents that are no writable folders, inputs, a second use of a
-    path, and existing files with the suffix .json that no benchmark wrote.
+    To keep are inputs, other results, and existing files with the suffix .json that no benchmark
+    wrote. The folders of the results are created.
 
     Args:
-        paths: Files that the program writes.
-        inputs: Files that it reads.
+        outputs: Files that the program writes, by the flag that names each.
+        inputs: Files that the program reads.
+
+    Raises:
+        UsageError: A file is refused; the text says why.
     """
-    read = {path.resolve() for path in inputs}
-    seen: set[Path] = set()
-    for path in paths:
-        resolved = path.resolve()
-        if path.is_dir():
-            raise SystemExit(f"cannot write {path}: it is a folder; name a file in it")
-        check_folder(path.parent)
-        if resolved in read:
-            raise SystemExit(f"cannot write {path}: it is an input; name another file")
-        if resolved in seen:
-            raise SystemExit(f"cannot write two results to {path}; name another file for one")
-        seen.add(resolved)
+    check_distinct(outputs, {f"the input {path}": path for path in inputs})
+    for flag, path in outputs.items():
+        check_writable(path, flag)
         if path.suffix.lower() in JSON:
             _refuse_other_json(path)
 
 
 def check_suffix(path: Path, allowed: Sequence[str]) -> None:
-    """Exits if the name of a file has none of the suffixes."""
+    """Checks that the name of a file has one of the suffixes.
+
+    Raises:
+        UsageError: It has none of them.
+    """
     if path.suffix.lower() not in allowed:
-        raise SystemExit(f"cannot write {path}: its name must end in {', '.join(allowed)}")
-
-
-def check_folder(folder: Path) -> None:
-    """Exits with the reason if no file can be made in a folder, which need not exist yet."""
-    existing = folder.resolve()
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    if not existing.is_dir():
-        raise SystemExit(f"cannot write to {folder}: {existing} is no folder; name another one")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise SystemExit(f"cannot write to {folder}: {existing} is not writable; name another one")
+        raise UsageError(f"cannot write {path}: its name must end in {', '.join(allowed)}")
 
 
 def _refuse_other_json(path: Path) -> None:
-    """Exits if a file exists that no benchmark wrote, or its name is one of a run directory."""
+    """Refuses a file that no benchmark wrote, and a name of a run directory."""
     if path.name in RUN_FILES:
-        raise SystemExit(
+        raise UsageError(
             f"cannot write {path}: a file of a run directory has this name; name another file"
         )
     try:
@@ -90,7 +61,7 @@ def _refuse_other_json(path: Path) -> None:
     except (OSError, ValueError):
         text = "?"
     if text.strip() and not _is_result(text):
-        raise SystemExit(
+        raise UsageError(
             f"cannot write {path}: it exists and is no result of a benchmark; delete it, or name "
             "another file"
         )

@@ -14,8 +14,12 @@ from typing import Any, TypeVar, cast
 
 import tyro
 
-from benchmarks.lib.files import JSON, PICTURES, check_folder, check_outputs, check_suffix
+from benchmarks.lib.files import JSON, PICTURES, check_outputs, check_suffix
 from benchmarks.lib.ranges import range_errors
+from skill_runtime.console.flags import UsageError
+from skill_runtime.console.output_file import check_folder
+from skill_runtime.console.streams import OutputError
+from skill_runtime.evaluation.options import FILM_FORMATS
 
 Config = TypeVar("Config")
 
@@ -24,7 +28,11 @@ USER_ERROR = 2
 SIGNALLED = 128
 """Added to the number of a signal, as shells do."""
 
-OUTPUTS = {"json": JSON} | dict.fromkeys(("out", "output", "picture", "figure"), PICTURES)
+OUTPUTS = {
+    "json": JSON,
+    "film": FILM_FORMATS,
+    **dict.fromkeys(("out", "picture", "figure"), PICTURES),
+}
 """Fields of the options that name a file to write, and its suffixes."""
 FOLDER = "folder"
 """Field of the options that names a folder to write to."""
@@ -40,7 +48,8 @@ def run_program(
 ) -> None:
     """Parses the command line, checks it, and runs a benchmark.
 
-    Exits with 2 if a value is out of its range, and with 130 or 143 after Ctrl-C or SIGTERM.
+    Exits with 2 if a value or a file to write is refused, with 1 if a file cannot be written, and
+    with 130 or 143 after Ctrl-C or SIGTERM.
 
     Args:
         main: The benchmark. What it returns is the exit code.
@@ -49,7 +58,7 @@ def run_program(
         description: Help text.
         args: Words of the command line, without the command.
     """
-    with ended_by_signals():
+    with ended_by_errors(), ended_by_signals():
         code = main(checked(tyro.cli(kind, prog=prog, description=description, args=args)))
     if code:
         sys.exit(code)
@@ -63,7 +72,7 @@ def run_subcommand(
     description: str | None,
 ) -> None:
     """Does the same for a program with subcommands, each with options of its own."""
-    with ended_by_signals():
+    with ended_by_errors(), ended_by_signals():
         config = tyro.extras.subcommand_cli_from_dict(
             dict(kinds), prog=prog, description=description
         )
@@ -73,12 +82,15 @@ def run_subcommand(
 
 
 def checked(config: Config) -> Config:
-    """Returns the options; exits with a line if a value or a file to write is refused."""
+    """Returns the options.
+
+    Raises:
+        UsageError: A value or a file to write is refused.
+    """
     errors = range_errors(config)
     if errors:
-        print("; ".join(errors), file=sys.stderr)
-        raise SystemExit(USER_ERROR)
-    outputs: list[Path] = []
+        raise UsageError("; ".join(errors))
+    outputs: dict[str, Path] = {}
     inputs: list[Path] = []
     for field in dataclasses.fields(cast("Any", config)):
         value: object = getattr(config, field.name)
@@ -88,9 +100,21 @@ def checked(config: Config) -> Config:
             inputs += _paths_in(value)
         elif isinstance(value, Path):
             check_suffix(value, OUTPUTS[field.name])
-            outputs.append(value)
-    check_outputs(*outputs, inputs=inputs)
+            outputs[f"--{field.name}"] = value
+    check_outputs(outputs, inputs)
     return config
+
+
+@contextmanager
+def ended_by_errors() -> Generator[None]:
+    """Ends the program with one line if it is used wrongly or cannot write a result."""
+    try:
+        yield
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(USER_ERROR) from None
+    except OutputError as error:
+        raise SystemExit(str(error)) from None
 
 
 @contextmanager

@@ -9,25 +9,29 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from skill_proto.validation_text import clip
-from skill_training.config import Count, PositiveFloat, PositiveInt, Rate, Seed, Share
+from skill_training.config import Count, PositiveFloat, PositiveInt, Rate, Seed, Share, Weight
 
 __all__ = [
     "Angles",
     "Count",
     "Counts",
+    "PictureSize",
     "PositiveFloat",
     "PositiveFloats",
     "PositiveInt",
+    "PositiveRange",
     "Rate",
     "Rates",
     "Seed",
     "Seeds",
     "Share",
     "Some",
+    "WeightRange",
     "range_errors",
 ]
 
 Value = TypeVar("Value")
+Pair = tuple[float, float]
 
 
 def _each_once(values: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -38,12 +42,26 @@ def _each_once(values: tuple[Value, ...]) -> tuple[Value, ...]:
     return values
 
 
+def _ordered(values: Pair) -> Pair:
+    """Refuses a lower end above the upper one."""
+    if values[0] > values[1]:
+        raise PydanticCustomError("ends", "the first number is the lower end, the second the upper")
+    return values
+
+
 Some = Annotated[tuple[Value, ...], Field(min_length=1), AfterValidator(_each_once)]
 """One or more values, each once: a seed that counts twice would narrow an interval."""
 
 Seeds = Some[Seed]
 Counts = Some[PositiveInt]
 PositiveFloats = Some[PositiveFloat]
+PositiveRange = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ordered)]
+"""Lower and upper end, above 0."""
+WeightRange = Annotated[tuple[Weight, Weight], AfterValidator(_ordered)]
+"""Lower and upper end, 0 or more."""
+Side = Annotated[int, Field(ge=16, le=8192)]
+PictureSize = tuple[Side, Side]
+"""Width and height [px]."""
 Rates = Some[Rate]
 """Shares above 0, up to 1."""
 Angles = Some[Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import platform
@@ -10,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-from benchmarks.lib.files import replace_bytes
+from skill_runtime.console import output_file
 from skill_training.run.provenance import processor
 
 
@@ -42,11 +41,13 @@ def write_json(path: Path | None, result: Mapping[str, object]) -> None:
     """Writes ``result`` and a description of the machine, if there is a path.
 
     The file is replaced as a whole. NaN and infinities, which JSON lacks, become null.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     if path is not None:
-        content = finite({"machine": machine(), **result})
-        text = json.dumps(content, indent=2, allow_nan=False)
-        replace_bytes(path, f"{text}\n".encode())
+        content = {"machine": machine(), **result}
+        output_file.write_json(path, {key: finite(value) for key, value in content.items()})
 
 
 def finite(value: object) -> object:

@@ -51,7 +51,7 @@ FRAME, INK, TRUE, ESTIMATE = (18, 22, 30, 190), (235, 238, 243), (240, 150, 60),
 class Config:
     """The film and its models."""
 
-    output: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE")]
+    film: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE")]
     """File of the film: .gif, .png (APNG) or .webp."""
     skills: Path = Path("models/csf_panda.onnx")
     """Policy file with skills of two numbers."""
@@ -155,14 +155,13 @@ def draw_chart(picture: Image.Image, history: list[tuple[float, float]]) -> None
 
 def main(config: Config) -> None:
     """Makes the film."""
-    config.output.parent.mkdir(parents=True, exist_ok=True)
     skills, goals = open_policy(config.skills), open_policy(config.goals)
     film = Film(FRAME_MS)
     with closing(TabletopCamera()) as camera:
         for part in tqdm((film_skills, film_goals), desc="filming", disable=None, leave=False):
             part(film, camera, skills if part is film_skills else goals, config.seed)
-    film.save(config.output)
-    print(f"{config.output}: {config.output.stat().st_size / 1e6:.1f} MB")
+    film.save(config.film)
+    print(f"{config.film}: {config.film.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from benchmarks.lib.inputs import names_of
 from benchmarks.lib.program import run_program
-from benchmarks.lib.ranges import Seeds, Some
+from benchmarks.lib.ranges import PositiveRange, Seeds, Some
 from benchmarks.lib.report import print_table, seed_text, write_json
 
 Metrics = dict[str, float | None]
@@ -54,9 +54,9 @@ class Config:
     """Evaluation seeds; a model takes about 10 s of processor time per seed and start."""
     starts: Some[Literal["low", "high"]] = ("low",)
     """Starts; see `skill-eval --help`."""
-    mass: tuple[float, float] | None = None
+    mass: PositiveRange | None = None
     """Range of the cube's mass [kg]; None for the training range."""
-    friction: tuple[float, float] | None = None
+    friction: PositiveRange | None = None
     """Range of the friction coefficient; None for the training range."""
     json: Path | None = None
     """File of the result, as JSON, with the scores of each seed."""

@@ -29,6 +29,12 @@ def shipped_models() -> dict[str, Path]:
     return {}
 
 
+def describe_folder(folder: Path) -> str:
+    """Returns the words for a folder in place of a policy file, with the first files in it."""
+    models = sorted(entry.name for entry in folder.glob("*.onnx"))[:3]
+    return "a folder" + (f", which contains {', '.join(models)}" if models else "")
+
+
 def to_path(text: str) -> Path:
     """Returns the path that a person typed; a word with a folder remains one.
 

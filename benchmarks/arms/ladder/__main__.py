@@ -189,25 +189,24 @@ def _by_commands(model: str, manifest: PolicyManifest, rungs: tuple[RungName, ..
     return sorted(found, key=lambda entry: entry.commands == "goals")
 
 
-def main(config: Config) -> int:
+def main(config: Config) -> None:
     """Runs the missing episodes, prints the table, and writes the JSON file.
 
-    Returns:
-        Exit code: 130 after Ctrl-C, else 0; the table says which episodes are missing.
+    The table says which episodes are missing.
 
     Raises:
         SystemExit: an option is refused, or a file has episodes with other settings.
+        KeyboardInterrupt: the program was interrupted; the table is printed and written.
     """
     check(config)
-    table, code = Table(config), 0
+    table, interrupted = Table(config), False
     if not config.table:
         try:
             table.run()
         except TimeUpError:
             print("the time is over; the next run goes on from here", file=sys.stderr)
         except KeyboardInterrupt:
-            print("interrupted; the next run goes on from here", file=sys.stderr)
-            code = 130
+            interrupted = True
     rows = table.rows()
     print(
         f"speed {config.speed:g}, seeds {seed_text(config.seeds)}; shares with their 95 % interval"
@@ -222,7 +221,8 @@ def main(config: Config) -> int:
             "entries": content(rows),
         },
     )
-    return code
+    if interrupted:
+        raise KeyboardInterrupt("the next run goes on from here")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from benchmarks.arms.tracker.scene import NoRendererError, SceneConfig, TagScene
 from benchmarks.lib.program import run_program
-from benchmarks.lib.ranges import Count, PositiveInt, Seed
+from benchmarks.lib.ranges import Count, PictureSize, PositiveInt, Seed
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.franka.specs import PANDA
@@ -66,7 +66,7 @@ class Config:
     """Scenes with the cube on the table."""
     lifted: Count = 40
     """Lifted cubes, for each height."""
-    size: tuple[int, int] = (1280, 720)
+    size: PictureSize = (1280, 720)
     """Width and height of the images [px]."""
     seed: Seed = 0
     """Seed of the scenes."""

@@ -15,13 +15,13 @@ from tqdm import tqdm
 
 from benchmarks.discovery.comparison.rows import Row
 from benchmarks.lib.inputs import numbers
+from skill_proto.atomic_file import replace_text
 from skill_training.cli import config_of
 from skill_training.config import TrainConfig
 from skill_training.device import configure_matmul
 from skill_training.errors import TrainingError
 from skill_training.recipes.recipe import Learner
 from skill_training.recipes.registry import recipe_for
-from skill_training.run.session.replaced_file import replace_text
 
 UPDATES = 40
 """Gradient steps of one measurement."""

@@ -22,13 +22,13 @@ from benchmarks.discovery.comparison.rows import Row
 from benchmarks.discovery.comparison.scoring import Extent, Job
 from benchmarks.lib.inputs import numbers
 from benchmarks.lib.ranges import Count, PositiveInt
+from skill_proto.atomic_file import replace_text
 from skill_robots.worlds.registry import TABLETOP, WorldConfig, world_name
 from skill_training.cli import check, config_of
 from skill_training.errors import TrainingError
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import FILE_NAME, read
-from skill_training.run.session.replaced_file import replace_text
 from skill_training.sweep.execution import Place, is_finished, processors, run_missing
 from skill_training.sweep.grid import Run, make_variant_runs, parse_seeds
 from skill_training.sweep.settings import configs_of, refuse_others

@@ -22,7 +22,7 @@ class Policy(Protocol):
         Args:
             observation: ``(n, O)``, proprioceptive and object state in raw SI units.
             skill: ``(n, Z)``, or None.
-            goal: ``(n, G)``, or None; replaces the skill.
+            goal: ``(n, G)``, or None.
 
         Returns:
             ``(n, A)`` in [-1, 1].

@@ -53,12 +53,18 @@ def checked_action(action: ArrayLike, n: int, size: int) -> Array:
     return given
 
 
-def checked_ids(ids: ArrayLike, n: int) -> Ids:
+def checked_ids(ids: ArrayLike | None, n: int) -> Ids:
     """Returns places of scenes ``(k,)``.
+
+    Args:
+        ids: The places; None for all scenes.
+        n: Number of scenes.
 
     Raises:
         WorldError: The places are no vector of whole numbers, or there are fewer scenes.
     """
+    if ids is None:
+        return np.arange(n)
     given = _as_array(ids, "places of scenes")
     if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
         raise WorldError(

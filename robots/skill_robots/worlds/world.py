@@ -162,6 +162,9 @@ class World(Protocol):
 
         Returns:
             The observation of all scenes ``(n, O)``, in raw units.
+
+        Raises:
+            WorldError: The places are no whole numbers, or a scene does not exist.
         """
         ...
 

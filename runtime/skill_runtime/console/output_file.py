@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from skill_proto import atomic_file
 from skill_runtime.console.flags import UsageError
 from skill_runtime.console.streams import OutputError
 
@@ -27,17 +28,16 @@ def check_writable(path: Path, flag: str = "a path") -> None:
         raise UsageError(f"{path} is a folder; name a file to write")
     if path.exists() and not path.is_file():  # a pipe or a device: its folder does not matter
         return
-    for parent in path.parents:
-        if parent.exists() and not parent.is_dir():
-            raise UsageError(
-                f"cannot write {path}: {parent} is a file, not a folder; name a path in a folder"
-            )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"cannot write {path}: the folder {path.parent} is not writable")
+    _make_folder(path.parent, path)
+
+
+def check_folder(folder: Path) -> None:
+    """Checks before a computation that files can be written to a folder; creates the folder.
+
+    Raises:
+        UsageError: ``folder`` is a file, or is not writable.
+    """
+    _make_folder(folder, folder)
 
 
 def check_distinct(outputs: Mapping[str, Path], inputs: Mapping[str, Path]) -> None:
@@ -78,15 +78,23 @@ def write_file(path: Path, content: bytes) -> None:
         if path.exists() and not path.is_file():  # a pipe or a device, such as /dev/stdout
             path.write_bytes(content)
             return
-        target = Path(os.path.realpath(path))  # a link stays a link
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            part.write_bytes(content)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        atomic_file.replace_bytes(path, content)
     except OSError as error:
         raise OutputError(str(path), error) from None
+
+
+def _make_folder(folder: Path, target: Path) -> None:
+    for each in (folder, *folder.parents):
+        if each.exists() and not each.is_dir():
+            raise UsageError(
+                f"cannot write {target}: {each} is a file, not a folder; name a path in a folder"
+            )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"cannot write {target}: the folder {folder} is not writable")
 
 
 def _same_file(one: Path, other: Path) -> bool:

@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 from benchmarks.lib.program import checked, run_program
-from benchmarks.lib.ranges import Count, PositiveInt, Seeds, Some, range_errors
+from benchmarks.lib.ranges import Count, PositiveInt, PositiveRange, Seeds, Some, range_errors
+
+from skill_runtime.console.flags import UsageError
+from skill_runtime.console.streams import OutputError
 
 ROOT = Path(__file__).parents[3]
 
@@ -27,6 +30,7 @@ class Config:
     jobs: Count = 0
     seeds: Seeds = (0, 1)
     models: Some[Path] = (Path("a.onnx"),)
+    mass: PositiveRange | None = None
     scores: tuple[str, ...] = ()
     extent: Inner = field(default_factory=Inner)
     folder: Path = Path("logs")
@@ -52,6 +56,12 @@ def _ignore(config: Config) -> None:
         (["--seeds", "1", "1"], "--seeds 1 1: 1 occurs twice"),
         (["--seeds", "-1"], "--seeds -1: should be greater than or equal to 0"),
         (["--models"], "--models (): give 1 or more values"),
+        (["--mass", "0", "1"], "--mass 0.0 1.0: should be greater than 0"),
+        (
+            ["--mass", "2", "1"],
+            "--mass 2.0 1.0: the first number is the lower end, the second the upper",
+        ),
+        (["--json", "a.txt"], "cannot write a.txt: its name must end in .json"),
     ],
 )
 def test_a_value_out_of_range_ends_with_2_and_one_line(
@@ -61,6 +71,15 @@ def test_a_value_out_of_range_ends_with_2_and_one_line(
         _run(_ignore, *words)
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"{line}\n"
+
+
+def test_a_result_that_cannot_be_written_ends_with_1_and_one_line(tmp_path: Path) -> None:
+    def main(config: Config) -> None:
+        del config
+        raise OutputError("result.json", OSError(28, "No space left on device"))
+
+    with pytest.raises(SystemExit, match=r"^cannot write result.json: No space left on device; fr"):
+        _run(main)
 
 
 def test_the_exit_code_is_that_of_the_benchmark() -> None:
@@ -111,13 +130,13 @@ def test_files_to_write_are_checked_before_the_work(tmp_path: Path) -> None:
     score = tmp_path / "score.json"
     score.write_text('{"machine": {"processor": "x"}}')
     checked(Config(json=score, picture=tmp_path / "picture.png"))
-    with pytest.raises(SystemExit, match=r"must end in \.json"):
+    with pytest.raises(UsageError, match=r"must end in \.json"):
         checked(Config(json=tmp_path / "policy.onnx"))
-    with pytest.raises(SystemExit, match=r"must end in \.png"):
+    with pytest.raises(UsageError, match=r"must end in \.png"):
         checked(Config(picture=tmp_path / "picture"))
-    with pytest.raises(SystemExit, match="is an input"):
+    with pytest.raises(UsageError, match="is the file of the input"):
         checked(Config(json=score, scores=(f"a={tmp_path}/other.json,{score}#part",)))
-    with pytest.raises(SystemExit, match="is no folder"):
+    with pytest.raises(UsageError, match="is a file, not a folder"):
         checked(Config(folder=score))
 
 

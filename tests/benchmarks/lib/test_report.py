@@ -35,7 +35,7 @@ def test_a_result_has_the_machine_it_was_measured_on(tmp_path: Path) -> None:
 
 
 def test_a_result_is_json_also_with_nan_and_infinities(tmp_path: Path) -> None:
-    path = tmp_path / "new/folder/result.json"
+    path = tmp_path / "result.json"
     write_json(path, {"rows": [(math.nan, 1.5)], "named": {"a": math.inf, "b": -math.inf}})
     result = json.loads(path.read_text(), parse_constant=pytest.fail)
     assert result["rows"] == [[None, 1.5]]

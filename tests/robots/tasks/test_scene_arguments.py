@@ -59,6 +59,7 @@ def test_a_seed_below_zero_is_refused(seed: Any) -> None:  # noqa: ANN401  wrong
 def test_places_that_fit_are_returned() -> None:
     np.testing.assert_array_equal(checked_ids([2, 0], 3), [2, 0])
     assert checked_ids([], 3).dtype == np.int64
+    np.testing.assert_array_equal(checked_ids(None, 3), [0, 1, 2])
     check_scenes(np.int64(3), np.int32(0))  # type: ignore[arg-type]
 
 

@@ -31,6 +31,18 @@ def test_a_world_refuses_actions_that_do_not_fit(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WORLDS)
+def test_a_world_begins_episodes_in_the_scenes_that_it_has(name: str) -> None:
+    with closing(make_world(default_config(name), 3)) as world:
+        world.reset()
+        before = world.hidden().copy()
+        for wrong in ([3], [-1], np.array([True, False, False]), [0.0]):
+            with pytest.raises(WorldError, match="no scene|places of scenes"):
+                world.reset(np.asarray(wrong))
+        assert world.reset(np.array([1])).shape == (3, world.spec.observation_size)
+        np.testing.assert_array_equal(world.hidden()[[0, 2]], before[[0, 2]])
+
+
+@pytest.mark.parametrize("name", WORLDS)
 def test_a_world_refuses_numbers_of_scenes_and_seeds_that_do_not_exist(name: str) -> None:
     with pytest.raises(WorldError, match="at least one scene is needed, not 0"):
         make_world(default_config(name), 0)

@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from skill_proto.atomic_file import replacing
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_training.device import exact_matmul
 from skill_training.errors import ExportError
@@ -64,27 +65,25 @@ def export_policy(
     check_names(graph, manifest)
     graph = graph.for_shipping()
     _check_finite(graph, manifest)
-    # A name of this process, since two processes may export to one path.
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.writing")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(graph, manifest, temporary, opset)
-        worst = parity(graph, manifest, temporary)
-        if not worst <= PARITY_TOLERANCE:
-            reason = (
-                f"ONNX and torch differ by {worst:.2e}, more than {PARITY_TOLERANCE:.0e}"
-                if np.isfinite(worst)
-                else "ONNX Runtime computes NaN or infinity for inputs whose output in torch is "
-                "finite"
-            )
-            raise ExportError(f"{reason}; no file was written to {path}")
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            _write(graph, manifest, temporary, opset)
+            worst = parity(graph, manifest, temporary)
+            if problem := _parity_problem(worst):
+                raise ExportError(f"{problem}; no file was written to {path}")
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error}") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return worst
+
+
+def _parity_problem(worst: float) -> str:
+    """Returns the reason why a difference from torch is not accepted; '' if it is."""
+    if worst <= PARITY_TOLERANCE:
+        return ""
+    if np.isfinite(worst):
+        return f"ONNX and torch differ by {worst:.2e}, more than {PARITY_TOLERANCE:.0e}"
+    return "ONNX Runtime computes NaN or infinity for inputs whose output in torch is finite"
 
 
 def _check_finite(graph: PolicyGraph, manifest: PolicyManifest) -> None:

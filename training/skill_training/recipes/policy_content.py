@@ -15,7 +15,7 @@ from torch import Tensor
 
 from skill_proto.arrays import Array
 from skill_proto.manifest import METADATA_KEY, ManifestError, PolicyManifest
-from skill_proto.shipped_models import UnknownModelError, find_model
+from skill_proto.shipped_models import UnknownModelError, describe_folder, find_model
 from skill_training.errors import ConfigError
 
 
@@ -55,8 +55,7 @@ def kind_of_problem(path: Path) -> str:
     if not path.exists():
         return f"there is no such file in {Path.cwd()}"
     if path.is_dir():
-        models = sorted(entry.name for entry in path.glob("*.onnx"))[:3]
-        return "it is a folder" + (f", which contains {', '.join(models)}" if models else "")
+        return f"it is {describe_folder(path)}"
     if not path.is_file():
         return "it is not a regular file"
     return "" if path.stat().st_size else "the file is empty"

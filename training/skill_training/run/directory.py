@@ -23,13 +23,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from skill_proto.atomic_file import replace_text
 from skill_proto.validation_text import describe_errors
 from skill_training.config import TrainConfig, config_to_json, differences
 from skill_training.errors import ConfigError, RunDirectoryError
 from skill_training.run.config_io import config_from_json, flags_between
 from skill_training.run.session import changes, ending, lock
 from skill_training.run.session.record import Facts, check_facts, now, unknown_facts
-from skill_training.run.session.replaced_file import replace_text
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from skill_proto.atomic_file import replacing
 from skill_training.config import TrainConfig, differences
 from skill_training.errors import RunDirectoryError
 from skill_training.recipes.recipe import Curve
@@ -134,6 +135,7 @@ def _write(figure: Figure, out: Path) -> None:
     )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(out, dpi=150)
+        with replacing(out) as temporary:
+            figure.savefig(temporary, dpi=150, format=out.suffix[1:] or "png")
     except (OSError, ValueError) as error:
         raise RunDirectoryError(f"cannot write the picture {out}: {error}") from None

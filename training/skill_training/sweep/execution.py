@@ -12,10 +12,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from skill_proto.atomic_file import replace_text
 from skill_training.config import TrainConfig
 from skill_training.errors import ConfigError, RunDirectoryError
 from skill_training.run.directory import RunDirectory
-from skill_training.run.session.replaced_file import replace_text
 from skill_training.sweep.grid import Run
 from skill_training.sweep.local import Ended, log_file, run_locally
 from skill_training.sweep.on_ray import MARK, run_on_ray

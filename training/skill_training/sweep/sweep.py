@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from skill_proto.atomic_file import replace_text
 from skill_training.errors import RunDirectoryError
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import FILE_NAME, read
-from skill_training.run.session.replaced_file import replace_text
 from skill_training.sweep.execution import Check, Place, run_missing
 from skill_training.sweep.grid import Run, make_runs, parse_seeds, parse_setting
 from skill_training.sweep.settings import ConfigOf

@@ -17,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 
 from skill_proto.arrays import Array
+from skill_proto.atomic_file import replace_bytes
 from skill_robots.control_box.model.chain import Chain
 
 FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror")
@@ -113,11 +114,6 @@ def _compile(source: str, constants: str) -> bytes:
 
 def _keep(path: Path, library: bytes) -> None:
     """Writes the library to the cache, whole or not at all; the cache is no condition."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(library)
-        part.replace(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
+        replace_bytes(path, library)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from skill_proto.arrays import Array, Ids
 from skill_proto.validation_text import describe_errors
-from skill_robots.tasks.scene_arguments import check_scenes, checked_action
+from skill_robots.tasks.scene_arguments import check_scenes, checked_action, checked_ids
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_env.checked import MakeEnvironment, make_checked
 from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
@@ -86,13 +86,11 @@ class GymnasiumWorld:
         """Starts an episode in the scenes ``ids``.
 
         Raises:
-            WorldError: The environment fails, or its result is not usable.
+            WorldError: The environment fails, its result is not usable, or a scene does not exist.
         """
         seeds = self.rng.integers(2**31, size=self.n).tolist()
-        mask = np.ones(self.n, dtype=np.bool_)
-        if ids is not None:
-            mask[:] = False
-            mask[ids] = True
+        mask = np.zeros(self.n, dtype=np.bool_)
+        mask[checked_ids(ids, self.n)] = True
         with self._processes_alive():
             observation, info = self._environments.reset(seed=seeds, options={"reset_mask": mask})
         for place, name in enumerate(self.config.hidden):

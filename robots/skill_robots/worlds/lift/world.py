@@ -80,7 +80,7 @@ class LiftWorld:
 
     def reset(self, ids: Ids | None = None) -> Array:
         """Starts an episode in the scenes ``ids``, with a new mass and a new goal."""
-        ids = np.arange(self.n) if ids is None else np.asarray(ids)
+        ids = checked_ids(ids, self.n)
         self.tabletop.begin(ids, *held_starts(len(ids)))
         mass = self.tabletop.mass.copy()
         drawn, fixed = draw_masses(self.config.contexts, len(ids), self._rng), self._fixed[ids]

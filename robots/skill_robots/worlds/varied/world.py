@@ -74,7 +74,7 @@ class VariedWorld:
 
     def reset(self, ids: Ids | None = None) -> Array:
         """Starts an episode in the scenes ``ids``, each in a context of its own."""
-        ids = np.arange(self.n) if ids is None else np.asarray(ids)
+        ids = checked_ids(ids, self.n)
         drawn = self._row.contexts.draw(self._split, len(ids), self.bodies.rng)
         fixed = self._fixed[ids]
         self._hidden[ids] = np.where(np.isnan(fixed), drawn, fixed)

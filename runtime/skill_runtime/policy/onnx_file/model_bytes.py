@@ -9,7 +9,7 @@ import os
 import stat
 from pathlib import Path
 
-from skill_proto.shipped_models import shipped_models
+from skill_proto.shipped_models import describe_folder, shipped_models
 from skill_runtime.policy.onnx_file.errors import PolicyFileError
 from skill_runtime.policy.onnx_file.file_kind import kind_of
 from skill_runtime.policy.onnx_file.scan import CutShortError, NotProtobufError, OnnxScan, scan
@@ -49,7 +49,8 @@ def _read(path: Path) -> bytes:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise PolicyFileError(path, _folder(path), "an ONNX policy file", _HINT)
+            problem = f"is {describe_folder(path)}"
+            raise PolicyFileError(path, problem, "an ONNX policy file", _HINT)
         if not stat.S_ISREG(status.st_mode):
             raise PolicyFileError(path, "is not a regular file", "an ONNX policy file", _HINT)
         if status.st_size > MAX_BYTES:
@@ -69,11 +70,6 @@ def _read(path: Path) -> bytes:
     except ValueError:  # a path with a NUL character
         problem = "is not a valid path"
         raise PolicyFileError(path, problem, "an ONNX policy file", _HINT) from None
-
-
-def _folder(path: Path) -> str:
-    models = sorted(entry.name for entry in path.glob("*.onnx"))[:3]
-    return "is a folder" + (f"; it contains {', '.join(models)}" if models else "")
 
 
 def _missing(path: Path) -> PolicyFileError:

@@ -8,5 +8,4 @@
 - ``physics_warnings``: warnings of MuJoCo in the log.
 - ``streams``: standard output and error whose failures do not end a session.
 - ``appended_file``: files of metrics that buffer records while the disk is full.
-- ``replaced_file``: small files that are replaced atomically.
 """

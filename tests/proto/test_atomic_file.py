@@ -1,0 +1,70 @@
+"""Files that are replaced as a whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from skill_proto.atomic_file import replace_bytes, replace_text, replacing
+
+
+def _fail(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_file_is_created_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    replace_text(path, "\u00e9")
+    assert path.read_bytes() == b"\xc3\xa9"
+    replace_bytes(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_on_a_full_disk_the_old_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "result.json"
+    path.write_text("old")
+    monkeypatch.setattr(os, "fsync", _fail)
+    with pytest.raises(OSError, match="No space left"):
+        replace_bytes(path, b"new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_block_that_raises_keeps_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "policy.onnx"
+    path.write_text("old")
+    block = replacing(path)
+    block.__enter__().write_text("half a file")
+    assert not block.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_during_the_block_a_reader_finds_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "policy.onnx"
+    path.write_text("old")
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+def test_a_block_that_writes_no_file_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "policy.onnx"
+    path.write_text("old")
+    with pytest.raises(FileNotFoundError), replacing(path):
+        pass
+    assert path.read_text() == "old"
+
+
+def test_the_target_of_a_link_is_replaced(tmp_path: Path) -> None:
+    target, link = tmp_path / "folder/target.json", tmp_path / "link.json"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    replace_bytes(link, b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert list(target.parent.iterdir()) == [target]
