@@ -36,7 +36,7 @@ def test_a_world_begins_episodes_in_the_scenes_that_it_has(name: str) -> None:
         world.reset()
         before = world.hidden().copy()
         for wrong in ([3], [-1], np.array([True, False, False]), [0.0]):
-            with pytest.raises(WorldError, match="no scene|places of scenes"):
+            with pytest.raises(WorldError, match=r"no scene|places of scenes"):
                 world.reset(np.asarray(wrong))
         assert world.reset(np.array([1])).shape == (3, world.spec.observation_size)
         np.testing.assert_array_equal(world.hidden()[[0, 2]], before[[0, 2]])

@@ -57,7 +57,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 def test_a_folder(tmp_path: Path) -> None:
     assert "is a folder. " in refusal(tmp_path)
     (tmp_path / "policy.onnx").touch()
-    assert "is a folder; it contains policy.onnx. " in refusal(tmp_path)
+    assert "is a folder, which contains policy.onnx. " in refusal(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
