@@ -90,6 +90,16 @@ def test_an_episode_ends_exactly_at_the_benchmarks_success(x: float, z: float) -
     assert (float(reward) == 0.0) is there
 
 
+def test_an_episode_that_goes_on_at_the_goal_costs_when_the_cube_leaves_it() -> None:
+    task, goal = BringToGoal.of_benchmark(ends_at_goal=False), torch.zeros(1, 2)
+    there, gone = _brought((0.04, 0.0, 0.02), (0.0,) * 3), _brought((0.06, 0.0, 0.02), (0.0,) * 3)
+    for cube, cost in ((there, 0.0), (gone, 0.1 * (1.0 + 0.06 / 0.15))):
+        reward, end = task.reward(cube, goal)
+        assert float(reward) == pytest.approx(-cost)
+        assert float(end) == 0.0
+        assert task.moves(cube, goal).tolist() == [[1.0]]
+
+
 def test_a_smaller_distance_is_better_and_every_step_costs() -> None:
     task, goal = BringToGoal.of_benchmark(), torch.zeros(1, 2)
     rewards = [

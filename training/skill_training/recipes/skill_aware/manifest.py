@@ -145,6 +145,10 @@ def metric_texts(config: BenchmarkConfig) -> dict[str, str]:
     return texts
 
 
+_END = "until the cube is within 5 cm of the goal; there the policy stops"
+_NO_END = "unless the cube is within 5 cm of the goal, where the episode goes on"
+
+
 def training_data(config: BenchmarkConfig) -> str:
     """Returns the card's text on contexts, reward, demonstrations and encoder."""
     settings, task = config.algorithm, config.task
@@ -185,9 +189,8 @@ def training_data(config: BenchmarkConfig) -> str:
     return (
         f"Physics: {task.engine}. Contexts, also of demonstrations: {contexts}. Reward: minus the "
         "cube's distance from the goal, minus 0.3 of the end effector's distance from the cube, "
-        "minus a constant per step (distances count up to 40 cm), until the cube is within 5 cm of "
-        "the goal; there the policy "
-        f"stops. {near}{demonstrations}; "
+        "minus a constant per step (distances count up to 40 cm), "
+        f"{_END if task.ends_at_goal else _NO_END}. {near}{demonstrations}; "
         f"{settings.hindsight_share:.0%} of the goals are hindsight goals; entropy coefficient "
         f"at least {settings.entropy_floor:g}. {encoder_note(settings)}\n"
     )

@@ -13,9 +13,11 @@ from skill_training.data.goal_task import GoalTask
 
 
 class BringToGoal(GoalTask):
-    """The skill-aware benchmark: bring the cube within 5 cm of the goal, which ends the episode.
+    """The skill-aware benchmark: bring the cube within 5 cm of the goal.
 
-    After that step there are no training targets, so the policy stops there (:meth:`moves`).
+    If that ends the episode, there are no training targets after it, so the policy stops there
+    (:meth:`moves`). Otherwise the policy learns to keep the cube there, since a cube that slides on
+    costs.
 
     The published reward is minus the cube's distance from the goal. It is constant until the first
     contact, and runs of minutes did not learn from it. The reward here adds a cost for the end
@@ -29,6 +31,7 @@ class BringToGoal(GoalTask):
         cube_from_end_effector: Index of the offset from end effector to cube, three entries.
         rest_height: Height of the cube's centre at rest, and of the goal [m].
         success_radius: Distance to the goal that counts as success [m].
+        ends_at_goal: Whether the episode ends with the first success.
     """
 
     feature_size = 4
@@ -38,14 +41,21 @@ class BringToGoal(GoalTask):
     FAR_M = 0.4
 
     def __init__(
-        self, cube: int, cube_from_end_effector: int, *, rest_height: float, success_radius: float
+        self,
+        cube: int,
+        cube_from_end_effector: int,
+        *,
+        rest_height: float,
+        success_radius: float,
+        ends_at_goal: bool = True,
     ) -> None:
         super().__init__()
+        self._ends_at_goal = ends_at_goal
         self._cube, self._reach = cube, slice(cube_from_end_effector, cube_from_end_effector + 3)
         self._rest_height, self._radius = rest_height, success_radius
 
     @classmethod
-    def of_benchmark(cls) -> BringToGoal:
+    def of_benchmark(cls, *, ends_at_goal: bool = True) -> BringToGoal:
         """Returns the task for the observation and the success of the benchmark."""
         place = layout(OBSERVATION)
         return cls(
@@ -53,6 +63,7 @@ class BringToGoal(GoalTask):
             place["cube_from_end_effector"].start,
             rest_height=CUBE_REST_HEIGHT_M,
             success_radius=SUCCESS_RADIUS_M,
+            ends_at_goal=ends_at_goal,
         )
 
     def features(self, observation: Tensor, goal: Tensor) -> Tensor:
@@ -70,18 +81,22 @@ class BringToGoal(GoalTask):
         """
         distance = self._distance(next_observation, goal)
         reach = torch.linalg.vector_norm(next_observation[..., self._reach], dim=-1)
-        end = (distance < self._radius).float()
+        there = (distance < self._radius).float()
         distance, reach = distance.clamp_max(self.FAR_M), reach.clamp_max(self.FAR_M)
         cost = 1.0 + (distance + 0.3 * reach) / self.OFFSET_SCALE_M
-        return -0.1 * cost * (1.0 - end), end
+        return -0.1 * cost * (1.0 - there), there * self._ends_at_goal
 
-    def ended(self, episodes: Episodes) -> Tensor:
-        """Returns ``(B, T)`` bool: the cube was at the goal at the step or before it."""
+    def ended(self, episodes: Episodes) -> Tensor | None:
+        """Returns ``(B, T)`` bool: the cube was at the goal at the step or before it; or None."""
+        if not self._ends_at_goal:
+            return None
         there = self._distance(episodes.observation[:, :-1], episodes.goal) < self._radius
         return there.cumsum(1) > 0
 
     def moves(self, observation: Tensor, goal: Tensor) -> Tensor:
-        """Returns ``(n, 1)``: 0 if the cube is at the goal, else 1."""
+        """Returns ``(n, 1)``: 0 if the cube is at the goal and that ends the episode, else 1."""
+        if not self._ends_at_goal:
+            return super().moves(observation, goal)
         return (self._distance(observation, goal) >= self._radius).float()[..., None]
 
     def achieved(self, observation: Tensor) -> Tensor:

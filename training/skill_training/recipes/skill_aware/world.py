@@ -49,6 +49,10 @@ class SkillAwareTaskConfig:
     half of them open around it, in half closed beside it. Scores and calibration use the
     benchmark's starts."""
 
+    ends_at_goal: bool = True
+    """End the episode when the cube is at the goal, as success counts in the benchmark. False: the
+    episode goes on, and only a cube that stays at the goal costs nothing."""
+
     scenes_per_task: PositiveInt = 4
     """Number of scenes that share a context drawn from the range."""
 
