@@ -75,6 +75,26 @@ def test_the_best_policy_is_evaluated_and_exported(tiny_config: TinyConfig, tmp_
 
 
 @pytest.mark.usefixtures("scores")
+def test_with_overlap_the_kept_policy_is_the_one_that_was_evaluated(
+    tiny_config: TinyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, float]] = []
+
+    def quick(learner: SkillLearner) -> dict[str, float]:
+        seen.append((learner.env_steps, _weight(learner)))
+        return {"octants": OCTANTS[len(seen) - 1]}
+
+    monkeypatch.setattr(SkillLearner, "evaluate_quick", quick)
+    directory = start_run(_config(tiny_config, overlap=True), tmp_path / "run")
+    assert job.train(directory)
+    steps, weight = seen[1]
+    state = checkpoint.load(directory.checkpoint)
+    assert state["best"]["env_steps"] == steps
+    assert state["final_metrics"] == {"weight": pytest.approx(weight)}
+    assert weight != pytest.approx(seen[0][1])
+
+
+@pytest.mark.usefixtures("scores")
 def test_an_interrupted_run_remembers_its_best_policy(
     tiny_config: TinyConfig, tmp_path: Path
 ) -> None:
