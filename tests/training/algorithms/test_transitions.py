@@ -98,7 +98,7 @@ def test_steps_behind_the_end_of_an_episode_are_not_drawn(make_episodes: MakeEpi
 def test_behind_a_goal_that_does_not_end_the_episode_every_step_is_drawn(
     make_episodes: MakeEpisodes,
 ) -> None:
-    keeps = BringToGoal(0, 3, rest_height=0.02, success_radius=0.055, ends_at_goal=False)
+    keeps = BringToGoal(0, 3, rest_height=0.02, success_radius=0.055, end_speed=0.0)
     batch = _draw(_brought(make_episodes, goal_step=9), keeps, hindsight_share=0.5, batch_size=2000)
     assert set(_where(batch)[1].tolist()) == set(range(STEPS))
     assert not batch.end.any()

@@ -90,14 +90,27 @@ def test_an_episode_ends_exactly_at_the_benchmarks_success(x: float, z: float) -
     assert (float(reward) == 0.0) is there
 
 
-def test_an_episode_that_goes_on_at_the_goal_costs_when_the_cube_leaves_it() -> None:
-    task, goal = BringToGoal.of_benchmark(ends_at_goal=False), torch.zeros(1, 2)
-    there, gone = _brought((0.04, 0.0, 0.02), (0.0,) * 3), _brought((0.06, 0.0, 0.02), (0.0,) * 3)
-    for cube, cost in ((there, 0.0), (gone, 0.1 * (1.0 + 0.06 / 0.15))):
-        reward, end = task.reward(cube, goal)
-        assert float(reward) == pytest.approx(-cost)
-        assert float(end) == 0.0
-        assert task.moves(cube, goal).tolist() == [[1.0]]
+@pytest.mark.parametrize(
+    ("x", "speed", "end_speed", "cost", "end"),
+    [
+        (0.04, 0.3, None, 0.0, 1.0),
+        (0.04, 0.3, 0.1, 0.0, 0.0),  # it slides on
+        (0.04, 0.09, 0.1, 0.0, 1.0),
+        (0.04, 0.0, 0.0, 0.0, 0.0),
+        (0.06, 0.0, 0.1, 0.1 * (1.0 + 0.06 / 0.15), 0.0),
+    ],
+)
+def test_an_episode_may_end_only_with_a_slow_cube(
+    x: float, speed: float, end_speed: float | None, cost: float, end: float
+) -> None:
+    task, goal = BringToGoal.of_benchmark(end_speed=end_speed), torch.zeros(1, 2)
+    observation = _brought((x, 0.0, 0.02), (0.0, 0.0, 0.0))
+    velocity = layout(OBSERVATION)["cube_velocity"]
+    observation[0, velocity] = torch.tensor([0.0, speed, 0.0])
+    reward, ended = task.reward(observation, goal)
+    assert float(reward) == pytest.approx(-cost)
+    assert float(ended) == end
+    assert task.moves(observation, goal).tolist() == [[1.0 - end]]
 
 
 def test_a_smaller_distance_is_better_and_every_step_costs() -> None:

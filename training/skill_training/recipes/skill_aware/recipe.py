@@ -154,7 +154,7 @@ def build_algorithm(config: BenchmarkConfig, device: torch.device) -> ContextSac
     mean, std = _log_moments(config.task)
     return ContextSac(
         config.algorithm,
-        BringToGoal.of_benchmark(ends_at_goal=config.task.ends_at_goal),
+        BringToGoal.of_benchmark(end_speed=config.task.end_speed),
         scale=scales(OBSERVATION).tolist(),
         action_size=ACTION_SIZE,
         truth_mean=mean,

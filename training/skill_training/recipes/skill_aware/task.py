@@ -15,9 +15,9 @@ from skill_training.data.goal_task import GoalTask
 class BringToGoal(GoalTask):
     """The skill-aware benchmark: bring the cube within 5 cm of the goal.
 
-    If that ends the episode, there are no training targets after it, so the policy stops there
-    (:meth:`moves`). Otherwise the policy learns to keep the cube there, since a cube that slides on
-    costs.
+    The episode ends there, at any speed of the cube or only below ``end_speed``. There are no
+    training targets after the end, so the policy stops there (:meth:`moves`). A cube that is faster
+    costs again if it slides on, so the policy learns to keep it at the goal.
 
     The published reward is minus the cube's distance from the goal. It is constant until the first
     contact, and runs of minutes did not learn from it. The reward here adds a cost for the end
@@ -31,7 +31,9 @@ class BringToGoal(GoalTask):
         cube_from_end_effector: Index of the offset from end effector to cube, three entries.
         rest_height: Height of the cube's centre at rest, and of the goal [m].
         success_radius: Distance to the goal that counts as success [m].
-        ends_at_goal: Whether the episode ends with the first success.
+        cube_velocity: Index of the cube's velocity along x; y and z follow.
+        end_speed: The episode ends if the cube is at the goal and slower than this [m/s]. None: at
+            any speed. 0: it never ends.
     """
 
     feature_size = 4
@@ -47,15 +49,17 @@ class BringToGoal(GoalTask):
         *,
         rest_height: float,
         success_radius: float,
-        ends_at_goal: bool = True,
+        cube_velocity: int = 0,
+        end_speed: float | None = None,
     ) -> None:
         super().__init__()
-        self._ends_at_goal = ends_at_goal
+        self._velocity = slice(cube_velocity, cube_velocity + 3)
+        self._end_speed = end_speed
         self._cube, self._reach = cube, slice(cube_from_end_effector, cube_from_end_effector + 3)
         self._rest_height, self._radius = rest_height, success_radius
 
     @classmethod
-    def of_benchmark(cls, *, ends_at_goal: bool = True) -> BringToGoal:
+    def of_benchmark(cls, *, end_speed: float | None = None) -> BringToGoal:
         """Returns the task for the observation and the success of the benchmark."""
         place = layout(OBSERVATION)
         return cls(
@@ -63,7 +67,8 @@ class BringToGoal(GoalTask):
             place["cube_from_end_effector"].start,
             rest_height=CUBE_REST_HEIGHT_M,
             success_radius=SUCCESS_RADIUS_M,
-            ends_at_goal=ends_at_goal,
+            cube_velocity=place["cube_velocity"].start,
+            end_speed=end_speed,
         )
 
     def features(self, observation: Tensor, goal: Tensor) -> Tensor:
@@ -82,26 +87,30 @@ class BringToGoal(GoalTask):
         distance = self._distance(next_observation, goal)
         reach = torch.linalg.vector_norm(next_observation[..., self._reach], dim=-1)
         there = (distance < self._radius).float()
+        end = there * self._is_slow(next_observation)
         distance, reach = distance.clamp_max(self.FAR_M), reach.clamp_max(self.FAR_M)
         cost = 1.0 + (distance + 0.3 * reach) / self.OFFSET_SCALE_M
-        return -0.1 * cost * (1.0 - there), there * self._ends_at_goal
+        return -0.1 * cost * (1.0 - there), end
 
-    def ended(self, episodes: Episodes) -> Tensor | None:
-        """Returns ``(B, T)`` bool: the cube was at the goal at the step or before it; or None."""
-        if not self._ends_at_goal:
-            return None
-        there = self._distance(episodes.observation[:, :-1], episodes.goal) < self._radius
-        return there.cumsum(1) > 0
+    def ended(self, episodes: Episodes) -> Tensor:
+        """Returns ``(B, T)`` bool: the episode had ended at the step or before it."""
+        return self._is_end(episodes.observation[:, :-1], episodes.goal).cumsum(1) > 0
 
     def moves(self, observation: Tensor, goal: Tensor) -> Tensor:
         """Returns ``(n, 1)``: 0 if the cube is at the goal and that ends the episode, else 1."""
-        if not self._ends_at_goal:
-            return super().moves(observation, goal)
-        return (self._distance(observation, goal) >= self._radius).float()[..., None]
+        return 1.0 - self._is_end(observation, goal).float()[..., None]
 
     def achieved(self, observation: Tensor) -> Tensor:
         """Returns the cube's position on the table, ``(..., 2)`` [m]."""
         return observation[..., self._cube : self._cube + 2]
+
+    def _is_end(self, observation: Tensor, goal: Tensor) -> Tensor:
+        return (self._distance(observation, goal) < self._radius) & self._is_slow(observation)
+
+    def _is_slow(self, observation: Tensor) -> Tensor:
+        if self._end_speed is None:
+            return torch.ones_like(observation[..., 0], dtype=torch.bool)
+        return torch.linalg.vector_norm(observation[..., self._velocity], dim=-1) < self._end_speed
 
     def _distance(self, observation: Tensor, goal: Tensor) -> Tensor:
         """Returns the distance from cube to goal in space."""
