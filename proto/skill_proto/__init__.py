@@ -11,6 +11,6 @@
 - ``bounds``: bounds that hold in more than one place.
 - ``shared_memory``: records that processes of one machine share.
 - ``arrays``: array types that every package uses.
-- ``atomic_file``: files that are replaced as a whole.
+- ``files``: files that are replaced as a whole, and the shipped models.
 - ``validation_text``: pydantic's errors as one line of text.
 """

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from skill_proto.files.shipped_models import shipped_models
 from skill_proto.ports import COMMAND_PORT, STOP_PORT_OFFSET, TELEMETRY_PORT_OFFSET
-from skill_proto.shipped_models import shipped_models
 
 ROOT = Path(__file__).parents[2]
 

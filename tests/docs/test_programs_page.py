@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from skill_proto.shipped_models import shipped_models
+from skill_proto.files.shipped_models import shipped_models
 from skill_runtime.console import exit_codes
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skill_proto.shipped_models import shipped_models
+from skill_proto.files.shipped_models import shipped_models
 from skill_runtime.policy import OnnxPolicy, load_manifest
 from skill_runtime.policy.when_outside import knows_distance
 

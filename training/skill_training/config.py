@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
-from skill_proto.shipped_models import to_path
+from skill_proto.files.shipped_models import to_path
 
 DEFAULT_ENV_STEPS = 1_600_000
 """About 50,000 gradient steps. Skills cover every direction after 10,000 and keep improving."""

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from benchmarks.discovery.comparison.rows import Row
 from benchmarks.lib.inputs import numbers
-from skill_proto.atomic_file import replace_text
+from skill_proto.files.atomic_file import replace_text
 from skill_training.cli import config_of
 from skill_training.config import TrainConfig
 from skill_training.device import configure_matmul

@@ -22,7 +22,7 @@ from benchmarks.discovery.comparison.rows import Row
 from benchmarks.discovery.comparison.scoring import Extent, Job
 from benchmarks.lib.inputs import numbers
 from benchmarks.lib.ranges import Count, PositiveInt
-from skill_proto.atomic_file import replace_text
+from skill_proto.files.atomic_file import replace_text
 from skill_robots.worlds.registry import TABLETOP, WorldConfig, world_name
 from skill_training.cli import check, config_of
 from skill_training.errors import TrainingError

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import tyro
 
+from skill_proto.files.shipped_models import DEFAULT_MODEL, shipped_models
 from skill_proto.ports import DEFAULT_HOST, STOP_PORT_OFFSET, TELEMETRY_PORT_OFFSET
-from skill_proto.shipped_models import DEFAULT_MODEL, shipped_models
 from skill_runtime.cli.keys.serving_keys import server_security, viewer_keys
 from skill_runtime.cli.serve_options import ServeOptions, check_options
 from skill_runtime.cli.subscribers.web_options import check_page_options, without_screen

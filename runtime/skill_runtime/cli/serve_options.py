@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, arg
 
 from skill_proto.bounds import SERVO_RATE_HZ
+from skill_proto.files.shipped_models import DEFAULT_MODEL, shipped_models
 from skill_proto.ports import COMMAND_PORT, MAX_PORT, STOP_PORT_OFFSET
-from skill_proto.shipped_models import DEFAULT_MODEL, shipped_models
 from skill_runtime.cli.subscribers.web_options import PageOptions
 from skill_runtime.console.flags import (
     ModelFlag,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from skill_proto.bounds import FRICTION, MASS_KG
-from skill_proto.shipped_models import UnknownModelError, find_model, to_path
+from skill_proto.files.shipped_models import UnknownModelError, find_model, to_path
 from skill_runtime.realtime.cpus import format_cpus, online_cpus
 
 OMIT_FOR_RANDOM = "or omit the flag for a random value in each episode"

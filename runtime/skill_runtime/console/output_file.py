@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from skill_proto import atomic_file
+from skill_proto.files import atomic_file
 from skill_runtime.console.flags import UsageError
 from skill_runtime.console.streams import OutputError
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from skill_proto.shipped_models import DEFAULT_MODEL
+from skill_proto.files.shipped_models import DEFAULT_MODEL
 from skill_runtime.console.flags import ModelFlag, UsageError, check_cpu, check_number, model_file
 from skill_runtime.console.logs import LogLevel
 from skill_runtime.console.output_file import check_writable

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import tyro
 
-from skill_proto.shipped_models import DEFAULT_MODEL
+from skill_proto.files.shipped_models import DEFAULT_MODEL
 from skill_runtime.console.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from skill_runtime.console.flags import ModelFlag, UsageError, check_number, model_file
 from skill_runtime.console.output_file import check_writable, write_json

@@ -9,7 +9,7 @@ from typing import get_type_hints
 import pytest
 import tyro
 
-from skill_proto.shipped_models import shipped_models
+from skill_proto.files.shipped_models import shipped_models
 from skill_robots.franka_driver.config import DriverConfig
 from skill_runtime.cli import serve_options
 from skill_runtime.cli.serve import server_options

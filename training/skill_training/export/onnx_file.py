@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skill_proto.atomic_file import replacing
+from skill_proto.files.atomic_file import replacing
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_training.device import exact_matmul
 from skill_training.errors import ExportError

@@ -14,8 +14,8 @@ from onnx import numpy_helper
 from torch import Tensor
 
 from skill_proto.arrays import Array
+from skill_proto.files.shipped_models import UnknownModelError, describe_folder, find_model
 from skill_proto.manifest import METADATA_KEY, ManifestError, PolicyManifest
-from skill_proto.shipped_models import UnknownModelError, describe_folder, find_model
 from skill_training.errors import ConfigError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skill_proto.atomic_file import replace_text
+from skill_proto.files.atomic_file import replace_text
 from skill_proto.manifest import ActionPart, PolicyManifest, Provenance
 from skill_training.errors import ExportError
 from skill_training.export.compatibility import DEFAULT_OPSET, file_format

@@ -23,7 +23,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from skill_proto.atomic_file import replace_text
+from skill_proto.files.atomic_file import replace_text
 from skill_proto.validation_text import describe_errors
 from skill_training.config import TrainConfig, config_to_json, differences
 from skill_training.errors import ConfigError, RunDirectoryError

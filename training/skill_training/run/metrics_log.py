@@ -17,7 +17,7 @@ from typing import Self
 from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[attr-defined]  # generated
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from skill_proto.atomic_file import replace_text
+from skill_proto.files.atomic_file import replace_text
 from skill_training.errors import RunDirectoryError
 from skill_training.run.session.appended_file import AppendedFile
 

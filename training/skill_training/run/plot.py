@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from skill_proto.atomic_file import replacing
+from skill_proto.files.atomic_file import replacing
 from skill_training.config import TrainConfig, differences
 from skill_training.errors import RunDirectoryError
 from skill_training.recipes.recipe import Curve

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from skill_proto.atomic_file import replace_text
+from skill_proto.files.atomic_file import replace_text
 from skill_training.config import TrainConfig
 from skill_training.errors import ConfigError, RunDirectoryError
 from skill_training.run.directory import RunDirectory

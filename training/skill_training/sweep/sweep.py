@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from skill_proto.atomic_file import replace_text
+from skill_proto.files.atomic_file import replace_text
 from skill_training.errors import RunDirectoryError
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import FILE_NAME, read

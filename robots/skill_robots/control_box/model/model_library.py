@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 
 from skill_proto.arrays import Array
-from skill_proto.atomic_file import replace_bytes
+from skill_proto.files.atomic_file import replace_bytes
 from skill_robots.control_box.model.chain import Chain
 
 FLAGS = ("-std=c99", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror")

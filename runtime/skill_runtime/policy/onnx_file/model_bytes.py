@@ -9,7 +9,7 @@ import os
 import stat
 from pathlib import Path
 
-from skill_proto.shipped_models import describe_folder, shipped_models
+from skill_proto.files.shipped_models import describe_folder, shipped_models
 from skill_runtime.policy.onnx_file.errors import PolicyFileError
 from skill_runtime.policy.onnx_file.file_kind import kind_of
 from skill_runtime.policy.onnx_file.scan import CutShortError, NotProtobufError, OnnxScan, scan

@@ -7,8 +7,8 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+from skill_proto.files.shipped_models import shipped_models
 from skill_proto.messages import Welcome
-from skill_proto.shipped_models import shipped_models
 from skill_runtime.subscribers.replay.policy_replay import ReplayError
 
 FOLDERS = (Path(), Path("models"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from skill_proto.shipped_models import shipped_models
+from skill_proto.files.shipped_models import shipped_models
 from skill_runtime.cli.policies.options import PolicyServiceOptions, read_models
 from skill_runtime.console.flags import UsageError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from skill_proto.atomic_file import replace_bytes, replace_text, replacing
+from skill_proto.files.atomic_file import replace_bytes, replace_text, replacing
 
 
 def _fail(*_: object) -> None:

@@ -13,7 +13,7 @@ DEFAULT_MODEL = "csf_panda"
 """The model that ``skill-serve`` serves if none is named."""
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 _FOLDERS = (_PACKAGE.parent / "skill_runtime" / "models", _PACKAGE.parents[1] / "models")
 
 

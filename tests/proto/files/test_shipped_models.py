@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from skill_proto.shipped_models import (
+from skill_proto.files.shipped_models import (
     DEFAULT_MODEL,
     UnknownModelError,
     find_model,
@@ -14,7 +14,7 @@ from skill_proto.shipped_models import (
     to_path,
 )
 
-MODELS = Path(__file__).parents[2] / "models"
+MODELS = Path(__file__).parents[3] / "models"
 
 
 def test_a_checkout_has_the_models_of_its_folder() -> None:
