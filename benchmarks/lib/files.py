@@ -11,8 +11,8 @@ from skill_runtime.console.flags import UsageError
 from skill_runtime.console.output_file import check_distinct, check_writable
 
 JSON = (".json",)
-PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".gif")
-"""Suffixes of pictures and animations."""
+PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp")
+"""Suffixes of pictures."""
 
 RUN_FILES = ("config.json", "run.json", "manifest.json")
 """Names of files of run directories."""

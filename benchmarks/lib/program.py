@@ -92,16 +92,19 @@ def checked(config: Config) -> Config:
         raise UsageError("; ".join(errors))
     outputs: dict[str, Path] = {}
     inputs: list[Path] = []
+    folders: list[Path] = []
     for field in dataclasses.fields(cast("Any", config)):
         value: object = getattr(config, field.name)
         if field.name == FOLDER and isinstance(value, Path):
-            check_folder(value)
+            folders.append(value)
         elif field.name not in OUTPUTS:
             inputs += _paths_in(value)
         elif isinstance(value, Path):
             check_suffix(value, OUTPUTS[field.name])
             outputs[f"--{field.name}"] = value
     check_outputs(outputs, inputs)
+    for folder in folders:  # last, since it creates them
+        check_folder(folder)
     return config
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "Angles",
     "Count",
     "Counts",
+    "NonNegativeRange",
     "PictureSize",
     "PositiveFloat",
     "PositiveFloats",
@@ -26,12 +27,11 @@ __all__ = [
     "Seeds",
     "Share",
     "Some",
-    "WeightRange",
     "range_errors",
 ]
 
 Value = TypeVar("Value")
-Pair = tuple[float, float]
+_Pair = tuple[float, float]
 
 
 def _each_once(values: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -42,10 +42,11 @@ def _each_once(values: tuple[Value, ...]) -> tuple[Value, ...]:
     return values
 
 
-def _ordered(values: Pair) -> Pair:
+def _ordered(values: _Pair) -> _Pair:
     """Refuses a lower end above the upper one."""
     if values[0] > values[1]:
-        raise PydanticCustomError("ends", "the first number is the lower end, the second the upper")
+        text = "the first number is the lower end, the second the upper; swap them"
+        raise PydanticCustomError("ends", text)
     return values
 
 
@@ -57,10 +58,10 @@ Counts = Some[PositiveInt]
 PositiveFloats = Some[PositiveFloat]
 PositiveRange = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ordered)]
 """Lower and upper end, above 0."""
-WeightRange = Annotated[tuple[Weight, Weight], AfterValidator(_ordered)]
+NonNegativeRange = Annotated[tuple[Weight, Weight], AfterValidator(_ordered)]
 """Lower and upper end, 0 or more."""
-Side = Annotated[int, Field(ge=16, le=8192)]
-PictureSize = tuple[Side, Side]
+_Side = Annotated[int, Field(ge=16, le=8192)]
+PictureSize = tuple[_Side, _Side]
 """Width and height [px]."""
 Rates = Some[Rate]
 """Shares above 0, up to 1."""

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tqdm import trange
 
 from benchmarks.lib.program import run_program
-from benchmarks.lib.ranges import PositiveFloat, PositiveInt, Seed
+from benchmarks.lib.ranges import PositiveFloat, PositiveInt, PositiveRange, Seed
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.plant.scripted_pusher import ScriptedPusher
 from skill_proto.arrays import Array
@@ -40,11 +40,11 @@ class Config:
 
     model: Path | None = None
     """Policy file for the rollouts; default: the scripted pusher."""
-    mass: tuple[float, float] = (0.4, 1.6)
+    mass: PositiveRange = (0.4, 1.6)
     """Range of masses, drawn log-uniformly [kg]."""
-    friction: tuple[float, float] = (0.2, 0.8)
+    friction: PositiveRange = (0.2, 0.8)
     """Range of frictions, drawn log-uniformly."""
-    stiffness_scale: tuple[float, float] = (1.0, 1.0)
+    stiffness_scale: PositiveRange = (1.0, 1.0)
     """Range of the factor on joint stiffness."""
     sensor_noise: float = 0.0
     """Factor on the standard deviations of the sensor noise."""

@@ -21,7 +21,7 @@ from benchmarks.arms.tracker.goals import WatchedTabletop
 from benchmarks.context.goal_serving import check_takes_goals
 from benchmarks.lib.inputs import open_policy
 from benchmarks.lib.program import run_program
-from benchmarks.lib.ranges import PositiveInt, Seeds
+from benchmarks.lib.ranges import NonNegativeRange, PositiveInt, Seeds
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_proto.messages import Track
@@ -52,7 +52,7 @@ class Flaw:
     name: str
     rate_hz: float | None = None
     """Images per second of each of two cameras, not synchronised; None: every servo period [Hz]."""
-    delay_s: tuple[float, float] = (0.0, 0.0)
+    delay_s: NonNegativeRange = (0.0, 0.0)
     """Range of the time from exposure to arrival [s]."""
     noise_m: float = 0.0
     """Standard deviation of each coordinate [m]."""

@@ -26,7 +26,7 @@ from benchmarks.arms.tracker.scene import NoRendererError, SceneConfig, TagScene
 from benchmarks.context.goal_serving import check_takes_goals
 from benchmarks.lib.inputs import open_policy
 from benchmarks.lib.program import run_program
-from benchmarks.lib.ranges import PictureSize, PositiveFloat, PositiveInt, Seeds, WeightRange
+from benchmarks.lib.ranges import NonNegativeRange, PictureSize, PositiveFloat, PositiveInt, Seeds
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.arm import Pose
@@ -59,7 +59,7 @@ class Config:
     """Width and height of the images [px]."""
     rate_hz: PositiveFloat = 30.0
     """Images per second of each camera [Hz]."""
-    delay_s: WeightRange = (0.03, 0.06)
+    delay_s: NonNegativeRange = (0.03, 0.06)
     """Range of the time from exposure to the pose's arrival at the server [s]."""
     json: Path | None = None
     """File of the result, as JSON."""

@@ -32,8 +32,6 @@ def main(config: Robots | Lost | Inference) -> None:
         config.run()
     except (UsageError, ServiceError, GeneratorError) as error:
         raise SystemExit(str(error)) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

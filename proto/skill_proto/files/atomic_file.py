@@ -6,6 +6,7 @@ A reader, a full disk or a process that dies finds the old content or the new on
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,14 +17,18 @@ def replacing(path: Path) -> Generator[Path]:
     """Yields the path of a temporary file, which replaces ``path`` at the end of the block.
 
     If the block raises, or the file cannot be replaced, the old file stays and the temporary one is
-    deleted. A link stays a link: its target is replaced. The folder of the file must exist.
+    deleted. A link stays a link: its target is replaced. A pipe or a device is no file to replace:
+    the block gets its own path. The folder of the file must exist.
 
     Raises:
         OSError: The file cannot be written.
     """
     target = Path(os.path.realpath(path))
-    # A name of this process, since two processes may write to one path.
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    if target.exists() and not target.is_file():
+        yield target
+        return
+    # A name of its own, since two threads or processes may write to one path.
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
         # Without it the name may reach the disk before the content does.

@@ -53,18 +53,21 @@ def checked_action(action: ArrayLike, n: int, size: int) -> Array:
     return given
 
 
-def checked_ids(ids: ArrayLike | None, n: int) -> Ids:
-    """Returns places of scenes ``(k,)``.
+def ids_to_reset(ids: ArrayLike | None, n: int) -> Ids:
+    """Returns the places of the scenes that begin an episode; None: of all n.
 
-    Args:
-        ids: The places; None for all scenes.
-        n: Number of scenes.
+    Raises:
+        WorldError: as :func:`checked_ids`.
+    """
+    return np.arange(n) if ids is None else checked_ids(ids, n)
+
+
+def checked_ids(ids: ArrayLike, n: int) -> Ids:
+    """Returns places of scenes ``(k,)``.
 
     Raises:
         WorldError: The places are no vector of whole numbers, or there are fewer scenes.
     """
-    if ids is None:
-        return np.arange(n)
     given = _as_array(ids, "places of scenes")
     if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
         raise WorldError(

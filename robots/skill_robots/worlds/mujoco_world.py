@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from skill_proto.arrays import Array, Flags, Ids
 from skill_proto.manifest import ActionPart
-from skill_robots.tasks.scene_arguments import check_scenes, checked_action, checked_ids
+from skill_robots.tasks.scene_arguments import check_scenes, checked_action, ids_to_reset
 from skill_robots.worlds.bodies import BODIES, Body, Motion, Noise
 from skill_robots.worlds.body_fields import body_fields
 from skill_robots.worlds.errors import WorldError
@@ -118,7 +118,7 @@ class MujocoWorld:
 
     def reset(self, ids: Ids | None = None) -> Array:
         """Starts an episode in the scenes ``ids``."""
-        ids = checked_ids(ids, self.n)
+        ids = ids_to_reset(ids, self.n)
         body, model = self.body, self.model
         self.batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         self._qpos[ids] = self._start + self._noise(body.position_noise, (len(ids), model.nq))

@@ -28,7 +28,7 @@ def check_writable(path: Path, flag: str = "a path") -> None:
         raise UsageError(f"{path} is a folder; name a file to write")
     if path.exists() and not path.is_file():  # a pipe or a device: its folder does not matter
         return
-    _make_folder(path.parent, path)
+    _make_folder(Path(os.path.realpath(path)).parent, path, "a path in a folder")
 
 
 def check_folder(folder: Path) -> None:
@@ -37,7 +37,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         UsageError: ``folder`` is a file, or is not writable.
     """
-    _make_folder(folder, folder)
+    _make_folder(folder, folder, "a folder")
 
 
 def check_distinct(outputs: Mapping[str, Path], inputs: Mapping[str, Path]) -> None:
@@ -71,29 +71,27 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
 def write_file(path: Path, content: bytes) -> None:
     """Writes ``content``; a file that exists is replaced whole or not at all.
 
+    Its folder is created, since it may have been deleted during the computation.
+
     Raises:
         OutputError: the file cannot be written.
     """
     try:
-        if path.exists() and not path.is_file():  # a pipe or a device, such as /dev/stdout
-            path.write_bytes(content)
-            return
+        Path(os.path.realpath(path)).parent.mkdir(parents=True, exist_ok=True)
         atomic_file.replace_bytes(path, content)
     except OSError as error:
         raise OutputError(str(path), error) from None
 
 
-def _make_folder(folder: Path, target: Path) -> None:
+def _make_folder(folder: Path, target: Path, fix: str) -> None:
     for each in (folder, *folder.parents):
         if each.exists() and not each.is_dir():
-            raise UsageError(
-                f"cannot write {target}: {each} is a file, not a folder; name a path in a folder"
-            )
+            raise UsageError(f"cannot write {target}: {each} is a file, not a folder; name {fix}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot write {target}: {error.strerror}") from None
-    if not os.access(folder, os.W_OK):
+    if not os.access(folder, os.W_OK | os.X_OK):
         raise UsageError(f"cannot write {target}: the folder {folder} is not writable")
 
 

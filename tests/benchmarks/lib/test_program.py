@@ -59,7 +59,7 @@ def _ignore(config: Config) -> None:
         (["--mass", "0", "1"], "--mass 0.0 1.0: should be greater than 0"),
         (
             ["--mass", "2", "1"],
-            "--mass 2.0 1.0: the first number is the lower end, the second the upper",
+            "--mass 2.0 1.0: the first number is the lower end, the second the upper; swap them",
         ),
         (["--json", "a.txt"], "cannot write a.txt: its name must end in .json"),
     ],

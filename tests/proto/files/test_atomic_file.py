@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,27 @@ def test_a_block_that_writes_no_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), replacing(path):
         pass
     assert path.read_text() == "old"
+
+
+def test_threads_that_write_one_file_leave_one_whole_content(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    contents = [str(number).encode() * 10_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda content: replace_bytes(path, content), contents * 10))
+    assert path.read_bytes() in contents
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_device_is_written_to_and_stays(tmp_path: Path) -> None:
+    replace_bytes(Path(os.devnull), b"new")
+    assert Path(os.devnull).is_char_device()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_bytes)
+        replace_bytes(pipe, b"new")
+        assert read.result(timeout=30) == b"new"
+    assert pipe.is_fifo()
 
 
 def test_the_target_of_a_link_is_replaced(tmp_path: Path) -> None:

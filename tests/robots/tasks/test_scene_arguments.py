@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from skill_robots.tasks.errors import WorldError
-from skill_robots.tasks.scene_arguments import check_scenes, checked_action, checked_ids
+from skill_robots.tasks.scene_arguments import (
+    check_scenes,
+    checked_action,
+    checked_ids,
+    ids_to_reset,
+)
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64])
@@ -59,7 +64,8 @@ def test_a_seed_below_zero_is_refused(seed: Any) -> None:  # noqa: ANN401  wrong
 def test_places_that_fit_are_returned() -> None:
     np.testing.assert_array_equal(checked_ids([2, 0], 3), [2, 0])
     assert checked_ids([], 3).dtype == np.int64
-    np.testing.assert_array_equal(checked_ids(None, 3), [0, 1, 2])
+    np.testing.assert_array_equal(ids_to_reset([2, 0], 3), [2, 0])
+    np.testing.assert_array_equal(ids_to_reset(None, 3), [0, 1, 2])
     check_scenes(np.int64(3), np.int32(0))  # type: ignore[arg-type]
 
 

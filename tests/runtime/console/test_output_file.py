@@ -39,8 +39,9 @@ def test_a_file_is_no_folder(tmp_path: Path, below: str) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"cannot write .*missing"):
-        write_json(tmp_path / "missing" / "result.json", {})
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cannot write .*/file/result.json: "):
+        write_json(tmp_path / "file" / "result.json", {})
     with pytest.raises(OutputError, match="cannot write /dev/full: No space left on device; free"):
         write_json(Path("/dev/full"), {})
 
@@ -78,6 +79,21 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     write_json(tmp_path / "link.json", {"score": 1.0})
     assert (tmp_path / "link.json").is_symlink()
     assert json.loads((tmp_path / "file.json").read_text()) == {"score": 1.0}
+
+
+def test_the_folder_of_a_links_target_is_created(tmp_path: Path) -> None:
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "missing" / "file.json")
+    check_writable(link)
+    assert (tmp_path / "missing").is_dir()
+
+
+def test_a_folder_that_was_deleted_during_the_work_is_created_again(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "result.json"
+    check_writable(path)
+    path.parent.rmdir()
+    write_json(path, {"score": 1.0})
+    assert json.loads(path.read_text()) == {"score": 1.0}
 
 
 def test_a_link_to_another_folder_needs_no_place_in_its_own(tmp_path: Path) -> None:

@@ -95,13 +95,18 @@ def test_steps_behind_the_end_of_an_episode_are_not_drawn(make_episodes: MakeEpi
     assert torch.equal(batch.end[:, 0] == 1.0, step == 3)
 
 
-def test_behind_a_goal_that_does_not_end_the_episode_every_step_is_drawn(
+def test_an_episode_that_ends_with_a_slow_cube_has_steps_at_the_goal(
     make_episodes: MakeEpisodes,
 ) -> None:
-    keeps = BringToGoal(0, 3, rest_height=0.02, success_radius=0.055, end_speed=0.0)
-    batch = _draw(_brought(make_episodes, goal_step=9), keeps, hindsight_share=0.5, batch_size=2000)
-    assert set(_where(batch)[1].tolist()) == set(range(STEPS))
-    assert not batch.end.any()
+    slow = BringToGoal(0, 3, rest_height=0.02, success_radius=0.055, end_speed=0.1, cube_velocity=3)
+    episodes = _brought(make_episodes, goal_step=9)
+    episodes.observation[..., 3:6] = 0.0
+    episodes.observation[:, :8, 3] = 0.2  # at the goal from place 4 on, slow from place 8 on
+    batch = _draw(episodes, slow, hindsight_share=0.0, return_steps=1, batch_size=2000)
+    _, step = _where(batch)
+    assert set(step.tolist()) == set(range(8))
+    assert torch.equal(batch.end[:, 0] == 1.0, step == 7)
+    assert torch.equal(batch.reward[:, 0] == 0.0, step >= 3)
 
 
 def test_a_goal_that_is_reached_already_is_no_hindsight_goal(make_episodes: MakeEpisodes) -> None:

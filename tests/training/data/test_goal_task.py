@@ -96,7 +96,6 @@ def test_an_episode_ends_exactly_at_the_benchmarks_success(x: float, z: float) -
         (0.04, 0.3, None, 0.0, 1.0),
         (0.04, 0.3, 0.1, 0.0, 0.0),  # it slides on
         (0.04, 0.09, 0.1, 0.0, 1.0),
-        (0.04, 0.0, 0.0, 0.0, 0.0),
         (0.06, 0.0, 0.1, 0.1 * (1.0 + 0.06 / 0.15), 0.0),
     ],
 )

@@ -73,7 +73,7 @@ def export_policy(
             if problem := _parity_problem(worst):
                 raise ExportError(f"{problem}; no file was written to {path}")
     except OSError as error:
-        raise ExportError(f"cannot write {path}: {error}") from None
+        raise ExportError(f"cannot write {path}: {error.strerror or error}") from None
     return worst
 
 

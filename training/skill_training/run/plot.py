@@ -138,4 +138,5 @@ def _write(figure: Figure, out: Path) -> None:
         with replacing(out) as temporary:
             figure.savefig(temporary, dpi=150, format=out.suffix[1:] or "png")
     except (OSError, ValueError) as error:
-        raise RunDirectoryError(f"cannot write the picture {out}: {error}") from None
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        raise RunDirectoryError(f"cannot write the picture {out}: {reason}") from None

@@ -32,7 +32,7 @@ from skill_robots.observation import (
 )
 from skill_robots.rotations import canonical_sign
 from skill_robots.tasks.engine import Engine
-from skill_robots.tasks.scene_arguments import checked_action, checked_ids
+from skill_robots.tasks.scene_arguments import checked_action, ids_to_reset
 from skill_robots.tasks.tabletop.engines.make import make_physics
 from skill_robots.tasks.tabletop.engines.physics import GripperWidth, TabletopPhysics
 from skill_robots.tasks.tabletop.sensor_noise import SensorNoise
@@ -145,7 +145,7 @@ class Tabletop:
 
     def reset(self, ids: Ids | None = None) -> None:
         """Starts an episode in the scenes ``ids``, with a new start and a new context."""
-        ids = checked_ids(ids, self.n)
+        ids = ids_to_reset(ids, self.n)
         config = self.config
         starts = draw_starts(len(ids), self.rng, self.actions, config.start, config.beside_share)
         grip: Array | None = None

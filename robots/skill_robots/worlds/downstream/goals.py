@@ -23,7 +23,7 @@ import numpy as np
 
 from skill_proto.arrays import Array, Flags, Ids
 from skill_proto.manifest import ObservationField
-from skill_robots.tasks.scene_arguments import checked_ids
+from skill_robots.tasks.scene_arguments import ids_to_reset
 from skill_robots.worlds.downstream.config import GoalsConfig
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.world import Coordinates, Step, World, WorldSpec
@@ -68,7 +68,7 @@ class GoalsWorld:
     def reset(self, ids: Ids | None = None) -> Array:
         """Starts an episode in the scenes ``ids``, with new goals."""
         observation = self._world.reset(ids)
-        ids = checked_ids(ids, self.n)
+        ids = ids_to_reset(ids, self.n)
         self.goals[ids] = self._draw(len(ids))
         self._steps[ids] = 0
         self._within[ids] = 0

@@ -15,7 +15,7 @@ import numpy as np
 
 from skill_proto.arrays import Array, Ids
 from skill_proto.manifest import ObservationField
-from skill_robots.tasks.scene_arguments import checked_ids
+from skill_robots.tasks.scene_arguments import ids_to_reset
 from skill_robots.worlds.downstream.config import HurdlesConfig
 from skill_robots.worlds.mujoco_world import BodyConfig, Integrator, MujocoWorld
 from skill_robots.worlds.world import Step
@@ -83,7 +83,7 @@ class HurdlesWorld:
     def reset(self, ids: Ids | None = None) -> Array:
         """Starts an episode in the scenes ``ids``."""
         observation = self._body.reset(ids)
-        ids = checked_ids(ids, self.n)
+        ids = ids_to_reset(ids, self.n)
         self._steps[ids] = 0
         self._left[ids] = hurdles_left(self._foot())[ids]
         self._at_start[ids] = self._left[ids]

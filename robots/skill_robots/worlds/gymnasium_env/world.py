@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from skill_proto.arrays import Array, Ids
 from skill_proto.validation_text import describe_errors
-from skill_robots.tasks.scene_arguments import check_scenes, checked_action, checked_ids
+from skill_robots.tasks.scene_arguments import check_scenes, checked_action, ids_to_reset
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.gymnasium_env.checked import MakeEnvironment, make_checked
 from skill_robots.worlds.gymnasium_env.config import GymnasiumConfig
@@ -88,9 +88,9 @@ class GymnasiumWorld:
         Raises:
             WorldError: The environment fails, its result is not usable, or a scene does not exist.
         """
-        seeds = self.rng.integers(2**31, size=self.n).tolist()
         mask = np.zeros(self.n, dtype=np.bool_)
-        mask[checked_ids(ids, self.n)] = True
+        mask[ids_to_reset(ids, self.n)] = True
+        seeds = self.rng.integers(2**31, size=self.n).tolist()
         with self._processes_alive():
             observation, info = self._environments.reset(seed=seeds, options={"reset_mask": mask})
         for place, name in enumerate(self.config.hidden):

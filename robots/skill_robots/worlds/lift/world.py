@@ -13,7 +13,12 @@ from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.gripper import WIDTH
 from skill_robots.objects import CUBE, CUBE_SIZE
 from skill_robots.observation import WorldState
-from skill_robots.tasks.scene_arguments import check_scenes, checked_action, checked_ids
+from skill_robots.tasks.scene_arguments import (
+    check_scenes,
+    checked_action,
+    checked_ids,
+    ids_to_reset,
+)
 from skill_robots.tasks.tabletop.starts import Starts
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
 from skill_robots.worlds.errors import WorldError
@@ -80,7 +85,7 @@ class LiftWorld:
 
     def reset(self, ids: Ids | None = None) -> Array:
         """Starts an episode in the scenes ``ids``, with a new mass and a new goal."""
-        ids = checked_ids(ids, self.n)
+        ids = ids_to_reset(ids, self.n)
         self.tabletop.begin(ids, *held_starts(len(ids)))
         mass = self.tabletop.mass.copy()
         drawn, fixed = draw_masses(self.config.contexts, len(ids), self._rng), self._fixed[ids]

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from skill_proto.arrays import Array, Ids
-from skill_robots.tasks.scene_arguments import checked_action, checked_ids
+from skill_robots.tasks.scene_arguments import checked_action, checked_ids, ids_to_reset
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.mujoco_world import BodyConfig, Integrator, MujocoWorld
 from skill_robots.worlds.varied.body import VariedBody
@@ -74,7 +74,7 @@ class VariedWorld:
 
     def reset(self, ids: Ids | None = None) -> Array:
         """Starts an episode in the scenes ``ids``, each in a context of its own."""
-        ids = checked_ids(ids, self.n)
+        ids = ids_to_reset(ids, self.n)
         drawn = self._row.contexts.draw(self._split, len(ids), self.bodies.rng)
         fixed = self._fixed[ids]
         self._hidden[ids] = np.where(np.isnan(fixed), drawn, fixed)

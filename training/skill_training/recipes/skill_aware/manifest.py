@@ -145,12 +145,10 @@ def metric_texts(config: BenchmarkConfig) -> dict[str, str]:
     return texts
 
 
-def _end(end_speed: float | None) -> str:
+def _end_text(end_speed: float | None) -> str:
     """Returns the card's text on the end of an episode."""
     if end_speed is None:
         return "until the cube is within 5 cm of the goal; there the policy stops"
-    if end_speed == 0.0:
-        return "unless the cube is within 5 cm of the goal, where the episode goes on"
     return (
         "unless the cube is within 5 cm of the goal, where the episode ends and the policy stops "
         f"once the cube is slower than {end_speed:g} m/s"
@@ -198,7 +196,7 @@ def training_data(config: BenchmarkConfig) -> str:
         f"Physics: {task.engine}. Contexts, also of demonstrations: {contexts}. Reward: minus the "
         "cube's distance from the goal, minus 0.3 of the end effector's distance from the cube, "
         "minus a constant per step (distances count up to 40 cm), "
-        f"{_end(task.end_speed)}. {near}{demonstrations}; "
+        f"{_end_text(task.end_speed)}. {near}{demonstrations}; "
         f"{settings.hindsight_share:.0%} of the goals are hindsight goals; entropy coefficient "
         f"at least {settings.entropy_floor:g}. {encoder_note(settings)}\n"
     )

@@ -31,9 +31,12 @@ class BringToGoal(GoalTask):
         cube_from_end_effector: Index of the offset from end effector to cube, three entries.
         rest_height: Height of the cube's centre at rest, and of the goal [m].
         success_radius: Distance to the goal that counts as success [m].
-        cube_velocity: Index of the cube's velocity along x; y and z follow.
         end_speed: The episode ends if the cube is at the goal and slower than this [m/s]. None: at
-            any speed. 0: it never ends.
+            any speed.
+        cube_velocity: Index of the cube's velocity along x; y and z follow. ``end_speed`` needs it.
+
+    Raises:
+        ValueError: ``end_speed`` without ``cube_velocity``.
     """
 
     feature_size = 4
@@ -49,11 +52,14 @@ class BringToGoal(GoalTask):
         *,
         rest_height: float,
         success_radius: float,
-        cube_velocity: int = 0,
         end_speed: float | None = None,
+        cube_velocity: int | None = None,
     ) -> None:
         super().__init__()
-        self._velocity = slice(cube_velocity, cube_velocity + 3)
+        if end_speed is not None and cube_velocity is None:
+            raise ValueError("end_speed needs cube_velocity, the index of the cube's velocity")
+        start = cube_velocity or 0
+        self._velocity = slice(start, start + 3)
         self._end_speed = end_speed
         self._cube, self._reach = cube, slice(cube_from_end_effector, cube_from_end_effector + 3)
         self._rest_height, self._radius = rest_height, success_radius
@@ -93,7 +99,7 @@ class BringToGoal(GoalTask):
         return -0.1 * cost * (1.0 - there), end
 
     def ended(self, episodes: Episodes) -> Tensor:
-        """Returns ``(B, T)`` bool: the episode had ended at the step or before it."""
+        """Returns ``(B, T)`` bool: the episode had ended before the step."""
         return self._is_end(episodes.observation[:, :-1], episodes.goal).cumsum(1) > 0
 
     def moves(self, observation: Tensor, goal: Tensor) -> Tensor:

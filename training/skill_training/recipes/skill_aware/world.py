@@ -15,7 +15,7 @@ from skill_robots.tasks.skill_aware.benchmark import CELLS, EPISODE_STEPS, TRAIN
 from skill_robots.tasks.skill_aware.engines import equal_friction_labels, make_scenes
 from skill_robots.tasks.skill_aware.near_starts import move_hands_near
 from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE, cube_table_friction
-from skill_training.config import PositiveInt, Share, Weight
+from skill_training.config import PositiveFloat, PositiveInt, Share
 
 Interval = tuple[float, float]
 
@@ -49,10 +49,10 @@ class SkillAwareTaskConfig:
     half of them open around it, in half closed beside it. Scores and calibration use the
     benchmark's starts."""
 
-    end_speed: Weight | None = None
-    """The episode ends when the cube is at the goal and slower than this [m/s]; until then a cube
-    that slides past the goal costs again. None: at any speed, as success counts in the benchmark.
-    0: never."""
+    end_speed: PositiveFloat | None = None
+    """A training episode ends when the cube is at the goal and slower than this [m/s]. If a faster
+    cube slides on, the reward is negative again. None: at any speed, as success counts in the
+    benchmark."""
 
     scenes_per_task: PositiveInt = 4
     """Number of scenes that share a context drawn from the range."""
