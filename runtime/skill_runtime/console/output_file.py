@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from skill_proto.files import atomic_file
@@ -77,7 +78,8 @@ def write_file(path: Path, content: bytes) -> None:
         OutputError: the file cannot be written.
     """
     try:
-        Path(os.path.realpath(path)).parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # The write has the better reason.
+            Path(os.path.realpath(path)).parent.mkdir(parents=True, exist_ok=True)
         atomic_file.replace_bytes(path, content)
     except OSError as error:
         raise OutputError(str(path), error) from None
