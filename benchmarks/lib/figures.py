@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from skill_runtime.console.output_file import write_file
+from skill_runtime.evaluation.figure_file import save_figure
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9")
 """Palette of Okabe and Ito, safe for colour-blind readers."""
@@ -22,15 +21,9 @@ def tidy(axes: Axes, title: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Writes the figure; a file that exists is replaced whole or not at all.
-
-    Args:
-        figure: The figure.
-        path: Its file. The suffix is one of ``files.PICTURES`` and gives the format.
+    """Writes the figure in the resolution of the benchmarks, as ``save_figure`` does.
 
     Raises:
         OutputError: The file cannot be written.
     """
-    drawn = BytesIO()
-    figure.savefig(drawn, dpi=120, format=path.suffix[1:].lower())
-    write_file(path, drawn.getvalue())
+    save_figure(figure, path, dpi=120)
