@@ -34,6 +34,7 @@ from skill_robots.tasks.tabletop.engines.physics import GripperWidth
 from skill_robots.tasks.tabletop.rollouts import GOAL_STEPS, evaluation_goals
 from skill_robots.tasks.tabletop.setpoint_audit import SetpointAudit
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
+from skill_runtime.console.flags import UsageError
 from skill_runtime.policy import OnnxPolicy
 
 GOVERNED_SCENES = 32
@@ -139,9 +140,9 @@ def main(config: Config) -> None:
         try:
             check_fits_tabletop(policy.manifest)
         except UnsupportedPolicyError as error:
-            raise SystemExit(str(error)) from None
+            raise UsageError(str(error)) from None
         if policy.manifest.goal is None:
-            raise SystemExit(f"{path} takes no goals; name policy files that do")
+            raise UsageError(f"{path} takes no goals; name policy files that do")
         for arm in (PANDA, FR3):
             found = scores(config, policy, arm)
             rows.append(row(name, arm, found))

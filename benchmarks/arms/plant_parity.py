@@ -51,6 +51,7 @@ from skill_robots.tasks.tabletop.rollouts import (
 )
 from skill_robots.tasks.tabletop.setpoint_audit import SetpointAudit
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
+from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.tabletop import takes_skills
 
 RMS_MM, MOST_MM = 1.0, 4.0
@@ -156,7 +157,7 @@ def record(config: Config, period_s: float) -> list[Recording]:
     try:
         check_fits_tabletop(policy.manifest)
     except UnsupportedPolicyError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     audits: list[RecordingAudit] = []
 
     def make_audit(

@@ -45,6 +45,7 @@ from skill_robots.tasks.skill_aware.benchmark import (
 from skill_robots.tasks.skill_aware.compatibility import check_fits_skill_aware
 from skill_robots.tasks.skill_aware.engines import make_scenes
 from skill_robots.tasks.skill_aware.scenes import SkillAwareScenes
+from skill_runtime.console.flags import UsageError
 from skill_runtime.policy import OnnxPolicy
 
 STEPS = (EPISODE_STEPS // 2, EPISODE_STEPS)
@@ -235,18 +236,18 @@ def _legend(axes: Axes) -> tuple[list[Any], list[str]]:
 def main(config: Config) -> None:
     """Runs the policy, prints the table, writes the result and draws the figure."""
     if importlib.util.find_spec("umap") is None:
-        raise SystemExit("umap-learn is not installed; run: pip install 'skill-serve[figures]'")
+        raise UsageError("umap-learn is not installed; run: pip install 'skill-serve[figures]'")
     policy = open_policy(config.model)
     try:
         check_fits_skill_aware(policy.manifest)
         if policy.manifest.context is None:
-            raise SystemExit(
+            raise UsageError(
                 f"{config.model} has no context encoder. Name a policy that has one, such as "
                 "models/saccm_panda.onnx"
             )
         contexts = gather(policy, config)
     except (UnsupportedPolicyError, EngineMissingError) as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     rows: dict[str, list[float]] = {}
     for step in STEPS:
         at = contexts.step == step

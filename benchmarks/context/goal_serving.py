@@ -12,6 +12,7 @@ from skill_robots.motion.policy_support import UnsupportedPolicyError
 from skill_robots.tasks.tabletop.compatibility import check_fits_tabletop
 from skill_robots.tasks.tabletop.metrics import FAR_M, REST_DISTANCE_M, REST_M_S, REST_STEPS
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
+from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.tabletop import takes_goals
 from skill_runtime.policy import OnnxPolicy, PolicyOutput
 
@@ -166,9 +167,9 @@ def check_takes_goals(policy: OnnxPolicy) -> None:
     try:
         check_fits_tabletop(policy.manifest)
     except UnsupportedPolicyError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     if not takes_goals(policy.manifest):
-        raise SystemExit(
+        raise UsageError(
             f"{policy.path} takes no goals for the cube. Name a policy that does, such as "
             "models/goal_panda.onnx"
         )
@@ -178,7 +179,7 @@ def check_adapts(policy: OnnxPolicy) -> None:
     """Exits with a message unless the policy takes goals on the tabletop and is recurrent."""
     check_takes_goals(policy)
     if not policy.manifest.recurrent:
-        raise SystemExit(
+        raise UsageError(
             f"{policy.path} has no recurrent state, so it cannot adapt. Name a policy with a "
             "context encoder, such as models/goal_panda.onnx"
         )
@@ -188,7 +189,7 @@ def trained_range(policy: OnnxPolicy, name: str) -> tuple[float, float]:
     """Returns the range of a quantity in training; exits if the manifest lacks it."""
     seen = policy.manifest.trained_on.get(name)
     if seen is None:
-        raise SystemExit(
+        raise UsageError(
             f"{policy.path}: the manifest has no range of {name} in trained_on. Name a policy that "
             "was trained on a range, such as models/goal_panda.onnx"
         )
@@ -200,7 +201,7 @@ def quantities(policy: OnnxPolicy) -> tuple[str, ...]:
     context = policy.manifest.context
     names = () if context is None else tuple(part.name for part in context.estimates)
     if not set(names) <= set(Context._fields):
-        raise SystemExit(
+        raise UsageError(
             f"{policy.path} estimates {', '.join(names)}; this benchmark knows the true value of "
             f"{' and '.join(Context._fields)} only"
         )

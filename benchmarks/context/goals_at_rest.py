@@ -28,6 +28,7 @@ from skill_proto.arrays import Array
 from skill_robots.observation import PUSH_OBSERVATION, layout
 from skill_robots.tasks.tabletop.metrics import REST_STEPS, rest_share
 from skill_robots.tasks.tabletop.tabletop import Interval
+from skill_runtime.console.flags import UsageError
 from skill_runtime.policy import OnnxPolicy
 from skill_training.errors import RunDirectoryError
 from skill_training.recipes.goal.config import GoalConfig
@@ -140,7 +141,7 @@ def measure_speeds(config: Config, task: GoalTaskConfig, goals: int) -> Scores:
         return {}
     policy = open_policy(config.skills)
     if policy.manifest.observation_names != PUSH_OBSERVATION or policy.manifest.goal is None:
-        raise SystemExit(
+        raise UsageError(
             f"--skills {config.skills}: the policy takes no goals on the tabletop. Name a skill "
             "policy such as models/csf_panda.onnx, or None"
         )
@@ -193,13 +194,13 @@ def final_metrics(directory: Path) -> dict[str, float]:
     try:
         rows = read(directory / FILE_NAME)
     except RunDirectoryError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     last = rows[-1] if rows else {}
     found = {
         name.removeprefix("final/"): v for name, v in last.items() if name.startswith("final/")
     }
     if f"{next(iter(CONTEXTS))}/{TIMES[-1]}" not in found:
-        raise SystemExit(
+        raise UsageError(
             f"{directory} has no final evaluation of `skill-train goal`; name a finished run"
         )
     return found
@@ -213,13 +214,13 @@ def settings(directories: list[Path]) -> tuple[GoalTaskConfig, int]:
         try:
             config = RunDirectory(directory).config()
         except RunDirectoryError as error:
-            raise SystemExit(str(error)) from None
+            raise UsageError(str(error)) from None
         if not isinstance(config, GoalConfig):
-            raise SystemExit(f"{directory} is a run of {config.algorithm_name}, not of goal")
+            raise UsageError(f"{directory} is a run of {config.algorithm_name}, not of goal")
         task = config.task
         seen.add((config.run.final_eval_goals, task.physics_step_s, task.mass, task.friction))
     if len(seen) != 1:
-        raise SystemExit(
+        raise UsageError(
             "these runs were evaluated differently (goals, physics step, trained ranges of mass "
             f"and friction): {sorted(seen)}; give runs with the same --final-eval-goals and ranges"
         )

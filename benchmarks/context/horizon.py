@@ -36,6 +36,7 @@ from benchmarks.lib.ranges import PositiveFloat, PositiveInt, Seed
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, TabletopConfig
+from skill_runtime.console.flags import UsageError
 from skill_runtime.policy import OnnxPolicy
 from skill_training.export.calibration import log_r2
 
@@ -125,7 +126,7 @@ def main(config: Config) -> None:
     policy = open_policy(config.model)
     check_adapts(policy)
     if round(config.goal_s / CONTROL_PERIOD_S) < 60 or min(config.minutes, config.scenes) < 1:
-        raise SystemExit(
+        raise UsageError(
             "--goal-s must be at least 2.4, the time of a goal's evaluation; --minutes and "
             "--scenes must be at least 1"
         )

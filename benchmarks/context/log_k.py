@@ -30,6 +30,7 @@ from benchmarks.lib.program import run_program
 from benchmarks.lib.ranges import Counts, PositiveInt, Seeds
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_robots.observation import PUSH_OBSERVATION, scales
+from skill_runtime.console.flags import UsageError
 from skill_training.context.objective import ContrastiveConfig
 from skill_training.data.episodes import EpisodeReplay, Episodes
 from skill_training.export.calibration import log_r2
@@ -208,9 +209,9 @@ def main(config: Config) -> None:
     """Measures, prints the table, writes the result and draws the figure."""
     torch.set_num_threads(1)
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("--device cuda: this machine has no CUDA device; use --device cpu")
+        raise UsageError("--device cuda: this machine has no CUDA device; use --device cpu")
     if EPISODES_PER_TASK * min(config.tasks, config.held_out) < max(config.batches):
-        raise SystemExit(
+        raise UsageError(
             f"a batch of {max(config.batches)} episodes needs at least "
             f"{max(config.batches) // EPISODES_PER_TASK} training tasks and as many held-out "
             "tasks; raise --tasks and --held-out, or lower --batches"

@@ -26,6 +26,7 @@ from benchmarks.lib.program import run_program
 from benchmarks.lib.ranges import Some
 from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
+from skill_runtime.console.flags import UsageError
 from skill_training.errors import TrainingError
 from skill_training.run.directory import RunDirectory
 from skill_training.run.metrics_log import FILE_NAME, STEP, read
@@ -100,10 +101,10 @@ def read_curve(path: Path) -> Curve:
         world = RunDirectory(path).config().world
         records = read(path / FILE_NAME)
     except TrainingError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     name = next((one for one in METRICS if any(one in record for record in records)), None)
     if name is None:
-        raise SystemExit(f"the run in {path} has no evaluation of coverage yet ({METRICS[0]})")
+        raise UsageError(f"the run in {path} has no evaluation of coverage yet ({METRICS[0]})")
     found = [record for record in records if name in record]
     return Curve(
         world=world,
@@ -191,7 +192,7 @@ def main(config: Config) -> None:
     found = named(config.runs, "DIR")
     kinds = {name: [read_curve(path) for path in paths] for name, paths in found.items()}
     if not kinds:
-        raise SystemExit("--runs needs at least one NAME=DIR")
+        raise UsageError("--runs needs at least one NAME=DIR")
     if any(curve.world == PUBLISHED_WORLD for one in kinds.values() for curve in one):
         kinds[PUBLISHED_NAME] = [published()]
     print_curves(kinds)

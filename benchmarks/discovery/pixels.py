@@ -24,6 +24,7 @@ from benchmarks.lib.report import print_table, write_json
 from skill_robots.worlds.camera.camera import make_camera
 from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.registry import default_config, make_world
+from skill_runtime.console.flags import UsageError
 from skill_training.nets.pixels.encoder import PixelConfig
 from skill_training.nets.pixels.representation import PixelRepresentation
 from skill_training.nets.representation import RepresentationConfig, StateRepresentation
@@ -118,7 +119,7 @@ def main(config: Config) -> None:
         try:
             rendered[f"{world}, {view}"] = frames_per_second(world, view, config)
         except WorldError as error:
-            raise SystemExit(f"pixels: {error}") from None
+            raise UsageError(f"pixels: {error}") from None
     print_table(
         ("camera", "frames per second of process time"),
         [(name, f"{rate:.0f}") for name, rate in rendered.items()],

@@ -42,6 +42,7 @@ from skill_robots.worlds.evaluation import exact
 from skill_robots.worlds.registry import WorldConfig, make_world
 from skill_robots.worlds.trained import trained_config
 from skill_robots.worlds.world import World
+from skill_runtime.console.flags import UsageError
 from skill_training.errors import TrainingError
 from skill_training.recipes.discovery.config import SkillConfig
 from skill_training.recipes.discovery.evaluation import nominal_task
@@ -116,7 +117,7 @@ def measure(steps: Array, distances: Array) -> dict[str, float]:
     The line of the slope has an intercept. An undefined number is 0.
     """
     if len(steps) < 2 or np.ptp(steps) == 0.0:
-        raise SystemExit("the episodes are too short; distances need at least three states")
+        raise UsageError("the episodes are too short; distances need at least three states")
     spread = distances.std()
     single = distances[steps == 1.0]
     return {
@@ -187,11 +188,11 @@ def find(source: Path) -> tuple[Path, WorldConfig]:
     try:
         config = run.config()
     except TrainingError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     if not isinstance(config, SkillConfig):
-        raise SystemExit(f"{source} holds a run of {config.algorithm_name}, which has no skills")
+        raise UsageError(f"{source} holds a run of {config.algorithm_name}, which has no skills")
     if not run.policy.is_file():
-        raise SystemExit(
+        raise UsageError(
             f"the run in {source} has no policy yet; write one with: skill-train export {source} "
             f"--out {run.policy}"
         )
@@ -209,9 +210,9 @@ def world_of(manifest: PolicyManifest) -> WorldConfig:
     try:
         return exact(trained_config(trained.name, trained.settings, manifest.name, is_named=False))
     except UntrustedWorldError as error:
-        raise SystemExit(f"{error}; give its run directory instead") from None
+        raise UsageError(f"{error}; give its run directory instead") from None
     except WorldError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
 
 
 def main(config: Config) -> None:
@@ -222,7 +223,7 @@ def main(config: Config) -> None:
         phi = load_phi(config.source)
         world = make_world(task, config.skills, seed=config.seed)
     except (NoPhiError, WorldError) as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     space = policy.manifest.skill
     skills = evaluation_skills(space.kind, space.size, config.skills, config.seed)
     try:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
+from skill_runtime.console.flags import UsageError
 from skill_runtime.policy import OnnxPolicy, PolicyFileError
 
 
@@ -15,7 +16,7 @@ def open_policy(path: Path) -> OnnxPolicy:
     try:
         return OnnxPolicy(path)
     except PolicyFileError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
 
 
 def named(entries: Sequence[str], what: str) -> dict[str, list[Path]]:
@@ -29,9 +30,9 @@ def named(entries: Sequence[str], what: str) -> dict[str, list[Path]]:
     for entry in entries:
         name, equals, paths = entry.partition("=")
         if not name or not equals or not all(paths.split(",")):
-            raise SystemExit(f"{entry!r} is not NAME={what} or NAME={what},{what},...")
+            raise UsageError(f"{entry!r} is not NAME={what} or NAME={what},{what},...")
         if name in found:
-            raise SystemExit(f"the name {name!r} occurs twice; write {name}={what},{what}")
+            raise UsageError(f"the name {name!r} occurs twice; write {name}={what},{what}")
         found[name] = [Path(path) for path in paths.split(",")]
     refuse_twice([path for paths in found.values() for path in paths])
     return found
@@ -43,7 +44,7 @@ def refuse_twice(paths: Sequence[Path]) -> None:
     for path in paths:
         resolved = path.resolve()
         if resolved in seen:
-            raise SystemExit(
+            raise UsageError(
                 f"{seen[resolved]} and {path} are the same; give each file or folder once"
             )
         seen[resolved] = path
@@ -76,9 +77,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content: object = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise SystemExit(f"cannot read {path}: {error}") from None
+        raise UsageError(f"cannot read {path}: {error}") from None
     if not isinstance(content, dict):
-        raise SystemExit(f"{path} contains no JSON object")
+        raise UsageError(f"{path} contains no JSON object")
     return cast("dict[str, Any]", content)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_type_hints
 
 import tyro
 
@@ -101,7 +101,7 @@ def checked(config: Config) -> Config:
             inputs += _paths_in(value)
         elif isinstance(value, Path):
             check_suffix(value, OUTPUTS[field.name])
-            outputs[f"--{field.name}"] = value
+            outputs[_argument(config, field.name)] = value
     check_outputs(outputs, inputs)
     for folder in folders:  # last, since it creates them
         check_folder(folder)
@@ -152,6 +152,13 @@ def ended_by_signals() -> Generator[None]:
     finally:
         for number, handler in replaced.items():
             signal.signal(number, handler)
+
+
+def _argument(config: object, name: str) -> str:
+    """Returns how the command line names an option: its flag; NAME if it has no flag."""
+    hint = get_type_hints(type(config), include_extras=True)[name]
+    is_positional = tyro.conf.Positional in getattr(hint, "__metadata__", ())
+    return name.upper() if is_positional else f"--{name}"
 
 
 def _paths_in(value: object) -> Iterator[Path]:

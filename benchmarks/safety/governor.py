@@ -39,6 +39,7 @@ from skill_robots.tasks.skill_aware.compatibility import check_fits_skill_aware
 from skill_robots.tasks.tabletop.tabletop import Tabletop
 from skill_robots.tasks.tabletop.task import TABLETOP
 from skill_robots.tasks.task import Task
+from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.tabletop import EvaluationSettings, total_steps
 from skill_runtime.policy import OnnxPolicy
 
@@ -206,7 +207,7 @@ def main(config: Config) -> None:
     try:
         found = measure(config, acting)
     except UnsupportedPolicyError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     print("least headroom of all set-points: position in rad; velocity to end-effector speed as")
     print("shares of the limits; self-collision, table, workspace and depth in table in mm\n")
     rows = [row(name, task(acting[name]).option, tally) for name, tally in found.items()]

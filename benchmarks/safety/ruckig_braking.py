@@ -39,6 +39,7 @@ from skill_robots.motion.governor import Governor
 from skill_robots.motion.policy_adapter import PolicyAdapter
 from skill_robots.tasks.tabletop.simulated_arm import MujocoArm
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
+from skill_runtime.console.flags import UsageError
 from skill_runtime.policy import OnnxPolicy
 
 PLANNERS = ("ours", "Ruckig, raw", "Ruckig, half period")
@@ -188,7 +189,7 @@ def excess(recording: Recording, name: str) -> tuple[float, float]:
 def main(config: Config) -> None:
     """Prints the table."""
     if importlib.util.find_spec("ruckig") is None:
-        raise SystemExit("Ruckig is not installed. Fix: pip install ruckig==0.19.4")
+        raise UsageError("Ruckig is not installed. Fix: pip install ruckig==0.19.4")
     rows: list[list[str]] = []
     for period_s in (0.005, 0.001):
         recording = record(open_policy(config.model), period_s, config.seconds)

@@ -20,6 +20,7 @@ from benchmarks.lib.program import run_program
 from benchmarks.lib.ranges import PositiveInt
 from benchmarks.lib.report import machine, print_table, write_json
 from benchmarks.serving.fuzz.served import KeyedServer
+from skill_proto.files.atomic_file import replace_text
 from skill_runtime.client import SkillClient
 from skill_runtime.security.authorized_keys import AuthorizedKeys
 from skill_runtime.security.config import Client
@@ -120,7 +121,7 @@ def _gap_ms(server: KeyedServer) -> float:
     path, pair = server.folder / AUTHORIZED_KEYS, new_key_pair()
     usual = path.read_text()
     other = server.folder / f"{pair.public[:4].encode().hex()}.key"
-    _replace(path, usual + f"{Client(pair.public, 'other', read_roles('observer'))}\n")
+    replace_text(path, usual + f"{Client(pair.public, 'other', read_roles('observer'))}\n")
     other.write_text(f"public {pair.public}\nsecret {pair.secret}\n")
     other.chmod(0o600)
     address, server_key = server.addresses.commands, server.keys.server
@@ -130,19 +131,12 @@ def _gap_ms(server: KeyedServer) -> float:
     ):
         revoked.state()
         client.state()
-        _replace(path, usual)
+        replace_text(path, usual)
         ends, latest, longest = time.monotonic() + 1.5, time.monotonic(), 0.0
         while time.monotonic() < ends:
             client.state()
             longest, latest = max(longest, time.monotonic() - latest), time.monotonic()
     return 1e3 * longest
-
-
-def _replace(path: Path, text: str) -> None:
-    new = path.with_suffix(".new")
-    new.write_text(text)
-    new.chmod(0o600)
-    new.replace(path)
 
 
 def _row(name: str, plain: list[float], keyed: list[float]) -> tuple[str, ...]:

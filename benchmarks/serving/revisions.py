@@ -189,7 +189,7 @@ def main(config: Config) -> None:
                 "before": [asdict(each) for each in before],
                 "after": [asdict(each) for each in after],
             }
-    except (UsageError, NeverHappenedError) as error:
+    except NeverHappenedError as error:
         raise SystemExit(str(error)) from None
     write_json(config.json, result)
 

@@ -35,6 +35,7 @@ from benchmarks.serving.failures.rig import SKILL_SERVE
 from benchmarks.serving.inference import Inference, compare
 from benchmarks.serving.processes import Memory, Role
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
+from skill_runtime.console.flags import UsageError
 from skill_runtime.policy import PolicyFileError, load_manifest
 
 
@@ -221,10 +222,10 @@ def main(config: Config) -> None:
         files = [config.model, *([config.plain] if config.plain else [])]
         inferences = compare(files)
     except PolicyFileError as error:
-        raise SystemExit(f"{error} Another file: --model or --plain FILE") from None
+        raise UsageError(f"{error} Another file: --model or --plain FILE") from None
     print_inferences(inferences)
     if manifest.goal is None and not manifest.skill.size:
-        raise SystemExit(f"{config.model} takes neither skill nor goal; name another: --model FILE")
+        raise UsageError(f"{config.model} takes neither skill nor goal; name another: --model FILE")
     try:
         with tempfile.TemporaryDirectory() as name:
             fast = at_rate(config.model, manifest, 1000.0, Path(name))

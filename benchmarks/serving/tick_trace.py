@@ -42,6 +42,7 @@ from skill_robots.tasks.tabletop.tabletop import TabletopConfig
 from skill_runtime.authority.authority import Authority
 from skill_runtime.channel.channel import Channel
 from skill_runtime.channel.messages import COMMANDS, REPLIES
+from skill_runtime.console.flags import UsageError
 from skill_runtime.policy import OnnxPolicy, PolicyFileError, load_manifest
 from skill_runtime.realtime.clock import ManualClock
 from skill_runtime.server.arm_server import ArmServer, ServeConfig
@@ -331,9 +332,9 @@ def main(config: Config) -> None:
     try:
         manifest = load_manifest(config.model)
     except PolicyFileError as error:
-        raise SystemExit(f"{error} Another file: --model FILE") from None
+        raise UsageError(f"{error} Another file: --model FILE") from None
     if not manifest.skill.size:
-        raise SystemExit(f"{config.model} takes no skill; name another")
+        raise UsageError(f"{config.model} takes no skill; name another")
     traces = measure(config)
     print_traces(traces)
     trace, alike = most_frequent(traces)

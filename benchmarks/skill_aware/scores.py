@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.lib.inputs import is_number, named, read_json
 from skill_robots.tasks.skill_aware.benchmark import CELLS, SPLITS, Cell, cell_name
 from skill_robots.tasks.skill_aware.scenes import FRICTIONS, MASSES
+from skill_runtime.console.flags import UsageError
 
 PUBLISHED_SPLITS: dict[str, tuple[float, float, float]] = {
     "TESAC, published": (0.50, 0.31, 0.22),
@@ -74,7 +75,7 @@ def _read(paths: Sequence[Path]) -> Score:
         cells = _object(content.get("cells"))
         missing = [cell_name(cell) for cell in CELLS if cell_name(cell) not in cells]
         if missing:
-            raise SystemExit(
+            raise UsageError(
                 f"{path} lacks the cells {', '.join(missing[:4])} ...; give a file of "
                 "`skill-eval --task skill-aware --json FILE`"
             )
@@ -93,7 +94,7 @@ def _object(value: object) -> dict[str, object]:
 def _share(path: Path, cell: Cell, value: object) -> float:
     """Returns the success in a cell; exits if it is no share."""
     if not is_number(value) or not 0.0 <= value <= 1.0:
-        raise SystemExit(
+        raise UsageError(
             f"{path}: the success of cell {cell_name(cell)} is {value!r}, not a number from 0 to 1"
         )
     return float(value)
@@ -105,7 +106,7 @@ def _episodes(path: Path, content: dict[str, Any]) -> int | None:
     if count is None:
         return None
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise SystemExit(f"{path}: settings.episodes is {count!r}, not a positive integer")
+        raise UsageError(f"{path}: settings.episodes is {count!r}, not a positive integer")
     return count
 
 
@@ -115,6 +116,6 @@ def _part(path: Path) -> dict[str, Any]:
     for step in filter(None, key.split("/")):
         inner = content.get(step)
         if not isinstance(inner, dict):
-            raise SystemExit(f"{name} has no part {step!r}; it has {', '.join(content)}")
+            raise UsageError(f"{name} has no part {step!r}; it has {', '.join(content)}")
         content = cast("dict[str, Any]", inner)
     return content

@@ -37,6 +37,7 @@ from skill_robots.tasks.skill_aware.engines import make_scenes
 from skill_robots.tasks.skill_aware.scenes import ACTION_SIZE, FRICTIONS, MASSES, SkillAwareScenes
 from skill_robots.tasks.skill_aware.scripted.policies import Pick, Push, Rule, Switch
 from skill_robots.tasks.skill_aware.scripted.push import SCOOP
+from skill_runtime.console.flags import UsageError
 from skill_training.recipes.skill_aware.skill_demonstrator import SkillDemonstrator
 
 Name = Literal["nothing", "pick", "slide", "scoop", "rule", "switch", "skills"]
@@ -106,7 +107,7 @@ def main(config: Config) -> None:
     try:
         scenes = make_scenes(config.engine, config.scenes, config.threads)
     except EngineMissingError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     results: dict[Name, BenchmarkResult] = {}
     rates: dict[Name, float] = {}
     for name in config.policies:

@@ -21,6 +21,7 @@ from benchmarks.lib.ranges import Some
 from benchmarks.lib.report import print_table, write_json
 from benchmarks.skill_aware.scores import PUBLISHED_CELLS, PUBLISHED_SPLITS, Score, read_scores
 from skill_robots.tasks.skill_aware.benchmark import CELLS, SPLITS, Cell, cell_name
+from skill_runtime.console.flags import UsageError
 
 HELD_OUT_BOX = Cell(5.0, 10.0)
 """The only cell of the moderate split outside the shipped policy's training range."""
@@ -110,9 +111,9 @@ def main(config: Config) -> None:
     scores = read_scores(config.scores)
     for name in (config.reference, config.subject):
         if name not in scores:
-            raise SystemExit(f"{name!r} is not among the scores {', '.join(scores)}")
+            raise UsageError(f"{name!r} is not among the scores {', '.join(scores)}")
         if scores[name].episodes is None:
-            raise SystemExit(f"the files of {name!r} do not say how many episodes they are of")
+            raise UsageError(f"the files of {name!r} do not say how many episodes they are of")
     rows = split_rows(scores)
     print_table(
         ["policy", *SPLITS, f"cell {cell_name(HELD_OUT_BOX)}", "runs", "episodes a cell"], rows

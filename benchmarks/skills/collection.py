@@ -25,6 +25,7 @@ import numpy as np
 from benchmarks.lib.program import run_program
 from benchmarks.lib.ranges import Counts, PositiveFloat, PositiveInt
 from benchmarks.lib.report import print_table, write_json
+from skill_runtime.console.flags import UsageError
 
 Stepper = Callable[[], int]
 """Makes some control steps and returns their number."""
@@ -216,7 +217,7 @@ def summarise(rates: dict[Case, list[Rate]]) -> list[dict[str, object]]:
 def main(config: Config) -> None:
     """Measures, prints the table and writes the result."""
     if importlib.util.find_spec("panda_gym") is None:
-        raise SystemExit("panda-gym is not installed; run: pip install 'skill-serve[bullet]'")
+        raise UsageError("panda-gym is not installed; run: pip install 'skill-serve[bullet]'")
     rows = summarise(measure_all(config))
     headers = ["environment", "cores", "processes x threads", "steps/s best", "median",
                "per CPU s", "x panda-gym", "x per CPU s"]  # fmt: skip

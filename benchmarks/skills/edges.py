@@ -34,6 +34,7 @@ from skill_robots.tasks.tabletop.goal_box import (
     edge_places,
 )
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
+from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.tabletop import takes_goals
 from skill_runtime.policy import OnnxPolicy
 
@@ -105,9 +106,9 @@ def checked(path: Path) -> OnnxPolicy:
     try:
         check_fits_tabletop(policy.manifest)
     except UnsupportedPolicyError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     if not takes_goals(policy.manifest):
-        raise SystemExit(f"{path} takes no goals for the cube's x and y; give a policy that does")
+        raise UsageError(f"{path} takes no goals for the cube's x and y; give a policy that does")
     return policy
 
 

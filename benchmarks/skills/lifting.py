@@ -27,6 +27,7 @@ from skill_robots.tasks.policy import Policy
 from skill_robots.tasks.tabletop.metrics import skill_metrics
 from skill_robots.tasks.tabletop.rollouts import evaluation_skills, skill_rollouts
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
+from skill_runtime.console.flags import UsageError
 from skill_runtime.policy import OnnxPolicy
 
 NOMINAL = TabletopConfig(gripper=True)
@@ -59,7 +60,7 @@ def checked(path: Path) -> OnnxPolicy:
     """Opens a policy; exits with the reason if it does not drive the gripper by its width."""
     policy = open_policy(path)
     if not names_width(policy.manifest):
-        raise SystemExit(
+        raise UsageError(
             f"{path} does not drive the gripper by its width; train it with --task.gripper"
         )
     return policy

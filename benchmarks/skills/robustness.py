@@ -19,6 +19,7 @@ from benchmarks.lib.program import run_program
 from benchmarks.lib.ranges import PositiveInt, Seeds
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_robots.motion.policy_support import UnsupportedPolicyError
+from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.tabletop import EvaluationSettings, evaluate, total_steps
 
 GRAVITY = 9.81
@@ -106,7 +107,7 @@ def main(config: Config) -> None:
     try:
         found = measure(config)
     except UnsupportedPolicyError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     print_table(
         ["condition", "mu m g N", *(title for title, _ in COLUMNS.values())],
         [

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from skill_proto.arrays import Array
+from skill_proto.files.atomic_file import replace_text
 from skill_proto.validation_text import describe_errors
 
 from . import TrackerError
@@ -172,7 +173,7 @@ def write_camera_file(path: Path, content: CameraFile) -> None:
     """
     text = json.dumps(_FILE.dump_python(content, mode="json"), indent=2) + "\n"
     try:
-        path.write_text(text, encoding="utf-8")
+        replace_text(path, text)
     except OSError as error:
         raise TrackerError(f"cannot write {path}: {error}") from None
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from skill_proto.arrays import Array
+from skill_proto.files.atomic_file import replace_bytes
 from skill_robots.objects import CUBE_SIZE
 
 from . import TrackerError
@@ -100,10 +101,8 @@ def write_picture(path: Path, picture: Image) -> None:
         done, encoded = False, None
     if not done:
         raise TrackerError(f"{path.name!r} has no format for pictures. Fix: name it .png or .jpg")
-    draft = path.with_name(f".{path.name}.part")
     try:
-        draft.write_bytes(encoded.tobytes())
-        draft.replace(path)
+        replace_bytes(path, encoded.tobytes())
     except OSError as error:
         raise TrackerError(f"cannot write {path}: {error}") from None
 

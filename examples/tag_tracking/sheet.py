@@ -11,6 +11,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Literal
 
+from skill_proto.files.atomic_file import replace_bytes
 from skill_robots.objects import CUBE_SIZE
 
 from . import TrackerError
@@ -109,7 +110,7 @@ def write_sheet(path: Path, paper: Paper) -> None:
         TrackerError: the file cannot be written.
     """
     try:
-        path.write_bytes(pdf_of([cube_page(paper), table_page(paper)]))
+        replace_bytes(path, pdf_of([cube_page(paper), table_page(paper)]))
     except OSError as error:
         raise TrackerError(f"cannot write {path}: {error}") from None
 

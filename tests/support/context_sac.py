@@ -59,7 +59,9 @@ def transitions(*, there: list[list[bool]], steps: list[int]) -> Transitions:
         for k in range(window):
             arrivals[i, k, :2] = 0.01 if there[i][k] else 0.2 + 0.1 * k
         arrivals[i, steps[i] :] = arrivals[i, steps[i] - 1]  # as sampled at an episode's edge
-    brings = BringToGoal(0, 3, rest_height=0.02, success_radius=0.05)
+    brings = BringToGoal(
+        cube=0, cube_velocity=3, cube_from_end_effector=3, rest_height=0.02, success_radius=0.05
+    )
     reward, end = brings.reward(arrivals.flatten(0, 1), torch.zeros(n * window, 2))
     return Transitions(
         observation=torch.randn(n, 8, generator=generator),

@@ -194,7 +194,9 @@ def make_sac() -> Callable[..., ContextSac]:
             **{"encoder": EncoderConfig(size=4, hidden=8), **small, **settings}
         )
         rests = RestAtGoal(torch.eye(2), 0)
-        brings = BringToGoal(0, 3, rest_height=0.02, success_radius=0.05)
+        brings = BringToGoal(
+            cube=0, cube_velocity=3, cube_from_end_effector=3, rest_height=0.02, success_radius=0.05
+        )
         return ContextSac(
             config,
             brings if ends else rests,

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from skill_proto.arrays import Array
+from skill_runtime.console.flags import UsageError
 
 LINKS = 8
 """Links 0 to 7."""
@@ -26,14 +27,14 @@ def link_points(description: Path, robot: str, link: int) -> tuple[Array, Array]
     Both are in the frame of the link.
 
     Raises:
-        SystemExit: the checkout does not have the meshes.
+        UsageError: the checkout does not have the meshes.
     """
     folder = description / "meshes" / "robot_arms" / robot
     try:
         visual = collada_points(folder / "visual" / f"link{link}.dae")
         collision = stl_points(folder / "collision" / f"link{link}.stl")
     except (OSError, ValueError, AttributeError, ElementTree.ParseError) as error:
-        raise SystemExit(f"cannot read the meshes of {robot} link {link}: {error}") from None
+        raise UsageError(f"cannot read the meshes of {robot} link {link}: {error}") from None
     return visual, collision
 
 

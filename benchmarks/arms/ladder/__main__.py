@@ -78,7 +78,7 @@ class Table:
         entries: in the order of the table.
 
     Raises:
-        SystemExit: a policy file cannot be opened.
+        UsageError: a policy file cannot be opened.
     """
 
     def __init__(self, config: Config) -> None:
@@ -94,7 +94,7 @@ class Table:
         """Reads the episodes so far.
 
         Raises:
-            SystemExit: the episodes of a file have other settings, or it cannot be read.
+            UsageError: the episodes of a file have other settings, or it cannot be read.
         """
         return [self._row(entry) for entry in self.entries]
 
@@ -134,7 +134,7 @@ class Table:
 
         Raises:
             TimeUpError: the time of the run is over.
-            SystemExit: a file has episodes with other settings.
+            UsageError: a file has episodes with other settings.
         """
         pace = self.pace()
         for seed in self.config.seeds:
@@ -195,7 +195,7 @@ def main(config: Config) -> None:
     The table says which episodes are missing.
 
     Raises:
-        SystemExit: an option is refused, or a file has episodes with other settings.
+        UsageError: an option is refused, or a file has episodes with other settings.
         KeyboardInterrupt: the program was interrupted; the table is printed and written.
     """
     check(config)

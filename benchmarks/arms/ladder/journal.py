@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from benchmarks.arms.ladder.record import Record
+from skill_runtime.console.flags import UsageError
 
 Facts = dict[str, Any]
 """Settings, as JSON has them."""
@@ -33,7 +34,7 @@ class Journal:
         inconclusive: attempts that did not count.
 
     Raises:
-        SystemExit: the file has episodes with other settings, which the text names; another
+        UsageError: the file has episodes with other settings, which the text names; another
             program writes it; or it cannot be read or written.
     """
 
@@ -44,12 +45,12 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
-            raise SystemExit(f"cannot write {path}: {error}") from None
+            raise UsageError(f"cannot write {path}: {error}") from None
         try:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise SystemExit(f"another program writes {path}; wait until it ends") from None
+                raise UsageError(f"another program writes {path}; wait until it ends") from None
             whole = _whole_lines(path.read_bytes())
             os.ftruncate(self._file, len(whole))
             found, self.records, self.inconclusive = parse(path, whole)
@@ -98,7 +99,7 @@ def parse(path: Path, content: bytes) -> tuple[Facts | None, dict[int, Record], 
         The settings, None for an empty file; the episodes by number; the other attempts.
 
     Raises:
-        SystemExit: a line is not one of a journal.
+        UsageError: a line is not one of a journal.
     """
     facts: Facts | None = None
     records: dict[int, Record] = {}
@@ -114,7 +115,7 @@ def parse(path: Path, content: bytes) -> tuple[Facts | None, dict[int, Record], 
                 record = Record.from_json(entry)
                 records[record.episode] = record
         except (ValueError, TypeError, KeyError) as error:
-            raise SystemExit(f"{path}, line {number}: not a line of a ladder ({error})") from None
+            raise UsageError(f"{path}, line {number}: not a line of a ladder ({error})") from None
     return facts, records, inconclusive
 
 
@@ -122,22 +123,22 @@ def read(path: Path) -> tuple[Facts | None, dict[int, Record], int]:
     """Reads a journal without changing it, also while another program writes it.
 
     Raises:
-        SystemExit: the file cannot be read.
+        UsageError: the file cannot be read.
     """
     try:
         return parse(path, path.read_bytes())
     except OSError as error:
-        raise SystemExit(f"cannot read {path}: {error}") from None
+        raise UsageError(f"cannot read {path}: {error}") from None
 
 
 def check_facts(path: Path, found: Facts, wanted: Mapping[str, object]) -> None:
     """Compares the settings of a file with those of this run.
 
     Raises:
-        SystemExit: they differ; the text says in what.
+        UsageError: they differ; the text says in what.
     """
     if text := differences(found, json.loads(json.dumps(wanted))):
-        raise SystemExit(
+        raise UsageError(
             f"{path} has episodes with other settings: {text}; choose another --folder, or remove "
             "the file"
         )

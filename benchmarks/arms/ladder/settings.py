@@ -21,6 +21,7 @@ from skill_robots.franka_driver.config import DriverConfig
 from skill_robots.tasks.skill_aware.scripted import pick
 from skill_robots.tasks.tabletop.rollouts import GOAL_STEPS, evaluation_goals, evaluation_skills
 from skill_robots.tasks.tabletop.tabletop import TabletopConfig
+from skill_runtime.console.flags import UsageError
 from skill_runtime.evaluation.tabletop import takes_goals, takes_skills
 from skill_training.config import Weight
 from skill_training.run.provenance import version
@@ -147,15 +148,15 @@ def check(config: Config) -> None:
     """Refuses options that make no table.
 
     Raises:
-        SystemExit: an option is refused.
+        UsageError: an option is refused.
     """
     if config.episodes <= 0 or config.episodes % SETS or config.episodes > MAX_EPISODES:
-        raise SystemExit(
+        raise UsageError(
             f"--episodes takes a positive multiple of {SETS} up to {MAX_EPISODES}, because the "
             f"episodes are divided among {SETS} sets of skills; got {config.episodes}"
         )
     if config.hours < 0.0 or config.minutes < 0.0:
-        raise SystemExit("--hours and --minutes take no negative times")
+        raise UsageError("--hours and --minutes take no negative times")
     for model in config.models:
         if model != PICK and not Path(model).is_file():
-            raise SystemExit(f"no policy file {model}")
+            raise UsageError(f"no policy file {model}")

@@ -34,6 +34,7 @@ from skill_robots.franka.specs import PANDA
 from skill_robots.motion.action import ActionConfig
 from skill_robots.motion.inverse_kinematics import inverse_kinematics
 from skill_robots.objects import CUBE_SIZE
+from skill_runtime.console.flags import UsageError
 
 CAMERA_SETS = (
     ("front left",),
@@ -236,7 +237,7 @@ def main(config: Config) -> None:
     try:
         scene = TagScene(SceneConfig(cameras=ALL_CAMERAS, size=config.size, seed=config.seed))
     except NoRendererError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     random = np.random.default_rng(config.seed)
     observer = Observer(scene, cube_corners())
     truths = [random_truth(random) for _ in range(config.scenes)]

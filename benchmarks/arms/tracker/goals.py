@@ -37,6 +37,7 @@ from skill_robots.tasks.tabletop.metrics import goal_metrics
 from skill_robots.tasks.tabletop.rollouts import GOAL_STEPS, evaluation_goals
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S, Tabletop, TabletopConfig
 from skill_robots.tasks.tabletop.trajectories import GoalTrajectories
+from skill_runtime.console.flags import UsageError
 from skill_runtime.control.object_tracker import ObjectTracker, TrackConfig
 from skill_runtime.policy import OnnxPolicy
 
@@ -190,7 +191,7 @@ def main(config: Config) -> None:
             SceneConfig(cameras=config.cameras, size=config.size, seed=config.seeds[0])
         )
     except NoRendererError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     kinds: Sequence[tuple[Poses, TagScene | None]] = (
         ("exact", None),
         ("exact, late", None),

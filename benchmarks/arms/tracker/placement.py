@@ -30,6 +30,7 @@ from benchmarks.lib.report import print_table, write_json
 from skill_proto.arrays import Array
 from skill_robots.tasks.tabletop.rollouts import evaluation_goals
 from skill_robots.tasks.tabletop.tabletop import Tabletop, TabletopConfig
+from skill_runtime.console.flags import UsageError
 from skill_runtime.policy import OnnxPolicy
 
 PUSH_STEPS = 100
@@ -103,7 +104,7 @@ def main(config: Config) -> None:
     try:
         scene = TagScene(SceneConfig(cameras=names))
     except NoRendererError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     seen = seen_by(scene, instants(policy, config))
     scene.close()
     single = dict(zip(names, seen.mean(axis=0).tolist(), strict=True))

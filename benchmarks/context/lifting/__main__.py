@@ -38,6 +38,7 @@ from benchmarks.lib.ranges import PositiveInt, Seeds
 from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_robots.worlds.lift.config import MASSES, LiftConfig
 from skill_robots.worlds.world import Split
+from skill_runtime.console.flags import UsageError
 
 Scores = dict[str, float]
 
@@ -125,7 +126,7 @@ def _cell(row: list[Scores], column: str) -> str:
 def main(config: Config) -> None:
     """Measures, prints the tables and writes the result."""
     if min(config.episodes, len(config.seeds)) < 1:
-        raise SystemExit("--episodes must be 1 or more, and --seeds one or more")
+        raise UsageError("--episodes must be 1 or more, and --seeds one or more")
     runs = {
         name: [RunPolicy(path) for path in paths]
         for name, paths in named(config.runs, "DIR").items()

@@ -10,6 +10,7 @@ import torch
 from benchmarks.context.lifting.episodes import Taken
 from skill_robots.worlds.lift.config import LIFT, LiftConfig
 from skill_robots.worlds.lift.world import LiftWorld, lift_spec
+from skill_runtime.console.flags import UsageError
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.collection.context_scenes import ContextScenes
 from skill_training.errors import TrainingError
@@ -34,7 +35,7 @@ class RunPolicy:
         task: The world of the run.
 
     Raises:
-        SystemExit: there is no such run, or it is one of another world.
+        UsageError: there is no such run, or it is one of another world.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -43,16 +44,16 @@ class RunPolicy:
             config = run.config()
             state = checkpoint.load(run.checkpoint)["learner"]
         except TrainingError as error:
-            raise SystemExit(str(error)) from None
+            raise UsageError(str(error)) from None
         if not isinstance(config, ContextConfig) or not isinstance(config.task, LiftConfig):
-            raise SystemExit(
+            raise UsageError(
                 f"{directory} is no run of skill-train context --world {LIFT}; name one"
             )
         self.task = config.task
         self._inferred = config.algorithm.knowledge == "inferred"
         self._quantities = HiddenQuantities.from_state_dict(state["quantities"])
         if config.task.episode_steps < FULL_STEPS:
-            raise SystemExit(
+            raise UsageError(
                 f"{directory} has episodes of {config.task.episode_steps} steps, and the scores "
                 f"need {FULL_STEPS}; name a run without --task.episode-steps"
             )

@@ -40,6 +40,7 @@ from benchmarks.lib.report import print_table, seed_text, write_json
 from skill_proto.arrays import Array
 from skill_robots.tasks.skill_aware.task import SKILL_AWARE
 from skill_robots.tasks.tabletop.task import TABLETOP
+from skill_runtime.console.flags import UsageError
 from skill_runtime.policy import OnnxPolicy
 from skill_runtime.policy.outside_monitor import window_steps
 from skill_runtime.policy.when_outside import knows_distance
@@ -101,7 +102,7 @@ def main(config: Config) -> None:
 def measure(policy: OnnxPolicy, config: Config) -> dict[str, Separation]:
     """Returns the separation of each condition; that of the inside itself comes first."""
     if not knows_distance(policy.manifest):
-        raise SystemExit(
+        raise UsageError(
             f"{policy.path} has no context distance. Name a policy with an encoder, such as "
             "models/goal_panda.onnx"
         )
@@ -145,7 +146,7 @@ def world_of(policy: OnnxPolicy) -> Scenes:
     plant = policy.manifest.plant
     task = "none" if plant is None else policy.manifest.arm_plant.task
     if task not in WORLDS:
-        raise SystemExit(
+        raise UsageError(
             f"{policy.path} was trained in the task {task!r}; this benchmark knows the scenes of "
             f"{' and '.join(WORLDS)} only"
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from skill_proto.manifest import PolicyManifest
 from skill_robots.tasks.tabletop.tabletop import CONTROL_PERIOD_S
+from skill_runtime.console.flags import UsageError
 
 Interval = tuple[float, float]
 
@@ -47,11 +48,11 @@ def inside(manifest: PolicyManifest) -> Side:
     """Returns the trained range of a policy.
 
     Raises:
-        SystemExit: the manifest has no range of mass or friction.
+        UsageError: the manifest has no range of mass or friction.
     """
     ranges = {name: (span.low, span.high) for name, span in manifest.trained_on.items()}
     if not {"cube_mass", "cube_table_friction"} <= set(ranges):
-        raise SystemExit(
+        raise UsageError(
             f"{manifest.name}: the manifest has no range of cube_mass and cube_table_friction in "
             "trained_on. Name a policy that was trained on ranges, such as models/goal_panda.onnx"
         )

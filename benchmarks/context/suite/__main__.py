@@ -23,6 +23,7 @@ from benchmarks.discovery.comparison.study import report_failures, split_words
 from benchmarks.lib.program import run_program
 from benchmarks.lib.ranges import Count, PositiveInt, Some
 from benchmarks.lib.report import write_json
+from skill_runtime.console.flags import UsageError
 from skill_training.cli import check, config_of
 from skill_training.errors import TrainingError
 from skill_training.sweep.execution import Place, run_missing
@@ -66,7 +67,7 @@ def refuse_unknown(config: Config) -> None:
     for name, choices in known.items():
         wrong = [one for one in getattr(config, name) if one not in choices]
         if wrong:
-            raise SystemExit(f"--{name} takes some of {', '.join(choices)}; got {', '.join(wrong)}")
+            raise UsageError(f"--{name} takes some of {', '.join(choices)}; got {', '.join(wrong)}")
 
 
 def run_world(world: str, config: Config, common: list[str]) -> tuple[Scored, list[str]]:
@@ -84,7 +85,7 @@ def run_world(world: str, config: Config, common: list[str]) -> tuple[Scored, li
             failures = run_missing(runs, {"algorithm": None}, place, config_of, check)
         return scored(world, folder, runs), failures
     except TrainingError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
 
 
 def main(config: Config, common: list[str]) -> None:

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from benchmarks.discovery.comparison.rows import Row
 from benchmarks.lib.inputs import numbers
 from skill_proto.files.atomic_file import replace_text
+from skill_runtime.console.flags import UsageError
 from skill_training.cli import config_of
 from skill_training.config import TrainConfig
 from skill_training.device import configure_matmul
@@ -55,7 +56,7 @@ def equal_compute(
         try:
             costs |= {commands[key]: found for key, found in measure(missing, flags).items()}
         except TrainingError as error:
-            raise SystemExit(str(error)) from None
+            raise UsageError(str(error)) from None
         folder.mkdir(parents=True, exist_ok=True)
         replace_text(folder / COSTS, json.dumps(costs, indent=2) + "\n")
     reference = costs[commands[trained[0].key]] * env_steps

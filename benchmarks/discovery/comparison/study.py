@@ -24,6 +24,7 @@ from benchmarks.lib.inputs import numbers
 from benchmarks.lib.ranges import Count, PositiveInt
 from skill_proto.files.atomic_file import replace_text
 from skill_robots.worlds.registry import TABLETOP, WorldConfig, world_name
+from skill_runtime.console.flags import UsageError
 from skill_training.cli import check, config_of
 from skill_training.errors import TrainingError
 from skill_training.recipes.discovery.config import SkillConfig
@@ -99,10 +100,10 @@ def choose(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
     known = {row.key: row for row in rows}
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise SystemExit(f"--rows names {', '.join(twice)} twice; give each row once")
+        raise UsageError(f"--rows names {', '.join(twice)} twice; give each row once")
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise SystemExit(f"there is no row {', '.join(unknown)}; choose from {', '.join(known)}")
+        raise UsageError(f"there is no row {', '.join(unknown)}; choose from {', '.join(known)}")
     return [known[name] for name in names] if names else list(rows)
 
 
@@ -153,7 +154,7 @@ def run_study(
             failures = run_missing(runs, {"algorithm": None}, place, config_of, check)
         jobs = _jobs(options, chosen, runs, flags, eval_seeds)
     except TrainingError as error:
-        raise SystemExit(str(error)) from None
+        raise UsageError(str(error)) from None
     failures += _score(options, jobs)
     return [_collect(options, row, runs, jobs, len(seeds)) for row in chosen], failures
 
@@ -174,7 +175,7 @@ def _refuse_overlap(rows: Sequence[Row], flags: Sequence[str]) -> None:
         names = flag_names(row.variant(flags).flags)
         twice = sorted({f"--{name}" for name in names if names.count(name) > 1})
         if twice:
-            raise SystemExit(
+            raise UsageError(
                 f"{', '.join(twice)} is set for the row {row.key} already; leave it out, or choose "
                 "other --rows"
             )

@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.serving.act.bare_policy import BarePolicy
 from benchmarks.serving.act.peer import Peer, announce, free_port, server
 from skill_proto.arrays import Float32Array
+from skill_runtime.console.flags import UsageError
 
 REVISION = "15a9616a00943ada6c20a0f158e3adb39df2ccac"
 """Revision of Physical-Intelligence/openpi, of 15 June 2026."""
@@ -92,14 +93,15 @@ def fetch(folder: Path, checkout: Path | None) -> str:
         Digest of the server file.
 
     Raises:
-        SystemExit: One of them cannot be had; the text says how to give it.
+        UsageError: The checkout does not have the server file.
+        SystemExit: One of them cannot be downloaded; the text says how to go on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / Path(SERVER_FILE).name
     if checkout is not None:
         source = checkout / SERVER_FILE
         if not source.is_file():
-            raise SystemExit(f"{source} does not exist; give a checkout of openpi with --openpi")
+            raise UsageError(f"{source} does not exist; give a checkout of openpi with --openpi")
         target.write_bytes(source.read_bytes())
     elif not target.is_file():
         try:

@@ -25,7 +25,7 @@ from skill_runtime.console.flags import UsageError, check_number
 def main(config: Loaded | Soak) -> None:
     """Measures, prints the tables and writes the result."""
     if not config.model.is_file():
-        raise SystemExit(f"{config.model} is no file; name a policy file: --model FILE")
+        raise UsageError(f"{config.model} is no file; name a policy file: --model FILE")
     try:
         check_number("minutes", config.minutes, 0.1, 10_000.0, unit="min")
         check_number("servo-rate", config.servo_rate, 100.0, 2000.0, unit="Hz")
@@ -35,7 +35,7 @@ def main(config: Loaded | Soak) -> None:
             loaded.run(config)
         else:
             soak.run(config)
-    except (UsageError, NeverHappenedError) as error:
+    except NeverHappenedError as error:
         raise SystemExit(str(error)) from None
 
 

@@ -52,6 +52,7 @@ from benchmarks.serving.failures.server_failures import (
     stop_listener_killed,
     stop_listener_stopped,
 )
+from skill_runtime.console.flags import UsageError
 
 FAILURES: dict[str, Callable[[Path], Outcome]] = {
     scenario.__name__.replace("_", "-"): scenario
@@ -122,9 +123,9 @@ def main(config: Config) -> None:
     """Causes the failures, prints the table and writes the result."""
     unknown = set(config.only) - set(FAILURES)
     if unknown:
-        raise SystemExit(f"--only takes {', '.join(FAILURES)}; got {', '.join(sorted(unknown))}")
+        raise UsageError(f"--only takes {', '.join(FAILURES)}; got {', '.join(sorted(unknown))}")
     if not config.model.is_file():
-        raise SystemExit(f"{config.model} is no file; name a policy file: --model FILE")
+        raise UsageError(f"{config.model} is no file; name a policy file: --model FILE")
     outcomes: list[Outcome] = []
     for name in config.only or FAILURES:
         print(f"{name} ...", flush=True)

@@ -38,6 +38,7 @@ from benchmarks.serving.hostile.campaign import Campaign
 from benchmarks.serving.hostile.contract import Verdict, judge
 from benchmarks.serving.hostile.losses import LOSSES, Loss, combined, lose
 from benchmarks.serving.hostile.rig import Server
+from skill_runtime.console.flags import UsageError
 
 LOSS_SHARE = 1 / 12
 """Share of the repeats for the loss of a process."""
@@ -170,9 +171,9 @@ def main(config: Config) -> int:
     unknown = set(config.attacks) - {*ATTACKS, *LOSSES}
     if unknown:
         names = ", ".join((*ATTACKS, *LOSSES))
-        raise SystemExit(f"--attacks takes {names}; got {', '.join(sorted(unknown))}")
+        raise UsageError(f"--attacks takes {names}; got {', '.join(sorted(unknown))}")
     if not config.model.is_file():
-        raise SystemExit(f"{config.model} is no file; name a policy file: --model FILE")
+        raise UsageError(f"{config.model} is no file; name a policy file: --model FILE")
     try:
         chosen = config.attacks or (*ATTACKS, *LOSSES)
         verdicts = attack_all(config, [name for name in chosen if name in ATTACKS])

@@ -21,7 +21,6 @@ from benchmarks.serving.load.lost import Lost
 from benchmarks.serving.load.robots import Robots
 from benchmarks.serving.load.search import GeneratorError
 from benchmarks.serving.load.services import ServiceError
-from skill_runtime.console.flags import UsageError
 
 
 def main(config: Robots | Lost | Inference) -> None:
@@ -30,7 +29,7 @@ def main(config: Robots | Lost | Inference) -> None:
     try:
         config.check()
         config.run()
-    except (UsageError, ServiceError, GeneratorError) as error:
+    except (ServiceError, GeneratorError) as error:
         raise SystemExit(str(error)) from None
 
 

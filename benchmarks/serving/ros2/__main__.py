@@ -29,6 +29,7 @@ from benchmarks.serving.ros2.environment import NoRosError, ros_environment
 from benchmarks.serving.ros2.processes import CRISP, JOINTS, POSE, RosPeer, pose, running_node
 from skill_proto.messages import Telemetry
 from skill_runtime.client import ClientError, SkillClient
+from skill_runtime.console.flags import UsageError
 
 Sample = Sequence[float]
 """Time [s], target (3) [m], end effector (3) [m]."""
@@ -63,7 +64,7 @@ def main(config: Config) -> None:
     try:
         measure(config)
     except NoRosError as error:
-        raise SystemExit(f"benchmarks.serving.ros2: {error}") from None
+        raise UsageError(f"benchmarks.serving.ros2: {error}") from None
 
 
 def measure(config: Config) -> None:

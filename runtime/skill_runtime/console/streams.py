@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _FIXES = {
-    errno.ENOSPC: "free some space, or send the output elsewhere",
-    errno.EDQUOT: "free some space, or send the output elsewhere",
-    errno.EFBIG: "raise the limit of 'ulimit -f', or send the output elsewhere",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit of 'ulimit -f'",
 }
 
 
@@ -29,11 +29,14 @@ class OutputError(Exception):
     Args:
         target: The file or the stream.
         error: The error of the operating system.
+        elsewhere: What the user can do instead of a repair.
     """
 
-    def __init__(self, target: str, error: OSError) -> None:
-        number = 0 if error.errno is None else error.errno
-        fix = _FIXES.get(number, "send the output elsewhere")
+    def __init__(
+        self, target: str, error: OSError, elsewhere: str = "give the path of another file"
+    ) -> None:
+        repair = _FIXES.get(error.errno or 0)
+        fix = elsewhere if repair is None else f"{repair}, or {elsewhere}"
         super().__init__(f"cannot write {target}: {error.strerror or error}; {fix}")
 
 
@@ -116,7 +119,7 @@ class _Checked(io.FileIO):
             raise ReaderGoneError(*error.args) from None
         except OSError as error:
             self._failed = True
-            raise OutputError("standard output", error) from None
+            raise OutputError("standard output", error, "send the output elsewhere") from None
 
 
 class _Quiet(io.FileIO):

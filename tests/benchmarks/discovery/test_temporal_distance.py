@@ -15,6 +15,7 @@ from tests.support.policy_files import push_manifest
 
 from skill_proto.arrays import Array
 from skill_proto.plant import SimulatedWorld
+from skill_runtime.console.flags import UsageError
 
 
 def rollouts(phi: Array, alive: list[int] | None = None) -> Rollouts:
@@ -50,7 +51,7 @@ def test_states_after_the_end_of_an_episode_do_not_count() -> None:
     path = np.arange(10.0)[None, :, None].repeat(2, axis=0)
     steps, _ = pair_distances(rollouts(path, [3, 1]))
     assert steps.tolist() == [1, 1, 2]
-    with pytest.raises(SystemExit, match="too short"):
+    with pytest.raises(UsageError, match="too short"):
         measure(*pair_distances(rollouts(path, [1, 1])))
 
 
@@ -80,5 +81,5 @@ REACHER = "gymnasium:Reacher-v5"
 )
 def test_a_policy_file_chooses_no_code(settings: dict[str, object], text: str) -> None:
     world = SimulatedWorld(name=REACHER, episode_steps=50, settings=settings)
-    with pytest.raises(SystemExit, match=text):
+    with pytest.raises(UsageError, match=text):
         world_of(push_manifest().model_copy(update={"world": world}))

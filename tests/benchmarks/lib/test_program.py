@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tyro
 from benchmarks.lib.program import checked, run_program
 from benchmarks.lib.ranges import Count, PositiveInt, PositiveRange, Seeds, Some, range_errors
 
@@ -124,6 +125,19 @@ def test_the_advice_of_an_interrupted_sweep_is_kept(capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == (
         "interrupted by SIGINT; the same command continues the sweep\n"
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    film: tyro.conf.Positional[Path]
+    json: Path | None = None
+
+
+def test_a_result_without_a_flag_is_named_by_its_argument(tmp_path: Path) -> None:
+    link = tmp_path / "film.gif"
+    link.symlink_to(tmp_path / "film.json")
+    with pytest.raises(UsageError, match=r"^--json .*film\.json is the file of FILM; name another"):
+        checked(Film(film=link, json=tmp_path / "film.json"))
 
 
 def test_files_to_write_are_checked_before_the_work(tmp_path: Path) -> None:

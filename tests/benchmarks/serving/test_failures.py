@@ -26,6 +26,7 @@ from benchmarks.serving.failures.outcome import (
 from benchmarks.serving.failures.rig import Rig
 from benchmarks.serving.failures.server_failures import LISTENER_SILENCE_S, SERVED_AGAIN_S
 
+from skill_runtime.console.flags import UsageError
 from skill_runtime.server.stop_reader import ANSWERS_NOT, STARTED_AGAIN
 
 ALLOWANCE_S = 1.0
@@ -253,7 +254,7 @@ def test_the_benchmark_names_a_missing_privilege(
     ],
 )
 def test_invalid_options_are_explained(config: Config, words: str) -> None:
-    with pytest.raises(SystemExit, match=words):
+    with pytest.raises(UsageError, match=words):
         main(config)
 
 

@@ -19,6 +19,8 @@ from benchmarks.serving.hostile.results import Repeat, Result, late_ticks, longe
 from benchmarks.serving.hostile.rig import CONTROLLER, Memory
 from benchmarks.serving.hostile.zmtp import RawPeer, message
 
+from skill_runtime.console.flags import UsageError
+
 MOVES = ATTACKS["hellos-8"]
 STOPS = ATTACKS["hard-stops"]
 
@@ -164,5 +166,5 @@ def test_the_program_attacks_a_real_server(policy_file: Path, tmp_path: Path) ->
 
 
 def test_an_unknown_attack_is_named() -> None:
-    with pytest.raises(SystemExit, match="got absent"):
+    with pytest.raises(UsageError, match="got absent"):
         main(Config(attacks=("absent",)))

@@ -12,6 +12,8 @@ from benchmarks.serving.commanded_server import choose_command, serve
 from benchmarks.serving.failures.client_process import NeverHappenedError
 from benchmarks.serving.revisions import Config, Measurement, compare, main, measure
 
+from skill_runtime.console.flags import UsageError
+
 PROGRAM = str(Path(sys.executable).parent / "skill-serve")
 
 ANY = Measurement(
@@ -57,7 +59,7 @@ def test_a_policy_without_skills_gets_a_goal() -> None:
     ],
 )
 def test_invalid_options_are_explained(config: Config, words: str) -> None:
-    with pytest.raises(SystemExit, match=words):
+    with pytest.raises(UsageError, match=words):
         main(config)
 
 

@@ -11,6 +11,7 @@ from benchmarks.skill_aware.scores import Score, read_scores
 from benchmarks.skill_aware.table import gain
 
 from skill_robots.tasks.skill_aware.benchmark import CELLS, SPLITS, Cell, cell_name
+from skill_runtime.console.flags import UsageError
 
 CELL = Cell(5.0, 30.0)
 
@@ -50,9 +51,9 @@ def test_scores_are_read_by_name_and_averaged_over_the_cells_of_a_split(tmp_path
 def test_a_file_that_lacks_cells_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "scores.json"
     path.write_text(json.dumps({"cells": {cell_name(CELL): 1.0}}))
-    with pytest.raises(SystemExit, match="lacks the cells"):
+    with pytest.raises(UsageError, match="lacks the cells"):
         read_scores([f"a={path}"])
-    with pytest.raises(SystemExit, match="has no part 'policies'"):
+    with pytest.raises(UsageError, match="has no part 'policies'"):
         read_scores([f"a={path}#policies/pick"])
 
 
@@ -61,7 +62,7 @@ def test_a_success_that_is_no_share_is_refused(tmp_path: Path, value: object) ->
     path = tmp_path / "scores.json"
     cells: dict[str, object] = {cell_name(cell): 0.5 for cell in CELLS}
     path.write_text(json.dumps({"cells": cells | {cell_name(CELL): value}}))
-    with pytest.raises(SystemExit, match="not a number from 0 to 1"):
+    with pytest.raises(UsageError, match="not a number from 0 to 1"):
         read_scores([f"a={path}"])
 
 
@@ -72,12 +73,12 @@ def test_a_count_of_episodes_that_is_no_positive_integer_is_refused(
     path = tmp_path / "scores.json"
     cells = {cell_name(cell): 0.5 for cell in CELLS}
     path.write_text(json.dumps({"cells": cells, "settings": {"episodes": count}}))
-    with pytest.raises(SystemExit, match="not a positive integer"):
+    with pytest.raises(UsageError, match="not a positive integer"):
         read_scores([f"a={path}"])
 
 
 def test_cells_and_settings_that_are_no_objects_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "scores.json"
     path.write_text(json.dumps({"cells": [1], "settings": 3}))
-    with pytest.raises(SystemExit, match="lacks the cells"):
+    with pytest.raises(UsageError, match="lacks the cells"):
         read_scores([f"a={path}"])

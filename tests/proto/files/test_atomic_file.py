@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +23,36 @@ def test_a_file_is_created_and_replaced(tmp_path: Path) -> None:
     replace_bytes(path, b"new")
     assert path.read_bytes() == b"new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_replaced_file_keeps_its_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "authorized_keys"
+    path.write_text("old")
+    path.chmod(0o640)
+    replace_text(path, "new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    replace_text(path, "private", 0o600)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_private_file_is_private_while_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes: list[int] = []
+
+    def note_mode(descriptor: int) -> None:
+        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+
+    monkeypatch.setattr(os, "fsync", note_mode)
+    written = Path.write_bytes
+
+    def note_and_write(path: Path, data: bytes) -> int:
+        modes.append(stat.S_IMODE(path.stat().st_mode))
+        return written(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", note_and_write)
+    replace_text(tmp_path / "authorized_keys", "private", 0o600)
+    assert modes == [0o600, 0o600]
 
 
 def test_on_a_full_disk_the_old_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,9 @@ def test_the_share_of_hindsight_goals(make_episodes: MakeEpisodes) -> None:
     assert float(own.float().mean()) == pytest.approx(0.6, abs=0.04)
 
 
-BRINGS = BringToGoal(0, 3, rest_height=0.02, success_radius=0.055)
+BRINGS = BringToGoal(
+    cube=0, cube_velocity=3, cube_from_end_effector=3, rest_height=0.02, success_radius=0.055
+)
 
 
 def _brought(make_episodes: MakeEpisodes, goal_step: int) -> Episodes:
@@ -98,7 +100,14 @@ def test_steps_behind_the_end_of_an_episode_are_not_drawn(make_episodes: MakeEpi
 def test_an_episode_that_ends_with_a_slow_cube_has_steps_at_the_goal(
     make_episodes: MakeEpisodes,
 ) -> None:
-    slow = BringToGoal(0, 3, rest_height=0.02, success_radius=0.055, end_speed=0.1, cube_velocity=3)
+    slow = BringToGoal(
+        cube=0,
+        cube_velocity=3,
+        cube_from_end_effector=3,
+        rest_height=0.02,
+        success_radius=0.055,
+        end_speed=0.1,
+    )
     episodes = _brought(make_episodes, goal_step=9)
     episodes.observation[..., 3:6] = 0.0
     episodes.observation[:, :8, 3] = 0.2  # at the goal from place 4 on, slow from place 8 on

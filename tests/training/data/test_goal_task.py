@@ -141,7 +141,9 @@ def test_the_achieved_goal_is_reached_by_its_observation() -> None:
 
 
 def test_a_policy_stops_when_the_cube_is_at_the_goal() -> None:
-    task = BringToGoal(0, 3, rest_height=0.02, success_radius=0.05)
+    task = BringToGoal(
+        cube=0, cube_velocity=3, cube_from_end_effector=3, rest_height=0.02, success_radius=0.05
+    )
     # 4 cm beside it; 3 cm beside it and as far above; 6 cm beside it.
     cube = torch.tensor([[0.04, 0.0, 0.02], [0.03, 0.0, 0.05], [0.06, 0.0, 0.02]])
     observation = torch.cat((cube, torch.zeros(3, 3)), dim=1)

@@ -43,6 +43,15 @@ def test_a_picture_is_written(tiny_config: TinyConfig, tmp_path: Path) -> None:
     assert out.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_picture_through_a_link_keeps_the_link(tiny_config: TinyConfig, tmp_path: Path) -> None:
+    run = _run(tmp_path / "a", tiny_config(), 3)
+    out, target = tmp_path / "latest.png", tmp_path / "curves.png"
+    out.symlink_to(target)
+    plot_runs([run], out)
+    assert out.is_symlink()
+    assert target.read_bytes().startswith(b"\x89PNG")
+
+
 def test_any_logged_curve_can_be_drawn(tiny_config: TinyConfig, tmp_path: Path) -> None:
     run = _run(tmp_path / "a", tiny_config(), 3)
     out = tmp_path / "curves.png"

@@ -67,8 +67,8 @@ class GoalsWorld:
 
     def reset(self, ids: Ids | None = None) -> Array:
         """Starts an episode in the scenes ``ids``, with new goals."""
-        observation = self._world.reset(ids)
         ids = ids_to_reset(ids, self.n)
+        observation = self._world.reset(ids)
         self.goals[ids] = self._draw(len(ids))
         self._steps[ids] = 0
         self._within[ids] = 0

@@ -82,8 +82,8 @@ class HurdlesWorld:
 
     def reset(self, ids: Ids | None = None) -> Array:
         """Starts an episode in the scenes ``ids``."""
-        observation = self._body.reset(ids)
         ids = ids_to_reset(ids, self.n)
+        observation = self._body.reset(ids)
         self._steps[ids] = 0
         self._left[ids] = hurdles_left(self._foot())[ids]
         self._at_start[ids] = self._left[ids]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Annotated, Protocol
 
 from tyro.conf import Positional, arg, subcommand
 
+from skill_proto.files.atomic_file import replace_text
 from skill_runtime.security.authorized_keys import check_name, read
 from skill_runtime.security.config import Client
 from skill_runtime.security.keys import (
@@ -189,16 +189,8 @@ def _rewrite(path: Path, kept: Iterable[str], added: Iterable[str]) -> None:
         KeyFileError: It cannot be written.
     """
     make_folder(path.parent)
+    text = "".join(f"{line}\n" for line in (*kept, *added))
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write("".join(f"{line}\n" for line in (*kept, *added)))
-                file.flush()
-                os.fsync(descriptor)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        replace_text(path, text, 0o600)
     except OSError as error:
         raise KeyFileError(f"{path} cannot be written: {error.strerror}") from None

@@ -12,6 +12,7 @@ from benchmarks.arms.geometry.collision_shapes import fit, shape_distance, shape
 from benchmarks.arms.geometry.published_meshes import collada_points, link_points, stl_points
 
 from skill_proto.arrays import Array
+from skill_runtime.console.flags import UsageError
 
 SHAPES = """
 <mujoco><worldbody><body name="panda_link0">
@@ -87,5 +88,5 @@ def test_meshes_are_read_in_the_frame_of_the_link(tmp_path: Path) -> None:
     assert sorted(collision.tolist()) == sorted(np.eye(3).tolist())
     assert collada_points(folder / "visual" / "link0.dae").shape == (2, 3)
     assert stl_points(folder / "collision" / "link0.stl").shape == (3, 3)
-    with pytest.raises(SystemExit, match="cannot read the meshes of fer link 1"):
+    with pytest.raises(UsageError, match="cannot read the meshes of fer link 1"):
         link_points(tmp_path, "fer", 1)

@@ -12,6 +12,8 @@ import pytest
 from benchmarks.arms.ladder.journal import Journal, read
 from benchmarks.arms.ladder.record import Record
 
+from skill_runtime.console.flags import UsageError
+
 FACTS = {"rung": "fr3", "speed": 0.8, "driver.force": (150.0, 90.0), "model_sha256": "abc"}
 
 WRITER = """
@@ -64,7 +66,7 @@ def test_a_killed_program_loses_no_finished_episode(tmp_path: Path) -> None:
     try:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "written\n"
-        with pytest.raises(SystemExit, match="another program writes"):
+        with pytest.raises(UsageError, match="another program writes"):
             Journal(path, FACTS)
         assert set(read(path)[1]) == {0, 1, 2}  # a table may read it meanwhile
     finally:
@@ -98,7 +100,7 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
         journal.add(record(0))
     before = path.read_bytes()
     wanted = {**FACTS, "model_sha256": "def", "libfranka": "0.21"}
-    with pytest.raises(SystemExit, match="other settings") as caught:
+    with pytest.raises(UsageError, match="other settings") as caught:
         Journal(path, wanted)
     text = str(caught.value)
     assert "model_sha256 abc in the file, def in this run" in text
@@ -110,5 +112,5 @@ def test_other_settings_are_refused_by_name(tmp_path: Path) -> None:
 def test_a_foreign_file_is_refused_with_the_line(tmp_path: Path) -> None:
     path = tmp_path / "e.jsonl"
     path.write_text('{"rung": "fr3"}\n{"episode": 0}\n')
-    with pytest.raises(SystemExit, match=r"e\.jsonl, line 2: not a line of a ladder"):
+    with pytest.raises(UsageError, match=r"e\.jsonl, line 2: not a line of a ladder"):
         Journal(path, {"rung": "fr3"})

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +17,10 @@ from benchmarks.arms.ladder.__main__ import Table, main
 from benchmarks.arms.ladder.settings import Config
 from benchmarks.arms.scripted_pick import PICK, ScriptedPick
 from benchmarks.arms.simulated_rung import SimulatedRung
+from tests.support.children import child_process
+from tests.support.served import DEADLINE_S
 
+from skill_runtime.console.flags import UsageError
 from skill_runtime.control.arm_controller import ArmController
 from skill_runtime.policy import OnnxPolicy
 
@@ -95,11 +102,31 @@ def test_a_second_run_goes_on_with_the_missing_episodes(
     assert len(entry["wilson_95"]["goal_share_5cm"]) == 2
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_with_its_table(tmp_path: Path, number: signal.Signals) -> None:
+    words = ["--models", PICK, "--rungs", "mujoco", "--episodes", "400", "--seeds", "100"]
+    command = [sys.executable, "-m", "benchmarks.arms.ladder", *words, "--folder", str(tmp_path)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with child_process(command, **pipes) as process:
+        deadline = time.monotonic() + DEADLINE_S
+        while sum(len(path.read_text().splitlines()) for path in tmp_path.glob("*.jsonl")) < 3:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 128 + number, errors
+    assert errors.splitlines()[-1] == (
+        f"interrupted by {number.name}; the next run goes on from here"
+    )
+    assert "of 400" in output
+
+
 def test_another_speed_is_refused_by_name(tmp_path: Path) -> None:
     small = config(tmp_path, models=(PICK,))
     main(small)
     for table in (False, True):
-        with pytest.raises(SystemExit, match=r"speed 0\.8 in the file, 0\.5 in this run"):
+        with pytest.raises(UsageError, match=r"speed 0\.8 in the file, 0\.5 in this run"):
             main(replace(small, speed=0.5, table=table))
 
 
@@ -114,10 +141,10 @@ def test_the_limit_of_time_ends_a_run_cleanly(
 
 @pytest.mark.parametrize("episodes", [0, -4, 2, 10, 20_000])
 def test_episodes_that_do_not_fill_the_sets_are_refused(tmp_path: Path, episodes: int) -> None:
-    with pytest.raises(SystemExit, match=f"a positive multiple of 4 .* got {episodes}"):
+    with pytest.raises(UsageError, match=f"a positive multiple of 4 .* got {episodes}"):
         main(config(tmp_path, episodes=episodes))
 
 
 def test_a_missing_policy_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"no policy file models/none\.onnx"):
+    with pytest.raises(UsageError, match=r"no policy file models/none\.onnx"):
         main(config(tmp_path, models=("models/none.onnx",)))

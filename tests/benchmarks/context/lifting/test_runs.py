@@ -16,6 +16,7 @@ from tests.support.training_runs import start_run
 from skill_robots.worlds.lift.config import LiftConfig
 from skill_robots.worlds.lift.world import LiftWorld
 from skill_robots.worlds.varied.world import VariedConfig
+from skill_runtime.console.flags import UsageError
 from skill_training.algorithms.context_sac_config import Knowledge
 from skill_training.config import TrainConfig
 from skill_training.recipes.context.config import ContextConfig, default_context_config
@@ -67,7 +68,7 @@ def test_episodes_are_those_of_the_recipes_own_evaluation(
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(SystemExit) as exit_info:
+    with pytest.raises(UsageError) as exit_info:
         RunPolicy(path)
     text = str(exit_info.value)
     assert str(path) in text

@@ -8,13 +8,14 @@ import pytest
 from benchmarks.context.outside.conditions import Side, inside, outside
 
 from skill_proto.manifest import PolicyManifest
+from skill_runtime.console.flags import UsageError
 
 TRAINED = Side(mass=(0.5, 2.0), friction=(0.1, 0.8), stiffness=(0.9, 1.2))
 
 
 def test_inside_is_the_range_of_the_manifest(make_manifest: Callable[..., PolicyManifest]) -> None:
     assert inside(make_manifest()) == Side(mass=(0.4, 1.6), friction=(0.2, 0.8))
-    with pytest.raises(SystemExit, match="no range of cube_mass"):
+    with pytest.raises(UsageError, match="no range of cube_mass"):
         inside(make_manifest(trained_on={}))
 
 

@@ -16,6 +16,7 @@ from benchmarks.context.suite.published import PUBLISHED
 from benchmarks.context.suite.results import Scored, print_world, quantities_of
 
 from skill_robots.worlds.varied.table import VARIED
+from skill_runtime.console.flags import UsageError
 from skill_training.recipes.context.config import Objective
 from skill_training.run.directory import RunDirectory
 
@@ -74,7 +75,7 @@ def test_a_comparison_goes_on_and_shows_what_it_has(
     assert "r2.crippled_bthigh.train" not in world["methods"]["satesac"][0]
     assert "r2.crippled_bthigh.moderate" in world["methods"]["satesac"][0]
 
-    with pytest.raises(SystemExit, match=r"satesac_seed0 holds .*env_steps is 400, not 800"):
+    with pytest.raises(UsageError, match=r"satesac_seed0 holds .*env_steps is 400, not 800"):
         main(replace(config, env_steps=800, train=False), TINY)
 
 
@@ -83,7 +84,7 @@ def test_a_comparison_goes_on_and_shows_what_it_has(
 )
 def test_a_wrong_name_is_refused(tmp_path: Path, name: str, wrong: str) -> None:
     options = {"folder": tmp_path / "suite", name: (wrong,)}
-    with pytest.raises(SystemExit, match=f"--{name} takes some of .*; got {wrong}"):
+    with pytest.raises(UsageError, match=f"--{name} takes some of .*; got {wrong}"):
         main(Config(**options), [])  # type: ignore[arg-type]  options of several types
     assert not (tmp_path / "suite").exists()
 

@@ -13,6 +13,8 @@ from benchmarks.discovery.comparison.scoring import Extent
 from benchmarks.discovery.comparison.study import Scored, split_words
 from benchmarks.discovery.comparison.tables import cell, steps_until
 
+from skill_runtime.console.flags import UsageError
+
 ROWS = (row("csf", "CSF", "csf"), row("metra", "METRA", "metra"), RANDOM)
 
 TINY = (
@@ -62,12 +64,12 @@ def test_a_comparison_goes_on_and_shows_what_it_has(
     run(tmp_path, rows=("csf",), extent=Extent(skills=2, goals=2))
     assert scores.stat().st_mtime_ns != written
 
-    with pytest.raises(SystemExit, match="holds a run csf_seed0 with other settings"):
+    with pytest.raises(UsageError, match="holds a run csf_seed0 with other settings"):
         run(tmp_path, rows=("csf",), env_steps=800)
     # Nor are its scores shown as those of another length or world.
-    with pytest.raises(SystemExit, match=r"csf_seed0 holds .*env_steps is 400, not 800"):
+    with pytest.raises(UsageError, match=r"csf_seed0 holds .*env_steps is 400, not 800"):
         run(tmp_path, rows=("csf",), env_steps=800, train=False)
-    with pytest.raises(SystemExit, match=r"task.body is half_cheetah, not hopper"):
+    with pytest.raises(UsageError, match=r"task.body is half_cheetah, not hopper"):
         run(tmp_path, rows=("csf",), world="hopper", train=False)
 
 
@@ -96,17 +98,17 @@ def test_a_damaged_file_of_scores_is_written_anew(tmp_path: Path, content: str) 
 
 
 def test_a_mistake_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="there is no row cfs; choose from csf, metra, random"):
+    with pytest.raises(UsageError, match="there is no row cfs; choose from csf, metra, random"):
         run(tmp_path, rows=("cfs",))
-    with pytest.raises(SystemExit, match="--env-steps is set for the row csf already"):
+    with pytest.raises(UsageError, match="--env-steps is set for the row csf already"):
         run(tmp_path, common=("--env-steps", "7"))
-    with pytest.raises(SystemExit, match="--env-steps is set for the row csf already"):
+    with pytest.raises(UsageError, match="--env-steps is set for the row csf already"):
         run(tmp_path, common=("--env_steps=7",))
-    with pytest.raises(SystemExit, match="--seeds takes numbers"):
+    with pytest.raises(UsageError, match="--seeds takes numbers"):
         run(tmp_path, seeds="a")
-    with pytest.raises(SystemExit, match="--eval-seeds takes numbers"):
+    with pytest.raises(UsageError, match="--eval-seeds takes numbers"):
         run(tmp_path, eval_seeds="a")
-    with pytest.raises(SystemExit, match="--rows names csf twice"):
+    with pytest.raises(UsageError, match="--rows names csf twice"):
         run(tmp_path, rows=("csf", "csf"))
     assert not list(tmp_path.iterdir())
 

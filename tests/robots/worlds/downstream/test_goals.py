@@ -51,6 +51,19 @@ def test_a_step_within_the_radius_earns_one() -> None:
     }
 
 
+def test_a_reset_begins_an_episode_in_the_named_scene_alone() -> None:
+    made = world(2)
+    still = np.zeros((2, 2))
+    for _ in range(5):
+        made.step(still)
+    with pytest.raises(WorldError, match="no scene"):
+        made.reset(np.array([2]))
+    before = made.goals.copy()
+    made.reset(np.array([1]))
+    np.testing.assert_array_equal(made.goals[0], before[0])
+    assert made.step(still).ended.tolist() == [True, False]
+
+
 def test_the_way_begins_at_the_observed_place_and_the_reward_at_the_exact_one() -> None:
     """A sensor that is .4 m off along x; a policy file knows no other place."""
 

@@ -14,6 +14,7 @@ from skill_robots.worlds.downstream.hurdles import (
     hurdles_left,
     next_hurdle,
 )
+from skill_robots.worlds.errors import WorldError
 from skill_robots.worlds.mujoco_world import find_body, load_model, mjcf_path
 
 
@@ -43,6 +44,17 @@ def test_the_reward_counts_the_bars_that_are_passed() -> None:
     assert start[1, 18] == 3.0
     assert start[1, 19] == pytest.approx(3.0 - start[1, 0] + 0.5, abs=0.3)
     assert made.spec.observation_size == 20
+
+
+def test_a_reset_begins_an_episode_in_the_named_scene_alone() -> None:
+    made = HurdlesWorld(HurdlesConfig(episode_steps=3), 2)
+    still = np.zeros((2, 6))
+    made.step(still)
+    made.step(still)
+    with pytest.raises(WorldError, match="no scene"):
+        made.reset(np.array([2]))
+    made.reset(np.array([1]))
+    assert made.step(still).ended.tolist() == [True, False]
 
 
 def test_a_body_touches_the_bars() -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from skill_robots.observation import layout
-from skill_robots.tasks.skill_aware.benchmark import EPISODE_STEPS, SUCCESS_RADIUS_M
-from skill_robots.tasks.skill_aware.scenes import CUBE_REST_HEIGHT_M, OBSERVATION
+from skill_robots.tasks.skill_aware.benchmark import EPISODE_STEPS
+from skill_robots.tasks.skill_aware.scenes import OBSERVATION
 from skill_robots.tasks.skill_aware.scripted.policies import Pick
 from skill_training.data.episodes import Episodes
 from skill_training.recipes.skill_aware.demonstrations import (
@@ -50,12 +50,7 @@ class _Watched(Pick):
 def shown() -> Iterator[tuple[Episodes, _Watched, BringToGoal, SkillAwareWorld]]:
     """Demonstrations for a request of 14 episodes in eight scenes."""
     world = SkillAwareWorld(SkillAwareTaskConfig(engine="mujoco"), 8, seed=0)
-    task = BringToGoal(
-        PLACE["cube_position"].start,
-        PLACE["cube_from_end_effector"].start,
-        rest_height=CUBE_REST_HEIGHT_M,
-        success_radius=SUCCESS_RADIUS_M,
-    )
+    task = BringToGoal.of_benchmark()
     controller = _Watched()
     episodes = demonstrate(
         world, controller, task, episodes=14, hidden=5, seed=0, device=torch.device("cpu")

@@ -32,6 +32,7 @@ from skill_training.nets.encoder import EncoderConfig
 from skill_training.nets.finite import check_parts
 from skill_training.recipes.skill_aware import recipe
 from skill_training.recipes.skill_aware.config import METHODS, BenchmarkConfig, BenchmarkRunSettings
+from skill_training.recipes.skill_aware.manifest import training_data
 from skill_training.recipes.skill_aware.policy import evaluation_policy
 from skill_training.recipes.skill_aware.recipe import BenchmarkLearner, build_algorithm
 from skill_training.recipes.skill_aware.world import SkillAwareTaskConfig, SkillAwareWorld
@@ -301,6 +302,19 @@ def test_the_card_describes_the_training_data(exported: RunDirectory) -> None:
     card = exported.card.read_text()
     for words in ("Physics: mujoco", "six training cells", "8 demonstrations", "Switch"):
         assert words in card, words
+
+
+@pytest.mark.parametrize(
+    ("end_speed", "words"),
+    [
+        (None, "until the cube is within 5 cm of the goal; there the policy stops. "),
+        (0.1, "where the episode ends and the policy stops once the cube is slower than 0.1 m/s. "),
+    ],
+)
+def test_the_card_says_when_an_episode_ends(end_speed: float | None, words: str) -> None:
+    config = _config()
+    ended = replace(config, task=replace(config.task, end_speed=end_speed))
+    assert words in training_data(ended)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -28,15 +28,12 @@ class BringToGoal(GoalTask):
 
     Args:
         cube: Index of the cube's x in the observation; y and z follow.
+        cube_velocity: Index of the cube's velocity along x; y and z follow.
         cube_from_end_effector: Index of the offset from end effector to cube, three entries.
         rest_height: Height of the cube's centre at rest, and of the goal [m].
         success_radius: Distance to the goal that counts as success [m].
         end_speed: The episode ends if the cube is at the goal and slower than this [m/s]. None: at
             any speed.
-        cube_velocity: Index of the cube's velocity along x; y and z follow. ``end_speed`` needs it.
-
-    Raises:
-        ValueError: ``end_speed`` without ``cube_velocity``.
     """
 
     feature_size = 4
@@ -47,21 +44,18 @@ class BringToGoal(GoalTask):
 
     def __init__(
         self,
-        cube: int,
-        cube_from_end_effector: int,
         *,
+        cube: int,
+        cube_velocity: int,
+        cube_from_end_effector: int,
         rest_height: float,
         success_radius: float,
         end_speed: float | None = None,
-        cube_velocity: int | None = None,
     ) -> None:
         super().__init__()
-        if end_speed is not None and cube_velocity is None:
-            raise ValueError("end_speed needs cube_velocity, the index of the cube's velocity")
-        start = cube_velocity or 0
-        self._velocity = slice(start, start + 3)
+        self._cube, self._velocity = cube, slice(cube_velocity, cube_velocity + 3)
+        self._reach = slice(cube_from_end_effector, cube_from_end_effector + 3)
         self._end_speed = end_speed
-        self._cube, self._reach = cube, slice(cube_from_end_effector, cube_from_end_effector + 3)
         self._rest_height, self._radius = rest_height, success_radius
 
     @classmethod
@@ -69,11 +63,11 @@ class BringToGoal(GoalTask):
         """Returns the task for the observation and the success of the benchmark."""
         place = layout(OBSERVATION)
         return cls(
-            place["cube_position"].start,
-            place["cube_from_end_effector"].start,
+            cube=place["cube_position"].start,
+            cube_velocity=place["cube_velocity"].start,
+            cube_from_end_effector=place["cube_from_end_effector"].start,
             rest_height=CUBE_REST_HEIGHT_M,
             success_radius=SUCCESS_RADIUS_M,
-            cube_velocity=place["cube_velocity"].start,
             end_speed=end_speed,
         )
 
