@@ -159,6 +159,26 @@ def test_the_head_learns_a_quantity_that_is_in_the_context(
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
 
 
+def test_the_head_does_not_learn_behind_the_end_of_an_episode(
+    make_sac: MakeSac, make_episodes: MakeEpisodes
+) -> None:
+    algorithm = make_sac(ends=True)
+    episodes = make_episodes(6, steps=STEPS)
+    episodes.observation[..., 2] = 0.02  # the height of a cube at rest
+    contexts = algorithm.encoder(*episodes.encoder_inputs)[0].detach()
+    far = replace(episodes, goal=episodes.goal + 10.0)
+    there = replace(episodes, goal=episodes.observation[:, 5:6, :2].expand(-1, STEPS, -1))
+    end = algorithm.task.steps(there)
+    assert (algorithm.task.steps(far) == STEPS).all()
+    assert (end <= 5).all()
+    changed = contexts.clone()
+    changed[torch.arange(STEPS + 1) > end[:, None]] += 3.0
+    unmoved = [algorithm.estimation_loss(there, each) for each in (contexts, changed)]
+    moved = [algorithm.estimation_loss(far, each) for each in (contexts, changed)]
+    assert unmoved[0] == unmoved[1]
+    assert moved[0] != moved[1]
+
+
 def test_a_frozen_actor_does_not_change(make_sac: MakeSac, replay: EpisodeReplay) -> None:
     algorithm = make_sac(actor_frozen_updates=3)
     actor = parameters_of(algorithm.actor)

@@ -118,6 +118,18 @@ def test_an_episode_that_ends_with_a_slow_cube_has_steps_at_the_goal(
     assert torch.equal(batch.reward[:, 0] == 0.0, step >= 3)
 
 
+def test_an_episode_has_the_steps_until_its_end(make_episodes: MakeEpisodes) -> None:
+    episodes = _brought(make_episodes, goal_step=9)
+    gone = episodes.observation[::2, 7:, 1]
+    gone += 1.0  # no second start
+    assert BRINGS.steps(episodes).tolist() == [4] * 40
+    assert episodes.until(BRINGS.steps(episodes)).sum(1).tolist() == [5] * 40
+    short = replace(episodes, length=torch.full((40,), 3))
+    assert BRINGS.steps(short).tolist() == [3] * 40
+    never = _brought(make_episodes, goal_step=100)
+    assert BRINGS.steps(never).tolist() == [STEPS] * 40
+
+
 def test_a_goal_that_is_reached_already_is_no_hindsight_goal(make_episodes: MakeEpisodes) -> None:
     episodes = _brought(make_episodes, goal_step=100)  # never reached
     batch = _draw(episodes, BRINGS, hindsight_share=1.0, batch_size=4000)

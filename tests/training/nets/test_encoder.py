@@ -26,6 +26,20 @@ def _inputs(episodes: int, steps: int) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
+def test_a_policy_that_has_stopped_keeps_context_and_state() -> None:
+    encoder = _encoder()
+    observation, action = _inputs(2, 2)
+    before_context, before = encoder.step(observation[:, 0], action[:, 0], encoder.initial_state(2))
+    after_context, after = encoder.step(observation[:, 1], action[:, 1], before)
+    context, state = encoder.held(after, before, torch.tensor([[0.0], [1.0]]))
+    torch.testing.assert_close(context[0], before_context[0])
+    torch.testing.assert_close(context[1], after_context[1])
+    for part, old, new in zip(state, before, after, strict=True):
+        assert torch.equal(part[0], old[0])
+        assert torch.equal(part[1], new[1])
+
+
+@torch.no_grad()
 def test_step_by_step_equals_an_unroll() -> None:
     encoder = _encoder()
     observation, action = _inputs(7, 100)

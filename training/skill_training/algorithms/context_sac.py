@@ -298,10 +298,10 @@ class ContextSac(ActorCritic):
         return loss, {name: value.detach() for name, value in metrics.items()}
 
     def estimation_loss(self, batch: Episodes, contexts: Tensor) -> Tensor:
-        """Returns the squared error of the head's standardised estimates over all steps."""
+        """Returns the squared error of the head's standardised estimates until the ends."""
         truth = (batch.truth - self.truth_mean) / self.truth_std
         error = (self.head(contexts) - truth).square().mean(-1)
-        return error[batch.valid].mean()
+        return error[batch.until(self.task.steps(batch))].mean()
 
     def _update_actor(self, batch: Transitions) -> Metrics:
         command = self.command(batch.observation, batch.goal, batch.context.detach())

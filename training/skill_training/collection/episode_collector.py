@@ -131,13 +131,16 @@ def run_episodes(
     for _ in range(world.episode_steps):
         seen = recorder.observe()
         observation, truth = _tensor(seen, device), _tensor(world.truth, device)
+        goal, before = _tensor(world.goal, device), state
         context, state = infer(
-            algorithm, observation, previous, truth, state, deterministic=deterministic
+            algorithm, observation, previous, truth, before, deterministic=deterministic
         )
+        if deterministic and algorithm.task.stops and algorithm.config.knowledge == "inferred":
+            moves = algorithm.task.moves(observation, goal)
+            context, state = algorithm.average.encoder.held(state, before, moves)
         if use == "zeroed":
             context = torch.zeros_like(context)
         used = used if use == "frozen" and used is not None else context
-        goal = _tensor(world.goal, device)
         previous = algorithm.act(observation, goal, used, deterministic=deterministic)
         label = None
         if demonstrator is not None:

@@ -78,8 +78,12 @@ class Episodes:
     @property
     def valid(self) -> Tensor:
         """``(B, T + 1)`` bool: the observation belongs to the episode, its last one included."""
+        return self.until(self.counted)
+
+    def until(self, steps: Tensor) -> Tensor:
+        """Returns ``(B, T + 1)`` bool: the first observation, and those after ``steps`` steps."""
         times = torch.arange(self.observation.shape[1], device=self.task.device)
-        return times <= self.counted[:, None]
+        return times <= steps[:, None]
 
     @property
     def counted(self) -> Tensor:

@@ -17,6 +17,10 @@ class GoalTask(nn.Module, ABC):
     """
 
     feature_size: int
+    stops = False
+    """Whether :meth:`moves` can be 0. The episodes of training go on then, with another policy, so
+    an exported policy that has stopped keeps its recurrent state: it would see observations that
+    its encoder never saw."""
 
     @abstractmethod
     def features(self, observation: Tensor, goal: Tensor) -> Tensor:
@@ -49,6 +53,13 @@ class GoalTask(nn.Module, ABC):
         """Returns ``(B, T)`` bool: the episode had ended before the step; None if it never does."""
         del episodes
         return None
+
+    def steps(self, episodes: Episodes) -> Tensor:
+        """Returns ``(B,)`` int64: the number of steps until the end of each episode."""
+        ended = self.ended(episodes)
+        if ended is None:
+            return episodes.counted
+        return episodes.counted.minimum((~ended).sum(1))
 
     def moves(self, observation: Tensor, goal: Tensor) -> Tensor:
         """Returns the factor on an exported policy's actions, ``(n, 1)``: 1, or 0 to stop."""

@@ -50,14 +50,33 @@ def hold_out(algorithm: ContextSac, world: World) -> HeldOut:
     world.reset()
     start = algorithm.encoder.initial_state(world.n)
     episodes, _ = run_episodes(world, algorithm, start, deterministic=True)
-    inputs = (episodes.observation, episodes.previous_action, start)
-    contexts = algorithm.average.encoder(*inputs)[0]
+    contexts = served_contexts(algorithm, episodes)
     return HeldOut(
         contexts=_array(contexts),
         estimates=estimate(algorithm, contexts),
         truth=_array(episodes.truth),
         episodes=episodes,
     )
+
+
+@torch.no_grad()
+def served_contexts(algorithm: ContextSac, episodes: Episodes) -> Tensor:
+    """Returns the contexts ``(B, T + 1, C)`` that the exported policy has in its own episodes.
+
+    While it has stopped, its recurrent state and its context stay as they were.
+    """
+    encoder, task = algorithm.average.encoder, algorithm.task
+    if not task.stops:
+        return encoder(*episodes.encoder_inputs)[0]
+    observations, previous, state = episodes.encoder_inputs
+    contexts: list[Tensor] = []
+    for time in range(observations.shape[1]):
+        observation = observations[:, time]
+        goal = episodes.goal[:, min(time, episodes.goal.shape[1] - 1)]
+        _, after = encoder.step(observation, previous[:, time], state)
+        context, state = encoder.held(after, state, task.moves(observation, goal))
+        contexts.append(context)
+    return torch.stack(contexts, dim=1)
 
 
 @torch.no_grad()

@@ -67,9 +67,13 @@ class EncoderGraph(PolicyGraph):
             Action ``(n, A)`` in [-1, 1], context ``(n, C)``, the selected estimates, and the
             encoder's next state.
         """
-        context, (hidden, cell) = self.encoder.step(observation, previous_action, state)
+        context, after = self.encoder.step(observation, previous_action, state)
+        moves = self.task.moves(observation, goal)
+        if self.task.stops:
+            context, after = self.encoder.held(after, state, moves)
+        hidden, cell = after
         command = torch.cat((self.task.features(observation, goal), context), dim=-1)
-        action = self.actor.mode(observation, command) * self.task.moves(observation, goal)
+        action = self.actor.mode(observation, command) * moves
         if not len(self.estimated):
             return action, context, hidden, cell
         estimate = (self.head(context) * self.truth_std + self.truth_mean).exp()

@@ -104,6 +104,22 @@ class ContextEncoder(nn.Module):
         hidden = o.sigmoid() * cell.tanh()
         return self.output(hidden.relu()), (hidden, cell)
 
+    def held(self, after: State, before: State, moves: Tensor) -> tuple[Tensor, State]:
+        """Returns context and state of a step, or of the one before if the policy has stopped.
+
+        Args:
+            after: State after the step, ``(B, H)`` each.
+            before: State before the step.
+            moves: ``(B, 1)``: 0 if the policy has stopped.
+
+        Returns:
+            Context ``(B, C)`` and the state.
+        """
+        hidden, cell = (
+            torch.where(moves > 0, new, old) for new, old in zip(after, before, strict=True)
+        )
+        return self.output(hidden.relu()), (hidden, cell)
+
 
 class MomentumEncoder(nn.Module):
     """The momentum copy of an encoder, for keys and next contexts (He et al. 2020, MoCo)."""

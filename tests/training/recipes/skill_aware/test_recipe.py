@@ -13,6 +13,7 @@ from tests.support.training_runs import start_run, train
 
 from skill_proto.manifest import METADATA_KEY, PolicyManifest
 from skill_robots.motion.action import ActionConfig
+from skill_robots.observation import layout
 from skill_robots.tasks.engine import EngineMissingError
 from skill_robots.tasks.skill_aware.benchmark import (
     CELLS,
@@ -23,11 +24,12 @@ from skill_robots.tasks.skill_aware.benchmark import (
     cell_name,
 )
 from skill_robots.tasks.skill_aware.mujoco_model import MOTOR_DAMPING, MOTOR_RATE
-from skill_robots.tasks.skill_aware.scenes import OBSERVATION
+from skill_robots.tasks.skill_aware.scenes import CUBE_REST_HEIGHT_M, OBSERVATION
 from skill_training.algorithms.context_sac import ContextSac
 from skill_training.cli import main
 from skill_training.collection.episode_collector import run_episodes
 from skill_training.errors import ConfigError, DivergedError, NothingToShipError
+from skill_training.export.calibration import served_contexts
 from skill_training.nets.encoder import EncoderConfig
 from skill_training.nets.finite import check_parts
 from skill_training.recipes.skill_aware import recipe
@@ -43,6 +45,7 @@ from skill_training.run.trainer import Trainer
 
 N, STEPS = 4, 20
 ROUND = N * STEPS
+PLACE = layout(OBSERVATION)
 
 
 def _config(
@@ -241,9 +244,18 @@ def test_the_file_reproduces_contexts_and_actions_of_an_episode(exported: RunDir
     start = algorithm.average.encoder.initial_state(N)
     episodes, _ = run_episodes(world, algorithm, start, deterministic=True)
     world.close()
-    inputs = (episodes.observation, episodes.previous_action, start)
-    with torch.no_grad():
-        contexts = algorithm.average.encoder(*inputs)[0].numpy()
+    # In the first half of the scenes the cube lies at the goal from the tenth observation on.
+    goal = episodes.goal[: N // 2, :1]
+    episodes.observation[: N // 2, 10:, PLACE["cube_position"]] = torch.cat(
+        (goal, torch.full_like(goal[..., :1], CUBE_REST_HEIGHT_M)), dim=-1
+    )
+    episodes.action[: N // 2, 10:] = 0.0
+    contexts = served_contexts(algorithm, episodes).numpy()
+    unrolled = algorithm.average.encoder(*episodes.encoder_inputs)[0].detach().numpy()
+    np.testing.assert_allclose(contexts[N // 2 :], unrolled[N // 2 :], atol=1e-5)
+    for time in (9, 10, 20):
+        np.testing.assert_array_equal(contexts[: N // 2, time], contexts[: N // 2, 9])
+        assert time == 9 or np.abs(unrolled - contexts)[: N // 2, time].max() > 1e-3
     session, _ = _session(exported)
     names = [tensor.name for tensor in session.get_outputs()]
     feed = {

@@ -37,6 +37,7 @@ class BringToGoal(GoalTask):
     """
 
     feature_size = 4
+    stops = True
 
     SHRINK_M = 0.05
     OFFSET_SCALE_M = 0.15
