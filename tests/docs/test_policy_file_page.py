@@ -194,11 +194,21 @@ def test_the_action_at_the_goal_is_as_the_page_says(model: str, still: bool) -> 
     manifest = policy.manifest
     assert manifest.goal is not None
     observation = np.random.default_rng(0).normal(0.0, 0.1, manifest.observation_size)
-    place = layout(manifest.observation_names)[manifest.goal.field]
+    places = layout(manifest.observation_names)
+    place = places[manifest.goal.field]
     observation[place.start + 2] = 0.02  # on the table
+    observation[places["cube_velocity"]] = 0.0
     cube = observation[place][list(manifest.goal.components)]
     inside = cube + np.array([0.9 * manifest.goal.stop_radius, 0.0])
     assert (policy.step(observation, goal=inside).action == 0.0).all() == still
+    if model == "saccm_panda":
+        contexts: list[object] = []
+        for _ in range(3):
+            observation[places["end_effector_position"]] += 0.01
+            contexts.append(policy.step(observation, goal=inside).context)
+        np.testing.assert_array_equal(contexts[1:], contexts[:-1])
+        observation[places["cube_velocity"].start] = 0.11
+        assert (policy.step(observation, goal=inside).action != 0.0).any()
     outside = cube + np.array([1.1 * manifest.goal.stop_radius, 0.0])
     assert (policy.step(observation, goal=outside).action != 0.0).any()
 
