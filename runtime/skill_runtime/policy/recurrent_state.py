@@ -5,6 +5,9 @@ Training unrolls the network for seconds, but serving runs for hours. With ``bey
 replaces it when the active one reaches the trained horizon. After the first half horizon of an
 episode the active state is always between half and one horizon old. Both states are rows of one
 batch.
+
+Only a step that changes a state makes it older. A graph may keep its states while its policy stands
+at a goal; a standby state that has seen nothing would replace the active one there otherwise.
 """
 
 from __future__ import annotations
@@ -44,6 +47,11 @@ class GatheredStates:
         return np.concatenate([tensor, tensor[self.with_standby]])
 
 
+def changed_rows(new: Float32Array, old: Float32Array) -> Flags:
+    """Returns ``(n,)``: whether a row of ``(n, ...)`` differs from the old one."""
+    return np.logical_or.reduce(new != old, axis=tuple(range(1, new.ndim)))
+
+
 class RecurrentStates:
     """Recurrent states, two per slot.
 
@@ -63,7 +71,7 @@ class RecurrentStates:
 
     @property
     def age(self) -> Ids:
-        """``(slots,)`` steps that the active states have seen; a copy."""
+        """``(slots,)`` steps that have changed the active states; a copy."""
         return self._age.copy()
 
     def is_warm(self, slots: Slots) -> Flags:
@@ -102,9 +110,10 @@ class RecurrentStates:
             ``(n,)``: whether every stored number of a slot is finite.
         """
         slots, n = gathered.slots, len(gathered.slots)
-        finite = np.ones(n, np.bool_)
+        finite, changed = np.ones(n, np.bool_), np.zeros(n, np.bool_)
         for name, array in self._states.items():
             new = outputs[f"next_{name}"]
+            changed |= changed_rows(new[:n], gathered.states[name][:n])
             array[ACTIVE, slots] = new[:n]
             if len(new) > n:
                 array[STANDBY, slots[gathered.with_standby]] = new[n:]
@@ -112,7 +121,7 @@ class RecurrentStates:
                 row_finite = np.logical_and.reduce(np.isfinite(new.reshape(len(new), -1)), axis=1)
                 finite &= row_finite[:n]
                 finite[gathered.with_standby] &= row_finite[n:]
-        self._age[slots] += 1
+        self._age[slots] += changed
         if self._staggered:
             self._activate_standby(slots[self._age[slots] >= self._horizon])
         return finite

@@ -16,7 +16,13 @@ from skill_runtime.policy.context_distance import ContextDistance
 from skill_runtime.policy.onnx_file.errors import PolicyFileError
 from skill_runtime.policy.onnx_file.session import reason_of
 from skill_runtime.policy.policy_file import PolicyFile
-from skill_runtime.policy.recurrent_state import ACTIVE, STANDBY, Slots, Tensors
+from skill_runtime.policy.recurrent_state import (
+    ACTIVE,
+    STANDBY,
+    Slots,
+    Tensors,
+    changed_rows,
+)
 from skill_runtime.policy_service.inference.input_rows import InputRows
 from skill_runtime.policy_service.inference.stepper import (
     SlotMemory,
@@ -176,7 +182,8 @@ class BoundPolicy:
         _clip(one.raw, one.action)
         memory.previous_action[slot] = one.action[0]
         if self._next:
-            age += 1
+            # One state is enough to tell, and the first one differs unless the graph keeps both.
+            age += any((new[0] != old[0]).any() for _, old, new in self._next)
             ends = self._staggered and age >= self._horizon
             for state, _, new in self._next:
                 state[ACTIVE, slot] = new[int(ends and m)]
@@ -222,14 +229,16 @@ class BoundPolicy:
         if whole is not None:
             rows = np.flatnonzero(whole)
             kept = index[rows]
+        changed = np.zeros(len(kept), np.bool_)
         memory.previous_action[kept] = action[rows]
         for state, _, new in self._next:
+            changed |= changed_rows(new[:n][rows], state[ACTIVE, kept])
             state[ACTIVE, kept] = new[:n][rows]
         if standby is not None:
             good = slice(0, m) if whole is None else np.flatnonzero(whole[standby])
             for state, _, new in self._next:
                 state[STANDBY, index[standby][good]] = new[n : n + m][good]
-        memory.age[kept] += 1
+        memory.age[kept] += changed
         if self._staggered:
             self._activate_standby(kept[memory.age[kept] >= self._horizon])
         return self._results(n, finite, memory.age[index] >= self._horizon // 2)

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from skill_proto.arrays import Float32Array
+from skill_robots.observation import layout
 from skill_runtime.policy_service.inference.bound_policy import BoundPolicy
 from skill_runtime.policy_service.inference.opening import open_stepper
 from skill_runtime.policy_service.inference.restorable_policy import RestorableStepper
@@ -62,6 +64,30 @@ def test_steps_equal_those_of_the_usual_call(name: str) -> None:
         np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
+@pytest.mark.parametrize("slots", [[2], [2, 5]])
+def test_a_policy_that_stands_at_its_goal_keeps_context_and_estimate(slots: list[int]) -> None:
+    """Far beyond the trained horizon: the graph keeps its state, which then does not age."""
+    n = len(slots)
+    for stepper in both(MODELS / "saccm_panda.onnx"):
+        places = layout(stepper.manifest.observation_names)
+        observation = np.random.default_rng(0).normal(0.0, 0.05, (n, 23)).astype(np.float32)
+        goal = np.full((n, 2), 0.14, np.float32)
+        kept: list[list[Float32Array]] = []
+        for step in range(160):
+            if step == 40:
+                observation[:, places["cube_position"]] = (0.14, 0.14, 0.02)
+                observation[:, places["cube_velocity"]] = 0.0
+            stepper.rows.write(0, {"observation": observation, "goal": goal})
+            result = stepper.step(slots, partial(single_rows, n))
+            assert result.context is not None
+            assert result.estimate is not None
+            kept.append([result.context.copy(), result.estimate.copy()])
+        assert (kept[39][0] != kept[30][0]).any()
+        for context, estimate in kept[40:]:
+            np.testing.assert_array_equal(context, kept[40][0])
+            np.testing.assert_array_equal(estimate, kept[40][1])
+
+
 def test_memory_moves_to_another_policy() -> None:
     first, second = both(MODELS / "saccm_panda.onnx")
     rows = {
@@ -87,7 +113,7 @@ def test_a_request_with_a_bad_row_changes_no_slot(alone: bool, goal_file: Path) 
     stepper = open_stepper(goal_file, device="cpu", slots=SLOTS)
     slots, spans = ([1], [slice(0, 1)]) if alone else ([1, 4, 2], [slice(0, 2), slice(2, 3)])
     rows = {
-        "observation": np.zeros((len(slots), 28), np.float32),
+        "observation": np.full((len(slots), 28), 0.1, np.float32),
         "goal": np.zeros((len(slots), 2), np.float32),
     }
     rows["observation"][0] = 3e38
