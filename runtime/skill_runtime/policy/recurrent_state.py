@@ -6,8 +6,9 @@ replaces it when the active one reaches the trained horizon. After the first hal
 episode the active state is always between half and one horizon old. Both states are rows of one
 batch.
 
-Only a step that changes a state makes it older. A graph may keep its states while its policy stands
-at a goal; a standby state that has seen nothing would replace the active one there otherwise.
+Only a step that changes a state makes it older than half a horizon. A graph may keep its states
+while its policy stands at a goal; otherwise a standby state that has seen nothing would replace the
+active one there.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class RecurrentStates:
 
     @property
     def age(self) -> Ids:
-        """``(slots,)`` steps that have changed the active states; a copy."""
+        """``(slots,)`` steps of the active states, as counted for the horizon; a copy."""
         return self._age.copy()
 
     def is_warm(self, slots: Slots) -> Flags:
@@ -121,7 +122,7 @@ class RecurrentStates:
                 row_finite = np.logical_and.reduce(np.isfinite(new.reshape(len(new), -1)), axis=1)
                 finite &= row_finite[:n]
                 finite[gathered.with_standby] &= row_finite[n:]
-        self._age[slots] += changed
+        self._age[slots] += changed | (self._age[slots] < self._horizon // 2)
         if self._staggered:
             self._activate_standby(slots[self._age[slots] >= self._horizon])
         return finite

@@ -365,17 +365,19 @@ def test_the_active_state_is_between_half_and_one_horizon_old(
         assert min(since, horizon // 2 + 1) <= age <= horizon
 
 
-def test_a_step_that_changes_no_state_does_not_age_it() -> None:
+@pytest.mark.parametrize("moves", [1, 3])
+def test_a_step_that_changes_no_state_makes_it_no_older_than_half_a_horizon(moves: int) -> None:
     state = RecurrentState(name="h", shape=(2,), trained_horizon_steps=4)
     states, slots = RecurrentStates([state], 2), np.arange(2)
     for step in range(1, 20):
         gathered = states.gather(slots)
         new = gathered.states["h"].copy()
-        new[0] += 1.0  # slot 0 goes on; slot 1 stands still after its third step
-        if step <= 3:
+        new[0] += 1.0  # slot 0 goes on; slot 1 stands still after some steps
+        if step <= moves:
             new[1:] += 1.0
         states.scatter(gathered, {"next_h": new})
-        assert states.age[1] == min(step, 3)
+        assert states.age[1] == min(step, max(moves, 2))
+        assert states.is_warm(slots).tolist() == [step >= 2] * 2
     assert 2 <= states.age[0] <= 4
     gathered = states.gather(slots)
-    np.testing.assert_array_equal(gathered.states["h"][1], [3.0, 3.0])
+    np.testing.assert_array_equal(gathered.states["h"][1], [moves, moves])

@@ -182,8 +182,9 @@ class BoundPolicy:
         _clip(one.raw, one.action)
         memory.previous_action[slot] = one.action[0]
         if self._next:
-            # One state is enough to tell, and the first one differs unless the graph keeps both.
-            age += any((new[0] != old[0]).any() for _, old, new in self._next)
+            # Only a step that changes a state makes it older than half a horizon.
+            young = age < self._horizon // 2
+            age += young or any((new[0] != old[0]).any() for _, old, new in self._next)
             ends = self._staggered and age >= self._horizon
             for state, _, new in self._next:
                 state[ACTIVE, slot] = new[int(ends and m)]
@@ -238,7 +239,7 @@ class BoundPolicy:
             good = slice(0, m) if whole is None else np.flatnonzero(whole[standby])
             for state, _, new in self._next:
                 state[STANDBY, index[standby][good]] = new[n : n + m][good]
-        memory.age[kept] += changed
+        memory.age[kept] += changed | (memory.age[kept] < self._horizon // 2)
         if self._staggered:
             self._activate_standby(kept[memory.age[kept] >= self._horizon])
         return self._results(n, finite, memory.age[index] >= self._horizon // 2)
