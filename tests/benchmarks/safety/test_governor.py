@@ -141,6 +141,9 @@ def test_actions_on_the_twin_are_converted_to_set_points() -> None:
     run_skill_aware(OnnxPolicy(MODELS / "saccm_panda.onnx"), 1, 0, tally, steps.append)
     assert tally.scenes == 20
     assert sum(steps) == 20 * 50
-    assert len(tally.seconds) == 8 * sum(steps)
-    assert not tally.refused
+    # A scene is checked until its first refusal; this policy comes close to the table.
+    refused = [round(one.after_s / PERIOD_S) for one in tally.refused]
+    assert len(tally.seconds) == 8 * 50 * (20 - len(refused)) + sum(refused)
+    assert len(refused) < 20
+    assert {one.reason for one in tally.refused} <= {"table", "workspace"}
     assert 0.0 < tally.least["end_effector_speed"] < 1.0  # the arms moved
